@@ -1,0 +1,145 @@
+/**
+ * A set of chunk numbers of one package: one bit a chunk, with the few operations that election, repair and the
+ * ledger need. Every number that comes from outside is checked by `fromRanges`, so that a frame cannot make the
+ * set grow beyond the package.
+ */
+
+/** Flat, ascending, non-overlapping: [first, count, first, count, …]. */
+export type Ranges = readonly number[];
+
+export class ChunkSet {
+  readonly size: number;
+  #words: Uint32Array;
+  #count = 0;
+
+  /** @param size number of chunks of the package: members are 0 … size-1. */
+  constructor(size: number) {
+    this.size = size;
+    this.#words = new Uint32Array((size + 31) >>> 5);
+  }
+
+  static full(size: number): ChunkSet {
+    return ChunkSet.fromRanges(size, size === 0 ? [] : [0, size])!;
+  }
+
+  /** The set that `ranges` describe, or null when they are not ascending, overlap or leave 0 … size-1. */
+  static fromRanges(size: number, ranges: Ranges): ChunkSet | null {
+    const set = new ChunkSet(size);
+    if (ranges.length % 2 !== 0) return null;
+    let end = 0;
+    for (let i = 0; i < ranges.length; i += 2) {
+      const first = ranges[i]!;
+      const count = ranges[i + 1]!;
+      if (
+        !Number.isInteger(first) ||
+        !Number.isInteger(count) ||
+        first < end ||
+        count < 1 ||
+        count > size - first
+      )
+        return null;
+      end = first + count;
+      for (let chunk = first; chunk < end; chunk++) set.add(chunk);
+    }
+    return set;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count === this.size;
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  has(chunk: number): boolean {
+    return chunk >= 0 && chunk < this.size && (this.#words[chunk >>> 5]! & (1 << (chunk & 31))) !== 0;
+  }
+
+  /** Returns whether the chunk is new to the set; a number outside 0 … size-1 never is. */
+  add(chunk: number): boolean {
+    if (chunk < 0 || chunk >= this.size || this.has(chunk)) return false;
+    this.#words[chunk >>> 5]! |= 1 << (chunk & 31);
+    this.#count++;
+    return true;
+  }
+
+  delete(chunk: number): boolean {
+    if (!this.has(chunk)) return false;
+    this.#words[chunk >>> 5]! &= ~(1 << (chunk & 31));
+    this.#count--;
+    return true;
+  }
+
+  /** The smallest member that is `from` or more, or -1. */
+  next(from: number): number {
+    return this.#scan(from, 0);
+  }
+
+  /** The smallest number of 0 … size-1 that is `from` or more and no member, or -1. */
+  nextMissing(from: number): number {
+    return this.#scan(from, 0xffff_ffff);
+  }
+
+  #scan(from: number, flip: number): number {
+    let chunk = Math.max(0, from);
+    while (chunk < this.size) {
+      const rest = ((this.#words[chunk >>> 5]! ^ flip) >>> (chunk & 31)) >>> 0;
+      if (rest !== 0) {
+        const found = chunk + 31 - Math.clz32(rest & -rest);
+        return found < this.size ? found : -1;
+      }
+      chunk = (chunk | 31) + 1;
+    }
+    return -1;
+  }
+
+  clone(): ChunkSet {
+    const copy = new ChunkSet(this.size);
+    copy.#words.set(this.#words);
+    copy.#count = this.#count;
+    return copy;
+  }
+
+  complement(): ChunkSet {
+    const result = new ChunkSet(this.size);
+    for (let chunk = this.nextMissing(0); chunk >= 0; chunk = this.nextMissing(chunk + 1)) result.add(chunk);
+    return result;
+  }
+
+  addAll(other: ChunkSet): void {
+    for (const chunk of other) this.add(chunk);
+  }
+
+  deleteAll(other: ChunkSet): void {
+    for (const chunk of other) this.delete(chunk);
+  }
+
+  /** How many members both sets have. */
+  overlap(other: ChunkSet): number {
+    let shared = 0;
+    for (const chunk of other) if (this.has(chunk)) shared++;
+    return shared;
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (let chunk = this.next(0); chunk >= 0; chunk = this.next(chunk + 1)) yield chunk;
+  }
+
+  /** The members as ranges; with `rangesMax`, the first so many ranges only. */
+  toRanges(rangesMax = Number.POSITIVE_INFINITY): number[] {
+    const ranges: number[] = [];
+    let first = this.next(0);
+    while (first >= 0 && ranges.length < rangesMax * 2) {
+      const missing = this.nextMissing(first);
+      const end = missing < 0 ? this.size : missing;
+      ranges.push(first, end - first);
+      first = this.next(end);
+    }
+    return ranges;
+  }
+}
