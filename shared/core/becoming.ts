@@ -1,0 +1,116 @@
+/**
+ * The role changes, and nothing else: each asserts the legal predecessor, resets the role's state and leaves one
+ * effect to log and count. Nobody else writes `member.state`.
+ */
+import { ChunkSet } from "./chunkset.ts";
+import { Feedback } from "./feedback.ts";
+import type { Leader, Member, RoleState } from "./member.ts";
+import { NeedBook } from "./needs.ts";
+import { claimDelayMs } from "./ranking.ts";
+import { assertTransition } from "./roles.ts";
+import { SendPlan } from "./sendplan.ts";
+import { Suspicion } from "./suspicion.ts";
+import { timing } from "./timing.ts";
+
+function change(member: Member, next: RoleState, why: string): void {
+  const from = member.state.role;
+  assertTransition(from, next.role);
+  member.state = next;
+  member.effects.push({ do: "RoleChanged", from, to: next.role, term: member.term, why });
+}
+
+/** Looks for a session and, after its rank's delay, offers itself. */
+export function becomeCandidate(member: Member, nowMs: number, why: string): void {
+  const { random, rank } = member.config;
+  const delayMs = claimDelayMs(rank(), random());
+  member.wan(false);
+  member.fetch(false);
+  change(
+    member,
+    {
+      role: "candidate",
+      term: member.term + 1,
+      ticket: Math.floor(random() * 0x1_0000_0000),
+      seekAtMs: nowMs,
+      claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
+      stage: "listening",
+      settlesAtMs: Number.POSITIVE_INFINITY,
+      leaseAskedAtMs: Number.NEGATIVE_INFINITY,
+      lease: "none",
+    },
+    why,
+  );
+}
+
+/** Follows a session led by another device. */
+export function becomePeer(member: Member, nowMs: number, leader: Leader, why: string): void {
+  const { held, random } = member.config;
+  member.term = Math.max(member.term, leader.term);
+  member.wan(false);
+  member.fetch(false);
+  change(
+    member,
+    {
+      role: "peer",
+      leader,
+      suspicion: new Suspicion(nowMs, random()),
+      joinedAtMs: nowMs,
+      seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
+      feedback: new Feedback(held),
+      symbolsAtMs: null,
+      castingSinceMs: null,
+      way: "multicast",
+      wayReason: "",
+      wantAtMs: nowMs,
+      answeredAtMs: nowMs,
+    },
+    why,
+  );
+}
+
+/** Leads the session of this term: its lease is granted, or the source cannot be asked. */
+export function becomeRepresentative(
+  member: Member,
+  nowMs: number,
+  term: number,
+  ticket: number,
+  why: string,
+): void {
+  const { held, setting, device } = member.config;
+  member.term = Math.max(member.term, term);
+  member.roster.forget(device);
+  member.holders.forget(device);
+  member.firstElectedAtMs ??= nowMs;
+  const done = new ChunkSet(held.size);
+  for (let chunk = 0; chunk < Math.min(member.castBefore, held.size); chunk++) done.add(chunk);
+  change(
+    member,
+    {
+      role: "representative",
+      term,
+      ticket,
+      electedAtMs: nowMs,
+      castFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
+      phase: "preparing",
+      plan: new SendPlan(held, done),
+      needs: new NeedBook(held.size),
+      announceAtMs: nowMs,
+      leaseAtMs: nowMs + timing.leaseRenewMs,
+      endAtMs: nowMs + timing.haveWaitMs,
+      pass: 0,
+      wantAtMs: nowMs,
+      wanFromMs: nowMs + (setting().useMulticast || term === 1 ? timing.haveWaitMs : timing.pollWaitMs),
+      busyAtMs: nowMs,
+      servingSinceMs: null,
+    },
+    why,
+  );
+}
+
+/** Takes no part: done, stopped, or waiting to try again. */
+export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtMs: number | null): void {
+  member.wan(false);
+  member.fetch(false);
+  if (member.state.role === "idle") member.state = { role: "idle", why, retryAtMs };
+  else change(member, { role: "idle", why, retryAtMs }, why);
+}

@@ -1,0 +1,165 @@
+/**
+ * How a candidate thinks: it looks for a session (SEEK), waits as long as its rank says, offers itself (CLAIM), lets
+ * better claims pass, and leads once the source granted the lease, or alone when the source cannot be asked.
+ */
+import { becomeIdle, becomePeer, becomeRepresentative } from "./becoming.ts";
+import type { CandidateState, Leader, LeaseAnswer, Member, MemberEvent, Sender } from "./member.ts";
+import type { ControlFrame } from "../wire/frames.ts";
+import { timing } from "./timing.ts";
+
+export function stepCandidate(
+  member: Member,
+  state: CandidateState,
+  event: MemberEvent,
+  nowMs: number,
+): void {
+  switch (event.type) {
+    case "FrameHeard":
+      return hear(member, state, event.frame, event.from, nowMs);
+    case "LeaseAnswered":
+      return leaseAnswered(member, state, event.answer, nowMs);
+    case "PackageVerified":
+      return becomeIdle(member, nowMs, "the package is complete", null);
+    case "Stalled":
+      state.claimAtMs = Math.max(state.claimAtMs, nowMs + timing.listenMs);
+      return;
+    default:
+  }
+}
+
+function hear(member: Member, state: CandidateState, frame: ControlFrame, from: Sender, nowMs: number): void {
+  switch (frame.type) {
+    case "announce":
+      if (frame.term < member.term) return;
+      return becomePeer(member, nowMs, leaderOf(frame, from, nowMs), `heard representative ${frame.device}`);
+    case "claim": {
+      if (frame.term < state.term) return;
+      const mineStands =
+        state.stage === "claimed" && frame.term === state.term && state.ticket <= frame.ticket;
+      if (mineStands) return sendClaim(member, state, nowMs);
+      return becomePeer(member, nowMs, claimantOf(frame, from), `claim of ${frame.device} stands`);
+    }
+    default:
+  }
+}
+
+function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
+  switch (answer.result) {
+    case "granted":
+      state.lease = "granted";
+      state.term = Math.max(state.term, answer.term);
+      return;
+    case "unreachable":
+      state.lease = "unreachable";
+      return;
+    case "refused": {
+      const leader = holderAsLeader(answer.holder, nowMs);
+      return becomePeer(member, nowMs, leader, `the source says that ${leader.device} holds the lease`);
+    }
+    case "failed":
+      member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
+      return becomeIdle(member, nowMs, answer.reason, nowMs + answer.retryAfterMs);
+  }
+}
+
+export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
+  if (nowMs >= state.seekAtMs) {
+    member.send(member.seekFrame());
+    const isListening = state.stage === "listening" && nowMs < state.claimAtMs - timing.seekRepeatMs;
+    state.seekAtMs = nowMs + (isListening ? timing.seekRepeatMs : timing.wantEveryMs);
+  }
+  if (state.stage === "listening") {
+    if (nowMs < state.claimAtMs) return;
+    state.stage = "claimed";
+    state.settlesAtMs = nowMs + timing.claimSettleMs;
+    state.lease = "asked";
+    state.leaseAskedAtMs = nowMs;
+    member.effects.push({ do: "AskLease", term: state.term });
+    sendClaim(member, state, nowMs);
+    return;
+  }
+  const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
+  const mayLead = state.lease === "granted" || state.lease === "unreachable" || sourceIsSilent;
+  if (mayLead && nowMs >= state.settlesAtMs) {
+    const why =
+      state.lease === "granted"
+        ? "the source granted the lease"
+        : "the source cannot be asked: the local election decides";
+    becomeRepresentative(member, nowMs, state.term, state.ticket, why);
+  }
+}
+
+function sendClaim(member: Member, state: CandidateState, _nowMs: number): void {
+  const { device, lanPort, held } = member.config;
+  member.send({
+    type: "claim",
+    device,
+    term: state.term,
+    ticket: state.ticket,
+    lanPort,
+    haveCount: held.count,
+  });
+}
+
+export const wakeCandidateMs = (state: CandidateState): number =>
+  Math.min(
+    state.seekAtMs,
+    state.stage === "listening" ? state.claimAtMs : Math.max(state.settlesAtMs, leaseDueMs(state)),
+  );
+
+function leaseDueMs(state: CandidateState): number {
+  return state.lease === "asked" ? state.leaseAskedAtMs + timing.leaseTimeoutMs : 0;
+}
+
+const unheard: Leader = {
+  device: "",
+  term: 0,
+  ticket: 0,
+  address: "",
+  lanPort: 0,
+  known: "lease",
+  phase: 0,
+  startsAtMs: 0,
+  castCount: 0,
+  frontCount: 0,
+  pass: 0,
+  audience: 0,
+  rateBps: 0,
+};
+
+export function leaderOf(
+  frame: Extract<ControlFrame, { type: "announce" }>,
+  from: Sender,
+  nowMs: number,
+): Leader {
+  const { device, term, ticket, phase, castCount, frontCount, pass, audience, rateBps, lanPort } = frame;
+  const startsAtMs = nowMs + frame.startsInMs;
+  return {
+    device,
+    term,
+    ticket,
+    phase,
+    castCount,
+    frontCount,
+    pass,
+    audience,
+    rateBps,
+    lanPort,
+    address: from.address,
+    known: "announce",
+    startsAtMs,
+  };
+}
+
+export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
+  const { device, term, ticket, lanPort } = frame;
+  return { ...unheard, device, term, ticket, lanPort, address: from.address, known: "claim" };
+}
+
+export function holderAsLeader(
+  holder: Extract<LeaseAnswer, { result: "refused" }>["holder"],
+  nowMs: number,
+): Leader {
+  const { deviceId, address, lanPort, term } = holder;
+  return { ...unheard, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
+}

@@ -1,0 +1,98 @@
+/**
+ * When and what a peer asks for: after an END it looks which of the chunks named it still lacks, waits a random
+ * moment, leaves out what another peer already asked for as much of, and says the rest once. Feedback therefore
+ * does not grow with the number of peers that lost the same.
+ */
+import { ChunkSet, type Ranges } from "./chunkset.ts";
+import { needFramesMax, needsPerFrameMax, timing, wholeChunks } from "./timing.ts";
+
+/** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
+export type LacksOf = (chunk: number, add: (block: number, count: number) => void) => boolean;
+
+const heardMax = 16_384;
+
+export class Feedback {
+  readonly #held: ChunkSet;
+  readonly #ended: ChunkSet;
+  readonly #heard = new Map<number, number>();
+  #dueAtMs: number | null = null;
+  #askedCount = 0;
+  #heldAtAsk = -1;
+
+  /** @param held live set of the chunks this device has */
+  constructor(held: ChunkSet) {
+    this.#held = held;
+    this.#ended = new ChunkSet(held.size);
+  }
+
+  get dueAtMs(): number | null {
+    return this.#dueAtMs;
+  }
+
+  /** @param random 0 … 1 */
+  ended(ranges: Ranges, nowMs: number, random: number): void {
+    const named = ChunkSet.fromRanges(this.#held.size, ranges);
+    if (!named) return;
+    let lacking = false;
+    for (const chunk of named) {
+      this.#ended.add(chunk);
+      if (!this.#held.has(chunk)) lacking = true;
+    }
+    if (!lacking) return;
+    this.#askedCount = 0;
+    this.#dueAtMs ??= nowMs + random * timing.feedbackDelayMsMax;
+  }
+
+  /** Another peer asked. */
+  overheard(entries: readonly number[]): void {
+    for (let i = 0; i + 2 < entries.length && this.#heard.size < heardMax; i += 3) {
+      const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
+      if (block === wholeChunks) continue;
+      const key = chunk * 65_536 + block;
+      this.#heard.set(key, Math.max(this.#heard.get(key) ?? 0, count));
+    }
+  }
+
+  /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
+  take(nowMs: number, lacksOf: LacksOf): number[][] {
+    if (this.#dueAtMs === null || nowMs < this.#dueAtMs) return [];
+    this.#dueAtMs = null;
+    const entries: number[] = [];
+    const entriesMax = needsPerFrameMax * needFramesMax * 3;
+    let lacking = false;
+    for (const chunk of this.#ended) {
+      if (this.#held.has(chunk)) {
+        this.#ended.delete(chunk);
+        continue;
+      }
+      lacking = true;
+      if (entries.length >= entriesMax) break;
+      this.#addEntries(chunk, entries, lacksOf);
+    }
+    this.#heard.clear();
+    this.#scheduleRepeat(nowMs, lacking);
+    const frames: number[][] = [];
+    for (let i = 0; i < Math.min(entries.length, entriesMax); i += needsPerFrameMax * 3) {
+      frames.push(entries.slice(i, Math.min(i + needsPerFrameMax * 3, entriesMax)));
+    }
+    return frames;
+  }
+
+  #addEntries(chunk: number, entries: number[], lacksOf: LacksOf): void {
+    const begun = lacksOf(chunk, (block, count) => {
+      if ((this.#heard.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
+    });
+    if (begun) return;
+    const last = entries.length - 3;
+    if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
+      entries[last + 2]!++;
+    else entries.push(chunk, wholeChunks, 1);
+  }
+
+  #scheduleRepeat(nowMs: number, lacking: boolean): void {
+    if (!lacking) return;
+    if (this.#held.count > this.#heldAtAsk) this.#askedCount = 0;
+    this.#heldAtAsk = this.#held.count;
+    if (++this.#askedCount <= timing.needRepeatsMax) this.#dueAtMs = nowMs + timing.needRepeatMs;
+  }
+}

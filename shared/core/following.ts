@@ -1,0 +1,209 @@
+/**
+ * How a peer thinks: it listens to its representative, asks for repairs after every END, doubts a silent
+ * representative, finds out when multicast does not reach it, and takes what is missing at the end from others.
+ */
+import { becomeCandidate, becomeIdle } from "./becoming.ts";
+import { claimantOf, leaderOf } from "./election.ts";
+import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
+import type { ControlFrame } from "../wire/frames.ts";
+import { ChunkSet } from "./chunkset.ts";
+import { timing } from "./timing.ts";
+
+const servingPhase = 2;
+
+export function stepPeer(member: Member, state: PeerState, event: MemberEvent, nowMs: number): void {
+  switch (event.type) {
+    case "FrameHeard":
+      return hear(member, state, event.frame, event.from, nowMs);
+    case "SymbolsHeard":
+      state.symbolsAtMs = nowMs;
+      state.suspicion.heard(nowMs);
+      member.unservedSinceMs = null;
+      if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
+      return;
+    case "ExchangeAnswered":
+      if (!event.ok || event.device !== state.leader.device) return;
+      state.answeredAtMs = nowMs;
+      member.unservedSinceMs = null;
+      return;
+    case "LeaseAnswered":
+      // A late answer to an earlier candidacy: the lease is not ours to keep.
+      if (event.answer.result === "granted") member.effects.push({ do: "ReleaseLease", failure: null });
+      return;
+    case "Stalled":
+      state.suspicion.doubtSelf(nowMs, event.stalledMs);
+      state.answeredAtMs = nowMs;
+      return;
+    case "WanEnded":
+      return member.wanEnded();
+    case "PackageVerified":
+      member.send(member.seekFrame());
+      return becomeIdle(member, nowMs, "the package is complete", null);
+    default:
+  }
+}
+
+function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
+  const isFromLeader = "device" in frame && frame.device === state.leader.device;
+  switch (frame.type) {
+    case "announce":
+      if (isFromLeader && frame.term >= state.leader.term)
+        return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
+      if (!isBetter(frame.term, frame.ticket, state.leader)) return;
+      state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
+      return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
+    case "claim":
+      return hearClaim(member, state, frame, from, nowMs);
+    case "end":
+      if (!isFromLeader || frame.term !== state.leader.term) return;
+      state.suspicion.heard(nowMs);
+      state.leader.pass = Math.max(state.leader.pass, frame.pass);
+      return state.feedback.ended(frame.castRanges, nowMs, member.config.random());
+    case "need":
+      return state.feedback.overheard(frame.entries);
+    case "resign":
+      if (!isFromLeader || frame.term < state.leader.term || member.isDone) return;
+      return becomeCandidate(member, nowMs, `representative ${frame.device} resigned: ${frame.reason}`);
+    default:
+  }
+}
+
+const isBetter = (term: number, ticket: number, leader: Leader): boolean =>
+  term > leader.term || (term === leader.term && (leader.known !== "announce" || ticket < leader.ticket));
+
+/** A claim against a representative that this device still hears is the claimant's error; otherwise it is followed. */
+function hearClaim(
+  member: Member,
+  state: PeerState,
+  frame: Extract<ControlFrame, { type: "claim" }>,
+  from: Sender,
+  nowMs: number,
+): void {
+  if (!isBetter(frame.term, frame.ticket, state.leader)) return;
+  const leaderIsFresh =
+    state.leader.known === "announce" && nowMs < state.suspicion.suspectsAtMs - timing.announceEveryMs;
+  if (leaderIsFresh) return;
+  member.term = Math.max(member.term, frame.term - 1);
+  state.leader = claimantOf(frame, from);
+  state.joinedAtMs = nowMs;
+}
+
+function follow(member: Member, state: PeerState, leader: Leader, nowMs: number): void {
+  const before = state.leader;
+  const size = member.config.held.size;
+  member.term = Math.max(member.term, leader.term);
+  member.firstElectedAtMs ??= nowMs;
+  member.unservedSinceMs = null;
+  state.leader = leader;
+  state.suspicion.heard(nowMs);
+  if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
+  if (leader.phase === 1 && (before.phase !== 1 || before.device !== leader.device))
+    state.castingSinceMs = nowMs;
+  if (leader.phase !== 1) state.castingSinceMs = null;
+  // An END that was lost shows in the number of passes.
+  if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
+    const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
+    if (cast) state.feedback.ended(cast.toRanges(), nowMs, member.config.random());
+  }
+  if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
+}
+
+const unheardReason = "the source names a representative that is not heard here";
+
+export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
+  if (member.isDone) return;
+  if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
+    member.send(member.seekFrame());
+    state.seekAtMs = state.leader.known === "announce" ? null : nowMs + timing.wantEveryMs;
+  }
+  if (state.way === "multicast") say(member, state, nowMs);
+  findWay(member, state, nowMs);
+  if (doubt(member, state, nowMs)) return;
+  repair(member, state, nowMs);
+}
+
+function say(member: Member, state: PeerState, nowMs: number): void {
+  const { device, lanPort, lacksOf } = member.config;
+  const { term, pass } = state.leader;
+  for (const entries of state.feedback.take(nowMs, lacksOf))
+    member.send({ type: "need", device, term, pass, entries, lanPort });
+}
+
+function findWay(member: Member, state: PeerState, nowMs: number): void {
+  if (state.way === "unicast") return;
+  if (!member.config.setting().useMulticast)
+    return takeWay(state, "unicast", "the setting says useMulticast=false");
+  if (state.leader.known === "lease" && nowMs >= state.joinedAtMs + timing.deafMs)
+    return takeWay(state, "unicast", unheardReason);
+  const castingMs = state.castingSinceMs === null ? 0 : nowMs - state.castingSinceMs;
+  const isDeaf = castingMs >= timing.deafMs && (state.symbolsAtMs ?? 0) < state.castingSinceMs!;
+  if (isDeaf && state.leader.castCount > member.config.held.count) {
+    takeWay(state, "unicast", "announcements come through, multicast data does not");
+  }
+}
+
+function takeWay(state: PeerState, way: PeerState["way"], reason: string): void {
+  state.way = way;
+  state.wayReason = reason;
+}
+
+/** Gives the representative up when it is silent on every way that should reach it. */
+function doubt(member: Member, state: PeerState, nowMs: number): boolean {
+  if (member.usesWan) return false;
+  const { leader } = state;
+  if (leader.known === "claim") {
+    if (nowMs < state.joinedAtMs + timing.claimantSilentMs) return false;
+    becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
+    return true;
+  }
+  if (leader.known === "announce" && state.wayReason !== "the setting says useMulticast=false") {
+    if (nowMs < state.suspicion.suspectsAtMs) return false;
+    becomeCandidate(
+      member,
+      nowMs,
+      `representative ${leader.device} has been silent for ${timing.suspicionPeriods} announcements`,
+    );
+    return true;
+  }
+  if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
+  member.unservedSinceMs ??= state.answeredAtMs;
+  if (mayUseWan(member, nowMs)) {
+    member.wan(true);
+    return false;
+  }
+  becomeCandidate(
+    member,
+    nowMs,
+    `representative ${leader.device} does not answer at ${leader.address}:${leader.lanPort}`,
+  );
+  return true;
+}
+
+function mayUseWan(member: Member, nowMs: number): boolean {
+  if (member.unservedSinceMs === null || member.config.setting().wanFallback === "never") return false;
+  return nowMs >= member.unservedSinceMs + timing.fallbackMs * (1 + member.config.random());
+}
+
+/** After the end, or where multicast does not work: what is missing is asked of the others. */
+function repair(member: Member, state: PeerState, nowMs: number): void {
+  const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
+  member.fetch(takesByUnicast);
+  if (!takesByUnicast || nowMs < state.wantAtMs) return;
+  member.send(member.wantFrame(), "package");
+  state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
+}
+
+export function wakePeerMs(state: PeerState, nowMs: number): number {
+  const isSilentAtMs =
+    state.leader.known === "claim"
+      ? state.joinedAtMs + timing.claimantSilentMs
+      : state.leader.known === "announce" && state.way === "multicast"
+        ? state.suspicion.suspectsAtMs
+        : nowMs + timing.pollEveryMs;
+  return Math.min(
+    isSilentAtMs,
+    nowMs + timing.announceEveryMs,
+    state.seekAtMs ?? Number.POSITIVE_INFINITY,
+    state.feedback.dueAtMs ?? Number.POSITIVE_INFINITY,
+  );
+}

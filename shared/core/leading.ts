@@ -1,0 +1,233 @@
+/**
+ * How a representative thinks: it keeps its lease, takes from the subnet what the subnet already has and the rest
+ * from the web site, multicasts behind the front of the download once the start delay passed, answers needs, ends
+ * the session when nobody asks any more, and steps down for a better one.
+ */
+import { becomeIdle, becomePeer } from "./becoming.ts";
+import { holderAsLeader, leaderOf } from "./election.ts";
+import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
+import { chunkSetOf } from "./member.ts";
+import type { ControlFrame } from "../wire/frames.ts";
+import { rangesPerFrameMax, timing, wholeChunks } from "./timing.ts";
+
+const phaseNumber = { preparing: 0, casting: 1, serving: 2 } as const;
+const endFramesMax = 4;
+
+export function stepRepresentative(
+  member: Member,
+  state: RepresentativeState,
+  event: MemberEvent,
+  nowMs: number,
+): void {
+  switch (event.type) {
+    case "FrameHeard":
+      return hear(member, state, event.frame, event.from, nowMs);
+    case "LeaseAnswered":
+      return leaseAnswered(member, event.answer, nowMs);
+    case "ChunkVerified":
+      state.busyAtMs = nowMs;
+      member.effects.push({ do: "Cast" });
+      return;
+    case "WanEnded":
+      member.wanEnded();
+      if (event.failure !== null) giveUp(member, state, event.failure, nowMs);
+      return;
+    case "PeerPolled": {
+      const held = chunkSetOf(member.config.held.size, event.heldRanges);
+      if (!held) return;
+      const { device, address, lanPort } = event.peer;
+      if (held.isFull) member.roster.forget(device);
+      else {
+        member.roster.note({ device, address, lanPort, missing: held.complement(), heardAtMs: nowMs });
+        state.busyAtMs = nowMs;
+      }
+      member.holders.note(event.peer, held, 50, true);
+      return;
+    }
+    default:
+  }
+}
+
+function hear(
+  member: Member,
+  state: RepresentativeState,
+  frame: ControlFrame,
+  from: Sender,
+  nowMs: number,
+): void {
+  switch (frame.type) {
+    case "seek":
+      state.announceAtMs = Math.min(
+        state.announceAtMs,
+        nowMs + member.config.random() * timing.answerDelayMsMax,
+      );
+      if (frame.missing.length === 0) return;
+      state.busyAtMs = nowMs;
+      if (state.phase === "serving") noteLatecomer(state, frame.device, frame.missing, nowMs);
+      member.effects.push({ do: "Cast" });
+      return;
+    case "claim":
+      state.announceAtMs = nowMs;
+      return;
+    case "need":
+      state.busyAtMs = nowMs;
+      return state.needs.note(frame.device, frame.entries, nowMs);
+    case "announce": {
+      if (frame.device === member.config.device) return;
+      const otherStands =
+        frame.term > state.term || (frame.term === state.term && frame.ticket < state.ticket);
+      if (!otherStands) {
+        state.announceAtMs = nowMs;
+        return;
+      }
+      member.effects.push({ do: "ReleaseLease", failure: null });
+      return becomePeer(
+        member,
+        nowMs,
+        leaderOf(frame, from, nowMs),
+        `steps down for ${frame.device} of term ${frame.term}`,
+      );
+    }
+    default:
+  }
+}
+
+/** After the end: what several latecomers miss is sent again, one alone takes it by unicast. */
+function noteLatecomer(
+  state: RepresentativeState,
+  device: string,
+  missing: readonly number[],
+  nowMs: number,
+): void {
+  for (let i = 0; i + 1 < missing.length; i += 2)
+    state.needs.note(device, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
+}
+
+function leaseAnswered(member: Member, answer: LeaseAnswer, nowMs: number): void {
+  if (answer.result === "refused") {
+    const leader = holderAsLeader(answer.holder, nowMs);
+    return becomePeer(member, nowMs, leader, `the lease went to ${leader.device}`);
+  }
+  if (answer.result === "failed") {
+    member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
+    return becomeIdle(member, nowMs, answer.reason, nowMs + answer.retryAfterMs);
+  }
+}
+
+function giveUp(member: Member, state: RepresentativeState, reason: string, nowMs: number): void {
+  const { device } = member.config;
+  member.send({ type: "resign", device, term: state.term, reason: reason.slice(0, 200) });
+  member.effects.push({ do: "ReleaseLease", failure: reason });
+  member.effects.push({ do: "Failed", reason, retryAfterMs: timing.failedCooldownMs });
+  becomeIdle(member, nowMs, reason, nowMs + timing.failedCooldownMs);
+}
+
+export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (nowMs >= state.leaseAtMs) {
+    state.leaseAtMs = nowMs + timing.leaseRenewMs;
+    member.effects.push({ do: "AskLease", term: state.term });
+  }
+  obtain(member, state, nowMs);
+  answerNeeds(member, state, nowMs);
+  sayEnd(member, state, nowMs);
+  if (finish(member, state, nowMs)) return;
+  if (nowMs < state.announceAtMs) return;
+  state.announceAtMs = nowMs + timing.announceEveryMs;
+  member.send(announceFrame(member, state, nowMs));
+}
+
+/** What the subnet holds comes from the subnet, the rest from the web site. */
+function obtain(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (member.isDone) {
+    member.fetch(false);
+    return;
+  }
+  if (nowMs >= state.wantAtMs) {
+    member.send(member.wantFrame(), "package");
+    state.wantAtMs = nowMs + timing.wantEveryMs;
+  }
+  member.fetch(member.holders.count > 0);
+  if (nowMs >= state.wanFromMs && member.nextWanRun(nowMs)) member.wan(true);
+}
+
+function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
+  const firstAtMs = state.needs.firstAtMs;
+  if (firstAtMs === null || nowMs < firstAtMs + timing.needWindowMs) return;
+  state.plan.answer(state.needs.answer());
+  member.effects.push({ do: "Cast" });
+}
+
+function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (nowMs < state.endAtMs || !state.plan.hasUnended) return;
+  state.endAtMs = nowMs + timing.endEveryMs;
+  state.busyAtMs = nowMs;
+  state.pass++;
+  for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
+    const castRanges = [...state.plan.takeUnended(rangesPerFrameMax)];
+    member.send({
+      type: "end",
+      device: member.config.device,
+      term: state.term,
+      pass: state.pass,
+      castRanges,
+    });
+  }
+}
+
+/** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
+function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
+  if (!member.isDone) return false;
+  const isQuiet =
+    state.plan.isQuiet && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
+  if (state.phase !== "serving") {
+    const { useMulticast } = member.config.setting();
+    const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;
+    if (!isQuiet || !mayEnd) return false;
+    state.phase = "serving";
+    state.servingSinceMs = nowMs;
+    state.announceAtMs = nowMs;
+  }
+  const lastMs = Math.max(state.servingSinceMs ?? nowMs, state.busyAtMs);
+  const lingerMs = member.roster.audience === 0 ? timing.quietMs : timing.serveMs;
+  if (nowMs < lastMs + lingerMs) return false;
+  const { device } = member.config;
+  member.send(announceFrame(member, state, nowMs));
+  member.send({ type: "resign", device, term: state.term, reason: "done" });
+  member.effects.push({ do: "ReleaseLease", failure: null });
+  becomeIdle(member, nowMs, "the session ended", null);
+  return true;
+}
+
+function announceFrame(member: Member, state: RepresentativeState, nowMs: number): ControlFrame {
+  const { device, held, lanPort, symbolSizeBytes, setting } = member.config;
+  return {
+    type: "announce",
+    device,
+    term: state.term,
+    ticket: state.ticket,
+    phase: phaseNumber[state.phase],
+    startsInMs: Math.max(0, Math.ceil(state.castFromMs - nowMs)),
+    frontCount: held.count,
+    castCount: state.plan.castCount,
+    pass: state.pass,
+    audience: member.roster.audience,
+    symbolSizeBytes,
+    rateBps: setting().lanRateBps,
+    lanPort,
+  };
+}
+
+export function wakeRepresentativeMs(state: RepresentativeState, nowMs: number): number {
+  const needsAtMs =
+    state.needs.firstAtMs === null ? Number.POSITIVE_INFINITY : state.needs.firstAtMs + timing.needWindowMs;
+  const endAtMs = state.plan.hasUnended ? Math.max(state.endAtMs, nowMs) : Number.POSITIVE_INFINITY;
+  const castAtMs = nowMs < state.castFromMs ? state.castFromMs : Number.POSITIVE_INFINITY;
+  return Math.min(
+    state.announceAtMs,
+    state.leaseAtMs,
+    needsAtMs,
+    endAtMs,
+    castAtMs,
+    nowMs + timing.endEveryMs / 2,
+  );
+}

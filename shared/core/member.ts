@@ -1,0 +1,284 @@
+/**
+ * A device's part in one task on one subnet: what it knows, in which role it is, what it may be asked.
+ *
+ * Sans-I/O: `step(member, event, nowMs)` of `step.ts` is the only thing that changes it, and returns effects as data;
+ * whoever owns the sockets carries them out and hands back what happened. Time, randomness, the set of verified
+ * chunks and the state of half-received chunks are handed in, so that the same code runs in an agent, in a test and in
+ * a simulator. The role changes are in `becoming.ts`; how a candidate, a peer and a representative think is in
+ * `election.ts`, `following.ts` and `leading.ts`.
+ */
+import type { ControlFrame } from "../wire/frames.ts";
+import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Feedback, LacksOf } from "./feedback.ts";
+import { Holders, type Holder } from "./holders.ts";
+import type { NeedBook } from "./needs.ts";
+import type { Rank } from "./ranking.ts";
+import type { Role } from "./roles.ts";
+import { Roster } from "./roster.ts";
+import type { SendPlan } from "./sendplan.ts";
+import type { Suspicion } from "./suspicion.ts";
+import { rangesPerFrameMax } from "./timing.ts";
+
+export type Sender = { address: string };
+export type LeaseAnswer =
+  | { result: "granted"; term: number }
+  | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
+  | { result: "failed"; reason: string; retryAfterMs: number }
+  | { result: "unreachable" };
+
+export type MemberEvent =
+  | { type: "Started" }
+  | { type: "TimeCame" }
+  /** This device did not run for so long: it slept, or its loop stalled. */
+  | { type: "Stalled"; stalledMs: number }
+  | { type: "FrameHeard"; frame: ControlFrame; from: Sender }
+  | { type: "SymbolsHeard" }
+  | { type: "LeaseAnswered"; answer: LeaseAnswer }
+  | { type: "ChunkVerified"; chunk: number }
+  /** The download ended: nothing left to ask for (null), or it failed. */
+  | { type: "WanEnded"; failure: string | null }
+  /** A LAN exchange answered (or did not): `device` is the one asked. */
+  | { type: "ExchangeAnswered"; device: string; ok: boolean }
+  /** Another device asked this one over the LAN exchange and said what it holds. */
+  | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges }
+  | { type: "PackageVerified" }
+  | { type: "Stopped"; reason: string };
+
+export type Effect =
+  | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
+  | { do: "AskLease"; term: number }
+  | { do: "ReleaseLease"; failure: string | null }
+  /** Download what `nextWanRun` names until StopWan. */
+  | { do: "StartWan" }
+  | { do: "StopWan" }
+  /** Take what `nextFetch` names from other devices until StopFetch. */
+  | { do: "StartFetch" }
+  | { do: "StopFetch" }
+  /** `nextCast` has something. */
+  | { do: "Cast" }
+  | { do: "RoleChanged"; from: Role; to: Role; term: number; why: string }
+  | { do: "Failed"; reason: string; retryAfterMs: number };
+
+/** Who leads the session, as a peer knows it. */
+export type Leader = {
+  device: string;
+  term: number;
+  ticket: number;
+  address: string;
+  lanPort: number;
+  /** How this device knows of it: heard it announce, heard its claim, or was told by the source. */
+  known: "announce" | "claim" | "lease";
+  phase: number;
+  startsAtMs: number;
+  castCount: number;
+  frontCount: number;
+  pass: number;
+  audience: number;
+  rateBps: number;
+};
+
+export type CandidateState = {
+  role: "candidate";
+  term: number;
+  ticket: number;
+  seekAtMs: number;
+  claimAtMs: number;
+  stage: "listening" | "claimed";
+  settlesAtMs: number;
+  leaseAskedAtMs: number;
+  lease: "none" | "asked" | "granted" | "unreachable";
+};
+export type PeerState = {
+  role: "peer";
+  leader: Leader;
+  suspicion: Suspicion;
+  joinedAtMs: number;
+  /** When to say (again) who we are and what we miss. */
+  seekAtMs: number | null;
+  feedback: Feedback;
+  symbolsAtMs: number | null;
+  castingSinceMs: number | null;
+  /** Unicast: multicast does not reach this device, or the setting switches it off; the reason says which. */
+  way: "multicast" | "unicast";
+  wayReason: string;
+  wantAtMs: number;
+  answeredAtMs: number;
+};
+export type RepresentativeState = {
+  role: "representative";
+  term: number;
+  ticket: number;
+  electedAtMs: number;
+  castFromMs: number;
+  phase: "preparing" | "casting" | "serving";
+  plan: SendPlan;
+  needs: NeedBook;
+  announceAtMs: number;
+  leaseAtMs: number;
+  endAtMs: number;
+  pass: number;
+  wantAtMs: number;
+  wanFromMs: number;
+  busyAtMs: number;
+  servingSinceMs: number | null;
+};
+export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };
+export type RoleState = IdleState | CandidateState | PeerState | RepresentativeState;
+
+export type MemberConfig = {
+  device: string;
+  lanPort: number;
+  /** Live set of this device's verified chunks; the owner of the cache adds to it. */
+  held: ChunkSet;
+  lacksOf: LacksOf;
+  rank: () => Rank;
+  /** 0 … 1 */
+  random: () => number;
+  symbolSizeBytes: number;
+  /** Read anew at every use: a setting may change while the session runs. */
+  setting: () => {
+    useMulticast: boolean;
+    sessionStartDelayMs: number;
+    lanRateBps: number;
+    wanFallback: "never" | "last-resort";
+  };
+};
+
+export class Member {
+  readonly config: MemberConfig;
+  readonly roster = new Roster();
+  readonly holders: Holders;
+  state: RoleState = { role: "idle", why: "not started", retryAtMs: null };
+  /** Highest term heard of. */
+  term = 0;
+  /** Chunks that some representative has multicast before, as far as this device knows. */
+  castBefore = 0;
+  /** When the first representative of this session was elected: the start delay counts from there. */
+  firstElectedAtMs: number | null = null;
+  /** Since when neither multicast nor the representative's exchange has reached this device. */
+  unservedSinceMs: number | null = null;
+  effects: Effect[] = [];
+  #fetching = false;
+  #wan = false;
+
+  constructor(config: MemberConfig) {
+    this.config = config;
+    this.holders = new Holders(config.held.size);
+  }
+
+  get role(): Role {
+    return this.state.role;
+  }
+
+  get isDone(): boolean {
+    return this.config.held.isFull;
+  }
+
+  // ---- what the owner of the sockets asks -------------------------------------------------------------------
+
+  /** The next run of chunks to download: missing here, not offered and not being sent by another device. */
+  nextWanRun(nowMs: number): { first: number; count: number } | null {
+    const held = this.config.held;
+    const wanted = (chunk: number): boolean =>
+      !held.has(chunk) &&
+      !this.holders.isFetching(chunk) &&
+      !(this.holders.count > 0 && this.holders.holds(chunk, nowMs));
+    let first = held.nextMissing(0);
+    while (first >= 0 && !wanted(first)) first = held.nextMissing(first + 1);
+    if (first < 0) return null;
+    let end = first + 1;
+    while (end < held.size && wanted(end)) end++;
+    return { first, count: end - first };
+  }
+
+  /** The next chunk to take from another device, which counts as under way; tell `holders.ended` how it went. */
+  nextFetch(nowMs: number): ReturnType<Holders["next"]> {
+    if (!this.#fetching) return null;
+    const spread = Math.floor(this.config.random() * this.config.held.size);
+    return this.holders.next(this.config.held, nowMs, this.state.role === "peer" ? spread : 0);
+  }
+
+  /** The next thing to multicast; null: wait for the next Cast. */
+  nextCast(nowMs: number): ReturnType<SendPlan["next"]> {
+    const state = this.state;
+    if (state.role !== "representative" || nowMs < state.castFromMs || !this.config.setting().useMulticast)
+      return null;
+    const item = state.plan.next((chunk) => this.roster.misses(chunk));
+    if (item) {
+      state.busyAtMs = nowMs;
+      if (state.phase !== "casting") {
+        state.phase = "casting";
+        state.servingSinceMs = null;
+      }
+    }
+    return item;
+  }
+
+  send(frame: ControlFrame, context: "task" | "package" = "task"): void {
+    if (this.config.setting().useMulticast) this.effects.push({ do: "SendFrame", frame, context });
+  }
+
+  fetch(on: boolean): void {
+    if (on === this.#fetching) return;
+    this.#fetching = on;
+    this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
+  }
+
+  wan(on: boolean): void {
+    if (on === this.#wan) return;
+    this.#wan = on;
+    this.effects.push({ do: on ? "StartWan" : "StopWan" });
+  }
+
+  /** The download ended by itself. */
+  wanEnded(): void {
+    this.#wan = false;
+  }
+
+  get isFetching(): boolean {
+    return this.#fetching;
+  }
+
+  get usesWan(): boolean {
+    return this.#wan;
+  }
+
+  /** The device to poll for what it holds: the representative, while this device takes chunks by unicast. */
+  get exchangeTarget(): Holder | null {
+    if (!this.#fetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
+    const { device, address, lanPort } = this.state.leader;
+    return { device, address, lanPort };
+  }
+
+  seekFrame(): ControlFrame {
+    const { device, held, lanPort } = this.config;
+    return {
+      type: "seek",
+      device,
+      haveCount: held.count,
+      missing: missingRanges(held),
+      lanPort,
+      term: this.term,
+    };
+  }
+
+  wantFrame(): ControlFrame {
+    const { device, held, lanPort } = this.config;
+    return { type: "want", device, ranges: missingRanges(held), lanPort };
+  }
+}
+
+/**
+ * The chunks that are not held, as ranges for a frame. A list too long for one is cut by letting its last range run
+ * to the end of the package: it may name too much, never too little.
+ */
+export function missingRanges(held: ChunkSet): number[] {
+  const ranges = held.complement().toRanges(rangesPerFrameMax);
+  const first = ranges.at(-2);
+  if (first !== undefined && ranges.length === rangesPerFrameMax * 2)
+    ranges[ranges.length - 1] = held.size - first;
+  return ranges;
+}
+
+export const chunkSetOf = (size: number, ranges: readonly number[]): ChunkSet | null =>
+  ChunkSet.fromRanges(size, ranges);

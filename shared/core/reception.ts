@@ -1,0 +1,217 @@
+/**
+ * Half-received chunks: puts symbols in their places, counts what each block lacks, and says when a chunk can be
+ * rebuilt. It knows nothing of digests, files or who sent a symbol; whoever owns the disk takes a chunk that is
+ * ready, checks it and keeps it.
+ *
+ * Memory is bounded whatever the package's size: beyond `memoryBytesMax` the chunk touched longest ago is set aside
+ * (`takeAside`): its bytes go to the disk, its bitmap stays, and symbols that still come for it are kept beside until
+ * its blocks are full and it is put together again (`restore`).
+ */
+import { blockLayout, type BlockLayout, type ErasureCode, type RepairSymbol } from "../fec/index.ts";
+
+export type Placed =
+  /** Known already, out of its range, or of no use. */
+  | "useless"
+  | "placed"
+  /** Every block of the chunk can be rebuilt: `take` it. */
+  | "ready";
+
+type Assembly = {
+  readonly chunk: number;
+  readonly layout: BlockLayout;
+  /** Null: set aside. */
+  bytes: Uint8Array | null;
+  /** One byte a source symbol of the chunk: 1 received. */
+  readonly received: Uint8Array;
+  /** Symbols still lacking, by block. */
+  readonly lacks: Uint8Array;
+  lackingBlocks: number;
+  /** By block. */
+  readonly repairs: Map<number, RepairSymbol[]>;
+  /** Source symbols that came while the chunk was aside: number in the chunk → bytes. */
+  readonly beside: Map<number, Uint8Array>;
+  heldBytes: number;
+};
+
+export type Aside = { readonly chunk: number; readonly bytes: Uint8Array };
+
+export class Reception {
+  readonly #chunkLengthBytes: (chunk: number) => number;
+  readonly #symbolSizeBytes: number;
+  readonly #code: ErasureCode;
+  readonly #memoryBytesMax: number;
+  /** In the order of their last touch, oldest first, as far as whole chunks go. */
+  readonly #assemblies = new Map<number, Assembly>();
+  #memoryBytes = 0;
+  #last: Assembly | null = null;
+
+  /** @param options.chunkLengthBytes of every chunk number that `place` will be given */
+  constructor(options: {
+    chunkLengthBytes: (chunk: number) => number;
+    symbolSizeBytes: number;
+    code: ErasureCode;
+    memoryBytesMax: number;
+  }) {
+    this.#chunkLengthBytes = options.chunkLengthBytes;
+    this.#symbolSizeBytes = options.symbolSizeBytes;
+    this.#code = options.code;
+    this.#memoryBytesMax = options.memoryBytesMax;
+  }
+
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
+  /** Chunks begun and not taken. */
+  get openCount(): number {
+    return this.#assemblies.size;
+  }
+
+  /** The payload is copied. `chunk` must be one that is still missing. */
+  place(chunk: number, block: number, symbol: number, payload: Uint8Array): Placed {
+    const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk);
+    this.#last = assembly;
+    const { layout } = assembly;
+    if (block >= layout.blockCount || assembly.lacks[block] === 0) return "useless";
+    const k = layout.k(block);
+    const isPlaced =
+      symbol < k
+        ? this.#placeSource(assembly, block, symbol, payload)
+        : this.#placeRepair(assembly, block, symbol, payload);
+    if (!isPlaced) return "useless";
+    assembly.lacks[block]!--;
+    if (assembly.lacks[block] === 0) assembly.lackingBlocks--;
+    return assembly.lackingBlocks === 0 ? "ready" : "placed";
+  }
+
+  #open(chunk: number): Assembly {
+    const known = this.#assemblies.get(chunk);
+    if (known) {
+      this.#assemblies.delete(chunk);
+      this.#assemblies.set(chunk, known);
+      return known;
+    }
+    const lengthBytes = this.#chunkLengthBytes(chunk);
+    const layout = blockLayout(lengthBytes, this.#symbolSizeBytes);
+    const lacks = new Uint8Array(layout.blockCount);
+    for (let block = 0; block < layout.blockCount; block++) lacks[block] = layout.k(block);
+    const assembly: Assembly = {
+      chunk,
+      layout,
+      bytes: new Uint8Array(lengthBytes),
+      received: new Uint8Array(layout.symbolCount),
+      lacks,
+      lackingBlocks: layout.blockCount,
+      repairs: new Map(),
+      beside: new Map(),
+      heldBytes: lengthBytes,
+    };
+    this.#memoryBytes += lengthBytes;
+    this.#assemblies.set(chunk, assembly);
+    return assembly;
+  }
+
+  #placeSource(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {
+    const { layout } = assembly;
+    const number = layout.firstSymbol(block) + symbol;
+    if (assembly.received[number] === 1 || payload.length !== layout.symbolLengthBytes(block, symbol))
+      return false;
+    assembly.received[number] = 1;
+    if (assembly.bytes) assembly.bytes.set(payload, layout.symbolOffsetBytes(block, symbol));
+    else this.#keep(assembly, payload, (copy) => assembly.beside.set(number, copy));
+    return true;
+  }
+
+  #placeRepair(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {
+    if (payload.length !== this.#symbolSizeBytes) return false;
+    let repairs = assembly.repairs.get(block);
+    if (!repairs) assembly.repairs.set(block, (repairs = []));
+    if (repairs.some((known) => known.symbol === symbol)) return false;
+    const list = repairs;
+    this.#keep(assembly, payload, (copy) => list.push({ symbol, payload: copy }));
+    return true;
+  }
+
+  #keep(assembly: Assembly, payload: Uint8Array, put: (copy: Uint8Array) => unknown): void {
+    put(payload.slice());
+    assembly.heldBytes += payload.length;
+    this.#memoryBytes += payload.length;
+  }
+
+  /** A chunk to write to the disk to make room, or null when memory is within its bound. */
+  takeAside(): Aside | null {
+    if (this.#memoryBytes <= this.#memoryBytesMax) return null;
+    for (const assembly of this.#assemblies.values()) {
+      if (!assembly.bytes || assembly === this.#last || assembly.lackingBlocks === 0) continue;
+      const { chunk, bytes } = assembly;
+      assembly.bytes = null;
+      assembly.heldBytes -= bytes.length;
+      this.#memoryBytes -= bytes.length;
+      return { chunk, bytes };
+    }
+    this.#forgetOldestAside();
+    return null;
+  }
+
+  /** Symbols beside chunks on the disk are bounded too: the oldest such chunk begins anew. */
+  #forgetOldestAside(): void {
+    for (const assembly of this.#assemblies.values()) {
+      if (assembly === this.#last || assembly.bytes || assembly.heldBytes === 0) continue;
+      this.forget(assembly.chunk);
+      return;
+    }
+  }
+
+  isAside(chunk: number): boolean {
+    return this.#assemblies.get(chunk)?.bytes === null;
+  }
+
+  /** The bytes of a chunk set aside, read back. */
+  restore(chunk: number, bytes: Uint8Array): void {
+    const assembly = this.#assemblies.get(chunk);
+    if (!assembly || assembly.bytes || bytes.length !== assembly.layout.chunkLengthBytes) return;
+    for (const [number, payload] of assembly.beside) bytes.set(payload, number * this.#symbolSizeBytes);
+    assembly.beside.clear();
+    assembly.bytes = bytes;
+    assembly.heldBytes += bytes.length;
+    this.#memoryBytes += bytes.length;
+  }
+
+  /** The bytes of a ready chunk, rebuilt; it is forgotten here. Null when it is not ready or was set aside. */
+  take(chunk: number): Uint8Array | null {
+    const assembly = this.#assemblies.get(chunk);
+    if (!assembly?.bytes || assembly.lackingBlocks > 0) return null;
+    this.forget(chunk);
+    const { layout, bytes } = assembly;
+    for (const [block, repairs] of assembly.repairs) {
+      const missing: number[] = [];
+      const first = layout.firstSymbol(block);
+      const k = layout.k(block);
+      for (let symbol = 0; symbol < k; symbol++)
+        if (assembly.received[first + symbol] === 0) missing.push(symbol);
+      const offset = layout.blockOffsetBytes(block);
+      const view = bytes.subarray(offset, offset + layout.blockLengthBytes(block));
+      this.#code.recover({ bytes: view, k, symbolSizeBytes: this.#symbolSizeBytes }, missing, repairs);
+    }
+    return bytes;
+  }
+
+  /** The chunk came another way, or its bytes were wrong. */
+  forget(chunk: number): void {
+    const assembly = this.#assemblies.get(chunk);
+    if (!assembly) return;
+    this.#assemblies.delete(chunk);
+    this.#memoryBytes -= assembly.heldBytes;
+    if (this.#last === assembly) this.#last = null;
+  }
+
+  /** Calls `add` with every block that lacks symbols; false when nothing of the chunk was received. */
+  lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
+    const assembly = this.#assemblies.get(chunk);
+    if (!assembly) return false;
+    for (let block = 0; block < assembly.layout.blockCount; block++) {
+      if (assembly.lacks[block]! > 0) add(block, assembly.lacks[block]!);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What a representative multicasts next: repairs first (they finish what peers began), then chunks to send again,
+ * then the package in order, behind the front of the download. Never a chunk that nobody misses.
+ */
+import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { BlockNeed, NeedAnswer } from "./needs.ts";
+
+export type CastItem =
+  { kind: "chunk"; chunk: number } | { kind: "repair"; chunk: number; blocks: BlockNeed[] };
+
+export class SendPlan {
+  readonly #held: ChunkSet;
+  readonly #done: ChunkSet;
+  readonly #recast: ChunkSet;
+  readonly #repairs = new Map<number, BlockNeed[]>();
+  /** Sent since the last END. */
+  readonly #unended: ChunkSet;
+  /** On its way to the wire. */
+  #sending: number | null = null;
+
+  /**
+   * @param held live set of the chunks this device has
+   * @param done chunks that an earlier representative of the session already sent
+   */
+  constructor(held: ChunkSet, done: ChunkSet) {
+    this.#held = held;
+    this.#done = done.clone();
+    this.#recast = new ChunkSet(held.size);
+    this.#unended = done.clone();
+  }
+
+  /** The next thing to send, or null when nothing is to be sent now. The one before counts as sent. */
+  next(isMissed: (chunk: number) => boolean): CastItem | null {
+    if (this.#sending !== null) this.#unended.add(this.#sending);
+    const item = this.#choose(isMissed);
+    this.#sending = item?.chunk ?? null;
+    return item;
+  }
+
+  #choose(isMissed: (chunk: number) => boolean): CastItem | null {
+    for (const [chunk, blocks] of this.#repairs) {
+      if (!this.#held.has(chunk)) continue;
+      this.#repairs.delete(chunk);
+      return { kind: "repair", chunk, blocks };
+    }
+    for (const chunk of this.#recast) {
+      if (!this.#held.has(chunk)) continue;
+      this.#recast.delete(chunk);
+      return { kind: "chunk", chunk };
+    }
+    for (let chunk = this.#done.nextMissing(0); chunk >= 0; chunk = this.#done.nextMissing(chunk + 1)) {
+      if (!this.#held.has(chunk) || !isMissed(chunk)) continue;
+      this.#done.add(chunk);
+      return { kind: "chunk", chunk };
+    }
+    return null;
+  }
+
+  answer(needs: NeedAnswer): void {
+    for (const [chunk, blocks] of needs.repairs) this.#repairs.set(chunk, blocks);
+    for (const chunk of needs.recast) {
+      if (!this.#done.has(chunk)) continue;
+      this.#repairs.delete(chunk);
+      this.#recast.add(chunk);
+    }
+  }
+
+  /** Chunks asked for that this device does not hold itself. */
+  owed(): number[] {
+    return [...this.#repairs.keys(), ...this.#recast].filter((chunk) => !this.#held.has(chunk));
+  }
+
+  get castCount(): number {
+    return this.#done.count;
+  }
+
+  get hasUnended(): boolean {
+    return !this.#unended.isEmpty;
+  }
+
+  /** Nothing is being sent, waits to be sent or waits for its END; what this device lacks itself does not count. */
+  get isQuiet(): boolean {
+    return (
+      this.#sending === null && this.#unended.isEmpty && this.#repairs.size === 0 && this.#recast.isEmpty
+    );
+  }
+
+  /** Ranges for the next END, at most `rangesMax`; what does not fit stays for the one after. */
+  takeUnended(rangesMax: number): Ranges {
+    const ranges = this.#unended.toRanges(rangesMax);
+    this.#unended.deleteAll(ChunkSet.fromRanges(this.#unended.size, ranges)!);
+    return ranges;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * `step(member, event, nowMs) → effects`: one event in, every effect out, then the next event. The only door through
+ * which a member changes.
+ */
+import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
+import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
+import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
+import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
+import type { Effect, Member, MemberEvent, Sender } from "./member.ts";
+import { chunkSetOf } from "./member.ts";
+import type { ControlFrame } from "../wire/frames.ts";
+
+export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
+  member.effects = [];
+  if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
+  dispatch(member, event, nowMs);
+  tick(member, nowMs);
+  return member.effects;
+}
+
+/** When `TimeCame` is due at the latest. */
+export function wakeAtMs(member: Member, nowMs: number): number {
+  const { state } = member;
+  switch (state.role) {
+    case "idle":
+      return state.retryAtMs ?? Number.POSITIVE_INFINITY;
+    case "candidate":
+      return wakeCandidateMs(state);
+    case "peer":
+      return wakePeerMs(state, nowMs);
+    case "representative":
+      return wakeRepresentativeMs(state, nowMs);
+  }
+}
+
+function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
+  const { state } = member;
+  if (event.type === "Stopped") {
+    if (state.role === "representative") resign(member, state.term, event.reason);
+    return becomeIdle(member, nowMs, event.reason, null);
+  }
+  switch (state.role) {
+    case "idle":
+      if (event.type === "Started") return becomeCandidate(member, nowMs, "the task began");
+      if (event.type === "WanEnded") return member.wanEnded();
+      // One that failed as representative still follows another that does better.
+      if (event.type === "FrameHeard" && event.frame.type === "announce" && state.retryAtMs !== null) {
+        becomePeer(
+          member,
+          nowMs,
+          leaderOf(event.frame, event.from, nowMs),
+          `heard representative ${event.frame.device}`,
+        );
+      }
+      return;
+    case "candidate":
+      return stepCandidate(member, state, event, nowMs);
+    case "peer":
+      return stepPeer(member, state, event, nowMs);
+    case "representative":
+      return stepRepresentative(member, state, event, nowMs);
+  }
+}
+
+function tick(member: Member, nowMs: number): void {
+  const { state } = member;
+  switch (state.role) {
+    case "idle":
+      if (state.retryAtMs !== null && nowMs >= state.retryAtMs && !member.isDone)
+        becomeCandidate(member, nowMs, "tries again");
+      return;
+    case "candidate":
+      return tickCandidate(member, state, nowMs);
+    case "peer":
+      return tickPeer(member, state, nowMs);
+    case "representative":
+      return tickRepresentative(member, state, nowMs);
+  }
+}
+
+function resign(member: Member, term: number, reason: string): void {
+  member.send({ type: "resign", device: member.config.device, term, reason: reason.slice(0, 200) });
+  member.effects.push({ do: "ReleaseLease", failure: null });
+}
+
+/** What every role learns from every frame: who is there, what they miss, what they hold, what was sent already. */
+function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
+  const size = member.config.held.size;
+  switch (frame.type) {
+    case "seek": {
+      const missing = chunkSetOf(size, frame.missing);
+      if (!missing) return;
+      if (missing.isEmpty) member.roster.forget(frame.device);
+      else
+        member.roster.note({
+          device: frame.device,
+          address: from.address,
+          lanPort: frame.lanPort,
+          missing,
+          heardAtMs: nowMs,
+        });
+      return;
+    }
+    case "have": {
+      const chunks = chunkSetOf(size, frame.ranges);
+      const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
+      if (chunks) member.holders.note(holder, chunks, frame.load);
+      return;
+    }
+    case "announce":
+      member.castBefore = Math.max(member.castBefore, Math.min(size, frame.castCount));
+      return;
+    default:
+  }
+}
