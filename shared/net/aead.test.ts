@@ -1,0 +1,47 @@
+/**
+ * The ciphers against published test vectors, so that another implementation meets the same ones.
+ */
+import { expect, test } from "bun:test";
+import { nodeCrypto } from "./aead.ts";
+
+const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
+
+test("HKDF-SHA256 gives the output of RFC 5869, test case 1", () => {
+  const output = nodeCrypto.hkdf(
+    hex("0b".repeat(22)),
+    hex("000102030405060708090a0b0c"),
+    hex("f0f1f2f3f4f5f6f7f8f9"),
+    42,
+  );
+  expect(output.toHex()).toBe(
+    "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+  );
+});
+
+test("AES-128-GCM seals and opens test case 4 of the GCM specification", () => {
+  const aead = nodeCrypto.aead(hex("feffe9928665731c6d6a8f9467308308"));
+  const nonce = hex("cafebabefacedbaddecaf888");
+  const associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+  const plaintext = hex(
+    "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+  );
+  const sealed =
+    "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091" +
+    "5bc94fbc3221a5db94fae95ae7121a47";
+  expect(aead.seal(nonce, associated, plaintext).toHex()).toBe(sealed);
+  expect(aead.open(nonce, associated, hex(sealed))?.toHex()).toBe(plaintext.toHex());
+});
+
+test("anything that was changed does not open, and never throws", () => {
+  const aead = nodeCrypto.aead(new Uint8Array(16).fill(1));
+  const nonce = new Uint8Array(12);
+  const associated = hex("0102");
+  const sealed = aead.seal(nonce, associated, hex("aabbcc"));
+  for (let at = 0; at < sealed.length; at++)
+    expect(aead.open(nonce, associated, sealed.with(at, sealed[at]! ^ 1))).toBeNull();
+  expect(aead.open(nonce, hex("0103"), sealed)).toBeNull();
+  expect(aead.open(new Uint8Array(12).fill(1), associated, sealed)).toBeNull();
+  for (let length = 0; length < sealed.length; length++)
+    expect(aead.open(nonce, associated, sealed.subarray(0, length))).toBeNull();
+  expect(aead.open(nonce, associated, sealed)?.toHex()).toBe("aabbcc");
+});

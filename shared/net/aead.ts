@@ -1,0 +1,42 @@
+/**
+ * The real ciphers behind sealed frames: AES-128-GCM and HKDF-SHA256 of node:crypto (OpenSSL, BoringSSL in Bun).
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { tagBytes } from "../wire/layout.ts";
+import type { Aead, Crypto } from "../wire/seal.ts";
+
+const algorithm = "aes-128-gcm";
+
+function aead(key: Uint8Array): Aead {
+  const ownKey = Buffer.from(key);
+  return {
+    seal(nonce, associated, plaintext) {
+      const cipher = createCipheriv(algorithm, ownKey, nonce);
+      cipher.setAAD(associated);
+      const sealed = new Uint8Array(plaintext.length + tagBytes);
+      sealed.set(cipher.update(plaintext));
+      cipher.final();
+      sealed.set(cipher.getAuthTag(), plaintext.length);
+      return sealed;
+    },
+    open(nonce, associated, sealed) {
+      if (sealed.length < tagBytes) return null;
+      const end = sealed.length - tagBytes;
+      const decipher = createDecipheriv(algorithm, ownKey, nonce, { authTagLength: tagBytes });
+      decipher.setAAD(associated);
+      decipher.setAuthTag(sealed.subarray(end));
+      const plaintext = decipher.update(sealed.subarray(0, end));
+      try {
+        decipher.final();
+        return plaintext;
+      } catch {
+        return null;
+      }
+    },
+  };
+}
+
+export const nodeCrypto: Crypto = {
+  aead,
+  hkdf: (ikm, salt, info, lengthBytes) => new Uint8Array(hkdfSync("sha256", ikm, salt, info, lengthBytes)),
+};

@@ -1,0 +1,87 @@
+/**
+ * Bytes to frames. Total: whatever the network brings gives a frame or a reason, never an exception.
+ *
+ * `headerFault` looks at fixed offsets only and costs next to nothing; the bodies are read after their seal opened.
+ */
+import { controlFields, type FieldKind } from "./fields.ts";
+import {
+  frameTypes,
+  type ControlFrame,
+  type ControlType,
+  type DropReason,
+  type FrameType,
+} from "./frames.ts";
+import { uint16At } from "./identity.ts";
+import { frameVersion, headerAt, headerBytes, symbolAt, symbolHeadBytes, tagBytes } from "./layout.ts";
+import { limits } from "./limits.ts";
+import { BodyReader } from "./reader.ts";
+
+/** What is wrong with the fixed parts of a datagram, or null. Type, deployment and identities are not looked at. */
+export function headerFault(datagram: Uint8Array): DropReason | null {
+  // The smallest body is an empty array.
+  if (datagram.length < headerBytes + 1 + tagBytes) return "short";
+  if (datagram.length > limits.datagramMaxBytes) return "oversized";
+  if (datagram[0] !== 0x97) return "header";
+  if (datagram[headerAt.version] !== frameVersion) return "version";
+  if (
+    datagram[headerAt.deployment - 1] !== 0xce ||
+    datagram[headerAt.session - 2] !== 0xc4 ||
+    datagram[headerAt.session - 1] !== 8 ||
+    datagram[headerAt.sender - 2] !== 0xc4 ||
+    datagram[headerAt.sender - 1] !== 8 ||
+    datagram[headerAt.sequence - 1] !== 0xce ||
+    datagram[headerAt.bodyLength - 1] !== 0xc5 ||
+    uint16At(datagram, headerAt.bodyLength) !== datagram.length - headerBytes
+  )
+    return "header";
+  return null;
+}
+
+const typesByNumber: readonly (FrameType | undefined)[] = (() => {
+  const types: (FrameType | undefined)[] = Array.from({ length: 256 });
+  for (const type of Object.keys(frameTypes) as FrameType[]) types[frameTypes[type]] = type;
+  return types;
+})();
+
+/** The frame type of a datagram without `headerFault`; undefined when this version does not know its number. */
+export const frameTypeOf = (datagram: Uint8Array): FrameType | undefined =>
+  typesByNumber[datagram[headerAt.type]!];
+
+/** A control frame from its opened body, or null when the body is not exactly one of this type. */
+export function decodeControl(type: ControlType, body: Uint8Array): ControlFrame | null {
+  const fields = controlFields[type];
+  const reader = new BodyReader(body);
+  if (reader.arrayLength(fields.length) !== fields.length) return null;
+  const frame: Record<string, unknown> = { type };
+  for (const [name, kind] of fields) {
+    const value = readField(reader, kind);
+    if (value === null) return null;
+    frame[name] = value;
+  }
+  // The table names exactly the fields of the type, each held against its limits.
+  return reader.isAtEnd ? (frame as ControlFrame) : null;
+}
+
+function readField(reader: BodyReader, kind: FieldKind): number | string | number[] | null {
+  if (kind.shape === "uint") {
+    const value = reader.uint(kind.max);
+    return value !== null && value >= kind.min ? value : null;
+  }
+  if (kind.shape === "text") {
+    const value = reader.text(kind.maxBytes);
+    return value !== null && kind.holds(value) ? value : null;
+  }
+  const value = reader.list(kind.itemsMax, limits.counterMax);
+  return value !== null && kind.holds(value) ? value : null;
+}
+
+/** Whether an opened body is exactly one symbol in its fixed encoding; its parts then lie at `symbolAt`. */
+export const isSymbol = (body: Uint8Array): boolean =>
+  body.length > symbolHeadBytes &&
+  body.length <= symbolHeadBytes + limits.symbolMaxBytes &&
+  body[0] === 0x94 &&
+  body[symbolAt.chunk - 1] === 0xce &&
+  body[symbolAt.block - 1] === 0xcd &&
+  body[symbolAt.symbol - 1] === 0xcc &&
+  body[symbolAt.payloadLength - 1] === 0xc5 &&
+  uint16At(body, symbolAt.payloadLength) === body.length - symbolHeadBytes;

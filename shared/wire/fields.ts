@@ -1,0 +1,123 @@
+/**
+ * The fields of every control frame: their order on the wire and what each may hold.
+ *
+ * Encoder and decoder both read this table, so that what one refuses to write the other refuses to read.
+ */
+import { limits } from "./limits.ts";
+import type { ControlType, FrameOf } from "./frames.ts";
+
+export type FieldKind =
+  | { readonly shape: "uint"; readonly min: number; readonly max: number }
+  | { readonly shape: "text"; readonly maxBytes: number; readonly holds: (text: string) => boolean }
+  | {
+      readonly shape: "list";
+      readonly itemsMax: number;
+      readonly holds: (items: readonly number[]) => boolean;
+    };
+
+const uint = (min: number, max: number): FieldKind => ({ shape: "uint", min, max });
+
+/** Chunks of a range lie above those of the range before and below 2^32. */
+export function rangesHold(ranges: readonly number[]): boolean {
+  if (ranges.length % 2 !== 0) return false;
+  let end = 0;
+  for (let i = 0; i < ranges.length; i += 2) {
+    const first = ranges[i]!;
+    const count = ranges[i + 1]!;
+    if (first < end || count < 1 || first + count > limits.counterMax + 1) return false;
+    end = first + count;
+  }
+  return true;
+}
+
+/** Triples [chunk, block, count], each (chunk, block) above the one before. */
+export function needsHold(entries: readonly number[]): boolean {
+  if (entries.length % 3 !== 0) return false;
+  for (let i = 0; i < entries.length; i += 3) {
+    const chunk = entries[i]!;
+    const block = entries[i + 1]!;
+    const count = entries[i + 2]!;
+    if (block >= limits.chunkBlocksMax || count < 1 || count > limits.blockSymbolsMax) return false;
+    if (i > 0 && (chunk < entries[i - 3]! || (chunk === entries[i - 3]! && block <= entries[i - 2]!)))
+      return false;
+  }
+  return true;
+}
+
+const deviceId = /^[0-9a-f]{16}$/;
+/** A reason ends up on terminals: no control characters, so no escape sequences. */
+const controlCharacter = /\p{Cc}/u;
+
+const counter = uint(0, limits.counterMax);
+const port = uint(0, limits.portMax);
+const device: FieldKind = { shape: "text", maxBytes: 16, holds: (text) => deviceId.test(text) };
+const reason: FieldKind = {
+  shape: "text",
+  maxBytes: limits.reasonMaxBytes,
+  holds: (text) => !controlCharacter.test(text),
+};
+const ranges: FieldKind = { shape: "list", itemsMax: limits.rangesMax * 2, holds: rangesHold };
+const needs: FieldKind = { shape: "list", itemsMax: limits.needsMax * 3, holds: needsHold };
+
+type FieldsOf<T extends ControlType> = readonly (readonly [Exclude<keyof FrameOf<T>, "type">, FieldKind])[];
+
+export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
+  seek: [
+    ["device", device],
+    ["haveCount", counter],
+    ["missing", ranges],
+    ["lanPort", port],
+    ["term", counter],
+  ],
+  claim: [
+    ["device", device],
+    ["term", counter],
+    ["ticket", counter],
+    ["lanPort", port],
+    ["haveCount", counter],
+  ],
+  announce: [
+    ["device", device],
+    ["term", counter],
+    ["ticket", counter],
+    ["phase", uint(0, 2)],
+    ["startsInMs", counter],
+    ["frontCount", counter],
+    ["castCount", counter],
+    ["pass", counter],
+    ["audience", counter],
+    ["symbolSizeBytes", uint(1, limits.symbolMaxBytes)],
+    ["rateBps", uint(0, limits.rateMaxBps)],
+    ["lanPort", port],
+  ],
+  end: [
+    ["device", device],
+    ["term", counter],
+    ["pass", counter],
+    ["castRanges", ranges],
+  ],
+  need: [
+    ["device", device],
+    ["term", counter],
+    ["pass", counter],
+    ["entries", needs],
+    ["lanPort", port],
+  ],
+  want: [
+    ["device", device],
+    ["ranges", ranges],
+    ["lanPort", port],
+  ],
+  have: [
+    ["device", device],
+    ["ranges", ranges],
+    ["load", uint(0, limits.loadMax)],
+    ["lanPort", port],
+    ["toDevice", device],
+  ],
+  resign: [
+    ["device", device],
+    ["term", counter],
+    ["reason", reason],
+  ],
+};

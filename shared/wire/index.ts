@@ -1,0 +1,32 @@
+/** LAN frames: their types, limits, and the two ends that seal and open them. */
+export { createIncarnation, type Incarnation } from "./incarnation.ts";
+export { createFrameSender, type FrameSender } from "./sender.ts";
+export {
+  createFrameReceiver,
+  type Dropped,
+  type FrameReceiver,
+  type Received,
+  type ReceivedControl,
+  type ReceivedSymbol,
+} from "./receiver.ts";
+export { sessionOf, type Aead, type Crypto } from "./seal.ts";
+export { limits } from "./limits.ts";
+export { symbolOverheadBytes } from "./layout.ts";
+export { dropReasons, frameTypes, phases } from "./frames.ts";
+export type {
+  AnnounceFrame,
+  ClaimFrame,
+  ControlFrame,
+  ControlType,
+  DropReason,
+  EndFrame,
+  FrameHeader,
+  FrameOf,
+  FrameType,
+  HaveFrame,
+  NeedFrame,
+  Ranges,
+  ResignFrame,
+  SeekFrame,
+  WantFrame,
+} from "./frames.ts";

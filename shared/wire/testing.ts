@@ -1,0 +1,88 @@
+/**
+ * For tests only: valid frames of every type at random (fast-check), and an incarnation with a fixed name.
+ */
+import * as fc from "fast-check";
+import type { ControlFrame } from "./frames.ts";
+import { limits } from "./limits.ts";
+
+const device = fc.stringMatching(/^[0-9a-f]{16}$/);
+const counter = fc.oneof(fc.nat(200), fc.integer({ min: 0, max: limits.counterMax }));
+const port = fc.nat(limits.portMax);
+
+/** Ascending ranges: gaps and counts at random, summed up and cut where 32 bits end. */
+const ranges = fc.array(fc.tuple(counter, counter), { maxLength: limits.rangesMax }).map((pairs) => {
+  const flat: number[] = [];
+  let end = 0;
+  for (const [gap, extra] of pairs) {
+    const first = end + gap;
+    const count = extra + 1;
+    if (first + count > limits.counterMax + 1) break;
+    flat.push(first, count);
+    end = first + count;
+  }
+  return flat;
+});
+
+const needs = fc
+  .uniqueArray(fc.tuple(counter, fc.nat(65_535), fc.integer({ min: 1, max: 64 })), {
+    maxLength: limits.needsMax,
+    selector: ([chunk, block]) => `${chunk}/${block}`,
+  })
+  .map((entries) => entries.toSorted((a, b) => a[0] - b[0] || a[1] - b[1]).flat());
+
+const reason = fc
+  .string({ unit: "grapheme", maxLength: 60 })
+  .filter((text) => Buffer.byteLength(text) <= limits.reasonMaxBytes && !/\p{Cc}/u.test(text));
+
+export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
+  fc.record({
+    type: fc.constant("seek" as const),
+    device,
+    haveCount: counter,
+    missing: ranges,
+    lanPort: port,
+    term: counter,
+  }),
+  fc.record({
+    type: fc.constant("claim" as const),
+    device,
+    term: counter,
+    ticket: counter,
+    lanPort: port,
+    haveCount: counter,
+  }),
+  fc.record({
+    type: fc.constant("announce" as const),
+    device,
+    term: counter,
+    ticket: counter,
+    phase: fc.nat(2),
+    startsInMs: counter,
+    frontCount: counter,
+    castCount: counter,
+    pass: counter,
+    audience: counter,
+    symbolSizeBytes: fc.integer({ min: 1, max: limits.symbolMaxBytes }),
+    rateBps: fc.integer({ min: 0, max: limits.rateMaxBps }),
+    lanPort: port,
+  }),
+  fc.record({ type: fc.constant("end" as const), device, term: counter, pass: counter, castRanges: ranges }),
+  fc.record({
+    type: fc.constant("need" as const),
+    device,
+    term: counter,
+    pass: counter,
+    entries: needs,
+    lanPort: port,
+  }),
+  fc.record({ type: fc.constant("want" as const), device, ranges, lanPort: port }),
+  fc.record({
+    type: fc.constant("have" as const),
+    device,
+    ranges,
+    load: fc.nat(limits.loadMax),
+    lanPort: port,
+    toDevice: device,
+  }),
+  fc.record({ type: fc.constant("resign" as const), device, term: counter, reason }),
+);
