@@ -1,0 +1,217 @@
+/**
+ * The erasure code against its definition, and every way a small block can be lost.
+ */
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { inverseOf, coefficient } from "./cauchy.ts";
+import { invert, multiply } from "./gf256.ts";
+import { blockLayout } from "./layout.ts";
+import { createErasureCode, type Block } from "./reedsolomon.ts";
+
+const code = createErasureCode();
+
+/** Multiplication as the definition has it: shift, add, reduce. */
+function slowMultiply(a: number, b: number): number {
+  let product = 0;
+  for (let bit = 0, shifted = a; bit < 8; bit++) {
+    if ((b >>> bit) & 1) product ^= shifted;
+    shifted <<= 1;
+    if (shifted > 255) shifted ^= 0x11d;
+  }
+  return product;
+}
+/** One repair symbol, byte by byte from its definition. */
+function slowRepair({ bytes, k, symbolSizeBytes }: Block, repair: number): Uint8Array {
+  return Uint8Array.from({ length: symbolSizeBytes }, (_, i) => {
+    let sum = 0;
+    for (let source = 0; source < k; source++)
+      sum ^= slowMultiply(invert(repair ^ source), bytes[source * symbolSizeBytes + i] ?? 0);
+    return sum;
+  });
+}
+/** Bytes that look random and are the same at every run. */
+function noise(length: number, seed: number): Uint8Array {
+  let state = seed * 2_654_435_761 + 1;
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+}
+const repairsOf = (block: Block, symbols: readonly number[]) =>
+  symbols.map((symbol) => ({ symbol, payload: code.repairSymbols(block, symbol, 1) }));
+/** Loses `missing`, puts garbage in their place and recovers from `symbols`. */
+function recovers(block: Block, missing: readonly number[], symbols: readonly number[]): boolean {
+  const damaged = { ...block, bytes: block.bytes.slice() };
+  for (const source of missing)
+    damaged.bytes.fill(0x55, source * block.symbolSizeBytes, (source + 1) * block.symbolSizeBytes);
+  return (
+    code.recover(damaged, missing, repairsOf(block, symbols)) &&
+    Buffer.compare(damaged.bytes, block.bytes) === 0
+  );
+}
+const subsetsOf = (items: readonly number[], size: number): number[][] =>
+  size === 0
+    ? [[]]
+    : items.flatMap((item, i) => subsetsOf(items.slice(i + 1), size - 1).map((rest) => [item].concat(rest)));
+const upTo = (first: number, end: number): number[] =>
+  Array.from({ length: end - first }, (_, i) => first + i);
+
+describe("GF(2^8)", () => {
+  test("products are those of the definition, for all pairs", () => {
+    for (let a = 0; a < 256; a++)
+      for (let b = 0; b < 256; b++) if (multiply(a, b) !== slowMultiply(a, b)) throw new Error(`${a} × ${b}`);
+  });
+  test("every element but zero has its inverse", () => {
+    for (let a = 1; a < 256; a++) expect(slowMultiply(a, invert(a))).toBe(1);
+    expect(() => invert(0)).toThrow("no inverse");
+  });
+  test("the closed form inverts parts of the Cauchy matrix", () => {
+    const repairs = [64, 70, 133, 255, 77];
+    const sources = [0, 63, 5, 17, 18];
+    const inverse = inverseOf(repairs, sources);
+    for (let i = 0; i < 5; i++)
+      for (let j = 0; j < 5; j++) {
+        let sum = 0;
+        for (let m = 0; m < 5; m++)
+          sum ^= multiply(inverse[i * 5 + m]!, coefficient(repairs[m]!, sources[j]!));
+        expect(sum).toBe(i === j ? 1 : 0);
+      }
+  });
+});
+
+describe("repair symbols", () => {
+  test("are those of the definition, in any number and from any first", () => {
+    const blocks = fc.tuple(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 40 }), fc.nat(1_000));
+    fc.assert(
+      fc.property(blocks, fc.nat(), fc.nat(9), fc.nat(), ([k, size, seed], from, many, short) => {
+        const block: Block = { bytes: noise(k * size - (short % size), seed), k, symbolSizeBytes: size };
+        const first = k + (from % (256 - k));
+        const count = Math.min(many, 256 - first);
+        const expected = upTo(first, first + count).map((repair) => slowRepair(block, repair));
+        expect(Buffer.compare(code.repairSymbols(block, first, count), Buffer.concat(expected))).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("beyond number 255 and blocks of wrong size are refused", () => {
+    const block: Block = { bytes: noise(64, 1), k: 4, symbolSizeBytes: 16 };
+    expect(() => code.repairSymbols(block, 3, 1)).toThrow("begin at k or above");
+    expect(() => code.repairSymbols(block, 250, 7)).toThrow("Repair symbol 256");
+    expect(() => code.repairSymbols({ ...block, k: 65 }, 65, 1)).toThrow("65 source symbols");
+    expect(() => code.repairSymbols({ ...block, k: 5 }, 5, 1)).toThrow("is not 5 symbols of 16");
+  });
+});
+
+describe("recovery", () => {
+  test("every loss of every block with k ≤ 5, from every choice among 5 repair symbols", () => {
+    for (let k = 1; k <= 5; k++) {
+      const block: Block = { bytes: noise(k * 6 - 2, k), k, symbolSizeBytes: 6 };
+      for (let lost = 0; lost <= k; lost++)
+        for (const missing of subsetsOf(upTo(0, k), lost))
+          for (const symbols of subsetsOf(upTo(k, k + 5), lost))
+            if (!recovers(block, missing, symbols))
+              throw new Error(`k ${k}, lost ${missing}, repairs ${symbols}`);
+    }
+  });
+
+  test("any k of the symbols rebuild blocks of any size", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 64 }),
+        fc.integer({ min: 1, max: 1_400 }),
+        fc.infiniteStream(fc.nat()),
+        (k, size, numbers) => {
+          const next = (below: number): number => numbers.next().value! % below;
+          const block: Block = { bytes: noise(k * size - next(size), k * size), k, symbolSizeBytes: size };
+          const missing = upTo(0, k).filter(() => next(4) === 0);
+          const symbols = new Set<number>();
+          while (symbols.size < missing.length) symbols.add(k + next(256 - k));
+          expect(recovers(block, missing, [...symbols])).toBe(true);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a whole block from repair symbols alone", () => {
+    const block: Block = { bytes: noise(64 * 1_400, 7), k: 64, symbolSizeBytes: 1_400 };
+    expect(recovers(block, upTo(0, 64), upTo(192, 256))).toBe(true);
+  });
+
+  test("too few repair symbols change nothing", () => {
+    const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
+    const before = block.bytes.slice();
+    expect(code.recover(block, [0, 1], repairsOf(block, [4]))).toBe(false);
+    expect(block.bytes).toEqual(before);
+  });
+
+  test("wrong arguments are refused by name", () => {
+    const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
+    expect(() => code.recover(block, [4], repairsOf(block, [5]))).toThrow("ascending numbers below 4");
+    expect(() => code.recover(block, [1, 0], repairsOf(block, [5, 6]))).toThrow("ascending");
+    expect(() => code.recover(block, [0, 1], repairsOf(block, [5, 5]))).toThrow("5 is given twice");
+    expect(() => code.recover(block, [0], [{ symbol: 3, payload: new Uint8Array(10) }])).toThrow(
+      "not a repair",
+    );
+    expect(() => code.recover(block, [0], [{ symbol: 4, payload: new Uint8Array(9) }])).toThrow(
+      "9 bytes, not 10",
+    );
+  });
+});
+
+describe("layout of a chunk", () => {
+  test("blocks and symbols cover every chunk once, in order, as evenly as can be", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300_000 }),
+        fc.integer({ min: 1, max: 1_400 }),
+        (length, size) => {
+          fc.pre(length / size < 5_000);
+          const layout = blockLayout(length, size);
+          const ks = upTo(0, layout.blockCount).map(layout.k);
+          expect(Math.max(...ks)).toBeLessThanOrEqual(64);
+          expect(Math.max(...ks) - Math.min(...ks)).toBeLessThanOrEqual(1);
+          expect(ks.toSorted((a, b) => b - a)).toEqual(ks);
+          let offset = 0;
+          for (let block = 0; block < layout.blockCount; block++) {
+            expect(layout.blockOffsetBytes(block)).toBe(offset);
+            for (let symbol = 0; symbol < layout.k(block); symbol++) {
+              expect(layout.symbolOffsetBytes(block, symbol)).toBe(offset);
+              const lengthBytes = layout.symbolLengthBytes(block, symbol);
+              expect(layout.hasSymbol(block, symbol, lengthBytes)).toBe(true);
+              offset += lengthBytes;
+            }
+            expect(layout.blockOffsetBytes(block) + layout.blockLengthBytes(block)).toBe(offset);
+          }
+          expect(offset).toBe(length);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  test("a chunk of 256 KiB in symbols of 1,400 bytes", () => {
+    const layout = blockLayout(262_144, 1_400);
+    expect([layout.symbolCount, layout.blockCount]).toEqual([188, 3]);
+    expect([0, 1, 2].map(layout.k)).toEqual([63, 63, 62]);
+    expect([0, 1, 2].map(layout.firstSymbol)).toEqual([0, 63, 126]);
+    expect(layout.symbolLengthBytes(2, 61)).toBe(344);
+  });
+
+  test("says which symbols from the network can be part of it", () => {
+    const layout = blockLayout(262_144, 1_400);
+    expect(layout.hasSymbol(3, 0, 1_400)).toBe(false);
+    expect(layout.hasSymbol(2, 61, 1_400)).toBe(false);
+    expect(layout.hasSymbol(2, 61, 344)).toBe(true);
+    expect(layout.hasSymbol(2, 62, 1_400)).toBe(true);
+    expect(layout.hasSymbol(2, 255, 344)).toBe(false);
+    expect(layout.hasSymbol(2, 256, 1_400)).toBe(false);
+  });
+
+  test("impossible sizes are refused", () => {
+    expect(() => blockLayout(0, 1_400)).toThrow("A chunk of 0 bytes");
+    expect(() => blockLayout(1, 1_401)).toThrow("Symbols of 1401 bytes");
+    expect(() => blockLayout(5_000_000, 1)).toThrow("take larger symbols");
+  });
+});
