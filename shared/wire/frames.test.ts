@@ -16,9 +16,12 @@ const valuesOf = (frame: ControlFrame): unknown[] => {
   return Object.values(fields);
 };
 const device = "00112233445566aa";
-const resign = (...values: unknown[]): [ControlType, Uint8Array] => ["resign", encode(values)];
-const want = (ranges: unknown): [ControlType, Uint8Array] => ["want", encode([device, ranges, 1])];
-const need = (entries: unknown): [ControlType, Uint8Array] => ["need", encode([device, 1, 1, entries, 1])];
+const resignBody = (...values: unknown[]): [ControlType, Uint8Array] => ["resign", encode(values)];
+const wantBody = (ranges: unknown): [ControlType, Uint8Array] => ["want", encode([device, ranges, 1])];
+const needBody = (entries: unknown): [ControlType, Uint8Array] => [
+  "need",
+  encode([device, 1, 1, entries, 1]),
+];
 
 describe("control bodies", () => {
   test("every frame comes back from its bytes, which any msgpack decoder reads as its fields in order", () => {
@@ -76,29 +79,29 @@ describe("control bodies", () => {
   test.each([
     ["nothing", ["resign", new Uint8Array(0)]],
     ["no array", ["resign", encode("resign")]],
-    ["a field too few", resign(device, 1)],
-    ["a field too many", resign(device, 1, "", 0)],
+    ["a field too few", resignBody(device, 1)],
+    ["a field too many", resignBody(device, 1, "", 0)],
     ["trailing bytes", ["resign", Uint8Array.from([...encode([device, 1, ""]), 0xc0])]],
-    ["a negative number", resign(device, -1, "")],
-    ["a fraction", resign(device, 1.5, "")],
-    ["nil", resign(device, null, "")],
-    ["a number as a string", resign(device, "1", "")],
-    ["a term above 32 bits", resign(device, 2 ** 32, "")],
-    ["an upper-case device", resign(device.toUpperCase(), 1, "")],
-    ["a short device", resign(device.slice(1), 1, "")],
-    ["a reason of 201 bytes", resign(device, 1, "x".repeat(201))],
-    ["a reason with an escape sequence", resign(device, 1, "\u001b[2J")],
+    ["a negative number", resignBody(device, -1, "")],
+    ["a fraction", resignBody(device, 1.5, "")],
+    ["nil", resignBody(device, null, "")],
+    ["a number as a string", resignBody(device, "1", "")],
+    ["a term above 32 bits", resignBody(device, 2 ** 32, "")],
+    ["an upper-case device", resignBody(device.toUpperCase(), 1, "")],
+    ["a short device", resignBody(device.slice(1), 1, "")],
+    ["a reason of 201 bytes", resignBody(device, 1, "x".repeat(201))],
+    ["a reason with an escape sequence", resignBody(device, 1, "\u001b[2J")],
     [
       "a reason that is not UTF-8",
       ["resign", Uint8Array.from([...encode([device, 1]).with(0, 0x93), 0xa1, 0xff])],
     ],
     ["a map", ["want", encode({ device })]],
-    ["half a range", want([1])],
-    ["an empty range", want([1, 0])],
-    ["descending ranges", want([5, 1, 3, 1])],
-    ["overlapping ranges", want([5, 3, 7, 1])],
-    ["a range beyond 32 bits", want([0xffff_ffff, 2])],
-    ["129 ranges", want(Array.from({ length: 129 }, (_, i) => [i * 2, 1]).flat())],
+    ["half a range", wantBody([1])],
+    ["an empty range", wantBody([1, 0])],
+    ["descending ranges", wantBody([5, 1, 3, 1])],
+    ["overlapping ranges", wantBody([5, 3, 7, 1])],
+    ["a range beyond 32 bits", wantBody([0xffff_ffff, 2])],
+    ["129 ranges", wantBody(Array.from({ length: 129 }, (_, i) => [i * 2, 1]).flat())],
     [
       "an array that claims 65,535 elements",
       ["want", Uint8Array.from([...encode([device]).with(0, 0x93), 0xdc, 0xff, 0xff])],
@@ -107,10 +110,10 @@ describe("control bodies", () => {
       "an array that claims 2^32-1 elements",
       ["want", Uint8Array.from([...encode([device]).with(0, 0x93), 0xdd, 0xff, 0xff, 0xff, 0xff])],
     ],
-    ["a need of no symbols", need([1, 1, 0])],
-    ["a need of 65 symbols", need([1, 1, 65])],
-    ["a need of the same block twice", need([1, 1, 2, 1, 1, 2])],
-    ["a need of block 65,536", need([1, 65_536, 2])],
+    ["a need of no symbols", needBody([1, 1, 0])],
+    ["a need of 65 symbols", needBody([1, 1, 65])],
+    ["a need of the same block twice", needBody([1, 1, 2, 1, 1, 2])],
+    ["a need of block 65,536", needBody([1, 65_536, 2])],
     ["a load of 101", ["have", encode([device, [], 101, 1, device])]],
     ["a port of 65,536", ["want", encode([device, [], 65_536])]],
     ["phase 3", ["announce", encode([device, 1, 1, 3, 0, 0, 0, 0, 0, 1_400, 0, 1])]],
