@@ -10,19 +10,17 @@ const algorithm = "aes-128-gcm";
 function aead(key: Uint8Array): Aead {
   const ownKey = Buffer.from(key);
   return {
-    seal(nonce, associated, plaintext) {
+    seal(nonce, associated, plaintext, out) {
       const cipher = createCipheriv(algorithm, ownKey, nonce);
       cipher.setAAD(associated);
-      const sealed = new Uint8Array(plaintext.length + tagBytes);
-      sealed.set(cipher.update(plaintext));
+      out.set(cipher.update(plaintext));
       cipher.final();
-      sealed.set(cipher.getAuthTag(), plaintext.length);
-      return sealed;
+      out.set(cipher.getAuthTag(), plaintext.length);
     },
     open(nonce, associated, sealed) {
       if (sealed.length < tagBytes) return null;
       const end = sealed.length - tagBytes;
-      const decipher = createDecipheriv(algorithm, ownKey, nonce, { authTagLength: tagBytes });
+      const decipher = createDecipheriv(algorithm, ownKey, nonce);
       decipher.setAAD(associated);
       decipher.setAuthTag(sealed.subarray(end));
       const plaintext = decipher.update(sealed.subarray(0, end));

@@ -21,9 +21,9 @@ export function headerFault(datagram: Uint8Array): DropReason | null {
   // The smallest body is an empty array.
   if (datagram.length < headerBytes + 1 + tagBytes) return "short";
   if (datagram.length > limits.datagramMaxBytes) return "oversized";
-  if (datagram[0] !== 0x97) return "header";
-  if (datagram[headerAt.version] !== frameVersion) return "version";
+  if (datagram[0] === 0x97 && datagram[headerAt.version] !== frameVersion) return "version";
   if (
+    datagram[0] !== 0x97 ||
     datagram[headerAt.deployment - 1] !== 0xce ||
     datagram[headerAt.session - 2] !== 0xc4 ||
     datagram[headerAt.session - 1] !== 8 ||

@@ -7,7 +7,8 @@ import { nonceBytes } from "./layout.ts";
 
 /** AES-128-GCM under one key. `sealed` is the ciphertext and then its 16-byte tag. */
 export interface Aead {
-  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** Writes the sealed bytes, 16 more than the plaintext, into `out`: a frame is laid out without a copy of its body. */
+  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
   /** The plaintext, in bytes of its own, or null when anything was changed. Never throws. */
   open(nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array | null;
 }

@@ -44,10 +44,9 @@ export function createFrameSender(options: {
     const sequence = takeSequence(counter);
     writeHeaderOf(header, type, sequence, body.length + tagBytes);
     writeNonce(nonce, sequence);
-    const sealed = aead.seal(nonce, associated, body);
-    const frame = new Uint8Array(headerBytes + sealed.length);
+    const frame = new Uint8Array(headerBytes + body.length + tagBytes);
     frame.set(header);
-    frame.set(sealed, headerBytes);
+    aead.seal(nonce, associated, body, frame.subarray(headerBytes));
     return frame;
   };
   return {
