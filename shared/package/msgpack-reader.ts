@@ -1,0 +1,93 @@
+/**
+ * Reads the few msgpack types of a manifest, one expected value at a time.
+ *
+ * Unlike a general decoder it never allocates by a number it has not checked and never nests deeper than its caller
+ * asks. Longer spellings than needed are read; the caller compares the canonical form. Every fault is a ManifestError.
+ */
+import { ManifestError } from "./manifest-error.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class MsgpackReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Number of items of the array that begins here, from `min` to `max`. */
+  array(min: number, max: number): number {
+    const tag = this.#unsigned(1);
+    const count =
+      (tag & 0xf0) === 0x90
+        ? tag & 0x0f
+        : tag === 0xdc
+          ? this.#unsigned(2)
+          : tag === 0xdd
+            ? this.#unsigned(4)
+            : -1;
+    if (count < 0) throw this.#wrong("an array");
+    if (count < min || count > max) {
+      throw new ManifestError(`The manifest has an array of ${count} items where ${min} to ${max} may stand`);
+    }
+    return count;
+  }
+
+  /** An integer from 0 to 2^53 - 1. */
+  integer(): number {
+    const tag = this.#unsigned(1);
+    if (tag < 0x80) return tag;
+    if (tag < 0xcc || tag > 0xcf) throw this.#wrong("a whole number");
+    const value = this.#unsigned(1 << (tag - 0xcc));
+    if (!Number.isSafeInteger(value)) throw new ManifestError("The manifest has a number of 2^53 or more");
+    return value;
+  }
+
+  text(): string {
+    const tag = this.#unsigned(1);
+    const length =
+      (tag & 0xe0) === 0xa0
+        ? tag & 0x1f
+        : tag >= 0xd9 && tag <= 0xdb
+          ? this.#unsigned(1 << (tag - 0xd9))
+          : -1;
+    if (length < 0) throw this.#wrong("a text");
+    try {
+      return utf8.decode(this.#take(length));
+    } catch (error) {
+      if (error instanceof ManifestError) throw error;
+      throw new ManifestError("The manifest has a text that is not UTF-8");
+    }
+  }
+
+  /** A copy, so that what it came from may be freed. */
+  binary(): Uint8Array {
+    const tag = this.#unsigned(1);
+    if (tag < 0xc4 || tag > 0xc6) throw this.#wrong("binary data");
+    return this.#take(this.#unsigned(1 << (tag - 0xc4))).slice();
+  }
+
+  #take(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.#at) {
+      throw new ManifestError(`The manifest ends early: ${length} bytes missing at ${this.#at}`);
+    }
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  #unsigned(width: number): number {
+    this.#take(width);
+    const at = this.#at - width;
+    if (width === 1) return this.#view.getUint8(at);
+    if (width === 2) return this.#view.getUint16(at);
+    if (width === 4) return this.#view.getUint32(at);
+    return Number(this.#view.getBigUint64(at));
+  }
+
+  #wrong(expected: string): ManifestError {
+    return new ManifestError(`The manifest has no ${expected.replace(/^an? /, "")} at byte ${this.#at - 1}`);
+  }
+}
