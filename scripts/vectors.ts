@@ -85,10 +85,7 @@ function sealed(type: FrameType, sequence: number, body: Uint8Array, from = send
   const nonce = new Uint8Array(nonceBytes);
   writeNonce(nonce, sequence);
   const cipher = frameAead(crypto, key, session, from);
-  const frame = new Uint8Array(headerBytes + body.length + tagBytes);
-  frame.set(header);
-  cipher.seal(nonce, header.subarray(0, associatedBytes), body, frame.subarray(headerBytes));
-  return frame;
+  return Buffer.concat([header, cipher.seal(nonce, header.subarray(0, associatedBytes), body)]);
 }
 
 function goodFrames(): FrameVector[] {

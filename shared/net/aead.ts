@@ -1,5 +1,5 @@
 /**
- * The real ciphers behind sealed frames: AES-128-GCM and HKDF-SHA256 of node:crypto (OpenSSL, BoringSSL in Bun).
+ * The real ciphers behind sealed frames: AES-128-GCM and HKDF-SHA256 of node:crypto.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { tagBytes } from "../wire/layout.ts";
@@ -7,15 +7,21 @@ import type { Aead, Crypto } from "../wire/seal.ts";
 
 const algorithm = "aes-128-gcm";
 
-function aead(key: Uint8Array): Aead {
+function createAead(key: Uint8Array): Aead {
   const ownKey = Buffer.from(key);
+  const sealInto: Aead["sealInto"] = (nonce, associated, plaintext, out) => {
+    const cipher = createCipheriv(algorithm, ownKey, nonce);
+    cipher.setAAD(associated);
+    out.set(cipher.update(plaintext));
+    cipher.final();
+    out.set(cipher.getAuthTag(), plaintext.length);
+  };
   return {
-    seal(nonce, associated, plaintext, out) {
-      const cipher = createCipheriv(algorithm, ownKey, nonce);
-      cipher.setAAD(associated);
-      out.set(cipher.update(plaintext));
-      cipher.final();
-      out.set(cipher.getAuthTag(), plaintext.length);
+    sealInto,
+    seal(nonce, associated, plaintext) {
+      const sealed = new Uint8Array(plaintext.length + tagBytes);
+      sealInto(nonce, associated, plaintext, sealed);
+      return sealed;
     },
     open(nonce, associated, sealed) {
       if (sealed.length < tagBytes) return null;
@@ -35,6 +41,6 @@ function aead(key: Uint8Array): Aead {
 }
 
 export const nodeCrypto: Crypto = {
-  aead,
+  aead: createAead,
   hkdf: (ikm, salt, info, lengthBytes) => new Uint8Array(hkdfSync("sha256", ikm, salt, info, lengthBytes)),
 };

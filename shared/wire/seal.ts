@@ -7,8 +7,9 @@ import { nonceBytes } from "./layout.ts";
 
 /** AES-128-GCM under one key. `sealed` is the ciphertext and then its 16-byte tag. */
 export interface Aead {
-  /** Writes the sealed bytes, 16 more than the plaintext, into `out`: a frame is laid out without a copy of its body. */
-  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
+  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** The same into `out`, 16 bytes longer than the plaintext: a frame is made without copying its body once more. */
+  sealInto(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
   /** The plaintext, in bytes of its own, or null when anything was changed. Never throws. */
   open(nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array | null;
 }

@@ -46,7 +46,7 @@ export function createFrameSender(options: {
     writeNonce(nonce, sequence);
     const frame = new Uint8Array(headerBytes + body.length + tagBytes);
     frame.set(header);
-    aead.seal(nonce, associated, body, frame.subarray(headerBytes));
+    aead.sealInto(nonce, associated, body, frame.subarray(headerBytes));
     return frame;
   };
   return {
