@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import {
+  canonicalAddress,
+  cidrContains,
+  isVirtualRouterMac,
+  networkOf,
+  subnetIdentity,
+  type SubnetTraits,
+} from "./subnet.ts";
+
+const office: SubnetTraits = {
+  address: "192.168.1.20",
+  cidr: "192.168.1.0/24",
+  gatewayMac: "a4:2b:b0:c1:d2:e3",
+  group: "",
+};
+
+describe("subnet identity", () => {
+  test("devices of one subnet agree, whatever their own address", () => {
+    const one = subnetIdentity(office, "203.0.113.7");
+    const other = subnetIdentity({ ...office, address: "192.168.1.99" }, "203.0.113.8");
+    expect(one.id).toBe(other.id);
+    expect(one.id).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test("two sites with the same private CIDR are two subnets by their gateways", () => {
+    const branch = subnetIdentity({ ...office, gatewayMac: "a4:2b:b0:00:00:01" }, "203.0.113.7");
+    expect(branch.id).not.toBe(subnetIdentity(office, "203.0.113.7").id);
+  });
+
+  test.each(["00:00:5e:00:01:05", "00-00-5E-00-02-05", "00:00:0c:07:ac:01", "00:05:73:a0:0f:ff"])(
+    "the virtual-router MAC %s tells no sites apart: the egress address does",
+    (gatewayMac) => {
+      expect(isVirtualRouterMac(gatewayMac)).toBe(true);
+      const one = subnetIdentity({ ...office, gatewayMac }, "203.0.113.7");
+      const other = subnetIdentity({ ...office, gatewayMac }, "198.51.100.1");
+      expect(one.site).toBe("egress:203.0.113.7");
+      expect(one.id).not.toBe(other.id);
+    },
+  );
+
+  test("without a gateway and without NAT every device of the CIDR is on one subnet", () => {
+    const one = subnetIdentity({ ...office, gatewayMac: null }, "::ffff:192.168.1.20");
+    const other = subnetIdentity(
+      { ...office, address: "192.168.1.21", gatewayMac: "00:00:00:00:00:00" },
+      "192.168.1.21",
+    );
+    expect(one.site).toBe("routed");
+    expect(one.id).toBe(other.id);
+  });
+
+  test("a group given by hand makes a subnet of its own", () => {
+    const byHand = subnetIdentity({ ...office, group: "239.192.7.1:7400" }, "203.0.113.7");
+    expect(byHand.id).not.toBe(subnetIdentity(office, "203.0.113.7").id);
+  });
+
+  test("host bits and spelling of the gateway do not matter", () => {
+    const spelled = { ...office, cidr: "192.168.1.20/24", gatewayMac: "A4-2B-B0-C1-D2-E3" };
+    expect(subnetIdentity(spelled, "").id).toBe(subnetIdentity(office, "").id);
+  });
+});
+
+describe("CIDR", () => {
+  test("a network holds itself and its parts only", () => {
+    expect(cidrContains("10.0.0.0/8", "10.1.2.0/24")).toBe(true);
+    expect(cidrContains("10.1.2.0/24", "10.1.2.0/24")).toBe(true);
+    expect(cidrContains("10.1.2.0/24", "10.0.0.0/8")).toBe(false);
+    expect(cidrContains("10.1.2.0/24", "10.1.3.0/24")).toBe(false);
+    expect(cidrContains("fd00::/8", "fd12::/64")).toBe(true);
+    expect(cidrContains("0.0.0.0/0", "fd12::/64")).toBe(false);
+    expect(cidrContains("nonsense", "10.0.0.0/8")).toBe(false);
+  });
+
+  test("networks and addresses have one spelling", () => {
+    expect(networkOf("10.1.2.3/16")).toBe("10.1.0.0/16");
+    expect(networkOf("10.1.2.3/33")).toBeNull();
+    expect(canonicalAddress("::ffff:10.0.0.1")).toBe("10.0.0.1");
+    expect(canonicalAddress("fe80::1%eth0")).toBe("fe80::1");
+  });
+});
