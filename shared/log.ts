@@ -8,10 +8,10 @@ import pinoPretty from "pino-pretty";
 
 const STANDARD_ERROR = 2;
 
-export type Log = pino.Logger;
+export type Logger = pino.Logger;
 
 /** @param level `silent`, `error`, `warn`, `info` or `debug`; default: the environment's FLOCKCAST_LOG, else `info`. */
-export function createLog(name: string, level = process.env["FLOCKCAST_LOG"]): Log {
+export function createLogger(name: string, level = process.env["FLOCKCAST_LOG"]): Logger {
   const known = level !== undefined && (level === "silent" || Object.hasOwn(pino.levels.values, level));
   const options: pino.LoggerOptions = {
     name,
@@ -19,7 +19,10 @@ export function createLog(name: string, level = process.env["FLOCKCAST_LOG"]): L
     base: { name },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ["token", "credential", "*.token", "*.credential", "taskKey", "*.taskKey"], censor: "…" },
+    redact: {
+      paths: ["token", "credential", "*.token", "*.credential", "taskKey", "*.taskKey"],
+      censor: "…",
+    },
   };
   const log = process.stderr.isTTY
     ? pino(

@@ -1,0 +1,14 @@
+/** What other folders use of the catalog. */
+export type {
+  Catalog,
+  DeviceRecord,
+  PackageRecord,
+  ProgressRecord,
+  SettingRecord,
+  SignedManifestBytes,
+  TaskRecord,
+} from "./catalog.ts";
+export { leaseDurationMs, leaseFailedMs, noLease, releaseLease, requestLease } from "./lease.ts";
+export type { LeaseState } from "./lease.ts";
+export { openSqliteCatalog } from "./sqlite-catalog.ts";
+export { isTargeted } from "./target.ts";

@@ -1,0 +1,80 @@
+/**
+ * Who may spend WAN bytes for a task on a subnet: one device at a time. Pure: state and time in, answer and state out.
+ *
+ * A lease runs for 15 s and is renewed by asking again. When it runs out, another device may take it. When several
+ * devices failed, more attempts would only cost WAN bytes: the source says so for five minutes, then forgets.
+ */
+import type { LeaseRequest, LeaseResponse } from "../control/schema.ts";
+
+export const leaseDurationMs = 15_000;
+/** Three devices that fail alike hardly do so by their own fault. */
+export const leaseFailuresMax = 3;
+export const leaseFailedMs = 300_000;
+
+type Holder = { readonly deviceId: string; readonly address: string; readonly lanPort: number };
+export type LeaseState = {
+  /** The last one it was granted to; it stands while `expiresAtMs` lies ahead. */
+  readonly holder: (Holder & { readonly term: number }) | null;
+  readonly expiresAtMs: number;
+  readonly failures: readonly { readonly deviceId: string; readonly reason: string }[];
+  /** Until then nobody is granted the lease. */
+  readonly failedUntilMs: number;
+};
+
+export const noLease: LeaseState = { holder: null, expiresAtMs: 0, failures: [], failedUntilMs: 0 };
+
+type Decision<T> = { readonly next: LeaseState; readonly result: T };
+
+/** The last reason stands for all: they "failed alike". */
+const failedAnswer = (state: LeaseState, nowMs: number): LeaseResponse => ({
+  result: "failed",
+  reason:
+    `${state.failures.length} of this subnet's devices failed as representative, the last one: ` +
+    (state.failures.at(-1)?.reason ?? "no reason given").slice(0, 900),
+  retryAfterMs: state.failedUntilMs - nowMs,
+});
+
+export function requestLease(
+  state: LeaseState,
+  deviceId: string,
+  request: Omit<LeaseRequest, "taskId" | "subnetId">,
+  nowMs: number,
+): Decision<LeaseResponse> {
+  if (state.failedUntilMs > nowMs) return { next: state, result: failedAnswer(state, nowMs) };
+  const failures = state.failedUntilMs > 0 ? [] : state.failures;
+  const held = state.holder !== null && state.expiresAtMs > nowMs;
+  if (held && state.holder!.deviceId !== deviceId) {
+    const retryAfterMs = state.expiresAtMs - nowMs;
+    return { next: state, result: { result: "refused", holder: state.holder!, retryAfterMs } };
+  }
+  const term = held ? Math.max(state.holder!.term, request.term) : request.term;
+  const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
+  return {
+    next: { holder, expiresAtMs: nowMs + leaseDurationMs, failures, failedUntilMs: 0 },
+    result: { result: "granted", expiresInMs: leaseDurationMs, term },
+  };
+}
+
+/**
+ * @param failure null when the work is done or somebody else's.
+ * @param deviceCount devices of the task on this subnet: where there are fewer than three, all of them are enough.
+ */
+export function releaseLease(
+  state: LeaseState,
+  deviceId: string,
+  failure: string | null,
+  deviceCount: number,
+  nowMs: number,
+): Decision<"released" | "not-held"> {
+  if (state.holder?.deviceId !== deviceId || state.expiresAtMs === 0) {
+    return { next: state, result: "not-held" };
+  }
+  const others = state.failures.filter((one) => one.deviceId !== deviceId);
+  const failures = failure === null ? state.failures : [...others, { deviceId, reason: failure }];
+  const enough = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
+  const failed = failure !== null && failures.length >= enough;
+  return {
+    next: { ...state, expiresAtMs: 0, failures, failedUntilMs: failed ? nowMs + leaseFailedMs : 0 },
+    result: "released",
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The tables of the SQLite catalog and how an older file becomes a newer one. `user_version` counts the steps; a file
+ * of a newer program is refused, because writing into tables one does not know loses data.
+ */
+import type { Database } from "bun:sqlite";
+
+const steps: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE devices (
+    id TEXT PRIMARY KEY,
+    credential_sha256 TEXT NOT NULL UNIQUE,
+    hostname TEXT NOT NULL,
+    os TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    agent_version TEXT NOT NULL,
+    enrolled_at_ms INTEGER NOT NULL,
+    last_seen_at_ms INTEGER NOT NULL,
+    subnet_id TEXT,
+    subnet_cidr TEXT,
+    subnet_site TEXT,
+    groups_json TEXT NOT NULL DEFAULT '[]',
+    inventory_json TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE publisher_keys (key BLOB PRIMARY KEY, registered_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE packages (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    file_count INTEGER NOT NULL,
+    chunk_size_bytes INTEGER NOT NULL,
+    url TEXT,
+    state TEXT NOT NULL CHECK (state IN ('uploading', 'ready')),
+    published_at_ms INTEGER NOT NULL,
+    package_key BLOB NOT NULL,
+    manifest BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    publisher_key BLOB NOT NULL,
+    UNIQUE (name, version)
+  ) STRICT;
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    values_json TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE tasks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    package_id TEXT NOT NULL REFERENCES packages (id),
+    action TEXT NOT NULL,
+    command TEXT,
+    setting_name TEXT NOT NULL REFERENCES settings (name),
+    target TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'cancelled')),
+    created_at_ms INTEGER NOT NULL,
+    start_at_ms INTEGER NOT NULL,
+    task_key BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE progress (
+    task_id INTEGER NOT NULL REFERENCES tasks (id),
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    state TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    report_json TEXT NOT NULL,
+    PRIMARY KEY (task_id, device_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX progress_by_device ON progress (device_id, state);
+  CREATE TABLE leases (
+    task_id INTEGER NOT NULL REFERENCES tasks (id),
+    subnet_id TEXT NOT NULL,
+    state_json TEXT NOT NULL,
+    PRIMARY KEY (task_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE wan_account (
+    package_id TEXT NOT NULL,
+    subnet_id TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (package_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  -- What the account stood at when the task was created: a package's earlier tasks are not this one's cost.
+  CREATE TABLE wan_baseline (
+    task_id INTEGER NOT NULL REFERENCES tasks (id),
+    subnet_id TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (task_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+export const catalogVersion = steps.length;
+
+/** @throws Error when the file is of a newer program. */
+export function migrate(database: Database): void {
+  const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+  if (found > catalogVersion) {
+    throw new Error(
+      `the file has version ${found}, this program knows ${catalogVersion}: use the newer program, or a backup`,
+    );
+  }
+  database
+    .transaction(() => {
+      for (const step of steps.slice(found)) database.run(step);
+      database.run(`PRAGMA user_version = ${catalogVersion}`);
+    })
+    .immediate();
+}

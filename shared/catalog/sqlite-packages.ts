@@ -1,0 +1,93 @@
+/** Packages, their signed manifests and the publishers' keys, in SQLite. */
+import type { Database } from "bun:sqlite";
+import type { PackageRecord, PackageStore } from "./catalog.ts";
+
+type Row = {
+  id: string;
+  name: string;
+  version: string;
+  size_bytes: number;
+  file_count: number;
+  chunk_size_bytes: number;
+  url: string | null;
+  state: "uploading" | "ready";
+  published_at_ms: number;
+  package_key: Uint8Array;
+};
+/** Without the manifest: it may be 16 MiB and is read by itself. */
+const columns =
+  "id, name, version, size_bytes, file_count, chunk_size_bytes, url, state, published_at_ms, package_key";
+
+const toPackage = (row: Row): PackageRecord => ({
+  id: row.id,
+  name: row.name,
+  version: row.version,
+  sizeBytes: row.size_bytes,
+  fileCount: row.file_count,
+  chunkSizeBytes: row.chunk_size_bytes,
+  url: row.url,
+  state: row.state,
+  publishedAtMs: row.published_at_ms,
+  packageKey: row.package_key,
+});
+
+function insertPackage(database: Database): PackageStore["add"] {
+  const replaceUnready = database.query(
+    "DELETE FROM packages WHERE name = $name AND version = $version AND state = 'uploading'",
+  );
+  const insert = database.query(
+    `INSERT INTO packages (${columns}, manifest, signature, publisher_key)
+     VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $url, $state, $publishedAtMs,
+             $packageKey, $manifest, $signature, $publisherKey)`,
+  );
+  return async (record, signed) => {
+    database.transaction(() => {
+      replaceUnready.run({ name: record.name, version: record.version });
+      insert.run({ ...record, ...signed });
+    })();
+  };
+}
+
+export function sqlitePackages(database: Database): PackageStore {
+  const byId = database.query<Row, { id: string }>(`SELECT ${columns} FROM packages WHERE id = $id`);
+  const byNameVersion = database.query<Row, { name: string; version: string }>(
+    `SELECT ${columns} FROM packages WHERE name = $name AND version = $version`,
+  );
+  const list = database.query<Row, []>(
+    `SELECT ${columns} FROM packages ORDER BY published_at_ms DESC, rowid DESC`,
+  );
+  const signedManifest = database.query<
+    { manifest: Uint8Array; signature: Uint8Array; publisher_key: Uint8Array },
+    { id: string }
+  >("SELECT manifest, signature, publisher_key FROM packages WHERE id = $id");
+  const keys = database.query<{ key: Uint8Array }, []>(
+    "SELECT key FROM publisher_keys ORDER BY registered_at_ms",
+  );
+  return {
+    add: insertPackage(database),
+    async publisherKeys() {
+      return keys.all().map((row) => row.key);
+    },
+    async registerPublisherKey(key, atMs) {
+      database.query("INSERT OR IGNORE INTO publisher_keys VALUES ($key, $atMs)").run({ key, atMs });
+    },
+    async byId(id) {
+      const row = byId.get({ id });
+      return row && toPackage(row);
+    },
+    async byNameVersion(name, version) {
+      const row = byNameVersion.get({ name, version });
+      return row && toPackage(row);
+    },
+    async list() {
+      return list.all().map(toPackage);
+    },
+    async signedManifest(id) {
+      const row = signedManifest.get({ id });
+      return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
+    },
+    async markReady(id) {
+      database.query("UPDATE packages SET state = 'ready' WHERE id = $id").run({ id });
+    },
+  };
+}
