@@ -1,0 +1,89 @@
+/**
+ * `npm test`: the gate, then every test. Its last line is "N passed, N failed", with ", N skipped" behind it when
+ * tests were skipped; a step of the gate counts as one. Exit status 1 when anything failed.
+ *
+ * The counts are Bun's own (`bun test` prints them at its end), so a test file that cannot even be loaded counts as
+ * failed. Skipped tests are listed by name, and a test that skips itself says in its name why.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runChecks } from "./check.ts";
+
+const root = join(import.meta.dir, "..");
+const testTimeoutMs = 60_000;
+
+type Counts = { passed: number; failed: number; skipped: number };
+
+/** Bun's summary: " 12 pass", " 1 skip", " 2 fail" … on lines of their own before "Ran 15 tests across 4 files". */
+export function parseSummary(output: string): Counts | null {
+  const end = output.lastIndexOf("\nRan ");
+  if (end < 0) return null;
+  const counted: Record<string, number> = {};
+  for (const line of output.slice(0, end).split("\n").toReversed()) {
+    const match = /^ +(\d+) (\S.*)$/.exec(line);
+    if (match) counted[match[2]!] = Number(match[1]);
+    else if (line.trim() !== "") break;
+  }
+  const of = (word: string) => counted[word] ?? 0;
+  return { passed: of("pass"), failed: of("fail"), skipped: of("skip") + of("todo") };
+}
+
+const unescapeXml = (text: string): string =>
+  text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&apos;", "'")
+    .replaceAll("&amp;", "&");
+
+/** Names of skipped tests in a JUnit file, as "file: name". */
+export function skippedNames(junit: string): string[] {
+  const skipped = /<testcase name="([^"]*)"[^>]*? file="([^"]*)"[^>]*[^/]>\s*<skipped/g;
+  return [...junit.matchAll(skipped)].map((match) => `${unescapeXml(match[2]!)}: ${unescapeXml(match[1]!)}`);
+}
+
+/** Shows what comes and keeps it. */
+async function passOn(stream: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of stream) {
+    to.write(piece);
+    text += decoder.decode(piece, { stream: true });
+  }
+  return text;
+}
+
+async function runTests(args: readonly string[]): Promise<Counts> {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-test-"));
+  const report = join(folder, "junit.xml");
+  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
+  const child = Bun.spawn([process.execPath, "test", `--timeout=${testTimeoutMs}`, ...reporter, ...args], {
+    cwd: root,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on("SIGINT", forward).on("SIGTERM", forward);
+  const [, err, status] = await Promise.all([
+    passOn(child.stdout, process.stdout),
+    passOn(child.stderr, process.stdout),
+    child.exited,
+  ]);
+  const counts = parseSummary(err) ?? { passed: 0, failed: 1, skipped: 0 };
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  const skipped = skippedNames(await readFile(report, "utf8").catch(() => ""));
+  if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.map((name) => `  ${name}`).join("\n")}`);
+  await rm(folder, { recursive: true, force: true });
+  return counts;
+}
+
+if (import.meta.main) {
+  const checks = await runChecks();
+  const counts = await runTests(process.argv.slice(2));
+  for (const { passed } of checks) counts[passed ? "passed" : "failed"] += 1;
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`);
+  process.exitCode = counts.failed > 0 ? 1 : 0;
+}
