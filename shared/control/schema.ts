@@ -243,11 +243,15 @@ export const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   cidr: v.string(),
   representative: v.nullable(v.object({ deviceId: deviceIdSchema, hostname: v.string(), term: counter })),
+  /** What its representative does or, without one, what most of its unfinished devices do. */
+  state: deviceTaskStateSchema,
   devices: counter,
   complete: counter,
   failed: counter,
   bytesVerified: bytesCount,
   bytesTotal: bytesCount,
+  /** Sum of what its unfinished devices reported. */
+  rateBps: bytesCount,
   /** Package bytes that left the source or, for another web site, that devices reported. */
   wanBytes: bytesCount,
   lanBytes: bytesCount,
@@ -276,6 +280,23 @@ export const subnetSchema = v.object({
   connected: counter,
 });
 
+export const packageListSchema = v.object({ packages: v.array(packageSchema) });
+export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
+export const settingListSchema = v.object({ settings: v.array(settingSchema) });
+export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
+export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
+/** Which devices a task's detail lists: all, or only those that failed (what watching a large task needs). */
+export const taskDetailQuerySchema = v.object({ devices: v.optional(v.picklist(["all", "failed"]), "all") });
+export const settingNameSchema = v.pipe(
+  v.string(),
+  v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
+);
+/** Answers that carry nothing but "it is done". */
+export const doneSchema = v.object({ ok: v.literal(true) });
+export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });
+
+export type PublishRequest = v.InferOutput<typeof publishRequestSchema>;
+export type PublishResponse = v.InferOutput<typeof publishResponseSchema>;
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type DeviceInterface = v.InferOutput<typeof interfaceSchema>;
