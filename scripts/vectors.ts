@@ -66,7 +66,7 @@ const controlFrames: readonly ControlFrame[] = [
 ];
 const symbols: readonly SymbolFields[] = [
   { chunk: 0, block: 0, symbol: 0, payload: "00" },
-  { chunk: 4_294_967_295, block: 65_535, symbol: 255, payload: noise(1_400, 1).toHex() },
+  { chunk: 4_294_967_295, block: 65_534, symbol: 255, payload: noise(1_400, 1).toHex() },
 ];
 
 /** Bytes that look random and are the same at every run: the high bytes of a linear congruential generator. */

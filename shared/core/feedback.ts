@@ -4,7 +4,8 @@
  * does not grow with the number of peers that lost the same.
  */
 import { ChunkSet, type Ranges } from "./chunkset.ts";
-import { needFramesMax, needsPerFrameMax, timing, wholeChunks } from "./timing.ts";
+import { limits, wholeChunks } from "../wire/index.ts";
+import { needFramesMax, timing } from "./timing.ts";
 
 /** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
 export type LacksOf = (chunk: number, add: (block: number, count: number) => void) => boolean;
@@ -58,7 +59,7 @@ export class Feedback {
     if (this.#dueAtMs === null || nowMs < this.#dueAtMs) return [];
     this.#dueAtMs = null;
     const entries: number[] = [];
-    const entriesMax = needsPerFrameMax * needFramesMax * 3;
+    const entriesMax = limits.needsMax * needFramesMax * 3;
     let lacking = false;
     for (const chunk of this.#ended) {
       if (this.#held.has(chunk)) {
@@ -72,8 +73,8 @@ export class Feedback {
     this.#heard.clear();
     this.#scheduleRepeat(nowMs, lacking);
     const frames: number[][] = [];
-    for (let i = 0; i < Math.min(entries.length, entriesMax); i += needsPerFrameMax * 3) {
-      frames.push(entries.slice(i, Math.min(i + needsPerFrameMax * 3, entriesMax)));
+    for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
+      frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));
     }
     return frames;
   }

@@ -8,7 +8,8 @@ import { holderAsLeader, leaderOf } from "./election.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
 import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
-import { rangesPerFrameMax, timing, wholeChunks } from "./timing.ts";
+import { limits, wholeChunks } from "../wire/index.ts";
+import { timing } from "./timing.ts";
 
 const phaseNumber = { preparing: 0, casting: 1, serving: 2 } as const;
 const endFramesMax = 4;
@@ -163,7 +164,7 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   state.busyAtMs = nowMs;
   state.pass++;
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
-    const castRanges = [...state.plan.takeUnended(rangesPerFrameMax)];
+    const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
     member.send({
       type: "end",
       device: member.config.device,

@@ -17,7 +17,7 @@ import type { Role } from "./roles.ts";
 import { Roster } from "./roster.ts";
 import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
-import { rangesPerFrameMax } from "./timing.ts";
+import { limits } from "../wire/index.ts";
 
 export type Sender = { address: string };
 export type LeaseAnswer =
@@ -273,9 +273,9 @@ export class Member {
  * to the end of the package: it may name too much, never too little.
  */
 export function missingRanges(held: ChunkSet): number[] {
-  const ranges = held.complement().toRanges(rangesPerFrameMax);
+  const ranges = held.complement().toRanges(limits.rangesMax);
   const first = ranges.at(-2);
-  if (first !== undefined && ranges.length === rangesPerFrameMax * 2)
+  if (first !== undefined && ranges.length === limits.rangesMax * 2)
     ranges[ranges.length - 1] = held.size - first;
   return ranges;
 }

@@ -5,7 +5,7 @@
  * A chunk that is missing as a whole is sent again only when several devices miss it; one device alone takes it from
  * a peer by unicast after the session.
  */
-import { wholeChunks } from "./timing.ts";
+import { wholeChunks } from "../wire/index.ts";
 
 /** Blocks and chunks remembered between two answers; beyond that the peers ask again. */
 const openNeedsMax = 65_536;

@@ -72,7 +72,7 @@ export class Reception {
     const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk);
     this.#last = assembly;
     const { layout } = assembly;
-    if (block >= layout.blockCount || assembly.lacks[block] === 0) return "useless";
+    if (!layout.hasSymbol(block, symbol, payload.length) || assembly.lacks[block] === 0) return "useless";
     const k = layout.k(block);
     const isPlaced =
       symbol < k
@@ -114,8 +114,7 @@ export class Reception {
   #placeSource(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {
     const { layout } = assembly;
     const number = layout.firstSymbol(block) + symbol;
-    if (assembly.received[number] === 1 || payload.length !== layout.symbolLengthBytes(block, symbol))
-      return false;
+    if (assembly.received[number] === 1) return false;
     assembly.received[number] = 1;
     if (assembly.bytes) assembly.bytes.set(payload, layout.symbolOffsetBytes(block, symbol));
     else this.#keep(assembly, payload, (copy) => assembly.beside.set(number, copy));
@@ -123,7 +122,6 @@ export class Reception {
   }
 
   #placeRepair(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {
-    if (payload.length !== this.#symbolSizeBytes) return false;
     let repairs = assembly.repairs.get(block);
     if (!repairs) assembly.repairs.set(block, (repairs = []));
     if (repairs.some((known) => known.symbol === symbol)) return false;

@@ -60,11 +60,5 @@ export const timing = {
   failedCooldownMs: 60_000,
 } as const;
 
-/** At most so many ranges in one frame, so that it fits a datagram with room to spare. */
-export const rangesPerFrameMax = 100;
-/** NEED entries (chunk, block, count) in one frame: at most 11 bytes each. */
-export const needsPerFrameMax = 110;
 /** Frames of NEED at one time; what is left over waits for the next END. */
 export const needFramesMax = 4;
-/** Block number that says: so many chunks from this one on are missing as a whole. */
-export const wholeChunks = 0xffff;

@@ -4,7 +4,7 @@
  * Encoder and decoder both read this table, so that what one refuses to write the other refuses to read.
  */
 import { limits } from "./limits.ts";
-import type { ControlType, FrameOf } from "./frames.ts";
+import { wholeChunks, type ControlType, type FrameOf } from "./frames.ts";
 
 export type FieldKind =
   | { readonly shape: "uint"; readonly min: number; readonly max: number }
@@ -30,6 +30,12 @@ export function rangesHold(ranges: readonly number[]): boolean {
   return true;
 }
 
+/** One block's lack, or a run of whole chunks below 2^32. */
+function needHolds(chunk: number, block: number, count: number): boolean {
+  if (block === wholeChunks) return count >= 1 && chunk + count <= limits.counterMax + 1;
+  return block < limits.chunkBlocksMax && count >= 1 && count <= limits.blockSymbolsMax;
+}
+
 /** Triples [chunk, block, count], each (chunk, block) above the one before. */
 export function needsHold(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
@@ -37,7 +43,7 @@ export function needsHold(entries: readonly number[]): boolean {
     const chunk = entries[i]!;
     const block = entries[i + 1]!;
     const count = entries[i + 2]!;
-    if (block >= limits.chunkBlocksMax || count < 1 || count > limits.blockSymbolsMax) return false;
+    if (!needHolds(chunk, block, count)) return false;
     if (i > 0 && (chunk < entries[i - 3]! || (chunk === entries[i - 3]! && block <= entries[i - 2]!)))
       return false;
   }

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { decodeControl } from "./decode.ts";
 import { encodeControl, fittedReason } from "./encode.ts";
 import { controlFields } from "./fields.ts";
-import type { ControlFrame, ControlType } from "./frames.ts";
+import { wholeChunks, type ControlFrame, type ControlType } from "./frames.ts";
 import { limits } from "./limits.ts";
 import { anyControlFrame } from "./testing.ts";
 
@@ -72,7 +72,13 @@ describe("control bodies", () => {
     } as const;
     const need = { type: "need", device, term: counter, pass: counter, entries, lanPort: 65_535 } as const;
     const have = { type: "have", device, ranges, load: 100, lanPort: 65_535, toDevice: device } as const;
-    for (const frame of [seek, need, have])
+    const runs = Array.from({ length: limits.needsMax }, (_, i) => [
+      0xf000_0000 + i * 131_072,
+      wholeChunks,
+      65_536,
+    ]);
+    const wholes = { ...need, entries: runs.flat() };
+    for (const frame of [seek, need, wholes, have])
       expect(decodeControl(frame.type, encodeControl(frame))).toEqual(frame);
   });
 

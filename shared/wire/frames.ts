@@ -67,6 +67,8 @@ export type EndFrame = {
   readonly pass: number;
   readonly castRanges: Ranges;
 };
+/** The block number of a `need` entry that names whole chunks: `count` of them from `chunk` on. */
+export const wholeChunks = 0xffff;
 /** How many symbols blocks lack: flat and ascending [chunk, block, count, …], count 1…64. */
 export type NeedFrame = {
   readonly type: "need";

@@ -12,7 +12,7 @@ export {
 export { sessionOf, type Aead, type Crypto } from "./seal.ts";
 export { limits } from "./limits.ts";
 export { symbolOverheadBytes } from "./layout.ts";
-export { dropReasons, frameTypes, phases } from "./frames.ts";
+export { dropReasons, frameTypes, phases, wholeChunks } from "./frames.ts";
 export type {
   AnnounceFrame,
   ClaimFrame,

@@ -15,12 +15,12 @@ export const limits = {
   blockSymbolsMax: 64,
   /** Source and repair symbols of one block: the elements of GF(2^8); a symbol number is one byte. */
   codedSymbolsMax: 256,
-  /** Blocks of one chunk: a block number is two bytes. */
-  chunkBlocksMax: 65_536,
+  /** Blocks of one chunk: a block number is two bytes, of which the last is `wholeChunks`. */
+  chunkBlocksMax: 65_535,
   /** Ranges in one frame: 128 of 10 bytes at most leave 140 bytes for the other fields. */
   rangesMax: 128,
-  /** Blocks that one `need` names: 128 of 10 bytes at most, as above. */
-  needsMax: 128,
+  /** Entries of one `need`: 100 of 13 bytes at most leave 120 bytes for the other fields. */
+  needsMax: 100,
   /** A reason is read by a person, in a log or a status line. Bytes of UTF-8. */
   reasonMaxBytes: 200,
   /** One TCP or UDP port. */

@@ -24,7 +24,7 @@ const ranges = fc.array(fc.tuple(counter, counter), { maxLength: limits.rangesMa
 });
 
 const needs = fc
-  .uniqueArray(fc.tuple(counter, fc.nat(65_535), fc.integer({ min: 1, max: 64 })), {
+  .uniqueArray(fc.tuple(counter, fc.nat(65_534), fc.integer({ min: 1, max: 64 })), {
     maxLength: limits.needsMax,
     selector: ([chunk, block]) => `${chunk}/${block}`,
   })

@@ -1,0 +1,156 @@
+/**
+ * Puts symbols on the wire: takes what the session wants to send next, reads the chunk once, cuts and seals its
+ * symbols, and lets them go at the pace of a token bucket. What to send and when to stop is the session's decision.
+ *
+ * The blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them.
+ */
+import { TokenBucket } from "../core/pacing.ts";
+import type { CastItem } from "../core/sendplan.ts";
+import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
+import type { FrameSender } from "../wire/index.ts";
+import type { LanBus } from "./lan-bus.ts";
+
+/** Datagrams in one system call: with 1,400 bytes each below the bucket's burst. */
+const batchDatagramsMax = 32;
+const codedSymbolsMax = 256;
+/** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
+const repairsKnownMax = 100_000;
+
+export type CasterOptions = {
+  bus: LanBus;
+  sender: () => FrameSender;
+  /** The next item, or null when there is nothing to send now. */
+  next: () => CastItem | null;
+  readChunk: (chunk: number) => Promise<Uint8Array>;
+  symbolSizeBytes: number;
+  code: ErasureCode;
+  /** Payload bits per second. */
+  rateBps: () => number;
+  /** Where repair symbols begin, so that two representatives of one session do not send the same. */
+  repairOffset: number;
+  nowMs: () => number;
+  onError: (error: unknown) => void;
+};
+
+export class Caster {
+  readonly #options: CasterOptions;
+  readonly #bucket: TokenBucket;
+  readonly #repairsUsed = new Map<string, number>();
+  #batch: Uint8Array[] = [];
+  #batchBytes = 0;
+  #state: "resting" | "running" | "stopped" = "resting";
+  #again = false;
+  symbolsSent = 0;
+  payloadBytesSent = 0;
+
+  constructor(options: CasterOptions) {
+    this.#options = options;
+    this.#bucket = new TokenBucket(options.rateBps(), options.nowMs());
+  }
+
+  /** There may be something to send. */
+  wake(): void {
+    this.#again = true;
+    if (this.#state !== "resting") return;
+    this.#state = "running";
+    void this.#run().catch((error: unknown) => this.#options.onError(error));
+  }
+
+  stop(): void {
+    this.#state = "stopped";
+  }
+
+  get #isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#again && !this.#isStopped) {
+        this.#again = false;
+        for (let item = this.#options.next(); item && !this.#isStopped; item = this.#options.next())
+          await this.#cast(item);
+      }
+    } finally {
+      if (!this.#isStopped) this.#state = "resting";
+    }
+  }
+
+  async #cast(item: CastItem): Promise<void> {
+    const bytes = await this.#options.readChunk(item.chunk);
+    const layout = blockLayout(bytes.length, this.#options.symbolSizeBytes);
+    if (item.kind === "chunk") await this.#castChunk(item.chunk, bytes, layout);
+    else
+      for (const { block, count } of item.blocks)
+        await this.#castRepair(item.chunk, bytes, layout, block, count);
+    await this.#flush();
+  }
+
+  async #castChunk(chunk: number, bytes: Uint8Array, layout: BlockLayout): Promise<void> {
+    const kMax = layout.k(0);
+    for (let symbol = 0; symbol < kMax; symbol++) {
+      for (let block = 0; block < layout.blockCount; block++) {
+        if (symbol >= layout.k(block)) continue;
+        const at = layout.symbolOffsetBytes(block, symbol);
+        this.#add(chunk, block, symbol, bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol)));
+        if (this.#batch.length >= batchDatagramsMax) await this.#flush();
+      }
+      if (this.#isStopped) return;
+    }
+  }
+
+  async #castRepair(
+    chunk: number,
+    bytes: Uint8Array,
+    layout: BlockLayout,
+    block: number,
+    count: number,
+  ): Promise<void> {
+    if (block >= layout.blockCount) return;
+    const { symbolSizeBytes, code, repairOffset } = this.#options;
+    const k = layout.k(block);
+    const room = codedSymbolsMax - k;
+    const many = Math.min(count, room);
+    const key = `${chunk}/${block}`;
+    let used = this.#repairsUsed.get(key) ?? repairOffset % room;
+    if (used + many > room) used = 0;
+    if (this.#repairsUsed.size >= repairsKnownMax) this.#repairsUsed.clear();
+    this.#repairsUsed.set(key, used + many);
+    const offset = layout.blockOffsetBytes(block);
+    const view = bytes.subarray(offset, offset + layout.blockLengthBytes(block));
+    const symbols = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k + used, many);
+    for (let i = 0; i < many; i++) {
+      this.#add(chunk, block, k + used + i, symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
+      if (this.#batch.length >= batchDatagramsMax) await this.#flush();
+    }
+  }
+
+  #add(chunk: number, block: number, symbol: number, payload: Uint8Array): void {
+    this.#batch.push(this.#options.sender().symbol(chunk, block, symbol, payload));
+    this.#batchBytes += payload.length;
+  }
+
+  /** Waits for the tokens of the batch, then sends it; what the kernel does not take is offered again. */
+  async #flush(): Promise<void> {
+    const { bus, nowMs, rateBps } = this.#options;
+    let batch = this.#batch;
+    const bytes = this.#batchBytes;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    if (batch.length === 0) return;
+    this.#bucket.rateBps = rateBps();
+    while (this.#bucket.available(nowMs()) < bytes) {
+      await Bun.sleep(Math.max(1, this.#bucket.waitMs(bytes)));
+      if (this.#isStopped) return;
+    }
+    this.#bucket.spend(bytes);
+    this.symbolsSent += batch.length;
+    this.payloadBytesSent += bytes;
+    for (;;) {
+      const sent = bus.sendBatch(batch);
+      if (sent >= batch.length || this.#isStopped) return;
+      batch = batch.slice(sent);
+      await Bun.sleep(1);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The LAN exchange: the small HTTP server over which a device hands verified chunks to the others of its subnet, and
+ * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
+ */
+import type { ChunkSet } from "../core/chunkset.ts";
+import { decodePoll, encodePollAnswer, type Poll, type PollAnswer } from "./exchange-messages.ts";
+import { createExchangeSeal, type ExchangeSeal } from "./exchange-seal.ts";
+
+/** Chunks read and sent at a time, over all packages: bounds memory to so many chunks of 4 MiB at most. */
+const uploadsMax = 8;
+/** A poll of 8,192 ranges is below this. */
+const pollBytesMax = 131_072;
+
+export type ExchangedPackage = {
+  /** 16 bytes */
+  key: Uint8Array;
+  verified: ChunkSet;
+  readChunk: (chunk: number) => Promise<Uint8Array>;
+  onPoll?: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | undefined;
+};
+type Entry = ExchangedPackage & { seal: ExchangeSeal };
+
+export class Exchange {
+  readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
+  readonly #packages = new Map<string, Entry>();
+  readonly #device: string;
+  readonly #server: Bun.Server<undefined>;
+  #uploads = 0;
+
+  constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
+    this.#device = options.device;
+    this.#server = Bun.serve({
+      hostname: options.interfaceAddress,
+      port: 0,
+      maxRequestBodySize: pollBytesMax,
+      error(error) {
+        options.onError(error);
+        return new Response(null, { status: 500 });
+      },
+      fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),
+    });
+  }
+
+  get port(): number {
+    return this.#server.port!;
+  }
+
+  /** 0 idle … 100 */
+  get load(): number {
+    return Math.round((this.#uploads / uploadsMax) * 100);
+  }
+
+  /** From now on chunks of this package are served under its session name. */
+  offer(session: string, offered: ExchangedPackage): void {
+    this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key) });
+  }
+
+  withdraw(session: string): void {
+    this.#packages.delete(session);
+  }
+
+  async close(): Promise<void> {
+    await this.#server.stop(true);
+  }
+
+  #answer(request: Request, fromAddress: string): Promise<Response> | Response {
+    const path = new URL(request.url).pathname;
+    const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
+    const entry = match && this.#packages.get(match[1]!);
+    if (!match || !entry) return this.#refuse(404);
+    if (match[2] && request.method === "POST") return this.#poll(entry, path, request, fromAddress);
+    if (match[3] && request.method === "GET") return this.#chunk(entry, path, Number(match[3]), request);
+    return this.#refuse(405);
+  }
+
+  #refuse(status: number): Response {
+    this.counters.refused++;
+    return new Response(null, { status });
+  }
+
+  async #poll(entry: Entry, path: string, request: Request, fromAddress: string): Promise<Response> {
+    const length = Number(request.headers.get("content-length") ?? Number.NaN);
+    if (!(length <= pollBytesMax)) return this.#refuse(413);
+    const opened = entry.seal.open(`${path} request`, new Uint8Array(await request.arrayBuffer()));
+    const asked = opened && decodePoll(opened);
+    if (!asked) return this.#refuse(403);
+    const peers = entry.onPoll?.(asked, fromAddress) ?? [];
+    const heldRanges = entry.verified.toRanges();
+    return this.#sealed(
+      entry,
+      path,
+      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers }),
+    );
+  }
+
+  async #chunk(entry: Entry, path: string, chunk: number, request: Request): Promise<Response> {
+    if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
+    if (!entry.verified.has(chunk)) return this.#refuse(404);
+    if (this.#uploads >= uploadsMax) return this.#refuse(503);
+    this.#uploads++;
+    try {
+      const bytes = await entry.readChunk(chunk);
+      this.counters.chunksSent++;
+      this.counters.bytesSent += bytes.length;
+      return this.#sealed(entry, path, bytes);
+    } finally {
+      this.#uploads--;
+    }
+  }
+
+  #sealed(entry: Entry, path: string, bytes: Uint8Array): Response {
+    return new Response(entry.seal.seal(`${path} answer`, bytes) as Uint8Array<ArrayBuffer>);
+  }
+}

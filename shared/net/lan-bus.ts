@@ -1,0 +1,169 @@
+/**
+ * The device's place in its subnet's multicast group: one socket that hears the group, one that speaks control
+ * frames and one that sends symbols. It moves datagrams and counts them; what they mean is not its business.
+ *
+ * Hears with node:dgram (shares the port, sizes its buffer), sends with Bun.udpSocket (batches): measured, see
+ * docs/ARCHITECTURE.md. Names the interface always: without it the system joins one of its own choice.
+ */
+import dgram from "node:dgram";
+import { networkInterfaces } from "node:os";
+
+export type Group = { address: string; port: number };
+
+/** Organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
+export const defaultGroup: Group = { address: "239.255.70.67", port: 7_067 };
+
+/** Asked for; the system may give less (Linux: net.core.rmem_max). */
+const receiveBufferBytes = 4 * 1_048_576;
+
+export type LanBusCounters = {
+  framesSent: number;
+  bytesSent: number;
+  framesHeard: number;
+  bytesHeard: number;
+  framesUnsent: number;
+};
+
+export type LanBus = {
+  readonly group: Group;
+  readonly receiveBufferBytes: number;
+  readonly counters: Readonly<LanBusCounters>;
+  send(datagram: Uint8Array): void;
+  /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
+  sendBatch(datagrams: readonly Uint8Array[]): number;
+  close(): void;
+};
+
+export class LanBusError extends Error {}
+
+/** @throws Error saying what is wrong with "ADDRESS:PORT". */
+export function parseGroup(text: string): Group {
+  const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
+  const octets = match?.[1]!.split(".").map(Number) ?? [];
+  const port = Number(match?.[2]);
+  const isMulticast = octets.every((octet) => octet <= 255) && octets[0]! >= 224 && octets[0]! <= 239;
+  if (!match || !isMulticast || port < 1 || port > 65_535) {
+    throw new Error(`"${text}" is not a multicast group: write ADDRESS:PORT, for example 239.255.70.67:7067`);
+  }
+  return { address: match[1]!, port };
+}
+
+/** @throws LanBusError that names group and interface and says what to do. */
+export async function openLanBus(options: {
+  interfaceAddress: string;
+  group: Group;
+  onDatagram: (datagram: Uint8Array, fromAddress: string) => void;
+  onError: (error: Error) => void;
+}): Promise<LanBus> {
+  const { interfaceAddress, group } = options;
+  requireInterface(interfaceAddress);
+  const counters: LanBusCounters = {
+    framesSent: 0,
+    bytesSent: 0,
+    framesHeard: 0,
+    bytesHeard: 0,
+    framesUnsent: 0,
+  };
+  const ears = await openEars(options, counters);
+  try {
+    const control = await openMouth(interfaceAddress, true);
+    // A device need not hear its own data; several devices on one host's loopback interface must.
+    const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
+    return busOf(group, ears, control, symbols, counters);
+  } catch (error) {
+    ears.close();
+    throw busError(options, error);
+  }
+}
+
+type Mouth = Bun.udp.Socket<"uint8array">;
+
+function busOf(
+  group: Group,
+  ears: dgram.Socket,
+  control: Mouth,
+  symbols: Mouth,
+  counters: LanBusCounters,
+): LanBus {
+  return {
+    group,
+    receiveBufferBytes: ears.getRecvBufferSize(),
+    counters,
+    send(datagram) {
+      if (control.send(datagram, group.port, group.address)) {
+        counters.framesSent++;
+        counters.bytesSent += datagram.length;
+      } else counters.framesUnsent++;
+    },
+    sendBatch(datagrams) {
+      const packets: (Uint8Array | string | number)[] = [];
+      for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
+      const sent = symbols.sendMany(packets);
+      for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
+      counters.framesSent += sent;
+      return sent;
+    },
+    close() {
+      ears.close();
+      control.close();
+      symbols.close();
+    },
+  };
+}
+
+function requireInterface(address: string): void {
+  const known = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  if (known.some((entry) => entry.address === address)) return;
+  const choices = known.filter((entry) => entry.family === "IPv4").map((entry) => entry.address);
+  throw new LanBusError(
+    `No interface of this device has the address "${address}": choose one of ${choices.join(", ") || "none"}`,
+  );
+}
+
+function openEars(
+  options: Parameters<typeof openLanBus>[0],
+  counters: LanBusCounters,
+): Promise<dgram.Socket> {
+  const { group, interfaceAddress } = options;
+  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: receiveBufferBytes });
+  socket.on("message", (datagram, remote) => {
+    counters.framesHeard++;
+    counters.bytesHeard += datagram.length;
+    options.onDatagram(datagram, remote.address);
+  });
+  return new Promise((resolve, reject) => {
+    socket.once("error", (error) => reject(busError(options, error)));
+    // Bound to the group, a socket hears this group only; Windows does not allow it.
+    socket.bind(group.port, process.platform === "win32" ? undefined : group.address, () => {
+      try {
+        socket.addMembership(group.address, interfaceAddress);
+      } catch (error) {
+        socket.close();
+        return reject(busError(options, error));
+      }
+      socket.removeAllListeners("error");
+      socket.on("error", options.onError);
+      resolve(socket);
+    });
+  });
+}
+
+async function openMouth(
+  interfaceAddress: string,
+  hearsItself: boolean,
+): Promise<Bun.udp.Socket<"uint8array">> {
+  const socket = await Bun.udpSocket({ hostname: interfaceAddress, binaryType: "uint8array", socket: {} });
+  socket.setMulticastInterface(interfaceAddress);
+  socket.setMulticastTTL(1);
+  socket.setMulticastLoopback(hearsItself);
+  return socket;
+}
+
+function busError(options: { interfaceAddress: string; group: Group }, error: unknown): LanBusError {
+  const { address, port } = options.group;
+  const cause = error instanceof Error ? error.message : String(error);
+  return new LanBusError(
+    `Cannot join group "${address}:${port}" on ${options.interfaceAddress}: ${cause} (allow multicast in the firewall, or choose another --group or --interface)`,
+    { cause: error },
+  );
+}
