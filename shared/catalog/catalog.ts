@@ -5,7 +5,7 @@
  * the same interface. Rules (who may hold a lease, which devices a task targets) are not here but in
  * `lease.ts`, `target.ts` and the server; the catalog only keeps what they decide.
  */
-import type { Inventory, Progress, PublishedPackage } from "../control/schema.ts";
+import type { DeviceTaskState, Inventory, Progress, PublishedPackage } from "../control/schema.ts";
 import type { SettingValues } from "../control/setting.ts";
 import type { SubnetIdentity } from "../net/subnet.ts";
 import type { LeaseState } from "./lease.ts";
@@ -71,6 +71,8 @@ export interface DeviceStore {
   list(): Promise<DeviceRecord[]>;
   inventories(): Promise<Map<string, Inventory>>;
   recordCheckIn(id: string, checkIn: CheckIn): Promise<void>;
+  /** It was heard of, without a check-in. */
+  touch(id: string, atMs: number): Promise<void>;
 }
 
 export interface PackageStore {
@@ -95,6 +97,8 @@ export interface TaskStore {
   /** Reports for tasks the catalog does not know are left out; the number kept is returned. */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
+  /** Only the states, by device: what a list of tasks needs. */
+  statesOf(taskId: number): Promise<Map<string, DeviceTaskState>>;
   /** The ids of the tasks this device reported complete. */
   completedBy(deviceId: string): Promise<Set<number>>;
 }

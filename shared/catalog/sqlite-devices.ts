@@ -28,6 +28,30 @@ const toDevice = (row: Row): DeviceRecord => ({
   groups: JSON.parse(row.groups_json) as string[],
 });
 
+function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
+  const update = database.query(
+    `UPDATE devices SET hostname = $hostname, os = $os, arch = $arch, agent_version = $agentVersion,
+       last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
+       groups_json = $groups, inventory_json = $inventory
+     WHERE id = $id`,
+  );
+  return async (id, { inventory, subnet, atMs }) => {
+    update.run({
+      id,
+      hostname: inventory.hostname,
+      os: inventory.os,
+      arch: inventory.arch,
+      agentVersion: inventory.agentVersion,
+      atMs,
+      subnetId: subnet?.id ?? null,
+      cidr: subnet?.cidr ?? null,
+      site: subnet?.site ?? null,
+      groups: JSON.stringify(inventory.groups),
+      inventory: JSON.stringify(inventory),
+    });
+  };
+}
+
 export function sqliteDevices(database: Database): DeviceStore {
   const byCredential = database.query<Row, { sha256: string }>(
     `SELECT ${columns} FROM devices WHERE credential_sha256 = $sha256`,
@@ -63,27 +87,9 @@ export function sqliteDevices(database: Database): DeviceStore {
         inventories.all().map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
       );
     },
-    async recordCheckIn(id, { inventory, subnet, atMs }) {
-      database
-        .query(
-          `UPDATE devices SET hostname = $hostname, os = $os, arch = $arch, agent_version = $agentVersion,
-             last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
-             groups_json = $groups, inventory_json = $inventory
-           WHERE id = $id`,
-        )
-        .run({
-          id,
-          hostname: inventory.hostname,
-          os: inventory.os,
-          arch: inventory.arch,
-          agentVersion: inventory.agentVersion,
-          atMs,
-          subnetId: subnet?.id ?? null,
-          cidr: subnet?.cidr ?? null,
-          site: subnet?.site ?? null,
-          groups: JSON.stringify(inventory.groups),
-          inventory: JSON.stringify(inventory),
-        });
+    async touch(id, atMs) {
+      database.query("UPDATE devices SET last_seen_at_ms = $atMs WHERE id = $id").run({ id, atMs });
     },
+    recordCheckIn: recordCheckIn(database),
   };
 }

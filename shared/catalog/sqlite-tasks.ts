@@ -1,6 +1,6 @@
 /** Tasks and what devices reported of them, in SQLite. */
 import type { Database } from "bun:sqlite";
-import type { Progress } from "../control/schema.ts";
+import type { DeviceTaskState, Progress } from "../control/schema.ts";
 import type { TaskRecord, TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -74,6 +74,9 @@ export function sqliteTasks(database: Database): TaskStore {
     { device_id: string; updated_at_ms: number; report_json: string },
     { taskId: number }
   >("SELECT device_id, updated_at_ms, report_json FROM progress WHERE task_id = $taskId");
+  const statesOf = database.query<{ device_id: string; state: DeviceTaskState }, { taskId: number }>(
+    "SELECT device_id, state FROM progress WHERE task_id = $taskId",
+  );
   const completedBy = database.query<{ task_id: number }, { deviceId: string }>(
     "SELECT task_id FROM progress WHERE device_id = $deviceId AND state = 'complete'",
   );
@@ -100,6 +103,9 @@ export function sqliteTasks(database: Database): TaskStore {
           return [row.device_id, { progress, updatedAtMs: row.updated_at_ms }] as const;
         }),
       );
+    },
+    async statesOf(taskId) {
+      return new Map(statesOf.all({ taskId }).map((row) => [row.device_id, row.state] as const));
     },
     async completedBy(deviceId) {
       return new Set(completedBy.all({ deviceId }).map((row) => row.task_id));

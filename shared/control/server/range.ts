@@ -1,0 +1,32 @@
+/**
+ * Which bytes a request wants: Range and If-Range of RFC 9110 §14, one range. Several ranges at once are answered with
+ * the whole, as the RFC allows. Pure.
+ */
+export type WantedBytes =
+  | { readonly kind: "whole" }
+  | { readonly kind: "part"; readonly start: number; readonly end: number }
+  | { readonly kind: "unsatisfiable" };
+
+/** @param range, ifRange the headers as they came. `end` of the answer is exclusive. */
+export function wantedBytes(
+  range: string | undefined,
+  ifRange: string | undefined,
+  etag: string,
+  sizeBytes: number,
+): WantedBytes {
+  // A date in If-Range never matches: the answer carries no Last-Modified.
+  if (range === undefined || (ifRange !== undefined && ifRange.trim() !== etag)) return { kind: "whole" };
+  const match = /^bytes=(\d{0,16})-(\d{0,16})$/i.exec(range.trim());
+  if (match === null || (match[1] === "" && match[2] === "")) return { kind: "whole" };
+  const [first, last] = [match[1]!, match[2]!];
+  if (first === "") {
+    const length = Math.min(Number(last), sizeBytes);
+    return length === 0
+      ? { kind: "unsatisfiable" }
+      : { kind: "part", start: sizeBytes - length, end: sizeBytes };
+  }
+  const start = Number(first);
+  const end = last === "" ? sizeBytes : Math.min(Number(last) + 1, sizeBytes);
+  if (last !== "" && Number(last) < start) return { kind: "whole" };
+  return start >= sizeBytes ? { kind: "unsatisfiable" } : { kind: "part", start, end };
+}
