@@ -1,0 +1,72 @@
+/** What can go wrong in the distribution cache: a code for programs, a sentence that says what to do for people. */
+export type CacheErrorCode =
+  | "disk-full"
+  | "cache-cap"
+  | "conflict" // another package of that name and version is here
+  | "path-taken" // something that is not ours lies where the package belongs
+  | "in-use"
+  | "not-found"
+  | "not-verified"
+  | "locked" // another agent uses the folder
+  | "newer-version"
+  | "no-ledger"
+  | "damaged"
+  | "closed"
+  | "io";
+
+export class CacheError extends Error {
+  override readonly name = "CacheError";
+  readonly code: CacheErrorCode;
+
+  constructor(code: CacheErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const errorCode = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+export const isMissing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errorCode(error));
+
+/** The CacheError for whatever the operating system or SQLite threw while `doing` something to `what`. */
+export function asCacheError(error: unknown, doing: string, what: string): CacheError {
+  if (error instanceof CacheError) return error;
+  const code = errorCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
+    return new CacheError(
+      "disk-full",
+      `Cannot ${doing} "${what}": the disk is full; free space on it, or remove packages with "cache remove NAME VERSION"`,
+      { cause: error },
+    );
+  }
+  if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
+    return new CacheError(
+      "damaged",
+      `Cannot ${doing} "${what}": it is damaged; start the agent again to rebuild it`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CacheError("io", `Cannot ${doing} "${what}": ${message}`, { cause: error });
+}
+
+export type CacheEvent = {
+  readonly level: "info" | "warn" | "error";
+  /** A stable name for machines. */
+  readonly event:
+    | "ledger-damaged"
+    | "ledger-rebuilt"
+    | "package-begun"
+    | "package-completed"
+    | "package-evicted"
+    | "package-removed"
+    | "package-dropped"
+    | "package-withdrawn"
+    | "chunks-dropped"
+    | "flush-failed";
+  readonly message: string;
+};
+export type CacheLog = (event: CacheEvent) => void;

@@ -1,0 +1,324 @@
+/**
+ * The distribution cache: the device's complete packages, those under way, and the ledger of both.
+ *
+ * It decides who is in the cache: room, caps, pins, eviction, removal. The bytes of one package are the business of
+ * package-store.ts. One process has the folder at a time (folder-lock.ts); others may look (openLedgerReadOnly).
+ */
+import { mkdir, statfs } from "node:fs/promises";
+import { verifySigned, type SignedManifest } from "../package/signing.ts";
+import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
+import { CacheFolder } from "./cache-folder.ts";
+import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { openLedger, type Ledger, type LedgerPackage } from "./ledger.ts";
+import { PackageStore } from "./package-store.ts";
+import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
+
+export type CacheOptions = {
+  readonly dir: string;
+  readonly maxBytes: number | null;
+  readonly maxAgeMs: number | null;
+  readonly nowMs: () => number;
+  readonly log: CacheLog;
+};
+export type CachedPackage = LedgerPackage & { readonly path: string | null };
+export type PackageCheck = {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly ok: boolean;
+  readonly badChunks: number[];
+};
+
+/** Takes the folder, rebuilds what is damaged, and makes ledger and disk agree. @throws CacheError */
+export async function openCache(options: CacheOptions): Promise<DistributionCache> {
+  await mkdir(options.dir, { recursive: true }).catch((error: unknown) => {
+    throw asCacheError(error, "make the data folder", options.dir);
+  });
+  const lock = lockFolder(options.dir);
+  let ledger: Ledger | null = null;
+  try {
+    ledger = openLedger(options.dir, options.nowMs, options.log);
+    const cache = new DistributionCache(options, ledger, () => lock.release());
+    await cache.reconcile();
+    return cache;
+  } catch (error) {
+    ledger?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+export class DistributionCache {
+  readonly ledger: Ledger;
+  readonly #options: CacheOptions;
+  readonly #folder: CacheFolder;
+  readonly #unlock: () => void;
+  readonly #stores = new Map<string, PackageStore>();
+  /** Stores that `begin` gave out; while one is open its package has room reserved. */
+  readonly #begun = new Map<string, PackageStore>();
+  #limits: { maxBytes: number | null; maxAgeMs: number | null };
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: CacheOptions, ledger: Ledger, unlock: () => void) {
+    this.ledger = ledger;
+    this.#options = options;
+    this.#folder = new CacheFolder(options.dir);
+    this.#unlock = unlock;
+    this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs };
+  }
+
+  reconcile(): Promise<void> {
+    const { ledger } = this;
+    return reconcile({
+      ledger,
+      folder: this.#folder,
+      log: this.#options.log,
+      openStore: (id) => this.#openStore(id),
+    });
+  }
+
+  /** Folder that holds the complete packages. */
+  get root(): string {
+    return this.#folder.root;
+  }
+
+  list(): CachedPackage[] {
+    return this.ledger.packages().map((row) => {
+      const path = row.state === "complete" ? this.#folder.finalPath(row.name, row.version) : null;
+      return Object.assign(row, { path });
+    });
+  }
+
+  /**
+   * A package that is in the cache, partial or complete. Nothing is reserved: hold a reader (`addReader`) while it
+   * is used, or it may be evicted and its store closed.
+   */
+  find(id: string): Promise<PackageStore | null> {
+    return this.#inTurn(() => this.#openStore(id));
+  }
+
+  /**
+   * The store of a package, made when it is new. Room for the rest of it is reserved until the store is closed; for
+   * that, packages that nobody uses may leave. With a task id the package is pinned in the same step.
+   * @throws ManifestError for a wrong manifest, CacheError "disk-full", "cache-cap", "conflict".
+   */
+  begin(signed: SignedManifest, pinnedKeys: readonly Uint8Array[], taskId?: number): Promise<PackageStore> {
+    return this.#inTurn(async () => {
+      const { manifest, id } = verifySigned(signed, pinnedKeys);
+      const rows = this.ledger.packages();
+      const row = rows.find((each) => each.id === id);
+      if (!row) {
+        const other = rows.find((each) => isSamePackageName(each, manifest));
+        if (other) throw conflict(other);
+      }
+      if (row?.state !== "complete" && !this.#isBegun(id)) {
+        const stored = row?.bytesVerified ?? 0;
+        await this.#makeRoom(`${manifest.name} ${manifest.version}`, id, manifest.sizeBytes, stored);
+      }
+      if (!row) {
+        await this.#folder.saveManifest(id, signed);
+        this.ledger.addPackage(packageRow(id, manifest));
+        const message = `${manifest.name} ${manifest.version} (${manifest.sizeBytes} bytes) is begun`;
+        this.#options.log({ level: "info", event: "package-begun", message });
+      }
+      if (taskId !== undefined) this.ledger.pin(id, taskId);
+      this.ledger.touch(id);
+      const store = await this.#openStore(id);
+      if (!store)
+        throw new CacheError("not-found", `The manifest of ${manifest.name} ${manifest.version} vanished`);
+      this.#begun.set(id, store);
+      return store;
+    });
+  }
+
+  /** While a task pins a package it is neither evicted nor removed; also after a restart. */
+  pin(id: string, taskId: number): void {
+    this.ledger.pin(id, taskId);
+    this.ledger.touch(id);
+  }
+
+  unpin(id: string, taskId: number): void {
+    this.ledger.unpin(id, taskId);
+    this.ledger.touch(id);
+  }
+
+  /** @throws CacheError "not-found" or "in-use". */
+  remove(name: string, version: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const row = this.ledger.packages().find((each) => isSamePackageName(each, { name, version }));
+      if (!row) {
+        throw new CacheError("not-found", `There is no ${name} ${version} in the cache: see "cache list"`);
+      }
+      const reason = this.#useOf(row);
+      if (reason) throw new CacheError("in-use", `${name} ${version} cannot be removed: ${reason}`);
+      await this.#drop(row);
+      this.#options.log({
+        level: "info",
+        event: "package-removed",
+        message: `${name} ${version} was removed`,
+      });
+    });
+  }
+
+  /** Reads every verified chunk of the matching packages; what is bad is to be fetched again. */
+  async verify(name?: string, version?: string): Promise<PackageCheck[]> {
+    const checks: PackageCheck[] = [];
+    const matches = (row: LedgerPackage): boolean =>
+      isSamePackageName(row, { name: name ?? row.name, version: version ?? row.version });
+    for (const row of this.ledger.packages().filter(matches)) {
+      const store = await this.find(row.id);
+      if (!store) continue;
+      const release = store.addReader();
+      try {
+        const badChunks = await store.check();
+        checks.push({
+          id: row.id,
+          name: row.name,
+          version: row.version,
+          ok: badChunks.length === 0,
+          badChunks,
+        });
+      } finally {
+        release();
+      }
+    }
+    return checks;
+  }
+
+  /** Lets go what is too old or above the cap and in nobody's use; returns it. */
+  evict(): Promise<{ id: string; name: string; version: string }[]> {
+    return this.#inTurn(async () => {
+      const rows = this.ledger.packages();
+      const evicted = planEviction({
+        candidates: this.#candidates(rows),
+        usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
+        ...this.#limits,
+        nowMs: this.#options.nowMs(),
+      });
+      for (const id of evicted) await this.#evictOne(rows.find((row) => row.id === id)!);
+      return evicted.map((id) => {
+        const { name, version } = rows.find((row) => row.id === id)!;
+        return { id, name, version };
+      });
+    });
+  }
+
+  /** Takes effect at the next begin or evict. */
+  setLimits(limits: { maxBytes: number | null; maxAgeMs: number | null }): void {
+    this.#limits = { maxBytes: limits.maxBytes, maxAgeMs: limits.maxAgeMs };
+  }
+
+  async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      try {
+        const closed = await Promise.allSettled([...this.#stores.values()].map((store) => store.close()));
+        for (const result of closed) if (result.status === "rejected") throw result.reason;
+      } finally {
+        this.#stores.clear();
+        this.ledger.close();
+        this.#unlock();
+      }
+    });
+  }
+
+  /** Changes to who is in the cache happen one after the other. */
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(action);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  #isBegun(id: string): boolean {
+    return this.#begun.get(id)?.isOpen === true;
+  }
+
+  async #openStore(id: string): Promise<PackageStore | null> {
+    const open = this.#stores.get(id);
+    if (open?.isOpen) return open;
+    const row = this.ledger.packages().find((each) => each.id === id);
+    const loaded = row && (await this.#folder.loadManifest(id));
+    if (!row || !loaded) return null;
+    const store = new PackageStore({
+      ...loaded,
+      id,
+      ledger: this.ledger,
+      state: row.state,
+      partialPath: this.#folder.partialPath(id),
+      finalPath: this.#folder.finalPath(row.name, row.version),
+      nowMs: this.#options.nowMs,
+      log: this.#options.log,
+    });
+    this.#stores.set(id, store);
+    return store;
+  }
+
+  async #makeRoom(title: string, id: string, sizeBytes: number, storedBytes: number): Promise<void> {
+    const rows = this.ledger.packages().filter((row) => row.id !== id);
+    const disk = await statfs(this.#folder.root).catch((error: unknown) => {
+      throw asCacheError(error, "ask the free space of", this.#folder.root);
+    });
+    const promised = rows
+      .filter((row) => row.state === "partial" && this.#isBegun(row.id))
+      .reduce((sum, row) => sum + row.sizeBytes - (this.#stores.get(row.id)?.bytesVerified ?? 0), 0);
+    const plan = planRoom({
+      title,
+      sizeBytes,
+      missingBytes: sizeBytes - storedBytes,
+      usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
+      maxBytes: this.#limits.maxBytes,
+      freeBytes: disk.bavail * disk.bsize - promised - keptFreeBytes(disk.blocks * disk.bsize),
+      candidates: this.#candidates(rows),
+    });
+    if (!plan.ok) throw new CacheError(plan.code, plan.message);
+    for (const each of plan.evict) await this.#evictOne(rows.find((row) => row.id === each)!);
+  }
+
+  #candidates(rows: readonly LedgerPackage[]): Candidate[] {
+    return rows
+      .filter((row) => this.#useOf(row) === null)
+      .map((row) => ({
+        id: row.id,
+        state: row.state,
+        sizeBytes: row.sizeBytes,
+        storedBytes: row.bytesVerified,
+        lastUsedAtMs: row.lastUsedAtMs,
+      }));
+  }
+
+  /** Who uses the package, or null. */
+  #useOf(row: LedgerPackage): string | null {
+    const store = this.#stores.get(row.id);
+    if (row.pinnedBy.length > 0) return `task ${row.pinnedBy.join(", ")} uses it; cancel the task first`;
+    if (store?.isOpen && store.readers > 0) return "it is being read; try again later";
+    if (row.state === "partial" && this.#isBegun(row.id)) return "it is being fetched; cancel its task first";
+    return null;
+  }
+
+  async #evictOne(row: LedgerPackage): Promise<void> {
+    await this.#drop(row);
+    this.#options.log({
+      level: "info",
+      event: "package-evicted",
+      message: `${row.name} ${row.version} (${row.sizeBytes} bytes) left the cache to make room or because of its age`,
+    });
+  }
+
+  async #drop(row: LedgerPackage): Promise<void> {
+    await this.#stores.get(row.id)?.close();
+    this.#stores.delete(row.id);
+    this.#begun.delete(row.id);
+    // The name goes first: what is half deleted is never under it.
+    if (row.state === "complete") await this.#folder.discard(this.#folder.finalPath(row.name, row.version));
+    await this.#folder.discard(this.#folder.partialPath(row.id));
+    await this.#folder.forgetManifest(row.id);
+    this.ledger.removePackage(row.id);
+  }
+}
+
+const conflict = (other: LedgerPackage): CacheError =>
+  new CacheError(
+    "conflict",
+    `Another package named ${other.name} ${other.version} is in the cache (id ${other.id}): a published version never changes; ` +
+      `publish it under a new version, or remove the old one with "cache remove ${other.name} ${other.version}"`,
+  );

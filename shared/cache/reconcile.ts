@@ -1,0 +1,157 @@
+/**
+ * At start: makes the ledger and the disk say the same, whatever happened in between.
+ *
+ * A crash may leave a package moved but not marked, listed but gone, or on disk but not listed; people delete files.
+ * Each case ends in one of two states: what the ledger lists is on the disk, or the ledger no longer lists it. Bytes
+ * that are listed are not read again here (`cache verify` does that); packages without a ledger row are.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../package/manifest.ts";
+import { asCacheError, type CacheLog } from "./cache-error.ts";
+import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
+import type { Ledger, LedgerPackage } from "./ledger.ts";
+import { fileSizes } from "./package-files.ts";
+import type { PackageStore } from "./package-store.ts";
+
+export type Reconciliation = {
+  readonly folder: CacheFolder;
+  readonly ledger: Ledger;
+  readonly log: CacheLog;
+  /** Opens the store of a package that has a row and a manifest. */
+  readonly openStore: (id: string) => Promise<PackageStore | null>;
+};
+
+export async function reconcile(context: Reconciliation): Promise<void> {
+  await context.folder.prepare();
+  for (const row of context.ledger.packages()) await reconcileListed(context, row);
+  const listed = new Set(context.ledger.packages().map((row) => row.id));
+  for (const id of await context.folder.manifestIds()) {
+    if (!listed.has(id)) await adoptUnlisted(context, id);
+  }
+  const known = new Set(context.ledger.packages().map((row) => row.id));
+  for (const id of await context.folder.partialIds()) {
+    if (!known.has(id)) await context.folder.discard(context.folder.partialPath(id));
+  }
+}
+
+async function reconcileListed(context: Reconciliation, row: LedgerPackage): Promise<void> {
+  const { folder, ledger, log } = context;
+  const partialPath = folder.partialPath(row.id);
+  const finalPath = folder.finalPath(row.name, row.version);
+  // Only a package with every chunk is ever moved: whatever else lies at its final path is not ours to touch.
+  const wasMoved = row.state === "complete" || row.chunksVerified === row.chunkCount;
+  const loaded = await folder.loadManifest(row.id);
+  if (!loaded) {
+    log({
+      level: "warn",
+      event: "package-dropped",
+      message: `${row.name} ${row.version} has no readable manifest and leaves the cache; it is fetched again when a task needs it`,
+    });
+    ledger.removePackage(row.id);
+    await folder.forgetManifest(row.id);
+    await folder.discard(partialPath);
+    if (wasMoved) await folder.discard(finalPath);
+    return;
+  }
+  const isFinal = wasMoved && existsSync(finalPath) && !existsSync(partialPath);
+  const gone = await missingChunks(loaded.manifest, isFinal ? finalPath : partialPath, ledger, row.id);
+  if (gone.length > 0) {
+    ledger.deleteChunks(row.id, gone);
+    log({
+      level: "warn",
+      event: "chunks-dropped",
+      message: `${row.name} ${row.version}: ${gone.length} chunks are listed but their files are missing or short; they are fetched again`,
+    });
+  }
+  const whole =
+    isFinal &&
+    row.chunksVerified - gone.length === row.chunkCount &&
+    (await hasExactSizes(loaded.manifest, finalPath));
+  // Whole and moved, not yet marked: every chunk was read back before the move.
+  if (whole && row.state === "partial") ledger.setState(row.id, "complete");
+  if (whole) return;
+  if (row.state === "complete") ledger.setState(row.id, "partial");
+  if (isFinal) await moveBack(finalPath, partialPath);
+}
+
+async function moveBack(finalPath: string, partialPath: string): Promise<void> {
+  try {
+    await mkdir(dirname(partialPath), { recursive: true });
+    await rename(finalPath, partialPath);
+  } catch (error) {
+    throw asCacheError(error, "move back", finalPath);
+  }
+}
+
+async function missingChunks(
+  manifest: Manifest,
+  root: string,
+  ledger: Ledger,
+  id: string,
+): Promise<number[]> {
+  const rows = ledger.chunks(id);
+  if (rows.length === 0) return [];
+  const sizes = await fileSizes(manifest, root);
+  return rows
+    .map((row) => row.chunk)
+    .filter(
+      (chunk) =>
+        chunkLength(manifest, chunk) === 0 ||
+        fileSpans(manifest, chunkOffset(manifest, chunk), chunkLength(manifest, chunk)).some(
+          (span) => sizes[span.file]! < span.fileOffset + span.length,
+        ),
+    );
+}
+
+async function hasExactSizes(manifest: Manifest, root: string): Promise<boolean> {
+  const sizes = await fileSizes(manifest, root);
+  return manifest.files.every((file, index) => sizes[index] === file.sizeBytes);
+}
+
+/** After a lost or damaged ledger: what is on the disk is read, and what verifies is listed again. */
+async function adoptUnlisted(context: Reconciliation, id: string): Promise<void> {
+  const { folder, ledger, log } = context;
+  const loaded = await folder.loadManifest(id);
+  const partialPath = folder.partialPath(id);
+  const finalPath = loaded && folder.finalPath(loaded.manifest.name, loaded.manifest.version);
+  const isFinal = finalPath !== null && existsSync(finalPath) && !existsSync(partialPath);
+  const taken = ledger
+    .packages()
+    .some((row) => isSamePackageName(row, loaded?.manifest ?? { name: "", version: "" }));
+  if (!loaded || taken || !isSelfConsistent(loaded.signed) || !(isFinal || existsSync(partialPath))) {
+    await folder.forgetManifest(id);
+    return;
+  }
+  const { manifest } = loaded;
+  ledger.addPackage(packageRow(id, manifest));
+  if (isFinal) await moveBack(finalPath, partialPath);
+  const store = await context.openStore(id);
+  if (!store) return;
+  try {
+    await store.adopt();
+    if (store.verified.isFull) await store.complete();
+    log({
+      level: "info",
+      event: "ledger-rebuilt",
+      message: `${manifest.name} ${manifest.version}: ${store.verified.count} of ${store.verified.size} chunks on disk verified and are listed again`,
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+export const packageRow = (id: string, manifest: Manifest) => ({
+  id,
+  name: manifest.name,
+  version: manifest.version,
+  sizeBytes: manifest.sizeBytes,
+  chunkSizeBytes: manifest.chunkSizeBytes,
+  chunkCount: Math.ceil(manifest.sizeBytes / manifest.chunkSizeBytes),
+});
+
+type Named = { readonly name: string; readonly version: string };
+/** As the ledger and the file systems that ignore case see it. */
+export const isSamePackageName = (a: Named, b: Named): boolean =>
+  a.name.toLowerCase() === b.name.toLowerCase() && a.version.toLowerCase() === b.version.toLowerCase();

@@ -1,0 +1,28 @@
+/**
+ * A process for the kill test: writes the chunks its ledger lacks, slowly enough to be killed anywhere, and completes.
+ * Arguments: data folder, JSON of the signed manifest in base64, JSON of the package's files.
+ */
+import { openCache } from "./distribution-cache.ts";
+import { cacheOptions, seededBytes } from "./testing.ts";
+
+const [dir = "", envelope = "{}", seed = "1"] = process.argv.slice(2);
+const fields = JSON.parse(envelope) as Record<"manifest" | "signature" | "publisherKey", string>;
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+const publisherKey = bytesOf(fields.publisherKey);
+const cache = await openCache(cacheOptions(dir));
+const store = await cache.begin(
+  { manifest: bytesOf(fields.manifest), signature: bytesOf(fields.signature), publisherKey },
+  [publisherKey],
+);
+const { chunkSizeBytes, sizeBytes } = store.manifest;
+const stream = seededBytes(sizeBytes, Number(seed));
+process.stdout.write("ready\n");
+for (let chunk = store.verified.nextMissing(0); chunk >= 0; chunk = store.verified.nextMissing(chunk + 1)) {
+  const bytes = stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes);
+  // Scratch bytes, as a receiver keeps them: wrong ones, to show that they never count.
+  if (chunk % 3 === 0) await store.writeUnverified(chunk, 0, new Uint8Array(bytes.length).fill(0xee));
+  await store.writeChunk(chunk, bytes, chunk % 2 === 0 ? "wan" : "multicast");
+  await Bun.sleep(2);
+}
+await store.complete();
+await cache.close();
