@@ -48,6 +48,8 @@ export function parseGroup(text: string): Group {
   return { address: match[1]!, port };
 }
 
+export const formatGroup = ({ address, port }: Group): string => `${address}:${port}`;
+
 /** @throws LanBusError that names group and interface and says what to do. */
 export async function openLanBus(options: {
   interfaceAddress: string;
@@ -111,7 +113,8 @@ function busOf(
   };
 }
 
-function requireInterface(address: string): void {
+/** @throws LanBusError listing the addresses there are */
+export function requireInterface(address: string): void {
   const known = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   if (known.some((entry) => entry.address === address)) return;
   const choices = known.filter((entry) => entry.family === "IPv4").map((entry) => entry.address);

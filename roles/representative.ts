@@ -1,0 +1,134 @@
+#!/usr/bin/env bun
+/**
+ * The representative: the one device of a subnet that downloads a package over the WAN and multicasts it.
+ *
+ * `roles/peer.ts` imports `createRepresentative` and becomes it for as long as it is elected. Run by itself, this is an
+ * agent that always volunteers: a server left on at a branch office. When to download, what to send and when to step
+ * down is decided in `shared/core`.
+ */
+import type { Duty, Representative } from "../shared/agent/duty.ts";
+import { runAgentProgram } from "../shared/agent/program.ts";
+import { Caster } from "../shared/net/caster.ts";
+import { createErasureCode } from "../shared/fec/index.ts";
+import { runWanDownload } from "../shared/net/wan.ts";
+import { limits } from "../shared/wire/index.ts";
+
+/** Repair symbols that each later representative of a session leaves to the ones before it. */
+const repairsPerTerm = 24;
+
+export function createRepresentative(duty: Duty): Representative {
+  const download = createDownload(duty);
+  let caster: Caster | null = null;
+  let castBefore = 0;
+  return {
+    download: download.start,
+    stopDownload: download.stop,
+    cast() {
+      caster ??= createCaster(duty);
+      caster?.wake();
+    },
+    stepDown() {
+      download.stop();
+      castBefore += caster?.payloadBytesSent ?? 0;
+      caster?.stop();
+      caster = null;
+    },
+    get wanBytes() {
+      return download.account.bytes;
+    },
+    get castBytes() {
+      return castBefore + (caster?.payloadBytesSent ?? 0);
+    },
+    get note() {
+      return download.account.note;
+    },
+  };
+}
+
+function createCaster(duty: Duty): Caster | null {
+  const bus = duty.bus();
+  if (!bus) return null;
+  return new Caster({
+    bus,
+    sender: duty.sender,
+    next: duty.nextCast,
+    readChunk: (chunk) => duty.store.readChunk(chunk),
+    symbolSizeBytes: limits.symbolMaxBytes,
+    code: createErasureCode(),
+    rateBps: () => duty.setting().lanRateBps,
+    repairOffset: (duty.term() - 1) * repairsPerTerm,
+    nowMs: duty.context.nowMs,
+    onError: duty.onError,
+  });
+}
+
+type Account = { bytes: number; note: string };
+
+function createDownload(duty: Duty): { start: () => void; stop: () => void; account: Account } {
+  const account: Account = { bytes: 0, note: "" };
+  let abort: AbortController | null = null;
+  /** The download that is still winding down, so that two never run at once. */
+  let running: Promise<void> = Promise.resolve();
+  const run = async (own: AbortController): Promise<void> => {
+    if (own.signal.aborted) return;
+    const outcome = await runWanDownload(wanOptions(duty, account, own.signal));
+    if (abort === own) abort = null;
+    if (outcome.kind === "failed") account.note = outcome.reason;
+    if (outcome.kind !== "aborted") duty.onDownloadEnded(outcome.kind === "failed" ? outcome.reason : null);
+  };
+  return {
+    account,
+    start() {
+      if (abort) return;
+      const own = new AbortController();
+      abort = own;
+      running = running.then(() => run(own)).catch(duty.onError);
+    },
+    stop() {
+      abort?.abort();
+      abort = null;
+    },
+  };
+}
+
+function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Parameters<typeof runWanDownload>[0] {
+  const { context, store, setting } = duty;
+  const { client } = context;
+  return {
+    manifest: store.manifest,
+    contentUrl: client.contentUrl(store.id),
+    headers: { authorization: client.authorization },
+    ...(client.ca === undefined ? {} : { ca: client.ca }),
+    nextRun: duty.nextRun,
+    isWanted: duty.isWanted,
+    onChunk: async (chunk, bytes) => {
+      const stored = await store.writeChunk(chunk, bytes, "wan");
+      if (stored === "stored") duty.onStored(chunk);
+      return stored;
+    },
+    onBytes: (bytes) => {
+      account.bytes += bytes;
+      account.note = "";
+      context.metrics.wanBytes(bytes);
+    },
+    onState: (reason) => {
+      account.note = reason;
+      context.log.warn({ packageId: store.id, reason }, "download");
+      duty.onChange();
+    },
+    rateBps: () => setting().wanRateBps,
+    stallMs: setting().wanStallMs,
+    attempts: setting().wanAttempts,
+    signal,
+    random: context.random,
+  };
+}
+
+if (import.meta.main) {
+  await runAgentProgram({
+    name: "flockcast-representative",
+    about: "An agent that always volunteers as representative of its subnet",
+    volunteer: true,
+    representative: createRepresentative,
+  });
+}

@@ -1,0 +1,289 @@
+/**
+ * The agent: what `roles/peer.ts` and `roles/representative.ts` run. Enrols once, keeps in touch with the source, has
+ * one runner per task, offers what it caches to its subnet, and answers `status`.
+ */
+import { mkdirSync } from "node:fs";
+import os from "node:os";
+import { join } from "node:path";
+import type { DistributionCache, Identity } from "../cache/index.ts";
+import { createAgentClient, type AgentClient } from "../control/client.ts";
+import type { AgentTask, CheckInResponse } from "../control/schema.ts";
+import { defaultSettingValues, type SettingValues } from "../control/setting.ts";
+import type { Logger } from "../log.ts";
+import { Exchange } from "../net/exchange.ts";
+import { formatGroup, type Group, LanBusError } from "../net/lan-bus.ts";
+import { version } from "../version.ts";
+import type { AgentContext } from "./context.ts";
+import { CheckIns } from "./check-ins.ts";
+import { Holdings } from "./holding.ts";
+import { readInventory } from "./inventory.ts";
+import { Lan } from "./lan.ts";
+import { AgentMetrics } from "./metrics.ts";
+import type { RepresentativeFactory } from "./duty.ts";
+import { gaugesOf } from "./gauges.ts";
+import { createRanker } from "./ranker.ts";
+import { Reporter } from "./reporter.ts";
+import { StatusServer, type AgentStatus } from "./status-server.ts";
+import { TaskRunner } from "./task-runner.ts";
+import { parseTaskRow } from "./task-state.ts";
+import { stateOf } from "./description.ts";
+
+export type AgentOptions = {
+  dataFolder: string;
+  log: Logger;
+  cache: DistributionCache;
+  identity: Identity;
+  interfaceAddress: string;
+  group: Group;
+  /** The group was given by hand: part of the subnet's identity. */
+  groupIsNamed: boolean;
+  /** Names for `--target group:NAME`. */
+  groups: readonly string[];
+  /** Started as a representative: always volunteers. */
+  volunteer: boolean;
+  createRepresentative: RepresentativeFactory;
+};
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #context: AgentContext;
+  readonly #client: AgentClient;
+  readonly #holdings: Holdings;
+  readonly #runners = new Map<number, TaskRunner>();
+  readonly #reporter: Reporter;
+  readonly #checkIns: CheckIns;
+  #identity: Identity;
+  #values: SettingValues = defaultSettingValues;
+  #multicastProblem = "";
+  #statusServer: StatusServer | null = null;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#identity = options.identity;
+    const { log, cache, identity, interfaceAddress } = options;
+    const onError = (error: unknown): void => log.error({ error: String(error) }, "network error");
+    this.#client = createAgentClient({
+      sourceUrl: identity.sourceUrl,
+      credential: identity.credential,
+      ca: identity.tlsPin,
+    });
+    const lan = new Lan({ deployment: identity.deployment, onError });
+    this.#context = {
+      device: identity.deviceId,
+      log,
+      cache,
+      client: this.#client,
+      lan,
+      exchange: new Exchange({ interfaceAddress, device: identity.deviceId, onError }),
+      metrics: new AgentMetrics(),
+      interfaceAddress,
+      subnetId: null,
+      publisherKeys: identity.publisherKeys.map((key) => Buffer.from(key, "base64")),
+      createRepresentative: options.createRepresentative,
+      rank: createRanker({ interfaceAddress, dataFolder: options.dataFolder, volunteer: options.volunteer }),
+      nowMs: () => performance.now(),
+      random: Math.random,
+    };
+    this.#holdings = new Holdings(this.#context);
+    this.#reporter = new Reporter({
+      send: (reports) => this.#client.progress(reports),
+      read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,
+      intervalMs: () => this.#reportIntervalMs(),
+      onSent: (reports) => this.#reported(reports.map((report) => report.taskId)),
+    });
+    this.#checkIns = new CheckIns({
+      client: this.#client,
+      log,
+      intervalMs: () => this.#values.checkInIntervalMs,
+      inventory: () => this.#inventory(),
+      onAnswer: (answer) => this.#answered(answer),
+    });
+    gaugesOf(this.#context, () => this.#runners.values());
+  }
+
+  async start(): Promise<void> {
+    const { log, interfaceAddress, group, dataFolder } = this.#options;
+    mkdirSync(join(dataFolder, "tasks"), { recursive: true });
+    try {
+      await this.#context.lan.open(interfaceAddress, group);
+    } catch (error) {
+      if (!(error instanceof LanBusError)) throw error;
+      this.#multicastProblem = error.message;
+      log.warn({ reason: error.message }, "works without multicast");
+    }
+    this.#statusServer = new StatusServer({
+      dataFolder,
+      status: () => this.status(),
+      metrics: this.#context.metrics,
+    });
+    log.info(
+      {
+        deviceId: this.#identity.deviceId,
+        source: this.#identity.sourceUrl,
+        interface: interfaceAddress,
+        group: formatGroup(group),
+        receiveBufferBytes: this.#context.lan.bus?.receiveBufferBytes,
+        status: `${this.#statusServer.url}/status`,
+        version,
+      },
+      "agent runs",
+    );
+    await this.#resume();
+    this.#checkIns.start();
+  }
+
+  /** Ends within seconds: sessions resign, what is verified is written down, the source hears the last word. */
+  async stop(): Promise<void> {
+    this.#checkIns.stop();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop("shutdown")));
+    await Promise.race([this.#reporter.flush(), Bun.sleep(1_500)]);
+    this.#reporter.close();
+    this.#holdings.close();
+    await this.#context.exchange.close();
+    await this.#statusServer?.close();
+    this.#context.lan.close();
+    await this.#options.cache.close();
+  }
+
+  status(): AgentStatus {
+    const { lan, exchange } = this.#context;
+    return {
+      version,
+      pid: process.pid,
+      deviceId: this.#identity.deviceId,
+      hostname: os.hostname(),
+      source: this.#identity.sourceUrl,
+      connected: this.#checkIns.isConnected,
+      subnetId: this.#context.subnetId,
+      interfaceAddress: this.#options.interfaceAddress,
+      group: formatGroup(this.#options.group),
+      multicastProblem: this.#multicastProblem,
+      receiveBufferBytes: lan.bus?.receiveBufferBytes ?? 0,
+      lan: {
+        framesHeard: lan.bus?.counters.framesHeard ?? 0,
+        framesSent: lan.bus?.counters.framesSent ?? 0,
+        dropped: Object.fromEntries(lan.dropped),
+      },
+      exchange: {
+        port: exchange.port,
+        chunksSent: exchange.counters.chunksSent,
+        bytesSent: exchange.counters.bytesSent,
+      },
+      tasks: [...this.#runners.values()].map((runner) =>
+        Object.assign(runner.progress(), {
+          package: `${runner.row.task.packageName} ${runner.row.task.packageVersion}`,
+        }),
+      ),
+    };
+  }
+
+  /** Takes up what the ledger knows: open tasks go on, cached packages are offered to the subnet. */
+  async #resume(): Promise<void> {
+    const { cache, log } = this.#options;
+    for (const { taskId, state } of cache.ledger.tasks()) {
+      const row = parseTaskRow(state);
+      if (!row) {
+        log.warn({ taskId }, "a task in the ledger cannot be read: it is dropped, the source sends it again");
+        cache.ledger.deleteTask(taskId);
+        continue;
+      }
+      const runner = new TaskRunner({ ...this.#runnerOptions(taskId), row });
+      this.#runners.set(taskId, runner);
+      const store = await cache.find(row.task.packageId);
+      if (store) this.#holdings.offer(store, Buffer.from(row.task.packageKey, "base64"));
+      if (runner.stage === "ended" && !row.reported) this.#touch(taskId);
+      runner.start();
+    }
+  }
+
+  #runnerOptions(taskId: number) {
+    return {
+      context: this.#context,
+      holdings: this.#holdings,
+      outputFolder: join(this.#options.dataFolder, "tasks"),
+      onChange: () => this.#touch(taskId),
+    };
+  }
+
+  #touch(taskId: number): void {
+    const runner = this.#runners.get(taskId);
+    if (runner) this.#reporter.touch(taskId, `${stateOf(runner)} ${runner.session?.member.role ?? ""}`);
+  }
+
+  #reported(taskIds: number[]): void {
+    for (const id of taskIds) {
+      const runner = this.#runners.get(id);
+      if (!runner || runner.stage !== "ended" || runner.row.reported) continue;
+      runner.row.reported = true;
+      runner.save();
+    }
+  }
+
+  #reportIntervalMs(): number {
+    const active = [...this.#runners.values()].filter((runner) => !runner.isOver);
+    return Math.min(
+      this.#values.reportIntervalMs,
+      ...active.map((runner) => runner.row.task.setting.values.reportIntervalMs),
+    );
+  }
+
+  async #inventory() {
+    const { interfaceAddress, group, groupIsNamed, groups, dataFolder, cache } = this.#options;
+    const cacheBytes = cache.list().reduce((sum, held) => sum + held.bytesVerified, 0);
+    const groupName = groupIsNamed ? formatGroup(group) : "";
+    return readInventory({ interfaceAddress, group: groupName, groups, dataFolder, cacheBytes });
+  }
+
+  #answered(answer: CheckInResponse): void {
+    const { cache } = this.#options;
+    this.#context.subnetId = answer.subnetId;
+    this.#values = answer.defaultSetting.values;
+    cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
+    void cache.evict().catch(this.#log);
+    this.#trust(answer.publisherKeys);
+    const named = new Set(answer.tasks.map((task) => task.id));
+    for (const runner of this.#runners.values()) {
+      if (!named.has(runner.id) && runner.stage !== "ended") void runner.stop("cancelled").catch(this.#log);
+    }
+    for (const task of answer.tasks) this.#take(task);
+  }
+
+  readonly #log = (error: unknown): void => this.#options.log.error({ error: String(error) }, "task");
+
+  #take(task: AgentTask): void {
+    const known = this.#runners.get(task.id);
+    if (known) {
+      // The source has not heard how it ended.
+      if (known.stage === "ended") this.#touch(task.id);
+      else known.update(task);
+      return;
+    }
+    const runner = TaskRunner.of({ ...this.#runnerOptions(task.id), task });
+    this.#runners.set(task.id, runner);
+    this.#options.log.info(
+      { taskId: task.id, package: `${task.packageName} ${task.packageVersion}`, action: task.action },
+      "new task",
+    );
+    runner.save();
+    runner.start();
+  }
+
+  /** The first publisher's key is pinned; another one is never taken from the source's word alone. */
+  #trust(keys: readonly string[]): void {
+    const { publisherKeys } = this.#identity;
+    if (publisherKeys.length > 0) {
+      const unknown = keys.filter((key) => !publisherKeys.includes(key));
+      if (unknown.length > 0)
+        this.#options.log.warn(
+          { unknown },
+          "the source names a publisher's key that was not pinned: it is not trusted",
+        );
+      return;
+    }
+    if (keys.length === 0) return;
+    this.#identity = { ...this.#identity, publisherKeys: [...keys] };
+    this.#options.cache.ledger.saveIdentity(this.#identity);
+    this.#context.publisherKeys = keys.map((key) => Buffer.from(key, "base64"));
+    this.#options.log.info({ keys }, "publisher's key pinned");
+  }
+}

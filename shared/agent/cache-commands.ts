@@ -1,0 +1,83 @@
+/** `cache list | verify | remove`: looking at and tidying the distribution cache of a device. */
+import { existsSync } from "node:fs";
+import { openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
+import { formatSize } from "../control/quantity.ts";
+import { SetupError } from "./enrolment.ts";
+import { formatTable } from "./text-table.ts";
+
+export function listCache(dataFolder: string, asJson: boolean): void {
+  const ledger = openLedgerReadOnly(dataFolder);
+  const packages = ledger
+    .packages()
+    .map(({ id, name, version, sizeBytes, bytesVerified, state, originBytes }) => ({
+      id,
+      name,
+      version,
+      sizeBytes,
+      bytesVerified,
+      state,
+      from: originBytes,
+    }));
+  ledger.close();
+  if (asJson) return print(JSON.stringify(packages, null, 2));
+  if (packages.length === 0) return print("The cache is empty.");
+  const rows = packages.map((held) => [
+    held.name,
+    held.version,
+    held.state,
+    `${formatSize(held.bytesVerified)} of ${formatSize(held.sizeBytes)}`,
+    Object.entries(held.from)
+      .filter(([, bytes]) => bytes > 0)
+      .map(([origin, bytes]) => `${origin} ${formatSize(bytes)}`)
+      .join(", "),
+    held.id.slice(0, 12),
+  ]);
+  print(formatTable(["PACKAGE", "VERSION", "STATE", "VERIFIED", "FROM", "ID"], rows));
+}
+
+/** Exit status 1 when something was wrong. */
+export async function verifyCache(dataFolder: string): Promise<void> {
+  await withCache(dataFolder, async (cache) => {
+    const checks = await cache.verify();
+    for (const { name, version, ok, badChunks } of checks) {
+      print(
+        ok
+          ? `${name} ${version}: verified`
+          : `${name} ${version}: ${badChunks.length} chunks are wrong and will be fetched again`,
+      );
+    }
+    if (checks.length === 0) print("The cache is empty.");
+    if (checks.some((check) => !check.ok)) process.exitCode = 1;
+  });
+}
+
+export async function removeFromCache(dataFolder: string, name: string, version: string): Promise<void> {
+  await withCache(dataFolder, async (cache) => {
+    await cache.remove(name, version);
+    print(`${name} ${version}: removed`);
+  });
+}
+
+async function withCache(
+  dataFolder: string,
+  work: (cache: DistributionCache) => Promise<void>,
+): Promise<void> {
+  if (!existsSync(dataFolder))
+    throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
+  const cache = await openCache({
+    dir: dataFolder,
+    maxBytes: null,
+    maxAgeMs: null,
+    nowMs: Date.now,
+    log: ({ level, message }) => {
+      if (level !== "info") process.stderr.write(`${message}\n`);
+    },
+  });
+  try {
+    await work(cache);
+  } finally {
+    await cache.close();
+  }
+}
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -1,0 +1,93 @@
+/**
+ * Keeps in touch with the source: a check-in at the start, when woken over the held-open stream, and at least as
+ * often as the setting says. Jittered, so that a thousand devices do not ask in the same moment.
+ */
+import type { AgentClient } from "../control/client.ts";
+import type { CheckInResponse, Inventory } from "../control/schema.ts";
+import type { Logger } from "../log.ts";
+
+const retryMsMin = 1_000;
+const retryMsMax = 300_000;
+const wakeJitterMs = 300;
+const intervalJitter = 0.1;
+
+type CheckInOptions = {
+  client: AgentClient;
+  log: Logger;
+  intervalMs: () => number;
+  inventory: () => Promise<Inventory>;
+  onAnswer: (answer: CheckInResponse) => void;
+};
+
+export class CheckIns {
+  isConnected = false;
+  readonly #options: CheckInOptions;
+  readonly #abort = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #state: "resting" | "asking" | "asking-again" = "resting";
+  #failures = 0;
+
+  constructor(options: CheckInOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#ask();
+    const { client, log } = this.#options;
+    void client.events(
+      this.#abort.signal,
+      (reason) => {
+        this.isConnected = true;
+        if (reason === "changed") this.#later(Math.random() * wakeJitterMs);
+        else this.#ask();
+      },
+      (error, retryInMs) => {
+        if (this.isConnected) log.warn({ error: String(error), retryInMs }, "lost the source");
+        this.isConnected = false;
+      },
+    );
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    if (this.#timer) clearTimeout(this.#timer);
+  }
+
+  #later(delayMs: number): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(), delayMs);
+  }
+
+  #ask(): void {
+    if (this.#state !== "resting") {
+      this.#state = "asking-again";
+      return;
+    }
+    this.#state = "asking";
+    void this.#askOnce().finally(() => {
+      const again = this.#state === "asking-again";
+      this.#state = "resting";
+      if (again && !this.#abort.signal.aborted) this.#ask();
+    });
+  }
+
+  async #askOnce(): Promise<void> {
+    const { client, log, inventory, intervalMs, onAnswer } = this.#options;
+    try {
+      const answer = await client.checkIn(await inventory(), this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
+      if (this.#failures > 0) log.info("the source answers again");
+      this.#failures = 0;
+      onAnswer(answer);
+      this.#later(intervalMs() * (1 - intervalJitter + 2 * intervalJitter * Math.random()));
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** this.#failures++) * (0.75 + 0.5 * Math.random());
+      log.warn(
+        { error: error instanceof Error ? error.message : String(error), retryInMs: Math.round(delayMs) },
+        "check-in failed",
+      );
+      this.#later(delayMs);
+    }
+  }
+}

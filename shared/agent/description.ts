@@ -1,0 +1,97 @@
+/**
+ * What a task says of itself: the state for machines, and one sentence for a person that tells what is going on,
+ * which way the bytes come, and why.
+ */
+import { formatDuration, formatRate } from "../control/quantity.ts";
+import type { DeviceTaskState } from "../control/schema.ts";
+import type { PeerState, RepresentativeState } from "../core/member.ts";
+import { phases } from "../wire/index.ts";
+import type { TaskRunner } from "./task-runner.ts";
+
+export function stateOf(runner: TaskRunner): DeviceTaskState {
+  switch (runner.stage) {
+    case "ended":
+      return runner.row.life === "complete"
+        ? "complete"
+        : runner.row.life === "cancelled"
+          ? "cancelled"
+          : "failed";
+    case "waiting":
+      return runner.isBlocked ? "failed" : "waiting";
+    case "verifying":
+    case "running":
+      return runner.stage;
+    case "session":
+      return sessionState(runner);
+  }
+}
+
+function sessionState({ session, row }: TaskRunner): DeviceTaskState {
+  const state = session?.member.state;
+  switch (state?.role) {
+    case "candidate":
+      return "seeking";
+    case "representative":
+      return "downloading";
+    case "peer":
+      return state.leader.phase === phases.serving ? "repairing" : "receiving";
+    default:
+      // Several representatives failed alike: nothing this device could do better for now.
+      return row.reason === "" ? "waiting" : "failed";
+  }
+}
+
+export function describe(runner: TaskRunner, nowMs: number): string {
+  const { session, stage, note, row } = runner;
+  if (stage === "verifying") return "reads the package back from the disk";
+  if (stage === "running") return "runs the command";
+  const state = session?.member.state;
+  if (state?.role === "representative")
+    return `${ended(stage)}representative of term ${state.term}: ${leading(runner, state, nowMs)}`;
+  if (stage === "ended") return row.life === "complete" ? origins(runner) : row.reason;
+  if (stage === "waiting") return note;
+  if (state?.role === "candidate") return "looks for a session on this subnet";
+  if (state?.role === "peer") return following(runner, state, nowMs);
+  return note || (state?.role === "idle" ? state.why : "");
+}
+
+const ended = (stage: TaskRunner["stage"]): string => (stage === "ended" ? "complete; still " : "");
+
+function leading({ session, row, store }: TaskRunner, state: RepresentativeState, nowMs: number): string {
+  const { values } = row.task.setting;
+  const audience = session!.member.roster.audience;
+  const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
+  const percent = Math.floor((100 * state.plan.castCount) / Math.max(1, store!.verified.size));
+  if (!values.useMulticast) return `serves ${audience} peers by LAN unicast (useMulticast=false)${download}`;
+  if (nowMs < state.castFromMs) {
+    const waits = formatDuration(Math.ceil((state.castFromMs - nowMs) / 1_000) * 1_000);
+    return `downloads, multicast to ${audience} peers starts in ${waits}${download}`;
+  }
+  if (state.phase === "serving") return `multicast is over, serves repairs to ${audience} peers${download}`;
+  return `multicast ${percent} % to ${audience} peers at up to ${formatRate(values.lanRateBps)}${download}`;
+}
+
+function following({ session }: TaskRunner, state: PeerState, nowMs: number): string {
+  const { leader } = state;
+  const who = `representative ${leader.device}`;
+  if (session!.member.usesWan)
+    return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
+  if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
+  if (state.way === "unicast")
+    return `takes chunks from ${who} and others by LAN unicast: ${state.wayReason}`;
+  if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
+  if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
+  if (nowMs < leader.startsAtMs) {
+    return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((leader.startsAtMs - nowMs) / 1_000) * 1_000)}`;
+  }
+  return `receives multicast from ${who}`;
+}
+
+function origins({ store }: TaskRunner): string {
+  if (!store) return "complete";
+  const total = Math.max(1, store.manifest.sizeBytes);
+  const parts = Object.entries(store.originBytes)
+    .filter(([, bytes]) => bytes > 0)
+    .map(([origin, bytes]) => `${Math.round((100 * bytes) / total)} % ${origin}`);
+  return parts.length === 0 ? "complete" : `complete: ${parts.join(", ")}`;
+}

@@ -1,0 +1,45 @@
+/**
+ * What a session hands to a device that is elected, and what it gets back: the seam between the agent and the
+ * representative's program (`roles/representative.ts`).
+ */
+import type { PackageStore } from "../cache/index.ts";
+import type { SettingValues } from "../control/setting.ts";
+import type { CastItem } from "../core/sendplan.ts";
+import type { LanBus } from "../net/lan-bus.ts";
+import type { FrameSender } from "../wire/index.ts";
+import type { AgentContext } from "./context.ts";
+
+export type Duty = {
+  readonly context: AgentContext;
+  readonly store: PackageStore;
+  readonly setting: () => SettingValues;
+  /** The next run of chunks to download; null: none now. */
+  readonly nextRun: () => { first: number; count: number } | null;
+  readonly isWanted: (chunk: number) => boolean;
+  /** The next thing to multicast; null: none now. */
+  readonly nextCast: () => CastItem | null;
+  readonly bus: () => LanBus | null;
+  readonly sender: () => FrameSender;
+  readonly term: () => number;
+  readonly onStored: (chunk: number) => void;
+  readonly onChange: () => void;
+  /** The download ended by itself: nothing was left (null), or it failed. */
+  readonly onDownloadEnded: (failure: string | null) => void;
+  readonly onError: (error: unknown) => void;
+};
+
+export type Representative = {
+  download(): void;
+  stopDownload(): void;
+  /** There is something to multicast. */
+  cast(): void;
+  /** No longer elected: nothing of it goes on. */
+  stepDown(): void;
+  /** Body bytes read from the web site, whether or not they verified. */
+  readonly wanBytes: number;
+  /** Payload bytes multicast. */
+  readonly castBytes: number;
+  /** What a person should know about the download; empty when all is well. */
+  readonly note: string;
+};
+export type RepresentativeFactory = (duty: Duty) => Representative;

@@ -1,0 +1,79 @@
+/**
+ * How a device becomes known to its source: trades the enrolment token for a credential of its own, once, and keeps
+ * it in the ledger.
+ */
+import type { DistributionCache, Identity } from "../cache/index.ts";
+import { parseEnrollToken, parseSourceUrl, SourceError } from "../control/client.ts";
+import { enrollDevice } from "../control/client.ts";
+import type { Logger } from "../log.ts";
+import { nameOfDevice } from "./inventory.ts";
+
+const retryMsMax = 60_000;
+
+/** An error of the command line or the folder: say it and end. */
+export class SetupError extends Error {}
+
+/**
+ * The identity of this device at the source: from the ledger, or newly enrolled. While the source cannot be reached
+ * it tries again, for an agent may start before its network does.
+ * @throws SetupError when trying again cannot help.
+ */
+export async function identify(options: {
+  cache: DistributionCache;
+  sourceUrl: string;
+  token: string | undefined;
+  log: Logger;
+  signal: AbortSignal;
+}): Promise<Identity> {
+  const sourceUrl = parseSourceUrl(options.sourceUrl);
+  const known = options.cache.ledger.identity();
+  if (known && known.sourceUrl === sourceUrl) return known;
+  if (!options.token) {
+    throw new SetupError(
+      known
+        ? `This data folder belongs to a device of ${known.sourceUrl}: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}`
+        : "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
+    );
+  }
+  parseEnrollToken(options.token);
+  const identity = await enroll({ ...options, token: options.token, sourceUrl });
+  options.cache.ledger.saveIdentity(identity);
+  options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
+  return identity;
+}
+
+async function enroll(options: {
+  sourceUrl: string;
+  token: string;
+  log: Logger;
+  signal: AbortSignal;
+}): Promise<Identity> {
+  const { sourceUrl, token, log, signal } = options;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const enrolled = await enrollDevice(sourceUrl, { token, ...nameOfDevice() }, { signal });
+      return {
+        sourceUrl,
+        deviceId: enrolled.deviceId,
+        credential: enrolled.credential,
+        deployment: enrolled.deployment,
+        publisherKeys: [],
+        ...(enrolled.ca === undefined ? {} : { tlsPin: enrolled.ca }),
+      };
+    } catch (error) {
+      if (signal.aborted) throw new SetupError("stopped before the device was enrolled");
+      if (!(error instanceof SourceError) || error.kind !== "unreachable") {
+        throw new SetupError(
+          `Cannot enrol at ${sourceUrl}: ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
+      }
+      const retryInMs = Math.min(retryMsMax, 1_000 * 2 ** attempt) * (0.75 + Math.random() * 0.5);
+      log.warn(
+        { error: error.message, retryInMs: Math.round(retryInMs) },
+        "the source cannot be reached yet",
+      );
+      await Bun.sleep(retryInMs);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What this device holds for others: every package in its cache is offered on the LAN exchange and answers WANT,
+ * whether or not a task is under way. A device that comes a week later finds it here.
+ */
+import type { PackageStore } from "../cache/index.ts";
+import { Answering } from "../core/answering.ts";
+import { ChunkSet } from "../core/chunkset.ts";
+import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
+import { limits, type ControlFrame } from "../wire/index.ts";
+import type { AgentContext } from "./context.ts";
+
+type Held = {
+  store: PackageStore;
+  session: string;
+  listener: { onControl: (frame: ControlFrame, fromAddress: string) => void };
+  answering: Answering;
+  timer: ReturnType<typeof setTimeout> | null;
+  onPoll: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | null;
+};
+
+export class Holdings {
+  readonly #context: AgentContext;
+  readonly #held = new Map<string, Held>();
+
+  constructor(context: AgentContext) {
+    this.#context = context;
+  }
+
+  /** Offers a package; calling again changes nothing. @param packageKey 16 bytes */
+  offer(store: PackageStore, packageKey: Uint8Array): void {
+    if (this.#held.has(store.id)) return;
+    const { lan, exchange } = this.#context;
+    const listener = { onControl: (frame: ControlFrame) => this.#hear(held, frame) };
+    const session = lan.join(packageKey, listener);
+    const held: Held = { store, session, listener, answering: new Answering(), timer: null, onPoll: null };
+    this.#held.set(store.id, held);
+    exchange.offer(session, {
+      key: packageKey,
+      verified: store.verified,
+      readChunk: (chunk) => {
+        // Evicted or removed meanwhile.
+        if (!store.isOpen) this.withdraw(store.id);
+        return store.readChunk(chunk);
+      },
+      onPoll: (poll, fromAddress) => held.onPoll?.(poll, fromAddress) ?? [],
+    });
+  }
+
+  /** A session takes (or gives up) the polls about its package. */
+  listenToPolls(packageId: string, onPoll: Held["onPoll"]): void {
+    const held = this.#held.get(packageId);
+    if (held) held.onPoll = onPoll;
+  }
+
+  withdraw(packageId: string): void {
+    const held = this.#held.get(packageId);
+    if (!held) return;
+    this.#held.delete(packageId);
+    if (held.timer) clearTimeout(held.timer);
+    this.#context.exchange.withdraw(held.session);
+    this.#context.lan.leave(held.session, held.listener);
+  }
+
+  close(): void {
+    for (const id of this.#held.keys()) this.withdraw(id);
+  }
+
+  #hear(held: Held, frame: ControlFrame): void {
+    if (frame.type === "have") return held.answering.answered(frame.toDevice);
+    if (frame.type !== "want" || frame.device === this.#context.device) return;
+    const { verified } = held.store;
+    if (!held.store.isOpen) return this.withdraw(held.store.id);
+    const wanted = ChunkSet.fromRanges(verified.size, frame.ranges);
+    if (!wanted || wanted.overlap(verified) === 0) return;
+    held.answering.wanted(frame.device, this.#context.nowMs(), this.#context.random());
+    this.#schedule(held);
+  }
+
+  #schedule(held: Held): void {
+    if (held.timer || !Number.isFinite(held.answering.dueAtMs)) return;
+    const delayMs = Math.max(1, held.answering.dueAtMs - this.#context.nowMs());
+    held.timer = setTimeout(() => {
+      held.timer = null;
+      this.#answer(held);
+      this.#schedule(held);
+    }, delayMs);
+  }
+
+  #answer(held: Held): void {
+    const { lan, exchange, device, nowMs } = this.#context;
+    const ranges = held.store.verified.toRanges(limits.rangesMax);
+    if (ranges.length === 0) return;
+    for (const toDevice of held.answering.take(nowMs())) {
+      lan.send(held.session, {
+        type: "have",
+        device,
+        ranges,
+        load: exchange.load,
+        lanPort: exchange.port,
+        toDevice,
+      });
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Takes chunks from other devices over the LAN exchange while the member says so, asks the representative (and the
+ * devices it names) what they hold, and answers their polls.
+ */
+import type { PackageStore } from "../cache/index.ts";
+import { ChunkSet } from "../core/chunkset.ts";
+import type { Fetch } from "../core/holders.ts";
+import type { Member, MemberEvent } from "../core/member.ts";
+import { timing } from "../core/timing.ts";
+import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
+import type { PollAnswer, Poll } from "../net/exchange-messages.ts";
+import { chunkLength } from "../package/manifest.ts";
+import type { AgentContext } from "./context.ts";
+
+/** Other devices polled in one round, besides the representative. */
+const pollsPerRoundMax = 3;
+const peersNamedMax = 16;
+
+export type LanFetcherOptions = {
+  context: AgentContext;
+  store: PackageStore;
+  member: Member;
+  session: string;
+  packageKey: Uint8Array;
+  onStored: (chunk: number) => void;
+  onStep: (event: MemberEvent) => void;
+  onError: (error: unknown) => void;
+};
+
+export class LanFetcher {
+  readonly counters = { chunks: 0, bytes: 0, failed: 0, wrong: 0 };
+  readonly #options: LanFetcherOptions;
+  readonly #client: ExchangeClient;
+  readonly #others = new Map<string, { address: string; lanPort: number }>();
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #polling = false;
+
+  constructor(options: LanFetcherOptions) {
+    this.#options = options;
+    this.#client = createExchangeClient(options.session, options.packageKey);
+  }
+
+  start(): void {
+    if (this.#timer) return;
+    this.#timer = setInterval(() => this.#round(), timing.pollEveryMs);
+    this.#round();
+  }
+
+  stop(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  close(): void {
+    this.stop();
+    this.#client.close();
+  }
+
+  /** Another device polled this one: answers which others take part. */
+  polled(poll: Poll, fromAddress: string): PollAnswer["peers"] {
+    const { member, onStep, context } = this.#options;
+    const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
+    onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges });
+    const named = [...member.roster].filter(
+      (entry) => entry.device !== poll.device && entry.device !== context.device,
+    );
+    return named.slice(-peersNamedMax).map(({ device, address, lanPort }) => ({ device, address, lanPort }));
+  }
+
+  #round(): void {
+    this.#pump();
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#pollAll()
+      .catch(this.#options.onError)
+      .finally(() => (this.#polling = false));
+  }
+
+  async #pollAll(): Promise<void> {
+    const target = this.#options.member.exchangeTarget;
+    if (target) await this.#poll(target);
+    const others = [...this.#others]
+      .toSorted(() => this.#options.context.random() - 0.5)
+      .slice(0, pollsPerRoundMax);
+    await Promise.all(
+      others.map(([device, { address, lanPort }]) => this.#poll({ device, address, lanPort })),
+    );
+    this.#pump();
+  }
+
+  async #poll(holder: { device: string; address: string; lanPort: number }): Promise<void> {
+    const { context, store, member, onStep } = this.#options;
+    const poll = {
+      device: context.device,
+      lanPort: context.exchange.port,
+      heldRanges: store.verified.toRanges(),
+    };
+    const answer = await this.#client.poll(holder, poll);
+    if (!this.#timer) return;
+    if (answer && answer.device === holder.device) {
+      const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
+      if (held) member.holders.note(holder, held, answer.load, true);
+      for (const peer of answer.peers)
+        if (peer.device !== context.device) this.#others.set(peer.device, peer);
+    } else this.#others.delete(holder.device);
+    onStep({ type: "ExchangeAnswered", device: holder.device, ok: answer?.device === holder.device });
+  }
+
+  #pump(): void {
+    const { member, context, onError } = this.#options;
+    for (let fetch = member.nextFetch(context.nowMs()); fetch; fetch = member.nextFetch(context.nowMs())) {
+      this.#fetch(fetch).catch(onError);
+    }
+  }
+
+  async #fetch(fetch: Fetch): Promise<void> {
+    const { context, store, member, onStored } = this.#options;
+    const ended = (outcome: Parameters<typeof member.holders.ended>[1]): void =>
+      member.holders.ended(fetch, outcome, context.nowMs());
+    try {
+      const answer = await this.#client.chunk(
+        fetch.holder,
+        fetch.chunk,
+        chunkLength(store.manifest, fetch.chunk),
+      );
+      if (answer.kind !== "chunk") {
+        if (answer.kind === "failed") this.counters.failed++;
+        if (answer.kind === "wrong") this.#blame(fetch);
+        return ended(answer.kind);
+      }
+      const outcome = await store.writeChunk(fetch.chunk, answer.bytes, "peers");
+      if (outcome === "wrong-digest") {
+        this.#blame(fetch);
+        return ended("wrong");
+      }
+      ended("served");
+      this.counters.chunks++;
+      this.counters.bytes += answer.bytes.length;
+      if (outcome === "stored") onStored(fetch.chunk);
+    } catch (error) {
+      ended("failed");
+      throw error;
+    } finally {
+      this.#pump();
+    }
+  }
+
+  #blame({ holder, chunk }: Fetch): void {
+    this.counters.wrong++;
+    this.#options.context.log.warn(
+      { device: holder.device, address: holder.address, chunk },
+      "a device served wrong bytes: it is not asked again",
+    );
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The agent's voice and ears on the LAN: seals and opens frames for every session the device takes part in, over one
+ * multicast bus. Sessions join with their key and a listener; everything that is not theirs is counted and dropped.
+ */
+import { randomBytes } from "node:crypto";
+import { nodeCrypto } from "../net/aead.ts";
+import { openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
+import {
+  createFrameReceiver,
+  createFrameSender,
+  createIncarnation,
+  sessionOf,
+  type ControlFrame,
+  type DropReason,
+  type FrameReceiver,
+  type FrameSender,
+  type Incarnation,
+  type ReceivedSymbol,
+} from "../wire/index.ts";
+
+export type LanListener = {
+  onControl: (frame: ControlFrame, fromAddress: string) => void;
+  onSymbol?: (symbol: ReceivedSymbol) => void;
+};
+type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
+
+/** A new incarnation long before the sequences run out. */
+const remainingMin = 1_000_000;
+
+export class Lan {
+  readonly dropped = new Map<DropReason, number>();
+  readonly #deployment: number;
+  readonly #receiver: FrameReceiver;
+  readonly #sessions = new Map<string, Joined>();
+  readonly #onError: (error: unknown) => void;
+  #incarnation: Incarnation;
+  #bus: LanBus | null = null;
+
+  constructor(options: { deployment: number; onError: (error: unknown) => void }) {
+    this.#deployment = options.deployment;
+    this.#onError = options.onError;
+    this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
+    this.#receiver = createFrameReceiver({
+      crypto: nodeCrypto,
+      deployment: options.deployment,
+      ownSender: this.#incarnation.sender,
+    });
+  }
+
+  /** @throws LanBusError */
+  async open(interfaceAddress: string, group: Group): Promise<void> {
+    this.#bus = await openLanBus({
+      interfaceAddress,
+      group,
+      onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
+      onError: this.#onError,
+    });
+  }
+
+  get bus(): LanBus | null {
+    return this.#bus;
+  }
+
+  /** Returns the session's name. Several listeners may share a session. */
+  join(key: Uint8Array, listener: LanListener): string {
+    const session = sessionOf(nodeCrypto, key);
+    const joined = this.#sessions.get(session);
+    if (joined) joined.listeners.add(listener);
+    else {
+      this.#receiver.addContext(session, key);
+      this.#sessions.set(session, {
+        key,
+        listeners: new Set([listener]),
+        sender: this.#senderOf(session, key),
+      });
+    }
+    return session;
+  }
+
+  leave(session: string, listener: LanListener): void {
+    const joined = this.#sessions.get(session);
+    if (!joined?.listeners.delete(listener) || joined.listeners.size > 0) return;
+    this.#sessions.delete(session);
+    this.#receiver.removeContext(session);
+  }
+
+  /** The sender of a joined session; take it anew for every batch. */
+  sender(session: string): FrameSender {
+    const joined = this.#sessions.get(session);
+    if (!joined) throw new Error(`session ${session} was not joined`);
+    if (joined.sender.remaining < remainingMin) {
+      this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
+      this.#receiver.addOwnSender(this.#incarnation.sender);
+      for (const [name, other] of this.#sessions) other.sender = this.#senderOf(name, other.key);
+    }
+    return joined.sender;
+  }
+
+  send(session: string, frame: ControlFrame): void {
+    if (this.#bus && this.#sessions.has(session)) this.#bus.send(this.sender(session).control(frame));
+  }
+
+  close(): void {
+    this.#bus?.close();
+    this.#bus = null;
+  }
+
+  #senderOf(session: string, key: Uint8Array): FrameSender {
+    return createFrameSender({
+      crypto: nodeCrypto,
+      deployment: this.#deployment,
+      session,
+      key,
+      incarnation: this.#incarnation,
+    });
+  }
+
+  #hear(datagram: Uint8Array, fromAddress: string): void {
+    const received = this.#receiver.receive(datagram);
+    switch (received.kind) {
+      case "dropped":
+        this.dropped.set(received.reason, (this.dropped.get(received.reason) ?? 0) + 1);
+        return;
+      case "symbol":
+        for (const listener of this.#sessions.get(received.session)?.listeners ?? [])
+          listener.onSymbol?.(received);
+        return;
+      case "control":
+        for (const listener of this.#sessions.get(received.header.session)?.listeners ?? []) {
+          listener.onControl(received.frame, fromAddress);
+        }
+    }
+  }
+}

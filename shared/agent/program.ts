@@ -1,0 +1,202 @@
+/**
+ * The command line that `roles/peer.ts` and `roles/representative.ts` share: run an agent, ask it how it is, look at
+ * its cache. Data goes to standard output, the log to standard error; exit status 1 is a failure, 2 a wrong call.
+ */
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { CacheError, openCache } from "../cache/index.ts";
+import { SourceError } from "../control/client.ts";
+import { createLogger, type Logger } from "../log.ts";
+import { addressTowards } from "../net/interfaces.ts";
+import { defaultGroup, LanBusError, parseGroup, requireInterface } from "../net/lan-bus.ts";
+import { version } from "../version.ts";
+import { Agent } from "./agent.ts";
+import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
+import type { RepresentativeFactory } from "./duty.ts";
+import { identify, SetupError } from "./enrolment.ts";
+import { printStatus } from "./status-text.ts";
+
+export type AgentProgram = {
+  name: string;
+  about: string;
+  /** Always volunteers as representative. */
+  volunteer: boolean;
+  representative: RepresentativeFactory;
+};
+
+/** SIGTERM ends the program within this time, whatever hangs. */
+const stopMsMax = 4_500;
+
+export async function runAgentProgram(program: AgentProgram): Promise<void> {
+  const command = new Command(program.name).description(program.about).version(version).exitOverride();
+  command
+    .command("run")
+    .description("take part in the distribution; ends with SIGTERM or Ctrl-C")
+    .requiredOption("--source <url>", "the source, for example https://source.example:7443")
+    .option("--enroll <token>", "enrolment token, needed at the first start")
+    .requiredOption("--data <dir>", "folder for the cache and the ledger")
+    .option(
+      "--interface <address>",
+      "IPv4 address of the interface to use (default: the one that leads to the source)",
+    )
+    .option(
+      "--group <address:port>",
+      `multicast group (default ${defaultGroup.address}:${defaultGroup.port})`,
+    )
+    .option("--device-group <name...>", "names that tasks can target with group:NAME")
+    .action((options) => runAgent(program, options));
+  command
+    .command("status")
+    .description("what the agent of this data folder does, which way and why")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .option("--json", "as JSON")
+    .action(({ data, json }) => printStatus(resolve(data), json === true));
+  const cache = command.command("cache").description("the distribution cache of this device");
+  cache
+    .command("list")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .option("--json", "as JSON")
+    .action(({ data, json }) => listCache(resolve(data), json === true));
+  cache
+    .command("verify")
+    .description(
+      "read every package back from the disk; wrong chunks are fetched again (stop the agent first)",
+    )
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .action(({ data }) => verifyCache(resolve(data)));
+  cache
+    .command("remove")
+    .argument("<name>")
+    .argument("<version>")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .action((name, packageVersion, { data }) => removeFromCache(resolve(data), name, packageVersion));
+  try {
+    await command.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+    const isExpected =
+      error instanceof SetupError ||
+      error instanceof CacheError ||
+      error instanceof LanBusError ||
+      error instanceof SourceError;
+    process.stderr.write(
+      `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
+    );
+    process.exit(error instanceof UsageError ? 2 : 1);
+  }
+}
+
+class UsageError extends Error {}
+
+type RunOptions = {
+  source: string;
+  enroll?: string | undefined;
+  data: string;
+  interface?: string | undefined;
+  group?: string | undefined;
+  deviceGroup?: string[] | undefined;
+};
+
+async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
+  const log = createLogger(program.name);
+  const url = usable(
+    () => new URL(options.source),
+    `"${options.source}" is not a URL: write for example https://source.example:7443`,
+  );
+  const group = options.group === undefined ? defaultGroup : usable(() => parseGroup(options.group!));
+  const groups = options.deviceGroup ?? [];
+  for (const name of groups)
+    if (!/^[\w.-]{1,64}$/.test(name))
+      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
+  const dataFolder = makeFolder(options.data);
+  const stopping = stopSignal(log);
+  if (options.interface !== undefined) requireInterface(options.interface);
+  const cache = await openCache({
+    dir: dataFolder,
+    maxBytes: null,
+    maxAgeMs: null,
+    nowMs: Date.now,
+    log: ({ level, event, message }) => log[level]({ event }, message),
+  });
+  const identity = await identify({
+    cache,
+    sourceUrl: options.source,
+    token: options.enroll,
+    log,
+    signal: stopping.signal,
+  });
+  const agent = new Agent({
+    dataFolder,
+    log,
+    cache,
+    identity,
+    interfaceAddress: options.interface ?? (await findInterface(url, log, stopping.signal)),
+    group,
+    groupIsNamed: options.group !== undefined,
+    groups,
+    volunteer: program.volunteer,
+    createRepresentative: program.representative,
+  });
+  await agent.start();
+  await stopping.asked;
+  await agent.stop();
+  log.info("agent ended");
+  process.exit(0);
+}
+
+function usable<T>(make: () => T, message?: string): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new UsageError(message ?? (error instanceof Error ? error.message : String(error)), {
+      cause: error,
+    });
+  }
+}
+
+function makeFolder(folder: string): string {
+  const path = resolve(folder);
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new SetupError(
+      `Cannot use the data folder "${path}": ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+  return path;
+}
+
+/** The interface that leads to the source; waits for a network, for an agent may start before it. */
+async function findInterface(url: URL, log: Logger, signal: AbortSignal): Promise<string> {
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  for (let said = false; ; said = true) {
+    const address = await addressTowards(url.hostname.replace(/^\[(.*)\]$/, "$1"), port);
+    if (address) return address;
+    if (!said)
+      log.warn(
+        { host: url.hostname },
+        "no interface leads to the source yet: waits for the network (or give --interface)",
+      );
+    if (signal.aborted) throw new SetupError("stopped before there was a network");
+    await Bun.sleep(2_000);
+  }
+}
+
+function stopSignal(log: Logger): { asked: Promise<void>; signal: AbortSignal } {
+  const { promise, resolve: ask } = Promise.withResolvers<void>();
+  const abort = new AbortController();
+  const onSignal = (name: string): void => {
+    log.info({ signal: name }, "ends");
+    abort.abort();
+    ask();
+    setTimeout(() => {
+      log.error("did not end in time");
+      process.exit(1);
+    }, stopMsMax).unref();
+  };
+  process.once("SIGTERM", () => onSignal("SIGTERM"));
+  process.once("SIGINT", () => onSignal("SIGINT"));
+  return { asked: promise, signal: abort.signal };
+}

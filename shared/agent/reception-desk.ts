@@ -1,0 +1,102 @@
+/**
+ * Between the symbols of a session and the package on the disk: places symbols, lets a ready chunk be checked and
+ * stored, and moves half-received chunks to the disk when memory is full.
+ */
+import type { PackageStore } from "../cache/index.ts";
+import { Reception } from "../core/reception.ts";
+import { createErasureCode } from "../fec/index.ts";
+import { chunkLength } from "../package/manifest.ts";
+import type { ReceivedSymbol } from "../wire/index.ts";
+
+/** Half-received chunks in memory. */
+const receptionBytesMax = 24 * 1_048_576;
+/** Ready chunks on their way to the disk; beyond that symbols are dropped and repaired later. */
+const writingBytesMax = 24 * 1_048_576;
+
+export class ReceptionDesk {
+  readonly reception: Reception;
+  readonly counters = { symbols: 0, useless: 0, overflow: 0, wrongDigest: 0 };
+  readonly #store: PackageStore;
+  readonly #asideWrites = new Map<number, Promise<void>>();
+  readonly #onStored: (chunk: number) => void;
+  readonly #onError: (error: unknown) => void;
+  #writingBytes = 0;
+
+  constructor(options: {
+    store: PackageStore;
+    symbolSizeBytes: number;
+    onStored: (chunk: number) => void;
+    onError: (error: unknown) => void;
+  }) {
+    this.#store = options.store;
+    this.#onStored = options.onStored;
+    this.#onError = options.onError;
+    this.reception = new Reception({
+      chunkLengthBytes: (chunk) => chunkLength(options.store.manifest, chunk),
+      symbolSizeBytes: options.symbolSizeBytes,
+      code: createErasureCode(),
+      memoryBytesMax: receptionBytesMax,
+    });
+  }
+
+  accept(symbol: ReceivedSymbol): void {
+    const { verified } = this.#store;
+    this.counters.symbols++;
+    if (symbol.chunk >= verified.size || verified.has(symbol.chunk)) {
+      this.counters.useless++;
+      return;
+    }
+    if (this.#writingBytes > writingBytesMax) {
+      this.counters.overflow++;
+      return;
+    }
+    const placed = this.reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload);
+    if (placed === "ready") this.#run(this.#finish(symbol.chunk));
+    else if (placed === "useless") this.counters.useless++;
+    for (let aside = this.reception.takeAside(); aside; aside = this.reception.takeAside())
+      this.#setAside(aside.chunk, aside.bytes);
+  }
+
+  #setAside(chunk: number, bytes: Uint8Array): void {
+    this.#writingBytes += bytes.length;
+    const write = this.#writeAside(chunk, bytes).finally(() => {
+      this.#writingBytes -= bytes.length;
+      if (this.#asideWrites.get(chunk) === write) this.#asideWrites.delete(chunk);
+    });
+    this.#asideWrites.set(chunk, write);
+    this.#run(write);
+  }
+
+  async #writeAside(chunk: number, bytes: Uint8Array): Promise<void> {
+    try {
+      // Refused when the chunk came another way meanwhile.
+      if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reception.forget(chunk);
+    } catch (error) {
+      this.reception.forget(chunk);
+      throw error;
+    }
+  }
+
+  async #finish(chunk: number): Promise<void> {
+    if (this.reception.isAside(chunk)) {
+      await this.#asideWrites.get(chunk);
+      const bytes = new Uint8Array(chunkLength(this.#store.manifest, chunk));
+      await this.#store.readRaw(chunk, bytes);
+      this.reception.restore(chunk, bytes);
+    }
+    const bytes = this.reception.take(chunk);
+    if (!bytes || this.#store.verified.has(chunk)) return;
+    this.#writingBytes += bytes.length;
+    try {
+      const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
+      if (outcome === "stored") this.#onStored(chunk);
+      else if (outcome === "wrong-digest") this.counters.wrongDigest++;
+    } finally {
+      this.#writingBytes -= bytes.length;
+    }
+  }
+
+  #run(work: Promise<unknown>): void {
+    work.catch(this.#onError);
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Carries out what a member decides: one task's session on this device, on real sockets, disk and clock.
+ *
+ * All decisions are in `shared/core`; here effects become frames, requests and timers, and what happens in the world
+ * becomes events. One event at a time: effects of one step are carried out before the next.
+ */
+import type { PackageStore } from "../cache/index.ts";
+import type { AgentTask } from "../control/schema.ts";
+import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
+import { step, wakeAtMs } from "../core/step.ts";
+import { timing } from "../core/timing.ts";
+import { limits, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
+import type { AgentContext } from "./context.ts";
+import { LanFetcher } from "./lan-fetcher.ts";
+import type { Duty, Representative } from "./duty.ts";
+import { ReceptionDesk } from "./reception-desk.ts";
+
+const symbolsStepEveryMs = 250;
+const wakeEarliestMs = 5;
+
+export type SessionHooks = {
+  onChange: () => void;
+  /** Every chunk is verified: read the package back. */
+  onFull: () => void;
+  onFailed: (reason: string, retryAfterMs: number) => void;
+  /** Disk full and the like: nothing the session could mend. */
+  onError: (error: unknown) => void;
+};
+
+export class Session {
+  readonly member: Member;
+  readonly desk: ReceptionDesk;
+  readonly representative: Representative;
+  readonly lan: LanFetcher;
+  readonly #context: AgentContext;
+  readonly #task: () => AgentTask;
+  readonly #store: PackageStore;
+  readonly #hooks: SessionHooks;
+  readonly #listener;
+  readonly #packageListener;
+  readonly #taskSession: string;
+  readonly #packageSession: string;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  #symbolsAtMs = Number.NEGATIVE_INFINITY;
+  #state: "open" | "closed" = "open";
+
+  /** @param task read anew at every use: its setting may change meanwhile */
+  constructor(context: AgentContext, task: () => AgentTask, store: PackageStore, hooks: SessionHooks) {
+    this.#context = context;
+    this.#task = task;
+    this.#store = store;
+    this.#hooks = hooks;
+    this.desk = new ReceptionDesk({
+      store,
+      symbolSizeBytes: limits.symbolMaxBytes,
+      onStored: (chunk) => this.#stored(chunk),
+      onError: hooks.onError,
+    });
+    this.member = this.#createMember();
+    this.representative = context.createRepresentative(this.#duty());
+    this.#listener = {
+      onControl: (frame: ControlFrame, address: string) =>
+        this.step({ type: "FrameHeard", frame, from: { address } }),
+      onSymbol: (symbol: ReceivedSymbol) => this.#symbol(symbol),
+    };
+    this.#packageListener = { onControl: this.#listener.onControl };
+    this.#taskSession = context.lan.join(Buffer.from(task().taskKey, "base64"), this.#listener);
+    const packageKey = Buffer.from(task().packageKey, "base64");
+    this.#packageSession = context.lan.join(packageKey, this.#packageListener);
+    this.lan = new LanFetcher({
+      context,
+      store,
+      member: this.member,
+      session: this.#packageSession,
+      packageKey,
+      onStored: (chunk) => this.#stored(chunk),
+      onStep: (event) => this.step(event),
+      onError: hooks.onError,
+    });
+  }
+
+  #createMember(): Member {
+    const context = this.#context;
+    const store = this.#store;
+    const values = () => this.#task().setting.values;
+    return new Member({
+      device: context.device,
+      lanPort: context.exchange.port,
+      held: store.verified,
+      lacksOf: (chunk, add) => this.desk.reception.lacksOf(chunk, add),
+      rank: () =>
+        context.rank(
+          store.verified.count / Math.max(1, store.verified.size),
+          store.manifest.sizeBytes,
+          values().representativeWeight,
+        ),
+      random: context.random,
+      symbolSizeBytes: limits.symbolMaxBytes,
+      setting: () => {
+        const { useMulticast, sessionStartDelayMs, lanRateBps, wanFallback } = values();
+        return {
+          useMulticast: useMulticast && context.lan.bus !== null,
+          sessionStartDelayMs,
+          lanRateBps,
+          wanFallback,
+        };
+      },
+    });
+  }
+
+  #duty(): Duty {
+    const context = this.#context;
+    const store = this.#store;
+    const hooks = this.#hooks;
+    return {
+      context,
+      store,
+      setting: () => this.#task().setting.values,
+      nextRun: () => this.member.nextWanRun(context.nowMs()),
+      isWanted: (chunk) => !store.verified.has(chunk) && !this.member.holders.isFetching(chunk),
+      nextCast: () => this.member.nextCast(context.nowMs()),
+      bus: () => context.lan.bus,
+      sender: () => context.lan.sender(this.#taskSession),
+      term: () => this.member.term,
+      onStored: (chunk) => this.#stored(chunk),
+      onChange: hooks.onChange,
+      onDownloadEnded: (failure) => this.step({ type: "WanEnded", failure }),
+      onError: hooks.onError,
+    };
+  }
+
+  start(): void {
+    this.step({ type: "Started" });
+  }
+
+  get packageSession(): string {
+    return this.#packageSession;
+  }
+
+  step(event: MemberEvent): void {
+    if (this.#state === "closed") return;
+    const nowMs = this.#context.nowMs();
+    for (const effect of step(this.member, event, nowMs)) this.#carryOut(effect);
+    this.#schedule(nowMs);
+  }
+
+  close(reason: string): void {
+    if (this.#state === "closed") return;
+    this.step({ type: "Stopped", reason });
+    this.#state = "closed";
+    if (this.#timer) clearTimeout(this.#timer);
+    this.representative.stepDown();
+    this.lan.close();
+    this.#context.lan.leave(this.#taskSession, this.#listener);
+    this.#context.lan.leave(this.#packageSession, this.#packageListener);
+  }
+
+  #schedule(nowMs: number): void {
+    const atMs = wakeAtMs(this.member, nowMs);
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (!Number.isFinite(atMs)) return;
+    this.#dueAtMs = Math.max(atMs, nowMs + wakeEarliestMs);
+    this.#timer = setTimeout(() => this.#wake(), this.#dueAtMs - nowMs);
+  }
+
+  #wake(): void {
+    const lateMs = this.#context.nowMs() - this.#dueAtMs;
+    if (lateMs > timing.stallMs) {
+      this.#context.log.warn(
+        { taskId: this.#task().id, stalledMs: Math.round(lateMs) },
+        "this device stalled",
+      );
+      this.step({ type: "Stalled", stalledMs: lateMs });
+    } else this.step({ type: "TimeCame" });
+  }
+
+  #symbol(symbol: ReceivedSymbol): void {
+    if (this.#state === "closed") return;
+    this.desk.accept(symbol);
+    const nowMs = this.#context.nowMs();
+    if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
+    this.#symbolsAtMs = nowMs;
+    this.step({ type: "SymbolsHeard" });
+  }
+
+  #stored(chunk: number): void {
+    this.desk.reception.forget(chunk);
+    this.step({ type: "ChunkVerified", chunk });
+    this.#hooks.onChange();
+    if (this.#store.verified.isFull) this.#hooks.onFull();
+  }
+
+  #carryOut(effect: Effect): void {
+    const { lan } = this.#context;
+    switch (effect.do) {
+      case "SendFrame":
+        return lan.send(effect.context === "task" ? this.#taskSession : this.#packageSession, effect.frame);
+      case "AskLease":
+        return void this.#askLease(effect.term);
+      case "ReleaseLease":
+        return void this.#releaseLease(effect.failure);
+      case "StartWan":
+        return this.representative.download();
+      case "StopWan":
+        return this.representative.stopDownload();
+      case "StartFetch":
+        return this.lan.start();
+      case "StopFetch":
+        return this.lan.stop();
+      case "Cast":
+        return this.member.role === "representative" ? this.representative.cast() : undefined;
+      case "RoleChanged":
+        return this.#roleChanged(effect);
+      case "Failed":
+        return this.#hooks.onFailed(effect.reason, effect.retryAfterMs);
+    }
+  }
+
+  #roleChanged({ from, to, term, why }: Extract<Effect, { do: "RoleChanged" }>): void {
+    const { id } = this.#task();
+    this.#context.log.info({ taskId: id, from, to, term, why }, "role changed");
+    this.#context.metrics.roleChanged(from, to);
+    if (from === "representative") this.representative.stepDown();
+    this.#hooks.onChange();
+  }
+
+  async #askLease(term: number): Promise<void> {
+    const answer = await this.#leaseAnswer(term);
+    const isWanted = this.member.role === "candidate" || this.member.role === "representative";
+    if (this.#state === "closed" || (!isWanted && answer.result !== "granted")) return;
+    this.step({ type: "LeaseAnswered", answer });
+  }
+
+  async #leaseAnswer(term: number): Promise<LeaseAnswer> {
+    const { client, subnetId, interfaceAddress, exchange, log } = this.#context;
+    if (subnetId === null) return { result: "unreachable" };
+    const { id } = this.#task();
+    try {
+      return await client.lease({
+        taskId: id,
+        subnetId,
+        address: interfaceAddress,
+        lanPort: exchange.port,
+        term,
+      });
+    } catch (error) {
+      log.warn({ taskId: id, error: String(error) }, "the source did not answer about the lease");
+      return { result: "unreachable" };
+    }
+  }
+
+  async #releaseLease(failure: string | null): Promise<void> {
+    const { client, subnetId, log } = this.#context;
+    if (subnetId === null) return;
+    try {
+      await client.releaseLease({
+        taskId: this.#task().id,
+        subnetId,
+        failure: failure?.slice(0, 1_000) ?? null,
+      });
+    } catch (error) {
+      log.warn(
+        { taskId: this.#task().id, error: String(error) },
+        "could not release the lease: it expires by itself",
+      );
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
+import { existsSync } from "node:fs";
+import { openLedgerReadOnly } from "../cache/index.ts";
+import { formatRate, formatSize } from "../control/quantity.ts";
+import { SetupError } from "./enrolment.ts";
+import { askStatus, type AgentStatus } from "./status-server.ts";
+import { parseTaskRow } from "./task-state.ts";
+
+export async function printStatus(dataFolder: string, asJson: boolean): Promise<void> {
+  if (!existsSync(dataFolder))
+    throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
+  const status = await askStatus(dataFolder);
+  const lines = asJson
+    ? [
+        JSON.stringify(
+          status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) },
+          null,
+          2,
+        ),
+      ]
+    : status
+      ? runningLines(status)
+      : restingLines(dataFolder);
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function runningLines(status: AgentStatus): string[] {
+  const { lan } = status;
+  const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
+  return [
+    `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
+    `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
+    `subnet ${status.subnetId ?? "not known yet"} on ${status.interfaceAddress}, group ${status.group}`,
+    status.multicastProblem === ""
+      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatSize(status.receiveBufferBytes)}`
+      : `multicast does not work: ${status.multicastProblem}`,
+    ...(dropped.length > 0
+      ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
+      : []),
+    ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
+  ];
+}
+
+function taskLine(task: AgentStatus["tasks"][number]): string {
+  const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
+  const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
+  const role = task.role === "none" ? "" : `${task.role}, `;
+  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${rate}; ${task.reason}`;
+}
+
+function ledgerStatus(dataFolder: string) {
+  const ledger = openLedgerReadOnly(dataFolder);
+  try {
+    const identity = ledger.identity();
+    const tasks = ledger.tasks().map(({ taskId, state }) => {
+      const row = parseTaskRow(state);
+      return {
+        taskId,
+        package: row ? `${row.task.packageName} ${row.task.packageVersion}` : "unknown",
+        state: row?.life ?? "unknown",
+        reason: row?.reason ?? "",
+      };
+    });
+    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, tasks };
+  } finally {
+    ledger.close();
+  }
+}
+
+function restingLines(dataFolder: string): string[] {
+  const { deviceId, source, tasks } = ledgerStatus(dataFolder);
+  return [
+    `no agent runs on ${dataFolder}`,
+    deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
+    ...tasks.map(
+      (task) => `task ${task.taskId} (${task.package}): ${task.state}${task.reason && `; ${task.reason}`}`,
+    ),
+  ];
+}

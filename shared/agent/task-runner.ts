@@ -1,0 +1,307 @@
+/**
+ * One task on this device, from the day it is known to the day it ended: waits for its time, gets the manifest, takes
+ * part in the session, reads the package back, runs the command. What it says of itself goes to `status` and to the
+ * source; what must survive a restart goes to the ledger.
+ */
+import { join } from "node:path";
+import { CacheError, type PackageStore } from "../cache/index.ts";
+import type { AgentTask, Progress } from "../control/schema.ts";
+import { ManifestError } from "../package/manifest.ts";
+import { verifySigned } from "../package/signing.ts";
+import { runCommand } from "./command.ts";
+import type { AgentContext } from "./context.ts";
+import type { Holdings } from "./holding.ts";
+import { describe, stateOf } from "./description.ts";
+import { Session } from "./session.ts";
+import { newTaskRow, type TaskRow } from "./task-state.ts";
+
+const retryMsMin = 1_000;
+const retryMsMax = 60_000;
+
+export type RunnerStage = "waiting" | "session" | "verifying" | "running" | "ended";
+
+export type TaskRunnerOptions = {
+  context: AgentContext;
+  holdings: Holdings;
+  row: TaskRow;
+  /** DIR/tasks: outputs of commands. */
+  outputFolder: string;
+  /** There is something new to say. */
+  onChange: () => void;
+};
+
+export class TaskRunner {
+  readonly row: TaskRow;
+  stage: RunnerStage = "waiting";
+  /** Why it waits. */
+  note = "";
+  /** It waits for something that a person has to mend. */
+  isBlocked = false;
+  session: Session | null = null;
+  store: PackageStore | null = null;
+  #storedElsewhere = { wan: 0, cast: 0 };
+  #rate = { atMs: 0, bytes: 0, bps: 0 };
+  #attempts = 0;
+  /** Lets the package be evicted again. */
+  #letGo: (() => void) | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #abort = new AbortController();
+  readonly #options: TaskRunnerOptions;
+
+  constructor(options: TaskRunnerOptions) {
+    this.#options = options;
+    this.row = options.row;
+    if (this.row.life === "running") {
+      this.#end(
+        "failed",
+        "the agent was stopped while the command ran, its outcome is unknown: create the task again to repeat it",
+      );
+    }
+    if (this.row.life !== "open") this.stage = "ended";
+  }
+
+  static of(options: Omit<TaskRunnerOptions, "row"> & { task: AgentTask }): TaskRunner {
+    const { task, ...rest } = options;
+    return new TaskRunner({ ...rest, row: newTaskRow(task) });
+  }
+
+  get id(): number {
+    return this.row.task.id;
+  }
+
+  get isOver(): boolean {
+    return this.stage === "ended" && this.session === null;
+  }
+
+  /** The source sent the task again, perhaps with a newer setting. */
+  update(task: AgentTask): void {
+    this.row.task = task;
+    this.save();
+  }
+
+  start(): void {
+    if (this.stage === "ended") return;
+    const delayMs = this.row.task.startAtMs - Date.now();
+    if (delayMs > 0) {
+      this.note = `starts at ${new Date(this.row.task.startAtMs).toISOString()}`;
+      return this.#later(Math.min(delayMs, 3_600_000), () => this.start());
+    }
+    this.#begin().catch((error: unknown) => this.#hindered(error));
+  }
+
+  /** Cancelled by the source, or the agent ends. */
+  async stop(why: "cancelled" | "shutdown"): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#abort.abort();
+    this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
+    if (why === "cancelled" && this.stage !== "ended")
+      this.#end("cancelled", "cancelled by the administrator");
+    await this.store?.flush();
+  }
+
+  save(): void {
+    this.row.wanBytesFetched = this.#wanBytes;
+    this.row.lanBytesSent = this.#castBytes;
+    this.#options.context.cache.ledger.saveTask(this.id, this.row);
+  }
+
+  #later(delayMs: number, work: () => void): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(work, delayMs);
+    this.#options.onChange();
+  }
+
+  /** Something outside is not as it should be: say so, and try again. */
+  #hindered(error: unknown): void {
+    if (this.#abort.signal.aborted || this.stage === "ended") return;
+    const { context } = this.#options;
+    this.note = error instanceof Error ? error.message : String(error);
+    context.log.warn({ taskId: this.id, reason: this.note }, "task is held up");
+    this.#closeSession(this.note);
+    if (error instanceof ManifestError) return this.#end("failed", this.note);
+    this.stage = "waiting";
+    // A full disk is reported as a failure, and mended when somebody makes room.
+    this.isBlocked = error instanceof CacheError;
+    const delayMs =
+      Math.min(retryMsMax, retryMsMin * 2 ** this.#attempts++) * (0.75 + context.random() * 0.5);
+    this.#later(delayMs, () => this.start());
+  }
+
+  async #begin(): Promise<void> {
+    const { context, holdings } = this.#options;
+    const { task } = this.row;
+    this.note = "gets the manifest";
+    const found = await context.cache.find(task.packageId);
+    const store = found?.state === "complete" ? found : await this.#beginPackage(found);
+    if (this.#abort.signal.aborted) return;
+    this.store = store;
+    this.isBlocked = false;
+    context.cache.pin(task.packageId, task.id);
+    holdings.offer(store, Buffer.from(task.packageKey, "base64"));
+    this.note = "";
+    this.#rate = { atMs: context.nowMs(), bytes: store.bytesVerified, bps: 0 };
+    this.save();
+    if (store.state === "complete" || store.verified.isFull) return this.#full();
+    this.stage = "session";
+    this.#letGo = store.addReader();
+    this.session = new Session(context, () => this.row.task, store, {
+      onChange: () => this.#changed(),
+      onFull: () => void this.#full().catch((error: unknown) => this.#hindered(error)),
+      onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
+      onError: (error) => this.#hindered(error),
+    });
+    holdings.listenToPolls(store.id, (poll, from) => this.session?.lan.polled(poll, from) ?? []);
+    this.session.start();
+    this.#options.onChange();
+  }
+
+  /** Reserves the room for what is missing. */
+  async #beginPackage(found: PackageStore | null): Promise<PackageStore> {
+    const { context } = this.#options;
+    const { packageId } = this.row.task;
+    const signed = found?.signed ?? (await context.client.manifest(packageId));
+    const { id } = verifySigned(signed, context.publisherKeys);
+    if (id !== packageId)
+      throw new Error(`The source sent the manifest of package ${id} for ${packageId}: it is refused`);
+    return context.cache.begin(signed, context.publisherKeys, this.id);
+  }
+
+  #sessionFailed(reason: string, retryAfterMs: number): void {
+    this.note = reason;
+    this.row.reason = reason;
+    this.#options.context.log.warn({ taskId: this.id, reason, retryAfterMs }, "the session failed here");
+    this.#options.onChange();
+  }
+
+  #changed(): void {
+    this.#attempts = 0;
+    const { session, store } = this;
+    const isOver = session?.member.role === "idle" && store?.state === "complete";
+    if (isOver) this.#closeSession("the session ended");
+    this.#options.onChange();
+  }
+
+  /** Every chunk is there: read them back from the disk before anybody is told. */
+  async #full(): Promise<void> {
+    if (this.stage === "verifying" || this.stage === "running" || this.stage === "ended") return;
+    const store = this.store!;
+    this.stage = "verifying";
+    this.note = "";
+    this.#options.onChange();
+    const outcome = await store.complete();
+    if (this.#abort.signal.aborted) return;
+    if (!outcome.ok) {
+      const chunks = outcome.badChunks.length;
+      throw new Error(
+        `${chunks} chunks of ${this.#name} were wrong when read back from the disk: they are fetched again (check the disk)`,
+      );
+    }
+    this.session?.step({ type: "PackageVerified" });
+    this.#changed();
+    if (this.row.task.action === "run" && this.row.task.command)
+      await this.#run(outcome.path, this.row.task.command);
+    else this.#end("complete", "");
+  }
+
+  get #name(): string {
+    return `${this.row.task.packageName} ${this.row.task.packageVersion}`;
+  }
+
+  async #run(folder: string, command: string): Promise<void> {
+    const { task } = this.row;
+    const { values } = task.setting;
+    this.stage = "running";
+    this.row.life = "running";
+    this.save();
+    this.#options.onChange();
+    const outcome = await runCommand({
+      command,
+      folder,
+      outputFile: join(this.#options.outputFolder, `${task.id}.log`),
+      timeoutMs: values.commandTimeoutMs,
+      environment: {
+        FLOCKCAST_PACKAGE: task.packageName,
+        FLOCKCAST_VERSION: task.packageVersion,
+        FLOCKCAST_TASK: String(task.id),
+      },
+      signal: this.#abort.signal,
+    });
+    this.row.command = outcome;
+    if (this.#abort.signal.aborted) return;
+    if (outcome.timedOut)
+      return this.#end(
+        "failed",
+        `the command ran longer than ${values.commandTimeoutMs / 1_000} s and was ended`,
+      );
+    const succeeded = outcome.exitCode !== null && values.commandSuccessExitCodes.includes(outcome.exitCode);
+    if (succeeded) return this.#end("complete", "");
+    this.#end(
+      "failed",
+      `the command ended with exit code ${outcome.exitCode ?? "none (killed)"}: its output is in tasks/${task.id}.log`,
+    );
+  }
+
+  #end(life: "complete" | "failed" | "cancelled", reason: string): void {
+    const { context } = this.#options;
+    this.stage = "ended";
+    Object.assign(this.row, { life, reason, reported: false });
+    this.note = reason;
+    context.metrics.taskEnded(life);
+    context.cache.unpin(this.row.task.packageId, this.id);
+    context.log.info({ taskId: this.id, package: this.#name, life, reason }, "task ended");
+    this.save();
+    this.#options.onChange();
+  }
+
+  #closeSession(reason: string): void {
+    if (!this.session) return;
+    const { session } = this;
+    this.session = null;
+    this.#storedElsewhere.wan += session.representative.wanBytes;
+    this.#storedElsewhere.cast += session.representative.castBytes;
+    if (this.store) this.#options.holdings.listenToPolls(this.store.id, null);
+    session.close(reason);
+    this.#letGo?.();
+    this.#letGo = null;
+  }
+
+  get #wanBytes(): number {
+    return this.#base.wan + this.#storedElsewhere.wan + (this.session?.representative.wanBytes ?? 0);
+  }
+
+  get #castBytes(): number {
+    return this.#base.cast + this.#storedElsewhere.cast + (this.session?.representative.castBytes ?? 0);
+  }
+
+  /** What earlier lives of the agent already counted. */
+  get #base(): { wan: number; cast: number } {
+    this.#earlier ??= { wan: this.row.wanBytesFetched, cast: this.row.lanBytesSent };
+    return this.#earlier;
+  }
+  #earlier: { wan: number; cast: number } | null = null;
+
+  progress(): Progress {
+    const { store, session, row } = this;
+    const nowMs = this.#options.context.nowMs();
+    const bytesVerified = store?.bytesVerified ?? 0;
+    if (nowMs - this.#rate.atMs >= 1_000) {
+      const bps = ((bytesVerified - this.#rate.bytes) * 8_000) / (nowMs - this.#rate.atMs);
+      this.#rate = { atMs: nowMs, bytes: bytesVerified, bps: Math.max(0, Math.round(bps)) };
+    }
+    const role = session?.member.role ?? "idle";
+    return {
+      taskId: row.task.id,
+      state: stateOf(this),
+      role: role === "idle" ? "none" : role,
+      term: session?.member.term ?? 0,
+      bytesTotal: store?.manifest.sizeBytes ?? 0,
+      bytesVerified,
+      from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
+      wanBytesFetched: this.#wanBytes,
+      lanBytesSent: this.#castBytes,
+      rateBps: this.stage === "ended" ? 0 : this.#rate.bps,
+      reason: describe(this, nowMs).slice(0, 1_000),
+      command: row.command,
+    };
+  }
+}
