@@ -7,6 +7,7 @@
  */
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
 import { defaultSettingValues } from "../control/setting.ts";
 import type { Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
@@ -28,6 +29,8 @@ function explain(error: unknown): string {
 }
 
 function open(path: string): Database {
+  // It holds the tasks' keys: its owner only. SQLite gives its side files the same mode.
+  closeSync(openSync(path, "a", 0o600));
   const database = new Database(path, { create: true, strict: true });
   try {
     database.run("PRAGMA busy_timeout = 500");

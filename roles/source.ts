@@ -1,0 +1,175 @@
+#!/usr/bin/env bun
+/**
+ * The source: publishes packages, hands out tasks and agent settings, keeps the inventory. `serve` runs it; every other
+ * command speaks to a running one over its HTTP API. This file only reads the command line.
+ */
+import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { CommandError } from "../shared/control/commands/command-error.ts";
+import { listDevices, listPackages, listSubnets } from "../shared/control/commands/inventory.ts";
+import { publish } from "../shared/control/commands/publishing.ts";
+import { serve } from "../shared/control/commands/serving.ts";
+import { listSettings, setSetting, showSetting } from "../shared/control/commands/settings.ts";
+import { cancelTask, createTask, listTasks, showTask } from "../shared/control/commands/tasks.ts";
+import { watchTask } from "../shared/control/commands/watching.ts";
+import { settingKeys } from "../shared/control/setting.ts";
+import { version } from "../shared/version.ts";
+
+const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
+const tokenOption = () =>
+  new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
+const jsonOption = () => new Option("--json", "as JSON");
+
+function addServing(program: Command): void {
+  program
+    .command("serve")
+    .description("run the source")
+    .requiredOption("--data <dir>", "data folder, made if missing")
+    .requiredOption("--listen <host:port>", "where to listen; port 0: a free one, told in DIR/source.url")
+    .option("--tls-cert <file>", "certificate (chain), PEM; may be self-signed")
+    .option("--tls-key <file>", "its private key, PEM")
+    .action(serve);
+}
+
+function addPublishing(program: Command): void {
+  program
+    .command("publish")
+    .description("publish a file, a folder or a URL; prints the package id")
+    .argument("<path|url>", "what to publish; a URL is read once and stays where it is")
+    .requiredOption("--name <name>", "name of the package")
+    .requiredOption("--version <version>", "its version, which never changes once published")
+    .option("--url <url>", "devices fetch the bytes from there instead of from the source")
+    .option("--key <file>", "publisher's key, made at first use (default: FLOCKCAST_PUBLISHER_KEY)")
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(publish);
+  program
+    .command("package")
+    .description("packages")
+    .command("list")
+    .description("all packages, newest first")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listPackages);
+}
+
+function addTasks(program: Command): void {
+  const task = program.command("task").description("give devices packages");
+  task
+    .command("create")
+    .description("give devices a package; prints the task id")
+    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .addOption(
+      new Option("--action <action>", "fill the cache, or run a command after it")
+        .choices(["pre-cache", "run"] as const)
+        .makeOptionMandatory(),
+    )
+    .option("--command <command>", "run in the package's folder, for --action run")
+    .option("--setting <name>", "agent setting (default: the one named default)")
+    .option("--target <target>", "all, device:ID, subnet:CIDR or group:NAME", "all")
+    .option("--start <time>", "not before: ISO 8601, or from now as in +10m")
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(createTask);
+  task
+    .command("list")
+    .description("all tasks")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listTasks);
+  task
+    .command("show")
+    .description("a task with its subnets and devices")
+    .argument("<id>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showTask);
+  task
+    .command("watch")
+    .description("show progress until every device is complete (exit 0) or one failed (exit 1)")
+    .argument("<id>")
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(watchTask);
+  task
+    .command("cancel")
+    .description("devices drop the task")
+    .argument("<id>")
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(cancelTask);
+}
+
+function addSettings(program: Command): void {
+  const setting = program.command("setting").description("limits and switches of the agents");
+  setting
+    .command("list")
+    .description("all settings")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listSettings);
+  setting
+    .command("show")
+    .description("a setting, key by key")
+    .argument("<name>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showSetting);
+  setting
+    .command("set")
+    .description("change a setting, or make a new one from the values of default")
+    .argument("<name>")
+    .argument("<key=value...>", `keys: ${Object.keys(settingKeys).join(", ")}`)
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(setSetting);
+}
+
+function addInventory(program: Command): void {
+  program
+    .command("device")
+    .description("devices")
+    .command("list")
+    .description("all devices")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listDevices);
+  program
+    .command("subnet")
+    .description("subnets")
+    .command("list")
+    .description("all subnets that devices are on")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listSubnets);
+}
+
+/** @returns the exit status. */
+async function main(words: readonly string[]): Promise<number> {
+  const program = new Command("source")
+    .description("The source of a flockcast deployment: packages, tasks, settings, inventory.")
+    .version(version, "--version")
+    // `publish` has a --version of its own: options before a command are the program's, after it the command's.
+    .enablePositionalOptions()
+    .exitOverride();
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
+  try {
+    await program.parseAsync(words, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has said what is wrong already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(
+      `error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]}\n`,
+    );
+    return error instanceof CommandError ? error.exitCode : 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
