@@ -4,7 +4,7 @@
  */
 import { ChunkSet } from "./chunkset.ts";
 import { Feedback } from "./feedback.ts";
-import type { Leader, Member, RoleState } from "./member.ts";
+import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
 import { NeedBook } from "./needs.ts";
 import { claimDelayMs } from "./ranking.ts";
 import { assertTransition } from "./roles.ts";
@@ -72,10 +72,10 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
 export function becomeRepresentative(
   member: Member,
   nowMs: number,
-  term: number,
-  ticket: number,
+  state: CandidateState,
   why: string,
 ): void {
+  const { term, ticket } = state;
   const { held, setting, device } = member.config;
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
@@ -98,8 +98,12 @@ export function becomeRepresentative(
       leaseAtMs: nowMs + timing.leaseRenewMs,
       endAtMs: nowMs + timing.haveWaitMs,
       pass: 0,
-      wantAtMs: nowMs,
-      wanFromMs: nowMs + (setting().useMulticast || term === 1 ? timing.haveWaitMs : timing.pollWaitMs),
+      wantAtMs: nowMs + timing.wantEveryMs,
+      // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.
+      wanFromMs:
+        setting().useMulticast || term === 1
+          ? Math.max(nowMs, state.claimAtMs + timing.haveWaitMs)
+          : nowMs + timing.pollWaitMs,
       busyAtMs: nowMs,
       servingSinceMs: null,
     },

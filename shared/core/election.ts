@@ -71,11 +71,13 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
     state.stage = "claimed";
+    state.claimAtMs = nowMs;
     state.settlesAtMs = nowMs + timing.claimSettleMs;
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
     member.effects.push({ do: "AskLease", term: state.term });
     sendClaim(member, state, nowMs);
+    member.send(member.wantFrame(), "package");
     return;
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
@@ -85,7 +87,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
       state.lease === "granted"
         ? "the source granted the lease"
         : "the source cannot be asked: the local election decides";
-    becomeRepresentative(member, nowMs, state.term, state.ticket, why);
+    becomeRepresentative(member, nowMs, state, why);
   }
 }
 

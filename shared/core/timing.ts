@@ -11,12 +11,12 @@ export const timing = {
   /** A timer that fires later than this was not late by chance: the device slept or stalled, and doubts itself. */
   stallMs: 750,
   /** A candidate listens this long at least: an answer to SEEK comes within `answerDelayMsMax`. */
-  listenMs: 500,
-  seekRepeatMs: 250,
+  listenMs: 250,
+  seekRepeatMs: 400,
   /** The worst rank waits this long on top of listening, the best not at all. */
-  rankWindowMs: 1_600,
+  rankWindowMs: 600,
   /** Random part within the same rank. */
-  rankJitterMs: 250,
+  rankJitterMs: 150,
   /** On battery or VPN: stands only when nobody else did by then. */
   lastChoiceDelayMs: 8_000,
   /** A claim stands when no better one was heard for this long. */
@@ -29,8 +29,8 @@ export const timing = {
   leaseRenewMs: 5_000,
   /** Most that an answer to SEEK waits, to fall together with others. */
   answerDelayMsMax: 60,
-  /** A new representative waits this long for HAVE before the WAN is used for what nobody offered. */
-  haveWaitMs: 500,
+  /** From a WANT on, so long for HAVE to come before the WAN is used for what nobody offered. */
+  haveWaitMs: 300,
   /** The same where multicast is off and peers say what they hold when they poll. */
   pollWaitMs: 2_500,
   /** Polls of the representative by a peer that takes chunks by unicast. */

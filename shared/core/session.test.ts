@@ -1,0 +1,139 @@
+import { describe, expect, test } from "bun:test";
+import { VirtualSubnet } from "./testing.ts";
+import { timing } from "./timing.ts";
+
+const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+
+const half = (name: string): number => (name < "D" ? 0 : 1);
+
+describe("a session on one subnet", () => {
+  test.each(seeds)("seed %d: crosses the WAN once and completes everywhere", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 8 });
+    subnet.start();
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+    expect(subnet.representatives).toHaveLength(1);
+    const others = subnet.devices.filter((device) => device.from.wan === 0);
+    expect(others).toHaveLength(7);
+    for (const device of others) expect(device.from.multicast).toBe(40);
+    // The download takes 4 s; the multicast follows its front.
+    expect(Math.max(...subnet.devices.map((device) => device.completeAtMs!))).toBeLessThan(8_000);
+  });
+
+  test.each(seeds)(
+    "seed %d: 5 %% loss is mended by repair symbols, and the LAN carries little more",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 8, loss: 0.05 });
+      subnet.start();
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+      expect(subnet.symbolsSent).toBeLessThan(40 * 10 * 1.6);
+    },
+  );
+
+  test.each(seeds)(
+    "seed %d: the representative dies at half time; the WAN costs only what nobody holds",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 8, startDelayMs: 0 });
+      subnet.start();
+      subnet.run(20_000, () => subnet.wanChunks >= 20);
+      const first = subnet.representatives[0]!;
+      subnet.kill(subnet.devices.indexOf(first));
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBeLessThanOrEqual(43);
+      expect(subnet.devices.filter((device) => device.held.isFull).length).toBeGreaterThanOrEqual(7);
+    },
+  );
+
+  test.each(seeds)("seed %d: a killed device comes back and keeps what it had", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
+    subnet.start();
+    subnet.run(20_000, () => subnet.wanChunks >= 20);
+    const peer = subnet.devices.findIndex((device) => device.member.role === "peer");
+    subnet.kill(peer);
+    subnet.run(500, () => false);
+    const had = subnet.devices[peer]!.held.count;
+    expect(had).toBeGreaterThan(0);
+    subnet.start(peer);
+    expect(subnet.run(60_000)).toBe(true);
+    const { from } = subnet.devices[peer]!;
+    expect(from.multicast + from.peers + from.wan).toBe(40);
+    expect(subnet.wanChunks).toBe(40);
+  });
+
+  test.each(seeds)(
+    "seed %d: one latecomer gets the rest from its peers, the stream is never rewound",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
+      subnet.start(0, 1, 2, 3, 4);
+      subnet.run(20_000, () => subnet.wanChunks >= 20);
+      subnet.start(5);
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+      expect(subnet.symbolsSent).toBe(400);
+      expect(subnet.devices[5]!.from.peers).toBeGreaterThan(10);
+    },
+  );
+
+  test.each(seeds)("seed %d: a device that comes after the end costs no WAN bytes", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
+    subnet.start(0, 1, 2);
+    expect(subnet.run(30_000)).toBe(true);
+    subnet.run(40_000, () => false);
+    expect(subnet.representatives).toHaveLength(0);
+    subnet.start(3);
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+    expect(subnet.devices[3]!.from.peers).toBe(40);
+  });
+
+  test.each(seeds)(
+    "seed %d: without multicast the lease elects, and peers take chunks by unicast",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 6, useMulticast: false });
+      subnet.start();
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+      expect(subnet.symbolsSent).toBe(0);
+    },
+  );
+
+  test.each(seeds)("seed %d: where the switch drops all multicast, still one download", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 6 });
+    subnet.hears = () => false;
+    subnet.start();
+    expect(subnet.run(60_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+  });
+
+  test.each(seeds)(
+    "seed %d: where announcements come through but data does not, unicast takes over",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 6 });
+      subnet.hears = (_from, _to, what) => what === "control";
+      subnet.start();
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+    },
+  );
+
+  test.each(seeds)("seed %d: with the source out of reach the local election alone decides", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 6 });
+    subnet.lease = null;
+    subnet.start();
+    expect(subnet.run(60_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+  });
+
+  test("two halves that cannot hear each other and no source: both lead, and one steps down when they meet", () => {
+    const subnet = new VirtualSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
+    subnet.lease = null;
+    subnet.hears = (from, to) => half(from.name) === half(to.name);
+    subnet.start();
+    subnet.run(15_000, () => false);
+    expect(subnet.representatives).toHaveLength(2);
+    subnet.hears = () => true;
+    subnet.run(5 * timing.announceEveryMs, () => false);
+    expect(subnet.representatives).toHaveLength(1);
+  });
+});
