@@ -9,7 +9,10 @@ const root = join(import.meta.dir, "..");
 /** Bun runs oxlint's own entry point, so that a machine without Node.js can check too. */
 const steps = [
   { name: "format", command: ["fmt", "--check", "--no-script"] },
-  { name: "lint", command: ["node_modules/oxlint/bin/oxlint", "--ignore-pattern=.bun", "--ignore-pattern=dist"] },
+  {
+    name: "lint",
+    command: ["node_modules/oxlint/bin/oxlint", "--ignore-pattern=.bun", "--ignore-pattern=dist"],
+  },
   { name: "types", command: ["check", "--no-script"] },
 ] as const;
 

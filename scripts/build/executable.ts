@@ -1,0 +1,96 @@
+/**
+ * Makes one standalone executable of one role with `bun build --compile`. The executable reads no .env and no
+ * bunfig.toml of the folder it happens to be started in, and carries the version inside.
+ *
+ * Bun fetches the runtime of a foreign target itself. Where it cannot (a registry that only npm knows how to ask),
+ * npm fetches the same package and Bun is given the binary.
+ */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../shared/version.ts";
+import { type BuildTarget, nativeTargetName } from "./targets.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const project = "flockcast";
+
+export const roleNames = ["source", "peer", "representative"] as const;
+export type RoleName = (typeof roleNames)[number];
+
+export const executableName = (role: RoleName, target: BuildTarget): string =>
+  `${project}-${role}-${target.name}${target.suffix}`;
+
+type Outcome = { readonly status: number; readonly output: string };
+
+async function runQuietly(command: readonly string[], cwd: string): Promise<Outcome> {
+  const child = Bun.spawn([...command], { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [out, err, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { status, output: `${out}${err}`.trim() };
+}
+
+/** Bun's own arguments; `runtime` is the foreign Bun binary when npm had to fetch it. */
+function compileArguments(
+  role: RoleName,
+  target: BuildTarget,
+  file: string,
+  runtime: string | null,
+): string[] {
+  const native = target.name === nativeTargetName();
+  return [
+    "build",
+    "--compile",
+    "--minify",
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    `--define=FLOCKCAST_VERSION=${JSON.stringify(version)}`,
+    // For this machine the runtime is the Bun that builds: nothing to fetch.
+    ...(native ? [] : [`--target=${target.bunTarget}`]),
+    ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
+    `--outfile=${file}`,
+    join("roles", `${role}.ts`),
+  ];
+}
+
+/** Unpacks the runtime of a foreign target below `folder`; answers the path of its binary. */
+async function fetchRuntime(target: BuildTarget, folder: string): Promise<string> {
+  const packed = await runQuietly(
+    ["npm", "pack", "--silent", `${target.runtimePackage}@${Bun.version}`],
+    folder,
+  );
+  const archive = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
+  if (packed.status !== 0 || !archive) {
+    throw new Error(
+      `Cannot fetch ${target.runtimePackage}@${Bun.version} (is the package registry reachable?): ${packed.output}`,
+    );
+  }
+  const unpacked = await runQuietly(["tar", "-xzf", archive], folder);
+  if (unpacked.status !== 0) throw new Error(`Cannot unpack ${archive}: ${unpacked.output}`);
+  return join(folder, "package", "bin", `bun${target.suffix}`);
+}
+
+/**
+ * Builds `role` for `target` at `file`.
+ * @throws Error with Bun's own message.
+ */
+export async function buildExecutable(role: RoleName, target: BuildTarget, file: string): Promise<void> {
+  const first = await runQuietly([process.execPath, ...compileArguments(role, target, file, null)], root);
+  if (first.status === 0) return;
+  const failed = (output: string) =>
+    new Error(`Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build said nothing"}`);
+  if (!/download|extract|network|fetch/i.test(first.output)) throw failed(first.output);
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-runtime-"));
+  try {
+    const runtime = await fetchRuntime(target, folder);
+    const second = await runQuietly(
+      [process.execPath, ...compileArguments(role, target, file, runtime)],
+      root,
+    );
+    if (second.status !== 0) throw failed(second.output);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The machines that standalone executables are made for: our name for each, Bun's name of the runtime to put into
+ * it, and the npm package of that runtime. What a device's operating system calls itself is not decided here.
+ */
+export type BuildTarget = {
+  /** Last part of the file names: flockcast-peer-linux-x64. */
+  readonly name: string;
+  readonly bunTarget: string;
+  readonly runtimePackage: string;
+  readonly suffix: "" | ".exe";
+};
+
+const target = (name: string, bunName: string, suffix: "" | ".exe" = ""): BuildTarget => ({
+  name,
+  bunTarget: `bun-${name}`,
+  runtimePackage: `@oven/bun-${bunName}`,
+  suffix,
+});
+
+export const buildTargets: readonly BuildTarget[] = [
+  target("linux-x64", "linux-x64"),
+  target("linux-x64-musl", "linux-x64-musl"),
+  target("linux-arm64", "linux-aarch64"),
+  target("linux-arm64-musl", "linux-aarch64-musl"),
+  target("windows-x64", "windows-x64", ".exe"),
+  target("darwin-x64", "darwin-x64"),
+  target("darwin-arm64", "darwin-aarch64"),
+];
+
+/** The name of the target that runs on this machine. */
+export function nativeTargetName(): string {
+  const os = process.platform === "win32" ? "windows" : process.platform;
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  const musl = process.platform === "linux" && report.header?.glibcVersionRuntime === undefined;
+  return `${os}-${process.arch}${musl ? "-musl" : ""}`;
+}
+
+/**
+ * Targets for what was written on the command line; a leading "bun-" may stay.
+ * @throws Error that quotes an unknown name and lists the known ones.
+ */
+export function parseTargets(words: readonly string[]): BuildTarget[] {
+  const known = `all, ${buildTargets.map(({ name }) => name).join(", ")}`;
+  const wanted = words.length > 0 ? words : [nativeTargetName()];
+  const chosen = new Set<BuildTarget>();
+  for (const word of wanted.flatMap((text) => text.split(","))) {
+    if (word === "all") for (const each of buildTargets) chosen.add(each);
+    else {
+      const found = buildTargets.find(({ name }) => name === word.replace(/^bun-/, ""));
+      if (!found) throw new Error(`Cannot build for "${word}": write one of ${known}`);
+      chosen.add(found);
+    }
+  }
+  return [...chosen];
+}

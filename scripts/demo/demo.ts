@@ -1,0 +1,188 @@
+/** The demo's story: start, publish, give a task, watch, check every copy, tell what it cost, tidy up. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join, relative } from "node:path";
+import type { AdminClient } from "../../shared/control/client.ts";
+import { formatSize } from "../../shared/control/quantity.ts";
+import type { TaskDetail } from "../../shared/control/schema.ts";
+import { version } from "../../shared/version.ts";
+import { build } from "../build.ts";
+import { parseTargets } from "../build/targets.ts";
+import { startSource, type Source } from "../deployment.ts";
+import type { Ending } from "../ending.ts";
+import { followTask, originText, pollTask, shareOf } from "../following.ts";
+import { logTail, stopAll } from "../process.ts";
+import { programsFromSource } from "../programs.ts";
+import { complaints, outcomeTable, type SubnetOutcome } from "../report.ts";
+import { openScreen, type Screen } from "../screen.ts";
+import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../verification.ts";
+import { startFleet, untilEnrolled, type FleetDevice } from "./fleet.ts";
+
+export type DemoOptions = {
+  readonly path: string | null;
+  readonly subnets: number;
+  readonly devices: number;
+  readonly keep: boolean;
+};
+
+/** What two processor cores hold with eight receivers beside the sender and the source. */
+const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit"];
+const pollMs = 250;
+const bytesPerSecondMin = 1_000_000;
+
+type PackageToSend = {
+  readonly path: string;
+  readonly name: string;
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly digests: Digests;
+};
+
+async function preparePackage(path: string | null, folder: string): Promise<PackageToSend> {
+  let chosen = path;
+  if (chosen === null) {
+    console.log("Building the peer's executable …");
+    [chosen = ""] = await build(parseTargets([]), ["peer"], join(folder, "build"));
+  }
+  return {
+    path: chosen,
+    name: path === null ? "flockcast-peer" : basename(chosen).replaceAll(/[^\w.-]/g, "-"),
+    version: path === null ? version : "1",
+    sizeBytes: await sizeOfTree(chosen),
+    digests: await digestTree(chosen),
+  };
+}
+
+function show(screen: Screen, fleet: readonly FleetDevice[], detail: TaskDetail): void {
+  const lines = fleet.map(({ subnet, name, id }) => {
+    const device = detail.deviceList.find(({ deviceId }) => deviceId === id);
+    return {
+      subnet,
+      device: name,
+      state: device?.state ?? "pending",
+      role: device?.role ?? "none",
+      share: device ? shareOf(device) : 0,
+      from: device ? originText(device) : "",
+    };
+  });
+  const { complete, total } = detail.devices;
+  screen.show(lines, `${complete} of ${total} devices complete`);
+}
+
+/** Why a device has no right copy: what is wrong with its files, or its state when it never finished. */
+async function checkCopies(
+  fleet: readonly FleetDevice[],
+  sent: PackageToSend,
+  detail: TaskDetail,
+): Promise<Map<FleetDevice, string>> {
+  const wrong = new Map<FleetDevice, string>();
+  for (const device of fleet) {
+    const known = detail.deviceList.find(({ deviceId }) => deviceId === device.id);
+    const copy = join(device.data, "cache", sent.name, sent.version);
+    const difference = await differenceFrom(sent.digests, copy);
+    if (known?.state !== "complete")
+      wrong.set(device, `${known?.state ?? "unknown"}: ${known?.reason ?? ""}`);
+    else if (difference !== null) wrong.set(device, difference);
+  }
+  return wrong;
+}
+
+function outcomesOf(
+  fleet: readonly FleetDevice[],
+  sent: PackageToSend,
+  detail: TaskDetail,
+  completeAfterMs: ReadonlyMap<string, number>,
+  wrong: ReadonlyMap<FleetDevice, string>,
+): SubnetOutcome[] {
+  const subnets = [...new Set(fleet.map(({ subnet }) => subnet))];
+  return subnets.map((subnet) => {
+    const members = fleet.filter((device) => device.subnet === subnet);
+    const reported = detail.deviceList.find(({ deviceId }) => members.some(({ id }) => id === deviceId));
+    const known = detail.subnets.find(({ subnetId }) => subnetId === reported?.subnetId);
+    const times = members.map(({ id }) => completeAfterMs.get(id));
+    return {
+      subnet,
+      representative: members.find(({ id }) => id === known?.representative?.deviceId)?.name ?? "–",
+      packageBytes: sent.sizeBytes,
+      wanBytes: known?.wanBytes ?? 0,
+      lanBytes: known?.lanBytes ?? 0,
+      timeMs: times.includes(undefined) ? null : Math.max(...times.map((time) => time ?? 0)),
+      devices: members.length,
+      verified: members.filter((device) => !wrong.has(device)).length,
+    };
+  });
+}
+
+async function distribute(
+  source: Source,
+  client: AdminClient,
+  fleet: readonly FleetDevice[],
+  sent: PackageToSend,
+  ending: Ending,
+): Promise<boolean> {
+  const packageId = await source.admin("publish", sent.path, "--name", sent.name, "--version", sent.version);
+  const taskId = Number(await source.admin("task", "create", packageId, "--action", "pre-cache"));
+  const screen = openScreen();
+  screen.say(`Task ${taskId}: ${sent.name} ${sent.version}, ${formatSize(sent.sizeBytes)}`);
+  const { detail, completeAfterMs } = await followTask(pollTask(client, taskId, pollMs, ending.interrupted), {
+    devices: fleet.length,
+    limitMs: 60_000 + (sent.sizeBytes / bytesPerSecondMin) * 1_000,
+    onDetail: (seen) => show(screen, fleet, seen),
+  });
+  screen.close();
+  console.log("\nReading every copy back from the disk …");
+  const wrong = await checkCopies(fleet, sent, detail);
+  const outcomes = outcomesOf(fleet, sent, detail, completeAfterMs, wrong);
+  console.log(`\n${outcomeTable(outcomes)}\n`);
+  for (const [device, why] of wrong) {
+    console.log(`${device.subnet} ${device.name} has no right copy: ${why}`);
+    console.log(`The end of its log (${device.program.logFile}):\n${await logTail(device.program)}\n`);
+  }
+  const wanted = complaints(outcomes);
+  for (const complaint of wanted) console.log(complaint);
+  if (wanted.length === 0) console.log(`All ${fleet.length} devices verified.`);
+  return wanted.length === 0;
+}
+
+export async function runDemo(options: DemoOptions, ending: Ending): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-demo-"));
+  let outcome: "running" | "right" | "wrong" = "running";
+  ending.later("remove the temporary folder", async () => {
+    if (outcome === "wrong" && !ending.interrupted.aborted)
+      console.log(`The logs and data of this run stay in ${folder}`);
+    else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
+  ending.later("stop the programs", () => stopAll());
+  const sent = await preparePackage(options.path, folder);
+  outcome = "wrong";
+  await mkdir(join(folder, "devices"));
+  const source = await startSource({
+    programs: programsFromSource,
+    data: join(folder, "source"),
+    listen: "127.0.0.1:0",
+  });
+  await source.admin("setting", "set", "default", ...settingWords);
+  const client = await source.client();
+  console.log(`Source at ${source.url}; starting ${options.subnets} × ${options.devices} devices …`);
+  const fleet = await startFleet(source, join(folder, "devices"), options);
+  await untilEnrolled(fleet, client);
+  const right = await distribute(source, client, fleet, sent, ending);
+  if (right) outcome = "right";
+  if (options.keep) await keepRunning(source, fleet, ending);
+  return right ? 0 : 1;
+}
+
+const root = join(import.meta.dir, "..", "..");
+const role = (name: string): string => relative(process.cwd(), join(root, "roles", `${name}.ts`));
+
+async function keepRunning(source: Source, fleet: readonly FleetDevice[], ending: Ending): Promise<void> {
+  console.log(`
+Everything keeps running until Ctrl-C. To look at it:
+  export FLOCKCAST_SOURCE=${source.url} FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
+  bun ${role("source")} task list
+  bun ${role("source")} device list
+  bun ${role("peer")} status --data ${fleet[0]?.data ?? ""}`);
+  await new Promise((resolve) => {
+    ending.interrupted.addEventListener("abort", resolve, { once: true });
+  });
+}

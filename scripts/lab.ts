@@ -1,0 +1,139 @@
+/**
+ * `bun run lab -- [options]`: the real programs on a network of namespaces, measured by the kernel's counters.
+ * Linux, as root. What it builds is removed at its end, also after an error or Ctrl-C; a later run removes what a
+ * killed one left. Exit status 0 only when every device holds a right copy and each WAN link carried the package once.
+ */
+import { stat, truncate } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { UsageError, runWithEnding, type Ending } from "./ending.ts";
+import { findingsText, problemsOf, type Findings } from "./lab/findings.ts";
+import { sweepLeftovers } from "./lab/leftovers.ts";
+import { measureTask } from "./lab/measurement.ts";
+import { labCommand, type LabOptions } from "./lab/options.ts";
+import { startScenario } from "./lab/scenario.ts";
+import { createUsageMeter } from "./lab/usage.ts";
+import { timeCurl } from "./lab/web.ts";
+import { openWorld, type World, type WorldDevice } from "./lab/world.ts";
+import { logTail } from "./process.ts";
+
+/** For a device that came after the first task to be told of the second, and for the LAN to be quiet. */
+const settleMs = 1_500;
+
+async function checkMachine(options: LabOptions): Promise<void> {
+  if (process.platform !== "linux") {
+    throw new UsageError(`The lab needs network namespaces of Linux: this is ${process.platform}`);
+  }
+  if (process.getuid?.() !== 0)
+    throw new UsageError("The lab makes network namespaces: run it as root (sudo)");
+  for (const [program, packageName] of [
+    ["ip", "iproute2"],
+    ["tc", "iproute2"],
+    ["curl", "curl"],
+    ["nginx", "nginx-light"],
+    ...(options.loss > 0 || options.nat ? [["nft", "nftables"]] : []),
+  ] as [string, string][]) {
+    if (!Bun.which(program))
+      throw new UsageError(`The lab needs "${program}": apt-get install ${packageName}`);
+  }
+  if (options.package !== undefined && !(await stat(options.package).catch(() => null))) {
+    throw new UsageError(`Cannot distribute "${options.package}": there is no such file or folder`);
+  }
+}
+
+/** A file of the package's size, for the one curl to compare with. */
+async function measureCurl(world: World): Promise<number> {
+  const file = join(world.folder, "curl", "same-size.bin");
+  await Bun.write(file, "");
+  await truncate(file, world.sent.sizeBytes);
+  const { source: namespace, sourceAddress: address, sites } = world.network;
+  return timeCurl(
+    { namespace, address },
+    sites[0]!.devices[0]!.namespace,
+    file,
+    join(world.folder, "curl-nginx"),
+  );
+}
+
+const settingWords = (options: LabOptions): string[] => [
+  `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
+  `lanRate=${Math.round(options.lanRate * 1e6)}`,
+  `useMulticast=${options.multicast}`,
+  // A scenario acts at half: the source has to know how far a device is.
+  ...(options.scenario === undefined ? [] : ["reportInterval=500ms"]),
+];
+
+async function measure(world: World, options: LabOptions, ending: Ending): Promise<Findings> {
+  const curlSeconds = await measureCurl(world);
+  console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
+  await world.source.admin("setting", "set", "default", ...settingWords(options));
+  const packageId = await world.publish();
+  const scenario = startScenario(world, options.scenario);
+  ending.later("end the scenario", scenario.cancel);
+  const early = world.devices.filter((device) => !scenario.heldBack.includes(device));
+  for (const device of early) await world.start(device);
+  await world.untilEnrolled(early);
+  await Bun.sleep(settleMs);
+  const usage = createUsageMeter();
+  const common = { limitMs: options.timeout * 1_000, usage, signal: ending.interrupted };
+  let toldAtMs = 0;
+  const onDetail = (detail: Parameters<typeof scenario.onDetail>[0]) => {
+    scenario.onDetail(detail);
+    if (performance.now() - toldAtMs < 2_000) return;
+    toldAtMs = performance.now();
+    console.error(progressText(detail));
+  };
+  console.error("The task begins.");
+  const expected: readonly WorldDevice[] = options.scenario === "cached" ? early : world.devices;
+  const first = await measureTask(world, packageId, expected, { ...common, onDetail });
+  let second: Findings["second"] = null;
+  if (options.scenario === "cached") {
+    console.error("A second task for the same package, with a new device at every site.");
+    for (const device of scenario.heldBack) await world.start(device);
+    await world.untilEnrolled(scenario.heldBack);
+    await Bun.sleep(settleMs);
+    second = await measureTask(world, packageId, world.devices, { ...common, onDetail });
+  }
+  scenario.cancel();
+  return { packageBytes: world.sent.sizeBytes, curlSeconds, first, second, source: usage.of("source") };
+}
+
+function progressText(detail: Parameters<Parameters<typeof measureTask>[3]["onDetail"]>[0]): string {
+  const rows = detail.deviceList.map((device) =>
+    device.bytesTotal > 0 ? Math.floor((100 * device.bytesVerified) / device.bytesTotal) : 0,
+  );
+  const spread = rows.length === 0 ? "" : ` (${Math.min(...rows)} to ${Math.max(...rows)} %)`;
+  return `  ${detail.devices.complete} of ${detail.devices.total} devices complete${spread}`;
+}
+
+async function keepLogs(world: World, findings: Findings): Promise<void> {
+  const failed = findings.first.devices.filter(({ wrong }) => wrong !== null).slice(0, 3);
+  for (const { name } of failed) {
+    const device = world.devices.find(({ place }) => place.name === name)?.device;
+    if (device) console.error(`The end of ${name}'s log:\n${await logTail(device.program)}\n`);
+  }
+}
+
+async function runLab(options: LabOptions, ending: Ending): Promise<number> {
+  await checkMachine(options);
+  for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+  const world = await openWorld(options, ending);
+  const findings = await measure(world, options, ending);
+  const problems = problemsOf(findings);
+  if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
+  else console.log(findingsText(findings));
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) await keepLogs(world, findings);
+  if (options.keep) {
+    console.error(`Kept until Ctrl-C: ${world.folder}; for example
+  ip netns exec ${world.network.source} curl ${world.source.url}/metrics
+  ip netns exec ${world.devices[0]!.place.namespace} bash`);
+    await new Promise((done) => {
+      ending.interrupted.addEventListener("abort", done, { once: true });
+    });
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+const options = labCommand.parse().opts();
+if (options.package !== undefined) options.package = resolve(options.package);
+await runWithEnding((ending) => runLab(options, ending));

@@ -1,0 +1,44 @@
+/**
+ * Every lab run leaves a note while it lives: who it is and what it made. A later run removes what runs that died
+ * without tidying (SIGKILL, power) left behind, and touches nothing of one that lives.
+ */
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { namespaces, removeNamespace } from "./namespace.ts";
+
+const notesFolder = "/run/flockcast-lab";
+const noteSchema = v.object({ pid: v.number(), started: v.string(), folder: v.string() });
+
+/** Start time of a process in clock ticks: with the id it names one process, also after ids were used again. */
+async function startOf(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
+  return stat === null ? null : (stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null);
+}
+
+export async function leaveNote(runId: string, folder: string): Promise<void> {
+  await mkdir(notesFolder, { recursive: true });
+  const note = { pid: process.pid, started: (await startOf(process.pid)) ?? "", folder };
+  await writeFile(join(notesFolder, `${runId}.json`), JSON.stringify(note));
+}
+
+export const removeNote = (runId: string): Promise<void> =>
+  rm(join(notesFolder, `${runId}.json`), { force: true });
+
+/** Answers the ids of the dead runs whose leftovers were removed. */
+export async function sweepLeftovers(): Promise<string[]> {
+  const swept: string[] = [];
+  const notes = await readdir(notesFolder).catch(() => []);
+  for (const file of notes) {
+    const text = await readFile(join(notesFolder, file), "utf8").catch(() => "");
+    const note = v.safeParse(v.pipe(v.string(), v.parseJson(), noteSchema), text);
+    if (!note.success) continue;
+    if ((await startOf(note.output.pid)) === note.output.started) continue;
+    const runId = file.replace(/\.json$/, "");
+    for (const name of await namespaces()) if (name.startsWith(`${runId}-`)) await removeNamespace(name);
+    await rm(note.output.folder, { recursive: true, force: true });
+    await removeNote(runId);
+    swept.push(runId);
+  }
+  return swept;
+}

@@ -1,0 +1,143 @@
+/** One task in the lab, measured: who finished when, what each link carried, whose copy is right. */
+import { join } from "node:path";
+import type { TaskDetail } from "../../shared/control/schema.ts";
+import { followTask, originText } from "../following.ts";
+import { ledgerPackages } from "../ledger.ts";
+import type { SubnetOutcome } from "../report.ts";
+import { differenceFrom } from "../verification.ts";
+import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
+import type { Usage, UsageMeter } from "./usage.ts";
+import type { World, WorldDevice } from "./world.ts";
+
+export type DeviceResult = {
+  readonly name: string;
+  readonly site: string;
+  readonly role: string;
+  readonly completeAfterMs: number | null;
+  readonly from: string;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly usage: Usage;
+  /** Of the package's chunks in the device's ledger; above 1: a verified chunk was fetched again. */
+  readonly receiptsMax: number;
+  /** Null when every file is the original's. */
+  readonly wrong: string | null;
+};
+export type SiteResult = {
+  readonly outcome: SubnetOutcome;
+  readonly traffic: SiteTraffic;
+};
+export type TaskResult = {
+  readonly sites: readonly SiteResult[];
+  readonly devices: readonly DeviceResult[];
+  readonly lastMs: number | null;
+};
+
+const sampleEveryMs = 500;
+
+async function deviceResult(
+  world: World,
+  device: WorldDevice,
+  seen: {
+    detail: TaskDetail;
+    completeAfterMs: ReadonlyMap<string, number>;
+    roles: ReadonlyMap<string, string>;
+  },
+  traffic: SiteTraffic,
+  usage: UsageMeter,
+): Promise<DeviceResult> {
+  const known = seen.detail.deviceList.find(({ deviceId }) => deviceId === device.id);
+  const port = traffic.ports.find((one) => one.device === device.place.name);
+  const { name, version } = world.sent;
+  const difference = await differenceFrom(world.sent.digests, join(device.data, "cache", name, version));
+  const unfinished =
+    known?.state === "complete" ? null : `${known?.state ?? "unknown"}: ${known?.reason ?? ""}`;
+  const listed = device.id === "" ? [] : ledgerPackages(device.data);
+  return {
+    name: device.place.name,
+    site: device.site.name,
+    role: seen.roles.get(device.id) ?? "peer",
+    completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
+    from: known ? originText(known) : "",
+    sentBytes: port?.sentBytes ?? 0,
+    receivedBytes: port?.receivedBytes ?? 0,
+    usage: usage.of(device.place.name),
+    receiptsMax: Math.max(0, ...listed.map(({ receiptsMax }) => receiptsMax)),
+    wrong: unfinished ?? difference,
+  };
+}
+
+function siteResult(
+  world: World,
+  site: string,
+  traffic: SiteTraffic,
+  devices: readonly DeviceResult[],
+): SiteResult {
+  const mine = devices.filter((device) => device.site === site);
+  const times = mine.map(({ completeAfterMs }) => completeAfterMs);
+  return {
+    traffic,
+    outcome: {
+      subnet: `${site} ${world.network.sites.find(({ name }) => name === site)?.cidr ?? ""}`,
+      representative:
+        mine
+          .filter(({ role }) => role === "representative")
+          .map(({ name }) => name)
+          .join(", ") || "–",
+      packageBytes: world.sent.sizeBytes,
+      wanBytes: traffic.wan.payloadBytes,
+      lanBytes: traffic.lanBytes,
+      timeMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),
+      devices: mine.length,
+      verified: mine.filter(({ wrong }) => wrong === null).length,
+    },
+  };
+}
+
+/** Creates the task, follows it to its end and measures; `devices` are those that shall have the package. */
+export async function measureTask(
+  world: World,
+  packageId: string,
+  devices: readonly WorldDevice[],
+  options: {
+    readonly limitMs: number;
+    readonly usage: UsageMeter;
+    readonly signal: AbortSignal;
+    readonly onDetail: (detail: TaskDetail) => void;
+  },
+): Promise<TaskResult> {
+  const before = await readCounters(world.network);
+  const taskId = Number(await world.source.admin("task", "create", packageId, "--action", "pre-cache"));
+  const roles = new Map<string, string>();
+  const sample = async () => {
+    await options.usage.sample("source", world.source.program.pid);
+    for (const { place, device } of devices)
+      if (device) await options.usage.sample(place.name, device.program.pid);
+  };
+  const timer = setInterval(() => void sample(), sampleEveryMs);
+  const followed = await followTask(world.feed(taskId, options.signal), {
+    devices: devices.length,
+    limitMs: options.limitMs,
+    onDetail: (detail) => {
+      for (const { deviceId, role } of detail.deviceList) {
+        if (role === "representative") roles.set(deviceId, role);
+      }
+      options.onDetail(detail);
+    },
+  });
+  clearInterval(timer);
+  await sample();
+  const traffic = trafficBetween(before, await readCounters(world.network));
+  await world.untilEnrolled(devices);
+  const results: DeviceResult[] = [];
+  for (const device of devices) {
+    const at = world.network.sites.indexOf(device.site);
+    results.push(await deviceResult(world, device, { ...followed, roles }, traffic[at]!, options.usage));
+  }
+  const times = results.map(({ completeAfterMs }) => completeAfterMs);
+  return {
+    sites: world.network.sites.map(({ name }, at) => siteResult(world, name, traffic[at]!, results)),
+    devices: results,
+    lastMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),
+  };
+}

@@ -1,0 +1,49 @@
+/** The lab's command line, checked. */
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+
+export const scenarios = ["late", "restart", "kill-representative", "cached"] as const;
+export type Scenario = (typeof scenarios)[number];
+
+const between =
+  (min: number, max: number, whole = false) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
+      throw new InvalidArgumentError(`Write a ${whole ? "whole " : ""}number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+
+export const labCommand = new Command("bun run lab --")
+  .description(
+    "Builds a source, sites and devices as network namespaces (Linux, as root), runs the real programs in them, " +
+      "measures what each link carried, and removes everything.",
+  )
+  .option("--subnets <n>", "sites, each with a router, a WAN link and a subnet", between(1, 16, true), 2)
+  .option("--devices <n>", "devices per subnet", between(1, 128, true), 8)
+  .option("--wan <mbit>", "rate of each site's WAN link, both ways", between(0.1, 10_000), 20)
+  .option("--lan <mbit>", "rate of each device's LAN port, both ways", between(0.1, 10_000), 1_000)
+  .option("--size <MB>", "size of the package of random bytes (10^6)", between(0.001, 100_000), 48)
+  .option("--package <path>", "a file or folder to distribute instead")
+  .option("--loss <percent>", "of all packets that arrive at a device, each device's own", between(0, 90), 0)
+  .option("--delay <seconds>", "session start delay", between(0, 3_600), 5)
+  .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
+  .option("--compiled", "build the executables and run those")
+  .addOption(
+    new Option("--web <server>", "who serves the package's bytes")
+      .choices(["source", "nginx"])
+      .default("source"),
+  )
+  .option("--no-multicast", "run with the setting useMulticast=false")
+  .option("--nat", "every site is 192.168.1.0/24 behind an address translation")
+  .addOption(
+    new Option(
+      "--scenario <name>",
+      "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device",
+    ).choices(scenarios),
+  )
+  .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)
+  .option("--keep", "leave everything running until Ctrl-C")
+  .option("--json", "the result as JSON on standard output, all else on standard error");
+
+export type LabOptions = ReturnType<typeof labCommand.opts>;

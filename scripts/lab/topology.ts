@@ -1,0 +1,146 @@
+/**
+ * The lab's network, of namespaces that nothing outside them can see:
+ *
+ *   source ── WAN link (rate, both ways) ── router of site N ── bridge ══ devices (rate of each port, loss)
+ *
+ * The bridge floods multicast, as a switch without IGMP snooping does. Addresses exist only inside.
+ */
+import { outputOf } from "../process.ts";
+import {
+  addNamespace,
+  inside,
+  ip,
+  limitRate,
+  loseArriving,
+  namespaces,
+  removeNamespace,
+  translateAddresses,
+} from "./namespace.ts";
+
+export type LabDevice = {
+  readonly name: string;
+  readonly namespace: string;
+  readonly address: string;
+};
+export type LabSite = {
+  readonly name: string;
+  readonly cidr: string;
+  readonly router: string;
+  /** The site's link as the source's side names it. */
+  readonly wanDevice: string;
+  readonly devices: readonly LabDevice[];
+};
+export type LabNetwork = {
+  readonly source: string;
+  readonly sourceAddress: string;
+  readonly sites: readonly LabSite[];
+};
+export type LabShape = {
+  readonly subnets: number;
+  readonly devices: number;
+  readonly wan: number;
+  readonly lan: number;
+  readonly loss: number;
+  readonly nat?: boolean | undefined;
+};
+
+/** Bursts as large as the token bucket needs at the rate, and small enough that the rate holds for short transfers. */
+const wanBurstBytes = 32_768;
+const lanBurstBytes = 262_144;
+
+const sourceAddress = "10.255.0.1";
+
+/** The names and addresses of a lab; makes nothing. Namespaces begin with `prefix`. */
+export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
+  const sites = Array.from({ length: shape.subnets }, (_, index): LabSite => {
+    const number = index + 1;
+    const net = shape.nat ? "192.168.1" : `10.${number}.0`;
+    return {
+      name: `site${number}`,
+      cidr: `${net}.0/24`,
+      router: `${prefix}-r${number}`,
+      wanDevice: `wan${number}`,
+      devices: Array.from({ length: shape.devices }, (_unused, at) => ({
+        name: `s${number}-d${at + 1}`,
+        namespace: `${prefix}-s${number}d${at + 1}`,
+        address: `${net}.${at + 10}`,
+      })),
+    };
+  });
+  return { source: `${prefix}-source`, sourceAddress, sites };
+}
+
+/** Every namespace of the plan: devices first, the source last. */
+export const namespacesOf = (network: LabNetwork): string[] => [
+  ...network.sites.flatMap((site) => [...site.devices.map(({ namespace }) => namespace), site.router]),
+  network.source,
+];
+
+const gatewayOf = (site: LabSite): string => site.cidr.replace(/0\/24$/, "1");
+
+async function buildWan(network: LabNetwork, site: LabSite, number: number, shape: LabShape): Promise<void> {
+  const near = `172.31.${number}.1`;
+  const far = `172.31.${number}.2`;
+  // One segment a packet: with segmentation offload the kernel counts one header for several packets (4 % too few).
+  const set = "gso_max_segs 1";
+  await ip(network.source, [
+    `link add ${site.wanDevice} ${set} type veth peer name wan ${set} netns ${site.router}`,
+    `addr add ${near}/30 brd + dev ${site.wanDevice}`,
+    `link set ${site.wanDevice} up`,
+  ]);
+  await ip(site.router, [
+    `addr add ${far}/30 brd + dev wan`,
+    "link set wan up",
+    `route add default via ${near}`,
+  ]);
+  await limitRate(network.source, site.wanDevice, shape.wan, wanBurstBytes);
+  await limitRate(site.router, "wan", shape.wan, wanBurstBytes);
+  if (shape.nat) await translateAddresses(site.router, "wan");
+  else await ip(network.source, [`route add ${site.cidr} via ${far}`]);
+}
+
+async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
+  await ip(site.router, [
+    "link add lan type bridge mcast_snooping 0",
+    `addr add ${gatewayOf(site)}/24 brd + dev lan`,
+    "link set lan up",
+  ]);
+  for (const [at, device] of site.devices.entries()) {
+    const port = `port${at + 1}`;
+    await addNamespace(device.namespace);
+    await ip(site.router, [
+      `link add ${port} type veth peer name eth0 netns ${device.namespace}`,
+      `link set ${port} master lan`,
+      `link set ${port} up`,
+    ]);
+    await ip(device.namespace, [
+      `addr add ${device.address}/24 brd + dev eth0`,
+      "link set eth0 up",
+      `route add default via ${gatewayOf(site)}`,
+      "route add 224.0.0.0/4 dev eth0",
+    ]);
+    await limitRate(site.router, port, shape.lan, lanBurstBytes);
+    await limitRate(device.namespace, "eth0", shape.lan, lanBurstBytes);
+    if (shape.loss > 0) await loseArriving(device.namespace, "eth0", shape.loss);
+  }
+}
+
+export async function buildNetwork(network: LabNetwork, shape: LabShape): Promise<void> {
+  await addNamespace(network.source);
+  await ip(network.source, [`addr add ${sourceAddress}/32 dev lo`]);
+  for (const [index, site] of network.sites.entries()) {
+    await addNamespace(site.router);
+    await forwardPackets(site.router);
+    await buildWan(network, site, index + 1, shape);
+    await buildLan(site, shape);
+  }
+}
+
+async function forwardPackets(namespace: string): Promise<void> {
+  await outputOf([...inside(namespace), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+}
+
+export async function removeNetwork(network: LabNetwork): Promise<void> {
+  const there = new Set(await namespaces());
+  for (const name of namespacesOf(network)) if (there.has(name)) await removeNamespace(name);
+}

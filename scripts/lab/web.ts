@@ -1,0 +1,81 @@
+/** A plain web site in the source's namespace (nginx), and one `curl` over a site's idle WAN link to compare with. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { launch, logTail, outputOf, runToEnd, type RunningProgram } from "../process.ts";
+import { inside } from "./namespace.ts";
+
+const port = 8_080;
+
+export type WebSite = { readonly program: RunningProgram; readonly url: string };
+
+/** Serves the folder that holds the package; `folder` takes nginx's own files. */
+export async function startNginx(
+  namespace: string,
+  address: string,
+  content: string,
+  folder: string,
+): Promise<WebSite> {
+  await mkdir(folder, { recursive: true });
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => `  ${kind}_temp_path ${join(folder, kind)};`)
+    .join("\n");
+  const config = join(folder, "nginx.conf");
+  await writeFile(
+    config,
+    `daemon off;
+user root;
+pid ${join(folder, "nginx.pid")};
+error_log ${join(folder, "error.log")};
+events {}
+http {
+${temporary}
+  access_log ${join(folder, "access.log")};
+  sendfile on;
+  server {
+    listen ${address}:${port};
+    root ${content};
+  }
+}
+`,
+  );
+  const program = launch({
+    name: "nginx",
+    command: [...inside(namespace), "nginx", "-e", join(folder, "error.log"), "-p", folder, "-c", config],
+    logFile: join(folder, "nginx.log"),
+  });
+  const url = `http://${address}:${port}`;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (program.exitStatus() !== null) throw new Error(`nginx did not start:\n${await logTail(program)}`);
+    const probe = await runToEnd([...inside(namespace), "curl", "-s", "-o", "/dev/null", url]);
+    if (probe.status === 0) return { program, url };
+    await Bun.sleep(50);
+  }
+  throw new Error(`nginx does not answer at ${url}:\n${await logTail(program)}`);
+}
+
+/** Seconds that one `curl` takes for a file of that size, from a device, when nobody else uses the link. */
+export async function timeCurl(
+  source: { readonly namespace: string; readonly address: string },
+  device: string,
+  file: string,
+  folder: string,
+): Promise<number> {
+  const web = await startNginx(source.namespace, source.address, dirname(file), folder);
+  try {
+    const url = `${web.url}/${encodeURIComponent(file.slice(dirname(file).length + 1))}`;
+    const command = [
+      ...inside(device),
+      "curl",
+      "-sS",
+      "--fail",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{time_total}",
+      url,
+    ];
+    return Number(await outputOf(command));
+  } finally {
+    await web.program.stop();
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * A lab in operation: the network, the source, the devices as processes in their namespaces. Scenarios act on it,
+ * measuring reads it. Made by `openWorld`, taken away by the steps it registers.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import * as v from "valibot";
+import { taskDetailSchema, type TaskDetail } from "../../shared/control/schema.ts";
+import { build } from "../build.ts";
+import { parseTargets } from "../build/targets.ts";
+import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../deployment.ts";
+import type { Ending } from "../ending.ts";
+import { deviceIdOf } from "../ledger.ts";
+import { cleanEnvironment, logTail, stopAll } from "../process.ts";
+import { programsFromFolder, programsFromSource, type Programs } from "../programs.ts";
+import { digestTree, sizeOfTree, type Digests } from "../verification.ts";
+import { leaveNote, removeNote } from "./leftovers.ts";
+import { inside, insideAs } from "./namespace.ts";
+import type { LabOptions } from "./options.ts";
+import {
+  buildNetwork,
+  planNetwork,
+  removeNetwork,
+  type LabDevice,
+  type LabNetwork,
+  type LabSite,
+} from "./topology.ts";
+import { startNginx } from "./web.ts";
+
+export type WorldDevice = {
+  readonly site: LabSite;
+  readonly place: LabDevice;
+  readonly data: string;
+  /** Null until it is started for the first time. */
+  device: Device | null;
+  /** Empty until it has enrolled. */
+  id: string;
+};
+export type LabPackage = {
+  readonly path: string;
+  readonly name: string;
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly digests: Digests;
+};
+export type World = {
+  readonly folder: string;
+  readonly network: LabNetwork;
+  readonly source: Source;
+  readonly sent: LabPackage;
+  readonly devices: readonly WorldDevice[];
+  readonly start: (device: WorldDevice) => Promise<void>;
+  /** Waits until these devices have enrolled. */
+  readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
+  readonly publish: () => Promise<string>;
+  readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
+};
+
+const enrolLimitMs = 120_000;
+const pollMs = 250;
+const pieceBytes = 1_000_000;
+
+async function preparePackage(options: LabOptions, folder: string): Promise<LabPackage> {
+  let path = options.package ?? "";
+  if (!options.package) {
+    path = join(folder, "web", "package.bin");
+    await mkdir(join(folder, "web"));
+    await writeFile(path, randomPieces(Math.round(options.size * 1e6)));
+  }
+  return {
+    path,
+    name: basename(path).replaceAll(/[^\w.-]/g, "-"),
+    version: "1",
+    sizeBytes: await sizeOfTree(path),
+    digests: await digestTree(path),
+  };
+}
+
+function* randomPieces(sizeBytes: number): Generator<Buffer> {
+  for (let at = 0; at < sizeBytes; at += pieceBytes) yield randomBytes(Math.min(pieceBytes, sizeBytes - at));
+}
+
+async function choosePrograms(options: LabOptions, folder: string): Promise<Programs> {
+  if (!options.compiled) return programsFromSource;
+  console.error("Building the executables …");
+  await build(parseTargets([]), ["source", "peer", "representative"], join(folder, "build"));
+  return programsFromFolder(join(folder, "build"));
+}
+
+/** Everything is registered to be removed before it is made. */
+export async function openWorld(options: LabOptions, ending: Ending): Promise<World> {
+  const runId = `fclab${randomBytes(3).toString("hex")}`;
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-lab-"));
+  const network = planNetwork(runId, options);
+  ending.later("remove the lab's note", () => removeNote(runId));
+  ending.later("remove the temporary folder", () =>
+    rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+  );
+  ending.later("remove the namespaces", () => removeNetwork(network));
+  ending.later("stop the programs", () => stopAll());
+  await leaveNote(runId, folder);
+  const sent = await preparePackage(options, folder);
+  const programs = await choosePrograms(options, folder);
+  console.error(`Building ${options.subnets} sites of ${options.devices} devices (namespaces ${runId}-…) …`);
+  await buildNetwork(network, options);
+  await mkdir(join(folder, "devices"));
+  const source = await startSource({
+    programs,
+    data: join(folder, "source"),
+    listen: `${network.sourceAddress}:0`,
+    prefix: inside(network.source),
+  });
+  const devices = network.sites.flatMap((site) =>
+    site.devices.map((place): WorldDevice => ({
+      site,
+      place,
+      data: join(folder, "devices", place.name),
+      device: null,
+      id: "",
+    })),
+  );
+  return {
+    folder,
+    network,
+    source,
+    sent,
+    devices,
+    start: (device) => startOne(device, programs, source),
+    untilEnrolled,
+    publish: () => publish(options, network, source, sent, folder),
+    feed: (taskId, signal) => feed(network, source, taskId, signal),
+  };
+}
+
+async function startOne(device: WorldDevice, programs: Programs, source: Source): Promise<void> {
+  if (device.device) {
+    device.device.restart();
+    return;
+  }
+  device.device = startDevice({
+    programs,
+    name: device.place.name,
+    data: device.data,
+    sourceUrl: source.url,
+    enrollToken: await enrollTokenOf(source),
+    prefix: insideAs(device.place.namespace, device.place.name),
+  });
+}
+
+async function untilEnrolled(devices: readonly WorldDevice[]): Promise<void> {
+  const giveUpAtMs = performance.now() + enrolLimitMs;
+  for (;;) {
+    for (const each of devices) each.id ||= deviceIdOf(each.data) ?? "";
+    const missing = devices.filter(({ id }) => id === "");
+    if (missing.length === 0) return;
+    const failed = missing.find(({ device }) => device?.program.exitStatus() !== null);
+    if (failed || performance.now() > giveUpAtMs) {
+      const { device, place } = failed ?? missing[0]!;
+      const tail = device ? await logTail(device.program) : "it was not started";
+      throw new Error(`${place.name} did not enrol:\n${tail}`);
+    }
+    await Bun.sleep(100);
+  }
+}
+
+async function publish(
+  options: LabOptions,
+  network: LabNetwork,
+  source: Source,
+  sent: LabPackage,
+  folder: string,
+): Promise<string> {
+  const words = ["publish", sent.path, "--name", sent.name, "--version", sent.version];
+  if (options.web === "source") return source.admin(...words);
+  const content = join(sent.path, "..");
+  const web = await startNginx(network.source, network.sourceAddress, content, join(folder, "nginx"));
+  return source.admin(...words, "--url", `${web.url}/${encodeURIComponent(basename(sent.path))}`);
+}
+
+async function* feed(
+  network: LabNetwork,
+  source: Source,
+  taskId: number,
+  signal: AbortSignal,
+): AsyncGenerator<TaskDetail> {
+  const script = join(import.meta.dir, "feed.ts");
+  const token = join(source.data, "admin.token");
+  const child = Bun.spawn(
+    [...inside(network.source), process.execPath, script, source.url, token, String(taskId), String(pollMs)],
+    { stdin: "ignore", stdout: "pipe", stderr: "inherit", env: cleanEnvironment() },
+  );
+  const stop = () => child.kill();
+  signal.addEventListener("abort", stop);
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for await (const piece of child.stdout) {
+      const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      const last = lines.at(-1);
+      if (last) yield v.parse(taskDetailSchema, JSON.parse(last));
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stop();
+    await child.exited;
+  }
+}

@@ -1,0 +1,71 @@
+/** The table at the end of the demo and of the lab: what each subnet's package cost, and whether it is right. */
+
+export type SubnetOutcome = {
+  readonly subnet: string;
+  readonly representative: string;
+  readonly packageBytes: number;
+  readonly wanBytes: number;
+  readonly lanBytes: number;
+  /** Until the last device was complete; null when one is not. */
+  readonly timeMs: number | null;
+  readonly devices: number;
+  readonly verified: number;
+};
+
+/** Design goal of the whole project: a package crosses the WAN once per subnet. */
+export const wanRatioMax = 1.05;
+
+export const wanRatio = ({ wanBytes, packageBytes }: SubnetOutcome): number => wanBytes / packageBytes;
+
+/** Aligned columns; the first is text, the others numbers, so they end at the right. */
+export function alignTable(rows: readonly (readonly string[])[], textColumns = 1): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) =>
+        column < textColumns ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+      )
+      .join("  ")
+      .trimEnd();
+  const [head, ...body] = rows;
+  return [line(head ?? []), widths.map((width) => "─".repeat(width)).join("  "), ...body.map(line)].join(
+    "\n",
+  );
+}
+
+/** `more` adds columns: a heading and one cell per subnet. */
+export function outcomeTable(
+  outcomes: readonly SubnetOutcome[],
+  more: readonly { readonly heading: string; readonly cells: readonly string[] }[] = [],
+): string {
+  const head = ["subnet", "representative", "WAN ÷ package", "LAN ÷ package", "time", "verified"];
+  const rows = outcomes.map((outcome, index) => [
+    outcome.subnet,
+    outcome.representative,
+    wanRatio(outcome).toFixed(3),
+    (outcome.lanBytes / outcome.packageBytes).toFixed(3),
+    outcome.timeMs === null ? "–" : `${(outcome.timeMs / 1_000).toFixed(1)} s`,
+    `${outcome.verified}/${outcome.devices}`,
+    ...more.map(({ cells }) => cells[index] ?? ""),
+  ]);
+  return alignTable([[...head, ...more.map(({ heading }) => heading)], ...rows], 2);
+}
+
+/** What is wrong with the outcomes, one sentence each; empty when all is well. */
+export function complaints(outcomes: readonly SubnetOutcome[]): string[] {
+  return outcomes.flatMap((outcome) => [
+    ...(outcome.verified === outcome.devices
+      ? []
+      : [
+          `${outcome.subnet}: ${outcome.devices - outcome.verified} of ${outcome.devices} devices have no right copy`,
+        ]),
+    ...(wanRatio(outcome) <= wanRatioMax
+      ? []
+      : [
+          `${outcome.subnet}: the WAN carried ${wanRatio(outcome).toFixed(3)} × the package, more than ${wanRatioMax}`,
+        ]),
+  ]);
+}

@@ -1,0 +1,48 @@
+/**
+ * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: the whole way of a package on this machine alone.
+ *
+ * A real source, real devices (one process each) and real sockets on loopback; every simulated subnet is a multicast
+ * group and port of its own. PATH is a file or a folder; without one, the project's own freshly built peer
+ * executable is distributed. Exit status 0 only when this script itself found every device's copy right and each
+ * subnet's WAN bytes at about one package.
+ */
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { runDemo } from "./demo/demo.ts";
+import { runWithEnding, UsageError } from "./ending.ts";
+
+const upTo =
+  (max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > max) {
+      throw new InvalidArgumentError(`Write a whole number from 1 to ${max}.`);
+    }
+    return value;
+  };
+
+const command = new Command("npm start --")
+  .description("Distributes a package from a source to simulated subnets of devices on this machine.")
+  .argument("[path]", "a file or folder (default: the peer's own executable, built now)")
+  .option("--subnets <n>", "simulated subnets", upTo(8), 2)
+  .option("--devices <n>", "devices per subnet", upTo(32), 4)
+  .option("--keep", "leave everything running until Ctrl-C")
+  .parse();
+
+await runWithEnding(async (ending) => {
+  const options = command.opts();
+  const given = command.args[0];
+  if (given !== undefined && !(await stat(given).catch(() => null))) {
+    throw new UsageError(`Cannot distribute "${given}": there is no such file or folder`);
+  }
+  return runDemo(
+    {
+      path: given === undefined ? null : resolve(given),
+      subnets: options.subnets,
+      devices: options.devices,
+      keep: options.keep === true,
+    },
+    ending,
+  );
+});

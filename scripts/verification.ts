@@ -1,0 +1,54 @@
+/**
+ * Are a device's files the original's? Compares SHA-256 of every file, and that no file is missing or too many.
+ * Independent of the manifest and of what any program claims.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, relative, sep } from "node:path";
+
+/** Relative path with "/" → SHA-256 in hex. */
+export type Digests = ReadonlyMap<string, string>;
+
+export async function digestFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
+  return hash.digest("hex");
+}
+
+/** Digests of a file (by its own name) or of every file below a folder. Empty when nothing is there. */
+export async function digestTree(path: string): Promise<Digests> {
+  const found = await stat(path).catch(() => null);
+  if (!found) return new Map();
+  if (found.isFile()) return new Map([[basename(path), await digestFile(path)]]);
+  const digests = new Map<string, string>();
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue;
+    const file = join(entry.parentPath, entry.name);
+    digests.set(relative(path, file).split(sep).join("/"), await digestFile(file));
+  }
+  return digests;
+}
+
+/** Bytes of a file, or of all files below a folder. */
+export async function sizeOfTree(path: string): Promise<number> {
+  const found = await stat(path);
+  if (found.isFile()) return found.size;
+  let sizeBytes = 0;
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (!entry.isDirectory()) sizeBytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return sizeBytes;
+}
+
+/** Null when `copy` holds exactly the original's files; otherwise what is wrong with it. */
+export async function differenceFrom(original: Digests, copy: string): Promise<string | null> {
+  const copied = await digestTree(copy);
+  if (copied.size === 0) return `nothing at ${copy}`;
+  for (const [path, digest] of original) {
+    if (!copied.has(path)) return `"${path}" is missing in ${copy}`;
+    if (copied.get(path) !== digest) return `"${path}" differs from the original in ${copy}`;
+  }
+  const more = [...copied.keys()].find((path) => !original.has(path));
+  return more === undefined ? null : `"${more}" in ${copy} is not part of the package`;
+}
