@@ -47,6 +47,9 @@ function compileArguments(
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     `--define=FLOCKCAST_VERSION=${JSON.stringify(version)}`,
+    // Else the folder of this checkout stands in the executable, and another checkout gives other bytes.
+    '--define=__dirname="/"',
+    '--define=__filename="/index.js"',
     // For this machine the runtime is the Bun that builds: nothing to fetch.
     ...(native ? [] : [`--target=${target.bunTarget}`]),
     ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
