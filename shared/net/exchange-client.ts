@@ -87,14 +87,18 @@ function ask(
         let length = 0;
         response.on("data", (part: Buffer) => {
           length += part.length;
-          if (length > bytesMax) sent.destroy(new Error("the answer is too long"));
-          else parts.push(part);
+          if (length <= bytesMax) return void parts.push(part);
+          fail("the answer is too long");
+          sent.destroy();
         });
         response.on("end", () => resolve({ kind: "body", bytes: Buffer.concat(parts) }));
         response.on("error", (error) => fail(error.message));
       },
     );
-    sent.on("timeout", () => sent.destroy(new Error(`no answer for ${timeoutMs} ms`)));
+    sent.on("timeout", () => {
+      fail(`no answer for ${timeoutMs} ms`);
+      sent.destroy();
+    });
     sent.on("error", (error) => fail(error.message));
     sent.end(body ?? undefined);
   });

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { ChunkSet } from "../core/chunkset.ts";
+import { createExchangeClient, type ExchangeClient } from "./exchange-client.ts";
+import { Exchange } from "./exchange.ts";
+
+const device = "00000000000000aa";
+const asker = "00000000000000bb";
+const session = "0123456789abcdef";
+const key = randomBytes(16);
+const chunks = [randomBytes(300_000), randomBytes(300_000), randomBytes(1_000)];
+
+let exchange: Exchange;
+let client: ExchangeClient;
+let verified: ChunkSet;
+const to = () => ({ address: "127.0.0.1", lanPort: exchange.port });
+
+beforeEach(() => {
+  exchange = new Exchange({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
+  verified = ChunkSet.fromRanges(3, [0, 2])!;
+  exchange.offer(session, {
+    key,
+    verified,
+    readChunk: async (chunk) => chunks[chunk]!,
+    onPoll: (poll, address) => [{ device: poll.device, address, lanPort: 77 }],
+  });
+  client = createExchangeClient(session, key);
+});
+afterEach(async () => {
+  client.close();
+  await exchange.close();
+});
+
+describe("the LAN exchange", () => {
+  test("hands over verified chunks as they are, and only those", async () => {
+    expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
+    const answer = await client.chunk(to(), 0, 300_000);
+    expect(answer.kind === "chunk" && Buffer.compare(answer.bytes, chunks[0]!)).toBe(0);
+    expect(await client.chunk(to(), 2, 1_000)).toEqual({ kind: "lacks" });
+    expect(exchange.counters).toMatchObject({ chunksSent: 2, bytesSent: 600_000, refused: 1 });
+  });
+
+  test("a poll tells what both hold, and who else takes part", async () => {
+    const answer = await client.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [2, 1] });
+    expect(answer).toEqual({
+      device,
+      heldRanges: [0, 2],
+      load: 0,
+      peers: [{ device: asker, address: "127.0.0.1", lanPort: 77 }],
+    });
+  });
+
+  test("whoever lacks the package's key gets nothing, and what he says is not believed", async () => {
+    const stranger = createExchangeClient(session, randomBytes(16));
+    expect(await stranger.chunk(to(), 0, 300_000)).toEqual({ kind: "failed", reason: "answered 403" });
+    expect(await stranger.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [] })).toBeNull();
+    stranger.close();
+  });
+
+  test("a server that answers bytes of another key, or too many, is found out", async () => {
+    const liar = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(randomBytes(1_028)) });
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: liar.port! }, 2, 1_000)).toEqual({
+      kind: "wrong",
+    });
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: liar.port! }, 2, 10)).toEqual({
+      kind: "failed",
+      reason: "the answer is too long",
+    });
+    expect(
+      await client.poll(
+        { address: "127.0.0.1", lanPort: liar.port! },
+        { device: asker, lanPort: 1, heldRanges: [] },
+      ),
+    ).toBeNull();
+    await liar.stop(true);
+  });
+
+  test("a device that is gone is a failure, not an exception", async () => {
+    const port = exchange.port;
+    await exchange.close();
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: port }, 0, 300_000)).toMatchObject({
+      kind: "failed",
+    });
+  });
+
+  test("junk requests are refused and counted", async () => {
+    const base = `http://127.0.0.1:${exchange.port}`;
+    const statuses = await Promise.all([
+      fetch(`${base}/`),
+      fetch(`${base}/exchange/${session}/chunk/99999999999`),
+      fetch(`${base}/exchange/${session}/chunk/0`),
+      fetch(`${base}/exchange/${session}/poll`, { method: "POST", body: randomBytes(500) }),
+      fetch(`${base}/exchange/ffffffffffffffff/chunk/0`),
+      fetch(`${base}/exchange/${session}/poll`),
+    ]).then((responses) => responses.map((response) => response.status));
+    expect(statuses).toEqual([404, 404, 403, 403, 404, 405]);
+    expect(exchange.counters.refused).toBe(6);
+  });
+});
