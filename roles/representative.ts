@@ -113,7 +113,7 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
     },
     onState: (reason) => {
       account.note = reason;
-      context.log.warn({ packageId: store.id, reason }, "download");
+      context.log.info({ packageId: store.id, reason }, "download");
       duty.onChange();
     },
     rateBps: () => setting().wanRateBps,

@@ -174,6 +174,8 @@ export class Session {
       );
       this.step({ type: "Stalled", stalledMs: lateMs });
     } else this.step({ type: "TimeCame" });
+    // What a representative sends goes on after its own copy is complete.
+    if (this.member.role === "representative") this.#hooks.onChange();
   }
 
   #symbol(symbol: ReceivedSymbol): void {

@@ -261,6 +261,7 @@ export class TaskRunner {
     this.#storedElsewhere.cast += session.representative.castBytes;
     if (this.store) this.#options.holdings.listenToPolls(this.store.id, null);
     session.close(reason);
+    if (this.store?.isOpen) this.save();
     this.#letGo?.();
     this.#letGo = null;
   }

@@ -131,6 +131,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   obtain(member, state, nowMs);
   answerNeeds(member, state, nowMs);
   sayEnd(member, state, nowMs);
+  if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
   if (finish(member, state, nowMs)) return;
   if (nowMs < state.announceAtMs) return;
   state.announceAtMs = nowMs + timing.announceEveryMs;
@@ -179,7 +180,10 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
 function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
   if (!member.isDone) return false;
   const isQuiet =
-    state.plan.isQuiet && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
+    state.plan.isQuiet &&
+    !member.hasCast() &&
+    state.needs.firstAtMs === null &&
+    nowMs >= state.busyAtMs + timing.quietMs;
   if (state.phase !== "serving") {
     const { useMulticast } = member.config.setting();
     const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;

@@ -198,6 +198,13 @@ export class Member {
     return this.holders.next(this.config.held, nowMs, this.state.role === "peer" ? spread : 0);
   }
 
+  /** Is there something to multicast, once the start delay is over? */
+  hasCast(): boolean {
+    const { state } = this;
+    if (state.role !== "representative" || !this.config.setting().useMulticast) return false;
+    return state.plan.hasNext((chunk) => this.roster.misses(chunk));
+  }
+
   /** The next thing to multicast; null: wait for the next Cast. */
   nextCast(nowMs: number): ReturnType<SendPlan["next"]> {
     const state = this.state;

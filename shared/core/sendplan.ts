@@ -48,12 +48,27 @@ export class SendPlan {
       this.#recast.delete(chunk);
       return { kind: "chunk", chunk };
     }
-    for (let chunk = this.#done.nextMissing(0); chunk >= 0; chunk = this.#done.nextMissing(chunk + 1)) {
-      if (!this.#held.has(chunk) || !isMissed(chunk)) continue;
-      this.#done.add(chunk);
-      return { kind: "chunk", chunk };
-    }
-    return null;
+    const chunk = this.#nextUnsent(isMissed);
+    if (chunk < 0) return null;
+    this.#done.add(chunk);
+    return { kind: "chunk", chunk };
+  }
+
+  #nextUnsent(isMissed: (chunk: number) => boolean): number {
+    let chunk = this.#done.nextMissing(0);
+    while (chunk >= 0 && !(this.#held.has(chunk) && isMissed(chunk)))
+      chunk = this.#done.nextMissing(chunk + 1);
+    return chunk;
+  }
+
+  /** Is there something to send now? */
+  hasNext(isMissed: (chunk: number) => boolean): boolean {
+    const isHeld = (chunk: number): boolean => this.#held.has(chunk);
+    return (
+      [...this.#repairs.keys()].some(isHeld) ||
+      [...this.#recast].some(isHeld) ||
+      this.#nextUnsent(isMissed) >= 0
+    );
   }
 
   answer(needs: NeedAnswer): void {

@@ -21,6 +21,17 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
+    "seed %d: a download that is over before the start delay is still multicast, after it",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 1 });
+      subnet.start();
+      expect(subnet.run(30_000)).toBe(true);
+      expect(subnet.symbolsSent).toBe(400);
+      expect(subnet.devices.filter((device) => device.from.multicast === 40)).toHaveLength(4);
+    },
+  );
+
+  test.each(seeds)(
     "seed %d: 5 %% loss is mended by repair symbols, and the LAN carries little more",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 8, loss: 0.05 });
