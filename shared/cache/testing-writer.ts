@@ -2,8 +2,9 @@
  * A process for the kill test: writes the chunks its ledger lacks, slowly enough to be killed anywhere, and completes.
  * Arguments: data folder, JSON of the signed manifest in base64, JSON of the package's files.
  */
+import { seededBytes } from "../package/testing.ts";
 import { openCache } from "./distribution-cache.ts";
-import { cacheOptions, seededBytes } from "./testing.ts";
+import { cacheOptions } from "./testing.ts";
 
 const [dir = "", envelope = "{}", seed = "1"] = process.argv.slice(2);
 const fields = JSON.parse(envelope) as Record<"manifest" | "signature" | "publisherKey", string>;

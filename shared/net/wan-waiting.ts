@@ -1,0 +1,59 @@
+/** How long a download waits: after a failure, and between reads so that it keeps its rate. */
+import { setTimeout as delay } from "node:timers/promises";
+
+const backoffMsMax = 60_000;
+/** Web sites under maintenance ask for an hour at times; a longer wait is a matter for the schedule, not for us. */
+const retryAfterMsMax = 3_600_000;
+/** A rate that is changed meanwhile takes effect within this time. */
+const paceSliceMs = 250;
+
+/** Doubles with every failure in a row (1, 2, …) up to a minute; half of it is random, so that devices spread out. */
+export function backoffMs(failures: number, baseMs: number, random: () => number): number {
+  const longest = Math.min(backoffMsMax, baseMs * 2 ** Math.min(30, failures - 1));
+  return Math.round(longest * (0.5 + random() / 2));
+}
+
+/** RFC 9110 §10.2.3: seconds or a date. Null for anything else. */
+export function parseRetryAfterMs(header: string | null, nowMs: number): number | null {
+  if (header === null) return null;
+  const seconds = /^\s*(\d{1,9})\s*$/.exec(header);
+  // Date.parse takes far more than dates as HTTP writes them ("-5", "2020").
+  const atMs = /^\s*[A-Za-z]{3,9},? /.test(header) ? Date.parse(header) : Number.NaN;
+  const askedMs = seconds ? Number(seconds[1]) * 1_000 : atMs - nowMs;
+  return Number.isFinite(askedMs) ? Math.min(retryAfterMsMax, Math.max(0, askedMs)) : null;
+}
+
+/** Rejects with the signal's reason when it is aborted. */
+export async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await delay(ms, undefined, { signal });
+}
+
+export const shownWait = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`;
+
+/** Keeps an average rate by waiting after each read; an idle time earns at most a quarter of a second. */
+export class WanPace {
+  readonly #rateBps: () => number | null;
+  readonly #nowMs: () => number;
+  #freeAtMs = 0;
+
+  constructor(rateBps: () => number | null, nowMs: () => number) {
+    this.#rateBps = rateBps;
+    this.#nowMs = nowMs;
+  }
+
+  async spend(bytes: number, signal: AbortSignal): Promise<void> {
+    let owedBits = bytes * 8;
+    for (let rate = this.#rateBps(); rate !== null && owedBits > 0; rate = this.#rateBps()) {
+      const nowMs = this.#nowMs();
+      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - paceSliceMs);
+      const sliceMs = Math.min((owedBits / rate) * 1_000, paceSliceMs);
+      owedBits -= (sliceMs * rate) / 1_000;
+      this.#freeAtMs += sliceMs;
+      // Nothing but rounding is left of it.
+      if (owedBits < 1) owedBits = 0;
+      if (this.#freeAtMs > nowMs) await sleepMs(this.#freeAtMs - nowMs, signal);
+    }
+  }
+}

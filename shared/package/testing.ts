@@ -1,0 +1,83 @@
+/** Packages for tests: bytes made from a seed, a manifest over them, and a publisher's key that signs it. */
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chunkLength, encodeManifest, packageId, type Manifest, type ManifestOrigin } from "./manifest.ts";
+import { signed, type PublisherKey, type SignedManifest } from "./signing.ts";
+
+/** Every byte a function of seed and place, so that two processes make the same package. */
+export function seededBytes(sizeBytes: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  let state = (seed * 2_654_435_761 + 1) >>> 0;
+  for (let at = 0; at < sizeBytes; at++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
+}
+
+export function testKey(): PublisherKey {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  return {
+    privateKey,
+    publicKey: new Uint8Array(Buffer.from(publicKey.export({ format: "jwk" }).x!, "base64url")),
+  };
+}
+
+export type TestPackage = {
+  readonly manifest: Manifest;
+  readonly id: string;
+  readonly signed: SignedManifest;
+  readonly stream: Uint8Array;
+  chunk(index: number): Uint8Array;
+};
+
+export function testPackage(
+  key: PublisherKey,
+  options: {
+    readonly name?: string;
+    readonly version?: string;
+    /** Path → size. */
+    readonly files: Readonly<Record<string, number>>;
+    readonly chunkSizeBytes?: number;
+    readonly origin?: ManifestOrigin;
+    readonly seed?: number;
+  },
+): TestPackage {
+  const chunkSizeBytes = options.chunkSizeBytes ?? 1_024;
+  const paths = Object.keys(options.files).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const files = paths.map((path) => ({ path, sizeBytes: options.files[path]!, mode: 0o644 }) as const);
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const stream = seededBytes(sizeBytes, options.seed ?? 1);
+  const digests = Array.from({ length: Math.ceil(sizeBytes / chunkSizeBytes) }, (_, index) =>
+    createHash("sha256")
+      .update(stream.subarray(index * chunkSizeBytes, (index + 1) * chunkSizeBytes))
+      .digest(),
+  );
+  const manifest: Manifest = {
+    format: 1,
+    name: options.name ?? "tool",
+    version: options.version ?? "1.0",
+    files,
+    sizeBytes,
+    chunkSizeBytes,
+    chunkDigests: new Uint8Array(Buffer.concat(digests)),
+    origin: options.origin ?? { kind: "source" },
+  };
+  const bytes = encodeManifest(manifest);
+  return {
+    manifest,
+    id: packageId(bytes),
+    signed: signed(bytes, key),
+    stream,
+    chunk: (index) =>
+      stream.slice(index * chunkSizeBytes, index * chunkSizeBytes + chunkLength(manifest, index)),
+  };
+}
+
+/** A folder of its own and what removes it. */
+export function temporaryFolder(name: string): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), `flockcast-${name}-`));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
