@@ -243,6 +243,8 @@ async function contentResponse(
   if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
   c.env.allowIdle(contentIdleSeconds);
   const subnetId = c.var.caller === "device" ? (c.var.device.subnet?.id ?? "") : null;
+  // Read in pieces instead of handing the file over: the account shall hold what left, also when the reader goes away
+  // halfway. The price: Bun sends such a body in chunked coding, without Content-Length (HEAD has it).
   const stream = context.content.read(id, start, end, (bytes) => {
     if (subnetId === null) return;
     context.wan.count(id, subnetId, bytes);

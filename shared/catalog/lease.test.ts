@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import {
+  leaseDurationMs,
+  leaseFailedMs,
+  noLease,
+  releaseLease,
+  requestLease,
+  type LeaseState,
+} from "./lease.ts";
+
+const at = { address: "10.0.0.5", lanPort: 7400 };
+
+/** Replays a story against one lease. */
+function story(deviceCount = 5) {
+  let state: LeaseState = noLease;
+  return {
+    ask(device: string, nowMs: number, term = 1) {
+      const { next, result } = requestLease(state, device, { ...at, term }, nowMs);
+      state = next;
+      return result;
+    },
+    release(device: string, nowMs: number, failure: string | null = null) {
+      const { next, result } = releaseLease(state, device, failure, deviceCount, nowMs);
+      state = next;
+      return result;
+    },
+  };
+}
+
+describe("lease", () => {
+  test("one device holds it; another one is told who", () => {
+    const lease = story();
+    expect(lease.ask("a", 0)).toEqual({ result: "granted", expiresInMs: leaseDurationMs, term: 1 });
+    expect(lease.ask("b", 1_000, 9)).toEqual({
+      result: "refused",
+      holder: { deviceId: "a", ...at, term: 1 },
+      retryAfterMs: leaseDurationMs - 1_000,
+    });
+  });
+
+  test("asking again renews it, and a higher term stays", () => {
+    const lease = story();
+    lease.ask("a", 0);
+    expect(lease.ask("a", 10_000, 4)).toMatchObject({ result: "granted", term: 4 });
+    expect(lease.ask("a", 11_000, 2)).toMatchObject({ result: "granted", term: 4 });
+    expect(lease.ask("b", 20_000).result).toBe("refused");
+  });
+
+  test("one that expired or was released may be taken", () => {
+    const lease = story();
+    lease.ask("a", 0);
+    expect(lease.ask("b", leaseDurationMs).result).toBe("granted");
+    expect(lease.release("b", leaseDurationMs + 1)).toBe("released");
+    expect(lease.ask("c", leaseDurationMs + 2).result).toBe("granted");
+  });
+
+  test("who does not hold it releases nothing", () => {
+    const lease = story();
+    lease.ask("a", 0);
+    expect(lease.release("b", 1, "no route")).toBe("not-held");
+    expect(lease.ask("b", 2).result).toBe("refused");
+  });
+
+  test("after three devices failed nobody gets it for five minutes", () => {
+    const lease = story();
+    for (const [index, device] of ["a", "a", "b"].entries()) {
+      expect(lease.ask(device, index).result).toBe("granted");
+      lease.release(device, index, "404 Not Found");
+    }
+    expect(lease.ask("c", 10).result).toBe("granted");
+    lease.release("c", 11, "404 Not Found");
+    expect(lease.ask("d", 12)).toMatchObject({
+      result: "failed",
+      reason: expect.stringContaining("404 Not Found"),
+      retryAfterMs: leaseFailedMs - 1,
+    });
+    expect(lease.ask("d", 11 + leaseFailedMs).result).toBe("granted");
+    lease.release("d", 12 + leaseFailedMs, "404 Not Found");
+    expect(lease.ask("a", 13 + leaseFailedMs).result).toBe("granted");
+  });
+
+  test("where there are only two devices, two failures are enough", () => {
+    const lease = story(2);
+    for (const device of ["a", "b"]) {
+      expect(lease.ask(device, 0).result).toBe("granted");
+      lease.release(device, 0, "stalled");
+    }
+    expect(lease.ask("a", 1).result).toBe("failed");
+  });
+});
