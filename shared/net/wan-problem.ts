@@ -35,7 +35,7 @@ export function connectionProblem(error: unknown, url: string): WanProblem {
   if (certificateCode.test(code)) {
     return new WanProblem(
       "final",
-      `the certificate of ${where} is not trusted (${code}): install its authority on this device or correct the web site`,
+      `the certificate of ${where} is not trusted (${code}): name its authority's PEM file in NODE_EXTRA_CA_CERTS of the agent, or correct the web site`,
       null,
       error,
     );

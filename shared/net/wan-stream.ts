@@ -15,6 +15,7 @@ const endMs = 1_000;
 
 export type WanRequest = {
   readonly location: WanLocation;
+  /** These two are for the origin of `location.url` and go nowhere else. */
   readonly headers: Readonly<Record<string, string>>;
   readonly ca: string | undefined;
   readonly validator: WanValidator | null;
@@ -128,7 +129,7 @@ async function follow(
         signal: abort.signal,
         // Bun's own limit is five minutes; ours is stallMs.
         timeout: false,
-        ...(request.ca !== undefined && { tls: { ca: request.ca } }),
+        ...(atHome && request.ca !== undefined && { tls: { ca: request.ca } }),
       }),
       url,
       request.stallMs,

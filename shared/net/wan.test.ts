@@ -614,10 +614,13 @@ describe("a forward proxy", () => {
     cleanups.push(() => server.stop(true));
     const { url: through, lines } = await proxy();
     environment({ HTTPS_PROXY: through, NO_PROXY: "" });
-    const from = atUrl(`https://localhost:${server.port}/x`);
-    expect(reasonOf(await download(from))).toContain("certificate");
-    const run = await download(from, { ca: await Bun.file(cert).text() });
-    expect(run.outcome.kind).toBe("done");
+    const contentUrl = `https://localhost:${server.port}/x`;
+    const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
+    expect(reasonOf(await download(from, { contentUrl }))).toContain("certificate");
+    const ca = await Bun.file(cert).text();
+    expect((await download(from, { contentUrl, ca })).outcome.kind).toBe("done");
+    // The source's authority says nothing about other web sites.
+    expect(reasonOf(await download(atUrl(contentUrl), { ca }))).toContain("NODE_EXTRA_CA_CERTS");
     expect(lines.every((line) => line === `CONNECT localhost:${server.port} HTTP/1.1`)).toBe(true);
   });
 });

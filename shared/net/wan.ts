@@ -20,7 +20,7 @@ export type WanDownloadOptions = {
   readonly contentUrl: string | null;
   /** Only for `contentUrl`; never sent to another origin, nor after a redirect to one. */
   readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the authority that signed the site's certificate, instead of the system's. */
+  /** PEM of the authority of `contentUrl`, like `headers` for its origin only: other sites keep the usual ones. */
   readonly ca?: string | undefined;
   /** The next missing run; asked again after each request and each interruption. Null: nothing is missing. */
   readonly nextRun: () => WanRun | null;
@@ -245,8 +245,9 @@ class WanDownload {
     this.close();
     const stream = await openWanStream({
       location,
-      headers: options.manifest.origin.kind === "source" ? options.headers : {},
-      ca: options.ca,
+      ...(options.manifest.origin.kind === "source"
+        ? { headers: options.headers, ca: options.ca }
+        : { headers: {}, ca: undefined }),
       validator: this.#validators.get(location.url) ?? null,
       useRange: !this.#ignoresRange.has(origin),
       useIfRange: this.#useIfRange,
