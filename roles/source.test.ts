@@ -1,0 +1,293 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAgentClient, enrollDevice } from "../shared/control/client.ts";
+import type { Progress, TaskDetail } from "../shared/control/schema.ts";
+import { inventoryOf } from "../shared/control/server/app-fixture.ts";
+import { version } from "../shared/version.ts";
+
+const program = join(import.meta.dir, "source.ts");
+let folder: string;
+let serving: Bun.Subprocess<"ignore", "pipe", "pipe">;
+let environment: Record<string, string | undefined>;
+
+type Ended = { status: number | null; out: string; error: string };
+function spawn(words: readonly string[], more: Record<string, string | undefined> = {}) {
+  return Bun.spawn([process.execPath, program, ...words], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...environment, ...more },
+  });
+}
+async function ended(child: ReturnType<typeof spawn>): Promise<Ended> {
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { status: await child.exited, out: out.trim(), error: error.trim() };
+}
+const run = (...words: string[]): Promise<Ended> => ended(spawn(words));
+
+async function urlIn(dataDir: string): Promise<string> {
+  for (let tries = 0; tries < 500; tries++) {
+    const text = await readFile(join(dataDir, "source.url"), "utf8").catch(() => "");
+    if (text.endsWith("\n")) return text.trim();
+    await Bun.sleep(20);
+  }
+  throw new Error("the source did not start within 10 s");
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "flockcast-source-cli-"));
+  const { FLOCKCAST_LOG: _level, ...own } = process.env;
+  environment = own;
+  const dataDir = join(folder, "data");
+  serving = spawn(["serve", "--data", dataDir, "--listen", "127.0.0.1:0"]);
+  environment["FLOCKCAST_SOURCE"] = await urlIn(dataDir);
+  environment["FLOCKCAST_TOKEN"] = await readFile(join(dataDir, "admin.token"), "utf8");
+  environment["FLOCKCAST_PUBLISHER_KEY"] = join(folder, "keys", "publisher.key");
+});
+afterAll(async () => {
+  serving.kill("SIGTERM");
+  const { status, out, error } = await ended(serving);
+  await rm(folder, { recursive: true });
+  expect([status, out]).toEqual([0, ""]);
+  const lines = error.split("\n").map((line) => JSON.parse(line) as { msg: string; url?: string });
+  expect(lines[0]).toMatchObject({ msg: "listening", url: environment["FLOCKCAST_SOURCE"]! });
+  expect(lines.at(-1)).toMatchObject({ msg: "stopped" });
+});
+
+describe("publish", () => {
+  test("prints the id alone; the same again prints the same; other content of that version is refused", async () => {
+    const path = join(folder, "tool.bin");
+    await writeFile(path, "the first content");
+    const words = ["publish", path, "--name", "tool", "--version", "1"];
+    const first = await run(...words);
+    expect(first).toEqual({ status: 0, out: expect.stringMatching(/^[0-9a-f]{64}$/), error: "" });
+    expect(await run(...words)).toEqual(first);
+    await writeFile(path, "other content");
+    const other = await run(...words);
+    expect(other).toEqual({
+      status: 1,
+      out: "",
+      error: expect.stringContaining("choose another version"),
+    });
+    expect(other.error.split("\n")).toHaveLength(1);
+    const foreign = await run(...words.slice(0, -1), "2", "--key", join(folder, "other.key"));
+    expect(foreign).toMatchObject({ status: 1, out: "", error: expect.stringContaining("--key") });
+  });
+
+  test("takes a folder, and a URL that stays where it is", async () => {
+    const files = join(folder, "files");
+    await mkdir(join(files, "sub"), { recursive: true });
+    await writeFile(join(files, "setup.sh"), "echo done");
+    await writeFile(join(files, "sub", "data.bin"), new Uint8Array(1_500_000));
+    const asFolder = await run("publish", files, "--name", "folder", "--version", "1");
+    expect(asFolder).toMatchObject({ status: 0, error: "" });
+    const site = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("from the web site"),
+    });
+    const url = `${site.url.origin}/setup.exe`;
+    const asUrl = await run("publish", url, "--name", "web", "--version", "1");
+    const local = await run(
+      "publish",
+      files,
+      "--name",
+      "mirrored",
+      "--version",
+      "1",
+      "--url",
+      `${url}/files/`,
+    );
+    await site.stop(true);
+    expect(asUrl).toMatchObject({ status: 0, error: "" });
+    expect(local).toMatchObject({ status: 0, error: "" });
+    const list = await run("package", "list", "--json");
+    const packages = JSON.parse(list.out) as {
+      id: string;
+      url: string | null;
+      state: string;
+      fileCount: number;
+    }[];
+    const byId = new Map(packages.map((one) => [one.id, one]));
+    expect(byId.get(asFolder.out)).toMatchObject({ url: null, state: "ready", fileCount: 2 });
+    expect(byId.get(asUrl.out)).toMatchObject({ url, state: "ready", fileCount: 1 });
+    expect(byId.get(local.out)).toMatchObject({ url: `${url}/files/`, state: "ready", fileCount: 2 });
+  });
+});
+
+describe("a wrong command line", () => {
+  test.each([
+    [["publish", "x"], 2, "--name"],
+    [["frob"], 2, "unknown command"],
+    [["publish", "/no/such/file", "--name", "a", "--version", "1"], 1, "/no/such/file"],
+    [["publish", "ftp://x/y", "--name", "a", "--version", "1"], 1, "ftp:"],
+    [["task", "watch", "seven"], 2, '"seven" is no task id'],
+    [["task", "show", "99"], 1, "No task 99"],
+    [["task", "create", "nothing", "--action", "pre-cache"], 1, 'No package "nothing"'],
+    [["task", "create", "tool", "--action", "erase"], 2, "erase"],
+    [["task", "create", "tool", "--action", "run"], 2, "--command"],
+    [["task", "create", "tool", "--action", "pre-cache", "--target", "everyone"], 2, "everyone"],
+    [["task", "create", "tool", "--action", "pre-cache", "--start", "soon"], 2, '"soon" is no time'],
+    [["setting", "show", "none-such"], 1, "none-such"],
+    [["setting", "set", "default", "speed=9"], 2, "speed=9"],
+    [["setting", "set", "default", "lanRate=fast"], 2, "fast"],
+    [["setting", "set", "a/b", "lanRate=9mbit"], 2, "a/b"],
+    [["task", "list", "--source", "here"], 2, '"here" is not the URL'],
+    [["task", "list", "--source", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1"],
+    [["task", "list", "--token-file", "/no/such/token"], 1, "/no/such/token"],
+    [["serve", "--data", "/dev/null/x", "--listen", "127.0.0.1:0"], 1, "/dev/null/x"],
+    [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is no HOST:PORT'],
+    [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c"], 2, "--tls-key"],
+    [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 1, '"c"'],
+  ] as [string[], number, string][])("%p ends with %p and says %p", async (words, status, says) => {
+    const answer = await run(...words);
+    expect(answer).toEqual({ status, out: "", error: expect.stringContaining(says) });
+    expect(answer.error.split("\n")).toHaveLength(1);
+  });
+
+  test("a port in use is named, with what to do", async () => {
+    const { host } = new URL(environment["FLOCKCAST_SOURCE"]!);
+    const answer = await run("serve", "--data", join(folder, "second"), "--listen", host);
+    expect(answer).toMatchObject({
+      status: 1,
+      out: "",
+      error: expect.stringContaining("another program uses"),
+    });
+  });
+
+  test("a folder that another source uses is refused", async () => {
+    const answer = await run("serve", "--data", join(folder, "data"), "--listen", "127.0.0.1:0");
+    expect(answer).toMatchObject({
+      status: 1,
+      out: "",
+      error: expect.stringContaining("another source is running"),
+    });
+  });
+});
+
+test("--version says the project's version", async () => {
+  expect(await run("--version")).toEqual({ status: 0, out: version, error: "" });
+});
+
+test("settings are made from default, changed and shown", async () => {
+  expect((await run("setting", "set", "slow", "wanRate=8mbit", "sessionStartDelay=5s")).status).toBe(0);
+  expect((await run("setting", "set", "slow", "useMulticast=false")).status).toBe(0);
+  const shown = await run("setting", "show", "slow");
+  expect(shown.out).toContain("# slow, version 2");
+  for (const line of ["useMulticast=false", "wanRate=8mbit", "sessionStartDelay=5s", "lanRate=200mbit"]) {
+    expect(shown.out).toContain(line);
+  }
+  expect((await run("setting", "list")).out).toContain(
+    "useMulticast=false sessionStartDelay=5s wanRate=8mbit",
+  );
+});
+
+async function agent(hostname: string) {
+  const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
+  const token = await readFile(join(folder, "data", "enroll.token"), "utf8");
+  const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
+  const { credential } = await enrollDevice(sourceUrl, request);
+  const client = createAgentClient({ sourceUrl, credential });
+  await client.checkIn(inventoryOf(hostname, "127.0.0.1", ["watched"]));
+  const report = (taskId: number, more: Partial<Progress>): Promise<void> =>
+    client.progress([
+      {
+        taskId,
+        state: "receiving",
+        role: "peer",
+        term: 1,
+        bytesTotal: 100,
+        bytesVerified: 0,
+        from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+        wanBytesFetched: 0,
+        lanBytesSent: 0,
+        rateBps: 0,
+        reason: "receives",
+        command: null,
+        ...more,
+      },
+    ]);
+  return { report };
+}
+
+test("task watch follows devices to the end: 0 when all are complete, 1 with the failed and why", async () => {
+  const path = join(folder, "watched.bin");
+  await writeFile(path, new Uint8Array(100));
+  await run("publish", path, "--name", "watched", "--version", "1");
+  const [one, two] = [await agent("desk-1"), await agent("desk-2")];
+  const create = ["task", "create", "watched", "--action", "pre-cache", "--target", "group:watched"];
+  const created = await run(...create);
+  expect(created).toEqual({ status: 0, out: expect.stringMatching(/^\d+$/), error: "" });
+  const taskId = Number(created.out);
+
+  const watching = ended(spawn(["task", "watch", created.out]));
+  await one.report(taskId, { bytesVerified: 50 });
+  await Bun.sleep(1_200);
+  await one.report(taskId, { state: "complete", bytesVerified: 100 });
+  await two.report(taskId, { state: "complete", bytesVerified: 100 });
+  const watched = await watching;
+  expect(watched).toMatchObject({ status: 0, error: "" });
+  expect(watched.out).toContain("127.0.0.0/24");
+  expect(watched.out).toContain(`task ${taskId}: all 2 devices complete`);
+
+  await two.report(taskId, { state: "failed", reason: "The disk is full" });
+  const failed = await run("task", "watch", created.out);
+  expect([failed.status, failed.error]).toEqual([1, `error: Task ${taskId}: 1 of 2 devices failed`]);
+  expect(failed.out).toMatch(/failed [0-9a-f]{16} desk-2: The disk is full/);
+
+  const shown = JSON.parse((await run("task", "show", created.out, "--json")).out) as TaskDetail;
+  expect(shown.deviceList.map((device) => [device.hostname, device.state, device.reason])).toEqual([
+    ["desk-1", "complete", "receives"],
+    ["desk-2", "failed", "The disk is full"],
+  ]);
+  expect((await run("subnet", "list")).out).toContain("127.0.0.0/24");
+  expect((await run("device", "list")).out).toContain("desk-2");
+  expect((await run("task", "cancel", created.out)).status).toBe(0);
+  expect((await run("task", "list")).out).toContain("cancelled");
+});
+
+test("Ctrl-C ends task watch with 130", async () => {
+  const path = join(folder, "endless.bin");
+  await writeFile(path, "x");
+  await run("publish", path, "--name", "endless", "--version", "1");
+  const created = await run("task", "create", "endless", "--action", "pre-cache", "--target", "group:nobody");
+  const child = spawn(["task", "watch", created.out]);
+  await Bun.sleep(1_500);
+  child.kill("SIGINT");
+  expect((await ended(child)).status).toBe(130);
+});
+
+test("a source that is killed during an upload starts clean, and the publish can be repeated", async () => {
+  const dataDir = join(folder, "killed");
+  const serve = ["serve", "--data", dataDir, "--listen", "127.0.0.1:0"];
+  const first = spawn(serve);
+  const url = await urlIn(dataDir);
+  const token = await readFile(join(dataDir, "admin.token"), "utf8");
+  const large = join(folder, "large.bin");
+  await writeFile(large, new Uint8Array(200 * 1_048_576));
+  const words = ["publish", large, "--name", "large", "--version", "1"];
+  const publishing = spawn(words, { FLOCKCAST_SOURCE: url, FLOCKCAST_TOKEN: token });
+  const uploads = new Bun.Glob("packages/*/uploading-*");
+  for (let tries = 0; tries < 1_000; tries++) {
+    if ((await Array.fromAsync(uploads.scan(dataDir)).catch(() => [])).length > 0) break;
+    await Bun.sleep(5);
+  }
+  first.kill("SIGKILL");
+  await first.exited;
+  const broken = await ended(publishing);
+  expect(broken).toMatchObject({ status: 1, out: "" });
+  await rm(join(dataDir, "source.url"));
+  const second = spawn(serve);
+  const environmentNow = { FLOCKCAST_SOURCE: await urlIn(dataDir), FLOCKCAST_TOKEN: token };
+  expect(await Array.fromAsync(uploads.scan(dataDir))).toEqual([]);
+  expect((await ended(spawn(["package", "list"], environmentNow))).out).toContain("uploading");
+  expect((await ended(spawn(words, environmentNow))).status).toBe(0);
+  expect((await ended(spawn(["package", "list"], environmentNow))).out).toContain("ready");
+  second.kill("SIGTERM");
+  expect(await second.exited).toBe(0);
+}, 30_000);
