@@ -1,7 +1,13 @@
 /** What devices ask of the source: enrolment, check-in, the wake stream, leases and progress reports. */
 import { Hono } from "hono";
-import { noLease, releaseLease, requestLease } from "../../catalog/index.ts";
-import type { DeviceRecord } from "../../catalog/index.ts";
+import {
+  isTargeted,
+  noLease,
+  releaseLease,
+  requestLease,
+  type DeviceRecord,
+  type TaskRecord,
+} from "../../catalog/index.ts";
 import { canonicalAddress, subnetIdentity } from "../../net/subnet.ts";
 import {
   checkInRequestSchema,
@@ -139,18 +145,17 @@ async function takesPart(
   { catalog }: SourceContext,
   device: DeviceRecord,
   request: { taskId: number; subnetId: string },
-): Promise<number> {
+): Promise<TaskRecord> {
   const task = await taskById(catalog, request.taskId);
   if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
   if (device.subnet?.id !== request.subnetId) {
     const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
-  const devices = targetedDevices(task, await catalog.devices.list());
-  if (!devices.some((one) => one.id === device.id)) {
+  if (!isTargeted(task.target, device)) {
     throw new ApiError(409, `Task ${task.id} is not for this device any more`, "check in again");
   }
-  return devices.filter((one) => one.subnet?.id === request.subnetId).length;
+  return task;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -187,7 +192,9 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseReleaseSchema),
     async (c) => {
       const { taskId, subnetId, failure } = c.req.valid("json");
-      const devices = await takesPart(context, c.var.device, { taskId, subnetId });
+      const task = await takesPart(context, c.var.device, { taskId, subnetId });
+      const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
+      const devices = all.filter((one) => one.subnet?.id === subnetId).length;
       await catalog.leases.update(taskId, subnetId, (state) =>
         releaseLease(state ?? noLease, c.var.device.id, failure, devices, nowMs()),
       );

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+test("the log is JSON lines on standard error, secrets left out, also at the very end of a program", async () => {
+  const script = `
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "log.ts"))};
+    const log = createLogger("peer", "info");
+    log.debug("not shown");
+    log.warn({ credential: "secret", device: "d1" }, "last words");
+    process.exit(3);`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "pipe" });
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  expect([await child.exited, out]).toEqual([3, ""]);
+  expect(JSON.parse(error)).toMatchObject({
+    level: "warn",
+    name: "peer",
+    msg: "last words",
+    device: "d1",
+    credential: "…",
+  });
+});
