@@ -8,47 +8,62 @@ export type Ending = {
   readonly later: (what: string, step: () => Promise<void> | void) => void;
   /** Aborted by Ctrl-C or a termination signal; its reason is the signal's name. */
   readonly interrupted: AbortSignal;
+  /** Waits for Ctrl-C as the regular end: the work goes on after it and its status counts. */
+  readonly untilInterrupted: () => Promise<void>;
 };
 
-const interruptingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+type InterruptingSignal = keyof typeof signalNumbers;
 
 /** Thrown for what the person at the command line can mend: printed without a stack. */
 export class UsageError extends Error {}
 
-/**
- * Runs `work` and sets the process's exit status: what `work` answers, 1 when it threw, 128 + n after signal n.
- */
-export async function runWithEnding(work: (ending: Ending) => Promise<number>): Promise<void> {
-  const steps: { what: string; step: () => Promise<void> | void }[] = [];
-  const abort = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => abort.abort(signal);
-  for (const signal of interruptingSignals) process.on(signal, onSignal);
-  const ending: Ending = {
-    later: (what, step) => void steps.push({ what, step }),
-    interrupted: abort.signal,
-  };
-  const interruption = new Promise<"interrupted">((resolve) => {
-    abort.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
-  });
-  let status = 1;
-  try {
-    const outcome = await Promise.race([work(ending), interruption]);
-    if (outcome === "interrupted") {
-      const signal = abort.signal.reason as keyof typeof signalNumbers;
-      console.error(`\nInterrupted (${signal}): tidying up …`);
-      status = 128 + signalNumbers[signal];
-    } else status = outcome;
-  } catch (error) {
-    console.error(error instanceof UsageError ? error.message : error);
-  }
+type Step = { readonly what: string; readonly step: () => Promise<void> | void };
+
+async function tidy(steps: readonly Step[]): Promise<boolean> {
+  let clean = true;
   for (const { what, step } of steps.toReversed()) {
     try {
       await step();
     } catch (error) {
       console.error(`Cannot ${what}: ${error instanceof Error ? error.message : String(error)}`);
-      status ||= 1;
+      clean = false;
     }
   }
+  return clean;
+}
+
+/** Runs `work` and ends the process with what it answers, 1 when it threw, 128 + n after signal n. */
+export async function runWithEnding(work: (ending: Ending) => Promise<number>): Promise<void> {
+  const steps: Step[] = [];
+  const abort = new AbortController();
+  let waiting = false;
+  for (const signal of Object.keys(signalNumbers)) process.on(signal, () => abort.abort(signal));
+  const aborted = new Promise<void>((resolve) => {
+    abort.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  const ending: Ending = {
+    later: (what, step) => void steps.push({ what, step }),
+    interrupted: abort.signal,
+    untilInterrupted: () => {
+      waiting = true;
+      return aborted;
+    },
+  };
+  let status = 1;
+  try {
+    const working = work(ending);
+    const outcome = await Promise.race([working, aborted]);
+    if (outcome !== undefined) status = outcome;
+    else if (waiting) status = await working;
+    else {
+      const signal = abort.signal.reason as InterruptingSignal;
+      console.error(`\nInterrupted (${signal}): tidying up …`);
+      status = 128 + signalNumbers[signal];
+    }
+  } catch (error) {
+    console.error(error instanceof UsageError ? error.message : error);
+  }
+  if (!(await tidy(steps))) status ||= 1;
   process.exit(status);
 }

@@ -19,6 +19,7 @@ export type RunningProgram = {
 };
 
 const running = new Set<RunningProgram>();
+let isEnding = false;
 
 /** The environment of this process without what would change the programs that are tried. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -35,6 +36,7 @@ export function launch(spec: {
   readonly logFile: string;
   readonly env?: Readonly<Record<string, string>>;
 }): RunningProgram {
+  if (isEnding) throw new Error(`${spec.name} is not started: the script is ending`);
   const log = openSync(spec.logFile, "a");
   const child = Bun.spawn([...spec.command], {
     stdin: "ignore",
@@ -67,8 +69,9 @@ export function launch(spec: {
   return program;
 }
 
-/** Ends every program that `launch` started and that still runs. */
+/** Ends every program that `launch` started and that still runs; none is started after it. */
 export async function stopAll(signal: NodeJS.Signals = "SIGTERM", graceMs = 3_000): Promise<void> {
+  isEnding = true;
   await Promise.all([...running].map((program) => program.stop(signal, graceMs)));
 }
 

@@ -182,7 +182,5 @@ Everything keeps running until Ctrl-C. To look at it:
   bun ${role("source")} task list
   bun ${role("source")} device list
   bun ${role("peer")} status --data ${fleet[0]?.data ?? ""}`);
-  await new Promise((resolve) => {
-    ending.interrupted.addEventListener("abort", resolve, { once: true });
-  });
+  await ending.untilInterrupted();
 }

@@ -28,6 +28,7 @@ export type SiteResult = {
   readonly traffic: SiteTraffic;
 };
 export type TaskResult = {
+  readonly taskId: number;
   readonly sites: readonly SiteResult[];
   readonly devices: readonly DeviceResult[];
   readonly lastMs: number | null;
@@ -101,12 +102,14 @@ export async function measureTask(
   devices: readonly WorldDevice[],
   options: {
     readonly limitMs: number;
+    /** Counters to measure from; default: just before the task is created. */
+    readonly since?: readonly SiteTraffic[];
     readonly usage: UsageMeter;
     readonly signal: AbortSignal;
     readonly onDetail: (detail: TaskDetail) => void;
   },
 ): Promise<TaskResult> {
-  const before = await readCounters(world.network);
+  const before = options.since ?? (await readCounters(world.network));
   const taskId = Number(await world.source.admin("task", "create", packageId, "--action", "pre-cache"));
   const roles = new Map<string, string>();
   const sample = async () => {
@@ -136,6 +139,7 @@ export async function measureTask(
   }
   const times = results.map(({ completeAfterMs }) => completeAfterMs);
   return {
+    taskId,
     sites: world.network.sites.map(({ name }, at) => siteResult(world, name, traffic[at]!, results)),
     devices: results,
     lastMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),

@@ -140,7 +140,18 @@ async function forwardPackets(namespace: string): Promise<void> {
   await outputOf([...inside(namespace), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
 }
 
+/**
+ * Removes what there is of the network. Also while it is being built: then the builder fails at its next command,
+ * and what it made in the meantime is found by looking again.
+ */
 export async function removeNetwork(network: LabNetwork): Promise<void> {
-  const there = new Set(await namespaces());
-  for (const name of namespacesOf(network)) if (there.has(name)) await removeNamespace(name);
+  const names = new Set(namespacesOf(network));
+  for (let emptyLooks = 0; emptyLooks < 2; emptyLooks++) {
+    for (const name of await namespaces()) {
+      if (!names.has(name)) continue;
+      await removeNamespace(name);
+      emptyLooks = 0;
+    }
+    await Bun.sleep(50);
+  }
 }

@@ -1,0 +1,52 @@
+/** The standalone executables of this machine's target: they start anywhere, know their version, and do the job. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import packageJson from "../package.json" with { type: "json" };
+import { build } from "../scripts/build.ts";
+import { roleNames } from "../scripts/build/executable.ts";
+import { parseTargets } from "../scripts/build/targets.ts";
+import { programsFromFolder } from "../scripts/programs.ts";
+import { digestFile } from "../scripts/verification.ts";
+import { openHarness } from "./harness.ts";
+
+let folder = "";
+let files: string[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "flockcast-executables-"));
+  files = await build(parseTargets([]), roleNames, folder);
+}, 120_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("each executable prints the project's version, whatever lies in its working folder", async () => {
+  const cwd = await mkdtemp(join(folder, "cwd-"));
+  await writeFile(join(cwd, "bunfig.toml"), "this is = not [toml");
+  await writeFile(join(cwd, ".env"), "FLOCKCAST_LOG=nonsense\n");
+  for (const file of files) {
+    const run = Bun.spawnSync([file, "--version"], { cwd, stdin: "ignore" });
+    expect([basename(file), run.exitCode, run.stdout.toString().trim()]).toEqual([
+      basename(file),
+      0,
+      packageJson.version,
+    ]);
+  }
+  expect(files).toHaveLength(roleNames.length);
+});
+
+test("SHA256SUMS lists every executable with its digest", async () => {
+  const sums = (await readFile(join(folder, "SHA256SUMS"), "utf8")).trim().split("\n");
+  const expected: string[] = [];
+  for (const file of files) expected.push(`${await digestFile(file)}  ${basename(file)}`);
+  expect(sums.toSorted()).toEqual(expected.toSorted());
+});
+
+test("a source and two peers made of executables finish a task with right copies", async () => {
+  await using harness = await openHarness({ programs: programsFromFolder(folder) });
+  const peers = await harness.startPeers(2);
+  const original = await harness.makeFile("tool.bin", 3_000_001);
+  const packageId = await harness.publish(original, { name: "tool", version: "1.2" });
+  await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1.2")).toBeNull();
+}, 120_000);

@@ -1,0 +1,95 @@
+/**
+ * The lab itself, small: real programs in network namespaces. It needs Linux, root and the lab's tools; without them
+ * it is skipped and says why, except in continuous integration, where it has to run.
+ */
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import * as v from "valibot";
+import { runToEnd } from "../scripts/process.ts";
+
+const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
+const tools = ["ip", "tc", "nft", "curl", "nginx"];
+
+function whyNot(): string | null {
+  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
+  if (process.getuid?.() !== 0) return "not root";
+  const missing = tools.filter((tool) => !Bun.which(tool));
+  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
+}
+
+const reason = whyNot();
+const mustRun = process.env["CI"] === "true";
+const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
+const labTest = test.skipIf(reason !== null && !mustRun);
+
+const findingsSchema = v.object({
+  problems: v.array(v.string()),
+  first: v.object({
+    sites: v.array(
+      v.object({
+        outcome: v.object({ packageBytes: v.number(), wanBytes: v.number(), verified: v.number() }),
+      }),
+    ),
+    devices: v.array(v.object({ name: v.string(), receiptsMax: v.number(), wrong: v.nullable(v.string()) })),
+  }),
+});
+
+const namespacesLeft = async (): Promise<string[]> => {
+  const listed = await runToEnd(["ip", "netns", "list"]);
+  return listed.stdout.split("\n").filter((line) => line.startsWith("fclab"));
+};
+
+labTest(
+  name("a lossy site of three devices gets right copies while its WAN link carries the package once"),
+  async () => {
+    const before = await namespacesLeft();
+    const words = [
+      "--subnets",
+      "1",
+      "--devices",
+      "3",
+      "--wan",
+      "40",
+      "--size",
+      "6",
+      "--delay",
+      "1",
+      "--loss",
+      "1",
+    ];
+    const run = await runToEnd([process.execPath, labScript, ...words, "--web", "nginx", "--json"]);
+    expect(run.status, run.stderr).toBe(0);
+    const findings = v.parse(findingsSchema, JSON.parse(run.stdout));
+    expect(findings.problems).toEqual([]);
+    const { outcome } = findings.first.sites[0]!;
+    expect(outcome.wanBytes / outcome.packageBytes).toBeLessThan(1.05);
+    expect(outcome.wanBytes / outcome.packageBytes).toBeGreaterThan(0.99);
+    expect(findings.first.devices.map(({ wrong, receiptsMax }) => ({ wrong, receiptsMax }))).toEqual(
+      Array.from({ length: 3 }, () => ({ wrong: null, receiptsMax: 1 })),
+    );
+    expect(await namespacesLeft()).toEqual(before);
+  },
+  180_000,
+);
+
+labTest(
+  name("an interrupted run removes its namespaces and processes"),
+  async () => {
+    const before = await namespacesLeft();
+    const child = Bun.spawn(
+      [process.execPath, labScript, "--subnets", "1", "--devices", "2", "--size", "50"],
+      {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "pipe",
+      },
+    );
+    const giveUpAtMs = performance.now() + 30_000;
+    while ((await namespacesLeft()).length < before.length + 4 && performance.now() < giveUpAtMs)
+      await Bun.sleep(50);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    expect(await namespacesLeft()).toEqual(before);
+  },
+  60_000,
+);
