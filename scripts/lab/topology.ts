@@ -150,7 +150,7 @@ export async function removeNetwork(network: LabNetwork): Promise<void> {
     for (const name of await namespaces()) {
       if (!names.has(name)) continue;
       await removeNamespace(name);
-      emptyLooks = 0;
+      emptyLooks = -1;
     }
     await Bun.sleep(50);
   }
