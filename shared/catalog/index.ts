@@ -8,7 +8,14 @@ export type {
   SignedManifestBytes,
   TaskRecord,
 } from "./catalog.ts";
-export { leaseDurationMs, leaseFailedMs, noLease, releaseLease, requestLease } from "./lease.ts";
+export {
+  leaseDurationMs,
+  leaseFailedMs,
+  leaseSilentMs,
+  noLease,
+  releaseLease,
+  requestLease,
+} from "./lease.ts";
 export type { LeaseState } from "./lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
 export { isTargeted } from "./target.ts";

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   leaseDurationMs,
   leaseFailedMs,
+  leaseSilentMs,
   noLease,
   releaseLease,
   requestLease,
@@ -52,6 +53,26 @@ describe("lease", () => {
     expect(lease.ask("b", leaseDurationMs).result).toBe("granted");
     expect(lease.release("b", leaseDurationMs + 1)).toBe("released");
     expect(lease.ask("c", leaseDurationMs + 2).result).toBe("granted");
+  });
+
+  test("a successor of a later term takes it over once the source has not heard the holder either", () => {
+    const lease = story();
+    lease.ask("a", 0);
+    expect(lease.ask("b", leaseSilentMs - 1, 2).result).toBe("refused");
+    expect(lease.ask("b", leaseSilentMs, 1).result).toBe("refused");
+    expect(lease.ask("b", leaseSilentMs, 2)).toMatchObject({ result: "granted", term: 2 });
+    expect(lease.ask("a", leaseSilentMs + 1, 1)).toMatchObject({
+      result: "refused",
+      holder: { deviceId: "b" },
+    });
+  });
+
+  test("a device that merely cannot hear the holder takes nothing away", () => {
+    const lease = story();
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 3_000) {
+      expect(lease.ask("a", nowMs).result).toBe("granted");
+      expect(lease.ask("b", nowMs + 2_900, 5).result).toBe("refused");
+    }
   });
 
   test("who does not hold it releases nothing", () => {

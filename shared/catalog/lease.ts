@@ -1,12 +1,15 @@
 /**
  * Who may spend WAN bytes for a task on a subnet: one device at a time. Pure: state and time in, answer and state out.
  *
- * A lease runs for 15 s and is renewed by asking again. When it runs out, another device may take it. When several
- * devices failed, more attempts would only cost WAN bytes: the source says so for five minutes, then forgets.
+ * A lease runs for 15 s and is renewed every 3 s by asking again. When it runs out, another device may take it; a device
+ * that its subnet elected for a later term, because it no longer hears the holder, takes it sooner, once the source has
+ * not heard the holder either. When several devices failed, more attempts would only cost WAN bytes: the source says so for five minutes, then forgets.
  */
 import type { LeaseRequest, LeaseResponse } from "../control/schema.ts";
 
 export const leaseDurationMs = 15_000;
+/** One renewal and a half missed. */
+export const leaseSilentMs = 4_500;
 /** Three devices that fail alike hardly do so by their own fault. */
 export const leaseFailuresMax = 3;
 export const leaseFailedMs = 300_000;
@@ -42,7 +45,9 @@ export function requestLease(
 ): Decision<LeaseResponse> {
   if (state.failedUntilMs > nowMs) return { next: state, result: failedAnswer(state, nowMs) };
   const failures = state.failedUntilMs > 0 ? [] : state.failures;
-  const held = state.holder !== null && state.expiresAtMs > nowMs;
+  const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
+  const isSucceeded = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
+  const held = state.holder !== null && state.expiresAtMs > nowMs && !isSucceeded;
   if (held && state.holder!.deviceId !== deviceId) {
     const retryAfterMs = state.expiresAtMs - nowMs;
     return { next: state, result: { result: "refused", holder: state.holder!, retryAfterMs } };

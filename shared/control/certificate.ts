@@ -21,6 +21,8 @@ const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(byt
 export const certificateFingerprint = (pem: string): string => sha256Hex(new X509Certificate(pem).raw);
 
 /** `tls` options for fetch. The pinned certificate is right whatever host name it is reached under. */
+export function pinnedTls(ca: string): BunFetchRequestInitTLS;
+export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined;
 export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined {
   if (ca === undefined) return undefined;
   const fingerprint = certificateFingerprint(ca);

@@ -31,6 +31,7 @@ function hear(member: Member, state: CandidateState, frame: ControlFrame, from: 
   switch (frame.type) {
     case "announce":
       if (frame.term < member.term) return;
+      if (frame.device === member.suspect) member.suspect = null;
       return becomePeer(member, nowMs, leaderOf(frame, from, nowMs), `heard representative ${frame.device}`);
     case "claim": {
       if (frame.term < state.term) return;
@@ -54,6 +55,10 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
       return;
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
+      if (leader.device === member.suspect && nowMs < state.claimAtMs + timing.claimantSilentMs) {
+        state.lease = "refused";
+        return;
+      }
       return becomePeer(member, nowMs, leader, `the source says that ${leader.device} holds the lease`);
     }
     case "failed":
@@ -79,6 +84,12 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     sendClaim(member, state, nowMs);
     member.send(member.wantFrame(), "package");
     return;
+  }
+  if (state.lease === "refused" && nowMs >= state.leaseAskedAtMs + timing.leaseRetryMs) {
+    state.lease = "asked";
+    state.leaseAskedAtMs = nowMs;
+    member.effects.push({ do: "AskLease", term: state.term });
+    sendClaim(member, state, nowMs);
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
   const mayLead = state.lease === "granted" || state.lease === "unreachable" || sourceIsSilent;
@@ -110,6 +121,7 @@ export const wakeCandidateMs = (state: CandidateState): number =>
   );
 
 function leaseDueMs(state: CandidateState): number {
+  if (state.lease === "refused") return state.leaseAskedAtMs + timing.leaseRetryMs;
   return state.lease === "asked" ? state.leaseAskedAtMs + timing.leaseTimeoutMs : 0;
 }
 

@@ -158,6 +158,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   }
   if (leader.known === "announce" && state.wayReason !== "the setting says useMulticast=false") {
     if (nowMs < state.suspicion.suspectsAtMs) return false;
+    member.suspect = leader.device;
     becomeCandidate(
       member,
       nowMs,
@@ -171,6 +172,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     member.wan(true);
     return false;
   }
+  member.suspect = leader.device;
   becomeCandidate(
     member,
     nowMs,

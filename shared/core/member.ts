@@ -86,7 +86,8 @@ export type CandidateState = {
   stage: "listening" | "claimed";
   settlesAtMs: number;
   leaseAskedAtMs: number;
-  lease: "none" | "asked" | "granted" | "unreachable";
+  /** Refused: the source still names a representative that this device gave up for dead. */
+  lease: "none" | "asked" | "granted" | "unreachable" | "refused";
 };
 export type PeerState = {
   role: "peer";
@@ -155,6 +156,8 @@ export class Member {
   castBefore = 0;
   /** When the first representative of this session was elected: the start delay counts from there. */
   firstElectedAtMs: number | null = null;
+  /** The representative that this device last gave up for dead. */
+  suspect: string | null = null;
   /** Since when neither multicast nor the representative's exchange has reached this device. */
   unservedSinceMs: number | null = null;
   effects: Effect[] = [];

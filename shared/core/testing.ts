@@ -240,7 +240,8 @@ export class VirtualSubnet {
   #leaseAnswer(device: Inner, term: number): LeaseAnswer {
     const { lease } = this;
     if (!lease) return { result: "unreachable" };
-    if (lease.holder !== null && lease.holder !== device.id && this.nowMs < lease.untilMs) {
+    const isSucceeded = term > lease.term && this.nowMs - (lease.untilMs - 15_000) >= 4_500;
+    if (lease.holder !== null && lease.holder !== device.id && this.nowMs < lease.untilMs && !isSucceeded) {
       const index = this.#inner.findIndex((other) => other.id === lease.holder);
       const holder = {
         deviceId: lease.holder,

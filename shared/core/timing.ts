@@ -25,8 +25,10 @@ export const timing = {
   claimantSilentMs: 5_000,
   /** The source did not answer: the local election alone decides. */
   leaseTimeoutMs: 4_000,
-  /** A third of the lease's 15 s. */
-  leaseRenewMs: 5_000,
+  /** A fifth of the lease's 15 s; after one and a half missed, a successor of a later term may have it. */
+  leaseRenewMs: 3_000,
+  /** A candidate whose representative is dead asks again while the lease still names the dead one. */
+  leaseRetryMs: 700,
   /** Most that an answer to SEEK waits, to fall together with others. */
   answerDelayMsMax: 60,
   /** From a WANT on, so long for HAVE to come before the WAN is used for what nobody offered. */

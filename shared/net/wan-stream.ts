@@ -5,6 +5,7 @@
  * HTTP_PROXY, HTTPS_PROXY and NO_PROXY: Bun's fetch reads them. A silent site is aborted after `stallMs`; time spent
  * waiting for the disk or for the rate does not count as silence, because the clock runs during reads only.
  */
+import { pinnedTls } from "../control/certificate.ts";
 import type { WanLocation } from "./wan-locate.ts";
 import { ifRangeValue, readWanAnswer, type WanAnswer, type WanValidator } from "./wan-answer.ts";
 import { connectionProblem, shownUrl, WanProblem } from "./wan-problem.ts";
@@ -129,7 +130,7 @@ async function follow(
         signal: abort.signal,
         // Bun's own limit is five minutes; ours is stallMs.
         timeout: false,
-        ...(atHome && request.ca !== undefined && { tls: { ca: request.ca } }),
+        ...(atHome && request.ca !== undefined && { tls: pinnedTls(request.ca) }),
       }),
       url,
       request.stallMs,
