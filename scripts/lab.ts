@@ -4,6 +4,7 @@
  * killed one left. Exit status 0 only when every device holds a right copy and each WAN link carried the package once.
  */
 import { stat, truncate } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { UsageError, runWithEnding, type Ending } from "./ending.ts";
 import { readCounters } from "./lab/counters.ts";
@@ -64,6 +65,9 @@ const settingWords = (options: LabOptions): string[] => [
 ];
 
 async function measure(world: World, options: LabOptions, ending: Ending): Promise<Findings> {
+  const [busy = 0] = loadavg();
+  if (busy > 1)
+    console.error(`The machine is busy (load ${busy.toFixed(1)}): times are longer than they need be`);
   const curlSeconds = await measureCurl(world);
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));

@@ -20,6 +20,10 @@ control traffic included); on the wire it is with them: one curl costs 1.000 and
 devices sent to each other with headers, a multicast datagram counted once (of unicast, segmentation offload may hide up
 to 4 % of headers).`;
 
+/** Where the time went. */
+const phaseLine = ({ outcome, phases }: TaskResult["sites"][number]): string =>
+  `${outcome.subnet}: representative elected after ${seconds(phases.electedMs)}, download complete after ${seconds(phases.downloadedMs)}, last device after ${seconds(outcome.timeMs)}`;
+
 function tables(
   title: string,
   result: TaskResult,
@@ -81,6 +85,7 @@ export function findingsText(findings: Findings): string {
     ...tables("Each device", first, packageBytes, curlSeconds),
     ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
     "",
+    ...first.sites.map(phaseLine),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
     ...(once ? ["By every device's ledger, no verified chunk was fetched twice."] : []),
     legend,

@@ -23,8 +23,11 @@ export type DeviceResult = {
   /** Null when every file is the original's. */
   readonly wrong: string | null;
 };
+/** Since the task's creation; null for what did not happen. */
+export type Phases = { electedMs: number | null; downloadedMs: number | null };
 export type SiteResult = {
   readonly outcome: SubnetOutcome;
+  readonly phases: Phases;
   readonly traffic: SiteTraffic;
 };
 export type TaskResult = {
@@ -73,11 +76,13 @@ function siteResult(
   site: string,
   traffic: SiteTraffic,
   devices: readonly DeviceResult[],
+  phases: Phases,
 ): SiteResult {
   const mine = devices.filter((device) => device.site === site);
   const times = mine.map(({ completeAfterMs }) => completeAfterMs);
   return {
     traffic,
+    phases,
     outcome: {
       subnet: `${site} ${world.network.sites.find(({ name }) => name === site)?.cidr ?? ""}`,
       representative:
@@ -93,6 +98,18 @@ function siteResult(
       verified: mine.filter(({ wrong }) => wrong === null).length,
     },
   };
+}
+
+/** Notes when a site's representative was first seen, and when one first held the whole package. */
+function notePhases(world: World, phases: ReadonlyMap<string, Phases>, detail: TaskDetail): void {
+  for (const { deviceId, role, state, updatedAtMs } of detail.deviceList) {
+    const known = world.devices.find(({ id }) => id === deviceId);
+    const site = phases.get(known?.site.name ?? "");
+    if (!site || role !== "representative") continue;
+    const sinceMs = updatedAtMs - detail.createdAtMs;
+    site.electedMs ??= sinceMs;
+    if (state === "verifying" || state === "complete") site.downloadedMs ??= sinceMs;
+  }
 }
 
 /** Creates the task, follows it to its end and measures; `devices` are those that shall have the package. */
@@ -112,6 +129,9 @@ export async function measureTask(
   const before = options.since ?? (await readCounters(world.network));
   const taskId = Number(await world.source.admin("task", "create", packageId, "--action", "pre-cache"));
   const roles = new Map<string, string>();
+  const phases = new Map<string, Phases>(
+    world.network.sites.map(({ name }) => [name, { electedMs: null, downloadedMs: null }]),
+  );
   const sample = async () => {
     await options.usage.sample("source", world.source.program.pid);
     for (const { place, device } of devices)
@@ -125,6 +145,7 @@ export async function measureTask(
       for (const { deviceId, role } of detail.deviceList) {
         if (role === "representative") roles.set(deviceId, role);
       }
+      notePhases(world, phases, detail);
       options.onDetail(detail);
     },
   });
@@ -140,7 +161,9 @@ export async function measureTask(
   const times = results.map(({ completeAfterMs }) => completeAfterMs);
   return {
     taskId,
-    sites: world.network.sites.map(({ name }, at) => siteResult(world, name, traffic[at]!, results)),
+    sites: world.network.sites.map(({ name }, at) =>
+      siteResult(world, name, traffic[at]!, results, phases.get(name)!),
+    ),
     devices: results,
     lastMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),
   };
