@@ -37,7 +37,7 @@ function hear(member: Member, state: CandidateState, frame: ControlFrame, from: 
       if (frame.term < state.term) return;
       const mineStands =
         state.stage === "claimed" && frame.term === state.term && state.ticket <= frame.ticket;
-      if (mineStands) return sendClaim(member, state, nowMs);
+      if (mineStands) return sendClaim(member, state);
       return becomePeer(member, nowMs, claimantOf(frame, from), `claim of ${frame.device} stands`);
     }
     default:
@@ -81,7 +81,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
     member.effects.push({ do: "AskLease", term: state.term });
-    sendClaim(member, state, nowMs);
+    sendClaim(member, state);
     member.send(member.wantFrame(), "package");
     return;
   }
@@ -89,20 +89,21 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
     member.effects.push({ do: "AskLease", term: state.term });
-    sendClaim(member, state, nowMs);
+    sendClaim(member, state);
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
-  const mayLead = state.lease === "granted" || state.lease === "unreachable" || sourceIsSilent;
-  if (mayLead && nowMs >= state.settlesAtMs) {
-    const why =
-      state.lease === "granted"
-        ? "the source granted the lease"
-        : "the source cannot be asked: the local election decides";
+  const isGranted = state.lease === "granted";
+  // The lease settles every competition; without it, competing claims need time to be heard.
+  const isAlone = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
+  if (isGranted || isAlone) {
+    const why = isGranted
+      ? "the source granted the lease"
+      : "the source cannot be asked: the local election decides";
     becomeRepresentative(member, nowMs, state, why);
   }
 }
 
-function sendClaim(member: Member, state: CandidateState, _nowMs: number): void {
+function sendClaim(member: Member, state: CandidateState): void {
   const { device, lanPort, held } = member.config;
   member.send({
     type: "claim",

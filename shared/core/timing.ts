@@ -19,7 +19,7 @@ export const timing = {
   rankJitterMs: 150,
   /** On battery or VPN: stands only when nobody else did by then. */
   lastChoiceDelayMs: 8_000,
-  /** A claim stands when no better one was heard for this long. */
+  /** Without a lease a claim stands when no better one was heard for this long. */
   claimSettleMs: 250,
   /** A claimant that was heard but does not announce within this time is forgotten. */
   claimantSilentMs: 5_000,
