@@ -18,6 +18,7 @@ export class ReceptionDesk {
   readonly counters = { symbols: 0, useless: 0, overflow: 0, wrongDigest: 0 };
   readonly #store: PackageStore;
   readonly #asideWrites = new Map<number, Promise<void>>();
+  readonly #finishing = new Set<number>();
   readonly #onStored: (chunk: number) => void;
   readonly #onError: (error: unknown) => void;
   #writingBytes = 0;
@@ -77,7 +78,21 @@ export class ReceptionDesk {
     }
   }
 
+  /** What a chunk lacks; one that is on its way to the disk lacks nothing. False: nothing of it was received. */
+  lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
+    return this.#finishing.has(chunk) || this.reception.lacksOf(chunk, add);
+  }
+
   async #finish(chunk: number): Promise<void> {
+    this.#finishing.add(chunk);
+    try {
+      await this.#keep(chunk);
+    } finally {
+      this.#finishing.delete(chunk);
+    }
+  }
+
+  async #keep(chunk: number): Promise<void> {
     if (this.reception.isAside(chunk)) {
       await this.#asideWrites.get(chunk);
       const bytes = new Uint8Array(chunkLength(this.#store.manifest, chunk));

@@ -88,7 +88,7 @@ export class Session {
       device: context.device,
       lanPort: context.exchange.port,
       held: store.verified,
-      lacksOf: (chunk, add) => this.desk.reception.lacksOf(chunk, add),
+      lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
       rank: () =>
         context.rank(
           store.verified.count / Math.max(1, store.verified.size),
