@@ -118,7 +118,7 @@ export class Session {
       store,
       setting: () => this.#task().setting.values,
       nextRun: () => this.member.nextWanRun(context.nowMs()),
-      isWanted: (chunk) => !store.verified.has(chunk) && !this.member.holders.isFetching(chunk),
+      isWanted: (chunk) => this.member.wantsFromWan(chunk, context.nowMs()),
       nextCast: () => this.member.nextCast(context.nowMs()),
       bus: () => context.lan.bus,
       sender: () => context.lan.sender(this.#taskSession),
@@ -157,6 +157,7 @@ export class Session {
   }
 
   #schedule(nowMs: number): void {
+    if (this.#state === "closed") return;
     const atMs = wakeAtMs(this.member, nowMs);
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
@@ -236,7 +237,12 @@ export class Session {
   }
 
   async #leaseAnswer(term: number): Promise<LeaseAnswer> {
-    const { client, subnetId, interfaceAddress, exchange, log } = this.#context;
+    const { client, interfaceAddress, exchange, log, nowMs } = this.#context;
+    // An agent that just started learns its subnet at the first check-in.
+    const untilMs = nowMs() + timing.leaseTimeoutMs;
+    while (this.#context.subnetId === null && this.#state === "open" && nowMs() < untilMs)
+      await Bun.sleep(50);
+    const { subnetId } = this.#context;
     if (subnetId === null) return { result: "unreachable" };
     const { id } = this.#task();
     try {

@@ -133,7 +133,10 @@ export class TaskRunner {
     this.note = "gets the manifest";
     const found = await context.cache.find(task.packageId);
     const store = found?.state === "complete" ? found : await this.#beginPackage(found);
-    if (this.#abort.signal.aborted) return;
+    if (this.#abort.signal.aborted) {
+      if (this.stage === "ended") context.cache.unpin(task.packageId, task.id);
+      return;
+    }
     this.store = store;
     this.isBlocked = false;
     context.cache.pin(task.packageId, task.id);

@@ -100,10 +100,7 @@ export function becomeRepresentative(
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.
-      wanFromMs:
-        setting().useMulticast || term === 1
-          ? Math.max(nowMs, state.claimAtMs + timing.haveWaitMs)
-          : nowMs + timing.pollWaitMs,
+      wanFromMs: state.claimAtMs + haveWaitMs(term, setting().useMulticast),
       busyAtMs: nowMs,
       servingSinceMs: null,
     },
@@ -117,4 +114,11 @@ export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtM
   member.fetch(false);
   if (member.state.role === "idle") member.state = { role: "idle", why, retryAtMs };
   else change(member, { role: "idle", why, retryAtMs }, why);
+}
+
+/** From the WANT that went out with the claim to the first byte over the WAN. */
+function haveWaitMs(term: number, useMulticast: boolean): number {
+  if (term === 1) return timing.haveWaitMs;
+  // Where there is no multicast, peers say what they hold when they poll.
+  return useMulticast ? timing.successorWaitMs : timing.pollWaitMs;
 }

@@ -179,18 +179,21 @@ export class Member {
 
   // ---- what the owner of the sockets asks -------------------------------------------------------------------
 
-  /** The next run of chunks to download: missing here, not offered and not being sent by another device. */
+  /** Must this chunk cross the WAN? Not when it is here, on its way here, or held by another device of the subnet. */
+  wantsFromWan(chunk: number, nowMs: number): boolean {
+    return (
+      !this.config.held.has(chunk) && !this.holders.isFetching(chunk) && !this.holders.holds(chunk, nowMs)
+    );
+  }
+
+  /** The next run of chunks to download. */
   nextWanRun(nowMs: number): { first: number; count: number } | null {
-    const held = this.config.held;
-    const wanted = (chunk: number): boolean =>
-      !held.has(chunk) &&
-      !this.holders.isFetching(chunk) &&
-      !(this.holders.count > 0 && this.holders.holds(chunk, nowMs));
+    const { held } = this.config;
     let first = held.nextMissing(0);
-    while (first >= 0 && !wanted(first)) first = held.nextMissing(first + 1);
+    while (first >= 0 && !this.wantsFromWan(first, nowMs)) first = held.nextMissing(first + 1);
     if (first < 0) return null;
     let end = first + 1;
-    while (end < held.size && wanted(end)) end++;
+    while (end < held.size && this.wantsFromWan(end, nowMs)) end++;
     return { first, count: end - first };
   }
 

@@ -33,6 +33,8 @@ export const timing = {
   answerDelayMsMax: 60,
   /** From a WANT on, so long for HAVE to come before the WAN is used for what nobody offered. */
   haveWaitMs: 300,
+  /** The same for a successor: whatever the others hold must not cross the WAN again. */
+  successorWaitMs: 1_000,
   /** The same where multicast is off and peers say what they hold when they poll. */
   pollWaitMs: 2_500,
   /** Polls of the representative by a peer that takes chunks by unicast. */
