@@ -102,7 +102,11 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
     nextRun: duty.nextRun,
     isWanted: duty.isWanted,
     onChunk: async (chunk, bytes) => {
-      const stored = await store.writeChunk(chunk, bytes, "wan");
+      const stored = await store.writeChunk(chunk, bytes, "wan").catch((error: unknown): never => {
+        // A full disk is this device's trouble: the web site is not to blame, another device may go on.
+        duty.onError(error);
+        throw error;
+      });
       if (stored === "stored") duty.onStored(chunk);
       return stored;
     },

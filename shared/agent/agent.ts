@@ -202,6 +202,9 @@ export class Agent {
       holdings: this.#holdings,
       outputFolder: join(this.#options.dataFolder, "tasks"),
       onChange: () => this.#touch(taskId),
+      onPackageComplete: (packageId: string) => {
+        for (const runner of this.#runners.values()) runner.packageCompleted(packageId);
+      },
     };
   }
 
@@ -215,7 +218,7 @@ export class Agent {
       const runner = this.#runners.get(id);
       if (!runner || runner.stage !== "ended" || runner.row.reported) continue;
       runner.row.reported = true;
-      runner.save();
+      runner.trySave();
     }
   }
 
@@ -264,7 +267,7 @@ export class Agent {
       { taskId: task.id, package: `${task.packageName} ${task.packageVersion}`, action: task.action },
       "new task",
     );
-    runner.save();
+    runner.trySave();
     runner.start();
   }
 

@@ -63,9 +63,23 @@ function endTree(child: Bun.Subprocess): void {
     }
   };
   send("SIGTERM");
-  setTimeout(() => {
-    if (child.exitCode === null && child.signalCode === null) send("SIGKILL");
-  }, killGraceMs).unref();
+  // The shell may be gone while what it started goes on: it is the group that has to end.
+  const giveUpAtMs = performance.now() + killGraceMs;
+  const timer = setInterval(() => {
+    if (!isGroupAlive(child)) return clearInterval(timer);
+    if (performance.now() < giveUpAtMs) return;
+    clearInterval(timer);
+    send("SIGKILL");
+  }, 50);
+}
+
+function isGroupAlive(child: Bun.Subprocess): boolean {
+  if (process.platform === "win32") return child.exitCode === null && child.signalCode === null;
+  try {
+    return process.kill(-child.pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function tailOf(file: number): string {

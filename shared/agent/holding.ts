@@ -9,14 +9,19 @@ import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";
 import type { AgentContext } from "./context.ts";
 
+/** As the wire allows. */
+const peersNamedMax = 16;
+
 type Held = {
   store: PackageStore;
   session: string;
   listener: { onControl: (frame: ControlFrame, fromAddress: string) => void };
   answering: Answering;
   timer: ReturnType<typeof setTimeout> | null;
-  onPoll: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | null;
+  /** Sessions of this package, by task. */
+  onPoll: Map<number, OnPoll>;
 };
+type OnPoll = (poll: Poll, fromAddress: string) => PollAnswer["peers"];
 
 export class Holdings {
   readonly #context: AgentContext;
@@ -28,11 +33,20 @@ export class Holdings {
 
   /** Offers a package; calling again changes nothing. @param packageKey 16 bytes */
   offer(store: PackageStore, packageKey: Uint8Array): void {
-    if (this.#held.has(store.id)) return;
+    if (this.#held.get(store.id)?.store === store) return;
+    // It was evicted and begun anew.
+    this.withdraw(store.id);
     const { lan, exchange } = this.#context;
     const listener = { onControl: (frame: ControlFrame) => this.#hear(held, frame) };
     const session = lan.join(packageKey, listener);
-    const held: Held = { store, session, listener, answering: new Answering(), timer: null, onPoll: null };
+    const held: Held = {
+      store,
+      session,
+      listener,
+      answering: new Answering(),
+      timer: null,
+      onPoll: new Map(),
+    };
     this.#held.set(store.id, held);
     exchange.offer(session, {
       key: packageKey,
@@ -42,14 +56,16 @@ export class Holdings {
         if (!store.isOpen) this.withdraw(store.id);
         return store.readChunk(chunk);
       },
-      onPoll: (poll, fromAddress) => held.onPoll?.(poll, fromAddress) ?? [],
+      onPoll: (poll, fromAddress) =>
+        [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress)).slice(0, peersNamedMax),
     });
   }
 
-  /** A session takes (or gives up) the polls about its package. */
-  listenToPolls(packageId: string, onPoll: Held["onPoll"]): void {
+  /** A task's session takes (or gives up) the polls about its package. */
+  listenToPolls(packageId: string, taskId: number, onPoll: OnPoll | null): void {
     const held = this.#held.get(packageId);
-    if (held) held.onPoll = onPoll;
+    if (onPoll) held?.onPoll.set(taskId, onPoll);
+    else held?.onPoll.delete(taskId);
   }
 
   withdraw(packageId: string): void {

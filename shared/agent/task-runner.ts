@@ -28,6 +28,8 @@ export type TaskRunnerOptions = {
   outputFolder: string;
   /** There is something new to say. */
   onChange: () => void;
+  /** The package is complete: other tasks of this device may wait for it too. */
+  onPackageComplete: (packageId: string) => void;
 };
 
 export class TaskRunner {
@@ -42,6 +44,8 @@ export class TaskRunner {
   #storedElsewhere = { wan: 0, cast: 0 };
   #rate = { atMs: 0, bytes: 0, bps: 0 };
   #attempts = 0;
+  #isHeldUp = false;
+  #bytesAtStart = 0;
   /** Lets the package be evicted again. */
   #letGo: (() => void) | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -76,11 +80,18 @@ export class TaskRunner {
   /** The source sent the task again, perhaps with a newer setting. */
   update(task: AgentTask): void {
     this.row.task = task;
-    this.save();
+    this.trySave();
+  }
+
+  /** Another task of this device completed the package. */
+  packageCompleted(packageId: string): void {
+    if (this.stage !== "session" || this.row.task.packageId !== packageId) return;
+    this.#full().catch((error: unknown) => this.#hindered(error));
   }
 
   start(): void {
-    if (this.stage === "ended") return;
+    if (this.stage !== "waiting") return;
+    this.#isHeldUp = false;
     const delayMs = this.row.task.startAtMs - Date.now();
     if (delayMs > 0) {
       this.note = `starts at ${new Date(this.row.task.startAtMs).toISOString()}`;
@@ -96,7 +107,21 @@ export class TaskRunner {
     this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
     if (why === "cancelled" && this.stage !== "ended")
       this.#end("cancelled", "cancelled by the administrator");
-    await this.store?.flush();
+    await this.store?.flush().catch((error: unknown) => this.#unsaved(error));
+  }
+
+  /** As `save`, for what need not survive: a full disk is no reason to stop. */
+  trySave(): void {
+    try {
+      this.save();
+    } catch (error) {
+      this.#unsaved(error);
+    }
+  }
+
+  #unsaved(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.context.log.warn({ taskId: this.id, reason }, "the task's state was not saved");
   }
 
   save(): void {
@@ -113,7 +138,9 @@ export class TaskRunner {
 
   /** Something outside is not as it should be: say so, and try again. */
   #hindered(error: unknown): void {
-    if (this.#abort.signal.aborted || this.stage === "ended") return;
+    // A full disk fails many writes at once: the first one counts.
+    if (this.#abort.signal.aborted || this.stage === "ended" || this.#isHeldUp) return;
+    this.#isHeldUp = true;
     const { context } = this.#options;
     this.note = error instanceof Error ? error.message : String(error);
     context.log.warn({ taskId: this.id, reason: this.note }, "task is held up");
@@ -143,6 +170,7 @@ export class TaskRunner {
     holdings.offer(store, Buffer.from(task.packageKey, "base64"));
     this.note = "";
     this.#rate = { atMs: context.nowMs(), bytes: store.bytesVerified, bps: 0 };
+    this.#bytesAtStart = store.bytesVerified;
     this.save();
     if (store.state === "complete" || store.verified.isFull) return this.#full();
     this.stage = "session";
@@ -153,7 +181,7 @@ export class TaskRunner {
       onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
       onError: (error) => this.#hindered(error),
     });
-    holdings.listenToPolls(store.id, (poll, from) => this.session?.lan.polled(poll, from) ?? []);
+    holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from) ?? []);
     this.session.start();
     this.#options.onChange();
   }
@@ -177,8 +205,9 @@ export class TaskRunner {
   }
 
   #changed(): void {
-    this.#attempts = 0;
     const { session, store } = this;
+    // Being elected again is no progress.
+    if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
     const isOver = session?.member.role === "idle" && store?.state === "complete";
     if (isOver) this.#closeSession("the session ended");
     this.#options.onChange();
@@ -201,6 +230,7 @@ export class TaskRunner {
     }
     this.session?.step({ type: "PackageVerified" });
     this.#changed();
+    this.#options.onPackageComplete(store.id);
     if (this.row.task.action === "run" && this.row.task.command)
       await this.#run(outcome.path, this.row.task.command);
     else this.#end("complete", "");
@@ -214,8 +244,7 @@ export class TaskRunner {
     const { task } = this.row;
     const { values } = task.setting;
     this.stage = "running";
-    this.row.life = "running";
-    this.save();
+    this.#beginRunning();
     this.#options.onChange();
     const outcome = await runCommand({
       command,
@@ -244,15 +273,30 @@ export class TaskRunner {
     );
   }
 
+  /** On the disk before the command begins: at most once. */
+  #beginRunning(): void {
+    this.row.life = "running";
+    try {
+      this.save();
+    } catch (error) {
+      this.row.life = "open";
+      throw error;
+    }
+  }
+
   #end(life: "complete" | "failed" | "cancelled", reason: string): void {
     const { context } = this.#options;
     this.stage = "ended";
     Object.assign(this.row, { life, reason, reported: false });
     this.note = reason;
     context.metrics.taskEnded(life);
-    context.cache.unpin(this.row.task.packageId, this.id);
     context.log.info({ taskId: this.id, package: this.#name, life, reason }, "task ended");
-    this.save();
+    this.trySave();
+    try {
+      context.cache.unpin(this.row.task.packageId, this.id);
+    } catch (error) {
+      this.#unsaved(error);
+    }
     this.#options.onChange();
   }
 
@@ -262,9 +306,9 @@ export class TaskRunner {
     this.session = null;
     this.#storedElsewhere.wan += session.representative.wanBytes;
     this.#storedElsewhere.cast += session.representative.castBytes;
-    if (this.store) this.#options.holdings.listenToPolls(this.store.id, null);
+    if (this.store) this.#options.holdings.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
-    if (this.store?.isOpen) this.save();
+    if (this.store?.isOpen) this.trySave();
     this.#letGo?.();
     this.#letGo = null;
   }
