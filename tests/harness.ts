@@ -13,11 +13,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { LedgerPackage } from "../shared/cache/index.ts";
 import type { AdminClient } from "../shared/control/client.ts";
-import type { TaskDetail } from "../shared/control/schema.ts";
+import type { AgentStatus } from "../shared/agent/status-server.ts";
+import { askStatus } from "../shared/agent/status-server.ts";
+import type { TaskDetail, TaskDevice } from "../shared/control/schema.ts";
 import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../scripts/deployment.ts";
+import type { RoleName } from "../scripts/build/executable.ts";
 import { randomGroup } from "../scripts/demo/fleet.ts";
 import { deviceIdOf, ledgerPackages } from "../scripts/ledger.ts";
-import { logTail } from "../scripts/process.ts";
+import { logTail, runToEnd, type Output } from "../scripts/process.ts";
 import { programsFromSource, type Programs } from "../scripts/programs.ts";
 import { differenceFrom, digestTree } from "../scripts/verification.ts";
 
@@ -27,10 +30,14 @@ export type Peer = Device & {
   readonly copyOf: (name: string, version: string) => string;
   /** Packages as its ledger lists them, read beside the running agent. */
   readonly ledger: () => LedgerPackage[];
+  /** The running agent's own status; throws when none answers. */
+  readonly status: () => Promise<AgentStatus>;
 };
 
 export type PeerOptions = {
   readonly name?: string;
+  /** Data folder; default: one of its name below the harness's folder. */
+  readonly data?: string;
   readonly role?: "peer" | "representative";
   /** Peers of one group are one subnet; default: the harness's own group. */
   readonly group?: string;
@@ -69,6 +76,10 @@ export type Harness = AsyncDisposable & {
   readonly publish: (path: string, names: { name: string; version: string; url?: string }) => Promise<string>;
   readonly createTask: (packageId: string, options?: TaskOptions) => Promise<number>;
   readonly setSetting: (name: string, ...words: readonly string[]) => Promise<void>;
+  /** Runs one of the programs to its end, whatever its exit status. */
+  readonly run: (role: RoleName, ...args: readonly string[]) => Promise<Output>;
+  /** An administrator's command, whatever its exit status. */
+  readonly tryAdmin: (...args: readonly string[]) => Promise<Output>;
   /**
    * Polls until the predicate holds.
    * @throws Error with every device's state and reason, and the ends of the logs, when the time is over.
@@ -98,7 +109,28 @@ const quickSettings = [
 const waitMs = 60_000;
 const pollMs = 100;
 
-async function until<T>(
+/** A device's part in a task, as it reported it. */
+export function partOf(task: TaskDetail, peer: Peer): TaskDevice {
+  const part = task.deviceList.find(({ deviceId }) => deviceId === peer.id);
+  if (!part) throw new Error(`task ${task.id} does not name ${peer.name}`);
+  return part;
+}
+
+/** Verified bytes of all devices of a task by where they came from. */
+export function bytesFrom(task: TaskDetail, origin: keyof TaskDevice["from"]): number {
+  return task.deviceList.reduce((sum, { from }) => sum + from[origin], 0);
+}
+
+/** What devices fetched over HTTP from the web site, also what did not verify or was fetched by an earlier life. */
+export const wanBytesFetched = (task: TaskDetail): number =>
+  task.deviceList.reduce((sum, part) => sum + part.wanBytesFetched, 0);
+
+export const representativeOf = (task: TaskDetail, peers: readonly Peer[]): Peer | null =>
+  peers.find((peer) =>
+    task.deviceList.some(({ deviceId, role }) => deviceId === peer.id && role === "representative"),
+  ) ?? null;
+
+export async function until<T>(
   what: () => string | Promise<string>,
   timeoutMs: number,
   probe: () => Promise<T | null> | T | null,
@@ -146,7 +178,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
       ...(options.env ? { env: options.env } : {}),
     });
     await source.admin("setting", "set", "default", ...quickSettings, ...(options.settings ?? []));
-    return await assemble(folder, programs, source, devices, options, dispose);
+    return await assemble(folder, source, devices, options, dispose);
   } catch (error) {
     await dispose();
     throw error;
@@ -155,7 +187,6 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
 
 async function assemble(
   folder: string,
-  programs: Programs,
   source: Source,
   devices: Device[],
   options: HarnessOptions,
@@ -163,9 +194,12 @@ async function assemble(
 ): Promise<Harness> {
   const client = await source.client();
   const group = await randomGroup();
+  const programs = options.programs ?? programsFromSource;
+  const run: Harness["run"] = (role, ...args) =>
+    runToEnd([...programs.commandOf(role), ...args], options.env ? { env: options.env } : {});
   const startPeer = async (peer: PeerOptions = {}): Promise<Peer> => {
     const name = peer.name ?? `peer${devices.length + 1}`;
-    const data = join(folder, name);
+    const data = peer.data ?? join(folder, name);
     const device = startDevice({
       programs,
       name,
@@ -196,6 +230,11 @@ async function assemble(
       id,
       copyOf: (packageName: string, version: string) => join(data, "cache", packageName, version),
       ledger: () => ledgerPackages(data),
+      status: async () => {
+        const status = await askStatus(data);
+        if (!status) throw new Error(`${name} does not answer:\n${await logTail(device.program)}`);
+        return status;
+      },
     });
   };
   const waitForTask: Harness["waitForTask"] = async (taskId, predicate, timeoutMs = waitMs) => {
@@ -254,6 +293,9 @@ async function assemble(
     setSetting: async (name, ...words) => {
       await source.admin("setting", "set", name, ...words);
     },
+    run,
+    tryAdmin: (...args) =>
+      run("source", ...args, "--source", source.url, "--token-file", join(source.data, "admin.token")),
     waitForTask,
     waitUntilComplete: (taskId, peers, timeoutMs) =>
       waitForTask(

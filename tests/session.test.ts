@@ -1,0 +1,100 @@
+/**
+ * The way of a package to the devices of a subnet, with real processes on loopback: one WAN transfer, whoever comes,
+ * whenever, and whether or not multicast is used.
+ */
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { sizeOfTree } from "../scripts/verification.ts";
+import { bytesFrom, openHarness, partOf, type Harness, type Peer } from "./harness.ts";
+
+/** A folder with nested files, an empty one and an executable. */
+async function makeFolder(harness: Harness): Promise<string> {
+  const folder = join(harness.folder, "files", "tree");
+  await mkdir(join(folder, "a", "b c"), { recursive: true });
+  await harness.makeFile("tree/large.bin", 4_000_003);
+  await harness.makeFile("tree/a/b c/ünïcode.bin", 700_001);
+  await writeFile(join(folder, "a", "empty"), "");
+  await writeFile(join(folder, "install.sh"), "#!/bin/sh\necho done\n");
+  await chmod(join(folder, "install.sh"), 0o755);
+  return folder;
+}
+
+async function expectCopies(
+  harness: Harness,
+  peers: readonly Peer[],
+  original: string,
+  [name, version]: [string, string],
+): Promise<void> {
+  for (const peer of peers) {
+    expect(await harness.copyError(peer, original, name, version)).toBeNull();
+    const held = peer.ledger().find((each) => each.name === name && each.version === version);
+    expect([peer.name, held?.state, held?.receiptsMax]).toEqual([peer.name, "complete", 1]);
+  }
+}
+
+test("a folder crosses the WAN once, and who comes later takes it from its holders", async () => {
+  await using harness = await openHarness();
+  const peers = await harness.startPeers(4);
+  const original = await makeFolder(harness);
+  const sizeBytes = await sizeOfTree(original);
+  const packageId = await harness.publish(original, { name: "tree", version: "1" });
+  const first = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  await expectCopies(harness, peers, original, ["tree", "1"]);
+  expect(bytesFrom(first, "wan")).toBe(sizeBytes);
+  expect(bytesFrom(first, "multicast")).toBeGreaterThan(0.9 * 3 * sizeBytes);
+  expect(bytesFrom(first, "multicast") + bytesFrom(first, "peers")).toBe(3 * sizeBytes);
+  expect(first.subnets).toHaveLength(1);
+  expect(first.subnets[0]!.wanBytes).toBeLessThanOrEqual(1.02 * sizeBytes);
+  for (const peer of peers) {
+    expect((await stat(join(peer.copyOf("tree", "1"), "install.sh"))).mode & 0o111).not.toBe(0);
+    expect((await stat(join(peer.copyOf("tree", "1"), "a", "empty"))).size).toBe(0);
+  }
+
+  // A second task for what the subnet caches, with a device that has nothing yet.
+  const newcomer = await harness.startPeer({ name: "newcomer" });
+  const second = await harness.waitUntilComplete(await harness.createTask(packageId), [...peers, newcomer]);
+  await expectCopies(harness, [newcomer], original, ["tree", "1"]);
+  expect(partOf(second, newcomer).from).toEqual({ wan: 0, multicast: 0, peers: sizeBytes, cache: 0 });
+  expect(second.deviceList.map((device) => device.wanBytesFetched)).toEqual([0, 0, 0, 0, 0]);
+
+  // A task that targets none of the holders.
+  const stranger = await harness.startPeer({ name: "stranger" });
+  const target = `device:${stranger.id}`;
+  const third = await harness.waitUntilComplete(await harness.createTask(packageId, { target }), [stranger]);
+  await expectCopies(harness, [stranger], original, ["tree", "1"]);
+  expect(third.deviceList).toHaveLength(1);
+  expect(partOf(third, stranger).from).toEqual({ wan: 0, multicast: 0, peers: sizeBytes, cache: 0 });
+}, 90_000);
+
+test("without multicast the package still crosses the WAN once", async () => {
+  await using harness = await openHarness({ settings: ["useMulticast=false", "wanRate=20mbit"] });
+  const peers = await harness.startPeers(3);
+  const original = await harness.makeFile("tool.bin", 5_000_000);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  await expectCopies(harness, peers, original, ["tool", "1"]);
+  expect(bytesFrom(task, "wan")).toBe(5_000_000);
+  expect(bytesFrom(task, "multicast")).toBe(0);
+  expect(bytesFrom(task, "peers")).toBe(10_000_000);
+  expect(task.subnets[0]!.wanBytes).toBeLessThanOrEqual(5_100_000);
+}, 90_000);
+
+test("a device that comes at half time hears the rest and takes the beginning from its peers", async () => {
+  await using harness = await openHarness({ settings: ["wanRate=16mbit"] });
+  const peers = await harness.startPeers(2);
+  const original = await harness.makeFile("tool.bin", 12_000_000);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  const taskId = await harness.createTask(packageId);
+  await harness.waitForTask(taskId, ({ deviceList }) =>
+    deviceList.every(({ bytesVerified }) => bytesVerified > 4_000_000),
+  );
+  const latecomer = await harness.startPeer({ name: "latecomer" });
+  const task = await harness.waitUntilComplete(taskId, [...peers, latecomer]);
+  await expectCopies(harness, [...peers, latecomer], original, ["tool", "1"]);
+  expect(bytesFrom(task, "wan")).toBe(12_000_000);
+  const { from } = partOf(task, latecomer);
+  expect(from.wan).toBe(0);
+  expect(from.multicast).toBeGreaterThan(0);
+  expect(from.peers).toBeGreaterThan(3_000_000);
+}, 90_000);
