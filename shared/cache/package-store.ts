@@ -13,6 +13,7 @@ import { CacheError, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
 import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
 import { PackageFiles } from "./package-files.ts";
+import { ReadBack } from "./read-back.ts";
 
 export type StoreOptions = {
   readonly id: string;
@@ -37,6 +38,7 @@ export class PackageStore {
   readonly #options: StoreOptions;
   readonly #files: PackageFiles;
   readonly #batch: ChunkBatch;
+  readonly #readBack: ReadBack;
   readonly #originOf = new Map<number, ChunkOrigin>();
   readonly #originBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
   readonly #busy = new Map<number, Promise<unknown>>();
@@ -56,14 +58,17 @@ export class PackageStore {
       options.state === "complete" ? options.finalPath : options.partialPath,
       options.state === "complete" ? "read" : "write",
     );
+    this.#readBack = new ReadBack(this.verified.size, options.manifest.chunkSizeBytes, (chunk, buffer) =>
+      this.#isOnDisk(chunk, buffer),
+    );
     for (const row of options.ledger.chunks(options.id)) this.#gain(row);
     this.#batch = new ChunkBatch({
       sync: () => this.#files.sync(),
-      list: (rows) =>
-        options.ledger.addChunks(
-          options.id,
-          rows.filter((row) => this.verified.has(row.chunk)),
-        ),
+      list: (rows) => {
+        const kept = rows.filter((row) => this.verified.has(row.chunk));
+        options.ledger.addChunks(options.id, kept);
+        this.#readBack.add(kept.map((row) => row.chunk));
+      },
       lost: (rows) => this.#lose(rows.map((row) => row.chunk)),
       failed: (error) => {
         const message = error instanceof Error ? error.message : String(error);
@@ -204,7 +209,8 @@ export class PackageStore {
     const { finalPath, ledger, log } = this.#options;
     if (this.#state === "complete") return { ok: true, path: finalPath };
     await this.flush();
-    const badChunks = await this.check();
+    await this.#readBack.settle();
+    const badChunks = await this.#check(this.#readBack.done);
     const missing = [...this.verified.complement()];
     if (badChunks.length > 0 || missing.length > 0) return { ok: false, badChunks: missing };
     this.#assertOpen();
@@ -231,18 +237,27 @@ export class PackageStore {
   }
 
   /** Reads and digests every verified chunk. The bad ones leave the ledger, the package its folder; returns them. */
-  async check(): Promise<number[]> {
-    this.#assertOpen();
+  check(): Promise<number[]> {
+    return this.#check(new ChunkSet(this.verified.size));
+  }
+
+  /** @param known chunks that need not be read again */
+  async #check(known: ChunkSet): Promise<number[]> {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
     const badChunks: number[] = [];
     for (const chunk of this.verified.clone()) {
       this.#assertOpen();
-      const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-      const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes);
-      if (!whole || !this.#digestMatches(chunk, bytes)) badChunks.push(chunk);
+      if (!known.has(chunk) && !(await this.#isOnDisk(chunk, buffer))) badChunks.push(chunk);
     }
     await this.#forget(badChunks);
     return badChunks;
+  }
+
+  /** Reads a chunk from its file and digests it. */
+  async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
+    const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
+    const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes);
+    return whole && this.#digestMatches(chunk, bytes);
   }
 
   /** A complete package that is not right after all loses its name, so that nobody takes it for a whole one. */
@@ -284,6 +299,7 @@ export class PackageStore {
     if (this.#state === "closed") return;
     this.#state = "closed";
     await this.#completing?.catch(() => {});
+    await this.#readBack.stop();
     await Promise.all(this.#busy.values());
     try {
       await this.flush();
@@ -319,6 +335,7 @@ export class PackageStore {
 
   #lose(chunks: readonly number[]): void {
     for (const chunk of chunks) {
+      this.#readBack.forget(chunk);
       if (!this.verified.delete(chunk)) continue;
       this.#originBytes[this.#originOf.get(chunk)!] -= chunkLength(this.manifest, chunk);
       this.#originOf.delete(chunk);

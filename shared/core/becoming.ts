@@ -37,6 +37,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       settlesAtMs: Number.POSITIVE_INFINITY,
       leaseAskedAtMs: Number.NEGATIVE_INFINITY,
       lease: "none",
+      rival: null,
     },
     why,
   );

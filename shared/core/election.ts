@@ -33,26 +33,36 @@ function hear(member: Member, state: CandidateState, frame: ControlFrame, from: 
       if (frame.term < member.term) return;
       if (frame.device === member.suspect) member.suspect = null;
       return becomePeer(member, nowMs, leaderOf(frame, from, nowMs), `heard representative ${frame.device}`);
-    case "claim": {
-      if (frame.term < state.term) return;
-      const mineStands =
-        state.stage === "claimed" && frame.term === state.term && state.ticket <= frame.ticket;
-      if (mineStands) return sendClaim(member, state);
-      return becomePeer(member, nowMs, claimantOf(frame, from), `claim of ${frame.device} stands`);
-    }
+    case "claim":
+      return hearClaim(member, state, claimantOf(frame, from), nowMs);
     default:
   }
 }
+
+/**
+ * Of two claims of one term the lower ticket stands, but the lease goes before: whoever asked for it waits for the
+ * answer, or two claimants could each follow the other.
+ */
+function hearClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
+  if (rival.term < state.term) return;
+  const mineStands = rival.term === state.term && state.ticket <= rival.ticket;
+  if (state.stage === "claimed" && mineStands) return sendClaim(member, state);
+  if (state.lease !== "asked" && state.lease !== "granted") return yieldTo(member, nowMs, rival);
+  if (!state.rival || rival.term > state.rival.term || rival.ticket < state.rival.ticket) state.rival = rival;
+}
+
+const yieldTo = (member: Member, nowMs: number, rival: Leader): void =>
+  becomePeer(member, nowMs, rival, `claim of ${rival.device} stands`);
 
 function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
   switch (answer.result) {
     case "granted":
       state.lease = "granted";
-      state.term = Math.max(state.term, answer.term);
+      state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
       return;
     case "unreachable":
       state.lease = "unreachable";
-      return;
+      return state.rival ? yieldTo(member, nowMs, state.rival) : undefined;
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
       if (leader.device === member.suspect && nowMs < state.claimAtMs + timing.claimantSilentMs) {
@@ -92,6 +102,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     sendClaim(member, state);
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
+  if (sourceIsSilent && state.rival) return yieldTo(member, nowMs, state.rival);
   const isGranted = state.lease === "granted";
   // The lease settles every competition; without it, competing claims need time to be heard.
   const isAlone = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;

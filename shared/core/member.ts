@@ -88,6 +88,8 @@ export type CandidateState = {
   leaseAskedAtMs: number;
   /** Refused: the source still names a representative that this device gave up for dead. */
   lease: "none" | "asked" | "granted" | "unreachable" | "refused";
+  /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
+  rival: Leader | null;
 };
 export type PeerState = {
   role: "peer";

@@ -136,6 +136,14 @@ describe("a session on one subnet", () => {
     expect(subnet.wanChunks).toBe(40);
   });
 
+  test.each(seeds)("seed %d: claims that meet on a slow WAN are settled by the lease, at once", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 12, leaseMs: 400, loss: 0.05 });
+    subnet.start();
+    expect(subnet.run(3_000, () => subnet.representatives.length > 0)).toBe(true);
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+  });
+
   test("two halves that cannot hear each other and no source: both lead, and one steps down when they meet", () => {
     const subnet = new VirtualSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
     subnet.lease = null;

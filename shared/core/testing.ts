@@ -49,6 +49,8 @@ export type VirtualOptions = {
   useMulticast?: boolean;
   wanMsPerChunk?: number;
   castMsPerChunk?: number;
+  /** From the request for the lease to its answer. */
+  leaseMs?: number;
   /** Share of datagrams that each receiver loses on its own. */
   loss?: number;
   rank?: (index: number) => Rank;
@@ -82,6 +84,7 @@ export class VirtualSubnet {
       useMulticast: true,
       wanMsPerChunk: 100,
       castMsPerChunk: 10,
+      leaseMs: 20,
       loss: 0,
       rank: () => ({ kind: "score", score: 0.3 }),
       ...options,
@@ -203,7 +206,7 @@ export class VirtualSubnet {
       case "SendFrame":
         return this.#send(device, effect.frame, effect.context);
       case "AskLease":
-        return this.#later(device, 20, () =>
+        return this.#later(device, this.#options.leaseMs, () =>
           this.#step(device, { type: "LeaseAnswered", answer: this.#leaseAnswer(device, effect.term) }),
         );
       case "ReleaseLease":
