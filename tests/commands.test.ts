@@ -1,0 +1,161 @@
+/** Tasks with `--action run`: the command runs in the package's folder, once, within its limits, and says how it ended. */
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { TaskDetail, TaskDevice } from "../shared/control/schema.ts";
+import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
+
+let harness: Harness;
+let peer: Peer;
+let packageId = "";
+
+beforeAll(async () => {
+  harness = await openHarness();
+  peer = await harness.startPeer();
+  const file = await harness.makeFile("setup.bin", 300_001);
+  packageId = await harness.publish(file, { name: "setup", version: "1.0" });
+}, 60_000);
+afterAll(() => harness[Symbol.asyncDispose]());
+
+const isOver = (task: TaskDetail): boolean =>
+  ["complete", "failed", "cancelled"].includes(partOf(task, peer).state);
+
+async function runTask(command: string, setting?: string): Promise<{ taskId: number; part: TaskDevice }> {
+  const taskId = await createRun(command, setting);
+  return { taskId, part: partOf(await harness.waitForTask(taskId, isOver, 30_000), peer) };
+}
+const createRun = (command: string, setting?: string): Promise<number> =>
+  harness.createTask(packageId, { action: "run", command, ...(setting ? { setting } : {}) });
+
+const outputOfTask = (taskId: number): Promise<string> =>
+  readFile(join(peer.data, "tasks", `${taskId}.log`), "utf8");
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0) && !isZombie(pid);
+  } catch {
+    return false;
+  }
+};
+/** Of a container whose first process reaps nobody. */
+const isZombie = (pid: number): boolean =>
+  Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)])
+    .stdout.toString()
+    .startsWith("Z");
+const pidIn = (file: string): Promise<number> =>
+  until(
+    () => `no pid in ${file}`,
+    20_000,
+    async () => Number((await readFile(file, "utf8").catch(() => "")).trim()) || null,
+  );
+
+test("a command runs in the package's folder with the package's names, and its output is kept", async () => {
+  const { taskId, part } = await runTask(
+    'pwd; echo "$FLOCKCAST_PACKAGE $FLOCKCAST_VERSION $FLOCKCAST_TASK"; ls; echo oops >&2',
+  );
+  expect([part.state, part.command?.exitCode, part.command?.timedOut]).toEqual(["complete", 0, false]);
+  const expected = `${peer.copyOf("setup", "1.0")}\nsetup 1.0 ${taskId}\nsetup.bin\noops\n`;
+  expect(await outputOfTask(taskId)).toBe(expected);
+  expect(part.command?.outputTail).toBe(expected);
+  const shown = await harness.tryAdmin("task", "show", String(taskId), "--json");
+  expect(shown.stdout).toContain(`setup 1.0 ${taskId}`);
+});
+
+test("of a long output the end is reported and all of it is kept", async () => {
+  const { taskId, part } = await runTask("seq 1 20000");
+  expect(part.command?.outputTail.endsWith("\n19999\n20000\n")).toBe(true);
+  expect(part.command!.outputTail.length).toBeLessThanOrEqual(4_096);
+  expect((await outputOfTask(taskId)).split("\n")).toHaveLength(20_001);
+});
+
+test("an exit code that does not mean success fails the task, and says which and where the output lies", async () => {
+  const { taskId, part } = await runTask("echo no licence; exit 7");
+  expect([part.state, part.command?.exitCode, part.command?.outputTail]).toEqual([
+    "failed",
+    7,
+    "no licence\n",
+  ]);
+  expect(part.reason).toContain("exit code 7");
+  expect(part.reason).toContain(`tasks/${taskId}.log`);
+  const watched = await harness.tryAdmin("task", "watch", String(taskId));
+  expect(watched.status).toBe(1);
+  expect(watched.stdout).toContain("exit code 7");
+});
+
+test("a command that cannot be found fails the task", async () => {
+  const { part } = await runTask("no-such-program-at-all");
+  expect([part.state, part.command?.exitCode]).toEqual(["failed", 127]);
+});
+
+test("the setting says which exit codes mean success", async () => {
+  await harness.setSetting("reboots", "commandSuccessExitCodes=0,3010");
+  const { part } = await runTask("exit 250", "reboots");
+  expect(part.state).toBe("failed");
+  await harness.setSetting("reboots", "commandSuccessExitCodes=0,250");
+  const again = await runTask("exit 250", "reboots");
+  expect([again.part.state, again.part.command?.exitCode]).toEqual(["complete", 250]);
+});
+
+test("the time limit ends the command with everything it started, also what does not listen", async () => {
+  await harness.setSetting("quick", "commandTimeout=1s");
+  const deaf = join(harness.folder, "deaf.pid");
+  const child = join(harness.folder, "child.pid");
+  const { part } = await runTask(
+    `sh -c 'trap "" TERM; echo $$ > ${deaf}; while :; do sleep 0.2; done' & sleep 100 & echo $! > ${child}; wait`,
+    "quick",
+  );
+  expect([part.state, part.command?.timedOut]).toEqual(["failed", true]);
+  expect(part.reason).toContain("longer than 1 s");
+  const pids = [await pidIn(deaf), await pidIn(child)];
+  await until(
+    () => `still alive: ${pids.filter(isAlive).join(", ")}`,
+    10_000,
+    () => (pids.some(isAlive) ? null : true),
+  );
+}, 30_000);
+
+test("cancelling ends a running command", async () => {
+  const file = join(harness.folder, "cancelled.pid");
+  const taskId = await createRun(`sleep 100 & echo $! > ${file}; wait`);
+  const pid = await pidIn(file);
+  await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "running", 20_000);
+  await harness.source.admin("task", "cancel", String(taskId));
+  const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
+  expect(part.state).toBe("cancelled");
+  await until(
+    () => "the command goes on",
+    10_000,
+    () => (isAlive(pid) ? null : true),
+  );
+}, 30_000);
+
+test("pre-cache runs nothing", async () => {
+  const refused = await harness.tryAdmin(
+    "task",
+    "create",
+    packageId,
+    "--action",
+    "pre-cache",
+    "--command",
+    "true",
+  );
+  expect([refused.status, refused.stdout]).toEqual([2, ""]);
+  const taskId = await harness.createTask(packageId);
+  const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
+  expect([part.state, part.command]).toEqual(["complete", null]);
+  expect(existsSync(join(peer.data, "tasks", `${taskId}.log`))).toBe(false);
+});
+
+test("a command whose agent died is not run again: its outcome is unknown", async () => {
+  const file = join(harness.folder, "once.pid");
+  const taskId = await createRun(`echo $$ >> ${file}; exec sleep 100`);
+  const pid = await pidIn(file);
+  await peer.kill();
+  peer.restart();
+  const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
+  expect(part.state).toBe("failed");
+  expect(part.reason).toContain("outcome is unknown");
+  expect((await readFile(file, "utf8")).trim().split("\n")).toHaveLength(1);
+  process.kill(pid);
+  await writeFile(file, "");
+}, 60_000);
