@@ -58,6 +58,7 @@ function createCaster(duty: Duty): Caster | null {
     rateBps: () => duty.setting().lanRateBps,
     repairOffset: (duty.term() - 1) * repairsPerTerm,
     nowMs: duty.context.nowMs,
+    onIdle: duty.onCastIdle,
     onError: duty.onError,
   });
 }

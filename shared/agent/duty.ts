@@ -25,6 +25,8 @@ export type Duty = {
   readonly onChange: () => void;
   /** The download ended by itself: nothing was left (null), or it failed. */
   readonly onDownloadEnded: (failure: string | null) => void;
+  /** Everything that `nextCast` named was sent. */
+  readonly onCastIdle: () => void;
   readonly onError: (error: unknown) => void;
 };
 

@@ -126,6 +126,7 @@ export class Session {
       onStored: (chunk) => this.#stored(chunk),
       onChange: hooks.onChange,
       onDownloadEnded: (failure) => this.step({ type: "WanEnded", failure }),
+      onCastIdle: () => this.step({ type: "TimeCame" }),
       onError: hooks.onError,
     };
   }

@@ -97,7 +97,7 @@ export function becomeRepresentative(
       needs: new NeedBook(held.size),
       announceAtMs: nowMs,
       leaseAtMs: nowMs + timing.leaseRenewMs,
-      endAtMs: nowMs + timing.haveWaitMs,
+      endedAtMs: nowMs,
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.

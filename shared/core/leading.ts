@@ -160,8 +160,8 @@ function answerNeeds(member: Member, state: RepresentativeState, nowMs: number):
 }
 
 function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (nowMs < state.endAtMs || !state.plan.hasUnended) return;
-  state.endAtMs = nowMs + timing.endEveryMs;
+  if (!state.plan.hasUnended || nowMs < endDueMs(state)) return;
+  state.endedAtMs = nowMs;
   state.busyAtMs = nowMs;
   state.pass++;
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
@@ -175,6 +175,10 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
     });
   }
 }
+
+/** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */
+const endDueMs = ({ plan, endedAtMs }: RepresentativeState): number =>
+  endedAtMs + (plan.isSending ? timing.endEveryMs : timing.endLastMs);
 
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
 function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
@@ -225,7 +229,7 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
 export function wakeRepresentativeMs(state: RepresentativeState, nowMs: number): number {
   const needsAtMs =
     state.needs.firstAtMs === null ? Number.POSITIVE_INFINITY : state.needs.firstAtMs + timing.needWindowMs;
-  const endAtMs = state.plan.hasUnended ? Math.max(state.endAtMs, nowMs) : Number.POSITIVE_INFINITY;
+  const endAtMs = state.plan.hasUnended ? Math.max(endDueMs(state), nowMs) : Number.POSITIVE_INFINITY;
   const castAtMs = nowMs < state.castFromMs ? state.castFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.announceAtMs,

@@ -118,7 +118,7 @@ export type RepresentativeState = {
   needs: NeedBook;
   announceAtMs: number;
   leaseAtMs: number;
-  endAtMs: number;
+  endedAtMs: number;
   pass: number;
   wantAtMs: number;
   wanFromMs: number;

@@ -93,6 +93,10 @@ export class SendPlan {
     return !this.#unended.isEmpty;
   }
 
+  get isSending(): boolean {
+    return this.#sending !== null;
+  }
+
   /** Nothing is being sent, waits to be sent or waits for its END; what this device lacks itself does not count. */
   get isQuiet(): boolean {
     return (

@@ -42,9 +42,11 @@ export const timing = {
   /** Most that HAVE and NEED are delayed: random, so that one answer can silence the others. */
   feedbackDelayMsMax: 120,
   /** Collects NEEDs before it answers with the largest. */
-  needWindowMs: 200,
+  needWindowMs: 150,
   /** While it multicasts, a representative asks for needs this often. */
   endEveryMs: 400,
+  /** The same when there is nothing to send at the moment. */
+  endLastMs: 100,
   /** NEED unanswered: say it again. */
   needRepeatMs: 1_200,
   needRepeatsMax: 4,

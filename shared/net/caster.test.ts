@@ -70,6 +70,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     rateBps: () => 100_000_000,
     repairOffset: 0,
     nowMs: () => performance.now(),
+    onIdle: () => {},
     onError: (error) => {
       throw error;
     },

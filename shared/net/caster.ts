@@ -29,6 +29,8 @@ export type CasterOptions = {
   /** Where repair symbols begin, so that two representatives of one session do not send the same. */
   repairOffset: number;
   nowMs: () => number;
+  /** Everything that `next` named was sent. */
+  onIdle: () => void;
   onError: (error: unknown) => void;
 };
 
@@ -74,6 +76,7 @@ export class Caster {
     } finally {
       if (!this.#isStopped) this.#state = "resting";
     }
+    if (!this.#isStopped) this.#options.onIdle();
   }
 
   async #cast(item: CastItem): Promise<void> {
