@@ -1,0 +1,188 @@
+/** Packages whose bytes lie on another web site: what devices make of its answers, and of a publisher they do not know. */
+import { Database } from "bun:sqlite";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, expect, test } from "bun:test";
+import type { TaskDetail } from "../shared/control/schema.ts";
+import { bytesFrom, openHarness, wanBytesFetched, type Harness, type HarnessOptions } from "./harness.ts";
+
+const sizeBytes = 3_000_000;
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+type Site = { readonly url: string; readonly asked: string[] };
+
+/** A web site that answers as the test says. */
+function openSite(answer: (request: Request, count: number) => Response | Promise<Response>): Site {
+  const asked: string[] = [];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => {
+      asked.push(request.url);
+      return answer(request, asked.length);
+    },
+  });
+  cleanups.push(() => server.stop(true));
+  return { url: `http://127.0.0.1:${server.port}`, asked };
+}
+
+async function open(options: HarnessOptions = {}): Promise<Harness> {
+  const harness = await openHarness(options);
+  cleanups.push(() => harness[Symbol.asyncDispose]());
+  return harness;
+}
+
+const allFailed = (task: TaskDetail): boolean => task.deviceList.every(({ state }) => state === "failed");
+
+test("bytes come from the web site the package names, once", async () => {
+  const harness = await open();
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const site = openSite(() => new Response(Bun.file(original)));
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(original, {
+    name: "tool",
+    version: "1",
+    url: `${site.url}/files/tool.bin`,
+  });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
+  expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+  expect(wanBytesFetched(task)).toBe(sizeBytes);
+  expect(task.subnets[0]!.wanBytes).toBe(sizeBytes);
+  expect(new Set(site.asked)).toEqual(new Set([`${site.url}/files/tool.bin`]));
+}, 60_000);
+
+test("a file that is not there fails the task on every device, and task watch says which URL", async () => {
+  const harness = await open();
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const site = openSite(() => new Response("no", { status: 404 }));
+  const peers = await harness.startPeers(3);
+  const url = `${site.url}/gone.bin`;
+  const packageId = await harness.publish(original, { name: "tool", version: "1", url });
+  const taskId = await harness.createTask(packageId);
+  const watched = await harness.tryAdmin("task", "watch", String(taskId));
+  expect(watched.status).toBe(1);
+  expect(
+    watched.stdout.match(new RegExp(`failed .*${url.replaceAll(".", "\\.")} answered 404`, "g")),
+  ).toHaveLength(3);
+  const task = await harness.waitForTask(taskId, allFailed);
+  for (const { reason } of task.deviceList) expect(reason).toContain(`${url} answered 404`);
+  expect(bytesFrom(task, "wan")).toBe(0);
+  for (const peer of peers) {
+    expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
+    expect((await peer.status()).tasks[0]?.state).toBe("failed");
+  }
+}, 60_000);
+
+test("bytes that changed after they were published fail the task", async () => {
+  const harness = await open({ settings: ["wanAttempts=2"] });
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const other = await readFile(await harness.makeFile("other.bin", sizeBytes));
+  const site = openSite(() => new Response(other));
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(original, {
+    name: "tool",
+    version: "1",
+    url: `${site.url}/tool.bin`,
+  });
+  const task = await harness.waitForTask(await harness.createTask(packageId), allFailed);
+  for (const { reason, from } of task.deviceList) {
+    expect(reason).toContain(`${site.url}/tool.bin does not match the manifest`);
+    expect(from.wan).toBe(0);
+  }
+  for (const peer of peers)
+    expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
+}, 60_000);
+
+test("a web site under maintenance is asked again when it said", async () => {
+  const harness = await open();
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  let firstAtMs = 0;
+  let servedAtMs = 0;
+  const site = openSite((_request, count) => {
+    if (count === 1) firstAtMs = performance.now();
+    if (count === 1) return new Response("later", { status: 503, headers: { "retry-after": "2" } });
+    servedAtMs ||= performance.now();
+    return new Response(Bun.file(original));
+  });
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(original, {
+    name: "tool",
+    version: "1",
+    url: `${site.url}/tool.bin`,
+  });
+  const taskId = await harness.createTask(packageId);
+  await harness.waitForTask(taskId, ({ deviceList }) =>
+    deviceList.some(({ reason }) => reason.includes("answered 503")),
+  );
+  const task = await harness.waitUntilComplete(taskId, peers);
+  expect(servedAtMs - firstAtMs).toBeGreaterThan(1_900);
+  for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
+  expect(wanBytesFetched(task)).toBe(sizeBytes);
+}, 60_000);
+
+test("HTTP_PROXY is for the web: the site is reached through it, the neighbours without", async () => {
+  const proxied: string[] = [];
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    // Bun's own fetch must not go through a proxy again.
+    fetch: async (request) => {
+      proxied.push(new URL(request.url).host);
+      const headers = new Headers(request.headers);
+      headers.delete("host");
+      const body = request.method === "GET" ? undefined : await request.arrayBuffer();
+      return fetch(request.url, {
+        method: request.method,
+        headers,
+        ...(body ? { body } : {}),
+        decompress: false,
+        redirect: "manual",
+      });
+    },
+  });
+  cleanups.push(() => proxy.stop(true));
+  const harness = await open({ settings: ["useMulticast=false", "wanRate=16mbit"] });
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const site = openSite(() => new Response(Bun.file(original)));
+  const env = {
+    HTTP_PROXY: `http://127.0.0.1:${proxy.port}`,
+    NO_PROXY: new URL(harness.source.url).host,
+  };
+  const peers = await harness.startPeers(2, { env });
+  const packageId = await harness.publish(original, {
+    name: "tool",
+    version: "1",
+    url: `${site.url}/tool.bin`,
+  });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
+  expect([bytesFrom(task, "wan"), bytesFrom(task, "peers")]).toEqual([sizeBytes, sizeBytes]);
+  expect(new Set(proxied)).toEqual(new Set([new URL(site.url).host]));
+}, 60_000);
+
+test("a manifest of a publisher that is not pinned is refused", async () => {
+  const harness = await open();
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const peer = await harness.startPeer();
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  await harness.waitForTask(
+    await harness.createTask(packageId),
+    (task) => task.deviceList[0]?.state === "complete",
+  );
+  await peer.stop();
+  const ledger = new Database(join(peer.data, "ledger.db"));
+  const row = ledger.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'identity'").get()!;
+  const identity = { ...JSON.parse(row.value), publisherKeys: [Buffer.alloc(32, 7).toString("base64")] };
+  ledger.run("UPDATE facts SET value = ? WHERE name = 'identity'", [JSON.stringify(identity)]);
+  ledger.close();
+  peer.restart();
+  const second = await harness.makeFile("second.bin", 100_000);
+  const secondId = await harness.publish(second, { name: "second", version: "1" });
+  const task = await harness.waitForTask(await harness.createTask(secondId), allFailed);
+  expect(task.deviceList[0]!.reason).toContain("was not enrolled with that key");
+  expect(await harness.copyError(peer, second, "second", "1")).toStartWith("nothing at");
+}, 60_000);
