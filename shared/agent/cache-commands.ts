@@ -1,6 +1,6 @@
 /** `cache list | verify | remove`: looking at and tidying the distribution cache of a device. */
 import { existsSync } from "node:fs";
-import { openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
+import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
 import { formatSize } from "../control/quantity.ts";
 import { SetupError } from "./enrolment.ts";
 import { formatTable } from "./text-table.ts";
@@ -64,6 +64,9 @@ async function withCache(
 ): Promise<void> {
   if (!existsSync(dataFolder))
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
+  // Opening the cache would make one.
+  if (!existsSync(ledgerPath(dataFolder)))
+    throw new SetupError(`No agent ever ran on "${dataFolder}": give the folder that the agent runs with`);
   const cache = await openCache({
     dir: dataFolder,
     maxBytes: null,

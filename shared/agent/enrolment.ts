@@ -35,11 +35,19 @@ export async function identify(options: {
         : "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
     );
   }
-  parseEnrollToken(options.token);
+  assertToken(options.token);
   const identity = await enroll({ ...options, token: options.token, sourceUrl });
   options.cache.ledger.saveIdentity(identity);
   options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
   return identity;
+}
+
+function assertToken(token: string): void {
+  try {
+    parseEnrollToken(token);
+  } catch (error) {
+    throw new SetupError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 async function enroll(options: {

@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache } from "../cache/index.ts";
-import { SourceError } from "../control/client.ts";
+import { parseSourceUrl, SourceError } from "../control/client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { addressTowards } from "../net/interfaces.ts";
 import { defaultGroup, LanBusError, parseGroup, requireInterface } from "../net/lan-bus.ts";
@@ -100,10 +100,7 @@ type RunOptions = {
 
 async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
   const log = createLogger(program.name);
-  const url = usable(
-    () => new URL(options.source),
-    `"${options.source}" is not a URL: write for example https://source.example:7443`,
-  );
+  const url = usable(() => new URL(parseSourceUrl(options.source)));
   const group = options.group === undefined ? defaultGroup : usable(() => parseGroup(options.group!));
   const groups = options.deviceGroup ?? [];
   for (const name of groups)

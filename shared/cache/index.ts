@@ -17,4 +17,5 @@ export {
   type OriginBytes,
   type TaskRow,
 } from "./ledger.ts";
+export { ledgerPath } from "./ledger-file.ts";
 export { PackageStore, type Completion } from "./package-store.ts";

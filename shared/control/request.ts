@@ -30,7 +30,7 @@ export type RequestOptions = {
 export function parseSourceUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new Error(`"${text}" is not the URL of a source: write for example https://source.example:7480`);
+    throw new Error(`"${text}" is not the URL of a source: write for example https://source.example:7443`);
   }
   return url.origin;
 }

@@ -12,7 +12,7 @@ export function parseListen(text: string): Listen {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    throw new Error(`"${text}" is no HOST:PORT: write for example 0.0.0.0:7480, [::]:7480 or localhost:0`);
+    throw new Error(`"${text}" is no HOST:PORT: write for example 0.0.0.0:7443, [::]:7443 or localhost:0`);
   }
   return { host: match[1] ?? match[2]!, port };
 }
