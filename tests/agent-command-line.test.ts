@@ -1,0 +1,276 @@
+/** The agent's command line: what it answers, and what it says when it is called wrongly or its folder is not well. */
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import * as v from "valibot";
+import { agentStatusSchema } from "../shared/agent/status-server.ts";
+import { enrollTokenOf } from "../scripts/deployment.ts";
+import type { Output } from "../scripts/process.ts";
+import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
+
+let harness: Harness;
+let peer: Peer;
+let original = "";
+let enrollToken = "";
+
+beforeAll(async () => {
+  harness = await openHarness();
+  peer = await harness.startPeer({ name: "main" });
+  enrollToken = await enrollTokenOf(harness.source);
+  original = await harness.makeFile("tool.bin", 2_000_003);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  await harness.waitUntilComplete(await harness.createTask(packageId), [peer]);
+}, 60_000);
+afterAll(() => harness[Symbol.asyncDispose]());
+
+/** One clear line for a person, besides the log's JSON lines. */
+function complaintOf({ stderr }: Output): string {
+  const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).not.toMatch(/^\s+at |\.ts:\d+/);
+  return lines[0]!;
+}
+
+async function expectComplaint(status: number, text: string | RegExp, ...args: string[]): Promise<void> {
+  const output = await harness.run("peer", ...args);
+  expect([output.stdout, complaintOf(output), output.status]).toEqual([
+    "",
+    expect.stringMatching(text),
+    status,
+  ]);
+}
+
+let folders = 0;
+/** A call of `run` that is right but for what the test changes. */
+function runWith(changes: Record<string, string>): string[] {
+  const options: Record<string, string> = {
+    source: harness.source.url,
+    enroll: enrollToken,
+    data: join(harness.folder, `unused-${++folders}`),
+    interface: "127.0.0.1",
+    group: harness.group,
+    ...changes,
+  };
+  return ["run", ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])];
+}
+
+test("a wrong call ends with status 2 and says what would be right", async () => {
+  await expectComplaint(2, "unknown option '--nonsense'", ...runWith({ nonsense: "1" }));
+  await expectComplaint(2, "required option '--source", "run");
+  await expectComplaint(2, "required option '--data", "status");
+  await expectComplaint(2, "unknown command 'frobnicate'", "frobnicate");
+  await expectComplaint(2, '"not a url" is not the URL of a source', ...runWith({ source: "not a url" }));
+  await expectComplaint(
+    2,
+    /"ftp:\/\/files.example" is not the URL of a source/,
+    ...runWith({ source: "ftp://files.example" }),
+  );
+  await expectComplaint(2, /group|multicast/, ...runWith({ group: "10.0.0.1:7067" }));
+  await expectComplaint(2, /group|port/, ...runWith({ group: "239.1.2.3" }));
+  await expectComplaint(2, /multicast group/, ...runWith({ group: "239.1.2.3:99999" }));
+  await expectComplaint(2, /group name/, ...runWith({ "device-group": "a/b" }));
+}, 30_000);
+
+test("a token that is none, or of another source, ends the agent with what to do", async () => {
+  await expectComplaint(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
+  const other = `fc1.${"A".repeat(43)}.-`;
+  await expectComplaint(1, /Cannot enrol at http.*token/, ...runWith({ enroll: other }));
+  const bare = runWith({});
+  bare.splice(bare.indexOf("--enroll"), 2);
+  await expectComplaint(1, /not enrolled yet: give --enroll TOKEN/, ...bare);
+  await expectComplaint(
+    1,
+    /belongs to a device of/,
+    ...["run", "--source", "http://127.0.0.1:9", "--data", await stoppedFolder()],
+  );
+}, 30_000);
+
+let stopped: Promise<string> | null = null;
+/** The data folder of a device that has been here and is off. */
+function stoppedFolder(): Promise<string> {
+  stopped ??= (async () => {
+    const device = await harness.startPeer({ name: "stopped" });
+    await until(
+      () => "the cache of the stopped device",
+      30_000,
+      () => (device.ledger().some(({ state }) => state === "complete") ? true : null),
+    );
+    expect(await device.stop()).toBe(0);
+    return device.data;
+  })();
+  return stopped;
+}
+
+test("an interface that is not there, and a data folder that is none, are named", async () => {
+  await expectComplaint(1, /192\.0\.2\.77.*127\.0\.0\.1/, ...runWith({ interface: "192.0.2.77" }));
+  await expectComplaint(1, /nonsense/, ...runWith({ interface: "nonsense" }));
+  await expectComplaint(1, /data folder ".*tool\.bin"/, ...runWith({ data: original }));
+  await expectComplaint(1, /data folder ".*tool\.bin\/below"/, ...runWith({ data: join(original, "below") }));
+}, 30_000);
+
+test("a second agent on the same data folder is refused, the first goes on", async () => {
+  await expectComplaint(
+    1,
+    new RegExp(`in use by the process with pid ${peer.program.pid}`),
+    ...runWith({ data: peer.data }),
+  );
+  await expectComplaint(1, /in use by/, "cache", "verify", "--data", peer.data);
+  await expectComplaint(1, /in use by/, "cache", "remove", "tool", "1", "--data", peer.data);
+  expect((await peer.status()).connected).toBe(true);
+}, 30_000);
+
+test("status and cache list tell of a running agent, for people and as JSON", async () => {
+  const text = await harness.run("peer", "status", "--data", peer.data);
+  expect([text.status, text.stderr]).toEqual([0, ""]);
+  expect(text.stdout).toContain(`device ${peer.id}`);
+  expect(text.stdout).toMatch(/task 1 \(tool 1\): complete, .*100 % of 2/);
+  const json = await harness.run("peer", "status", "--json", "--data", peer.data);
+  const status = v.parse(
+    v.object({ running: v.literal(true), ...agentStatusSchema.entries }),
+    JSON.parse(json.stdout),
+  );
+  expect(status.tasks.map(({ state, reason }) => [state, reason])).toEqual([
+    ["complete", "complete: 100 % wan"],
+  ]);
+  const list = await harness.run("peer", "cache", "list", "--data", peer.data);
+  expect(list.stdout).toMatch(/tool +1 +complete +2 MB of 2 MB +wan 2 MB/);
+  const listed: unknown = JSON.parse(
+    (await harness.run("peer", "cache", "list", "--json", "--data", peer.data)).stdout,
+  );
+  expect(listed).toEqual([
+    expect.objectContaining({ name: "tool", version: "1", state: "complete", bytesVerified: 2_000_003 }),
+  ]);
+}, 30_000);
+
+test("status and the cache commands work on the folder of a stopped agent", async () => {
+  const data = await stoppedFolder();
+  const status = await harness.run("peer", "status", "--data", data);
+  expect(status.stdout).toMatch(
+    /no agent runs on .*\ndevice [0-9a-f]{16} of http.*\ntask 1 \(tool 1\): complete\n/,
+  );
+  const json: unknown = JSON.parse((await harness.run("peer", "status", "--json", "--data", data)).stdout);
+  expect(json).toEqual(expect.objectContaining({ running: false, source: harness.source.url }));
+  const verified = await harness.run("peer", "cache", "verify", "--data", data);
+  expect([verified.status, verified.stdout, verified.stderr]).toEqual([0, "tool 1: verified\n", ""]);
+
+  const file = join(data, "cache", "tool", "1", "tool.bin");
+  const bytes = await readFile(file);
+  bytes[1_000_000]! ^= 1;
+  await rm(file);
+  await writeFile(file, bytes);
+  const wrong = await harness.run("peer", "cache", "verify", "--data", data);
+  expect([wrong.status, wrong.stdout]).toEqual([1, expect.stringMatching(/^tool 1: 1 chunks? .* wrong/)]);
+  // Nobody takes it for a whole one any more.
+  expect(await stat(file).catch(() => null)).toBeNull();
+
+  const removed = await harness.run("peer", "cache", "remove", "tool", "1", "--data", data);
+  expect([removed.status, removed.stdout]).toEqual([0, "tool 1: removed\n"]);
+  await expectComplaint(1, /no tool 1 in the cache/, "cache", "remove", "tool", "1", "--data", data);
+  const list = await harness.run("peer", "cache", "list", "--data", data);
+  expect(list.stdout).toBe("The cache is empty.\n");
+}, 60_000);
+
+test("commands on a folder where no agent ever ran say so and make nothing", async () => {
+  const nothing = join(harness.folder, "nothing");
+  await expectComplaint(1, /no data folder ".*nothing"/i, "status", "--data", nothing);
+  await expectComplaint(1, /nothing/, "cache", "list", "--data", nothing);
+  await expectComplaint(1, /no data folder ".*nothing"/i, "cache", "verify", "--data", nothing);
+  expect(await stat(nothing).catch(() => null)).toBeNull();
+  const empty = join(harness.folder, "empty");
+  await mkdir(empty);
+  await expectComplaint(1, /empty/, "status", "--data", empty);
+  await expectComplaint(1, /empty/, "cache", "list", "--data", empty);
+  await expectComplaint(1, /empty/, "cache", "verify", "--data", empty);
+}, 30_000);
+
+test("a damaged ledger is rebuilt from the files: what can be proven is not fetched again", async () => {
+  await using own = await openHarness({ settings: ["wanRate=16mbit"] });
+  const device = await own.startPeer({ name: "damaged" });
+  const first = await own.publish(original, { name: "tool", version: "1" });
+  await own.waitUntilComplete(await own.createTask(first), [device]);
+  const file = await own.makeFile("big.bin", 8_000_000);
+  const taskId = await own.createTask(await own.publish(file, { name: "big", version: "1" }));
+  await own.waitForTask(taskId, (task) => partOf(task, device).bytesVerified > 3_000_000);
+  await device.stop();
+  const garbage = Buffer.alloc(65_536, "garbage ");
+  await writeFile(join(device.data, "ledger.db"), garbage);
+  device.restart();
+  // The credential was in the ledger: with the token it was started with it enrols as a new device.
+  const done = await own.waitForTask(taskId, ({ deviceList }) =>
+    deviceList.some(({ deviceId, state }) => deviceId !== device.id && state === "complete"),
+  );
+  const log = await readFile(device.program.logFile, "utf8");
+  expect(log).toMatch(/"event":"ledger-damaged".*was moved to/);
+  expect(await readFile(join(device.data, "ledger.db.damaged-1"))).toEqual(garbage);
+  const from = Object.fromEntries(device.ledger().map((held) => [held.name, held.originBytes]));
+  expect(from["tool"]).toEqual({ wan: 0, multicast: 0, peers: 0, cache: 2_000_003 });
+  expect(from["big"]!.cache).toBeGreaterThan(3_000_000);
+  expect(from["big"]!.wan).toBe(8_000_000 - from["big"]!.cache);
+  const part = done.deviceList.find(({ deviceId }) => deviceId !== device.id);
+  expect(part?.wanBytesFetched).toBeLessThan(5_000_000);
+  expect(await own.copyError(device, original, "tool", "1")).toBeNull();
+  expect(await own.copyError(device, file, "big", "1")).toBeNull();
+}, 60_000);
+
+const mountTmpfs = (folder: string): boolean =>
+  process.getuid?.() === 0 &&
+  Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=16m", "flockcast-test", folder], { stderr: "ignore" })
+    .exitCode === 0;
+
+test.skipIf(!canMount())(
+  "a full disk (needs root and mount) fails the task with what to do, and it completes when there is room",
+  async () => {
+    const data = join(harness.folder, "small");
+    await mkdir(data);
+    expect(mountTmpfs(data)).toBe(true);
+    try {
+      const device = await harness.startPeer({ name: "small", data });
+      await harness.setSetting("slow", "wanRate=16mbit", "representativeWeight=50");
+      const file = await harness.makeFile("big.bin", 8_000_000);
+      const target = `device:${device.id}`;
+
+      // No room from the beginning.
+      const filler = join(data, "filler");
+      await writeFile(filler, Buffer.alloc(10 * 1_048_576));
+      const packageId = await harness.publish(file, { name: "big", version: "1" });
+      const taskId = await harness.createTask(packageId, { target, setting: "slow" });
+      const early = await harness.waitForTask(
+        taskId,
+        (task) => partOf(task, device).state === "failed",
+        20_000,
+      );
+      expect(partOf(early, device).reason).toMatch(/big 1 needs .* more on this disk.*free space/);
+      expect((await device.status()).tasks.at(-1)?.state).toBe("failed");
+
+      // Room, and then none in the middle.
+      await rm(filler);
+      await harness.waitForTask(taskId, (task) => partOf(task, device).bytesVerified > 2_000_000, 40_000);
+      await writeFile(filler, Buffer.alloc(16 * 1_048_576)).catch(() => {});
+      const late = await harness.waitForTask(
+        taskId,
+        (task) => partOf(task, device).state === "failed",
+        30_000,
+      );
+      expect(partOf(late, device).reason).toMatch(/disk is full; free space/);
+      expect(device.program.exitStatus()).toBeNull();
+      await rm(filler);
+      await harness.waitForTask(taskId, (task) => partOf(task, device).state === "complete", 60_000);
+      expect(await harness.copyError(device, file, "big", "1")).toBeNull();
+      expect(device.ledger().map(({ receiptsMax }) => receiptsMax)).toEqual(device.ledger().map(() => 1));
+      await device.stop();
+    } finally {
+      Bun.spawnSync(["umount", "-l", data]);
+    }
+  },
+  180_000,
+);
+
+/** Root in a container may not mount. */
+function canMount(): boolean {
+  const folder = `/tmp/flockcast-mount-${process.pid}`;
+  Bun.spawnSync(["mkdir", "-p", folder]);
+  const mounted = mountTmpfs(folder);
+  if (mounted) Bun.spawnSync(["umount", folder]);
+  Bun.spawnSync(["rmdir", folder]);
+  return mounted;
+}
