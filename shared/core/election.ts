@@ -72,6 +72,13 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
       return becomePeer(member, nowMs, leader, `the source says that ${leader.device} holds the lease`);
     }
     case "failed":
+      // Those who let this claim pass need not wait until it falls silent.
+      member.send({
+        type: "resign",
+        device: member.config.device,
+        term: state.term,
+        reason: answer.reason.slice(0, 200),
+      });
       member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
       return becomeIdle(member, nowMs, answer.reason, nowMs + answer.retryAfterMs);
   }

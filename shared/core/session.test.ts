@@ -56,6 +56,18 @@ describe("a session on one subnet", () => {
     },
   );
 
+  test.each(seeds)("seed %d: that the lease is granted to nobody is known to all within seconds", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 5 });
+    subnet.leaseFailure = "three representatives failed alike";
+    subnet.start();
+    const allKnow = (): boolean =>
+      subnet.devices.every(
+        ({ member }) => member.state.role === "idle" && member.state.why.includes("alike"),
+      );
+    expect(subnet.run(timing.claimantSilentMs, allKnow)).toBe(true);
+    expect(subnet.wanChunks).toBe(0);
+  });
+
   test.each(seeds)("seed %d: a killed device comes back and keeps what it had", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
     subnet.start();

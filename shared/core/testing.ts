@@ -69,6 +69,8 @@ export class VirtualSubnet {
     untilMs: 0,
     term: 0,
   };
+  /** The source grants it to nobody any more, for this reason. */
+  leaseFailure: string | null = null;
   /** Which multicast datagrams get through, besides the random loss. */
   hears: (from: VirtualDevice, to: VirtualDevice, what: "control" | "symbol") => boolean = () => true;
   web: "up" | "down" = "up";
@@ -243,6 +245,8 @@ export class VirtualSubnet {
   #leaseAnswer(device: Inner, term: number): LeaseAnswer {
     const { lease } = this;
     if (!lease) return { result: "unreachable" };
+    if (this.leaseFailure !== null)
+      return { result: "failed", reason: this.leaseFailure, retryAfterMs: 300_000 };
     const isSucceeded = term > lease.term && this.nowMs - (lease.untilMs - 15_000) >= 4_500;
     if (lease.holder !== null && lease.holder !== device.id && this.nowMs < lease.untilMs && !isSucceeded) {
       const index = this.#inner.findIndex((other) => other.id === lease.holder);

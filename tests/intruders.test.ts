@@ -1,0 +1,121 @@
+/** A LAN on which others speak too, and a source whose certificate nobody but the token vouches for. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "bun:test";
+import { enrollTokenOf } from "../scripts/deployment.ts";
+import { launch } from "../scripts/process.ts";
+import { bytesFrom, openHarness, type Harness, type HarnessOptions, type Peer } from "./harness.ts";
+
+const sizeBytes = 6_000_000;
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function open(options: HarnessOptions = {}): Promise<Harness> {
+  const harness = await openHarness(options);
+  cleanups.push(() => harness[Symbol.asyncDispose]());
+  return harness;
+}
+
+async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-intruders-"));
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function expectRight(harness: Harness, peers: readonly Peer[], original: string): Promise<void> {
+  for (const peer of peers) {
+    expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
+    expect(peer.ledger().map(({ state, receiptsMax }) => [state, receiptsMax])).toEqual([["complete", 1]]);
+  }
+}
+
+test("junk, replays and forged frames on the group change nothing and are counted", async () => {
+  const harness = await open({ settings: ["wanRate=16mbit"] });
+  const peers = await harness.startPeers(3);
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  const intruder = launch({
+    name: "intruder",
+    command: [process.execPath, join(import.meta.dir, "intruder.ts"), harness.group],
+    logFile: join(harness.folder, "intruder.log"),
+  });
+  cleanups.push(() => intruder.stop());
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  expect(intruder.exitStatus()).toBeNull();
+  await expectRight(harness, peers, original);
+  expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+  expect(task.deviceList.filter(({ from }) => from.multicast > 0.8 * sizeBytes)).toHaveLength(2);
+  const replays: number[] = [];
+  for (const peer of peers) {
+    const { dropped } = (await peer.status()).lan;
+    replays.push(dropped["replay"] ?? 0);
+    expect(dropped["seal"] ?? 0).toBeGreaterThan(20);
+    const shown = await harness.run("peer", "status", "--data", peer.data);
+    expect(shown.stdout).toMatch(/dropped frames: .*\d+ seal/);
+  }
+  // The representative's own frames, said again, are its own to itself.
+  expect(replays.filter((count) => count > 20).length).toBeGreaterThanOrEqual(2);
+}, 90_000);
+
+test("two deployments share a group: each distributes its own and ignores the other", async () => {
+  const [one, two] = await Promise.all([
+    open({ settings: ["wanRate=16mbit"] }),
+    open({ settings: ["wanRate=16mbit"] }),
+  ]);
+  const prepare = async (harness: Harness) => {
+    const peers = await harness.startPeers(2, { group: one.group });
+    const original = await harness.makeFile("tool.bin", sizeBytes);
+    return {
+      harness,
+      peers,
+      original,
+      packageId: await harness.publish(original, { name: "tool", version: "1" }),
+    };
+  };
+  const both = await Promise.all([prepare(one), prepare(two)]);
+  await Promise.all(
+    both.map(async ({ harness, peers, original, packageId }) => {
+      const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+      expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+      await expectRight(harness, peers, original);
+      expect(task.deviceList).toHaveLength(2);
+    }),
+  );
+  for (const { peers } of both) {
+    for (const peer of peers) expect((await peer.status()).lan.dropped["deployment"]!).toBeGreaterThan(1_000);
+  }
+}, 90_000);
+
+test("devices trust a self-signed source by the fingerprint in the token, and no other", async () => {
+  const folder = await openFolder();
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const made = Bun.spawnSync(
+    ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"].concat(
+      ["-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=source.example"],
+    ),
+    { stderr: "pipe" },
+  );
+  expect([made.exitCode, made.exitCode === 0 ? "" : made.stderr.toString()]).toEqual([0, ""]);
+  const harness = await open({ sourceArgs: ["--tls-cert", cert, "--tls-key", key] });
+  expect(harness.source.url).toStartWith("https://");
+  const peers = await harness.startPeers(2);
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  await expectRight(harness, peers, original);
+  expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+
+  const token = await enrollTokenOf(harness.source);
+  const wrong = token.slice(0, -1) + (token.endsWith("0") ? "1" : "0");
+  for (const refused of [wrong, token.replace(/\.[0-9a-f]{64}$/, ".-")]) {
+    const data = join(harness.folder, "refused");
+    const call = ["run", "--source", harness.source.url, "--enroll", refused, "--data", data];
+    const output = await harness.run("peer", ...call, "--interface", "127.0.0.1");
+    const complaints = output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+    expect([output.status, complaints]).toEqual([1, [expect.stringMatching(/certificate|fingerprint/i)]]);
+  }
+  expect(await harness.client.devices()).toHaveLength(2);
+}, 90_000);
