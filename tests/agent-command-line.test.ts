@@ -81,7 +81,11 @@ test("a token that is none, or of another source, ends the agent with what to do
   await expectComplaint(
     1,
     /belongs to a device of/,
-    ...["run", "--source", "http://127.0.0.1:9", "--data", await stoppedFolder()],
+    "run",
+    "--source",
+    "http://127.0.0.1:9",
+    "--data",
+    await stoppedFolder(),
   );
 }, 30_000);
 

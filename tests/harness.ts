@@ -166,7 +166,8 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
   const devices: Device[] = [];
   let source: Source | null = null;
   const dispose = async () => {
-    await Promise.all([...devices.map((device) => device.stop()), source?.program.stop()]);
+    // Nothing of them is looked at any more: no clean end is waited for.
+    await Promise.all([...devices.map((device) => device.kill()), source?.program.stop("SIGKILL")]);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
