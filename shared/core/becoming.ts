@@ -11,6 +11,7 @@ import { assertTransition } from "./roles.ts";
 import { SendPlan } from "./sendplan.ts";
 import { Suspicion } from "./suspicion.ts";
 import { timing } from "./timing.ts";
+import { limits } from "../wire/index.ts";
 
 function change(member: Member, next: RoleState, why: string): void {
   const from = member.state.role;
@@ -29,7 +30,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
     member,
     {
       role: "candidate",
-      term: member.term + 1,
+      term: Math.min(member.term + 1, limits.counterMax),
       ticket: Math.floor(random() * 0x1_0000_0000),
       seekAtMs: nowMs,
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
@@ -47,6 +48,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
 export function becomePeer(member: Member, nowMs: number, leader: Leader, why: string): void {
   const { held, random } = member.config;
   member.term = Math.max(member.term, leader.term);
+  if (leader.known === "announce") noteElection(member, leader, nowMs);
   member.wan(false);
   member.fetch(false);
   change(
@@ -67,6 +69,11 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
     },
     why,
   );
+}
+
+/** The start delay counts from the first election of a session, which may lie before this device came. */
+export function noteElection(member: Member, { startsAtMs }: Leader, nowMs: number): void {
+  member.firstElectedAtMs ??= Math.min(nowMs, startsAtMs - member.config.setting().sessionStartDelayMs);
 }
 
 /** Leads the session of this term: its lease is granted, or the source cannot be asked. */

@@ -2,7 +2,7 @@
  * How a peer thinks: it listens to its representative, asks for repairs after every END, doubts a silent
  * representative, finds out when multicast does not reach it, and takes what is missing at the end from others.
  */
-import { becomeCandidate, becomeIdle } from "./becoming.ts";
+import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
 import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
@@ -18,13 +18,14 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "SymbolsHeard":
       state.symbolsAtMs = nowMs;
       state.suspicion.heard(nowMs);
-      member.unservedSinceMs = null;
+      served(member, state, nowMs);
       if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
       return;
     case "ExchangeAnswered":
-      if (!event.ok || event.device !== state.leader.device) return;
-      state.answeredAtMs = nowMs;
-      member.unservedSinceMs = null;
+      if (event.ok && event.device === state.leader.device) served(member, state, nowMs);
+      return;
+    case "ChunkVerified":
+      if (!member.usesWan) served(member, state, nowMs);
       return;
     case "LeaseAnswered":
       // A late answer to an earlier candidacy: the lease is not ours to keep.
@@ -35,12 +36,23 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       state.answeredAtMs = nowMs;
       return;
     case "WanEnded":
-      return member.wanEnded();
+      member.wanEnded();
+      // Whatever ended it, it does not begin again at once; after a failure it waits as long as the first time.
+      state.answeredAtMs = nowMs;
+      if (event.failure !== null) member.fallbackAtMs = null;
+      return;
     case "PackageVerified":
       member.send(member.seekFrame());
       return becomeIdle(member, nowMs, "the package is complete", null);
     default:
   }
+}
+
+/** The subnet serves this device: its own download is not called for (any more). */
+function served(member: Member, state: PeerState, nowMs: number): void {
+  state.answeredAtMs = nowMs;
+  member.fallbackAtMs = null;
+  member.wan(false);
 }
 
 function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
@@ -92,12 +104,14 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   const before = state.leader;
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
-  member.firstElectedAtMs ??= nowMs;
-  member.unservedSinceMs = null;
+  noteElection(member, leader, nowMs);
   state.leader = leader;
   state.suspicion.heard(nowMs);
   if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
-  if (leader.phase === 1 && (before.phase !== 1 || before.device !== leader.device))
+  if (state.way === "multicast") member.fallbackAtMs = null;
+  // One that joins later waits for proof that something was sent since.
+  const casts = state.castingSinceMs === null && leader.castCount > before.castCount;
+  if (leader.phase === 1 && (casts || before.phase !== 1 || before.device !== leader.device))
     state.castingSinceMs = nowMs;
   if (leader.phase !== 1) state.castingSinceMs = null;
   // An END that was lost shows in the number of passes.
@@ -109,6 +123,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
 }
 
 const unheardReason = "the source names a representative that is not heard here";
+const switchedOffReason = "the setting says useMulticast=false";
 
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   if (member.isDone) return;
@@ -131,13 +146,16 @@ function say(member: Member, state: PeerState, nowMs: number): void {
 
 function findWay(member: Member, state: PeerState, nowMs: number): void {
   if (state.way === "unicast") return;
-  if (!member.config.setting().useMulticast)
-    return takeWay(state, "unicast", "the setting says useMulticast=false");
+  if (!member.config.setting().useMulticast) {
+    state.answeredAtMs = nowMs;
+    return takeWay(state, "unicast", switchedOffReason);
+  }
   if (state.leader.known === "lease" && nowMs >= state.joinedAtMs + timing.deafMs)
     return takeWay(state, "unicast", unheardReason);
   const castingMs = state.castingSinceMs === null ? 0 : nowMs - state.castingSinceMs;
   const isDeaf = castingMs >= timing.deafMs && (state.symbolsAtMs ?? 0) < state.castingSinceMs!;
   if (isDeaf && state.leader.castCount > member.config.held.count) {
+    state.answeredAtMs = nowMs;
     takeWay(state, "unicast", "announcements come through, multicast data does not");
   }
 }
@@ -156,8 +174,8 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
     return true;
   }
-  if (leader.known === "announce" && state.wayReason !== "the setting says useMulticast=false") {
-    if (nowMs < state.suspicion.suspectsAtMs) return false;
+  const announces = leader.known === "announce" && state.wayReason !== switchedOffReason;
+  if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
     becomeCandidate(
       member,
@@ -166,12 +184,15 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     );
     return true;
   }
+  if (announces && state.way === "multicast") return false;
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
-  member.unservedSinceMs ??= state.answeredAtMs;
+  member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {
     member.wan(true);
     return false;
   }
+  // It is alive and leads: only its bytes do not come through, an election would not change that.
+  if (announces) return false;
   member.suspect = leader.device;
   becomeCandidate(
     member,
@@ -181,10 +202,10 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   return true;
 }
 
-function mayUseWan(member: Member, nowMs: number): boolean {
-  if (member.unservedSinceMs === null || member.config.setting().wanFallback === "never") return false;
-  return nowMs >= member.unservedSinceMs + timing.fallbackMs * (1 + member.config.random());
-}
+const mayUseWan = (member: Member, nowMs: number): boolean =>
+  member.fallbackAtMs !== null &&
+  nowMs >= member.fallbackAtMs &&
+  member.config.setting().wanFallback !== "never";
 
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
 function repair(member: Member, state: PeerState, nowMs: number): void {
@@ -202,10 +223,9 @@ export function wakePeerMs(state: PeerState, nowMs: number): number {
       : state.leader.known === "announce" && state.way === "multicast"
         ? state.suspicion.suspectsAtMs
         : nowMs + timing.pollEveryMs;
-  return Math.min(
-    isSilentAtMs,
-    nowMs + timing.announceEveryMs,
-    state.seekAtMs ?? Number.POSITIVE_INFINITY,
-    state.feedback.dueAtMs ?? Number.POSITIVE_INFINITY,
+  // What is due already was not called for: the package is complete, or comes another way.
+  const dueMs = [isSilentAtMs, state.seekAtMs, state.feedback.dueAtMs].filter(
+    (atMs) => atMs !== null && atMs > nowMs,
   );
+  return Math.min(nowMs + timing.announceEveryMs, ...(dueMs as number[]));
 }

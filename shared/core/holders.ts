@@ -33,6 +33,8 @@ export class Holders {
 
   /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
   note(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
+    // It serves nothing.
+    if (holder.lanPort === 0) return;
     const known = this.#entries.get(holder.device);
     if (known) {
       Object.assign(known, { address: holder.address, lanPort: holder.lanPort, load });

@@ -183,13 +183,11 @@ const endDueMs = ({ plan, endedAtMs }: RepresentativeState): number =>
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
 function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
   if (!member.isDone) return false;
-  const isQuiet =
-    state.plan.isQuiet &&
-    !member.hasCast() &&
-    state.needs.firstAtMs === null &&
-    nowMs >= state.busyAtMs + timing.quietMs;
+  const { useMulticast } = member.config.setting();
+  // Switched off in the middle, what waits to be sent never will be.
+  const isSent = !useMulticast || (state.plan.isQuiet && !member.hasCast());
+  const isQuiet = isSent && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
   if (state.phase !== "serving") {
-    const { useMulticast } = member.config.setting();
     const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;
     if (!isQuiet || !mayEnd) return false;
     state.phase = "serving";
@@ -209,6 +207,7 @@ function finish(member: Member, state: RepresentativeState, nowMs: number): bool
 
 function announceFrame(member: Member, state: RepresentativeState, nowMs: number): ControlFrame {
   const { device, held, lanPort, symbolSizeBytes, setting } = member.config;
+  const gapAt = held.nextMissing(0);
   return {
     type: "announce",
     device,
@@ -216,7 +215,7 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     ticket: state.ticket,
     phase: phaseNumber[state.phase],
     startsInMs: Math.max(0, Math.ceil(state.castFromMs - nowMs)),
-    frontCount: held.count,
+    frontCount: gapAt < 0 ? held.size : gapAt,
     castCount: state.plan.castCount,
     pass: state.pass,
     audience: member.roster.audience,

@@ -105,6 +105,7 @@ export type PeerState = {
   way: "multicast" | "unicast";
   wayReason: string;
   wantAtMs: number;
+  /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
 };
 export type RepresentativeState = {
@@ -160,8 +161,8 @@ export class Member {
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
   suspect: string | null = null;
-  /** Since when neither multicast nor the representative's exchange has reached this device. */
-  unservedSinceMs: number | null = null;
+  /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
+  fallbackAtMs: number | null = null;
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;

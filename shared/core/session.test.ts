@@ -167,4 +167,80 @@ describe("a session on one subnet", () => {
     subnet.run(5 * timing.announceEveryMs, () => false);
     expect(subnet.representatives).toHaveLength(1);
   });
+
+  test.each(seeds)(
+    "seed %d: neither multicast data nor the exchange come through: it downloads by itself at last",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 10_000, startDelayMs: 0 });
+      subnet.start(0, 1, 2);
+      subnet.run(12_000, () => false);
+      const cutOff = subnet.devices[3]!;
+      subnet.hears = (_from, to, what) => to !== cutOff || what === "control";
+      subnet.reaches = (from) => from !== cutOff;
+      subnet.start(3);
+      subnet.run(60_000, () => false);
+      expect(cutOff.from.wan).toBe(0);
+      expect(subnet.run(90_000, () => cutOff.from.wan > 0)).toBe(true);
+    },
+  );
+
+  test.each(seeds)("seed %d: a device that downloads by itself waits when the web site fails it", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 2, wanMsPerChunk: 10_000 });
+    subnet.hears = () => false;
+    subnet.reaches = () => false;
+    subnet.start();
+    expect(subnet.run(150_000, () => subnet.devices.every((device) => device.from.wan > 0))).toBe(true);
+    subnet.web = "down";
+    subnet.run(30_000, () => false);
+    subnet.web = "up";
+    expect(subnet.run(2_000_000)).toBe(true);
+  });
+
+  test.each(seeds)(
+    "seed %d: a latecomer that multicast data does not reach notices while it goes on",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 1_000, startDelayMs: 0 });
+      subnet.start(0, 1, 2);
+      subnet.run(10_000, () => false);
+      const deaf = subnet.devices[3]!;
+      subnet.hears = (_from, to, what) => to !== deaf || what === "control";
+      subnet.start(3);
+      expect(subnet.run(10_000, () => deaf.from.peers > 0)).toBe(true);
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+    },
+  );
+
+  test.each(seeds)("seed %d: multicast switched off while it goes on: the session still ends", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0, castMsPerChunk: 100 });
+    subnet.start();
+    subnet.run(3_000, () => false);
+    subnet.useMulticast = false;
+    expect(subnet.run(60_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+    subnet.run(30_000, () => false);
+    expect(subnet.representatives).toHaveLength(0);
+  });
+
+  test("a successor that joined late does not wait the start delay again", () => {
+    const subnet = new VirtualSubnet({ seed: 1, devices: 3, startDelayMs: 30_000, wanMsPerChunk: 2_000 });
+    subnet.start(0);
+    subnet.run(40_000, () => false);
+    subnet.start(1, 2);
+    subnet.run(5_000, () => false);
+    subnet.kill(0);
+    const sent = subnet.symbolsSent;
+    expect(subnet.run(10_000, () => subnet.representatives.length > 0)).toBe(true);
+    expect(subnet.run(6_000, () => subnet.symbolsSent > sent)).toBe(true);
+  });
+
+  test("the highest term there is does no harm", () => {
+    const subnet = new VirtualSubnet({ seed: 1, devices: 2 });
+    subnet.start();
+    subnet.run(3_000, () => false);
+    subnet.kill(subnet.devices.indexOf(subnet.representatives[0]!));
+    const left = subnet.devices.find((device) => device.state === "up");
+    left!.member.term = 0xffff_ffff;
+    expect(subnet.run(60_000)).toBe(true);
+  });
 });

@@ -23,7 +23,7 @@ export function wakeAtMs(member: Member, nowMs: number): number {
   const { state } = member;
   switch (state.role) {
     case "idle":
-      return state.retryAtMs ?? Number.POSITIVE_INFINITY;
+      return state.retryAtMs === null || member.isDone ? Number.POSITIVE_INFINITY : state.retryAtMs;
     case "candidate":
       return wakeCandidateMs(state);
     case "peer":

@@ -73,6 +73,9 @@ export class VirtualSubnet {
   leaseFailure: string | null = null;
   /** Which multicast datagrams get through, besides the random loss. */
   hears: (from: VirtualDevice, to: VirtualDevice, what: "control" | "symbol") => boolean = () => true;
+  /** Who reaches whose LAN exchange. */
+  reaches: (from: VirtualDevice, to: VirtualDevice) => boolean = () => true;
+  useMulticast: boolean;
   web: "up" | "down" = "up";
   readonly #inner: Inner[];
   readonly #clock = new VirtualClock();
@@ -92,6 +95,7 @@ export class VirtualSubnet {
       ...options,
     };
     this.#random = seededRandom(options.seed);
+    this.useMulticast = this.#options.useMulticast;
     this.#inner = Array.from({ length: options.devices }, (_, index) => this.#createDevice(index));
     this.devices = this.#inner;
   }
@@ -111,7 +115,7 @@ export class VirtualSubnet {
   }
 
   #reset(device: Inner, index: number): void {
-    const { useMulticast, startDelayMs, rank } = this.#options;
+    const { startDelayMs, rank } = this.#options;
     Object.assign(device, {
       state: "down",
       answering: new Answering(),
@@ -136,7 +140,7 @@ export class VirtualSubnet {
       random: () => this.random(),
       symbolSizeBytes,
       setting: () => ({
-        useMulticast,
+        useMulticast: this.useMulticast,
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
         wanFallback: "last-resort",
@@ -336,7 +340,8 @@ export class VirtualSubnet {
       const taken = fetch;
       const other = this.#inner.find((each) => each.id === holder.device)!;
       this.#later(device, 5, () => {
-        const outcome = other.state === "down" ? "failed" : other.held.has(chunk) ? "served" : "lacks";
+        const isReached = other.state === "up" && this.reaches(device, other);
+        const outcome = !isReached ? "failed" : other.held.has(chunk) ? "served" : "lacks";
         device.member.holders.ended(taken, outcome, this.nowMs);
         if (outcome === "served") this.#stored(device, chunk, "peers");
         this.#fetch(device);
@@ -363,7 +368,7 @@ export class VirtualSubnet {
   }
 
   #pollOne(device: Inner, other: Inner): void {
-    const ok = other.state === "up";
+    const ok = other.state === "up" && this.reaches(device, other);
     if (ok) {
       const peer = { device: device.id, address: device.name, lanPort: device.member.config.lanPort };
       this.#step(other, { type: "PeerPolled", peer, heldRanges: device.held.toRanges() });
