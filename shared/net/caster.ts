@@ -13,6 +13,8 @@ import type { LanBus } from "./lan-bus.ts";
 /** Datagrams in one system call: with 1,400 bytes each below the bucket's burst. */
 const batchDatagramsMax = 32;
 const codedSymbolsMax = 256;
+/** The kernel took nothing: its buffer is full, or the interface is down. */
+const refusedPauseMs = 5;
 /** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
 const repairsKnownMax = 100_000;
 
@@ -153,7 +155,7 @@ export class Caster {
       const sent = bus.sendBatch(batch);
       if (sent >= batch.length || this.#isStopped) return;
       batch = batch.slice(sent);
-      await Bun.sleep(1);
+      await Bun.sleep(sent > 0 ? 1 : refusedPauseMs);
     }
   }
 }

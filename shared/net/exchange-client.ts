@@ -7,6 +7,8 @@ import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./exch
 import { createExchangeSeal } from "./exchange-seal.ts";
 
 const timeoutMs = 10_000;
+/** For the whole answer, however it drips: a chunk of 4 MiB at 1.1 Mbit/s. */
+const answerMsMax = 30_000;
 /** Nonce and tag. */
 const sealBytes = 28;
 const pollAnswerBytesMax = 262_144;
@@ -74,8 +76,16 @@ function ask(
   body: Uint8Array | null,
   bytesMax: number,
 ): Promise<Answer> {
-  return new Promise((resolve) => {
+  return new Promise((settle) => {
+    const resolve = (answer: Answer): void => {
+      clearTimeout(limit);
+      settle(answer);
+    };
     const fail = (reason: string): void => resolve({ kind: "failed", reason });
+    const limit = setTimeout(() => {
+      fail(`no whole answer within ${answerMsMax} ms`);
+      sent.destroy();
+    }, answerMsMax);
     const sent = http.request(
       { agent, host: to.address, port: to.lanPort, timeout: timeoutMs, ...request },
       (response) => {

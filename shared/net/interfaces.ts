@@ -59,12 +59,19 @@ export function networkOf(cidr: string): string {
 export function addressTowards(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = dgram.createSocket("udp4");
+    let isDone = false;
     const done = (address: string | null): void => {
-      socket.close();
+      if (!isDone) socket.close();
+      isDone = true;
       resolve(address);
     };
     socket.on("error", () => done(null));
-    socket.connect(port, host, () => done(socket.address().address));
+    // Called when it failed, too: the socket is then bound to no address.
+    const onConnect = (error?: Error): void => {
+      const address = error ? null : socket.address().address;
+      done(address === "0.0.0.0" ? null : address);
+    };
+    socket.connect(port, host, onConnect);
   });
 }
 

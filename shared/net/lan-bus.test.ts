@@ -42,6 +42,24 @@ describe("the multicast bus", () => {
     expect(other).toEqual([]);
   });
 
+  test("a datagram that the system refuses is counted and said once; it stops nobody", async () => {
+    const errors: Error[] = [];
+    const bus = await openLanBus({
+      interfaceAddress: "127.0.0.1",
+      group: ownGroup(),
+      onDatagram: () => {},
+      onError: (error) => errors.push(error),
+    });
+    open.push(bus);
+    const tooLong = new Uint8Array(70_000);
+    bus.send(tooLong);
+    expect(bus.sendBatch([tooLong])).toBe(0);
+    expect(bus.counters).toMatchObject({ framesSent: 0, framesUnsent: 1 });
+    expect(errors).toHaveLength(1);
+    bus.send(Buffer.from("hello"));
+    expect(bus.counters.framesSent).toBe(1);
+  });
+
   test("an address that is no interface is refused with the addresses there are", async () => {
     const wrong = openLanBus({
       interfaceAddress: "192.0.2.77",

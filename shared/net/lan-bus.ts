@@ -71,7 +71,7 @@ export async function openLanBus(options: {
     const control = await openMouth(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
     const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
-    return busOf(group, ears, control, symbols, counters);
+    return busOf(group, ears, { control, symbols }, counters, options.onError);
   } catch (error) {
     ears.close();
     throw busError(options, error);
@@ -83,16 +83,29 @@ type Mouth = Bun.udp.Socket<"uint8array">;
 function busOf(
   group: Group,
   ears: dgram.Socket,
-  control: Mouth,
-  symbols: Mouth,
+  { control, symbols }: { control: Mouth; symbols: Mouth },
   counters: LanBusCounters,
+  onError: (error: Error) => void,
 ): LanBus {
+  let isRefused = false;
+  /** A cable that is pulled out makes the system refuse: that is loss, and is said once. Returns how many were sent. */
+  const attempt = (sending: () => number): number => {
+    try {
+      const sent = sending();
+      if (sent > 0) isRefused = false;
+      return sent;
+    } catch (error) {
+      if (!isRefused) onError(error instanceof Error ? error : new Error(String(error)));
+      isRefused = true;
+      return 0;
+    }
+  };
   return {
     group,
     receiveBufferBytes: ears.getRecvBufferSize(),
     counters,
     send(datagram) {
-      if (control.send(datagram, group.port, group.address)) {
+      if (attempt(() => Number(control.send(datagram, group.port, group.address))) > 0) {
         counters.framesSent++;
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
@@ -100,7 +113,7 @@ function busOf(
     sendBatch(datagrams) {
       const packets: (Uint8Array | string | number)[] = [];
       for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-      const sent = symbols.sendMany(packets);
+      const sent = attempt(() => symbols.sendMany(packets));
       for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
       counters.framesSent += sent;
       return sent;
