@@ -55,16 +55,21 @@ test("a folder crosses the WAN once, and who comes later takes it from its holde
   const newcomer = await harness.startPeer({ name: "newcomer" });
   const second = await harness.waitUntilComplete(await harness.createTask(packageId), [...peers, newcomer]);
   await expectCopies(harness, [newcomer], original, ["tree", "1"]);
-  expect(partOf(second, newcomer).from).toEqual({ wan: 0, multicast: 0, peers: sizeBytes, cache: 0 });
+  // The first session may still go on when it comes: what it sends is welcome too.
+  const { from } = partOf(second, newcomer);
+  expect([from.wan, from.multicast + from.peers]).toEqual([0, sizeBytes]);
   expect(second.deviceList.map((device) => device.wanBytesFetched)).toEqual([0, 0, 0, 0, 0]);
 
   // A task that targets none of the holders.
-  const stranger = await harness.startPeer({ name: "stranger" });
-  const target = `device:${stranger.id}`;
-  const third = await harness.waitUntilComplete(await harness.createTask(packageId, { target }), [stranger]);
-  await expectCopies(harness, [stranger], original, ["tree", "1"]);
+  const solo = await harness.makeFile("solo.bin", 1_000_001);
+  const soloId = await harness.publish(solo, { name: "solo", version: "1" });
+  const [holder, stranger] = [peers[0]!, peers[1]!];
+  const targeting = ({ id }: Peer) => harness.createTask(soloId, { target: `device:${id}` });
+  await harness.waitUntilComplete(await targeting(holder), [holder]);
+  const third = await harness.waitUntilComplete(await targeting(stranger), [stranger]);
+  await expectCopies(harness, [stranger], solo, ["solo", "1"]);
   expect(third.deviceList).toHaveLength(1);
-  expect(partOf(third, stranger).from).toEqual({ wan: 0, multicast: 0, peers: sizeBytes, cache: 0 });
+  expect(partOf(third, stranger).from).toEqual({ wan: 0, multicast: 0, peers: 1_000_001, cache: 0 });
 }, 90_000);
 
 test("without multicast the package still crosses the WAN once", async () => {
@@ -83,18 +88,18 @@ test("without multicast the package still crosses the WAN once", async () => {
 test("a device that comes at half time hears the rest and takes the beginning from its peers", async () => {
   await using harness = await openHarness({ settings: ["wanRate=16mbit"] });
   const peers = await harness.startPeers(2);
-  const original = await harness.makeFile("tool.bin", 12_000_000);
+  const original = await harness.makeFile("tool.bin", 8_000_000);
   const packageId = await harness.publish(original, { name: "tool", version: "1" });
   const taskId = await harness.createTask(packageId);
   await harness.waitForTask(taskId, ({ deviceList }) =>
-    deviceList.every(({ bytesVerified }) => bytesVerified > 4_000_000),
+    deviceList.every(({ bytesVerified }) => bytesVerified > 3_000_000),
   );
   const latecomer = await harness.startPeer({ name: "latecomer" });
   const task = await harness.waitUntilComplete(taskId, [...peers, latecomer]);
   await expectCopies(harness, [...peers, latecomer], original, ["tool", "1"]);
-  expect(bytesFrom(task, "wan")).toBe(12_000_000);
+  expect(bytesFrom(task, "wan")).toBe(8_000_000);
   const { from } = partOf(task, latecomer);
   expect(from.wan).toBe(0);
   expect(from.multicast).toBeGreaterThan(0);
-  expect(from.peers).toBeGreaterThan(3_000_000);
+  expect(from.peers).toBeGreaterThan(2_000_000);
 }, 90_000);
