@@ -7,7 +7,7 @@ import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient } from "../control/client.ts";
-import type { AgentTask, CheckInResponse } from "../control/schema.ts";
+import type { AgentTask, CheckInResponse, DeviceTaskState } from "../control/schema.ts";
 import { defaultSettingValues, type SettingValues } from "../control/setting.ts";
 import type { Logger } from "../log.ts";
 import { Exchange } from "../net/exchange.ts";
@@ -43,6 +43,8 @@ export type AgentOptions = {
   volunteer: boolean;
   createRepresentative: RepresentativeFactory;
 };
+
+const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -89,7 +91,9 @@ export class Agent {
       send: (reports) => this.#client.progress(reports),
       read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,
       intervalMs: () => this.#reportIntervalMs(),
-      onSent: (reports) => this.#reported(reports.map((report) => report.taskId)),
+      // The task may have ended after its report was written.
+      onSent: (reports) =>
+        this.#reported(reports.filter(({ state }) => endStates.has(state)).map((report) => report.taskId)),
     });
     this.#checkIns = new CheckIns({
       client: this.#client,

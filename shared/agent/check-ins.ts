@@ -10,6 +10,8 @@ const retryMsMin = 1_000;
 const retryMsMax = 300_000;
 const wakeJitterMs = 300;
 const intervalJitter = 0.1;
+/** A timer of more than 2^31 ms, which is not 25 days, would fire at once. */
+const timerMsMax = 20 * 86_400_000;
 
 type CheckInOptions = {
   client: AgentClient;
@@ -79,7 +81,9 @@ export class CheckIns {
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
       onAnswer(answer);
-      this.#later(intervalMs() * (1 - intervalJitter + 2 * intervalJitter * Math.random()));
+      this.#later(
+        Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * Math.random()),
+      );
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** this.#failures++) * (0.75 + 0.5 * Math.random());

@@ -105,8 +105,8 @@ export class Holdings {
   #answer(held: Held): void {
     const { lan, exchange, device, nowMs } = this.#context;
     const ranges = held.store.verified.toRanges(limits.rangesMax);
-    if (ranges.length === 0) return;
     for (const toDevice of held.answering.take(nowMs())) {
+      if (ranges.length === 0) continue;
       lan.send(held.session, {
         type: "have",
         device,

@@ -4,7 +4,7 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../core/chunkset.ts";
-import type { Fetch } from "../core/holders.ts";
+import type { Fetch, Holder } from "../core/holders.ts";
 import type { Member, MemberEvent } from "../core/member.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
@@ -33,7 +33,9 @@ export class LanFetcher {
   readonly #client: ExchangeClient;
   readonly #others = new Map<string, { address: string; lanPort: number }>();
   #timer: ReturnType<typeof setInterval> | null = null;
-  #polling = false;
+  /** Polls under way: of the representative, and of others; one that is dead holds up no other. */
+  #pollingTarget = false;
+  readonly #pollingOthers = new Set<string>();
 
   constructor(options: LanFetcherOptions) {
     this.#options = options;
@@ -69,26 +71,33 @@ export class LanFetcher {
 
   #round(): void {
     this.#pump();
-    if (this.#polling) return;
-    this.#polling = true;
-    this.#pollAll()
-      .catch(this.#options.onError)
-      .finally(() => (this.#polling = false));
+    const { member, onError } = this.#options;
+    const target = member.exchangeTarget;
+    if (target && !this.#pollingTarget) {
+      this.#pollingTarget = true;
+      this.#poll(target)
+        .catch(onError)
+        .finally(() => (this.#pollingTarget = false));
+    }
+    for (const other of this.#chooseOthers(target?.device)) {
+      this.#pollingOthers.add(other.device);
+      this.#poll(other)
+        .catch(onError)
+        .finally(() => this.#pollingOthers.delete(other.device));
+    }
   }
 
-  async #pollAll(): Promise<void> {
-    const target = this.#options.member.exchangeTarget;
-    if (target) await this.#poll(target);
-    const others = [...this.#others]
+  /** Some of those that others named, at random. */
+  #chooseOthers(target: string | undefined): Holder[] {
+    const free = pollsPerRoundMax - this.#pollingOthers.size;
+    return [...this.#others]
+      .filter(([device]) => device !== target && !this.#pollingOthers.has(device))
+      .map(([device, { address, lanPort }]) => ({ device, address, lanPort }))
       .toSorted(() => this.#options.context.random() - 0.5)
-      .slice(0, pollsPerRoundMax);
-    await Promise.all(
-      others.map(([device, { address, lanPort }]) => this.#poll({ device, address, lanPort })),
-    );
-    this.#pump();
+      .slice(0, Math.max(0, free));
   }
 
-  async #poll(holder: { device: string; address: string; lanPort: number }): Promise<void> {
+  async #poll(holder: Holder): Promise<void> {
     const { context, store, member, onStep } = this.#options;
     const poll = {
       device: context.device,
@@ -104,6 +113,7 @@ export class LanFetcher {
         if (peer.device !== context.device) this.#others.set(peer.device, peer);
     } else this.#others.delete(holder.device);
     onStep({ type: "ExchangeAnswered", device: holder.device, ok: answer?.device === holder.device });
+    this.#pump();
   }
 
   #pump(): void {

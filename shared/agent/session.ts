@@ -233,6 +233,8 @@ export class Session {
   async #askLease(term: number): Promise<void> {
     const answer = await this.#leaseAnswer(term);
     const isWanted = this.member.role === "candidate" || this.member.role === "representative";
+    if (answer.result === "granted" && (this.#state === "closed" || this.member.role === "idle"))
+      return void this.#releaseLease(null);
     if (this.#state === "closed" || (!isWanted && answer.result !== "granted")) return;
     this.step({ type: "LeaseAnswered", answer });
   }

@@ -154,6 +154,16 @@ export class TaskRunner {
     this.#later(delayMs, () => this.start());
   }
 
+  /** Its own package is whole, only what it sends to others goes wrong: the command is not begun a second time. */
+  #sessionErred(error: unknown): void {
+    if (this.stage !== "verifying" && this.stage !== "running" && this.stage !== "ended")
+      return this.#hindered(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.context.log.warn({ taskId: this.id, reason }, "the session ends here");
+    this.#closeSession(reason);
+    this.#options.onChange();
+  }
+
   async #begin(): Promise<void> {
     const { context, holdings } = this.#options;
     const { task } = this.row;
@@ -179,7 +189,7 @@ export class TaskRunner {
       onChange: () => this.#changed(),
       onFull: () => void this.#full().catch((error: unknown) => this.#hindered(error)),
       onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
-      onError: (error) => this.#hindered(error),
+      onError: (error) => this.#sessionErred(error),
     });
     holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from) ?? []);
     this.session.start();

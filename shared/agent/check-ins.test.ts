@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import type { AgentClient } from "../control/client.ts";
+import type { CheckInResponse, Inventory } from "../control/schema.ts";
+import { createLogger } from "../log.ts";
+import { CheckIns } from "./check-ins.ts";
+
+test("an interval that is longer than a timer can wait is no reason to ask at once again", async () => {
+  let asked = 0;
+  const checkIns = new CheckIns({
+    client: {
+      checkIn: async () => {
+        asked++;
+        return {} as CheckInResponse;
+      },
+      events: async () => {},
+    } as unknown as AgentClient,
+    log: createLogger("test"),
+    intervalMs: () => 30 * 86_400_000,
+    inventory: async () => ({}) as Inventory,
+    onAnswer: () => {},
+  });
+  checkIns.start();
+  await Bun.sleep(200);
+  checkIns.stop();
+  expect(asked).toBe(1);
+});
