@@ -32,7 +32,9 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       role: "candidate",
       term: Math.min(member.term + 1, limits.counterMax),
       ticket: Math.floor(random() * 0x1_0000_0000),
+      enteredAtMs: nowMs,
       seekAtMs: nowMs,
+      wantAtMs: nowMs + random() * timing.listenMs * 0.5,
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
       stage: "listening",
       settlesAtMs: Number.POSITIVE_INFINITY,
@@ -108,7 +110,7 @@ export function becomeRepresentative(
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.
-      wanFromMs: state.claimAtMs + haveWaitMs(term, setting().useMulticast),
+      wanFromMs: Math.max(state.enteredAtMs, member.wantHeardAtMs) + haveWaitMs(term, setting().useMulticast),
       busyAtMs: nowMs,
       servingSinceMs: null,
     },
@@ -124,7 +126,7 @@ export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtM
   else change(member, { role: "idle", why, retryAtMs }, why);
 }
 
-/** From the WANT that went out with the claim to the first byte over the WAN. */
+/** From the WANT of the election to the first byte over the WAN. */
 function haveWaitMs(term: number, useMulticast: boolean): number {
   if (term === 1) return timing.haveWaitMs;
   // Where there is no multicast, peers say what they hold when they poll.

@@ -85,6 +85,11 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
 }
 
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
+  if (nowMs >= state.wantAtMs) {
+    state.wantAtMs = Number.POSITIVE_INFINITY;
+    // One question serves all: the answers are heard by everybody.
+    if (member.wantHeardAtMs < state.enteredAtMs) member.ask(nowMs);
+  }
   if (nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
     const isListening = state.stage === "listening" && nowMs < state.claimAtMs - timing.seekRepeatMs;
@@ -99,7 +104,6 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     state.leaseAskedAtMs = nowMs;
     member.effects.push({ do: "AskLease", term: state.term });
     sendClaim(member, state);
-    member.send(member.wantFrame(), "package");
     return;
   }
   if (state.lease === "refused" && nowMs >= state.leaseAskedAtMs + timing.leaseRetryMs) {
@@ -135,6 +139,7 @@ function sendClaim(member: Member, state: CandidateState): void {
 
 export const wakeCandidateMs = (state: CandidateState): number =>
   Math.min(
+    state.wantAtMs,
     state.seekAtMs,
     state.stage === "listening" ? state.claimAtMs : Math.max(state.settlesAtMs, leaseDueMs(state)),
   );

@@ -212,7 +212,7 @@ function repair(member: Member, state: PeerState, nowMs: number): void {
   const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
   member.fetch(takesByUnicast);
   if (!takesByUnicast || nowMs < state.wantAtMs) return;
-  member.send(member.wantFrame(), "package");
+  member.ask(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
 }
 

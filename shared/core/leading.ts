@@ -145,7 +145,7 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
     return;
   }
   if (nowMs >= state.wantAtMs) {
-    member.send(member.wantFrame(), "package");
+    member.ask(nowMs);
     state.wantAtMs = nowMs + timing.wantEveryMs;
   }
   member.fetch(member.holders.count > 0);

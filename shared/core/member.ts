@@ -81,7 +81,9 @@ export type CandidateState = {
   role: "candidate";
   term: number;
   ticket: number;
+  enteredAtMs: number;
   seekAtMs: number;
+  wantAtMs: number;
   claimAtMs: number;
   stage: "listening" | "claimed";
   settlesAtMs: number;
@@ -161,6 +163,8 @@ export class Member {
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
   suspect: string | null = null;
+  /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
+  wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
   effects: Effect[] = [];
@@ -278,9 +282,11 @@ export class Member {
     };
   }
 
-  wantFrame(): ControlFrame {
+  /** Asks the subnet who holds what is missing here. */
+  ask(nowMs: number): void {
     const { device, held, lanPort } = this.config;
-    return { type: "want", device, ranges: missingRanges(held), lanPort };
+    this.wantHeardAtMs = nowMs;
+    this.send({ type: "want", device, ranges: missingRanges(held), lanPort }, "package");
   }
 }
 

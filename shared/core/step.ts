@@ -107,6 +107,9 @@ function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number)
       if (chunks) member.holders.note(holder, chunks, frame.load);
       return;
     }
+    case "want":
+      member.wantHeardAtMs = nowMs;
+      return;
     case "announce":
       member.castBefore = Math.max(member.castBefore, Math.min(size, frame.castCount));
       return;

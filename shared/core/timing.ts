@@ -32,7 +32,7 @@ export const timing = {
   /** Most that an answer to SEEK waits, to fall together with others. */
   answerDelayMsMax: 60,
   /** From a WANT on, so long for HAVE to come before the WAN is used for what nobody offered. */
-  haveWaitMs: 300,
+  haveWaitMs: 600,
   /** The same for a successor: whatever the others hold must not cross the WAN again. */
   successorWaitMs: 1_000,
   /** The same where multicast is off and peers say what they hold when they poll. */
