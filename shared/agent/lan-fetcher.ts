@@ -34,7 +34,7 @@ export class LanFetcher {
   readonly #others = new Map<string, { address: string; lanPort: number }>();
   #timer: ReturnType<typeof setInterval> | null = null;
   /** Polls under way: of the representative, and of others; one that is dead holds up no other. */
-  #pollingTarget = false;
+  #pollingTarget: string | null = null;
   readonly #pollingOthers = new Set<string>();
 
   constructor(options: LanFetcherOptions) {
@@ -73,11 +73,14 @@ export class LanFetcher {
     this.#pump();
     const { member, onError } = this.#options;
     const target = member.exchangeTarget;
-    if (target && !this.#pollingTarget) {
-      this.#pollingTarget = true;
+    if (target && target.device !== this.#pollingTarget) {
+      const { device } = target;
+      this.#pollingTarget = device;
       this.#poll(target)
         .catch(onError)
-        .finally(() => (this.#pollingTarget = false));
+        .finally(() => {
+          if (this.#pollingTarget === device) this.#pollingTarget = null;
+        });
     }
     for (const other of this.#chooseOthers(target?.device)) {
       this.#pollingOthers.add(other.device);
