@@ -30,15 +30,43 @@ export const bar = (share: number): string => {
 
 const percent = (share: number): string => `${Math.floor(share * 100)} %`.padStart(5);
 
-function draw(lines: readonly DeviceLine[], width: number): string[] {
+const finished = (line: DeviceLine): boolean => line.state === "complete";
+
+/** One line per subnet, for a terminal that is too low for all devices. */
+function drawSubnets(lines: readonly DeviceLine[]): string[] {
+  return [...Map.groupBy(lines, ({ subnet }) => subnet)].map(([subnet, devices]) => {
+    const share = devices.reduce((sum, device) => sum + device.share, 0) / devices.length;
+    const leader = devices.find(({ role }) => role === "representative");
+    const facts = `${devices.filter(finished).length} of ${devices.length}${leader ? `, ★ ${leader.device}` : ""}`;
+    return `${subnet.padEnd(9)} ${bar(share)} ${percent(share)}  ${facts}`;
+  });
+}
+
+/**
+ * What fits: the cursor cannot go back to lines that have left the screen, so a drawing higher than the terminal
+ * would be repeated for ever instead of redrawn.
+ */
+export function drawToFit(
+  lines: readonly DeviceLine[],
+  footer: string,
+  columns: number,
+  rows: number,
+): string[] {
+  const devices = draw(lines);
+  const subnets = devices.length + 2 <= rows ? devices : drawSubnets(lines);
+  return [...subnets.slice(0, Math.max(1, rows - 2)), footer].map((line) => line.slice(0, columns - 1));
+}
+
+function draw(lines: readonly DeviceLine[]): string[] {
   const drawn: string[] = [];
   let subnet = "";
   for (const line of lines) {
     if (line.subnet !== subnet) drawn.push(line.subnet);
     subnet = line.subnet;
     const role = line.role === "representative" ? "★" : " ";
-    const text = `  ${role} ${line.device.padEnd(8)} ${line.state.padEnd(11)} ${bar(line.share)} ${percent(line.share)}  ${line.from}`;
-    drawn.push(text.slice(0, width));
+    drawn.push(
+      `  ${role} ${line.device.padEnd(8)} ${line.state.padEnd(11)} ${bar(line.share)} ${percent(line.share)}  ${line.from}`,
+    );
   }
   return drawn;
 }
@@ -49,7 +77,7 @@ function terminalScreen(out: NodeJS.WriteStream): Screen {
   let last: string[] = [];
   return {
     show: (lines, footer) => {
-      last = [...draw(lines, (out.columns || 100) - 1), footer.slice(0, (out.columns || 100) - 1)];
+      last = drawToFit(lines, footer, out.columns || 100, out.rows || 24);
       out.write(`${erase()}${last.join("\n")}\n`);
       height = last.length;
     },

@@ -45,10 +45,19 @@ describe("task watch", () => {
     const rates = new RateWindow();
     rates.add([subnet()], 0);
     const now = subnet({ bytesVerified: 2_000_000 });
-    const [line] = barLines(task([now]), rates.add([now], 2_000), 200);
+    const [line] = barLines(task([now]), rates.add([now], 2_000), 200, 24);
     expect(line).toBe(
-      "10.0.0.0/24 ████████████░░░░░░░░░░░░  50 %  receiving, representative desk-3, 8mbit, 2s left, 0 of 4 complete",
+      "10.0.0.0/24 ████████████░░░░░░░░░░░░  50 %  receiving, 0 of 4 complete, 8mbit, 2s left, representative desk-3",
     );
+  });
+
+  test("bars never leave the terminal, and what counts most stays in 80 columns", () => {
+    const many = task(Array.from({ length: 30 }, (_, at) => subnet({ cidr: `10.0.${at}.0/24` })));
+    const lines = barLines(many, new Map(), 80, 24);
+    expect(lines).toHaveLength(23);
+    expect(lines[0]).toContain("receiving, 0 of 4 complete");
+    expect(lines[22]).toBe("and 8 subnets more: task show 7");
+    for (const line of lines) expect(line.length).toBeLessThan(80);
   });
 
   test("plain lines come when something changed, not with every look", () => {
@@ -57,7 +66,7 @@ describe("task watch", () => {
     expect(plain.next(task([subnet()]), none)).toHaveLength(1);
     expect(plain.next(task([subnet({ bytesVerified: 4_000 })]), none)).toEqual([]);
     expect(plain.next(task([subnet({ bytesVerified: 1_000_000 })]), none)).toEqual([
-      "task 7 subnet 10.0.0.0/24 0123456789abcdef: 25 %, receiving, representative desk-3, time left unknown, 0 of 4 complete",
+      "task 7 subnet 10.0.0.0/24 0123456789abcdef: 25 %, receiving, 0 of 4 complete, representative desk-3",
     ]);
     expect(plain.next(task([subnet({ bytesVerified: 1_000_000, failed: 1 })]), none)).toHaveLength(1);
   });

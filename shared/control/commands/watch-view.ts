@@ -8,6 +8,8 @@ import type { TaskDetail, TaskSubnet } from "../schema.ts";
 /** Devices report every two seconds by default: a shorter window would show steps. */
 const windowMs = 6_000;
 const barCells = 24;
+const barCellsNarrow = 10;
+const columnsNarrow = 110;
 
 type Sample = { readonly atMs: number; readonly bytes: number };
 const keyOf = (subnet: TaskSubnet): string => subnet.subnetId ?? "-";
@@ -41,7 +43,7 @@ const share = (subnet: TaskSubnet): number =>
 function timeLeft(subnet: TaskSubnet, rateBps: number): string {
   const leftBits = (subnet.bytesTotal - subnet.bytesVerified) * 8;
   if (leftBits === 0 || subnet.complete + subnet.failed === subnet.devices) return "";
-  if (rateBps === 0) return "time left unknown";
+  if (rateBps === 0) return "";
   const seconds = Math.ceil(leftBits / rateBps);
   return `${formatDuration(seconds < 600 ? seconds * 1_000 : Math.ceil(seconds / 60) * 60_000)} left`;
 }
@@ -49,11 +51,11 @@ function timeLeft(subnet: TaskSubnet, rateBps: number): string {
 function facts(subnet: TaskSubnet, rateBps: number): string {
   const parts = [
     subnet.state,
-    subnet.representative ? `representative ${subnet.representative.hostname}` : "no representative yet",
-    rateBps > 0 ? formatRate(rateBps) : "",
-    timeLeft(subnet, rateBps),
     `${subnet.complete} of ${subnet.devices} complete`,
     subnet.failed > 0 ? `${subnet.failed} failed` : "",
+    rateBps > 0 ? formatRate(Number(rateBps.toPrecision(3))) : "",
+    timeLeft(subnet, rateBps),
+    subnet.representative ? `representative ${subnet.representative.hostname}` : "no representative yet",
   ];
   return parts.filter((part) => part !== "").join(", ");
 }
@@ -61,15 +63,26 @@ function facts(subnet: TaskSubnet, rateBps: number): string {
 const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 100)} %`;
 const nameOf = (subnet: TaskSubnet): string => subnet.cidr || "(no subnet yet)";
 
-/** For a terminal of `columns` cells. */
-export function barLines(task: TaskDetail, rates: ReadonlyMap<string, number>, columns: number): string[] {
+/** For a terminal of `columns` cells and `rows` lines: a drawing higher than that could not be written over. */
+export function barLines(
+  task: TaskDetail,
+  rates: ReadonlyMap<string, number>,
+  columns: number,
+  rows: number,
+): string[] {
+  const cells = columns < columnsNarrow ? barCellsNarrow : barCells;
   const width = Math.max(0, ...task.subnets.map((subnet) => nameOf(subnet).length));
   const lines = task.subnets.map((subnet) => {
-    const full = Math.floor(share(subnet) * barCells);
-    const bar = "█".repeat(full) + "░".repeat(barCells - full);
+    const full = Math.floor(share(subnet) * cells);
+    const bar = "█".repeat(full) + "░".repeat(cells - full);
     const head = `${nameOf(subnet).padEnd(width)} ${bar} ${percentOf(subnet).padStart(5)}`;
     return `${head}  ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`.slice(0, Math.max(20, columns - 1));
   });
+  const linesMax = Math.max(2, rows - 1);
+  if (lines.length > linesMax) {
+    const left = lines.length - linesMax + 1;
+    return [...lines.slice(0, linesMax - 1), `and ${left} subnets more: task show ${task.id}`];
+  }
   return lines.length > 0 ? lines : [`task ${task.id}: no device is targeted yet (${task.target})`];
 }
 

@@ -20,7 +20,8 @@ function terminalScreen(): Screen {
   let shown = 0;
   return {
     show(task) {
-      const lines = barLines(task, rates.add(task.subnets, Date.now()), process.stdout.columns ?? 100);
+      const { columns, rows } = process.stdout;
+      const lines = barLines(task, rates.add(task.subnets, Date.now()), columns || 100, rows || 24);
       const up = shown > 0 ? `\u001B[${shown}A` : "";
       process.stdout.write(`${up}\u001B[J${lines.join("\n")}\n`);
       shown = lines.length;
