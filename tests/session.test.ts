@@ -103,3 +103,35 @@ test("a device that comes at half time hears the rest and takes the beginning fr
   expect(from.multicast).toBeGreaterThan(0);
   expect(from.peers).toBeGreaterThan(2_000_000);
 }, 90_000);
+
+test("two tasks for one package at the same time cross the WAN once", async () => {
+  await using harness = await openHarness({ settings: ["wanRate=20mbit"] });
+  const peers = await harness.startPeers(3);
+  const original = await harness.makeFile("both.bin", 5_000_000);
+  const packageId = await harness.publish(original, { name: "both", version: "1" });
+  const everybody = await harness.createTask(packageId);
+  const oneAlone = await harness.createTask(packageId, { target: `device:${peers[2]!.id}` });
+  await harness.waitUntilComplete(everybody, peers);
+  await harness.waitUntilComplete(oneAlone, [peers[2]!]);
+  const [first, second] = [await harness.client.task(everybody), await harness.client.task(oneAlone)];
+  const fetched = [first, second].flatMap((task) => task.deviceList.map((device) => device.wanBytesFetched));
+  expect(fetched.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(1.1 * 5_000_000);
+  await expectCopies(harness, peers, original, ["both", "1"]);
+}, 90_000);
+
+test("two tasks for one package with different devices share one download", async () => {
+  await using harness = await openHarness({ settings: ["wanRate=20mbit"] });
+  const peers = await harness.startPeers(2);
+  const original = await harness.makeFile("apart.bin", 5_000_000);
+  const packageId = await harness.publish(original, { name: "apart", version: "1" });
+  const tasks = await Promise.all(
+    peers.map(({ id }) => harness.createTask(packageId, { target: `device:${id}` })),
+  );
+  let fetched = 0;
+  for (const [index, taskId] of tasks.entries()) {
+    const task = await harness.waitUntilComplete(taskId, [peers[index]!]);
+    fetched += task.deviceList[0]!.wanBytesFetched;
+  }
+  expect(fetched).toBeLessThan(1.1 * 5_000_000);
+  await expectCopies(harness, peers, original, ["apart", "1"]);
+}, 90_000);

@@ -206,6 +206,10 @@ export class Agent {
       holdings: this.#holdings,
       outputFolder: join(this.#options.dataFolder, "tasks"),
       onChange: () => this.#touch(taskId),
+      fetchedBy: (packageId: string) => {
+        const others = [...this.#runners.values()].filter((runner) => runner.id !== taskId);
+        return others.find(({ stage, store }) => stage === "session" && store?.id === packageId)?.id ?? null;
+      },
       onPackageComplete: (packageId: string) => {
         for (const runner of this.#runners.values()) runner.packageCompleted(packageId);
       },

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { CommandOutcome } from "../control/schema.ts";
 
 const outputTailBytes = 4_096;
-const killGraceMs = 3_000;
+const killGraceMs = 2_000;
 
 export type CommandRequest = {
   command: string;

@@ -81,7 +81,16 @@ async function enroll(options: {
         { error: error.message, retryInMs: Math.round(retryInMs) },
         "the source cannot be reached yet",
       );
-      await Bun.sleep(retryInMs);
+      await sleepUnless(signal, retryInMs);
     }
   }
+}
+
+/** Ends early when the agent is to end. */
+function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
 }

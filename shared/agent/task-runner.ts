@@ -17,6 +17,10 @@ import { newTaskRow, type TaskRow } from "./task-state.ts";
 
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
+/** For a command to end when the agent does; by then it was killed. */
+const commandEndMs = 2_500;
+/** Looks again whether another task still fetches the package; its completion is told at once. */
+const otherEveryMs = 2_000;
 
 export type RunnerStage = "waiting" | "session" | "verifying" | "running" | "ended";
 
@@ -28,6 +32,8 @@ export type TaskRunnerOptions = {
   outputFolder: string;
   /** There is something new to say. */
   onChange: () => void;
+  /** The task of this device whose session fetches the package just now. */
+  fetchedBy: (packageId: string) => number | null;
   /** The package is complete: other tasks of this device may wait for it too. */
   onPackageComplete: (packageId: string) => void;
 };
@@ -44,6 +50,9 @@ export class TaskRunner {
   #storedElsewhere = { wan: 0, cast: 0 };
   #rate = { atMs: 0, bytes: 0, bps: 0 };
   #attempts = 0;
+  #waitsForOther = false;
+  /** Under way, or over. */
+  #command: Promise<unknown> | null = null;
   #isHeldUp = false;
   #bytesAtStart = 0;
   /** Lets the package be evicted again. */
@@ -85,7 +94,9 @@ export class TaskRunner {
 
   /** Another task of this device completed the package. */
   packageCompleted(packageId: string): void {
-    if (this.stage !== "session" || this.row.task.packageId !== packageId) return;
+    if (this.row.task.packageId !== packageId) return;
+    if (this.#waitsForOther) return this.#later(0, () => this.start());
+    if (this.stage !== "session") return;
     this.#full().catch((error: unknown) => this.#hindered(error));
   }
 
@@ -107,6 +118,7 @@ export class TaskRunner {
     this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
     if (why === "cancelled" && this.stage !== "ended")
       this.#end("cancelled", "cancelled by the administrator");
+    await Promise.race([this.#command?.catch(() => {}), Bun.sleep(commandEndMs)]);
     await this.store?.flush().catch((error: unknown) => this.#unsaved(error));
   }
 
@@ -183,6 +195,13 @@ export class TaskRunner {
     this.#bytesAtStart = store.bytesVerified;
     this.save();
     if (store.state === "complete" || store.verified.isFull) return this.#full();
+    // One session of a package at a time: two would download the same chunks.
+    const other = this.#options.fetchedBy(store.id);
+    this.#waitsForOther = other !== null;
+    if (other !== null) {
+      this.note = `waits for task ${other}, which fetches the same package`;
+      return this.#later(otherEveryMs, () => this.start());
+    }
     this.stage = "session";
     this.#letGo = store.addReader();
     this.session = new Session(context, () => this.row.task, store, {
@@ -218,6 +237,7 @@ export class TaskRunner {
     const { session, store } = this;
     // Being elected again is no progress.
     if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
+    if (session && session.member.role !== "idle") this.row.reason = "";
     const isOver = session?.member.role === "idle" && store?.state === "complete";
     if (isOver) this.#closeSession("the session ended");
     this.#options.onChange();
@@ -256,7 +276,7 @@ export class TaskRunner {
     this.stage = "running";
     this.#beginRunning();
     this.#options.onChange();
-    const outcome = await runCommand({
+    const running = runCommand({
       command,
       folder,
       outputFile: join(this.#options.outputFolder, `${task.id}.log`),
@@ -268,6 +288,8 @@ export class TaskRunner {
       },
       signal: this.#abort.signal,
     });
+    this.#command = running;
+    const outcome = await running;
     this.row.command = outcome;
     if (this.#abort.signal.aborted) return;
     if (outcome.timedOut)

@@ -113,11 +113,11 @@ export interface SettingStore {
 export interface LeaseStore {
   /** Reads, decides and writes as one step: no two devices are granted one lease. */
   update<T>(
-    taskId: number,
+    packageId: string,
     subnetId: string,
     decide: (state: LeaseState | null) => { next: LeaseState; result: T },
   ): Promise<T>;
-  ofTask(taskId: number): Promise<Map<string, LeaseState>>;
+  ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
 }
 
 /** Package bytes that left the source, per subnet: what the WAN carried. */

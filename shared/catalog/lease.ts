@@ -1,5 +1,5 @@
 /**
- * Who may spend WAN bytes for a task on a subnet: one device at a time. Pure: state and time in, answer and state out.
+ * Who may spend WAN bytes for a package on a subnet: one device at a time. Pure: state and time in, answer and state out.
  *
  * A lease runs for 15 s and is renewed every 3 s by asking again. When it runs out, another device may take it; a device
  * that its subnet elected for a later term, because it no longer hears the holder, takes it sooner, once the source has

@@ -85,6 +85,16 @@ const steps: readonly string[] = [
     PRIMARY KEY (task_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  // A package crosses the WAN once per subnet, however many tasks ask for it: the lease is the package's.
+  `
+  DROP TABLE leases;
+  CREATE TABLE leases (
+    package_id TEXT NOT NULL REFERENCES packages (id),
+    subnet_id TEXT NOT NULL,
+    state_json TEXT NOT NULL,
+    PRIMARY KEY (package_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -4,32 +4,32 @@ import type { LeaseStore } from "./catalog.ts";
 import type { LeaseState } from "./lease.ts";
 
 export function sqliteLeases(database: Database): LeaseStore {
-  const read = database.query<{ state_json: string }, { taskId: number; subnetId: string }>(
-    "SELECT state_json FROM leases WHERE task_id = $taskId AND subnet_id = $subnetId",
+  const read = database.query<{ state_json: string }, { packageId: string; subnetId: string }>(
+    "SELECT state_json FROM leases WHERE package_id = $packageId AND subnet_id = $subnetId",
   );
   const write = database.query(
-    `INSERT INTO leases (task_id, subnet_id, state_json) VALUES ($taskId, $subnetId, $state)
+    `INSERT INTO leases (package_id, subnet_id, state_json) VALUES ($packageId, $subnetId, $state)
      ON CONFLICT DO UPDATE SET state_json = excluded.state_json`,
   );
-  const ofTask = database.query<{ subnet_id: string; state_json: string }, { taskId: number }>(
-    "SELECT subnet_id, state_json FROM leases WHERE task_id = $taskId",
+  const ofPackage = database.query<{ subnet_id: string; state_json: string }, { packageId: string }>(
+    "SELECT subnet_id, state_json FROM leases WHERE package_id = $packageId",
   );
   return {
-    async update(taskId, subnetId, decide) {
+    async update(packageId, subnetId, decide) {
       return database
         .transaction(() => {
-          const row = read.get({ taskId, subnetId });
+          const row = read.get({ packageId, subnetId });
           const state = row && (JSON.parse(row.state_json) as LeaseState);
           const { next, result } = decide(state);
-          if (next !== state) write.run({ taskId, subnetId, state: JSON.stringify(next) });
+          if (next !== state) write.run({ packageId, subnetId, state: JSON.stringify(next) });
           return result;
         })
         .immediate();
     },
-    async ofTask(taskId) {
+    async ofPackage(packageId) {
       return new Map(
-        ofTask
-          .all({ taskId })
+        ofPackage
+          .all({ packageId })
           .map((row) => [row.subnet_id, JSON.parse(row.state_json) as LeaseState] as const),
       );
     },

@@ -163,7 +163,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/lease",
     documented({
-      summary: "Ask for the right to spend WAN bytes for a task on a subnet, or renew it",
+      summary: "Ask for the right to spend WAN bytes for a task's package on a subnet, or renew it",
       audience: ["device"],
       answer: leaseResponseSchema,
     }),
@@ -172,8 +172,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseRequestSchema),
     async (c) => {
       const { taskId, subnetId, ...request } = c.req.valid("json");
-      await takesPart(context, c.var.device, { taskId, subnetId });
-      const answer = await catalog.leases.update(taskId, subnetId, (state) =>
+      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const answer = await catalog.leases.update(packageId, subnetId, (state) =>
         requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
       );
       metrics.leases.inc({ result: answer.result });
@@ -195,7 +195,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await takesPart(context, c.var.device, { taskId, subnetId });
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
       const devices = all.filter((one) => one.subnet?.id === subnetId).length;
-      await catalog.leases.update(taskId, subnetId, (state) =>
+      await catalog.leases.update(task.packageId, subnetId, (state) =>
         releaseLease(state ?? noLease, c.var.device.id, failure, devices, nowMs()),
       );
       if (failure !== null) {

@@ -361,7 +361,7 @@ const release = (device: TestDevice, taskId: number, failure: string | null) =>
   });
 
 describe("leases", () => {
-  test("one per task and subnet, for 15 s", async () => {
+  test("one per package and subnet, for 15 s", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
@@ -372,7 +372,11 @@ describe("leases", () => {
       holder: { deviceId: a.id, lanPort: 7400 },
     });
     expect((await ask(branch, taskId)).body.result).toBe("granted");
-    expect((await ask(b, await createTask())).body.result).toBe("granted");
+    // Another task for the same package does not make it cross the WAN again.
+    expect((await ask(b, await createTask())).body).toMatchObject({
+      result: "refused",
+      holder: { deviceId: a.id },
+    });
     fixture.clock.nowMs += 15_000;
     expect((await ask(b, taskId)).body.result).toBe("granted");
     expect((await ask(a, taskId)).body.result).toBe("refused");

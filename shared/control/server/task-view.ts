@@ -158,7 +158,7 @@ export async function taskDetail(
   const published = (await catalog.packages.byId(task.packageId))!;
   const devices = targetedDevices(task, await catalog.devices.list());
   const progress = await catalog.tasks.progressOf(task.id);
-  const leases = await catalog.leases.ofTask(task.id);
+  const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.sinceTask(task.id);
   const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
   const rows = devices.map((device) => deviceRow(task, published, device, progress.get(device.id)));
