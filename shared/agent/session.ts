@@ -202,7 +202,7 @@ export class Session {
       case "SendFrame":
         return lan.send(effect.context === "task" ? this.#taskSession : this.#packageSession, effect.frame);
       case "AskLease":
-        return void this.#askLease(effect.term);
+        return void this.#askLease(effect.term, effect.query);
       case "ReleaseLease":
         return void this.#releaseLease(effect.failure);
       case "StartWan":
@@ -230,8 +230,8 @@ export class Session {
     this.#hooks.onChange();
   }
 
-  async #askLease(term: number): Promise<void> {
-    const answer = await this.#leaseAnswer(term);
+  async #askLease(term: number, query: boolean): Promise<void> {
+    const answer = await this.#leaseAnswer(term, query);
     const isWanted = this.member.role === "candidate" || this.member.role === "representative";
     if (answer.result === "granted" && (this.#state === "closed" || this.member.role === "idle"))
       return void this.#releaseLease(null);
@@ -239,7 +239,7 @@ export class Session {
     this.step({ type: "LeaseAnswered", answer });
   }
 
-  async #leaseAnswer(term: number): Promise<LeaseAnswer> {
+  async #leaseAnswer(term: number, query: boolean): Promise<LeaseAnswer> {
     const { client, interfaceAddress, exchange, log, nowMs } = this.#context;
     // An agent that just started learns its subnet at the first check-in.
     const untilMs = nowMs() + timing.leaseTimeoutMs;
@@ -255,6 +255,7 @@ export class Session {
         address: interfaceAddress,
         lanPort: exchange.port,
         term,
+        ...(query ? { query } : {}),
       });
     } catch (error) {
       log.warn({ taskId: id, error: String(error) }, "the source did not answer about the lease");

@@ -75,6 +75,14 @@ describe("lease", () => {
     }
   });
 
+  test("a query takes nothing: it names the holder, or says that there is none", () => {
+    let state: LeaseState = noLease;
+    const query = () => requestLease(state, "z", { ...at, term: 9, query: true }, 60_000);
+    expect(query()).toEqual({ next: noLease, result: { result: "free", retryAfterMs: leaseSilentMs } });
+    state = requestLease(state, "a", { ...at, term: 1 }, 59_000).next;
+    expect(query().result).toMatchObject({ result: "refused", holder: { deviceId: "a" } });
+  });
+
   test("who does not hold it releases nothing", () => {
     const lease = story();
     lease.ask("a", 0);

@@ -52,6 +52,7 @@ export function requestLease(
     const retryAfterMs = state.expiresAtMs - nowMs;
     return { next: state, result: { result: "refused", holder: state.holder!, retryAfterMs } };
   }
+  if (request.query === true) return { next: state, result: { result: "free", retryAfterMs: leaseSilentMs } };
   const term = held ? Math.max(state.holder!.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
   return {

@@ -109,6 +109,8 @@ export const leaseRequestSchema = v.object({
   address: name(64),
   lanPort: port,
   term: counter,
+  /** Only asks who holds it: for a device that may never be a representative. */
+  query: v.optional(v.boolean()),
 });
 export const leaseHolderSchema = v.object({
   deviceId: deviceIdSchema,
@@ -119,6 +121,8 @@ export const leaseHolderSchema = v.object({
 export const leaseResponseSchema = v.variant("result", [
   v.object({ result: v.literal("granted"), expiresInMs: timeMs, term: counter }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
+  /** The answer to a query while nobody holds it. */
+  v.object({ result: v.literal("free"), retryAfterMs: timeMs }),
   /** Several representatives failed alike: do not ask again before `retryAfterMs`. */
   v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: timeMs }),
 ]);

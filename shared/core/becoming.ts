@@ -38,7 +38,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
       stage: "listening",
       settlesAtMs: Number.POSITIVE_INFINITY,
-      leaseAskedAtMs: Number.NEGATIVE_INFINITY,
+      leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
       lease: "none",
       rival: null,
     },

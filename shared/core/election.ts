@@ -60,12 +60,16 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
       state.lease = "granted";
       state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
       return;
+    case "free":
+      return;
     case "unreachable":
+      if (state.stage === "listening") return;
       state.lease = "unreachable";
       return state.rival ? yieldTo(member, nowMs, state.rival) : undefined;
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
-      if (leader.device === member.suspect && nowMs < state.claimAtMs + timing.claimantSilentMs) {
+      const doubtedUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
+      if (leader.device === member.suspect && nowMs < doubtedUntilMs) {
         state.lease = "refused";
         return;
       }
@@ -95,6 +99,10 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     const isListening = state.stage === "listening" && nowMs < state.claimAtMs - timing.seekRepeatMs;
     state.seekAtMs = nowMs + (isListening ? timing.seekRepeatMs : timing.wantEveryMs);
   }
+  if (neverLeads(state) && nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
+    state.leaseAskedAtMs = nowMs;
+    member.effects.push({ do: "AskLease", term: state.term, query: true });
+  }
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
     state.stage = "claimed";
@@ -102,14 +110,14 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     state.settlesAtMs = nowMs + timing.claimSettleMs;
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term });
+    member.effects.push({ do: "AskLease", term: state.term, query: false });
     sendClaim(member, state);
     return;
   }
   if (state.lease === "refused" && nowMs >= state.leaseAskedAtMs + timing.leaseRetryMs) {
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term });
+    member.effects.push({ do: "AskLease", term: state.term, query: false });
     sendClaim(member, state);
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
@@ -141,8 +149,12 @@ export const wakeCandidateMs = (state: CandidateState): number =>
   Math.min(
     state.wantAtMs,
     state.seekAtMs,
+    neverLeads(state) ? state.leaseAskedAtMs + timing.leaseQueryMs : Number.POSITIVE_INFINITY,
     state.stage === "listening" ? state.claimAtMs : Math.max(state.settlesAtMs, leaseDueMs(state)),
   );
+
+/** Weight 0. */
+const neverLeads = (state: CandidateState): boolean => state.claimAtMs === Number.POSITIVE_INFINITY;
 
 function leaseDueMs(state: CandidateState): number {
   if (state.lease === "refused") return state.leaseAskedAtMs + timing.leaseRetryMs;

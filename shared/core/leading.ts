@@ -126,7 +126,7 @@ function giveUp(member: Member, state: RepresentativeState, reason: string, nowM
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
   if (nowMs >= state.leaseAtMs) {
     state.leaseAtMs = nowMs + timing.leaseRenewMs;
-    member.effects.push({ do: "AskLease", term: state.term });
+    member.effects.push({ do: "AskLease", term: state.term, query: false });
   }
   obtain(member, state, nowMs);
   answerNeeds(member, state, nowMs);

@@ -24,6 +24,8 @@ export type LeaseAnswer =
   | { result: "granted"; term: number }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
   | { result: "failed"; reason: string; retryAfterMs: number }
+  /** Nobody holds it: the answer to a query. */
+  | { result: "free" }
   | { result: "unreachable" };
 
 export type MemberEvent =
@@ -46,7 +48,8 @@ export type MemberEvent =
 
 export type Effect =
   | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
-  | { do: "AskLease"; term: number }
+  /** With `query`: only who holds it. */
+  | { do: "AskLease"; term: number; query: boolean }
   | { do: "ReleaseLease"; failure: string | null }
   /** Download what `nextWanRun` names until StopWan. */
   | { do: "StartWan" }

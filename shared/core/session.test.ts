@@ -156,6 +156,22 @@ describe("a session on one subnet", () => {
     expect(subnet.wanChunks).toBe(40);
   });
 
+  test.each(seeds)(
+    "seed %d: devices of weight 0 never lead, and find who does without multicast too",
+    (seed) => {
+      const subnet = new VirtualSubnet({
+        seed,
+        devices: 5,
+        useMulticast: false,
+        rank: (index) => (index === 2 ? { kind: "score", score: 0.1 } : { kind: "never" }),
+      });
+      subnet.start();
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+      expect(subnet.devices[2]!.from.wan).toBe(40);
+    },
+  );
+
   test("two halves that cannot hear each other and no source: both lead, and one steps down when they meet", () => {
     const subnet = new VirtualSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
     subnet.lease = null;

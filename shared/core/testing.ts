@@ -213,7 +213,10 @@ export class VirtualSubnet {
         return this.#send(device, effect.frame, effect.context);
       case "AskLease":
         return this.#later(device, this.#options.leaseMs, () =>
-          this.#step(device, { type: "LeaseAnswered", answer: this.#leaseAnswer(device, effect.term) }),
+          this.#step(device, {
+            type: "LeaseAnswered",
+            answer: this.#leaseAnswer(device, effect.term, effect.query),
+          }),
         );
       case "ReleaseLease":
         if (this.lease?.holder === device.id) this.lease.holder = null;
@@ -246,7 +249,7 @@ export class VirtualSubnet {
     );
   }
 
-  #leaseAnswer(device: Inner, term: number): LeaseAnswer {
+  #leaseAnswer(device: Inner, term: number, query: boolean): LeaseAnswer {
     const { lease } = this;
     if (!lease) return { result: "unreachable" };
     if (this.leaseFailure !== null)
@@ -262,6 +265,7 @@ export class VirtualSubnet {
       };
       return { result: "refused", holder };
     }
+    if (query) return { result: "free" };
     this.lease = { holder: device.id, untilMs: this.nowMs + 15_000, term: Math.max(term, lease.term) };
     return { result: "granted", term: this.lease.term };
   }

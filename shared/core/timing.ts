@@ -27,6 +27,8 @@ export const timing = {
   leaseTimeoutMs: 4_000,
   /** A fifth of the lease's 15 s; after one and a half missed, a successor of a later term may have it. */
   leaseRenewMs: 3_000,
+  /** A device that may never lead asks the source who does, in case it cannot hear it. */
+  leaseQueryMs: 3_000,
   /** A candidate whose representative is dead asks again while the lease still names the dead one. */
   leaseRetryMs: 700,
   /** Most that an answer to SEEK waits, to fall together with others. */
