@@ -2,7 +2,7 @@
  * A token bucket: how many bytes may leave now so that the rate holds and no burst overruns a receiver's default
  * kernel buffer (208 KiB on Linux, shared by several datagrams' bookkeeping).
  */
-export const burstBytesMax = 48 * 1_024;
+export const burstBytesMax = 63 * 1_024;
 
 export class TokenBucket {
   #tokensBytes = 0;
