@@ -124,6 +124,9 @@ test("a second agent on the same data folder is refused, the first goes on", asy
 }, 30_000);
 
 test("status and cache list tell of a running agent, for people and as JSON", async () => {
+  // Its session ends a moment after its own copy is complete.
+  for (let waited = 0; waited < 200 && (await peer.status()).tasks[0]?.role !== "none"; waited++)
+    await Bun.sleep(100);
   const text = await harness.run("peer", "status", "--data", peer.data);
   expect([text.status, text.stderr]).toEqual([0, ""]);
   expect(text.stdout).toContain(`device ${peer.id}`);
