@@ -12,6 +12,7 @@ import { listSettings, setSetting, showSetting } from "../shared/control/command
 import { cancelTask, createTask, listTasks, showTask } from "../shared/control/commands/tasks.ts";
 import { watchTask } from "../shared/control/commands/watching.ts";
 import { settingKeys } from "../shared/control/setting.ts";
+import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
 const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
@@ -44,7 +45,7 @@ function addPublishing(program: Command): void {
     .action(publish);
   program
     .command("package")
-    .description("packages")
+    .description("what is published")
     .command("list")
     .description("all packages, newest first")
     .addOption(jsonOption())
@@ -132,7 +133,7 @@ function addSettings(program: Command): void {
 function addInventory(program: Command): void {
   program
     .command("device")
-    .description("devices")
+    .description("who has enrolled")
     .command("list")
     .description("all devices")
     .addOption(jsonOption())
@@ -141,7 +142,7 @@ function addInventory(program: Command): void {
     .action(listDevices);
   program
     .command("subnet")
-    .description("subnets")
+    .description("where the devices are")
     .command("list")
     .description("all subnets that devices are on")
     .addOption(jsonOption())
@@ -152,7 +153,7 @@ function addInventory(program: Command): void {
 
 /** @returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
-  const program = new Command("source")
+  const program = new Command("flockcast-source")
     .description("The source of a flockcast deployment: packages, tasks, settings, inventory.")
     .version(version, "--version")
     // `publish` has a --version of its own: options before a command are the program's, after it the command's.
@@ -172,4 +173,5 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+endWhenNobodyReads();
 process.exitCode = await main(process.argv.slice(2));

@@ -173,14 +173,18 @@ export async function runDemo(options: DemoOptions, ending: Ending): Promise<num
 }
 
 const root = join(import.meta.dir, "..", "..");
-const role = (name: string): string => relative(process.cwd(), join(root, "roles", `${name}.ts`));
+const fromHere = (path: string): string => relative(process.cwd(), path);
+const role = (name: string): string => fromHere(join(root, "roles", `${name}.ts`));
+/** A Bun that was brought along is not on the PATH of the person who reads this. */
+const bun = process.execPath.startsWith(root) ? fromHere(process.execPath) : "bun";
 
 async function keepRunning(source: Source, fleet: readonly FleetDevice[], ending: Ending): Promise<void> {
   console.log(`
 Everything keeps running until Ctrl-C. To look at it:
-  export FLOCKCAST_SOURCE=${source.url} FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
-  bun ${role("source")} task list
-  bun ${role("source")} device list
-  bun ${role("peer")} status --data ${fleet[0]?.data ?? ""}`);
+  export FLOCKCAST_SOURCE=${source.url}
+  export FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
+  ${bun} ${role("source")} task show 1
+  ${bun} ${role("source")} device list
+  ${bun} ${role("peer")} status --data ${fleet[0]?.data ?? ""}`);
   await ending.untilInterrupted();
 }

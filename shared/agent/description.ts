@@ -59,16 +59,17 @@ const ended = (stage: TaskRunner["stage"]): string => (stage === "ended" ? "comp
 
 function leading({ session, row, store }: TaskRunner, state: RepresentativeState, nowMs: number): string {
   const { values } = row.task.setting;
-  const audience = session!.member.roster.audience;
+  const peers = session!.member.roster.audience;
+  const audience = `${peers} ${peers === 1 ? "peer" : "peers"}`;
   const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
   const percent = Math.floor((100 * state.plan.castCount) / Math.max(1, store!.verified.size));
-  if (!values.useMulticast) return `serves ${audience} peers by LAN unicast (useMulticast=false)${download}`;
+  if (!values.useMulticast) return `serves ${audience} by LAN unicast (useMulticast=false)${download}`;
   if (nowMs < state.castFromMs) {
     const waits = formatDuration(Math.ceil((state.castFromMs - nowMs) / 1_000) * 1_000);
-    return `downloads, multicast to ${audience} peers starts in ${waits}${download}`;
+    return `downloads, multicast to ${audience} starts in ${waits}${download}`;
   }
-  if (state.phase === "serving") return `multicast is over, serves repairs to ${audience} peers${download}`;
-  return `multicast ${percent} % to ${audience} peers at up to ${formatRate(values.lanRateBps)}${download}`;
+  if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
+  return `multicast ${percent} % to ${audience} at up to ${formatRate(values.lanRateBps)}${download}`;
 }
 
 function following({ session }: TaskRunner, state: PeerState, nowMs: number): string {

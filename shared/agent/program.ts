@@ -10,6 +10,7 @@ import { parseSourceUrl, SourceError } from "../control/client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { addressTowards } from "../net/interfaces.ts";
 import { defaultGroup, LanBusError, parseGroup, requireInterface } from "../net/lan-bus.ts";
+import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
 import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
@@ -52,25 +53,8 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
     .action(({ data, json }) => printStatus(resolve(data), json === true));
-  const cache = command.command("cache").description("the distribution cache of this device");
-  cache
-    .command("list")
-    .requiredOption("--data <dir>", "the agent's data folder")
-    .option("--json", "as JSON")
-    .action(({ data, json }) => listCache(resolve(data), json === true));
-  cache
-    .command("verify")
-    .description(
-      "read every package back from the disk; wrong chunks are fetched again (stop the agent first)",
-    )
-    .requiredOption("--data <dir>", "the agent's data folder")
-    .action(({ data }) => verifyCache(resolve(data)));
-  cache
-    .command("remove")
-    .argument("<name>")
-    .argument("<version>")
-    .requiredOption("--data <dir>", "the agent's data folder")
-    .action((name, packageVersion, { data }) => removeFromCache(resolve(data), name, packageVersion));
+  addCacheCommands(command as Command);
+  endWhenNobodyReads();
   try {
     await command.parseAsync();
   } catch (error) {
@@ -85,6 +69,30 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     );
     process.exit(error instanceof UsageError ? 2 : 1);
   }
+}
+
+function addCacheCommands(command: Command): void {
+  const cache = command.command("cache").description("the distribution cache of this device");
+  cache
+    .command("list")
+    .description("what this device holds, and which way it came")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .option("--json", "as JSON")
+    .action(({ data, json }) => listCache(resolve(data), json === true));
+  cache
+    .command("verify")
+    .description(
+      "read every package back from the disk; wrong chunks are fetched again (stop the agent first)",
+    )
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .action(({ data }) => verifyCache(resolve(data)));
+  cache
+    .command("remove")
+    .description("make room: remove a package from the disk (stop the agent first)")
+    .argument("<name>")
+    .argument("<version>")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .action((name, packageVersion, { data }) => removeFromCache(resolve(data), name, packageVersion));
 }
 
 class UsageError extends Error {}

@@ -45,7 +45,9 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
   const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
   const role = task.role === "none" ? "" : `${task.role}, `;
-  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${rate}; ${task.reason}`;
+  // The state is on the line already.
+  const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
+  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${rate}${why && `; ${why}`}`;
 }
 
 function ledgerStatus(dataFolder: string) {

@@ -44,7 +44,7 @@ export const parseSizeBytes = (text: string): number =>
 /** Bits per second in "20mbit", "1.5gbit", "64kbit" or a bare number of bit/s. */
 export const parseRateBps = (text: string): number =>
   parseQuantity(
-    text.replace(/\/s$|ps$/i, ""),
+    text.replace(/(?<=bit)(?:\/s|ps)$/i, ""),
     rateUnits,
     1,
     "a rate: write for example 64kbit, 20mbit or 1gbit",

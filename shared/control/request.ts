@@ -107,7 +107,10 @@ function noAnswer(sourceUrl: string, error: unknown, signal: AbortSignal | undef
     const message = `The certificate of ${sourceUrl} is not trusted: ${text.split("\n")[0]}`;
     return new SourceError("unauthorized", null, message, { cause: error });
   }
-  return new SourceError("unreachable", null, `Cannot reach the source ${sourceUrl}: ${text}`, {
+  // Without the advice to programmers that Bun adds.
+  const why = text.replace(/ For more information, pass .*$/s, "");
+  const hint = code === "ECONNRESET" && sourceUrl.startsWith("http:") ? " (is it an https:// source?)" : "";
+  return new SourceError("unreachable", null, `Cannot reach the source ${sourceUrl}: ${why}${hint}`, {
     cause: error,
   });
 }

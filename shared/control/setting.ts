@@ -173,6 +173,13 @@ export const settingKeys = {
 } as const;
 export type SettingKey = keyof typeof settingKeys;
 
+/** A bound as a person writes it, "64kbit" and not 64000. */
+function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssue<unknown>): string {
+  if (typeof requirement !== "number" || (type !== "min_value" && type !== "max_value")) return message;
+  const bound = (format as (value: number) => string)(requirement);
+  return type === "min_value" ? `it must be at least ${bound}` : `it must be at most ${bound}`;
+}
+
 /**
  * Applies `key=value` words to a setting.
  * @throws Error naming the word, what is wrong with it and what may stand there.
@@ -190,7 +197,9 @@ export function applySettingWords(base: SettingValues, words: readonly string[])
     const entry = settingKeys[key as SettingKey];
     try {
       const value = entry.parse(word.slice(at + 1));
-      changed[entry.field] = v.parse(settingValuesSchema.entries[entry.field], value);
+      const parsed = v.safeParse(settingValuesSchema.entries[entry.field], value);
+      if (!parsed.success) throw new Error(outOfBounds(entry.format, parsed.issues[0]));
+      changed[entry.field] = parsed.output;
     } catch (error) {
       throw new Error(`Cannot set ${word}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,

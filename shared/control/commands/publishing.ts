@@ -33,6 +33,9 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
       2,
     );
   }
+  if (!isUrl(what) && !(await stat(what).catch(() => null))) {
+    throw new CommandError(`Cannot publish "${what}": there is no such file or folder`);
+  }
   const client = await connect(options);
   // Asked first: a wrong token should not show after an hour of reading.
   await client.packages();
