@@ -1,14 +1,23 @@
 /**
- * The erasure code against its definition, and every way a small block can be lost.
+ * Both kernels of the erasure code against its definition and against each other, and every way a small block can be
+ * lost.
  */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { inverseOf, coefficient } from "./cauchy.ts";
 import { invert, multiply } from "./gf256.ts";
 import { blockLayout } from "./layout.ts";
-import { createErasureCode, type Block } from "./reedsolomon.ts";
+import type { Block, ErasureCode } from "./block.ts";
+import { createErasureCode } from "./code.ts";
+import { kernelBytes } from "./kernel.ts";
+import { createTypescriptCode } from "./reedsolomon.ts";
+import { createSimdCode } from "./simd.ts";
 
-const code = createErasureCode();
+const typescriptCode = createTypescriptCode();
+const simdCode = createSimdCode();
+const codes = simdCode === null ? [typescriptCode] : [typescriptCode, simdCode];
+/** The machine that says whether the project is right must be able to tell. */
+const mustRun = process.env.CI === "true";
 
 /** Multiplication as the definition has it: shift, add, reduce. */
 function slowMultiply(a: number, b: number): number {
@@ -37,15 +46,20 @@ function noise(length: number, seed: number): Uint8Array {
     return state >>> 24;
   });
 }
-const repairsOf = (block: Block, symbols: readonly number[]) =>
+const repairsOf = (code: ErasureCode, block: Block, symbols: readonly number[]) =>
   symbols.map((symbol) => ({ symbol, payload: code.repairSymbols(block, symbol, 1) }));
 /** Loses `missing`, puts garbage in their place and recovers from `symbols`. */
-function recovers(block: Block, missing: readonly number[], symbols: readonly number[]): boolean {
+function recovers(
+  code: ErasureCode,
+  block: Block,
+  missing: readonly number[],
+  symbols: readonly number[],
+): boolean {
   const damaged = { ...block, bytes: block.bytes.slice() };
   for (const source of missing)
     damaged.bytes.fill(0x55, source * block.symbolSizeBytes, (source + 1) * block.symbolSizeBytes);
   return (
-    code.recover(damaged, missing, repairsOf(block, symbols)) &&
+    code.recover(damaged, missing, repairsOf(code, block, symbols)) &&
     Buffer.compare(damaged.bytes, block.bytes) === 0
   );
 }
@@ -79,7 +93,7 @@ describe("GF(2^8)", () => {
   });
 });
 
-describe("repair symbols", () => {
+describe.each(codes)("repair symbols made by $kernel", (code) => {
   test("are those of the definition, in any number and from any first", () => {
     const blocks = fc.tuple(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 40 }), fc.nat(1_000));
     fc.assert(
@@ -103,14 +117,14 @@ describe("repair symbols", () => {
   });
 });
 
-describe("recovery", () => {
+describe.each(codes)("recovery by $kernel", (code) => {
   test("every loss of every block with k ≤ 5, from every choice among 5 repair symbols", () => {
     for (let k = 1; k <= 5; k++) {
       const block: Block = { bytes: noise(k * 6 - 2, k), k, symbolSizeBytes: 6 };
       for (let lost = 0; lost <= k; lost++)
         for (const missing of subsetsOf(upTo(0, k), lost))
           for (const symbols of subsetsOf(upTo(k, k + 5), lost))
-            if (!recovers(block, missing, symbols))
+            if (!recovers(code, block, missing, symbols))
               throw new Error(`k ${k}, lost ${missing}, repairs ${symbols}`);
     }
   });
@@ -127,7 +141,7 @@ describe("recovery", () => {
           const missing = upTo(0, k).filter(() => next(4) === 0);
           const symbols = new Set<number>();
           while (symbols.size < missing.length) symbols.add(k + next(256 - k));
-          expect(recovers(block, missing, [...symbols])).toBe(true);
+          expect(recovers(code, block, missing, [...symbols])).toBe(true);
         },
       ),
       { numRuns: 200 },
@@ -136,27 +150,124 @@ describe("recovery", () => {
 
   test("a whole block from repair symbols alone", () => {
     const block: Block = { bytes: noise(64 * 1_400, 7), k: 64, symbolSizeBytes: 1_400 };
-    expect(recovers(block, upTo(0, 64), upTo(192, 256))).toBe(true);
+    expect(recovers(code, block, upTo(0, 64), upTo(192, 256))).toBe(true);
   });
 
   test("too few repair symbols change nothing", () => {
     const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
     const before = block.bytes.slice();
-    expect(code.recover(block, [0, 1], repairsOf(block, [4]))).toBe(false);
+    expect(code.recover(block, [0, 1], repairsOf(code, block, [4]))).toBe(false);
     expect(block.bytes).toEqual(before);
   });
 
   test("wrong arguments are refused by name", () => {
     const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
-    expect(() => code.recover(block, [4], repairsOf(block, [5]))).toThrow("ascending numbers below 4");
-    expect(() => code.recover(block, [1, 0], repairsOf(block, [5, 6]))).toThrow("ascending");
-    expect(() => code.recover(block, [0, 1], repairsOf(block, [5, 5]))).toThrow("5 is given twice");
+    expect(() => code.recover(block, [4], repairsOf(code, block, [5]))).toThrow("ascending numbers below 4");
+    expect(() => code.recover(block, [1, 0], repairsOf(code, block, [5, 6]))).toThrow("ascending");
+    expect(() => code.recover(block, [0, 1], repairsOf(code, block, [5, 5]))).toThrow("5 is given twice");
     expect(() => code.recover(block, [0], [{ symbol: 3, payload: new Uint8Array(10) }])).toThrow(
       "not a repair",
     );
     expect(() => code.recover(block, [0], [{ symbol: 4, payload: new Uint8Array(9) }])).toThrow(
       "9 bytes, not 10",
     );
+  });
+});
+
+describe("the SIMD kernel", () => {
+  const simd = (): ErasureCode => {
+    if (simdCode === null)
+      throw new Error("This machine has no WebAssembly with SIMD: the kernel cannot be tested");
+    return simdCode;
+  };
+
+  test.skipIf(simdCode === null && !mustRun)(
+    "is taken wherever it runs, by all codes alike (skipped without WebAssembly SIMD)",
+    () => {
+      expect(simd().kernel).toBe("simd");
+      expect(createErasureCode().kernel).toBe("simd");
+      expect(WebAssembly.Module.imports(new WebAssembly.Module(kernelBytes))).toEqual([]);
+    },
+  );
+
+  test.skipIf(simdCode === null && !mustRun)(
+    "gives the bits of the TypeScript kernel for any block, number of symbols and loss (skipped without WebAssembly SIMD)",
+    () => {
+      const sizes = fc.oneof(
+        fc.integer({ min: 1, max: 1_400 }),
+        fc.integer({ min: 1, max: 66 }),
+        fc.constantFrom(15, 16, 17, 31, 32, 33, 1_399, 1_400),
+      );
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 1, max: 64 }),
+          sizes,
+          fc.infiniteStream(fc.nat()),
+          (k, size, numbers) => {
+            const next = (below: number): number => numbers.next().value! % below;
+            // Bytes that begin anywhere in their buffer, as a block does in its chunk.
+            const within = noise(k * size + 7, k * size + next(1_000));
+            const at = next(8);
+            const bytes = within.subarray(at, at + k * size - next(2) * next(size));
+            const block: Block = { bytes, k, symbolSizeBytes: size };
+            const first = k + next(256 - k);
+            const count = next(257 - first);
+            const made = simd().repairSymbols(block, first, count);
+            expect(Buffer.compare(made, typescriptCode.repairSymbols(block, first, count))).toBe(0);
+
+            const missing = upTo(0, k).filter(() => next(1 + next(8)) === 0);
+            const symbols = new Set<number>();
+            while (symbols.size < missing.length) symbols.add(k + next(256 - k));
+            const repairs = repairsOf(typescriptCode, block, [...symbols]);
+            const outcomes = [typescriptCode, simd()].map((code) => {
+              const damaged = within.slice();
+              const view = damaged.subarray(at, at + bytes.length);
+              for (const source of missing) view.fill(0xaa, source * size, (source + 1) * size);
+              expect(code.recover({ ...block, bytes: view }, missing, repairs)).toBe(true);
+              return damaged;
+            });
+            // Also nothing beside the block was touched.
+            for (const outcome of outcomes) expect(Buffer.compare(outcome, within)).toBe(0);
+          },
+        ),
+        { numRuns: 400 },
+      );
+    },
+  );
+
+  test.skipIf(simdCode === null && !mustRun)(
+    "keeps nothing of one block for the next (skipped without WebAssembly SIMD)",
+    () => {
+      const large: Block = { bytes: new Uint8Array(64 * 1_400).fill(0xff), k: 64, symbolSizeBytes: 1_400 };
+      const small: Block = { bytes: noise(13, 5), k: 3, symbolSizeBytes: 5 };
+      const expected = typescriptCode.repairSymbols(small, 3, 253);
+      simd().repairSymbols(large, 64, 192);
+      expect(Buffer.compare(simd().repairSymbols(small, 3, 253), expected)).toBe(0);
+      expect(recovers(simd(), large, upTo(0, 63), upTo(100, 163))).toBe(true);
+      expect(recovers(simd(), small, [1, 2], [7, 200])).toBe(true);
+    },
+  );
+
+  test("is passed over where WebAssembly is missing or refuses it", () => {
+    const script = `
+      const { createErasureCode } = await import(${JSON.stringify(`${import.meta.dir}/index.ts`)});
+      const code = createErasureCode();
+      const block = { bytes: Uint8Array.of(1, 2, 3), k: 3, symbolSizeBytes: 1 };
+      console.log(code.kernel, code.repairSymbols(block, 3, 2).toHex());`;
+    const expected = typescriptCode.repairSymbols(
+      { bytes: Uint8Array.of(1, 2, 3), k: 3, symbolSizeBytes: 1 },
+      3,
+      2,
+    );
+    for (const lack of [
+      "delete globalThis.WebAssembly;",
+      "WebAssembly.validate = () => false;",
+      "WebAssembly.Instance = function () { throw new RangeError('Out of memory'); };",
+    ]) {
+      const run = Bun.spawnSync([process.execPath, "-e", lack + script]);
+      expect(run.stderr.toString()).toBe("");
+      expect(run.stdout.toString()).toBe(`typescript ${expected.toHex()}\n`);
+    }
   });
 });
 

@@ -1,3 +1,6 @@
 /** The erasure code and how chunks are cut for it. */
+export type { Block, ErasureCode, RepairSymbol } from "./block.ts";
+export { createErasureCode } from "./code.ts";
 export { blockLayout, type BlockLayout } from "./layout.ts";
-export { createErasureCode, type Block, type ErasureCode, type RepairSymbol } from "./reedsolomon.ts";
+export { createTypescriptCode } from "./reedsolomon.ts";
+export { createSimdCode } from "./simd.ts";
