@@ -11,7 +11,15 @@ import { blockLayout, createErasureCode } from "../shared/fec/index.ts";
 import { nodeCrypto as crypto } from "../shared/net/aead.ts";
 import { encodeControl, writeHeader, writeHeaderOf, writeSymbol } from "../shared/wire/encode.ts";
 import { headerAt, headerBytes, associatedBytes, nonceBytes, tagBytes } from "../shared/wire/layout.ts";
-import { frameAead, frameKeyOf, writeNonce } from "../shared/wire/seal.ts";
+import {
+  chunkCipherOf,
+  chunkKeyOf,
+  frameAead,
+  frameKeyOf,
+  symbolKeyOf,
+  symbolTag,
+  writeNonce,
+} from "../shared/wire/seal.ts";
 import {
   frameTypes,
   limits,
@@ -84,6 +92,11 @@ function sealed(type: FrameType, sequence: number, body: Uint8Array, from = send
   writeHeaderOf(header, type, sequence, body.length + tagBytes);
   const nonce = new Uint8Array(nonceBytes);
   writeNonce(nonce, sequence);
+  if (type === "symbol") {
+    const frame = Buffer.concat([header, body, new Uint8Array(tagBytes)]);
+    symbolTag(crypto, key, session, from).sign(nonce, frame);
+    return frame;
+  }
   const cipher = frameAead(crypto, key, session, from);
   return Buffer.concat([header, cipher.seal(nonce, header.subarray(0, associatedBytes), body)]);
 }
@@ -100,7 +113,7 @@ function goodFrames(): FrameVector[] {
   for (const fields of symbols) {
     const body = new Uint8Array(limits.bodyMaxBytes);
     const payload = Uint8Array.fromHex(fields.payload);
-    const length = writeSymbol(body, fields.chunk, fields.block, fields.symbol, payload);
+    const length = writeSymbol(body, 0, fields.chunk, fields.block, fields.symbol, payload);
     add("symbol", fields, body.subarray(0, length));
   }
   return vectors;
@@ -132,6 +145,10 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   add("seal", "a changed type", frame(headerAt.type, frameTypes.claim));
   add("seal", "a changed ciphertext", frame(headerBytes, whole[headerBytes]! ^ 1));
   add("seal", "a changed tag", frame(whole.length - 1, whole.at(-1)! ^ 1));
+  const symbol = Uint8Array.fromHex(good.find(({ type }) => type === "symbol")!.frame);
+  // Its sequence is new, so that only the tag can tell.
+  symbol.set([0, 1, 0x60, 0], headerAt.sequence);
+  add("seal", "a symbol of another sequence", symbol);
   const bodies: readonly (readonly [string, FrameType, Uint8Array])[] = [
     ["a field too few", "resign", bodyOf(device, 1)],
     ["a field too many", "resign", bodyOf(device, 1, "", 0)],
@@ -165,6 +182,13 @@ export function frameVectors() {
     deployment,
     sender,
     frameKey: frameKeyOf(crypto, key, session, sender).toHex(),
+    symbolKey: symbolKeyOf(crypto, key, session, sender).toHex(),
+    chunkKey: chunkKeyOf(crypto, key, session).toHex(),
+    chunks: [0, 1, 4_294_967_295].map((chunk) => {
+      const bytes = noise(40, chunk);
+      const encrypted = chunkCipherOf(crypto, key, session)(chunk, bytes).toHex();
+      return { chunk, bytes: bytes.toHex(), encrypted };
+    }),
     receiver: { ownSender, hasSessions: [session] },
     frames,
     badFrames: badFrames(frames),

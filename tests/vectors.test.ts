@@ -9,6 +9,7 @@ import { blockLayout, createErasureCode, createTypescriptCode } from "../shared/
 import { nodeCrypto as crypto } from "../shared/net/aead.ts";
 import { controlFields } from "../shared/wire/fields.ts";
 import {
+  chunkCipherOf,
   createFrameReceiver,
   createFrameSender,
   createIncarnation,
@@ -28,6 +29,7 @@ const frameFileSchema = v.looseObject({
   session: v.string(),
   deployment: v.number(),
   sender: v.string(),
+  chunks: v.array(v.object({ chunk: v.number(), bytes: v.string(), encrypted: v.string() })),
   receiver: v.object({ ownSender: v.string(), hasSessions: v.array(v.string()) }),
   frames: v.array(
     v.looseObject({
@@ -123,6 +125,14 @@ describe("frames", () => {
       expect({ about, ...received } as unknown).toEqual({ about, kind: "dropped", reason });
     }
   });
+});
+
+test("chunks are encrypted and decrypted as in the file", () => {
+  const cipher = chunkCipherOf(crypto, key, vectors.session);
+  for (const { chunk, bytes, encrypted } of vectors.chunks) {
+    expect(cipher(chunk, Uint8Array.fromHex(bytes)).toHex()).toBe(encrypted);
+    expect(cipher(chunk, Uint8Array.fromHex(encrypted)).toHex()).toBe(bytes);
+  }
 });
 
 /** A python3 with msgpack; Debian's own may stand behind another one on the PATH. */

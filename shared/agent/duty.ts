@@ -6,7 +6,7 @@ import type { PackageStore } from "../cache/index.ts";
 import type { SettingValues } from "../control/setting.ts";
 import type { CastItem } from "../core/sendplan.ts";
 import type { LanBus } from "../net/lan-bus.ts";
-import type { FrameSender } from "../wire/index.ts";
+import type { ChunkCipher, FrameSender } from "../wire/index.ts";
 import type { AgentContext } from "./context.ts";
 
 export type Duty = {
@@ -20,6 +20,10 @@ export type Duty = {
   readonly nextCast: () => CastItem | null;
   readonly bus: () => LanBus | null;
   readonly sender: () => FrameSender;
+  readonly chunkCipher: ChunkCipher;
+  /** Payload bits per second at which this session may multicast now. */
+  readonly rateBps: () => number;
+  readonly onSymbolsSent: (symbols: number) => void;
   readonly term: () => number;
   readonly onStored: (chunk: number) => void;
   readonly onChange: () => void;

@@ -6,10 +6,12 @@ import { randomBytes } from "node:crypto";
 import { nodeCrypto } from "../net/aead.ts";
 import { openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
 import {
+  chunkCipherOf,
   createFrameReceiver,
   createFrameSender,
   createIncarnation,
   sessionOf,
+  type ChunkCipher,
   type ControlFrame,
   type DropReason,
   type FrameReceiver,
@@ -82,6 +84,11 @@ export class Lan {
     if (!joined?.listeners.delete(listener) || joined.listeners.size > 0) return;
     this.#sessions.delete(session);
     this.#receiver.removeContext(session);
+  }
+
+  /** Of the chunks that are multicast in the session of this key. */
+  chunkCipher(key: Uint8Array): ChunkCipher {
+    return chunkCipherOf(nodeCrypto, key, sessionOf(nodeCrypto, key));
   }
 
   /** The sender of a joined session; take it anew for every batch. */

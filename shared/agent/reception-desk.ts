@@ -6,7 +6,7 @@ import type { PackageStore } from "../cache/index.ts";
 import { Reception } from "../core/reception.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../package/manifest.ts";
-import type { ReceivedSymbol } from "../wire/index.ts";
+import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
 
 /** Half-received chunks in memory. */
 const receptionBytesMax = 24 * 1_048_576;
@@ -19,6 +19,7 @@ export class ReceptionDesk {
   readonly #store: PackageStore;
   readonly #asideWrites = new Map<number, Promise<void>>();
   readonly #finishing = new Set<number>();
+  readonly #cipher: ChunkCipher;
   readonly #onStored: (chunk: number) => void;
   readonly #onError: (error: unknown) => void;
   #writingBytes = 0;
@@ -26,10 +27,13 @@ export class ReceptionDesk {
   constructor(options: {
     store: PackageStore;
     symbolSizeBytes: number;
+    /** Symbols are pieces of encrypted chunks. */
+    cipher: ChunkCipher;
     onStored: (chunk: number) => void;
     onError: (error: unknown) => void;
   }) {
     this.#store = options.store;
+    this.#cipher = options.cipher;
     this.#onStored = options.onStored;
     this.#onError = options.onError;
     this.reception = new Reception({
@@ -72,6 +76,7 @@ export class ReceptionDesk {
     try {
       // Refused when the chunk came another way meanwhile.
       if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reception.forget(chunk);
+      this.reception.reuse(bytes);
     } catch (error) {
       this.reception.forget(chunk);
       throw error;
@@ -99,8 +104,10 @@ export class ReceptionDesk {
       await this.#store.readRaw(chunk, bytes);
       this.reception.restore(chunk, bytes);
     }
-    const bytes = this.reception.take(chunk);
-    if (!bytes || this.#store.verified.has(chunk)) return;
+    const encrypted = this.reception.take(chunk);
+    if (!encrypted || this.#store.verified.has(chunk)) return;
+    const bytes = this.#cipher(chunk, encrypted);
+    this.reception.reuse(encrypted);
     this.#writingBytes += bytes.length;
     try {
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");

@@ -9,7 +9,7 @@ import type { AgentTask } from "../control/schema.ts";
 import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
-import { limits, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
+import { limits, type ChunkCipher, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
 import type { AgentContext } from "./context.ts";
 import { LanFetcher } from "./lan-fetcher.ts";
 import type { Duty, Representative } from "./duty.ts";
@@ -39,6 +39,7 @@ export class Session {
   readonly #listener;
   readonly #packageListener;
   readonly #taskSession: string;
+  readonly #chunkCipher: ChunkCipher;
   readonly #packageSession: string;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
@@ -51,8 +52,11 @@ export class Session {
     this.#task = task;
     this.#store = store;
     this.#hooks = hooks;
+    const taskKey = Buffer.from(task().taskKey, "base64");
+    this.#chunkCipher = context.lan.chunkCipher(taskKey);
     this.desk = new ReceptionDesk({
       store,
+      cipher: this.#chunkCipher,
       symbolSizeBytes: limits.symbolMaxBytes,
       onStored: (chunk) => this.#stored(chunk),
       onError: hooks.onError,
@@ -65,7 +69,7 @@ export class Session {
       onSymbol: (symbol: ReceivedSymbol) => this.#symbol(symbol),
     };
     this.#packageListener = { onControl: this.#listener.onControl };
-    this.#taskSession = context.lan.join(Buffer.from(task().taskKey, "base64"), this.#listener);
+    this.#taskSession = context.lan.join(taskKey, this.#listener);
     const packageKey = Buffer.from(task().packageKey, "base64");
     this.#packageSession = context.lan.join(packageKey, this.#packageListener);
     this.lan = new LanFetcher({
@@ -122,6 +126,9 @@ export class Session {
       nextCast: () => this.member.nextCast(context.nowMs()),
       bus: () => context.lan.bus,
       sender: () => context.lan.sender(this.#taskSession),
+      chunkCipher: this.#chunkCipher,
+      rateBps: () => this.#task().setting.values.lanRateBps,
+      onSymbolsSent: () => {},
       term: () => this.member.term,
       onStored: (chunk) => this.#stored(chunk),
       onChange: hooks.onChange,

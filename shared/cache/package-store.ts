@@ -42,6 +42,11 @@ export class PackageStore {
   readonly #originOf = new Map<number, ChunkOrigin>();
   readonly #originBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
   readonly #busy = new Map<number, Promise<unknown>>();
+  /**
+   * Checksums of chunks whose digest was right in memory, until they are read back: whether a file holds the bytes that
+   * were written needs no second SHA-256, which takes twenty times as long (29 against 1.4 GB/s).
+   */
+  readonly #writtenSums = new Map<number, number | bigint>();
   #state: PackageState | "closed";
   #readers = 0;
   #completing: Promise<Completion> | null = null;
@@ -129,6 +134,7 @@ export class PackageStore {
     return this.#serially(chunk, async () => {
       if (this.verified.has(chunk)) return "known";
       this.#assertOpen();
+      this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes);
       const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.nowMs() };
       this.#gain(row);
@@ -253,11 +259,14 @@ export class PackageStore {
     return badChunks;
   }
 
-  /** Reads a chunk from its file and digests it. */
+  /** Reads a chunk from its file and holds it against what was written, else against its digest. */
   async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
     const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
     const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes);
-    return whole && this.#digestMatches(chunk, bytes);
+    const writtenSum = this.#writtenSums.get(chunk);
+    if (writtenSum === undefined) return whole && this.#digestMatches(chunk, bytes);
+    this.#writtenSums.delete(chunk);
+    return whole && Bun.hash.xxHash3(bytes) === writtenSum;
   }
 
   /** A complete package that is not right after all loses its name, so that nobody takes it for a whole one. */
@@ -336,6 +345,7 @@ export class PackageStore {
   #lose(chunks: readonly number[]): void {
     for (const chunk of chunks) {
       this.#readBack.forget(chunk);
+      this.#writtenSums.delete(chunk);
       if (!this.verified.delete(chunk)) continue;
       this.#originBytes[this.#originOf.get(chunk)!] -= chunkLength(this.manifest, chunk);
       this.#originOf.delete(chunk);

@@ -9,6 +9,9 @@
  */
 import { blockLayout, type BlockLayout, type ErasureCode, type RepairSymbol } from "../fec/index.ts";
 
+/** Spare buffers: beside the bound on memory, but few. */
+const spareMax = 4;
+
 export type Placed =
   /** Known already, out of its range, or of no use. */
   | "useless"
@@ -42,6 +45,8 @@ export class Reception {
   readonly #memoryBytesMax: number;
   /** In the order of their last touch, oldest first, as far as whole chunks go. */
   readonly #assemblies = new Map<number, Assembly>();
+  /** Buffers of chunks that are done, for the next ones: a new one costs a page fault every 4 KiB. */
+  readonly #spare: Uint8Array[] = [];
   #memoryBytes = 0;
   #last: Assembly | null = null;
 
@@ -98,7 +103,7 @@ export class Reception {
     const assembly: Assembly = {
       chunk,
       layout,
-      bytes: new Uint8Array(lengthBytes),
+      bytes: this.#buffer(lengthBytes),
       received: new Uint8Array(layout.symbolCount),
       lacks,
       lackingBlocks: layout.blockCount,
@@ -109,6 +114,16 @@ export class Reception {
     this.#memoryBytes += lengthBytes;
     this.#assemblies.set(chunk, assembly);
     return assembly;
+  }
+
+  /** What it held before does not matter: every byte is received or rebuilt before `take`. */
+  #buffer(lengthBytes: number): Uint8Array {
+    return this.#spare.at(-1)?.length === lengthBytes ? this.#spare.pop()! : new Uint8Array(lengthBytes);
+  }
+
+  /** Gives back bytes that `take` or `takeAside` handed out: nobody reads them any more. */
+  reuse(bytes: Uint8Array): void {
+    if (this.#spare.length < spareMax) this.#spare.push(bytes);
   }
 
   #placeSource(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {

@@ -1,7 +1,9 @@
 /**
- * The real ciphers behind sealed frames: AES-128-GCM and HKDF-SHA256 of node:crypto.
+ * The real ciphers behind sealed frames: AES-128-GCM, AES-128-CTR and HKDF-SHA256 of node:crypto, frame tags of
+ * frame-tag.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { createFrameTag } from "./frame-tag.ts";
 import { tagBytes } from "../wire/layout.ts";
 import type { Aead, Crypto } from "../wire/seal.ts";
 
@@ -42,5 +44,7 @@ function createAead(key: Uint8Array): Aead {
 
 export const nodeCrypto: Crypto = {
   aead: createAead,
+  frameTag: createFrameTag,
+  ctr: (key, counter, bytes) => createCipheriv("aes-128-ctr", key, counter).update(bytes),
   hkdf: (ikm, salt, info, lengthBytes) => new Uint8Array(hkdfSync("sha256", ikm, salt, info, lengthBytes)),
 };

@@ -68,6 +68,8 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     symbolSizeBytes,
     code,
     rateBps: () => 100_000_000,
+    cipher: (_chunk, bytes) => bytes.slice(),
+    onSent: () => {},
     repairOffset: 0,
     nowMs: () => performance.now(),
     onIdle: () => {},

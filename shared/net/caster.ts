@@ -1,18 +1,19 @@
 /**
- * Puts symbols on the wire: takes what the session wants to send next, reads the chunk once, cuts and seals its
- * symbols, and lets them go at the pace of a token bucket. What to send and when to stop is the session's decision.
+ * Puts symbols on the wire: takes what the session wants to send next, reads and encrypts the chunk once, cuts it into
+ * tagged symbols, and lets them go at the pace of a token bucket. What to send, how fast and when to stop is the
+ * session's decision.
  *
- * The blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them.
+ * The blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them. Frames
+ * are made in buffers that every batch uses again, and the next chunk is read while this one is sent.
  */
 import { TokenBucket } from "../core/pacing.ts";
 import type { CastItem } from "../core/sendplan.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
-import type { FrameSender } from "../wire/index.ts";
+import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
 import type { LanBus } from "./lan-bus.ts";
 
-/** Datagrams in one system call: with 1,400 bytes each below the bucket's burst. */
+/** Datagrams in one system call: below the bucket's burst. */
 const batchDatagramsMax = 32;
-const codedSymbolsMax = 256;
 /** The kernel took nothing: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
 /** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
@@ -21,13 +22,16 @@ const repairsKnownMax = 100_000;
 export type CasterOptions = {
   bus: LanBus;
   sender: () => FrameSender;
+  cipher: ChunkCipher;
   /** The next item, or null when there is nothing to send now. */
   next: () => CastItem | null;
   readChunk: (chunk: number) => Promise<Uint8Array>;
   symbolSizeBytes: number;
   code: ErasureCode;
-  /** Payload bits per second. */
+  /** Payload bits per second; asked before every batch. */
   rateBps: () => number;
+  /** So many symbols left. */
+  onSent: (symbols: number) => void;
   /** Where repair symbols begin, so that two representatives of one session do not send the same. */
   repairOffset: number;
   nowMs: () => number;
@@ -40,6 +44,7 @@ export class Caster {
   readonly #options: CasterOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
+  readonly #frames = Array.from({ length: batchDatagramsMax }, () => new Uint8Array(symbolFrameMaxBytes));
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #state: "resting" | "running" | "stopped" = "resting";
@@ -82,8 +87,9 @@ export class Caster {
   }
 
   async #cast(item: CastItem): Promise<void> {
-    const bytes = await this.#options.readChunk(item.chunk);
-    const layout = blockLayout(bytes.length, this.#options.symbolSizeBytes);
+    const { readChunk, cipher, symbolSizeBytes } = this.#options;
+    const bytes = cipher(item.chunk, await readChunk(item.chunk));
+    const layout = blockLayout(bytes.length, symbolSizeBytes);
     if (item.kind === "chunk") await this.#castChunk(item.chunk, bytes, layout);
     else
       for (const { block, count } of item.blocks)
@@ -114,7 +120,7 @@ export class Caster {
     if (block >= layout.blockCount) return;
     const { symbolSizeBytes, code, repairOffset } = this.#options;
     const k = layout.k(block);
-    const room = codedSymbolsMax - k;
+    const room = limits.codedSymbolsMax - k;
     const many = Math.min(count, room);
     const key = `${chunk}/${block}`;
     let used = this.#repairsUsed.get(key) ?? repairOffset % room;
@@ -131,15 +137,16 @@ export class Caster {
   }
 
   #add(chunk: number, block: number, symbol: number, payload: Uint8Array): void {
-    this.#batch.push(this.#options.sender().symbol(chunk, block, symbol, payload));
+    const into = this.#frames[this.#batch.length]!;
+    this.#batch.push(this.#options.sender().symbol(chunk, block, symbol, payload, into));
     this.#batchBytes += payload.length;
   }
 
   /** Waits for the tokens of the batch, then sends it; what the kernel does not take is offered again. */
   async #flush(): Promise<void> {
-    const { bus, nowMs, rateBps } = this.#options;
-    let batch = this.#batch;
+    const { bus, nowMs, rateBps, onSent } = this.#options;
     const bytes = this.#batchBytes;
+    let batch = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
     if (batch.length === 0) return;
@@ -151,6 +158,7 @@ export class Caster {
     this.#bucket.spend(bytes);
     this.symbolsSent += batch.length;
     this.payloadBytesSent += bytes;
+    onSent(batch.length);
     for (;;) {
       const sent = bus.sendBatch(batch);
       if (sent >= batch.length || this.#isStopped) return;

@@ -2,11 +2,10 @@
  * The device's place in its subnet's multicast group: one socket that hears the group, one that speaks control
  * frames and one that sends symbols. It moves datagrams and counts them; what they mean is not its business.
  *
- * Hears with node:dgram (shares the port, sizes its buffer), sends with Bun.udpSocket (batches): measured, see
- * docs/ARCHITECTURE.md. Names the interface always: without it the system joins one of its own choice.
+ * Hears through lan-ears.ts, sends with Bun.udpSocket (batches): measured, see docs/ARCHITECTURE.md. Names the interface always: without it the system joins one of its own choice.
  */
-import dgram from "node:dgram";
 import { networkInterfaces } from "node:os";
+import { openEars, type Ears } from "./lan-ears.ts";
 
 export type Group = { address: string; port: number };
 
@@ -27,6 +26,8 @@ export type LanBusCounters = {
 export type LanBus = {
   readonly group: Group;
   readonly receiveBufferBytes: number;
+  /** Datagrams that the system dropped because the receive buffer was full; null where it does not tell. */
+  readonly kernelDrops: () => number | null;
   readonly counters: Readonly<LanBusCounters>;
   send(datagram: Uint8Array): void;
   /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
@@ -66,7 +67,20 @@ export async function openLanBus(options: {
     bytesHeard: 0,
     framesUnsent: 0,
   };
-  const ears = await openEars(options, counters);
+  const { onDatagram, onError } = options;
+  const ears = await openEars({
+    interfaceAddress,
+    group,
+    receiveBufferBytes,
+    onError,
+    onDatagram: (datagram, fromAddress) => {
+      counters.framesHeard++;
+      counters.bytesHeard += datagram.length;
+      onDatagram(datagram, fromAddress);
+    },
+  }).catch((error: unknown): never => {
+    throw busError(options, error);
+  });
   try {
     const control = await openMouth(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
@@ -82,7 +96,7 @@ type Mouth = Bun.udp.Socket<"uint8array">;
 
 function busOf(
   group: Group,
-  ears: dgram.Socket,
+  ears: Ears,
   { control, symbols }: { control: Mouth; symbols: Mouth },
   counters: LanBusCounters,
   onError: (error: Error) => void,
@@ -102,7 +116,8 @@ function busOf(
   };
   return {
     group,
-    receiveBufferBytes: ears.getRecvBufferSize(),
+    receiveBufferBytes: ears.receiveBufferBytes,
+    kernelDrops: ears.dropped,
     counters,
     send(datagram) {
       if (attempt(() => Number(control.send(datagram, group.port, group.address))) > 0) {
@@ -134,34 +149,6 @@ export function requireInterface(address: string): void {
   throw new LanBusError(
     `No interface of this device has the address "${address}": choose one of ${choices.join(", ") || "none"}`,
   );
-}
-
-function openEars(
-  options: Parameters<typeof openLanBus>[0],
-  counters: LanBusCounters,
-): Promise<dgram.Socket> {
-  const { group, interfaceAddress } = options;
-  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: receiveBufferBytes });
-  socket.on("message", (datagram, remote) => {
-    counters.framesHeard++;
-    counters.bytesHeard += datagram.length;
-    options.onDatagram(datagram, remote.address);
-  });
-  return new Promise((resolve, reject) => {
-    socket.once("error", (error) => reject(busError(options, error)));
-    // Bound to the group, a socket hears this group only; Windows does not allow it.
-    socket.bind(group.port, process.platform === "win32" ? undefined : group.address, () => {
-      try {
-        socket.addMembership(group.address, interfaceAddress);
-      } catch (error) {
-        socket.close();
-        return reject(busError(options, error));
-      }
-      socket.removeAllListeners("error");
-      socket.on("error", options.onError);
-      resolve(socket);
-    });
-  });
 }
 
 async function openMouth(

@@ -12,7 +12,7 @@ import {
   type FrameType,
 } from "./frames.ts";
 import { uint16At } from "./identity.ts";
-import { frameVersion, headerAt, headerBytes, symbolAt, symbolHeadBytes, tagBytes } from "./layout.ts";
+import { frameVersion, headerAt, headerBytes, symbolAt, symbolOverheadBytes, tagBytes } from "./layout.ts";
 import { limits } from "./limits.ts";
 import { BodyReader } from "./reader.ts";
 
@@ -75,13 +75,20 @@ function readField(reader: BodyReader, kind: FieldKind): number | string | numbe
   return value !== null && kind.holds(value) ? value : null;
 }
 
-/** Whether an opened body is exactly one symbol in its fixed encoding; its parts then lie at `symbolAt`. */
-export const isSymbol = (body: Uint8Array): boolean =>
-  body.length > symbolHeadBytes &&
-  body.length <= symbolHeadBytes + limits.symbolMaxBytes &&
-  body[0] === 0x94 &&
-  body[symbolAt.chunk - 1] === 0xce &&
-  body[symbolAt.block - 1] === 0xcd &&
-  body[symbolAt.symbol - 1] === 0xcc &&
-  body[symbolAt.payloadLength - 1] === 0xc5 &&
-  uint16At(body, symbolAt.payloadLength) === body.length - symbolHeadBytes;
+/**
+ * Whether the body of a frame without `headerFault` is exactly one symbol in its fixed encoding, and then its tag; the
+ * parts lie at `symbolAt` behind the header.
+ */
+export function isSymbolFrame(datagram: Uint8Array): boolean {
+  const payloadBytes = datagram.length - symbolOverheadBytes;
+  return (
+    payloadBytes > 0 &&
+    payloadBytes <= limits.symbolMaxBytes &&
+    datagram[headerBytes] === 0x94 &&
+    datagram[headerBytes + symbolAt.chunk - 1] === 0xce &&
+    datagram[headerBytes + symbolAt.block - 1] === 0xcd &&
+    datagram[headerBytes + symbolAt.symbol - 1] === 0xcc &&
+    datagram[headerBytes + symbolAt.payloadLength - 1] === 0xc5 &&
+    uint16At(datagram, headerBytes + symbolAt.payloadLength) === payloadBytes
+  );
+}

@@ -87,9 +87,10 @@ export function writeHeaderOf(
   putUint16(bytes, headerAt.bodyLength, sealedBytes);
 }
 
-/** Writes the opened body of a symbol into `bytes` and returns its length. */
+/** Writes the body of a symbol into `bytes` from `at` on and returns its length. */
 export function writeSymbol(
   bytes: Uint8Array,
+  at: number,
   chunk: number,
   block: number,
   symbol: number,
@@ -103,15 +104,15 @@ export function writeSymbol(
     !isUint(symbol, limits.codedSymbolsMax - 1)
   )
     throw new Error(`No such symbol: chunk ${chunk}, block ${block}, symbol ${symbol}`);
-  bytes[0] = 0x94;
-  bytes[symbolAt.chunk - 1] = 0xce;
-  putUint32(bytes, symbolAt.chunk, chunk);
-  bytes[symbolAt.block - 1] = 0xcd;
-  putUint16(bytes, symbolAt.block, block);
-  bytes[symbolAt.symbol - 1] = 0xcc;
-  bytes[symbolAt.symbol] = symbol;
-  bytes[symbolAt.payloadLength - 1] = 0xc5;
-  putUint16(bytes, symbolAt.payloadLength, payload.length);
-  bytes.set(payload, symbolHeadBytes);
+  bytes[at] = 0x94;
+  bytes[at + symbolAt.chunk - 1] = 0xce;
+  putUint32(bytes, at + symbolAt.chunk, chunk);
+  bytes[at + symbolAt.block - 1] = 0xcd;
+  putUint16(bytes, at + symbolAt.block, block);
+  bytes[at + symbolAt.symbol - 1] = 0xcc;
+  bytes[at + symbolAt.symbol] = symbol;
+  bytes[at + symbolAt.payloadLength - 1] = 0xc5;
+  putUint16(bytes, at + symbolAt.payloadLength, payload.length);
+  bytes.set(payload, at + symbolHeadBytes);
   return symbolHeadBytes + payload.length;
 }

@@ -9,9 +9,9 @@ export {
   type ReceivedControl,
   type ReceivedSymbol,
 } from "./receiver.ts";
-export { sessionOf, type Aead, type Crypto } from "./seal.ts";
+export { chunkCipherOf, sessionOf, type Aead, type ChunkCipher, type Crypto, type FrameTag } from "./seal.ts";
 export { limits } from "./limits.ts";
-export { symbolOverheadBytes } from "./layout.ts";
+export { symbolFrameMaxBytes, symbolOverheadBytes } from "./layout.ts";
 export { dropReasons, frameTypes, phases, wholeChunks } from "./frames.ts";
 export type {
   AnnounceFrame,

@@ -4,9 +4,11 @@
  * 97 | version | type | ce deployment | c4 08 session | c4 08 sender | ce sequence | c5 length, sealed body
  * 0    1         2      3               8               18             28            33
  *
- * The opened body of a symbol: 94 | ce chunk | cd block | cc symbol | c5 length, payload
- *                              0    1          6          9           11
+ * The body of a symbol, and behind it the tag: 94 | ce chunk | cd block | cc symbol | c5 length, payload
+ *                                              0    1          6          9           11
  */
+import { limits } from "./limits.ts";
+
 export const frameVersion = 1;
 
 export const headerAt = {
@@ -28,3 +30,4 @@ export const symbolAt = { chunk: 2, block: 7, symbol: 10, payloadLength: 12 };
 export const symbolHeadBytes = 14;
 /** What a datagram carries beside a symbol's payload: 66 bytes. */
 export const symbolOverheadBytes = headerBytes + symbolHeadBytes + tagBytes;
+export const symbolFrameMaxBytes = symbolOverheadBytes + limits.symbolMaxBytes;

@@ -4,13 +4,21 @@
  * What it does not do: judge what a frame says. A sender that holds the session's key is believed here; chunk and
  * block numbers are held against the package by whoever stores them.
  */
-import { decodeControl, frameTypeOf, headerFault, isSymbol } from "./decode.ts";
+import { decodeControl, frameTypeOf, headerFault, isSymbolFrame } from "./decode.ts";
 import type { ControlFrame, DropReason, FrameHeader, FrameType } from "./frames.ts";
 import { identityAt, identityBytes, uint16At, uint32At } from "./identity.ts";
-import { associatedBytes, headerAt, headerBytes, nonceBytes, symbolAt, symbolHeadBytes } from "./layout.ts";
+import {
+  associatedBytes,
+  headerAt,
+  headerBytes,
+  nonceBytes,
+  symbolAt,
+  symbolHeadBytes,
+  tagBytes,
+} from "./layout.ts";
 import { limits } from "./limits.ts";
-import { frameAead, writeNonce, type Aead, type Crypto } from "./seal.ts";
-import { KnownSenders, type KnownSender } from "./senders.ts";
+import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
+import { KnownSenders, type KnownSender, type SenderKeys } from "./senders.ts";
 
 export type ReceivedControl = {
   readonly kind: "control";
@@ -45,7 +53,8 @@ export type FrameReceiver = {
 };
 
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
-type Opened = { readonly context: Context; readonly known: KnownSender; readonly body: Uint8Array };
+/** Whoever sent the last frame that was accepted. */
+type Accepted = { readonly context: Context; readonly known: KnownSender };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createFrameReceiver(options: {
@@ -84,10 +93,12 @@ class Receiver implements FrameReceiver {
   readonly #own: Uint8Array[] = [];
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
-  /** Session and sender of the last opened frame: most frames come from the sender of the one before. */
+  /** Session and sender of the last accepted frame: most frames come from the sender of the one before. */
   readonly #lastSession = new Uint8Array(8);
   readonly #lastSender = new Uint8Array(8);
-  #last: { readonly context: Context; readonly known: KnownSender } | null = null;
+  #last: Accepted | null = null;
+  /** Of the frame being opened: a control frame's body. */
+  #body = new Uint8Array(0);
   readonly #symbol: Mutable<ReceivedSymbol> = {
     kind: "symbol",
     session: "",
@@ -122,75 +133,95 @@ class Receiver implements FrameReceiver {
   receive(datagram: Uint8Array): Received {
     const fault = headerFault(datagram);
     if (fault !== null) return dropped(fault);
-    if (this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender))) return dropped("own");
+    const known = this.#isFromLast(datagram) ? this.#last : null;
+    if (known === null && this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender)))
+      return dropped("own");
     if (uint32At(datagram, headerAt.deployment) !== this.#deployment) return dropped("deployment");
     const type = frameTypeOf(datagram);
     if (type === undefined) return dropped("type");
-    const opened = this.#open(datagram);
-    if (typeof opened === "string") return dropped(opened);
-    return this.#decode(type, datagram, opened);
+    const refused =
+      known === null
+        ? this.#openUnknown(type, datagram)
+        : this.#openKnown(type, datagram, known.context, known.known);
+    if (refused !== null) return dropped(refused);
+    return type === "symbol" ? this.#symbolOf(datagram) : this.#controlOf(type, datagram);
   }
 
-  #open(datagram: Uint8Array): Opened | DropReason {
-    const last = this.#last;
-    if (
-      last !== null &&
+  #isFromLast(datagram: Uint8Array): boolean {
+    return (
+      this.#last !== null &&
       sameIdentity(this.#lastSender, 0, datagram, headerAt.sender) &&
       sameIdentity(this.#lastSession, 0, datagram, headerAt.session)
-    )
-      return this.#openKnown(datagram, last.context, last.known);
+    );
+  }
+
+  #openUnknown(type: FrameType, datagram: Uint8Array): DropReason | null {
     const context = this.#contexts.get(identityAt(datagram, headerAt.session));
     if (context === undefined) return "session";
     const sender = identityAt(datagram, headerAt.sender);
     const known = context.senders.get(sender);
     if (known !== undefined) {
-      const opened = this.#openKnown(datagram, context, known);
-      if (typeof opened !== "string") context.senders.touch(known);
-      return opened;
+      const refused = this.#openKnown(type, datagram, context, known);
+      if (refused === null) context.senders.touch(known);
+      return refused;
     }
-    const aead = frameAead(this.#crypto, context.key, context.session, sender);
-    const body = this.#unseal(aead, datagram);
-    if (body === null) return "seal";
-    return this.#accepted(datagram, context, context.senders.add(sender, aead), body);
+    const keys = {
+      aead: frameAead(this.#crypto, context.key, context.session, sender),
+      tag: symbolTag(this.#crypto, context.key, context.session, sender),
+    };
+    if (!this.#opens(type, datagram, keys)) return "seal";
+    this.#accept(datagram, context, context.senders.add(sender, keys));
+    return null;
   }
 
-  #openKnown(datagram: Uint8Array, context: Context, known: KnownSender): Opened | DropReason {
+  #openKnown(type: FrameType, datagram: Uint8Array, context: Context, known: KnownSender): DropReason | null {
     if (!known.window.isFresh(uint32At(datagram, headerAt.sequence))) return "replay";
-    const body = this.#unseal(known.aead, datagram);
-    return body === null ? "seal" : this.#accepted(datagram, context, known, body);
+    if (!this.#opens(type, datagram, known)) return "seal";
+    this.#accept(datagram, context, known);
+    return null;
   }
 
-  #unseal(aead: Aead, datagram: Uint8Array): Uint8Array | null {
+  /** A symbol is proven where it lies; the body of a control frame is opened into `#body`. */
+  #opens(type: FrameType, datagram: Uint8Array, { aead, tag }: SenderKeys): boolean {
     writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
-    return aead.open(this.#nonce, datagram.subarray(0, associatedBytes), datagram.subarray(headerBytes));
+    if (type === "symbol") return tag.isRight(this.#nonce, datagram);
+    const body = aead.open(
+      this.#nonce,
+      datagram.subarray(0, associatedBytes),
+      datagram.subarray(headerBytes),
+    );
+    if (body === null) return false;
+    this.#body = body as Uint8Array<ArrayBuffer>;
+    return true;
   }
 
   /** The seal is right: the window moves, whatever the body turns out to be. */
-  #accepted(datagram: Uint8Array, context: Context, known: KnownSender, body: Uint8Array): Opened {
+  #accept(datagram: Uint8Array, context: Context, known: KnownSender): void {
     known.window.accept(uint32At(datagram, headerAt.sequence));
-    if (this.#last?.known !== known) {
-      this.#last = { context, known };
-      this.#lastSession.set(datagram.subarray(headerAt.session, headerAt.session + 8));
-      this.#lastSender.set(datagram.subarray(headerAt.sender, headerAt.sender + 8));
-    }
-    return { context, known, body };
+    if (this.#last?.known === known) return;
+    this.#last = { context, known };
+    this.#lastSession.set(datagram.subarray(headerAt.session, headerAt.session + 8));
+    this.#lastSender.set(datagram.subarray(headerAt.sender, headerAt.sender + 8));
   }
 
-  #decode(type: FrameType, datagram: Uint8Array, { context, known, body }: Opened): Received {
-    if (type !== "symbol") {
-      const frame = decodeControl(type, body);
-      if (frame === null) return dropped("body");
-      const sequence = uint32At(datagram, headerAt.sequence);
-      return { kind: "control", header: { session: context.session, sender: known.sender, sequence }, frame };
-    }
-    if (!isSymbol(body)) return dropped("body");
+  #controlOf(type: Exclude<FrameType, "symbol">, datagram: Uint8Array): Received {
+    const frame = decodeControl(type, this.#body);
+    if (frame === null) return dropped("body");
+    const { context, known } = this.#last!;
+    const sequence = uint32At(datagram, headerAt.sequence);
+    return { kind: "control", header: { session: context.session, sender: known.sender, sequence }, frame };
+  }
+
+  #symbolOf(datagram: Uint8Array): Received {
+    if (!isSymbolFrame(datagram)) return dropped("body");
+    const { context, known } = this.#last!;
     const result = this.#symbol;
     result.session = context.session;
     result.sender = known.sender;
-    result.chunk = uint32At(body, symbolAt.chunk);
-    result.block = uint16At(body, symbolAt.block);
-    result.symbol = body[symbolAt.symbol]!;
-    result.payload = body.subarray(symbolHeadBytes);
+    result.chunk = uint32At(datagram, headerBytes + symbolAt.chunk);
+    result.block = uint16At(datagram, headerBytes + symbolAt.block);
+    result.symbol = datagram[headerBytes + symbolAt.symbol]!;
+    result.payload = datagram.subarray(headerBytes + symbolHeadBytes, datagram.length - tagBytes);
     return result;
   }
 }

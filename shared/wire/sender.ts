@@ -2,11 +2,17 @@
  * Makes the frames of one sender in one session: numbers, seals and lays them out. It sends nothing.
  */
 import { encodeControl, writeHeader, writeHeaderOf, writeSymbol } from "./encode.ts";
-import type { ControlFrame, FrameType } from "./frames.ts";
+import type { ControlFrame, ControlType } from "./frames.ts";
 import { remainingOf, takeSequence, type Incarnation } from "./incarnation.ts";
-import { associatedBytes, headerBytes, nonceBytes, tagBytes } from "./layout.ts";
-import { limits } from "./limits.ts";
-import { frameAead, writeNonce, type Crypto } from "./seal.ts";
+import {
+  associatedBytes,
+  headerBytes,
+  nonceBytes,
+  symbolFrameMaxBytes,
+  symbolHeadBytes,
+  tagBytes,
+} from "./layout.ts";
+import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 
 export type FrameSender = {
   readonly session: string;
@@ -15,8 +21,11 @@ export type FrameSender = {
   readonly remaining: number;
   /** A whole datagram of its own bytes. Throws when a field breaks its limits: that is a bug of the caller. */
   control(frame: ControlFrame): Uint8Array;
-  /** The same for a symbol of 1 … 1,400 bytes; the hot path. */
-  symbol(chunk: number, block: number, symbol: number, payload: Uint8Array): Uint8Array;
+  /**
+   * The same for a symbol of 1 … 1,400 bytes of an encrypted chunk; the hot path. The frame is made in `into`, of
+   * `symbolFrameMaxBytes`, so that a sender of many allocates nothing for each.
+   */
+  symbol(chunk: number, block: number, symbol: number, payload: Uint8Array, into?: Uint8Array): Uint8Array;
 };
 
 /**
@@ -38,9 +47,9 @@ export function createFrameSender(options: {
   writeHeader(header, { deployment: options.deployment, session, sender: incarnation.sender });
   const associated = header.subarray(0, associatedBytes);
   const nonce = new Uint8Array(nonceBytes);
-  const symbolBody = new Uint8Array(limits.bodyMaxBytes);
+  const tag = symbolTag(options.crypto, options.key, session, incarnation.sender);
 
-  const frameOf = (type: FrameType, body: Uint8Array): Uint8Array => {
+  const frameOf = (type: ControlType, body: Uint8Array): Uint8Array => {
     const sequence = takeSequence(counter);
     writeHeaderOf(header, type, sequence, body.length + tagBytes);
     writeNonce(nonce, sequence);
@@ -56,7 +65,17 @@ export function createFrameSender(options: {
       return remainingOf(counter);
     },
     control: (frame) => frameOf(frame.type, encodeControl(frame)),
-    symbol: (chunk, block, symbol, payload) =>
-      frameOf("symbol", symbolBody.subarray(0, writeSymbol(symbolBody, chunk, block, symbol, payload))),
+    symbol(chunk, block, symbol, payload, into = new Uint8Array(symbolFrameMaxBytes)) {
+      const sealedBytes = symbolHeadBytes + payload.length + tagBytes;
+      const lengthBytes = headerBytes + sealedBytes;
+      const frame = lengthBytes === into.length ? into : into.subarray(0, lengthBytes);
+      writeSymbol(frame, headerBytes, chunk, block, symbol, payload);
+      const sequence = takeSequence(counter);
+      writeHeaderOf(header, "symbol", sequence, sealedBytes);
+      frame.set(header);
+      writeNonce(nonce, sequence);
+      tag.sign(nonce, frame);
+      return frame;
+    },
   };
 }

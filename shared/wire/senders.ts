@@ -5,9 +5,15 @@
  * as he likes without pushing a true one out.
  */
 import { ReplayWindow } from "./replay.ts";
-import type { Aead } from "./seal.ts";
+import type { Aead, FrameTag } from "./seal.ts";
 
-export type KnownSender = { readonly sender: string; readonly aead: Aead; readonly window: ReplayWindow };
+export type SenderKeys = {
+  /** Opens its control frames. */
+  readonly aead: Aead;
+  /** Proves its symbols. */
+  readonly tag: FrameTag;
+};
+export type KnownSender = SenderKeys & { readonly sender: string; readonly window: ReplayWindow };
 
 export class KnownSenders {
   readonly #sendersMax: number;
@@ -32,12 +38,12 @@ export class KnownSenders {
     this.#senders.set(known.sender, known);
   }
 
-  add(sender: string, aead: Aead): KnownSender {
+  add(sender: string, keys: SenderKeys): KnownSender {
     if (this.#senders.size >= this.#sendersMax) {
       const [oldest] = this.#senders.keys();
       if (oldest !== undefined) this.#senders.delete(oldest);
     }
-    const known = { sender, aead, window: new ReplayWindow() };
+    const known = { sender, ...keys, window: new ReplayWindow() };
     this.#senders.set(sender, known);
     return known;
   }
