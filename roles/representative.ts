@@ -60,6 +60,7 @@ function createCaster(duty: Duty): Caster | null {
     onSent: duty.onSymbolsSent,
     repairOffset: (duty.term() - 1) * repairsPerTerm,
     nowMs: duty.context.nowMs,
+    onBusy: duty.onCastBusy,
     onIdle: duty.onCastIdle,
     onError: duty.onError,
   });

@@ -66,10 +66,11 @@ const controlFrames: readonly ControlFrame[] = [
     rateBps: 10_000_000_000,
     lanPort: 45_678,
   },
-  { type: "end", device, term: 1, pass: 2, castRanges: [0, 512] },
+  { type: "end", device, term: 1, pass: 2, castRanges: [0, 512], symbolsSent: 96_256 },
   { type: "need", device, term: 1, pass: 2, entries: [5, 0, 3, 5, 2, 1, 511, 2, 64], lanPort: 45_678 },
   { type: "want", device, ranges: [], lanPort: 45_678 },
   { type: "have", device, ranges: [0, 4_294_967_295], load: 100, lanPort: 1, toDevice: "0000000000000001" },
+  { type: "report", device, term: 1, pass: 2, lossPermille: 13 },
   { type: "resign", device, term: 4_294_967_295, reason: "Datenträger voll: 12 MiB frei" },
 ];
 const symbols: readonly SymbolFields[] = [
@@ -138,7 +139,7 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   add("header", "a body that ends early", whole.subarray(0, whole.length - 1));
   add("own", "the receiver's own sender", sealed("resign", 90_000, body, ownSender));
   add("deployment", "another deployment", frame(headerAt.deployment, 0));
-  add("type", "type 10", frame(headerAt.type, 10));
+  add("type", "type 11", frame(headerAt.type, 11));
   add("session", "a session nobody added", frame(headerAt.session, 0));
   add("replay", "the first good frame again", Uint8Array.fromHex(good[0]!.frame));
   add("seal", "a changed sequence", frame(headerAt.sequence, 1));

@@ -69,7 +69,12 @@ function leading({ session, row, store }: TaskRunner, state: RepresentativeState
     return `downloads, multicast to ${audience} starts in ${waits}${download}`;
   }
   if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
-  return `multicast ${percent} % to ${audience} at up to ${formatRate(values.lanRateBps)}${download}`;
+  return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.castRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
+}
+
+function lossText({ rate }: RepresentativeState): string {
+  const loss = rate.medianLossPermille;
+  return loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
 }
 
 function following({ session }: TaskRunner, state: PeerState, nowMs: number): string {
@@ -85,6 +90,8 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
   if (nowMs < leader.startsAtMs) {
     return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((leader.startsAtMs - nowMs) / 1_000) * 1_000)}`;
   }
+  if (state.loss.straggles)
+    return `is too slow for the multicast of ${who} (loses ${Math.round((state.loss.lossPermille ?? 0) / 10)} %): completes from its peers after the end`;
   return `receives multicast from ${who}`;
 }
 

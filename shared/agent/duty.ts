@@ -29,6 +29,8 @@ export type Duty = {
   readonly onChange: () => void;
   /** The download ended by itself: nothing was left (null), or it failed. */
   readonly onDownloadEnded: (failure: string | null) => void;
+  /** Sending begins. */
+  readonly onCastBusy: () => void;
   /** Everything that `nextCast` named was sent. */
   readonly onCastIdle: () => void;
   readonly onError: (error: unknown) => void;

@@ -37,6 +37,8 @@ export class Lan {
   readonly #onError: (error: unknown) => void;
   #incarnation: Incarnation;
   #bus: LanBus | null = null;
+  /** Sessions that are multicasting from this device. */
+  readonly #casting = new Set<string>();
 
   constructor(options: { deployment: number; onError: (error: unknown) => void }) {
     this.#deployment = options.deployment;
@@ -84,6 +86,19 @@ export class Lan {
     if (!joined?.listeners.delete(listener) || joined.listeners.size > 0) return;
     this.#sessions.delete(session);
     this.#receiver.removeContext(session);
+  }
+
+  /** Among so many sessions this device's sending is shared, each an equal part of its own rate. */
+  get castShares(): number {
+    return Math.max(1, this.#casting.size);
+  }
+
+  castBegan(session: string): void {
+    this.#casting.add(session);
+  }
+
+  castEnded(session: string): void {
+    this.#casting.delete(session);
   }
 
   /** Of the chunks that are multicast in the session of this key. */

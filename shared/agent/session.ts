@@ -44,6 +44,7 @@ export class Session {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
+  #symbolsHeard = 0;
   #state: "open" | "closed" = "open";
 
   /** @param task read anew at every use: its setting may change meanwhile */
@@ -64,8 +65,7 @@ export class Session {
     this.member = this.#createMember();
     this.representative = context.createRepresentative(this.#duty());
     this.#listener = {
-      onControl: (frame: ControlFrame, address: string) =>
-        this.step({ type: "FrameHeard", frame, from: { address } }),
+      onControl: (frame: ControlFrame, address: string) => this.#control(frame, address),
       onSymbol: (symbol: ReceivedSymbol) => this.#symbol(symbol),
     };
     this.#packageListener = { onControl: this.#listener.onControl };
@@ -127,13 +127,17 @@ export class Session {
       bus: () => context.lan.bus,
       sender: () => context.lan.sender(this.#taskSession),
       chunkCipher: this.#chunkCipher,
-      rateBps: () => this.#task().setting.values.lanRateBps,
-      onSymbolsSent: () => {},
+      rateBps: () => this.member.castRateBps() / context.lan.castShares,
+      onSymbolsSent: (count) => this.member.symbolsSent(count),
       term: () => this.member.term,
       onStored: (chunk) => this.#stored(chunk),
       onChange: hooks.onChange,
       onDownloadEnded: (failure) => this.step({ type: "WanEnded", failure }),
-      onCastIdle: () => this.step({ type: "TimeCame" }),
+      onCastBusy: () => context.lan.castBegan(this.#taskSession),
+      onCastIdle: () => {
+        context.lan.castEnded(this.#taskSession);
+        this.step({ type: "TimeCame" });
+      },
       onError: hooks.onError,
     };
   }
@@ -158,10 +162,15 @@ export class Session {
     this.step({ type: "Stopped", reason });
     this.#state = "closed";
     if (this.#timer) clearTimeout(this.#timer);
-    this.representative.stepDown();
+    this.#stepDown();
     this.lan.close();
     this.#context.lan.leave(this.#taskSession, this.#listener);
     this.#context.lan.leave(this.#packageSession, this.#packageListener);
+  }
+
+  #stepDown(): void {
+    this.representative.stepDown();
+    this.#context.lan.castEnded(this.#taskSession);
   }
 
   #schedule(nowMs: number): void {
@@ -190,10 +199,24 @@ export class Session {
   #symbol(symbol: ReceivedSymbol): void {
     if (this.#state === "closed") return;
     this.desk.accept(symbol);
+    this.#symbolsHeard++;
     const nowMs = this.#context.nowMs();
     if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
-    this.#symbolsAtMs = nowMs;
-    this.step({ type: "SymbolsHeard" });
+    this.#sayHeard();
+  }
+
+  #sayHeard(): void {
+    const count = this.#symbolsHeard;
+    if (count === 0) return;
+    this.#symbolsHeard = 0;
+    this.#symbolsAtMs = this.#context.nowMs();
+    this.step({ type: "SymbolsHeard", count });
+  }
+
+  #control(frame: ControlFrame, address: string): void {
+    // The loss of a pass is counted when its END comes.
+    if (frame.type === "end") this.#sayHeard();
+    this.step({ type: "FrameHeard", frame, from: { address } });
   }
 
   #stored(chunk: number): void {
@@ -233,7 +256,7 @@ export class Session {
     const { id } = this.#task();
     this.#context.log.info({ taskId: id, from, to, term, why }, "role changed");
     this.#context.metrics.roleChanged(from, to);
-    if (from === "representative") this.representative.stepDown();
+    if (from === "representative") this.#stepDown();
     this.#hooks.onChange();
   }
 

@@ -5,8 +5,10 @@
 import { ChunkSet } from "./chunkset.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
+import { LossMeter } from "./loss.ts";
 import { NeedBook } from "./needs.ts";
 import { claimDelayMs } from "./ranking.ts";
+import { RateControl } from "./rate.ts";
 import { assertTransition } from "./roles.ts";
 import { SendPlan } from "./sendplan.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -62,6 +64,8 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       joinedAtMs: nowMs,
       seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
       feedback: new Feedback(held),
+      loss: new LossMeter(),
+      reportFromMs: nowMs,
       symbolsAtMs: null,
       castingSinceMs: null,
       way: "multicast",
@@ -104,6 +108,9 @@ export function becomeRepresentative(
       phase: "preparing",
       plan: new SendPlan(held, done),
       needs: new NeedBook(held.size),
+      rate: new RateControl(setting().lanRateBps, nowMs),
+      symbolsSent: 0,
+      symbolsEnded: 0,
       announceAtMs: nowMs,
       leaseAtMs: nowMs + timing.leaseRenewMs,
       endedAtMs: nowMs,

@@ -5,7 +5,7 @@
  */
 import { ChunkSet, type Ranges } from "./chunkset.ts";
 import { limits, wholeChunks } from "../wire/index.ts";
-import { needFramesMax, timing } from "./timing.ts";
+import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "./timing.ts";
 
 /** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
 export type LacksOf = (chunk: number, add: (block: number, count: number) => void) => boolean;
@@ -16,6 +16,8 @@ export class Feedback {
   readonly #held: ChunkSet;
   readonly #ended: ChunkSet;
   readonly #heard = new Map<number, number>();
+  /** NEEDs of others since the last END. */
+  #framesHeard = 0;
   #dueAtMs: number | null = null;
   #askedCount = 0;
   #heldAtAsk = -1;
@@ -30,8 +32,9 @@ export class Feedback {
     return this.#dueAtMs;
   }
 
-  /** @param random 0 … 1 */
-  ended(ranges: Ranges, nowMs: number, random: number): void {
+  /** @param audience devices that may ask, @param random 0 … 1 */
+  ended(ranges: Ranges, nowMs: number, audience: number, random: number): void {
+    this.#framesHeard = 0;
     const named = ChunkSet.fromRanges(this.#held.size, ranges);
     if (!named) return;
     let lacking = false;
@@ -41,11 +44,12 @@ export class Feedback {
     }
     if (!lacking) return;
     this.#askedCount = 0;
-    this.#dueAtMs ??= nowMs + random * timing.feedbackDelayMsMax;
+    this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
   }
 
   /** Another peer asked. */
   overheard(entries: readonly number[]): void {
+    this.#framesHeard++;
     for (let i = 0; i + 2 < entries.length && this.#heard.size < heardMax; i += 3) {
       const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
       if (block === wholeChunks) continue;
@@ -72,6 +76,8 @@ export class Feedback {
     }
     this.#heard.clear();
     this.#scheduleRepeat(nowMs, lacking);
+    // The representative has enough to answer; what is still lacking then is asked for after the next END.
+    if (this.#framesHeard >= needFramesHeardMax) return [];
     const frames: number[][] = [];
     for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
       frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));

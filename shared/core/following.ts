@@ -5,9 +5,9 @@
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
 import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
-import type { ControlFrame } from "../wire/frames.ts";
+import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
-import { timing } from "./timing.ts";
+import { reportersMax, timing } from "./timing.ts";
 
 const servingPhase = 2;
 
@@ -17,6 +17,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       return hear(member, state, event.frame, event.from, nowMs);
     case "SymbolsHeard":
       state.symbolsAtMs = nowMs;
+      state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
       served(member, state, nowMs);
       if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
@@ -70,7 +71,8 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       if (!isFromLeader || frame.term !== state.leader.term) return;
       state.suspicion.heard(nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
-      return state.feedback.ended(frame.castRanges, nowMs, member.config.random());
+      measureLoss(member, state, frame, nowMs);
+      return state.feedback.ended(frame.castRanges, nowMs, state.leader.audience, member.config.random());
     case "need":
       return state.feedback.overheard(frame.entries);
     case "resign":
@@ -78,6 +80,17 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       return becomeCandidate(member, nowMs, `representative ${frame.device} resigned: ${frame.reason}`);
     default:
   }
+}
+
+/** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
+function measureLoss(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
+  const lossPermille = state.loss.ended(frame.symbolsSent);
+  const { device, random } = member.config;
+  const chance = reportersMax / Math.max(1, state.leader.audience);
+  if (lossPermille === null || nowMs < state.reportFromMs) return;
+  state.reportFromMs = nowMs + timing.reportEveryMs;
+  if (random() < chance)
+    member.send({ type: "report", device, term: frame.term, pass: frame.pass, lossPermille });
 }
 
 const isBetter = (term: number, ticket: number, leader: Leader): boolean =>
@@ -117,7 +130,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   // An END that was lost shows in the number of passes.
   if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
     const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
-    if (cast) state.feedback.ended(cast.toRanges(), nowMs, member.config.random());
+    if (cast) state.feedback.ended(cast.toRanges(), nowMs, leader.audience, member.config.random());
   }
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
@@ -140,6 +153,8 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
 function say(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, lacksOf } = member.config;
   const { term, pass } = state.leader;
+  // A straggler would be repaired at everybody's cost: it completes from its peers after the end.
+  if (state.loss.straggles) return;
   for (const entries of state.feedback.take(nowMs, lacksOf))
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }

@@ -9,10 +9,12 @@ import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } fr
 import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { limits, wholeChunks } from "../wire/index.ts";
-import { timing } from "./timing.ts";
+import { needWindowMs, timing } from "./timing.ts";
 
 const phaseNumber = { preparing: 0, casting: 1, serving: 2 } as const;
 const endFramesMax = 4;
+/** More than was asked for, when a lost repair symbol would cost another round that everybody waits for. */
+const tailExtraSymbols = 1;
 
 export function stepRepresentative(
   member: Member,
@@ -73,6 +75,9 @@ function hear(
     case "need":
       state.busyAtMs = nowMs;
       return state.needs.note(frame.device, frame.entries, nowMs);
+    case "report":
+      if (frame.term === state.term) state.rate.reported(frame.device, frame.lossPermille);
+      return;
     case "announce": {
       if (frame.device === member.config.device) return;
       const otherStands =
@@ -130,6 +135,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   }
   obtain(member, state, nowMs);
   answerNeeds(member, state, nowMs);
+  state.rate.adjust(member.config.setting().lanRateBps, nowMs);
   sayEnd(member, state, nowMs);
   if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
   if (finish(member, state, nowMs)) return;
@@ -154,14 +160,19 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
   const firstAtMs = state.needs.firstAtMs;
-  if (firstAtMs === null || nowMs < firstAtMs + timing.needWindowMs) return;
-  state.plan.answer(state.needs.answer());
+  if (firstAtMs === null || nowMs < firstAtMs + needWindowMs(member.roster.audience)) return;
+  state.plan.answer(state.needs.answer(), isTail(member, state) ? tailExtraSymbols : 0);
   member.effects.push({ do: "Cast" });
 }
 
+/** Everything was sent once: only repairs are left. */
+const isTail = (member: Member, state: RepresentativeState): boolean =>
+  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.misses(chunk));
+
 function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.plan.hasUnended || nowMs < endDueMs(state)) return;
+  if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
   state.endedAtMs = nowMs;
+  state.symbolsEnded = state.symbolsSent;
   state.busyAtMs = nowMs;
   state.pass++;
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
@@ -172,13 +183,22 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
       term: state.term,
       pass: state.pass,
       castRanges,
+      symbolsSent: state.symbolsSent % (limits.counterMax + 1),
     });
   }
 }
 
 /** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */
-const endDueMs = ({ plan, endedAtMs }: RepresentativeState): number =>
-  endedAtMs + (plan.isSending ? timing.endEveryMs : timing.endLastMs);
+function endDueMs(member: Member, state: RepresentativeState): number {
+  const { plan, endedAtMs, symbolsSent, symbolsEnded } = state;
+  if (!plan.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
+  const isMuch = symbolsSent - symbolsEnded >= timing.endEverySymbols;
+  // The answers to one END come before the next.
+  return (
+    endedAtMs +
+    (isMuch ? Math.min(timing.endEveryMs, needWindowMs(member.roster.audience)) : timing.endEveryMs)
+  );
+}
 
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
 function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
@@ -220,15 +240,17 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     pass: state.pass,
     audience: member.roster.audience,
     symbolSizeBytes,
-    rateBps: setting().lanRateBps,
+    rateBps: state.rate.rateBps(setting().lanRateBps),
     lanPort,
   };
 }
 
-export function wakeRepresentativeMs(state: RepresentativeState, nowMs: number): number {
+export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
   const needsAtMs =
-    state.needs.firstAtMs === null ? Number.POSITIVE_INFINITY : state.needs.firstAtMs + timing.needWindowMs;
-  const endAtMs = state.plan.hasUnended ? Math.max(endDueMs(state), nowMs) : Number.POSITIVE_INFINITY;
+    state.needs.firstAtMs === null
+      ? Number.POSITIVE_INFINITY
+      : state.needs.firstAtMs + needWindowMs(member.roster.audience);
+  const endAtMs = state.plan.hasUnended ? Math.max(endDueMs(member, state), nowMs) : Number.POSITIVE_INFINITY;
   const castAtMs = nowMs < state.castFromMs ? state.castFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.announceAtMs,

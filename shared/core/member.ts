@@ -11,8 +11,10 @@ import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "./chunkset.ts";
 import type { Feedback, LacksOf } from "./feedback.ts";
 import { Holders, type Holder } from "./holders.ts";
+import type { LossMeter } from "./loss.ts";
 import type { NeedBook } from "./needs.ts";
 import type { Rank } from "./ranking.ts";
+import type { RateControl } from "./rate.ts";
 import type { Role } from "./roles.ts";
 import { Roster } from "./roster.ts";
 import type { SendPlan } from "./sendplan.ts";
@@ -34,7 +36,8 @@ export type MemberEvent =
   /** This device did not run for so long: it slept, or its loop stalled. */
   | { type: "Stalled"; stalledMs: number }
   | { type: "FrameHeard"; frame: ControlFrame; from: Sender }
-  | { type: "SymbolsHeard" }
+  /** So many since the event before; also just before the END that closes a pass. */
+  | { type: "SymbolsHeard"; count: number }
   | { type: "LeaseAnswered"; answer: LeaseAnswer }
   | { type: "ChunkVerified"; chunk: number }
   /** The download ended: nothing left to ask for (null), or it failed. */
@@ -104,6 +107,9 @@ export type PeerState = {
   /** When to say (again) who we are and what we miss. */
   seekAtMs: number | null;
   feedback: Feedback;
+  loss: LossMeter;
+  /** From then on it may report its loss again. */
+  reportFromMs: number;
   symbolsAtMs: number | null;
   castingSinceMs: number | null;
   /** Unicast: multicast does not reach this device, or the setting switches it off; the reason says which. */
@@ -122,6 +128,10 @@ export type RepresentativeState = {
   phase: "preparing" | "casting" | "serving";
   plan: SendPlan;
   needs: NeedBook;
+  rate: RateControl;
+  symbolsSent: number;
+  /** At the last END. */
+  symbolsEnded: number;
   announceAtMs: number;
   leaseAtMs: number;
   endedAtMs: number;
@@ -148,7 +158,8 @@ export type MemberConfig = {
   setting: () => {
     useMulticast: boolean;
     sessionStartDelayMs: number;
-    lanRateBps: number;
+    /** Cap of the multicast's rate; null: find it. */
+    lanRateBps: number | null;
     wanFallback: "never" | "last-resort";
   };
 };
@@ -235,6 +246,17 @@ export class Member {
       }
     }
     return item;
+  }
+
+  /** Payload bits per second at which a representative may multicast now. */
+  castRateBps(): number {
+    const cap = this.config.setting().lanRateBps;
+    return this.state.role === "representative" ? this.state.rate.rateBps(cap) : (cap ?? 0);
+  }
+
+  /** So many symbols left this device. */
+  symbolsSent(count: number): void {
+    if (this.state.role === "representative") this.state.symbolsSent += count;
   }
 
   send(frame: ControlFrame, context: "task" | "package" = "task"): void {

@@ -8,6 +8,10 @@ import type { BlockNeed, NeedAnswer } from "./needs.ts";
 export type CastItem =
   { kind: "chunk"; chunk: number } | { kind: "repair"; chunk: number; blocks: BlockNeed[] };
 
+/** Repair symbols that every chunk sent for the first time allows: 0.3 of the 188 of a chunk of 256 KiB. */
+const chunkRepairCredit = 56;
+const repairCreditMax = 4_096;
+
 export class SendPlan {
   readonly #held: ChunkSet;
   readonly #done: ChunkSet;
@@ -17,6 +21,8 @@ export class SendPlan {
   readonly #unended: ChunkSet;
   /** On its way to the wire. */
   #sending: number | null = null;
+  /** Repair symbols that may go before chunks that were not sent yet. */
+  #repairCredit = repairCreditMax;
 
   /**
    * @param held live set of the chunks this device has
@@ -38,11 +44,28 @@ export class SendPlan {
   }
 
   #choose(isMissed: (chunk: number) => boolean): CastItem | null {
+    return (
+      (this.#mayRepair() ? this.#chooseRepair() : null) ?? this.#chooseChunk(isMissed) ?? this.#chooseRepair()
+    );
+  }
+
+  /** Repairs take their share of the rate and no more, as long as there is something else to send. */
+  #mayRepair(): boolean {
+    return this.#repairCredit > 0;
+  }
+
+  #chooseRepair(): CastItem | null {
     for (const [chunk, blocks] of this.#repairs) {
       if (!this.#held.has(chunk)) continue;
       this.#repairs.delete(chunk);
+      for (const { count } of blocks) this.#repairCredit -= count;
+      this.#repairCredit = Math.max(this.#repairCredit, -repairCreditMax);
       return { kind: "repair", chunk, blocks };
     }
+    return null;
+  }
+
+  #chooseChunk(isMissed: (chunk: number) => boolean): CastItem | null {
     for (const chunk of this.#recast) {
       if (!this.#held.has(chunk)) continue;
       this.#recast.delete(chunk);
@@ -51,6 +74,7 @@ export class SendPlan {
     const chunk = this.#nextUnsent(isMissed);
     if (chunk < 0) return null;
     this.#done.add(chunk);
+    this.#repairCredit = Math.min(repairCreditMax, this.#repairCredit + chunkRepairCredit);
     return { kind: "chunk", chunk };
   }
 
@@ -59,6 +83,11 @@ export class SendPlan {
     while (chunk >= 0 && !(this.#held.has(chunk) && isMissed(chunk)))
       chunk = this.#done.nextMissing(chunk + 1);
     return chunk;
+  }
+
+  /** Is there a chunk here that somebody misses and that was never sent? */
+  hasUnsent(isMissed: (chunk: number) => boolean): boolean {
+    return this.#nextUnsent(isMissed) >= 0;
   }
 
   /** Is there something to send now? */
@@ -71,8 +100,13 @@ export class SendPlan {
     );
   }
 
-  answer(needs: NeedAnswer): void {
-    for (const [chunk, blocks] of needs.repairs) this.#repairs.set(chunk, blocks);
+  /** @param extraSymbols for every block, beside what was asked for */
+  answer(needs: NeedAnswer, extraSymbols = 0): void {
+    for (const [chunk, blocks] of needs.repairs)
+      this.#repairs.set(
+        chunk,
+        blocks.map(({ block, count }) => ({ block, count: count + extraSymbols })),
+      );
     for (const chunk of needs.recast) {
       if (!this.#done.has(chunk)) continue;
       this.#repairs.delete(chunk);

@@ -29,7 +29,7 @@ export function wakeAtMs(member: Member, nowMs: number): number {
     case "peer":
       return wakePeerMs(state, nowMs);
     case "representative":
-      return wakeRepresentativeMs(state, nowMs);
+      return wakeRepresentativeMs(member, state, nowMs);
   }
 }
 

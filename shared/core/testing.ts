@@ -38,6 +38,8 @@ type Inner = VirtualDevice & {
   wan: boolean;
   casting: boolean;
   polling: boolean;
+  /** Symbols since the last SymbolsHeard. */
+  heard: number;
   life: number;
 };
 
@@ -123,6 +125,7 @@ export class VirtualSubnet {
       wan: false,
       casting: false,
       polling: false,
+      heard: 0,
     });
     device.life = (device.life ?? 0) + 1;
     device.reception = new Reception({
@@ -279,6 +282,7 @@ export class VirtualSubnet {
       this.#later(other, 1 + this.random(), () => {
         const frame = decodeControl(sent.type, bytes)!;
         if (context === "package") this.#hearPackage(other, frame);
+        if (frame.type === "end") this.#sayHeard(other);
         this.#step(other, { type: "FrameHeard", frame, from: { address: device.name } });
       });
     }
@@ -412,12 +416,22 @@ export class VirtualSubnet {
           )
         : code.repairSymbols({ bytes, k, symbolSizeBytes }, symbol, 1);
     this.symbolsSent++;
+    device.member.symbolsSent(1);
     for (const other of this.#inner) {
-      if (other === device || other.state === "down" || other.held.has(chunk)) continue;
+      if (other === device || other.state === "down") continue;
       if (!this.hears(device, other, "symbol") || this.random() < this.#options.loss) continue;
+      other.heard++;
+      if (symbol === 0) this.#sayHeard(other);
+      if (other.held.has(chunk)) continue;
       if (other.reception.place(chunk, block, symbol, payload) === "ready") this.#finish(other, chunk);
-      if (symbol === 0) this.#step(other, { type: "SymbolsHeard" });
     }
+  }
+
+  #sayHeard(device: Inner): void {
+    const count = device.heard;
+    if (count === 0) return;
+    device.heard = 0;
+    this.#step(device, { type: "SymbolsHeard", count });
   }
 
   #finish(device: Inner, chunk: number): void {

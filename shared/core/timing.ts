@@ -41,16 +41,25 @@ export const timing = {
   pollWaitMs: 2_500,
   /** Polls of the representative by a peer that takes chunks by unicast. */
   pollEveryMs: 700,
-  /** Most that HAVE and NEED are delayed: random, so that one answer can silence the others. */
+  /** Most that HAVE is delayed: random, so that one answer can silence the others. */
   feedbackDelayMsMax: 120,
-  /** Collects NEEDs before it answers with the largest. */
-  needWindowMs: 150,
-  /** While it multicasts, a representative asks for needs this often. */
+  /** NEED is delayed at random, up to so much and so much for each device of the audience. */
+  needDelayMsMin: 20,
+  needDelayPerDeviceMs: 1,
+  needDelayMsMax: 300,
+  /** A representative collects NEEDs so much longer than they are delayed before it answers with the largest. */
+  needMarginMs: 20,
+  /** While it multicasts, a representative asks for needs this often … */
   endEveryMs: 400,
-  /** The same when there is nothing to send at the moment. */
-  endLastMs: 100,
+  /** … or when it has sent so much, so that half-received chunks stay within a receiver's memory at any rate. */
+  endEverySymbols: 4_096,
+  /** The same when there is nothing to send at the moment, and when there will be nothing more. */
+  endPausedMs: 150,
+  endLastMs: 25,
   /** NEED unanswered: say it again. */
-  needRepeatMs: 1_200,
+  needRepeatMs: 600,
+  /** A receiver reports its loss at most this often, and so many receivers at one time on average. */
+  reportEveryMs: 250,
   needRepeatsMax: 4,
   /** Nothing asked for this long after everything was sent: the session ends. */
   quietMs: 900,
@@ -70,3 +79,13 @@ export const timing = {
 
 /** Frames of NEED at one time; what is left over waits for the next END. */
 export const needFramesMax = 4;
+/** NEEDs of others heard since an END, and a peer leaves its own for the next one: feedback has a bound. */
+export const needFramesHeardMax = 24;
+/** Receivers that report their loss after an END, on average. */
+export const reportersMax = 16;
+
+/** Longest random delay of a NEED: grows with the audience, so that one answer can silence many others. */
+export const needDelayMs = (audience: number): number =>
+  Math.min(timing.needDelayMsMax, timing.needDelayMsMin + timing.needDelayPerDeviceMs * audience);
+/** From the first NEED to the answer. */
+export const needWindowMs = (audience: number): number => needDelayMs(audience) + timing.needMarginMs;

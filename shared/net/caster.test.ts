@@ -70,6 +70,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     rateBps: () => 100_000_000,
     cipher: (_chunk, bytes) => bytes.slice(),
     onSent: () => {},
+    onBusy: () => {},
     repairOffset: 0,
     nowMs: () => performance.now(),
     onIdle: () => {},

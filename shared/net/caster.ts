@@ -35,6 +35,8 @@ export type CasterOptions = {
   /** Where repair symbols begin, so that two representatives of one session do not send the same. */
   repairOffset: number;
   nowMs: () => number;
+  /** Sending begins. */
+  onBusy: () => void;
   /** Everything that `next` named was sent. */
   onIdle: () => void;
   onError: (error: unknown) => void;
@@ -62,6 +64,7 @@ export class Caster {
     this.#again = true;
     if (this.#state !== "resting") return;
     this.#state = "running";
+    this.#options.onBusy();
     void this.#run().catch((error: unknown) => this.#options.onError(error));
   }
 

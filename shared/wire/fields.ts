@@ -101,6 +101,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["term", counter],
     ["pass", counter],
     ["castRanges", ranges],
+    ["symbolsSent", counter],
   ],
   need: [
     ["device", device],
@@ -125,5 +126,11 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["device", device],
     ["term", counter],
     ["reason", reason],
+  ],
+  report: [
+    ["device", device],
+    ["term", counter],
+    ["pass", counter],
+    ["lossPermille", uint(0, 1_000)],
   ],
 };

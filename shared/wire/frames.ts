@@ -16,6 +16,7 @@ export const frameTypes = {
   want: 7,
   have: 8,
   resign: 9,
+  report: 10,
 } as const;
 export type FrameType = keyof typeof frameTypes;
 export type ControlType = Exclude<FrameType, "symbol">;
@@ -66,6 +67,8 @@ export type EndFrame = {
   readonly term: number;
   readonly pass: number;
   readonly castRanges: Ranges;
+  /** Symbols of all kinds that this representative has sent in this term. */
+  readonly symbolsSent: number;
 };
 /** The block number of a `need` entry that names whole chunks: `count` of them from `chunk` on. */
 export const wholeChunks = 0xffff;
@@ -101,8 +104,24 @@ export type ResignFrame = {
   readonly term: number;
   readonly reason: string;
 };
+/** How much of the stream between two ENDs a receiver lost, in thousandths; a sample of the receivers says so. */
+export type ReportFrame = {
+  readonly type: "report";
+  readonly device: string;
+  readonly term: number;
+  readonly pass: number;
+  readonly lossPermille: number;
+};
 export type ControlFrame =
-  SeekFrame | ClaimFrame | AnnounceFrame | EndFrame | NeedFrame | WantFrame | HaveFrame | ResignFrame;
+  | SeekFrame
+  | ClaimFrame
+  | AnnounceFrame
+  | EndFrame
+  | NeedFrame
+  | WantFrame
+  | HaveFrame
+  | ResignFrame
+  | ReportFrame;
 export type FrameOf<T extends ControlType> = Extract<ControlFrame, { readonly type: T }>;
 
 /** Who sent a frame: session and sender are 16 hex digits. */

@@ -26,6 +26,7 @@ export type {
   HaveFrame,
   NeedFrame,
   Ranges,
+  ReportFrame,
   ResignFrame,
   SeekFrame,
   WantFrame,

@@ -66,7 +66,21 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     rateBps: fc.integer({ min: 0, max: limits.rateMaxBps }),
     lanPort: port,
   }),
-  fc.record({ type: fc.constant("end" as const), device, term: counter, pass: counter, castRanges: ranges }),
+  fc.record({
+    type: fc.constant("end" as const),
+    device,
+    term: counter,
+    pass: counter,
+    castRanges: ranges,
+    symbolsSent: counter,
+  }),
+  fc.record({
+    type: fc.constant("report" as const),
+    device,
+    term: counter,
+    pass: counter,
+    lossPermille: fc.nat(1_000),
+  }),
   fc.record({
     type: fc.constant("need" as const),
     device,

@@ -1,0 +1,90 @@
+/** The rate against networks that behave by a rule: what they carry, what they lose whatever is sent. */
+import { describe, expect, test } from "bun:test";
+import { RateControl, rateFloorBps } from "./rate.ts";
+
+const mbit = 1_000_000;
+
+type Path = { carriesBps: number; ownLoss: number };
+/** ‰ that a path loses at a rate. */
+const lossOn = ({ carriesBps, ownLoss }: Path, rateBps: number): number =>
+  Math.round(1_000 * (1 - Math.min(1, carriesBps / rateBps) * (1 - ownLoss)));
+
+/** Runs a session over these paths, one report of each in every window; returns the rate after every window. */
+function run(control: RateControl, capBps: number | null, paths: readonly Path[], windows: number): number[] {
+  const rates: number[] = [];
+  for (let window = 1; window <= windows; window++) {
+    for (const [i, path] of paths.entries())
+      control.reported(`receiver ${i}`, lossOn(path, control.rateBps(capBps)));
+    control.adjust(capBps, window * 1_000);
+    rates.push(control.rateBps(capBps));
+  }
+  return rates;
+}
+const alike = (path: Path): Path[] => Array.from({ length: 8 }, () => path);
+const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+
+describe("the rate", () => {
+  test("begins at the cap and stays there when nothing is lost", () => {
+    const rates = run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0 }), 20);
+    expect(new Set(rates)).toEqual(new Set([200 * mbit]));
+  });
+
+  test("finds what the path carries when there is no cap, and stays near it", () => {
+    const rates = run(new RateControl(null, 0), null, alike({ carriesBps: 900 * mbit, ownLoss: 0 }), 80);
+    expect(mean(rates.slice(40))).toBeGreaterThan(700 * mbit);
+    expect(Math.max(...rates.slice(40))).toBeLessThan(960 * mbit);
+  });
+
+  test("comes down at once to what the path carries", () => {
+    const rates = run(
+      new RateControl(900 * mbit, 0),
+      900 * mbit,
+      alike({ carriesBps: 90 * mbit, ownLoss: 0 }),
+      40,
+    );
+    expect(rates[0]!).toBeLessThan(95 * mbit);
+    expect(mean(rates.slice(10))).toBeGreaterThan(70 * mbit);
+  });
+
+  test("is not given up for loss that does not depend on it", () => {
+    for (const ownLoss of [0.01, 0.05, 0.1]) {
+      const rates = run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss }), 40);
+      expect(rates.filter((rate) => rate < 200 * mbit).length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test("yields to congestion also where the network has a loss of its own", () => {
+    const rates = run(
+      new RateControl(400 * mbit, 0),
+      400 * mbit,
+      alike({ carriesBps: 200 * mbit, ownLoss: 0.05 }),
+      40,
+    );
+    expect(mean(rates.slice(10))).toBeLessThan(230 * mbit);
+    expect(mean(rates.slice(10))).toBeGreaterThan(140 * mbit);
+  });
+
+  test("is not paced by a few slow receivers, and is by the only one", () => {
+    const fast = { carriesBps: 1e9, ownLoss: 0 };
+    const slow = { carriesBps: 20 * mbit, ownLoss: 0 };
+    const many = run(new RateControl(200 * mbit, 0), 200 * mbit, [slow, fast, fast, slow, fast], 20);
+    expect(Math.min(...many)).toBe(200 * mbit);
+    const two = run(new RateControl(200 * mbit, 0), 200 * mbit, [slow, fast], 20);
+    expect(Math.min(...two)).toBe(200 * mbit);
+    const one = run(new RateControl(200 * mbit, 0), 200 * mbit, [slow], 20);
+    expect(one.at(-1)!).toBeLessThan(25 * mbit);
+  });
+
+  test("never falls below the floor, nor below a cap that is lower still", () => {
+    const deaf = alike({ carriesBps: 1, ownLoss: 0 });
+    expect(Math.min(...run(new RateControl(200 * mbit, 0), 200 * mbit, deaf, 40))).toBe(rateFloorBps);
+    expect(Math.min(...run(new RateControl(mbit, 0), mbit, deaf, 40))).toBe(mbit);
+  });
+
+  test("follows a cap that is changed, and rests when nobody reports", () => {
+    const control = new RateControl(200 * mbit, 0);
+    expect(control.rateBps(50 * mbit)).toBe(50 * mbit);
+    expect(control.adjust(200 * mbit, 10_000)).toBe(false);
+    expect(control.medianLossPermille).toBeNull();
+  });
+});

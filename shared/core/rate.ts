@@ -1,0 +1,104 @@
+/**
+ * How fast a representative multicasts: as fast as the median of its receivers can follow, between a floor and the
+ * setting's cap. Additive increase, multiplicative decrease; no single receiver paces the stream.
+ *
+ * Not every loss is congestion: a bad cable or a wireless link loses its share at any rate. So a decrease is a trial.
+ * When the loss falls with the rate, the rate was too high; when it stays, the rate goes back up and that much loss
+ * counts as the network's own.
+ */
+
+/** Below this a session would not end in useful time. */
+export const rateFloorBps = 4_000_000;
+/** Where the search begins when the setting names no cap. */
+const searchStartBps = 50_000_000;
+const searchFactor = 1.5;
+/** Ends the search where no LAN goes further. */
+const searchMaxBps = 10_000_000_000;
+/** Reports of this time make one judgement: more than a pass at full rate, so that everybody was asked. */
+const windowMs = 300;
+/** Loss above the network's own that is answered, ‰: ten datagrams of a thousand are no accident in 300 ms. */
+const excessPermille = 10;
+const decreaseFactor = 0.8;
+/** What a receiver got is what the path carries; a little less drains its queue. */
+const drainFactor = 0.95;
+/** A step of the increase, as a share of the rate and at least so much. */
+const increaseShare = 0.03;
+const increaseMinBps = 2_000_000;
+
+type Trial = { readonly rateBps: number; readonly lossPermille: number };
+
+export class RateControl {
+  #rateBps: number;
+  #state: "searching" | "steady";
+  /** Loss that does not depend on the rate, ‰. */
+  #ownLossPermille = 0;
+  #trial: Trial | null = null;
+  #windowEndsAtMs: number;
+  /** The last report of each receiver in this window. */
+  readonly #reports = new Map<string, number>();
+  #medianPermille: number | null = null;
+
+  /** @param capBps null: find it */
+  constructor(capBps: number | null, nowMs: number) {
+    this.#rateBps = capBps ?? searchStartBps;
+    this.#state = capBps === null ? "searching" : "steady";
+    this.#windowEndsAtMs = nowMs + windowMs;
+  }
+
+  /** Payload bits per second. The cap may have changed meanwhile. */
+  rateBps(capBps: number | null): number {
+    return Math.min(this.#rateBps, capBps ?? searchMaxBps);
+  }
+
+  /** Of the last window in which anybody reported; null before. */
+  get medianLossPermille(): number | null {
+    return this.#medianPermille;
+  }
+
+  reported(device: string, lossPermille: number): void {
+    this.#reports.set(device, lossPermille);
+  }
+
+  /** Judges the reports of a window that is over; true when the rate changed. */
+  adjust(capBps: number | null, nowMs: number): boolean {
+    if (nowMs < this.#windowEndsAtMs) return false;
+    this.#windowEndsAtMs = nowMs + windowMs;
+    if (this.#reports.size === 0) return false;
+    const losses = [...this.#reports.values()].toSorted((a, b) => a - b);
+    this.#reports.clear();
+    // Of two the better one: the other may be a straggler.
+    const lossPermille = losses[(losses.length - 1) >>> 1]!;
+    this.#medianPermille = lossPermille;
+    const before = this.#rateBps;
+    this.#judge(lossPermille, capBps ?? searchMaxBps);
+    return this.#rateBps !== before;
+  }
+
+  #judge(lossPermille: number, capBps: number): void {
+    const trial = this.#trial;
+    this.#trial = null;
+    if (trial !== null && lossPermille > trial.lossPermille * 0.6 + excessPermille / 4) {
+      // It did not help: that much is lost at any rate.
+      this.#ownLossPermille = lossPermille;
+      this.#rateBps = Math.min(trial.rateBps, capBps);
+      return;
+    }
+    const excess = lossPermille - this.#ownLossPermille;
+    if (excess > excessPermille && excess > this.#ownLossPermille * 0.4) {
+      this.#trial = { rateBps: this.#rateBps, lossPermille };
+      this.#state = "steady";
+      const carried = this.#rateBps * (1 - excess / 1_000) * drainFactor;
+      this.#rateBps = Math.max(
+        Math.min(rateFloorBps, capBps),
+        Math.min(this.#rateBps * decreaseFactor, carried),
+      );
+      return;
+    }
+    this.#ownLossPermille = Math.min(this.#ownLossPermille, (this.#ownLossPermille + lossPermille) / 2);
+    const next =
+      this.#state === "searching"
+        ? this.#rateBps * searchFactor
+        : this.#rateBps + Math.max(increaseMinBps, this.#rateBps * increaseShare);
+    this.#rateBps = Math.min(next, capBps);
+  }
+}
