@@ -12,6 +12,7 @@ import { defaultSettingValues, type SettingValues } from "../control/setting.ts"
 import type { Logger } from "../log.ts";
 import { Exchange } from "../net/exchange.ts";
 import { formatGroup, type Group, LanBusError } from "../net/lan-bus.ts";
+import { receiveBufferAdvice } from "../net/receive-buffer.ts";
 import { version } from "../version.ts";
 import type { AgentContext } from "./context.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -37,6 +38,8 @@ export type AgentOptions = {
   group: Group;
   /** The group was given by hand: part of the subnet's identity. */
   groupIsNamed: boolean;
+  /** Of the group's socket, to ask the system for. */
+  receiveBufferBytes: number;
   /** Names for `--target group:NAME`. */
   groups: readonly string[];
   /** Started as a representative: always volunteers. */
@@ -109,7 +112,7 @@ export class Agent {
     const { log, interfaceAddress, group, dataFolder } = this.#options;
     mkdirSync(join(dataFolder, "tasks"), { recursive: true });
     try {
-      await this.#context.lan.open(interfaceAddress, group);
+      await this.#openLan();
     } catch (error) {
       if (!(error instanceof LanBusError)) throw error;
       this.#multicastProblem = error.message;
@@ -134,6 +137,15 @@ export class Agent {
     );
     await this.#resume();
     this.#checkIns.start();
+  }
+
+  /** @throws LanBusError */
+  async #openLan(): Promise<void> {
+    const { log, interfaceAddress, group, receiveBufferBytes: asked } = this.#options;
+    const { lan } = this.#context;
+    await lan.open(interfaceAddress, group, asked);
+    const advice = receiveBufferAdvice(asked, lan.bus?.receiveBufferBytes ?? asked, process.platform);
+    if (advice !== null) log.warn(advice);
   }
 
   /** Ends within seconds: sessions resign, what is verified is written down, the source hears the last word. */
@@ -166,6 +178,7 @@ export class Agent {
       lan: {
         framesHeard: lan.bus?.counters.framesHeard ?? 0,
         framesSent: lan.bus?.counters.framesSent ?? 0,
+        kernelDrops: lan.bus?.kernelDrops() ?? null,
         dropped: Object.fromEntries(lan.dropped),
       },
       exchange: {

@@ -48,10 +48,11 @@ export class Lan {
   }
 
   /** @throws LanBusError */
-  async open(interfaceAddress: string, group: Group): Promise<void> {
+  async open(interfaceAddress: string, group: Group, receiveBufferBytes?: number): Promise<void> {
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
+      receiveBufferBytes,
       onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
       onError: this.#onError,
     });

@@ -7,14 +7,13 @@
  */
 import dgram from "node:dgram";
 import { networkInterfaces } from "node:os";
+import { readKernelDrops } from "./kernel-drops.ts";
+import { defaultReceiveBufferBytes, sizeReceiveBuffer } from "./receive-buffer.ts";
 
 export type Group = { address: string; port: number };
 
 /** Organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
 export const defaultGroup: Group = { address: "239.255.70.67", port: 7_067 };
-
-/** Asked for; the system may give less (Linux: net.core.rmem_max). */
-const receiveBufferBytes = 4 * 1_048_576;
 
 export type LanBusCounters = {
   framesSent: number;
@@ -26,7 +25,10 @@ export type LanBusCounters = {
 
 export type LanBus = {
   readonly group: Group;
+  /** What the system gave; it may be less than was asked for. */
   readonly receiveBufferBytes: number;
+  /** Datagrams lost because that buffer was full; read from the system at every call. Null: it does not tell. */
+  kernelDrops(): number | null;
   readonly counters: Readonly<LanBusCounters>;
   send(datagram: Uint8Array): void;
   /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
@@ -54,10 +56,12 @@ export const formatGroup = ({ address, port }: Group): string => `${address}:${p
 export async function openLanBus(options: {
   interfaceAddress: string;
   group: Group;
+  /** To ask the system for. */
+  receiveBufferBytes?: number | undefined;
   onDatagram: (datagram: Uint8Array, fromAddress: string) => void;
   onError: (error: Error) => void;
 }): Promise<LanBus> {
-  const { interfaceAddress, group } = options;
+  const { interfaceAddress } = options;
   requireInterface(interfaceAddress);
   const counters: LanBusCounters = {
     framesSent: 0,
@@ -71,7 +75,7 @@ export async function openLanBus(options: {
     const control = await openMouth(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
     const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
-    return busOf(group, ears, { control, symbols }, counters, options.onError);
+    return busOf(options, ears, { control, symbols }, counters);
   } catch (error) {
     ears.close();
     throw busError(options, error);
@@ -81,11 +85,10 @@ export async function openLanBus(options: {
 type Mouth = Bun.udp.Socket<"uint8array">;
 
 function busOf(
-  group: Group,
+  { group, onError, receiveBufferBytes = defaultReceiveBufferBytes }: Parameters<typeof openLanBus>[0],
   ears: dgram.Socket,
   { control, symbols }: { control: Mouth; symbols: Mouth },
   counters: LanBusCounters,
-  onError: (error: Error) => void,
 ): LanBus {
   let isRefused = false;
   /** A cable that is pulled out makes the system refuse: that is loss, and is said once. Returns how many were sent. */
@@ -102,7 +105,8 @@ function busOf(
   };
   return {
     group,
-    receiveBufferBytes: ears.getRecvBufferSize(),
+    receiveBufferBytes: sizeReceiveBuffer(ears, receiveBufferBytes),
+    kernelDrops: () => readKernelDrops(group.port),
     counters,
     send(datagram) {
       if (attempt(() => Number(control.send(datagram, group.port, group.address))) > 0) {
@@ -141,7 +145,7 @@ function openEars(
   counters: LanBusCounters,
 ): Promise<dgram.Socket> {
   const { group, interfaceAddress } = options;
-  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: receiveBufferBytes });
+  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true });
   socket.on("message", (datagram, remote) => {
     counters.framesHeard++;
     counters.bytesHeard += datagram.length;
