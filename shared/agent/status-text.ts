@@ -1,7 +1,7 @@
 /** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../cache/index.ts";
-import { formatRate, formatSize } from "../control/quantity.ts";
+import { formatBinarySize, formatRate, formatSize } from "../control/quantity.ts";
 import { SetupError } from "./enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "./task-state.ts";
@@ -33,7 +33,7 @@ export function runningLines(status: AgentStatus): string[] {
     `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
     `subnet ${status.subnetId ?? "not known yet"} on ${status.interfaceAddress}, group ${status.group}`,
     status.multicastProblem === ""
-      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatSize(status.receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
+      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(status.receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
       : `multicast does not work: ${status.multicastProblem}`,
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]

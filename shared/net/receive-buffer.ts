@@ -1,6 +1,6 @@
 /** The kernel's buffer for what the group's socket hears: how much is asked for, what came of it, what to do then. */
 import type { Socket } from "node:dgram";
-import { formatSize, parseSizeBytes } from "../control/quantity.ts";
+import { formatBinarySize, parseSizeBytes } from "../control/quantity.ts";
 
 /** 160 ms at 200 Mbit/s: a disk that stalls for a moment loses nothing. */
 export const defaultReceiveBufferBytes = 4 * 1_048_576;
@@ -34,7 +34,7 @@ export function receiveBufferAdvice(
   platform: NodeJS.Platform,
 ): string | null {
   if (givenBytes >= askedBytes) return null;
-  const what = `the system gave a receive buffer of ${formatSize(givenBytes)} instead of ${formatSize(askedBytes)}`;
+  const what = `the system gave a receive buffer of ${formatBinarySize(givenBytes)} instead of ${formatBinarySize(askedBytes)}`;
   const limits: Partial<Record<NodeJS.Platform, string>> = {
     linux: `sysctl -w net.core.rmem_max=${askedBytes}`,
     darwin: `sysctl -w kern.ipc.maxsockbuf=${askedBytes * 2}`,
