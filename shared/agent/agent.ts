@@ -12,7 +12,6 @@ import { defaultSettingValues, type SettingValues } from "../control/setting.ts"
 import type { Logger } from "../log.ts";
 import { Exchange } from "../net/exchange.ts";
 import { formatGroup, type Group, LanBusError } from "../net/lan-bus.ts";
-import { receiveBufferAdvice } from "../net/receive-buffer.ts";
 import { version } from "../version.ts";
 import type { AgentContext } from "./context.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -72,7 +71,12 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new Lan({ deployment: identity.deployment, onError });
+    const lan = new Lan({
+      deployment: identity.deployment,
+      receiveBufferBytes: options.receiveBufferBytes,
+      onAdvice: (advice) => log.warn(advice),
+      onError,
+    });
     this.#context = {
       device: identity.deviceId,
       log,
@@ -112,7 +116,7 @@ export class Agent {
     const { log, interfaceAddress, group, dataFolder } = this.#options;
     mkdirSync(join(dataFolder, "tasks"), { recursive: true });
     try {
-      await this.#openLan();
+      await this.#context.lan.open(interfaceAddress, group);
     } catch (error) {
       if (!(error instanceof LanBusError)) throw error;
       this.#multicastProblem = error.message;
@@ -137,15 +141,6 @@ export class Agent {
     );
     await this.#resume();
     this.#checkIns.start();
-  }
-
-  /** @throws LanBusError */
-  async #openLan(): Promise<void> {
-    const { log, interfaceAddress, group, receiveBufferBytes: asked } = this.#options;
-    const { lan } = this.#context;
-    await lan.open(interfaceAddress, group, asked);
-    const advice = receiveBufferAdvice(asked, lan.bus?.receiveBufferBytes ?? asked, process.platform);
-    if (advice !== null) log.warn(advice);
   }
 
   /** Ends within seconds: sessions resign, what is verified is written down, the source hears the last word. */
@@ -178,7 +173,7 @@ export class Agent {
       lan: {
         framesHeard: lan.bus?.counters.framesHeard ?? 0,
         framesSent: lan.bus?.counters.framesSent ?? 0,
-        kernelDrops: lan.bus?.kernelDrops() ?? null,
+        kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },
       exchange: {

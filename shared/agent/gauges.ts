@@ -22,7 +22,7 @@ function lanGauges({ metrics, lan, exchange }: AgentContext): void {
   metrics.gauge(
     "flockcast_lan_kernel_drops",
     "Datagrams that the kernel dropped because the receive buffer was full; NaN: not told by this system",
-    () => lan.bus?.kernelDrops() ?? Number.NaN,
+    () => lan.kernelDrops ?? Number.NaN,
   );
   metrics.gauge(
     "flockcast_receive_buffer_bytes",

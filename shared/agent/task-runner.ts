@@ -206,7 +206,7 @@ export class TaskRunner {
       return this.#later(otherEveryMs, () => this.start());
     }
     this.stage = "session";
-    this.#dropsAtStart = context.lan.bus?.kernelDrops() ?? 0;
+    this.#dropsAtStart = context.lan.kernelDrops ?? 0;
     this.#letGo = store.addReader();
     this.session = new Session(context, () => this.row.task, store, {
       onChange: () => this.#changed(),
@@ -278,7 +278,7 @@ export class TaskRunner {
       // An earlier life of the agent may have noted it.
       return row.way || (this.#waitsForOther ? "fetched by another task" : "it was here already");
     }
-    const dropsNow = this.#options.context.lan.bus?.kernelDrops() ?? 0;
+    const dropsNow = this.#options.context.lan.kernelDrops ?? 0;
     return reasonForWay(store.originBytes, this.#way.notes, {
       diskOverflow: session.desk.counters.overflow,
       kernelDrops: dropsNow - this.#dropsAtStart,
