@@ -6,6 +6,7 @@
  * agent that always volunteers: a server left on at a branch office. When to download, what to send and when to step
  * down is decided in `shared/core`.
  */
+import { deviceClock, wanPauseReason, wanRateAt } from "../shared/control/wan-schedule.ts";
 import type { Duty, Representative } from "../shared/agent/duty.ts";
 import { runAgentProgram } from "../shared/agent/program.ts";
 import { Caster } from "../shared/net/caster.ts";
@@ -124,7 +125,8 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
       context.log.info({ packageId: store.id, reason }, "download");
       duty.onChange();
     },
-    rateBps: () => setting().wanRateBps,
+    rateBps: () => wanRateAt(setting(), deviceClock(Date.now())),
+    pauseReason: () => wanPauseReason(setting(), Date.now(), deviceClock),
     stallMs: setting().wanStallMs,
     attempts: setting().wanAttempts,
     signal,

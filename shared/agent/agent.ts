@@ -37,6 +37,8 @@ export type AgentOptions = {
   group: Group;
   /** The group was given by hand: part of the subnet's identity. */
   groupIsNamed: boolean;
+  /** Of the group's socket, to ask the system for. */
+  receiveBufferBytes: number;
   /** Names for `--target group:NAME`. */
   groups: readonly string[];
   /** Started as a representative: always volunteers. */
@@ -69,7 +71,12 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new Lan({ deployment: identity.deployment, onError });
+    const lan = new Lan({
+      deployment: identity.deployment,
+      receiveBufferBytes: options.receiveBufferBytes,
+      onAdvice: (advice) => log.warn(advice),
+      onError,
+    });
     this.#context = {
       device: identity.deviceId,
       log,
@@ -166,6 +173,7 @@ export class Agent {
       lan: {
         framesHeard: lan.bus?.counters.framesHeard ?? 0,
         framesSent: lan.bus?.counters.framesSent ?? 0,
+        kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },
       exchange: {

@@ -6,6 +6,7 @@ import { formatDuration, formatRate } from "../control/quantity.ts";
 import type { DeviceTaskState } from "../control/schema.ts";
 import type { PeerState, RepresentativeState } from "../core/member.ts";
 import { phases } from "../wire/index.ts";
+import { completionText } from "./completion.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
 export function stateOf(runner: TaskRunner): DeviceTaskState {
@@ -95,11 +96,5 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
   return `receives multicast from ${who}`;
 }
 
-function origins({ store }: TaskRunner): string {
-  if (!store) return "complete";
-  const total = Math.max(1, store.manifest.sizeBytes);
-  const parts = Object.entries(store.originBytes)
-    .filter(([, bytes]) => bytes > 0)
-    .map(([origin, bytes]) => `${Math.round((100 * bytes) / total)} % ${origin}`);
-  return parts.length === 0 ? "complete" : `complete: ${parts.join(", ")}`;
-}
+const origins = ({ store, row }: TaskRunner): string =>
+  store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";

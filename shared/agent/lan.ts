@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { nodeCrypto } from "../net/aead.ts";
+import { receiveBufferAdvice } from "../net/receive-buffer.ts";
 import { openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
 import {
   chunkCipherOf,
@@ -39,8 +40,19 @@ export class Lan {
   #bus: LanBus | null = null;
   /** Sessions that are multicasting from this device. */
   readonly #casting = new Set<string>();
+  readonly #receiveBufferBytes: number;
+  readonly #onAdvice: (advice: string) => void;
+  #dropsBefore = 0;
 
-  constructor(options: { deployment: number; onError: (error: unknown) => void }) {
+  /** @param options.onAdvice what the administrator of this device should do about its receive buffer */
+  constructor(options: {
+    deployment: number;
+    receiveBufferBytes: number;
+    onAdvice: (advice: string) => void;
+    onError: (error: unknown) => void;
+  }) {
+    this.#receiveBufferBytes = options.receiveBufferBytes;
+    this.#onAdvice = options.onAdvice;
     this.#deployment = options.deployment;
     this.#onError = options.onError;
     this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
@@ -56,9 +68,22 @@ export class Lan {
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
+      receiveBufferBytes: this.#receiveBufferBytes,
       onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
       onError: this.#onError,
     });
+    this.#adviseOnBuffer(this.#bus.receiveBufferBytes);
+  }
+
+  #adviseOnBuffer(givenBytes: number): void {
+    const advice = receiveBufferAdvice(this.#receiveBufferBytes, givenBytes, process.platform);
+    if (advice !== null) this.#onAdvice(advice);
+  }
+
+  /** Datagrams lost in full receive buffers since the start; read from the system. Null: it does not tell. */
+  get kernelDrops(): number | null {
+    const drops = this.#bus ? this.#bus.kernelDrops() : 0;
+    return drops === null ? null : this.#dropsBefore + drops;
   }
 
   get bus(): LanBus | null {
@@ -123,6 +148,8 @@ export class Lan {
   }
 
   close(): void {
+    // With the socket its row in the kernel's table goes.
+    this.#dropsBefore += this.#bus?.kernelDrops() ?? 0;
     this.#bus?.close();
     this.#bus = null;
   }

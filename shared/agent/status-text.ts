@@ -1,7 +1,7 @@
 /** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../cache/index.ts";
-import { formatRate, formatSize } from "../control/quantity.ts";
+import { formatBinarySize, formatRate, formatSize } from "../control/quantity.ts";
 import { SetupError } from "./enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "./task-state.ts";
@@ -24,7 +24,8 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function runningLines(status: AgentStatus): string[] {
+/** Pure: what `status` shows of a running agent. */
+export function runningLines(status: AgentStatus): string[] {
   const { lan } = status;
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
@@ -32,7 +33,7 @@ function runningLines(status: AgentStatus): string[] {
     `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
     `subnet ${status.subnetId ?? "not known yet"} on ${status.interfaceAddress}, group ${status.group}`,
     status.multicastProblem === ""
-      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatSize(status.receiveBufferBytes)}`
+      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(status.receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
       : `multicast does not work: ${status.multicastProblem}`,
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
@@ -40,6 +41,13 @@ function runningLines(status: AgentStatus): string[] {
     ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
   ];
 }
+
+const fullText = (drops: number | null): string =>
+  drops === null
+    ? "this system does not tell what it lost"
+    : drops === 0
+      ? "nothing lost in it"
+      : `${drops} lost because it was full`;
 
 function taskLine(task: AgentStatus["tasks"][number]): string {
   const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);

@@ -11,6 +11,7 @@ import { verifySigned } from "../package/signing.ts";
 import { runCommand } from "./command.ts";
 import type { AgentContext } from "./context.ts";
 import type { Holdings } from "./holding.ts";
+import { reasonForWay, WayBook } from "./completion.ts";
 import { describe, stateOf } from "./description.ts";
 import { Session } from "./session.ts";
 import { newTaskRow, type TaskRow } from "./task-state.ts";
@@ -51,6 +52,8 @@ export class TaskRunner {
   #rate = { atMs: 0, bytes: 0, bps: 0 };
   #attempts = 0;
   #waitsForOther = false;
+  readonly #way = new WayBook();
+  #dropsAtStart = 0;
   /** Under way, or over. */
   #command: Promise<unknown> | null = null;
   #isHeldUp = false;
@@ -203,6 +206,7 @@ export class TaskRunner {
       return this.#later(otherEveryMs, () => this.start());
     }
     this.stage = "session";
+    this.#dropsAtStart = context.lan.kernelDrops ?? 0;
     this.#letGo = store.addReader();
     this.session = new Session(context, () => this.row.task, store, {
       onChange: () => this.#changed(),
@@ -235,6 +239,7 @@ export class TaskRunner {
 
   #changed(): void {
     const { session, store } = this;
+    if (session) this.#way.see(session.member);
     // Being elected again is no progress.
     if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
     if (session && session.member.role !== "idle") this.row.reason = "";
@@ -247,6 +252,7 @@ export class TaskRunner {
   async #full(): Promise<void> {
     if (this.stage === "verifying" || this.stage === "running" || this.stage === "ended") return;
     const store = this.store!;
+    this.row.way = this.#wayReason(store);
     this.stage = "verifying";
     this.note = "";
     this.#options.onChange();
@@ -264,6 +270,19 @@ export class TaskRunner {
     if (this.row.task.action === "run" && this.row.task.command)
       await this.#run(outcome.path, this.row.task.command);
     else this.#end("complete", "");
+  }
+
+  #wayReason(store: PackageStore): string {
+    const { session, row } = this;
+    if (!session) {
+      // An earlier life of the agent may have noted it.
+      return row.way || (this.#waitsForOther ? "fetched by another task" : "it was here already");
+    }
+    const dropsNow = this.#options.context.lan.kernelDrops ?? 0;
+    return reasonForWay(store.originBytes, this.#way.notes, {
+      diskOverflow: session.desk.counters.overflow,
+      kernelDrops: dropsNow - this.#dropsAtStart,
+    });
   }
 
   get #name(): string {
