@@ -5,9 +5,12 @@
  */
 import { Command } from "@commander-js/extra-typings";
 import { runFec } from "./bench/fec.ts";
+import { faultNames } from "./bench/fault-rows.ts";
+import { faultsText, runFaults } from "./bench/faults.ts";
 import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
 import { otherNames } from "./bench/others.ts";
+import { runScale, scaleText } from "./bench/scale.ts";
 import { runWithEnding, UsageError, type Ending } from "./ending.ts";
 import { sweepLeftovers } from "./lab/leftovers.ts";
 import { between } from "./lab/options.ts";
@@ -76,6 +79,43 @@ command
       };
       const rows = await runLan(options, ending);
       return given.json ? JSON.stringify({ options, rows }, null, 2) : lanText(rows, options);
+    }),
+  );
+
+command
+  .command("faults")
+  .description("what a faulty receiver costs the healthy ones, and what becomes of it")
+  .option("--receivers <n>", "hosts beside the sender; the last one is faulty", between(2, 200, true), 8)
+  .option("--size <MB>", "size of the package (10^6)", size(), 96)
+  .option("--rate <mbit>", "the setting lanRate", rate(), 200)
+  .option("--rows <names>", `of ${faultNames.join(", ")}`, namesOf(faultNames), [...faultNames])
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((options) =>
+    onNamespaces(async (ending) => {
+      const rows = await runFaults(options, ending);
+      return options.json ? JSON.stringify({ options, rows }, null, 2) : faultsText(rows, options);
+    }),
+  );
+
+command
+  .command("scale")
+  .description("what more receivers cost")
+  .option(
+    "--receivers <numbers>",
+    "hosts beside the sender",
+    numbersBetween(1, 200, true),
+    [2, 4, 8, 16, 32, 64],
+  )
+  .option("--size <MB>", "size of the package (10^6)", size(), 24)
+  .option("--rate <mbit>", "the setting lanRate", rate(), 40)
+  .option("--loss <percent>", "of what arrives at a receiver", between(0, 50), 0)
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((options) =>
+    onNamespaces(async (ending) => {
+      const rows = await runScale(options, ending);
+      return options.json ? JSON.stringify({ options, rows }, null, 2) : scaleText(rows, options);
     }),
   );
 

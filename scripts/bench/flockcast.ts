@@ -75,12 +75,13 @@ export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions)
   for (const device of world.devices) await world.renew(device);
   for (const device of present) await world.start(device);
   await world.untilEnrolled(present);
+  const { packageId, version } = await lan.publish();
   await Bun.sleep(quietMs);
-  const task = await world.source.admin("task", "create", lan.packageId, "--action", "pre-cache");
+  const task = await world.source.admin("task", "create", packageId, "--action", "pre-cache");
   await untilLogged(sender, signal, "task ended", "complete");
   if ((await loggedAtMs(sender, "multicast begins")) !== null)
     throw new Error("The multicast began before the sender held the package: the start delay is too short");
-  const { name, version } = world.sent;
+  const { name } = world.sent;
   return {
     sender: hostOf(sender),
     receivers: receivers.map(hostOf),

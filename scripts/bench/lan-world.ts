@@ -11,8 +11,11 @@ export type BenchLan = {
   readonly world: World;
   readonly sender: WorldDevice;
   readonly receivers: readonly WorldDevice[];
-  /** Of the published package. */
-  readonly packageId: string;
+  /**
+   * Publishes the same bytes as another package and answers its id and version: what devices of an earlier run hold,
+   * and the lease that one of them had, do not touch the next run.
+   */
+  readonly publish: () => Promise<{ readonly packageId: string; readonly version: string }>;
   readonly witness: Witness;
   /** Each receiver loses that share of what arrives, by its own dice. */
   readonly lose: (percent: number) => Promise<void>;
@@ -37,12 +40,15 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
     ending,
   );
   const [sender, ...receivers] = world.devices;
-  const packageId = await world.publish();
+  let published = 0;
   return {
     world,
     sender: sender!,
     receivers,
-    packageId,
+    publish: async () => {
+      const version = String(++published);
+      return { packageId: await world.publish(version), version };
+    },
     witness: startWitnesses(world),
     lose: async (percent) => {
       for (const { place } of receivers) {

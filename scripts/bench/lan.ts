@@ -5,7 +5,7 @@ import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "./figures.ts"
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { limitReceiveBuffers, openLan, type BenchLan } from "./lan-world.ts";
 import { endOther, prepareOther, programsOf, type OtherName } from "./others.ts";
-import { measureTransfer, type TransferResult } from "./transfer.ts";
+import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
 
 export type LanOptions = {
   readonly receivers: number;
@@ -46,16 +46,21 @@ async function runOne(
 ): Promise<TransferResult> {
   const transfer = { limitMs: options.timeout * 1_000, signal };
   const { rate } = options;
+  const measure = async (prepared: Prepared): Promise<TransferResult> => {
+    const result = await measureTransfer(prepared, lan.witness, transfer);
+    await showFailure(prepared, result);
+    return result;
+  };
   if (other === null) {
     try {
-      return await measureTransfer(await prepareFlockcast(lan, { rate, signal }), lan.witness, transfer);
+      return await measure(await prepareFlockcast(lan, { rate, signal }));
     } finally {
       await endFlockcast(lan);
     }
   }
   const prepared = await prepareOther(other, lan, { rate, lossPercent, isEncrypted, signal });
   try {
-    return await measureTransfer(prepared, lan.witness, transfer);
+    return await measure(prepared);
   } finally {
     await endOther(other, lan, prepared);
   }

@@ -46,7 +46,7 @@ const dataBytesMin = 100_000;
  */
 const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
   receive: (folder) => [
-    ...words(`uftpd -d -q -I eth0 -B ${bufferBytes} -c 20971520`),
+    ...words(`uftpd -d -q -I eth0 -B ${bufferBytes}`),
     ...(isEncrypted ? words("-E -K ec:prime256v1") : []),
     "-D",
     folder,

@@ -8,7 +8,7 @@
 import { readFile } from "node:fs/promises";
 import { readUsage } from "../lab/usage.ts";
 import type { WorldDevice } from "../lab/world.ts";
-import type { RunningProgram } from "../process.ts";
+import { logTail, type RunningProgram } from "../process.ts";
 import { lastOf, meanOf, medianOf } from "./figures.ts";
 
 export type Host = { readonly device: WorldDevice; readonly program: () => RunningProgram | null };
@@ -160,4 +160,14 @@ export async function measureTransfer(
     senderPeakBytes: meter.peakBytes(prepared.sender),
     receiverPeakBytes: Math.max(0, ...prepared.receivers.map(meter.peakBytes)),
   };
+}
+
+/** What the programs said, when a receiver has no right copy: its own log's end and the sender's. */
+export async function showFailure(prepared: Prepared, { receivers }: TransferResult): Promise<void> {
+  const failed = receivers.find(({ wrong }) => wrong !== null);
+  if (!failed) return;
+  const host = prepared.receivers.find(({ device }) => device.place.name === failed.name);
+  console.error(`${failed.name} has no right copy: ${failed.wrong}`);
+  for (const program of [host?.program(), prepared.sender.program()])
+    if (program) console.error(`The end of the log of ${program.name}:\n${await logTail(program)}`);
 }

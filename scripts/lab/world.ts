@@ -66,7 +66,8 @@ export type World = {
   readonly renew: (device: WorldDevice) => Promise<void>;
   /** Waits until these devices have enrolled. */
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
-  readonly publish: () => Promise<string>;
+  /** Answers the package's id; another version is another package of the same bytes. */
+  readonly publish: (version?: string) => Promise<string>;
   readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
 };
 
@@ -144,7 +145,7 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
     start: (device) => startOne(device, programs, source),
     renew,
     untilEnrolled,
-    publish: () => publish(options, network, source, sent, folder),
+    publish: (version = sent.version) => publish(options, network, source, { ...sent, version }, folder),
     feed: (taskId, signal) => feed(network, source, taskId, signal),
   };
 }
