@@ -36,8 +36,7 @@ async function statusOf(lan: BenchLan, name: FaultName): Promise<string> {
   if (!status) return faults[name].isLost ? "killed" : "does not answer";
   const task = status.tasks.toSorted((a, b) => b.taskId - a.taskId)[0];
   if (!task) return "knows no task";
-  const reason = task.reason && task.reason !== task.state ? `; ${task.reason}` : "";
-  return `${task.state}, ${originText(task)}${reason}`;
+  return task.reason || `${task.state}: ${originText(task)}`;
 }
 
 function rowOf(lan: BenchLan, name: FaultName, result: TransferResult, status: string): FaultRow {

@@ -12,13 +12,13 @@ import { fixed } from "./figures.ts";
 export type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
 type Speed = { readonly encode: number; readonly decode: number };
 
-const warmUpMs = 200;
-const measureMs = 700;
+export type FecTimes = { readonly warmUpMs: number; readonly measureMs: number };
+const times: FecTimes = { warmUpMs: 200, measureMs: 700 };
 /** Calls between two looks at the clock. */
 const batchCalls = 8;
 
 /** MB/s of source bytes, with 10^6 bytes to the MB. */
-function speedOf(bytes: number, work: () => void): number {
+function speedOf(bytes: number, { warmUpMs, measureMs }: FecTimes, work: () => void): number {
   const runFor = (limitMs: number): number => {
     const beganAtMs = performance.now();
     for (let calls = 0; ; calls += batchCalls) {
@@ -32,19 +32,24 @@ function speedOf(bytes: number, work: () => void): number {
 }
 
 /** `lost` source symbols, spread over the block, are restored from as many repair symbols. */
-export function measureCode(code: ErasureCode, { k, symbol }: FecOptions, lost: number): Speed {
+export function measureCode(
+  code: ErasureCode,
+  { k, symbol }: FecOptions,
+  lost: number,
+  during = times,
+): Speed {
   const bytes = new Uint8Array(randomBytes(k * symbol));
   const original = bytes.slice();
   const block: Block = { bytes, k, symbolSizeBytes: symbol };
   const missing = Array.from({ length: lost }, (_, at) => Math.floor((at * k) / lost));
-  const encode = speedOf(bytes.length, () => void code.repairSymbols(block, k, lost));
+  const encode = speedOf(bytes.length, during, () => void code.repairSymbols(block, k, lost));
   const made = code.repairSymbols(block, k, lost).slice();
   const repairs = missing.map((_, at) => ({
     symbol: k + at,
     payload: made.subarray(at * symbol, (at + 1) * symbol),
   }));
   for (const at of missing) bytes.fill(0, at * symbol, (at + 1) * symbol);
-  const decode = speedOf(bytes.length, () => void code.recover(block, missing, repairs));
+  const decode = speedOf(bytes.length, during, () => void code.recover(block, missing, repairs));
   if (Buffer.compare(bytes, original) !== 0)
     throw new Error(`The ${code.kernel} code restored wrong bytes (k = ${k}, ${lost} lost): this is a bug`);
   return { encode, decode };

@@ -54,10 +54,11 @@ export async function limitRate(
 
 /** Drops that share of everything that arrives, whatever it is, as a bad cable or port would. */
 export async function loseArriving(namespace: string, device: string, percent: number): Promise<void> {
+  const some = percent < 100 ? `numgen random mod 100000 < ${Math.round(percent * 1_000)}` : "";
   const rules = `table netdev lab {
   chain arriving {
     type filter hook ingress device ${device} priority 0;
-    numgen random mod 100000 < ${Math.round(percent * 1_000)} counter drop
+    ${some} counter drop
   }
 }
 `;
