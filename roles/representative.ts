@@ -49,10 +49,18 @@ export function createRepresentative(duty: Duty): Representative {
 function createCaster(duty: Duty): Caster | null {
   const bus = duty.bus();
   if (!bus) return null;
+  let hasBegun = false;
   return new Caster({
     bus,
     sender: duty.sender,
-    next: duty.nextCast,
+    next: () => {
+      const item = duty.nextCast();
+      if (item && !hasBegun) {
+        hasBegun = true;
+        duty.context.log.info({ packageId: duty.store.id, term: duty.term() }, "multicast begins");
+      }
+      return item;
+    },
     readChunk: (chunk) => duty.store.readChunk(chunk),
     symbolSizeBytes: limits.symbolMaxBytes,
     code: createErasureCode(),
