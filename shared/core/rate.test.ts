@@ -53,6 +53,20 @@ describe("the rate", () => {
     }
   });
 
+  test("is back soon after an accident", () => {
+    const control = new RateControl(200 * mbit, 0);
+    run(control, 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0.5 }), 1);
+    expect(control.rateBps(200 * mbit)).toBeLessThan(100 * mbit);
+    const rates: number[] = [];
+    for (let window = 2; window < 12; window++) {
+      control.reported("receiver", 0);
+      control.adjust(200 * mbit, window * 1_000);
+      rates.push(control.rateBps(200 * mbit));
+    }
+    expect(rates[4]!).toBeGreaterThan(160 * mbit);
+    expect(rates.at(-1)!).toBeGreaterThan(180 * mbit);
+  });
+
   test("yields to congestion also where the network has a loss of its own", () => {
     const rates = run(
       new RateControl(400 * mbit, 0),

@@ -21,7 +21,10 @@ const excessPermille = 10;
 const decreaseFactor = 0.8;
 /** What a receiver got is what the path carries; a little less drains its queue. */
 const drainFactor = 0.95;
-/** A step of the increase, as a share of the rate and at least so much. */
+/** After a decrease the rate goes back in steps of a third to this share of what it was: most losses are accidents. */
+const returnShare = 0.9;
+const returnStep = 1 / 3;
+/** A step of the increase beyond that, as a share of the rate and at least so much. */
 const increaseShare = 0.03;
 const increaseMinBps = 2_000_000;
 
@@ -33,6 +36,8 @@ export class RateControl {
   /** Loss that does not depend on the rate, ‰. */
   #ownLossPermille = 0;
   #trial: Trial | null = null;
+  /** Up to here the rate returns quickly. */
+  #returnToBps = 0;
   #windowEndsAtMs: number;
   /** The last report of each receiver in this window. */
   readonly #reports = new Map<string, number>();
@@ -87,6 +92,7 @@ export class RateControl {
     if (excess > excessPermille && excess > this.#ownLossPermille * 0.4) {
       this.#trial = { rateBps: this.#rateBps, lossPermille };
       this.#state = "steady";
+      this.#returnToBps = this.#rateBps * returnShare;
       const carried = this.#rateBps * (1 - excess / 1_000) * drainFactor;
       this.#rateBps = Math.max(
         Math.min(rateFloorBps, capBps),
@@ -95,10 +101,12 @@ export class RateControl {
       return;
     }
     this.#ownLossPermille = Math.min(this.#ownLossPermille, (this.#ownLossPermille + lossPermille) / 2);
-    const next =
-      this.#state === "searching"
-        ? this.#rateBps * searchFactor
-        : this.#rateBps + Math.max(increaseMinBps, this.#rateBps * increaseShare);
-    this.#rateBps = Math.min(next, capBps);
+    this.#rateBps = Math.min(this.#increased(), capBps);
+  }
+
+  #increased(): number {
+    if (this.#state === "searching") return this.#rateBps * searchFactor;
+    const step = Math.max(increaseMinBps, this.#rateBps * increaseShare);
+    return this.#rateBps + Math.max(step, (this.#returnToBps - this.#rateBps) * returnStep);
   }
 }

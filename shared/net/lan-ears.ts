@@ -26,7 +26,13 @@ export type Ears = {
 };
 
 /** A timer's shortest time: at 1 Gbit/s 90 datagrams arrive in it. */
-const askEveryMs = 1;
+const askMsMin = 1;
+/** A question costs about as much as three datagrams: where fewer than so many came, the next one waits longer. */
+const askMsMax = 4;
+const fewDatagrams = 32;
+/** The kernel's account of a datagram of 1,466 bytes. In a small buffer nothing may wait. */
+const bufferedBytes = 1_152;
+const roomyDatagrams = 512;
 /** So long without a datagram, and the event loop keeps watch again. */
 const restAfterMs = 1_000;
 /** Batches in one go, before the event loop gets its turn. */
@@ -83,10 +89,13 @@ class BatchEars implements Ears {
   #watch: dgram.Socket | null = null;
   #state: "resting" | "asking" | "closed" = "resting";
   #heardAtMs = 0;
+  #askMs = askMsMin;
+  readonly #askMsMax: number;
 
   constructor(options: EarsOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
+    this.#askMsMax = socket.receiveBufferBytes / bufferedBytes < roomyDatagrams ? askMsMin : askMsMax;
   }
 
   get receiveBufferBytes(): number {
@@ -121,7 +130,9 @@ class BatchEars implements Ears {
     const nowMs = performance.now();
     if (heard > 0) this.#heardAtMs = nowMs;
     if (heard > 0 || nowMs < this.#heardAtMs + restAfterMs) {
-      setTimeout(this.#ask, askEveryMs);
+      if (heard < fewDatagrams) this.#askMs = Math.min(this.#askMsMax, this.#askMs + 1);
+      else if (heard > fewDatagrams * 2) this.#askMs = askMsMin;
+      setTimeout(this.#ask, this.#askMs);
       return;
     }
     void this.rest().catch((error: unknown) => {
