@@ -39,6 +39,8 @@ export class Lan {
   #bus: LanBus | null = null;
   /** Sessions that are multicasting from this device. */
   readonly #casting = new Set<string>();
+  #heardBefore = 0;
+  #sentBefore = 0;
 
   constructor(options: { deployment: number; onError: (error: unknown) => void }) {
     this.#deployment = options.deployment;
@@ -51,14 +53,24 @@ export class Lan {
     });
   }
 
-  /** @throws LanBusError */
+  /** Leaves the group where it was joined before. @throws LanBusError */
   async open(interfaceAddress: string, group: Group): Promise<void> {
+    this.close();
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
       onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
       onError: this.#onError,
     });
+  }
+
+  /** On every interface since the start. */
+  get framesHeard(): number {
+    return this.#heardBefore + (this.#bus?.counters.framesHeard ?? 0);
+  }
+
+  get framesSent(): number {
+    return this.#sentBefore + (this.#bus?.counters.framesSent ?? 0);
   }
 
   get bus(): LanBus | null {
@@ -123,8 +135,12 @@ export class Lan {
   }
 
   close(): void {
-    this.#bus?.close();
+    const bus = this.#bus;
+    if (!bus) return;
     this.#bus = null;
+    bus.close();
+    this.#heardBefore += bus.counters.framesHeard;
+    this.#sentBefore += bus.counters.framesSent;
   }
 
   #senderOf(session: string, key: Uint8Array): FrameSender {

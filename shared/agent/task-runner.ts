@@ -86,6 +86,12 @@ export class TaskRunner {
     return this.stage === "ended" && this.session === null;
   }
 
+  /** It leads a session, or receives. */
+  get takesPart(): boolean {
+    const role = this.session?.member.role;
+    return role === "representative" || (role === "peer" && this.stage === "session");
+  }
+
   /** The source sent the task again, perhaps with a newer setting. */
   update(task: AgentTask): void {
     this.row.task = task;
@@ -120,6 +126,17 @@ export class TaskRunner {
       this.#end("cancelled", "cancelled by the administrator");
     await Promise.race([this.#command?.catch(() => {}), Bun.sleep(commandEndMs)]);
     await this.store?.flush().catch((error: unknown) => this.#unsaved(error));
+  }
+
+  /** The device leaves its subnet: the session ends here. True: `start` takes the task up again. */
+  leaveSubnet(reason: string): boolean {
+    const goesOn = this.stage === "session";
+    this.#closeSession(reason);
+    if (goesOn) {
+      this.stage = "waiting";
+      this.note = reason;
+    }
+    return goesOn;
   }
 
   /** As `save`, for what need not survive: a full disk is no reason to stop. */
