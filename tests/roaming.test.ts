@@ -216,7 +216,7 @@ networkTest(
     await ip(sites.router, ["link set roamer-eth0 down"]);
     const onRadio = await untilStatus(place, 6_000, (status) => status.interface?.name === "wlan0");
     expect(onRadio.interfaceWhy).toBe("wired eth0 has no link");
-    await pulled.untilComplete(all);
+    await pulled.untilComplete([place]);
     expect(await pulled.copyError(place)).toBeNull();
 
     await ip(sites.router, ["link set roamer-eth0 up"]);
@@ -235,6 +235,7 @@ networkTest(
       "route add default via 10.71.1.1 dev eth0 metric 100",
     ]);
     await renumbered.untilComplete(all);
+    await pulled.untilComplete(all);
     expect(await renumbered.copyError(place)).toBeNull();
     expect((await untilStatus(place, 6_000, ({ subnetId }) => subnetId !== null)).interface?.address).toBe(
       "10.71.1.77",

@@ -10,8 +10,8 @@ const poolIdleMs = 330_000;
 let freshUntilMs = Number.NEGATIVE_INFINITY;
 
 /** The network changed: connections that were opened until now lead nowhere. */
-export function distrustConnections(): void {
-  freshUntilMs = performance.now() + poolIdleMs;
+export function distrustConnections(nowMs = performance.now()): void {
+  freshUntilMs = nowMs + poolIdleMs;
 }
 
 /** The `keepalive` option of fetch. */

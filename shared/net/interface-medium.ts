@@ -85,7 +85,7 @@ export function readLink(name: string): Link {
   if (process.platform !== "linux" || !existsSync(base)) return { isUp: true, changes: 0 };
   const isDown = /^(down|lowerlayerdown|notpresent|dormant)$/.test(textOf(`${base}/operstate`));
   return {
-    isUp: textOf(`${base}/carrier`) === "1" && !isDown,
+    isUp: textOf(`${base}/carrier`) !== "0" && !isDown,
     changes: Number(textOf(`${base}/carrier_changes`)),
   };
 }
