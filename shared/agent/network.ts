@@ -16,6 +16,8 @@ import type { AgentContext } from "./context.ts";
 const lookEveryMs = 2_000;
 /** The route to the source changes without an interface that does; asking may ask a name server. */
 const routeEveryMs = 30_000;
+/** A name server that does not answer holds up no start. */
+const routeWaitMs = 2_000;
 /** A group that could not be joined is tried again so often: the system may not be done with the interface. */
 const joinAttemptsMax = 5;
 /** Nothing is offered to anybody there. */
@@ -71,7 +73,7 @@ export class Network {
 
   /** Chooses for the first time, and follows from then on. */
   async start(): Promise<void> {
-    await this.#route.ask();
+    await Promise.race([this.#route.ask(), Bun.sleep(routeWaitMs)]);
     const change = this.#look();
     if (change) await this.#settle(change);
     else this.#options.log.warn({ reason: this.why }, "works without the LAN");
