@@ -6,6 +6,7 @@
  * agent that always volunteers: a server left on at a branch office. When to download, what to send and when to step
  * down is decided in `shared/core`.
  */
+import { deviceClock, wanPauseReason, wanRateAt } from "../shared/control/wan-schedule.ts";
 import type { Duty, Representative } from "../shared/agent/duty.ts";
 import { runAgentProgram } from "../shared/agent/program.ts";
 import { Caster } from "../shared/net/caster.ts";
@@ -48,10 +49,18 @@ export function createRepresentative(duty: Duty): Representative {
 function createCaster(duty: Duty): Caster | null {
   const bus = duty.bus();
   if (!bus) return null;
+  let hasBegun = false;
   return new Caster({
     bus,
     sender: duty.sender,
-    next: duty.nextCast,
+    next: () => {
+      const item = duty.nextCast();
+      if (item && !hasBegun) {
+        hasBegun = true;
+        duty.context.log.info({ packageId: duty.store.id, term: duty.term() }, "multicast begins");
+      }
+      return item;
+    },
     readChunk: (chunk) => duty.store.readChunk(chunk),
     symbolSizeBytes: limits.symbolMaxBytes,
     code: createErasureCode(),
@@ -124,7 +133,8 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
       context.log.info({ packageId: store.id, reason }, "download");
       duty.onChange();
     },
-    rateBps: () => setting().wanRateBps,
+    rateBps: () => wanRateAt(setting(), deviceClock(Date.now())),
+    pauseReason: () => wanPauseReason(setting(), Date.now(), deviceClock),
     stallMs: setting().wanStallMs,
     attempts: setting().wanAttempts,
     signal,

@@ -179,7 +179,7 @@ test("settings are made from default, changed and shown", async () => {
   expect((await run("setting", "set", "slow", "useMulticast=false")).status).toBe(0);
   const shown = await run("setting", "show", "slow");
   expect(shown.out).toContain("# slow, version 2");
-  for (const line of ["useMulticast=false", "wanRate=8mbit", "sessionStartDelay=5s", "lanRate=200mbit"]) {
+  for (const line of ["useMulticast=false", "wanRate=8mbit", "sessionStartDelay=5s", "lanRate=none"]) {
     expect(shown.out).toContain(line);
   }
   expect((await run("setting", "list")).out).toContain(

@@ -57,7 +57,7 @@ export const shareOf = (device: TaskDevice): number =>
   device.bytesTotal > 0 ? device.bytesVerified / device.bytesTotal : 0;
 
 /** "multicast 84 %, peers 3 %" of the package. */
-export function originText(device: TaskDevice): string {
+export function originText(device: Pick<TaskDevice, "bytesTotal" | "from">): string {
   if (device.bytesTotal === 0) return "";
   return (["wan", "multicast", "peers", "cache"] as const)
     .filter((origin) => device.from[origin] > 0)

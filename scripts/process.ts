@@ -12,6 +12,8 @@ export type RunningProgram = {
   readonly logFile: string;
   /** Exit status; 128 + n when signal n ended it. */
   readonly exited: Promise<number>;
+  /** User and system time of the ended process and its children; null while it runs. */
+  readonly cpuSecondsAtEnd: () => number | null;
   /** Null while it runs. */
   readonly exitStatus: () => number | null;
   /** Sends the signal and waits for the end; after `graceMs` it is killed. */
@@ -55,6 +57,10 @@ export function launch(spec: {
       running.delete(program);
       return code;
     }),
+    cpuSecondsAtEnd: () => {
+      const used = status === null ? undefined : child.resourceUsage();
+      return used === undefined ? null : Number(used.cpuTime.total) / 1e6;
+    },
     exitStatus: () => status,
     stop: async (signal = "SIGTERM", graceMs = 6_000) => {
       if (status !== null) return status;

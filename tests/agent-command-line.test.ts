@@ -73,6 +73,7 @@ test("a wrong call ends with status 2 and says what would be right", async () =>
     /No interface of this device is "eth77" .*lo0? \(127\.0\.0\.1\)/,
     ...runWith({ interface: "eth77" }),
   );
+  await expectComplaint(2, /"1KiB" is no receive buffer/, ...runWith({ "receive-buffer": "1KiB" }));
   await expectComplaint(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);
 
@@ -142,7 +143,7 @@ test("status and cache list tell of a running agent, for people and as JSON", as
     JSON.parse(json.stdout),
   );
   expect(status.tasks.map(({ state, reason }) => [state, reason])).toEqual([
-    ["complete", "complete: 100 % wan"],
+    ["complete", "complete: 100 % over the WAN (representative)"],
   ]);
   const list = await harness.run("peer", "cache", "list", "--data", peer.data);
   expect(list.stdout).toMatch(/tool +1 +complete +2 MB of 2 MB +wan 2 MB/);

@@ -70,6 +70,7 @@ test("a folder crosses the WAN once, and who comes later takes it from its holde
   await expectCopies(harness, [stranger], solo, ["solo", "1"]);
   expect(third.deviceList).toHaveLength(1);
   expect(partOf(third, stranger).from).toEqual({ wan: 0, multicast: 0, peers: 1_000_001, cache: 0 });
+  expect(partOf(third, stranger).reason).toMatch(/^complete(: 100 % from peers \(|; still)/);
 }, 90_000);
 
 test("without multicast the package still crosses the WAN once", async () => {
@@ -98,7 +99,10 @@ test("a device that comes at half time hears the rest and takes the beginning fr
   const task = await harness.waitUntilComplete(taskId, [...peers, latecomer]);
   await expectCopies(harness, [...peers, latecomer], original, ["tool", "1"]);
   expect(bytesFrom(task, "wan")).toBe(8_000_000);
-  const { from } = partOf(task, latecomer);
+  const { from, reason } = partOf(task, latecomer);
+  expect(reason).toMatch(
+    /^complete: \d+ % multicast, \d+ % from peers \(joined late, \d+ % had been multicast\)$/,
+  );
   expect(from.wan).toBe(0);
   expect(from.multicast).toBeGreaterThan(0);
   expect(from.peers).toBeGreaterThan(2_000_000);

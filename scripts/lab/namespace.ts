@@ -25,7 +25,7 @@ export async function addNamespace(namespace: string): Promise<void> {
   await ip(namespace, ["link set lo up"]);
 }
 
-/** Limits what `device` sends. Packets wait up to 200 ms, as in a router's queue, before they are dropped. */
+/** Limits what `device` sends, instead of what limited it before. Packets wait up to 200 ms, as in a router's queue, before they are dropped. */
 export async function limitRate(
   namespace: string,
   device: string,
@@ -38,7 +38,7 @@ export async function limitRate(
     "-n",
     namespace,
     "qdisc",
-    "add",
+    "replace",
     "dev",
     device,
     "root",
@@ -54,10 +54,45 @@ export async function limitRate(
 
 /** Drops that share of everything that arrives, whatever it is, as a bad cable or port would. */
 export async function loseArriving(namespace: string, device: string, percent: number): Promise<void> {
+  const some = percent < 100 ? `numgen random mod 100000 < ${Math.round(percent * 1_000)}` : "";
   const rules = `table netdev lab {
   chain arriving {
     type filter hook ingress device ${device} priority 0;
-    numgen random mod 100000 < ${Math.round(percent * 1_000)} counter drop
+    ${some} counter drop
+  }
+}
+`;
+  await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
+}
+
+/** Takes back what `loseArriving` and `disturbLeaving` did inside the namespace. */
+export async function disturbNothing(namespace: string): Promise<void> {
+  const rules = "table netdev lab\ndelete table netdev lab\n";
+  await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
+}
+
+/**
+ * Of what leaves through `device`, that share overtakes or is overtaken, and that share leaves twice. There is no
+ * netem on many kernels: packets that nft marks go through a slow class of htb beside the fast one, and wait in it.
+ */
+export async function disturbLeaving(
+  namespace: string,
+  device: string,
+  share: { readonly latePercent: number; readonly twicePercent: number; readonly lateMbit: number },
+): Promise<void> {
+  const tc = (...words: string[]) => outputOf(["tc", "-n", namespace, ...words]);
+  await tc("qdisc", "replace", "dev", device, "root", "handle", "1:", "htb", "default", "1");
+  for (const [id, rate] of [
+    ["1:1", "1gbit"],
+    ["1:2", `${Math.round(share.lateMbit * 1e6)}bit`],
+  ] as const) {
+    await tc("class", "add", "dev", device, "parent", "1:", "classid", id, "htb", "rate", rate);
+  }
+  const rules = `table netdev lab {
+  chain leaving {
+    type filter hook egress device ${device} priority 0;
+    numgen random mod 100000 < ${Math.round(share.twicePercent * 1_000)} counter dup to ${device}
+    numgen random mod 100000 < ${Math.round(share.latePercent * 1_000)} counter meta priority set 0x00010002
   }
 }
 `;

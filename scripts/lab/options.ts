@@ -4,7 +4,8 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 export const scenarios = ["late", "restart", "kill-representative", "cached"] as const;
 export type Scenario = (typeof scenarios)[number];
 
-const between =
+/** Parser of an option: a number within bounds. */
+export const between =
   (min: number, max: number, whole = false) =>
   (text: string): number => {
     const value = Number(text);

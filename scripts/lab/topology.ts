@@ -46,7 +46,7 @@ export type LabShape = {
 
 /** Bursts as large as the token bucket needs at the rate, and small enough that the rate holds for short transfers. */
 const wanBurstBytes = 32_768;
-const lanBurstBytes = 262_144;
+export const lanBurstBytes = 262_144;
 
 const sourceAddress = "10.255.0.1";
 

@@ -11,7 +11,8 @@ export type UsageMeter = {
   readonly of: (name: string) => Usage;
 };
 
-async function readUsage(pid: number): Promise<Usage | null> {
+/** Of a living process and the children it waited for; null when it is gone. */
+export async function readUsage(pid: number): Promise<Usage | null> {
   try {
     const [stat, status] = await Promise.all([
       readFile(`/proc/${pid}/stat`, "utf8"),
@@ -21,7 +22,7 @@ async function readUsage(pid: number): Promise<Usage | null> {
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const peak = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
     return {
-      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
+      cpuSeconds: fields.slice(11, 15).reduce((ticks, field) => ticks + Number(field), 0) / ticksPerSecond,
       peakBytes: Number(peak ?? 0) * 1_024,
     };
   } catch {

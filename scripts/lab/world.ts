@@ -29,9 +29,18 @@ import {
 } from "./topology.ts";
 import { startNginx } from "./web.ts";
 
+/** What a world is made of; the lab's own options have more. */
+export type WorldOptions = Pick<
+  LabOptions,
+  "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
+> & {
+  /** "representative" always volunteers. Default: all are peers. */
+  readonly roleOf?: (place: LabDevice) => "peer" | "representative";
+};
 export type WorldDevice = {
   readonly site: LabSite;
   readonly place: LabDevice;
+  readonly role: "peer" | "representative";
   readonly data: string;
   /** Null until it is started for the first time. */
   device: Device | null;
@@ -50,11 +59,15 @@ export type World = {
   readonly network: LabNetwork;
   readonly source: Source;
   readonly sent: LabPackage;
+  readonly programs: Programs;
   readonly devices: readonly WorldDevice[];
   readonly start: (device: WorldDevice) => Promise<void>;
+  /** Ends the device's program and forgets all it had: the next start is that of a new device. */
+  readonly renew: (device: WorldDevice) => Promise<void>;
   /** Waits until these devices have enrolled. */
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
-  readonly publish: () => Promise<string>;
+  /** Answers the package's id; another version is another package of the same bytes. */
+  readonly publish: (version?: string) => Promise<string>;
   readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
 };
 
@@ -62,7 +75,7 @@ const enrolLimitMs = 120_000;
 const pollMs = 250;
 const pieceBytes = 1_000_000;
 
-async function preparePackage(options: LabOptions, folder: string): Promise<LabPackage> {
+async function preparePackage(options: WorldOptions, folder: string): Promise<LabPackage> {
   let path = options.package ?? "";
   if (!options.package) {
     path = join(folder, "web", "package.bin");
@@ -82,7 +95,7 @@ function* randomPieces(sizeBytes: number): Generator<Buffer> {
   for (let at = 0; at < sizeBytes; at += pieceBytes) yield randomBytes(Math.min(pieceBytes, sizeBytes - at));
 }
 
-async function choosePrograms(options: LabOptions, folder: string): Promise<Programs> {
+async function choosePrograms(options: WorldOptions, folder: string): Promise<Programs> {
   if (!options.compiled) return programsFromSource;
   console.error("Building the executables …");
   await build(parseTargets([]), ["source", "peer", "representative"], join(folder, "build"));
@@ -90,7 +103,7 @@ async function choosePrograms(options: LabOptions, folder: string): Promise<Prog
 }
 
 /** Everything is registered to be removed before it is made. */
-export async function openWorld(options: LabOptions, ending: Ending): Promise<World> {
+export async function openWorld(options: WorldOptions, ending: Ending): Promise<World> {
   const runId = `fclab${randomBytes(3).toString("hex")}`;
   const folder = await mkdtemp(join(tmpdir(), "flockcast-lab-"));
   const network = planNetwork(runId, options);
@@ -116,6 +129,7 @@ export async function openWorld(options: LabOptions, ending: Ending): Promise<Wo
     site.devices.map((place): WorldDevice => ({
       site,
       place,
+      role: options.roleOf?.(place) ?? "peer",
       data: join(folder, "devices", place.name),
       device: null,
       id: "",
@@ -126,10 +140,12 @@ export async function openWorld(options: LabOptions, ending: Ending): Promise<Wo
     network,
     source,
     sent,
+    programs,
     devices,
     start: (device) => startOne(device, programs, source),
+    renew,
     untilEnrolled,
-    publish: () => publish(options, network, source, sent, folder),
+    publish: (version = sent.version) => publish(options, network, source, { ...sent, version }, folder),
     feed: (taskId, signal) => feed(network, source, taskId, signal),
   };
 }
@@ -143,10 +159,19 @@ async function startOne(device: WorldDevice, programs: Programs, source: Source)
     programs,
     name: device.place.name,
     data: device.data,
+    role: device.role,
     sourceUrl: source.url,
     enrollToken: await enrollTokenOf(source),
     prefix: insideAs(device.place.namespace, device.place.name),
   });
+}
+
+async function renew(device: WorldDevice): Promise<void> {
+  await device.device?.stop();
+  device.device = null;
+  device.id = "";
+  await rm(device.data, { recursive: true, force: true, maxRetries: 3 });
+  await rm(`${device.data}.log`, { force: true });
 }
 
 async function untilEnrolled(devices: readonly WorldDevice[]): Promise<void> {
@@ -166,7 +191,7 @@ async function untilEnrolled(devices: readonly WorldDevice[]): Promise<void> {
 }
 
 async function publish(
-  options: LabOptions,
+  options: WorldOptions,
   network: LabNetwork,
   source: Source,
   sent: LabPackage,

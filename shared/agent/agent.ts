@@ -27,7 +27,7 @@ import { Reporter } from "./reporter.ts";
 import { StatusServer, type AgentStatus } from "./status-server.ts";
 import { TaskRunner } from "./task-runner.ts";
 import { parseTaskRow } from "./task-state.ts";
-import { stateOf } from "./description.ts";
+import { stateOf, takesPart } from "./description.ts";
 
 export type AgentOptions = {
   dataFolder: string;
@@ -39,6 +39,8 @@ export type AgentOptions = {
   group: Group;
   /** The group was given by hand: part of the subnet's identity. */
   groupIsNamed: boolean;
+  /** Of the group's socket, to ask the system for. */
+  receiveBufferBytes: number;
   /** Names for `--target group:NAME`. */
   groups: readonly string[];
   /** Started as a representative: always volunteers. */
@@ -71,7 +73,12 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new Lan({ deployment: identity.deployment, onError });
+    const lan = new Lan({
+      deployment: identity.deployment,
+      receiveBufferBytes: options.receiveBufferBytes,
+      onAdvice: (advice) => log.warn(advice),
+      onError,
+    });
     this.#context = {
       device: identity.deviceId,
       log,
@@ -104,19 +111,23 @@ export class Agent {
       inventory: () => this.#inventory(),
       onAnswer: (answer) => this.#answered(answer),
     });
-    this.#network = new Network({
+    this.#network = this.#createNetwork();
+    gaugesOf(this.#context, () => this.#runners.values());
+  }
+
+  #createNetwork(): Network {
+    return new Network({
       context: this.#context,
-      named: options.interfaceNamed,
-      group: options.group,
-      sourceUrl: identity.sourceUrl,
-      log,
+      named: this.#options.interfaceNamed,
+      group: this.#options.group,
+      sourceUrl: this.#identity.sourceUrl,
+      log: this.#options.log,
       moving: {
-        isBusy: () => [...this.#runners.values()].some((runner) => runner.takesPart),
+        isBusy: () => [...this.#runners.values()].some(takesPart),
         leave: (reason) => this.#leaveSubnet(reason),
         onMoved: () => this.#checkIns.hurry(),
       },
     });
-    gaugesOf(this.#context, () => this.#runners.values());
   }
 
   async start(): Promise<void> {
@@ -180,6 +191,7 @@ export class Agent {
       lan: {
         framesHeard: lan.framesHeard,
         framesSent: lan.framesSent,
+        kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },
       exchange: {

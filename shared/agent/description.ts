@@ -6,6 +6,7 @@ import { formatDuration, formatRate } from "../control/quantity.ts";
 import type { DeviceTaskState } from "../control/schema.ts";
 import type { PeerState, RepresentativeState } from "../core/member.ts";
 import { phases } from "../wire/index.ts";
+import { completionText } from "./completion.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
 export function stateOf(runner: TaskRunner): DeviceTaskState {
@@ -39,6 +40,12 @@ function sessionState({ session, row }: TaskRunner): DeviceTaskState {
       // Several representatives failed alike: nothing this device could do better for now.
       return row.reason === "" ? "waiting" : "failed";
   }
+}
+
+/** It leads a session, or receives. */
+export function takesPart({ session, stage }: TaskRunner): boolean {
+  const role = session?.member.role;
+  return role === "representative" || (role === "peer" && stage === "session");
 }
 
 export function describe(runner: TaskRunner, nowMs: number): string {
@@ -95,11 +102,5 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
   return `receives multicast from ${who}`;
 }
 
-function origins({ store }: TaskRunner): string {
-  if (!store) return "complete";
-  const total = Math.max(1, store.manifest.sizeBytes);
-  const parts = Object.entries(store.originBytes)
-    .filter(([, bytes]) => bytes > 0)
-    .map(([origin, bytes]) => `${Math.round((100 * bytes) / total)} % ${origin}`);
-  return parts.length === 0 ? "complete" : `complete: ${parts.join(", ")}`;
-}
+const origins = ({ store, row }: TaskRunner): string =>
+  store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";

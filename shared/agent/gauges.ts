@@ -2,15 +2,20 @@
 import type { AgentContext } from "./context.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
-export function gaugesOf(
-  { metrics, lan, exchange }: AgentContext,
-  runners: () => Iterable<TaskRunner>,
-): void {
-  const byTask = (read: (runner: TaskRunner) => number) => (): [string, number][] =>
-    [...runners()].map((runner) => [String(runner.id), read(runner)]);
+export function gaugesOf(context: AgentContext, runners: () => Iterable<TaskRunner>): void {
+  lanGauges(context);
+  taskGauges(context, runners);
+}
+
+function lanGauges({ metrics, lan, exchange }: AgentContext): void {
   metrics.gauge("flockcast_lan_frames_heard", "Datagrams heard on the group", () => lan.framesHeard);
   metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.framesSent);
   metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
+  metrics.gauge(
+    "flockcast_lan_kernel_drops",
+    "Datagrams that the kernel dropped because the receive buffer was full; NaN: not told by this system",
+    () => lan.kernelDrops ?? Number.NaN,
+  );
   metrics.gauge(
     "flockcast_receive_buffer_bytes",
     "Kernel buffer of the group's socket",
@@ -22,6 +27,11 @@ export function gaugesOf(
     () => exchange.counters.bytesSent,
   );
   metrics.gauge("flockcast_exchange_load", "Uploads under way, 0 to 100", () => exchange.load);
+}
+
+function taskGauges({ metrics }: AgentContext, runners: () => Iterable<TaskRunner>): void {
+  const byTask = (read: (runner: TaskRunner) => number) => (): [string, number][] =>
+    [...runners()].map((runner) => [String(runner.id), read(runner)]);
   metrics.gauge(
     "flockcast_task_bytes_verified",
     "Verified bytes, by task",

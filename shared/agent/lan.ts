@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { nodeCrypto } from "../net/aead.ts";
+import { receiveBufferAdvice } from "../net/receive-buffer.ts";
 import { openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
 import {
   chunkCipherOf,
@@ -41,8 +42,20 @@ export class Lan {
   readonly #casting = new Set<string>();
   #heardBefore = 0;
   #sentBefore = 0;
+  readonly #receiveBufferBytes: number;
+  readonly #onAdvice: (advice: string) => void;
+  #dropsBefore = 0;
+  #isAdvised = false;
 
-  constructor(options: { deployment: number; onError: (error: unknown) => void }) {
+  /** @param options.onAdvice what the administrator of this device should do about its receive buffer */
+  constructor(options: {
+    deployment: number;
+    receiveBufferBytes: number;
+    onAdvice: (advice: string) => void;
+    onError: (error: unknown) => void;
+  }) {
+    this.#receiveBufferBytes = options.receiveBufferBytes;
+    this.#onAdvice = options.onAdvice;
     this.#deployment = options.deployment;
     this.#onError = options.onError;
     this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
@@ -59,9 +72,24 @@ export class Lan {
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
+      receiveBufferBytes: this.#receiveBufferBytes,
       onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
       onError: this.#onError,
     });
+    this.#adviseOnBuffer(this.#bus.receiveBufferBytes);
+  }
+
+  #adviseOnBuffer(givenBytes: number): void {
+    const advice = receiveBufferAdvice(this.#receiveBufferBytes, givenBytes, process.platform);
+    // Once: another interface does not change the system's limit.
+    if (advice !== null && !this.#isAdvised) this.#onAdvice(advice);
+    this.#isAdvised = true;
+  }
+
+  /** Datagrams lost in full receive buffers since the start; read from the system. Null: it does not tell. */
+  get kernelDrops(): number | null {
+    const drops = this.#bus ? this.#bus.kernelDrops() : 0;
+    return drops === null ? null : this.#dropsBefore + drops;
   }
 
   /** On every interface since the start. */
@@ -137,6 +165,8 @@ export class Lan {
   close(): void {
     const bus = this.#bus;
     if (!bus) return;
+    // With the socket its row in the kernel's table goes.
+    this.#dropsBefore += bus.kernelDrops() ?? 0;
     this.#bus = null;
     bus.close();
     this.#heardBefore += bus.counters.framesHeard;

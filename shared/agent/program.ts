@@ -10,6 +10,7 @@ import { parseSourceUrl, SourceError } from "../control/client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { listInterfaces } from "../net/interfaces.ts";
 import { defaultGroup, LanBusError, parseGroup } from "../net/lan-bus.ts";
+import { parseReceiveBuffer } from "../net/receive-buffer.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
@@ -44,6 +45,10 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .option(
       "--group <address:port>",
       `multicast group (default ${defaultGroup.address}:${defaultGroup.port})`,
+    )
+    .option(
+      "--receive-buffer <size>",
+      "kernel buffer for what the group sends, for example 208KiB (default: 4MiB)",
     )
     .option("--device-group <name...>", "names that tasks can target with group:NAME")
     .action((options) => runAgent(program, options));
@@ -103,6 +108,7 @@ type RunOptions = {
   data: string;
   interface?: string | undefined;
   group?: string | undefined;
+  receiveBuffer?: string | undefined;
   deviceGroup?: string[] | undefined;
 };
 
@@ -110,6 +116,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const log = createLogger(program.name);
   usable(() => parseSourceUrl(options.source));
   const group = options.group === undefined ? defaultGroup : usable(() => parseGroup(options.group!));
+  const receiveBufferBytes = usable(() => parseReceiveBuffer(options.receiveBuffer));
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
     if (!/^[\w.-]{1,64}$/.test(name))
@@ -139,6 +146,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     interfaceNamed: options.interface ?? null,
     group,
     groupIsNamed: options.group !== undefined,
+    receiveBufferBytes,
     groups,
     volunteer: program.volunteer,
     createRepresentative: program.representative,

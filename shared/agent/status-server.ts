@@ -29,6 +29,8 @@ export const agentStatusSchema = v.object({
   lan: v.object({
     framesHeard: v.number(),
     framesSent: v.number(),
+    /** Datagrams that the kernel dropped because the receive buffer was full; null: not told by this system. */
+    kernelDrops: v.nullable(v.number()),
     dropped: v.record(v.string(), v.number()),
   }),
   exchange: v.object({ port: v.number(), chunksSent: v.number(), bytesSent: v.number() }),

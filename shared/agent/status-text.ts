@@ -1,7 +1,7 @@
 /** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../cache/index.ts";
-import { formatRate, formatSize } from "../control/quantity.ts";
+import { formatBinarySize, formatRate, formatSize } from "../control/quantity.ts";
 import { SetupError } from "./enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "./task-state.ts";
@@ -24,7 +24,8 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function runningLines(status: AgentStatus): string[] {
+/** Pure: what `status` shows of a running agent. */
+export function runningLines(status: AgentStatus): string[] {
   const { lan } = status;
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
@@ -41,7 +42,7 @@ function runningLines(status: AgentStatus): string[] {
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""
-    ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatSize(receiveBufferBytes)}`
+    ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
     : `multicast does not work: ${multicastProblem}`;
 
 function placeLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
@@ -50,6 +51,13 @@ function placeLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatu
   const why = interfaceWhy === "" ? "" : `; ${interfaceWhy}`;
   return `subnet ${subnetId ?? "not known yet"} on ${own.address} (${medium}${own.name}), group ${group}${why}`;
 }
+
+const fullText = (drops: number | null): string =>
+  drops === null
+    ? "this system does not tell what it lost"
+    : drops === 0
+      ? "nothing lost in it"
+      : `${drops} lost because it was full`;
 
 function taskLine(task: AgentStatus["tasks"][number]): string {
   const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);

@@ -11,6 +11,7 @@ import { verifySigned } from "../package/signing.ts";
 import { runCommand } from "./command.ts";
 import type { AgentContext } from "./context.ts";
 import type { Holdings } from "./holding.ts";
+import { reasonForWay, WayBook } from "./completion.ts";
 import { describe, stateOf } from "./description.ts";
 import { Session } from "./session.ts";
 import { newTaskRow, type TaskRow } from "./task-state.ts";
@@ -51,6 +52,8 @@ export class TaskRunner {
   #rate = { atMs: 0, bytes: 0, bps: 0 };
   #attempts = 0;
   #waitsForOther = false;
+  readonly #way = new WayBook();
+  #dropsAtStart = 0;
   /** Under way, or over. */
   #command: Promise<unknown> | null = null;
   #isHeldUp = false;
@@ -84,12 +87,6 @@ export class TaskRunner {
 
   get isOver(): boolean {
     return this.stage === "ended" && this.session === null;
-  }
-
-  /** It leads a session, or receives. */
-  get takesPart(): boolean {
-    const role = this.session?.member.role;
-    return role === "representative" || (role === "peer" && this.stage === "session");
   }
 
   /** The source sent the task again, perhaps with a newer setting. */
@@ -132,10 +129,7 @@ export class TaskRunner {
   leaveSubnet(reason: string): boolean {
     const goesOn = this.stage === "session";
     this.#closeSession(reason);
-    if (goesOn) {
-      this.stage = "waiting";
-      this.note = reason;
-    }
+    if (goesOn) Object.assign(this, { stage: "waiting", note: reason });
     return goesOn;
   }
 
@@ -220,6 +214,7 @@ export class TaskRunner {
       return this.#later(otherEveryMs, () => this.start());
     }
     this.stage = "session";
+    this.#dropsAtStart = context.lan.kernelDrops ?? 0;
     this.#letGo = store.addReader();
     this.session = new Session(context, () => this.row.task, store, {
       onChange: () => this.#changed(),
@@ -252,6 +247,7 @@ export class TaskRunner {
 
   #changed(): void {
     const { session, store } = this;
+    if (session) this.#way.see(session.member);
     // Being elected again is no progress.
     if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
     if (session && session.member.role !== "idle") this.row.reason = "";
@@ -264,6 +260,7 @@ export class TaskRunner {
   async #full(): Promise<void> {
     if (this.stage === "verifying" || this.stage === "running" || this.stage === "ended") return;
     const store = this.store!;
+    this.row.way = this.#wayReason(store);
     this.stage = "verifying";
     this.note = "";
     this.#options.onChange();
@@ -281,6 +278,19 @@ export class TaskRunner {
     if (this.row.task.action === "run" && this.row.task.command)
       await this.#run(outcome.path, this.row.task.command);
     else this.#end("complete", "");
+  }
+
+  #wayReason(store: PackageStore): string {
+    const { session, row } = this;
+    if (!session) {
+      // An earlier life of the agent may have noted it.
+      return row.way || (this.#waitsForOther ? "fetched by another task" : "it was here already");
+    }
+    const dropsNow = this.#options.context.lan.kernelDrops ?? 0;
+    return reasonForWay(store.originBytes, this.#way.notes, {
+      diskOverflow: session.desk.counters.overflow,
+      kernelDrops: dropsNow - this.#dropsAtStart,
+    });
   }
 
   get #name(): string {

@@ -20,6 +20,8 @@ export const taskRowSchema = v.object({
   task: agentTaskSchema,
   life: lifeSchema,
   reason: v.string(),
+  /** Why its bytes came another way than by multicast; empty: they did not. */
+  way: v.optional(v.string(), ""),
   command: v.nullable(commandOutcomeSchema),
   wanBytesFetched: v.number(),
   lanBytesSent: v.number(),
@@ -30,6 +32,7 @@ export type TaskRow = {
   task: AgentTask;
   life: TaskLife;
   reason: string;
+  way: string;
   command: CommandOutcome | null;
   wanBytesFetched: number;
   lanBytesSent: number;
@@ -40,6 +43,7 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   task,
   life: "open",
   reason: "",
+  way: "",
   command: null,
   wanBytesFetched: 0,
   lanBytesSent: 0,

@@ -72,6 +72,10 @@ export function formatDuration(ms: number): string {
 
 export const formatSize = (bytes: number): string => prettyBytes(bytes, { maximumFractionDigits: 1 });
 
+/** For what is counted in powers of two: "4 MiB". */
+export const formatBinarySize = (bytes: number): string =>
+  prettyBytes(bytes, { binary: true, maximumFractionDigits: 1 });
+
 export function formatRate(bps: number): string {
   for (const [unit, factor] of Object.entries(rateUnits).toReversed()) {
     if (bps >= factor) return `${Number((bps / factor).toPrecision(4))}${unit}`;

@@ -17,6 +17,14 @@ import {
   parseRateBps,
   parseSizeBytes,
 } from "./quantity.ts";
+import {
+  formatWanRate,
+  formatWanSchedule,
+  parseWanRate,
+  parseWanSchedule,
+  wanRateSchema,
+  wanScheduleSchema,
+} from "./wan-schedule.ts";
 
 const durationMs = (minMs: number, maxMs: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(minMs), v.maxValue(maxMs));
@@ -30,7 +38,10 @@ const DAY = 24 * HOUR;
 export const settingValuesSchema = v.strictObject({
   useMulticast: v.boolean(),
   sessionStartDelayMs: durationMs(0, 24 * HOUR),
-  wanRateBps: v.nullable(count(8_000, 1e12)),
+  /** 0: no download. */
+  wanRateBps: wanRateSchema,
+  /** A source or a ledger that does not know it yet leaves it out. */
+  wanSchedule: v.optional(wanScheduleSchema, []),
   lanRateBps: v.nullable(count(64_000, 1e11)),
   wanAttempts: count(1, 1_000),
   wanStallMs: durationMs(100, HOUR),
@@ -50,6 +61,7 @@ export const defaultSettingValues: SettingValues = {
   useMulticast: true,
   sessionStartDelayMs: 60 * SECOND,
   wanRateBps: null,
+  wanSchedule: [],
   lanRateBps: null,
   wanAttempts: 8,
   wanStallMs: 30 * SECOND,
@@ -105,9 +117,15 @@ export const settingKeys = {
   ),
   wanRate: field(
     "wanRateBps",
-    orNone(parseRateBps),
-    showNone(formatRate),
-    "most the representative downloads at; none: no limit",
+    parseWanRate,
+    formatWanRate,
+    "most the representative downloads at; none: no limit; pause: no download",
+  ),
+  wanSchedule: field(
+    "wanSchedule",
+    parseWanSchedule,
+    formatWanSchedule,
+    "windows of the device's time with another wanRate, the first that matches counts: mon-fri 08:00-18:00 2mbit; sat,sun pause",
   ),
   lanRate: field(
     "lanRateBps",

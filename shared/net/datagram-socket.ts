@@ -55,11 +55,11 @@ const batchDatagrams = 64;
 const slotBytes = 2_048;
 
 export type DatagramSocket = {
-  /** As the system gave it: Linux doubles what is asked for. */
+  /** What the system gave. */
   readonly receiveBufferBytes: number;
   readonly batchDatagrams: number;
   /** What the kernel dropped because the buffer was full. */
-  dropped(): number | null;
+  kernelDrops(): number | null;
   /**
    * Takes what has arrived, at most one batch; returns how many. `take` gets a view of a buffer that the next batch
    * overwrites: what is to be kept must be copied.
@@ -193,7 +193,7 @@ function socketOf(system: Libc, handle: number): DatagramSocket {
   return {
     receiveBufferBytes: receiveBufferOf(system, handle),
     batchDatagrams,
-    dropped: () => (isOpen() ? droppedBy(system, handle) : null),
+    kernelDrops: () => (isOpen() ? dropsOf(system, handle) : null),
     receive(take) {
       if (!isOpen()) return 0;
       const count = system.recvmmsg(handle, headersAt, batchDatagrams, linux.dontWait, null);
@@ -221,11 +221,12 @@ function receiveBufferOf(system: Libc, handle: number): number {
   const value = new Int32Array(1);
   const length = Uint32Array.of(4);
   system.getsockopt(handle, linux.levelSocket, linux.receiveBuffer, ptr(value), ptr(length));
-  return value[0]!;
+  // Linux tells twice of what it gives (see receive-buffer.ts).
+  return Math.floor(value[0]! / 2);
 }
 
 /** SO_MEMINFO: nine numbers about the socket's memory, the last one the datagrams dropped. */
-function droppedBy(system: Libc, handle: number): number | null {
+function dropsOf(system: Libc, handle: number): number | null {
   const values = new Uint32Array(9);
   const length = Uint32Array.of(values.byteLength);
   const result = system.getsockopt(handle, linux.levelSocket, linux.memoryInfo, ptr(values), ptr(length));

@@ -2,18 +2,17 @@
  * The device's place in its subnet's multicast group: one socket that hears the group, one that speaks control
  * frames and one that sends symbols. It moves datagrams and counts them; what they mean is not its business.
  *
- * Hears through lan-ears.ts, sends with Bun.udpSocket (batches): measured, see docs/ARCHITECTURE.md. Names the interface always: without it the system joins one of its own choice.
+ * Hears through lan-ears.ts, sends with Bun.udpSocket (batches): measured, see docs/ARCHITECTURE.md. Names the
+ * interface always: without it the system joins one of its own choice.
  */
 import { networkInterfaces } from "node:os";
 import { openEars, type Ears } from "./lan-ears.ts";
+import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 
 export type Group = { address: string; port: number };
 
 /** Organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
 export const defaultGroup: Group = { address: "239.255.70.67", port: 7_067 };
-
-/** Asked for; the system may give less (Linux: net.core.rmem_max). */
-const receiveBufferBytes = 4 * 1_048_576;
 
 export type LanBusCounters = {
   framesSent: number;
@@ -25,9 +24,10 @@ export type LanBusCounters = {
 
 export type LanBus = {
   readonly group: Group;
+  /** What the system gave; it may be less than was asked for. */
   readonly receiveBufferBytes: number;
-  /** Datagrams that the system dropped because the receive buffer was full; null where it does not tell. */
-  readonly kernelDrops: () => number | null;
+  /** Datagrams lost because that buffer was full; read from the system at every call. Null: it does not tell. */
+  kernelDrops(): number | null;
   readonly counters: Readonly<LanBusCounters>;
   send(datagram: Uint8Array): void;
   /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
@@ -55,10 +55,12 @@ export const formatGroup = ({ address, port }: Group): string => `${address}:${p
 export async function openLanBus(options: {
   interfaceAddress: string;
   group: Group;
+  /** To ask the system for. */
+  receiveBufferBytes?: number | undefined;
   onDatagram: (datagram: Uint8Array, fromAddress: string) => void;
   onError: (error: Error) => void;
 }): Promise<LanBus> {
-  const { interfaceAddress, group } = options;
+  const { interfaceAddress, group, onDatagram, onError } = options;
   requireInterface(interfaceAddress);
   const counters: LanBusCounters = {
     framesSent: 0,
@@ -67,11 +69,10 @@ export async function openLanBus(options: {
     bytesHeard: 0,
     framesUnsent: 0,
   };
-  const { onDatagram, onError } = options;
   const ears = await openEars({
     interfaceAddress,
     group,
-    receiveBufferBytes,
+    receiveBufferBytes: options.receiveBufferBytes ?? defaultReceiveBufferBytes,
     onError,
     onDatagram: (datagram, fromAddress) => {
       counters.framesHeard++;
@@ -85,7 +86,7 @@ export async function openLanBus(options: {
     const control = await openMouth(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
     const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
-    return busOf(group, ears, { control, symbols }, counters, options.onError);
+    return busOf(group, ears, { control, symbols }, counters, onError);
   } catch (error) {
     ears.close();
     throw busError(options, error);
@@ -117,7 +118,7 @@ function busOf(
   return {
     group,
     receiveBufferBytes: ears.receiveBufferBytes,
-    kernelDrops: ears.dropped,
+    kernelDrops: () => ears.kernelDrops(),
     counters,
     send(datagram) {
       if (attempt(() => Number(control.send(datagram, group.port, group.address))) > 0) {

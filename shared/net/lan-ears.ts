@@ -5,7 +5,9 @@
  */
 import dgram from "node:dgram";
 import { openDatagramSocket, type DatagramSocket } from "./datagram-socket.ts";
+import { readKernelDrops } from "./kernel-drops.ts";
 import type { Group } from "./lan-bus.ts";
+import { sizeReceiveBuffer } from "./receive-buffer.ts";
 
 export type EarsOptions = {
   readonly interfaceAddress: string;
@@ -19,7 +21,7 @@ export type EarsOptions = {
 export type Ears = {
   readonly receiveBufferBytes: number;
   /** Datagrams that the system dropped because the buffer was full; null where it does not tell. */
-  readonly dropped: () => number | null;
+  kernelDrops(): number | null;
   close(): void;
 };
 
@@ -46,20 +48,17 @@ export async function openEars(options: EarsOptions): Promise<Ears> {
 
 async function openEventEars(options: EarsOptions): Promise<Ears> {
   const { onDatagram, receiveBufferBytes } = options;
-  const socket = await bindGroup(options, { recvBufferSize: receiveBufferBytes });
+  const socket = await bindGroup(options);
   socket.on("message", (datagram, remote) => onDatagram(datagram, remote.address));
   return {
-    receiveBufferBytes: socket.getRecvBufferSize(),
-    dropped: () => null,
+    receiveBufferBytes: sizeReceiveBuffer(socket, receiveBufferBytes),
+    kernelDrops: () => readKernelDrops(options.group.port),
     close: () => socket.close(),
   };
 }
 
-function bindGroup(
-  { group, interfaceAddress, onError }: EarsOptions,
-  more: { recvBufferSize?: number },
-): Promise<dgram.Socket> {
-  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true, ...more });
+function bindGroup({ group, interfaceAddress, onError }: EarsOptions): Promise<dgram.Socket> {
+  const socket = dgram.createSocket({ type: "udp4", reuseAddr: true });
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
     // Bound to the group, a socket hears this group only; Windows does not allow it.
@@ -94,12 +93,12 @@ class BatchEars implements Ears {
     return this.#socket.receiveBufferBytes;
   }
 
-  dropped(): number | null {
-    return this.#socket.dropped();
+  kernelDrops(): number | null {
+    return this.#socket.kernelDrops();
   }
 
   async rest(): Promise<void> {
-    const watch = await bindGroup(this.#options, {});
+    const watch = await bindGroup(this.#options);
     if (this.#state === "closed") return void watch.close();
     this.#watch = watch;
     this.#state = "resting";

@@ -69,6 +69,11 @@ export class WanStream {
     return bytes;
   }
 
+  /** Bytes that came off the network and were not read yet. */
+  get hasRest(): boolean {
+    return this.#rest.length > 0;
+  }
+
   /** After the last byte: takes note of the end, so that the connection serves the next request. */
   async finish(): Promise<void> {
     const waitMsMax = Math.min(this.#stallMs, endMs);

@@ -32,7 +32,10 @@ export async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
 export const shownWait = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`;
 
-/** Keeps an average rate by waiting after each read; an idle time earns at most a quarter of a second. */
+/**
+ * Keeps an average rate by waiting after each read; an idle time earns at most a quarter of a second. A rate of 0 is a
+ * pause, which ends the connection: nothing is waited for here.
+ */
 export class WanPace {
   readonly #rateBps: () => number | null;
   readonly #nowMs: () => number;
@@ -45,7 +48,7 @@ export class WanPace {
 
   async spend(bytes: number, signal: AbortSignal): Promise<void> {
     let owedBits = bytes * 8;
-    for (let rate = this.#rateBps(); rate !== null && owedBits > 0; rate = this.#rateBps()) {
+    for (let rate = this.#rateBps(); rate && owedBits > 0; rate = this.#rateBps()) {
       const nowMs = this.#nowMs();
       this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - paceSliceMs);
       const sliceMs = Math.min((owedBits / rate) * 1_000, paceSliceMs);

@@ -32,7 +32,10 @@ export type WanDownloadOptions = {
   readonly onState: (reason: string) => void;
   /** False: the chunk came another way meanwhile; the request stops and `nextRun` is asked again. */
   readonly isWanted?: (chunk: number) => boolean;
+  /** Null: no limit. 0: a pause; the connection is closed, and opened again where it stood. */
   readonly rateBps: () => number | null;
+  /** Why there is a pause and until when, in words. */
+  readonly pauseReason?: () => string;
   /** Silence after which a connection is given up. */
   readonly stallMs: number;
   /** Attempts in a row without progress before it fails. */
@@ -51,6 +54,11 @@ const progressBytes = 65_536;
 /** Reading over a gap of this size is cheaper than another request. */
 const skipBytesMax = 262_144;
 const unwantedPauseMs = 100;
+/** A pause begins and ends within this time. */
+const pauseLookMs = 500;
+
+/** Ends a request that is under way when a pause begins; no failure of anybody. */
+class PauseBegan extends Error {}
 
 export async function runWanDownload(options: WanDownloadOptions): Promise<WanOutcome> {
   const download = new WanDownload(options);
@@ -61,7 +69,7 @@ export async function runWanDownload(options: WanDownloadOptions): Promise<WanOu
     // A full disk, for example: what the cache says is the reason.
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   } finally {
-    download.close();
+    download.end();
   }
 }
 
@@ -84,16 +92,31 @@ class WanDownload {
   #keptBytes = 0;
   #hasStored = false;
   #said = "";
+  /** Aborted when a pause begins. */
+  #going = new AbortController();
+  readonly #lookout: ReturnType<typeof setInterval>;
 
   constructor(options: WanDownloadOptions) {
     this.#options = options;
     this.#pace = new WanPace(options.rateBps, () => performance.now());
     this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
+    this.#lookout = setInterval(() => {
+      if (this.#isPaused) this.#going.abort(new PauseBegan());
+    }, pauseLookMs);
+  }
+
+  end(): void {
+    clearInterval(this.#lookout);
+    this.close();
   }
 
   close(): void {
     this.#stream?.close();
     this.#stream = null;
+  }
+
+  get #isPaused(): boolean {
+    return this.#options.rateBps() === 0;
   }
 
   async run(): Promise<WanOutcome> {
@@ -103,12 +126,18 @@ class WanDownload {
       signal.throwIfAborted();
       const run = nextRun();
       if (run === null) return { kind: "done" };
+      if (this.#isPaused) {
+        await this.#pause();
+        continue;
+      }
+      if (this.#going.signal.aborted) this.#resume();
       try {
         await this.#fetchRun(run);
         if (this.#takeProgress()) failures = 0;
       } catch (error) {
         this.close();
         signal.throwIfAborted();
+        if (this.#isPauseBeginning(error)) continue;
         if (!(error instanceof WanProblem)) throw error;
         if (error.remedy === "final") return { kind: "failed", reason: error.message };
         failures = this.#takeProgress() ? 1 : failures + 1;
@@ -122,6 +151,27 @@ class WanDownload {
         else await this.#backOff(error, failures);
       }
     }
+  }
+
+  /** What was received stays; looks again soon, for the setting may change, or peers bring the rest. */
+  async #pause(): Promise<void> {
+    this.close();
+    const { pauseReason, signal } = this.#options;
+    this.#say(pauseReason?.() ?? "paused by the setting");
+    await sleepMs(pauseLookMs, signal);
+  }
+
+  #resume(): void {
+    this.close();
+    this.#going = new AbortController();
+  }
+
+  /** The pause closed the connection: what the web site seems to have done then was done here. */
+  #isPauseBeginning(error: unknown): boolean {
+    return (
+      error instanceof PauseBegan ||
+      (this.#going.signal.aborted && error instanceof WanProblem && error.remedy === "again")
+    );
   }
 
   /** Bytes of two versions are never mixed in one chunk; whether the new ones are right, the digests say. */
@@ -204,6 +254,8 @@ class WanDownload {
         if (!this.#ignoresRange.has(originOf(location.url))) this.close();
         return false;
       }
+      // What crossed the WAN already is kept: a pause begins before the next read off the network.
+      if (!stream.hasRest && this.#isPaused) throw new PauseBegan();
       const missing = chunkLength(this.#options.manifest, this.#chunk) - this.#filled;
       const bytes = await this.#read(stream, Math.min(missing, end - stream.position));
       this.#buffer.set(bytes, this.#filled);
@@ -253,7 +305,7 @@ class WanDownload {
       useIfRange: this.#useIfRange,
       pastCaches: this.#wrongDigests.has(this.#chunk),
       stallMs: options.stallMs,
-      signal: options.signal,
+      signal: AbortSignal.any([options.signal, this.#going.signal]),
     });
     this.#stream = stream;
     const { answer } = stream;

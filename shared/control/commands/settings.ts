@@ -9,6 +9,10 @@ import { print, printJson, printTable } from "./printing.ts";
 
 type JsonOption = { readonly json?: boolean | undefined };
 
+/** As a shell takes it. */
+const wordOf = ({ key, value }: { key: string; value: string }): string =>
+  value.includes(" ") ? `${key}="${value}"` : `${key}=${value}`;
+
 export async function listSettings(options: ConnectOptions & JsonOption): Promise<void> {
   const settings = await (await connect(options)).settings();
   if (options.json) return printJson(settings);
@@ -20,7 +24,7 @@ export async function listSettings(options: ConnectOptions & JsonOption): Promis
       String(setting.version),
       settingLines(setting.values)
         .filter(({ key, value }) => defaults.get(key) !== value)
-        .map(({ key, value }) => `${key}=${value}`)
+        .map(wordOf)
         .join(" ") || "-",
     ]),
   );
@@ -34,7 +38,7 @@ export async function showSetting(name: string, options: ConnectOptions & JsonOp
 
 function printLines({ name, version, values }: Setting): void {
   print(`# ${name}, version ${version}`);
-  const lines = settingLines(values).map(({ key, value, about }) => [`${key}=${value}`, about]);
+  const lines = settingLines(values).map((line) => [wordOf(line), line.about]);
   printTable(["KEY=VALUE", "WHAT IT MEANS"], lines);
 }
 

@@ -1,0 +1,122 @@
+/**
+ * `bun run bench -- fec | lan | faults | scale`: figures to compare, of the erasure code alone, of this project beside
+ * other programs on one LAN of network namespaces, of what faulty receivers cost the others, and of many receivers.
+ * All but `fec` need Linux and root; what they build is removed at their end, and by a later run if they were killed.
+ */
+import { Command } from "@commander-js/extra-typings";
+import { runFec } from "./bench/fec.ts";
+import { faultNames } from "./bench/fault-rows.ts";
+import { faultsText, runFaults } from "./bench/faults.ts";
+import { lanText, runLan } from "./bench/lan.ts";
+import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
+import { otherNames } from "./bench/others.ts";
+import { runScale, scaleText } from "./bench/scale.ts";
+import { runWithEnding, UsageError, type Ending } from "./ending.ts";
+import { sweepLeftovers } from "./lab/leftovers.ts";
+import { between } from "./lab/options.ts";
+
+const command = new Command("bun run bench --").description(
+  "Benchmarks: see docs/BENCHMARKS.md for what each compares.",
+);
+
+/** Namespaces, and a LAN to be built in them. */
+async function onNamespaces(work: (ending: Ending) => Promise<string>): Promise<void> {
+  await runWithEnding(async (ending) => {
+    if (process.platform !== "linux" || process.getuid?.() !== 0)
+      throw new UsageError("This benchmark makes network namespaces: run it on Linux as root (sudo)");
+    for (const program of ["ip", "tc", "nft"])
+      if (!Bun.which(program))
+        throw new UsageError(`There is no "${program}": apt-get install iproute2 nftables`);
+    for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+    console.log(await work(ending));
+    return 0;
+  });
+}
+
+const receivers = () => between(1, 200, true);
+const size = () => between(0.1, 10_000);
+const rate = () => between(1, 10_000);
+
+command
+  .command("fec")
+  .description("MB/s of source bytes that the erasure code encodes and decodes, in both kernels")
+  .option("--k <n>", "source symbols of a block", between(1, 64, true), 64)
+  .option("--r <n>", "repair symbols, and lost symbols", between(1, 64, true), 16)
+  .option("--symbol <bytes>", "size of a symbol", between(1, 1_400, true), 1_400)
+  .action((options) => {
+    if (options.r > options.k) command.error("Write an --r that is not above --k.");
+    console.log(runFec(options));
+  });
+
+command
+  .command("lan")
+  .description("this project and others in turn on one LAN of 1 Gbit/s ports")
+  .option("--receivers <n>", "hosts beside the sender", receivers(), 8)
+  .option("--size <MB>", "size of the package (10^6)", size(), 256)
+  .option("--rate <mbit>", "rate that every sender is told", rate(), 900)
+  .option(
+    "--loss <percents>",
+    "a case for each: lost of what arrives at a receiver",
+    numbersBetween(0, 50),
+    [0, 1, 5],
+  )
+  .option("--against <names>", `of ${otherNames.join(", ")}; or none`, namesOf(otherNames), [...otherNames])
+  .option("--encrypt", "uftp a second time, encrypted")
+  .option(
+    "--receive-buffer <size>",
+    "the machine's net.core.rmem_max during the run, for example 208KiB",
+    sizeBytes,
+  )
+  .option("--repeat <n>", "runs of each", between(1, 100, true), 1)
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((given) =>
+    onNamespaces(async (ending) => {
+      const options = {
+        ...given,
+        encrypt: given.encrypt === true,
+        receiveBuffer: given.receiveBuffer ?? null,
+      };
+      const rows = await runLan(options, ending);
+      return given.json ? JSON.stringify({ options, rows }, null, 2) : lanText(rows, options);
+    }),
+  );
+
+command
+  .command("faults")
+  .description("what a faulty receiver costs the healthy ones, and what becomes of it")
+  .option("--receivers <n>", "hosts beside the sender; the last one is faulty", between(2, 200, true), 8)
+  .option("--size <MB>", "size of the package (10^6)", size(), 96)
+  .option("--rate <mbit>", "the setting lanRate", rate(), 200)
+  .option("--rows <names>", `of ${faultNames.join(", ")}`, namesOf(faultNames), [...faultNames])
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((options) =>
+    onNamespaces(async (ending) => {
+      const rows = await runFaults(options, ending);
+      return options.json ? JSON.stringify({ options, rows }, null, 2) : faultsText(rows, options);
+    }),
+  );
+
+command
+  .command("scale")
+  .description("what more receivers cost")
+  .option(
+    "--receivers <numbers>",
+    "hosts beside the sender",
+    numbersBetween(1, 200, true),
+    [2, 4, 8, 16, 32, 64],
+  )
+  .option("--size <MB>", "size of the package (10^6)", size(), 24)
+  .option("--rate <mbit>", "the setting lanRate", rate(), 40)
+  .option("--loss <percent>", "of what arrives at a receiver", between(0, 50), 0)
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((options) =>
+    onNamespaces(async (ending) => {
+      const rows = await runScale(options, ending);
+      return options.json ? JSON.stringify({ options, rows }, null, 2) : scaleText(rows, options);
+    }),
+  );
+
+await command.parseAsync();

@@ -1,0 +1,156 @@
+/** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
+import type { Ending } from "../ending.ts";
+import { disturbLeaving, disturbNothing, limitRate, loseArriving } from "../lab/namespace.ts";
+import { lanBurstBytes } from "../lab/topology.ts";
+import type { WorldDevice } from "../lab/world.ts";
+import type { BenchLan } from "./lan-world.ts";
+
+export const faultNames = [
+  "none",
+  "slow-100",
+  "slow-20",
+  "killed",
+  "frozen",
+  "late",
+  "loss-5",
+  "bursts",
+  "all-loss-1",
+  "all-bursts",
+  "all-reordered",
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+export type Stage = {
+  readonly lan: BenchLan;
+  readonly faulty: WorldDevice;
+  /** What the transfer would take without a fault. */
+  readonly idealMs: number;
+  /** After that time since the first symbol; what it starts is ended with the run. */
+  readonly after: (ms: number, action: () => Promise<void> | void) => void;
+};
+export type Fault = {
+  readonly about: string;
+  /** One receiver is faulty; the others are the healthy ones. Default: all are alike. */
+  readonly isOne?: true;
+  /** Not started with the others. */
+  readonly isLate?: true;
+  /** Not waited for. */
+  readonly isLost?: true;
+  /** Before the task is created. */
+  readonly before?: (stage: Stage) => Promise<void>;
+  /** At the first symbol. */
+  readonly during?: (stage: Stage) => void;
+};
+
+const frozenMs = 20_000;
+const lateMs = 2_500;
+const burstMs = 200;
+/** Of two that fit into any transfer. */
+const burstShares = [0.3, 0.6];
+
+const slow =
+  (mbit: number) =>
+  async ({ lan, faulty }: Stage): Promise<void> => {
+    const { router } = faulty.site;
+    const port = `port${lan.world.devices.indexOf(faulty) + 1}`;
+    for (const [namespace, device] of [
+      [router, port],
+      [faulty.place.namespace, "eth0"],
+    ] as const)
+      await limitRate(namespace, device, mbit, Math.min(lanBurstBytes, Math.round(mbit * 1_000)));
+  };
+
+const burst = (stage: Stage, devices: readonly WorldDevice[]): void => {
+  for (const share of burstShares) {
+    stage.after(share * stage.idealMs, async () => {
+      await Promise.all(devices.map(({ place }) => loseArriving(place.namespace, "eth0", 100)));
+      await Bun.sleep(burstMs);
+      await Promise.all(devices.map(({ place }) => disturbNothing(place.namespace)));
+    });
+  }
+};
+
+/** 2 % of packets wait in a class of 6 Mbit/s, some milliseconds at 200 Mbit/s; 1 % are sent twice. */
+const reordering = { latePercent: 2, twicePercent: 1, lateMbit: 6 } as const;
+
+export const faults: Readonly<Record<FaultName, Fault>> = {
+  none: { about: "no fault" },
+  "slow-100": { about: "one behind 100 Mbit/s (tbf)", isOne: true, before: slow(100) },
+  "slow-20": { about: "one behind 20 Mbit/s (tbf)", isOne: true, before: slow(20) },
+  killed: {
+    about: "one killed at 25 %",
+    isOne: true,
+    isLost: true,
+    during: ({ after, idealMs, faulty }) => after(idealMs / 4, () => faulty.device?.kill()),
+  },
+  frozen: {
+    about: "one frozen for 20 s at 25 %",
+    isOne: true,
+    during: ({ after, idealMs, faulty }) => {
+      const signal = (name: NodeJS.Signals) => void process.kill(faulty.device!.program.pid, name);
+      after(idealMs / 4, () => signal("SIGSTOP"));
+      after(idealMs / 4 + frozenMs, () => signal("SIGCONT"));
+    },
+  },
+  late: {
+    about: "one started 2.5 s late",
+    isOne: true,
+    isLate: true,
+    during: ({ after, lan, faulty }) => after(lateMs, () => lan.world.start(faulty)),
+  },
+  "loss-5": {
+    about: "one at 5 % loss (nft)",
+    isOne: true,
+    before: ({ faulty }) => loseArriving(faulty.place.namespace, "eth0", 5),
+  },
+  bursts: {
+    about: "one hears nothing for 200 ms, twice",
+    isOne: true,
+    during: (stage) => burst(stage, [stage.faulty]),
+  },
+  "all-loss-1": { about: "all at 1 % loss (nft)", before: ({ lan }) => lan.lose(1) },
+  "all-bursts": {
+    about: "all hear nothing for 200 ms, twice",
+    during: (stage) => burst(stage, stage.lan.receivers),
+  },
+  "all-reordered": {
+    about: "2 % late, 1 % twice, at the sender's port (nft + htb)",
+    before: ({ lan }) => disturbLeaving(lan.sender.place.namespace, "eth0", reordering),
+  },
+};
+
+/** The network as it was built. */
+export async function restore({ lan, faulty }: Pick<Stage, "lan" | "faulty">): Promise<void> {
+  await lan.lose(0);
+  await disturbNothing(lan.sender.place.namespace);
+  const port = `port${lan.world.devices.indexOf(faulty) + 1}`;
+  for (const [namespace, device] of [
+    [faulty.site.router, port],
+    [faulty.place.namespace, "eth0"],
+    [lan.sender.place.namespace, "eth0"],
+  ] as const)
+    await limitRate(namespace, device, 1_000, lanBurstBytes);
+}
+
+async function perform(action: () => Promise<void> | void): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    console.error(`The fault did not happen: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Runs actions later; what still waits or runs is ended by `end`. */
+export function createClock(ending: Ending): { after: Stage["after"]; end: () => Promise<void> } {
+  const timers: ReturnType<typeof setTimeout>[] = [];
+  const running: Promise<void>[] = [];
+  const end = async () => {
+    for (const timer of timers) clearTimeout(timer);
+    await Promise.allSettled(running);
+  };
+  ending.later("end the faults", end);
+  return {
+    after: (ms, action) => void timers.push(setTimeout(() => void running.push(perform(action)), ms)),
+    end,
+  };
+}

@@ -1,0 +1,124 @@
+/** `bench faults`: what one faulty receiver costs the healthy ones, and what becomes of it. */
+import type { Ending } from "../ending.ts";
+import { originText } from "../following.ts";
+import { alignTable } from "../report.ts";
+import { askAgent } from "./agent-status.ts";
+import { createClock, faults, restore, type FaultName, type Stage } from "./fault-rows.ts";
+import { dash, fixed, lastOf, meanOf, ratioOf, secondsText } from "./figures.ts";
+import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
+import { openLan, type BenchLan } from "./lan-world.ts";
+import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";
+
+export type FaultOptions = {
+  readonly receivers: number;
+  /** MB of 10^6 bytes. */
+  readonly size: number;
+  readonly rate: number;
+  readonly rows: readonly FaultName[];
+  readonly timeout: number;
+};
+export type FaultRow = {
+  readonly name: FaultName;
+  /** Of the last healthy receiver; null: one has not all. */
+  readonly healthyMs: number | null;
+  /** Null without a faulty one, or when it did not finish. */
+  readonly faultyMs: number | null;
+  readonly hasFaulty: boolean;
+  readonly verified: number;
+  readonly expected: number;
+  /** What the faulty receiver, or the last one, said of itself afterwards. */
+  readonly status: string;
+};
+
+async function statusOf(lan: BenchLan, name: FaultName): Promise<string> {
+  const shown = lan.receivers.at(-1)!;
+  const status = await askAgent(shown);
+  if (!status) return faults[name].isLost ? "killed" : "does not answer";
+  const task = status.tasks.toSorted((a, b) => b.taskId - a.taskId)[0];
+  if (!task) return "knows no task";
+  return task.reason || `${task.state}: ${originText(task)}`;
+}
+
+function rowOf(lan: BenchLan, name: FaultName, result: TransferResult, status: string): FaultRow {
+  const faulty = faults[name].isOne ? lan.receivers.at(-1)!.place.name : null;
+  const healthy = result.receivers.filter((receiver) => receiver.name !== faulty);
+  const one = result.receivers.find((receiver) => receiver.name === faulty);
+  return {
+    name,
+    healthyMs: lastOf(healthy.map(({ completeAfterMs }) => completeAfterMs)),
+    faultyMs: one?.completeAfterMs ?? null,
+    hasFaulty: faulty !== null,
+    verified: result.verified,
+    expected: result.receivers.length - (faults[name].isLost ? 1 : 0),
+    status,
+  };
+}
+
+async function runRow(
+  lan: BenchLan,
+  name: FaultName,
+  options: FaultOptions,
+  ending: Ending,
+): Promise<FaultRow> {
+  const fault = faults[name];
+  const faulty = lan.receivers.at(-1)!;
+  const clock = createClock(ending);
+  const stage: Stage = { lan, faulty, idealMs: (options.size * 8_000) / options.rate, after: clock.after };
+  const signal = ending.interrupted;
+  try {
+    await fault.before?.(stage);
+    const heldBack = new Set(fault.isLate ? [faulty] : []);
+    const prepared = await prepareFlockcast(lan, { rate: options.rate, heldBack, signal });
+    let status = "";
+    const result = await measureTransfer(
+      { ...prepared, settle: async () => void (status = await statusOf(lan, name)) },
+      lan.witness,
+      {
+        limitMs: options.timeout * 1_000,
+        signal,
+        onBegun: () => fault.during?.(stage),
+        leaveBehind: ({ device }) => (fault.isLost && device === faulty ? 0 : Number.POSITIVE_INFINITY),
+      },
+    );
+    if (!fault.isLost) await showFailure(prepared, result);
+    await prepared.settle();
+    return rowOf(lan, name, result, status);
+  } finally {
+    await clock.end();
+    await restore(stage);
+    await endFlockcast(lan);
+  }
+}
+
+/** The row without a fault is run first and last, whatever is chosen. */
+export async function runFaults(options: FaultOptions, ending: Ending): Promise<FaultRow[]> {
+  const lan = await openLan(options, ending);
+  const names: FaultName[] = ["none", ...options.rows.filter((name) => name !== "none"), "none"];
+  const rows: FaultRow[] = [];
+  for (const name of names) {
+    const row = await runRow(lan, name, options, ending);
+    console.error(`${faults[name].about}: ${secondsText(row.healthyMs)}`);
+    rows.push(row);
+  }
+  return rows;
+}
+
+/** Mean of the runs without a fault. */
+export function baseOf(rows: readonly FaultRow[]): number | null {
+  const times = rows.filter(({ name }) => name === "none").flatMap(({ healthyMs }) => healthyMs ?? []);
+  return meanOf(times);
+}
+
+export function faultsText(rows: readonly FaultRow[], options: FaultOptions): string {
+  const base = baseOf(rows);
+  const head = ["fault", "how it got the package", "last healthy", "÷ no fault", "faulty one", "verified"];
+  const lines = rows.map((row) => [
+    faults[row.name].about,
+    row.status,
+    secondsText(row.healthyMs),
+    fixed(ratioOf(row.healthyMs, base)),
+    row.hasFaulty ? secondsText(row.faultyMs) : dash,
+    `${row.verified}/${row.expected}`,
+  ]);
+  return `\n${options.receivers} receivers, ${options.size} MB at ${options.rate} Mbit/s; times from the first symbol\n${alignTable([head, ...lines], 2)}`;
+}

@@ -1,0 +1,13 @@
+import { expect, test } from "bun:test";
+import { createTypescriptCode } from "../../shared/fec/index.ts";
+import { measureCode } from "./fec.ts";
+
+const brief = { warmUpMs: 5, measureMs: 10 };
+
+test("a code is measured in both directions, and what it restored is checked", () => {
+  const { encode, decode } = measureCode(createTypescriptCode(), { k: 8, r: 2, symbol: 64 }, 2, brief);
+  expect(encode).toBeGreaterThan(0);
+  expect(decode).toBeGreaterThan(0);
+  const wrong = { ...createTypescriptCode(), recover: () => true };
+  expect(() => measureCode(wrong, { k: 8, r: 2, symbol: 64 }, 2, brief)).toThrow("restored wrong bytes");
+});

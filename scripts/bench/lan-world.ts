@@ -1,0 +1,80 @@
+/** The benchmarks' network: one LAN of a sender and its receivers, the source behind a link that limits nothing. */
+import { join } from "node:path";
+import type { Ending } from "../ending.ts";
+import { disturbNothing, inside, loseArriving } from "../lab/namespace.ts";
+import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
+import { launch, outputOf } from "../process.ts";
+import type { Witness } from "./transfer.ts";
+
+export type LanShape = { readonly receivers: number; readonly size: number };
+export type BenchLan = {
+  readonly world: World;
+  readonly sender: WorldDevice;
+  readonly receivers: readonly WorldDevice[];
+  /**
+   * Publishes the same bytes as another package and answers its id and version: what devices of an earlier run hold,
+   * and the lease that one of them had, do not touch the next run.
+   */
+  readonly publish: () => Promise<{ readonly packageId: string; readonly version: string }>;
+  readonly witness: Witness;
+  /** Each receiver loses that share of what arrives, by its own dice. */
+  readonly lose: (percent: number) => Promise<void>;
+};
+
+/** Above what one processor moves through the source, so that the preparation is short; it is not measured. */
+const wanMbit = 4_000;
+const portMbit = 1_000;
+
+export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan> {
+  const world = await openWorld(
+    {
+      subnets: 1,
+      devices: shape.receivers + 1,
+      wan: wanMbit,
+      lan: portMbit,
+      loss: 0,
+      size: shape.size,
+      web: "source",
+      roleOf: ({ name }) => (name === "s1-d1" ? "representative" : "peer"),
+    },
+    ending,
+  );
+  const [sender, ...receivers] = world.devices;
+  let published = 0;
+  return {
+    world,
+    sender: sender!,
+    receivers,
+    publish: async () => {
+      const version = String(++published);
+      return { packageId: await world.publish(version), version };
+    },
+    witness: startWitnesses(world),
+    lose: async (percent) => {
+      for (const { place } of receivers) {
+        await disturbNothing(place.namespace);
+        if (percent > 0) await loseArriving(place.namespace, "eth0", percent);
+      }
+    },
+  };
+}
+
+function startWitnesses({ devices, folder }: World): Witness {
+  const pids = new Map(
+    devices.map((device): [WorldDevice, number] => {
+      const { name, namespace } = device.place;
+      const command = [...inside(namespace), "sleep", "infinity"];
+      const logFile = join(folder, `${name}-witness.log`);
+      return [device, launch({ name: `${name}-witness`, command, logFile }).pid];
+    }),
+  );
+  return (device) => pids.get(device)!;
+}
+
+/** The machine's limit for receive buffers; programs that ask for more get this much. */
+export async function limitReceiveBuffers(sizeBytes: number, ending: Ending): Promise<void> {
+  const key = "net.core.rmem_max";
+  const before = (await outputOf(["sysctl", "-n", key])).trim();
+  ending.later(`set ${key} to ${before} again`, () => outputOf(["sysctl", "-w", `${key}=${before}`]).then());
+  await outputOf(["sysctl", "-w", `${key}=${sizeBytes}`]);
+}

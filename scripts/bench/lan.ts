@@ -1,0 +1,210 @@
+/** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
+import { UsageError, type Ending } from "../ending.ts";
+import { alignTable } from "../report.ts";
+import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "./figures.ts";
+import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
+import { limitReceiveBuffers, openLan, type BenchLan } from "./lan-world.ts";
+import { endOther, prepareOther, programsOf, type OtherName } from "./others.ts";
+import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
+
+export type LanOptions = {
+  readonly receivers: number;
+  /** MB of 10^6 bytes. */
+  readonly size: number;
+  readonly rate: number;
+  readonly loss: readonly number[];
+  readonly against: readonly OtherName[];
+  readonly encrypt: boolean;
+  readonly receiveBuffer: number | null;
+  readonly repeat: number;
+  readonly timeout: number;
+};
+/** `null` is this project. */
+type Contender = { readonly other: OtherName | null; readonly isEncrypted: boolean };
+export type LanRow = {
+  readonly lossPercent: number;
+  readonly program: string;
+  readonly isOurs: boolean;
+  readonly isEncrypted: boolean;
+  /** Why there is no result. */
+  readonly failure: string | null;
+  readonly result: TransferResult | null;
+};
+
+export const contendersOf = ({ against, encrypt }: Pick<LanOptions, "against" | "encrypt">): Contender[] => [
+  { other: null, isEncrypted: true },
+  ...against.map((other) => ({ other, isEncrypted: false })),
+  ...(encrypt && against.includes("uftp") ? [{ other: "uftp" as const, isEncrypted: true }] : []),
+];
+
+async function runOne(
+  lan: BenchLan,
+  { other, isEncrypted }: Contender,
+  lossPercent: number,
+  options: LanOptions,
+  signal: AbortSignal,
+): Promise<TransferResult> {
+  const transfer = { limitMs: options.timeout * 1_000, signal };
+  const { rate } = options;
+  const measure = async (prepared: Prepared): Promise<TransferResult> => {
+    const result = await measureTransfer(prepared, lan.witness, transfer);
+    await showFailure(prepared, result);
+    return result;
+  };
+  if (other === null) {
+    try {
+      return await measure(await prepareFlockcast(lan, { rate, signal }));
+    } finally {
+      await endFlockcast(lan);
+    }
+  }
+  const prepared = await prepareOther(other, lan, { rate, lossPercent, isEncrypted, signal });
+  try {
+    return await measure(prepared);
+  } finally {
+    await endOther(other, lan, prepared);
+  }
+}
+
+export async function runLan(options: LanOptions, ending: Ending): Promise<LanRow[]> {
+  for (const program of options.against.flatMap((name) => programsOf[name])) {
+    if (!Bun.which(program)) throw new UsageError(`There is no "${program}": apt-get install uftp udpcast`);
+  }
+  if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, ending);
+  const lan = await openLan(options, ending);
+  const rows: LanRow[] = [];
+  for (const lossPercent of options.loss) {
+    await lan.lose(lossPercent);
+    for (let turn = 0; turn < options.repeat; turn++) {
+      for (const contender of contendersOf(options)) {
+        const { other, isEncrypted } = contender;
+        const program = `${other ?? "flockcast"}${other !== null && isEncrypted ? " encrypted" : ""}`;
+        const row = { lossPercent, program, isOurs: other === null, isEncrypted };
+        try {
+          const result = await runOne(lan, contender, lossPercent, options, ending.interrupted);
+          rows.push({ ...row, failure: null, result });
+          console.error(`${program} at ${lossPercent} % loss: ${secondsText(result.lastMs)}`);
+        } catch (error) {
+          rows.push({
+            ...row,
+            failure: error instanceof Error ? error.message : String(error),
+            result: null,
+          });
+          console.error(`${program} at ${lossPercent} % loss: ${String(error)}`);
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+export type LanFigures = {
+  readonly lastMs: number | null;
+  readonly medianMs: number | null;
+  readonly goodputMbit: number | null;
+  readonly lastToIdeal: number | null;
+  readonly lanToPackage: number | null;
+  readonly senderCpuPerGb: number | null;
+  readonly receiverCpuPerGb: number | null;
+};
+
+export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: number): LanFigures {
+  const { lastMs } = result;
+  const bytes = sizeMb * 1e6;
+  return {
+    lastMs,
+    medianMs: result.medianMs,
+    goodputMbit: ratioOf(bytes / 125, lastMs),
+    lastToIdeal: ratioOf(lastMs, (bytes * 8) / rateMbit / 1_000),
+    lanToPackage: ratioOf(result.sentBytes, bytes),
+    senderCpuPerGb: ratioOf(result.senderCpuSeconds, sizeMb / 1_000),
+    receiverCpuPerGb: ratioOf(result.receiverCpuSeconds, sizeMb / 1_000),
+  };
+}
+
+const rowText = ({ program, result }: LanRow, { size, rate, receivers }: LanOptions): string[] => {
+  if (!result) return [program, ...Array.from({ length: 8 }, () => dash), `0/${receivers}`];
+  const figures = figuresOf(result, size, rate);
+  return [
+    program,
+    secondsText(figures.lastMs),
+    secondsText(figures.medianMs),
+    fixed(figures.goodputMbit, 0, " Mbit/s"),
+    fixed(figures.lastToIdeal),
+    fixed(figures.lanToPackage, 3),
+    fixed(figures.senderCpuPerGb),
+    fixed(figures.receiverCpuPerGb),
+    `${fixed(result.senderPeakBytes / 1e6, 0)} / ${fixed(result.receiverPeakBytes / 1e6, 0)} MB`,
+    `${result.verified}/${result.receivers.length}`,
+  ];
+};
+
+const head = [
+  "program",
+  "last",
+  "median",
+  "goodput",
+  "last ÷ ideal",
+  "LAN ÷ package",
+  "sender CPU s/GB",
+  "receiver CPU s/GB",
+  "peak memory",
+  "verified",
+];
+
+export type Comparison = { readonly what: string; readonly ratio: number | null };
+
+/** Ours ÷ the best of the others, means over repeated runs; a run in which a receiver has no right copy is no best. */
+export function compare(rows: readonly LanRow[], options: Pick<LanOptions, "size" | "rate">): Comparison[] {
+  const means = (read: (figures: LanFigures) => number | null, among: readonly LanRow[]) => {
+    const right = among.filter(({ result }) => result && result.verified === result.receivers.length);
+    const programs = [...new Set(right.map(({ program }) => program))];
+    return programs.map((program) =>
+      meanOf(
+        right
+          .filter((row) => row.program === program)
+          .flatMap(({ result }) => read(figuresOf(result!, options.size, options.rate)) ?? []),
+      ),
+    );
+  };
+  const ratio = (what: string, read: (figures: LanFigures) => number | null, others = rows) => ({
+    what,
+    ratio: ratioOf(
+      means(
+        read,
+        rows.filter(({ isOurs }) => isOurs),
+      )[0] ?? null,
+      bestOf(
+        means(
+          read,
+          others.filter(({ isOurs }) => !isOurs),
+        ),
+      ),
+    ),
+  });
+  const encrypted = rows.filter(({ isEncrypted }) => isEncrypted);
+  return [
+    ratio("last", ({ lastMs }) => lastMs),
+    ratio("LAN bytes", ({ lanToPackage }) => lanToPackage),
+    ratio("sender CPU", ({ senderCpuPerGb }) => senderCpuPerGb),
+    ratio("receiver CPU", ({ receiverCpuPerGb }) => receiverCpuPerGb),
+    ...(encrypted.some(({ isOurs }) => !isOurs)
+      ? [ratio("receiver CPU, both encrypted", ({ receiverCpuPerGb }) => receiverCpuPerGb, encrypted)]
+      : []),
+  ];
+}
+
+export function lanText(rows: readonly LanRow[], options: LanOptions): string {
+  return options.loss
+    .map((lossPercent) => {
+      const mine = rows.filter((row) => row.lossPercent === lossPercent);
+      const ratios = compare(mine, options).map(({ what, ratio }) => `${what} ${fixed(ratio)}`);
+      return [
+        `\n${options.receivers} receivers, ${options.size} MB at ${options.rate} Mbit/s, ${lossPercent} % loss at each receiver`,
+        alignTable([head, ...mine.map((row) => rowText(row, options))]),
+        ...(options.against.length > 0 ? [`ours ÷ best other: ${ratios.join(", ")}`] : []),
+        ...mine.flatMap(({ program, failure }) => (failure ? [`${program}: ${failure}`] : [])),
+      ].join("\n");
+    })
+    .join("\n");
+}

@@ -1,0 +1,85 @@
+/** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
+import type { Ending } from "../ending.ts";
+import { alignTable } from "../report.ts";
+import { askAgent } from "./agent-status.ts";
+import { fixed, ratioOf, secondsText } from "./figures.ts";
+import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
+import { figuresOf } from "./lan.ts";
+import { openLan, type BenchLan } from "./lan-world.ts";
+import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";
+
+export type ScaleOptions = {
+  readonly receivers: readonly number[];
+  /** MB of 10^6 bytes. */
+  readonly size: number;
+  readonly rate: number;
+  readonly loss: number;
+  readonly timeout: number;
+};
+export type ScaleRow = {
+  readonly receivers: number;
+  /** Multicast frames that all receivers sent from the first symbol to the last receiver's completion. */
+  readonly feedbackFrames: number;
+  readonly result: TransferResult;
+};
+
+async function framesSentBy({ receivers }: BenchLan): Promise<number> {
+  const statuses = await Promise.all(receivers.map(askAgent));
+  return statuses.reduce((sum, status) => sum + (status?.lan.framesSent ?? 0), 0);
+}
+
+async function runNumber(receivers: number, options: ScaleOptions, ending: Ending): Promise<ScaleRow> {
+  const { size, rate, loss, timeout } = options;
+  const lan = await openLan({ receivers, size }, ending);
+  await lan.lose(loss);
+  try {
+    const prepared = await prepareFlockcast(lan, { rate, signal: ending.interrupted });
+    const before = await framesSentBy(lan);
+    let after = before;
+    const settle = async () => {
+      after = await framesSentBy(lan);
+      await prepared.settle();
+    };
+    const transfer = { limitMs: timeout * 1_000, signal: ending.interrupted };
+    const result = await measureTransfer({ ...prepared, settle }, lan.witness, transfer);
+    await showFailure(prepared, result);
+    return { receivers, feedbackFrames: after - before, result };
+  } finally {
+    await endFlockcast(lan);
+  }
+}
+
+export async function runScale(options: ScaleOptions, ending: Ending): Promise<ScaleRow[]> {
+  const rows: ScaleRow[] = [];
+  for (const receivers of options.receivers) {
+    const row = await runNumber(receivers, options, ending);
+    console.error(`${receivers} receivers: ${secondsText(row.result.lastMs)}`);
+    rows.push(row);
+  }
+  return rows;
+}
+
+export function scaleText(rows: readonly ScaleRow[], options: ScaleOptions): string {
+  const head = [
+    "receivers",
+    "last",
+    "LAN ÷ package",
+    "sender CPU s/GB",
+    "receiver CPU s/GB",
+    "feedback frames/s",
+    "verified",
+  ];
+  const lines = rows.map(({ receivers, feedbackFrames, result }) => {
+    const figures = figuresOf(result, options.size, options.rate);
+    return [
+      String(receivers),
+      secondsText(result.lastMs),
+      fixed(figures.lanToPackage, 3),
+      fixed(figures.senderCpuPerGb),
+      fixed(figures.receiverCpuPerGb),
+      fixed(ratioOf(feedbackFrames * 1_000, result.lastMs), 1),
+      `${result.verified}/${receivers}`,
+    ];
+  });
+  return `\n${options.size} MB at ${options.rate} Mbit/s, ${options.loss} % loss at each receiver\n${alignTable([head, ...lines], 0)}`;
+}

@@ -1,0 +1,173 @@
+/**
+ * One transfer from one host to all others of a LAN, measured from outside: the same for this project and for others.
+ *
+ * A contender says how its programs are started, when the first data went out and when a receiver had all. Times are
+ * of this machine's one clock. CPU is user and system time from just before the transfer until its programs ended or
+ * have nothing left to do; bytes are the kernel's counters of the hosts' own ports.
+ */
+import { readFile } from "node:fs/promises";
+import { readUsage } from "../lab/usage.ts";
+import type { WorldDevice } from "../lab/world.ts";
+import { logTail, type RunningProgram } from "../process.ts";
+import { lastOf, meanOf, medianOf } from "./figures.ts";
+
+export type Host = { readonly device: WorldDevice; readonly program: () => RunningProgram | null };
+/** A contender that is ready to begin. */
+export type Prepared = {
+  readonly sender: Host;
+  readonly receivers: readonly Host[];
+  /** Answers when the first data went out, in milliseconds since 1970. */
+  readonly begin: () => Promise<number>;
+  /** When this receiver had the whole package; null: not yet. */
+  readonly completeAtMs: (receiver: Host) => Promise<number | null>;
+  /** Null when the receiver's file is the original's. */
+  readonly difference: (receiver: Host) => Promise<string | null>;
+  /** After the last receiver: until the sender has nothing left to do. */
+  readonly settle: () => Promise<void>;
+};
+export type ReceiverResult = {
+  readonly name: string;
+  readonly completeAfterMs: number | null;
+  readonly wrong: string | null;
+};
+export type TransferResult = {
+  readonly receivers: readonly ReceiverResult[];
+  /** Null when a receiver that was waited for has not all. */
+  readonly lastMs: number | null;
+  readonly medianMs: number | null;
+  readonly verified: number;
+  readonly sentBytes: number;
+  readonly senderCpuSeconds: number;
+  readonly receiverCpuSeconds: number;
+  readonly senderPeakBytes: number;
+  readonly receiverPeakBytes: number;
+};
+
+const pollMs = 20;
+const samplePeakEvery = 10;
+
+/** Of `eth0` as the process sees it: link bytes with their Ethernet headers. */
+export async function sentBytesOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/net/dev`, "utf8").catch(() => "");
+  const fields = /^\s*eth0:\s*(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
+  return Number(fields[8] ?? 0);
+}
+
+/** Processor time and memory of hosts' programs. */
+class Meter {
+  readonly #atBegin = new Map<Host, number>();
+  readonly #peaks = new Map<Host, number>();
+
+  async #cpuSeconds(host: Host): Promise<number> {
+    const program = host.program();
+    if (!program) return 0;
+    const usage = await readUsage(program.pid);
+    if (!usage || usage.peakBytes === 0) return program.cpuSecondsAtEnd() ?? usage?.cpuSeconds ?? 0;
+    this.#peaks.set(host, Math.max(this.#peaks.get(host) ?? 0, usage.peakBytes));
+    return usage.cpuSeconds;
+  }
+
+  async begin(hosts: readonly Host[]): Promise<void> {
+    for (const host of hosts) this.#atBegin.set(host, await this.#cpuSeconds(host));
+  }
+
+  async sample(hosts: readonly Host[]): Promise<void> {
+    for (const host of hosts) await this.#cpuSeconds(host);
+  }
+
+  async spent(host: Host): Promise<number> {
+    return (await this.#cpuSeconds(host)) - (this.#atBegin.get(host) ?? 0);
+  }
+
+  peakBytes = (host: Host): number => this.#peaks.get(host) ?? 0;
+}
+
+export type TransferOptions = {
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+  readonly onBegun?: (beganAtMs: number) => void;
+  /** Receivers without which the transfer is over, from that many milliseconds on; default: never. */
+  readonly leaveBehind?: (receiver: Host) => number;
+};
+
+/** A process that lives as long as the LAN does, in each host's namespace: whose counters outlive the programs. */
+export type Witness = (device: WorldDevice) => number;
+
+async function sumSent(hosts: readonly Host[], witness: Witness): Promise<number> {
+  const sent = await Promise.all(hosts.map(({ device }) => sentBytesOf(witness(device))));
+  return sent.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Until every receiver has all, or the time is over. */
+async function follow(
+  prepared: Prepared,
+  beganAtMs: number,
+  options: TransferOptions,
+  sample: () => Promise<void>,
+): Promise<Map<Host, number>> {
+  const completeAtMs = new Map<Host, number>();
+  for (let round = 0; !options.signal.aborted; round++) {
+    const elapsedMs = Date.now() - beganAtMs;
+    let waiting = 0;
+    for (const receiver of prepared.receivers) {
+      if (completeAtMs.has(receiver)) continue;
+      const atMs = await prepared.completeAtMs(receiver);
+      if (atMs !== null) completeAtMs.set(receiver, atMs);
+      else if (elapsedMs < (options.leaveBehind?.(receiver) ?? Number.POSITIVE_INFINITY)) waiting++;
+    }
+    if (waiting === 0 || elapsedMs > options.limitMs) break;
+    if (round % samplePeakEvery === 0) await sample();
+    await Bun.sleep(pollMs);
+  }
+  return completeAtMs;
+}
+
+export async function measureTransfer(
+  prepared: Prepared,
+  witness: Witness,
+  options: TransferOptions,
+): Promise<TransferResult> {
+  const hosts = [prepared.sender, ...prepared.receivers];
+  const meter = new Meter();
+  await meter.begin(hosts);
+  const sentBefore = await sumSent(hosts, witness);
+  const beganAtMs = await prepared.begin();
+  options.onBegun?.(beganAtMs);
+  const completeAtMs = await follow(prepared, beganAtMs, options, () => meter.sample(hosts));
+  await prepared.settle();
+  const senderCpuSeconds = await meter.spent(prepared.sender);
+  const spent: number[] = [];
+  for (const receiver of prepared.receivers) spent.push(await meter.spent(receiver));
+  const sentBytes = (await sumSent(hosts, witness)) - sentBefore;
+  const receivers: ReceiverResult[] = [];
+  for (const receiver of prepared.receivers) {
+    const atMs = completeAtMs.get(receiver);
+    receivers.push({
+      name: receiver.device.place.name,
+      completeAfterMs: atMs === undefined ? null : atMs - beganAtMs,
+      wrong: await prepared.difference(receiver),
+    });
+  }
+  const times = receivers.map(({ completeAfterMs }) => completeAfterMs);
+  return {
+    receivers,
+    lastMs: lastOf(times),
+    medianMs: medianOf(times.filter((time) => time !== null)),
+    verified: receivers.filter(({ wrong }) => wrong === null).length,
+    sentBytes,
+    senderCpuSeconds,
+    receiverCpuSeconds: meanOf(spent) ?? 0,
+    senderPeakBytes: meter.peakBytes(prepared.sender),
+    receiverPeakBytes: Math.max(0, ...prepared.receivers.map(meter.peakBytes)),
+  };
+}
+
+/** What the programs said, when a receiver has no right copy: its own log's end and the sender's. */
+export async function showFailure(prepared: Prepared, { receivers }: TransferResult): Promise<void> {
+  const failed = receivers.find(({ wrong }) => wrong !== null);
+  if (!failed) return;
+  const host = prepared.receivers.find(({ device }) => device.place.name === failed.name);
+  console.error(`${failed.name} has no right copy: ${failed.wrong}`);
+  for (const program of [host?.program(), prepared.sender.program()])
+    if (program) console.error(`The end of the log of ${program.name}:\n${await logTail(program)}`);
+}

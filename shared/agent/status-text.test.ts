@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import type { AgentStatus } from "./status-server.ts";
+import { runningLines } from "./status-text.ts";
+
+const status: AgentStatus = {
+  version: "0.1.0",
+  pid: 812,
+  deviceId: "81011891b92c064b",
+  hostname: "pc-17",
+  source: "https://source.example:7443",
+  connected: true,
+  subnetId: "2af47f2de4a483f9",
+  interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
+  interfaceWhy: "",
+  group: "239.255.70.67:7067",
+  multicastProblem: "",
+  receiveBufferBytes: 4_194_304,
+  lan: { framesHeard: 71_764, framesSent: 5, kernelDrops: 0, dropped: { own: 3 } },
+  exchange: { port: 40_000, chunksSent: 0, bytesSent: 0 },
+  tasks: [],
+};
+const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
+  package: "editor 4.2",
+  taskId: 1,
+  state: "complete",
+  role: "none",
+  term: 1,
+  bytesTotal: 104_000_000,
+  bytesVerified: 104_000_000,
+  from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  reason: "",
+  command: null,
+  ...changes,
+});
+
+describe("status", () => {
+  test("names the interface and its medium, and says why it is not the best one, or none", () => {
+    const on = (changes: Partial<AgentStatus>): string[] =>
+      runningLines({ ...status, ...changes }).slice(2, 4);
+    const subnet = "subnet 2af47f2de4a483f9";
+    const group = "group 239.255.70.67:7067";
+    expect(on({})[0]).toBe(`${subnet} on 10.0.0.17 (wired eth0), ${group}`);
+    const radio = { name: "wlan0", address: "10.2.0.9", medium: "wireless" };
+    expect(on({ interface: radio, interfaceWhy: "wired eth0 has no link" })[0]).toBe(
+      `${subnet} on 10.2.0.9 (wireless wlan0), ${group}; wired eth0 has no link`,
+    );
+    expect(on({ interface: null, interfaceWhy: "nothing is shared over vpn tun0" })).toEqual([
+      "no subnet, works without multicast: nothing is shared over vpn tun0",
+      "no tasks",
+    ]);
+  });
+
+  test.each([
+    [0, "receive buffer 4 MiB, nothing lost in it"],
+    [17, "receive buffer 4 MiB, 17 lost because it was full"],
+    [null, "receive buffer 4 MiB, this system does not tell what it lost"],
+  ])("tells what the kernel dropped: %p", (kernelDrops, text) => {
+    const lines = runningLines({ ...status, lan: { ...status.lan, kernelDrops } });
+    expect(lines[3]).toBe(`multicast: 71764 frames heard, 5 sent, ${text}`);
+  });
+
+  test("says of a complete task how its bytes came, and of a paused one until when", () => {
+    const complete = task({ reason: "complete: 61 % multicast, 39 % from peers (joined late)" });
+    const paused = task({
+      state: "downloading",
+      role: "representative",
+      bytesVerified: 52_000_000,
+      reason:
+        "representative of term 1: multicast 50 % to 3 peers; download paused by the setting until 18:00",
+    });
+    const lines = runningLines({ ...status, tasks: [complete, paused] });
+    expect(lines.slice(-2)).toEqual([
+      "task 1 (editor 4.2): complete, 100 % of 104 MB; 61 % multicast, 39 % from peers (joined late)",
+      "task 1 (editor 4.2): downloading, representative, 50 % of 104 MB; representative of term 1: multicast 50 % to 3 peers; download paused by the setting until 18:00",
+    ]);
+  });
+});

@@ -1,0 +1,223 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { applySettingWords, defaultSettingValues, settingLines, settingValuesSchema } from "./setting.ts";
+import * as v from "valibot";
+import {
+  deviceClock,
+  formatWanSchedule,
+  parseWanSchedule,
+  wanPauseReason,
+  wanRateAt,
+  wanResumesAtMs,
+  type WallClock,
+  type WallTime,
+} from "./wan-schedule.ts";
+
+const limits = (schedule: string, wanRateBps: number | null = null) => ({
+  wanRateBps,
+  wanSchedule: parseWanSchedule(schedule),
+});
+const at = (text: string): WallTime => {
+  const [day, hour, minute] = text.split(/[ :]/);
+  return { day: day as WallTime["day"], minute: Number(hour) * 60 + Number(minute) };
+};
+
+const utc = (text: string): number => Date.parse(`${text}Z`);
+const set = (word: string) => applySettingWords(defaultSettingValues, [word]);
+
+const dayOf = { Sun: "sun", Mon: "mon", Tue: "tue", Wed: "wed", Thu: "thu", Fri: "fri", Sat: "sat" } as const;
+/** A wall clock somewhere else than here. */
+function clockIn(timeZone: string): WallClock {
+  const format = new Intl.DateTimeFormat("en-GB", {
+    timeZone,
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  return (utcMs) => {
+    const part = Object.fromEntries(format.formatToParts(utcMs).map(({ type, value }) => [type, value]));
+    return {
+      day: dayOf[part["weekday"] as "Sun"],
+      minute: Number(part["hour"]) * 60 + Number(part["minute"]),
+    };
+  };
+}
+const berlin = clockIn("Europe/Berlin");
+
+describe("the rate that counts", () => {
+  const office = "mon-fri 08:00-18:00 2mbit; sat,sun pause; 22:00-06:00 none; fri 18:00-02:00 5mbit";
+  test.each([
+    ["mon 07:59", 1e6],
+    ["mon 08:00", 2e6],
+    ["mon 17:59", 2e6],
+    ["mon 18:00", 1e6],
+    ["mon 22:00", null],
+    ["tue 00:00", null],
+    ["tue 05:59", null],
+    ["tue 06:00", 1e6],
+    // The first window that matches counts, also over one that began the day before.
+    ["sat 05:00", 0],
+    ["sun 23:59", 0],
+    ["mon 00:00", null],
+    ["fri 18:00", 5e6],
+    ["fri 22:00", null],
+  ])("at %s it is %p", (time, rate) => {
+    expect(wanRateAt(limits(office, 1e6), at(time))).toBe(rate);
+  });
+
+  test.each([
+    ["fri 21:59", 1e6],
+    ["fri 22:00", 0],
+    ["sat 05:59", 0],
+    ["sat 06:00", 1e6],
+    ["sat 23:00", 1e6],
+    ["fri 03:00", 1e6],
+  ])("a window over midnight belongs to the day it begins on: %s is %p", (time, rate) => {
+    expect(wanRateAt(limits("fri 22:00-06:00 pause", 1e6), at(time))).toBe(rate);
+  });
+
+  test("without a schedule, or outside of it, wanRate counts", () => {
+    expect(wanRateAt(limits("none", 5e6), at("mon 12:00"))).toBe(5e6);
+    expect(wanRateAt(limits("08:00-24:00 none", 0), at("mon 07:00"))).toBe(0);
+    expect(wanRateAt(limits("08:00-24:00 none", 0), at("mon 23:59"))).toBeNull();
+  });
+});
+
+describe("a pause says when it ends", () => {
+  test.each([
+    ["08:00-18:00 pause", "2026-03-02T07:00", "paused by the setting until 18:00"],
+    ["08:00-18:00 pause", "2026-03-02T06:59", ""],
+    ["22:00-06:00 pause", "2026-03-02T22:30", "paused by the setting until 06:00"],
+    ["22:00-24:00 pause; 00:00-07:30 pause", "2026-03-02T22:30", "paused by the setting until 07:30"],
+    ["sat,sun pause; mon 00:00-08:00 pause", "2026-03-06T23:30", "paused by the setting until mon 08:00"],
+    ["mon-sun pause", "2026-03-02T12:00", "paused by the setting until it is changed"],
+    // Clocks go from 02:00 to 03:00: the window ends at once, or later, but always by the wall clock.
+    ["01:30-02:30 pause", "2026-03-29T00:45", "paused by the setting until 03:00"],
+    ["01:30-03:30 pause", "2026-03-29T00:45", "paused by the setting until 03:30"],
+    // And back from 03:00 to 02:00: 02:30 comes twice, the window ends at the first one and holds the second hour.
+    ["01:30-02:30 pause", "2026-10-25T00:15", "paused by the setting until 02:30"],
+  ])("%s at %s UTC in Berlin: %s", (schedule, time, reason) => {
+    expect(wanPauseReason(limits(schedule), utc(time), berlin)).toBe(reason);
+  });
+
+  test("an hour that is skipped or comes twice moves the moment, not the wall clock", () => {
+    const night = limits("22:00-06:00 pause");
+    expect(wanResumesAtMs(night, utc("2026-03-28T21:00"), berlin)).toBe(utc("2026-03-29T04:00"));
+    expect(wanResumesAtMs(night, utc("2026-10-24T20:00"), berlin)).toBe(utc("2026-10-25T05:00"));
+  });
+
+  test("a pause by wanRate ends where the schedule says otherwise", () => {
+    expect(wanPauseReason(limits("18:00-08:00 none", 0), utc("2026-03-02T12:00"), berlin)).toContain("18:00");
+    expect(wanPauseReason(limits("none", 0), utc("2026-03-02T12:00"), berlin)).toContain(
+      "until it is changed",
+    );
+  });
+});
+
+describe("the device's own clock", () => {
+  const zone = process.env["TZ"];
+  afterEach(() => {
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+  });
+
+  test("shows the time of its zone, on both sides of a change", () => {
+    process.env["TZ"] = "America/New_York";
+    const clock = clockIn("America/New_York");
+    for (const text of ["2026-03-08T06:59", "2026-03-08T07:00", "2026-11-01T05:59", "2026-11-01T06:00"]) {
+      const utcMs = Date.parse(`${text}Z`);
+      expect(deviceClock(utcMs)).toEqual(clock(utcMs));
+    }
+  });
+});
+
+describe("properties", () => {
+  const window = fc
+    .record({
+      days: fc.subarray(["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const, { minLength: 1 }),
+      fromMinute: fc.integer({ min: 0, max: 1_439 }),
+      toMinute: fc.integer({ min: 0, max: 1_440 }),
+      rateBps: fc.constantFrom(null, 0, 8_000, 2e6, 1.5e9),
+    })
+    .filter(({ fromMinute, toMinute }) => fromMinute !== toMinute);
+  const schedule = fc.array(window, { maxLength: 6 });
+  const clock = fc
+    .constantFrom("Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC")
+    .map(clockIn);
+  const utcMs = fc.integer({ min: Date.UTC(2026, 0, 1), max: Date.UTC(2027, 0, 1) });
+
+  test("a schedule is read as it was written", () => {
+    fc.assert(
+      fc.property(schedule, (wanSchedule) => {
+        expect(parseWanSchedule(formatWanSchedule(wanSchedule))).toEqual(wanSchedule);
+      }),
+    );
+  });
+
+  test("a pause lasts to the very minute that is told, and no minute of it is not paused", () => {
+    fc.assert(
+      fc.property(schedule, clock, utcMs, (wanSchedule, wall, nowMs) => {
+        const held = { wanRateBps: 0, wanSchedule };
+        if (wanRateAt(held, wall(nowMs)) !== 0) return expect(wanResumesAtMs(held, nowMs, wall)).toBe(nowMs);
+        const endMs = wanResumesAtMs(held, nowMs, wall);
+        const lastMs = (endMs ?? nowMs + 7 * 86_400_000) - 60_000;
+        // Every 7th minute, and the last before the end.
+        const minutes = [Math.max(nowMs, lastMs)];
+        for (let ms = nowMs; ms < lastMs; ms += 7 * 60_000) minutes.push(ms);
+        expect(minutes.filter((ms) => wanRateAt(held, wall(ms)) !== 0)).toEqual([]);
+        if (endMs !== null) expect(wanRateAt(held, wall(endMs))).not.toBe(0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe("the setting", () => {
+  test("is shown as it is written", () => {
+    const text = "mon-fri 08:00-18:00 2mbit; sat,sun pause; mon,wed-fri 22:00-06:30 none; mon-sun 1gbit";
+    const line = settingLines(set(`wanSchedule=${text}`)).find(({ key }) => key === "wanSchedule");
+    expect(line?.value).toBe(text);
+    expect(set("wanSchedule=none").wanSchedule).toEqual([]);
+    expect(set("wanRate=pause").wanRateBps).toBe(0);
+    expect(set("wanRate=0").wanRateBps).toBe(0);
+    expect(settingLines(set("wanRate=0")).find(({ key }) => key === "wanRate")?.value).toBe("pause");
+    expect(set("wanSchedule=FRI-MON 8:00-9:00 0;").wanSchedule).toEqual([
+      { days: ["mon", "fri", "sat", "sun"], fromMinute: 480, toMinute: 540, rateBps: 0 },
+    ]);
+  });
+
+  test.each([
+    ["mon-fri 08:00-18:00", '"08:00-18:00" is not a rate'],
+    ["2mbit", "days or hours are missing"],
+    ["mo-fr 08:00-18:00 2mbit", '"mo-fr" is no day'],
+    ["08-18 2mbit", '"08-18" are no hours'],
+    ["08:00-25:00 2mbit", '"08:00-25:00" are no hours'],
+    ["24:00-08:00 2mbit", '"24:00-08:00" are no hours'],
+    ["08:00-08:00 pause", "ends when it begins"],
+    ["mon 08:00-09:00 at 2mbit", '"at" is too much'],
+    ["mon 08:00-09:00 fast", '"fast" is not a rate'],
+    ["mon 08:00-09:00 1bit", "it must be at least 8kbit"],
+    ["mon pause; tue 1", '"tue 1" is not a window'],
+  ])("%p is refused: %s", (text, why) => {
+    expect(() => set(`wanSchedule=${text}`)).toThrow(why);
+    expect(() => set(`wanSchedule=${text}`)).toThrow(text.split("; ").at(-1)!);
+  });
+
+  test("has bounds on the wire too, and may be missing there", () => {
+    const { wanSchedule: _, ...older } = defaultSettingValues;
+    expect(v.parse(settingValuesSchema, older).wanSchedule).toEqual([]);
+    const window = { days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: 0 };
+    for (const wrong of [
+      { days: [] },
+      { days: ["mon", "mon"] },
+      { toMinute: 0 },
+      { rateBps: 7 },
+      { fromMinute: 1.5 },
+    ]) {
+      const values = { ...defaultSettingValues, wanSchedule: [{ ...window, ...wrong }] };
+      expect(v.safeParse(settingValuesSchema, values).success).toBe(false);
+    }
+    expect(() => set("wanRate=1bit")).toThrow("it must be at least 8kbit, or pause");
+  });
+});

@@ -1,0 +1,237 @@
+/**
+ * The WAN rate by hours of the day: `mon-fri 08:00-18:00 2mbit; 18:00-08:00 none; sat,sun pause`.
+ *
+ * Windows are separated by `;`. Each has days (none: every day), hours (none: the whole day) and a rate, `none` (no
+ * limit) or `pause` (no download). The first window that matches counts; where none does, `wanRate` does. A window whose end is
+ * not after its beginning crosses midnight and belongs to the day on which it begins. The clock is the device's own,
+ * handed in as a function from UTC to what its wall clock shows, so that a day of 23 or 25 hours needs no care here.
+ */
+import * as v from "valibot";
+import { formatRate, parseRateBps } from "./quantity.ts";
+
+export const wanRateMinBps = 8_000;
+export const wanWindowsMax = 32;
+
+/** Bit/s of payload. Null: no limit; 0: no download. */
+export const wanRateSchema = v.nullable(
+  v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.maxValue(1e12),
+    v.check(
+      (bps) => bps === 0 || bps >= wanRateMinBps,
+      `it must be at least ${formatRate(wanRateMinBps)}, or pause`,
+    ),
+  ),
+);
+
+const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
+const dayMinutes = 1_440;
+
+const minute = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
+const windowSchema = v.strictObject({
+  days: v.pipe(
+    v.array(v.picklist(dayNames)),
+    v.minLength(1),
+    v.check((days) => new Set(days).size === days.length, "a day is named twice"),
+  ),
+  /** Minutes after midnight on the device's clock. */
+  fromMinute: minute(dayMinutes - 1),
+  /** Before `fromMinute`: the window ends on the next day. */
+  toMinute: minute(dayMinutes),
+  rateBps: wanRateSchema,
+});
+export const wanScheduleSchema = v.pipe(
+  v.array(
+    v.pipe(
+      windowSchema,
+      v.check(({ fromMinute, toMinute }) => fromMinute !== toMinute, "a window ends when it begins"),
+    ),
+  ),
+  v.maxLength(wanWindowsMax, `at most ${wanWindowsMax} windows`),
+);
+export type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
+export type WanWindow = WanSchedule[number];
+type Day = WanWindow["days"][number];
+
+/** What the wall clock of a device shows. */
+export type WallTime = { readonly day: Day; readonly minute: number };
+export type WallClock = (utcMs: number) => WallTime;
+
+/** The clock of this device, in its time zone. */
+export const deviceClock: WallClock = (utcMs) => {
+  const at = new Date(utcMs);
+  return { day: dayNames[at.getDay()]!, minute: at.getHours() * 60 + at.getMinutes() };
+};
+
+// ---- what counts now -------------------------------------------------------------------------------------------
+
+export type WanLimits = { readonly wanRateBps: number | null; readonly wanSchedule: WanSchedule };
+
+/** Bit/s at this time; null: no limit, 0: no download. */
+export function wanRateAt({ wanRateBps, wanSchedule }: WanLimits, time: WallTime): number | null {
+  const window = wanSchedule.find((one) => isWithin(one, time));
+  return window ? window.rateBps : wanRateBps;
+}
+
+function isWithin({ days, fromMinute, toMinute }: WanWindow, { day, minute: now }: WallTime): boolean {
+  if (fromMinute < toMinute) return days.includes(day) && now >= fromMinute && now < toMinute;
+  return (days.includes(day) && now >= fromMinute) || (days.includes(dayBefore(day)) && now < toMinute);
+}
+
+const dayBefore = (day: Day): Day => dayNames[(dayNames.indexOf(day) + 6) % 7]!;
+
+const minuteMs = 60_000;
+/** Clocks are put forward and back at whole quarters of an hour of UTC. */
+const quarterMs = 15 * minuteMs;
+/** A week and the hour by which a day may be longer. */
+const lookAheadMs = (7 * 24 + 2) * 60 * minuteMs;
+
+/** When a pause of `nowMs` ends; null when nothing but another setting ends it. */
+export function wanResumesAtMs(limits: WanLimits, nowMs: number, clock: WallClock): number | null {
+  const edges = limits.wanSchedule.flatMap(({ fromMinute, toMinute }) => [fromMinute, toMinute % dayMinutes]);
+  if (edges.length === 0) return null;
+  edges.push(0);
+  for (let atMs = nowMs; atMs <= nowMs + lookAheadMs;) {
+    if (wanRateAt(limits, clock(atMs)) !== 0) return atMs;
+    const now = clock(atMs).minute;
+    const toEdge = Math.min(...edges.map((edge) => (edge - now + dayMinutes - 1) % dayMinutes)) + 1;
+    const startOfMinuteMs = atMs - (atMs % minuteMs);
+    const nextQuarterMs = atMs - (atMs % quarterMs) + quarterMs;
+    atMs = Math.min(startOfMinuteMs + toEdge * minuteMs, nextQuarterMs);
+  }
+  return null;
+}
+
+/** "paused by the setting until 18:00", or with the day when it is not within the next 24 hours; "" when it goes on. */
+export function wanPauseReason(limits: WanLimits, nowMs: number, clock: WallClock): string {
+  if (wanRateAt(limits, clock(nowMs)) !== 0) return "";
+  const resumesAtMs = wanResumesAtMs(limits, nowMs, clock);
+  if (resumesAtMs === null) return "paused by the setting until it is changed";
+  const { day, minute: at } = clock(resumesAtMs);
+  const dayText = resumesAtMs - nowMs >= 24 * 60 * minuteMs ? `${day} ` : "";
+  return `paused by the setting until ${dayText}${formatMinute(at)}`;
+}
+
+// ---- how a person writes it ------------------------------------------------------------------------------------
+
+/** @throws Error that quotes the rate. */
+export function parseWanRate(text: string): number | null {
+  if (text === "none") return null;
+  if (text === "pause") return 0;
+  return parseRateBps(text);
+}
+
+export const formatWanRate = (bps: number | null): string =>
+  bps === null ? "none" : bps === 0 ? "pause" : formatRate(bps);
+
+/**
+ * `none` or nothing: no schedule.
+ * @throws Error that quotes the window and what is wrong in it.
+ */
+export function parseWanSchedule(text: string): WanSchedule {
+  if (text.trim() === "" || text.trim() === "none") return [];
+  return text
+    .split(";")
+    .filter((part) => part.trim() !== "")
+    .map((part) => parseWindow(part.trim()));
+}
+
+function parseWindow(text: string): WanWindow {
+  const fail = (why: string): never => {
+    throw new Error(
+      `"${text}" is not a window: ${why}; write for example mon-fri 08:00-18:00 2mbit, or sat,sun pause`,
+    );
+  };
+  const words = text.toLowerCase().split(/\s+/);
+  const rateText = words.pop()!;
+  const daysText = /^[a-z]/.test(words[0] ?? "") ? words.shift() : undefined;
+  const days = daysText === undefined ? [...weekOrder] : parseDays(daysText, fail);
+  const hoursText = words.shift();
+  if (words.length > 0) return fail(`"${words.join(" ")}" is too much`);
+  if (daysText === undefined && hoursText === undefined) {
+    return fail("days or hours are missing (wanRate is the rate of all other times)");
+  }
+  const hours =
+    hoursText === undefined ? { fromMinute: 0, toMinute: dayMinutes } : parseHours(hoursText, fail);
+  const rate = v.safeParse(
+    wanRateSchema,
+    orFail(() => parseWanRate(rateText), fail),
+  );
+  if (!rate.success) return fail(`"${rateText}" is no rate for it, ${rate.issues[0].message}`);
+  return { days, ...hours, rateBps: rate.output };
+}
+
+type Fail = (why: string) => never;
+
+function orFail<T>(read: () => T, fail: Fail): T {
+  try {
+    return read();
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parseDays(text: string, fail: Fail): Day[] {
+  const chosen = new Set<Day>();
+  for (const part of text.split(",")) {
+    const [first, last = first, ...more] = part.split("-").map((name) => dayNames.indexOf(name as Day));
+    if (first === undefined || first < 0 || last === undefined || last < 0 || more.length > 0) {
+      return fail(`"${part}" is no day: write mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`);
+    }
+    const count = ((last - first + 7) % 7) + 1;
+    for (let i = 0; i < count; i++) chosen.add(dayNames[(first + i) % 7]!);
+  }
+  return weekOrder.filter((day) => chosen.has(day));
+}
+
+function parseHours(text: string, fail: Fail): { fromMinute: number; toMinute: number } {
+  const match = /^(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})$/.exec(text);
+  const [fromHour, from, toHour, to] = (match ?? []).slice(1).map(Number);
+  const isClock =
+    match && from! < 60 && to! < 60 && fromHour! < 24 && (toHour! < 24 || (toHour === 24 && to === 0));
+  if (!isClock) return fail(`"${text}" are no hours: write HH:MM-HH:MM from 00:00 to 24:00`);
+  const [fromMinute, toMinute] = [fromHour! * 60 + from!, toHour! * 60 + to!];
+  if (fromMinute === toMinute)
+    return fail(`"${text}" ends when it begins: leave the hours out for the whole day`);
+  return { fromMinute, toMinute };
+}
+
+/** How people count a week. */
+const weekOrder: readonly Day[] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/** Reads back as the same schedule. */
+export function formatWanSchedule(schedule: WanSchedule): string {
+  if (schedule.length === 0) return "none";
+  return schedule
+    .map(({ days, fromMinute, toMinute, rateBps }) => {
+      const isWholeDay = fromMinute === 0 && toMinute === dayMinutes;
+      const daysText = formatDays(days);
+      const words = [
+        daysText === "" && isWholeDay ? "mon-sun" : daysText,
+        isWholeDay ? "" : `${formatMinute(fromMinute)}-${formatMinute(toMinute)}`,
+        formatWanRate(rateBps),
+      ];
+      return words.filter((word) => word !== "").join(" ");
+    })
+    .join("; ");
+}
+
+function formatDays(days: readonly Day[]): string {
+  if (days.length === 7) return "";
+  const parts: string[] = [];
+  for (let i = 0; i < 7; i++) {
+    if (!days.includes(weekOrder[i]!)) continue;
+    let end = i;
+    while (end < 6 && days.includes(weekOrder[end + 1]!)) end++;
+    // Two days in a row read better one by one.
+    if (end > i + 1) parts.push(`${weekOrder[i]}-${weekOrder[end]}`);
+    else parts.push(...weekOrder.slice(i, end + 1));
+    i = end;
+  }
+  return parts.join(",");
+}
+
+const formatMinute = (at: number): string =>
+  `${String(Math.floor(at / 60)).padStart(2, "0")}:${String(at % 60).padStart(2, "0")}`;
