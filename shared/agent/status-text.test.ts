@@ -36,10 +36,11 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   ...changes,
 });
 
+/** The lines on place and multicast. */
+const on = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes }).slice(2, 4);
+
 describe("status", () => {
   test("names the interface and its medium, and says why it is not the best one, or none", () => {
-    const on = (changes: Partial<AgentStatus>): string[] =>
-      runningLines({ ...status, ...changes }).slice(2, 4);
     const subnet = "subnet 2af47f2de4a483f9";
     const group = "group 239.255.70.67:7067";
     expect(on({})[0]).toBe(`${subnet} on 10.0.0.17 (wired eth0), ${group}`);
