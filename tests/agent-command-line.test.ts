@@ -68,6 +68,11 @@ test("a wrong call ends with status 2 and says what would be right", async () =>
   await expectComplaint(2, /group|multicast/, ...runWith({ group: "10.0.0.1:7067" }));
   await expectComplaint(2, /group|port/, ...runWith({ group: "239.1.2.3" }));
   await expectComplaint(2, /multicast group/, ...runWith({ group: "239.1.2.3:99999" }));
+  await expectComplaint(
+    1,
+    /No interface of this device is "eth77" .*lo0? \(127\.0\.0\.1\)/,
+    ...runWith({ interface: "eth77" }),
+  );
   await expectComplaint(2, /"1KiB" is no receive buffer/, ...runWith({ "receive-buffer": "1KiB" }));
   await expectComplaint(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);

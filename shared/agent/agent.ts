@@ -11,7 +11,7 @@ import type { AgentTask, CheckInResponse, DeviceTaskState } from "../control/sch
 import { defaultSettingValues, type SettingValues } from "../control/setting.ts";
 import type { Logger } from "../log.ts";
 import { Exchange } from "../net/exchange.ts";
-import { formatGroup, type Group, LanBusError } from "../net/lan-bus.ts";
+import { formatGroup, type Group } from "../net/lan-bus.ts";
 import { version } from "../version.ts";
 import type { AgentContext } from "./context.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -19,6 +19,7 @@ import { Holdings } from "./holding.ts";
 import { readInventory } from "./inventory.ts";
 import { Lan } from "./lan.ts";
 import { AgentMetrics } from "./metrics.ts";
+import { Network } from "./network.ts";
 import type { RepresentativeFactory } from "./duty.ts";
 import { gaugesOf } from "./gauges.ts";
 import { createRanker } from "./ranker.ts";
@@ -26,14 +27,15 @@ import { Reporter } from "./reporter.ts";
 import { StatusServer, type AgentStatus } from "./status-server.ts";
 import { TaskRunner } from "./task-runner.ts";
 import { parseTaskRow } from "./task-state.ts";
-import { stateOf } from "./description.ts";
+import { stateOf, takesPart } from "./description.ts";
 
 export type AgentOptions = {
   dataFolder: string;
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
-  interfaceAddress: string;
+  /** `--interface`: an address or a name; null: the best there is. */
+  interfaceNamed: string | null;
   group: Group;
   /** The group was given by hand: part of the subnet's identity. */
   groupIsNamed: boolean;
@@ -56,15 +58,15 @@ export class Agent {
   readonly #runners = new Map<number, TaskRunner>();
   readonly #reporter: Reporter;
   readonly #checkIns: CheckIns;
+  readonly #network: Network;
   #identity: Identity;
   #values: SettingValues = defaultSettingValues;
-  #multicastProblem = "";
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, cache, identity, interfaceAddress } = options;
+    const { log, cache, identity, dataFolder, volunteer } = options;
     const onError = (error: unknown): void => log.error({ error: String(error) }, "network error");
     this.#client = createAgentClient({
       sourceUrl: identity.sourceUrl,
@@ -83,13 +85,13 @@ export class Agent {
       cache,
       client: this.#client,
       lan,
-      exchange: new Exchange({ interfaceAddress, device: identity.deviceId, onError }),
+      exchange: new Exchange({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
       metrics: new AgentMetrics(),
-      interfaceAddress,
+      interfaceAddress: "127.0.0.1",
       subnetId: null,
       publisherKeys: identity.publisherKeys.map((key) => Buffer.from(key, "base64")),
       createRepresentative: options.createRepresentative,
-      rank: createRanker({ interfaceAddress, dataFolder: options.dataFolder, volunteer: options.volunteer }),
+      rank: createRanker({ medium: () => this.#network.current?.medium ?? null, dataFolder, volunteer }),
       nowMs: () => performance.now(),
       random: Math.random,
     };
@@ -109,19 +111,30 @@ export class Agent {
       inventory: () => this.#inventory(),
       onAnswer: (answer) => this.#answered(answer),
     });
+    this.#network = this.#createNetwork();
     gaugesOf(this.#context, () => this.#runners.values());
   }
 
+  #createNetwork(): Network {
+    return new Network({
+      context: this.#context,
+      named: this.#options.interfaceNamed,
+      group: this.#options.group,
+      sourceUrl: this.#identity.sourceUrl,
+      log: this.#options.log,
+      moving: {
+        isBusy: () => [...this.#runners.values()].some(takesPart),
+        leave: (reason) => this.#leaveSubnet(reason),
+        onMoved: () => this.#checkIns.hurry(),
+      },
+    });
+  }
+
   async start(): Promise<void> {
-    const { log, interfaceAddress, group, dataFolder } = this.#options;
+    const { log, group, dataFolder } = this.#options;
     mkdirSync(join(dataFolder, "tasks"), { recursive: true });
-    try {
-      await this.#context.lan.open(interfaceAddress, group);
-    } catch (error) {
-      if (!(error instanceof LanBusError)) throw error;
-      this.#multicastProblem = error.message;
-      log.warn({ reason: error.message }, "works without multicast");
-    }
+    await this.#network.start();
+    const { current, why } = this.#network;
     this.#statusServer = new StatusServer({
       dataFolder,
       status: () => this.status(),
@@ -131,7 +144,9 @@ export class Agent {
       {
         deviceId: this.#identity.deviceId,
         source: this.#identity.sourceUrl,
-        interface: interfaceAddress,
+        interface: current && `${current.name} ${current.address}`,
+        medium: current?.medium,
+        why,
         group: formatGroup(group),
         receiveBufferBytes: this.#context.lan.bus?.receiveBufferBytes,
         status: `${this.#statusServer.url}/status`,
@@ -145,6 +160,7 @@ export class Agent {
 
   /** Ends within seconds: sessions resign, what is verified is written down, the source hears the last word. */
   async stop(): Promise<void> {
+    this.#network.close();
     this.#checkIns.stop();
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop("shutdown")));
     await Promise.race([this.#reporter.flush(), Bun.sleep(1_500)]);
@@ -158,6 +174,7 @@ export class Agent {
 
   status(): AgentStatus {
     const { lan, exchange } = this.#context;
+    const { current, why, multicastProblem } = this.#network;
     return {
       version,
       pid: process.pid,
@@ -166,13 +183,14 @@ export class Agent {
       source: this.#identity.sourceUrl,
       connected: this.#checkIns.isConnected,
       subnetId: this.#context.subnetId,
-      interfaceAddress: this.#options.interfaceAddress,
+      interface: current && { name: current.name, address: current.address, medium: current.medium },
+      interfaceWhy: why,
       group: formatGroup(this.#options.group),
-      multicastProblem: this.#multicastProblem,
+      multicastProblem,
       receiveBufferBytes: lan.bus?.receiveBufferBytes ?? 0,
       lan: {
-        framesHeard: lan.bus?.counters.framesHeard ?? 0,
-        framesSent: lan.bus?.counters.framesSent ?? 0,
+        framesHeard: lan.framesHeard,
+        framesSent: lan.framesSent,
         kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },
@@ -247,10 +265,20 @@ export class Agent {
   }
 
   async #inventory() {
-    const { interfaceAddress, group, groupIsNamed, groups, dataFolder, cache } = this.#options;
+    const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
+    const { interfaces, current } = this.#network;
     const cacheBytes = cache.list().reduce((sum, held) => sum + held.bytesVerified, 0);
     const groupName = groupIsNamed ? formatGroup(group) : "";
-    return readInventory({ interfaceAddress, group: groupName, groups, dataFolder, cacheBytes });
+    return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
+  }
+
+  #leaveSubnet(reason: string): () => void {
+    // The stream is opened anew: that it broke is no news.
+    this.#checkIns.isConnected = false;
+    const left = [...this.#runners.values()].filter((runner) => runner.leaveSubnet(reason));
+    return () => {
+      for (const runner of left) runner.start();
+    };
   }
 
   #answered(answer: CheckInResponse): void {

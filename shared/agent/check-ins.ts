@@ -50,6 +50,12 @@ export class CheckIns {
     );
   }
 
+  /** This device changed: tell the source at once. */
+  hurry(): void {
+    this.#failures = 0;
+    if (!this.#abort.signal.aborted) this.#ask();
+  }
+
   stop(): void {
     this.#abort.abort();
     if (this.#timer) clearTimeout(this.#timer);

@@ -18,8 +18,8 @@ export type AgentContext = {
   readonly lan: Lan;
   readonly exchange: Exchange;
   readonly metrics: AgentMetrics;
-  /** Address of the interface the device plays its roles on. */
-  readonly interfaceAddress: string;
+  /** Address of the interface the device plays its roles on; a loopback one while it works without the LAN. */
+  interfaceAddress: string;
   /** Identity of its subnet, as the source told; null until the first check-in. */
   subnetId: string | null;
   /** Ed25519 public keys of the publishers this device trusts. */

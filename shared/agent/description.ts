@@ -42,6 +42,12 @@ function sessionState({ session, row }: TaskRunner): DeviceTaskState {
   }
 }
 
+/** It leads a session, or receives. */
+export function takesPart({ session, stage }: TaskRunner): boolean {
+  const role = session?.member.role;
+  return role === "representative" || (role === "peer" && stage === "session");
+}
+
 export function describe(runner: TaskRunner, nowMs: number): string {
   const { session, stage, note, row } = runner;
   if (stage === "verifying") return "reads the package back from the disk";

@@ -8,16 +8,8 @@ export function gaugesOf(context: AgentContext, runners: () => Iterable<TaskRunn
 }
 
 function lanGauges({ metrics, lan, exchange }: AgentContext): void {
-  metrics.gauge(
-    "flockcast_lan_frames_heard",
-    "Datagrams heard on the group",
-    () => lan.bus?.counters.framesHeard ?? 0,
-  );
-  metrics.gauge(
-    "flockcast_lan_frames_sent",
-    "Datagrams sent to the group",
-    () => lan.bus?.counters.framesSent ?? 0,
-  );
+  metrics.gauge("flockcast_lan_frames_heard", "Datagrams heard on the group", () => lan.framesHeard);
+  metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.framesSent);
   metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
   metrics.gauge(
     "flockcast_lan_kernel_drops",

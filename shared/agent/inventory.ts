@@ -6,7 +6,8 @@ import { statfs } from "node:fs/promises";
 import os from "node:os";
 import type { Inventory } from "../control/schema.ts";
 import type { RankInputs } from "../core/ranking.ts";
-import { listInterfaces } from "../net/interfaces.ts";
+import type { NetInterface } from "../net/interface-choice.ts";
+import { describeInterfaces } from "../net/interfaces.ts";
 import { version } from "../version.ts";
 
 const powerSupplies = "/sys/class/power_supply";
@@ -15,7 +16,9 @@ const laptopChassis = new Set([8, 9, 10, 11, 14, 30, 31, 32]);
 const serverChassis = new Set([17, 23, 25, 28, 29]);
 
 export async function readInventory(options: {
-  interfaceAddress: string | null;
+  interfaces: readonly NetInterface[];
+  /** The interface the device plays its roles on. */
+  active: NetInterface | null;
   group: string;
   groups: readonly string[];
   dataFolder: string;
@@ -33,7 +36,7 @@ export async function readInventory(options: {
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,
     groups: [...options.groups],
-    interfaces: listInterfaces(options.interfaceAddress, options.group).slice(0, 64),
+    interfaces: describeInterfaces(options.interfaces, options.active, options.group).slice(0, 64),
   };
 }
 

@@ -40,9 +40,12 @@ export class Lan {
   #bus: LanBus | null = null;
   /** Sessions that are multicasting from this device. */
   readonly #casting = new Set<string>();
+  #heardBefore = 0;
+  #sentBefore = 0;
   readonly #receiveBufferBytes: number;
   readonly #onAdvice: (advice: string) => void;
   #dropsBefore = 0;
+  #isAdvised = false;
 
   /** @param options.onAdvice what the administrator of this device should do about its receive buffer */
   constructor(options: {
@@ -63,8 +66,9 @@ export class Lan {
     });
   }
 
-  /** @throws LanBusError */
+  /** Leaves the group where it was joined before. @throws LanBusError */
   async open(interfaceAddress: string, group: Group): Promise<void> {
+    this.close();
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
@@ -77,13 +81,24 @@ export class Lan {
 
   #adviseOnBuffer(givenBytes: number): void {
     const advice = receiveBufferAdvice(this.#receiveBufferBytes, givenBytes, process.platform);
-    if (advice !== null) this.#onAdvice(advice);
+    // Once: another interface does not change the system's limit.
+    if (advice !== null && !this.#isAdvised) this.#onAdvice(advice);
+    this.#isAdvised = true;
   }
 
   /** Datagrams lost in full receive buffers since the start; read from the system. Null: it does not tell. */
   get kernelDrops(): number | null {
     const drops = this.#bus ? this.#bus.kernelDrops() : 0;
     return drops === null ? null : this.#dropsBefore + drops;
+  }
+
+  /** On every interface since the start. */
+  get framesHeard(): number {
+    return this.#heardBefore + (this.#bus?.counters.framesHeard ?? 0);
+  }
+
+  get framesSent(): number {
+    return this.#sentBefore + (this.#bus?.counters.framesSent ?? 0);
   }
 
   get bus(): LanBus | null {
@@ -148,10 +163,14 @@ export class Lan {
   }
 
   close(): void {
+    const bus = this.#bus;
+    if (!bus) return;
     // With the socket its row in the kernel's table goes.
-    this.#dropsBefore += this.#bus?.kernelDrops() ?? 0;
-    this.#bus?.close();
+    this.#dropsBefore += bus.kernelDrops() ?? 0;
     this.#bus = null;
+    bus.close();
+    this.#heardBefore += bus.counters.framesHeard;
+    this.#sentBefore += bus.counters.framesSent;
   }
 
   #senderOf(session: string, key: Uint8Array): FrameSender {

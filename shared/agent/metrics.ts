@@ -21,8 +21,18 @@ export class AgentMetrics {
     registers: [this.registry],
   });
 
+  readonly #interfaces = new Counter({
+    name: "flockcast_interface_changes_total",
+    help: "Times the agent changed its interface or took it up anew",
+    registers: [this.registry],
+  });
+
   roleChanged(from: string, to: string): void {
     this.#roles.inc({ from, to });
+  }
+
+  interfaceChanged(): void {
+    this.#interfaces.inc();
   }
 
   wanBytes(bytes: number): void {

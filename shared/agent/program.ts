@@ -8,8 +8,8 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../control/client.ts";
 import { createLogger, type Logger } from "../log.ts";
-import { addressTowards } from "../net/interfaces.ts";
-import { defaultGroup, LanBusError, parseGroup, requireInterface } from "../net/lan-bus.ts";
+import { listInterfaces } from "../net/interfaces.ts";
+import { defaultGroup, LanBusError, parseGroup } from "../net/lan-bus.ts";
 import { parseReceiveBuffer } from "../net/receive-buffer.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
@@ -39,8 +39,8 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .option("--enroll <token>", "enrolment token, needed at the first start")
     .requiredOption("--data <dir>", "folder for the cache and the ledger")
     .option(
-      "--interface <address>",
-      "IPv4 address of the interface to use (default: the one that leads to the source)",
+      "--interface <name or address>",
+      "network interface to use, by its name or its IPv4 address (default: the best of the LAN, wired first)",
     )
     .option(
       "--group <address:port>",
@@ -114,7 +114,7 @@ type RunOptions = {
 
 async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
   const log = createLogger(program.name);
-  const url = usable(() => new URL(parseSourceUrl(options.source)));
+  usable(() => parseSourceUrl(options.source));
   const group = options.group === undefined ? defaultGroup : usable(() => parseGroup(options.group!));
   const receiveBufferBytes = usable(() => parseReceiveBuffer(options.receiveBuffer));
   const groups = options.deviceGroup ?? [];
@@ -143,7 +143,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     log,
     cache,
     identity,
-    interfaceAddress: options.interface ?? (await findInterface(url, log, stopping.signal)),
+    interfaceNamed: options.interface ?? null,
     group,
     groupIsNamed: options.group !== undefined,
     receiveBufferBytes,
@@ -181,20 +181,16 @@ function makeFolder(folder: string): string {
   return path;
 }
 
-/** The interface that leads to the source; waits for a network, for an agent may start before it. */
-async function findInterface(url: URL, log: Logger, signal: AbortSignal): Promise<string> {
-  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-  for (let said = false; ; said = true) {
-    const address = await addressTowards(url.hostname.replace(/^\[(.*)\]$/, "$1"), port);
-    if (address) return address;
-    if (!said)
-      log.warn(
-        { host: url.hostname },
-        "no interface leads to the source yet: waits for the network (or give --interface)",
-      );
-    if (signal.aborted) throw new SetupError("stopped before there was a network");
-    await Bun.sleep(2_000);
-  }
+/** @throws SetupError listing the interfaces there are. One without an address may get it later. */
+function requireInterface(named: string): void {
+  const known = listInterfaces();
+  if (known.some(({ name, address }) => name === named || address === named)) return;
+  const choices = known
+    .filter(({ address }) => address !== "")
+    .map(({ name, address }) => `${name} (${address})`);
+  throw new SetupError(
+    `No interface of this device is "${named}" or has that address: choose one of ${choices.join(", ") || "none"}`,
+  );
 }
 
 function stopSignal(log: Logger): { asked: Promise<void>; signal: AbortSignal } {

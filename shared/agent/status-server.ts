@@ -18,7 +18,10 @@ export const agentStatusSchema = v.object({
   /** The wake-up stream is open. */
   connected: v.boolean(),
   subnetId: v.nullable(v.string()),
-  interfaceAddress: v.string(),
+  /** The interface of its roles; null: it works without the LAN. */
+  interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
+  /** Why it is not another one; empty when it is the best. */
+  interfaceWhy: v.string(),
   group: v.string(),
   /** Empty when the group was joined. */
   multicastProblem: v.string(),

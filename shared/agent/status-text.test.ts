@@ -10,7 +10,8 @@ const status: AgentStatus = {
   source: "https://source.example:7443",
   connected: true,
   subnetId: "2af47f2de4a483f9",
-  interfaceAddress: "10.0.0.17",
+  interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
+  interfaceWhy: "",
   group: "239.255.70.67:7067",
   multicastProblem: "",
   receiveBufferBytes: 4_194_304,
@@ -35,7 +36,24 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   ...changes,
 });
 
+/** The lines on place and multicast. */
+const on = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes }).slice(2, 4);
+
 describe("status", () => {
+  test("names the interface and its medium, and says why it is not the best one, or none", () => {
+    const subnet = "subnet 2af47f2de4a483f9";
+    const group = "group 239.255.70.67:7067";
+    expect(on({})[0]).toBe(`${subnet} on 10.0.0.17 (wired eth0), ${group}`);
+    const radio = { name: "wlan0", address: "10.2.0.9", medium: "wireless" };
+    expect(on({ interface: radio, interfaceWhy: "wired eth0 has no link" })[0]).toBe(
+      `${subnet} on 10.2.0.9 (wireless wlan0), ${group}; wired eth0 has no link`,
+    );
+    expect(on({ interface: null, interfaceWhy: "nothing is shared over vpn tun0" })).toEqual([
+      "no subnet, works without multicast: nothing is shared over vpn tun0",
+      "no tasks",
+    ]);
+  });
+
   test.each([
     [0, "receive buffer 4 MiB, nothing lost in it"],
     [17, "receive buffer 4 MiB, 17 lost because it was full"],

@@ -31,15 +31,25 @@ export function runningLines(status: AgentStatus): string[] {
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
-    `subnet ${status.subnetId ?? "not known yet"} on ${status.interfaceAddress}, group ${status.group}`,
-    status.multicastProblem === ""
-      ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(status.receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
-      : `multicast does not work: ${status.multicastProblem}`,
+    placeLine(status),
+    ...(status.interface ? [multicastLine(status)] : []),
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
       : []),
     ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
   ];
+}
+
+const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
+  multicastProblem === ""
+    ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
+    : `multicast does not work: ${multicastProblem}`;
+
+function placeLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
+  if (!own) return `no subnet, works without multicast: ${interfaceWhy}`;
+  const medium = own.medium === "unknown" ? "" : `${own.medium} `;
+  const why = interfaceWhy === "" ? "" : `; ${interfaceWhy}`;
+  return `subnet ${subnetId ?? "not known yet"} on ${own.address} (${medium}${own.name}), group ${group}${why}`;
 }
 
 const fullText = (drops: number | null): string =>

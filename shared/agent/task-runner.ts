@@ -125,6 +125,14 @@ export class TaskRunner {
     await this.store?.flush().catch((error: unknown) => this.#unsaved(error));
   }
 
+  /** The device leaves its subnet: the session ends here. True: `start` takes the task up again. */
+  leaveSubnet(reason: string): boolean {
+    const goesOn = this.stage === "session";
+    this.#closeSession(reason);
+    if (goesOn) Object.assign(this, { stage: "waiting", note: reason });
+    return goesOn;
+  }
+
   /** As `save`, for what need not survive: a full disk is no reason to stop. */
   trySave(): void {
     try {

@@ -51,6 +51,8 @@ export type AgentClient = {
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
+  /** The device changed its network: requests under way fail with `reason`, instead of waiting for their timeout. */
+  renew(reason: Error): void;
   /**
    * Calls `onWake` whenever the stream opens ("connected") and whenever something changed for this device.
    * Reconnects with jitter until `signal` is aborted; never rejects.
@@ -96,7 +98,14 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const authorization = `Bearer ${options.credential}`;
   const { ca, timeoutMs } = options;
-  const connection: Connection = { sourceUrl, authorization: () => authorization, ca, timeoutMs };
+  let life = new AbortController();
+  const connection: Connection = {
+    sourceUrl,
+    authorization: () => authorization,
+    ca,
+    timeoutMs,
+    life: () => life.signal,
+  };
   return {
     sourceUrl,
     ca,
@@ -121,6 +130,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     async progress(reports, signal) {
       await ask(connection, "POST", "/v1/agent/progress", doneSchema, { json: { reports }, signal });
+    },
+    renew(reason) {
+      life.abort(reason);
+      life = new AbortController();
     },
     events: (signal, onWake, onLost) => followWakes(connection, signal, { onWake, onLost }),
   };

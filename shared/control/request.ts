@@ -3,6 +3,7 @@
  * is the caller's to decide.
  */
 import * as v from "valibot";
+import { mayReuseConnections } from "../net/connection-pool.ts";
 import { pinnedTls } from "./certificate.ts";
 import { errorSchema } from "./schema.ts";
 import { SourceError, type SourceErrorKind } from "./source-error.ts";
@@ -16,6 +17,8 @@ export type Connection = {
   /** The source's own certificate (PEM) when the system does not trust it. */
   readonly ca?: string | undefined;
   readonly timeoutMs?: number | undefined;
+  /** Aborted when requests under way can no longer be answered. */
+  readonly life?: () => AbortSignal;
 };
 export type RequestOptions = {
   readonly json?: unknown;
@@ -73,7 +76,11 @@ export async function send(
 ): Promise<Response> {
   const limitMs =
     options.timeoutMs === undefined ? (connection.timeoutMs ?? timeoutDefaultMs) : options.timeoutMs;
-  const signals = [options.signal, limitMs === null ? undefined : AbortSignal.timeout(limitMs)];
+  const signals = [
+    options.signal,
+    connection.life?.(),
+    limitMs === null ? undefined : AbortSignal.timeout(limitMs),
+  ];
   const authorization = connection.authorization();
   const tls = pinnedTls(connection.ca);
   let response: Response;
@@ -81,6 +88,7 @@ export async function send(
     response = await fetch(connection.sourceUrl + path, {
       method,
       redirect: "manual",
+      keepalive: mayReuseConnections(),
       signal: AbortSignal.any(signals.filter((signal) => signal !== undefined)),
       headers: {
         ...(options.json === undefined ? {} : { "content-type": "application/json" }),

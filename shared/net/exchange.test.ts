@@ -50,6 +50,13 @@ describe("the LAN exchange", () => {
     });
   });
 
+  test("takes its packages and its port along when it listens anew", async () => {
+    const { port } = exchange;
+    await exchange.move("127.0.0.1");
+    expect(exchange.port).toBe(port);
+    expect(await client.chunk(to(), 1, 300_000)).toMatchObject({ kind: "chunk" });
+  });
+
   test("whoever lacks the package's key gets nothing, and what he says is not believed", async () => {
     const stranger = createExchangeClient(session, randomBytes(16));
     expect(await stranger.chunk(to(), 0, 300_000)).toEqual({ kind: "failed", reason: "answered 403" });

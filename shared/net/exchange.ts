@@ -24,17 +24,34 @@ export class Exchange {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
   readonly #packages = new Map<string, Entry>();
   readonly #device: string;
-  readonly #server: Bun.Server<undefined>;
+  readonly #onError: (error: unknown) => void;
+  #server: Bun.Server<undefined>;
   #uploads = 0;
 
   constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
     this.#device = options.device;
-    this.#server = Bun.serve({
-      hostname: options.interfaceAddress,
-      port: 0,
+    this.#onError = options.onError;
+    this.#server = this.#listen(options.interfaceAddress, 0);
+  }
+
+  /** Serves on another address from now on, on the same port if it is free there. @throws Error */
+  async move(interfaceAddress: string): Promise<void> {
+    const { port } = this;
+    await this.#server.stop(true);
+    try {
+      this.#server = this.#listen(interfaceAddress, port);
+    } catch {
+      this.#server = this.#listen(interfaceAddress, 0);
+    }
+  }
+
+  #listen(hostname: string, port: number): Bun.Server<undefined> {
+    return Bun.serve({
+      hostname,
+      port,
       maxRequestBodySize: pollBytesMax,
-      error(error) {
-        options.onError(error);
+      error: (error) => {
+        this.#onError(error);
         return new Response(null, { status: 500 });
       },
       fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),

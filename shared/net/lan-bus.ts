@@ -135,6 +135,8 @@ function busOf(
       return sent;
     },
     close() {
+      // Whoever still sends is told nothing: the network is gone.
+      isRefused = true;
       ears.close();
       control.close();
       symbols.close();

@@ -6,6 +6,7 @@
  * waiting for the disk or for the rate does not count as silence, because the clock runs during reads only.
  */
 import { pinnedTls } from "../control/certificate.ts";
+import { mayReuseConnections } from "./connection-pool.ts";
 import type { WanLocation } from "./wan-locate.ts";
 import { ifRangeValue, readWanAnswer, type WanAnswer, type WanValidator } from "./wan-answer.ts";
 import { connectionProblem, shownUrl, WanProblem } from "./wan-problem.ts";
@@ -132,6 +133,7 @@ async function follow(
         headers: atHome ? { ...request.headers, ...own } : own,
         redirect: "manual",
         decompress: false,
+        keepalive: mayReuseConnections(),
         signal: abort.signal,
         // Bun's own limit is five minutes; ours is stallMs.
         timeout: false,

@@ -192,7 +192,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseReleaseSchema),
     async (c) => {
       const { taskId, subnetId, failure } = c.req.valid("json");
-      const task = await takesPart(context, c.var.device, { taskId, subnetId });
+      // Whoever holds it may give it back, also after it moved to another subnet.
+      const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
       const devices = all.filter((one) => one.subnet?.id === subnetId).length;
       await catalog.leases.update(task.packageId, subnetId, (state) =>

@@ -382,6 +382,19 @@ describe("leases", () => {
     expect((await ask(a, taskId)).body.result).toBe("refused");
   });
 
+  test("whoever moved to another subnet can still give back what it held", async () => {
+    await publishFile();
+    const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const taskId = await createTask();
+    await ask(a, taskId);
+    await fixture.checkIn(a, inventoryOf("h1", "10.0.0.5"), "203.0.113.9");
+    expect((await ask(a, taskId)).status).toBe(409);
+    expect((await release(b, taskId, null)).status).toBe(200);
+    expect((await ask(b, taskId)).body.result).toBe("refused");
+    expect((await release(a, taskId, null)).status).toBe(200);
+    expect((await ask(b, taskId)).body.result).toBe("granted");
+  });
+
   test("when all devices of a subnet failed, the source says so with the reason", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];

@@ -1,0 +1,251 @@
+/**
+ * A device between networks, with real programs in network namespaces: a wire and a radio (both virtual cables; the
+ * name makes the second one a radio) lead to two subnets, and there are interfaces that must not be used. Needs Linux,
+ * root, iproute2 and curl; without them it is skipped and says why, except in continuous integration.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import * as v from "valibot";
+import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../scripts/deployment.ts";
+import { addNamespace, inside, ip, removeNamespace } from "../scripts/lab/namespace.ts";
+import { logTail, outputOf } from "../scripts/process.ts";
+import { programsFromSource } from "../scripts/programs.ts";
+import { differenceFrom, digestTree } from "../scripts/verification.ts";
+import { agentStatusSchema, type AgentStatus } from "../shared/agent/status-server.ts";
+import { until } from "./harness.ts";
+
+function whyNot(): string | null {
+  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
+  if (process.getuid?.() !== 0) return "not root";
+  const missing = ["ip", "curl"].filter((tool) => !Bun.which(tool));
+  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
+}
+const reason = whyNot();
+const mustRun = process.env["CI"] === "true";
+const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
+const networkTest = test.skipIf(reason !== null && !mustRun);
+
+const sourceAddress = "10.255.0.1";
+type Place = { readonly namespace: string; readonly device: Device };
+
+/** The source is on the router of both subnets, 10.71.1.0/24 and 10.71.2.0/24. */
+async function openSites() {
+  const prefix = `fcroam${randomBytes(3).toString("hex")}`;
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-roaming-"));
+  const router = `${prefix}-router`;
+  const made: string[] = [];
+  const devices: Device[] = [];
+  let source: Source | null = null;
+  const add = async (namespace: string): Promise<void> => {
+    made.push(namespace);
+    await addNamespace(namespace);
+  };
+  const dispose = async (): Promise<void> => {
+    await Promise.all([...devices.map((device) => device.kill()), source?.program.stop("SIGKILL")]);
+    for (const namespace of made.toReversed()) await removeNamespace(namespace).catch(() => {});
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    await add(router);
+    await ip(router, [
+      `addr add ${sourceAddress}/32 dev lo`,
+      ...[1, 2].flatMap((site) => [
+        `link add lan${site} type bridge mcast_snooping 0`,
+        `addr add 10.71.${site}.1/24 brd + dev lan${site}`,
+        `link set lan${site} up`,
+      ]),
+    ]);
+    const serving = await startSource({
+      programs: programsFromSource,
+      data: join(folder, "source"),
+      listen: `${sourceAddress}:0`,
+      prefix: inside(router),
+    });
+    source = serving;
+    const settings = ["sessionStartDelay=300ms", "reportInterval=200ms", "checkInInterval=5s"];
+    // Slow enough that something can happen in the middle of it.
+    settings.push("lanRate=20mbit", "wanRate=16mbit");
+    await serving.admin("setting", "set", "default", ...settings);
+    const start = async (called: string, role: "peer" | "representative" = "peer"): Promise<Place> => {
+      const namespace = `${prefix}-${called}`;
+      const device = startDevice({
+        programs: programsFromSource,
+        name: called,
+        role,
+        data: join(folder, called),
+        sourceUrl: serving.url,
+        enrollToken: await enrollTokenOf(serving),
+        prefix: inside(namespace),
+      });
+      devices.push(device);
+      return { namespace, device };
+    };
+    /** A cable from an interface of the device to a subnet; the port at the switch is named after both. */
+    const plug = async (called: string, site: number, own: string, host: number): Promise<void> => {
+      const namespace = `${prefix}-${called}`;
+      const port = `${called}-${own}`;
+      await ip(router, [
+        `link add ${port} type veth peer name ${own} netns ${namespace}`,
+        `link set ${port} master lan${site}`,
+        `link set ${port} up`,
+      ]);
+      // As a network manager does: no route over a cable that is out.
+      const sysctl = `echo 1 > /proc/sys/net/ipv4/conf/${own}/ignore_routes_with_linkdown`;
+      await outputOf([...inside(namespace), "sh", "-c", sysctl]);
+      await ip(namespace, [
+        `addr add 10.71.${site}.${host}/24 brd + dev ${own}`,
+        `link set ${own} up`,
+        `route add default via 10.71.${site}.1 dev ${own} metric ${site * 100}`,
+      ]);
+    };
+    const names = (called: string): string => `${prefix}-${called}`;
+    return {
+      folder,
+      router,
+      source: serving,
+      devices,
+      add: (called: string) => add(names(called)),
+      names,
+      start,
+      plug,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+const portSchema = v.object({ port: v.number() });
+
+/** With curl, which starts faster than the program does. */
+async function statusOf({ namespace, device }: Place): Promise<AgentStatus> {
+  const { port } = v.parse(portSchema, JSON.parse(await readFile(join(device.data, "agent.json"), "utf8")));
+  const url = `http://127.0.0.1:${port}/status`;
+  return v.parse(
+    agentStatusSchema,
+    JSON.parse(await outputOf([...inside(namespace), "curl", "-s", "--fail", url])),
+  );
+}
+
+const shown = async (place: Place): Promise<string> =>
+  `${place.device.name} is not where the test wants it:\n${await logTail(place.device.program, 25)}`;
+
+const untilStatus = (
+  place: Place,
+  timeoutMs: number,
+  is: (status: AgentStatus) => boolean,
+): Promise<AgentStatus> =>
+  until(
+    () => shown(place),
+    timeoutMs,
+    async () => {
+      const status = await statusOf(place).catch(() => null);
+      return status && is(status) ? status : null;
+    },
+  );
+
+type Sites = Awaited<ReturnType<typeof openSites>>;
+
+async function distribute(sites: Sites, called: string, sizeBytes: number) {
+  const path = join(sites.folder, called);
+  await writeFile(path, randomBytes(sizeBytes));
+  const id = await sites.source.admin("publish", path, "--name", called, "--version", "1");
+  const taskId = Number(await sites.source.admin("task", "create", id, "--action", "pre-cache"));
+  return {
+    /** The device has some of the package, and not yet all. */
+    untilUnderWay: (place: Place) =>
+      untilStatus(place, 10_000, ({ tasks }) =>
+        tasks.some((task) => task.taskId === taskId && task.bytesVerified > 0.1 * sizeBytes),
+      ),
+    untilComplete: async (places: readonly Place[]): Promise<void> => {
+      for (const place of places)
+        await untilStatus(place, 15_000, ({ tasks }) =>
+          tasks.some((task) => task.taskId === taskId && task.state === "complete"),
+        );
+    },
+    copyError: async (place: Place) =>
+      differenceFrom(await digestTree(path), join(place.device.data, "cache", called, "1")),
+  };
+}
+
+networkTest(
+  name("a device follows its cable, its radio and its address; one with only a VPN works without multicast"),
+  async () => {
+    await using sites = await openSites();
+    const roamer = sites.names("roamer");
+    for (const called of ["near", "far", "remote", "roamer"]) await sites.add(called);
+    await sites.plug("near", 1, "eth0", 10);
+    await sites.plug("far", 2, "eth0", 10);
+    await sites.plug("remote", 1, "tun0", 30);
+    await sites.plug("roamer", 2, "wlan0", 20);
+    await sites.plug("roamer", 1, "eth0", 20);
+    await ip(roamer, [
+      "link add docker0 type bridge",
+      "addr add 172.17.0.1/16 dev docker0",
+      "link set docker0 up",
+      "link add tun0 type veth peer name tunnel",
+      "link set tunnel up",
+      "addr add 10.8.0.2/24 dev tun0",
+      "link set tun0 up",
+      // What leads to the source does not count.
+      `route add ${sourceAddress}/32 via 10.71.2.1 dev wlan0`,
+    ]);
+    const all = await Promise.all([
+      sites.start("near"),
+      sites.start("remote"),
+      sites.start("roamer", "representative"),
+      sites.start("far"),
+    ]);
+    const [near, remote, place] = all;
+    const first = await untilStatus(place, 10_000, ({ subnetId }) => subnetId !== null);
+    expect(first.interface).toEqual({ name: "eth0", address: "10.71.1.20", medium: "wired" });
+    expect(first.interfaceWhy).toBe("");
+    const neighbour = await untilStatus(near, 10_000, ({ subnetId }) => subnetId !== null);
+    expect(first.subnetId).toBe(neighbour.subnetId);
+
+    const alone = await untilStatus(remote, 10_000, ({ connected }) => connected);
+    expect(alone.interface).toBeNull();
+    expect(alone.multicastProblem).toBe("nothing is shared over vpn tun0");
+
+    const pulled = await distribute(sites, "pulled.bin", 8_000_000);
+    await pulled.untilUnderWay(place);
+    await ip(sites.router, ["link set roamer-eth0 down"]);
+    const onRadio = await untilStatus(place, 6_000, (status) => status.interface?.name === "wlan0");
+    expect(onRadio.interfaceWhy).toBe("wired eth0 has no link");
+    await pulled.untilComplete([place]);
+    expect(await pulled.copyError(place)).toBeNull();
+
+    await ip(sites.router, ["link set roamer-eth0 up"]);
+    const back = await untilStatus(
+      place,
+      20_000,
+      (status) => status.interface?.name === "eth0" && status.subnetId === neighbour.subnetId,
+    );
+    expect(back.interfaceWhy).toBe("");
+
+    const renumbered = await distribute(sites, "renumbered.bin", 8_000_000);
+    await renumbered.untilUnderWay(place);
+    await ip(roamer, [
+      "addr del 10.71.1.20/24 dev eth0",
+      "addr add 10.71.1.77/24 brd + dev eth0",
+      "route add default via 10.71.1.1 dev eth0 metric 100",
+    ]);
+    await renumbered.untilComplete(all);
+    await pulled.untilComplete(all);
+    expect(await renumbered.copyError(place)).toBeNull();
+    expect((await untilStatus(place, 6_000, ({ subnetId }) => subnetId !== null)).interface?.address).toBe(
+      "10.71.1.77",
+    );
+    // Both packages were under way when the network changed; the second change is the way back to the cable.
+    const log = (await readFile(place.device.program.logFile, "utf8")).split("\n");
+    const story = log.flatMap((line) => /"msg":"(network changed|task ended)"/.exec(line)?.[1] ?? []);
+    const [moved, over] = ["network changed", "task ended"];
+    expect(story).toEqual([moved, over, moved, moved, over]);
+    expect(await renumbered.copyError(remote)).toBeNull();
+  },
+  60_000,
+);
