@@ -72,7 +72,6 @@ async function runRow(
     let status = "";
     const result = await measureTransfer(
       { ...prepared, settle: async () => void (status = await statusOf(lan, name)) },
-      lan.witness,
       {
         limitMs: options.timeout * 1_000,
         signal,

@@ -1,10 +1,8 @@
 /** The benchmarks' network: one LAN of a sender and its receivers, the source behind a link that limits nothing. */
-import { join } from "node:path";
 import type { Ending } from "../ending.ts";
-import { disturbNothing, inside, loseArriving } from "../lab/namespace.ts";
+import { disturbNothing, loseArriving } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
-import { launch, outputOf } from "../process.ts";
-import type { Witness } from "./transfer.ts";
+import { outputOf } from "../process.ts";
 
 export type LanShape = { readonly receivers: number; readonly size: number };
 export type BenchLan = {
@@ -16,7 +14,6 @@ export type BenchLan = {
    * and the lease that one of them had, do not touch the next run.
    */
   readonly publish: () => Promise<{ readonly packageId: string; readonly version: string }>;
-  readonly witness: Witness;
   /** Each receiver loses that share of what arrives, by its own dice. */
   readonly lose: (percent: number) => Promise<void>;
 };
@@ -49,7 +46,6 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
       const version = String(++published);
       return { packageId: await world.publish(version), version };
     },
-    witness: startWitnesses(world),
     lose: async (percent) => {
       for (const { place } of receivers) {
         await disturbNothing(place.namespace);
@@ -57,18 +53,6 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
       }
     },
   };
-}
-
-function startWitnesses({ devices, folder }: World): Witness {
-  const pids = new Map(
-    devices.map((device): [WorldDevice, number] => {
-      const { name, namespace } = device.place;
-      const command = [...inside(namespace), "sleep", "infinity"];
-      const logFile = join(folder, `${name}-witness.log`);
-      return [device, launch({ name: `${name}-witness`, command, logFile }).pid];
-    }),
-  );
-  return (device) => pids.get(device)!;
 }
 
 /** The machine's limit for receive buffers; programs that ask for more get this much. */

@@ -47,7 +47,7 @@ async function runOne(
   const transfer = { limitMs: options.timeout * 1_000, signal };
   const { rate } = options;
   const measure = async (prepared: Prepared): Promise<TransferResult> => {
-    const result = await measureTransfer(prepared, lan.witness, transfer);
+    const result = await measureTransfer(prepared, transfer);
     await showFailure(prepared, result);
     return result;
   };

@@ -41,7 +41,7 @@ async function runNumber(receivers: number, options: ScaleOptions, ending: Endin
       await prepared.settle();
     };
     const transfer = { limitMs: timeout * 1_000, signal: ending.interrupted };
-    const result = await measureTransfer({ ...prepared, settle }, lan.witness, transfer);
+    const result = await measureTransfer({ ...prepared, settle }, transfer);
     await showFailure(prepared, result);
     return { receivers, feedbackFrames: after - before, result };
   } finally {

@@ -7,6 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { readUsage } from "../lab/usage.ts";
+import { sentThrough } from "../lab/counters.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import { logTail, type RunningProgram } from "../process.ts";
 import { lastOf, meanOf, medianOf } from "./figures.ts";
@@ -90,11 +91,8 @@ export type TransferOptions = {
   readonly leaveBehind?: (receiver: Host) => number;
 };
 
-/** A process that lives as long as the LAN does, in each host's namespace: whose counters outlive the programs. */
-export type Witness = (device: WorldDevice) => number;
-
-async function sumSent(hosts: readonly Host[], witness: Witness): Promise<number> {
-  const sent = await Promise.all(hosts.map(({ device }) => sentBytesOf(witness(device))));
+async function sumSent(hosts: readonly Host[]): Promise<number> {
+  const sent = await Promise.all(hosts.map(({ device }) => sentThrough(device.place.namespace, "eth0")));
   return sent.reduce((sum, bytes) => sum + bytes, 0);
 }
 
@@ -122,15 +120,11 @@ async function follow(
   return completeAtMs;
 }
 
-export async function measureTransfer(
-  prepared: Prepared,
-  witness: Witness,
-  options: TransferOptions,
-): Promise<TransferResult> {
+export async function measureTransfer(prepared: Prepared, options: TransferOptions): Promise<TransferResult> {
   const hosts = [prepared.sender, ...prepared.receivers];
   const meter = new Meter();
   await meter.begin(hosts);
-  const sentBefore = await sumSent(hosts, witness);
+  const sentBefore = await sumSent(hosts);
   const beganAtMs = await prepared.begin();
   options.onBegun?.(beganAtMs);
   const completeAtMs = await follow(prepared, beganAtMs, options, () => meter.sample(hosts));
@@ -138,7 +132,7 @@ export async function measureTransfer(
   const senderCpuSeconds = await meter.spent(prepared.sender);
   const spent: number[] = [];
   for (const receiver of prepared.receivers) spent.push(await meter.spent(receiver));
-  const sentBytes = (await sumSent(hosts, witness)) - sentBefore;
+  const sentBytes = (await sumSent(hosts)) - sentBefore;
   const receivers: ReceiverResult[] = [];
   for (const receiver of prepared.receivers) {
     const atMs = completeAtMs.get(receiver);

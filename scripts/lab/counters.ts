@@ -46,13 +46,24 @@ async function linksOf(namespace: string): Promise<v.InferOutput<typeof linksSch
   );
 }
 
+const qdiscsSchema = v.array(v.object({ root: v.optional(v.boolean(), false), bytes: v.number() }));
+
+/**
+ * Ethernet bytes that left through a device with a queueing discipline. That one counts the headers of every datagram of
+ * a run (segmentation offload), the link's own counter only those of the first.
+ */
+export async function sentThrough(namespace: string, device: string): Promise<number> {
+  const text = await outputOf(["tc", "-n", namespace, "-s", "-j", "qdisc", "show", "dev", device]);
+  return v.parse(qdiscsSchema, JSON.parse(text)).find(({ root }) => root)?.bytes ?? 0;
+}
+
 async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraffic> {
   const [near, far] = await Promise.all([linksOf(network.source), linksOf(site.router)]);
   const wan = near.find(({ ifname }) => ifname === site.wanDevice)!.stats64;
-  // A port's counters at the bridge: what it received is what the device sent.
+  const sent = await Promise.all(site.devices.map(({ namespace }) => sentThrough(namespace, "eth0")));
   const ports = site.devices.map(({ name }, at) => {
     const port = far.find(({ ifname }) => ifname === `port${at + 1}`)!.stats64;
-    return { device: name, sentBytes: port.rx.bytes, receivedBytes: port.tx.bytes };
+    return { device: name, sentBytes: sent[at]!, receivedBytes: port.tx.bytes };
   });
   const sentBytes = ports.reduce((total, port) => total + port.sentBytes, 0);
   return {

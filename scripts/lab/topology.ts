@@ -109,7 +109,8 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     const port = `port${at + 1}`;
     await addNamespace(device.namespace);
     await ip(site.router, [
-      `link add ${port} type veth peer name eth0 netns ${device.namespace}`,
+      // A device may send its datagrams in runs; a switch forwards them one by one, and each can be lost alone.
+      `link add ${port} gso_max_segs 1 type veth peer name eth0 netns ${device.namespace}`,
       `link set ${port} master lan`,
       `link set ${port} up`,
     ]);

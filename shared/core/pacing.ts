@@ -9,7 +9,7 @@ export const burstBytesMax = 63 * 1_024;
 /** A burst at most in so long, so that two are never one. */
 const tickMs = 1;
 /** Timers fire no sooner than this: at high rates a burst is what flows in so long, and a little more. */
-const timerMs = 1.3;
+const timerMs = 2.2;
 const arrearsMsMax = 12;
 
 export class TokenBucket {

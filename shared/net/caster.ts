@@ -12,8 +12,8 @@ import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts
 import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
 import type { LanBus } from "./lan-bus.ts";
 
-/** Datagrams in one system call: below the bucket's burst. */
-const batchDatagramsMax = 32;
+/** Datagrams in one system call: as many as fit the 64 KiB of a run, and below the bucket's burst. */
+const batchDatagramsMax = 44;
 /** The kernel took nothing: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
 /** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
@@ -46,7 +46,11 @@ export class Caster {
   readonly #options: CasterOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
-  readonly #frames = Array.from({ length: batchDatagramsMax }, () => new Uint8Array(symbolFrameMaxBytes));
+  /** The frames of a batch lie one after the other. */
+  readonly #bytes = new Uint8Array(batchDatagramsMax * symbolFrameMaxBytes);
+  readonly #places = Array.from({ length: batchDatagramsMax }, (_, i) =>
+    this.#bytes.subarray(i * symbolFrameMaxBytes, (i + 1) * symbolFrameMaxBytes),
+  );
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #state: "resting" | "running" | "stopped" = "resting";
@@ -107,7 +111,7 @@ export class Caster {
         if (symbol >= layout.k(block)) continue;
         const at = layout.symbolOffsetBytes(block, symbol);
         this.#add(chunk, block, symbol, bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol)));
-        if (this.#batch.length >= batchDatagramsMax) await this.#flush();
+        if (this.#isFull) await this.#flush();
       }
       if (this.#isStopped) return;
     }
@@ -135,12 +139,20 @@ export class Caster {
     const symbols = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k + used, many);
     for (let i = 0; i < many; i++) {
       this.#add(chunk, block, k + used + i, symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
-      if (this.#batch.length >= batchDatagramsMax) await this.#flush();
+      if (this.#isFull) await this.#flush();
     }
   }
 
+  /** A shorter frame ends a run. */
+  get #isFull(): boolean {
+    const { length } = this.#batch;
+    return (
+      length >= batchDatagramsMax || (length > 0 && this.#batch[length - 1]!.length < symbolFrameMaxBytes)
+    );
+  }
+
   #add(chunk: number, block: number, symbol: number, payload: Uint8Array): void {
-    const into = this.#frames[this.#batch.length]!;
+    const into = this.#places[this.#batch.length]!;
     this.#batch.push(this.#options.sender().symbol(chunk, block, symbol, payload, into));
     this.#batchBytes += payload.length;
   }
@@ -162,10 +174,12 @@ export class Caster {
     this.symbolsSent += batch.length;
     this.payloadBytesSent += bytes;
     onSent(batch.length);
+    let run = this.#bytes.subarray(0, (batch.length - 1) * symbolFrameMaxBytes + batch.at(-1)!.length);
     for (;;) {
-      const sent = bus.sendBatch(batch);
+      const sent = bus.sendRun(run, batch);
       if (sent >= batch.length || this.#isStopped) return;
       batch = batch.slice(sent);
+      run = run.subarray(sent * symbolFrameMaxBytes);
       await Bun.sleep(sent > 0 ? 1 : refusedPauseMs);
     }
   }

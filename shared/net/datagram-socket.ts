@@ -5,50 +5,18 @@
  *
  * Null where it cannot be had (other systems, no libc to load): then node:dgram does the work.
  */
-import { CString, dlopen, FFIType, ptr, read, type Pointer } from "bun:ffi";
-
-const libraryNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
-/** Where glibc and musl keep errno. */
-const errorLocation = "__errno_location";
-const symbols = {
-  socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-  bind: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
-  setsockopt: {
-    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
-    returns: FFIType.i32,
-  },
-  getsockopt: {
-    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
-    returns: FFIType.i32,
-  },
-  recvmmsg: {
-    args: [FFIType.i32, FFIType.ptr, FFIType.u32, FFIType.i32, FFIType.ptr],
-    returns: FFIType.i32,
-  },
-  close: { args: [FFIType.i32], returns: FFIType.i32 },
-  [errorLocation]: { args: [], returns: FFIType.ptr },
-  strerror: { args: [FFIType.i32], returns: FFIType.ptr },
-} as const;
-
-/** Numbers of Linux's generic ABI (x64 and arm64). */
-const linux = {
-  familyInet: 2,
-  typeDgram: 2,
-  nonBlocking: 0o4000,
-  closeOnExec: 0o2000000,
-  levelSocket: 1,
-  levelIp: 0,
-  reuseAddress: 2,
-  receiveBuffer: 8,
-  memoryInfo: 55,
-  addMembership: 35,
-  dontWait: 0x40,
-  errorAgain: 11,
-  errorInterrupted: 4,
-  addressBytes: 16,
-  vectorBytes: 16,
-  messageBytes: 64,
-} as const;
+import { ptr } from "bun:ffi";
+import {
+  errorNumber,
+  errorText,
+  libc,
+  linux,
+  octetsOf,
+  openUdp,
+  setOption,
+  socketAddress,
+  type Libc,
+} from "./libc.ts";
 
 const batchDatagrams = 64;
 /** Larger than any frame, so that an oversized datagram is seen to be one. */
@@ -71,24 +39,6 @@ export type DatagramSocket = {
 /** What the kernel is given addresses of must outlive every call: nothing in JavaScript refers to some of it. */
 const pinned = new Set<readonly unknown[]>();
 
-type Libc = ReturnType<typeof dlopen<typeof symbols>>["symbols"];
-
-let libcOfProcess: Libc | null | undefined;
-function libc(): Libc | null {
-  if (libcOfProcess !== undefined) return libcOfProcess;
-  libcOfProcess = null;
-  if (process.platform !== "linux" || (process.arch !== "x64" && process.arch !== "arm64")) return null;
-  for (const name of libraryNames) {
-    try {
-      libcOfProcess = dlopen(name, symbols).symbols;
-      break;
-    } catch {
-      // Another C library, or none that can be loaded.
-    }
-  }
-  return libcOfProcess;
-}
-
 /** @throws Error with the system's reason when the group cannot be joined. */
 export function openDatagramSocket(options: {
   readonly interfaceAddress: string;
@@ -97,47 +47,27 @@ export function openDatagramSocket(options: {
 }): DatagramSocket | null {
   const system = libc();
   if (system === null) return null;
-  const handle = system.socket(linux.familyInet, linux.typeDgram | linux.nonBlocking | linux.closeOnExec, 0);
-  const must = (result: number): void => {
-    if (result >= 0) return;
-    const reason = errorText(system);
-    if (handle >= 0) system.close(handle);
-    throw new Error(reason);
-  };
-  must(handle);
-  const set = (level: number, name: number, value: Uint8Array | Int32Array): void =>
-    must(system.setsockopt(handle, level, name, ptr(value), value.byteLength));
-  set(linux.levelSocket, linux.reuseAddress, Int32Array.of(1));
-  set(linux.levelSocket, linux.receiveBuffer, Int32Array.of(options.receiveBufferBytes));
-  const { address, port } = options.group;
-  must(system.bind(handle, ptr(socketAddress(address, port)), linux.addressBytes));
-  const membership = Uint8Array.from([...octetsOf(address), ...octetsOf(options.interfaceAddress)]);
-  set(linux.levelIp, linux.addMembership, membership);
+  const handle = openUdp(system);
+  try {
+    setOption(system, handle, linux.levelSocket, linux.reuseAddress, Int32Array.of(1));
+    setOption(
+      system,
+      handle,
+      linux.levelSocket,
+      linux.receiveBuffer,
+      Int32Array.of(options.receiveBufferBytes),
+    );
+    const { address, port } = options.group;
+    if (system.bind(handle, ptr(socketAddress(address, port)), linux.addressBytes) < 0)
+      throw new Error(errorText(system));
+    const membership = Uint8Array.from([...octetsOf(address), ...octetsOf(options.interfaceAddress)]);
+    setOption(system, handle, linux.levelIp, linux.addMembership, membership);
+  } catch (error) {
+    system.close(handle);
+    throw error;
+  }
   return socketOf(system, handle);
 }
-
-function errorNumber(system: Libc): number {
-  const at = system[errorLocation]();
-  return at === null ? 0 : read.i32(at, 0);
-}
-
-function errorText(system: Libc): string {
-  const text = system.strerror(errorNumber(system));
-  return text === null ? "unknown error" : new CString(text as Pointer).toString();
-}
-
-const octetsOf = (address: string): number[] => address.split(".").map(Number);
-
-/** struct sockaddr_in: family in the machine's order, port and address in the network's. */
-const socketAddress = (address: string, port: number): Uint8Array =>
-  Uint8Array.from([
-    linux.familyInet,
-    0,
-    port >>> 8,
-    port & 255,
-    ...octetsOf(address),
-    ...Array.from({ length: 8 }, () => 0),
-  ]);
 
 /** struct mmsghdr, one a slot: name, its length, one vector, no control data, flags, and the length received. */
 function messageHeaders(slots: Uint8Array, vectors: BigUint64Array, addresses: Uint8Array): Uint8Array {

@@ -7,6 +7,7 @@
  */
 import { networkInterfaces } from "node:os";
 import { openEars, type Ears } from "./lan-ears.ts";
+import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 
 export type Group = { address: string; port: number };
@@ -32,6 +33,11 @@ export type LanBus = {
   send(datagram: Uint8Array): void;
   /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
   sendBatch(datagrams: readonly Uint8Array[]): number;
+  /**
+   * The same for datagrams that lie one after the other in `bytes`, all as long as the first, the last one perhaps
+   * shorter: where the system can, all of them in one go.
+   */
+  sendRun(bytes: Uint8Array, datagrams: readonly Uint8Array[]): number;
   close(): void;
 };
 
@@ -86,10 +92,20 @@ export async function openLanBus(options: {
     const control = await openMouth(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
     const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
-    return busOf(group, ears, { control, symbols }, counters, onError);
+    const runs = openRuns(options);
+    return busOf(group, ears, { control, symbols, runs }, counters, onError);
   } catch (error) {
     ears.close();
     throw busError(options, error);
+  }
+}
+
+/** Whatever keeps it from sending runs, datagrams can go one by one. */
+function openRuns({ interfaceAddress, group }: Parameters<typeof openLanBus>[0]): SegmentSender | null {
+  try {
+    return openSegmentSender({ interfaceAddress, group, hearsItself: interfaceAddress.startsWith("127.") });
+  } catch {
+    return null;
   }
 }
 
@@ -98,7 +114,7 @@ type Mouth = Bun.udp.Socket<"uint8array">;
 function busOf(
   group: Group,
   ears: Ears,
-  { control, symbols }: { control: Mouth; symbols: Mouth },
+  { control, symbols, runs }: { control: Mouth; symbols: Mouth; runs: SegmentSender | null },
   counters: LanBusCounters,
   onError: (error: Error) => void,
 ): LanBus {
@@ -115,6 +131,14 @@ function busOf(
       return 0;
     }
   };
+  const sendBatch = (datagrams: readonly Uint8Array[]): number => {
+    const packets: (Uint8Array | string | number)[] = [];
+    for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
+    const sent = attempt(() => symbols.sendMany(packets));
+    for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
+    counters.framesSent += sent;
+    return sent;
+  };
   return {
     group,
     receiveBufferBytes: ears.receiveBufferBytes,
@@ -126,12 +150,12 @@ function busOf(
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
     },
-    sendBatch(datagrams) {
-      const packets: (Uint8Array | string | number)[] = [];
-      for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-      const sent = attempt(() => symbols.sendMany(packets));
-      for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
+    sendBatch,
+    sendRun(bytes, datagrams) {
+      if (runs === null || datagrams.length < 2) return sendBatch(datagrams);
+      const sent = attempt(() => (runs.send(bytes, datagrams[0]!.length) ? datagrams.length : 0));
       counters.framesSent += sent;
+      if (sent > 0) counters.bytesSent += bytes.length;
       return sent;
     },
     close() {
@@ -140,6 +164,7 @@ function busOf(
       ears.close();
       control.close();
       symbols.close();
+      runs?.close();
     },
   };
 }
