@@ -44,22 +44,24 @@ export class ReceptionDesk {
     });
   }
 
-  accept(symbol: ReceivedSymbol): void {
+  /** False: there is no room for it, it is lost. */
+  accept(symbol: ReceivedSymbol): boolean {
     const { verified } = this.#store;
     this.counters.symbols++;
     if (symbol.chunk >= verified.size || verified.has(symbol.chunk)) {
       this.counters.useless++;
-      return;
+      return true;
     }
     if (this.#writingBytes > writingBytesMax) {
       this.counters.overflow++;
-      return;
+      return false;
     }
     const placed = this.reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload);
     if (placed === "ready") this.#run(this.#finish(symbol.chunk));
     else if (placed === "useless") this.counters.useless++;
     for (let aside = this.reception.takeAside(); aside; aside = this.reception.takeAside())
       this.#setAside(aside.chunk, aside.bytes);
+    return true;
   }
 
   #setAside(chunk: number, bytes: Uint8Array): void {

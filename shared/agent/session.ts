@@ -198,8 +198,8 @@ export class Session {
 
   #symbol(symbol: ReceivedSymbol): void {
     if (this.#state === "closed") return;
-    this.desk.accept(symbol);
-    this.#symbolsHeard++;
+    // What a slow disk leaves no room for is as lost as what the network drops: the rate must not pass over it.
+    if (this.desk.accept(symbol)) this.#symbolsHeard++;
     const nowMs = this.#context.nowMs();
     if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
     this.#sayHeard();
