@@ -1,14 +1,14 @@
 /**
  * Bytes first, then the ledger: collects chunks whose bytes are written and lists them in batches.
  *
- * A batch is synced to the disk and then becomes one transaction, every second or 128 chunks. When the sync fails
+ * A batch is synced to the disk and then becomes one transaction, every 500 ms or 64 chunks. When the sync fails
  * nobody can say which of its bytes are on the disk (a second sync would succeed and prove nothing), so the whole
  * batch is given back as lost. When only the ledger cannot be written, the batch waits for the next turn.
  */
 import type { ChunkRow } from "./ledger.ts";
 
-const batchChunks = 128;
-const batchDelayMs = 1_000;
+const batchChunks = 64;
+const batchDelayMs = 500;
 
 export type BatchSink = {
   sync(): Promise<void>;

@@ -173,6 +173,8 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
   state.endedAtMs = nowMs;
   state.symbolsEnded = state.symbolsSent;
+  // While little was sent there is nothing to report.
+  if (state.plan.isSending && member.roster.audience > 0) state.rate.asked();
   state.busyAtMs = nowMs;
   state.pass++;
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {

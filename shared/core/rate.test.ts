@@ -95,6 +95,17 @@ describe("the rate", () => {
     expect(Math.min(...run(new RateControl(mbit, 0), mbit, deaf, 40))).toBe(mbit);
   });
 
+  test("is halved while questions go unanswered, and rises again with the first answers", () => {
+    const control = new RateControl(200 * mbit, 0);
+    for (let window = 1; window <= 10; window++) {
+      control.asked();
+      control.adjust(200 * mbit, window * 1_000);
+    }
+    expect(control.rateBps(200 * mbit)).toBeLessThan(5 * mbit);
+    const rates = run(control, 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0 }), 30).slice(11);
+    expect(rates.at(-1)!).toBeGreaterThan(100 * mbit);
+  });
+
   test("follows a cap that is changed, and rests when nobody reports", () => {
     const control = new RateControl(200 * mbit, 0);
     expect(control.rateBps(50 * mbit)).toBe(50 * mbit);

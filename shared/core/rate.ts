@@ -28,6 +28,9 @@ const returnStep = 1 / 3;
 const increaseShare = 0.03;
 const increaseMinBps = 2_000_000;
 
+/** So many ENDs without a report say that none of them was heard. */
+const unansweredMax = 4;
+
 type Trial = { readonly rateBps: number; readonly lossPermille: number };
 
 export class RateControl {
@@ -42,6 +45,8 @@ export class RateControl {
   /** The last report of each receiver in this window. */
   readonly #reports = new Map<string, number>();
   #medianPermille: number | null = null;
+  /** ENDs since the last report. */
+  #unanswered = 0;
 
   /** @param capBps null: find it */
   constructor(capBps: number | null, nowMs: number) {
@@ -50,9 +55,9 @@ export class RateControl {
     this.#windowEndsAtMs = nowMs + windowMs;
   }
 
-  /** Payload bits per second. The cap may have changed meanwhile. */
+  /** Payload bits per second, whole ones. The cap may have changed meanwhile. */
   rateBps(capBps: number | null): number {
-    return Math.min(this.#rateBps, capBps ?? searchMaxBps);
+    return Math.round(Math.min(this.#rateBps, capBps ?? searchMaxBps));
   }
 
   /** Of the last window in which anybody reported; null before. */
@@ -60,7 +65,13 @@ export class RateControl {
     return this.#medianPermille;
   }
 
+  /** Receivers were asked: an END went out to an audience. */
+  asked(): void {
+    this.#unanswered++;
+  }
+
   reported(device: string, lossPermille: number): void {
+    this.#unanswered = 0;
     this.#reports.set(device, lossPermille);
   }
 
@@ -68,7 +79,7 @@ export class RateControl {
   adjust(capBps: number | null, nowMs: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
     this.#windowEndsAtMs = nowMs + windowMs;
-    if (this.#reports.size === 0) return false;
+    if (this.#reports.size === 0) return this.#heardNothing(capBps ?? searchMaxBps);
     const losses = [...this.#reports.values()].toSorted((a, b) => a - b);
     this.#reports.clear();
     // Of two the better one: the other may be a straggler.
@@ -76,6 +87,16 @@ export class RateControl {
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
+    return this.#rateBps !== before;
+  }
+
+  /** Nobody answers any more: nothing gets through, not even the questions. */
+  #heardNothing(capBps: number): boolean {
+    if (this.#unanswered < unansweredMax) return false;
+    const before = this.#rateBps;
+    this.#returnToBps = Math.max(this.#returnToBps, before * returnShare);
+    this.#state = "steady";
+    this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
     return this.#rateBps !== before;
   }
 
