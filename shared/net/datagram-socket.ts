@@ -8,6 +8,7 @@
 import { ptr } from "bun:ffi";
 import {
   errorNumber,
+  pinned,
   errorText,
   libc,
   linux,
@@ -35,9 +36,6 @@ export type DatagramSocket = {
   receive(take: (datagram: Uint8Array, fromAddress: string) => void): number;
   close(): void;
 };
-
-/** What the kernel is given addresses of must outlive every call: nothing in JavaScript refers to some of it. */
-const pinned = new Set<readonly unknown[]>();
 
 /** @throws Error with the system's reason when the group cannot be joined. */
 export function openDatagramSocket(options: {

@@ -49,6 +49,9 @@ export const linux = {
   messageBytes: 64,
 } as const;
 
+/** What the kernel is given addresses of must outlive every call: nothing in JavaScript refers to some of it. */
+export const pinned = new Set<unknown>();
+
 export type Libc = ReturnType<typeof dlopen<typeof symbols>>["symbols"];
 
 let libcOfProcess: Libc | null | undefined;
@@ -82,7 +85,7 @@ export const octetsOf = (address: string): number[] => address.split(".").map(Nu
 
 /** struct sockaddr_in: family in the machine's order, port and address in the network's. */
 export const socketAddress = (address: string, port: number): Uint8Array =>
-  Uint8Array.from([
+  Buffer.from([
     linux.familyInet,
     0,
     port >>> 8,

@@ -5,7 +5,17 @@
  * Null where it cannot be had; then Bun.udpSocket sends the datagrams one by one.
  */
 import { ptr } from "bun:ffi";
-import { errorNumber, errorText, libc, linux, octetsOf, openUdp, setOption, socketAddress } from "./libc.ts";
+import {
+  pinned,
+  errorNumber,
+  errorText,
+  libc,
+  linux,
+  octetsOf,
+  openUdp,
+  setOption,
+  socketAddress,
+} from "./libc.ts";
 
 export type SegmentSender = {
   /**
@@ -42,7 +52,8 @@ export function openSegmentSender(options: {
     throw error;
   }
   const target = socketAddress(group.address, group.port);
-  const targetAt = ptr(target);
+  // A compiler that knows its length may let go of the array itself: the kernel reads it at every call.
+  pinned.add(target);
   let segmentBytes = 1_400;
   let state: "open" | "closed" = "open";
   return {
@@ -52,7 +63,14 @@ export function openSegmentSender(options: {
         setOption(system, handle, linux.levelUdp, linux.segmentBytes, Int32Array.of(datagramBytes));
         segmentBytes = datagramBytes;
       }
-      const sent = system.sendto(handle, ptr(bytes), bytes.length, linux.dontWait, targetAt, target.length);
+      const sent = system.sendto(
+        handle,
+        ptr(bytes),
+        bytes.length,
+        linux.dontWait,
+        ptr(target),
+        linux.addressBytes,
+      );
       if (Number(sent) >= 0) return true;
       const error = errorNumber(system);
       if (error === linux.errorAgain || error === linux.errorInterrupted || error === linux.errorNoBuffers)
@@ -63,6 +81,7 @@ export function openSegmentSender(options: {
       if (state === "closed") return;
       state = "closed";
       system.close(handle);
+      pinned.delete(target);
     },
   };
 }
