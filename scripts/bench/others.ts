@@ -65,7 +65,8 @@ const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
 
 /**
  * udpcast: full duplex, so that it sends on while receivers acknowledge; with losses 8 repair packets for 128. The
- * greeting is repeated: without it, at 1 % loss, a receiver missed the beginning in one run of six and nobody got anything.
+ * greeting is repeated and receivers have no start timeout: before both were changed, some runs at 1 % loss
+ * delivered to nobody (docs/BENCHMARKS.md).
  */
 const udpcast = ({ rate, lossPercent }: OtherOptions): Recipe => ({
   receive: (folder, file) => [
