@@ -66,7 +66,7 @@ const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
 /**
  * udpcast: full duplex, so that it sends on while receivers acknowledge; with losses 8 repair packets for 128. The
  * greeting is repeated and receivers have no start timeout: before both were changed, some runs at 1 % loss
- * delivered to nobody (docs/BENCHMARKS.md).
+ * failed for one receiver or all (docs/BENCHMARKS.md).
  */
 const udpcast = ({ rate, lossPercent }: OtherOptions): Recipe => ({
   receive: (folder, file) => [
