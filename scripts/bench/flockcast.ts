@@ -18,6 +18,7 @@ export type FlockcastOptions = {
   readonly signal: AbortSignal;
 };
 
+const attemptsMax = 3;
 const readyLimitMs = 60_000;
 const watchMs = 10;
 /** Of the representative's download and reading back, per MB; and what an election takes. */
@@ -66,6 +67,16 @@ const hostOf = (device: WorldDevice): Host => ({ device, program: () => device.d
 
 /** Starts new agents and a task for all of them; answers when the sender holds the package and waits to multicast. */
 export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions): Promise<Prepared> {
+  for (let attempt = 1; ; attempt++) {
+    const prepared = await tryToPrepare(lan, options);
+    if (prepared) return prepared;
+    if (attempt >= attemptsMax) throw new Error(`A receiver was elected, not the sender, ${attempt} times`);
+    console.error("A receiver was elected, not the sender: once more");
+  }
+}
+
+/** Null when another device leads: its claim came first, as may happen with losses or on a busy machine. */
+async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<Prepared | null> {
   const { world, sender, receivers } = lan;
   const { heldBack, signal } = options;
   const delayMs = Math.round(delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6);
@@ -79,6 +90,10 @@ export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions)
   await Bun.sleep(quietMs);
   const task = await world.source.admin("task", "create", packageId, "--action", "pre-cache");
   await untilLogged(sender, signal, "task ended", "complete");
+  if (!(await readFile(`${sender.data}.log`, "utf8")).includes('"to":"representative"')) {
+    await world.source.admin("task", "cancel", task);
+    return null;
+  }
   if ((await loggedAtMs(sender, "multicast begins")) !== null)
     throw new Error("The multicast began before the sender held the package: the start delay is too short");
   const { name } = world.sent;

@@ -63,16 +63,20 @@ const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
   done: (folder) => ({ file: join(folder, "status.txt"), text: "RESULT;" }),
 });
 
-/** udpcast: full duplex, so that it sends on while receivers acknowledge; with losses 8 repair packets for 128. */
+/**
+ * udpcast: full duplex, so that it sends on while receivers acknowledge; with losses 8 repair packets for 128. The
+ * greeting is repeated and receivers have no start timeout: before both were changed, some runs at 1 % loss
+ * failed for one receiver or all (docs/BENCHMARKS.md).
+ */
 const udpcast = ({ rate, lossPercent }: OtherOptions): Recipe => ({
   receive: (folder, file) => [
-    ...words("udp-receiver --interface eth0 --nokbd --no-progress --rcvbuf 4m --start-timeout 60"),
-    ...words("--receive-timeout 30 --file"),
+    ...words("udp-receiver --interface eth0 --nokbd --no-progress --rcvbuf 4m --receive-timeout 30"),
+    "--file",
     join(folder, file),
   ],
   send: (file, receivers) => [
     ...words("udp-sender --interface eth0 --nokbd --no-progress --full-duplex --max-wait 20"),
-    ...words(`--start-timeout 60 --min-receivers ${receivers.length}`),
+    ...words(`--start-timeout 60 --rexmit-hello-interval 100 --min-receivers ${receivers.length}`),
     ...words(`--max-bitrate ${Math.round(rate * 1_000)}k`),
     ...(lossPercent > 0 ? words("--fec 8x8/128") : []),
     "--file",

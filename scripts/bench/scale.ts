@@ -18,7 +18,7 @@ export type ScaleOptions = {
 };
 export type ScaleRow = {
   readonly receivers: number;
-  /** Multicast frames that all receivers sent from the first symbol to the last receiver's completion. */
+  /** Multicast frames that all receivers sent, from just before the first symbol until the last one had all. */
   readonly feedbackFrames: number;
   readonly result: TransferResult;
 };
