@@ -9,9 +9,9 @@ import { chunkLength } from "../package/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
 
 /** Half-received chunks in memory. */
-const receptionBytesMax = 24 * 1_048_576;
+const receptionBytesMax = 16 * 1_048_576;
 /** Ready chunks on their way to the disk; beyond that symbols are dropped and repaired later. */
-const writingBytesMax = 24 * 1_048_576;
+const writingBytesMax = 8 * 1_048_576;
 
 export class ReceptionDesk {
   readonly reception: Reception;

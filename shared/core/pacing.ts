@@ -2,7 +2,7 @@
  * A token bucket: how many bytes may leave now so that the rate holds and no burst overruns a receiver's default
  * kernel buffer (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304).
  *
- * Timers come late. What a late one left unsent is caught up with, `arrearsMsMax` of it at most, in bursts of the same
+ * Timers come late. What a late one left unsent is caught up with, a few bursts of it at most, in bursts of the same
  * size as always, so that the rate holds on a busy machine and a receiver sees nothing unusual.
  */
 export const burstBytesMax = 63 * 1_024;
@@ -11,6 +11,7 @@ const tickMs = 1;
 /** Timers fire no sooner than this: at high rates a burst is what flows in so long, and a little more. */
 const timerMs = 2.2;
 const arrearsMsMax = 12;
+const arrearsBurstsMax = 3;
 
 export class TokenBucket {
   #tokensBytes = 0;
@@ -39,7 +40,7 @@ export class TokenBucket {
   available(nowMs: number): number {
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;
-    const arrearsBytes = Math.max(this.burstBytes, (arrearsMsMax * this.#rateBps) / 8_000);
+    const arrearsBytes = Math.max(this.burstBytes * arrearsBurstsMax, (arrearsMsMax * this.#rateBps) / 8_000);
     this.#tokensBytes = Math.min(arrearsBytes, this.#tokensBytes + (elapsedMs * this.#rateBps) / 8_000);
     if (nowMs - this.#tickAtMs >= tickMs) {
       this.#tickAtMs = nowMs;

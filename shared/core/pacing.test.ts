@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { burstBytesMax, TokenBucket } from "./pacing.ts";
+
+/** Sends batches as soon as the bucket allows, with a timer that fires every `timerMs`; bytes by millisecond. */
+function send(
+  bucket: TokenBucket,
+  batchBytes: number,
+  untilMs: number,
+  timerMs: (now: number) => number,
+): number[] {
+  const sent: number[] = [];
+  for (let nowMs = 0; nowMs < untilMs; nowMs += timerMs(nowMs)) {
+    let bytes = 0;
+    while (bucket.available(nowMs) >= batchBytes) {
+      bucket.spend(batchBytes);
+      bytes += batchBytes;
+    }
+    sent.push(bytes);
+  }
+  return sent;
+}
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+describe("a token bucket", () => {
+  const batchBytes = 44 * 1_400;
+
+  test.each([10, 60, 200, 500, 900])("holds %d Mbit/s with timers of 1.1 ms", (mbit) => {
+    const bucket = new TokenBucket(mbit * 1e6, 0);
+    const bytes = sum(send(bucket, batchBytes, 4_000, () => 1.1));
+    expect(bytes / ((mbit * 1e6 * 4) / 8)).toBeGreaterThan(0.96);
+    expect(bytes / ((mbit * 1e6 * 4) / 8)).toBeLessThan(1.01);
+  });
+
+  test("catches up with timers that come late now and then", () => {
+    const bucket = new TokenBucket(60e6, 0);
+    const bytes = sum(send(bucket, batchBytes, 4_000, (nowMs) => (Math.floor(nowMs) % 50 === 0 ? 15 : 1.1)));
+    expect(bytes / 30e6).toBeGreaterThan(0.97);
+  });
+
+  test("lets one burst go at a time, also after a long rest", () => {
+    const bucket = new TokenBucket(200e6, 0);
+    const first = send(bucket, batchBytes, 1, () => 1);
+    bucket.available(10_000);
+    const after = [10_000, 10_000.4, 10_001, 10_002, 10_003, 10_004].map((nowMs) => {
+      const can = bucket.available(nowMs) >= batchBytes;
+      if (can) bucket.spend(batchBytes);
+      return can;
+    });
+    expect(first).toEqual([0]);
+    expect(after).toEqual([true, false, true, true, true, false]);
+    expect(burstBytesMax).toBeLessThan(65_536);
+  });
+});
