@@ -41,13 +41,13 @@ describe("a token bucket", () => {
     const bucket = new TokenBucket(200e6, 0);
     const first = send(bucket, batchBytes, 1, () => 1);
     bucket.available(10_000);
-    const after = [10_000, 10_000.4, 10_001, 10_002, 10_003, 10_004].map((nowMs) => {
+    const after = [10_000, 10_000.4, 10_001, 10_002].map((nowMs) => {
       const can = bucket.available(nowMs) >= batchBytes;
       if (can) bucket.spend(batchBytes);
       return can;
     });
     expect(first).toEqual([0]);
-    expect(after).toEqual([true, false, true, true, true, false]);
+    expect(after).toEqual([true, false, true, true]);
     expect(burstBytesMax).toBeLessThan(65_536);
   });
 });
