@@ -61,6 +61,7 @@ function createCaster(duty: Duty): Caster | null {
       }
       return item;
     },
+    holds: (chunk) => duty.store.verified.has(chunk),
     readChunk: (chunk) => duty.store.readChunk(chunk),
     symbolSizeBytes: limits.symbolMaxBytes,
     code: createErasureCode(),

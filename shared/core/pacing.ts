@@ -1,11 +1,12 @@
 /**
  * A token bucket: how many bytes may leave now so that the rate holds and no burst overruns a receiver's default
- * kernel buffer (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304).
+ * kernel buffer (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304). A burst is one run of datagrams and
+ * the rest of a chunk.
  *
  * Timers come late. What a late one left unsent is caught up with, a few bursts of it at most, in bursts of the same
  * size as always, so that the rate holds on a busy machine and a receiver sees nothing unusual.
  */
-export const burstBytesMax = 63 * 1_024;
+export const burstBytesMax = 86 * 1_024;
 /** A burst at most in so long, so that two are never one. */
 const tickMs = 1;
 /** Timers fire no sooner than this: at high rates a burst is what flows in so long, and a little more. */

@@ -80,7 +80,7 @@ export const timing = {
 /** Frames of NEED at one time; what is left over waits for the next END. */
 export const needFramesMax = 4;
 /** NEEDs of others heard since an END, and a peer leaves its own for the next one: feedback has a bound. */
-export const needFramesHeardMax = 24;
+export const needFramesHeardMax = 64;
 /** Receivers that report their loss after an END, on average. */
 export const reportersMax = 16;
 

@@ -68,6 +68,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     symbolSizeBytes,
     code,
     rateBps: () => 100_000_000,
+    holds: (chunk) => chunk < chunks.length,
     cipher: (_chunk, bytes) => bytes.slice(),
     onSent: () => {},
     onBusy: () => {},

@@ -14,6 +14,8 @@ import type { LanBus } from "./lan-bus.ts";
 
 /** Datagrams in one system call: as many as fit the 64 KiB of a run, and below the bucket's burst. */
 const batchDatagramsMax = 44;
+/** 400 ms at 60 Mbit/s, from a chunk to the answer to its END; of large chunks two at least. */
+const recentBytesMax = 3 * 1_048_576;
 /** The kernel took nothing: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
 /** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
@@ -26,6 +28,8 @@ export type CasterOptions = {
   /** The next item, or null when there is nothing to send now. */
   next: () => CastItem | null;
   readChunk: (chunk: number) => Promise<Uint8Array>;
+  /** Can this chunk be read already? */
+  holds: (chunk: number) => boolean;
   symbolSizeBytes: number;
   code: ErasureCode;
   /** Payload bits per second; asked before every batch. */
@@ -51,6 +55,8 @@ export class Caster {
   readonly #places = Array.from({ length: batchDatagramsMax }, (_, i) =>
     this.#bytes.subarray(i * symbolFrameMaxBytes, (i + 1) * symbolFrameMaxBytes),
   );
+  /** Encrypted, in the order in which they were read. */
+  readonly #recent = new Map<number, Promise<Uint8Array>>();
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #state: "resting" | "running" | "stopped" = "resting";
@@ -94,14 +100,33 @@ export class Caster {
   }
 
   async #cast(item: CastItem): Promise<void> {
-    const { readChunk, cipher, symbolSizeBytes } = this.#options;
-    const bytes = cipher(item.chunk, await readChunk(item.chunk));
+    const { holds, symbolSizeBytes } = this.#options;
+    const bytes = await this.#encrypted(item.chunk);
+    // The next one is read while this one is sent.
+    if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
     const layout = blockLayout(bytes.length, symbolSizeBytes);
     if (item.kind === "chunk") await this.#castChunk(item.chunk, bytes, layout);
     else
       for (const { block, count } of item.blocks)
         await this.#castRepair(item.chunk, bytes, layout, block, count);
     await this.#flush();
+  }
+
+  /** What was sent a moment ago is asked for again in pieces: it is read once for all of that. */
+  #encrypted(chunk: number): Promise<Uint8Array> {
+    const { readChunk, cipher } = this.#options;
+    const known = this.#recent.get(chunk);
+    if (known !== undefined) return known;
+    const read = readChunk(chunk).then((bytes) => cipher(chunk, bytes));
+    read.catch(() => this.#recent.delete(chunk));
+    this.#recent.set(chunk, read);
+    return read.then((bytes) => {
+      for (const oldest of this.#recent.keys()) {
+        if (this.#recent.size <= Math.max(2, recentBytesMax / bytes.length)) break;
+        this.#recent.delete(oldest);
+      }
+      return bytes;
+    });
   }
 
   async #castChunk(chunk: number, bytes: Uint8Array, layout: BlockLayout): Promise<void> {

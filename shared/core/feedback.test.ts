@@ -1,0 +1,76 @@
+/**
+ * A model of feedback: any number of receivers that lost at random, one END, NEEDs that everybody hears a millisecond
+ * later. The receivers' decisions are the real ones.
+ */
+import { describe, expect, test } from "bun:test";
+import { ChunkSet } from "./chunkset.ts";
+import { Feedback, type LacksOf } from "./feedback.ts";
+import { needDelayMs, needFramesHeardMax, needFramesMax } from "./timing.ts";
+import { seededRandom } from "./virtual-clock.ts";
+
+const chunkCount = 20;
+const blocksPerChunk = 3;
+const k = 63;
+const airMs = 1;
+
+type Outcome = { frames: number; largest: Map<string, number>; asked: Map<string, number> };
+
+function onePass(receivers: number, loss: number, seed: number): Outcome {
+  const random = seededRandom(seed);
+  const outcome: Outcome = { frames: 0, largest: new Map(), asked: new Map() };
+  const lackOf = (): number => {
+    let lost = 0;
+    for (let symbol = 0; symbol < k; symbol++) if (random() < loss) lost++;
+    return lost;
+  };
+  const peers = Array.from({ length: receivers }, () => {
+    const lacks = Array.from({ length: chunkCount * blocksPerChunk }, lackOf);
+    for (const [at, count] of lacks.entries())
+      outcome.largest.set(String(at), Math.max(outcome.largest.get(String(at)) ?? 0, count));
+    const lacksOf: LacksOf = (chunk, add) => {
+      for (let block = 0; block < blocksPerChunk; block++) {
+        const count = lacks[chunk * blocksPerChunk + block]!;
+        if (count > 0) add(block, count);
+      }
+      return true;
+    };
+    const feedback = new Feedback(new ChunkSet(chunkCount));
+    feedback.ended([0, chunkCount], 0, receivers, random());
+    return { feedback, lacksOf };
+  });
+  const air: { atMs: number; from: number; entries: readonly number[] }[] = [];
+  for (let nowMs = 0; nowMs <= needDelayMs(receivers) + 1; nowMs += 0.25) {
+    for (; air.length > 0 && air[0]!.atMs <= nowMs; air.shift())
+      for (const [i, { feedback }] of peers.entries())
+        if (i !== air[0]!.from) feedback.overheard(air[0]!.entries);
+    for (const [i, { feedback, lacksOf }] of peers.entries())
+      for (const entries of feedback.take(nowMs, lacksOf)) {
+        outcome.frames++;
+        air.push({ atMs: nowMs + airMs, from: i, entries });
+        for (let at = 0; at < entries.length; at += 3) {
+          const key = String(entries[at]! * blocksPerChunk + entries[at + 1]!);
+          outcome.asked.set(key, Math.max(outcome.asked.get(key) ?? 0, entries[at + 2]!));
+        }
+      }
+  }
+  return outcome;
+}
+
+describe("after an END", () => {
+  test.each([8, 64, 1_000])(
+    "%d receivers say little, and nearly all that was lost is asked for",
+    (receivers) => {
+      const { frames, largest, asked } = onePass(receivers, 0.01, receivers);
+      // Whoever's time comes while a NEED is on the air has not heard it.
+      const inFlight = Math.ceil((receivers * airMs) / needDelayMs(receivers)) * needFramesMax;
+      expect(frames).toBeLessThanOrEqual(Math.min(receivers, needFramesHeardMax + inFlight));
+      let lacked = 0;
+      let covered = 0;
+      for (const [key, count] of largest) {
+        lacked += count;
+        covered += Math.min(count, asked.get(key) ?? 0);
+      }
+      expect(covered / lacked).toBeGreaterThan(receivers === 1_000 ? 0.75 : 0.95);
+    },
+  );
+});
