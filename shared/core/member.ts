@@ -135,6 +135,8 @@ export type RepresentativeState = {
   announceAtMs: number;
   leaseAtMs: number;
   endedAtMs: number;
+  /** Of the last ENDs. */
+  endedRanges: readonly (readonly number[])[];
   pass: number;
   wantAtMs: number;
   wanFromMs: number;
