@@ -114,7 +114,6 @@ export function becomeRepresentative(
       announceAtMs: nowMs,
       leaseAtMs: nowMs + timing.leaseRenewMs,
       endedAtMs: nowMs,
-      endedRanges: [],
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.

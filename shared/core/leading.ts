@@ -170,8 +170,7 @@ const isTail = (member: Member, state: RepresentativeState): boolean =>
   member.isDone && !state.plan.hasUnsent((chunk) => member.roster.misses(chunk));
 
 function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.plan.hasUnended) return repeatEnd(member, state, nowMs);
-  if (nowMs < endDueMs(member, state)) return;
+  if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
   state.endedAtMs = nowMs;
   state.symbolsEnded = state.symbolsSent;
   // While little was sent there is nothing to report.
@@ -180,29 +179,15 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   state.pass++;
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
     const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
-    state.endedRanges = [...state.endedRanges.slice(1 - endFramesMax), castRanges];
-    member.send(endFrame(member, state, castRanges));
+    member.send({
+      type: "end",
+      device: member.config.device,
+      term: state.term,
+      pass: state.pass,
+      castRanges,
+      symbolsSent: state.symbolsSent % (limits.counterMax + 1),
+    });
   }
-}
-
-/** An END or its answers may be lost, and all wait for nothing else: it is said again, with those before, until it is quiet. */
-function repeatEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  const waits = state.phase === "casting" && !state.plan.isSending && state.needs.firstAtMs === null;
-  if (!waits || nowMs < state.endedAtMs + timing.endPausedMs) return;
-  if (member.roster.audience === 0 || !isTail(member, state)) return;
-  state.endedAtMs = nowMs;
-  for (const castRanges of state.endedRanges) member.send(endFrame(member, state, castRanges));
-}
-
-function endFrame(member: Member, state: RepresentativeState, castRanges: readonly number[]): ControlFrame {
-  return {
-    type: "end",
-    device: member.config.device,
-    term: state.term,
-    pass: state.pass,
-    castRanges,
-    symbolsSent: state.symbolsSent % (limits.counterMax + 1),
-  };
 }
 
 /** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */

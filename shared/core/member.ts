@@ -135,8 +135,6 @@ export type RepresentativeState = {
   announceAtMs: number;
   leaseAtMs: number;
   endedAtMs: number;
-  /** Of the last ENDs. */
-  endedRanges: readonly (readonly number[])[];
   pass: number;
   wantAtMs: number;
   wanFromMs: number;
