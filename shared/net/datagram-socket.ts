@@ -7,6 +7,7 @@
  */
 import { ptr } from "bun:ffi";
 import {
+  bindTo,
   errorNumber,
   pinned,
   errorText,
@@ -15,7 +16,6 @@ import {
   octetsOf,
   openUdp,
   setOption,
-  socketAddress,
   type Libc,
 } from "./libc.ts";
 
@@ -45,25 +45,16 @@ export function openDatagramSocket(options: {
 }): DatagramSocket | null {
   const system = libc();
   if (system === null) return null;
-  const handle = openUdp(system);
-  try {
-    setOption(system, handle, linux.levelSocket, linux.reuseAddress, Int32Array.of(1));
-    setOption(
-      system,
-      handle,
-      linux.levelSocket,
-      linux.receiveBuffer,
-      Int32Array.of(options.receiveBufferBytes),
-    );
-    const { address, port } = options.group;
-    if (system.bind(handle, ptr(socketAddress(address, port)), linux.addressBytes) < 0)
-      throw new Error(errorText(system));
-    const membership = Uint8Array.from([...octetsOf(address), ...octetsOf(options.interfaceAddress)]);
-    setOption(system, handle, linux.levelIp, linux.addMembership, membership);
-  } catch (error) {
-    system.close(handle);
-    throw error;
-  }
+  const { interfaceAddress, group } = options;
+  const handle = openUdp(system, (opened) => {
+    const set = (level: number, name: number, value: Uint8Array | Int32Array): void =>
+      setOption(system, opened, level, name, value);
+    set(linux.levelSocket, linux.reuseAddress, Int32Array.of(1));
+    set(linux.levelSocket, linux.receiveBuffer, Int32Array.of(options.receiveBufferBytes));
+    bindTo(system, opened, group.address, group.port);
+    const membership = Uint8Array.from([...octetsOf(group.address), ...octetsOf(interfaceAddress)]);
+    set(linux.levelIp, linux.addMembership, membership);
+  });
   return socketOf(system, handle);
 }
 

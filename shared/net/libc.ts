@@ -31,7 +31,6 @@ export const linux = {
   levelUdp: 17,
   reuseAddress: 2,
   receiveBuffer: 8,
-  sendBuffer: 7,
   memoryInfo: 55,
   multicastInterface: 32,
   multicastTtl: 33,
@@ -43,7 +42,6 @@ export const linux = {
   errorAgain: 11,
   errorInterrupted: 4,
   errorNoBuffers: 105,
-  errorNoOption: 92,
   addressBytes: 16,
   vectorBytes: 16,
   messageBytes: 64,
@@ -94,11 +92,23 @@ export const socketAddress = (address: string, port: number): Uint8Array =>
     ...Array.from({ length: 8 }, () => 0),
   ]);
 
-/** A non-blocking UDP socket. @throws Error with the system's reason */
-export function openUdp(system: Libc): number {
+/** A non-blocking UDP socket, made ready by `prepare`; closed again when that throws. @throws Error with the system's reason */
+export function openUdp(system: Libc, prepare: (handle: number) => void): number {
   const handle = system.socket(linux.familyInet, linux.typeDgram | linux.nonBlocking | linux.closeOnExec, 0);
   if (handle < 0) throw new Error(errorText(system));
+  try {
+    prepare(handle);
+  } catch (error) {
+    system.close(handle);
+    throw error;
+  }
   return handle;
+}
+
+/** @throws Error with the system's reason; the socket stays open */
+export function bindTo(system: Libc, handle: number, address: string, port: number): void {
+  if (system.bind(handle, ptr(socketAddress(address, port)), linux.addressBytes) < 0)
+    throw new Error(errorText(system));
 }
 
 /** @throws Error with the system's reason; the socket stays open */

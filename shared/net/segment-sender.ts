@@ -6,6 +6,7 @@
  */
 import { ptr } from "bun:ffi";
 import {
+  bindTo,
   pinned,
   errorNumber,
   errorText,
@@ -34,23 +35,17 @@ export function openSegmentSender(options: {
 }): SegmentSender | null {
   const system = libc();
   if (system === null) return null;
-  const handle = openUdp(system);
   const { interfaceAddress, group } = options;
-  try {
+  const handle = openUdp(system, (opened) => {
     const set = (name: number, value: Uint8Array | Int32Array): void =>
-      setOption(system, handle, linux.levelIp, name, value);
+      setOption(system, opened, linux.levelIp, name, value);
     set(linux.multicastInterface, Uint8Array.from(octetsOf(interfaceAddress)));
     set(linux.multicastTtl, Int32Array.of(1));
     set(linux.multicastLoop, Int32Array.of(options.hearsItself ? 1 : 0));
-    if (system.bind(handle, ptr(socketAddress(interfaceAddress, 0)), linux.addressBytes) < 0)
-      throw new Error(errorText(system));
-    setOption(system, handle, linux.levelUdp, linux.segmentBytes, Int32Array.of(1_400));
-  } catch (error) {
-    system.close(handle);
-    // An old kernel, or an interface that computes no checksums: the others have to do.
-    if (errorNumber(system) === linux.errorNoOption) return null;
-    throw error;
-  }
+    bindTo(system, opened, interfaceAddress, 0);
+    // An old kernel does not know it: then the bus sends datagrams one by one.
+    setOption(system, opened, linux.levelUdp, linux.segmentBytes, Int32Array.of(1_400));
+  });
   const target = socketAddress(group.address, group.port);
   // A compiler that knows its length may let go of the array itself: the kernel reads it at every call.
   pinned.add(target);
