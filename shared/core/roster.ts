@@ -36,6 +36,10 @@ export class Roster {
     return this.#entries.values();
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Devices that still miss something. */
   get audience(): number {
     let devices = 0;

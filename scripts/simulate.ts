@@ -1,0 +1,118 @@
+/**
+ * `bun run simulate --seed N`: runs the core in a simulated world of one seed and checks, at every step, what must hold.
+ * With `--seeds A..B` many of them. A violation prints what was expected and the command that replays it.
+ */
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import os from "node:os";
+import {
+  faultNames,
+  mutations,
+  simulate,
+  type Choice,
+  type FaultName,
+  type Outcome,
+} from "../shared/simulation/index.ts";
+import { sweep, type Sweep } from "./simulate/sweep.ts";
+import { between } from "./lab/options.ts";
+
+const command = new Command("bun run simulate")
+  .description("The whole LAN protocol in a simulated world: see docs/TESTING.md.")
+  .option("--seed <n>", "the world to run", between(0, 4_294_967_295, true), 1)
+  .option("--seeds <range>", "many worlds, as A..B", parseRange)
+  .option("--devices <n>", "instead of what the seed draws", between(1, 10_000, true))
+  .option("--subnets <n>", "instead of what the seed draws", between(1, 100, true))
+  .option("--minutes <n>", "of simulated time at least", between(0, 1_000_000), 0)
+  .option("--faults <names>", `all, none, or some of ${faultNames.join(", ")}`, parseFaults)
+  .option("--mutate <name>", `break something on purpose: ${mutations.join(", ")}`, parseMutation)
+  .option("--log", "print the history")
+  .option("--jobs <n>", "processes of a sweep", between(1, 256, true), os.availableParallelism());
+
+function parseRange(text: string): { first: number; last: number } {
+  const match = /^(\d+)\.\.(\d+)$/.exec(text);
+  if (!match || Number(match[1]) > Number(match[2]))
+    throw new InvalidArgumentError(`"${text}" is no range of seeds: write for example 1..1000`);
+  return { first: Number(match[1]), last: Number(match[2]) };
+}
+
+function parseFaults(text: string): readonly FaultName[] {
+  if (text === "all") return faultNames;
+  if (text === "none") return [];
+  return text.split(",").map((name) => {
+    const known = faultNames.find((each) => each === name.trim());
+    if (!known)
+      throw new InvalidArgumentError(`There is no fault "${name}": write some of ${faultNames.join(", ")}`);
+    return known;
+  });
+}
+
+function parseMutation(text: string) {
+  const known = mutations.find((each) => each === text);
+  if (!known)
+    throw new InvalidArgumentError(`There is no mutation "${text}": write one of ${mutations.join(", ")}`);
+  return known;
+}
+
+/** What of the command line, besides the seed, makes the world what it is. */
+function replayed(seed: number): string {
+  const { devices, subnets, faults, mutate } = command.opts();
+  const parts = [`bun run simulate --seed ${seed}`];
+  if (devices !== undefined) parts.push(`--devices ${devices}`);
+  if (subnets !== undefined) parts.push(`--subnets ${subnets}`);
+  if (faults && faults.length !== faultNames.length) parts.push(`--faults ${faults.join(",") || "none"}`);
+  if (mutate) parts.push(`--mutate ${mutate}`);
+  return `${parts.join(" ")} --log`;
+}
+
+function violationText({ seed, faults, violation }: Outcome): string {
+  const { checker, device, atMs, message } = violation!;
+  const at = `seed ${seed}, ${(atMs / 1_000).toFixed(3)} s, device ${device}`;
+  return `VIOLATION of "${checker}" (${at}): ${message}\n  faults: ${faults.join(", ") || "none"}\n  replay: ${replayed(seed)}`;
+}
+
+const hours = (ms: number): string => Math.round(ms / 3_600_000).toLocaleString("en-US");
+
+function sweepText(sum: Sweep, tookMs: number): string {
+  const { seeds, violations, processorMs, deviceMs, datagrams, wanChunks, wanHeld, settledMsMax } = sum;
+  return [
+    `${seeds} seeds in ${(tookMs / 1_000).toFixed(1)} s, ${violations.length} violations`,
+    `${(processorMs / seeds).toFixed(1)} ms of processor time a seed, ${hours(deviceMs)} device-hours, ${datagrams} datagrams sealed`,
+    `${wanChunks} chunks crossed the WAN, of these ${wanHeld} that a device of the subnet held just then`,
+    `last fault to last complete device: ${(settledMsMax / 1_000).toFixed(1)} s at most`,
+  ].join("\n");
+}
+
+function outcomeText(outcome: Outcome, processorMs: number): string {
+  const { seed, faults, hash, simulatedMs, devices, datagrams, wanChunks, violation } = outcome;
+  const deviceHours = (devices * simulatedMs) / 3_600_000;
+  return [
+    `seed ${seed}: ${devices} devices, faults: ${faults.join(", ") || "none"}`,
+    `${(simulatedMs / 1_000).toFixed(1)} s simulated in ${processorMs.toFixed(0)} ms of processor time ` +
+      `(${Math.round((deviceHours * 1_000) / processorMs).toLocaleString("en-US")} device-hours a second), ` +
+      `${datagrams} datagrams, ${wanChunks} chunks over the WAN`,
+    violation ? violationText(outcome) : "every check held",
+    `history ${hash}`,
+  ].join("\n");
+}
+
+const options = command.parse().opts();
+const choice: Omit<Choice, "seed"> = {
+  devices: options.devices,
+  subnets: options.subnets,
+  faults: options.faults,
+  mutation: options.mutate,
+};
+if (options.seeds) {
+  const beganMs = performance.now();
+  const sum = await sweep(choice, options.seeds, options.jobs, (outcome) =>
+    console.log(violationText(outcome)),
+  );
+  console.log(sweepText(sum, performance.now() - beganMs));
+  process.exitCode = sum.violations.length > 0 ? 1 : 0;
+} else {
+  const before = process.cpuUsage();
+  const outcome = simulate({ ...choice, seed: options.seed, log: options.log === true }, options.minutes);
+  const { user, system } = process.cpuUsage(before);
+  if (options.log) console.log(outcome.log.join("\n"));
+  console.log(outcomeText(outcome, (user + system) / 1_000));
+  process.exitCode = outcome.violation ? 1 : 0;
+}

@@ -1,0 +1,54 @@
+/** What all parts of one simulated world share. */
+import type { VirtualClock } from "../core/virtual-clock.ts";
+import type { Crypto } from "../wire/index.ts";
+import type { Checks } from "./checks.ts";
+import type { Content } from "./content.ts";
+import type { History } from "./history.ts";
+import type { Machine } from "./machine.ts";
+import type { Network } from "./network.ts";
+import type { Source } from "./source.ts";
+import type { Keys } from "./voice.ts";
+
+/** Breaks something on purpose, to see that the checkers find it. */
+export const mutations = [
+  "accept-unverified",
+  "skip-lease",
+  "reuse-nonce",
+  "forget-ledger",
+  "never-step-down",
+] as const;
+export type Mutation = (typeof mutations)[number];
+
+export type WorldOptions = {
+  readonly seed: number;
+  readonly devices: number;
+  readonly subnets: number;
+  readonly chunks: number;
+  readonly chunkBytes: number;
+  readonly symbolBytes: number;
+  readonly startDelayMs: number;
+  readonly useMulticast: boolean;
+  /** Cap of the multicast's rate; small packages need a small one to take seconds. */
+  readonly lanRateBps: number;
+  /** Of the line to the web site, for each download. */
+  readonly wanRateBps: number;
+  readonly wanFallback: "never" | "last-resort";
+  /** Clocks run up to so many thousandths too fast or too slow. */
+  readonly skewPermille: number;
+  /** Keep the history's lines. */
+  readonly log: boolean;
+  readonly mutation: Mutation | null;
+};
+
+export type Env = {
+  readonly options: WorldOptions;
+  readonly clock: VirtualClock;
+  readonly history: History;
+  readonly network: Network;
+  readonly source: Source;
+  readonly content: Content;
+  readonly crypto: Crypto;
+  readonly keys: Keys;
+  readonly checks: Checks;
+  readonly machines: readonly Machine[];
+};

@@ -1,0 +1,212 @@
+/**
+ * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
+ * and puts that into the plan; whoever replays the seed gets the same plan.
+ */
+import type { Weather } from "./network.ts";
+import type { Random } from "./random.ts";
+import type { SourceState, WebState } from "./source.ts";
+import type { World } from "./world.ts";
+
+/** What a fault may ask and order while it is planned. */
+export type Plan = {
+  readonly random: Random;
+  readonly devices: readonly string[];
+  readonly subnets: number;
+  /** Faults strike before this time. */
+  readonly activeMs: number;
+  readonly symbolBytes: number;
+  /** At this time of the world. */
+  at: (atMs: number, run: (world: World) => void) => void;
+};
+
+/** Somewhere in the busy part of the world's life, and how long it lasts. */
+function strike(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
+  const fromMs = plan.random.between(0, plan.activeMs);
+  return { fromMs, untilMs: fromMs + plan.random.between(minMs, maxMs) };
+}
+
+const anyDevice = (plan: Plan): string => plan.random.pick(plan.devices);
+const anySubnet = (plan: Plan): number => plan.random.whole(1, plan.subnets);
+
+/** Half of the time whoever leads just then: that hurts most. */
+function victim(plan: Plan): (world: World) => string {
+  const named = anyDevice(plan);
+  const subnet = anySubnet(plan);
+  const picksLeader = plan.random.chance(0.5);
+  return (world) => (picksLeader ? world.representatives(subnet)[0]?.name : undefined) ?? named;
+}
+
+function weather(plan: Plan, bad: Partial<Weather>, good: Partial<Weather>, staysShare: number): void {
+  const subnet = anySubnet(plan);
+  const stays = plan.random.chance(staysShare);
+  const { fromMs, untilMs } = strike(plan, 2_000, 40_000);
+  plan.at(stays ? 0 : fromMs, (world) => world.weather(subnet, bad));
+  if (!stays) plan.at(untilMs, (world) => world.weather(subnet, good));
+}
+
+/** Down for a while, and back; a few never come back. */
+function crash(plan: Plan, kind: "process" | "power"): void {
+  const { fromMs, untilMs } = strike(plan, 100, 30_000);
+  const who = victim(plan);
+  const returns = plan.random.chance(0.85);
+  plan.at(fromMs, (world) => {
+    const name = who(world);
+    world.crash(name, kind);
+    if (returns) world.at(untilMs, () => world.start(name));
+  });
+  plan.at(untilMs, () => {});
+}
+
+function source(plan: Plan, state: SourceState): void {
+  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setSource(state));
+  plan.at(untilMs, (world) => world.setSource("up"));
+}
+
+function web(plan: Plan, state: WebState): void {
+  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setWeb(state));
+  plan.at(untilMs, (world) => world.setWeb("up"));
+}
+
+export const faults = {
+  loss: (plan) => {
+    const stays = plan.random.chance(0.5);
+    const loss = plan.random.between(0.005, stays ? 0.1 : 0.5);
+    weather(plan, { loss }, { loss: 0 }, stays ? 1 : 0);
+  },
+  bursts: (plan) =>
+    weather(
+      plan,
+      { burstEveryMs: plan.random.between(500, 8_000), burstMs: plan.random.between(5, 400) },
+      { burstEveryMs: 0, burstMs: 0 },
+      0.5,
+    ),
+  delay: (plan) =>
+    weather(
+      plan,
+      { delayMs: plan.random.between(2, 80), jitterMs: plan.random.between(0, 80) },
+      { delayMs: 1, jitterMs: 1 },
+      0.5,
+    ),
+  duplicate: (plan) => weather(plan, { duplicate: plan.random.between(0.01, 0.5) }, { duplicate: 0 }, 0.5),
+  reorder: (plan) => weather(plan, { reorder: plan.random.between(0.01, 0.5) }, { reorder: 0 }, 0.5),
+  corrupt: (plan) => weather(plan, { corrupt: plan.random.between(0.001, 0.1) }, { corrupt: 0 }, 0.5),
+  mtu: (plan) => {
+    // Symbols do not pass, or not even the longer control frames.
+    const mtuBytes = plan.random.whole(90, 66 + plan.symbolBytes - 1);
+    weather(plan, { mtuBytes }, { mtuBytes: 1_472 }, 0.3);
+  },
+  prune: (plan) => {
+    const name = anyDevice(plan);
+    const what = plan.random.chance(0.5) ? "all" : "symbols";
+    const { fromMs, untilMs } = strike(plan, 3_000, 60_000);
+    const stays = plan.random.chance(0.4);
+    plan.at(stays ? 0 : fromMs, (world) => world.prune(name, what));
+    if (!stays) plan.at(untilMs, (world) => world.prune(name, "nothing"));
+  },
+  partition: (plan) => {
+    const subnet = anySubnet(plan);
+    const inside = plan.devices.filter(() => plan.random.chance(0.5));
+    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    plan.at(fromMs, (world) => world.partition(subnet, ...inside));
+    plan.at(untilMs, (world) => world.mend());
+  },
+  "one-way": (plan) => {
+    const [from, to] = [anyDevice(plan), anyDevice(plan)];
+    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    plan.at(fromMs, (world) => world.oneWay(from, to));
+    plan.at(untilMs, (world) => world.mend());
+  },
+  "disk-full": (plan) => {
+    const who = victim(plan);
+    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    plan.at(fromMs, (world) => {
+      const name = who(world);
+      world.fillDisk(name, true);
+      world.at(untilMs, () => world.fillDisk(name, false));
+    });
+    plan.at(untilMs, () => {});
+  },
+  "torn-write": (plan) => crash(plan, "power"),
+  crash: (plan) => crash(plan, "process"),
+  rot: (plan) => {
+    const name = anyDevice(plan);
+    for (let i = plan.random.whole(1, 3); i > 0; i--) {
+      const { fromMs } = strike(plan, 0, 0);
+      plan.at(fromMs, (world) => world.rot(name, plan.random.whole(0, world.options.chunks - 1)));
+    }
+  },
+  jump: (plan) => {
+    const name = anyDevice(plan);
+    const byMs = plan.random.between(100, 120_000);
+    plan.at(strike(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
+  },
+  stall: (plan) => {
+    const who = victim(plan);
+    const { fromMs, untilMs } = strike(plan, 100, 8_000);
+    plan.at(fromMs, (world) => world.stall(who(world), untilMs - fromMs));
+    plan.at(untilMs, () => {});
+  },
+  sleep: (plan) => {
+    const who = victim(plan);
+    const countsTime = plan.random.chance(0.5);
+    const { fromMs, untilMs } = strike(plan, 2_000, 60_000);
+    plan.at(fromMs, (world) => world.sleep(who(world), untilMs - fromMs, countsTime));
+    plan.at(untilMs, () => {});
+  },
+  restart: (plan) => {
+    const who = victim(plan);
+    const { fromMs, untilMs } = strike(plan, 50, 10_000);
+    plan.at(fromMs, (world) => {
+      const name = who(world);
+      world.stop(name);
+      world.at(untilMs, () => world.start(name));
+    });
+    plan.at(untilMs, () => {});
+  },
+  leave: (plan) => {
+    const who = victim(plan);
+    plan.at(strike(plan, 0, 0).fromMs, (world) => world.leave(who(world)));
+  },
+  roam: (plan) => {
+    const who = victim(plan);
+    const to = anySubnet(plan);
+    const { fromMs, untilMs } = strike(plan, 50, 20_000);
+    plan.at(fromMs, (world) => {
+      const name = who(world);
+      world.leave(name);
+      world.at(untilMs, () => world.join(name, to));
+    });
+    plan.at(untilMs, () => {});
+  },
+  "bad-peer": (plan) => {
+    const name = anyDevice(plan);
+    plan.at(0, (world) => world.turnBad(name));
+  },
+  "source-down": (plan) => source(plan, "down"),
+  "source-slow": (plan) => source(plan, "slow"),
+  "source-errors": (plan) => source(plan, "errors"),
+  "source-clock": (plan) => {
+    const byMs = plan.random.between(-3_600_000, 3_600_000);
+    plan.at(strike(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
+  },
+  "line-cut": (plan) => {
+    const subnet = anySubnet(plan);
+    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    plan.at(fromMs, (world) => world.setLine(subnet, "cut"));
+    plan.at(untilMs, (world) => world.setLine(subnet, "up"));
+  },
+  "web-down": (plan) => web(plan, "down"),
+  "web-slow": (plan) => web(plan, "slow"),
+  "web-errors": (plan) => web(plan, "errors"),
+  "web-wrong": (plan) => web(plan, "wrong"),
+} satisfies Record<string, (plan: Plan) => void>;
+
+/** These are properties of the world, drawn in `scenario.ts`. */
+export const traits = ["skew", "late", "no-multicast", "mixed-ranks"] as const;
+
+export type StrikingFault = keyof typeof faults;
+export type FaultName = StrikingFault | (typeof traits)[number];
+export const strikingFaults = Object.keys(faults) as StrikingFault[];
+export const faultNames: readonly FaultName[] = [...strikingFaults, ...traits];

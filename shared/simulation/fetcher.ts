@@ -1,0 +1,159 @@
+/**
+ * Takes chunks from other devices and polls them, as `shared/agent/lan-fetcher.ts` over the LAN exchange. A request and
+ * its answer take time, fail after a timeout where a cable is cut, and at once where nobody listens.
+ */
+import { ChunkSet } from "../core/chunkset.ts";
+import type { Fetch, Holder } from "../core/holders.ts";
+import { timing } from "../core/timing.ts";
+import type { Machine } from "./machine.ts";
+import type { Session } from "./session.ts";
+
+const pollsPerRoundMax = 3;
+const peersNamedMax = 16;
+const timeoutMs = 10_000;
+/** Nobody has the address, or the port is closed. */
+const refusedMs = 3_000;
+
+export type Poll = { device: string; lanPort: number; heldRanges: number[] };
+export type PollAnswer = { device: string; heldRanges: number[]; load: number; peers: Holder[] };
+
+export class Fetcher {
+  readonly #session: Session;
+  readonly #others = new Map<string, Holder>();
+  readonly #polling = new Set<string>();
+  #pollingTarget: string | null = null;
+  /** Counts the times it was started. */
+  #run = 0;
+  #isOn = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  start(): void {
+    if (this.#isOn) return;
+    this.#isOn = true;
+    this.#rounds(++this.#run);
+  }
+
+  stop(): void {
+    this.#isOn = false;
+  }
+
+  /** Another device polled this one: answers which others take part. */
+  polled({ device, lanPort, heldRanges }: Poll, address: string): Holder[] {
+    const { member, machine } = this.#session;
+    this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges });
+    const named = [...member.roster].filter(
+      (entry) => entry.device !== device && entry.device !== machine.id,
+    );
+    return named.slice(-peersNamedMax).map((entry) => ({
+      device: entry.device,
+      address: entry.address,
+      lanPort: entry.lanPort,
+    }));
+  }
+
+  #rounds(run: number): void {
+    if (!this.#isOn || run !== this.#run) return;
+    this.#session.machine.after(timing.pollEveryMs, () => this.#rounds(run));
+    this.#pump();
+    const target = this.#session.member.exchangeTarget;
+    if (target && target.device !== this.#pollingTarget) {
+      this.#pollingTarget = target.device;
+      this.#poll(target, () => {
+        if (this.#pollingTarget === target.device) this.#pollingTarget = null;
+      });
+    }
+    for (const other of this.#chooseOthers(target?.device)) {
+      this.#polling.add(other.device);
+      this.#poll(other, () => this.#polling.delete(other.device));
+    }
+  }
+
+  #chooseOthers(target: string | undefined): Holder[] {
+    const free = pollsPerRoundMax - this.#polling.size;
+    const candidates = [...this.#others.values()].filter(
+      ({ device }) => device !== target && !this.#polling.has(device),
+    );
+    return this.#session.machine.random.shuffle(candidates).slice(0, Math.max(0, free));
+  }
+
+  #poll(holder: Holder, ended: () => void): void {
+    const { machine, member, life } = this.#session;
+    const poll = { device: machine.id, lanPort: machine.lanPort, heldRanges: life.store.verified.toRanges() };
+    this.#ask(
+      holder,
+      (other) => other.life!.polled(poll, machine.address),
+      (answer) => {
+        ended();
+        if (!this.#isOn || this.#session.isClosed) return;
+        const ok = answer?.device === holder.device;
+        if (answer && ok) {
+          const held = ChunkSet.fromRanges(life.store.verified.size, answer.heldRanges);
+          if (held) member.holders.note(holder, held, answer.load, true);
+          for (const peer of answer.peers)
+            if (peer.device !== machine.id) this.#others.set(peer.device, peer);
+        } else this.#others.delete(holder.device);
+        this.#session.step({ type: "ExchangeAnswered", device: holder.device, ok });
+        this.#pump();
+      },
+    );
+  }
+
+  #pump(): void {
+    const { member, machine, isClosed } = this.#session;
+    if (isClosed) return;
+    for (let fetch = member.nextFetch(machine.nowMs); fetch; fetch = member.nextFetch(machine.nowMs))
+      this.#fetch(fetch);
+  }
+
+  #fetch(fetch: Fetch): void {
+    const { machine, member, life } = this.#session;
+    const ended = (outcome: Parameters<typeof member.holders.ended>[1]): void => {
+      member.holders.ended(fetch, outcome, machine.nowMs);
+      this.#pump();
+    };
+    this.#ask(
+      fetch.holder,
+      (other) => other.life!.chunk(fetch.chunk),
+      (answer) => {
+        if (!answer) return ended("failed");
+        if (answer === "lacks") return ended("lacks");
+        const outcome = life.write(fetch.chunk, answer, "peers");
+        if (outcome === "failed") return ended("failed");
+        if (outcome === "wrong-digest") return ended("wrong");
+        ended("served");
+        if (outcome === "stored") this.#session.stored(fetch.chunk);
+      },
+    );
+  }
+
+  /** A request there, an answer back; null: none. */
+  #ask<T>(to: Holder, atTheOther: (other: Machine) => T, answered: (answer: T | null) => void): void {
+    const { machine, env } = this.#session;
+    const { network, clock } = env;
+    const other = network.at(machine, to.address) as Machine | undefined;
+    if (!other?.life || other.lanPort !== to.lanPort) return machine.after(refusedMs, () => answered(null));
+    if (!network.reaches(machine, other) || !network.reaches(other, machine))
+      return machine.after(timeoutMs, () => answered(null));
+    const { subnet } = machine;
+    let state: "asked" | "over" = "asked";
+    const settle = (answer: T | null): void => {
+      if (state === "over") return;
+      state = "over";
+      answered(answer);
+    };
+    machine.after(timeoutMs, () => settle(null));
+    clock.at(network.unicastMs(subnet), () => {
+      if (!other.life) return;
+      other.after(0, () => {
+        const answer = atTheOther(other);
+        clock.at(network.unicastMs(subnet), () => {
+          const isOpen = machine.subnet === subnet && network.reaches(other, machine);
+          if (isOpen) machine.after(0, () => settle(answer));
+        });
+      });
+    });
+  }
+}

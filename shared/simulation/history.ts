@@ -1,0 +1,52 @@
+/**
+ * What happened in a simulated world: lines in columns of a fixed width that an eye can follow, and a hash over all of
+ * it, down to every datagram, that two runs of one seed must share.
+ *
+ *   time (s)   subnet  device  role             term  event        detail
+ */
+import { hashOf } from "./random.ts";
+
+export type HistoryLine = {
+  subnet: number | null;
+  device: string;
+  role: string;
+  term: number;
+  event: string;
+  detail: string;
+};
+
+export const historyHeader = "      time  sub  device  role            term  event        detail";
+
+export class History {
+  readonly lines: string[] = [];
+  readonly #keeps: boolean;
+  #hash = 0x811c_9dc5;
+
+  /** @param keeps lines; the hash is made of them in any case */
+  constructor(keeps: boolean) {
+    this.#keeps = keeps;
+  }
+
+  add(nowMs: number, line: HistoryLine): void {
+    const text = columns(nowMs, line);
+    this.#hash = hashOf(text, this.#hash);
+    if (this.#keeps) this.lines.push(text);
+  }
+
+  /** Something too frequent for a line. */
+  mix(number: number): void {
+    this.#hash = Math.imul(this.#hash ^ (number | 0), 0x0100_0193) >>> 0;
+  }
+
+  /** 8 hex digits */
+  get hash(): string {
+    return this.#hash.toString(16).padStart(8, "0");
+  }
+}
+
+function columns(nowMs: number, { subnet, device, role, term, event, detail }: HistoryLine): string {
+  const time = (nowMs / 1_000).toFixed(3).padStart(10);
+  const place = (subnet === null ? "-" : String(subnet)).padEnd(3);
+  const who = `${device.padEnd(6)}  ${role.padEnd(14)}`;
+  return `${time}  ${place}  ${who}  ${String(term).padStart(4)}  ${event.padEnd(11)}  ${detail}`;
+}

@@ -1,0 +1,183 @@
+/**
+ * One session of a simulated device: the real member, and around it what `shared/agent/session.ts` does with sockets
+ * and timers, here with a simulated network and clock.
+ */
+import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
+import { step, wakeAtMs } from "../core/step.ts";
+import { timing } from "../core/timing.ts";
+import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";
+import { Caster } from "./caster.ts";
+import { Desk } from "./desk.ts";
+import { Download } from "./download.ts";
+import type { Env } from "./env.ts";
+import { Fetcher } from "./fetcher.ts";
+import type { Life } from "./life.ts";
+import type { Machine } from "./machine.ts";
+
+const symbolsStepEveryMs = 250;
+const wakeEarliestMs = 5;
+
+export class Session {
+  readonly env: Env;
+  readonly machine: Machine;
+  readonly life: Life;
+  readonly member: Member;
+  readonly desk: Desk;
+  readonly download: Download;
+  readonly fetcher: Fetcher;
+  #caster: Caster | null = null;
+  #wakes = 0;
+  #symbolsAtMs = Number.NEGATIVE_INFINITY;
+  #symbolsHeard = 0;
+  isClosed = false;
+
+  constructor(env: Env, machine: Machine, life: Life) {
+    this.env = env;
+    this.machine = machine;
+    this.life = life;
+    this.desk = new Desk(this);
+    this.download = new Download(this);
+    this.fetcher = new Fetcher(this);
+    this.member = this.#createMember();
+  }
+
+  #createMember(): Member {
+    const { machine, life, env } = this;
+    const { options } = env;
+    const { verified } = life.store;
+    return new Member({
+      device: machine.id,
+      lanPort: machine.lanPort,
+      held: verified,
+      lacksOf: (chunk, add) => this.desk.reception.lacksOf(chunk, add),
+      rank: () => machine.rank(verified.count / verified.size),
+      random: machine.random.next,
+      symbolSizeBytes: options.symbolBytes,
+      setting: () => ({
+        useMulticast: options.useMulticast,
+        sessionStartDelayMs: options.startDelayMs,
+        lanRateBps: options.lanRateBps,
+        wanFallback: options.wanFallback,
+      }),
+    });
+  }
+
+  step(given: MemberEvent): void {
+    if (this.isClosed) return;
+    const event = this.env.options.mutation === "never-step-down" ? deafToBetter(this.member, given) : given;
+    const { nowMs } = this.machine;
+    const effects = step(this.member, event, nowMs);
+    for (const effect of effects) this.#carryOut(effect);
+    this.env.checks.stepped(this, effects.length);
+    this.#schedule();
+  }
+
+  close(reason: string): void {
+    if (this.isClosed) return;
+    this.step({ type: "Stopped", reason });
+    this.isClosed = true;
+    this.#stepDown();
+    this.fetcher.stop();
+  }
+
+  #stepDown(): void {
+    this.download.stop();
+    this.#caster?.stop();
+    this.#caster = null;
+  }
+
+  #schedule(): void {
+    const wake = ++this.#wakes;
+    const { nowMs } = this.machine;
+    const atMs = wakeAtMs(this.member, nowMs);
+    if (!Number.isFinite(atMs) || this.isClosed) return;
+    const dueAtMs = Math.max(atMs, nowMs + wakeEarliestMs);
+    this.machine.after(dueAtMs - nowMs, () => {
+      if (wake === this.#wakes) this.#wake(dueAtMs);
+    });
+  }
+
+  #wake(dueAtMs: number): void {
+    const lateMs = this.machine.nowMs - dueAtMs;
+    if (lateMs > timing.stallMs) this.step({ type: "Stalled", stalledMs: lateMs });
+    else this.step({ type: "TimeCame" });
+    if (this.member.role === "representative") this.life.changed();
+  }
+
+  symbol(symbol: ReceivedSymbol): void {
+    if (this.isClosed) return;
+    this.desk.accept(symbol);
+    this.#symbolsHeard++;
+    if (this.machine.nowMs - this.#symbolsAtMs >= symbolsStepEveryMs) this.#sayHeard();
+  }
+
+  #sayHeard(): void {
+    const count = this.#symbolsHeard;
+    if (count === 0) return;
+    this.#symbolsHeard = 0;
+    this.#symbolsAtMs = this.machine.nowMs;
+    this.step({ type: "SymbolsHeard", count });
+  }
+
+  control(frame: ControlFrame, address: string): void {
+    if (frame.type === "end") this.#sayHeard();
+    this.step({ type: "FrameHeard", frame, from: { address } });
+  }
+
+  stored(chunk: number): void {
+    this.desk.reception.forget(chunk);
+    this.step({ type: "ChunkVerified", chunk });
+    this.life.changed();
+    if (this.life.store.verified.isFull) this.life.full();
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.do) {
+      case "SendFrame":
+        return this.life.say(effect.context, effect.frame);
+      case "AskLease":
+        return this.life.askLease(effect.term, effect.query, (answer) => this.#leaseAnswered(answer));
+      case "ReleaseLease":
+        return this.life.releaseLease(effect.failure);
+      case "StartWan":
+        return this.download.start();
+      case "StopWan":
+        return this.download.stop();
+      case "StartFetch":
+        return this.fetcher.start();
+      case "StopFetch":
+        return this.fetcher.stop();
+      case "Cast":
+        if (this.member.role !== "representative") return;
+        this.#caster ??= new Caster(this);
+        return this.#caster.wake();
+      case "RoleChanged":
+        return this.#roleChanged(effect);
+      case "Failed":
+        return this.env.checks.note(this.machine, "failed", effect.reason);
+    }
+  }
+
+  #roleChanged({ from, to, why }: Extract<Effect, { do: "RoleChanged" }>): void {
+    this.env.checks.note(this.machine, "role", `${from} → ${to}: ${why}`);
+    if (from === "representative") this.#stepDown();
+    this.life.changed();
+  }
+
+  #leaseAnswered(answer: LeaseAnswer): void {
+    const { role } = this.member;
+    if (answer.result === "granted" && (this.isClosed || role === "idle"))
+      return this.life.releaseLease(null);
+    const isWanted = role === "candidate" || role === "representative";
+    if (this.isClosed || (!isWanted && answer.result !== "granted")) return;
+    this.step({ type: "LeaseAnswered", answer });
+  }
+}
+
+/** The mutation "never-step-down": what would make a representative give way does not reach it. */
+function deafToBetter(member: Member, event: MemberEvent): MemberEvent {
+  const isBetter =
+    (event.type === "FrameHeard" && event.frame.type === "announce") ||
+    (event.type === "LeaseAnswered" && event.answer.result === "refused");
+  return member.role === "representative" && isBetter ? { type: "TimeCame" } : event;
+}
