@@ -262,10 +262,8 @@ export class Session {
 
   async #askLease(term: number, query: boolean): Promise<void> {
     const answer = await this.#leaseAnswer(term, query);
-    const isWanted = this.member.role === "candidate" || this.member.role === "representative";
-    if (answer.result === "granted" && (this.#state === "closed" || this.member.role === "idle"))
-      return void this.#releaseLease(null);
-    if (this.#state === "closed" || (!isWanted && answer.result !== "granted")) return;
+    if (this.#state === "closed")
+      return answer.result === "granted" ? void this.#releaseLease(null) : undefined;
     this.step({ type: "LeaseAnswered", answer });
   }
 

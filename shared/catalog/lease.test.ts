@@ -83,6 +83,18 @@ describe("lease", () => {
     expect(query().result).toMatchObject({ result: "refused", holder: { deviceId: "a" } });
   });
 
+  test("a clock that is set back does not leave the lease with a dead device", () => {
+    const lease = story();
+    lease.ask("a", 3_600_000);
+    expect(lease.ask("b", 0, 2)).toMatchObject({ result: "granted", term: 2 });
+    for (const device of ["b", "c", "d"]) {
+      lease.ask(device, 3_600_000);
+      lease.release(device, 3_600_000, "404 Not Found");
+    }
+    expect(lease.ask("e", 3_600_001).result).toBe("failed");
+    expect(lease.ask("e", 1).result).toBe("granted");
+  });
+
   test("who does not hold it releases nothing", () => {
     const lease = story();
     lease.ask("a", 0);

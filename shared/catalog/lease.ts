@@ -26,6 +26,13 @@ export type LeaseState = {
 
 export const noLease: LeaseState = { holder: null, expiresAtMs: 0, failures: [], failedUntilMs: 0 };
 
+/**
+ * Does it still stand? The source's clock may be set back, perhaps by years: what then ends later than it could from now
+ * on is over, or a dead device would hold the lease until the clock is where it was.
+ */
+const stands = (untilMs: number, nowMs: number, longestMs: number): boolean =>
+  untilMs > nowMs && untilMs <= nowMs + longestMs;
+
 type Decision<T> = { readonly next: LeaseState; readonly result: T };
 
 /** The last reason stands for all: they "failed alike". */
@@ -37,23 +44,29 @@ const failedAnswer = (state: LeaseState, nowMs: number): LeaseResponse => ({
   retryAfterMs: state.failedUntilMs - nowMs,
 });
 
+/** Whoever may use the WAN now. */
+export const holderOf = (state: LeaseState, nowMs: number): LeaseState["holder"] =>
+  stands(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
+
 export function requestLease(
   state: LeaseState,
   deviceId: string,
   request: Omit<LeaseRequest, "taskId" | "subnetId">,
   nowMs: number,
 ): Decision<LeaseResponse> {
-  if (state.failedUntilMs > nowMs) return { next: state, result: failedAnswer(state, nowMs) };
+  if (stands(state.failedUntilMs, nowMs, leaseFailedMs))
+    return { next: state, result: failedAnswer(state, nowMs) };
   const failures = state.failedUntilMs > 0 ? [] : state.failures;
   const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
   const isSucceeded = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
-  const held = state.holder !== null && state.expiresAtMs > nowMs && !isSucceeded;
-  if (held && state.holder!.deviceId !== deviceId) {
+  const current = holderOf(state, nowMs);
+  const held = current !== null && !isSucceeded;
+  if (held && current.deviceId !== deviceId) {
     const retryAfterMs = state.expiresAtMs - nowMs;
-    return { next: state, result: { result: "refused", holder: state.holder!, retryAfterMs } };
+    return { next: state, result: { result: "refused", holder: current, retryAfterMs } };
   }
   if (request.query === true) return { next: state, result: { result: "free", retryAfterMs: leaseSilentMs } };
-  const term = held ? Math.max(state.holder!.term, request.term) : request.term;
+  const term = held ? Math.max(current.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
   return {
     next: { holder, expiresAtMs: nowMs + leaseDurationMs, failures, failedUntilMs: 0 },

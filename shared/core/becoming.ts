@@ -37,6 +37,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       enteredAtMs: nowMs,
       seekAtMs: nowMs,
       wantAtMs: nowMs + random() * timing.listenMs * 0.5,
+      wantFromMs: nowMs,
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
       stage: "listening",
       settlesAtMs: Number.POSITIVE_INFINITY,
@@ -72,9 +73,17 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       wayReason: "",
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
+      bytesAtMs: nowMs,
     },
     why,
   );
+}
+
+/** Stops leading for another: follows it, or has nothing left to do. */
+export function stepDown(member: Member, nowMs: number, leader: Leader, why: string): void {
+  if (!member.isVerified) return becomePeer(member, nowMs, leader, why);
+  member.send(member.seekFrame());
+  becomeIdle(member, nowMs, `${why}; the package is complete`, null);
 }
 
 /** The start delay counts from the first election of a session, which may lie before this device came. */

@@ -20,6 +20,13 @@ export function stepCandidate(
       return leaseAnswered(member, state, event.answer, nowMs);
     case "PackageVerified":
       return becomeIdle(member, nowMs, "the package is complete", null);
+    case "ChunkVerified":
+      if (!member.usesWan) member.fallbackAtMs = null;
+      return;
+    case "WanEnded":
+      member.wanEnded();
+      member.fallbackAtMs = null;
+      return;
     case "Stalled":
       state.claimAtMs = Math.max(state.claimAtMs, nowMs + timing.listenMs);
       return;
@@ -90,19 +97,17 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
 
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs >= state.wantAtMs) {
-    state.wantAtMs = Number.POSITIVE_INFINITY;
     // One question serves all: the answers are heard by everybody.
-    if (member.wantHeardAtMs < state.enteredAtMs) member.ask(nowMs);
+    if (member.wantHeardAtMs < state.wantFromMs) member.ask(nowMs);
+    state.wantFromMs = nowMs;
+    state.wantAtMs = neverLeads(state) ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
   }
   if (nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
     const isListening = state.stage === "listening" && nowMs < state.claimAtMs - timing.seekRepeatMs;
     state.seekAtMs = nowMs + (isListening ? timing.seekRepeatMs : timing.wantEveryMs);
   }
-  if (neverLeads(state) && nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
-    state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term, query: true });
-  }
+  if (neverLeads(state)) waitForOthers(member, state, nowMs);
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
     state.stage = "claimed";
@@ -131,6 +136,18 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
       : "the source cannot be asked: the local election decides";
     becomeRepresentative(member, nowMs, state, why);
   }
+}
+
+/** Weight 0: follows whoever holds the lease, takes what others hold, and is its own last resort. */
+function waitForOthers(member: Member, state: CandidateState, nowMs: number): void {
+  const { random, setting } = member.config;
+  if (nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
+    state.leaseAskedAtMs = nowMs;
+    member.effects.push({ do: "AskLease", term: state.term, query: true });
+  }
+  member.fetch(member.holders.count > 0);
+  member.fallbackAtMs ??= nowMs + timing.fallbackMs * (1 + random());
+  if (nowMs >= member.fallbackAtMs && setting().wanFallback !== "never") member.wan(true);
 }
 
 function sendClaim(member: Member, state: CandidateState): void {

@@ -3,8 +3,8 @@
  * representative, finds out when multicast does not reach it, and takes what is missing at the end from others.
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
-import { claimantOf, leaderOf } from "./election.ts";
-import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
+import { claimantOf, holderAsLeader, leaderOf } from "./election.ts";
+import type { Leader, LeaseAnswer, Member, MemberEvent, PeerState, Sender } from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { reportersMax, timing } from "./timing.ts";
@@ -17,6 +17,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       return hear(member, state, event.frame, event.from, nowMs);
     case "SymbolsHeard":
       state.symbolsAtMs = nowMs;
+      state.bytesAtMs = nowMs;
       state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
       served(member, state, nowMs);
@@ -26,12 +27,11 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       if (event.ok && event.device === state.leader.device) served(member, state, nowMs);
       return;
     case "ChunkVerified":
+      state.bytesAtMs = nowMs;
       if (!member.usesWan) served(member, state, nowMs);
       return;
     case "LeaseAnswered":
-      // A late answer to an earlier candidacy: the lease is not ours to keep.
-      if (event.answer.result === "granted") member.effects.push({ do: "ReleaseLease", failure: null });
-      return;
+      return leaseAnswered(member, state, event.answer, nowMs);
     case "Stalled":
       state.suspicion.doubtSelf(nowMs, event.stalledMs);
       state.answeredAtMs = nowMs;
@@ -45,6 +45,23 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "PackageVerified":
       member.send(member.seekFrame());
       return becomeIdle(member, nowMs, "the package is complete", null);
+    default:
+  }
+}
+
+function leaseAnswered(member: Member, state: PeerState, answer: LeaseAnswer, nowMs: number): void {
+  switch (answer.result) {
+    case "granted":
+      // A late answer to an earlier candidacy: the lease is not ours to keep.
+      member.effects.push({ do: "ReleaseLease", failure: null });
+      return;
+    case "free":
+      return becomeCandidate(member, nowMs, `representative ${state.leader.device} leads no longer`);
+    case "refused":
+      if (isHeard(state) || answer.holder.deviceId === state.leader.device) return;
+      state.leader = holderAsLeader(answer.holder, nowMs);
+      state.joinedAtMs = nowMs;
+      return;
     default:
   }
 }
@@ -146,6 +163,7 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
   }
   if (state.way === "multicast") say(member, state, nowMs);
   findWay(member, state, nowMs);
+  askWhoLeads(member, state, nowMs);
   if (doubt(member, state, nowMs)) return;
   repair(member, state, nowMs);
 }
@@ -158,6 +176,21 @@ function say(member: Member, state: PeerState, nowMs: number): void {
   for (const entries of state.feedback.take(nowMs, lacksOf))
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
+
+/**
+ * A representative that cannot be heard may have ended its session, and still answer as any device does that holds
+ * something: when no bytes come, the source knows.
+ */
+function askWhoLeads(member: Member, state: PeerState, nowMs: number): void {
+  if (isHeard(state) || state.leader.known === "claim" || nowMs < state.bytesAtMs + timing.unreachableMs)
+    return;
+  state.bytesAtMs = nowMs;
+  member.effects.push({ do: "AskLease", term: state.leader.term, query: true });
+}
+
+/** Does its representative announce itself, as far as this device can hear? */
+const isHeard = (state: PeerState): boolean =>
+  state.leader.known === "announce" && state.wayReason !== switchedOffReason;
 
 function findWay(member: Member, state: PeerState, nowMs: number): void {
   if (state.way === "unicast") return;
@@ -189,7 +222,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
     return true;
   }
-  const announces = leader.known === "announce" && state.wayReason !== switchedOffReason;
+  const announces = isHeard(state);
   if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
     becomeCandidate(

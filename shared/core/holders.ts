@@ -9,7 +9,7 @@ export const holdersMax = 64;
 export const fetchesPerHolderMax = 2;
 export const fetchesMax = 4;
 const failurePenaltyMs = 3_000;
-const failurePenaltyMsMax = 60_000;
+export const failurePenaltyMsMax = 60_000;
 
 export type Holder = { device: string; address: string; lanPort: number };
 type Entry = Holder & {

@@ -3,8 +3,10 @@
  * from the web site, multicasts behind the front of the download once the start delay passed, answers needs, ends
  * the session when nobody asks any more, and steps down for a better one.
  */
-import { becomeIdle, becomePeer } from "./becoming.ts";
+import { becomeIdle, stepDown } from "./becoming.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
+import type { ChunkSet } from "./chunkset.ts";
+import type { Holder } from "./holders.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
 import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
@@ -38,17 +40,27 @@ export function stepRepresentative(
     case "PeerPolled": {
       const held = chunkSetOf(member.config.held.size, event.heldRanges);
       if (!held) return;
-      const { device, address, lanPort } = event.peer;
-      if (held.isFull) member.roster.forget(device);
-      else {
-        member.roster.note({ device, address, lanPort, missing: held.complement(), heardAtMs: nowMs });
-        state.busyAtMs = nowMs;
-      }
-      member.holders.note(event.peer, held, 50, true);
+      notePolled(member, state, event.peer, held, nowMs);
       return;
     }
     default:
   }
+}
+
+function notePolled(
+  member: Member,
+  state: RepresentativeState,
+  peer: Holder,
+  held: ChunkSet,
+  nowMs: number,
+): void {
+  const { device, address, lanPort } = peer;
+  const missing = held.complement();
+  // One that gets no further is not helped by this representative: another one may know better.
+  if (missing.count !== (member.roster.get(device)?.missing.count ?? 0)) state.busyAtMs = nowMs;
+  if (held.isFull) member.roster.forget(device);
+  else member.roster.note({ device, address, lanPort, missing, heardAtMs: nowMs });
+  member.holders.note(peer, held, 50, true);
 }
 
 function hear(
@@ -87,7 +99,7 @@ function hear(
         return;
       }
       member.effects.push({ do: "ReleaseLease", failure: null });
-      return becomePeer(
+      return stepDown(
         member,
         nowMs,
         leaderOf(frame, from, nowMs),
@@ -112,7 +124,7 @@ function noteLatecomer(
 function leaseAnswered(member: Member, answer: LeaseAnswer, nowMs: number): void {
   if (answer.result === "refused") {
     const leader = holderAsLeader(answer.holder, nowMs);
-    return becomePeer(member, nowMs, leader, `the lease went to ${leader.device}`);
+    return stepDown(member, nowMs, leader, `the lease went to ${leader.device}`);
   }
   if (answer.result === "failed") {
     member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });

@@ -90,6 +90,8 @@ export type CandidateState = {
   enteredAtMs: number;
   seekAtMs: number;
   wantAtMs: number;
+  /** WANT heard since then serves this device too. */
+  wantFromMs: number;
   claimAtMs: number;
   stage: "listening" | "claimed";
   settlesAtMs: number;
@@ -118,6 +120,8 @@ export type PeerState = {
   wantAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
+  /** When bytes came last, or the source was asked whether the representative still leads. */
+  bytesAtMs: number;
 };
 export type RepresentativeState = {
   role: "representative";
@@ -181,6 +185,8 @@ export class Member {
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
+  /** Every chunk was read back from the disk. */
+  isVerified = false;
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;

@@ -12,6 +12,7 @@ import type { ControlFrame } from "../wire/frames.ts";
 
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
+  if (event.type === "PackageVerified") member.isVerified = true;
   if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);
@@ -43,6 +44,9 @@ function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
     case "idle":
       if (event.type === "Started") return becomeCandidate(member, nowMs, "the task began");
       if (event.type === "WanEnded") return member.wanEnded();
+      // It was asked for before.
+      if (event.type === "LeaseAnswered" && event.answer.result === "granted")
+        return void member.effects.push({ do: "ReleaseLease", failure: null });
       // One that failed as representative still follows another that does better.
       if (event.type === "FrameHeard" && event.frame.type === "announce" && state.retryAtMs !== null) {
         becomePeer(

@@ -2,7 +2,7 @@
  * What must hold at every step of a simulated world, whatever goes wrong in it. A check that fails throws a
  * `Violation`, which names the checker, the device and what was expected.
  */
-import { holdersMax, fetchesMax } from "../core/holders.ts";
+import { failurePenaltyMsMax, fetchesMax, holdersMax } from "../core/holders.ts";
 import { rosterDevicesMax } from "../core/roster.ts";
 import { timing } from "../core/timing.ts";
 import { headerAt } from "../wire/layout.ts";
@@ -17,6 +17,8 @@ import type { ChunkOrigin } from "./store.ts";
 export const completeWithinMs = 480_000;
 /** After the last fault: from then on a subnet has one representative at most. */
 export const oneLeaderWithinMs = 30_000;
+/** Two that led without knowing of each other: the one that the lease is refused steps down. */
+export const overlapMsMax = 10_000;
 /** A device that is not the lease's holder and can ask the source stops using the WAN within this time. */
 export const leaseKnownWithinMs = 15_000;
 /** Chance that a false alarm is accepted with: questions and answers are lost at random. */
@@ -49,6 +51,8 @@ export class Checks {
   /** Since then nothing about the subnet itself changed. */
   readonly #disturbedAtMs: number[];
   readonly #leaders: Set<Machine>[];
+  /** Since when a subnet has several of them. */
+  readonly #severalSinceMs = new Map<number, number>();
   /** Last sequence of each sender in each session. */
   readonly #sequences = new Map<string, number>();
   /** When a machine accepted a chunk. */
@@ -100,7 +104,8 @@ export class Checks {
     this.#env().history.mix(chunk * 4_096 + machine.index);
   }
 
-  completed(machine: Machine): void {
+  /** @param wasComplete already in an earlier life: nothing was read back now */
+  completed(machine: Machine, wasComplete: boolean): void {
     const { content } = this.#env();
     const { disk } = machine;
     const { readBack } = machine.life!.store;
@@ -108,7 +113,7 @@ export class Checks {
       if (!disk.ledger.has(chunk))
         this.fail("complete", machine, `complete, but the ledger does not list chunk ${chunk}`);
       // What rots after it was read back is found by a later check.
-      const isTrue = readBack.has(chunk) || content.isTrue(chunk, disk.read(chunk));
+      const isTrue = wasComplete || readBack.has(chunk) || content.isTrue(chunk, disk.read(chunk));
       if (!isTrue) this.fail("complete", machine, `complete, but chunk ${chunk} is wrong on the disk`);
     }
     this.note(machine, "complete", `${content.chunkCount} chunks`);
@@ -152,8 +157,11 @@ export class Checks {
     const leaders = this.#leaders[machine.subnet]!;
     if (leads) leaders.add(machine);
     else leaders.delete(machine);
-    if (leaders.size < 2 || this.quietAtMs === null) return;
-    if (this.#nowMs < this.quietAtMs + oneLeaderWithinMs) return;
+    if (leaders.size < 2) return void this.#severalSinceMs.delete(machine.subnet);
+    const sinceMs = this.#severalSinceMs.get(machine.subnet);
+    if (sinceMs === undefined) return void this.#severalSinceMs.set(machine.subnet, this.#nowMs);
+    if (this.quietAtMs === null || this.#nowMs < this.quietAtMs + oneLeaderWithinMs) return;
+    if (this.#nowMs < sinceMs + overlapMsMax) return;
     const names = [...leaders].map(({ name }) => name).join(", ");
     this.fail(
       "one leader",
@@ -194,6 +202,8 @@ export class Checks {
     if (other === machine || !other.isRunning || other.isBad || !network.reaches(machine, other))
       return false;
     if (!network.reaches(other, machine) || !other.life!.store.verified.has(chunk)) return false;
+    // Without multicast, who holds something tells those whom it polls, for as long as its own session lasts.
+    if (!this.#env().options.useMulticast && !other.life!.session) return false;
     if (network.pruned.has(machine.index) || network.pruned.has(other.index)) return false;
     if (network.weather[machine.subnet]!.mtuBytes < limits.datagramMaxBytes) return false;
     const sinceMs = Math.max(
@@ -203,7 +213,9 @@ export class Checks {
       this.#disturbedAtMs[machine.subnet]!,
       download.sinceMs ?? 0,
     );
-    if (this.#nowMs < sinceMs + this.#settleMs(machine.subnet)) return false;
+    // Whoever did not answer requests is left alone for a while.
+    const shunnedMs = other.hasFaltered || this.#disturbedAtMs[machine.subnet]! > 0 ? failurePenaltyMsMax : 0;
+    if (this.#nowMs < sinceMs + this.#settleMs(machine.subnet) + shunnedMs) return false;
     return content.isTrue(chunk, other.disk.read(chunk));
   }
 
@@ -238,16 +250,24 @@ export class Checks {
   atRest(): void {
     for (const machine of this.#env().machines) {
       if (!machine.life || machine.subnet === 0 || machine.life.stage === "ended") continue;
+      if (this.#isHopeless(machine)) continue;
       const { store, stage, session } = machine.life;
       const what = `holds ${store.verified.count} of ${store.verified.size} chunks`;
       this.fail("all complete", machine, `${what} (${session?.member.role ?? stage})`);
     }
   }
 
+  /** By the setting's own will: nobody who lives may fetch anything over the WAN. */
+  #isHopeless({ subnet }: Machine): boolean {
+    if (this.#env().options.wanFallback !== "never") return false;
+    const living = this.#env().machines.filter((other) => other.subnet === subnet && other.isRunning);
+    return living.every((other) => other.life!.stage === "ended" || other.character.weight === 0);
+  }
+
   /** As long again: nobody has anything to do any more. */
   atTheEnd(): void {
     for (const machine of this.#env().machines)
-      if (machine.life?.session && machine.subnet !== 0)
+      if (machine.life?.session && machine.subnet !== 0 && !this.#isHopeless(machine))
         this.fail("at rest", machine, `its session goes on as ${machine.life.role}, though all are complete`);
   }
 }

@@ -137,6 +137,7 @@ export class Life {
     this.stage = "verifying";
     this.#machine.after(readBackMs, () => {
       if (this.stage !== "verifying") return;
+      const wasComplete = this.store.state === "complete";
       try {
         const bad = this.store.complete();
         if (bad) return this.hindered(`${bad.length} chunks were wrong when read back`);
@@ -144,7 +145,7 @@ export class Life {
         return this.#failed(error);
       }
       this.stage = "ended";
-      this.#env.checks.completed(this.#machine);
+      this.#env.checks.completed(this.#machine, wasComplete);
       this.session?.step({ type: "PackageVerified" });
       this.changed();
     });

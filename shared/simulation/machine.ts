@@ -34,6 +34,8 @@ export class Machine implements Host {
   readonly clockRate: number;
   /** Since then nothing happened to it that a protocol has to recover from. */
   disturbedAtMs = 0;
+  /** It was out of reach at some time. */
+  hasFaltered = false;
   state: "up" | "stalled" | "asleep" = "up";
   readonly #env: Env;
   #clockOffsetMs: number;
@@ -80,6 +82,7 @@ export class Machine implements Host {
   /** The process is gone, with all that waits for it. */
   end(): void {
     this.#lifeNumber++;
+    this.hasFaltered = true;
     this.life = null;
     this.#inbox = [];
     this.#late = [];
@@ -87,6 +90,7 @@ export class Machine implements Host {
   }
 
   move(subnet: number): void {
+    this.hasFaltered ||= this.life !== null;
     this.subnet = subnet;
     this.address = `10.0.${subnet}.${this.index + 1}`;
     this.disturb();
@@ -98,6 +102,7 @@ export class Machine implements Host {
 
   freeze(state: "stalled" | "asleep"): void {
     this.state = state;
+    this.hasFaltered = true;
     this.disturb();
   }
 

@@ -165,11 +165,7 @@ export class Session {
   }
 
   #leaseAnswered(answer: LeaseAnswer): void {
-    const { role } = this.member;
-    if (answer.result === "granted" && (this.isClosed || role === "idle"))
-      return this.life.releaseLease(null);
-    const isWanted = role === "candidate" || role === "representative";
-    if (this.isClosed || (!isWanted && answer.result !== "granted")) return;
+    if (this.isClosed) return answer.result === "granted" ? this.life.releaseLease(null) : undefined;
     this.step({ type: "LeaseAnswered", answer });
   }
 }

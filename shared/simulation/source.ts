@@ -2,7 +2,7 @@
  * The simulated source and its web site. The lease is decided by the real rule (`shared/catalog/lease.ts`); the source
  * may be down, slow or answer errors, its clock may be set, and so may the web site fail in its own ways.
  */
-import { noLease, releaseLease, requestLease, type LeaseState } from "../catalog/lease.ts";
+import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../catalog/lease.ts";
 import type { LeaseAnswer } from "../core/member.ts";
 import type { VirtualClock } from "../core/virtual-clock.ts";
 import type { Random } from "./random.ts";
@@ -55,13 +55,7 @@ export class Source {
 
   /** The device that may use the WAN now, as the source sees it. */
   holderOn(subnet: number): string | null {
-    const lease = this.#leases.get(subnet) ?? noLease;
-    return lease.expiresAtMs > this.nowMs ? (lease.holder?.deviceId ?? null) : null;
-  }
-
-  /** For how long nobody will be granted the lease, because representatives failed. */
-  failedForMs(subnet: number): number {
-    return Math.max(0, (this.#leases.get(subnet)?.failedUntilMs ?? 0) - this.nowMs);
+    return holderOf(this.#leases.get(subnet) ?? noLease, this.nowMs)?.deviceId ?? null;
   }
 
   lease({ deviceId, subnet, ...request }: LeaseRequest): LeaseAnswer {
