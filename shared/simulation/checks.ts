@@ -1,69 +1,49 @@
 /**
  * What must hold at every step of a simulated world, whatever goes wrong in it. A check that fails throws a
- * `Violation`, which names the checker, the device and what was expected.
+ * `Violation`, which names the checker, the device and what was expected. docs/TESTING.md states the bounds.
  */
 import { failurePenaltyMsMax, fetchesMax, holdersMax } from "../core/holders.ts";
 import { rosterDevicesMax } from "../core/roster.ts";
 import { timing } from "../core/timing.ts";
 import { headerAt } from "../wire/layout.ts";
 import { limits } from "../wire/index.ts";
+import { Circumstances } from "./circumstances.ts";
 import { receptionBytesMax } from "./desk.ts";
 import type { Env } from "./env.ts";
 import type { Machine } from "./machine.ts";
 import type { Session } from "./session.ts";
 import type { ChunkOrigin } from "./store.ts";
+import { Violation } from "./violation.ts";
 
 /** After the last fault: so soon every living device is complete. The source's "failed alike" lasts five minutes. */
 export const completeWithinMs = 480_000;
-/** After the last fault: from then on a subnet has one representative at most. */
-export const oneLeaderWithinMs = 30_000;
-/** Two that led without knowing of each other: the one that the lease is refused steps down. */
-export const overlapMsMax = 10_000;
-/** A device that is not the lease's holder and can ask the source stops using the WAN within this time. */
-export const leaseKnownWithinMs = 15_000;
-/** Chance that a false alarm is accepted with: questions and answers are lost at random. */
-const falseAlarm = 1e-9;
+/** A representative that can ask the source holds the lease, or leads no longer, within this time: one renewal. */
+export const leaseKnownWithinMs = 4_500;
+/** From hearing something to acting on it. */
+const answerMs = 1_000;
 const effectsMax = 64;
 
-export class Violation extends Error {
-  readonly checker: string;
-  readonly device: string;
-  readonly atMs: number;
-
-  constructor(checker: string, device: string, atMs: number, message: string) {
-    super(message);
-    this.checker = checker;
-    this.device = device;
-    this.atMs = atMs;
-  }
-}
-
 export class Checks {
+  readonly circumstances: Circumstances;
   /** Whoever does something just now. */
   acting: Machine | null = null;
-  /** From then on no fault happens any more; null: unknown. */
-  quietAtMs: number | null = null;
-  /** Of each subnet: chunks that crossed the WAN, and of these what a living device held. */
+  /** Of each subnet: chunks that crossed the WAN, and of these what another living device held just then. */
   readonly wan: { chunks: number; held: number }[];
-  chunksAccepted = 0;
   datagrams = 0;
   readonly #env: () => Env;
-  /** Since then nothing about the subnet itself changed. */
-  readonly #disturbedAtMs: number[];
-  readonly #leaders: Set<Machine>[];
-  /** Since when a subnet has several of them. */
-  readonly #severalSinceMs = new Map<number, number>();
+  /** Who leads each subnet, since when. */
+  readonly #leaders: Map<Machine, number>[];
   /** Last sequence of each sender in each session. */
   readonly #sequences = new Map<string, number>();
   /** When a machine accepted a chunk. */
   readonly #acceptedAtMs = new Map<number, number>();
-  /** Since when another device than the holder uses the WAN. */
-  readonly #leaseSinceMs = new Map<Machine, { holder: string; sinceMs: number }>();
+  /** Since when a representative downloads that does not hold the lease. */
+  readonly #withoutLeaseSinceMs = new Map<Machine, number>();
 
   constructor(subnets: number, env: () => Env) {
     this.#env = env;
-    this.#disturbedAtMs = Array.from({ length: subnets + 1 }, () => 0);
-    this.#leaders = Array.from({ length: subnets + 1 }, () => new Set());
+    this.circumstances = new Circumstances(subnets, env);
+    this.#leaders = Array.from({ length: subnets + 1 }, () => new Map());
     this.wan = Array.from({ length: subnets + 1 }, () => ({ chunks: 0, held: 0 }));
   }
 
@@ -88,16 +68,10 @@ export class Checks {
     });
   }
 
-  /** Something happened to the subnet that a protocol has to recover from. */
-  disturb(subnet: number): void {
-    this.#disturbedAtMs[subnet] = this.#nowMs;
-  }
-
   // ---- bytes --------------------------------------------------------------------------------------------------
 
   accepted(machine: Machine, chunk: number, bytes: Uint8Array, origin: ChunkOrigin): void {
     const { content } = this.#env();
-    this.chunksAccepted++;
     if (!content.isTrue(chunk, bytes))
       this.fail("wrong bytes", machine, `chunk ${chunk} from ${origin} was accepted, its bytes are wrong`);
     this.#acceptedAtMs.set(machine.index * content.chunkCount + chunk, this.#nowMs);
@@ -155,19 +129,26 @@ export class Checks {
 
   #countLeaders(machine: Machine, leads: boolean): void {
     const leaders = this.#leaders[machine.subnet]!;
-    if (leads) leaders.add(machine);
-    else leaders.delete(machine);
-    if (leaders.size < 2) return void this.#severalSinceMs.delete(machine.subnet);
-    const sinceMs = this.#severalSinceMs.get(machine.subnet);
-    if (sinceMs === undefined) return void this.#severalSinceMs.set(machine.subnet, this.#nowMs);
-    if (this.quietAtMs === null || this.#nowMs < this.quietAtMs + oneLeaderWithinMs) return;
-    if (this.#nowMs < sinceMs + overlapMsMax) return;
-    const names = [...leaders].map(({ name }) => name).join(", ");
-    this.fail(
-      "one leader",
-      machine,
-      `${names} lead on subnet ${machine.subnet} although the network is quiet`,
-    );
+    if (!leads) return void leaders.delete(machine);
+    if (!leaders.has(machine)) leaders.set(machine, this.#nowMs);
+    for (const other of leaders.keys()) if (other !== machine) this.#checkOverlap(machine, other);
+  }
+
+  /** Two that lead one subnet find out by hearing each other, or by asking the source. */
+  #checkOverlap(a: Machine, b: Machine): void {
+    if (!a.isRunning || !b.isRunning) return;
+    const { circumstances } = this;
+    const leaders = this.#leaders[a.subnet]!;
+    const steadyMs = Math.max(circumstances.steadySinceMs(a), circumstances.steadySinceMs(b));
+    const sinceMs = Math.max(leaders.get(a)!, leaders.get(b)!, steadyMs);
+    const announcements = 1 + circumstances.rounds(a.subnet);
+    const heardMs = circumstances.canTalk(a, b)
+      ? timing.announceEveryMs * announcements + answerMs
+      : Infinity;
+    const askedMs = circumstances.canAsk(a) && circumstances.canAsk(b) ? leaseKnownWithinMs : Infinity;
+    if (this.#nowMs <= sinceMs + Math.min(heardMs, askedMs)) return;
+    const forMs = Math.round(this.#nowMs - sinceMs);
+    this.fail("one leader", a, `leads together with ${b.name} for ${forMs} ms, with nothing in the way`);
   }
 
   /** The machine leads no session any more, wherever it was. */
@@ -182,9 +163,7 @@ export class Checks {
     this.#checkLease(session);
     const holder = this.#env().machines.find((other) => this.#couldServe(session, other, chunk));
     if (!holder) return;
-    const message =
-      `chunk ${chunk} crosses the WAN, although ${holder.name} on the same subnet has held it for ` +
-      `${Math.round(this.#settleMs(machine.subnet) / 1_000)} s and can be reached`;
+    const message = `chunk ${chunk} crosses the WAN, although ${holder.name} on the same subnet could have given it`;
     this.fail("wan", machine, message);
   }
 
@@ -196,52 +175,34 @@ export class Checks {
     if (this.#env().machines.some(isHeld)) account.held++;
   }
 
-  /** Did `other` have time enough to say that it holds the chunk, with nothing in the way? */
+  /** Has `other` held the chunk for so long that the downloading one must know, with nothing in the way? */
   #couldServe({ machine, download }: Session, other: Machine, chunk: number): boolean {
-    const { network, content } = this.#env();
-    if (other === machine || !other.isRunning || other.isBad || !network.reaches(machine, other))
-      return false;
-    if (!network.reaches(other, machine) || !other.life!.store.verified.has(chunk)) return false;
-    // Without multicast, who holds something tells those whom it polls, for as long as its own session lasts.
-    if (!this.#env().options.useMulticast && !other.life!.session) return false;
-    if (network.pruned.has(machine.index) || network.pruned.has(other.index)) return false;
-    if (network.weather[machine.subnet]!.mtuBytes < limits.datagramMaxBytes) return false;
+    if (other === machine || other.subnet !== machine.subnet || !other.isRunning || other.isBad) return false;
+    if (!other.life!.store.verified.has(chunk) || !this.circumstances.canTalk(machine, other)) return false;
+    const { content } = this.#env();
     const sinceMs = Math.max(
       this.#acceptedAtMs.get(other.index * content.chunkCount + chunk) ?? 0,
-      machine.disturbedAtMs,
-      other.disturbedAtMs,
-      this.#disturbedAtMs[machine.subnet]!,
+      this.circumstances.steadySinceMs(machine),
+      this.circumstances.steadySinceMs(other),
       download.sinceMs ?? 0,
     );
-    // Whoever did not answer requests is left alone for a while.
-    const shunnedMs = other.hasFaltered || this.#disturbedAtMs[machine.subnet]! > 0 ? failurePenaltyMsMax : 0;
-    if (this.#nowMs < sinceMs + this.#settleMs(machine.subnet) + shunnedMs) return false;
+    const askedMs = timing.wantEveryMs * (1 + this.circumstances.rounds(machine.subnet));
+    const shunnedMs = this.circumstances.mayBeShunned(other) ? failurePenaltyMsMax : 0;
+    if (this.#nowMs < sinceMs + askedMs + shunnedMs) return false;
     return content.isTrue(chunk, other.disk.read(chunk));
   }
 
-  /** So long a representative may not know what others hold: it asks every two seconds, and some of that is lost. */
-  #settleMs(subnet: number): number {
-    const { loss, corrupt, burstEveryMs, burstMs } = this.#env().network.weather[subnet]!;
-    const inBurst = burstEveryMs === 0 ? 0 : burstMs / (burstEveryMs + burstMs);
-    const arrives = (1 - loss) * (1 - corrupt) * (1 - inBurst);
-    const fails = 1 - arrives * arrives;
-    const rounds = fails < falseAlarm ? 1 : Math.ceil(Math.log(falseAlarm) / Math.log(fails));
-    return timing.wantEveryMs * (1 + rounds);
-  }
-
-  /** The source says who may use the WAN; only a device that it cannot be asked by goes on without. */
+  /** A representative uses the WAN under a lease, unless it cannot ask for one. */
   #checkLease({ machine, member }: Session): void {
-    const { source } = this.#env();
-    const holder = source.holderOn(machine.subnet);
-    const isOther = holder !== null && holder !== machine.id && member.role === "representative";
-    const canAsk = source.state === "up" && !source.cutOff.has(machine.subnet);
-    if (!isOther || !canAsk) return void this.#leaseSinceMs.delete(machine);
-    const known = this.#leaseSinceMs.get(machine);
-    if (known?.holder !== holder)
-      return void this.#leaseSinceMs.set(machine, { holder, sinceMs: this.#nowMs });
-    const sinceMs = Math.max(known.sinceMs, machine.disturbedAtMs, this.#disturbedAtMs[machine.subnet]!);
-    if (this.#nowMs < sinceMs + leaseKnownWithinMs) return;
-    this.fail("lease", machine, `downloads for ${leaseKnownWithinMs / 1_000} s while the lease is another's`);
+    const holds = this.#env().source.holderOn(machine.subnet) === machine.id;
+    if (holds || member.role !== "representative" || !this.circumstances.canAsk(machine))
+      return void this.#withoutLeaseSinceMs.delete(machine);
+    const knownMs = this.#withoutLeaseSinceMs.get(machine);
+    if (knownMs === undefined) return void this.#withoutLeaseSinceMs.set(machine, this.#nowMs);
+    const sinceMs = Math.max(knownMs, this.circumstances.steadySinceMs(machine));
+    if (this.#nowMs <= sinceMs + leaseKnownWithinMs) return;
+    const forMs = Math.round(this.#nowMs - sinceMs);
+    this.fail("lease", machine, `downloads for ${forMs} ms without the lease, though the source answers`);
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------

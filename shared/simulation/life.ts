@@ -58,6 +58,11 @@ export class Life {
     });
   }
 
+  /** The source has told where this device is: without that no lease can be asked for. */
+  get knowsSubnet(): boolean {
+    return this.#knownSubnet !== 0;
+  }
+
   get role(): string {
     return this.session?.member.role ?? (this.stage === "ended" ? "done" : this.stage);
   }
@@ -234,8 +239,11 @@ export class Life {
     this.#ask(
       () => subnet,
       (answer) => {
-        if (answer !== null && this.#machine.subnet === subnet) this.#knownSubnet = subnet;
-        else this.#machine.after(checkInRetryMs, () => this.#checkIn());
+        if (this.#machine.subnet !== subnet) return;
+        if (answer === null) return this.#machine.after(checkInRetryMs, () => this.#checkIn());
+        this.#knownSubnet = subnet;
+        // Only now it can ask for a lease.
+        this.#machine.disturb();
       },
     );
   }

@@ -1,7 +1,8 @@
 /** Runs one seed from its beginning to its end, and says how it went. */
-import { completeWithinMs, Violation } from "./checks.ts";
+import { completeWithinMs } from "./checks.ts";
 import type { FaultName } from "./faults.ts";
 import { createScenario, type Choice } from "./scenario.ts";
+import { Violation } from "./violation.ts";
 
 export type Outcome = {
   readonly seed: number;

@@ -52,7 +52,6 @@ export function createScenario(choice: Choice): Scenario {
     const { subnets, symbolBytes } = options;
     faults[name]({ random: own, devices, subnets, activeMs, symbolBytes, at });
   }
-  world.checks.quietAtMs = quietAtMs;
   return { world, faults: drawn, quietAtMs };
 }
 

@@ -10,7 +10,7 @@
  * console.log(world.log.join("\n"));
  */
 import { VirtualClock } from "../core/virtual-clock.ts";
-import { Checks, Violation } from "./checks.ts";
+import { Checks } from "./checks.ts";
 import { Content } from "./content.ts";
 import type { Env, WorldOptions } from "./env.ts";
 import { History, historyHeader } from "./history.ts";
@@ -19,6 +19,7 @@ import { Machine, type Character } from "./machine.ts";
 import { Network, type Weather } from "./network.ts";
 import { Random } from "./random.ts";
 import { Source } from "./source.ts";
+import { Violation } from "./violation.ts";
 import { createSharedCrypto } from "./voice.ts";
 
 export const worldDefaults: WorldOptions = {
@@ -176,8 +177,9 @@ export class World {
   /** A line about the world itself. */
   say(event: string, detail: string, subnet: number | null = null): void {
     this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, event, detail });
-    if (subnet === null) for (let each = 0; each <= this.options.subnets; each++) this.checks.disturb(each);
-    else this.checks.disturb(subnet);
+    if (subnet === null)
+      for (let each = 0; each <= this.options.subnets; each++) this.checks.circumstances.disturb(each);
+    else this.checks.circumstances.disturb(subnet);
   }
 
   /** Starts the agents of these devices, of all that do not run without names. */

@@ -1,0 +1,79 @@
+/**
+ * What sweeps of seeds have found in the program, each as the smallest world that shows it. A seed alone would soon stand
+ * for another world: every new fault changes what is drawn.
+ */
+import { expect, test } from "bun:test";
+import { World } from "./world.ts";
+
+/** Ends complete and at rest; a checker that finds something throws. */
+function expectRest(world: World, withinMs: number): void {
+  if (!world.run(withinMs, () => world.isAtRest)) console.log(world.log.join("\n"));
+  expect(world.isAtRest).toBe(true);
+}
+
+test("seed 33: the source's clock is set back while the holder of the lease is gone: another one gets it", () => {
+  const world = new World({ seed: 33, devices: 3 });
+  world.start("A");
+  world.run(2_000, () => world.representatives().length === 1);
+  world.leave("A");
+  world.setSourceClock(-3_600_000);
+  world.start("B", "C");
+  expect(world.run(60_000, () => world.device("B").life!.stage === "ended")).toBe(true);
+});
+
+test("seed 120: a representative that is complete and loses the lease has nothing left to do", () => {
+  const world = new World({ seed: 120, devices: 2, startDelayMs: 20_000 });
+  world.start("A");
+  expect(world.run(20_000, () => world.device("A").life!.stage === "ended")).toBe(true);
+  // The other part of the subnet does not hear A, and asks when the source has not heard it either.
+  world.partition(1, "A");
+  world.setLine(1, "cut");
+  world.run(16_000);
+  world.start("B");
+  world.setLine(1, "up");
+  world.run(10_000, () => world.device("B").life?.session?.member.role === "representative");
+  world.mend();
+  expectRest(world, 60_000);
+});
+
+test("seed 31: a device that may never lead takes the package from those who hold it, also when nobody leads", () => {
+  const world = new World({ seed: 31, devices: 3 });
+  world.device("C").character = { ...world.device("C").character, weight: 0 };
+  world.start("A", "B");
+  expectRest(world, 60_000);
+  world.start("C");
+  expectRest(world, 20_000);
+  expect(world.checks.wan[1]!.chunks).toBe(world.options.chunks);
+});
+
+test("seed 501: where nobody may lead, each device is its own last resort, if the setting allows it", () => {
+  const world = new World({ seed: 501, devices: 2 });
+  for (const name of ["A", "B"])
+    world.device(name).character = { ...world.device(name).character, weight: 0 };
+  world.start();
+  expectRest(world, 180_000);
+});
+
+test.each([true, false])(
+  "seed 170: multicast %p: a representative that only serves wrong bytes gives way to another",
+  (useMulticast) => {
+    const world = new World({ seed: 170, devices: 3, useMulticast, wanFallback: "never" });
+    world.turnBad("A");
+    world.start("A");
+    world.run(20_000, () => world.device("A").life!.stage === "ended");
+    world.prune("B", "symbols");
+    world.prune("C", "symbols");
+    world.start("B", "C");
+    expectRest(world, 180_000);
+  },
+);
+
+test("seed 1639: without multicast a peer asks the source whether its representative still leads", () => {
+  const world = new World({ seed: 1639, devices: 2, useMulticast: false, wanFallback: "never" });
+  world.start("A");
+  world.run(20_000, () => world.device("A").life!.stage === "ended");
+  world.start("B");
+  world.run(1_000, () => world.device("B").life!.session?.member.role === "peer");
+  world.turnBad("A");
+  expectRest(world, 180_000);
+});

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "bun:test";
+import { mutations, simulate, World, type Mutation } from "./index.ts";
+
+/** As far as `npm test` has time; `bun run simulate --seeds A..B` goes on. */
+const seedsFixed = 120;
+/** Within so many seeds the checkers find each thing that is broken on purpose. */
+const caughtWithin: Record<Mutation, { seeds: number; checkers: readonly string[] }> = {
+  "accept-unverified": { seeds: 40, checkers: ["wrong bytes"] },
+  "skip-lease": { seeds: 20, checkers: ["lease", "one leader"] },
+  "reuse-nonce": { seeds: 60, checkers: ["nonce"] },
+  "forget-ledger": { seeds: 5, checkers: ["complete"] },
+  "never-step-down": { seeds: 60, checkers: ["one leader"] },
+};
+
+describe("worlds from seeds", () => {
+  test.each(Array.from({ length: seedsFixed / 20 }, (_, i) => i * 20))("20 seeds after %d", (before) => {
+    for (let seed = before + 1; seed <= before + 20; seed++) {
+      const { violation, faults } = simulate({ seed });
+      expect({ seed, faults, violation }).toEqual({ seed, faults, violation: null });
+    }
+  });
+
+  test("one seed is one run, bit for bit, whether or not its history is kept", () => {
+    for (const seed of [4, 33, 78]) {
+      const [first, again, logged] = [simulate({ seed }), simulate({ seed }), simulate({ seed, log: true })];
+      expect(again).toEqual(first);
+      expect(logged.hash).toBe(first.hash);
+      expect(logged.log.length).toBeGreaterThan(5);
+    }
+    expect(simulate({ seed: 4 }).hash).not.toBe(simulate({ seed: 5 }).hash);
+  });
+
+  test("an undisturbed subnet downloads the package once, and idle devices cost nothing", () => {
+    const world = new World({ seed: 1, devices: 12, subnets: 3, log: false });
+    world.start();
+    expect(world.run(60_000, () => world.isAtRest)).toBe(true);
+    for (const { chunks } of world.checks.wan.slice(1)) expect(chunks).toBe(world.options.chunks);
+    const { datagrams } = world.checks;
+    world.run(86_400_000);
+    expect(world.checks.datagrams).toBe(datagrams);
+  });
+});
+
+describe("the checkers find what is broken on purpose", () => {
+  test.each([...mutations])("%s", (mutation) => {
+    const { seeds, checkers } = caughtWithin[mutation];
+    let found: string | null = null;
+    for (let seed = 1; seed <= seeds && found === null; seed++)
+      found = simulate({ seed, mutation }).violation?.checker ?? null;
+    expect(checkers).toContain(found!);
+  });
+});
