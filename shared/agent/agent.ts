@@ -18,6 +18,7 @@ import { CheckIns } from "./check-ins.ts";
 import { Holdings } from "./holding.ts";
 import { readInventory } from "./inventory.ts";
 import { Lan } from "./lan.ts";
+import { MemoryKeeper } from "./memory.ts";
 import { AgentMetrics } from "./metrics.ts";
 import { Network } from "./network.ts";
 import type { RepresentativeFactory } from "./duty.ts";
@@ -87,6 +88,7 @@ export class Agent {
       lan,
       exchange: new Exchange({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
       metrics: new AgentMetrics(),
+      memory: new MemoryKeeper(() => performance.now()),
       interfaceAddress: "127.0.0.1",
       subnetId: null,
       publisherKeys: identity.publisherKeys.map((key) => Buffer.from(key, "base64")),

@@ -8,6 +8,7 @@ import type { Exchange } from "../net/exchange.ts";
 import type { Logger } from "../log.ts";
 import type { RepresentativeFactory } from "./duty.ts";
 import type { Lan } from "./lan.ts";
+import type { MemoryKeeper } from "./memory.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
 export type AgentContext = {
@@ -18,6 +19,7 @@ export type AgentContext = {
   readonly lan: Lan;
   readonly exchange: Exchange;
   readonly metrics: AgentMetrics;
+  readonly memory: MemoryKeeper;
   /** Address of the interface the device plays its roles on; a loopback one while it works without the LAN. */
   interfaceAddress: string;
   /** Identity of its subnet, as the source told; null until the first check-in. */

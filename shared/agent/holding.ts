@@ -54,6 +54,7 @@ export class Holdings {
       readChunk: (chunk) => {
         // Evicted or removed meanwhile.
         if (!store.isOpen) this.withdraw(store.id);
+        this.#context.memory.tidy();
         return store.readChunk(chunk);
       },
       onPoll: (poll, fromAddress) =>

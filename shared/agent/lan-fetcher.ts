@@ -6,6 +6,7 @@ import type { PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
 import type { Member, MemberEvent } from "../core/member.ts";
+import { release } from "../core/release.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
 import type { PollAnswer, Poll } from "../net/exchange-messages.ts";
@@ -149,6 +150,7 @@ export class LanFetcher {
       ended("served");
       this.counters.chunks++;
       this.counters.bytes += answer.bytes.length;
+      release(answer.bytes);
       if (outcome === "stored") onStored(fetch.chunk);
     } catch (error) {
       ended("failed");

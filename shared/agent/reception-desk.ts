@@ -4,14 +4,15 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import { Reception } from "../core/reception.ts";
+import { release } from "../core/release.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../package/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
 
 /** Half-received chunks in memory. */
-const receptionBytesMax = 16 * 1_048_576;
+const receptionBytesMax = 12 * 1_048_576;
 /** Ready chunks on their way to the disk; beyond that symbols are dropped and repaired later. */
-const writingBytesMax = 8 * 1_048_576;
+const writingBytesMax = 4 * 1_048_576;
 
 export class ReceptionDesk {
   readonly reception: Reception;
@@ -117,6 +118,7 @@ export class ReceptionDesk {
       else if (outcome === "wrong-digest") this.counters.wrongDigest++;
     } finally {
       this.#writingBytes -= bytes.length;
+      release(bytes);
     }
   }
 

@@ -128,7 +128,10 @@ export class Session {
       sender: () => context.lan.sender(this.#taskSession),
       chunkCipher: this.#chunkCipher,
       rateBps: () => this.member.castRateBps() / context.lan.castShares,
-      onSymbolsSent: (count) => this.member.symbolsSent(count),
+      onSymbolsSent: (count) => {
+        this.member.symbolsSent(count);
+        context.memory.tidy();
+      },
       term: () => this.member.term,
       onStored: (chunk) => this.#stored(chunk),
       onChange: hooks.onChange,
@@ -221,6 +224,7 @@ export class Session {
 
   #stored(chunk: number): void {
     this.desk.reception.forget(chunk);
+    this.#context.memory.tidy();
     this.step({ type: "ChunkVerified", chunk });
     this.#hooks.onChange();
     if (this.#store.verified.isFull) this.#hooks.onFull();

@@ -8,6 +8,7 @@
  * its blocks are full and it is put together again (`restore`).
  */
 import { blockLayout, type BlockLayout, type ErasureCode, type RepairSymbol } from "../fec/index.ts";
+import { release } from "./release.ts";
 
 /** Spare buffers: beside the bound on memory, but few. */
 const spareMax = 4;
@@ -124,6 +125,7 @@ export class Reception {
   /** Gives back bytes that `take` or `takeAside` handed out: nobody reads them any more. */
   reuse(bytes: Uint8Array): void {
     if (this.#spare.length < spareMax) this.#spare.push(bytes);
+    else release(bytes);
   }
 
   #placeSource(assembly: Assembly, block: number, symbol: number, payload: Uint8Array): boolean {

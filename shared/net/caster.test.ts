@@ -64,7 +64,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     bus,
     sender: () => sender,
     next: () => items.shift() ?? null,
-    readChunk: async (chunk) => chunks[chunk]!,
+    readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
     symbolSizeBytes,
     code,
     rateBps: () => 100_000_000,

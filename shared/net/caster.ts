@@ -7,6 +7,7 @@
  * are made in buffers that every batch uses again, and the next chunk is read while this one is sent.
  */
 import { TokenBucket } from "../core/pacing.ts";
+import { release } from "../core/release.ts";
 import type { CastItem } from "../core/sendplan.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
 import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
@@ -27,6 +28,7 @@ export type CasterOptions = {
   cipher: ChunkCipher;
   /** The next item, or null when there is nothing to send now. */
   next: () => CastItem | null;
+  /** Into bytes of their own. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
   /** Can this chunk be read already? */
   holds: (chunk: number) => boolean;
@@ -57,6 +59,7 @@ export class Caster {
   );
   /** Encrypted, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
+  #casting = -1;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #state: "resting" | "running" | "stopped" = "resting";
@@ -101,6 +104,7 @@ export class Caster {
 
   async #cast(item: CastItem): Promise<void> {
     const { holds, symbolSizeBytes } = this.#options;
+    this.#casting = item.chunk;
     const bytes = await this.#encrypted(item.chunk);
     // The next one is read while this one is sent.
     if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
@@ -114,19 +118,26 @@ export class Caster {
 
   /** What was sent a moment ago is asked for again in pieces: it is read once for all of that. */
   #encrypted(chunk: number): Promise<Uint8Array> {
-    const { readChunk, cipher } = this.#options;
     const known = this.#recent.get(chunk);
     if (known !== undefined) return known;
-    const read = readChunk(chunk).then((bytes) => cipher(chunk, bytes));
+    const read = this.#read(chunk);
     read.catch(() => this.#recent.delete(chunk));
     this.#recent.set(chunk, read);
-    return read.then((bytes) => {
-      for (const oldest of this.#recent.keys()) {
-        if (this.#recent.size <= Math.max(2, recentBytesMax / bytes.length)) break;
-        this.#recent.delete(oldest);
-      }
-      return bytes;
-    });
+    return read;
+  }
+
+  async #read(chunk: number): Promise<Uint8Array> {
+    const { readChunk, cipher } = this.#options;
+    const plaintext = await readChunk(chunk);
+    const bytes = cipher(chunk, plaintext);
+    release(plaintext);
+    for (const [oldest, reading] of this.#recent) {
+      if (this.#recent.size <= Math.max(2, recentBytesMax / bytes.length)) break;
+      if (oldest === this.#casting || oldest === chunk) continue;
+      this.#recent.delete(oldest);
+      reading.then(release, () => {});
+    }
+    return bytes;
   }
 
   async #castChunk(chunk: number, bytes: Uint8Array, layout: BlockLayout): Promise<void> {

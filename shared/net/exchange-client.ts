@@ -3,6 +3,7 @@
  * where HTTP_PROXY is set for the web.
  */
 import http from "node:http";
+import { release } from "../core/release.ts";
 import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./exchange-messages.ts";
 import { createExchangeSeal } from "./exchange-seal.ts";
 
@@ -58,6 +59,7 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): E
         return { kind: "failed", reason: `answered ${answer.status}` };
       }
       const bytes = seal.open(`${path} answer`, answer.bytes);
+      release(answer.bytes);
       return bytes && bytes.length === lengthBytes ? { kind: "chunk", bytes } : { kind: "wrong" };
     },
     close: () => agent.destroy(),

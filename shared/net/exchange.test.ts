@@ -21,7 +21,7 @@ beforeEach(() => {
   exchange.offer(session, {
     key,
     verified,
-    readChunk: async (chunk) => chunks[chunk]!,
+    readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
     onPoll: (poll, address) => [{ device: poll.device, address, lanPort: 77 }],
   });
   client = createExchangeClient(session, key);

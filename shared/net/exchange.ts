@@ -3,6 +3,7 @@
  * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
  */
 import type { ChunkSet } from "../core/chunkset.ts";
+import { release } from "../core/release.ts";
 import { decodePoll, encodePollAnswer, type Poll, type PollAnswer } from "./exchange-messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./exchange-seal.ts";
 
@@ -15,6 +16,7 @@ export type ExchangedPackage = {
   /** 16 bytes */
   key: Uint8Array;
   verified: ChunkSet;
+  /** Into bytes of their own. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
   onPoll?: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | undefined;
 };
@@ -119,7 +121,9 @@ export class Exchange {
       const bytes = await entry.readChunk(chunk);
       this.counters.chunksSent++;
       this.counters.bytesSent += bytes.length;
-      return this.#sealed(entry, path, bytes);
+      const answer = this.#sealed(entry, path, bytes);
+      release(bytes);
+      return answer;
     } finally {
       this.#uploads--;
     }

@@ -6,6 +6,7 @@
  * waiting for the disk or for the rate does not count as silence, because the clock runs during reads only.
  */
 import { pinnedTls } from "../control/certificate.ts";
+import { release } from "../core/release.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
 import type { WanLocation } from "./wan-locate.ts";
 import { ifRangeValue, readWanAnswer, type WanAnswer, type WanValidator } from "./wan-answer.ts";
@@ -40,7 +41,9 @@ export class WanStream {
   readonly #reader: BodyReader | null;
   readonly #stallMs: number;
   readonly #abort: AbortController;
-  #rest: Uint8Array = new Uint8Array(0);
+  /** What came last off the network, and what of it was not read yet. */
+  #part: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = this.#part;
 
   constructor(url: string, answer: WanAnswer, response: Response, stallMs: number, abort: AbortController) {
     this.url = url;
@@ -52,14 +55,16 @@ export class WanStream {
   }
 
   /**
-   * The next bytes, at most `max`; null at the end of the body. `onBytes` hears what came off the network, once.
+   * The next bytes, at most `max`, good until the next call; null at the end of the body. `onBytes` hears what came off the network, once.
    * @throws WanProblem when the connection breaks or is silent too long.
    */
   async read(max: number, onBytes: (count: number) => void): Promise<Uint8Array | null> {
     if (this.#rest.length === 0) {
+      release(this.#part);
       const next =
         this.#reader && (await withinStall(this.#reader.read(), this.url, this.#stallMs, this.#abort));
       if (!next?.value) return null;
+      this.#part = next.value;
       this.#rest = next.value;
       onBytes(next.value.length);
     }

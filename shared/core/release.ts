@@ -1,0 +1,11 @@
+/**
+ * Gives back the memory of bytes that nobody reads any more, at once; they are empty afterwards. For what comes and goes
+ * by the chunk: the engine itself tidies up so seldom that a receiver of a fast multicast carried 60 MB of such bytes, and
+ * memory that is used again at once costs no page faults (measured: a fifth of the time of encrypting a chunk). Bytes that
+ * are a part of something larger are left alone.
+ */
+export function release(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && bytes.length > 0 && bytes.byteLength === buffer.byteLength)
+    buffer.transfer(0);
+}
