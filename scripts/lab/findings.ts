@@ -62,6 +62,15 @@ function tables(
   return [`\n${title}`, alignTable([head, ...rows], 3), "", outcomeTable(outcomes, more)];
 }
 
+/** Which way the bytes of each device came, and why; who took none by unicast needs no word. */
+function wayLines({ devices }: TaskResult): string[] {
+  const others = devices.filter(({ unicastAfterMs }) => unicastAfterMs !== null);
+  return others.map(
+    ({ name, hindrance, unicastAfterMs, reason }) =>
+      `${name}${hindrance === null ? "" : ` (${hindrance})`}: first chunk by unicast after ${seconds(unicastAfterMs)}; ${reason}`,
+  );
+}
+
 const describe = (device: DeviceResult): string[] => [
   ...(device.wrong === null ? [] : [`${device.name} has no right copy: ${device.wrong}`]),
   ...(device.receiptsMax > 1
@@ -86,6 +95,7 @@ export function findingsText(findings: Findings): string {
     ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
     "",
     ...first.sites.map(phaseLine),
+    ...wayLines(first),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
     ...(once ? ["By every device's ledger, no verified chunk was fetched twice."] : []),
     legend,
