@@ -91,7 +91,7 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
     return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
   if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
   if (state.way === "unicast")
-    return `takes chunks from ${who} and others by LAN unicast: ${state.wayReason}`;
+    return `takes chunks from ${who} and others by LAN unicast: ${session!.wayWords}`;
   if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
   if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
   if (nowMs < leader.startsAtMs) {

@@ -105,6 +105,11 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   }
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
+    if (state.mayBeAlone && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
+      state.mayBeAlone = false;
+      state.claimAtMs = nowMs + timing.aloneDelayMs;
+      return;
+    }
     state.stage = "claimed";
     state.claimAtMs = nowMs;
     state.settlesAtMs = nowMs + timing.claimSettleMs;

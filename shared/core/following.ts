@@ -4,10 +4,11 @@
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
-import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
+import type { FallbackAnswer, Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { reportersMax, timing } from "./timing.ts";
+import { announcementCame, answeredThough, findWay, symbolsCame, takeMulticast } from "./ways.ts";
 
 const servingPhase = 2;
 
@@ -16,14 +17,12 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "FrameHeard":
       return hear(member, state, event.frame, event.from, nowMs);
     case "SymbolsHeard":
-      state.symbolsAtMs = nowMs;
       state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
       served(member, state, nowMs);
-      if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
-      return;
+      return symbolsCame(state, nowMs);
     case "ExchangeAnswered":
-      if (event.ok && event.device === state.leader.device) served(member, state, nowMs);
+      if (event.ok && event.device === state.leader.device) answered(member, state, event.leads, nowMs);
       return;
     case "ChunkVerified":
       if (!member.usesWan) served(member, state, nowMs);
@@ -36,6 +35,8 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       state.suspicion.doubtSelf(nowMs, event.stalledMs);
       state.answeredAtMs = nowMs;
       return;
+    case "FallbackAnswered":
+      return fallbackAnswered(member, event.answer, nowMs);
     case "WanEnded":
       member.wanEnded();
       // Whatever ended it, it does not begin again at once; after a failure it waits as long as the first time.
@@ -47,6 +48,16 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       return becomeIdle(member, nowMs, "the package is complete", null);
     default:
   }
+}
+
+/** The representative's exchange answered. */
+function answered(member: Member, state: PeerState, leads: number, nowMs: number): void {
+  const { leader } = state;
+  if (leads === 0 && leader.known !== "announce" && member.nextWanRun(nowMs)) {
+    return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
+  }
+  served(member, state, nowMs);
+  if (leads > 0 && doubtsSilence(state, nowMs)) answeredThough(state, nowMs);
 }
 
 /** The subnet serves this device: its own download is not called for (any more). */
@@ -118,15 +129,12 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
   noteElection(member, leader, nowMs);
+  // It was asked by unicast meanwhile, and counts this device as one that does not listen.
+  if (state.way === "multicast" && doubtsSilence(state, nowMs)) takeMulticast(state, nowMs);
+  announcementCame(state, leader, nowMs);
   state.leader = leader;
   state.suspicion.heard(nowMs);
-  if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
-  if (state.way === "multicast") member.fallbackAtMs = null;
-  // One that joins later waits for proof that something was sent since.
-  const casts = state.castingSinceMs === null && leader.castCount > before.castCount;
-  if (leader.phase === 1 && (casts || before.phase !== 1 || before.device !== leader.device))
-    state.castingSinceMs = nowMs;
-  if (leader.phase !== 1) state.castingSinceMs = null;
+  if (state.way === "multicast" && state.returnedAtMs === null) member.fallbackAtMs = null;
   // An END that was lost shows in the number of passes.
   if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
     const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
@@ -135,14 +143,12 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
 
-const unheardReason = "the source names a representative that is not heard here";
-const switchedOffReason = "the setting says useMulticast=false";
-
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   if (member.isDone) return;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    state.seekAtMs = state.leader.known === "announce" ? null : nowMs + timing.wantEveryMs;
+    const isKnown = state.leader.known === "announce" && state.leader.audience > 0;
+    state.seekAtMs = isKnown && state.returnedAtMs === null ? null : nowMs + timing.wantEveryMs;
   }
   if (state.way === "multicast") say(member, state, nowMs);
   findWay(member, state, nowMs);
@@ -159,37 +165,19 @@ function say(member: Member, state: PeerState, nowMs: number): void {
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
 
-function findWay(member: Member, state: PeerState, nowMs: number): void {
-  if (state.way === "unicast") return;
-  if (!member.config.setting().useMulticast) {
-    state.answeredAtMs = nowMs;
-    return takeWay(state, "unicast", switchedOffReason);
-  }
-  if (state.leader.known === "lease" && nowMs >= state.joinedAtMs + timing.deafMs)
-    return takeWay(state, "unicast", unheardReason);
-  const castingMs = state.castingSinceMs === null ? 0 : nowMs - state.castingSinceMs;
-  const isDeaf = castingMs >= timing.deafMs && (state.symbolsAtMs ?? 0) < state.castingSinceMs!;
-  if (isDeaf && state.leader.castCount > member.config.held.count) {
-    state.answeredAtMs = nowMs;
-    takeWay(state, "unicast", "announcements come through, multicast data does not");
-  }
-}
-
-function takeWay(state: PeerState, way: PeerState["way"], reason: string): void {
-  state.way = way;
-  state.wayReason = reason;
-}
-
 /** Gives the representative up when it is silent on every way that should reach it. */
 function doubt(member: Member, state: PeerState, nowMs: number): boolean {
-  if (member.usesWan) return false;
+  if (member.usesWan) {
+    askFallback(member, nowMs);
+    return false;
+  }
   const { leader } = state;
   if (leader.known === "claim") {
     if (nowMs < state.joinedAtMs + timing.claimantSilentMs) return false;
     becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
     return true;
   }
-  const announces = leader.known === "announce" && state.wayReason !== switchedOffReason;
+  const announces = leader.known === "announce" && state.wayReason !== "switched-off";
   if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
     becomeCandidate(
@@ -203,7 +191,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
   member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {
-    member.wan(true);
+    askFallback(member, nowMs);
     return false;
   }
   // It is alive and leads: only its bytes do not come through, an election would not change that.
@@ -217,15 +205,35 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   return true;
 }
 
+/** Before it is given up, a silent representative is asked by unicast. */
+const doubtsSilence = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs >= suspicion.suspectsAtMs - timing.announceEveryMs;
+
 const mayUseWan = (member: Member, nowMs: number): boolean =>
   member.fallbackAtMs !== null &&
   nowMs >= member.fallbackAtMs &&
   member.config.setting().wanFallback !== "never";
 
+/** The source hands out tokens, so that the devices of a subnet that fell apart do not download all at once. */
+function askFallback(member: Member, nowMs: number): void {
+  if (nowMs < member.fallbackAskAtMs) return;
+  member.fallbackAskAtMs = nowMs + timing.fallbackRenewMs;
+  member.effects.push({ do: "AskFallback" });
+}
+
+function fallbackAnswered(member: Member, answer: FallbackAnswer, nowMs: number): void {
+  if (answer.result === "refused") {
+    member.fallbackAskAtMs = nowMs + answer.retryAfterMs * (1 + member.config.random() * 0.5);
+    return member.wan(false);
+  }
+  // Without the source, the random wait before it asked has to be enough. Bytes may have come since it asked.
+  if (mayUseWan(member, nowMs)) member.wan(true);
+}
+
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
 function repair(member: Member, state: PeerState, nowMs: number): void {
   const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
-  member.fetch(takesByUnicast);
+  member.fetch(takesByUnicast || doubtsSilence(state, nowMs));
   if (!takesByUnicast || nowMs < state.wantAtMs) return;
   member.ask(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
@@ -236,7 +244,7 @@ export function wakePeerMs(state: PeerState, nowMs: number): number {
     state.leader.known === "claim"
       ? state.joinedAtMs + timing.claimantSilentMs
       : state.leader.known === "announce" && state.way === "multicast"
-        ? state.suspicion.suspectsAtMs
+        ? state.suspicion.suspectsAtMs - (doubtsSilence(state, nowMs) ? 0 : timing.announceEveryMs)
         : nowMs + timing.pollEveryMs;
   // What is due already was not called for: the package is complete, or comes another way.
   const dueMs = [isSilentAtMs, state.seekAtMs, state.feedback.dueAtMs].filter(

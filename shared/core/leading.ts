@@ -6,7 +6,6 @@
 import { becomeIdle, becomePeer } from "./becoming.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
-import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { limits, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";
@@ -35,18 +34,9 @@ export function stepRepresentative(
       member.wanEnded();
       if (event.failure !== null) giveUp(member, state, event.failure, nowMs);
       return;
-    case "PeerPolled": {
-      const held = chunkSetOf(member.config.held.size, event.heldRanges);
-      if (!held) return;
-      const { device, address, lanPort } = event.peer;
-      if (held.isFull) member.roster.forget(device);
-      else {
-        member.roster.note({ device, address, lanPort, missing: held.complement(), heardAtMs: nowMs });
-        state.busyAtMs = nowMs;
-      }
-      member.holders.note(event.peer, held, 50, true);
+    case "PeerPolled":
+      if (member.roster.get(event.peer.device)) state.busyAtMs = nowMs;
       return;
-    }
     default:
   }
 }
@@ -167,7 +157,7 @@ function answerNeeds(member: Member, state: RepresentativeState, nowMs: number):
 
 /** Everything was sent once: only repairs are left. */
 const isTail = (member: Member, state: RepresentativeState): boolean =>
-  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.misses(chunk));
+  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.listensFor(chunk));
 
 function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
   if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;

@@ -13,6 +13,8 @@ export type RosterEntry = {
   lanPort: number;
   missing: ChunkSet;
   heardAtMs: number;
+  /** As it was heard last: it listens to the group, or takes chunks by unicast. */
+  way: "multicast" | "unicast";
 };
 
 export class Roster {
@@ -43,9 +45,10 @@ export class Roster {
     return devices;
   }
 
-  /** Does anybody miss this chunk? */
-  misses(chunk: number): boolean {
-    for (const entry of this.#entries.values()) if (entry.missing.has(chunk)) return true;
+  /** Does anybody who listens to the group miss this chunk? */
+  listensFor(chunk: number): boolean {
+    for (const { way, missing } of this.#entries.values())
+      if (way === "multicast" && missing.has(chunk)) return true;
     return false;
   }
 }

@@ -9,7 +9,7 @@ import { encodeControl } from "../wire/encode.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { Answering } from "./answering.ts";
 import { ChunkSet } from "./chunkset.ts";
-import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "./member.ts";
+import { Member, type Effect, type FallbackAnswer, type LeaseAnswer, type MemberEvent } from "./member.ts";
 import { Reception } from "./reception.ts";
 import { step, wakeAtMs } from "./step.ts";
 import type { Rank } from "./ranking.ts";
@@ -78,6 +78,12 @@ export class VirtualSubnet {
   /** Who reaches whose LAN exchange. */
   reaches: (from: VirtualDevice, to: VirtualDevice) => boolean = () => true;
   useMulticast: boolean;
+  /** Indexes of devices whose interface is a radio. */
+  readonly radios = new Set<number>();
+  /** Tokens to download alone that the source gives at a time; null: it does not answer. */
+  fallbackTokensMax: number | null = 1;
+  /** Devices that download although another one leads, now and at most. */
+  readonly alone = { now: new Set<string>(), max: 0 };
   web: "up" | "down" = "up";
   readonly #inner: Inner[];
   readonly #clock = new VirtualClock();
@@ -144,6 +150,7 @@ export class VirtualSubnet {
       symbolSizeBytes,
       setting: () => ({
         useMulticast: this.useMulticast,
+        receivesMulticast: !this.radios.has(index),
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
         wanFallback: "last-resort",
@@ -221,6 +228,10 @@ export class VirtualSubnet {
             answer: this.#leaseAnswer(device, effect.term, effect.query),
           }),
         );
+      case "AskFallback":
+        return this.#later(device, this.#options.leaseMs, () =>
+          this.#step(device, { type: "FallbackAnswered", answer: this.#fallbackAnswer(device) }),
+        );
       case "ReleaseLease":
         if (this.lease?.holder === device.id) this.lease.holder = null;
         return;
@@ -229,6 +240,7 @@ export class VirtualSubnet {
         return this.#download(device);
       case "StopWan":
         device.wan = false;
+        this.alone.now.delete(device.id);
         return;
       case "StartFetch":
         this.#fetch(device);
@@ -271,6 +283,16 @@ export class VirtualSubnet {
     if (query) return { result: "free" };
     this.lease = { holder: device.id, untilMs: this.nowMs + 15_000, term: Math.max(term, lease.term) };
     return { result: "granted", term: this.lease.term };
+  }
+
+  #fallbackAnswer(device: Inner): FallbackAnswer {
+    if (this.fallbackTokensMax === null) return { result: "unreachable" };
+    const { now } = this.alone;
+    if (!now.has(device.id) && now.size >= this.fallbackTokensMax)
+      return { result: "refused", retryAfterMs: 10_000 };
+    now.add(device.id);
+    this.alone.max = Math.max(this.alone.max, now.size);
+    return { result: "granted" };
   }
 
   #send(device: Inner, sent: ControlFrame, context: "task" | "package"): void {
@@ -327,6 +349,7 @@ export class VirtualSubnet {
     const run = device.member.nextWanRun(this.nowMs);
     if (!run || this.web === "down") {
       device.wan = false;
+      this.alone.now.delete(device.id);
       this.#step(device, { type: "WanEnded", failure: run ? "the web site is down" : null });
       return;
     }
@@ -387,7 +410,9 @@ export class VirtualSubnet {
         true,
       );
     }
-    this.#step(device, { type: "ExchangeAnswered", device: other.id, ok });
+    const { state } = other.member;
+    const leads = ok && state.role === "representative" ? state.term : 0;
+    this.#step(device, { type: "ExchangeAnswered", device: other.id, ok, leads });
   }
 
   #cast(device: Inner): void {

@@ -49,6 +49,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 0,
+  way: "none",
   reason: "receives",
   command: null,
   ...more,
