@@ -296,7 +296,7 @@ export class Session {
     if (subnetId === null) return { result: "unreachable" };
     const { id } = this.#task();
     try {
-      return await client.lease({
+      const answer = await client.lease({
         taskId: id,
         subnetId,
         address: interfaceAddress,
@@ -304,6 +304,13 @@ export class Session {
         term,
         ...(query ? { query } : {}),
       });
+      if (answer.result !== "granted") return answer;
+      const { before, term: granted } = answer;
+      return {
+        result: "granted",
+        term: granted,
+        before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
+      };
     } catch (error) {
       log.warn({ taskId: id, error: String(error) }, "the source did not answer about the lease");
       return { result: "unreachable" };

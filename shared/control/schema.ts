@@ -119,7 +119,13 @@ export const leaseHolderSchema = v.object({
   term: counter,
 });
 export const leaseResponseSchema = v.variant("result", [
-  v.object({ result: v.literal("granted"), expiresInMs: timeMs, term: counter }),
+  v.object({
+    result: v.literal("granted"),
+    expiresInMs: timeMs,
+    term: counter,
+    /** The last other device that held it: it may hold the package. */
+    before: v.optional(v.nullable(leaseHolderSchema), null),
+  }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
   /** The answer to a query while nobody holds it. */
   v.object({ result: v.literal("free"), retryAfterMs: timeMs }),

@@ -43,6 +43,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       settlesAtMs: Number.POSITIVE_INFINITY,
       leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
       lease: "none",
+      before: null,
       rival: null,
     },
     why,
@@ -122,6 +123,7 @@ export function becomeRepresentative(
       endedAtMs: nowMs,
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
+      before: state.before,
       // WANT went out with the claim.
       wanFromMs:
         Math.max(state.enteredAtMs, member.wantHeardAtMs) +

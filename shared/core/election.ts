@@ -58,6 +58,7 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
   switch (answer.result) {
     case "granted":
       state.lease = "granted";
+      state.before = answer.before;
       state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
       return;
     case "free":

@@ -34,6 +34,9 @@ export function stepRepresentative(
       member.wanEnded();
       if (event.failure !== null) giveUp(member, state, event.failure, nowMs);
       return;
+    case "ExchangeAnswered":
+      if (event.device === state.before?.device) state.before = null;
+      return;
     case "PeerPolled":
       if (member.roster.get(event.peer.device)) state.busyAtMs = nowMs;
       return;
@@ -144,8 +147,9 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
     member.ask(nowMs);
     state.wantAtMs = nowMs + timing.wantEveryMs;
   }
-  member.fetch(member.holders.count > 0);
-  if (nowMs >= state.wanFromMs && member.nextWanRun(nowMs)) member.wan(true);
+  member.fetch(member.holders.count > 0 || state.before !== null);
+  const isAsking = state.before !== null && nowMs < state.electedAtMs + timing.unheardMs;
+  if (nowMs >= state.wanFromMs && !isAsking && member.nextWanRun(nowMs)) member.wan(true);
 }
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {

@@ -24,7 +24,8 @@ import { limits } from "../wire/index.ts";
 
 export type Sender = { address: string };
 export type LeaseAnswer =
-  | { result: "granted"; term: number }
+  /** `before`: the last other device that held it, and may hold the package. */
+  | { result: "granted"; term: number; before: Holder | null }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
   | { result: "failed"; reason: string; retryAfterMs: number }
   /** Nobody holds it: the answer to a query. */
@@ -115,6 +116,8 @@ export type CandidateState = {
   leaseAskedAtMs: number;
   /** Refused: the source still names a representative that this device gave up for dead. */
   lease: "none" | "asked" | "granted" | "unreachable" | "refused";
+  /** From the lease's grant. */
+  before: Holder | null;
   /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
   rival: Leader | null;
 };
@@ -171,6 +174,8 @@ export type RepresentativeState = {
   endedAtMs: number;
   pass: number;
   wantAtMs: number;
+  /** Held the lease before, and is asked what it holds; null once it answered. */
+  before: Holder | null;
   wanFromMs: number;
   busyAtMs: number;
   servingSinceMs: number | null;
@@ -333,8 +338,9 @@ export class Member {
     return this.#wan;
   }
 
-  /** The device to poll for what it holds: the representative, while this device takes chunks by unicast. */
+  /** The device to poll for what it holds: the representative, or whoever held the lease before this one. */
   get exchangeTarget(): Holder | null {
+    if (this.state.role === "representative") return this.state.before;
     if (!this.#fetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
     const { device, address, lanPort } = this.state.leader;
     return { device, address, lanPort };

@@ -9,6 +9,7 @@ import { encodeControl } from "../wire/encode.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { Answering } from "./answering.ts";
 import { ChunkSet } from "./chunkset.ts";
+import type { Holder } from "./holders.ts";
 import { Member, type Effect, type FallbackAnswer, type LeaseAnswer, type MemberEvent } from "./member.ts";
 import { Reception } from "./reception.ts";
 import { step, wakeAtMs } from "./step.ts";
@@ -66,8 +67,9 @@ export class VirtualSubnet {
   symbolsSent = 0;
   needFrames = 0;
   /** Null: the source does not answer. */
-  lease: { holder: string | null; untilMs: number; term: number } | null = {
+  lease: { holder: string | null; last: string | null; untilMs: number; term: number } | null = {
     holder: null,
+    last: null,
     untilMs: 0,
     term: 0,
   };
@@ -84,6 +86,7 @@ export class VirtualSubnet {
   fallbackTokensMax: number | null = 1;
   /** Devices that download although another one leads, now and at most. */
   readonly alone = { now: new Set<string>(), max: 0 };
+  wanFallback: "never" | "last-resort" = "last-resort";
   web: "up" | "down" = "up";
   readonly #inner: Inner[];
   readonly #clock = new VirtualClock();
@@ -153,7 +156,7 @@ export class VirtualSubnet {
         receivesMulticast: !this.radios.has(index),
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
-        wanFallback: "last-resort",
+        wanFallback: this.wanFallback,
       }),
     });
   }
@@ -271,18 +274,23 @@ export class VirtualSubnet {
       return { result: "failed", reason: this.leaseFailure, retryAfterMs: 300_000 };
     const isSucceeded = term > lease.term && this.nowMs - (lease.untilMs - 15_000) >= 4_500;
     if (lease.holder !== null && lease.holder !== device.id && this.nowMs < lease.untilMs && !isSucceeded) {
-      const index = this.#inner.findIndex((other) => other.id === lease.holder);
-      const holder = {
-        deviceId: lease.holder,
-        address: this.#inner[index]!.name,
-        lanPort: 1_000 + index,
-        term: lease.term,
-      };
-      return { result: "refused", holder };
+      const { device: deviceId, ...place } = this.#holderOf(lease.holder);
+      return { result: "refused", holder: { deviceId, ...place, term: lease.term } };
     }
     if (query) return { result: "free" };
-    this.lease = { holder: device.id, untilMs: this.nowMs + 15_000, term: Math.max(term, lease.term) };
-    return { result: "granted", term: this.lease.term };
+    const before = lease.last === null || lease.last === device.id ? null : this.#holderOf(lease.last);
+    this.lease = {
+      holder: device.id,
+      last: device.id,
+      untilMs: this.nowMs + 15_000,
+      term: Math.max(term, lease.term),
+    };
+    return { result: "granted", term: this.lease.term, before };
+  }
+
+  #holderOf(id: string): Holder {
+    const index = this.#inner.findIndex((other) => other.id === id);
+    return { device: id, address: this.#inner[index]!.name, lanPort: 1_000 + index };
   }
 
   #fallbackAnswer(device: Inner): FallbackAnswer {

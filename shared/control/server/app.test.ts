@@ -367,7 +367,12 @@ describe("leases", () => {
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
     const taskId = await createTask();
-    expect((await ask(a, taskId)).body).toEqual({ result: "granted", expiresInMs: 15_000, term: 1 });
+    expect((await ask(a, taskId)).body).toEqual({
+      result: "granted",
+      expiresInMs: 15_000,
+      term: 1,
+      before: null,
+    });
     expect((await ask(b, taskId)).body).toMatchObject({
       result: "refused",
       holder: { deviceId: a.id, lanPort: 7400 },
