@@ -33,6 +33,10 @@ describe("why chunks come by unicast, as status says it", () => {
     expect(wayText("unheard", hearing({ others: "heard" }))).toContain("the representative is not");
   });
 
+  test("a representative that is heard no more while others are", () => {
+    expect(wayText("fell-silent", hearing({ others: "heard" }))).toContain("turn on an IGMP querier");
+  });
+
   test("each other reason names what it is", () => {
     expect(wayText("", hearing())).toBe("");
     expect(wayText("switched-off", hearing())).toBe("the setting says useMulticast=false");

@@ -38,6 +38,8 @@ export function wayText(reason: WayReason, hearing: Hearing): string {
 function silenceText(reason: WayReason, { group, own, others }: Hearing): string {
   if (own === "unheard")
     return `nothing is heard on ${group}, not even what this device says itself: its firewall seems to block inbound UDP`;
+  if (others === "heard" && reason === "fell-silent")
+    return `the representative is heard no more on ${group}, other devices are: the switch seems to prune the group, turn on an IGMP querier`;
   if (others === "heard")
     return `other devices are heard on ${group}, the representative is not: its switch port or firewall seems to drop multicast`;
   if (others === "heard before" || reason === "fell-silent")

@@ -147,14 +147,19 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
   if (member.isDone) return;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    const isKnown = state.leader.known === "announce" && state.leader.audience > 0;
-    state.seekAtMs = isKnown && state.returnedAtMs === null ? null : nowMs + timing.wantEveryMs;
+    state.seekAtMs = seeksAgain(state) ? nowMs + timing.wantEveryMs : null;
   }
   if (state.way === "multicast") say(member, state, nowMs);
   findWay(member, state, nowMs);
   if (doubt(member, state, nowMs)) return;
   repair(member, state, nowMs);
 }
+
+/** Until its representative knows it; once nothing is left to be multicast, it would only hold up the end. */
+const seeksAgain = ({ leader, returnedAtMs }: PeerState): boolean =>
+  leader.known !== "announce" ||
+  leader.audience === 0 ||
+  (returnedAtMs !== null && leader.castCount < leader.frontCount);
 
 function say(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, lacksOf } = member.config;

@@ -45,6 +45,14 @@ export class Roster {
     return devices;
   }
 
+  /** Those of the audience that take chunks by unicast. */
+  get byUnicast(): number {
+    let devices = 0;
+    for (const { way, missing } of this.#entries.values())
+      if (way === "unicast" && !missing.isEmpty) devices++;
+    return devices;
+  }
+
   /** Does anybody who listens to the group miss this chunk? */
   listensFor(chunk: number): boolean {
     for (const { way, missing } of this.#entries.values())
