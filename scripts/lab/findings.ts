@@ -1,6 +1,6 @@
 /** What a lab run shows to a person, or as JSON to a program. */
 import { formatSize } from "../../shared/control/quantity.ts";
-import { alignTable, complaints, outcomeTable } from "../report.ts";
+import { alignTable, complaints, outcomeTable, wanRatioMax } from "../report.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
 import type { Usage } from "./usage.ts";
 
@@ -80,9 +80,16 @@ const describe = (device: DeviceResult): string[] => [
 
 /** What keeps the run from being a success; empty when all is well. */
 export function problemsOf(findings: Findings): string[] {
-  const results = [findings.first, ...(findings.second ? [findings.second] : [])];
+  const { first } = findings;
+  // Whoever is cut off from its neighbours has to download alone.
+  const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
+  const copies = Math.max(1, alone / first.sites.length);
+  const results = [first, ...(findings.second ? [findings.second] : [])];
   return [
-    ...complaints(findings.first.sites.map(({ outcome }) => outcome)),
+    ...complaints(
+      first.sites.map(({ outcome }) => outcome),
+      wanRatioMax * copies,
+    ),
     ...results.flatMap((result) => result.devices.flatMap(describe)),
   ];
 }

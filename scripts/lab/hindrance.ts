@@ -5,14 +5,15 @@
  *   pruned       IGMP snooping, and no querier's question reaches the device: its membership ages out after seconds
  *   udp-blocked  the device's own firewall drops inbound UDP
  *   wireless     the device's interface is a radio
+ *   isolated     the switch lets the device speak with the router only (client isolation): its neighbours cannot serve it
  *
- * `mend` takes all of it away again, except the radio.
+ * `mend` takes the filters away again.
  */
 import { outputOf } from "../process.ts";
-import { inside } from "./namespace.ts";
+import { inside, ip } from "./namespace.ts";
 import type { LabDevice, LabSite } from "./topology.ts";
 
-export type Hindrance = "dropped" | "pruned" | "udp-blocked" | "wireless";
+export type Hindrance = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
 /** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
 export const multicastKinds = [
   "works",
@@ -21,6 +22,7 @@ export const multicastKinds = [
   "pruned",
   "udp-blocked",
   "wireless",
+  "isolated",
   "mixed",
 ] as const;
 export type MulticastKind = (typeof multicastKinds)[number];
@@ -58,6 +60,13 @@ const nft = (namespace: string, rules: string): Promise<string> =>
 export const portOf = (at: number): string => `port${at + 1}`;
 
 export async function hinder(site: LabSite): Promise<void> {
+  const isolated = site.devices.flatMap(({ hindrance }, at) =>
+    hindrance === "isolated" ? [portOf(at)] : [],
+  );
+  await ip(
+    site.router,
+    isolated.map((port) => `link set ${port} type bridge_slave isolated on`),
+  );
   const ports = site.devices.flatMap(({ hindrance }, at) => (hindrance === "dropped" ? [portOf(at)] : []));
   if (ports.length > 0) await nft(site.router, portRules(ports));
   for (const device of site.devices) {

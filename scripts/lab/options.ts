@@ -39,7 +39,7 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--multicast <how>",
-      "how multicast does in every subnet. off: the setting useMulticast=false; dropped: the switch drops it; pruned: IGMP snooping without a querier; udp-blocked: by each device's firewall; wireless: the last device is; mixed: of the last four devices one is behind each",
+      "how multicast does in every subnet. off: the setting useMulticast=false; dropped: the switch drops it; pruned: IGMP snooping without a querier; udp-blocked: by each device's firewall; wireless: the last device is; isolated: devices reach the router only, each has to download alone; mixed: of the last four devices one is behind each",
     )
       .choices(multicastKinds)
       .default("works"),
