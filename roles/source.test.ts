@@ -207,6 +207,7 @@ async function agent(hostname: string) {
         wanBytesFetched: 0,
         lanBytesSent: 0,
         rateBps: 0,
+        way: "none",
         reason: "receives",
         command: null,
         ...more,

@@ -32,7 +32,7 @@ async function checkMachine(options: LabOptions): Promise<void> {
     ["tc", "iproute2"],
     ["curl", "curl"],
     ["nginx", "nginx-light"],
-    ...(options.loss > 0 || options.nat ? [["nft", "nftables"]] : []),
+    ...(options.loss > 0 || options.nat || options.multicast !== "works" ? [["nft", "nftables"]] : []),
   ] as [string, string][]) {
     if (!Bun.which(program))
       throw new UsageError(`The lab needs "${program}": apt-get install ${packageName}`);
@@ -59,9 +59,9 @@ async function measureCurl(world: World): Promise<number> {
 const settingWords = (options: LabOptions): string[] => [
   `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
   `lanRate=${Math.round(options.lanRate * 1e6)}`,
-  `useMulticast=${options.multicast}`,
+  `useMulticast=${options.multicast !== "off"}`,
   // A scenario acts at half: the source has to know how far a device is.
-  ...(options.scenario === undefined ? [] : ["reportInterval=500ms"]),
+  ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
 
 async function measure(world: World, options: LabOptions, ending: Ending): Promise<Findings> {

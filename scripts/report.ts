@@ -55,17 +55,17 @@ export function outcomeTable(
 }
 
 /** What is wrong with the outcomes, one sentence each; empty when all is well. */
-export function complaints(outcomes: readonly SubnetOutcome[]): string[] {
+export function complaints(outcomes: readonly SubnetOutcome[], ratioMax = wanRatioMax): string[] {
   return outcomes.flatMap((outcome) => [
     ...(outcome.verified === outcome.devices
       ? []
       : [
           `${outcome.subnet}: ${outcome.devices - outcome.verified} of ${outcome.devices} devices have no right copy`,
         ]),
-    ...(wanRatio(outcome) <= wanRatioMax
+    ...(wanRatio(outcome) <= ratioMax
       ? []
       : [
-          `${outcome.subnet}: the WAN carried ${wanRatio(outcome).toFixed(3)} × the package, more than ${wanRatioMax}`,
+          `${outcome.subnet}: the WAN carried ${wanRatio(outcome).toFixed(3)} × the package, more than ${ratioMax}`,
         ]),
   ]);
 }

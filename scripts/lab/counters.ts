@@ -60,7 +60,7 @@ export async function sentThrough(namespace: string, device: string): Promise<nu
 async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraffic> {
   const [near, far] = await Promise.all([linksOf(network.source), linksOf(site.router)]);
   const wan = near.find(({ ifname }) => ifname === site.wanDevice)!.stats64;
-  const sent = await Promise.all(site.devices.map(({ namespace }) => sentThrough(namespace, "eth0")));
+  const sent = await Promise.all(site.devices.map(({ namespace, link }) => sentThrough(namespace, link)));
   const ports = site.devices.map(({ name }, at) => {
     const port = far.find(({ ifname }) => ifname === `port${at + 1}`)!.stats64;
     return { device: name, sentBytes: sent[at]!, receivedBytes: port.tx.bytes };

@@ -1,6 +1,6 @@
 /** What a lab run shows to a person, or as JSON to a program. */
 import { formatSize } from "../../shared/control/quantity.ts";
-import { alignTable, complaints, outcomeTable } from "../report.ts";
+import { alignTable, complaints, outcomeTable, wanRatioMax } from "../report.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
 import type { Usage } from "./usage.ts";
 
@@ -62,6 +62,15 @@ function tables(
   return [`\n${title}`, alignTable([head, ...rows], 3), "", outcomeTable(outcomes, more)];
 }
 
+/** Which way the bytes of each device came, and why; who took none by unicast needs no word. */
+function wayLines({ devices }: TaskResult): string[] {
+  const others = devices.filter(({ unicastAfterMs }) => unicastAfterMs !== null);
+  return others.map(
+    ({ name, hindrance, unicastAfterMs, reason }) =>
+      `${name}${hindrance === null ? "" : ` (${hindrance})`}: first chunk by unicast after ${seconds(unicastAfterMs)}; ${reason}`,
+  );
+}
+
 const describe = (device: DeviceResult): string[] => [
   ...(device.wrong === null ? [] : [`${device.name} has no right copy: ${device.wrong}`]),
   ...(device.receiptsMax > 1
@@ -71,9 +80,16 @@ const describe = (device: DeviceResult): string[] => [
 
 /** What keeps the run from being a success; empty when all is well. */
 export function problemsOf(findings: Findings): string[] {
-  const results = [findings.first, ...(findings.second ? [findings.second] : [])];
+  const { first } = findings;
+  // Whoever is cut off from its neighbours has to download alone.
+  const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
+  const copies = Math.max(1, alone / first.sites.length);
+  const results = [first, ...(findings.second ? [findings.second] : [])];
   return [
-    ...complaints(findings.first.sites.map(({ outcome }) => outcome)),
+    ...complaints(
+      first.sites.map(({ outcome }) => outcome),
+      wanRatioMax * copies,
+    ),
     ...results.flatMap((result) => result.devices.flatMap(describe)),
   ];
 }
@@ -86,6 +102,7 @@ export function findingsText(findings: Findings): string {
     ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
     "",
     ...first.sites.map(phaseLine),
+    ...wayLines(first),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
     ...(once ? ["By every device's ledger, no verified chunk was fetched twice."] : []),
     legend,

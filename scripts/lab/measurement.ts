@@ -6,15 +6,22 @@ import { ledgerPackages } from "../ledger.ts";
 import type { SubnetOutcome } from "../report.ts";
 import { differenceFrom } from "../verification.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
+import type { Hindrance } from "./hindrance.ts";
 import type { Usage, UsageMeter } from "./usage.ts";
 import type { World, WorldDevice } from "./world.ts";
 
 export type DeviceResult = {
   readonly name: string;
   readonly site: string;
+  /** What keeps multicast from it. */
+  readonly hindrance: Hindrance | null;
   readonly role: string;
   readonly completeAfterMs: number | null;
   readonly from: string;
+  /** Why it took another way than multicast, as it told the source last. */
+  readonly reason: string;
+  /** Until the first chunk came by unicast, in the device's own reports. */
+  readonly unicastAfterMs: number | null;
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly usage: Usage;
@@ -46,6 +53,7 @@ async function deviceResult(
     detail: TaskDetail;
     completeAfterMs: ReadonlyMap<string, number>;
     roles: ReadonlyMap<string, string>;
+    unicastAfterMs: ReadonlyMap<string, number>;
   },
   traffic: SiteTraffic,
   usage: UsageMeter,
@@ -60,9 +68,12 @@ async function deviceResult(
   return {
     name: device.place.name,
     site: device.site.name,
+    hindrance: device.place.hindrance,
     role: seen.roles.get(device.id) ?? "peer",
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
+    reason: known?.reason ?? "",
+    unicastAfterMs: seen.unicastAfterMs.get(device.id) ?? null,
     sentBytes: port?.sentBytes ?? 0,
     receivedBytes: port?.receivedBytes ?? 0,
     usage: usage.of(device.place.name),
@@ -129,6 +140,7 @@ export async function measureTask(
   const before = options.since ?? (await readCounters(world.network));
   const taskId = Number(await world.source.admin("task", "create", packageId, "--action", "pre-cache"));
   const roles = new Map<string, string>();
+  const unicastAfterMs = new Map<string, number>();
   const phases = new Map<string, Phases>(
     world.network.sites.map(({ name }) => [name, { electedMs: null, downloadedMs: null }]),
   );
@@ -142,8 +154,10 @@ export async function measureTask(
     devices: devices.length,
     limitMs: options.limitMs,
     onDetail: (detail) => {
-      for (const { deviceId, role } of detail.deviceList) {
+      for (const { deviceId, role, from, updatedAtMs } of detail.deviceList) {
         if (role === "representative") roles.set(deviceId, role);
+        if (from.peers > 0 && !unicastAfterMs.has(deviceId))
+          unicastAfterMs.set(deviceId, updatedAtMs - detail.createdAtMs);
       }
       notePhases(world, phases, detail);
       options.onDetail(detail);
@@ -156,7 +170,9 @@ export async function measureTask(
   const results: DeviceResult[] = [];
   for (const device of devices) {
     const at = world.network.sites.indexOf(device.site);
-    results.push(await deviceResult(world, device, { ...followed, roles }, traffic[at]!, options.usage));
+    results.push(
+      await deviceResult(world, device, { ...followed, roles, unicastAfterMs }, traffic[at]!, options.usage),
+    );
   }
   const times = results.map(({ completeAfterMs }) => completeAfterMs);
   return {

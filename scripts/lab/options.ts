@@ -1,7 +1,8 @@
 /** The lab's command line, checked. */
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { multicastKinds } from "./hindrance.ts";
 
-export const scenarios = ["late", "restart", "kill-representative", "cached"] as const;
+export const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
 export type Scenario = (typeof scenarios)[number];
 
 /** Parser of an option: a number within bounds. */
@@ -35,12 +36,19 @@ export const labCommand = new Command("bun run lab --")
       .choices(["source", "nginx"])
       .default("source"),
   )
-  .option("--no-multicast", "run with the setting useMulticast=false")
+  .addOption(
+    new Option(
+      "--multicast <how>",
+      "how multicast does in every subnet. off: the setting useMulticast=false; dropped: the switch drops it; pruned: IGMP snooping without a querier; udp-blocked: by each device's firewall; wireless: the last device is; isolated: devices reach the router only, each has to download alone; mixed: of the last four devices one is behind each",
+    )
+      .choices(multicastKinds)
+      .default("works"),
+  )
   .option("--nat", "every site is 192.168.1.0/24 behind an address translation")
   .addOption(
     new Option(
       "--scenario <name>",
-      "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device",
+      "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device; mend: at half, what hinders multicast is gone",
     ).choices(scenarios),
   )
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)

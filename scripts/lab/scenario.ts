@@ -1,9 +1,11 @@
 /**
  * What happens in the middle of a task, at every site: a device that comes late, one that is killed and starts again,
- * the representative that is killed. Half means that the site's representative holds half of the package.
+ * the representative that is killed, a switch that is mended. Half means that the site's representative holds half of
+ * the package.
  */
 import type { TaskDetail } from "../../shared/control/schema.ts";
 import { shareOf } from "../following.ts";
+import { mend } from "./hindrance.ts";
 import type { Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
@@ -55,6 +57,10 @@ export function startScenario(world: World, scenario: Scenario | undefined): Sce
       if (!peer) return;
       kill(peer, "peer");
       later(restartAfterMs, () => startAgain(peer));
+    }
+    if (scenario === "mend") {
+      say(`what hinders multicast at ${site} is gone`);
+      void mend(world.network.sites.find(({ name }) => name === site)!);
     }
     if (scenario === "kill-representative") {
       kill(representative, "representative");

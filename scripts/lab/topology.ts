@@ -3,9 +3,19 @@
  *
  *   source ── WAN link (rate, both ways) ── router of site N ── bridge ══ devices (rate of each port, loss)
  *
- * The bridge floods multicast, as a switch without IGMP snooping does. Addresses exist only inside.
+ * The bridge floods multicast, as a switch without IGMP snooping does, unless the shape wants it hindered. Addresses
+ * exist only inside.
  */
 import { outputOf } from "../process.ts";
+import {
+  hinder,
+  hindranceOf,
+  portOf,
+  snoopingWords,
+  snoops,
+  type Hindrance,
+  type MulticastKind,
+} from "./hindrance.ts";
 import {
   addNamespace,
   inside,
@@ -21,6 +31,10 @@ export type LabDevice = {
   readonly name: string;
   readonly namespace: string;
   readonly address: string;
+  /** Its interface's name. */
+  readonly link: string;
+  /** What keeps multicast from it. */
+  readonly hindrance: Hindrance | null;
 };
 export type LabSite = {
   readonly name: string;
@@ -42,6 +56,7 @@ export type LabShape = {
   readonly lan: number;
   readonly loss: number;
   readonly nat?: boolean | undefined;
+  readonly multicast?: MulticastKind;
 };
 
 /** Bursts as large as the token bucket needs at the rate, and small enough that the rate holds for short transfers. */
@@ -60,11 +75,16 @@ export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
       cidr: `${net}.0/24`,
       router: `${prefix}-r${number}`,
       wanDevice: `wan${number}`,
-      devices: Array.from({ length: shape.devices }, (_unused, at) => ({
-        name: `s${number}-d${at + 1}`,
-        namespace: `${prefix}-s${number}d${at + 1}`,
-        address: `${net}.${at + 10}`,
-      })),
+      devices: Array.from({ length: shape.devices }, (_unused, at): LabDevice => {
+        const hindrance = hindranceOf(shape.multicast ?? "works", at, shape.devices);
+        return {
+          name: `s${number}-d${at + 1}`,
+          namespace: `${prefix}-s${number}d${at + 1}`,
+          address: `${net}.${at + 10}`,
+          link: hindrance === "wireless" ? "wlan0" : "eth0",
+          hindrance,
+        };
+      }),
     };
   });
   return { source: `${prefix}-source`, sourceAddress, sites };
@@ -101,29 +121,31 @@ async function buildWan(network: LabNetwork, site: LabSite, number: number, shap
 
 async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
   await ip(site.router, [
-    "link add lan type bridge mcast_snooping 0",
+    `link add lan type bridge ${snoops(site) ? snoopingWords : "mcast_snooping 0"}`,
     `addr add ${gatewayOf(site)}/24 brd + dev lan`,
     "link set lan up",
   ]);
   for (const [at, device] of site.devices.entries()) {
-    const port = `port${at + 1}`;
+    const { link } = device;
+    const port = portOf(at);
     await addNamespace(device.namespace);
     await ip(site.router, [
       // A device may send its datagrams in runs; a switch forwards them one by one, and each can be lost alone.
-      `link add ${port} gso_max_segs 1 type veth peer name eth0 netns ${device.namespace}`,
+      `link add ${port} gso_max_segs 1 type veth peer name ${link} netns ${device.namespace}`,
       `link set ${port} master lan`,
       `link set ${port} up`,
     ]);
     await ip(device.namespace, [
-      `addr add ${device.address}/24 brd + dev eth0`,
-      "link set eth0 up",
+      `addr add ${device.address}/24 brd + dev ${link}`,
+      `link set ${link} up`,
       `route add default via ${gatewayOf(site)}`,
-      "route add 224.0.0.0/4 dev eth0",
+      `route add 224.0.0.0/4 dev ${link}`,
     ]);
     await limitRate(site.router, port, shape.lan, lanBurstBytes);
-    await limitRate(device.namespace, "eth0", shape.lan, lanBurstBytes);
-    if (shape.loss > 0) await loseArriving(device.namespace, "eth0", shape.loss);
+    await limitRate(device.namespace, link, shape.lan, lanBurstBytes);
+    if (shape.loss > 0) await loseArriving(device.namespace, link, shape.loss);
   }
+  await hinder(site);
 }
 
 export async function buildNetwork(network: LabNetwork, shape: LabShape): Promise<void> {

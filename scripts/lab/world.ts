@@ -34,6 +34,7 @@ export type WorldOptions = Pick<
   LabOptions,
   "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
 > & {
+  readonly multicast?: LabOptions["multicast"];
   /** "representative" always volunteers. Default: all are peers. */
   readonly roleOf?: (place: LabDevice) => "peer" | "representative";
 };

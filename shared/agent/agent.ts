@@ -90,6 +90,7 @@ export class Agent {
       metrics: new AgentMetrics(),
       memory: new MemoryKeeper(() => performance.now()),
       interfaceAddress: "127.0.0.1",
+      medium: () => this.#network.current?.medium ?? null,
       subnetId: null,
       publisherKeys: identity.publisherKeys.map((key) => Buffer.from(key, "base64")),
       createRepresentative: options.createRepresentative,

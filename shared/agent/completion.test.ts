@@ -99,7 +99,7 @@ describe("the book", () => {
   test("unicast, an own download and leading are kept after they ended", () => {
     const book = new WayBook();
     const leader = { castCount: 0, phase: phases.casting };
-    book.see(seen(peer({ leader, way: "unicast", wayReason: "announcements come through" })));
+    book.see(seen(peer({ leader, way: "unicast", wayReason: "no-data" })), "announcements come through");
     book.see(seen(peer({ leader }), 0, true));
     book.see(seen({ role: "representative" } as RepresentativeState));
     book.see(seen({ role: "idle", why: "done", retryAtMs: null }));

@@ -34,7 +34,8 @@ export class WayBook {
   };
   #hasJoined = false;
 
-  see({ state, usesWan, config: { held } }: SeenMember): void {
+  /** @param wayWords why it takes chunks by unicast just now */
+  see({ state, usesWan, config: { held } }: SeenMember, wayWords = ""): void {
     const { notes } = this;
     if (state.role === "representative") {
       notes.hasLed = true;
@@ -42,7 +43,7 @@ export class WayBook {
     }
     if (state.role !== "peer") return;
     if (usesWan) notes.usedOwnDownload = true;
-    if (state.way === "unicast") notes.unicastReason = state.wayReason;
+    if (state.way === "unicast") notes.unicastReason = wayWords;
     // Whoever was here before a representative was replaced did not come late.
     if (this.#hasJoined) return;
     this.#hasJoined = true;

@@ -4,6 +4,7 @@
 import type { DistributionCache } from "../cache/index.ts";
 import type { AgentClient } from "../control/client.ts";
 import type { Rank } from "../core/ranking.ts";
+import type { Medium } from "../net/interface-medium.ts";
 import type { Exchange } from "../net/exchange.ts";
 import type { Logger } from "../log.ts";
 import type { RepresentativeFactory } from "./duty.ts";
@@ -22,6 +23,8 @@ export type AgentContext = {
   readonly memory: MemoryKeeper;
   /** Address of the interface the device plays its roles on; a loopback one while it works without the LAN. */
   interfaceAddress: string;
+  /** Of that interface; null: it has none. */
+  readonly medium: () => Medium | null;
   /** Identity of its subnet, as the source told; null until the first check-in. */
   subnetId: string | null;
   /** Ed25519 public keys of the publishers this device trusts. */

@@ -66,11 +66,14 @@ const ended = (stage: TaskRunner["stage"]): string => (stage === "ended" ? "comp
 
 function leading({ session, row, store }: TaskRunner, state: RepresentativeState, nowMs: number): string {
   const { values } = row.task.setting;
-  const peers = session!.member.roster.audience;
-  const audience = `${peers} ${peers === 1 ? "peer" : "peers"}`;
+  const { audience: peers, byUnicast } = session!.member.roster;
+  const audience = `${countText(peers - byUnicast)}${byUnicast > 0 ? ` (${byUnicast} more by unicast)` : ""}`;
   const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
   const percent = Math.floor((100 * state.plan.castCount) / Math.max(1, store!.verified.size));
-  if (!values.useMulticast) return `serves ${audience} by LAN unicast (useMulticast=false)${download}`;
+  if (!values.useMulticast)
+    return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
+  if (byUnicast > 0 && byUnicast === peers)
+    return `serves ${countText(peers)} by LAN unicast: none of them takes part in the multicast${download}`;
   if (nowMs < state.castFromMs) {
     const waits = formatDuration(Math.ceil((state.castFromMs - nowMs) / 1_000) * 1_000);
     return `downloads, multicast to ${audience} starts in ${waits}${download}`;
@@ -78,6 +81,8 @@ function leading({ session, row, store }: TaskRunner, state: RepresentativeState
   if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
   return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.castRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
 }
+
+const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
 
 function lossText({ rate }: RepresentativeState): string {
   const loss = rate.medianLossPermille;
@@ -91,7 +96,7 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
     return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
   if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
   if (state.way === "unicast")
-    return `takes chunks from ${who} and others by LAN unicast: ${state.wayReason}`;
+    return `takes chunks from ${who} and others by LAN unicast: ${session!.wayWords}`;
   if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
   if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
   if (nowMs < leader.startsAtMs) {

@@ -21,7 +21,7 @@ type Held = {
   /** Sessions of this package, by task. */
   onPoll: Map<number, OnPoll>;
 };
-type OnPoll = (poll: Poll, fromAddress: string) => PollAnswer["peers"];
+type OnPoll = (poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads"> | undefined;
 
 export class Holdings {
   readonly #context: AgentContext;
@@ -57,8 +57,13 @@ export class Holdings {
         this.#context.memory.tidy();
         return store.readChunk(chunk);
       },
-      onPoll: (poll, fromAddress) =>
-        [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress)).slice(0, peersNamedMax),
+      onPoll: (poll, fromAddress) => {
+        const answers = [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress) ?? []);
+        return {
+          peers: answers.flatMap(({ peers }) => peers).slice(0, peersNamedMax),
+          leads: Math.max(0, ...answers.map(({ leads }) => leads)),
+        };
+      },
     });
   }
 

@@ -59,15 +59,20 @@ export class LanFetcher {
     this.#client.close();
   }
 
-  /** Another device polled this one: answers which others take part. */
-  polled(poll: Poll, fromAddress: string): PollAnswer["peers"] {
+  /** Another device polled this one: answers which others take part, and whether this one leads. */
+  polled(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
     const { member, onStep, context } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
     onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges });
-    const named = [...member.roster].filter(
-      (entry) => entry.device !== poll.device && entry.device !== context.device,
-    );
-    return named.slice(-peersNamedMax).map(({ device, address, lanPort }) => ({ device, address, lanPort }));
+    const known = new Map<string, Holder>();
+    for (const { device, address, lanPort } of [...member.holders, ...member.roster])
+      if (device !== poll.device && device !== context.device)
+        known.set(device, { device, address, lanPort });
+    const { state } = member;
+    return {
+      peers: [...known.values()].slice(-peersNamedMax),
+      leads: state.role === "representative" ? state.term : 0,
+    };
   }
 
   #round(): void {
@@ -116,7 +121,8 @@ export class LanFetcher {
       for (const peer of answer.peers)
         if (peer.device !== context.device) this.#others.set(peer.device, peer);
     } else this.#others.delete(holder.device);
-    onStep({ type: "ExchangeAnswered", device: holder.device, ok: answer?.device === holder.device });
+    const ok = answer?.device === holder.device;
+    onStep({ type: "ExchangeAnswered", device: holder.device, ok, leads: answer?.leads ?? 0 });
     this.#pump();
   }
 

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { nodeCrypto } from "../net/aead.ts";
 import { receiveBufferAdvice } from "../net/receive-buffer.ts";
-import { openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
+import { formatGroup, openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,
@@ -21,12 +21,16 @@ import {
   type ReceivedSymbol,
 } from "../wire/index.ts";
 
+import type { Hearing } from "./way.ts";
+
 export type LanListener = {
   onControl: (frame: ControlFrame, fromAddress: string) => void;
   onSymbol?: (symbol: ReceivedSymbol) => void;
 };
 type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
 
+/** Announcements and what peers ask come within this time, if they come. */
+const heardMs = 5_000;
 /** A new incarnation long before the sequences run out. */
 const remainingMin = 1_000_000;
 
@@ -42,6 +46,9 @@ export class Lan {
   readonly #casting = new Set<string>();
   #heardBefore = 0;
   #sentBefore = 0;
+  /** Since the group was joined. */
+  #ownHeard = false;
+  #othersHeardAtMs: number | null = null;
   readonly #receiveBufferBytes: number;
   readonly #onAdvice: (advice: string) => void;
   #dropsBefore = 0;
@@ -69,6 +76,8 @@ export class Lan {
   /** Leaves the group where it was joined before. @throws LanBusError */
   async open(interfaceAddress: string, group: Group): Promise<void> {
     this.close();
+    this.#ownHeard = false;
+    this.#othersHeardAtMs = null;
     this.#bus = await openLanBus({
       interfaceAddress,
       group,
@@ -99,6 +108,18 @@ export class Lan {
 
   get framesSent(): number {
     return this.#sentBefore + (this.#bus?.counters.framesSent ?? 0);
+  }
+
+  get hearing(): Hearing {
+    const bus = this.#bus;
+    const sinceMs =
+      this.#othersHeardAtMs === null ? Number.POSITIVE_INFINITY : performance.now() - this.#othersHeardAtMs;
+    return {
+      group: bus && formatGroup(bus.group),
+      own: this.#ownHeard ? "heard" : bus && bus.counters.framesSent > 0 ? "unheard" : "none sent",
+      others:
+        sinceMs < heardMs ? "heard" : sinceMs < Number.POSITIVE_INFINITY ? "heard before" : "never heard",
+    };
   }
 
   get bus(): LanBus | null {
@@ -185,6 +206,8 @@ export class Lan {
 
   #hear(datagram: Uint8Array, fromAddress: string): void {
     const received = this.#receiver.receive(datagram);
+    if (received.kind === "dropped" && received.reason === "own") this.#ownHeard = true;
+    else this.#othersHeardAtMs = performance.now();
     switch (received.kind) {
       case "dropped":
         this.dropped.set(received.reason, (this.dropped.get(received.reason) ?? 0) + 1);

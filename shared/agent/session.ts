@@ -14,6 +14,7 @@ import type { AgentContext } from "./context.ts";
 import { LanFetcher } from "./lan-fetcher.ts";
 import type { Duty, Representative } from "./duty.ts";
 import { ReceptionDesk } from "./reception-desk.ts";
+import { wayText } from "./way.ts";
 
 const symbolsStepEveryMs = 250;
 const wakeEarliestMs = 5;
@@ -45,6 +46,8 @@ export class Session {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
   #symbolsHeard = 0;
+  /** The subnet for which the source gave this device a token to download alone. */
+  #fallbackOf: string | null = null;
   #state: "open" | "closed" = "open";
 
   /** @param task read anew at every use: its setting may change meanwhile */
@@ -102,9 +105,10 @@ export class Session {
       random: context.random,
       symbolSizeBytes: limits.symbolMaxBytes,
       setting: () => {
-        const { useMulticast, sessionStartDelayMs, lanRateBps, wanFallback } = values();
+        const { useMulticast, wirelessMulticast, sessionStartDelayMs, lanRateBps, wanFallback } = values();
         return {
           useMulticast: useMulticast && context.lan.bus !== null,
+          receivesMulticast: wirelessMulticast || context.medium() !== "wireless",
           sessionStartDelayMs,
           lanRateBps,
           wanFallback,
@@ -147,6 +151,12 @@ export class Session {
 
   start(): void {
     this.step({ type: "Started" });
+  }
+
+  /** Why chunks come by unicast just now; empty: they do not. */
+  get wayWords(): string {
+    const { state } = this.member;
+    return state.role === "peer" ? wayText(state.wayReason, this.#context.lan.hearing) : "";
   }
 
   get packageSession(): string {
@@ -241,7 +251,10 @@ export class Session {
         return void this.#releaseLease(effect.failure);
       case "StartWan":
         return this.representative.download();
+      case "AskFallback":
+        return void this.#askFallback();
       case "StopWan":
+        this.#giveFallbackBack();
         return this.representative.stopDownload();
       case "StartFetch":
         return this.lan.start();
@@ -281,7 +294,7 @@ export class Session {
     if (subnetId === null) return { result: "unreachable" };
     const { id } = this.#task();
     try {
-      return await client.lease({
+      const answer = await client.lease({
         taskId: id,
         subnetId,
         address: interfaceAddress,
@@ -289,10 +302,45 @@ export class Session {
         term,
         ...(query ? { query } : {}),
       });
+      if (answer.result !== "granted") return answer;
+      const { before, term: granted } = answer;
+      return {
+        result: "granted",
+        term: granted,
+        before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
+      };
     } catch (error) {
       log.warn({ taskId: id, error: String(error) }, "the source did not answer about the lease");
       return { result: "unreachable" };
     }
+  }
+
+  async #askFallback(): Promise<void> {
+    const { client, subnetId, log } = this.#context;
+    if (subnetId === null) return this.step({ type: "FallbackAnswered", answer: { result: "unreachable" } });
+    const taskId = this.#task().id;
+    try {
+      const answer = await client.fallback({ taskId, subnetId });
+      if (answer.result === "granted") this.#fallbackOf = subnetId;
+      this.step({ type: "FallbackAnswered", answer });
+      if (!this.member.usesWan) this.#giveFallbackBack();
+    } catch (error) {
+      log.warn(
+        { taskId, error: String(error) },
+        "the source did not answer about a download of this device's own",
+      );
+      this.step({ type: "FallbackAnswered", answer: { result: "unreachable" } });
+    }
+  }
+
+  /** The next device of the subnet need not wait until it expires. */
+  #giveFallbackBack(): void {
+    const subnetId = this.#fallbackOf;
+    this.#fallbackOf = null;
+    if (subnetId === null) return;
+    this.#context.client.fallback({ taskId: this.#task().id, subnetId, release: true }).catch(() => {
+      // It expires by itself.
+    });
   }
 
   async #releaseLease(failure: string | null): Promise<void> {

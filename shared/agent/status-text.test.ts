@@ -31,6 +31,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 0,
+  way: "none",
   reason: "",
   command: null,
   ...changes,

@@ -63,9 +63,10 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
   const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
   const role = task.role === "none" ? "" : `${task.role}, `;
+  const way = task.way === "none" ? "" : ` by ${task.way}`;
   // The state is on the line already.
   const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
-  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${rate}${why && `; ${why}`}`;
+  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}`;
 }
 
 function ledgerStatus(dataFolder: string) {

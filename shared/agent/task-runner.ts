@@ -8,12 +8,14 @@ import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask, Progress } from "../control/schema.ts";
 import { ManifestError } from "../package/manifest.ts";
 import { verifySigned } from "../package/signing.ts";
+import { ByteRate } from "./byte-rate.ts";
 import { runCommand } from "./command.ts";
 import type { AgentContext } from "./context.ts";
 import type { Holdings } from "./holding.ts";
 import { reasonForWay, WayBook } from "./completion.ts";
 import { describe, stateOf } from "./description.ts";
 import { Session } from "./session.ts";
+import { wayOf } from "./way.ts";
 import { newTaskRow, type TaskRow } from "./task-state.ts";
 
 const retryMsMin = 1_000;
@@ -49,7 +51,7 @@ export class TaskRunner {
   session: Session | null = null;
   store: PackageStore | null = null;
   #storedElsewhere = { wan: 0, cast: 0 };
-  #rate = { atMs: 0, bytes: 0, bps: 0 };
+  #rate = new ByteRate(0, 0);
   #attempts = 0;
   #waitsForOther = false;
   readonly #way = new WayBook();
@@ -202,7 +204,7 @@ export class TaskRunner {
     context.cache.pin(task.packageId, task.id);
     holdings.offer(store, Buffer.from(task.packageKey, "base64"));
     this.note = "";
-    this.#rate = { atMs: context.nowMs(), bytes: store.bytesVerified, bps: 0 };
+    this.#rate = new ByteRate(store.bytesVerified, context.nowMs());
     this.#bytesAtStart = store.bytesVerified;
     this.save();
     if (store.state === "complete" || store.verified.isFull) return this.#full();
@@ -222,7 +224,7 @@ export class TaskRunner {
       onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
       onError: (error) => this.#sessionErred(error),
     });
-    holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from) ?? []);
+    holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from));
     this.session.start();
     this.#options.onChange();
   }
@@ -247,7 +249,7 @@ export class TaskRunner {
 
   #changed(): void {
     const { session, store } = this;
-    if (session) this.#way.see(session.member);
+    if (session) this.#way.see(session.member, session.wayWords);
     // Being elected again is no progress.
     if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
     if (session && session.member.role !== "idle") this.row.reason = "";
@@ -391,10 +393,6 @@ export class TaskRunner {
     const { store, session, row } = this;
     const nowMs = this.#options.context.nowMs();
     const bytesVerified = store?.bytesVerified ?? 0;
-    if (nowMs - this.#rate.atMs >= 1_000) {
-      const bps = ((bytesVerified - this.#rate.bytes) * 8_000) / (nowMs - this.#rate.atMs);
-      this.#rate = { atMs: nowMs, bytes: bytesVerified, bps: Math.max(0, Math.round(bps)) };
-    }
     const role = session?.member.role ?? "idle";
     return {
       taskId: row.task.id,
@@ -406,7 +404,8 @@ export class TaskRunner {
       from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
       wanBytesFetched: this.#wanBytes,
       lanBytesSent: this.#castBytes,
-      rateBps: this.stage === "ended" ? 0 : this.#rate.bps,
+      rateBps: this.stage === "ended" ? 0 : this.#rate.at(bytesVerified, nowMs),
+      way: wayOf(this),
       reason: describe(this, nowMs).slice(0, 1_000),
       command: row.command,
     };

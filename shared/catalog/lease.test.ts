@@ -31,7 +31,12 @@ function story(deviceCount = 5) {
 describe("lease", () => {
   test("one device holds it; another one is told who", () => {
     const lease = story();
-    expect(lease.ask("a", 0)).toEqual({ result: "granted", expiresInMs: leaseDurationMs, term: 1 });
+    expect(lease.ask("a", 0)).toEqual({
+      result: "granted",
+      expiresInMs: leaseDurationMs,
+      term: 1,
+      before: null,
+    });
     expect(lease.ask("b", 1_000, 9)).toEqual({
       result: "refused",
       holder: { deviceId: "a", ...at, term: 1 },
@@ -50,7 +55,8 @@ describe("lease", () => {
   test("one that expired or was released may be taken", () => {
     const lease = story();
     lease.ask("a", 0);
-    expect(lease.ask("b", leaseDurationMs).result).toBe("granted");
+    const before = { deviceId: "a", ...at, term: 1 };
+    expect(lease.ask("b", leaseDurationMs)).toMatchObject({ result: "granted", before });
     expect(lease.release("b", leaseDurationMs + 1)).toBe("released");
     expect(lease.ask("c", leaseDurationMs + 2).result).toBe("granted");
   });

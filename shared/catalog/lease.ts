@@ -68,9 +68,10 @@ export function requestLease(
   if (request.query === true) return { next: state, result: { result: "free", retryAfterMs: leaseSilentMs } };
   const term = held ? Math.max(current.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
+  const before = state.holder === null || state.holder.deviceId === deviceId ? null : state.holder;
   return {
     next: { holder, expiresAtMs: nowMs + leaseDurationMs, failures, failedUntilMs: 0 },
-    result: { result: "granted", expiresInMs: leaseDurationMs, term },
+    result: { result: "granted", expiresInMs: leaseDurationMs, term, before },
   };
 }
 

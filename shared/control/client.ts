@@ -9,12 +9,15 @@ import {
   checkInResponseSchema,
   doneSchema,
   enrollResponseSchema,
+  fallbackResponseSchema,
   leaseResponseSchema,
   manifestResponseSchema,
   type CheckInResponse,
   type EnrollRequest,
   type EnrollResponse,
   type Inventory,
+  type FallbackRequest,
+  type FallbackResponse,
   type LeaseRelease,
   type LeaseRequest,
   type LeaseResponse,
@@ -50,6 +53,8 @@ export type AgentClient = {
   manifest(packageId: string, signal?: AbortSignal): Promise<SignedManifest>;
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
+  /** Asks for a token to download alone, keeps it, or gives it back. */
+  fallback(request: FallbackRequest, signal?: AbortSignal): Promise<FallbackResponse>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
   /** The device changed its network: requests under way fail with `reason`, instead of waiting for their timeout. */
   renew(reason: Error): void;
@@ -125,6 +130,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     lease: (request, signal) =>
       ask(connection, "POST", "/v1/agent/lease", leaseResponseSchema, { json: request, signal }),
+    fallback: (request, signal) =>
+      ask(connection, "POST", "/v1/agent/fallback", fallbackResponseSchema, { json: request, signal }),
     async releaseLease(release, signal) {
       await ask(connection, "POST", "/v1/agent/lease/release", doneSchema, { json: release, signal });
     },

@@ -119,7 +119,13 @@ export const leaseHolderSchema = v.object({
   term: counter,
 });
 export const leaseResponseSchema = v.variant("result", [
-  v.object({ result: v.literal("granted"), expiresInMs: timeMs, term: counter }),
+  v.object({
+    result: v.literal("granted"),
+    expiresInMs: timeMs,
+    term: counter,
+    /** The last other device that held it: it may hold the package. */
+    before: v.optional(v.nullable(leaseHolderSchema), null),
+  }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
   /** The answer to a query while nobody holds it. */
   v.object({ result: v.literal("free"), retryAfterMs: timeMs }),
@@ -132,6 +138,17 @@ export const leaseReleaseSchema = v.object({
   /** Null: the work is done or somebody else's. Otherwise why this representative could not do it. */
   failure: v.nullable(text(1_024)),
 });
+
+export const fallbackRequestSchema = v.object({
+  taskId: taskIdSchema,
+  subnetId: subnetIdSchema,
+  /** Gives the token back. */
+  release: v.optional(v.boolean()),
+});
+export const fallbackResponseSchema = v.variant("result", [
+  v.object({ result: v.literal("granted"), expiresInMs: timeMs }),
+  v.object({ result: v.literal("refused"), retryAfterMs: timeMs }),
+]);
 
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the source has not heard of it yet
@@ -173,6 +190,8 @@ export const progressSchema = v.object({
   wanBytesFetched: bytesCount,
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
+  /** The way its bytes come just now or, once it has all, most of them came; an older agent does not tell. */
+  way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
   /** One sentence for a person: what it is doing, through which way, and why. */
   reason: text(1_024),
   command: v.nullable(commandOutcomeSchema),
@@ -311,6 +330,8 @@ export type LeaseRequest = v.InferOutput<typeof leaseRequestSchema>;
 export type LeaseResponse = v.InferOutput<typeof leaseResponseSchema>;
 export type LeaseHolder = v.InferOutput<typeof leaseHolderSchema>;
 export type LeaseRelease = v.InferOutput<typeof leaseReleaseSchema>;
+export type FallbackRequest = v.InferOutput<typeof fallbackRequestSchema>;
+export type FallbackResponse = v.InferOutput<typeof fallbackResponseSchema>;
 export type OriginBytes = v.InferOutput<typeof originBytesSchema>;
 export type CommandOutcome = v.InferOutput<typeof commandOutcomeSchema>;
 export type Progress = v.InferOutput<typeof progressSchema>;

@@ -37,10 +37,12 @@ const DAY = 24 * HOUR;
 /** What a setting holds, as it travels in JSON. Rates are bit/s of payload, sizes bytes, durations milliseconds. */
 export const settingValuesSchema = v.strictObject({
   useMulticast: v.boolean(),
+  /** A source or a ledger that does not know it yet leaves it out. */
+  wirelessMulticast: v.optional(v.boolean(), false),
   sessionStartDelayMs: durationMs(0, 24 * HOUR),
   /** 0: no download. */
   wanRateBps: wanRateSchema,
-  /** A source or a ledger that does not know it yet leaves it out. */
+  /** As above. */
   wanSchedule: v.optional(wanScheduleSchema, []),
   lanRateBps: v.nullable(count(64_000, 1e11)),
   wanAttempts: count(1, 1_000),
@@ -59,6 +61,7 @@ export type SettingValues = v.InferOutput<typeof settingValuesSchema>;
 /** The values of the setting named `default` until an administrator changes them. */
 export const defaultSettingValues: SettingValues = {
   useMulticast: true,
+  wirelessMulticast: false,
   sessionStartDelayMs: 60 * SECOND,
   wanRateBps: null,
   wanSchedule: [],
@@ -109,6 +112,12 @@ export const settingKeys = {
     String,
     "multicast on the LAN; false: peers fetch from the representative and from each other",
   ),
+  wirelessMulticast: field(
+    "wirelessMulticast",
+    parseBoolean,
+    String,
+    "multicast data for devices on Wi-Fi too; false: they fetch by unicast",
+  ),
   sessionStartDelay: field(
     "sessionStartDelayMs",
     parseDurationMs,
@@ -149,7 +158,7 @@ export const settingKeys = {
     "wanFallback",
     parsePolicy,
     String,
-    "may a device fetch from the web site itself when its subnet cannot serve it: never or last-resort",
+    "may a device fetch from the web site itself when its subnet cannot serve it: never or last-resort (one at a time in each subnet, as the source allows)",
   ),
   cacheMaxBytes: field(
     "cacheMaxBytes",

@@ -40,9 +40,11 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       wantFromMs: nowMs,
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
       stage: "listening",
+      mayBeAlone: true,
       settlesAtMs: Number.POSITIVE_INFINITY,
       leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
       lease: "none",
+      before: null,
       rival: null,
     },
     why,
@@ -68,12 +70,16 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       loss: new LossMeter(),
       reportFromMs: nowMs,
       symbolsAtMs: null,
-      castingSinceMs: null,
+      announcedAtMs: nowMs,
+      deafSinceMs: null,
+      overlookedSinceMs: null,
+      returnedAtMs: null,
       way: "multicast",
       wayReason: "",
+      retryAtMs: Number.POSITIVE_INFINITY,
+      retries: 0,
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
-      bytesAtMs: nowMs,
     },
     why,
   );
@@ -125,8 +131,11 @@ export function becomeRepresentative(
       endedAtMs: nowMs,
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
-      // WANT went out with the claim; where there is no multicast, peers say what they hold when they poll.
-      wanFromMs: Math.max(state.enteredAtMs, member.wantHeardAtMs) + haveWaitMs(term, setting().useMulticast),
+      before: state.before,
+      // WANT went out with the claim.
+      wanFromMs:
+        Math.max(state.enteredAtMs, member.wantHeardAtMs) +
+        haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
       busyAtMs: nowMs,
       servingSinceMs: null,
     },
@@ -143,8 +152,8 @@ export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtM
 }
 
 /** From the WANT of the election to the first byte over the WAN. */
-function haveWaitMs(term: number, useMulticast: boolean): number {
+function haveWaitMs(term: number, isHeard: boolean): number {
   if (term === 1) return timing.haveWaitMs;
   // Where there is no multicast, peers say what they hold when they poll.
-  return useMulticast ? timing.successorWaitMs : timing.pollWaitMs;
+  return isHeard ? timing.successorWaitMs : timing.pollWaitMs;
 }

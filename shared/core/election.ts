@@ -5,6 +5,7 @@
 import { becomeIdle, becomePeer, becomeRepresentative } from "./becoming.ts";
 import type { CandidateState, Leader, LeaseAnswer, Member, MemberEvent, Sender } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
+import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
 import { timing } from "./timing.ts";
 
 export function stepCandidate(
@@ -23,6 +24,8 @@ export function stepCandidate(
     case "ChunkVerified":
       if (!member.usesWan) member.fallbackAtMs = null;
       return;
+    case "FallbackAnswered":
+      return fallbackAnswered(member, event.answer, nowMs);
     case "WanEnded":
       member.wanEnded();
       member.fallbackAtMs = null;
@@ -65,6 +68,7 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
   switch (answer.result) {
     case "granted":
       state.lease = "granted";
+      state.before = answer.before;
       state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
       return;
     case "free":
@@ -110,6 +114,11 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (neverLeads(state)) waitForOthers(member, state, nowMs);
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
+    if (state.mayBeAlone && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
+      state.mayBeAlone = false;
+      state.claimAtMs = nowMs + timing.aloneDelayMs;
+      return;
+    }
     state.stage = "claimed";
     state.claimAtMs = nowMs;
     state.settlesAtMs = nowMs + timing.claimSettleMs;
@@ -140,14 +149,13 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
 
 /** Weight 0: follows whoever holds the lease, takes what others hold, and is its own last resort. */
 function waitForOthers(member: Member, state: CandidateState, nowMs: number): void {
-  const { random, setting } = member.config;
   if (nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
     state.leaseAskedAtMs = nowMs;
     member.effects.push({ do: "AskLease", term: state.term, query: true });
   }
   member.fetch(member.holders.count > 0);
-  member.fallbackAtMs ??= nowMs + timing.fallbackMs * (1 + random());
-  if (nowMs >= member.fallbackAtMs && setting().wanFallback !== "never") member.wan(true);
+  member.fallbackAtMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());
+  if (mayUseWan(member, nowMs)) askFallback(member, nowMs);
 }
 
 function sendClaim(member: Member, state: CandidateState): void {

@@ -3,11 +3,13 @@
  * representative, finds out when multicast does not reach it, and takes what is missing at the end from others.
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
-import { claimantOf, holderAsLeader, leaderOf } from "./election.ts";
-import type { Leader, LeaseAnswer, Member, MemberEvent, PeerState, Sender } from "./member.ts";
+import { claimantOf, leaderOf } from "./election.ts";
+import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
+import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
 import { reportersMax, timing } from "./timing.ts";
+import { announcementCame, answeredThough, findWay, symbolsCame, takeMulticast } from "./ways.ts";
 
 const servingPhase = 2;
 
@@ -16,26 +18,26 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "FrameHeard":
       return hear(member, state, event.frame, event.from, nowMs);
     case "SymbolsHeard":
-      state.symbolsAtMs = nowMs;
-      state.bytesAtMs = nowMs;
       state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
       served(member, state, nowMs);
-      if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
-      return;
+      return symbolsCame(state, nowMs);
     case "ExchangeAnswered":
-      if (event.ok && event.device === state.leader.device) served(member, state, nowMs);
+      if (event.ok && event.device === state.leader.device) answered(member, state, event.leads, nowMs);
       return;
     case "ChunkVerified":
-      state.bytesAtMs = nowMs;
       if (!member.usesWan) served(member, state, nowMs);
       return;
     case "LeaseAnswered":
-      return leaseAnswered(member, state, event.answer, nowMs);
+      // A late answer to an earlier candidacy: the lease is not ours to keep.
+      if (event.answer.result === "granted") member.effects.push({ do: "ReleaseLease", failure: null });
+      return;
     case "Stalled":
       state.suspicion.doubtSelf(nowMs, event.stalledMs);
       state.answeredAtMs = nowMs;
       return;
+    case "FallbackAnswered":
+      return fallbackAnswered(member, event.answer, nowMs);
     case "WanEnded":
       member.wanEnded();
       // Whatever ended it, it does not begin again at once; after a failure it waits as long as the first time.
@@ -49,21 +51,14 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
   }
 }
 
-function leaseAnswered(member: Member, state: PeerState, answer: LeaseAnswer, nowMs: number): void {
-  switch (answer.result) {
-    case "granted":
-      // A late answer to an earlier candidacy: the lease is not ours to keep.
-      member.effects.push({ do: "ReleaseLease", failure: null });
-      return;
-    case "free":
-      return becomeCandidate(member, nowMs, `representative ${state.leader.device} leads no longer`);
-    case "refused":
-      if (isHeard(state) || answer.holder.deviceId === state.leader.device) return;
-      state.leader = holderAsLeader(answer.holder, nowMs);
-      state.joinedAtMs = nowMs;
-      return;
-    default:
+/** The representative's exchange answered. */
+function answered(member: Member, state: PeerState, leads: number, nowMs: number): void {
+  const { leader } = state;
+  if (leads === 0 && leader.known !== "announce" && member.nextWanRun(nowMs)) {
+    return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
   }
+  served(member, state, nowMs);
+  if (leads > 0 && doubtsSilence(state, nowMs)) answeredThough(state, nowMs);
 }
 
 /** The subnet serves this device: its own download is not called for (any more). */
@@ -135,15 +130,12 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
   noteElection(member, leader, nowMs);
+  // It was asked by unicast meanwhile, and counts this device as one that does not listen.
+  if (state.way === "multicast" && doubtsSilence(state, nowMs)) takeMulticast(state, nowMs);
+  announcementCame(state, leader, nowMs);
   state.leader = leader;
   state.suspicion.heard(nowMs);
-  if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
-  if (state.way === "multicast") member.fallbackAtMs = null;
-  // One that joins later waits for proof that something was sent since.
-  const casts = state.castingSinceMs === null && leader.castCount > before.castCount;
-  if (leader.phase === 1 && (casts || before.phase !== 1 || before.device !== leader.device))
-    state.castingSinceMs = nowMs;
-  if (leader.phase !== 1) state.castingSinceMs = null;
+  if (state.way === "multicast" && state.returnedAtMs === null) member.fallbackAtMs = null;
   // An END that was lost shows in the number of passes.
   if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
     const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
@@ -152,21 +144,23 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
 
-const unheardReason = "the source names a representative that is not heard here";
-const switchedOffReason = "the setting says useMulticast=false";
-
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   if (member.isDone) return;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    state.seekAtMs = state.leader.known === "announce" ? null : nowMs + timing.wantEveryMs;
+    state.seekAtMs = seeksAgain(state) ? nowMs + timing.wantEveryMs : null;
   }
   if (state.way === "multicast") say(member, state, nowMs);
   findWay(member, state, nowMs);
-  askWhoLeads(member, state, nowMs);
   if (doubt(member, state, nowMs)) return;
   repair(member, state, nowMs);
 }
+
+/** Until its representative knows it; once nothing is left to be multicast, it would only hold up the end. */
+const seeksAgain = ({ leader, returnedAtMs }: PeerState): boolean =>
+  leader.known !== "announce" ||
+  leader.audience === 0 ||
+  (returnedAtMs !== null && leader.castCount < leader.frontCount);
 
 function say(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, lacksOf } = member.config;
@@ -177,52 +171,19 @@ function say(member: Member, state: PeerState, nowMs: number): void {
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
 
-/**
- * A representative that cannot be heard may have ended its session, and still answer as any device does that holds
- * something: when no bytes come, the source knows.
- */
-function askWhoLeads(member: Member, state: PeerState, nowMs: number): void {
-  if (isHeard(state) || state.leader.known === "claim" || nowMs < state.bytesAtMs + timing.unreachableMs)
-    return;
-  state.bytesAtMs = nowMs;
-  member.effects.push({ do: "AskLease", term: state.leader.term, query: true });
-}
-
-/** Does its representative announce itself, as far as this device can hear? */
-const isHeard = (state: PeerState): boolean =>
-  state.leader.known === "announce" && state.wayReason !== switchedOffReason;
-
-function findWay(member: Member, state: PeerState, nowMs: number): void {
-  if (state.way === "unicast") return;
-  if (!member.config.setting().useMulticast) {
-    state.answeredAtMs = nowMs;
-    return takeWay(state, "unicast", switchedOffReason);
-  }
-  if (state.leader.known === "lease" && nowMs >= state.joinedAtMs + timing.deafMs)
-    return takeWay(state, "unicast", unheardReason);
-  const castingMs = state.castingSinceMs === null ? 0 : nowMs - state.castingSinceMs;
-  const isDeaf = castingMs >= timing.deafMs && (state.symbolsAtMs ?? 0) < state.castingSinceMs!;
-  if (isDeaf && state.leader.castCount > member.config.held.count) {
-    state.answeredAtMs = nowMs;
-    takeWay(state, "unicast", "announcements come through, multicast data does not");
-  }
-}
-
-function takeWay(state: PeerState, way: PeerState["way"], reason: string): void {
-  state.way = way;
-  state.wayReason = reason;
-}
-
 /** Gives the representative up when it is silent on every way that should reach it. */
 function doubt(member: Member, state: PeerState, nowMs: number): boolean {
-  if (member.usesWan) return false;
+  if (member.usesWan) {
+    askFallback(member, nowMs);
+    return false;
+  }
   const { leader } = state;
   if (leader.known === "claim") {
     if (nowMs < state.joinedAtMs + timing.claimantSilentMs) return false;
     becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
     return true;
   }
-  const announces = isHeard(state);
+  const announces = leader.known === "announce" && state.wayReason !== "switched-off";
   if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
     becomeCandidate(
@@ -236,7 +197,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
   member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {
-    member.wan(true);
+    askFallback(member, nowMs);
     return false;
   }
   // It is alive and leads: only its bytes do not come through, an election would not change that.
@@ -250,15 +211,14 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   return true;
 }
 
-const mayUseWan = (member: Member, nowMs: number): boolean =>
-  member.fallbackAtMs !== null &&
-  nowMs >= member.fallbackAtMs &&
-  member.config.setting().wanFallback !== "never";
+/** Before it is given up, a silent representative is asked by unicast. */
+const doubtsSilence = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs >= suspicion.suspectsAtMs - timing.announceEveryMs;
 
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
 function repair(member: Member, state: PeerState, nowMs: number): void {
   const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
-  member.fetch(takesByUnicast);
+  member.fetch(takesByUnicast || doubtsSilence(state, nowMs));
   if (!takesByUnicast || nowMs < state.wantAtMs) return;
   member.ask(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
@@ -269,7 +229,7 @@ export function wakePeerMs(state: PeerState, nowMs: number): number {
     state.leader.known === "claim"
       ? state.joinedAtMs + timing.claimantSilentMs
       : state.leader.known === "announce" && state.way === "multicast"
-        ? state.suspicion.suspectsAtMs
+        ? state.suspicion.suspectsAtMs - (doubtsSilence(state, nowMs) ? 0 : timing.announceEveryMs)
         : nowMs + timing.pollEveryMs;
   // What is due already was not called for: the package is complete, or comes another way.
   const dueMs = [isSilentAtMs, state.seekAtMs, state.feedback.dueAtMs].filter(

@@ -54,6 +54,10 @@ export class Holders {
     });
   }
 
+  [Symbol.iterator](): IterableIterator<Holder> {
+    return this.#entries.values();
+  }
+
   forget(device: string): void {
     this.#entries.delete(device);
   }

@@ -5,10 +5,7 @@
  */
 import { becomeIdle, stepDown } from "./becoming.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
-import type { ChunkSet } from "./chunkset.ts";
-import type { Holder } from "./holders.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
-import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { limits, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";
@@ -37,30 +34,15 @@ export function stepRepresentative(
       member.wanEnded();
       if (event.failure !== null) giveUp(member, state, event.failure, nowMs);
       return;
-    case "PeerPolled": {
-      const held = chunkSetOf(member.config.held.size, event.heldRanges);
-      if (!held) return;
-      notePolled(member, state, event.peer, held, nowMs);
+    case "ExchangeAnswered":
+      if (event.device === state.before?.device) state.before = null;
       return;
-    }
+    case "PeerPolled":
+      // One that gets no further is not helped by this representative: another one may know better.
+      if (member.roster.get(event.peer.device)?.changedAtMs === nowMs) state.busyAtMs = nowMs;
+      return;
     default:
   }
-}
-
-function notePolled(
-  member: Member,
-  state: RepresentativeState,
-  peer: Holder,
-  held: ChunkSet,
-  nowMs: number,
-): void {
-  const { device, address, lanPort } = peer;
-  const missing = held.complement();
-  // One that gets no further is not helped by this representative: another one may know better.
-  if (missing.count !== (member.roster.get(device)?.missing.count ?? 0)) state.busyAtMs = nowMs;
-  if (held.isFull) member.roster.forget(device);
-  else member.roster.note({ device, address, lanPort, missing, heardAtMs: nowMs });
-  member.holders.note(peer, held, 50, true);
 }
 
 function hear(
@@ -166,8 +148,9 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
     member.ask(nowMs);
     state.wantAtMs = nowMs + timing.wantEveryMs;
   }
-  member.fetch(member.holders.count > 0);
-  if (nowMs >= state.wanFromMs && member.nextWanRun(nowMs)) member.wan(true);
+  member.fetch(member.holders.count > 0 || state.before !== null);
+  const isAsking = state.before !== null && nowMs < state.electedAtMs + timing.unheardMs;
+  if (nowMs >= state.wanFromMs && !isAsking && member.nextWanRun(nowMs)) member.wan(true);
 }
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
@@ -179,7 +162,7 @@ function answerNeeds(member: Member, state: RepresentativeState, nowMs: number):
 
 /** Everything was sent once: only repairs are left. */
 const isTail = (member: Member, state: RepresentativeState): boolean =>
-  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.misses(chunk));
+  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.listensFor(chunk));
 
 function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
   if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;

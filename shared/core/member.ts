@@ -19,16 +19,22 @@ import type { Role } from "./roles.ts";
 import { Roster } from "./roster.ts";
 import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
+import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
 
 export type Sender = { address: string };
 export type LeaseAnswer =
-  | { result: "granted"; term: number }
+  /** `before`: the last other device that held it, and may hold the package. */
+  | { result: "granted"; term: number; before: Holder | null }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
   | { result: "failed"; reason: string; retryAfterMs: number }
   /** Nobody holds it: the answer to a query. */
   | { result: "free" }
   | { result: "unreachable" };
+
+/** May this device download for itself? */
+export type FallbackAnswer =
+  { result: "granted" } | { result: "refused"; retryAfterMs: number } | { result: "unreachable" };
 
 export type MemberEvent =
   | { type: "Started" }
@@ -39,11 +45,18 @@ export type MemberEvent =
   /** So many since the event before; also just before the END that closes a pass. */
   | { type: "SymbolsHeard"; count: number }
   | { type: "LeaseAnswered"; answer: LeaseAnswer }
+  | { type: "FallbackAnswered"; answer: FallbackAnswer }
   | { type: "ChunkVerified"; chunk: number }
   /** The download ended: nothing left to ask for (null), or it failed. */
   | { type: "WanEnded"; failure: string | null }
   /** A LAN exchange answered (or did not): `device` is the one asked. */
-  | { type: "ExchangeAnswered"; device: string; ok: boolean }
+  | {
+      type: "ExchangeAnswered";
+      device: string;
+      ok: boolean;
+      /** The term that it leads; 0: it does not lead. */
+      leads: number;
+    }
   /** Another device asked this one over the LAN exchange and said what it holds. */
   | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges }
   | { type: "PackageVerified" }
@@ -54,6 +67,8 @@ export type Effect =
   /** With `query`: only who holds it. */
   | { do: "AskLease"; term: number; query: boolean }
   | { do: "ReleaseLease"; failure: string | null }
+  /** Asks the source for a token to download although another device leads, or to keep it. */
+  | { do: "AskFallback" }
   /** Download what `nextWanRun` names until StopWan. */
   | { do: "StartWan" }
   | { do: "StopWan" }
@@ -72,8 +87,11 @@ export type Leader = {
   ticket: number;
   address: string;
   lanPort: number;
-  /** How this device knows of it: heard it announce, heard its claim, or was told by the source. */
-  known: "announce" | "claim" | "lease";
+  /**
+   * How this device knows of it: heard it announce, heard its claim, was told by the source, or, though it is heard no
+   * more, by its answers over the LAN exchange.
+   */
+  known: "announce" | "claim" | "lease" | "exchange";
   phase: number;
   startsAtMs: number;
   castCount: number;
@@ -94,13 +112,24 @@ export type CandidateState = {
   wantFromMs: number;
   claimAtMs: number;
   stage: "listening" | "claimed";
+  /** It has not yet let others go first because it hears nobody. */
+  mayBeAlone: boolean;
   settlesAtMs: number;
   leaseAskedAtMs: number;
   /** Refused: the source still names a representative that this device gave up for dead. */
   lease: "none" | "asked" | "granted" | "unreachable" | "refused";
+  /** From the lease's grant. */
+  before: Holder | null;
   /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
   rival: Leader | null;
 };
+/**
+ * Why a peer takes chunks by unicast. switched-off: the setting says so; wireless: its interface is a radio; unheard:
+ * nothing of the lease's holder is heard; fell-silent: its representative is heard no more but answers by unicast;
+ * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device.
+ */
+export type WayReason =
+  "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard";
 export type PeerState = {
   role: "peer";
   leader: Leader;
@@ -113,15 +142,21 @@ export type PeerState = {
   /** From then on it may report its loss again. */
   reportFromMs: number;
   symbolsAtMs: number | null;
-  castingSinceMs: number | null;
-  /** Unicast: multicast does not reach this device, or the setting switches it off; the reason says which. */
+  announcedAtMs: number;
+  /** Since when the representative says that it multicasts and nothing comes. */
+  deafSinceMs: number | null;
+  /** Since when the representative says that nobody listens, although this device does. */
+  overlookedSinceMs: number | null;
+  /** Back from unicast since then, and no symbol yet. */
+  returnedAtMs: number | null;
   way: "multicast" | "unicast";
-  wayReason: string;
+  wayReason: WayReason;
+  /** Multicast is tried again then. */
+  retryAtMs: number;
+  retries: number;
   wantAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
-  /** When bytes came last, or the source was asked whether the representative still leads. */
-  bytesAtMs: number;
 };
 export type RepresentativeState = {
   role: "representative";
@@ -141,6 +176,8 @@ export type RepresentativeState = {
   endedAtMs: number;
   pass: number;
   wantAtMs: number;
+  /** Held the lease before, and is asked what it holds; null once it answered. */
+  before: Holder | null;
   wanFromMs: number;
   busyAtMs: number;
   servingSinceMs: number | null;
@@ -161,6 +198,8 @@ export type MemberConfig = {
   /** Read anew at every use: a setting may change while the session runs. */
   setting: () => {
     useMulticast: boolean;
+    /** False on a radio: it speaks and hears on the group, and takes chunks by unicast. */
+    receivesMulticast: boolean;
     sessionStartDelayMs: number;
     /** Cap of the multicast's rate; null: find it. */
     lanRateBps: number | null;
@@ -181,12 +220,16 @@ export class Member {
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
   suspect: string | null = null;
+  /** When another device was last heard on the group. */
+  heardAtMs = Number.NEGATIVE_INFINITY;
   /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
   /** Every chunk was read back from the disk. */
   isVerified = false;
+  /** Not before then it asks the source for (or to keep) a token. */
+  fallbackAskAtMs = Number.NEGATIVE_INFINITY;
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;
@@ -198,6 +241,11 @@ export class Member {
 
   get role(): Role {
     return this.state.role;
+  }
+
+  /** Another device was heard on the group within the last announcements. */
+  hearsOthers(nowMs: number): boolean {
+    return nowMs - this.heardAtMs < timing.announceEveryMs * (timing.suspicionPeriods + 1);
   }
 
   get isDone(): boolean {
@@ -235,7 +283,7 @@ export class Member {
   hasCast(): boolean {
     const { state } = this;
     if (state.role !== "representative" || !this.config.setting().useMulticast) return false;
-    return state.plan.hasNext((chunk) => this.roster.misses(chunk));
+    return state.plan.hasNext((chunk) => this.roster.listensFor(chunk));
   }
 
   /** The next thing to multicast; null: wait for the next Cast. */
@@ -243,7 +291,7 @@ export class Member {
     const state = this.state;
     if (state.role !== "representative" || nowMs < state.castFromMs || !this.config.setting().useMulticast)
       return null;
-    const item = state.plan.next((chunk) => this.roster.misses(chunk));
+    const item = state.plan.next((chunk) => this.roster.listensFor(chunk));
     if (item) {
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
@@ -294,8 +342,9 @@ export class Member {
     return this.#wan;
   }
 
-  /** The device to poll for what it holds: the representative, while this device takes chunks by unicast. */
+  /** The device to poll for what it holds: the representative, or whoever held the lease before this one. */
   get exchangeTarget(): Holder | null {
+    if (this.state.role === "representative") return this.state.before;
     if (!this.#fetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
     const { device, address, lanPort } = this.state.leader;
     return { device, address, lanPort };

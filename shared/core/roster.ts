@@ -13,14 +13,27 @@ export type RosterEntry = {
   lanPort: number;
   missing: ChunkSet;
   heardAtMs: number;
+  /** As it was heard last: it listens to the group, or takes chunks by unicast. */
+  way: "multicast" | "unicast";
+};
+
+/** As it is remembered. */
+type Known = RosterEntry & {
+  /** When it last missed more or less than before. */
+  readonly changedAtMs: number;
 };
 
 export class Roster {
-  readonly #entries = new Map<string, RosterEntry>();
+  readonly #entries = new Map<string, Known>();
 
   note(entry: RosterEntry): void {
+    const known = this.#entries.get(entry.device);
+    const isChanged = known?.missing.count !== entry.missing.count;
     this.#entries.delete(entry.device);
-    this.#entries.set(entry.device, entry);
+    this.#entries.set(entry.device, {
+      ...entry,
+      changedAtMs: isChanged ? entry.heardAtMs : known.changedAtMs,
+    });
     if (this.#entries.size > rosterDevicesMax) this.#entries.delete(this.#entries.keys().next().value!);
   }
 
@@ -28,7 +41,7 @@ export class Roster {
     this.#entries.delete(device);
   }
 
-  get(device: string): RosterEntry | undefined {
+  get(device: string): Known | undefined {
     return this.#entries.get(device);
   }
 
@@ -47,9 +60,18 @@ export class Roster {
     return devices;
   }
 
-  /** Does anybody miss this chunk? */
-  misses(chunk: number): boolean {
-    for (const entry of this.#entries.values()) if (entry.missing.has(chunk)) return true;
+  /** Those of the audience that take chunks by unicast. */
+  get byUnicast(): number {
+    let devices = 0;
+    for (const { way, missing } of this.#entries.values())
+      if (way === "unicast" && !missing.isEmpty) devices++;
+    return devices;
+  }
+
+  /** Does anybody who listens to the group miss this chunk? */
+  listensFor(chunk: number): boolean {
+    for (const { way, missing } of this.#entries.values())
+      if (way === "multicast" && missing.has(chunk)) return true;
     return false;
   }
 }

@@ -6,6 +6,8 @@ import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
 import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
+import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Holder } from "./holders.ts";
 import type { Effect, Member, MemberEvent, Sender } from "./member.ts";
 import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
@@ -13,7 +15,9 @@ import type { ControlFrame } from "../wire/frames.ts";
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
   if (event.type === "PackageVerified") member.isVerified = true;
+  if (event.type === "FrameHeard" || event.type === "SymbolsHeard") member.heardAtMs = nowMs;
   if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
+  if (event.type === "PeerPolled") learnPolled(member, event.peer, event.heldRanges, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);
   return member.effects;
@@ -87,6 +91,15 @@ function resign(member: Member, term: number, reason: string): void {
   member.effects.push({ do: "ReleaseLease", failure: null });
 }
 
+/** A device that asks by unicast what this one holds takes chunks that way. */
+function learnPolled(member: Member, peer: Holder, heldRanges: Ranges, nowMs: number): void {
+  const held = chunkSetOf(member.config.held.size, heldRanges);
+  if (!held) return;
+  member.holders.note(peer, held, 50, true);
+  if (held.isFull) member.roster.forget(peer.device);
+  else member.roster.note({ ...peer, missing: held.complement(), heardAtMs: nowMs, way: "unicast" });
+}
+
 /** What every role learns from every frame: who is there, what they miss, what they hold, what was sent already. */
 function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
   const size = member.config.held.size;
@@ -94,14 +107,18 @@ function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number)
     case "seek": {
       const missing = chunkSetOf(size, frame.missing);
       if (!missing) return;
-      if (missing.isEmpty) member.roster.forget(frame.device);
-      else
+      if (missing.isEmpty) {
+        member.roster.forget(frame.device);
+        const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
+        member.holders.note(holder, ChunkSet.full(size), 50);
+      } else
         member.roster.note({
           device: frame.device,
           address: from.address,
           lanPort: frame.lanPort,
           missing,
           heardAtMs: nowMs,
+          way: "multicast",
         });
       return;
     }

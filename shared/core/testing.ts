@@ -9,7 +9,8 @@ import { encodeControl } from "../wire/encode.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { Answering } from "./answering.ts";
 import { ChunkSet } from "./chunkset.ts";
-import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "./member.ts";
+import type { Holder } from "./holders.ts";
+import { Member, type Effect, type FallbackAnswer, type LeaseAnswer, type MemberEvent } from "./member.ts";
 import { Reception } from "./reception.ts";
 import { step, wakeAtMs } from "./step.ts";
 import type { Rank } from "./ranking.ts";
@@ -66,8 +67,9 @@ export class VirtualSubnet {
   symbolsSent = 0;
   needFrames = 0;
   /** Null: the source does not answer. */
-  lease: { holder: string | null; untilMs: number; term: number } | null = {
+  lease: { holder: string | null; last: string | null; untilMs: number; term: number } | null = {
     holder: null,
+    last: null,
     untilMs: 0,
     term: 0,
   };
@@ -78,6 +80,13 @@ export class VirtualSubnet {
   /** Who reaches whose LAN exchange. */
   reaches: (from: VirtualDevice, to: VirtualDevice) => boolean = () => true;
   useMulticast: boolean;
+  /** Indexes of devices whose interface is a radio. */
+  readonly radios = new Set<number>();
+  /** Tokens to download alone that the source gives at a time; null: it does not answer. */
+  fallbackTokensMax: number | null = 1;
+  /** Devices that download although another one leads, now and at most. */
+  readonly alone = { now: new Set<string>(), max: 0 };
+  wanFallback: "never" | "last-resort" = "last-resort";
   web: "up" | "down" = "up";
   readonly #inner: Inner[];
   readonly #clock = new VirtualClock();
@@ -144,9 +153,10 @@ export class VirtualSubnet {
       symbolSizeBytes,
       setting: () => ({
         useMulticast: this.useMulticast,
+        receivesMulticast: !this.radios.has(index),
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
-        wanFallback: "last-resort",
+        wanFallback: this.wanFallback,
       }),
     });
   }
@@ -221,6 +231,10 @@ export class VirtualSubnet {
             answer: this.#leaseAnswer(device, effect.term, effect.query),
           }),
         );
+      case "AskFallback":
+        return this.#later(device, this.#options.leaseMs, () =>
+          this.#step(device, { type: "FallbackAnswered", answer: this.#fallbackAnswer(device) }),
+        );
       case "ReleaseLease":
         if (this.lease?.holder === device.id) this.lease.holder = null;
         return;
@@ -229,6 +243,7 @@ export class VirtualSubnet {
         return this.#download(device);
       case "StopWan":
         device.wan = false;
+        this.alone.now.delete(device.id);
         return;
       case "StartFetch":
         this.#fetch(device);
@@ -259,18 +274,33 @@ export class VirtualSubnet {
       return { result: "failed", reason: this.leaseFailure, retryAfterMs: 300_000 };
     const isSucceeded = term > lease.term && this.nowMs - (lease.untilMs - 15_000) >= 4_500;
     if (lease.holder !== null && lease.holder !== device.id && this.nowMs < lease.untilMs && !isSucceeded) {
-      const index = this.#inner.findIndex((other) => other.id === lease.holder);
-      const holder = {
-        deviceId: lease.holder,
-        address: this.#inner[index]!.name,
-        lanPort: 1_000 + index,
-        term: lease.term,
-      };
-      return { result: "refused", holder };
+      const { device: deviceId, ...place } = this.#holderOf(lease.holder);
+      return { result: "refused", holder: { deviceId, ...place, term: lease.term } };
     }
     if (query) return { result: "free" };
-    this.lease = { holder: device.id, untilMs: this.nowMs + 15_000, term: Math.max(term, lease.term) };
-    return { result: "granted", term: this.lease.term };
+    const before = lease.last === null || lease.last === device.id ? null : this.#holderOf(lease.last);
+    this.lease = {
+      holder: device.id,
+      last: device.id,
+      untilMs: this.nowMs + 15_000,
+      term: Math.max(term, lease.term),
+    };
+    return { result: "granted", term: this.lease.term, before };
+  }
+
+  #holderOf(id: string): Holder {
+    const index = this.#inner.findIndex((other) => other.id === id);
+    return { device: id, address: this.#inner[index]!.name, lanPort: 1_000 + index };
+  }
+
+  #fallbackAnswer(device: Inner): FallbackAnswer {
+    if (this.fallbackTokensMax === null) return { result: "unreachable" };
+    const { now } = this.alone;
+    if (!now.has(device.id) && now.size >= this.fallbackTokensMax)
+      return { result: "refused", retryAfterMs: 10_000 };
+    now.add(device.id);
+    this.alone.max = Math.max(this.alone.max, now.size);
+    return { result: "granted" };
   }
 
   #send(device: Inner, sent: ControlFrame, context: "task" | "package"): void {
@@ -327,6 +357,7 @@ export class VirtualSubnet {
     const run = device.member.nextWanRun(this.nowMs);
     if (!run || this.web === "down") {
       device.wan = false;
+      this.alone.now.delete(device.id);
       this.#step(device, { type: "WanEnded", failure: run ? "the web site is down" : null });
       return;
     }
@@ -387,7 +418,9 @@ export class VirtualSubnet {
         true,
       );
     }
-    this.#step(device, { type: "ExchangeAnswered", device: other.id, ok });
+    const { state } = other.member;
+    const leads = ok && state.role === "representative" ? state.term : 0;
+    this.#step(device, { type: "ExchangeAnswered", device: other.id, ok, leads });
   }
 
   #cast(device: Inner): void {

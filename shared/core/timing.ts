@@ -67,12 +67,20 @@ export const timing = {
   serveMs: 8_000,
   /** WANT again while parts are still missing. */
   wantEveryMs: 2_000,
-  /** Announcements come, symbols do not, or the lease's holder is not heard: multicast does not work here. */
+  /** A candidate that hears nobody lets others go first for so long: it may be the only one that multicast does not reach. */
+  aloneDelayMs: 600,
+  /** The lease's holder, which announces every second, is not heard: multicast does not work here. */
+  unheardMs: 1_500,
+  /** Announcements come, symbols do not; or the representative does not hear this device: the same. */
   deafMs: 3_000,
+  /** Where announcements come without symbols, multicast is tried again after this, after twice as long the next time … */
+  multicastRetryMs: 30_000,
   /** The representative does not answer over HTTP either: ask for the lease again. */
   unreachableMs: 8_000,
   /** A session without a way to the bytes: then, if the setting allows it, this device's own download. */
   fallbackMs: 60_000,
+  /** The source's token for that download is asked for anew: a third of its 60 s. */
+  fallbackRenewMs: 20_000,
   /** A device that failed as representative lets others go first. */
   failedCooldownMs: 60_000,
 } as const;

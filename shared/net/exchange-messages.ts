@@ -15,6 +15,8 @@ const ranges = v.pipe(
 );
 const address = v.pipe(v.string(), v.maxLength(64));
 
+const term = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
+
 const pollSchema = v.strictTuple([device, port, ranges]);
 const peersSchema = v.pipe(v.array(v.strictTuple([device, address, port])), v.maxLength(64));
 const pollAnswerSchema = v.strictTuple([
@@ -22,6 +24,7 @@ const pollAnswerSchema = v.strictTuple([
   ranges,
   v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
   peersSchema,
+  term,
 ]);
 
 export type Poll = { device: string; lanPort: number; heldRanges: number[] };
@@ -32,6 +35,8 @@ export type PollAnswer = {
   load: number;
   /** Other devices that take part, for the asker to poll too. */
   peers: { device: string; address: string; lanPort: number }[];
+  /** The term that it leads a session of the package in; 0: it leads none. */
+  leads: number;
 };
 
 export const encodePoll = (poll: Poll): Uint8Array => encode([poll.device, poll.lanPort, poll.heldRanges]);
@@ -47,6 +52,7 @@ export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>
     answer.heldRanges,
     answer.load,
     answer.peers.map((p) => [p.device, p.address, p.lanPort]),
+    answer.leads,
   ]);
 
 export function decodePollAnswer(bytes: Uint8Array): PollAnswer | null {
@@ -57,7 +63,7 @@ export function decodePollAnswer(bytes: Uint8Array): PollAnswer | null {
     address: peerAddress,
     lanPort,
   }));
-  return { device: parsed[0], heldRanges: parsed[1], load: parsed[2], peers };
+  return { device: parsed[0], heldRanges: parsed[1], load: parsed[2], peers, leads: parsed[4] };
 }
 
 function parse<S extends v.GenericSchema>(schema: S, bytes: Uint8Array): v.InferOutput<S> | null {

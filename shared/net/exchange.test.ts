@@ -22,7 +22,7 @@ beforeEach(() => {
     key,
     verified,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
-    onPoll: (poll, address) => [{ device: poll.device, address, lanPort: 77 }],
+    onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
   });
   client = createExchangeClient(session, key);
 });
@@ -47,6 +47,7 @@ describe("the LAN exchange", () => {
       heldRanges: [0, 2],
       load: 0,
       peers: [{ device: asker, address: "127.0.0.1", lanPort: 77 }],
+      leads: 3,
     });
   });
 

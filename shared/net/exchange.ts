@@ -18,7 +18,7 @@ export type ExchangedPackage = {
   verified: ChunkSet;
   /** Into bytes of their own. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
-  onPoll?: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | undefined;
+  onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
 };
 type Entry = ExchangedPackage & { seal: ExchangeSeal };
 
@@ -103,12 +103,12 @@ export class Exchange {
     const opened = entry.seal.open(`${path} request`, new Uint8Array(await request.arrayBuffer()));
     const asked = opened && decodePoll(opened);
     if (!asked) return this.#refuse(403);
-    const peers = entry.onPoll?.(asked, fromAddress) ?? [];
+    const { peers, leads } = entry.onPoll?.(asked, fromAddress) ?? { peers: [], leads: 0 };
     const heldRanges = entry.verified.toRanges();
     return this.#sealed(
       entry,
       path,
-      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers }),
+      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers, leads }),
     );
   }
 

@@ -15,7 +15,13 @@ const timeoutMs = 10_000;
 const refusedMs = 3_000;
 
 export type Poll = { device: string; lanPort: number; heldRanges: number[] };
-export type PollAnswer = { device: string; heldRanges: number[]; load: number; peers: Holder[] };
+export type PollAnswer = {
+  device: string;
+  heldRanges: number[];
+  load: number;
+  peers: Holder[];
+  leads: number;
+};
 
 export class Fetcher {
   readonly #session: Session;
@@ -40,18 +46,19 @@ export class Fetcher {
     this.#isOn = false;
   }
 
-  /** Another device polled this one: answers which others take part. */
-  polled({ device, lanPort, heldRanges }: Poll, address: string): Holder[] {
+  /** Another device polled this one: answers which others take part, and whether this one leads. */
+  polled({ device, lanPort, heldRanges }: Poll, address: string): Pick<PollAnswer, "peers" | "leads"> {
     const { member, machine } = this.#session;
     this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges });
-    const named = [...member.roster].filter(
-      (entry) => entry.device !== device && entry.device !== machine.id,
-    );
-    return named.slice(-peersNamedMax).map((entry) => ({
-      device: entry.device,
-      address: entry.address,
-      lanPort: entry.lanPort,
-    }));
+    const known = new Map<string, Holder>();
+    for (const each of [...member.holders, ...member.roster])
+      if (each.device !== device && each.device !== machine.id)
+        known.set(each.device, { device: each.device, address: each.address, lanPort: each.lanPort });
+    const { state } = member;
+    return {
+      peers: [...known.values()].slice(-peersNamedMax),
+      leads: state.role === "representative" ? state.term : 0,
+    };
   }
 
   #rounds(run: number): void {
@@ -95,7 +102,12 @@ export class Fetcher {
           for (const peer of answer.peers)
             if (peer.device !== machine.id) this.#others.set(peer.device, peer);
         } else this.#others.delete(holder.device);
-        this.#session.step({ type: "ExchangeAnswered", device: holder.device, ok });
+        this.#session.step({
+          type: "ExchangeAnswered",
+          device: holder.device,
+          ok,
+          leads: answer?.leads ?? 0,
+        });
         this.#pump();
       },
     );

@@ -4,7 +4,7 @@
  */
 import { Answering } from "../core/answering.ts";
 import { ChunkSet } from "../core/chunkset.ts";
-import type { LeaseAnswer } from "../core/member.ts";
+import type { FallbackAnswer, LeaseAnswer } from "../core/member.ts";
 import { timing } from "../core/timing.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";
 import { DiskError } from "./disk.ts";
@@ -218,8 +218,8 @@ export class Life {
   }
 
   polled(poll: Poll, address: string): PollAnswer {
-    const peers = this.session?.fetcher.polled(poll, address) ?? [];
-    return { device: this.#machine.id, heldRanges: this.store.verified.toRanges(), load: 0, peers };
+    const answer = this.session?.fetcher.polled(poll, address) ?? { peers: [], leads: 0 };
+    return { device: this.#machine.id, heldRanges: this.store.verified.toRanges(), load: 0, ...answer };
   }
 
   /** What this device serves when asked for a chunk. */
@@ -264,7 +264,7 @@ export class Life {
     const { id, address, lanPort } = this.#machine;
     const { source, options } = this.#env;
     if (options.mutation === "skip-lease" && !query)
-      return this.#machine.after(20, () => answered({ result: "granted", term }));
+      return this.#machine.after(20, () => answered({ result: "granted", term, before: null }));
     this.#ask(
       () => source.lease({ deviceId: id, subnet, address, lanPort, term, query }),
       (answer) => answered(answer ?? { result: "unreachable" }),
@@ -277,6 +277,24 @@ export class Life {
     const { source } = this.#env;
     this.#ask(
       () => source.release(subnet, this.#machine.id, failure),
+      () => {},
+    );
+  }
+
+  askFallback(answered: (answer: FallbackAnswer) => void): void {
+    const subnet = this.#knownSubnet;
+    if (subnet === 0) return answered({ result: "unreachable" });
+    this.#ask(
+      () => this.#env.source.fallback(subnet, this.#machine.id),
+      (answer) => answered(answer ?? { result: "unreachable" }),
+    );
+  }
+
+  giveFallbackBack(): void {
+    const subnet = this.#knownSubnet;
+    if (subnet === 0) return;
+    this.#ask(
+      () => this.#env.source.takeFallbackBack(subnet, this.#machine.id),
       () => {},
     );
   }

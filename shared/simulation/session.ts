@@ -2,7 +2,13 @@
  * One session of a simulated device: the real member, and around it what `shared/agent/session.ts` does with sockets
  * and timers, here with a simulated network and clock.
  */
-import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
+import {
+  Member,
+  type Effect,
+  type FallbackAnswer,
+  type LeaseAnswer,
+  type MemberEvent,
+} from "../core/member.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";
@@ -29,6 +35,8 @@ export class Session {
   #wakes = 0;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
   #symbolsHeard = 0;
+  /** From the source, to download alone. */
+  #hasToken = false;
   isClosed = false;
 
   constructor(env: Env, machine: Machine, life: Life) {
@@ -55,6 +63,7 @@ export class Session {
       symbolSizeBytes: options.symbolBytes,
       setting: () => ({
         useMulticast: options.useMulticast,
+        receivesMulticast: machine.character.medium !== "wireless",
         sessionStartDelayMs: options.startDelayMs,
         lanRateBps: options.lanRateBps,
         wanFallback: options.wanFallback,
@@ -141,7 +150,11 @@ export class Session {
         return this.life.releaseLease(effect.failure);
       case "StartWan":
         return this.download.start();
+      case "AskFallback":
+        return this.life.askFallback((answer) => this.#fallbackAnswered(answer));
       case "StopWan":
+        if (this.#hasToken) this.life.giveFallbackBack();
+        this.#hasToken = false;
         return this.download.stop();
       case "StartFetch":
         return this.fetcher.start();
@@ -162,6 +175,14 @@ export class Session {
     this.env.checks.note(this.machine, "role", `${from} → ${to}: ${why}`);
     if (from === "representative") this.#stepDown();
     this.life.changed();
+  }
+
+  #fallbackAnswered(answer: FallbackAnswer): void {
+    this.#hasToken ||= answer.result === "granted";
+    this.step({ type: "FallbackAnswered", answer });
+    if (this.member.usesWan || !this.#hasToken) return;
+    this.life.giveFallbackBack();
+    this.#hasToken = false;
   }
 
   #leaseAnswered(answer: LeaseAnswer): void {

@@ -3,7 +3,8 @@
  * may be down, slow or answer errors, its clock may be set, and so may the web site fail in its own ways.
  */
 import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../catalog/lease.ts";
-import type { LeaseAnswer } from "../core/member.ts";
+import { FallbackTokens } from "../control/server/fallback-tokens.ts";
+import type { FallbackAnswer, LeaseAnswer } from "../core/member.ts";
 import type { VirtualClock } from "../core/virtual-clock.ts";
 import type { Random } from "./random.ts";
 
@@ -30,6 +31,7 @@ export class Source {
   readonly cutOff = new Set<number>();
   /** Added to the clock by which leases run. */
   clockOffsetMs = 0;
+  readonly #tokens = new FallbackTokens();
   readonly #leases = new Map<number, LeaseState>();
   readonly #clock: VirtualClock;
   readonly #random: Random;
@@ -68,7 +70,24 @@ export class Source {
       this.nowMs,
     );
     this.#leases.set(subnet, decision.next);
-    return decision.result;
+    const { result } = decision;
+    if (result.result !== "granted") return result;
+    const { before, term } = result;
+    return {
+      result: "granted",
+      term,
+      before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
+    };
+  }
+
+  /** May this device download although another one leads? */
+  fallback(subnet: number, deviceId: string): FallbackAnswer {
+    if (this.state === "errors") return { result: "unreachable" };
+    return this.#tokens.ask({ packageId: "", subnetId: String(subnet), deviceId }, this.nowMs);
+  }
+
+  takeFallbackBack(subnet: number, deviceId: string): void {
+    this.#tokens.giveBack({ packageId: "", subnetId: String(subnet), deviceId });
   }
 
   release(subnet: number, deviceId: string, failure: string | null): void {

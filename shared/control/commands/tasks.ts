@@ -99,7 +99,7 @@ export async function showTask(
   );
   print("");
   printTable(
-    ["DEVICE", "HOST", "STATE", "ROLE", "VERIFIED", "RATE", "FROM", "REASON"],
+    ["DEVICE", "HOST", "STATE", "ROLE", "VERIFIED", "RATE", "WAY", "FROM", "REASON"],
     task.deviceList.map((device) => [
       device.deviceId,
       device.hostname,
@@ -107,6 +107,7 @@ export async function showTask(
       device.role,
       percent(device.bytesVerified, device.bytesTotal),
       device.rateBps > 0 ? formatRate(device.rateBps) : "-",
+      device.way === "none" ? "-" : device.way,
       origins(device.from) || "-",
       device.reason,
     ]),

@@ -15,6 +15,8 @@ import {
   doneSchema,
   enrollRequestSchema,
   enrollResponseSchema,
+  fallbackRequestSchema,
+  fallbackResponseSchema,
   leaseReleaseSchema,
   leaseRequestSchema,
   leaseResponseSchema,
@@ -37,6 +39,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   addEnrolment(routes, context);
   addCheckIn(routes, context);
   addLeases(routes, context);
+  addFallback(routes, context);
   addEvents(routes, context);
   routes.post(
     "/progress",
@@ -156,6 +159,33 @@ async function takesPart(
     throw new ApiError(409, `Task ${task.id} is not for this device any more`, "check in again");
   }
   return task;
+}
+
+function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.post(
+    "/fallback",
+    documented({
+      summary:
+        "Ask for a token to download alone where another device leads but cannot be reached, or give it back",
+      audience: ["device"],
+      answer: fallbackResponseSchema,
+    }),
+    allow(context, "device"),
+    limitBody(16_384),
+    jsonBody(fallbackRequestSchema),
+    async (c) => {
+      const { taskId, subnetId, release } = c.req.valid("json");
+      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const token = { packageId, subnetId, deviceId: c.var.device.id };
+      if (release === true) {
+        context.fallback.giveBack(token);
+        return c.json({ result: "refused" as const, retryAfterMs: 0 });
+      }
+      const answer = context.fallback.ask(token, context.nowMs());
+      context.metrics.fallbacks.inc({ result: answer.result });
+      return c.json(answer);
+    },
+  );
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {

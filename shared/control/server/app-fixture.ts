@@ -12,6 +12,7 @@ import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { WakeHub } from "./wake-hub.ts";
+import { FallbackTokens } from "./fallback-tokens.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const adminToken = `fc1.${"a".repeat(43)}.-`;
@@ -55,6 +56,7 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     content: await openContentStore(join(folder, "packages")),
     wakes,
     wan,
+    fallback: new FallbackTokens(),
     metrics: createSourceMetrics(catalog, wakes),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },

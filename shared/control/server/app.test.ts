@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { LeaseResponse, Progress, PublishResponse, TaskDetail, TaskSummary } from "../schema.ts";
+import type {
+  FallbackResponse,
+  LeaseResponse,
+  Progress,
+  PublishResponse,
+  TaskDetail,
+  TaskSummary,
+} from "../schema.ts";
 import { defaultSettingValues } from "../setting.ts";
 import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
 
@@ -49,6 +56,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 0,
+  way: "none",
   reason: "receives",
   command: null,
   ...more,
@@ -360,13 +368,49 @@ const release = (device: TestDevice, taskId: number, failure: string | null) =>
     json: { taskId, subnetId: device.subnetId, failure },
   });
 
+const askToken = (device: TestDevice, taskId: number, more: Record<string, unknown> = {}) =>
+  fixture.call<FallbackResponse>("POST", "/v1/agent/fallback", {
+    credential: device.credential,
+    json: { taskId, subnetId: device.subnetId, ...more },
+  });
+
+describe("tokens of the last resort", () => {
+  test("of a subnet that fell apart one device at a time downloads alone, each in its turn", async () => {
+    await publishFile();
+    const devices: TestDevice[] = [];
+    for (let at = 0; at < 6; at++) devices.push(await fixture.device(`h${at}`, `10.0.0.${at + 5}`));
+    const taskId = await createTask();
+    const waiting = [...devices];
+    while (waiting.length > 0) {
+      const results: string[] = [];
+      for (const device of waiting) results.push((await askToken(device, taskId)).body.result);
+      expect(results).toEqual(waiting.map((_, at) => (at === 0 ? "granted" : "refused")));
+      await askToken(waiting.shift()!, taskId, { release: true });
+    }
+    const metrics = await (await fixture.raw("GET", "/metrics")).text();
+    expect(metrics).toContain('flockcast_source_fallbacks_total{result="granted"} 6');
+  });
+
+  test("a device that is not on the subnet it names gets none", async () => {
+    await publishFile();
+    const device = await fixture.device("h1", "10.0.0.5");
+    const taskId = await createTask();
+    expect((await askToken(device, taskId, { subnetId: "00000000000000ff" })).status).toBe(409);
+  });
+});
+
 describe("leases", () => {
   test("one per package and subnet, for 15 s", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
     const taskId = await createTask();
-    expect((await ask(a, taskId)).body).toEqual({ result: "granted", expiresInMs: 15_000, term: 1 });
+    expect((await ask(a, taskId)).body).toEqual({
+      result: "granted",
+      expiresInMs: 15_000,
+      term: 1,
+      before: null,
+    });
     expect((await ask(b, taskId)).body).toMatchObject({
       result: "refused",
       holder: { deviceId: a.id, lanPort: 7400 },

@@ -2,6 +2,7 @@
 import type { Catalog, DeviceRecord } from "../../catalog/index.ts";
 import type { Logger } from "../../log.ts";
 import type { ContentStore } from "./content-store.ts";
+import type { FallbackTokens } from "./fallback-tokens.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { WakeHub } from "./wake-hub.ts";
 import type { WanMeter } from "./wan-meter.ts";
@@ -11,6 +12,7 @@ export type SourceContext = {
   readonly content: ContentStore;
   readonly wakes: WakeHub;
   readonly wan: WanMeter;
+  readonly fallback: FallbackTokens;
   readonly metrics: SourceMetrics;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };

@@ -7,6 +7,7 @@ export type SourceMetrics = {
   readonly registry: Registry;
   readonly requests: Counter<"method" | "route" | "status">;
   readonly leases: Counter<"result">;
+  readonly fallbacks: Counter<"result">;
   readonly wanBytes: Counter;
 };
 
@@ -46,6 +47,12 @@ export function createSourceMetrics(catalog: Catalog, wakes: WakeHub): SourceMet
     leases: new Counter({
       name: "flockcast_source_leases_total",
       help: "Lease requests by what was answered",
+      labelNames: ["result"],
+      registers,
+    }),
+    fallbacks: new Counter({
+      name: "flockcast_source_fallbacks_total",
+      help: "Requests for a token to download alone, by what was answered",
       labelNames: ["result"],
       registers,
     }),

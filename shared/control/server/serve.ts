@@ -11,6 +11,7 @@ import { version } from "../../version.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import type { SourceContext } from "./context.ts";
+import { FallbackTokens } from "./fallback-tokens.ts";
 import { isLoopback, localUrl, type Listen, type Tls } from "./listening.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
@@ -80,6 +81,7 @@ async function openContext(
     content,
     wakes,
     wan: new WanMeter(catalog.wan, log),
+    fallback: new FallbackTokens(),
     metrics: createSourceMetrics(catalog, wakes),
     log,
     secrets,

@@ -76,6 +76,7 @@ function unheardOf(taskId: number, bytesTotal: number): Progress {
     wanBytesFetched: 0,
     lanBytesSent: 0,
     rateBps: 0,
+    way: "none",
     reason: "The device has not reported yet",
     command: null,
   };

@@ -1,0 +1,89 @@
+/**
+ * Which way a peer's bytes come: multicast, unless it finds out that multicast does not reach it. What it goes by is
+ * what it hears and what the representative says of itself; nothing is assumed of a network. It returns to multicast
+ * as soon as that works.
+ */
+import type { Leader, Member, PeerState, WayReason } from "./member.ts";
+import { timing } from "./timing.ts";
+
+/** Reasons that no frame and no symbol can disprove. */
+const isOrdered = (reason: WayReason): boolean => reason === "switched-off" || reason === "wireless";
+/** Reasons that the representative's announcement disproves. */
+const isSilence = (reason: WayReason): boolean => reason === "unheard" || reason === "fell-silent";
+
+export function findWay(member: Member, state: PeerState, nowMs: number): void {
+  const { useMulticast, receivesMulticast } = member.config.setting();
+  if (!useMulticast) return takeUnicast(state, "switched-off", nowMs);
+  if (!receivesMulticast) return takeUnicast(state, "wireless", nowMs);
+  if (state.way === "unicast") {
+    if (isOrdered(state.wayReason) || nowMs >= state.retryAtMs) takeMulticast(state, nowMs);
+    return;
+  }
+  const { leader } = state;
+  if (leader.known === "lease" && nowMs >= state.joinedAtMs + timing.unheardMs)
+    return takeUnicast(state, "unheard", nowMs);
+  if (isSince(state.overlookedSinceMs, timing.deafMs, nowMs)) return takeUnicast(state, "not-heard", nowMs);
+  if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(member, state, nowMs))
+    takeUnicast(state, "no-data", nowMs);
+}
+
+const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean =>
+  sinceMs !== null && nowMs >= sinceMs + forMs;
+
+/** It came back from unicast, the representative holds more than it does, and nothing comes. */
+const cameInVain = (member: Member, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
+  returnedAtMs !== null &&
+  nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
+  leader.frontCount > member.config.held.count;
+
+export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number): void {
+  if (state.way === "unicast" && state.wayReason === reason) return;
+  // From now on the exchange has to answer.
+  if (state.way === "multicast") state.answeredAtMs = nowMs;
+  state.way = "unicast";
+  state.wayReason = reason;
+  state.seekAtMs = null;
+  state.returnedAtMs = null;
+  state.retryAtMs =
+    reason === "no-data" ? nowMs + timing.multicastRetryMs * 2 ** state.retries++ : Number.POSITIVE_INFINITY;
+}
+
+/** Says so with a SEEK: from then on the representative multicasts for this device too. */
+export function takeMulticast(state: PeerState, nowMs: number): void {
+  Object.assign(state, {
+    way: "multicast",
+    wayReason: "",
+    seekAtMs: nowMs,
+    returnedAtMs: nowMs,
+    deafSinceMs: null,
+    overlookedSinceMs: null,
+    retryAtMs: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function symbolsCame(state: PeerState, nowMs: number): void {
+  state.symbolsAtMs = nowMs;
+  state.deafSinceMs = null;
+  if (state.way === "unicast" && !isOrdered(state.wayReason)) takeMulticast(state, nowMs);
+  state.returnedAtMs = null;
+}
+
+/** `state.leader` is still what was announced before. */
+export function announcementCame(state: PeerState, leader: Leader, nowMs: number): void {
+  const { leader: before, symbolsAtMs, announcedAtMs } = state;
+  if (state.way === "unicast" && isSilence(state.wayReason)) takeMulticast(state, nowMs);
+  // Only what is said twice tells that something was sent in between.
+  const isSame = before.known === "announce" && before.device === leader.device;
+  if (isSame && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
+    state.deafSinceMs ??= announcedAtMs;
+  if (leader.phase !== 1) state.deafSinceMs = null;
+  state.overlookedSinceMs =
+    leader.audience > 0 || leader.phase === 2 ? null : (state.overlookedSinceMs ?? nowMs);
+  state.announcedAtMs = nowMs;
+}
+
+/** The representative is not heard any more; asked by unicast it answers that it leads. */
+export function answeredThough(state: PeerState, nowMs: number): void {
+  state.leader.known = "exchange";
+  if (!isOrdered(state.wayReason)) takeUnicast(state, "fell-silent", nowMs);
+}

@@ -1,0 +1,85 @@
+/**
+ * Subnets without multicast, with real programs in the lab's namespaces: real switches that drop or prune, real
+ * firewalls, a radio. Needs Linux, root and the lab's tools; without them it is skipped and says why, except in
+ * continuous integration, where it has to run.
+ */
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import * as v from "valibot";
+import { runToEnd } from "../scripts/process.ts";
+
+const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
+
+function whyNot(): string | null {
+  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
+  if (process.getuid?.() !== 0) return "not root";
+  const missing = ["ip", "tc", "nft", "curl", "nginx"].filter((tool) => !Bun.which(tool));
+  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
+}
+const reason = whyNot();
+const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
+const labTest = test.skipIf(reason !== null && process.env["CI"] !== "true");
+
+const findingsSchema = v.object({
+  first: v.object({
+    sites: v.array(
+      v.object({
+        outcome: v.object({ packageBytes: v.number(), wanBytes: v.number(), lanBytes: v.number() }),
+      }),
+    ),
+    devices: v.array(
+      v.object({
+        name: v.string(),
+        hindrance: v.nullable(v.string()),
+        role: v.string(),
+        from: v.string(),
+        reason: v.string(),
+        unicastAfterMs: v.nullable(v.number()),
+        wrong: v.nullable(v.string()),
+      }),
+    ),
+  }),
+});
+
+async function runLab(...words: string[]) {
+  const shape = ["--subnets", "1", "--wan", "20", "--delay", "1", "--timeout", "120", "--json"];
+  const run = await runToEnd([process.execPath, labScript, ...shape, ...words]);
+  expect(run.status, run.stderr).toBe(0);
+  const { sites, devices } = v.parse(findingsSchema, JSON.parse(run.stdout)).first;
+  expect(devices.map(({ wrong }) => wrong)).toEqual(devices.map(() => null));
+  const { packageBytes, wanBytes, lanBytes } = sites[0]!.outcome;
+  // A small package: what is said about it weighs more than in a large one.
+  expect(wanBytes / packageBytes).toBeLessThan(1.05);
+  return { devices, lanRatio: lanBytes / packageBytes };
+}
+
+labTest(
+  name("one device behind each hindrance takes its copy by unicast and says why, the others listen"),
+  async () => {
+    const { devices } = await runLab("--devices", "6", "--size", "5", "--multicast", "mixed");
+    const of = (hindrance: string) => devices.find((device) => device.hindrance === hindrance)!;
+    for (const hindrance of ["dropped", "udp-blocked"]) {
+      expect(of(hindrance)).toMatchObject({ role: "peer", from: "peers 100 %" });
+      expect(of(hindrance).unicastAfterMs).toBeLessThan(15_000);
+    }
+    expect(of("dropped").reason).toContain("the switch seems to drop multicast");
+    expect(of("udp-blocked").reason).toContain("its firewall seems to block inbound UDP");
+    const listener = devices.find(({ hindrance, role }) => hindrance === null && role === "peer");
+    expect(listener?.from).toBe("multicast 100 %");
+  },
+  120_000,
+);
+
+labTest(
+  name("a switch that is mended in the middle: the devices return to multicast"),
+  async () => {
+    const words = ["--devices", "4", "--size", "12", "--multicast", "dropped", "--scenario", "mend"];
+    const { devices, lanRatio } = await runLab(...words);
+    const peers = devices.filter(({ role }) => role === "peer");
+    expect(peers.length).toBe(3);
+    for (const { from } of peers) expect(from).toMatch(/^multicast \d+ %, peers \d+ %$/);
+    // Half by unicast to each of three, half by multicast to all.
+    expect(lanRatio).toBeLessThan(3);
+  },
+  120_000,
+);
