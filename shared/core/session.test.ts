@@ -184,6 +184,18 @@ describe("a session on one subnet", () => {
     expect(subnet.representatives).toHaveLength(1);
   });
 
+  test.each(seeds)("seed %d: what a device holds that comes in the middle is known from its SEEK", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 3, wanMsPerChunk: 100, startDelayMs: 60_000 });
+    const latecomer = subnet.devices[2]!;
+    for (let chunk = 0; chunk < 30; chunk++) latecomer.held.add(chunk);
+    subnet.start(0, 1);
+    subnet.run(20_000, () => subnet.wanChunks === 3);
+    subnet.start(2);
+    expect(subnet.run(90_000)).toBe(true);
+    // Ten that nobody holds, and what was under way before it had said so.
+    expect(subnet.wanChunks).toBeLessThanOrEqual(3 + 10 + 5);
+  });
+
   test.each(seeds)(
     "seed %d: neither multicast data nor the exchange come through: it downloads by itself at last",
     (seed) => {

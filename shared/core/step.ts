@@ -91,11 +91,14 @@ function resign(member: Member, term: number, reason: string): void {
   member.effects.push({ do: "ReleaseLease", failure: null });
 }
 
+/** Percent, of a holder that did not say. */
+const loadUnknown = 50;
+
 /** A device that asks by unicast what this one holds takes chunks that way. */
 function learnPolled(member: Member, peer: Holder, heldRanges: Ranges, nowMs: number): void {
   const held = chunkSetOf(member.config.held.size, heldRanges);
   if (!held) return;
-  member.holders.note(peer, held, 50, true);
+  member.holders.note(peer, held, loadUnknown, true);
   if (held.isFull) member.roster.forget(peer.device);
   else member.roster.note({ ...peer, missing: held.complement(), heardAtMs: nowMs, way: "unicast" });
 }
@@ -107,19 +110,11 @@ function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number)
     case "seek": {
       const missing = chunkSetOf(size, frame.missing);
       if (!missing) return;
-      if (missing.isEmpty) {
-        member.roster.forget(frame.device);
-        const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
-        member.holders.note(holder, ChunkSet.full(size), 50);
-      } else
-        member.roster.note({
-          device: frame.device,
-          address: from.address,
-          lanPort: frame.lanPort,
-          missing,
-          heardAtMs: nowMs,
-          way: "multicast",
-        });
+      const held = missing.complement();
+      const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
+      if (!held.isEmpty && held.count <= frame.haveCount) member.holders.note(holder, held, loadUnknown);
+      if (missing.isEmpty) member.roster.forget(frame.device);
+      else member.roster.note({ ...holder, missing, heardAtMs: nowMs, way: "multicast" });
       return;
     }
     case "have": {
