@@ -67,7 +67,6 @@ function hear(
       state.announceAtMs = nowMs;
       return;
     case "need":
-      state.busyAtMs = nowMs;
       return state.needs.note(frame.device, frame.entries, nowMs);
     case "report":
       if (frame.term === state.term) state.rate.reported(frame.device, frame.lossPermille);
@@ -156,7 +155,10 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
   const firstAtMs = state.needs.firstAtMs;
   if (firstAtMs === null || nowMs < firstAtMs + needWindowMs(member.roster.audience)) return;
-  state.plan.answer(state.needs.answer(), isTail(member, state) ? tailExtraSymbols : 0);
+  const answer = state.needs.answer();
+  // What only one device lacks as a whole is not sent again: the session need not wait for it.
+  if (answer.repairs.size > 0 || answer.recast.length > 0) state.busyAtMs = nowMs;
+  state.plan.answer(answer, isTail(member, state) ? tailExtraSymbols : 0);
   member.effects.push({ do: "Cast" });
 }
 
