@@ -12,7 +12,7 @@ import { receptionBytesMax } from "./desk.ts";
 import type { Env } from "./env.ts";
 import type { Machine } from "./machine.ts";
 import type { Session } from "./session.ts";
-import type { ChunkOrigin } from "./store.ts";
+import type { ChunkOrigin, Store } from "./store.ts";
 import { Violation } from "./violation.ts";
 
 /** After the last fault: so soon every living device is complete. The source's "failed alike" lasts five minutes. */
@@ -63,6 +63,7 @@ export class Checks {
       device: machine.name,
       role: machine.life?.role ?? "off",
       term: machine.life?.session?.member.term ?? 0,
+      held: machine.life?.store.verified.count ?? 0,
       event,
       detail: named,
     });
@@ -90,7 +91,7 @@ export class Checks {
       const isTrue = wasComplete || readBack.has(chunk) || content.isTrue(chunk, disk.read(chunk));
       if (!isTrue) this.fail("complete", machine, `complete, but chunk ${chunk} is wrong on the disk`);
     }
-    this.note(machine, "complete", `${content.chunkCount} chunks`);
+    this.note(machine, "complete", originsText(machine.life!.store));
   }
 
   // ---- the wire -----------------------------------------------------------------------------------------------
@@ -231,4 +232,18 @@ export class Checks {
       if (machine.life?.session && machine.subnet !== 0 && !this.#isHopeless(machine))
         this.fail("at rest", machine, `its session goes on as ${machine.life.role}, though all are complete`);
   }
+}
+
+/** "9 by multicast, 7 from peers" */
+function originsText({ heldAtStart, origins }: Store): string {
+  const parts = [
+    [heldAtStart, "held at the start"],
+    [origins.wan, "over the WAN"],
+    [origins.multicast, "by multicast"],
+    [origins.peers, "from peers"],
+  ] as const;
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, how]) => `${count} ${how}`)
+    .join(", ");
 }

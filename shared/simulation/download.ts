@@ -29,11 +29,13 @@ export class Download {
     this.sinceMs = this.#session.env.clock.nowMs;
     this.#failures = 0;
     this.#wrong.clear();
+    this.#session.life.talk?.wanBegan();
     this.#later(connectMs, () => this.#next());
   }
 
   stop(): void {
     this.#run++;
+    if (this.sinceMs !== null) this.#session.life.talk?.wanEnded();
     this.sinceMs = null;
   }
 

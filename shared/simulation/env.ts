@@ -27,7 +27,8 @@ export type WorldOptions = {
   readonly chunkBytes: number;
   readonly symbolBytes: number;
   readonly startDelayMs: number;
-  readonly useMulticast: boolean;
+  /** The setting may change while sessions run. */
+  useMulticast: boolean;
   /** Cap of the multicast's rate; small packages need a small one to take seconds. */
   readonly lanRateBps: number;
   /** Of the line to the web site, for each download. */
@@ -37,6 +38,8 @@ export type WorldOptions = {
   readonly skewPermille: number;
   /** Keep the history's lines. */
   readonly log: boolean;
+  /** The history tells what devices say, too. */
+  readonly talk: boolean;
   readonly mutation: Mutation | null;
 };
 

@@ -2,7 +2,9 @@
  * What happened in a simulated world: lines in columns of a fixed width that an eye can follow, and a hash over all of
  * it, down to every datagram, that two runs of one seed must share.
  *
- *   time (s)   subnet  device  role             term  event        detail
+ *   time (s)   subnet  device  role             term  held  event        detail
+ *
+ * "held" counts the verified chunks of the device.
  */
 import { hashOf } from "./random.ts";
 
@@ -11,11 +13,12 @@ export type HistoryLine = {
   device: string;
   role: string;
   term: number;
+  held: number;
   event: string;
   detail: string;
 };
 
-export const historyHeader = "      time  sub  device  role            term  event        detail";
+export const historyHeader = "      time  sub  device  role            term  held  event        detail";
 
 export class History {
   readonly lines: string[] = [];
@@ -44,9 +47,10 @@ export class History {
   }
 }
 
-function columns(nowMs: number, { subnet, device, role, term, event, detail }: HistoryLine): string {
+function columns(nowMs: number, { subnet, device, role, term, held, event, detail }: HistoryLine): string {
   const time = (nowMs / 1_000).toFixed(3).padStart(10);
   const place = (subnet === null ? "-" : String(subnet)).padEnd(3);
   const who = `${device.padEnd(6)}  ${role.padEnd(14)}`;
-  return `${time}  ${place}  ${who}  ${String(term).padStart(4)}  ${event.padEnd(11)}  ${detail}`;
+  const numbers = `${String(term).padStart(4)}  ${String(held).padStart(4)}`;
+  return `${time}  ${place}  ${who}  ${numbers}  ${event.padEnd(11)}  ${detail}`.trimEnd();
 }

@@ -14,6 +14,7 @@ import type { Machine } from "./machine.ts";
 import { Session } from "./session.ts";
 import { requestTimeoutMs } from "./source.ts";
 import { Store, type ChunkOrigin } from "./store.ts";
+import { Talk } from "./talk.ts";
 import { Voice, type ContextName } from "./voice.ts";
 
 const retryMsMin = 1_000;
@@ -26,6 +27,7 @@ const checkInRetryMs = 5_000;
 export class Life {
   readonly store: Store;
   readonly voice: Voice;
+  readonly talk: Talk | null;
   stage: "waiting" | "session" | "verifying" | "ended" = "waiting";
   session: Session | null = null;
   readonly #env: Env;
@@ -42,6 +44,8 @@ export class Life {
     this.#env = env;
     this.#machine = machine;
     const { mutation } = env.options;
+    const note = (event: string, detail: string): void => env.checks.note(machine, event, detail);
+    this.talk = env.options.talk ? new Talk(env.options.chunks, note) : null;
     this.voice = new Voice(
       env.crypto,
       env.keys,
@@ -52,7 +56,10 @@ export class Life {
       content: env.content,
       disk: machine.disk,
       after: (delayMs, run) => machine.after(delayMs, run),
-      onAccepted: (chunk, bytes, origin) => env.checks.accepted(machine, chunk, bytes, origin),
+      onAccepted: (chunk, bytes, origin) => {
+        env.checks.accepted(machine, chunk, bytes, origin);
+        this.talk?.stored(chunk, origin);
+      },
       acceptsUnverified: mutation === "accept-unverified",
       forgetsLedger: mutation === "forget-ledger",
     });
@@ -174,6 +181,7 @@ export class Life {
   // ---- the LAN ------------------------------------------------------------------------------------------------
 
   say(context: ContextName, frame: ControlFrame): void {
+    this.talk?.said(frame);
     const datagram = this.voice.frame(context, frame);
     this.#env.checks.sent(this.#machine, datagram);
     this.#env.network.multicast(this.#machine, [datagram], false);
@@ -274,6 +282,7 @@ export class Life {
   releaseLease(failure: string | null): void {
     const subnet = this.#knownSubnet;
     if (subnet === 0) return;
+    this.talk?.leaseReleased();
     const { source } = this.#env;
     this.#ask(
       () => source.release(subnet, this.#machine.id, failure),

@@ -75,7 +75,9 @@ export class Session {
     if (this.isClosed) return;
     const event = this.env.options.mutation === "never-step-down" ? deafToBetter(this.member, given) : given;
     const { nowMs } = this.machine;
+    if (event.type === "Stalled") this.life.talk?.stalled(event.stalledMs);
     const effects = step(this.member, event, nowMs);
+    this.life.talk?.stepped(this.member);
     for (const effect of effects) this.#carryOut(effect);
     this.env.checks.stepped(this, effects.length);
     this.#schedule();
@@ -187,6 +189,7 @@ export class Session {
 
   #leaseAnswered(answer: LeaseAnswer): void {
     if (this.isClosed) return answer.result === "granted" ? this.life.releaseLease(null) : undefined;
+    this.life.talk?.leaseAnswered(answer);
     this.step({ type: "LeaseAnswered", answer });
   }
 }

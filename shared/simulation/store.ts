@@ -27,6 +27,9 @@ export type StoreOptions = {
 
 export class Store {
   readonly verified: ChunkSet;
+  readonly heldAtStart: number;
+  /** Chunks that this life accepted. */
+  readonly origins: Record<ChunkOrigin, number> = { wan: 0, multicast: 0, peers: 0 };
   readonly #options: StoreOptions;
   readonly #readBack: ChunkSet;
   #batch: number[] = [];
@@ -37,6 +40,7 @@ export class Store {
     this.verified = new ChunkSet(options.content.chunkCount);
     this.#readBack = new ChunkSet(options.content.chunkCount);
     for (const chunk of options.disk.ledger) this.verified.add(chunk);
+    this.heldAtStart = this.verified.count;
   }
 
   get state(): "partial" | "complete" {
@@ -57,6 +61,7 @@ export class Store {
     this.verified.add(chunk);
     this.#batch.push(chunk);
     this.#flushLater(this.#batch.length >= batchChunks ? 0 : batchDelayMs);
+    this.origins[origin]++;
     onAccepted(chunk, bytes, origin);
     return "stored";
   }

@@ -36,6 +36,7 @@ export const worldDefaults: WorldOptions = {
   wanFallback: "last-resort",
   skewPermille: 0,
   log: true,
+  talk: false,
   mutation: null,
 };
 
@@ -176,7 +177,7 @@ export class World {
 
   /** A line about the world itself. */
   say(event: string, detail: string, subnet: number | null = null): void {
-    this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, event, detail });
+    this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, held: 0, event, detail });
     if (subnet === null)
       for (let each = 0; each <= this.options.subnets; each++) this.checks.circumstances.disturb(each);
     else this.checks.circumstances.disturb(subnet);
@@ -189,7 +190,7 @@ export class World {
       if (machine.life) continue;
       const life = new Life(this.#env, machine);
       machine.begin(life);
-      this.#note(machine, "start", `holds ${life.store.verified.count} of ${life.store.verified.size}`);
+      this.#note(machine, "start");
       this.checks.acting = machine;
       life.start();
     }
@@ -329,6 +330,12 @@ export class World {
   setSource(state: Source["state"]): void {
     this.say("source", state);
     this.source.state = state;
+  }
+
+  /** An administrator changes the setting while sessions run. */
+  setMulticast(isOn: boolean): void {
+    this.say("setting", `useMulticast=${isOn}`);
+    this.options.useMulticast = isOn;
   }
 
   /** Somebody sets its clock. */
