@@ -1,0 +1,19 @@
+/**
+ * Tells the stories of `shared/simulation/stories` anew: `bun scripts/stories.ts` writes docs/stories/*.txt.
+ *
+ * The same code tells the same stories, so a change of the files is a change of what devices do: read it before it is
+ * committed. `shared/simulation/stories.test.ts` compares the files with what is told. A story that does not show what
+ * it should is not written.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { stories, tellStory } from "../shared/simulation/stories/index.ts";
+
+const folder = join(import.meta.dir, "..", "docs", "stories");
+await mkdir(folder, { recursive: true });
+for (const story of stories) {
+  const { text, missed } = tellStory(story);
+  for (const point of missed) console.error(`${story.name}: it does not show this: ${point}`);
+  if (missed.length > 0) process.exitCode = 1;
+  else await Bun.write(join(folder, `${story.name}.txt`), text);
+}

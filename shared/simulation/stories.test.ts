@@ -1,0 +1,23 @@
+/** Every story of docs/stories still happens as it is written, and shows what it should. */
+import { describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { stories, tellStory } from "./stories/index.ts";
+
+const folder = join(import.meta.dir, "..", "..", "docs", "stories");
+
+describe("stories, which `bun scripts/stories.ts` tells anew", () => {
+  test.each(stories.map((story) => [story.name, story] as const))("%s", async (name, story) => {
+    const { text, missed } = tellStory(story);
+    expect(missed).toEqual([]);
+    expect(text).toBe(await Bun.file(join(folder, `${name}.txt`)).text());
+  });
+
+  test("every file is a story, and is listed in the README", async () => {
+    const files = (await readdir(folder)).filter((file) => file.endsWith(".txt"));
+    expect(files.toSorted()).toEqual(stories.map(({ name }) => `${name}.txt`).toSorted());
+    const readme = await Bun.file(join(folder, "README.md")).text();
+    const listed = [...readme.matchAll(/\]\((.+?\.txt)\)/g)].map((match) => match[1]!);
+    expect(listed).toEqual(stories.map(({ name }) => `${name}.txt`));
+  });
+});

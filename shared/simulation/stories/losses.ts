@@ -1,0 +1,207 @@
+/** Stories of devices that fall silent: by a crash, a stall, an outage, or a word of farewell. */
+import {
+  came,
+  heldBy,
+  leaders,
+  makeIt,
+  nobodyHolding,
+  roleOf,
+  server,
+  timesTold,
+  type Story,
+} from "./story.ts";
+import type { World } from "../world.ts";
+
+export const representativeDies: Story = {
+  name: "representative-dies",
+  title: "The representative dies midway",
+  about: `A leads, and dies in the middle of its multicast. It cannot say so: the peers miss three announcements. The
+    first of them to doubt claims term 2. The source has granted the lease to A and refuses at first; after a renewal
+    and a half was missed, the lease goes to the device of the later term. It goes on with what it and the others hold;
+    only what died with A crosses the WAN again.`,
+  world: { seed: 21, chunks: 64 },
+  tell(world, { says, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(4_500);
+    const crossed = world.checks.wan[1]!.chunks;
+    world.crash("A");
+    const nobodyHolds = nobodyHolding(world);
+    says("Nobody has been told. The peers wait for A's next announcement.");
+    world.run(20_000, () => leaders(world) !== "");
+    shows("The successor leads term 2.", world.representatives()[0]!.life!.session!.member.term === 2);
+    says("A successor goes on where A stopped.");
+    world.run(120_000, () => world.isAtRest);
+    shows("Everybody that lives is complete.", world.allComplete);
+    const again = world.checks.wan[1]!.chunks - crossed;
+    shows("Since then only chunks crossed the WAN that nobody alive held.", again === nobodyHolds);
+  },
+};
+
+export const powerCut: Story = {
+  name: "power-cut",
+  title: "A power cut: all restart with what their ledgers know",
+  about: `The power fails in the whole building in the middle of the multicast. What a disk had not yet synced is lost,
+    and no ledger lists it: bytes are synced first, then listed. When the power is back, each device begins with the
+    chunks in its ledger. They elect again, in a session that knows nothing of the one before, ask one another who
+    holds what, and only the rest crosses the WAN.`,
+  world: { seed: 22, chunks: 64 },
+  tell(world, { says, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(5_200);
+    const before = world.machines.map(({ name }) => heldBy(world, name));
+    for (const { name } of world.machines) world.crash(name, "power");
+    says("Dark. Half a minute later the power is back.");
+    world.run(30_000);
+    const crossed = world.checks.wan[1]!.chunks;
+    world.start();
+    const after = world.machines.map(({ name }) => heldBy(world, name));
+    const nobodyHolds = nobodyHolding(world);
+    shows(
+      "Every device kept most of its chunks, and lost only the last that were not listed yet.",
+      after.every((held, at) => held > 0 && held <= before[at]!) &&
+        after.some((held, at) => held < before[at]!),
+    );
+    world.run(120_000, () => world.isAtRest);
+    shows("Everybody is complete.", world.allComplete);
+    const again = world.checks.wan[1]!.chunks - crossed;
+    shows("Only what no ledger listed crossed the WAN again.", again === nobodyHolds);
+  },
+};
+
+export const slowNode: Story = {
+  name: "slow-node",
+  title: "A slow node doubts itself first",
+  about: `D stands still for five seconds, longer than the silence after which a peer gives its representative up for
+    dead. It wakes with timers that are far too late, and so knows that it was itself who did not listen. It grants A
+    the time, hears the next announcement, and asks for what it missed. It does not campaign.`,
+  world: { seed: 23, chunks: 96 },
+  tell(world, { says, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(4_000);
+    world.stall("D", 5_000);
+    world.run(5_000);
+    says("D runs again.");
+    world.run(120_000, () => world.isAtRest);
+    shows("D did doubt itself.", timesTold(world, / D .* doubts /) > 0);
+    const campaigns = timesTold(world, / D .* role +peer → candidate/) + timesTold(world, / D .* CLAIM /);
+    shows("D never became a candidate after it had joined.", campaigns === 0);
+    shows("A led from the beginning to the end.", timesTold(world, /candidate → representative/) === 1);
+    shows("Everybody is complete.", world.allComplete);
+    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 96);
+  },
+};
+
+export const frozenWakes: Story = {
+  name: "frozen-representative-wakes",
+  title: "A frozen representative wakes up deposed",
+  about: `A leads, and its machine freezes for twelve seconds. The others elect a successor and get the lease for term
+    2. When A wakes it takes itself for the representative still, until it hears an announcement of a later term, or
+    the source refuses to renew its lease: then it steps down, keeps its chunks, and follows.`,
+  world: { seed: 24, chunks: 160 },
+  tell(world, { says, skips, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(4_000);
+    world.sleep("A", 12_000);
+    world.run(11_000, () => world.representatives().length === 2);
+    const successor = world.representatives().find(({ name }) => name !== "A")?.name ?? "nobody";
+    world.run(1_000);
+    skips(() => world.run(15_900 - world.nowMs));
+    shows(`While A sleeps, ${successor} leads term 2.`, successor !== "nobody");
+    const held = heldBy(world, "A");
+    says("A wakes.");
+    world.run(2_000);
+    shows(
+      `${successor} leads alone, A follows.`,
+      leaders(world) === successor && roleOf(world, "A") === "peer",
+    );
+    shows("A keeps what it had.", heldBy(world, "A") >= held);
+    skips(() => world.run(30_000, () => world.representatives()[0]?.life!.store.verified.isFull === true));
+    world.run(120_000, () => world.isAtRest);
+    shows("Everybody is complete.", world.allComplete);
+  },
+};
+
+export const farewell: Story = {
+  name: "farewell",
+  title: "The representative is shut down and says so",
+  about: `A is shut down in good order: it says RESIGN and gives the lease back. Nobody has to wait for silence: the
+    peers become candidates at once, and the next representative goes on with what they hold.`,
+  world: { seed: 25, chunks: 64 },
+  tell(world, { says, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(4_500);
+    const crossed = world.checks.wan[1]!.chunks;
+    const atMs = world.nowMs;
+    world.stop("A");
+    const nobodyHolds = nobodyHolding(world);
+    says("Everybody has heard it.");
+    world.run(20_000, () => leaders(world) !== "");
+    shows("The next one leads within two seconds.", world.nowMs - atMs < 2_000);
+    world.run(120_000, () => world.isAtRest);
+    shows("Everybody that runs is complete.", world.allComplete);
+    const again = world.checks.wan[1]!.chunks - crossed;
+    shows("Since then only chunks crossed the WAN that nobody else held.", again === nobodyHolds);
+  },
+};
+
+export const badWebSite: Story = {
+  name: "bad-web-site",
+  title: "The web site fails, and all representatives alike",
+  about: `The web site answers with errors. The representative gives up after eight attempts without progress, resigns
+    with the reason, and another tries, for it may be its own fault. When several have failed alike the source
+    answers a request for the lease with "failed": everybody rests until the time it names, and asks the web site no
+    more. Then it is whole again, and the task goes on.`,
+  world: { seed: 26 },
+  tell(world, { says, skips, shows }) {
+    makeIt(world, "A", server);
+    world.setWeb("errors");
+    world.start();
+    const resigned = (): number => timesTold(world, / RESIGN +gave up/);
+    world.run(200_000, () => resigned() === 1);
+    world.run(3_000);
+    says("The others try, one after another.");
+    skips(() => world.run(600_000, () => resigned() === 4));
+    world.run(2_000_000, () => timesTold(world, / lease +failed/) > 0);
+    shows("Three devices led in vain.", new Set(failures(world)).size === 3);
+    const atMs = world.nowMs;
+    world.run(2_000);
+    says("The web site is mended, but nobody asks it before the time is over.");
+    world.setWeb("up");
+    world.run(2_000_000, () => world.isAtRest);
+    shows("Everybody is complete.", world.allComplete);
+    shows("They rested for minutes.", world.nowMs - atMs > 120_000);
+    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 16);
+  },
+};
+
+const failures = (world: World): string[] =>
+  world.log.map((line) => / ([A-Z]) .* RESIGN +gave up/.exec(line)?.[1]).filter((name) => name !== undefined);
+
+export const lastResort: Story = {
+  name: "last-resort",
+  title: "No way to the bytes: the last resort",
+  about: `Nothing that the others send reaches D any more, though they hear D, and D can still ask the source: a broken
+    switch. The source says again and again that A leads, and where; D asks A and the others for chunks, and gets no
+    answer. Its own download is the last resort: the setting allows it after one to two minutes without a byte.`,
+  world: { seed: 27 },
+  tell(world, { says, skips, shows }) {
+    makeIt(world, "A", server);
+    world.start();
+    world.run(1_000);
+    for (const name of ["A", "B", "C"]) world.oneWay(name, "D");
+    says("D has joined the session, and hears nothing of it.");
+    world.run(18_000);
+    shows("D never led.", timesTold(world, / D +representative/) === 0);
+    const usesWan = (): boolean => timesTold(world, / D .* WAN begins/) > 0;
+    skips(() => world.run(200_000, usesWan));
+    says("D has waited long enough.");
+    world.run(10_000, () => world.allComplete);
+    shows("D fetched the package over the WAN.", usesWan() && came(world, "D", "wan") === 16);
+    shows("Everybody is complete.", world.allComplete);
+  },
+};
