@@ -6,7 +6,7 @@ import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
 import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
-import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Ranges } from "./chunkset.ts";
 import type { Holder } from "./holders.ts";
 import type { Effect, Member, MemberEvent, Sender } from "./member.ts";
 import { chunkSetOf } from "./member.ts";
