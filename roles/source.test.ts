@@ -209,6 +209,7 @@ async function agent(hostname: string) {
         rateBps: 0,
         reason: "receives",
         command: null,
+        wrongFrom: [],
         ...more,
       },
     ]);

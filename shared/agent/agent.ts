@@ -26,7 +26,7 @@ import { createRanker } from "./ranker.ts";
 import { Reporter } from "./reporter.ts";
 import { StatusServer, type AgentStatus } from "./status-server.ts";
 import { TaskRunner } from "./task-runner.ts";
-import { parseTaskRow } from "./task-state.ts";
+import { newTaskRow, parseTaskRow } from "./task-state.ts";
 import { stateOf, takesPart } from "./description.ts";
 
 export type AgentOptions = {
@@ -305,7 +305,7 @@ export class Agent {
       else known.update(task);
       return;
     }
-    const runner = TaskRunner.of({ ...this.#runnerOptions(task.id), task });
+    const runner = new TaskRunner({ ...this.#runnerOptions(task.id), row: newTaskRow(task) });
     this.#runners.set(task.id, runner);
     this.#options.log.info(
       { taskId: task.id, package: `${task.packageName} ${task.packageVersion}`, action: task.action },

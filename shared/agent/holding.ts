@@ -50,11 +50,11 @@ export class Holdings {
     this.#held.set(store.id, held);
     exchange.offer(session, {
       key: packageKey,
-      verified: store.verified,
+      held: () => store.offered,
       readChunk: (chunk) => {
         // Evicted or removed meanwhile.
         if (!store.isOpen) this.withdraw(store.id);
-        return store.readChunk(chunk);
+        return store.readProven(chunk);
       },
       onPoll: (poll, fromAddress) =>
         [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress)).slice(0, peersNamedMax),
@@ -84,10 +84,10 @@ export class Holdings {
   #hear(held: Held, frame: ControlFrame): void {
     if (frame.type === "have") return held.answering.answered(frame.toDevice);
     if (frame.type !== "want" || frame.device === this.#context.device) return;
-    const { verified } = held.store;
     if (!held.store.isOpen) return this.withdraw(held.store.id);
-    const wanted = ChunkSet.fromRanges(verified.size, frame.ranges);
-    if (!wanted || wanted.overlap(verified) === 0) return;
+    const { offered } = held.store;
+    const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
+    if (!wanted || wanted.overlap(offered) === 0) return;
     held.answering.wanted(frame.device, this.#context.nowMs(), this.#context.random());
     this.#schedule(held);
   }
@@ -104,7 +104,7 @@ export class Holdings {
 
   #answer(held: Held): void {
     const { lan, exchange, device, nowMs } = this.#context;
-    const ranges = held.store.verified.toRanges(limits.rangesMax);
+    const ranges = held.store.offered.toRanges(limits.rangesMax);
     for (const toDevice of held.answering.take(nowMs())) {
       if (ranges.length === 0) continue;
       lan.send(held.session, {

@@ -8,13 +8,15 @@ import type { Fetch, Holder } from "../core/holders.ts";
 import type { Member, MemberEvent } from "../core/member.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
-import type { PollAnswer, Poll } from "../net/exchange-messages.ts";
+import { heldRangesMax, type PollAnswer, type Poll } from "../net/exchange-messages.ts";
 import { chunkLength } from "../package/manifest.ts";
 import type { AgentContext } from "./context.ts";
 
 /** Other devices polled in one round, besides the representative. */
 const pollsPerRoundMax = 3;
 const peersNamedMax = 16;
+/** Devices remembered that others named; the one named first makes room. */
+const othersMax = 256;
 
 export type LanFetcherOptions = {
   context: AgentContext;
@@ -23,6 +25,8 @@ export type LanFetcherOptions = {
   session: string;
   packageKey: Uint8Array;
   onStored: (chunk: number) => void;
+  /** Wrong bytes came from this address. */
+  onWrong: (address: string, deviceId: string) => void;
   onStep: (event: MemberEvent) => void;
   onError: (error: unknown) => void;
 };
@@ -105,18 +109,23 @@ export class LanFetcher {
     const poll = {
       device: context.device,
       lanPort: context.exchange.port,
-      heldRanges: store.verified.toRanges(),
+      heldRanges: store.verified.toRanges(heldRangesMax),
     };
     const answer = await this.#client.poll(holder, poll);
     if (!this.#timer) return;
     if (answer && answer.device === holder.device) {
       const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
       if (held) member.holders.note(holder, held, answer.load, true);
-      for (const peer of answer.peers)
-        if (peer.device !== context.device) this.#others.set(peer.device, peer);
+      for (const peer of answer.peers) this.#noteOther(peer);
     } else this.#others.delete(holder.device);
     onStep({ type: "ExchangeAnswered", device: holder.device, ok: answer?.device === holder.device });
     this.#pump();
+  }
+
+  #noteOther(peer: Holder): void {
+    if (peer.device === this.#options.context.device) return;
+    this.#others.set(peer.device, peer);
+    if (this.#others.size > othersMax) this.#others.delete(this.#others.keys().next().value!);
   }
 
   #pump(): void {
@@ -159,10 +168,13 @@ export class LanFetcher {
   }
 
   #blame({ holder, chunk }: Fetch): void {
+    const { context, onWrong } = this.#options;
     this.counters.wrong++;
-    this.#options.context.log.warn(
+    context.log.warn(
       { device: holder.device, address: holder.address, chunk },
       "a device served wrong bytes: it is not asked again",
     );
+    context.metrics.wrongChunk("peers");
+    onWrong(holder.address, holder.device);
   }
 }

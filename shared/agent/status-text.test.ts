@@ -33,6 +33,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   rateBps: 0,
   reason: "",
   command: null,
+  wrongFrom: [],
   ...changes,
 });
 

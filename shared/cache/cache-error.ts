@@ -66,6 +66,7 @@ export type CacheEvent = {
     | "package-dropped"
     | "package-withdrawn"
     | "chunks-dropped"
+    | "chunk-spoiled"
     | "flush-failed";
   readonly message: string;
 };

@@ -20,7 +20,7 @@ beforeEach(() => {
   verified = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,
-    verified,
+    held: () => verified,
     readChunk: async (chunk) => chunks[chunk]!,
     onPoll: (poll, address) => [{ device: poll.device, address, lanPort: 77 }],
   });

@@ -1,20 +1,28 @@
 /**
  * The LAN exchange: the small HTTP server over which a device hands verified chunks to the others of its subnet, and
  * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
+ * What `readChunk` cannot give is as good as not held.
  */
 import type { ChunkSet } from "../core/chunkset.ts";
-import { decodePoll, encodePollAnswer, type Poll, type PollAnswer } from "./exchange-messages.ts";
+import {
+  decodePoll,
+  encodePollAnswer,
+  heldRangesMax,
+  type Poll,
+  type PollAnswer,
+} from "./exchange-messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./exchange-seal.ts";
 
 /** Chunks read and sent at a time, over all packages: bounds memory to so many chunks of 4 MiB at most. */
 const uploadsMax = 8;
-/** A poll of 8,192 ranges is below this. */
+/** A poll of `heldRangesMax` ranges is below this. */
 const pollBytesMax = 131_072;
 
 export type ExchangedPackage = {
   /** 16 bytes */
   key: Uint8Array;
-  verified: ChunkSet;
+  /** What may be asked for now. */
+  held: () => ChunkSet;
   readChunk: (chunk: number) => Promise<Uint8Array>;
   onPoll?: ((poll: Poll, fromAddress: string) => PollAnswer["peers"]) | undefined;
 };
@@ -102,7 +110,7 @@ export class Exchange {
     const asked = opened && decodePoll(opened);
     if (!asked) return this.#refuse(403);
     const peers = entry.onPoll?.(asked, fromAddress) ?? [];
-    const heldRanges = entry.verified.toRanges();
+    const heldRanges = entry.held().toRanges(heldRangesMax);
     return this.#sealed(
       entry,
       path,
@@ -112,7 +120,7 @@ export class Exchange {
 
   async #chunk(entry: Entry, path: string, chunk: number, request: Request): Promise<Response> {
     if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
-    if (!entry.verified.has(chunk)) return this.#refuse(404);
+    if (!entry.held().has(chunk)) return this.#refuse(404);
     if (this.#uploads >= uploadsMax) return this.#refuse(503);
     this.#uploads++;
     try {
@@ -120,6 +128,9 @@ export class Exchange {
       this.counters.chunksSent++;
       this.counters.bytesSent += bytes.length;
       return this.#sealed(entry, path, bytes);
+    } catch (error) {
+      this.#onError(error);
+      return this.#refuse(404);
     } finally {
       this.#uploads--;
     }

@@ -51,6 +51,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   rateBps: 0,
   reason: "receives",
   command: null,
+  wrongFrom: [],
   ...more,
 });
 const send = (device: TestDevice, ...reports: Progress[]) =>

@@ -78,6 +78,7 @@ function unheardOf(taskId: number, bytesTotal: number): Progress {
     rateBps: 0,
     reason: "The device has not reported yet",
     command: null,
+    wrongFrom: [],
   };
 }
 
