@@ -89,7 +89,8 @@ export class Exchange {
   }
 
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
-    const path = new URL(request.url).pathname;
+    // Without a Host header the URL of a request is a bare path.
+    const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
     const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
