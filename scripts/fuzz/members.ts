@@ -71,6 +71,8 @@ function anyEvent(dice: Dice, member: Member): MemberEvent {
     }
     case 3:
       return { type: "Stalled", stalledMs: dice.edge(0, 2 ** 40) };
+    case 4:
+      return { type: "ServedWrong", device: state.role === "peer" ? state.leader.device : dice.hex(8) };
     default: {
       const frame = anyFrame(dice, dice.pick(controlTypes), dice.once(3) ? limits.counterMax : chunkCount);
       // In the name of whom it follows, or in its own.
@@ -79,7 +81,7 @@ function anyEvent(dice: Dice, member: Member): MemberEvent {
       return {
         type: "FrameHeard",
         frame: { ...frame, device: forged },
-        from: { address: `10.0.0.${dice.int(256)}` },
+        from: { address: `10.0.0.${dice.int(256)}`, sender: dice.pick(["1", "2"]) },
       };
     }
   }

@@ -95,7 +95,10 @@ export class Agent {
       nowMs: () => performance.now(),
       random: Math.random,
     };
-    this.#holdings = new Holdings(this.#context);
+    this.#holdings = new Holdings(this.#context, (packageId, error) => {
+      for (const { store, session } of this.#runners.values())
+        if (store?.id === packageId) session?.packageSpoiled(error);
+    });
     this.#reporter = new Reporter({
       send: (reports) => this.#client.progress(reports),
       read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,

@@ -2,7 +2,7 @@
  * What this device holds for others: every package in its cache is offered on the LAN exchange and answers WANT,
  * whether or not a task is under way. A device that comes a week later finds it here.
  */
-import type { PackageStore } from "../cache/index.ts";
+import { CacheError, type PackageStore } from "../cache/index.ts";
 import { Answering } from "../core/answering.ts";
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
@@ -25,10 +25,13 @@ type OnPoll = (poll: Poll, fromAddress: string) => PollAnswer["peers"];
 
 export class Holdings {
   readonly #context: AgentContext;
+  readonly #onSpoiled: (packageId: string, error: CacheError) => void;
   readonly #held = new Map<string, Held>();
 
-  constructor(context: AgentContext) {
+  /** @param onSpoiled a chunk of this package was found changed on the disk, when another device asked for it */
+  constructor(context: AgentContext, onSpoiled: (packageId: string, error: CacheError) => void) {
     this.#context = context;
+    this.#onSpoiled = onSpoiled;
   }
 
   /** Offers a package; calling again changes nothing. @param packageKey 16 bytes */
@@ -54,11 +57,20 @@ export class Holdings {
       readChunk: (chunk) => {
         // Evicted or removed meanwhile.
         if (!store.isOpen) this.withdraw(store.id);
-        return store.readProven(chunk);
+        return this.#read(store, chunk);
       },
       onPoll: (poll, fromAddress) =>
         [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress)).slice(0, peersNamedMax),
     });
+  }
+
+  async #read(store: PackageStore, chunk: number): Promise<Uint8Array> {
+    try {
+      return await store.readProven(chunk);
+    } catch (error) {
+      if (error instanceof CacheError && error.code === "spoiled") this.#onSpoiled(store.id, error);
+      throw error;
+    }
   }
 
   /** A task's session takes (or gives up) the polls about its package. */

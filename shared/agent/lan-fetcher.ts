@@ -168,7 +168,7 @@ export class LanFetcher {
   }
 
   #blame({ holder, chunk }: Fetch): void {
-    const { context, onWrong } = this.#options;
+    const { context, onWrong, onStep } = this.#options;
     this.counters.wrong++;
     context.log.warn(
       { device: holder.device, address: holder.address, chunk },
@@ -176,5 +176,6 @@ export class LanFetcher {
     );
     context.metrics.wrongChunk("peers");
     onWrong(holder.address, holder.device);
+    onStep({ type: "ServedWrong", device: holder.device });
   }
 }

@@ -153,6 +153,11 @@ export class Session {
     this.step({ type: "Started" });
   }
 
+  /** A chunk of it on this disk is not what was verified: whoever leads with it gives way to others. */
+  packageSpoiled(error: Error): void {
+    this.#hooks.onError(error);
+  }
+
   get packageSession(): string {
     return this.#packageSession;
   }
@@ -225,10 +230,9 @@ export class Session {
     this.#speakers.heard(sender, address, frame.device);
     // The loss of a pass is counted when its END comes.
     if (frame.type === "end") this.#sayHeard();
-    this.step({ type: "FrameHeard", frame, from: { address } });
+    this.step({ type: "FrameHeard", frame, from: { address, sender } });
     const { state } = this.member;
-    if (frame.type === "announce" && state.role === "peer" && state.leader.device === frame.device)
-      this.desk.suspects.leader = sender;
+    if (state.role === "peer") this.desk.suspects.leader = state.leader.sender;
   }
 
   #wrong(chunk: number, sender: string | null): void {
@@ -245,6 +249,7 @@ export class Session {
     );
     this.#context.metrics.wrongChunk("multicast");
     this.#hooks.onWrong(address, deviceId);
+    if (deviceId !== null) this.step({ type: "ServedWrong", device: deviceId });
   }
 
   #stored(chunk: number): void {

@@ -182,7 +182,7 @@ export class PackageStore {
   /**
    * A chunk for another device: read, and held against its digest, so that what rotted on this disk goes no further. One
    * that is wrong is not offered any more; the package itself stays as it is, somebody may be using its files.
-   * @throws CacheError "not-verified" or "io"
+   * @throws CacheError "not-verified", "io" or "spoiled"
    */
   async readProven(chunk: number): Promise<Uint8Array> {
     const bytes = await this.readChunk(chunk);
@@ -190,7 +190,7 @@ export class PackageStore {
     this.#spoiled.add(chunk);
     const message = `Chunk ${chunk} of ${this.#title} on disk is not what was verified: it is not given to other devices; "cache verify" fetches it again`;
     this.#options.log({ level: "warn", event: "chunk-spoiled", message });
-    throw new CacheError("io", message);
+    throw new CacheError("spoiled", message);
   }
 
   /** What others may have: the verified chunks, except those that were found changed on the disk. */

@@ -72,6 +72,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       wayReason: "",
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
+      progressAtMs: nowMs,
     },
     why,
   );

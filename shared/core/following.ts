@@ -7,7 +7,7 @@ import { claimantOf, leaderOf } from "./election.ts";
 import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
-import { reportersMax, timing } from "./timing.ts";
+import { reportersMax, stuckMs, timing } from "./timing.ts";
 
 const servingPhase = 2;
 
@@ -19,13 +19,18 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       state.symbolsAtMs = nowMs;
       state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
-      served(member, state, nowMs);
-      if (state.way === "unicast" && member.config.setting().useMulticast) takeWay(state, "multicast", "");
+      if (!leaderIsWrong(member, state)) served(member, state, nowMs);
+      if (state.wayReason !== stuckReason && state.way === "unicast" && member.config.setting().useMulticast)
+        takeWay(state, "multicast", "");
       return;
     case "ExchangeAnswered":
-      if (event.ok && event.device === state.leader.device) served(member, state, nowMs);
+      if (event.ok && event.device === state.leader.device && !leaderIsWrong(member, state))
+        served(member, state, nowMs);
       return;
+    case "ServedWrong":
+      return member.servedWrong(event.device);
     case "ChunkVerified":
+      state.progressAtMs = nowMs;
       if (!member.usesWan) served(member, state, nowMs);
       return;
     case "LeaseAnswered":
@@ -56,8 +61,11 @@ function served(member: Member, state: PeerState, nowMs: number): void {
   member.wan(false);
 }
 
+const leaderIsWrong = (member: Member, { leader }: PeerState): boolean =>
+  member.wrongDevices.has(leader.device);
+
 function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
-  const isFromLeader = "device" in frame && frame.device === state.leader.device;
+  const isFromLeader = frame.device === state.leader.device && isItself(state, from, nowMs);
   switch (frame.type) {
     case "announce":
       if (isFromLeader && frame.term >= state.leader.term)
@@ -82,6 +90,13 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
   }
 }
 
+/** Not somebody who speaks in its name. Silent for long, it may have been started anew: then it has another sender. */
+const isItself = (state: PeerState, { sender }: Sender, nowMs: number): boolean =>
+  state.leader.sender === sender || !isFresh(state, nowMs);
+
+const isFresh = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs < suspicion.suspectsAtMs - timing.announceEveryMs;
+
 /** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
 function measureLoss(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
   const lossPermille = state.loss.ended(frame.symbolsSent);
@@ -105,9 +120,7 @@ function hearClaim(
   nowMs: number,
 ): void {
   if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-  const leaderIsFresh =
-    state.leader.known === "announce" && nowMs < state.suspicion.suspectsAtMs - timing.announceEveryMs;
-  if (leaderIsFresh) return;
+  if (isFresh(state, nowMs)) return;
   member.term = Math.max(member.term, frame.term - 1);
   state.leader = claimantOf(frame, from);
   state.joinedAtMs = nowMs;
@@ -121,12 +134,13 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   state.leader = leader;
   state.suspicion.heard(nowMs);
   if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
-  if (state.way === "multicast") member.fallbackAtMs = null;
+  if (state.way === "multicast" && !leaderIsWrong(member, state)) member.fallbackAtMs = null;
   // One that joins later waits for proof that something was sent since.
   const casts = state.castingSinceMs === null && leader.castCount > before.castCount;
   if (leader.phase === 1 && (casts || before.phase !== 1 || before.device !== leader.device))
     state.castingSinceMs = nowMs;
   if (leader.phase !== 1) state.castingSinceMs = null;
+  if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
   // An END that was lost shows in the number of passes.
   if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
     const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
@@ -137,6 +151,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
 
 const unheardReason = "the source names a representative that is not heard here";
 const switchedOffReason = "the setting says useMulticast=false";
+const stuckReason = "everything was multicast, and brings this device nothing more";
 
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   if (member.isDone) return;
@@ -167,6 +182,9 @@ function findWay(member: Member, state: PeerState, nowMs: number): void {
   }
   if (state.leader.known === "lease" && nowMs >= state.joinedAtMs + timing.deafMs)
     return takeWay(state, "unicast", unheardReason);
+  const isAllCast = state.leader.castCount >= member.config.held.size;
+  if (isAllCast && state.leader.phase === 1 && nowMs >= state.progressAtMs + stuckMs(state.leader.rateBps))
+    return takeWay(state, "unicast", stuckReason);
   const castingMs = state.castingSinceMs === null ? 0 : nowMs - state.castingSinceMs;
   const isDeaf = castingMs >= timing.deafMs && (state.symbolsAtMs ?? 0) < state.castingSinceMs!;
   if (isDeaf && state.leader.castCount > member.config.held.count) {
@@ -199,7 +217,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     );
     return true;
   }
-  if (announces && state.way === "multicast") return false;
+  if (announces && state.way === "multicast" && !leaderIsWrong(member, state)) return false;
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
   member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {

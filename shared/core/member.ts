@@ -21,7 +21,11 @@ import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
 import { limits } from "../wire/index.ts";
 
-export type Sender = { address: string };
+/** One in a session is an accident, so many an attack that makes up names. */
+const wrongDevicesMax = 64;
+
+/** Where a frame came from; `sender` is the name in its header, new at each start of a process. */
+export type Sender = { address: string; sender: string };
 export type LeaseAnswer =
   | { result: "granted"; term: number }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
@@ -44,6 +48,8 @@ export type MemberEvent =
   | { type: "WanEnded"; failure: string | null }
   /** A LAN exchange answered (or did not): `device` is the one asked. */
   | { type: "ExchangeAnswered"; device: string; ok: boolean }
+  /** Chunks of this device had a wrong digest, by multicast or over its LAN exchange. */
+  | { type: "ServedWrong"; device: string }
   /** Another device asked this one over the LAN exchange and said what it holds. */
   | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges }
   | { type: "PackageVerified" }
@@ -71,6 +77,8 @@ export type Leader = {
   term: number;
   ticket: number;
   address: string;
+  /** Who says so: another that speaks in this device's name is not followed. Null: only the source named it. */
+  sender: string | null;
   lanPort: number;
   /** How this device knows of it: heard it announce, heard its claim, or was told by the source. */
   known: "announce" | "claim" | "lease";
@@ -116,6 +124,8 @@ export type PeerState = {
   way: "multicast" | "unicast";
   wayReason: string;
   wantAtMs: number;
+  /** When a chunk was verified last, or more of the package announced as sent. */
+  progressAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
 };
@@ -177,6 +187,8 @@ export class Member {
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
   suspect: string | null = null;
+  /** Devices that sent wrong chunks: that one of them answers is no sign that it serves this device. */
+  readonly wrongDevices = new Set<string>();
   /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
@@ -257,6 +269,10 @@ export class Member {
   /** So many symbols left this device. */
   symbolsSent(count: number): void {
     if (this.state.role === "representative") this.state.symbolsSent += count;
+  }
+
+  servedWrong(device: string): void {
+    if (this.wrongDevices.size < wrongDevicesMax) this.wrongDevices.add(device);
   }
 
   send(frame: ControlFrame, context: "task" | "package" = "task"): void {
