@@ -210,6 +210,7 @@ async function agent(hostname: string) {
         way: "none",
         reason: "receives",
         command: null,
+        wrongFrom: [],
         ...more,
       },
     ]);

@@ -152,7 +152,12 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   add("seal", "a symbol of another sequence", symbol);
   const bodies: readonly (readonly [string, FrameType, Uint8Array])[] = [
     ["a field too few", "resign", bodyOf(device, 1)],
-    ["a field too many", "resign", bodyOf(device, 1, "", 0)],
+    ["17 further fields", "resign", bodyOf(device, 1, "", ...Array.from({ length: 17 }, () => 0))],
+    [
+      "a further field that is no msgpack",
+      "resign",
+      Buffer.concat([bodyOf(device, 1, "", 0).subarray(0, -1), Uint8Array.of(0xc1)]),
+    ],
     ["a byte after the array", "resign", Buffer.concat([body, Uint8Array.of(0xc0)])],
     ["a negative term", "resign", bodyOf(device, -1, "")],
     ["a term of 2^32", "resign", bodyOf(device, 2 ** 32, "")],
@@ -160,6 +165,7 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
     ["a reason of 201 bytes", "resign", bodyOf(device, 1, "x".repeat(201))],
     ["a control character in a reason", "resign", bodyOf(device, 1, "\u001b[2J")],
     ["descending ranges", "want", bodyOf(device, [5, 1, 3, 1], 1)],
+    ["runs of whole chunks that overlap", "need", bodyOf(device, 1, 1, [5, 0xffff, 3, 7, 0, 1], 1)],
     ["a range of no chunks", "want", bodyOf(device, [5, 0], 1)],
     ["a range beyond 2^32", "want", bodyOf(device, [4_294_967_295, 2], 1)],
     ["129 ranges", "want", bodyOf(device, Array.from({ length: 129 }, (_, i) => [i * 2, 1]).flat(), 1)],
@@ -171,6 +177,17 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   for (const [i, [about, type, bytes]] of bodies.entries())
     add("body", about, sealed(type, 91_000 + i, bytes));
   return vectors;
+}
+
+/** As a later minor version may send them: with further elements behind the fields, which a receiver passes over. */
+function laterFrames(): FrameVector[] {
+  const further = [null, -1, 1.5, "later", Uint8Array.of(1, 2), [[1], 2], { key: [1] }];
+  return controlFrames.slice(0, 3).map(({ type, ...fields }, i) => {
+    const body = bodyOf(...Object.values(fields), ...further.slice(i * 3));
+    const sequence = 80_000 + i;
+    const frame = sealed(type, sequence, body).toHex();
+    return { type, typeNumber: frameTypes[type], sequence, fields, body: body.toHex(), frame };
+  });
 }
 
 /** docs/vectors/frames.json */
@@ -192,6 +209,7 @@ export function frameVectors() {
     }),
     receiver: { ownSender, hasSessions: [session] },
     frames,
+    laterFrames: laterFrames(),
     badFrames: badFrames(frames),
   };
 }

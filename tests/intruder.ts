@@ -1,6 +1,7 @@
 /**
- * A program for intruders.test.ts that speaks on a group it has no key for: junk, replays of what it hears, frames
- * whose bytes it changed, and frames sealed with a key of its own for a session it overheard.
+ * A program for intruders.test.ts that speaks on a group it has no key for: junk, replays of what it hears (also of tasks
+ * that ended long ago), frames whose bytes it changed, and claims, ENDs and resignations sealed with a key of its own for
+ * a session it overheard.
  *
  *     bun tests/intruder.ts ADDRESS:PORT          until SIGTERM
  */
@@ -9,7 +10,12 @@ import dgram from "node:dgram";
 import { nodeCrypto } from "../shared/net/aead.ts";
 import { parseGroup } from "../shared/net/lan-bus.ts";
 import { identityAt, uint32At } from "../shared/wire/identity.ts";
-import { createFrameSender, createIncarnation, type FrameSender } from "../shared/wire/index.ts";
+import {
+  createFrameSender,
+  createIncarnation,
+  type ControlFrame,
+  type FrameSender,
+} from "../shared/wire/index.ts";
 import { headerAt, headerBytes } from "../shared/wire/layout.ts";
 
 const everyMs = 10;
@@ -20,6 +26,15 @@ const interfaceAddress = "127.0.0.1";
 const group = parseGroup(process.argv[2] ?? "");
 const heard: Buffer[] = [];
 const forgers = new Map<string, FrameSender>();
+
+const device = "0123456789abcdef";
+const term = 4_000_000_000;
+const forged: readonly ControlFrame[] = [
+  { type: "resign", device, term, reason: "an intruder says so" },
+  { type: "claim", device, term, ticket: 0, lanPort: 1, haveCount: 1 },
+  { type: "end", device, term, pass: 9, castRanges: [0, 1_000], symbolsSent: 1 },
+  { type: "have", device, ranges: [0, 1_000], load: 0, lanPort: 1, toDevice: device },
+];
 
 function forgerFor(frame: Buffer): FrameSender {
   const session = identityAt(frame, headerAt.session);
@@ -52,12 +67,7 @@ function nextDatagram(): Uint8Array {
     case 3:
       return frame!.subarray(0, randomInt(frame!.length));
     default:
-      return forgerFor(frame!).control({
-        type: "resign",
-        device: "0123456789abcdef",
-        term: 1,
-        reason: "an intruder says so",
-      });
+      return forgerFor(frame!).control(forged[randomInt(forged.length)]!);
   }
 }
 

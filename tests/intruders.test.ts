@@ -58,7 +58,24 @@ test("junk, replays and forged frames on the group change nothing and are counte
   }
   // The representative's own frames, said again, are its own to itself.
   expect(replays.filter((count) => count > 20).length).toBeGreaterThanOrEqual(2);
+  await expectReplaysOfAnEarlierTaskToBeNothing(harness, peers);
 }, 90_000);
+
+/** The intruder still says what it recorded; the same devices have another task. */
+async function expectReplaysOfAnEarlierTaskToBeNothing(
+  harness: Harness,
+  peers: readonly Peer[],
+): Promise<void> {
+  const next = await harness.makeFile("next.bin", 2_000_000);
+  const taskId = await harness.createTask(await harness.publish(next, { name: "next", version: "1" }));
+  const task = await harness.waitUntilComplete(taskId, peers);
+  expect(bytesFrom(task, "wan")).toBe(2_000_000);
+  for (const peer of peers) {
+    expect(await harness.copyError(peer, next, "next", "1")).toBeNull();
+    expect((await peer.status()).lan.dropped["session"]!).toBeGreaterThan(20);
+  }
+  expect(task.deviceList.flatMap(({ wrongFrom }) => wrongFrom)).toEqual([]);
+}
 
 test("two deployments share a group: each distributes its own and ignores the other", async () => {
   const [one, two] = await Promise.all([

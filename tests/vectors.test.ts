@@ -24,6 +24,12 @@ import {
 const root = join(import.meta.dir, "..");
 const framesPath = join(root, "docs/vectors/frames.json");
 
+const frameSchema = v.looseObject({
+  type: v.picklist(Object.keys(frameTypes) as (keyof typeof frameTypes)[]),
+  sequence: v.number(),
+  fields: v.record(v.string(), v.unknown()),
+  frame: v.string(),
+});
 const frameFileSchema = v.looseObject({
   contextKey: v.string(),
   session: v.string(),
@@ -31,14 +37,8 @@ const frameFileSchema = v.looseObject({
   sender: v.string(),
   chunks: v.array(v.object({ chunk: v.number(), bytes: v.string(), encrypted: v.string() })),
   receiver: v.object({ ownSender: v.string(), hasSessions: v.array(v.string()) }),
-  frames: v.array(
-    v.looseObject({
-      type: v.picklist(Object.keys(frameTypes) as (keyof typeof frameTypes)[]),
-      sequence: v.number(),
-      fields: v.record(v.string(), v.unknown()),
-      frame: v.string(),
-    }),
-  ),
+  frames: v.array(frameSchema),
+  laterFrames: v.array(frameSchema),
   badFrames: v.array(v.object({ about: v.string(), reason: v.picklist(dropReasons), frame: v.string() })),
 });
 const symbolFieldsSchema = v.strictObject({
@@ -108,7 +108,7 @@ describe("frames", () => {
       ownSender: vectors.receiver.ownSender,
     });
     receiver.addContext(vectors.session, key);
-    for (const { type, sequence, fields, frame } of vectors.frames) {
+    for (const { type, sequence, fields, frame } of [...vectors.frames, ...vectors.laterFrames]) {
       const received = receiver.receive(Uint8Array.fromHex(frame));
       if (received.kind === "symbol") {
         const { chunk, block, symbol, payload } = received;

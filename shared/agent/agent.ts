@@ -27,7 +27,7 @@ import { createRanker } from "./ranker.ts";
 import { Reporter } from "./reporter.ts";
 import { StatusServer, type AgentStatus } from "./status-server.ts";
 import { TaskRunner } from "./task-runner.ts";
-import { parseTaskRow } from "./task-state.ts";
+import { newTaskRow, parseTaskRow } from "./task-state.ts";
 import { stateOf, takesPart } from "./description.ts";
 
 export type AgentOptions = {
@@ -98,7 +98,10 @@ export class Agent {
       nowMs: () => performance.now(),
       random: Math.random,
     };
-    this.#holdings = new Holdings(this.#context);
+    this.#holdings = new Holdings(this.#context, (packageId, error) => {
+      for (const { store, session } of this.#runners.values())
+        if (store?.id === packageId) session?.packageSpoiled(error);
+    });
     this.#reporter = new Reporter({
       send: (reports) => this.#client.progress(reports),
       read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,
@@ -308,7 +311,7 @@ export class Agent {
       else known.update(task);
       return;
     }
-    const runner = TaskRunner.of({ ...this.#runnerOptions(task.id), task });
+    const runner = new TaskRunner({ ...this.#runnerOptions(task.id), row: newTaskRow(task) });
     this.#runners.set(task.id, runner);
     this.#options.log.info(
       { taskId: task.id, package: `${task.packageName} ${task.packageVersion}`, action: task.action },

@@ -2,7 +2,7 @@
  * What this device holds for others: every package in its cache is offered on the LAN exchange and answers WANT,
  * whether or not a task is under way. A device that comes a week later finds it here.
  */
-import type { PackageStore } from "../cache/index.ts";
+import { CacheError, type PackageStore } from "../cache/index.ts";
 import { Answering } from "../core/answering.ts";
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
@@ -25,10 +25,13 @@ type OnPoll = (poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "l
 
 export class Holdings {
   readonly #context: AgentContext;
+  readonly #onSpoiled: (packageId: string, error: CacheError) => void;
   readonly #held = new Map<string, Held>();
 
-  constructor(context: AgentContext) {
+  /** @param onSpoiled a chunk of this package was found changed on the disk, when another device asked for it */
+  constructor(context: AgentContext, onSpoiled: (packageId: string, error: CacheError) => void) {
     this.#context = context;
+    this.#onSpoiled = onSpoiled;
   }
 
   /** Offers a package; calling again changes nothing. @param packageKey 16 bytes */
@@ -50,12 +53,12 @@ export class Holdings {
     this.#held.set(store.id, held);
     exchange.offer(session, {
       key: packageKey,
-      verified: store.verified,
+      held: () => store.offered,
       readChunk: (chunk) => {
         // Evicted or removed meanwhile.
         if (!store.isOpen) this.withdraw(store.id);
         this.#context.memory.tidy();
-        return store.readChunk(chunk);
+        return this.#read(store, chunk);
       },
       onPoll: (poll, fromAddress) => {
         const answers = [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress) ?? []);
@@ -65,6 +68,15 @@ export class Holdings {
         };
       },
     });
+  }
+
+  async #read(store: PackageStore, chunk: number): Promise<Uint8Array> {
+    try {
+      return await store.readProven(chunk);
+    } catch (error) {
+      if (error instanceof CacheError && error.code === "spoiled") this.#onSpoiled(store.id, error);
+      throw error;
+    }
   }
 
   /** A task's session takes (or gives up) the polls about its package. */
@@ -90,10 +102,10 @@ export class Holdings {
   #hear(held: Held, frame: ControlFrame): void {
     if (frame.type === "have") return held.answering.answered(frame.toDevice);
     if (frame.type !== "want" || frame.device === this.#context.device) return;
-    const { verified } = held.store;
     if (!held.store.isOpen) return this.withdraw(held.store.id);
-    const wanted = ChunkSet.fromRanges(verified.size, frame.ranges);
-    if (!wanted || wanted.overlap(verified) === 0) return;
+    const { offered } = held.store;
+    const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
+    if (!wanted || wanted.overlap(offered) === 0) return;
     held.answering.wanted(frame.device, this.#context.nowMs(), this.#context.random());
     this.#schedule(held);
   }
@@ -110,7 +122,7 @@ export class Holdings {
 
   #answer(held: Held): void {
     const { lan, exchange, device, nowMs } = this.#context;
-    const ranges = held.store.verified.toRanges(limits.rangesMax);
+    const ranges = held.store.offered.toRanges(limits.rangesMax);
     for (const toDevice of held.answering.take(nowMs())) {
       if (ranges.length === 0) continue;
       lan.send(held.session, {

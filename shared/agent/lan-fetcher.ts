@@ -9,13 +9,15 @@ import type { Member, MemberEvent } from "../core/member.ts";
 import { release } from "../core/release.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
-import type { PollAnswer, Poll } from "../net/exchange-messages.ts";
+import { heldRangesMax, type PollAnswer, type Poll } from "../net/exchange-messages.ts";
 import { chunkLength } from "../package/manifest.ts";
 import type { AgentContext } from "./context.ts";
 
 /** Other devices polled in one round, besides the representative. */
 const pollsPerRoundMax = 3;
 const peersNamedMax = 16;
+/** Devices remembered that others named; the one named first makes room. */
+const othersMax = 256;
 
 export type LanFetcherOptions = {
   context: AgentContext;
@@ -24,6 +26,8 @@ export type LanFetcherOptions = {
   session: string;
   packageKey: Uint8Array;
   onStored: (chunk: number) => void;
+  /** Wrong bytes came from this address. */
+  onWrong: (address: string, deviceId: string) => void;
   onStep: (event: MemberEvent) => void;
   onError: (error: unknown) => void;
 };
@@ -111,19 +115,24 @@ export class LanFetcher {
     const poll = {
       device: context.device,
       lanPort: context.exchange.port,
-      heldRanges: store.verified.toRanges(),
+      heldRanges: store.verified.toRanges(heldRangesMax),
     };
     const answer = await this.#client.poll(holder, poll);
     if (!this.#timer) return;
     if (answer && answer.device === holder.device) {
       const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
       if (held) member.holders.note(holder, held, answer.load, true);
-      for (const peer of answer.peers)
-        if (peer.device !== context.device) this.#others.set(peer.device, peer);
+      for (const peer of answer.peers) this.#noteOther(peer);
     } else this.#others.delete(holder.device);
     const ok = answer?.device === holder.device;
     onStep({ type: "ExchangeAnswered", device: holder.device, ok, leads: answer?.leads ?? 0 });
     this.#pump();
+  }
+
+  #noteOther(peer: Holder): void {
+    if (peer.device === this.#options.context.device) return;
+    this.#others.set(peer.device, peer);
+    if (this.#others.size > othersMax) this.#others.delete(this.#others.keys().next().value!);
   }
 
   #pump(): void {
@@ -167,10 +176,14 @@ export class LanFetcher {
   }
 
   #blame({ holder, chunk }: Fetch): void {
+    const { context, onWrong, onStep } = this.#options;
     this.counters.wrong++;
-    this.#options.context.log.warn(
+    context.log.warn(
       { device: holder.device, address: holder.address, chunk },
       "a device served wrong bytes: it is not asked again",
     );
+    context.metrics.wrongChunk("peers");
+    onWrong(holder.address, holder.device);
+    onStep({ type: "ServedWrong", device: holder.device });
   }
 }

@@ -24,8 +24,9 @@ import {
 import type { Hearing } from "./way.ts";
 
 export type LanListener = {
-  onControl: (frame: ControlFrame, fromAddress: string) => void;
-  onSymbol?: (symbol: ReceivedSymbol) => void;
+  /** @param sender the sender's name in the frame's header: 16 hex digits, new at each start of a process */
+  onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
+  onSymbol?: (symbol: ReceivedSymbol, fromAddress: string) => void;
 };
 type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
 
@@ -214,11 +215,11 @@ export class Lan {
         return;
       case "symbol":
         for (const listener of this.#sessions.get(received.session)?.listeners ?? [])
-          listener.onSymbol?.(received);
+          listener.onSymbol?.(received, fromAddress);
         return;
       case "control":
         for (const listener of this.#sessions.get(received.header.session)?.listeners ?? []) {
-          listener.onControl(received.frame, fromAddress);
+          listener.onControl(received.frame, fromAddress, received.header.sender);
         }
     }
   }

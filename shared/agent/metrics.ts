@@ -27,6 +27,17 @@ export class AgentMetrics {
     registers: [this.registry],
   });
 
+  readonly #wrong = new Counter({
+    name: "flockcast_wrong_chunks_total",
+    help: "Chunks with a wrong digest, by the way they came; status names who sent them",
+    labelNames: ["way"],
+    registers: [this.registry],
+  });
+
+  wrongChunk(way: "multicast" | "peers"): void {
+    this.#wrong.inc({ way });
+  }
+
   roleChanged(from: string, to: string): void {
     this.#roles.inc({ from, to });
   }

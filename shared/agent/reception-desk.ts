@@ -5,6 +5,7 @@
 import type { PackageStore } from "../cache/index.ts";
 import { Reception } from "../core/reception.ts";
 import { release } from "../core/release.ts";
+import { Suspects } from "../core/suspects.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../package/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
@@ -16,12 +17,14 @@ const writingBytesMax = 4 * 1_048_576;
 
 export class ReceptionDesk {
   readonly reception: Reception;
-  readonly counters = { symbols: 0, useless: 0, overflow: 0, wrongDigest: 0 };
+  readonly suspects = new Suspects();
+  readonly counters = { symbols: 0, useless: 0, overflow: 0, refused: 0, wrongDigest: 0 };
   readonly #store: PackageStore;
   readonly #asideWrites = new Map<number, Promise<void>>();
   readonly #finishing = new Set<number>();
   readonly #cipher: ChunkCipher;
   readonly #onStored: (chunk: number) => void;
+  readonly #onWrong: (chunk: number, sender: string | null) => void;
   readonly #onError: (error: unknown) => void;
   #writingBytes = 0;
 
@@ -31,11 +34,14 @@ export class ReceptionDesk {
     /** Symbols are pieces of encrypted chunks. */
     cipher: ChunkCipher;
     onStored: (chunk: number) => void;
+    /** A chunk had a wrong digest; null: its symbols came from several senders. */
+    onWrong: (chunk: number, sender: string | null) => void;
     onError: (error: unknown) => void;
   }) {
     this.#store = options.store;
     this.#cipher = options.cipher;
     this.#onStored = options.onStored;
+    this.#onWrong = options.onWrong;
     this.#onError = options.onError;
     this.reception = new Reception({
       chunkLengthBytes: (chunk) => chunkLength(options.store.manifest, chunk),
@@ -53,11 +59,22 @@ export class ReceptionDesk {
       this.counters.useless++;
       return true;
     }
+    if (!this.suspects.admits(symbol.chunk, symbol.sender)) {
+      this.counters.refused++;
+      // What the representative sends has arrived, wanted or not.
+      return symbol.sender === this.suspects.leader;
+    }
     if (this.#writingBytes > writingBytesMax) {
       this.counters.overflow++;
       return false;
     }
-    const placed = this.reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload);
+    const placed = this.reception.place(
+      symbol.chunk,
+      symbol.block,
+      symbol.symbol,
+      symbol.payload,
+      symbol.sender,
+    );
     if (placed === "ready") this.#run(this.#finish(symbol.chunk));
     else if (placed === "useless") this.counters.useless++;
     for (let aside = this.reception.takeAside(); aside; aside = this.reception.takeAside())
@@ -86,9 +103,13 @@ export class ReceptionDesk {
     }
   }
 
-  /** What a chunk lacks; one that is on its way to the disk lacks nothing. False: nothing of it was received. */
+  /**
+   * What a chunk lacks of the representative's symbols; one that is on its way to the disk, or that the representative
+   * sends wrong, lacks nothing. False: nothing of it was received.
+   */
   lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
-    return this.#finishing.has(chunk) || this.reception.lacksOf(chunk, add);
+    if (this.#finishing.has(chunk) || this.suspects.isHopeless(chunk)) return true;
+    return this.reception.lacksOf(chunk, add);
   }
 
   async #finish(chunk: number): Promise<void> {
@@ -107,6 +128,7 @@ export class ReceptionDesk {
       await this.#store.readRaw(chunk, bytes);
       this.reception.restore(chunk, bytes);
     }
+    const sender = this.reception.senderOf(chunk);
     const encrypted = this.reception.take(chunk);
     if (!encrypted || this.#store.verified.has(chunk)) return;
     const bytes = this.#cipher(chunk, encrypted);
@@ -115,11 +137,17 @@ export class ReceptionDesk {
     try {
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
       if (outcome === "stored") this.#onStored(chunk);
-      else if (outcome === "wrong-digest") this.counters.wrongDigest++;
+      else if (outcome === "wrong-digest") this.#wrong(chunk, sender);
     } finally {
       this.#writingBytes -= bytes.length;
       release(bytes);
     }
+  }
+
+  #wrong(chunk: number, sender: string | null): void {
+    this.counters.wrongDigest++;
+    this.suspects.wrong(chunk, sender);
+    this.#onWrong(chunk, sender);
   }
 
   #run(work: Promise<unknown>): void {

@@ -14,6 +14,7 @@ import type { AgentContext } from "./context.ts";
 import { LanFetcher } from "./lan-fetcher.ts";
 import type { Duty, Representative } from "./duty.ts";
 import { ReceptionDesk } from "./reception-desk.ts";
+import { Speakers } from "./speakers.ts";
 import { wayText } from "./way.ts";
 
 const symbolsStepEveryMs = 250;
@@ -24,6 +25,8 @@ export type SessionHooks = {
   /** Every chunk is verified: read the package back. */
   onFull: () => void;
   onFailed: (reason: string, retryAfterMs: number) => void;
+  /** Wrong bytes came from this address, of the device that it says it is (null: it never said). */
+  onWrong: (address: string, deviceId: string | null) => void;
   /** Disk full and the like: nothing the session could mend. */
   onError: (error: unknown) => void;
 };
@@ -42,6 +45,7 @@ export class Session {
   readonly #taskSession: string;
   readonly #chunkCipher: ChunkCipher;
   readonly #packageSession: string;
+  readonly #speakers = new Speakers();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
@@ -63,13 +67,15 @@ export class Session {
       cipher: this.#chunkCipher,
       symbolSizeBytes: limits.symbolMaxBytes,
       onStored: (chunk) => this.#stored(chunk),
+      onWrong: (chunk, sender) => this.#wrong(chunk, sender),
       onError: hooks.onError,
     });
     this.member = this.#createMember();
     this.representative = context.createRepresentative(this.#duty());
     this.#listener = {
-      onControl: (frame: ControlFrame, address: string) => this.#control(frame, address),
-      onSymbol: (symbol: ReceivedSymbol) => this.#symbol(symbol),
+      onControl: (frame: ControlFrame, address: string, sender: string) =>
+        this.#control(frame, address, sender),
+      onSymbol: (symbol: ReceivedSymbol, address: string) => this.#symbol(symbol, address),
     };
     this.#packageListener = { onControl: this.#listener.onControl };
     this.#taskSession = context.lan.join(taskKey, this.#listener);
@@ -82,6 +88,7 @@ export class Session {
       session: this.#packageSession,
       packageKey,
       onStored: (chunk) => this.#stored(chunk),
+      onWrong: hooks.onWrong,
       onStep: (event) => this.step(event),
       onError: hooks.onError,
     });
@@ -159,6 +166,11 @@ export class Session {
     return state.role === "peer" ? wayText(state.wayReason, this.#context.lan.hearing) : "";
   }
 
+  /** A chunk of it on this disk is not what was verified: whoever leads with it gives way to others. */
+  packageSpoiled(error: Error): void {
+    this.#hooks.onError(error);
+  }
+
   get packageSession(): string {
     return this.#packageSession;
   }
@@ -209,8 +221,9 @@ export class Session {
     if (this.member.role === "representative") this.#hooks.onChange();
   }
 
-  #symbol(symbol: ReceivedSymbol): void {
+  #symbol(symbol: ReceivedSymbol, address: string): void {
     if (this.#state === "closed") return;
+    this.#speakers.heard(symbol.sender, address, null);
     // What a slow disk leaves no room for is as lost as what the network drops: the rate must not pass over it.
     if (this.desk.accept(symbol)) this.#symbolsHeard++;
     const nowMs = this.#context.nowMs();
@@ -226,10 +239,30 @@ export class Session {
     this.step({ type: "SymbolsHeard", count });
   }
 
-  #control(frame: ControlFrame, address: string): void {
+  #control(frame: ControlFrame, address: string, sender: string): void {
+    this.#speakers.heard(sender, address, frame.device);
     // The loss of a pass is counted when its END comes.
     if (frame.type === "end") this.#sayHeard();
-    this.step({ type: "FrameHeard", frame, from: { address } });
+    this.step({ type: "FrameHeard", frame, from: { address, sender } });
+    const { state } = this.member;
+    if (state.role === "peer") this.desk.suspects.leader = state.leader.sender;
+  }
+
+  #wrong(chunk: number, sender: string | null): void {
+    const taskId = this.#task().id;
+    if (sender === null) {
+      const advice =
+        "a chunk of several senders' symbols was wrong: it is taken from the representative alone";
+      return this.#context.log.warn({ taskId, chunk }, advice);
+    }
+    const { address, deviceId } = this.#speakers.of(sender);
+    this.#context.log.warn(
+      { taskId, chunk, address, device: deviceId, sender },
+      "a device multicast a wrong chunk: its symbols of it are not taken any more",
+    );
+    this.#context.metrics.wrongChunk("multicast");
+    this.#hooks.onWrong(address, deviceId);
+    if (deviceId !== null) this.step({ type: "ServedWrong", device: deviceId });
   }
 
   #stored(chunk: number): void {

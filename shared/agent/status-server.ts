@@ -50,7 +50,7 @@ export class StatusServer {
       hostname: "127.0.0.1",
       port: 0,
       fetch: async (request) => {
-        switch (new URL(request.url).pathname) {
+        switch (URL.parse(request.url, "http://agent")?.pathname) {
           case "/status":
             return Response.json(options.status());
           case "/metrics":

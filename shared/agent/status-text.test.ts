@@ -34,6 +34,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   way: "none",
   reason: "",
   command: null,
+  wrongFrom: [],
   ...changes,
 });
 

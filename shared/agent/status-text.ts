@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../control/quantity.ts";
+import type { WrongSender } from "../control/schema.ts";
 import { SetupError } from "./enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "./task-state.ts";
@@ -66,8 +67,12 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   const way = task.way === "none" ? "" : ` by ${task.way}`;
   // The state is on the line already.
   const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
-  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}`;
+  const wrong = task.wrongFrom.map(wrongText).join("");
+  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
 }
+
+const wrongText = ({ address, deviceId, chunks }: WrongSender): string =>
+  `; ${chunks} wrong ${chunks === 1 ? "chunk" : "chunks"} from ${address}${deviceId === null ? "" : ` (device ${deviceId})`}`;
 
 function ledgerStatus(dataFolder: string) {
   const ledger = openLedgerReadOnly(dataFolder);

@@ -8,6 +8,7 @@ import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask, Progress } from "../control/schema.ts";
 import { ManifestError } from "../package/manifest.ts";
 import { verifySigned } from "../package/signing.ts";
+import { Blames } from "./blames.ts";
 import { ByteRate } from "./byte-rate.ts";
 import { runCommand } from "./command.ts";
 import type { AgentContext } from "./context.ts";
@@ -16,7 +17,7 @@ import { reasonForWay, WayBook } from "./completion.ts";
 import { describe, stateOf } from "./description.ts";
 import { Session } from "./session.ts";
 import { wayOf } from "./way.ts";
-import { newTaskRow, type TaskRow } from "./task-state.ts";
+import type { TaskRow } from "./task-state.ts";
 
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
@@ -55,6 +56,7 @@ export class TaskRunner {
   #attempts = 0;
   #waitsForOther = false;
   readonly #way = new WayBook();
+  readonly #blames = new Blames();
   #dropsAtStart = 0;
   /** Under way, or over. */
   #command: Promise<unknown> | null = null;
@@ -76,11 +78,6 @@ export class TaskRunner {
       );
     }
     if (this.row.life !== "open") this.stage = "ended";
-  }
-
-  static of(options: Omit<TaskRunnerOptions, "row"> & { task: AgentTask }): TaskRunner {
-    const { task, ...rest } = options;
-    return new TaskRunner({ ...rest, row: newTaskRow(task) });
   }
 
   get id(): number {
@@ -222,6 +219,7 @@ export class TaskRunner {
       onChange: () => this.#changed(),
       onFull: () => void this.#full().catch((error: unknown) => this.#hindered(error)),
       onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
+      onWrong: (address, deviceId) => this.#blames.note(address, deviceId),
       onError: (error) => this.#sessionErred(error),
     });
     holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from));
@@ -408,6 +406,7 @@ export class TaskRunner {
       way: wayOf(this),
       reason: describe(this, nowMs).slice(0, 1_000),
       command: row.command,
+      wrongFrom: this.#blames.list(),
     };
   }
 }

@@ -29,6 +29,8 @@ export function wayText(reason: WayReason, hearing: Hearing): string {
       return `announcements are heard on ${group}, multicast data is not: a rate limit or filter for multicast on the way`;
     case "not-heard":
       return `the representative does not hear this device on ${group}: a firewall or its switch port seems to drop what is sent there`;
+    case "stuck":
+      return `everything was multicast on ${group}, and its repairs bring this device nothing more: it is held up, or somebody sends wrong symbols`;
     case "unheard":
     case "fell-silent":
       return silenceText(reason, hearing);

@@ -7,6 +7,7 @@ export type CacheErrorCode =
   | "in-use"
   | "not-found"
   | "not-verified"
+  | "spoiled" // a chunk on the disk is no longer what was verified
   | "locked" // another agent uses the folder
   | "newer-version"
   | "no-ledger"
@@ -66,6 +67,7 @@ export type CacheEvent = {
     | "package-dropped"
     | "package-withdrawn"
     | "chunks-dropped"
+    | "chunk-spoiled"
     | "flush-failed";
   readonly message: string;
 };

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -317,6 +318,30 @@ describe("after a restart", () => {
     expect(readdirSync(dir).some((name) => name.includes("damaged"))).toBe(false);
   });
 
+  test.each([
+    ["name", "../../outside"],
+    ["name", ".trash"],
+    ["version", "../../../outside/1.0"],
+    ["id", "../../outside"],
+  ])("a row whose %s is %s is removed, and nothing outside the cache with it", async (column, value) => {
+    const dir = folder();
+    const data = join(dir, "data");
+    const mine = join(dir, "outside", "1.0", "mine");
+    mkdirSync(join(mine, ".."), { recursive: true });
+    writeFileSync(mine, "");
+    const first = await open(data);
+    await completed(first, small);
+    await first.close();
+    const database = new Database(join(data, "ledger.db"));
+    database.run(`UPDATE packages SET ${column} = ?`, [value]);
+    database.close();
+    const events: CacheEvent[] = [];
+    const cache = await open(data, { log: (event) => void events.push(event) });
+    expect(events.map(({ event }) => event)).toContain("package-dropped");
+    expect(cache.list().map(({ name, version }) => [name, version])).not.toContainEqual([value, "1.0"]);
+    expect(existsSync(mine)).toBe(true);
+  });
+
   test("a package whose manifest is unreadable leaves the cache", async () => {
     const dir = folder();
     const first = await open(dir);
@@ -331,6 +356,33 @@ describe("after a restart", () => {
 });
 
 describe("verify", () => {
+  test("a chunk that changed on the disk is given to nobody, and the package stays where it is used", async () => {
+    const events: CacheEvent[] = [];
+    const cache = await open(folder(), { log: (event) => void events.push(event) });
+    const store = await completed(cache, small);
+    writeFileSync(join(store.path!, "a/one.bin"), new Uint8Array(2_500));
+    await expect(store.readProven(0)).rejects.toThrow(/not given to other devices/);
+    expect(await store.readProven(3)).toEqual(small.chunk(3));
+    expect(store.offered.toRanges()).toEqual([1, 4]);
+    expect(store.verified.isFull).toBe(true);
+    expect([store.state, existsSync(store.path!)]).toEqual(["complete", true]);
+    expect(events.map(({ event }) => event)).toContain("chunk-spoiled");
+    await store.check();
+    expect(store.offered).toBe(store.verified);
+  });
+
+  test("a chunk found changed before the package is complete is not called complete, though it was read back before", async () => {
+    const dir = folder();
+    const cache = await open(dir);
+    const store = await cache.begin(small.signed, pins);
+    await fill(store, small);
+    await store.flush();
+    writeFileSync(join(dir, "cache", ".partial", small.id, "a", "one.bin"), new Uint8Array(2_500));
+    await expect(store.readProven(0)).rejects.toThrow(/it is fetched again/);
+    expect(await store.complete()).toEqual({ ok: false, badChunks: [0, 1, 2] });
+    expect(store.offered.toRanges()).toEqual([3, 2]);
+  });
+
   test("finds changed bytes in a complete package, which then loses its folder", async () => {
     const dir = folder();
     const cache = await open(dir);

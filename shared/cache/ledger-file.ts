@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
 
 /** One step per schema version; never edited once released. */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `CREATE TABLE packages (
      key INTEGER PRIMARY KEY,
      id TEXT NOT NULL UNIQUE,
@@ -115,15 +115,20 @@ function openChecked(file: string): Database {
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
-    database.transaction(() => {
-      for (const migration of migrations.slice(found)) database.run(migration);
-      database.run(`PRAGMA user_version = ${migrations.length}`);
-    })();
+    migrate(database, found, migrations);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/** From one schema version to the newest: the whole way, or not at all. */
+export function migrate(database: Database, found: number, steps: readonly string[]): void {
+  database.transaction(() => {
+    for (const step of steps.slice(found)) database.run(step);
+    database.run(`PRAGMA user_version = ${steps.length}`);
+  })();
 }
 
 function versionOf(database: Database, file: string): number {

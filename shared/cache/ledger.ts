@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import * as v from "valibot";
+import { packageNameProblem, versionProblem } from "../package/paths.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
 import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
 
@@ -108,6 +109,14 @@ export class LedgerReader {
   close(): void {
     this.db.close();
   }
+}
+
+/**
+ * Can this row lie in a cache? Its name and version become folders: what a damaged file, or somebody who writes into it,
+ * puts there must not lead out of the cache.
+ */
+export function isPossiblePackage({ id, name, version }: LedgerPackage): boolean {
+  return /^[0-9a-f]{64}$/.test(id) && packageNameProblem(name) === null && versionProblem(version) === null;
 }
 
 function parsedJson(text: string): unknown {

@@ -11,7 +11,7 @@ import { dirname } from "node:path";
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../package/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
 import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
-import type { Ledger, LedgerPackage } from "./ledger.ts";
+import { isPossiblePackage, type Ledger, type LedgerPackage } from "./ledger.ts";
 import { fileSizes } from "./package-files.ts";
 import type { PackageStore } from "./package-store.ts";
 
@@ -25,6 +25,7 @@ export type Reconciliation = {
 
 export async function reconcile(context: Reconciliation): Promise<void> {
   await context.folder.prepare();
+  dropImpossible(context);
   for (const row of context.ledger.packages()) await reconcileListed(context, row);
   const listed = new Set(context.ledger.packages().map((row) => row.id));
   for (const id of await context.folder.manifestIds()) {
@@ -33,6 +34,19 @@ export async function reconcile(context: Reconciliation): Promise<void> {
   const known = new Set(context.ledger.packages().map((row) => row.id));
   for (const id of await context.folder.partialIds()) {
     if (!known.has(id)) await context.folder.discard(context.folder.partialPath(id));
+  }
+}
+
+/** Nothing on the disk belongs to such a row, whatever it names. */
+function dropImpossible({ ledger, log }: Reconciliation): void {
+  for (const row of ledger.packages()) {
+    if (isPossiblePackage(row)) continue;
+    log({
+      level: "warn",
+      event: "package-dropped",
+      message: `The ledger has a package that cannot be (${JSON.stringify(row.name)} ${JSON.stringify(row.version)}): its row is removed`,
+    });
+    ledger.removePackage(row.id);
   }
 }
 

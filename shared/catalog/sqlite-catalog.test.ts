@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultSettingValues } from "../control/setting.ts";
@@ -45,6 +45,18 @@ test("a file that is no catalog is named, with what to do", async () => {
   await expect(openSqliteCatalog(path)).rejects.toThrow(
     /Cannot open the catalog ".*catalog\.db".*put back a backup/,
   );
+});
+
+test("a catalog with a damaged page is named, with what to do, and left alone", async () => {
+  const first = await openSqliteCatalog(path);
+  first.close();
+  const bytes = await readFile(path);
+  for (let page = 1; page < bytes.length / 4_096; page++) {
+    await writeFile(path, Buffer.from(bytes).fill(0xff, page * 4_096, page * 4_096 + 200));
+    await expect(openSqliteCatalog(path)).rejects.toThrow(
+      /Cannot open the catalog ".*damaged.*put back a backup/,
+    );
+  }
 });
 
 test("a second source on the same folder is told so", async () => {

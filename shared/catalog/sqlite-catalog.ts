@@ -18,12 +18,15 @@ import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
+const damaged = (how: string): string =>
+  `it is damaged (${how.replaceAll(/\s+/g, " ")}): put back a backup, or move the file away to begin with an empty catalog`;
+
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = error instanceof SQLiteError ? (error.code ?? "") : "";
   if (code.startsWith("SQLITE_BUSY")) return "another source is running on this folder: stop it first";
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
-    return `${error.message}: put back a backup, or move the file away to begin with an empty catalog`;
+    return damaged(error.message);
   }
   return error.message;
 }
@@ -40,6 +43,8 @@ function open(path: string): Database {
     // a power cut may take the last moments back, and agents then ask again.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
+    const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
     migrate(database);
     return database;
   } catch (error) {
@@ -56,14 +61,7 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
-/** @throws Error naming the file, what is wrong with it and what to do. */
-export async function openSqliteCatalog(path: string): Promise<Catalog> {
-  let database: Database;
-  try {
-    database = open(path);
-  } catch (error) {
-    throw new Error(`Cannot open the catalog "${path}": ${explain(error)}`, { cause: error });
-  }
+async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
   return {
@@ -76,4 +74,16 @@ export async function openSqliteCatalog(path: string): Promise<Catalog> {
     wan: sqliteWanAccount(database),
     close: () => database.close(),
   };
+}
+
+/** @throws Error naming the file, what is wrong with it and what to do. */
+export async function openSqliteCatalog(path: string): Promise<Catalog> {
+  let database: Database | null = null;
+  try {
+    database = open(path);
+    return await storesOf(database);
+  } catch (error) {
+    database?.close();
+    throw new Error(`Cannot open the catalog "${path}": ${explain(error)}`, { cause: error });
+  }
 }

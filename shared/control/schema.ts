@@ -12,6 +12,8 @@ const name = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max
 const bytesCount = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const counter = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
+/** Others connect to it: an address and no name, which somebody would have to look up. */
+const lanAddress = v.pipe(v.string(), v.maxLength(64), v.ip("it is no IP address"));
 const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 const base64 = (maxBytes: number) => v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.base64());
 
@@ -106,7 +108,7 @@ export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
   /** Where peers reach the asking device: LAN address and TCP port of its exchange. */
-  address: name(64),
+  address: lanAddress,
   lanPort: port,
   term: counter,
   /** Only asks who holds it: for a device that may never be a representative. */
@@ -114,7 +116,7 @@ export const leaseRequestSchema = v.object({
 });
 export const leaseHolderSchema = v.object({
   deviceId: deviceIdSchema,
-  address: name(64),
+  address: lanAddress,
   lanPort: port,
   term: counter,
 });
@@ -178,6 +180,15 @@ export const commandOutcomeSchema = v.object({
   /** The last 4 KiB of standard output and error together. */
   outputTail: text(8_192),
 });
+/** Addresses named in one report. */
+export const wrongSendersMax = 16;
+/** Where chunks with a wrong digest came from, and who the device there says it is. */
+export const wrongSenderSchema = v.object({
+  address: name(64),
+  deviceId: v.nullable(deviceIdSchema),
+  chunks: counter,
+});
+export type WrongSender = v.InferOutput<typeof wrongSenderSchema>;
 export const progressSchema = v.object({
   taskId: taskIdSchema,
   state: deviceTaskStateSchema,
@@ -195,6 +206,8 @@ export const progressSchema = v.object({
   /** One sentence for a person: what it is doing, through which way, and why. */
   reason: text(1_024),
   command: v.nullable(commandOutcomeSchema),
+  /** Devices of an earlier version, and what they reported, leave it out. */
+  wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),
 });
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 
@@ -285,7 +298,7 @@ export const taskDetailSchema = v.object({
   deviceList: v.array(taskDeviceSchema),
 });
 export const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });
-export const settingPutSchema = v.object({ values: settingValuesSchema });
+export const settingPutSchema = v.object({ values: v.strictObject(settingValuesSchema.entries) });
 export const deviceSchema = v.object({
   id: deviceIdSchema,
   hostname: v.string(),

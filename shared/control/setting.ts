@@ -34,8 +34,11 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** What a setting holds, as it travels in JSON. Rates are bit/s of payload, sizes bytes, durations milliseconds. */
-export const settingValuesSchema = v.strictObject({
+/**
+ * What a setting holds, as it travels in JSON. Rates are bit/s of payload, sizes bytes, durations milliseconds. A key that
+ * is not known is of a later version, and left out; an administrator's words are taken only as a whole (`settingPutSchema`).
+ */
+export const settingValuesSchema = v.object({
   useMulticast: v.boolean(),
   /** A source or a ledger that does not know it yet leaves it out. */
   wirelessMulticast: v.optional(v.boolean(), false),

@@ -80,6 +80,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       retries: 0,
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
+      progressAtMs: nowMs,
     },
     why,
   );

@@ -191,6 +191,7 @@ const unheard: Leader = {
   term: 0,
   ticket: 0,
   address: "",
+  sender: null,
   lanPort: 0,
   known: "lease",
   phase: 0,
@@ -221,6 +222,7 @@ export function leaderOf(
     rateBps,
     lanPort,
     address: from.address,
+    sender: from.sender,
     known: "announce",
     startsAtMs,
   };
@@ -228,7 +230,16 @@ export function leaderOf(
 
 export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
   const { device, term, ticket, lanPort } = frame;
-  return { ...unheard, device, term, ticket, lanPort, address: from.address, known: "claim" };
+  return {
+    ...unheard,
+    device,
+    term,
+    ticket,
+    lanPort,
+    address: from.address,
+    sender: from.sender,
+    known: "claim",
+  };
 }
 
 export function holderAsLeader(

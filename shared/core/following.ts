@@ -20,12 +20,15 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "SymbolsHeard":
       state.loss.heard(event.count);
       state.suspicion.heard(nowMs);
-      served(member, state, nowMs);
+      if (!leaderIsWrong(member, state)) served(member, state, nowMs);
       return symbolsCame(state, nowMs);
     case "ExchangeAnswered":
       if (event.ok && event.device === state.leader.device) answered(member, state, event.leads, nowMs);
       return;
+    case "ServedWrong":
+      return member.servedWrong(event.device);
     case "ChunkVerified":
+      state.progressAtMs = nowMs;
       if (!member.usesWan) served(member, state, nowMs);
       return;
     case "LeaseAnswered":
@@ -54,6 +57,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
 /** The representative's exchange answered. */
 function answered(member: Member, state: PeerState, leads: number, nowMs: number): void {
   const { leader } = state;
+  if (leaderIsWrong(member, state)) return;
   if (leads === 0 && leader.known !== "announce" && member.nextWanRun(nowMs)) {
     return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
   }
@@ -68,8 +72,11 @@ function served(member: Member, state: PeerState, nowMs: number): void {
   member.wan(false);
 }
 
+const leaderIsWrong = (member: Member, { leader }: PeerState): boolean =>
+  member.wrongDevices.has(leader.device);
+
 function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
-  const isFromLeader = "device" in frame && frame.device === state.leader.device;
+  const isFromLeader = frame.device === state.leader.device && isItself(state, from, nowMs);
   switch (frame.type) {
     case "announce":
       if (isFromLeader && frame.term >= state.leader.term)
@@ -94,6 +101,13 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
   }
 }
 
+/** Not somebody who speaks in its name. Silent for long, it may have been started anew: then it has another sender. */
+const isItself = (state: PeerState, { sender }: Sender, nowMs: number): boolean =>
+  state.leader.sender === sender || !isFresh(state, nowMs);
+
+const isFresh = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs < suspicion.suspectsAtMs - timing.announceEveryMs;
+
 /** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
 function measureLoss(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
   const lossPermille = state.loss.ended(frame.symbolsSent);
@@ -117,9 +131,7 @@ function hearClaim(
   nowMs: number,
 ): void {
   if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-  const leaderIsFresh =
-    state.leader.known === "announce" && nowMs < state.suspicion.suspectsAtMs - timing.announceEveryMs;
-  if (leaderIsFresh) return;
+  if (isFresh(state, nowMs)) return;
   member.term = Math.max(member.term, frame.term - 1);
   state.leader = claimantOf(frame, from);
   state.joinedAtMs = nowMs;
@@ -135,7 +147,9 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   announcementCame(state, leader, nowMs);
   state.leader = leader;
   state.suspicion.heard(nowMs);
-  if (state.way === "multicast" && state.returnedAtMs === null) member.fallbackAtMs = null;
+  if (state.way === "multicast" && state.returnedAtMs === null && !leaderIsWrong(member, state))
+    member.fallbackAtMs = null;
+  if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
   // An END that was lost shows in the number of passes.
   if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
     const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
@@ -193,7 +207,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     );
     return true;
   }
-  if (announces && state.way === "multicast") return false;
+  if (announces && state.way === "multicast" && !leaderIsWrong(member, state)) return false;
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
   member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {

@@ -1,6 +1,9 @@
 /**
  * Who on the LAN holds which chunks of a package, and from whom to take the next one: the least loaded that holds
  * it. A holder that fails is left alone for a while, one that serves wrong bytes for good.
+ *
+ * A holder is an address and a port: that is who answers, whatever device it says it is. So nobody can have another
+ * device shunned by speaking in its name.
  */
 import { ChunkSet } from "./chunkset.ts";
 
@@ -22,6 +25,8 @@ type Entry = Holder & {
 };
 export type Fetch = { chunk: number; holder: Holder };
 
+const keyOf = ({ address, lanPort }: Holder): string => `${address} ${lanPort}`;
+
 export class Holders {
   readonly #chunkCount: number;
   readonly #entries = new Map<string, Entry>();
@@ -35,15 +40,17 @@ export class Holders {
   note(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
     // It serves nothing.
     if (holder.lanPort === 0) return;
-    const known = this.#entries.get(holder.device);
+    const known = this.#entries.get(keyOf(holder));
     if (known) {
-      Object.assign(known, { address: holder.address, lanPort: holder.lanPort, load });
+      // Who was found out keeps the name under which that happened.
+      if (known.shunnedUntilMs === Number.POSITIVE_INFINITY) return;
+      Object.assign(known, { device: holder.device, load });
       if (replaces) known.chunks = chunks.clone();
       else known.chunks.addAll(chunks);
       return;
     }
     if (this.#entries.size >= holdersMax) this.#dropWorst();
-    this.#entries.set(holder.device, {
+    this.#entries.set(keyOf(holder), {
       ...holder,
       chunks: chunks.clone(),
       load,
@@ -59,7 +66,7 @@ export class Holders {
   }
 
   forget(device: string): void {
-    this.#entries.delete(device);
+    for (const [key, entry] of this.#entries) if (entry.device === device) this.#entries.delete(key);
   }
 
   get count(): number {
@@ -103,7 +110,7 @@ export class Holders {
 
   ended(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
     this.#inFlight.delete(fetch.chunk);
-    const entry = this.#entries.get(fetch.holder.device);
+    const entry = this.#entries.get(keyOf(fetch.holder));
     if (!entry) return;
     entry.inFlight = Math.max(0, entry.inFlight - 1);
     switch (outcome) {
@@ -134,7 +141,7 @@ export class Holders {
       (e) => e.inFlight === 0 && e.shunnedUntilMs !== Number.POSITIVE_INFINITY,
     );
     const worst = idle.toSorted((a, b) => a.chunks.count - b.chunks.count)[0];
-    if (worst) this.#entries.delete(worst.device);
+    if (worst) this.#entries.delete(keyOf(worst));
     else this.#entries.delete(this.#entries.keys().next().value!);
   }
 }

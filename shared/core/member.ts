@@ -22,7 +22,11 @@ import type { Suspicion } from "./suspicion.ts";
 import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
 
-export type Sender = { address: string };
+/** One in a session is an accident, so many an attack that makes up names. */
+const wrongDevicesMax = 64;
+
+/** Where a frame came from; `sender` is the name in its header, new at each start of a process. */
+export type Sender = { address: string; sender: string };
 export type LeaseAnswer =
   /** `before`: the last other device that held it, and may hold the package. */
   | { result: "granted"; term: number; before: Holder | null }
@@ -57,6 +61,8 @@ export type MemberEvent =
       /** The term that it leads; 0: it does not lead. */
       leads: number;
     }
+  /** Chunks of this device had a wrong digest, by multicast or over its LAN exchange. */
+  | { type: "ServedWrong"; device: string }
   /** Another device asked this one over the LAN exchange and said what it holds. */
   | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges }
   | { type: "PackageVerified" }
@@ -86,6 +92,8 @@ export type Leader = {
   term: number;
   ticket: number;
   address: string;
+  /** Who says so: another that speaks in this device's name is not followed. Null: only the source named it. */
+  sender: string | null;
   lanPort: number;
   /**
    * How this device knows of it: heard it announce, heard its claim, was told by the source, or, though it is heard no
@@ -126,10 +134,11 @@ export type CandidateState = {
 /**
  * Why a peer takes chunks by unicast. switched-off: the setting says so; wireless: its interface is a radio; unheard:
  * nothing of the lease's holder is heard; fell-silent: its representative is heard no more but answers by unicast;
- * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device.
+ * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device; stuck: all was
+ * multicast, and its repairs bring this device nothing.
  */
 export type WayReason =
-  "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard";
+  "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard" | "stuck";
 export type PeerState = {
   role: "peer";
   leader: Leader;
@@ -155,6 +164,8 @@ export type PeerState = {
   retryAtMs: number;
   retries: number;
   wantAtMs: number;
+  /** When a chunk was verified last, or more of the package announced as sent. */
+  progressAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
 };
@@ -222,6 +233,8 @@ export class Member {
   suspect: string | null = null;
   /** When another device was last heard on the group. */
   heardAtMs = Number.NEGATIVE_INFINITY;
+  /** Devices that sent wrong chunks: that one of them answers is no sign that it serves this device. */
+  readonly wrongDevices = new Set<string>();
   /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
@@ -311,6 +324,10 @@ export class Member {
   /** So many symbols left this device. */
   symbolsSent(count: number): void {
     if (this.state.role === "representative") this.state.symbolsSent += count;
+  }
+
+  servedWrong(device: string): void {
+    if (this.wrongDevices.size < wrongDevicesMax) this.wrongDevices.add(device);
   }
 
   send(frame: ControlFrame, context: "task" | "package" = "task"): void {

@@ -28,6 +28,9 @@ const returnStep = 1 / 3;
 const increaseShare = 0.03;
 const increaseMinBps = 2_000_000;
 
+/** More receivers report in one window only when somebody makes them up. */
+const reportsMax = 1_024;
+
 /** So many ENDs without a report say that none of them was heard. */
 const unansweredMax = 4;
 
@@ -72,7 +75,7 @@ export class RateControl {
 
   reported(device: string, lossPermille: number): void {
     this.#unanswered = 0;
-    this.#reports.set(device, lossPermille);
+    if (this.#reports.size < reportsMax || this.#reports.has(device)) this.#reports.set(device, lossPermille);
   }
 
   /** Judges the reports of a window that is over; true when the rate changed. */

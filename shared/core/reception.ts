@@ -1,15 +1,17 @@
 /**
  * Half-received chunks: puts symbols in their places, counts what each block lacks, and says when a chunk can be
- * rebuilt. It knows nothing of digests, files or who sent a symbol; whoever owns the disk takes a chunk that is
- * ready, checks it and keeps it.
+ * rebuilt. It knows nothing of digests and files; whoever owns the disk takes a chunk that is ready, checks it and keeps
+ * it. For each chunk it remembers who sent its symbols, or that several did.
  *
- * Memory is bounded whatever the package's size: beyond `memoryBytesMax` the chunk touched longest ago is set aside
+ * Memory is bounded whatever the package's size, bitmaps included: beyond `memoryBytesMax` the chunk touched longest ago is set aside
  * (`takeAside`): its bytes go to the disk, its bitmap stays, and symbols that still come for it are kept beside until
  * its blocks are full and it is put together again (`restore`).
  */
 import { blockLayout, type BlockLayout, type ErasureCode, type RepairSymbol } from "../fec/index.ts";
 import { release } from "./release.ts";
 
+/** An assembly's own objects, beside its bytes and one byte for each symbol and block. */
+const assemblyBytes = 512;
 /** Spare buffers: beside the bound on memory, but few. */
 const spareMax = 4;
 
@@ -23,6 +25,8 @@ export type Placed =
 type Assembly = {
   readonly chunk: number;
   readonly layout: BlockLayout;
+  /** Who sent the symbols; null: several. */
+  sender: string | null;
   /** Null: set aside. */
   bytes: Uint8Array | null;
   /** One byte a source symbol of the chunk: 1 received. */
@@ -74,8 +78,8 @@ export class Reception {
   }
 
   /** The payload is copied. `chunk` must be one that is still missing. */
-  place(chunk: number, block: number, symbol: number, payload: Uint8Array): Placed {
-    const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk);
+  place(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): Placed {
+    const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
     this.#last = assembly;
     const { layout } = assembly;
     if (!layout.hasSymbol(block, symbol, payload.length) || assembly.lacks[block] === 0) return "useless";
@@ -85,12 +89,13 @@ export class Reception {
         ? this.#placeSource(assembly, block, symbol, payload)
         : this.#placeRepair(assembly, block, symbol, payload);
     if (!isPlaced) return "useless";
+    if (assembly.sender !== sender) assembly.sender = null;
     assembly.lacks[block]!--;
     if (assembly.lacks[block] === 0) assembly.lackingBlocks--;
     return assembly.lackingBlocks === 0 ? "ready" : "placed";
   }
 
-  #open(chunk: number): Assembly {
+  #open(chunk: number, sender: string): Assembly {
     const known = this.#assemblies.get(chunk);
     if (known) {
       this.#assemblies.delete(chunk);
@@ -104,15 +109,16 @@ export class Reception {
     const assembly: Assembly = {
       chunk,
       layout,
+      sender,
       bytes: this.#buffer(lengthBytes),
       received: new Uint8Array(layout.symbolCount),
       lacks,
       lackingBlocks: layout.blockCount,
       repairs: new Map(),
       beside: new Map(),
-      heldBytes: lengthBytes,
+      heldBytes: lengthBytes + layout.symbolCount + layout.blockCount + assemblyBytes,
     };
-    this.#memoryBytes += lengthBytes;
+    this.#memoryBytes += assembly.heldBytes;
     this.#assemblies.set(chunk, assembly);
     return assembly;
   }
@@ -153,6 +159,11 @@ export class Reception {
     this.#memoryBytes += payload.length;
   }
 
+  /** Who sent the symbols of a chunk that is under way; null: several did, or it is not. */
+  senderOf(chunk: number): string | null {
+    return this.#assemblies.get(chunk)?.sender ?? null;
+  }
+
   /** A chunk to write to the disk to make room, or null when memory is within its bound. */
   takeAside(): Aside | null {
     if (this.#memoryBytes <= this.#memoryBytesMax) return null;
@@ -171,7 +182,7 @@ export class Reception {
   /** Symbols beside chunks on the disk are bounded too: the oldest such chunk begins anew. */
   #forgetOldestAside(): void {
     for (const assembly of this.#assemblies.values()) {
-      if (assembly === this.#last || assembly.bytes || assembly.heldBytes === 0) continue;
+      if (assembly === this.#last || assembly.bytes) continue;
       this.forget(assembly.chunk);
       return;
     }

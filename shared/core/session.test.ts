@@ -250,6 +250,22 @@ describe("a session on one subnet", () => {
     expect(subnet.representatives).toHaveLength(0);
   });
 
+  test.each(seeds)(
+    "seed %d: a representative that gives wrong chunks and nothing else is left aside, as the last resort",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 3, useMulticast: false });
+      subnet.start(0);
+      expect(subnet.run(30_000, () => subnet.devices[0]!.held.isFull)).toBe(true);
+      // The one device that holds it: chunks 5 and 6 are wrong, whenever they are asked for.
+      subnet.servesWrong = (from, chunk) => from === subnet.devices[0] && (chunk === 5 || chunk === 6);
+      subnet.start(1, 2);
+      expect(subnet.run(200_000)).toBe(true);
+      // It led, or was over already: what its copy lacks comes over the WAN, not the whole again for everybody.
+      expect(subnet.wanChunks).toBeLessThanOrEqual(40 + 2 * 40);
+      for (const { from, held } of subnet.devices.slice(1)) expect(from.wan + from.peers).toBe(held.size);
+    },
+  );
+
   test("a successor that joined late does not wait the start delay again", () => {
     const subnet = new VirtualSubnet({ seed: 1, devices: 3, startDelayMs: 30_000, wanMsPerChunk: 2_000 });
     subnet.start(0);

@@ -79,6 +79,8 @@ export class VirtualSubnet {
   hears: (from: VirtualDevice, to: VirtualDevice, what: "control" | "symbol") => boolean = () => true;
   /** Who reaches whose LAN exchange. */
   reaches: (from: VirtualDevice, to: VirtualDevice) => boolean = () => true;
+  /** Whose LAN exchange gives a wrong chunk. */
+  servesWrong: (from: VirtualDevice, chunk: number) => boolean = () => false;
   useMulticast: boolean;
   /** Indexes of devices whose interface is a radio. */
   readonly radios = new Set<number>();
@@ -313,7 +315,7 @@ export class VirtualSubnet {
         const frame = decodeControl(sent.type, bytes)!;
         if (context === "package") this.#hearPackage(other, frame);
         if (frame.type === "end") this.#sayHeard(other);
-        this.#step(other, { type: "FrameHeard", frame, from: { address: device.name } });
+        this.#step(other, { type: "FrameHeard", frame, from: { address: device.name, sender: device.id } });
       });
     }
   }
@@ -380,8 +382,11 @@ export class VirtualSubnet {
       const other = this.#inner.find((each) => each.id === holder.device)!;
       this.#later(device, 5, () => {
         const isReached = other.state === "up" && this.reaches(device, other);
-        const outcome = !isReached ? "failed" : other.held.has(chunk) ? "served" : "lacks";
+        const isWrong = isReached && this.servesWrong(other, chunk);
+        const held = other.held.has(chunk) ? "served" : "lacks";
+        const outcome = !isReached ? "failed" : isWrong ? "wrong" : held;
         device.member.holders.ended(taken, outcome, this.nowMs);
+        if (isWrong) this.#step(device, { type: "ServedWrong", device: other.id });
         if (outcome === "served") this.#stored(device, chunk, "peers");
         this.#fetch(device);
       });

@@ -75,6 +75,8 @@ export const timing = {
   deafMs: 3_000,
   /** Where announcements come without symbols, multicast is tried again after this, after twice as long the next time … */
   multicastRetryMs: 30_000,
+  /** All was multicast, repairs go on and on, and no chunk of this device was completed by them: at 4 Mbit/s and more. */
+  stuckMs: 20_000,
   /** The representative does not answer over HTTP either: ask for the lease again. */
   unreachableMs: 8_000,
   /** A session without a way to the bytes: then, if the setting allows it, this device's own download. */
@@ -91,6 +93,10 @@ export const needFramesMax = 4;
 export const needFramesHeardMax = 64;
 /** Receivers that report their loss after an END, on average. */
 export const reportersMax = 16;
+
+/** Repairs at lower rates take longer: 4 MiB last 8 s at 4 Mbit/s. */
+export const stuckMs = (rateBps: number): number =>
+  timing.stuckMs * Math.max(1, 4_000_000 / Math.max(1, rateBps));
 
 /** Longest random delay of a NEED: grows with the audience, so that one answer can silence many others. */
 export const needDelayMs = (audience: number): number =>

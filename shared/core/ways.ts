@@ -4,10 +4,12 @@
  * as soon as that works.
  */
 import type { Leader, Member, PeerState, WayReason } from "./member.ts";
-import { timing } from "./timing.ts";
+import { stuckMs, timing } from "./timing.ts";
 
 /** Reasons that no frame and no symbol can disprove. */
 const isOrdered = (reason: WayReason): boolean => reason === "switched-off" || reason === "wireless";
+/** Reasons after which multicast is tried again in a while. */
+const isLasting = (reason: WayReason): boolean => reason === "no-data" || reason === "stuck";
 /** Reasons that the representative's announcement disproves. */
 const isSilence = (reason: WayReason): boolean => reason === "unheard" || reason === "fell-silent";
 
@@ -24,7 +26,8 @@ export function findWay(member: Member, state: PeerState, nowMs: number): void {
     return takeUnicast(state, "unheard", nowMs);
   if (isSince(state.overlookedSinceMs, timing.deafMs, nowMs)) return takeUnicast(state, "not-heard", nowMs);
   if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(member, state, nowMs))
-    takeUnicast(state, "no-data", nowMs);
+    return takeUnicast(state, "no-data", nowMs);
+  if (isStuck(member, state, nowMs)) takeUnicast(state, "stuck", nowMs);
 }
 
 const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean =>
@@ -36,6 +39,12 @@ const cameInVain = (member: Member, { returnedAtMs, leader }: PeerState, nowMs: 
   nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
   leader.frontCount > member.config.held.count;
 
+/** Everything was multicast, repairs go on and on, and complete nothing here. */
+const isStuck = (member: Member, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
+  leader.phase === 1 &&
+  leader.castCount >= member.config.held.size &&
+  nowMs >= progressAtMs + stuckMs(leader.rateBps);
+
 export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number): void {
   if (state.way === "unicast" && state.wayReason === reason) return;
   // From now on the exchange has to answer.
@@ -44,8 +53,9 @@ export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number):
   state.wayReason = reason;
   state.seekAtMs = null;
   state.returnedAtMs = null;
-  state.retryAtMs =
-    reason === "no-data" ? nowMs + timing.multicastRetryMs * 2 ** state.retries++ : Number.POSITIVE_INFINITY;
+  state.retryAtMs = isLasting(reason)
+    ? nowMs + timing.multicastRetryMs * 2 ** state.retries++
+    : Number.POSITIVE_INFINITY;
 }
 
 /** Says so with a SEEK: from then on the representative multicasts for this device too. */
@@ -55,6 +65,7 @@ export function takeMulticast(state: PeerState, nowMs: number): void {
     wayReason: "",
     seekAtMs: nowMs,
     returnedAtMs: nowMs,
+    progressAtMs: nowMs,
     deafSinceMs: null,
     overlookedSinceMs: null,
     retryAtMs: Number.POSITIVE_INFINITY,
@@ -64,7 +75,8 @@ export function takeMulticast(state: PeerState, nowMs: number): void {
 export function symbolsCame(state: PeerState, nowMs: number): void {
   state.symbolsAtMs = nowMs;
   state.deafSinceMs = null;
-  if (state.way === "unicast" && !isOrdered(state.wayReason)) takeMulticast(state, nowMs);
+  const { way, wayReason } = state;
+  if (way === "unicast" && !isOrdered(wayReason) && wayReason !== "stuck") takeMulticast(state, nowMs);
   state.returnedAtMs = null;
 }
 

@@ -3,29 +3,21 @@
  *
  *   POST /exchange/SESSION/poll      "this is what I hold; what do you?"      → PollAnswer
  *   GET  /exchange/SESSION/chunk/N   one verified chunk
+ *
+ * Read with the reader of the frames, which allocates for what is there and not for what a head claims: a general
+ * decoder makes an array of the claimed length for each three bytes of a nested one. Elements behind the known ones
+ * are those of a later version, and are passed over.
  */
-import { decode, encode } from "@msgpack/msgpack";
-import * as v from "valibot";
+import { encode } from "@msgpack/msgpack";
+import { isIP } from "node:net";
+import { limits } from "../wire/index.ts";
+import { BodyReader } from "../wire/reader.ts";
 
-const device = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
-const ranges = v.pipe(
-  v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff))),
-  v.maxLength(16_384),
-);
-const address = v.pipe(v.string(), v.maxLength(64));
-
-const term = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
-
-const pollSchema = v.strictTuple([device, port, ranges]);
-const peersSchema = v.pipe(v.array(v.strictTuple([device, address, port])), v.maxLength(64));
-const pollAnswerSchema = v.strictTuple([
-  device,
-  ranges,
-  v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
-  peersSchema,
-  term,
-]);
+/** Ranges of held chunks in one message: 80 KiB at most. */
+export const heldRangesMax = 8_192;
+const peersMax = 64;
+const addressBytesMax = 64;
+const deviceBytes = 16;
 
 export type Poll = { device: string; lanPort: number; heldRanges: number[] };
 export type PollAnswer = {
@@ -42,8 +34,13 @@ export type PollAnswer = {
 export const encodePoll = (poll: Poll): Uint8Array => encode([poll.device, poll.lanPort, poll.heldRanges]);
 
 export function decodePoll(bytes: Uint8Array): Poll | null {
-  const parsed = parse(pollSchema, bytes);
-  return parsed && { device: parsed[0], lanPort: parsed[1], heldRanges: parsed[2] };
+  const reader = new BodyReader(bytes);
+  const elements = reader.arrayLength(3 + limits.extraFieldsMax) ?? 0;
+  const device = readDevice(reader);
+  const lanPort = reader.uint(limits.portMax);
+  const heldRanges = readRanges(reader);
+  if (elements < 3 || device === null || !lanPort || heldRanges === null) return null;
+  return isOver(reader, elements - 3) ? { device, lanPort, heldRanges } : null;
 }
 
 export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>
@@ -56,24 +53,41 @@ export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>
   ]);
 
 export function decodePollAnswer(bytes: Uint8Array): PollAnswer | null {
-  const parsed = parse(pollAnswerSchema, bytes);
-  if (!parsed) return null;
-  const peers = parsed[3].map(([peer, peerAddress, lanPort]) => ({
-    device: peer,
-    address: peerAddress,
-    lanPort,
-  }));
-  return { device: parsed[0], heldRanges: parsed[1], load: parsed[2], peers, leads: parsed[4] };
+  const reader = new BodyReader(bytes);
+  const elements = reader.arrayLength(5 + limits.extraFieldsMax) ?? 0;
+  const device = readDevice(reader);
+  const heldRanges = readRanges(reader);
+  const load = reader.uint(limits.loadMax);
+  const peers = readPeers(reader);
+  const leads = reader.uint(limits.counterMax);
+  if (elements < 5 || device === null || heldRanges === null || load === null) return null;
+  if (peers === null || leads === null) return null;
+  return isOver(reader, elements - 5) ? { device, heldRanges, load, peers, leads } : null;
 }
 
-function parse<S extends v.GenericSchema>(schema: S, bytes: Uint8Array): v.InferOutput<S> | null {
-  try {
-    const result = v.safeParse(
-      schema,
-      decode(bytes, { maxBinLength: 0, maxStrLength: 256, maxArrayLength: 16_384, maxMapLength: 0 }),
-    );
-    return result.success ? result.output : null;
-  } catch {
-    return null;
-  }
+function readDevice(reader: BodyReader): string | null {
+  const device = reader.text(deviceBytes);
+  return device !== null && /^[0-9a-f]{16}$/.test(device) ? device : null;
 }
+
+/** Whether they ascend and lie in the package is seen where they become a set. */
+const readRanges = (reader: BodyReader): number[] | null => reader.list(heldRangesMax * 2, limits.counterMax);
+
+function readPeers(reader: BodyReader): PollAnswer["peers"] | null {
+  const count = reader.arrayLength(peersMax);
+  if (count === null) return null;
+  const peers: PollAnswer["peers"] = [];
+  for (let i = 0; i < count; i++) {
+    const elements = reader.arrayLength(3 + limits.extraFieldsMax) ?? 0;
+    const device = readDevice(reader);
+    const address = reader.text(addressBytesMax) ?? "";
+    const lanPort = reader.uint(limits.portMax);
+    // A name would have to be looked up, by whoever is asked for names: never for a neighbour.
+    if (elements < 3 || device === null || isIP(address) === 0 || !lanPort) return null;
+    if (!reader.skip(elements - 3)) return null;
+    peers.push({ device, address, lanPort });
+  }
+  return peers;
+}
+
+const isOver = (reader: BodyReader, extra: number): boolean => reader.skip(extra) && reader.isAtEnd;

@@ -20,7 +20,7 @@ beforeEach(() => {
   verified = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,
-    verified,
+    held: () => verified,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
     onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
   });
@@ -103,5 +103,20 @@ describe("the LAN exchange", () => {
     ]).then((responses) => responses.map((response) => response.status));
     expect(statuses).toEqual([404, 404, 403, 403, 404, 405]);
     expect(exchange.counters.refused).toBe(6);
+  });
+
+  test("a request without a Host header is answered like any other", async () => {
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: exchange.port,
+      socket: {
+        data: (_, data) => answered.resolve(data.toString()),
+        error: (_, error) => answered.reject(error),
+      },
+    });
+    const answered = Promise.withResolvers<string>();
+    socket.write(`GET /exchange/${session}/chunk/0 HTTP/1.0\r\n\r\n`);
+    expect(await answered.promise).toStartWith("HTTP/1.1 403");
+    socket.end();
   });
 });

@@ -1,21 +1,29 @@
 /**
  * The LAN exchange: the small HTTP server over which a device hands verified chunks to the others of its subnet, and
  * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
+ * What `readChunk` cannot give is as good as not held.
  */
 import type { ChunkSet } from "../core/chunkset.ts";
 import { release } from "../core/release.ts";
-import { decodePoll, encodePollAnswer, type Poll, type PollAnswer } from "./exchange-messages.ts";
+import {
+  decodePoll,
+  encodePollAnswer,
+  heldRangesMax,
+  type Poll,
+  type PollAnswer,
+} from "./exchange-messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./exchange-seal.ts";
 
 /** Chunks read and sent at a time, over all packages: bounds memory to so many chunks of 4 MiB at most. */
 const uploadsMax = 8;
-/** A poll of 8,192 ranges is below this. */
+/** A poll of `heldRangesMax` ranges is below this. */
 const pollBytesMax = 131_072;
 
 export type ExchangedPackage = {
   /** 16 bytes */
   key: Uint8Array;
-  verified: ChunkSet;
+  /** What may be asked for now. */
+  held: () => ChunkSet;
   /** Into bytes of their own. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
   onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
@@ -83,7 +91,8 @@ export class Exchange {
   }
 
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
-    const path = new URL(request.url).pathname;
+    // Without a Host header the URL of a request is a bare path.
+    const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
     const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
@@ -104,7 +113,7 @@ export class Exchange {
     const asked = opened && decodePoll(opened);
     if (!asked) return this.#refuse(403);
     const { peers, leads } = entry.onPoll?.(asked, fromAddress) ?? { peers: [], leads: 0 };
-    const heldRanges = entry.verified.toRanges();
+    const heldRanges = entry.held().toRanges(heldRangesMax);
     return this.#sealed(
       entry,
       path,
@@ -114,7 +123,7 @@ export class Exchange {
 
   async #chunk(entry: Entry, path: string, chunk: number, request: Request): Promise<Response> {
     if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
-    if (!entry.verified.has(chunk)) return this.#refuse(404);
+    if (!entry.held().has(chunk)) return this.#refuse(404);
     if (this.#uploads >= uploadsMax) return this.#refuse(503);
     this.#uploads++;
     try {
@@ -124,6 +133,9 @@ export class Exchange {
       const answer = this.#sealed(entry, path, bytes);
       release(bytes);
       return answer;
+    } catch (error) {
+      this.#onError(error);
+      return this.#refuse(404);
     } finally {
       this.#uploads--;
     }

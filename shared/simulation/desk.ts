@@ -1,5 +1,6 @@
 /** From symbols to verified chunks, as `shared/agent/reception-desk.ts`: real reception, erasure code and cipher. */
 import { Reception } from "../core/reception.ts";
+import { Suspects } from "../core/suspects.ts";
 import { createErasureCode } from "../fec/index.ts";
 import type { ReceivedSymbol } from "../wire/index.ts";
 import type { Session } from "./session.ts";
@@ -10,7 +11,7 @@ export const receptionBytesMax = 1 << 20;
 
 export class Desk {
   readonly reception: Reception;
-  wrongDigests = 0;
+  readonly suspects = new Suspects();
   readonly #session: Session;
 
   constructor(session: Session) {
@@ -24,18 +25,29 @@ export class Desk {
     });
   }
 
-  accept({ chunk, block, symbol, payload }: ReceivedSymbol): void {
+  /** False: it is as good as lost. */
+  accept({ chunk, block, symbol, payload, sender }: ReceivedSymbol): boolean {
     const { verified } = this.#session.life.store;
-    if (chunk >= verified.size || verified.has(chunk)) return;
-    if (this.reception.place(chunk, block, symbol, payload) === "ready") this.#finish(chunk);
+    if (chunk >= verified.size || verified.has(chunk)) return true;
+    if (!this.suspects.admits(chunk, sender)) return sender === this.suspects.leader;
+    if (this.reception.place(chunk, block, symbol, payload, sender) === "ready") this.#finish(chunk);
+    return true;
+  }
+
+  lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
+    return this.suspects.isHopeless(chunk) || this.reception.lacksOf(chunk, add);
   }
 
   #finish(chunk: number): void {
+    const sender = this.reception.senderOf(chunk);
     const encrypted = this.reception.take(chunk);
     if (!encrypted) return;
     const { life } = this.#session;
     const outcome = life.write(chunk, life.voice.chunkCipher(chunk, encrypted), "multicast");
     if (outcome === "stored") this.#session.stored(chunk);
-    else if (outcome === "wrong-digest") this.wrongDigests++;
+    else if (outcome === "wrong-digest") {
+      this.suspects.wrong(chunk, sender);
+      this.#session.wrong(sender);
+    }
   }
 }

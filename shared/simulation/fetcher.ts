@@ -88,7 +88,7 @@ export class Fetcher {
 
   #poll(holder: Holder, ended: () => void): void {
     const { machine, member, life } = this.#session;
-    const poll = { device: machine.id, lanPort: machine.lanPort, heldRanges: life.store.verified.toRanges() };
+    const poll = { device: machine.id, lanPort: machine.lanPort, heldRanges: life.store.offered.toRanges() };
     this.#ask(
       holder,
       (other) => other.life!.polled(poll, machine.address),
@@ -134,7 +134,10 @@ export class Fetcher {
         if (answer === "lacks") return ended("lacks");
         const outcome = life.write(fetch.chunk, answer, "peers");
         if (outcome === "failed") return ended("failed");
-        if (outcome === "wrong-digest") return ended("wrong");
+        if (outcome === "wrong-digest") {
+          this.#session.step({ type: "ServedWrong", device: fetch.holder.device });
+          return ended("wrong");
+        }
         ended("served");
         if (outcome === "stored") this.#session.stored(fetch.chunk);
       },

@@ -191,17 +191,17 @@ export class Life {
     const received = this.voice.receive(datagram);
     if (received.kind === "dropped") return;
     if (received.kind === "symbol") return this.session?.symbol(received);
-    const { frame } = received;
+    const { frame, header } = received;
     if (frame.type === "want" || frame.type === "have") this.#hearPackage(frame);
-    this.session?.control(frame, fromAddress);
+    this.session?.control(frame, { address: fromAddress, sender: header.sender });
   }
 
   /** Whoever holds something answers, also long after its own task ended. */
   #hearPackage(frame: Extract<ControlFrame, { type: "want" | "have" }>): void {
-    const { verified } = this.store;
     if (frame.type === "have") return this.#answering.answered(frame.toDevice);
-    const wanted = ChunkSet.fromRanges(verified.size, frame.ranges);
-    if (!wanted || wanted.overlap(verified) === 0) return;
+    const { offered } = this.store;
+    const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
+    if (!wanted || wanted.overlap(offered) === 0) return;
     this.#answering.wanted(frame.device, this.#machine.nowMs, this.#machine.random.next());
     this.#answerLater();
   }
@@ -217,7 +217,7 @@ export class Life {
   }
 
   #answer(): void {
-    const ranges = this.store.verified.toRanges(limits.rangesMax);
+    const ranges = this.store.offered.toRanges(limits.rangesMax);
     for (const toDevice of this.#answering.take(this.#machine.nowMs)) {
       if (ranges.length === 0) continue;
       const { id, lanPort } = this.#machine;
@@ -227,17 +227,29 @@ export class Life {
 
   polled(poll: Poll, address: string): PollAnswer {
     const answer = this.session?.fetcher.polled(poll, address) ?? { peers: [], leads: 0 };
-    return { device: this.#machine.id, heldRanges: this.store.verified.toRanges(), load: 0, ...answer };
+    return { device: this.#machine.id, heldRanges: this.store.offered.toRanges(), load: 0, ...answer };
   }
 
   /** What this device serves when asked for a chunk. */
   chunk(chunk: number): Uint8Array | "lacks" {
-    if (!this.store.verified.has(chunk)) return "lacks";
-    const bytes = this.store.readChunk(chunk);
+    if (!this.store.offered.has(chunk)) return "lacks";
+    const bytes = this.store.readProven(chunk);
+    if (!bytes) {
+      this.#spoiled(chunk);
+      return "lacks";
+    }
     if (!this.#machine.isBad) return bytes;
     const wrong = bytes.slice();
     wrong[0]! ^= 0xff;
     return wrong;
+  }
+
+  /** Whoever leads with a chunk that changed on its disk gives way to others. */
+  #spoiled(chunk: number): void {
+    if (!this.session) return;
+    const reason = `chunk ${chunk} on the disk is not what was verified`;
+    if (this.stage === "session") return this.hindered(reason);
+    this.closeSession(reason);
   }
 
   // ---- the source ---------------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ import {
   type FallbackAnswer,
   type LeaseAnswer,
   type MemberEvent,
+  type Sender,
 } from "../core/member.ts";
+import { Speakers } from "../agent/speakers.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";
@@ -31,6 +33,7 @@ export class Session {
   readonly desk: Desk;
   readonly download: Download;
   readonly fetcher: Fetcher;
+  readonly #speakers = new Speakers();
   #caster: Caster | null = null;
   #wakes = 0;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
@@ -57,7 +60,7 @@ export class Session {
       device: machine.id,
       lanPort: machine.lanPort,
       held: verified,
-      lacksOf: (chunk, add) => this.desk.reception.lacksOf(chunk, add),
+      lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
       rank: () => machine.rank(verified.count / verified.size),
       random: machine.random.next,
       symbolSizeBytes: options.symbolBytes,
@@ -117,8 +120,7 @@ export class Session {
 
   symbol(symbol: ReceivedSymbol): void {
     if (this.isClosed) return;
-    this.desk.accept(symbol);
-    this.#symbolsHeard++;
+    if (this.desk.accept(symbol)) this.#symbolsHeard++;
     if (this.machine.nowMs - this.#symbolsAtMs >= symbolsStepEveryMs) this.#sayHeard();
   }
 
@@ -130,9 +132,18 @@ export class Session {
     this.step({ type: "SymbolsHeard", count });
   }
 
-  control(frame: ControlFrame, address: string): void {
+  control(frame: ControlFrame, from: Sender): void {
+    this.#speakers.heard(from.sender, from.address, frame.device);
     if (frame.type === "end") this.#sayHeard();
-    this.step({ type: "FrameHeard", frame, from: { address } });
+    this.step({ type: "FrameHeard", frame, from });
+    const { state } = this.member;
+    if (state.role === "peer") this.desk.suspects.leader = state.leader.sender;
+  }
+
+  /** A chunk of multicast symbols had a wrong digest. @param sender null: they came from several */
+  wrong(sender: string | null): void {
+    const device = sender === null ? null : this.#speakers.of(sender).deviceId;
+    if (device !== null) this.step({ type: "ServedWrong", device });
   }
 
   stored(chunk: number): void {

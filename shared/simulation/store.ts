@@ -32,6 +32,7 @@ export class Store {
   readonly origins: Record<ChunkOrigin, number> = { wan: 0, multicast: 0, peers: 0 };
   readonly #options: StoreOptions;
   readonly #readBack: ChunkSet;
+  readonly #spoiled: ChunkSet;
   #batch: number[] = [];
   #isFlushDue = false;
 
@@ -39,6 +40,7 @@ export class Store {
     this.#options = options;
     this.verified = new ChunkSet(options.content.chunkCount);
     this.#readBack = new ChunkSet(options.content.chunkCount);
+    this.#spoiled = new ChunkSet(options.content.chunkCount);
     for (const chunk of options.disk.ledger) this.verified.add(chunk);
     this.heldAtStart = this.verified.count;
   }
@@ -64,6 +66,23 @@ export class Store {
     this.origins[origin]++;
     onAccepted(chunk, bytes, origin);
     return "stored";
+  }
+
+  /** For another device: null when it is not what was verified any more; then it is offered no more. */
+  readProven(chunk: number): Uint8Array | null {
+    const bytes = this.readChunk(chunk);
+    if (this.#options.content.isRight(chunk, bytes)) return bytes;
+    this.#spoiled.add(chunk);
+    this.#readBack.delete(chunk);
+    return null;
+  }
+
+  /** What others may have. */
+  get offered(): ChunkSet {
+    if (this.#spoiled.isEmpty) return this.verified;
+    const offered = this.verified.clone();
+    offered.deleteAll(this.#spoiled);
+    return offered;
   }
 
   /** As it lies on the disk: it may have rotted. */
@@ -105,7 +124,10 @@ export class Store {
     for (const chunk of this.verified.clone())
       if (!this.#readBack.has(chunk) && !content.isRight(chunk, this.readChunk(chunk))) bad.push(chunk);
       else this.#readBack.add(chunk);
-    for (const chunk of bad) this.verified.delete(chunk);
+    for (const chunk of bad) {
+      this.verified.delete(chunk);
+      this.#spoiled.delete(chunk);
+    }
     disk.unlist(bad);
     if (!this.verified.isFull) return bad;
     disk.setState("complete");

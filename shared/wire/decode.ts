@@ -47,11 +47,15 @@ const typesByNumber: readonly (FrameType | undefined)[] = (() => {
 export const frameTypeOf = (datagram: Uint8Array): FrameType | undefined =>
   typesByNumber[datagram[headerAt.type]!];
 
-/** A control frame from its opened body, or null when the body is not exactly one of this type. */
+/**
+ * A control frame from its opened body, or null when the body is not one of this type. Elements behind the fields are
+ * those of a later version, and are passed over.
+ */
 export function decodeControl(type: ControlType, body: Uint8Array): ControlFrame | null {
   const fields = controlFields[type];
   const reader = new BodyReader(body);
-  if (reader.arrayLength(fields.length) !== fields.length) return null;
+  const elements = reader.arrayLength(fields.length + limits.extraFieldsMax);
+  if (elements === null || elements < fields.length) return null;
   const frame: Record<string, unknown> = { type };
   for (const [name, kind] of fields) {
     const value = readField(reader, kind);
@@ -59,7 +63,7 @@ export function decodeControl(type: ControlType, body: Uint8Array): ControlFrame
     frame[name] = value;
   }
   // The table names exactly the fields of the type, each held against its limits.
-  return reader.isAtEnd ? (frame as ControlFrame) : null;
+  return reader.skip(elements - fields.length) && reader.isAtEnd ? (frame as ControlFrame) : null;
 }
 
 function readField(reader: BodyReader, kind: FieldKind): number | string | number[] | null {

@@ -36,16 +36,20 @@ function needHolds(chunk: number, block: number, count: number): boolean {
   return block < limits.chunkBlocksMax && count >= 1 && count <= limits.blockSymbolsMax;
 }
 
-/** Triples [chunk, block, count], each (chunk, block) above the one before. */
+/** Triples [chunk, block, count], each (chunk, block) above the one before; a run ends before the next chunk. */
 export function needsHold(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
+  let chunkMin = 0;
+  let blockMin = 0;
   for (let i = 0; i < entries.length; i += 3) {
     const chunk = entries[i]!;
     const block = entries[i + 1]!;
     const count = entries[i + 2]!;
     if (!needHolds(chunk, block, count)) return false;
-    if (i > 0 && (chunk < entries[i - 3]! || (chunk === entries[i - 3]! && block <= entries[i - 2]!)))
-      return false;
+    if (chunk < chunkMin || (chunk === chunkMin && block < blockMin)) return false;
+    // Runs that overlap would make little bytes much work.
+    chunkMin = block === wholeChunks ? chunk + count : chunk;
+    blockMin = block === wholeChunks ? 0 : block + 1;
   }
   return true;
 }

@@ -45,6 +45,33 @@ describe("control bodies", () => {
     );
   });
 
+  test("passes over up to 16 further fields of any msgpack type: a later version wrote them", () => {
+    const later = [
+      null,
+      true,
+      -5,
+      1.5,
+      "text",
+      new Uint8Array(300),
+      [1, [2, [3]]],
+      { a: { b: [1] } },
+      2 ** 40,
+    ];
+    expect(decodeControl(...resignBody(device, 1, "done", ...later))).toEqual({
+      type: "resign",
+      device,
+      term: 1,
+      reason: "done",
+    });
+    fc.assert(
+      fc.property(anyControlFrame, fc.array(fc.anything(), { maxLength: 3 }), (frame, further) => {
+        const values = JSON.parse(JSON.stringify(further)) as unknown[];
+        expect(decodeControl(frame.type, encode([...valuesOf(frame), ...values]))).toEqual(frame);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test("integers may have any unsigned width", () => {
     const body = [0x93, 0xb0, ...Buffer.from(device), 0xcf, 0, 0, 0, 0, 0, 0, 0, 7, 0xd9, 2, 0x6f, 0x6b];
     expect(decodeControl("resign", Uint8Array.from(body))).toEqual({
@@ -86,7 +113,16 @@ describe("control bodies", () => {
     ["nothing", ["resign", new Uint8Array(0)]],
     ["no array", ["resign", encode("resign")]],
     ["a field too few", resignBody(device, 1)],
-    ["a field too many", resignBody(device, 1, "", 0)],
+    ["17 fields too many", resignBody(device, 1, "", ...Array.from({ length: 17 }, () => 0))],
+    ["a further field that is cut off", ["resign", encode([device, 1, "", "cut"]).slice(0, -1)]],
+    [
+      "a further field that is no msgpack",
+      ["resign", Uint8Array.from([...encode([device, 1, "", 0]).slice(0, -1), 0xc1])],
+    ],
+    [
+      "a further field that claims 2^32-1 elements",
+      ["resign", Uint8Array.from([...encode([device, 1, "", 0]).slice(0, -1), 0xdd, 0xff, 0xff, 0xff, 0xff])],
+    ],
     ["trailing bytes", ["resign", Uint8Array.from([...encode([device, 1, ""]), 0xc0])]],
     ["a negative number", resignBody(device, -1, "")],
     ["a fraction", resignBody(device, 1.5, "")],

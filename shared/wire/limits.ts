@@ -23,6 +23,8 @@ export const limits = {
   needsMax: 100,
   /** A reason is read by a person, in a log or a status line. Bytes of UTF-8. */
   reasonMaxBytes: 200,
+  /** Elements behind the known ones of a body: what later versions add. */
+  extraFieldsMax: 16,
   /** One TCP or UDP port. */
   portMax: 65_535,
   /** Load is a percentage. */

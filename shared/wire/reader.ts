@@ -1,12 +1,22 @@
 /**
  * Reads the few msgpack values that bodies are made of, from bytes that anybody may have written.
  *
- * Not a general msgpack decoder: unsigned integers, strings and array headers only. It never throws, and never
- * allocates by a number it read before that number was held against a limit. After the first wrong value every
- * further read answers null.
+ * Not a general msgpack decoder: unsigned integers, strings and array headers; anything else can only be passed over.
+ * It never throws, and never allocates by a number it read before that number was held against a limit. After the
+ * first wrong value every further read answers null.
  */
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** From 0xc0 on: bytes behind the first one of a value whose length that one tells; -1: a length follows it. */
+const fixedWidths = [
+  0, -1, 0, 0, -1, -1, -1, -1, -1, -1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, -1, -1, -1, -1, -1, -1,
+  -1,
+] as const;
+/** From 0xc0 on: bytes of the length of binary, extensions, strings, arrays and maps; 0: none follows. */
+const lengthWidths = [
+  0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4,
+] as const;
 
 export class BodyReader {
   readonly #bytes: Uint8Array;
@@ -73,6 +83,41 @@ export class BodyReader {
       items.push(item);
     }
     return items;
+  }
+
+  /** Passes over `count` values of any msgpack type, however they nest. False: they are not all there. */
+  skip(count: number): boolean {
+    for (let pending = count; pending > 0; pending--) {
+      const inside = this.#skipOne();
+      if (inside === null) return false;
+      pending += inside;
+    }
+    return true;
+  }
+
+  /** Passes over a value, or the head of an array or map: then the number of values inside. */
+  #skipOne(): number | null {
+    const lead = this.#bytes[this.#offset++];
+    if (lead === undefined || lead === 0xc1) return this.#fail();
+    if (lead <= 0x7f || lead >= 0xe0) return 0;
+    if (lead <= 0x8f) return (lead & 0x0f) * 2;
+    if (lead <= 0x9f) return lead & 0x0f;
+    if (lead <= 0xbf) return this.#pass(lead & 0x1f);
+    const fixedBytes = fixedWidths[lead - 0xc0]!;
+    if (fixedBytes >= 0) return this.#pass(fixedBytes);
+    const width = lengthWidths[lead - 0xc0]!;
+    const length = width === 0 ? null : this.#bigEndian(width);
+    if (length === null) return this.#fail();
+    if (lead >= 0xde) return length * 2;
+    if (lead >= 0xdc) return length;
+    // An extension has a byte for its type.
+    return this.#pass(lead >= 0xc7 && lead <= 0xc9 ? length + 1 : length);
+  }
+
+  #pass(bytes: number): 0 | null {
+    if (bytes > this.#bytes.length - this.#offset) return this.#fail();
+    this.#offset += bytes;
+    return 0;
   }
 
   #bigEndian(width: 1 | 2 | 4 | 8): number | null {

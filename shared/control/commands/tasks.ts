@@ -98,6 +98,7 @@ export async function showTask(
     ]),
   );
   print("");
+  printWrongSenders(task);
   printTable(
     ["DEVICE", "HOST", "STATE", "ROLE", "VERIFIED", "RATE", "WAY", "FROM", "REASON"],
     task.deviceList.map((device) => [
@@ -112,6 +113,15 @@ export async function showTask(
       device.reason,
     ]),
   );
+}
+
+function printWrongSenders({ deviceList }: TaskDetail): void {
+  const rows = deviceList.flatMap(({ hostname, wrongFrom }) =>
+    wrongFrom.map(({ address, deviceId, chunks }) => [address, deviceId ?? "-", String(chunks), hostname]),
+  );
+  if (rows.length === 0) return;
+  printTable(["WRONG CHUNKS FROM", "DEVICE", "CHUNKS", "SEEN BY"], rows);
+  print("");
 }
 
 function printTaskHead(task: TaskDetail): void {

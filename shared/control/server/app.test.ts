@@ -59,6 +59,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   way: "none",
   reason: "receives",
   command: null,
+  wrongFrom: [],
   ...more,
 });
 const send = (device: TestDevice, ...reports: Progress[]) =>

@@ -79,6 +79,7 @@ function unheardOf(taskId: number, bytesTotal: number): Progress {
     way: "none",
     reason: "The device has not reported yet",
     command: null,
+    wrongFrom: [],
   };
 }
 

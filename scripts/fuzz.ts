@@ -1,0 +1,75 @@
+/**
+ * `bun run fuzz`: hostile input for every decoder, ten million cases in a few minutes; docs/TESTING.md says more.
+ *
+ * A case is a seed and a number: it comes out the same alone. A finding is a case that throws anything but the error
+ * that its decoder declares, breaks a promise, takes too long or makes the program's memory grow; it is printed with the
+ * command that runs it again. Exit status 1 when there was one.
+ */
+import { Command } from "@commander-js/extra-typings";
+import { api } from "./fuzz/api.ts";
+import { exchange } from "./fuzz/exchange.ts";
+import { frames } from "./fuzz/frames.ts";
+import { ledger } from "./fuzz/ledger.ts";
+import { manifests } from "./fuzz/manifests.ts";
+import { members } from "./fuzz/members.ts";
+import { fuzzTarget, type Findings } from "./fuzz/run.ts";
+import { settings } from "./fuzz/settings.ts";
+import { web } from "./fuzz/web.ts";
+import { between } from "./lab/options.ts";
+
+export const targets = [frames, members, manifests, exchange, api, ledger, settings, web] as const;
+
+const sharesTotal = targets.reduce((sum, { share }) => sum + share, 0);
+const casesMax = 1e12;
+
+function table(all: readonly Findings[]): string {
+  const rows = all.map(({ target, cases, seconds, outcomes, findings }) => {
+    const rate = Math.round(cases / Math.max(seconds, 0.001)).toLocaleString("en-US");
+    return `${target.padEnd(10)} ${cases.toLocaleString("en-US").padStart(12)} ${seconds.toFixed(1).padStart(7)} ${rate.padStart(11)} ${String(outcomes.size).padStart(9)} ${String(findings.length).padStart(9)}`;
+  });
+  const total = all.reduce((sum, { cases }) => sum + cases, 0);
+  const head = "target            cases seconds     cases/s  outcomes  findings";
+  return [head, ...rows, `${total.toLocaleString("en-US")} cases`].join("\n");
+}
+
+function outcomesText({ target, outcomes }: Findings): string {
+  const words = [...outcomes]
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([word, count]) => `${word} ${count.toLocaleString("en-US")}`);
+  return `${target}: ${words.join(", ")}`;
+}
+
+if (import.meta.main) {
+  const options = new Command("bun run fuzz --")
+    .description("Hostile input for every decoder: see docs/TESTING.md.")
+    .option("--target <name>", `one of ${targets.map(({ name }) => name).join(", ")}; left out: all`)
+    .option("--cases <n>", "cases altogether", between(1, casesMax, true), 1_000_000)
+    .option("--minutes <n>", "stop after so long, whatever is left", between(0.01, 10_000))
+    .option("--seed <n>", "another seed is another run", between(0, 0xffff_ffff, true), 1)
+    .option("--case <n>", "only this case of --target: repeats a finding", between(0, casesMax, true))
+    .option("--outcomes", "say what came out, and how often")
+    .parse()
+    .opts();
+  const chosen = targets.filter(({ name }) => options.target === undefined || name === options.target);
+  if (chosen.length === 0 || (options.case !== undefined && options.target === undefined)) {
+    console.error(`Write --target with one of ${targets.map(({ name }) => name).join(", ")}.`);
+    process.exit(2);
+  }
+  const endAtMs =
+    options.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.minutes * 60_000;
+  const all: Findings[] = [];
+  for (const target of chosen) {
+    const share = chosen.length === 1 ? 1 : target.share / sharesTotal;
+    const first = options.case ?? 0;
+    const count = options.case === undefined ? Math.ceil(options.cases * share) : 1;
+    const found = await fuzzTarget(target, { seed: options.seed, first, count, endAtMs });
+    all.push(found);
+    for (const { number, error } of found.findings)
+      console.log(
+        `FINDING ${error}\n  again: bun run fuzz -- --target ${target.name} --seed ${options.seed} --case ${number}`,
+      );
+    if (options.outcomes) console.log(outcomesText(found));
+  }
+  console.log(table(all));
+  process.exitCode = all.some(({ findings }) => findings.length > 0) ? 1 : 0;
+}

@@ -1,0 +1,100 @@
+/** The API: bodies against their schemas, requests against the source's app, and answers against the agent's client. */
+import * as v from "valibot";
+import { createAgentClient, type AgentClient } from "../../shared/control/client.ts";
+import { openFixture, type Fixture, type TestDevice } from "../../shared/control/server/app-fixture.ts";
+import { SourceError } from "../../shared/control/source-error.ts";
+import { bodies, requests } from "./bodies.ts";
+import type { Dice } from "./dice.ts";
+import { mutated, mutatedValue } from "./mutate.ts";
+import { rawAnswer, openRawServer } from "./raw-http.ts";
+import { promise, type Fuzzing, type Target } from "./target.ts";
+
+const utf8 = new TextEncoder();
+
+function body(dice: Dice): string {
+  const [schema, valid] = dice.pick(bodies);
+  const parsed = v.safeParse(schema, mutatedValue(dice, valid));
+  if (!parsed.success) return "body refused";
+  const again = v.safeParse(schema, parsed.output);
+  promise(
+    again.success && Bun.deepEquals(again.output, parsed.output),
+    "a body that was read is read as the same",
+  );
+  return "body read";
+}
+
+async function request(fixture: Fixture, device: TestDevice, dice: Dice): Promise<string> {
+  const [method, path, who, valid] = dice.pick(requests);
+  const text = utf8.encode(JSON.stringify(mutatedValue(dice, valid)) ?? "null");
+  const hostilePath = dice.once(8)
+    ? `${path.slice(0, dice.int(path.length))}${encodeURIComponent(dice.hex(3))}`
+    : path;
+  const response = await fixture.raw(dice.once(30) ? "PATCH" : method, hostilePath, {
+    credential:
+      who === "nobody" || dice.once(30) ? null : who === "device" ? device.credential : fixture.adminToken,
+    headers: {
+      "content-type": dice.once(30) ? "text/plain" : "application/json",
+      ...(dice.once(8)
+        ? { range: dice.pick(["bytes=0-", "bytes=5-1", "bytes=-0", "x=1", "bytes=9-99999999999999999999"]) }
+        : {}),
+    },
+    ...(method === "GET" ? {} : { body: dice.once(3) ? mutated(dice, text) : text }),
+  });
+  await response.arrayBuffer();
+  promise(response.status < 500, `${method} ${path} is answered in words, not with ${response.status}`);
+  return `request: ${response.status}`;
+}
+
+async function answer(client: AgentClient, dice: Dice): Promise<string> {
+  const { device: _, ...lease } = {
+    device: "",
+    taskId: 1,
+    subnetId: "00000000000000bb",
+    address: "10.0.0.5",
+    lanPort: 1,
+    term: 1,
+  };
+  try {
+    await dice.pick([
+      () => client.lease(lease),
+      () => client.manifest("ab".repeat(32)),
+      () => client.progress([]),
+    ])();
+    return "answer: read";
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    return `answer: ${error.kind}`;
+  }
+}
+
+async function openApi(): Promise<Fuzzing> {
+  const fixture = await openFixture();
+  const device = await fixture.device("h");
+  let next: Uint8Array = new Uint8Array(0);
+  const server = openRawServer(() => next);
+  const client = createAgentClient({
+    sourceUrl: `http://127.0.0.1:${server.port}`,
+    credential: "c",
+    timeoutMs: 300,
+  });
+  return {
+    run: (dice) => {
+      if (dice.once(100)) return request(fixture, device, dice);
+      if (!dice.once(600)) return body(dice);
+      const text = utf8.encode(JSON.stringify(mutatedValue(dice, dice.pick(bodies)[1])) ?? "null");
+      next = rawAnswer(dice, dice.once(4) ? mutated(dice, text) : text, { range: false });
+      return answer(client, dice);
+    },
+    close: async () => {
+      server.close();
+      await fixture.close();
+    },
+  };
+}
+
+export const api: Target = {
+  name: "api",
+  about: "bodies of the API, requests to the source, answers to the agent",
+  share: 500,
+  open: openApi,
+};

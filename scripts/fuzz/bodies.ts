@@ -1,0 +1,117 @@
+/** One valid body of everything that crosses the API: what mutation begins with. */
+import type { GenericSchema } from "valibot";
+import * as schema from "../../shared/control/schema.ts";
+import { defaultSettingValues } from "../../shared/control/setting.ts";
+
+const packageId = "ab".repeat(32);
+const deviceId = "00000000000000aa";
+const subnetId = "00000000000000bb";
+const base64 = (length: number): string => Buffer.alloc(length, 7).toString("base64");
+const setting = { name: "default", version: 1, values: defaultSettingValues };
+const wanSchedule = [{ days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: null }];
+
+export const agentTask: schema.AgentTask = {
+  id: 1,
+  packageId,
+  packageName: "tool",
+  packageVersion: "1.0",
+  action: "run",
+  command: "true",
+  startAtMs: 0,
+  taskKey: base64(16),
+  packageKey: base64(16),
+  setting,
+};
+const inventory = {
+  hostname: "h",
+  os: "linux",
+  arch: "x64",
+  agentVersion: "0.1.0",
+  deviceClass: "desktop",
+  onBattery: false,
+  memoryBytes: 1e9,
+  diskFreeBytes: 1e9,
+  cacheBytes: 0,
+  groups: ["a"],
+  interfaces: [
+    {
+      name: "eth0",
+      address: "10.0.0.5",
+      cidr: "10.0.0.5/24",
+      mac: "02:00:00:00:00:01",
+      medium: "wired",
+      gatewayMac: null,
+      group: "",
+      active: true,
+    },
+  ],
+};
+const progress = {
+  taskId: 1,
+  state: "receiving",
+  role: "peer",
+  term: 1,
+  bytesTotal: 100,
+  bytesVerified: 1,
+  from: { wan: 0, multicast: 1, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 5,
+  reason: "receives",
+  command: { exitCode: 0, timedOut: false, outputTail: "" },
+  wrongFrom: [{ address: "10.0.0.9", deviceId: null, chunks: 1 }],
+};
+const taskCreate = {
+  package: "tool",
+  action: "run",
+  command: "x",
+  setting: null,
+  target: "all",
+  startAtMs: null,
+};
+const envelope = { manifest: base64(100), signature: base64(64), publisherKey: base64(32) };
+const lease = { taskId: 1, subnetId, address: "10.0.0.5", lanPort: 7_000, term: 1, query: false };
+const holder = { deviceId, address: "10.0.0.5", lanPort: 7_000, term: 1 };
+const enroll = {
+  token: `fc1.${"x".repeat(43)}.-`,
+  hostname: "h",
+  os: "linux",
+  arch: "x64",
+  agentVersion: "1",
+};
+const release = { taskId: 1, subnetId, failure: "x" };
+
+/** Requests: method, path, who may ask, body. */
+export const requests = [
+  ["POST", "/v1/agent/enroll", "nobody", enroll],
+  ["POST", "/v1/agent/check-in", "device", { inventory }],
+  ["POST", "/v1/agent/lease", "device", lease],
+  ["POST", "/v1/agent/lease/release", "device", release],
+  ["POST", "/v1/agent/progress", "device", { reports: [progress] }],
+  ["POST", "/v1/packages", "admin", envelope],
+  ["POST", "/v1/tasks", "admin", taskCreate],
+  ["PUT", "/v1/settings/s", "admin", { values: { ...defaultSettingValues, wanSchedule } }],
+  ["GET", "/v1/tasks/1", "admin", null],
+  ["GET", `/v1/packages/${packageId}/content`, "device", null],
+] as const satisfies readonly (readonly [string, string, "nobody" | "device" | "admin", unknown])[];
+
+/** Every schema of the API with a body that fits it. */
+export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
+  [schema.enrollRequestSchema, enroll],
+  [schema.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],
+  [schema.checkInRequestSchema, { inventory }],
+  [
+    schema.checkInResponseSchema,
+    { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], defaultSetting: setting, tasks: [agentTask] },
+  ],
+  [schema.manifestResponseSchema, envelope],
+  [schema.leaseRequestSchema, lease],
+  [schema.leaseResponseSchema, { result: "refused", holder, retryAfterMs: 5 }],
+  [schema.leaseResponseSchema, { result: "granted", expiresInMs: 5, term: 1 }],
+  [schema.leaseReleaseSchema, release],
+  [schema.progressRequestSchema, { reports: [progress] }],
+  [schema.publishRequestSchema, envelope],
+  [schema.taskCreateSchema, taskCreate],
+  [schema.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
+  [schema.errorSchema, { error: "x", hint: "y" }],
+];

@@ -1,0 +1,141 @@
+/**
+ * The LAN exchange: messages that a holder of the package's key made up, seals that were changed, and on a real socket
+ * requests and answers as no program of ours would send them.
+ */
+import { encode } from "@msgpack/msgpack";
+import { ChunkSet } from "../../shared/core/chunkset.ts";
+import { createExchangeClient } from "../../shared/net/exchange-client.ts";
+import {
+  decodePoll,
+  decodePollAnswer,
+  encodePoll,
+  encodePollAnswer,
+  heldRangesMax,
+} from "../../shared/net/exchange-messages.ts";
+import { createExchangeSeal, type ExchangeSeal } from "../../shared/net/exchange-seal.ts";
+import { Exchange } from "../../shared/net/exchange.ts";
+import type { Dice } from "./dice.ts";
+import { mutated, mutatedValue } from "./mutate.ts";
+import { rawAnswer, openRawServer, rawRequest } from "./raw-http.ts";
+import { promise, type Fuzzing, type Target } from "./target.ts";
+
+const key = Uint8Array.from({ length: 16 }, (_, i) => 255 - i);
+const session = "0123456789abcdef";
+const device = "00000000000000aa";
+const pollPath = `/exchange/${session}/poll`;
+/** Memory that a message may make a device use, however it is made up: see `allocation` in the run's report. */
+const nested = Uint8Array.from({ length: 30_000 }, (_, i) => [0xdc, 0x40, 0x00][i % 3]!);
+
+function anyPoll(dice: Dice): unknown[] {
+  const ranges = dice.once(50)
+    ? Array.from({ length: heldRangesMax * 2 + dice.int(4) }, (_, i) => i * 2)
+    : [0, 5, 9, 1];
+  return [dice.hex(8), dice.edge(0, 65_535), ranges];
+}
+
+function anyAnswer(dice: Dice): unknown[] {
+  const [from, , ranges] = anyPoll(dice);
+  const peers = Array.from({ length: dice.once(20) ? 64 + dice.int(3) : dice.int(3) }, () => [
+    dice.hex(8),
+    dice.pick(["10.0.0.7", "fe80::1", "evil.example", "", "10.0.0.7:80", "127.0.0.1\r\n"]),
+    dice.edge(0, 65_536),
+  ]);
+  return [from, ranges, dice.edge(0, 101), peers, dice.edge(0, 2 ** 32)];
+}
+
+function message(dice: Dice): string {
+  const isPoll = dice.once(2);
+  const values = isPoll ? anyPoll(dice) : anyAnswer(dice);
+  let bytes: Uint8Array = encode(dice.once(3) ? mutatedValue(dice, values) : values);
+  if (dice.once(3)) bytes = mutated(dice, bytes);
+  if (dice.once(500)) bytes = nested;
+  const read = isPoll ? decodePoll(bytes) : decodePollAnswer(bytes);
+  if (read === null) return "message refused";
+  const again = isPoll
+    ? decodePoll(encodePoll(read as never))
+    : decodePollAnswer(encodePollAnswer(read as never));
+  promise(Bun.deepEquals(read, again), "a message that was read is written as the same message");
+  ChunkSet.fromRanges(1_000, read.heldRanges);
+  return isPoll ? "poll read" : "answer read";
+}
+
+function seals(seal: ExchangeSeal, dice: Dice): string {
+  const right = seal.seal(`${pollPath} request`, dice.bytes(dice.int(60)));
+  const wrong = dice.once(3) ? right : mutated(dice, right);
+  const context = wrong === right ? `${pollPath} answer` : `${pollPath} request`;
+  if (wrong !== right && Buffer.compare(wrong, right) === 0) return "unchanged";
+  promise(seal.open(context, wrong) === null, "what was changed, or said elsewhere, does not open");
+  promise(!seal.isProof(pollPath, dice.hex(dice.int(40))), "an invented proof is none");
+  return "seal refused";
+}
+
+/** A request that never was, to the real server: an answer, and no chunk without a proof. */
+async function request(exchange: Exchange, seal: ExchangeSeal, dice: Dice): Promise<string> {
+  const isPoll = dice.once(2);
+  const path = isPoll ? pollPath : `/exchange/${session}/chunk/${dice.pick(["0", "7", "4294967296", "x"])}`;
+  const body = isPoll
+    ? seal.seal(`${path} request`, mutated(dice, encode(anyPoll(dice))))
+    : new Uint8Array(0);
+  const proof = dice.once(2) ? seal.proof(path) : dice.hex(32);
+  const status = await rawRequest(dice, exchange.port, {
+    method: isPoll ? "POST" : "GET",
+    path,
+    body,
+    proof,
+  });
+  promise(status !== 500, "no request is an error of the server");
+  return `request: ${status}`;
+}
+
+async function answer(
+  dice: Dice,
+  client: ReturnType<typeof createExchangeClient>,
+  port: number,
+): Promise<string> {
+  const to = { address: "127.0.0.1", lanPort: port };
+  if (dice.once(2)) {
+    const polled = await client.poll(to, { device, lanPort: 1, heldRanges: [] });
+    return polled === null ? "poll: nothing" : "poll: answer";
+  }
+  const got = await client.chunk(to, dice.int(3), 1_000);
+  promise(got.kind !== "chunk" || got.bytes.length === 1_000, "a chunk has the length that was asked for");
+  return `chunk: ${got.kind}`;
+}
+
+async function openExchange(): Promise<Fuzzing> {
+  const seal = createExchangeSeal(key);
+  const exchange = new Exchange({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
+  const held = ChunkSet.fromRanges(3, [0, 2])!;
+  exchange.offer(session, {
+    key,
+    held: () => held,
+    readChunk: async () => new Uint8Array(1_000),
+    onPoll: () => ({ peers: [], leads: 0 }),
+  });
+  let next: Uint8Array = new Uint8Array(0);
+  const server = openRawServer(() => next);
+  const client = createExchangeClient(session, key);
+  return {
+    run: (dice) => {
+      if (dice.once(1_500)) {
+        const sealed = seal.seal(`${pollPath} answer`, encode(anyAnswer(dice)));
+        next = rawAnswer(dice, dice.once(3) ? mutated(dice, sealed) : sealed, { range: false });
+        return answer(dice, client, server.port);
+      }
+      if (dice.once(1_500)) return request(exchange, seal, dice);
+      return dice.once(20) ? seals(seal, dice) : message(dice);
+    },
+    close: async () => {
+      client.close();
+      server.close();
+      await exchange.close();
+    },
+  };
+}
+
+export const exchange: Target = {
+  name: "exchange",
+  about: "messages of the LAN exchange, its seals, its requests and answers on a socket",
+  share: 1_300,
+  open: openExchange,
+};

@@ -1,0 +1,189 @@
+/**
+ * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key and seal what they like.
+ */
+import { encode } from "@msgpack/msgpack";
+import { Reception } from "../../shared/core/reception.ts";
+import { createErasureCode } from "../../shared/fec/index.ts";
+import { nodeCrypto as crypto } from "../../shared/net/aead.ts";
+import { decodeControl } from "../../shared/wire/decode.ts";
+import { encodeControl, writeHeader, writeHeaderOf } from "../../shared/wire/encode.ts";
+import { controlFields } from "../../shared/wire/fields.ts";
+import { frameTypes, type ControlFrame, type ControlType } from "../../shared/wire/frames.ts";
+import {
+  createFrameReceiver,
+  createFrameSender,
+  createIncarnation,
+  limits,
+  sessionOf,
+  wholeChunks,
+  type FrameReceiver,
+} from "../../shared/wire/index.ts";
+import { associatedBytes, headerBytes, nonceBytes, tagBytes } from "../../shared/wire/layout.ts";
+import { frameAead, symbolTag, writeNonce } from "../../shared/wire/seal.ts";
+import { Dice } from "./dice.ts";
+import { hostileValue, mutated } from "./mutate.ts";
+import { promise, type Fuzzing, type Target } from "./target.ts";
+
+const key = Uint8Array.from({ length: 16 }, (_, i) => i * 7 + 1);
+const session = sessionOf(crypto, key);
+const deployment = 0xf10c_ca57;
+const sender = "5e4d3c2b1a090807";
+const controlTypes = Object.keys(controlFields) as ControlType[];
+const chunkLengthBytes = 40_000;
+
+function anyRanges(dice: Dice, chunksMax: number): number[] {
+  const ranges: number[] = [];
+  let end = 0;
+  for (let count = dice.once(8) ? limits.rangesMax : dice.int(6); count > 0; count--) {
+    const first = end + dice.edge(0, dice.once(4) ? chunksMax : 300);
+    const many = 1 + dice.edge(0, dice.once(4) ? chunksMax : 30);
+    if (first + many > chunksMax) break;
+    ranges.push(first, many);
+    end = first + many;
+  }
+  return ranges;
+}
+
+function anyNeeds(dice: Dice, chunksMax: number): number[] {
+  const entries: number[] = [];
+  let chunk = 0;
+  for (let count = dice.once(8) ? limits.needsMax : dice.int(6); count > 0; count--) {
+    chunk += 1 + dice.int(dice.once(4) ? 5_000 : 3);
+    const run = 1 + dice.edge(0, 2_000);
+    if (chunk + run > chunksMax) break;
+    if (dice.once(3)) entries.push(chunk, wholeChunks, run);
+    else entries.push(chunk, dice.edge(0, 65_534), 1 + dice.int(64));
+    if (entries.at(-2) === wholeChunks) chunk += run;
+  }
+  return entries;
+}
+
+/** A valid frame whose numbers lie anywhere in their bounds. @param chunksMax chunks that its ranges name */
+export function anyFrame(dice: Dice, type: ControlType, chunksMax: number = limits.counterMax): ControlFrame {
+  const frame: Record<string, unknown> = { type };
+  for (const [name, kind] of controlFields[type]) {
+    if (kind.shape === "uint") frame[name] = dice.edge(kind.min, kind.max);
+    else if (kind.shape === "list")
+      frame[name] = name === "entries" ? anyNeeds(dice, chunksMax) : anyRanges(dice, chunksMax);
+    else frame[name] = name === "reason" ? "done".repeat(dice.int(40)) : dice.hex(8);
+  }
+  return frame as ControlFrame;
+}
+
+/** An opened body: nearly right, or not at all. */
+function hostileBody(dice: Dice, type: ControlType): Uint8Array {
+  const { type: _, ...fields } = anyFrame(dice, type);
+  const values: unknown[] = Object.values(fields);
+  const at = dice.int(values.length + 1);
+  if (dice.once(2)) values.splice(at, dice.int(2), ...(dice.once(3) ? [] : [hostileValue(dice)]));
+  const body = encode(values);
+  return dice.once(2) ? mutated(dice, body) : body;
+}
+
+function insiderControl(dice: Dice): string {
+  const type = dice.pick(controlTypes);
+  const body = dice.once(16) ? dice.bytes(dice.int(200)) : hostileBody(dice, type);
+  const frame = decodeControl(type, body);
+  if (frame === null) return "body refused";
+  const again = decodeControl(type, encodeControl(frame));
+  promise(Bun.deepEquals(frame, again), `a ${type} that was read is written as the same frame`);
+  return `${type} read`;
+}
+
+/** Any body under a right seal. */
+function sealed(type: number, body: Uint8Array, sequence: number): Uint8Array {
+  const frame = new Uint8Array(headerBytes + body.length + tagBytes);
+  writeHeader(frame, { deployment, session, sender });
+  writeHeaderOf(frame, "seek", sequence, body.length + tagBytes);
+  frame[2] = type;
+  const nonce = new Uint8Array(nonceBytes);
+  writeNonce(nonce, sequence);
+  if (type === frameTypes.symbol) {
+    frame.set(body, headerBytes);
+    symbolTag(crypto, key, session, sender).sign(nonce, frame);
+  } else
+    frameAead(crypto, key, session, sender).sealInto(
+      nonce,
+      frame.subarray(0, associatedBytes),
+      body,
+      frame.subarray(headerBytes),
+    );
+  return frame;
+}
+
+function newReceiver(): FrameReceiver {
+  const receiver = createFrameReceiver({ crypto, deployment, ownSender: "0123456789abcdef", sendersMax: 64 });
+  receiver.addContext(session, key);
+  return receiver;
+}
+
+const newReception = (): Reception =>
+  new Reception({
+    chunkLengthBytes: () => chunkLengthBytes,
+    symbolSizeBytes: limits.symbolMaxBytes,
+    code: createErasureCode(),
+    memoryBytesMax: 200_000,
+  });
+
+/** The whole way of a frame that an insider sealed; symbols as far as their place in a chunk. */
+function insiderSealed(dice: Dice): string {
+  const isSymbol = dice.once(2);
+  const type = isSymbol ? frameTypes.symbol : dice.int(128);
+  const symbol = [0x94, 0xce, 0, 0, 0, dice.int(9), 0xcd, 0, dice.int(3), 0xcc, dice.int(256), 0xc5];
+  const payload = dice.bytes(dice.once(3) ? dice.int(1_401) : 1_400);
+  const valid = Uint8Array.from([...symbol, payload.length >>> 8, payload.length & 0xff, ...payload]);
+  const body = isSymbol ? valid : hostileBody(dice, dice.pick(controlTypes));
+  const changed = dice.once(2) ? mutated(dice, body) : body;
+  const frame = sealed(type, changed.subarray(0, limits.bodyMaxBytes), dice.edge(0, limits.counterMax));
+  const received = newReceiver().receive(frame);
+  if (received.kind === "dropped") return `sealed: ${received.reason}`;
+  if (received.kind === "control") return "sealed: read";
+  promise(received.payload.length <= limits.symbolMaxBytes, "no payload is longer than a symbol");
+  const reception = newReception();
+  const placed = reception.place(received.chunk, received.block, received.symbol, received.payload, sender);
+  promise(reception.memoryBytes < 100_000, "one symbol takes the memory of one chunk");
+  return `sealed: ${placed}`;
+}
+
+/** Every frame differs from what its sender wrote: nothing of it may be believed. */
+function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, dice: Dice): string {
+  const original = dice.pick(corpus);
+  const datagram = dice.once(20) ? dice.bytes(dice.int(1_500)) : mutated(dice, original);
+  if (Buffer.compare(datagram, original) === 0) return "unchanged";
+  const received = receiver.receive(datagram);
+  promise(received.kind === "dropped", `a changed frame is dropped, this one was taken as ${received.kind}`);
+  return `outsider: ${received.reason}`;
+}
+
+function openFrames(): Fuzzing {
+  const made = new Dice(1, 1);
+  const frameSender = createFrameSender({
+    crypto,
+    deployment,
+    session,
+    key,
+    incarnation: createIncarnation(sender),
+  });
+  const first = frameSender.control({ type: "resign", device: "0123456789abcdef", term: 1, reason: "" });
+  const corpus = controlTypes.map((type) => frameSender.control(anyFrame(made, type)));
+  corpus.push(
+    frameSender.symbol(1, 2, 3, made.bytes(1_400)).slice(),
+    frameSender.symbol(1, 2, 4, made.bytes(1)).slice(),
+  );
+  const receiver = newReceiver();
+  // The sender is known from then on: its keys need not be derived for every case.
+  receiver.receive(first);
+  return {
+    run: (dice) => {
+      if (dice.once(64)) return insiderSealed(dice);
+      return dice.once(4) ? outsider(corpus, receiver, dice) : insiderControl(dice);
+    },
+  };
+}
+
+export const frames: Target = {
+  name: "frames",
+  about: "datagrams of the LAN, from outsiders and from insiders who hold the key",
+  share: 5_500,
+  open: openFrames,
+};

@@ -1,0 +1,126 @@
+/**
+ * What a device makes of valid frames that an insider chose: every role, any order, any number in its bounds. Nothing may
+ * throw, every frame that the device answers with can be written, and what it remembers stays bounded.
+ */
+import { ChunkSet } from "../../shared/core/chunkset.ts";
+import { holdersMax } from "../../shared/core/holders.ts";
+import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../../shared/core/member.ts";
+import { rosterDevicesMax } from "../../shared/core/roster.ts";
+import { step, wakeAtMs } from "../../shared/core/step.ts";
+import { encodeControl } from "../../shared/wire/encode.ts";
+import { controlFields } from "../../shared/wire/fields.ts";
+import type { ControlType } from "../../shared/wire/frames.ts";
+import { limits } from "../../shared/wire/index.ts";
+import type { Dice } from "./dice.ts";
+import { anyFrame } from "./frames.ts";
+import { promise, type Target } from "./target.ts";
+
+const device = "00000000000000aa";
+const controlTypes = Object.keys(controlFields) as ControlType[];
+const eventsPerCase = 24;
+const chunkCount = 64;
+
+function newMember(dice: Dice): Member {
+  const held = new ChunkSet(chunkCount);
+  for (let chunk = dice.int(chunkCount); chunk > 0; chunk--) held.add(chunk);
+  return new Member({
+    device,
+    lanPort: 7_000,
+    held,
+    lacksOf: (chunk, add) => {
+      if (chunk % 3 === 0) add(0, 1 + (chunk % 64));
+      return chunk % 3 === 0;
+    },
+    rank: () => ({ kind: "score", score: 0.5 }),
+    random: () => dice.int(1_000) / 1_000,
+    symbolSizeBytes: limits.symbolMaxBytes,
+    setting: () => ({
+      useMulticast: true,
+      receivesMulticast: true,
+      sessionStartDelayMs: 100,
+      lanRateBps: null,
+      wanFallback: "last-resort",
+    }),
+  });
+}
+
+const peerOf = (dice: Dice) => ({ device: dice.hex(8), address: "10.0.0.7", lanPort: 1 });
+
+function anyLease(dice: Dice): LeaseAnswer {
+  const term = dice.edge(0, limits.counterMax);
+  const holder = { deviceId: dice.hex(8), address: "10.0.0.9", lanPort: dice.edge(0, 65_535), term };
+  const retryAfterMs = dice.edge(0, 2 ** 40);
+  const answers = [
+    {
+      result: "granted",
+      term,
+      before: dice.once(2) ? null : { ...peerOf(dice), lanPort: dice.edge(0, 65_535) },
+    },
+    { result: "refused", holder },
+    { result: "failed", reason: "x".repeat(dice.int(1_024)), retryAfterMs },
+    { result: "free" },
+    { result: "unreachable" },
+  ] satisfies LeaseAnswer[];
+  return dice.pick(answers);
+}
+
+function anyEvent(dice: Dice, member: Member): MemberEvent {
+  const { state } = member;
+  switch (dice.int(12)) {
+    case 0:
+      return { type: "LeaseAnswered", answer: anyLease(dice) };
+    case 1:
+      return { type: "SymbolsHeard", count: dice.edge(1, 100_000) };
+    case 2: {
+      const peer = peerOf(dice);
+      const [first, count] = [dice.int(chunkCount), dice.int(70)];
+      return { type: "PeerPolled", peer, heldRanges: dice.once(4) ? [5, 1, 3, 1] : [first, count] };
+    }
+    case 3:
+      return { type: "Stalled", stalledMs: dice.edge(0, 2 ** 40) };
+    case 4:
+      return { type: "ServedWrong", device: state.role === "peer" ? state.leader.device : dice.hex(8) };
+    default: {
+      const frame = anyFrame(dice, dice.pick(controlTypes), dice.once(3) ? limits.counterMax : chunkCount);
+      // In the name of whom it follows, or in its own.
+      const forged =
+        state.role === "peer" && dice.once(2) ? state.leader.device : dice.once(8) ? device : frame.device;
+      return {
+        type: "FrameHeard",
+        frame: { ...frame, device: forged },
+        from: { address: `10.0.0.${dice.int(256)}`, sender: dice.pick(["1", "2"]) },
+      };
+    }
+  }
+}
+
+function check(member: Member, effects: readonly Effect[]): void {
+  for (const effect of effects) if (effect.do === "SendFrame") encodeControl(effect.frame);
+  promise(member.term <= limits.counterMax, "a term fits its field");
+  promise(member.holders.count <= holdersMax, "holders are bounded");
+  promise([...member.roster].length <= rosterDevicesMax, "the roster is bounded");
+}
+
+function run(dice: Dice): string {
+  const member = newMember(dice);
+  let nowMs = 1_000_000;
+  check(member, step(member, { type: "Started" }, nowMs));
+  for (let events = 0; events < eventsPerCase; events++) {
+    const wakeMs = wakeAtMs(member, nowMs);
+    promise(!Number.isNaN(wakeMs), "there is a time at which it wakes");
+    nowMs += dice.once(3) ? Math.max(0, Math.min(wakeMs - nowMs, 60_000)) : dice.int(200);
+    check(member, step(member, dice.once(3) ? { type: "TimeCame" } : anyEvent(dice, member), nowMs));
+    member.nextCast(nowMs);
+    member.nextWanRun(nowMs);
+    const fetch = member.nextFetch(nowMs);
+    if (fetch) member.holders.ended(fetch, dice.pick(["served", "failed", "lacks", "busy", "wrong"]), nowMs);
+  }
+  return member.role;
+}
+
+export const members: Target = {
+  name: "members",
+  about: "sessions of 24 events each: valid frames that an insider chose, leases and polls",
+  share: 100,
+  open: () => ({ run }),
+};

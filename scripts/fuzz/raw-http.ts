@@ -1,0 +1,121 @@
+/** HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not fit together. */
+import type { Dice } from "./dice.ts";
+import { mutated } from "./mutate.ts";
+
+const utf8 = new TextEncoder();
+const giveUpMs = 3_000;
+
+/** A server that sends whatever `answer` gives, once for each connection's first bytes, and closes. */
+export function openRawServer(answer: () => Uint8Array): { readonly port: number; close(): void } {
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket) {
+        socket.write(answer());
+        socket.end();
+      },
+    },
+  });
+  return { port: server.port, close: () => server.stop(true) };
+}
+
+const statusLines = [
+  "HTTP/1.1 200 OK",
+  "HTTP/1.1 206 Partial Content",
+  "HTTP/1.1 206 x",
+  "HTTP/1.0 200",
+  "HTTP/1.1 304 x",
+  "HTTP/1.1 503 x",
+  "HTTP/1.1 302 x",
+  "HTTP/1.1 416 x",
+  "HTTP/9.9 200 OK",
+  "HTTP/1.1 999 x",
+  "HTTP/1.1 -1",
+  "hello",
+  "",
+  "HTTP/1.1 100 Continue",
+] as const;
+const headers = [
+  "content-range: bytes 0-99/100",
+  "content-range: bytes */100",
+  "content-range: bytes 99999999999999999-1/5",
+  "content-range: bytes 5-1/100",
+  "content-length: 0",
+  "content-length: -1",
+  "content-length: 99999999999999999999",
+  "content-length: 5, 6",
+  "transfer-encoding: chunked",
+  "content-encoding: gzip",
+  'etag: "x"',
+  'etag: W/"',
+  "last-modified: never",
+  "retry-after: 99999999999",
+  "retry-after: Mon, 99",
+  "location: //127.0.0.1:1/",
+  "location: file:///etc/passwd",
+  "location: http://[::",
+  "connection: keep-alive",
+  "x: \u0000",
+  "set-cookie: a=b",
+  ": y",
+] as const;
+
+/** An answer around `body`: often one that could be right. */
+export function rawAnswer(dice: Dice, body: Uint8Array, options: { readonly range: boolean }): Uint8Array {
+  const isPlain = dice.once(3);
+  const status = isPlain
+    ? `HTTP/1.1 ${options.range ? "206 Partial Content" : "200 OK"}`
+    : dice.pick(statusLines);
+  const lines = [status, `content-length: ${body.length}`];
+  if (options.range) lines.push(`content-range: bytes 0-${body.length - 1}/${body.length}`);
+  if (!isPlain) {
+    if (dice.once(2)) lines.splice(1, 1);
+    for (let count = dice.int(4); count > 0; count--) lines.push(dice.pick(headers));
+    if (dice.once(100)) lines.push(...Array.from({ length: 500 }, (_, i) => `x-${i}: ${"y".repeat(200)}`));
+  }
+  const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
+  const whole = Buffer.concat([dice.once(4) && !isPlain ? mutated(dice, head) : head, body]);
+  return dice.once(8) ? whole.subarray(0, dice.int(whole.length + 1)) : whole;
+}
+
+/** Sends a request that may be wrong; the status of the answer, 0 when the server just closed. */
+export function rawRequest(
+  dice: Dice,
+  port: number,
+  request: { method: string; path: string; body: Uint8Array; proof: string },
+): Promise<number> {
+  const length = dice.once(4) ? dice.pick(["-1", "99999999999", "0", "x"]) : String(request.body.length);
+  const lines = [
+    `${request.method} ${request.path} HTTP/1.1`,
+    "host: x",
+    `x-flockcast-proof: ${request.proof}`,
+    `content-length: ${length}`,
+    "connection: close",
+  ];
+  const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
+  const bytes = Buffer.concat([dice.once(2) ? mutated(dice, head) : head, request.body]);
+  return new Promise((resolve) => {
+    let text = "";
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0));
+    };
+    const timer = setTimeout(done, giveUpMs);
+    void Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        open(socket) {
+          socket.write(bytes);
+          socket.shutdown();
+        },
+        data(_, data) {
+          text = (text + data.toString("latin1")).slice(0, 100);
+        },
+        close: done,
+        error: done,
+      },
+    });
+  });
+}

@@ -1,0 +1,188 @@
+/** What people and other systems write: settings, quantities, schedules, tokens, times, targets, groups, addresses. */
+import * as v from "valibot";
+import { parseStartTime } from "../../shared/control/commands/starting-time.ts";
+import {
+  formatDuration,
+  formatRate,
+  parseBoolean,
+  parseDurationMs,
+  parseInteger,
+  parseIntegerList,
+  parseRateBps,
+  parseSizeBytes,
+} from "../../shared/control/quantity.ts";
+import { parseSourceUrl } from "../../shared/control/request.ts";
+import { targetSchema } from "../../shared/control/schema.ts";
+import {
+  applySettingWords,
+  defaultSettingValues,
+  settingKeys,
+  settingLines,
+} from "../../shared/control/setting.ts";
+import { parseEnrollToken, readToken } from "../../shared/control/token.ts";
+import { formatWanSchedule, parseWanSchedule } from "../../shared/control/wan-schedule.ts";
+import { formatGroup, LanBusError, parseGroup } from "../../shared/net/lan-bus.ts";
+import { canonicalAddress, cidrContains, networkOf } from "../../shared/net/subnet.ts";
+import { parseRetryAfterMs } from "../../shared/net/wan-waiting.ts";
+import { fittedReason } from "../../shared/wire/encode.ts";
+import { limits } from "../../shared/wire/index.ts";
+import type { Dice } from "./dice.ts";
+import { hostileValue } from "./mutate.ts";
+import { declared, promise, type Target } from "./target.ts";
+
+const words = [
+  "500ms",
+  "60s",
+  "24h",
+  "7d",
+  "20mbit",
+  "1.5gbit",
+  "64kbit/s",
+  "10GiB",
+  "500MB",
+  "none",
+  "pause",
+  "true",
+  "0",
+  "1,2,3",
+
+  "mon-fri 08:00-18:00 2mbit",
+  "sat,sun pause",
+  "22:00-06:00 none",
+  "all",
+  "device:0123456789abcdef",
+  "group:a.b",
+
+  "subnet:10.0.0.0/8",
+  "+10m",
+  "2026-01-01T00:00:00Z",
+  "239.1.2.3:7000",
+  "https://source.example:7443/x",
+  "10.0.0.1/24",
+  "fc1.AAAA.-",
+  "fe80::1/64",
+  "::ffff:10.0.0.1",
+  "Wed, 21 Oct 2026 07:28:00 GMT",
+  "120",
+] as const;
+const symbols = " \t;:,-./+=0123456789abcdefhimnorstuwz\u0000\u00e9\ud83d\u0661e%[]";
+
+/** Longer texts are refused before they are read. */
+const textMax = 16_384;
+
+function anyText(dice: Dice): string {
+  let text: string = dice.once(10) ? String(hostileValue(dice)) : dice.pick(words);
+  for (let changes = dice.int(4); changes > 0; changes--) {
+    const at = dice.int(text.length + 1);
+    const put = dice.once(3) ? dice.pick(words) : symbols[dice.int(symbols.length)]!;
+    text = text.slice(0, at) + (dice.once(3) ? "" : put) + text.slice(at + dice.int(3));
+  }
+  return (dice.once(200) ? text.repeat(1 + dice.int(500)) : text).slice(0, textMax);
+}
+
+function setting(text: string, dice: Dice): string {
+  const key = dice.once(20) ? text : dice.pick(Object.keys(settingKeys));
+  const values = applySettingWords(defaultSettingValues, [`${key}=${text}`]);
+  promise(
+    settingLines(values).length === Object.keys(settingKeys).length,
+    "a setting that was taken can be shown",
+  );
+  return `setting ${key}`;
+}
+
+function schedule(text: string): string {
+  const parsed = parseWanSchedule(text);
+  const again = parseWanSchedule(formatWanSchedule(parsed));
+  // Rates are shown with four digits.
+  promise(
+    again.length === parsed.length &&
+      again.every(({ fromMinute }, i) => fromMinute === parsed[i]!.fromMinute),
+    "a schedule is shown as itself",
+  );
+  return "schedule";
+}
+
+function quantity(text: string, dice: Dice): string {
+  const value = dice.pick([parseDurationMs, parseSizeBytes, parseRateBps, parseInteger])(text);
+  promise(Number.isInteger(value), "a quantity is a whole number");
+  formatDuration(value);
+  formatRate(value);
+  return "quantity";
+}
+
+function group(text: string): string {
+  const parsed = parseGroup(text);
+  promise(formatGroup(parseGroup(formatGroup(parsed))) === formatGroup(parsed), "a group is shown as itself");
+  return "group";
+}
+
+function addresses(text: string): string {
+  const network = networkOf(text);
+  promise(network === null || networkOf(network) === network, "a network's network is itself");
+  cidrContains(text, "10.0.0.0/24");
+  cidrContains("10.0.0.0/24", text);
+  canonicalAddress(text);
+  return network === null ? "no network" : "network";
+}
+
+function reason(text: string): string {
+  promise(Buffer.byteLength(fittedReason(text)) <= limits.reasonMaxBytes, "a reason fits its field");
+  const waitMs = parseRetryAfterMs(text, 0);
+  promise(
+    waitMs === null || (waitMs >= 0 && waitMs <= 3_600_000),
+    "a web site cannot ask for more than an hour",
+  );
+  return "reason";
+}
+
+function other(text: string, dice: Dice): string {
+  switch (dice.int(6)) {
+    case 0:
+      readToken(text);
+      parseEnrollToken(text);
+      return "token";
+    case 1:
+      parseSourceUrl(text);
+      return "source URL";
+    case 2:
+      promise(Number.isFinite(parseStartTime(text, 1e12)), "a start is a time");
+      return "start";
+    case 3:
+      return v.safeParse(targetSchema, text).success ? "target" : "no target";
+    case 4:
+      parseIntegerList(text);
+      return "list";
+    default:
+      parseBoolean(text);
+      return "boolean";
+  }
+}
+
+function run(dice: Dice): string {
+  const text = anyText(dice);
+  return declared([Error, LanBusError], () => {
+    switch (dice.int(7)) {
+      case 0:
+        return schedule(text);
+      case 1:
+        return quantity(text, dice);
+      case 2:
+        return group(text);
+      case 3:
+        return addresses(text);
+      case 4:
+        return reason(text);
+      case 5:
+        return setting(text, dice);
+      default:
+        return other(text, dice);
+    }
+  });
+}
+
+export const settings: Target = {
+  name: "settings",
+  about: "settings, quantities, schedules, tokens, times, targets, groups and addresses as text",
+  share: 400,
+  open: () => ({ run }),
+};

@@ -1,0 +1,132 @@
+/** What a web site answers: heads to the pure reader, and whole downloads from a server that answers anything. */
+import { createHash } from "node:crypto";
+import { readWanAnswer } from "../../shared/net/wan-answer.ts";
+import { WanProblem } from "../../shared/net/wan-problem.ts";
+import { runWanDownload } from "../../shared/net/wan.ts";
+import { chunkLength, chunkOffset, type Manifest } from "../../shared/package/manifest.ts";
+import { seededBytes } from "../../shared/package/testing.ts";
+import type { Dice } from "./dice.ts";
+import { mutated } from "./mutate.ts";
+import { openRawServer, rawAnswer } from "./raw-http.ts";
+import { declared, promise, type Fuzzing, type Target } from "./target.ts";
+
+const chunkSizeBytes = 1_024;
+const stream = seededBytes(2_500, 7);
+const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+function manifestAt(port: number): Manifest {
+  const digests = [0, 1, 2].map((chunk) =>
+    digestOf(stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes)),
+  );
+  return {
+    format: 1,
+    name: "tool",
+    version: "1",
+    files: [{ path: "a.bin", sizeBytes: stream.length, mode: 0o644 }],
+    sizeBytes: stream.length,
+    chunkSizeBytes,
+    chunkDigests: new Uint8Array(Buffer.concat(digests)),
+    origin: { kind: "url", url: `http://127.0.0.1:${port}/a.bin`, layout: "file" },
+  };
+}
+
+const values = {
+  "content-range": [
+    "bytes 0-9/100",
+    "bytes 5-1/100",
+    "bytes 10-99/100",
+    "bytes 10-1e3/*",
+    "bytes */100",
+    "BYTES 0-9/100",
+  ],
+  "content-length": ["100", "0", "-1", "1e2", "", "100, 100", "99999999999999999999", "NaN"],
+  "content-encoding": ["identity", "gzip", "", "identity, gzip"],
+  etag: ['"a"', 'W/"a"', "", '"b"', "x".repeat(9_000)],
+  "last-modified": ["Wed, 21 Oct 2026 07:28:00 GMT", "never", ""],
+  "retry-after": ["5", "-5", "99999999999", "Wed, 21 Oct 2026 07:28:00 GMT", "soon", "Mon, 99"],
+} as const;
+const statuses = [200, 206, 301, 304, 401, 404, 416, 429, 500, 503, 999] as const;
+
+function head(dice: Dice): string {
+  const headers = new Headers();
+  for (const [name, choices] of Object.entries(values))
+    if (!dice.once(3)) headers.set(name, dice.pick(choices));
+  const start = dice.int(100);
+  const validator = dice.once(2) ? null : { etag: dice.pick(values.etag), lastModified: null };
+  const asked = {
+    url: dice.pick(["http://web.example/a?secret", "http://[::1]/", "x"]),
+    start,
+    end: start + 1 + dice.int(100),
+    sizeBytes: 100,
+    rangeSent: dice.once(2),
+    validator,
+    ifRangeSent: validator !== null,
+  };
+  return declared([WanProblem], () => {
+    const answer = readWanAnswer({ status: dice.pick(statuses), headers }, asked, 0);
+    promise(
+      answer.position === 0 || answer.position === asked.start,
+      "bytes begin where they were asked for",
+    );
+    promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end where they were asked for");
+    return answer.ignoresRange ? "head: everything" : "head: taken";
+  });
+}
+
+/** A whole download: it ends, by itself, with a reason, and stores no wrong byte. */
+async function download(manifest: Manifest, dice: Dice): Promise<string> {
+  const missing = new Set([0, 1, 2]);
+  const outcome = await runWanDownload({
+    manifest,
+    contentUrl: null,
+    headers: {},
+    nextRun: () => {
+      const [first] = missing;
+      return first === undefined ? null : { first, count: 3 - first };
+    },
+    onChunk: async (chunk, bytes) => {
+      promise(bytes.length === chunkLength(manifest, chunk), "a chunk has its length");
+      const offset = chunkOffset(manifest, chunk);
+      if (!digestOf(bytes).equals(digestOf(stream.subarray(offset, offset + bytes.length))))
+        return "wrong-digest";
+      missing.delete(chunk);
+      return "stored";
+    },
+    onBytes: () => {},
+    onState: () => {},
+    isWanted: (chunk) => missing.has(chunk),
+    rateBps: () => null,
+    stallMs: 200,
+    attempts: 2,
+    signal: AbortSignal.timeout(10_000),
+    random: () => dice.int(1_000) / 1_000,
+    backoffBaseMs: 1,
+  });
+  promise(outcome.kind !== "aborted", "a download ends by itself");
+  promise(outcome.kind !== "failed" || !outcome.reason.startsWith("broken promise"), JSON.stringify(outcome));
+  promise(outcome.kind !== "done" || missing.size === 0, "what is done is whole");
+  return `download: ${outcome.kind}`;
+}
+
+function openWeb(): Fuzzing {
+  let dice: Dice | null = null;
+  const server = openRawServer(() => {
+    const body = dice!.once(2) ? mutated(dice!, stream) : stream;
+    return rawAnswer(dice!, body, { range: dice!.once(3) });
+  });
+  const manifest = manifestAt(server.port);
+  return {
+    run: (own) => {
+      dice = own;
+      return own.once(1_500) ? download(manifest, own) : head(own);
+    },
+    close: () => server.close(),
+  };
+}
+
+export const web: Target = {
+  name: "web",
+  about: "answers of web sites: heads, and downloads from a server that answers anything",
+  share: 350,
+  open: openWeb,
+};

@@ -1,0 +1,135 @@
+/** Thousands of devices that one insider makes up: what a member remembers of them is bounded, and it goes on working. */
+import { expect, test } from "bun:test";
+import { encodeControl } from "../wire/encode.ts";
+import { limits, wholeChunks, type ControlFrame } from "../wire/index.ts";
+import { Answering } from "./answering.ts";
+import { ChunkSet } from "./chunkset.ts";
+import { Feedback } from "./feedback.ts";
+import { Holders, holdersMax } from "./holders.ts";
+import { Member, type MemberEvent } from "./member.ts";
+import { RateControl } from "./rate.ts";
+import { rosterDevicesMax } from "./roster.ts";
+import { step } from "./step.ts";
+
+const inventions = 10_000;
+const chunkCount = 8_192;
+const device = "00000000000000aa";
+const idOf = (i: number): string => (0xe00_0000 + i).toString(16).padStart(16, "0");
+
+function newMember(): Member {
+  return new Member({
+    device,
+    lanPort: 7_000,
+    held: ChunkSet.fromRanges(chunkCount, [0, 4_000])!,
+    lacksOf: () => false,
+    rank: () => ({ kind: "score", score: 0.5 }),
+    random: () => 0.5,
+    symbolSizeBytes: 1_400,
+    setting: () => ({
+      useMulticast: true,
+      receivesMulticast: true,
+      sessionStartDelayMs: 0,
+      lanRateBps: null,
+      wanFallback: "last-resort",
+    }),
+  });
+}
+
+const claims = (i: number): ControlFrame[] => [
+  {
+    type: "seek",
+    device: idOf(i),
+    haveCount: 0,
+    missing: [0, chunkCount],
+    lanPort: 1,
+    term: limits.counterMax,
+  },
+  { type: "claim", device: idOf(i), term: limits.counterMax, ticket: i, lanPort: 1, haveCount: 0 },
+  { type: "need", device: idOf(i), term: 1, pass: 1, entries: [i % 4_096, wholeChunks, 4_096], lanPort: 1 },
+  { type: "have", device: idOf(i), ranges: [0, chunkCount], load: 0, lanPort: 1 + i, toDevice: device },
+  { type: "report", device: idOf(i), term: 1, pass: 1, lossPermille: 1_000 },
+  { type: "want", device: idOf(i), ranges: [0, chunkCount], lanPort: 1 },
+  {
+    type: "end",
+    device: idOf(i),
+    term: limits.counterMax,
+    pass: i,
+    castRanges: [0, chunkCount],
+    symbolsSent: i,
+  },
+  { type: "resign", device: idOf(i), term: limits.counterMax, reason: "an insider says so" },
+];
+
+test.each(["candidate", "representative", "peer"] as const)(
+  "a %s that hears thousands of invented devices remembers few, and what it says fits its frames",
+  (role) => {
+    const member = newMember();
+    let nowMs = 0;
+    const say = (event: MemberEvent): void => {
+      for (const effect of step(member, event, nowMs))
+        if (effect.do === "SendFrame") encodeControl(effect.frame);
+    };
+    say({ type: "Started" });
+    if (role === "representative") {
+      for (nowMs = 1_000; nowMs < 3_000; nowMs += 1_000) say({ type: "TimeCame" });
+      say({ type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } });
+    }
+    if (role === "peer") {
+      const leader = {
+        device: "00000000000000bb",
+        term: 1,
+        ticket: 1,
+        phase: 1,
+        lanPort: 1,
+        symbolSizeBytes: 1_400,
+      };
+      const zeros = { startsInMs: 0, frontCount: 0, castCount: 0, pass: 0, audience: 0, rateBps: 0 };
+      say({
+        type: "FrameHeard",
+        frame: { type: "announce", ...leader, ...zeros },
+        from: { address: "10.0.0.2", sender: "1" },
+      });
+    }
+    expect(member.role).toBe(role);
+    // More than any table holds; a representative thinks longest about each.
+    for (let i = 0; i < (role === "peer" ? inventions : inventions / 8); i++) {
+      nowMs += 0.05;
+      for (const frame of claims(i)) {
+        if (role === "candidate" && frame.type === "claim") continue;
+        say({ type: "FrameHeard", frame, from: { address: "10.0.0.66", sender: idOf(i) } });
+      }
+    }
+    expect(member.role).toBe(role);
+    expect([...member.roster].length).toBeLessThanOrEqual(rosterDevicesMax);
+    expect(member.holders.count).toBeLessThanOrEqual(holdersMax);
+  },
+  20_000,
+);
+
+test("whoever is found out stays shunned, whatever name it takes, and nobody else is for it", () => {
+  const holders = new Holders(4);
+  const held = new ChunkSet(4);
+  const all = ChunkSet.full(4);
+  const honest = { device: "00000000000000bb", address: "10.0.0.2", lanPort: 1 };
+  holders.note({ ...honest, address: "10.0.0.66" }, all, 0);
+  const fetch = holders.next(held, 0)!;
+  holders.ended(fetch, "wrong", 0);
+  holders.note(honest, all, 0);
+  holders.note({ ...honest, device: "00000000000000cc", address: "10.0.0.66" }, all, 0, true);
+  const asked = [holders.next(held, 0), holders.next(held, 0), holders.next(held, 0)];
+  expect(asked.map((one) => one?.holder)).toEqual([honest, honest, undefined]);
+});
+
+test("answers, overheard needs and reports are bounded", () => {
+  const answering = new Answering();
+  const feedback = new Feedback(new ChunkSet(chunkCount));
+  const rate = new RateControl(null, 0);
+  for (let i = 0; i < inventions; i++) {
+    answering.wanted(idOf(i), 0, 0);
+    feedback.overheard([i % chunkCount, i, 64]);
+    rate.reported(idOf(i), 1_000);
+  }
+  expect(answering.take(1).length).toBeLessThanOrEqual(256);
+  expect(rate.adjust(null, 1_000)).toBe(true);
+  expect(feedback.take(1, () => false)).toEqual([]);
+});

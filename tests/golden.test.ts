@@ -1,0 +1,105 @@
+/** Data files of earlier versions, opened by this one. */
+import { Database } from "bun:sqlite";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "bun:test";
+import { parseTaskRow } from "../shared/agent/task-state.ts";
+import { migrate, migrations } from "../shared/cache/ledger-file.ts";
+import { openLedger, openLedgerReadOnly } from "../shared/cache/ledger.ts";
+import { openSqliteCatalog } from "../shared/catalog/index.ts";
+import { catalogVersion } from "../shared/catalog/migrations.ts";
+import { progressSchema } from "../shared/control/schema.ts";
+import { defaultSettingValues } from "../shared/control/setting.ts";
+import * as v from "valibot";
+
+const packageId = "ab".repeat(32);
+const deviceId = "00112233445566aa";
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+/** A folder with the file `name` as the SQL of `golden` makes it. */
+function folderWith(golden: string, name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "flockcast-golden-"));
+  folders.push(folder);
+  const database = new Database(join(folder, name));
+  database.run(readFileSync(join(import.meta.dir, "golden", golden), "utf8"));
+  database.close();
+  return folder;
+}
+
+const versionOf = (file: string): number => {
+  const database = new Database(file, { readonly: true });
+  const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
+  database.close();
+  return row!.user_version;
+};
+
+test("a ledger of version 1 becomes one of today, with every row", () => {
+  const folder = folderWith("ledger-1.sql", "ledger.db");
+  openLedger(folder, Date.now, () => {}).close();
+  const ledger = openLedgerReadOnly(folder);
+  expect(
+    ledger
+      .packages()
+      .map((row) => [row.name, row.version, row.state, row.chunksVerified, row.originBytes, row.pinnedBy]),
+  ).toEqual([
+    ["editor", "4.2", "complete", 3, { wan: 0, multicast: 2_048, peers: 452, cache: 0 }, []],
+    ["office", "2024.1", "partial", 2, { wan: 1_024, multicast: 0, peers: 0, cache: 1_024 }, [7]],
+  ]);
+  const [task] = ledger.tasks();
+  expect(parseTaskRow(task!.state)).toMatchObject({
+    task: { id: 7, command: "./setup", setting: { values: { wanSchedule: [], useMulticast: true } } },
+    life: "running",
+    way: "",
+  });
+  expect(ledger.identity()).toMatchObject({ deviceId, credential: "secret", deployment: 7 });
+  ledger.close();
+  expect(versionOf(join(folder, "ledger.db"))).toBe(migrations.length);
+});
+
+test("a step of the ledger that fails leaves the file as it was; one that works keeps the rows", () => {
+  const folder = folderWith("ledger-1.sql", "ledger.db");
+  const file = join(folder, "ledger.db");
+  const database = new Database(file);
+  const step =
+    "ALTER TABLE packages ADD COLUMN note TEXT NOT NULL DEFAULT ''; UPDATE packages SET note = name;";
+  expect(() => migrate(database, 1, [...migrations, step, "ALTER TABLE nothing ADD COLUMN x"])).toThrow();
+  expect(versionOf(file)).toBe(1);
+  migrate(database, 1, [...migrations, step]);
+  expect(database.query("SELECT note, size_bytes FROM packages ORDER BY key").values()).toEqual([
+    ["editor", 2_500],
+    ["office", 4_096],
+  ]);
+  database.close();
+  expect(versionOf(file)).toBe(migrations.length + 1);
+  expect(() => openLedger(folder, Date.now, () => {})).toThrow(/run the newer flockcast/);
+});
+
+test("a catalog of version 1 becomes one of today, with every row; leases, which live for seconds, begin anew", async () => {
+  const folder = folderWith("catalog-1.sql", "catalog.db");
+  const file = join(folder, "catalog.db");
+  const catalog = await openSqliteCatalog(file);
+  expect(catalog.deployment).toBe(4_042_053_207);
+  expect(await catalog.settings.byName("default")).toEqual({
+    name: "default",
+    version: 3,
+    values: { ...defaultSettingValues, wanAttempts: 5 },
+  });
+  expect((await catalog.devices.list()).map(({ id, hostname, groups }) => [id, hostname, groups])).toEqual([
+    [deviceId, "pc-17", ["sales"]],
+  ]);
+  expect(await catalog.packages.byId(packageId)).toMatchObject({
+    name: "editor",
+    version: "4.2",
+    state: "ready",
+  });
+  expect(await catalog.tasks.byId(4)).toMatchObject({ command: "./setup", target: "all", state: "active" });
+  expect(await catalog.tasks.completedBy(deviceId)).toEqual(new Set([4]));
+  const report = (await catalog.tasks.progressOf(4)).get(deviceId)!.progress;
+  expect(v.parse(progressSchema, report)).toMatchObject({ bytesVerified: 2_500, wrongFrom: [] });
+  catalog.close();
+  expect(versionOf(file)).toBe(catalogVersion);
+});

@@ -1,0 +1,154 @@
+/**
+ * A hostile device for insiders.test.ts: enrolled like any other, it has the keys of its tasks. It says that it holds the
+ * whole package and hands out wrong chunks, multicasts wrong symbols, speaks in the name of whoever leads, and makes up
+ * devices.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import dgram from "node:dgram";
+import { enrollTokenOf } from "../scripts/deployment.ts";
+import { createAgentClient, enrollDevice } from "../shared/control/client.ts";
+import type { AgentTask } from "../shared/control/schema.ts";
+import { inventoryOf } from "../shared/control/server/app-fixture.ts";
+import { ChunkSet } from "../shared/core/chunkset.ts";
+import { nodeCrypto as crypto } from "../shared/net/aead.ts";
+import { Exchange } from "../shared/net/exchange.ts";
+import { parseGroup } from "../shared/net/lan-bus.ts";
+import {
+  createFrameReceiver,
+  createFrameSender,
+  createIncarnation,
+  sessionOf,
+  type AnnounceFrame,
+  type ControlFrame,
+  type FrameSender,
+} from "../shared/wire/index.ts";
+import type { Harness } from "./harness.ts";
+
+const everyMs = 20;
+const interfaceAddress = "127.0.0.1";
+export const allMischief = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
+export type Mischief = (typeof allMischief)[number];
+
+export type Insider = AsyncDisposable & {
+  readonly deviceId: string;
+  /** Begins; the task must be one of this device's. @param chunkBytes of every chunk but the last */
+  readonly attack: (options: {
+    chunkCount: number;
+    chunkBytes: number;
+    mischief: readonly Mischief[];
+  }) => Promise<void>;
+};
+
+export async function openInsider(harness: Harness): Promise<Insider> {
+  const sourceUrl = harness.source.url;
+  const request = { hostname: "insider", os: "linux", arch: "x64", agentVersion: "0.1.0" };
+  const token = await enrollTokenOf(harness.source);
+  const { deviceId, credential, deployment } = await enrollDevice(sourceUrl, { ...request, token });
+  const client = createAgentClient({ sourceUrl, credential });
+  const cleanups: (() => unknown)[] = [];
+  return {
+    deviceId,
+    async attack({ chunkCount, chunkBytes, mischief }) {
+      const { tasks } = await client.checkIn(inventoryOf("insider"));
+      const task = tasks[0];
+      if (!task) throw new Error("the insider has no task");
+      const exchange = new Exchange({ interfaceAddress, device: deviceId, onError: () => {} });
+      cleanups.push(() => exchange.close());
+      const packageKey = Buffer.from(task.packageKey, "base64");
+      exchange.offer(sessionOf(crypto, packageKey), {
+        key: packageKey,
+        held: () => ChunkSet.full(chunkCount),
+        readChunk: async () => randomBytes(chunkBytes),
+      });
+      const voice = { deviceId, deployment, task, lanPort: exchange.port, chunkCount };
+      cleanups.push(speak(harness.group, voice, mischief));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+    },
+  };
+}
+
+type Voice = {
+  readonly deviceId: string;
+  readonly deployment: number;
+  readonly task: AgentTask;
+  readonly lanPort: number;
+  readonly chunkCount: number;
+};
+
+/** Until the function that it returns is called. */
+function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): () => void {
+  const group = parseGroup(groupText);
+  const taskKey = Buffer.from(voice.task.taskKey, "base64");
+  const packageKey = Buffer.from(voice.task.packageKey, "base64");
+  const { deployment } = voice;
+  const senderOf = (
+    key: Uint8Array,
+    incarnation = createIncarnation(randomBytes(8).toString("hex")),
+  ): FrameSender =>
+    createFrameSender({ crypto, deployment, session: sessionOf(crypto, key), key, incarnation });
+  const own = createIncarnation(randomBytes(8).toString("hex"));
+  const [inTask, inPackage] = [senderOf(taskKey, own), senderOf(packageKey, own)];
+  const receiver = createFrameReceiver({ crypto, deployment, ownSender: own.sender });
+  receiver.addContext(inTask.session, taskKey);
+  let leader: AnnounceFrame | null = null;
+  const ear = dgram.createSocket({ type: "udp4", reuseAddr: true });
+  ear.on("message", (datagram) => {
+    const received = receiver.receive(datagram);
+    if (received.kind === "control" && received.frame.type === "announce") leader = received.frame;
+  });
+  ear.bind(group.port, group.address, () => ear.addMembership(group.address, interfaceAddress));
+  const mouth = dgram.createSocket("udp4");
+  const send = (frame: Uint8Array): void => mouth.send(frame.slice(), group.port, group.address);
+  const turn = (): void => {
+    if (mischief.includes("wrong chunks")) send(inPackage.control(haveAll(voice)));
+    if (mischief.includes("wrong symbols")) {
+      send(inTask.control(seek(voice.deviceId, voice)));
+      for (let count = 0; count < 8; count++) {
+        const chunk = randomInt(voice.chunkCount);
+        send(inTask.symbol(chunk, randomInt(3), randomInt(60), randomBytes(1_400)));
+      }
+    }
+    if (mischief.includes("forged frames") && leader)
+      for (const frame of forgeries(leader)) send(inTask.control(frame));
+    if (mischief.includes("invented devices"))
+      for (let count = 0; count < 20; count++) {
+        const invented = senderOf(taskKey);
+        send(invented.control(seek(randomBytes(8).toString("hex"), voice)));
+      }
+  };
+  mouth.bind(0, interfaceAddress, () => mouth.setMulticastInterface(interfaceAddress));
+  const timer = setInterval(turn, everyMs);
+  return () => {
+    clearInterval(timer);
+    ear.close();
+    mouth.close();
+  };
+}
+
+const haveAll = ({ deviceId, chunkCount, lanPort }: Voice): ControlFrame => ({
+  type: "have",
+  device: deviceId,
+  ranges: [0, chunkCount],
+  load: 0,
+  lanPort,
+  toDevice: deviceId,
+});
+
+const seek = (device: string, { chunkCount, lanPort }: Voice): ControlFrame => ({
+  type: "seek",
+  device,
+  haveCount: 0,
+  missing: [0, chunkCount],
+  lanPort,
+  term: 0,
+});
+
+/** In the name of the device that leads, and of one that would like to. */
+const forgeries = ({ device, term, pass }: AnnounceFrame): ControlFrame[] => [
+  { type: "end", device, term, pass: pass + 1, castRanges: [0, 5], symbolsSent: 4_000_000_000 },
+  { type: "claim", device: "0123456789abcdef", term: term + 1, ticket: 0, lanPort: 1, haveCount: 0 },
+  { type: "need", device: "0123456789abcdef", term, pass, entries: [0, 0, 64, 1, 1, 64], lanPort: 1 },
+  { type: "report", device: randomBytes(8).toString("hex"), term, pass, lossPermille: 1_000 },
+];

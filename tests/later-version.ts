@@ -1,0 +1,85 @@
+/**
+ * Makes an agent (or a source) of the next version out of this one, for upgrades.test.ts: `BUN_OPTIONS=--preload=…` loads it
+ * before the program, and it changes a few lines of the program's modules on their way into Bun. FLOCKCAST_LATER says which:
+ *
+ *   additions   what may change without a new frame version: further elements in every body and message, a new type of
+ *               frame, further keys in every body of the API
+ *   frames      frames of version 2
+ *   source      further keys in what the source tells agents, also in settings
+ */
+import { plugin } from "bun";
+
+type Change = { readonly file: string; readonly from: string; readonly to: string };
+
+const laterFields = `null, -1, "later", [1, [2]], { later: true }`;
+
+const changes: Readonly<Record<string, readonly Change[]>> = {
+  additions: [
+    {
+      file: "shared/wire/encode.ts",
+      from: "controlFields[frame.type].map(([name, kind]) => fieldValue(frame.type, name, kind, values[name])),",
+      to: `[...controlFields[frame.type].map(([name, kind]) => fieldValue(frame.type, name, kind, values[name])), ${laterFields}],`,
+    },
+    {
+      file: "shared/agent/lan.ts",
+      from: "this.#bus.send(this.sender(session).control(frame));",
+      to: `{
+        this.#bus.send(this.sender(session).control(frame));
+        const unknown = this.sender(session).control(frame);
+        unknown[2] = 99;
+        this.#bus.send(unknown);
+      }`,
+    },
+    {
+      file: "shared/net/exchange-messages.ts",
+      from: "encode([poll.device, poll.lanPort, poll.heldRanges])",
+      to: `encode([poll.device, poll.lanPort, poll.heldRanges, ${laterFields}])`,
+    },
+    {
+      file: "shared/net/exchange-messages.ts",
+      from: "answer.peers.map((p) => [p.device, p.address, p.lanPort]),",
+      to: `answer.peers.map((p) => [p.device, p.address, p.lanPort, ${laterFields}]), ${laterFields}`,
+    },
+    {
+      file: "shared/control/request.ts",
+      from: "JSON.stringify(options.json)",
+      to: "JSON.stringify({ ...(options.json as object), later: { a: [1] } })",
+    },
+  ],
+  frames: [{ file: "shared/wire/layout.ts", from: "frameVersion = 1;", to: "frameVersion = 2;" }],
+  source: [
+    {
+      file: "shared/control/server/agent-tasks.ts",
+      from: "setting: await settingOf(catalog, task.settingName),",
+      to: `setting: await settingOf(catalog, task.settingName).then((setting) => ({
+        ...setting,
+        values: { ...setting.values, laterSwitch: "on" },
+      })),
+      later: { a: [1] },`,
+    },
+  ],
+};
+
+const chosen = changes[process.env["FLOCKCAST_LATER"] ?? ""] ?? [];
+
+async function changed(path: string): Promise<string> {
+  let text = await Bun.file(path).text();
+  for (const { file, from, to } of chosen.filter((change) => path.endsWith(change.file))) {
+    if (!text.includes(from))
+      throw new Error(`${file} has no "${from}" any more: correct tests/later-version.ts`);
+    text = text.replace(from, to);
+  }
+  return text;
+}
+
+for (const file of new Set(chosen.map((change) => change.file))) {
+  plugin({
+    name: `later ${file}`,
+    setup(build) {
+      build.onLoad({ filter: new RegExp(`${file.replaceAll(".", "\\.")}$`) }, async ({ path }) => ({
+        contents: await changed(path),
+        loader: "ts",
+      }));
+    },
+  });
+}

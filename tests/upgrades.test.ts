@@ -1,0 +1,115 @@
+/** Two versions on one subnet, and data folders of another version. */
+import { Database } from "bun:sqlite";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "bun:test";
+import type { RoleName } from "../scripts/build/executable.ts";
+import { runToEnd } from "../scripts/process.ts";
+import { programsFromSource } from "../scripts/programs.ts";
+import { openLedger } from "../shared/cache/ledger.ts";
+import { openSqliteCatalog } from "../shared/catalog/index.ts";
+import { bytesFrom, openHarness, type Harness, type HarnessOptions, type Peer } from "./harness.ts";
+
+const sizeBytes = 6_000_000;
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function open(options: HarnessOptions = {}): Promise<Harness> {
+  const harness = await openHarness(options);
+  cleanups.push(() => harness[Symbol.asyncDispose]());
+  return harness;
+}
+
+/** The environment of a program of the next version. */
+const later = (what: "additions" | "frames" | "source") => ({
+  BUN_OPTIONS: `--preload=${join(import.meta.dir, "later-version.ts")}`,
+  FLOCKCAST_LATER: what,
+});
+
+async function distribute(harness: Harness, peers: readonly Peer[]) {
+  const original = await harness.makeFile("tool.bin", sizeBytes);
+  const packageId = await harness.publish(original, { name: "tool", version: "1" });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
+  return task;
+}
+
+/** Agents that say more, and a source that says more: all the same version of frames. */
+async function shareWithAdditions(): Promise<void> {
+  const harness = await open({ settings: ["wanRate=16mbit"], env: later("source") });
+  const now = await harness.startPeers(2, { env: { BUN_OPTIONS: "", FLOCKCAST_LATER: "" } });
+  const next = await harness.startPeers(2, { env: later("additions") });
+  const task = await distribute(harness, [...now, ...next]);
+  expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+  expect(task.deviceList.filter(({ from }) => from.multicast > 0.8 * sizeBytes)).toHaveLength(3);
+  for (const peer of now) {
+    const { dropped } = (await peer.status()).lan;
+    expect(dropped["type"]!).toBeGreaterThan(0);
+    expect(dropped["body"] ?? 0).toBe(0);
+  }
+}
+
+/** They do not hear each other. */
+async function shareWithAnotherFrameVersion(): Promise<void> {
+  const harness = await open({ settings: ["wanRate=16mbit"] });
+  const now = await harness.startPeers(2);
+  const next = await harness.startPeers(1, { env: later("frames") });
+  const task = await distribute(harness, [...now, ...next]);
+  expect(bytesFrom(task, "wan")).toBe(sizeBytes);
+  for (const peer of [...now, ...next]) {
+    expect((await peer.status()).lan.dropped["version"]!).toBeGreaterThan(0);
+  }
+}
+
+test("agents of this version and of the next share a subnet and one download, also when their frames differ", async () => {
+  await Promise.all([shareWithAdditions(), shareWithAnotherFrameVersion()]);
+}, 120_000);
+
+/** A folder of its own, and how to make what lies in a file one of version 99. */
+async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-upgrades-"));
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function makeLater(file: string): Promise<Buffer> {
+  const database = new Database(file);
+  database.run("PRAGMA user_version = 99");
+  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  database.close();
+  return readFile(file);
+}
+
+const runProgram = (role: RoleName, ...words: readonly string[]) =>
+  runToEnd([...programsFromSource.commandOf(role), ...words]);
+
+test("an agent refuses the ledger of a later version, says what to do, and leaves it as it is", async () => {
+  const data = await openFolder();
+  openLedger(data, Date.now, () => {}).close();
+  const file = join(data, "ledger.db");
+  const before = await makeLater(file);
+  const run = ["run", "--source", "http://127.0.0.1:1", "--interface", "127.0.0.1"];
+  await Promise.all(
+    [run, ["status"], ["cache", "list"]].map(async (words) => {
+      const { status, stdout, stderr } = await runProgram("peer", ...words, "--data", data);
+      expect([words[0], status, stdout]).toEqual([words[0], 1, ""]);
+      expect(stderr).toMatch(/schema version 99, this program knows \d+: run the newer flockcast/);
+    }),
+  );
+  expect(Buffer.compare(await readFile(file), before)).toBe(0);
+});
+
+test("a source refuses the catalog of a later version, says what to do, and leaves it as it is", async () => {
+  const data = await openFolder();
+  (await openSqliteCatalog(join(data, "catalog.db"))).close();
+  const before = await makeLater(join(data, "catalog.db"));
+  const { status, stderr } = await runProgram("source", "serve", "--data", data, "--listen", "127.0.0.1:0");
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /catalog\.db.*version 99, this program knows \d+: use the newer program, or a backup/,
+  );
+  expect(Buffer.compare(await readFile(join(data, "catalog.db")), before)).toBe(0);
+});
