@@ -1,5 +1,6 @@
 /** The lab's command line, checked. */
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { faultKinds } from "../chaos/kinds.ts";
 
 export const scenarios = ["late", "restart", "kill-representative", "cached"] as const;
 export type Scenario = (typeof scenarios)[number];
@@ -42,6 +43,20 @@ export const labCommand = new Command("bun run lab --")
       "--scenario <name>",
       "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device",
     ).choices(scenarios),
+  )
+  .option(
+    "--chaos",
+    "faults at times drawn from a seed instead of a scenario; by itself 4 devices per subnet, 30 Mbit/s, 12 MB, start delay 1 s",
+  )
+  .addOption(
+    new Option("--fault <kind>", "of the chaos: only this one; default: one of each").choices(faultKinds),
+  )
+  .option("--seed <n>", "of the chaos: the same seed draws the same faults", between(0, 2 ** 31, true), 1)
+  .option(
+    "--times <n>",
+    "of the chaos: so many runs, with the seeds from --seed on",
+    between(1, 10_000, true),
+    1,
   )
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)
   .option("--keep", "leave everything running until Ctrl-C")

@@ -1,23 +1,23 @@
 /**
- * A program for intruders.test.ts that speaks on a group it has no key for: junk, replays of what it hears, frames
- * whose bytes it changed, and frames sealed with a key of its own for a session it overheard.
+ * A program that speaks on a group it has no key for: junk, replays of what it hears, frames whose bytes it changed, and
+ * frames sealed with a key of its own for a session it overheard.
  *
- *     bun tests/intruder.ts ADDRESS:PORT          until SIGTERM
+ *     bun scripts/lab/intruder.ts ADDRESS:PORT INTERFACE_ADDRESS          until SIGTERM
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
-import { nodeCrypto } from "../shared/net/aead.ts";
-import { parseGroup } from "../shared/net/lan-bus.ts";
-import { identityAt, uint32At } from "../shared/wire/identity.ts";
-import { createFrameSender, createIncarnation, type FrameSender } from "../shared/wire/index.ts";
-import { headerAt, headerBytes } from "../shared/wire/layout.ts";
+import { nodeCrypto } from "../../shared/net/aead.ts";
+import { parseGroup } from "../../shared/net/lan-bus.ts";
+import { identityAt, uint32At } from "../../shared/wire/identity.ts";
+import { createFrameSender, createIncarnation, type FrameSender } from "../../shared/wire/index.ts";
+import { headerAt, headerBytes } from "../../shared/wire/layout.ts";
 
 const everyMs = 10;
 const framesPerTurn = 12;
 const keptFrames = 500;
-const interfaceAddress = "127.0.0.1";
 
 const group = parseGroup(process.argv[2] ?? "");
+const interfaceAddress = process.argv[3] ?? "";
 const heard: Buffer[] = [];
 const forgers = new Map<string, FrameSender>();
 
