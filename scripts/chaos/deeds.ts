@@ -13,7 +13,6 @@ import type { Fault } from "./timetable.ts";
 export type Scene = {
   readonly ground: Ground;
   readonly taskId: number;
-  readonly version: string;
   /** Devices that a fault befell. */
   readonly hit: Set<WorldDevice>;
 };
@@ -22,6 +21,11 @@ export type Deed = {
   /** Ends the fault; answers what went wrong in it. */
   readonly end: () => Promise<string[] | void>;
 };
+
+/** What a fault needs before the task begins. */
+export async function prepareFault(fault: Fault, ground: Ground, version: string): Promise<void> {
+  if (fault.kind === "second-deployment") await (await ground.neighbour()).publish(version);
+}
 
 export function doFault(fault: Fault, scene: Scene): Promise<Deed> {
   switch (fault.kind) {
@@ -119,9 +123,9 @@ async function disturbServer(fault: Fault, { ground: { world } }: Scene): Promis
   }
 }
 
-async function distributeBeside({ ground, version }: Scene): Promise<Deed> {
+async function distributeBeside({ ground }: Scene): Promise<Deed> {
   const neighbour = await ground.neighbour();
-  return { text: "the second deployment distributes", end: await neighbour.distribute(version) };
+  return { text: "the second deployment distributes", end: await neighbour.distribute() };
 }
 
 async function intrude({ ground: { world, spares } }: Scene): Promise<Deed> {

@@ -9,8 +9,10 @@ import { differenceFrom } from "../verification.ts";
 import type { ChaosOptions } from "./options.ts";
 
 export type Neighbour = {
-  /** Distributes the same bytes under its own name; answers what is wrong with its copies in the end. */
-  readonly distribute: (version: string) => Promise<() => Promise<string[]>>;
+  /** Publishes the same bytes under its own name. */
+  readonly publish: (version: string) => Promise<void>;
+  /** Creates the task for what was published last; answers what is wrong with its copies in the end. */
+  readonly distribute: () => Promise<() => Promise<string[]>>;
 };
 
 const limitMs = 60_000;
@@ -50,9 +52,14 @@ export async function openNeighbour(
     });
   }
   const { path, digests } = world.sent;
+  let packageId = "";
+  let version = "";
   return {
-    distribute: async (version) => {
-      const packageId = await source.admin("publish", path, "--name", "neighbour", "--version", version);
+    publish: async (next) => {
+      version = next;
+      packageId = await source.admin("publish", path, "--name", "neighbour", "--version", version);
+    },
+    distribute: async () => {
       const taskId = Number(await source.admin("task", "create", packageId, "--action", "pre-cache"));
       return async () => {
         const giveUpAtMs = performance.now() + limitMs;

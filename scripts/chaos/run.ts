@@ -7,7 +7,7 @@ import type { WorldDevice } from "../lab/world.ts";
 import { ledgerTasks } from "../ledger.ts";
 import { logTail } from "../process.ts";
 import { differenceFrom } from "../verification.ts";
-import { doFault, type Scene } from "./deeds.ts";
+import { doFault, prepareFault, type Scene } from "./deeds.ts";
 import { untilReady, type Ground } from "./ground.ts";
 import type { Fault } from "./timetable.ts";
 
@@ -179,12 +179,13 @@ export async function runOnce(
 ): Promise<RunResult> {
   const { world, devices } = ground;
   const packageId = await world.publish(version);
+  for (const fault of faults) await prepareFault(fault, ground, version);
   const framesBefore = await framesSent(devices);
   const before = await readCounters(world.network);
   const words = ["task", "create", packageId, "--action", "run", "--command", command];
   const taskId = Number(await world.source.admin(...words));
   const begunAtMs = performance.now();
-  const scene: Scene = { ground, taskId, version, hit: new Set() };
+  const scene: Scene = { ground, taskId, hit: new Set() };
   const story: string[] = [];
   const plays = Promise.all(faults.map((fault) => play(fault, scene, begunAtMs, story)));
   const [ends, times] = await Promise.all([plays, follow(ground, taskId, begunAtMs)]);

@@ -28,7 +28,8 @@ const latest = 0.9;
 
 /** One fault of every kind given, in the order of their times. */
 export function drawTimetable(kinds: readonly FaultKind[], seed: number, shape: Shape): Fault[] {
-  const random = seededRandom(seed);
+  // Seeds one after the other begin alike: spread over all 32 bits they do not.
+  const random = seededRandom(Math.imul(seed, 0x9e37_79b1));
   const faults = kinds.map((kind): Fault => {
     const { lastsMs } = kindFacts[kind];
     const share = earliest + (latest - earliest) * random();

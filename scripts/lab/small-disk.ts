@@ -1,7 +1,7 @@
 /** A file system of its own, small, in a file (loop device): a disk that can be full without harm to the machine. */
-import { mkdir, rm, statfs, truncate, readFile, writeFile } from "node:fs/promises";
+import { mkdir, rm, truncate, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { outputOf } from "../process.ts";
+import { outputOf, runToEnd } from "../process.ts";
 
 export type SmallDisk = {
   readonly folder: string;
@@ -22,8 +22,9 @@ export async function mountSmallDisk(folder: string, image: string, sizeBytes: n
   return {
     folder,
     fill: async () => {
-      const { bavail, bsize } = await statfs(folder);
-      if (bavail > 0) await outputOf(["fallocate", "-l", String(bavail * bsize), filler]);
+      const { status, stderr } = await runToEnd(["dd", "if=/dev/zero", `of=${filler}`, "bs=256k"]);
+      if (status === 0 || !stderr.includes("No space left"))
+        throw new Error(`Cannot fill ${folder}: ${stderr.trim()}`);
     },
     free: () => rm(filler, { force: true }),
   };
