@@ -76,7 +76,11 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));
   const packageId = await world.publish();
-  const scenario = startScenario(world, options.scenario);
+  const scenario = startScenario(
+    world,
+    options.scenario,
+    options.scenario === "kill-representative" ? options.killAt / 100 : undefined,
+  );
   ending.later("end the scenario", scenario.cancel);
   const early = world.devices.filter((device) => !scenario.heldBack.includes(device));
   for (const device of early) await world.start(device);

@@ -58,6 +58,7 @@ export const labCommand = new Command("bun run lab --")
     between(1, 10_000, true),
     1,
   )
+  .option("--kill-at <percent>", "of kill-representative: when it holds so much", between(1, 99), 50)
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)
   .option("--keep", "leave everything running until Ctrl-C")
   .option("--json", "the result as JSON on standard output, all else on standard error");

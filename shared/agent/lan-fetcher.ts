@@ -44,7 +44,7 @@ export class LanFetcher {
   }
 
   start(): void {
-    if (this.#timer) return;
+    if (this.#timer) return this.#pump();
     this.#timer = setInterval(() => this.#round(), timing.pollEveryMs);
     this.#round();
   }

@@ -3,6 +3,7 @@
  * effect to log and count. Nobody else writes `member.state`.
  */
 import { ChunkSet } from "./chunkset.ts";
+import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
 import { LossMeter } from "./loss.ts";
@@ -72,6 +73,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       wayReason: "",
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
+      entrusted: null,
     },
     why,
   );
@@ -120,6 +122,7 @@ export function becomeRepresentative(
       wanFromMs: Math.max(state.enteredAtMs, member.wantHeardAtMs) + haveWaitMs(term, setting().useMulticast),
       busyAtMs: nowMs,
       servingSinceMs: null,
+      entrusting: new Entrusting(),
     },
     why,
   );

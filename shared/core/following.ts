@@ -4,7 +4,14 @@
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
-import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
+import {
+  chunkSetOf,
+  type Leader,
+  type Member,
+  type MemberEvent,
+  type PeerState,
+  type Sender,
+} from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { reportersMax, timing } from "./timing.ts";
@@ -73,6 +80,10 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       measureLoss(member, state, frame, nowMs);
       return state.feedback.ended(frame.castRanges, nowMs, state.leader.audience, member.config.random());
+    case "entrust":
+      if (!isFromLeader || frame.term !== state.leader.term || frame.toDevice !== member.config.device)
+        return;
+      return takeTrust(member, state, frame, from, nowMs);
     case "need":
       return state.feedback.overheard(frame.entries);
     case "resign":
@@ -80,6 +91,22 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       return becomeCandidate(member, nowMs, `representative ${frame.device} resigned: ${frame.reason}`);
     default:
   }
+}
+
+/** This device is the deputy: it takes at once what it is named. */
+function takeTrust(
+  member: Member,
+  state: PeerState,
+  frame: FrameOf<"entrust">,
+  from: Sender,
+  nowMs: number,
+): void {
+  const chunks = chunkSetOf(member.config.held.size, frame.ranges);
+  const { device, lanPort } = state.leader;
+  if (!chunks || state.way === "unicast" || state.leader.phase === servingPhase) return;
+  member.holders.note({ device, address: from.address, lanPort }, chunks, 0);
+  state.entrusted = { chunks, untilMs: nowMs + timing.entrustedMs };
+  member.refetch();
 }
 
 /** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
@@ -225,7 +252,8 @@ const mayUseWan = (member: Member, nowMs: number): boolean =>
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
 function repair(member: Member, state: PeerState, nowMs: number): void {
   const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
-  member.fetch(takesByUnicast);
+  if (takesByUnicast || (state.entrusted && nowMs >= state.entrusted.untilMs)) state.entrusted = null;
+  member.fetch(takesByUnicast || state.entrusted !== null);
   if (!takesByUnicast || nowMs < state.wantAtMs) return;
   member.ask(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);

@@ -23,12 +23,12 @@ type Entry = Holder & {
 export type Fetch = { chunk: number; holder: Holder };
 
 export class Holders {
-  readonly #chunkCount: number;
+  readonly chunkCount: number;
   readonly #entries = new Map<string, Entry>();
   readonly #inFlight = new Set<number>();
 
   constructor(chunkCount: number) {
-    this.#chunkCount = chunkCount;
+    this.chunkCount = chunkCount;
   }
 
   /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
@@ -72,8 +72,11 @@ export class Holders {
     return false;
   }
 
-  /** The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way. */
-  next(held: ChunkSet, nowMs: number, from = 0): Fetch | null {
+  /**
+   * The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way.
+   * @param among only one of these
+   */
+  next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
     if (this.#inFlight.size >= fetchesMax) return null;
     const free = [...this.#entries.values()].filter(
       (e) => e.inFlight < fetchesPerHolderMax && e.shunnedUntilMs <= nowMs,
@@ -82,7 +85,7 @@ export class Holders {
     free.sort((a, b) => a.inFlight - b.inFlight || a.load - b.load || a.served - b.served);
     for (const wrap of [from, 0]) {
       for (let chunk = held.nextMissing(wrap); chunk >= 0; chunk = held.nextMissing(chunk + 1)) {
-        if (this.#inFlight.has(chunk)) continue;
+        if (this.#inFlight.has(chunk) || (among && !among.has(chunk))) continue;
         const entry = free.find((e) => e.chunks.has(chunk));
         if (!entry) continue;
         entry.inFlight++;
@@ -120,7 +123,7 @@ export class Holders {
           nowMs + Math.min(failurePenaltyMsMax, failurePenaltyMs * 2 ** (entry.failures - 1));
         return;
       case "wrong":
-        entry.chunks = new ChunkSet(this.#chunkCount);
+        entry.chunks = new ChunkSet(this.chunkCount);
         entry.shunnedUntilMs = Number.POSITIVE_INFINITY;
     }
   }

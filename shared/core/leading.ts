@@ -134,6 +134,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
     member.effects.push({ do: "AskLease", term: state.term, query: false });
   }
   obtain(member, state, nowMs);
+  entrust(member, state, nowMs);
   answerNeeds(member, state, nowMs);
   state.rate.adjust(member.config.setting().lanRateBps, nowMs);
   sayEnd(member, state, nowMs);
@@ -156,6 +157,22 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
   }
   member.fetch(member.holders.count > 0);
   if (nowMs >= state.wanFromMs && member.nextWanRun(nowMs)) member.wan(true);
+}
+
+/** Until the multicast begins, what only this device holds is given to a deputy: it would cross the WAN again if this device fell. */
+function entrust(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (nowMs >= state.castFromMs || !member.config.setting().useMulticast) return;
+  const { roster, holders, gained } = member;
+  const { device, held } = member.config;
+  const handed = state.entrusting.next(
+    {
+      roster,
+      holders,
+      isAlone: (chunk) => held.has(chunk) && gained.has(chunk) && chunk >= member.castBefore,
+    },
+    nowMs,
+  );
+  if (handed) member.send({ type: "entrust", device, term: state.term, ...handed });
 }
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {

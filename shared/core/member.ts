@@ -9,6 +9,7 @@
  */
 import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Entrusted, Entrusting } from "./deputy.ts";
 import type { Feedback, LacksOf } from "./feedback.ts";
 import { Holders, type Holder } from "./holders.ts";
 import type { LossMeter } from "./loss.ts";
@@ -57,7 +58,7 @@ export type Effect =
   /** Download what `nextWanRun` names until StopWan. */
   | { do: "StartWan" }
   | { do: "StopWan" }
-  /** Take what `nextFetch` names from other devices until StopFetch. */
+  /** Take what `nextFetch` names from other devices until StopFetch; said again when it names something new. */
   | { do: "StartFetch" }
   | { do: "StopFetch" }
   /** `nextCast` has something. */
@@ -118,6 +119,8 @@ export type PeerState = {
   wantAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
+  /** What the representative asked this device to keep for it; null: nothing, or not any more. */
+  entrusted: Entrusted | null;
 };
 export type RepresentativeState = {
   role: "representative";
@@ -140,6 +143,8 @@ export type RepresentativeState = {
   wanFromMs: number;
   busyAtMs: number;
   servingSinceMs: number | null;
+  /** Sees to it that what only this device holds is not lost with it. */
+  entrusting: Entrusting;
 };
 export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };
 export type RoleState = IdleState | CandidateState | PeerState | RepresentativeState;
@@ -181,6 +186,8 @@ export class Member {
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
+  /** Chunks that were verified here since the session began. */
+  readonly gained: ChunkSet;
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;
@@ -188,6 +195,7 @@ export class Member {
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
+    this.gained = new ChunkSet(config.held.size);
   }
 
   get role(): Role {
@@ -221,8 +229,10 @@ export class Member {
   /** The next chunk to take from another device, which counts as under way; tell `holders.ended` how it went. */
   nextFetch(nowMs: number): ReturnType<Holders["next"]> {
     if (!this.#fetching) return null;
-    const spread = Math.floor(this.config.random() * this.config.held.size);
-    return this.holders.next(this.config.held, nowMs, this.state.role === "peer" ? spread : 0);
+    const { config, state } = this;
+    if (state.role !== "peer") return this.holders.next(config.held, nowMs);
+    const spread = Math.floor(config.random() * config.held.size);
+    return this.holders.next(config.held, nowMs, spread, state.entrusted?.chunks);
   }
 
   /** Is there something to multicast, once the start delay is over? */
@@ -267,6 +277,12 @@ export class Member {
     if (on === this.#fetching) return;
     this.#fetching = on;
     this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
+  }
+
+  /** There is something new to take. */
+  refetch(): void {
+    this.#fetching = true;
+    this.effects.push({ do: "StartFetch" });
   }
 
   wan(on: boolean): void {
