@@ -102,12 +102,13 @@ export class Session {
       random: context.random,
       symbolSizeBytes: limits.symbolMaxBytes,
       setting: () => {
-        const { useMulticast, sessionStartDelayMs, lanRateBps, wanFallback } = values();
+        const { useMulticast, sessionStartDelayMs, lanRateBps, wanFallback, useDeputy } = values();
         return {
           useMulticast: useMulticast && context.lan.bus !== null,
           sessionStartDelayMs,
           lanRateBps,
           wanFallback,
+          useDeputy,
         };
       },
     });

@@ -159,20 +159,16 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
   if (nowMs >= state.wanFromMs && member.nextWanRun(nowMs)) member.wan(true);
 }
 
-/** Until the multicast begins, what only this device holds is given to a deputy: it would cross the WAN again if this device fell. */
+/** What only this device holds and the multicast does not bring soon is given to a deputy: it would cross the WAN again if this device fell. */
 function entrust(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (nowMs >= state.castFromMs || !member.config.setting().useMulticast) return;
-  const { roster, holders, gained } = member;
-  const { device, held } = member.config;
-  const handed = state.entrusting.next(
-    {
-      roster,
-      holders,
-      isAlone: (chunk) => held.has(chunk) && gained.has(chunk) && chunk >= member.castBefore,
-    },
-    nowMs,
-  );
-  if (handed) member.send({ type: "entrust", device, term: state.term, ...handed });
+  const { useMulticast, useDeputy } = member.config.setting();
+  if (!useMulticast || !useDeputy) return;
+  const { roster, holders, gainedAtMs, config } = member;
+  const untilMs = nowMs < state.castFromMs ? nowMs : nowMs - timing.castLagMs;
+  const isAlone = (chunk: number): boolean =>
+    config.held.has(chunk) && !state.plan.isCast(chunk) && (gainedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
+  const handed = state.entrusting.next({ roster, holders, isAlone }, nowMs);
+  if (handed) member.send({ type: "entrust", device: config.device, term: state.term, ...handed });
 }
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {

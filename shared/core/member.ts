@@ -166,6 +166,8 @@ export type MemberConfig = {
     /** Cap of the multicast's rate; null: find it. */
     lanRateBps: number | null;
     wanFallback: "never" | "last-resort";
+    /** May a peer keep by unicast what only the representative holds? */
+    useDeputy: boolean;
   };
 };
 
@@ -186,8 +188,8 @@ export class Member {
   wantHeardAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
-  /** Chunks that were verified here since the session began. */
-  readonly gained: ChunkSet;
+  /** Chunks that were verified here since the session began, and when. */
+  readonly gainedAtMs = new Map<number, number>();
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;
@@ -195,7 +197,6 @@ export class Member {
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
-    this.gained = new ChunkSet(config.held.size);
   }
 
   get role(): Role {

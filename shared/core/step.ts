@@ -12,7 +12,7 @@ import type { ControlFrame } from "../wire/frames.ts";
 
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
-  if (event.type === "ChunkVerified") member.gained.add(event.chunk);
+  if (event.type === "ChunkVerified") member.gainedAtMs.set(event.chunk, nowMs);
   if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);

@@ -147,6 +147,7 @@ export class VirtualSubnet {
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
         wanFallback: "last-resort",
+        useDeputy: true,
       }),
     });
   }
