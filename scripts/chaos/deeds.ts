@@ -118,7 +118,10 @@ async function disturbServer(fault: Fault, { ground: { world } }: Scene): Promis
       await web.program.stop();
       return { text: "the web site stops", end: () => web.restart() };
     default:
+      // The download under way is broken off: what it asks next is refused.
       await web.refuse(true);
+      await web.program.stop();
+      await web.restart();
       return { text: "the web site answers 503", end: () => web.refuse(false) };
   }
 }

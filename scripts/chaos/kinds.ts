@@ -45,7 +45,7 @@ export const kindFacts: Readonly<Record<FaultKind, KindFacts>> = {
     about: "source killed, started again",
     isOfDevice: false,
     lastsMs: [500, 3_000],
-    waitMsMax: 8_000,
+    waitMsMax: 3_000,
   },
   "web-restart": {
     about: "web site stopped, started again",

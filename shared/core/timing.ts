@@ -44,7 +44,7 @@ export const timing = {
   /** Most that HAVE is delayed: random, so that one answer can silence the others. */
   feedbackDelayMsMax: 120,
   /** While it multicasts, a representative entrusts what it has held so long and could not send yet. */
-  castLagMs: 500,
+  castLagMs: 250,
   /** A representative entrusts what only it holds this often at most. */
   entrustEveryMs: 100,
   /** A deputy keeps to what it was told for so long; it polls every `pollEveryMs`. */
