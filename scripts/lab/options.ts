@@ -49,7 +49,7 @@ export const labCommand = new Command("bun run lab --")
     "faults at times drawn from a seed instead of a scenario; by itself 4 devices per subnet, 30 Mbit/s, 12 MB, start delay 1 s",
   )
   .addOption(
-    new Option("--fault <kind>", "of the chaos: only this one; default: one of each").choices(faultKinds),
+    new Option("--fault <kind...>", "of the chaos: only these; default: one of each").choices(faultKinds),
   )
   .option("--seed <n>", "of the chaos: the same seed draws the same faults", between(0, 2 ** 31, true), 1)
   .option(
