@@ -12,6 +12,7 @@ import {
   type PeerState,
   type Sender,
 } from "./member.ts";
+import { LossMeter } from "./loss.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { reportersMax, timing } from "./timing.ts";
@@ -70,7 +71,6 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       if (isFromLeader && frame.term >= state.leader.term)
         return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
       if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-      state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
       return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
     case "claim":
       return hearClaim(member, state, frame, from, nowMs);
@@ -145,6 +145,11 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
   noteElection(member, leader, nowMs);
+  if (!isSameLife(before, leader)) {
+    // It has heard of nobody yet, and counts what it sends from 0.
+    state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
+    state.loss = new LossMeter();
+  }
   state.leader = leader;
   state.suspicion.heard(nowMs);
   if (before.known !== "announce" && state.wayReason === unheardReason) takeWay(state, "multicast", "");
@@ -161,6 +166,12 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   }
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
+
+/** The same device may have died and come back before it was missed: its ticket is another one. */
+const isSameLife = (before: Leader, leader: Leader): boolean =>
+  before.device === leader.device &&
+  before.term === leader.term &&
+  (before.ticket === leader.ticket || before.known !== "announce");
 
 const unheardReason = "the source names a representative that is not heard here";
 const switchedOffReason = "the setting says useMulticast=false";

@@ -58,6 +58,24 @@ describe("a session on one subnet", () => {
     },
   );
 
+  test.each(seeds)(
+    "seed %d: a representative that dies and is back before anybody noticed multicasts on",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
+      subnet.start();
+      subnet.run(20_000, () => subnet.wanChunks >= 20);
+      const first = subnet.devices.indexOf(subnet.representatives[0]!);
+      subnet.kill(first);
+      subnet.run(500, () => false);
+      subnet.start(first);
+      expect(subnet.run(30_000)).toBe(true);
+      expect(subnet.representatives.map((device) => subnet.devices.indexOf(device))).toEqual([first]);
+      expect(subnet.wanChunks).toBeLessThanOrEqual(41);
+      const peers = subnet.devices.filter((_, index) => index !== first);
+      for (const { from } of peers) expect(from.multicast).toBeGreaterThan(35);
+    },
+  );
+
   test.each(seeds)("seed %d: that the lease is granted to nobody is known to all within seconds", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 5 });
     subnet.leaseFailure = "three representatives failed alike";
