@@ -1,4 +1,5 @@
 /** `bun run lab -- --chaos`: runs with faults, between two without, in one world. */
+import { secondsText } from "../bench/figures.ts";
 import type { Ending } from "../ending.ts";
 import { openGround } from "./ground.ts";
 import type { ChaosOptions } from "./options.ts";
@@ -26,14 +27,14 @@ export async function runChaos(options: ChaosOptions, ending: Ending): Promise<C
     ...(await runOnce(ground, seed, String(++version), faults)),
   });
   const calm = [await run(0, [])];
-  console.error(`Without a fault the last device is complete after ${calm[0]!.allMs} ms.`);
+  console.error(`Without a fault the last device is complete after ${secondsText(calm[0]!.allMs)}.`);
   const runs: ChaosRun[] = [];
   for (let seed = options.seed; seed < options.seed + options.times; seed++) {
     console.error(`Seed ${seed}:`);
     const result = await run(seed, drawTimetable(options.kinds, seed, shape));
     for (const problem of result.problems) console.error(`  ${problem}`);
     console.error(
-      `  ${result.verified} of ${result.expected} verified, the last healthy after ${result.healthyMs} ms`,
+      `  ${result.verified} of ${result.expected} verified, the last healthy after ${secondsText(result.healthyMs)}`,
     );
     runs.push(result);
   }

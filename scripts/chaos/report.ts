@@ -1,10 +1,9 @@
 /** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
+import { secondsText } from "../bench/figures.ts";
 import { alignTable } from "../report.ts";
 import type { ChaosFindings, ChaosRun } from "./chaos.ts";
 import { kindFacts } from "./kinds.ts";
 import { waitBoundMs } from "./timetable.ts";
-
-const seconds = (ms: number | null): string => (ms === null ? "–" : `${(ms / 1_000).toFixed(1)} s`);
 
 /** Mean of the runs without a fault; null when one did not end. */
 export function calmMs({ calm }: ChaosFindings): number | null {
@@ -26,7 +25,7 @@ export function chaosProblems(findings: ChaosFindings): string[] {
       ...((waitedMs(run, base) ?? 0) <= waitBoundMs(run.faults)
         ? []
         : [
-            `seed ${run.seed}: healthy devices waited ${seconds(waitedMs(run, base))} longer, more than ${seconds(waitBoundMs(run.faults))}`,
+            `seed ${run.seed}: healthy devices waited ${secondsText(waitedMs(run, base))} longer, more than ${secondsText(waitBoundMs(run.faults))}`,
           ]),
     ]),
   ];
@@ -38,10 +37,10 @@ const each = <T>(run: ChaosRun, text: (site: ChaosRun["sites"][number]) => T): s
 const rowOf = (run: ChaosRun, base: number | null): string[] => [
   run.faults.length === 0 ? "none" : String(run.seed),
   run.story.length === 1 ? run.story[0]! : `${run.faults.length} faults`,
-  seconds(run.healthyMs),
+  secondsText(run.healthyMs),
   run.healthyMs === null || base === null ? "–" : (run.healthyMs / base).toFixed(2),
-  seconds(waitedMs(run, base)),
-  seconds(run.allMs),
+  secondsText(waitedMs(run, base)),
+  secondsText(run.allMs),
   `${run.verified}/${run.expected}`,
   each(run, ({ wanRatio }) => wanRatio.toFixed(3)),
   each(run, ({ lanRatio }) => lanRatio.toFixed(2)),
@@ -74,7 +73,7 @@ function boundLines(findings: ChaosFindings): string[] {
   const lost = runs.reduce((total, { expected, verified }) => total + expected - verified, 0);
   return [
     `${kinds.map((kind) => kindFacts[kind].about).join("; ")}.`,
-    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${seconds(worst)}` : "without end"} (stated: at most ${seconds(stated)}).`,
+    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "without end"} (stated: at most ${secondsText(stated)}).`,
   ];
 }
 

@@ -1,6 +1,7 @@
 /** One run: a new package and a task while the timetable's faults happen, until every device has a right copy; then the accounting. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { secondsText } from "../bench/figures.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "../lab/counters.ts";
 import type { WorldDevice } from "../lab/world.ts";
@@ -36,8 +37,6 @@ const pollMs = 100;
 const toldLimitMs = 30_000;
 /** In the package's folder, three below the device's own. */
 const command = 'echo "$FLOCKCAST_TASK" >> ../../../receipts';
-
-const secondsText = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 /** Plays a fault at its time; what lasts to the end of the run is ended by the answer. */
 async function play(
