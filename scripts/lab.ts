@@ -6,6 +6,9 @@
 import { stat, truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
+import { runChaos } from "./chaos/chaos.ts";
+import { chaosOptions } from "./chaos/options.ts";
+import { chaosProblems, chaosText } from "./chaos/report.ts";
 import { UsageError, runWithEnding, type Ending } from "./ending.ts";
 import { readCounters } from "./lab/counters.ts";
 import { findingsText, problemsOf, type Findings } from "./lab/findings.ts";
@@ -32,6 +35,7 @@ async function checkMachine(options: LabOptions): Promise<void> {
     ["tc", "iproute2"],
     ["curl", "curl"],
     ["nginx", "nginx-light"],
+    ...(options.chaos ? [["mkfs.ext4", "e2fsprogs"]] : []),
     ...(options.loss > 0 || options.nat || options.multicast !== "works" ? [["nft", "nftables"]] : []),
   ] as [string, string][]) {
     if (!Bun.which(program))
@@ -72,7 +76,11 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));
   const packageId = await world.publish();
-  const scenario = startScenario(world, options.scenario);
+  const scenario = startScenario(
+    world,
+    options.scenario,
+    options.scenario === "kill-representative" ? options.killAt / 100 : undefined,
+  );
   ending.later("end the scenario", scenario.cancel);
   const early = world.devices.filter((device) => !scenario.heldBack.includes(device));
   for (const device of early) await world.start(device);
@@ -121,9 +129,19 @@ async function keepLogs(world: World, findings: Findings): Promise<void> {
   }
 }
 
+async function runChaosLab(options: LabOptions, ending: Ending): Promise<number> {
+  const findings = await runChaos(chaosOptions(options), ending);
+  const problems = chaosProblems(findings);
+  if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
+  else console.log(chaosText(findings));
+  for (const problem of problems) console.error(problem);
+  return problems.length === 0 ? 0 : 1;
+}
+
 async function runLab(options: LabOptions, ending: Ending): Promise<number> {
   await checkMachine(options);
   for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+  if (options.chaos) return runChaosLab(options, ending);
   const world = await openWorld(options, ending);
   const findings = await measure(world, options, ending);
   const problems = problemsOf(findings);

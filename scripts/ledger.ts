@@ -1,5 +1,6 @@
 /** What a device's ledger says, read beside the running agent: who it is, and whether a chunk came twice. */
 import { openLedgerReadOnly } from "../shared/cache/index.ts";
+import { parseTaskRow } from "../shared/agent/task-state.ts";
 import type { LedgerPackage } from "../shared/cache/index.ts";
 
 /** Null until the device has enrolled. */
@@ -24,5 +25,20 @@ export function ledgerPackages(dataFolder: string): LedgerPackage[] {
     return ledger.packages();
   } finally {
     ledger.close();
+  }
+}
+
+/** Tasks as the ledger lists them; empty while it cannot be read. */
+export function ledgerTasks(dataFolder: string): { readonly taskId: number; readonly life: string }[] {
+  try {
+    const ledger = openLedgerReadOnly(dataFolder);
+    try {
+      return ledger.tasks().map(({ taskId, state }) => ({ taskId, life: parseTaskRow(state)?.life ?? "" }));
+    } finally {
+      ledger.close();
+    }
+  } catch {
+    // Not made yet, or on a disk that is full.
+    return [];
   }
 }

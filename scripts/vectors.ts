@@ -71,6 +71,7 @@ const controlFrames: readonly ControlFrame[] = [
   { type: "want", device, ranges: [], lanPort: 45_678 },
   { type: "have", device, ranges: [0, 4_294_967_295], load: 100, lanPort: 1, toDevice: "0000000000000001" },
   { type: "report", device, term: 1, pass: 2, lossPermille: 13 },
+  { type: "entrust", device, term: 1, toDevice: "0000000000000001", ranges: [0, 40, 41, 1] },
   { type: "resign", device, term: 4_294_967_295, reason: "Datenträger voll: 12 MiB frei" },
 ];
 const symbols: readonly SymbolFields[] = [
@@ -139,7 +140,7 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   add("header", "a body that ends early", whole.subarray(0, whole.length - 1));
   add("own", "the receiver's own sender", sealed("resign", 90_000, body, ownSender));
   add("deployment", "another deployment", frame(headerAt.deployment, 0));
-  add("type", "type 11", frame(headerAt.type, 11));
+  add("type", "type 12", frame(headerAt.type, 12));
   add("session", "a session nobody added", frame(headerAt.session, 0));
   add("replay", "the first good frame again", Uint8Array.fromHex(good[0]!.frame));
   add("seal", "a changed sequence", frame(headerAt.sequence, 1));

@@ -39,7 +39,12 @@ test("junk, replays and forged frames on the group change nothing and are counte
   const packageId = await harness.publish(original, { name: "tool", version: "1" });
   const intruder = launch({
     name: "intruder",
-    command: [process.execPath, join(import.meta.dir, "intruder.ts"), harness.group],
+    command: [
+      process.execPath,
+      join(import.meta.dir, "..", "scripts", "lab", "intruder.ts"),
+      harness.group,
+      "127.0.0.1",
+    ],
     logFile: join(harness.folder, "intruder.log"),
   });
   cleanups.push(() => intruder.stop());

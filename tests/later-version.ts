@@ -32,13 +32,18 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     },
     {
       file: "shared/net/exchange-messages.ts",
-      from: "encode([poll.device, poll.lanPort, poll.heldRanges])",
-      to: `encode([poll.device, poll.lanPort, poll.heldRanges, ${laterFields}])`,
+      from: "encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)])",
+      to: `encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens), ${laterFields}])`,
     },
     {
       file: "shared/net/exchange-messages.ts",
       from: "answer.peers.map((p) => [p.device, p.address, p.lanPort]),",
-      to: `answer.peers.map((p) => [p.device, p.address, p.lanPort, ${laterFields}]), ${laterFields}`,
+      to: `answer.peers.map((p) => [p.device, p.address, p.lanPort, ${laterFields}]),`,
+    },
+    {
+      file: "shared/net/exchange-messages.ts",
+      from: "answer.leads,",
+      to: `answer.leads, ${laterFields},`,
     },
     {
       file: "shared/control/request.ts",

@@ -2,7 +2,7 @@
 import type { Ending } from "../ending.ts";
 import { originText } from "../following.ts";
 import { alignTable } from "../report.ts";
-import { askAgent } from "./agent-status.ts";
+import { askAgent } from "../lab/agent-status.ts";
 import { createClock, faults, restore, type FaultName, type Stage } from "./fault-rows.ts";
 import { dash, fixed, lastOf, meanOf, ratioOf, secondsText } from "./figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";

@@ -80,7 +80,12 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   const { world, sender, receivers } = lan;
   const { heldBack, signal } = options;
   const delayMs = Math.round(delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6);
-  const setting = [`sessionStartDelay=${delayMs}ms`, `lanRate=${Math.round(options.rate * 1e6)}`];
+  const setting = [
+    `sessionStartDelay=${delayMs}ms`,
+    `lanRate=${Math.round(options.rate * 1e6)}`,
+    // It would take the package before the multicast that is measured.
+    "useDeputy=false",
+  ];
   await world.source.admin("setting", "set", "default", ...setting);
   const present = [sender, ...receivers.filter((receiver) => !heldBack?.has(receiver))];
   for (const device of world.devices) await world.renew(device);

@@ -1,7 +1,7 @@
 /** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
 import type { Ending } from "../ending.ts";
 import { alignTable } from "../report.ts";
-import { askAgent } from "./agent-status.ts";
+import { askAgent } from "../lab/agent-status.ts";
 import { fixed, ratioOf, secondsText } from "./figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { figuresOf } from "./lan.ts";

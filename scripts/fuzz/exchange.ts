@@ -30,7 +30,7 @@ function anyPoll(dice: Dice): unknown[] {
   const ranges = dice.once(50)
     ? Array.from({ length: heldRangesMax * 2 + dice.int(4) }, (_, i) => i * 2)
     : [0, 5, 9, 1];
-  return [dice.hex(8), dice.edge(0, 65_535), ranges];
+  return [dice.hex(8), dice.edge(0, 65_535), ranges, dice.int(3)];
 }
 
 function anyAnswer(dice: Dice): unknown[] {
@@ -94,7 +94,7 @@ async function answer(
 ): Promise<string> {
   const to = { address: "127.0.0.1", lanPort: port };
   if (dice.once(2)) {
-    const polled = await client.poll(to, { device, lanPort: 1, heldRanges: [] });
+    const polled = await client.poll(to, { device, lanPort: 1, heldRanges: [], listens: dice.once(2) });
     return polled === null ? "poll: nothing" : "poll: answer";
   }
   const got = await client.chunk(to, dice.int(3), 1_000);

@@ -40,6 +40,7 @@ function newMember(dice: Dice): Member {
       sessionStartDelayMs: 100,
       lanRateBps: null,
       wanFallback: "last-resort",
+      useDeputy: true,
     }),
   });
 }
@@ -74,7 +75,12 @@ function anyEvent(dice: Dice, member: Member): MemberEvent {
     case 2: {
       const peer = peerOf(dice);
       const [first, count] = [dice.int(chunkCount), dice.int(70)];
-      return { type: "PeerPolled", peer, heldRanges: dice.once(4) ? [5, 1, 3, 1] : [first, count] };
+      return {
+        type: "PeerPolled",
+        peer,
+        heldRanges: dice.once(4) ? [5, 1, 3, 1] : [first, count],
+        listens: dice.once(2),
+      };
     }
     case 3:
       return { type: "Stalled", stalledMs: dice.edge(0, 2 ** 40) };

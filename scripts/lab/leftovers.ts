@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { namespaces, removeNamespace } from "./namespace.ts";
+import { unmountBelow } from "./small-disk.ts";
 
 const notesFolder = "/run/flockcast-lab";
 const noteSchema = v.object({ pid: v.number(), started: v.string(), folder: v.string() });
@@ -36,6 +37,7 @@ export async function sweepLeftovers(): Promise<string[]> {
     if ((await startOf(note.output.pid)) === note.output.started) continue;
     const runId = file.replace(/\.json$/, "");
     for (const name of await namespaces()) if (name.startsWith(`${runId}-`)) await removeNamespace(name);
+    await unmountBelow(note.output.folder);
     await rm(note.output.folder, { recursive: true, force: true });
     await removeNote(runId);
     swept.push(runId);

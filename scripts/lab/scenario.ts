@@ -1,7 +1,7 @@
 /**
  * What happens in the middle of a task, at every site: a device that comes late, one that is killed and starts again,
- * the representative that is killed, a switch that is mended. Half means that the site's representative holds half of
- * the package.
+ * the representative that is killed (at half, or when the option says), a switch that is mended. Half means that the
+ * site's representative holds half of the package.
  */
 import type { TaskDetail } from "../../shared/control/schema.ts";
 import { shareOf } from "../following.ts";
@@ -39,7 +39,8 @@ function kill(device: WorldDevice, what: string): void {
   void device.device?.kill();
 }
 
-export function startScenario(world: World, scenario: Scenario | undefined): ScenarioRun {
+/** @param atShare of the package: when the site's representative holds so much of it, it happens */
+export function startScenario(world: World, scenario: Scenario | undefined, atShare = 0.5): ScenarioRun {
   const heldBack = scenario === "late" || scenario === "cached" ? lastOfEach(world) : [];
   const begun = new Set<string>();
   const timers: ReturnType<typeof setTimeout>[] = [];
@@ -50,7 +51,7 @@ export function startScenario(world: World, scenario: Scenario | undefined): Sce
     say(`${device.place.name} starts`);
     void world.start(device);
   };
-  const atHalf = (site: string, representative: WorldDevice) => {
+  const happen = (site: string, representative: WorldDevice) => {
     if (scenario === "late") for (const device of heldBack) if (device.site.name === site) startAgain(device);
     if (scenario === "restart") {
       const peer = world.devices.find((device) => device.site.name === site && device !== representative);
@@ -87,9 +88,9 @@ export function startScenario(world: World, scenario: Scenario | undefined): Sce
       for (const { name } of world.network.sites) {
         const representative = representativeOf(world, name, detail);
         const seen = detail.deviceList.find(({ deviceId }) => deviceId === representative?.id);
-        if (!representative || !seen || shareOf(seen) < 0.5 || begun.has(name)) continue;
+        if (!representative || !seen || shareOf(seen) < atShare || begun.has(name)) continue;
         begun.add(name);
-        atHalf(name, representative);
+        happen(name, representative);
       }
       raiseFallen(detail);
     },

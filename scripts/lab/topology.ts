@@ -96,10 +96,10 @@ export const namespacesOf = (network: LabNetwork): string[] => [
   network.source,
 ];
 
-const gatewayOf = (site: LabSite): string => site.cidr.replace(/0\/24$/, "1");
+export const gatewayOf = (site: LabSite): string => site.cidr.replace(/0\/24$/, "1");
 
 async function buildWan(network: LabNetwork, site: LabSite, number: number, shape: LabShape): Promise<void> {
-  const near = `172.31.${number}.1`;
+  const near = nearAddress(number);
   const far = `172.31.${number}.2`;
   // One segment a packet: with segmentation offload the kernel counts one header for several packets (4 % too few).
   const set = "gso_max_segs 1";
@@ -118,6 +118,17 @@ async function buildWan(network: LabNetwork, site: LabSite, number: number, shap
   if (shape.nat) await translateAddresses(site.router, "wan");
   else await ip(network.source, [`route add ${site.cidr} via ${far}`]);
 }
+
+/** A site without its WAN. The router forgets its way out when the link goes down, as one with DHCP or PPPoE does. */
+export const cutWan = (site: LabSite): Promise<void> => ip(site.router, ["link set wan down"]);
+
+export const mendWan = (site: LabSite): Promise<void> =>
+  ip(site.router, [
+    "link set wan up",
+    `route add default via ${nearAddress(Number(site.wanDevice.slice(3)))}`,
+  ]);
+
+const nearAddress = (siteNumber: number): string => `172.31.${siteNumber}.1`;
 
 async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
   await ip(site.router, [

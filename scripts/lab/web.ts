@@ -1,12 +1,19 @@
 /** A plain web site in the source's namespace (nginx), and one `curl` over a site's idle WAN link to compare with. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { launch, logTail, outputOf, runToEnd, type RunningProgram } from "../process.ts";
 import { inside } from "./namespace.ts";
 
 const port = 8_080;
 
-export type WebSite = { readonly program: RunningProgram; readonly url: string };
+export type WebSite = {
+  program: RunningProgram;
+  readonly url: string;
+  /** After its program was stopped: starts it again at the same address. */
+  readonly restart: () => Promise<void>;
+  /** Answers 503 to everything, or serves again. */
+  readonly refuse: (refuses: boolean) => Promise<void>;
+};
 
 /** Serves the folder that holds the package; `folder` takes nginx's own files. */
 export async function startNginx(
@@ -20,6 +27,7 @@ export async function startNginx(
     .map((kind) => `  ${kind}_temp_path ${join(folder, kind)};`)
     .join("\n");
   const config = join(folder, "nginx.conf");
+  const refusal = join(folder, "refuses");
   await writeFile(
     config,
     `daemon off;
@@ -34,20 +42,39 @@ ${temporary}
   server {
     listen ${address}:${port};
     root ${content};
+    if (-f ${refusal}) {
+      return 503;
+    }
   }
 }
 `,
   );
-  const program = launch({
-    name: "nginx",
-    command: [...inside(namespace), "nginx", "-e", join(folder, "error.log"), "-p", folder, "-c", config],
-    logFile: join(folder, "nginx.log"),
-  });
   const url = `http://${address}:${port}`;
+  const start = async (): Promise<RunningProgram> => {
+    const program = launch({
+      name: "nginx",
+      command: [...inside(namespace), "nginx", "-e", join(folder, "error.log"), "-p", folder, "-c", config],
+      logFile: join(folder, "nginx.log"),
+    });
+    await untilAnswering(program, namespace, url);
+    return program;
+  };
+  const web: WebSite = {
+    program: await start(),
+    url,
+    restart: async () => {
+      web.program = await start();
+    },
+    refuse: (refuses) => (refuses ? writeFile(refusal, "") : rm(refusal, { force: true })),
+  };
+  return web;
+}
+
+async function untilAnswering(program: RunningProgram, namespace: string, url: string): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     if (program.exitStatus() !== null) throw new Error(`nginx did not start:\n${await logTail(program)}`);
     const probe = await runToEnd([...inside(namespace), "curl", "-s", "-o", "/dev/null", url]);
-    if (probe.status === 0) return { program, url };
+    if (probe.status === 0) return;
     await Bun.sleep(50);
   }
   throw new Error(`nginx does not answer at ${url}:\n${await logTail(program)}`);

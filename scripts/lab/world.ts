@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { taskDetailSchema, type TaskDetail } from "../../shared/control/schema.ts";
 import { build } from "../build.ts";
@@ -27,7 +27,8 @@ import {
   type LabNetwork,
   type LabSite,
 } from "./topology.ts";
-import { startNginx } from "./web.ts";
+import { unmountBelow } from "./small-disk.ts";
+import { startNginx, type WebSite } from "./web.ts";
 
 /** What a world is made of; the lab's own options have more. */
 export type WorldOptions = Pick<
@@ -69,6 +70,8 @@ export type World = {
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
   /** Answers the package's id; another version is another package of the same bytes. */
   readonly publish: (version?: string) => Promise<string>;
+  /** The web site that serves the package's bytes; null while nothing is published, or when the source serves them. */
+  readonly web: () => WebSite | null;
   readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
 };
 
@@ -109,9 +112,10 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
   const folder = await mkdtemp(join(tmpdir(), "flockcast-lab-"));
   const network = planNetwork(runId, options);
   ending.later("remove the lab's note", () => removeNote(runId));
-  ending.later("remove the temporary folder", () =>
-    rm(folder, { recursive: true, force: true, maxRetries: 3 }),
-  );
+  ending.later("remove the temporary folder", async () => {
+    await unmountBelow(folder);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
   ending.later("remove the namespaces", () => removeNetwork(network));
   ending.later("stop the programs", () => stopAll());
   await leaveNote(runId, folder);
@@ -136,6 +140,14 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
       id: "",
     })),
   );
+  let web: WebSite | null = null;
+  const openWeb = async (): Promise<WebSite> =>
+    (web ??= await startNginx(
+      network.source,
+      network.sourceAddress,
+      dirname(sent.path),
+      join(folder, "nginx"),
+    ));
   return {
     folder,
     network,
@@ -143,10 +155,12 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
     sent,
     programs,
     devices,
+    web: () => web,
     start: (device) => startOne(device, programs, source),
     renew,
     untilEnrolled,
-    publish: (version = sent.version) => publish(options, network, source, { ...sent, version }, folder),
+    publish: async (version = sent.version) =>
+      publish(source, { ...sent, version }, options.web === "nginx" ? await openWeb() : null),
     feed: (taskId, signal) => feed(network, source, taskId, signal),
   };
 }
@@ -191,17 +205,9 @@ async function untilEnrolled(devices: readonly WorldDevice[]): Promise<void> {
   }
 }
 
-async function publish(
-  options: WorldOptions,
-  network: LabNetwork,
-  source: Source,
-  sent: LabPackage,
-  folder: string,
-): Promise<string> {
+async function publish(source: Source, sent: LabPackage, web: WebSite | null): Promise<string> {
   const words = ["publish", sent.path, "--name", sent.name, "--version", sent.version];
-  if (options.web === "source") return source.admin(...words);
-  const content = join(sent.path, "..");
-  const web = await startNginx(network.source, network.sourceAddress, content, join(folder, "nginx"));
+  if (!web) return source.admin(...words);
   return source.admin(...words, "--url", `${web.url}/${encodeURIComponent(basename(sent.path))}`);
 }
 

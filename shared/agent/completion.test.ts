@@ -38,6 +38,7 @@ describe("the reason for another way", () => {
     joinedAfterEnd: false,
     unicastReason: "",
     usedOwnDownload: false,
+    wasDeputy: false,
   };
   const noLoss = { diskOverflow: 0, kernelDrops: 0 };
   test.each([
@@ -54,6 +55,12 @@ describe("the reason for another way", () => {
     [from({ peers: 100 }), { hasLed: true }, noLoss, "other devices held it already"],
     [from({ wan: 100 }), { usedOwnDownload: true }, noLoss, "no device of its subnet could be reached"],
     [from({ multicast: 99, peers: 1 }), {}, noLoss, "missed parts of the multicast"],
+    [
+      from({ multicast: 75, peers: 25 }),
+      { wasDeputy: true },
+      noLoss,
+      "kept a second copy before the multicast began",
+    ],
     [from({ multicast: 99, peers: 1 }), {}, { diskOverflow: 1, kernelDrops: 9 }, "its disk was too slow"],
     [
       from({ multicast: 99, peers: 1 }),

@@ -22,6 +22,8 @@ export type WayNotes = {
   /** Why it took chunks by unicast instead of listening; empty: it did not. */
   unicastReason: string;
   usedOwnDownload: boolean;
+  /** It kept what only the representative held. */
+  wasDeputy: boolean;
 };
 
 export class WayBook {
@@ -31,6 +33,7 @@ export class WayBook {
     joinedAfterEnd: false,
     unicastReason: "",
     usedOwnDownload: false,
+    wasDeputy: false,
   };
   #hasJoined = false;
 
@@ -43,6 +46,7 @@ export class WayBook {
     }
     if (state.role !== "peer") return;
     if (usesWan) notes.usedOwnDownload = true;
+    if (state.entrusted !== null) notes.wasDeputy = true;
     if (state.way === "unicast") notes.unicastReason = wayWords;
     // Whoever was here before a representative was replaced did not come late.
     if (this.#hasJoined) return;
@@ -67,6 +71,7 @@ export function reasonForWay(from: OriginBytes, notes: WayNotes, losses: Losses)
   if (notes.joinedAtShare !== null) {
     return `joined late, ${shareText(notes.joinedAtShare)} had been multicast`;
   }
+  if (notes.wasDeputy) return "kept a second copy before the multicast began";
   if (losses.diskOverflow > 0) return "missed parts of the multicast: its disk was too slow";
   if (losses.kernelDrops > 0) return "missed parts of the multicast: its receive buffer was full";
   return "missed parts of the multicast";

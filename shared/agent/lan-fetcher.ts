@@ -48,7 +48,7 @@ export class LanFetcher {
   }
 
   start(): void {
-    if (this.#timer) return;
+    if (this.#timer) return this.#pump();
     this.#timer = setInterval(() => this.#round(), timing.pollEveryMs);
     this.#round();
   }
@@ -67,7 +67,7 @@ export class LanFetcher {
   polled(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
     const { member, onStep, context } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
-    onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges });
+    onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges, listens: poll.listens });
     const known = new Map<string, Holder>();
     for (const { device, address, lanPort } of [...member.holders, ...member.roster])
       if (device !== poll.device && device !== context.device)
@@ -116,6 +116,7 @@ export class LanFetcher {
       device: context.device,
       lanPort: context.exchange.port,
       heldRanges: store.verified.toRanges(heldRangesMax),
+      listens: member.listens,
     };
     const answer = await this.#client.poll(holder, poll);
     if (!this.#timer) return;

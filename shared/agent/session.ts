@@ -112,13 +112,11 @@ export class Session {
       random: context.random,
       symbolSizeBytes: limits.symbolMaxBytes,
       setting: () => {
-        const { useMulticast, wirelessMulticast, sessionStartDelayMs, lanRateBps, wanFallback } = values();
+        const setting = values();
         return {
-          useMulticast: useMulticast && context.lan.bus !== null,
-          receivesMulticast: wirelessMulticast || context.medium() !== "wireless",
-          sessionStartDelayMs,
-          lanRateBps,
-          wanFallback,
+          ...setting,
+          useMulticast: setting.useMulticast && context.lan.bus !== null,
+          receivesMulticast: setting.wirelessMulticast || context.medium() !== "wireless",
         };
       },
     });

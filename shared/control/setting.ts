@@ -51,6 +51,8 @@ export const settingValuesSchema = v.object({
   wanAttempts: count(1, 1_000),
   wanStallMs: durationMs(100, HOUR),
   wanFallback: v.picklist(["never", "last-resort"]),
+  /** A source or a ledger that does not know it yet leaves it out. */
+  useDeputy: v.optional(v.boolean(), true),
   cacheMaxBytes: v.nullable(count(1_048_576, Number.MAX_SAFE_INTEGER)),
   cacheMaxAgeMs: v.nullable(durationMs(60 * SECOND, 3_650 * DAY)),
   checkInIntervalMs: durationMs(SECOND, 30 * DAY),
@@ -72,6 +74,7 @@ export const defaultSettingValues: SettingValues = {
   wanAttempts: 8,
   wanStallMs: 30 * SECOND,
   wanFallback: "last-resort",
+  useDeputy: true,
   cacheMaxBytes: null,
   cacheMaxAgeMs: null,
   checkInIntervalMs: DAY,
@@ -162,6 +165,12 @@ export const settingKeys = {
     parsePolicy,
     String,
     "may a device fetch from the web site itself when its subnet cannot serve it: never or last-resort (one at a time in each subnet, as the source allows)",
+  ),
+  useDeputy: field(
+    "useDeputy",
+    parseBoolean,
+    String,
+    "one peer takes by unicast what only the representative holds and has not multicast yet",
   ),
   cacheMaxBytes: field(
     "cacheMaxBytes",

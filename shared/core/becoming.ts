@@ -3,6 +3,7 @@
  * effect to log and count. Nobody else writes `member.state`.
  */
 import { ChunkSet } from "./chunkset.ts";
+import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
 import { LossMeter } from "./loss.ts";
@@ -81,6 +82,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
       progressAtMs: nowMs,
+      entrusted: null,
     },
     why,
   );
@@ -139,6 +141,7 @@ export function becomeRepresentative(
         haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
       busyAtMs: nowMs,
       servingSinceMs: null,
+      entrusting: new Entrusting(),
     },
     why,
   );

@@ -31,6 +31,7 @@ function newMember(): Member {
       sessionStartDelayMs: 0,
       lanRateBps: null,
       wanFallback: "last-resort",
+      useDeputy: true,
     }),
   });
 }

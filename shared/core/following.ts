@@ -4,14 +4,21 @@
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
-import type { Leader, Member, MemberEvent, PeerState, Sender } from "./member.ts";
-import type { ControlFrame, FrameOf } from "../wire/frames.ts";
+import {
+  chunkSetOf,
+  type Leader,
+  type Member,
+  type MemberEvent,
+  type PeerState,
+  type Sender,
+  takesByUnicast,
+} from "./member.ts";
+import { LossMeter } from "./loss.ts";
+import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
 import { reportersMax, timing } from "./timing.ts";
 import { announcementCame, answeredThough, findWay, symbolsCame, takeMulticast } from "./ways.ts";
-
-const servingPhase = 2;
 
 export function stepPeer(member: Member, state: PeerState, event: MemberEvent, nowMs: number): void {
   switch (event.type) {
@@ -58,7 +65,8 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
 function answered(member: Member, state: PeerState, leads: number, nowMs: number): void {
   const { leader } = state;
   if (leaderIsWrong(member, state)) return;
-  if (leads === 0 && leader.known !== "announce" && member.nextWanRun(nowMs)) {
+  const mayLead = leader.known === "lease" || leader.known === "exchange";
+  if (leads === 0 && mayLead && member.nextWanRun(nowMs)) {
     return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
   }
   served(member, state, nowMs);
@@ -82,7 +90,6 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       if (isFromLeader && frame.term >= state.leader.term)
         return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
       if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-      state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
       return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
     case "claim":
       return hearClaim(member, state, frame, from, nowMs);
@@ -92,6 +99,10 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       measureLoss(member, state, frame, nowMs);
       return state.feedback.ended(frame.castRanges, nowMs, state.leader.audience, member.config.random());
+    case "entrust":
+      if (!isFromLeader || frame.term !== state.leader.term || frame.toDevice !== member.config.device)
+        return;
+      return takeTrust(member, state, frame, from, nowMs);
     case "need":
       return state.feedback.overheard(frame.entries);
     case "resign":
@@ -107,6 +118,22 @@ const isItself = (state: PeerState, { sender }: Sender, nowMs: number): boolean 
 
 const isFresh = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
   leader.known === "announce" && nowMs < suspicion.suspectsAtMs - timing.announceEveryMs;
+
+/** This device is the deputy: it takes at once what it is named. */
+function takeTrust(
+  member: Member,
+  state: PeerState,
+  frame: FrameOf<"entrust">,
+  from: Sender,
+  nowMs: number,
+): void {
+  const chunks = chunkSetOf(member.config.held.size, frame.ranges);
+  const { device, lanPort } = state.leader;
+  if (!chunks || state.way === "unicast" || state.leader.phase === phases.serving) return;
+  member.holders.note({ device, address: from.address, lanPort }, chunks, 0);
+  state.entrusted = { chunks, untilMs: nowMs + timing.entrustedMs };
+  member.refetch();
+}
 
 /** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
 function measureLoss(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
@@ -145,6 +172,11 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   // It was asked by unicast meanwhile, and counts this device as one that does not listen.
   if (state.way === "multicast" && doubtsSilence(state, nowMs)) takeMulticast(state, nowMs);
   announcementCame(state, leader, nowMs);
+  if (!isSameLife(before, leader)) {
+    // It has heard of nobody yet, and counts what it sends from 0.
+    state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
+    state.loss = new LossMeter();
+  }
   state.leader = leader;
   state.suspicion.heard(nowMs);
   if (state.way === "multicast" && state.returnedAtMs === null && !leaderIsWrong(member, state))
@@ -157,6 +189,12 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   }
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
+
+/** The same device may have died and come back before it was missed: its ticket is another one. */
+const isSameLife = (before: Leader, leader: Leader): boolean =>
+  before.device === leader.device &&
+  before.term === leader.term &&
+  (before.ticket === leader.ticket || before.known !== "announce");
 
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   if (member.isDone) return;
@@ -200,6 +238,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   const announces = leader.known === "announce" && state.wayReason !== "switched-off";
   if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
+    member.holders.forget(leader.device);
     becomeCandidate(
       member,
       nowMs,
@@ -231,9 +270,10 @@ const doubtsSilence = ({ leader, suspicion }: PeerState, nowMs: number): boolean
 
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
 function repair(member: Member, state: PeerState, nowMs: number): void {
-  const takesByUnicast = state.way === "unicast" || state.leader.phase === servingPhase;
-  member.fetch(takesByUnicast || doubtsSilence(state, nowMs));
-  if (!takesByUnicast || nowMs < state.wantAtMs) return;
+  const isOnUnicast = takesByUnicast(state);
+  if (isOnUnicast || (state.entrusted && nowMs >= state.entrusted.untilMs)) state.entrusted = null;
+  member.fetch(isOnUnicast || state.entrusted !== null || doubtsSilence(state, nowMs));
+  if (!isOnUnicast || nowMs < state.wantAtMs) return;
   member.ask(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
 }

@@ -28,12 +28,12 @@ export type Fetch = { chunk: number; holder: Holder };
 const keyOf = ({ address, lanPort }: Holder): string => `${address} ${lanPort}`;
 
 export class Holders {
-  readonly #chunkCount: number;
+  readonly chunkCount: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #inFlight = new Set<number>();
+  readonly #inFlight = new Map<number, { fetch: Fetch; entry: Entry }>();
 
   constructor(chunkCount: number) {
-    this.#chunkCount = chunkCount;
+    this.chunkCount = chunkCount;
   }
 
   /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
@@ -65,8 +65,11 @@ export class Holders {
     return this.#entries.values();
   }
 
+  /** It is gone: what it was asked for may be asked of others at once, not after its silence has lasted long enough. */
   forget(device: string): void {
     for (const [key, entry] of this.#entries) if (entry.device === device) this.#entries.delete(key);
+    for (const [chunk, { entry }] of this.#inFlight)
+      if (entry.device === device) this.#inFlight.delete(chunk);
   }
 
   get count(): number {
@@ -83,8 +86,11 @@ export class Holders {
     return false;
   }
 
-  /** The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way. */
-  next(held: ChunkSet, nowMs: number, from = 0): Fetch | null {
+  /**
+   * The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way.
+   * @param among only one of these
+   */
+  next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
     if (this.#inFlight.size >= fetchesMax) return null;
     const free = [...this.#entries.values()].filter(
       (e) => e.inFlight < fetchesPerHolderMax && e.shunnedUntilMs <= nowMs,
@@ -93,12 +99,14 @@ export class Holders {
     free.sort((a, b) => a.inFlight - b.inFlight || a.load - b.load || a.served - b.served);
     for (const wrap of [from, 0]) {
       for (let chunk = held.nextMissing(wrap); chunk >= 0; chunk = held.nextMissing(chunk + 1)) {
-        if (this.#inFlight.has(chunk)) continue;
+        if (this.#inFlight.has(chunk) || (among && !among.has(chunk))) continue;
         const entry = free.find((e) => e.chunks.has(chunk));
         if (!entry) continue;
         entry.inFlight++;
-        this.#inFlight.add(chunk);
-        return { chunk, holder: { device: entry.device, address: entry.address, lanPort: entry.lanPort } };
+        const { device, address, lanPort } = entry;
+        const fetch = { chunk, holder: { device, address, lanPort } };
+        this.#inFlight.set(chunk, { fetch, entry });
+        return fetch;
       }
     }
     return null;
@@ -109,9 +117,10 @@ export class Holders {
   }
 
   ended(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
+    const underWay = this.#inFlight.get(fetch.chunk);
+    if (underWay?.fetch !== fetch) return;
     this.#inFlight.delete(fetch.chunk);
-    const entry = this.#entries.get(keyOf(fetch.holder));
-    if (!entry) return;
+    const { entry } = underWay;
     entry.inFlight = Math.max(0, entry.inFlight - 1);
     switch (outcome) {
       case "served":
@@ -131,7 +140,7 @@ export class Holders {
           nowMs + Math.min(failurePenaltyMsMax, failurePenaltyMs * 2 ** (entry.failures - 1));
         return;
       case "wrong":
-        entry.chunks = new ChunkSet(this.#chunkCount);
+        entry.chunks = new ChunkSet(this.chunkCount);
         entry.shunnedUntilMs = Number.POSITIVE_INFINITY;
     }
   }

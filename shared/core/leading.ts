@@ -7,10 +7,9 @@ import { becomeIdle, stepDown } from "./becoming.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
-import { limits, wholeChunks } from "../wire/index.ts";
+import { limits, phases, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";
 
-const phaseNumber = { preparing: 0, casting: 1, serving: 2 } as const;
 const endFramesMax = 4;
 /** More than was asked for, when a lost repair symbol would cost another round that everybody waits for. */
 const tailExtraSymbols = 1;
@@ -127,6 +126,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
     member.effects.push({ do: "AskLease", term: state.term, query: false });
   }
   obtain(member, state, nowMs);
+  entrust(member, state, nowMs);
   answerNeeds(member, state, nowMs);
   state.rate.adjust(member.config.setting().lanRateBps, nowMs);
   sayEnd(member, state, nowMs);
@@ -150,6 +150,18 @@ function obtain(member: Member, state: RepresentativeState, nowMs: number): void
   member.fetch(member.holders.count > 0 || state.before !== null);
   const isAsking = state.before !== null && nowMs < state.electedAtMs + timing.unheardMs;
   if (nowMs >= state.wanFromMs && !isAsking && member.nextWanRun(nowMs)) member.wan(true);
+}
+
+/** What only this device holds and the multicast does not bring soon is given to a deputy: it would cross the WAN again if this device fell. */
+function entrust(member: Member, state: RepresentativeState, nowMs: number): void {
+  const { useMulticast, useDeputy } = member.config.setting();
+  if (!useMulticast || !useDeputy) return;
+  const { roster, holders, gainedAtMs, config } = member;
+  const untilMs = nowMs < state.castFromMs ? nowMs : nowMs - timing.castLagMs;
+  const isAlone = (chunk: number): boolean =>
+    config.held.has(chunk) && !state.plan.isCast(chunk) && (gainedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
+  const handed = state.entrusting.next({ roster, holders, isAlone }, nowMs);
+  if (handed) member.send({ type: "entrust", device: config.device, term: state.term, ...handed });
 }
 
 function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
@@ -232,7 +244,7 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     device,
     term: state.term,
     ticket: state.ticket,
-    phase: phaseNumber[state.phase],
+    phase: phases[state.phase],
     startsInMs: Math.max(0, Math.ceil(state.castFromMs - nowMs)),
     frontCount: gapAt < 0 ? held.size : gapAt,
     castCount: state.plan.castCount,

@@ -9,6 +9,7 @@
  */
 import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Entrusted, Entrusting } from "./deputy.ts";
 import type { Feedback, LacksOf } from "./feedback.ts";
 import { Holders, type Holder } from "./holders.ts";
 import type { LossMeter } from "./loss.ts";
@@ -20,7 +21,7 @@ import { Roster } from "./roster.ts";
 import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
 import { timing } from "./timing.ts";
-import { limits } from "../wire/index.ts";
+import { limits, phases } from "../wire/index.ts";
 
 /** One in a session is an accident, so many an attack that makes up names. */
 const wrongDevicesMax = 64;
@@ -64,7 +65,7 @@ export type MemberEvent =
   /** Chunks of this device had a wrong digest, by multicast or over its LAN exchange. */
   | { type: "ServedWrong"; device: string }
   /** Another device asked this one over the LAN exchange and said what it holds. */
-  | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges }
+  | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges; listens: boolean }
   | { type: "PackageVerified" }
   | { type: "Stopped"; reason: string };
 
@@ -78,7 +79,7 @@ export type Effect =
   /** Download what `nextWanRun` names until StopWan. */
   | { do: "StartWan" }
   | { do: "StopWan" }
-  /** Take what `nextFetch` names from other devices until StopFetch. */
+  /** Take what `nextFetch` names from other devices until StopFetch; said again when it names something new. */
   | { do: "StartFetch" }
   | { do: "StopFetch" }
   /** `nextCast` has something. */
@@ -168,6 +169,8 @@ export type PeerState = {
   progressAtMs: number;
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
+  /** What the representative asked this device to keep for it; null: nothing, or not any more. */
+  entrusted: Entrusted | null;
 };
 export type RepresentativeState = {
   role: "representative";
@@ -192,6 +195,8 @@ export type RepresentativeState = {
   wanFromMs: number;
   busyAtMs: number;
   servingSinceMs: number | null;
+  /** Sees to it that what only this device holds is not lost with it. */
+  entrusting: Entrusting;
 };
 export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };
 export type RoleState = IdleState | CandidateState | PeerState | RepresentativeState;
@@ -215,8 +220,14 @@ export type MemberConfig = {
     /** Cap of the multicast's rate; null: find it. */
     lanRateBps: number | null;
     wanFallback: "never" | "last-resort";
+    /** May a peer keep by unicast what only the representative holds? */
+    useDeputy: boolean;
   };
 };
+
+/** Hears nothing that would bring its chunks, or everything was multicast: it takes them from others. */
+export const takesByUnicast = ({ way, leader }: PeerState): boolean =>
+  way === "unicast" || leader.phase === phases.serving;
 
 export class Member {
   readonly config: MemberConfig;
@@ -243,6 +254,8 @@ export class Member {
   isVerified = false;
   /** Not before then it asks the source for (or to keep) a token. */
   fallbackAskAtMs = Number.NEGATIVE_INFINITY;
+  /** Chunks that were verified here since the session began, and when. */
+  readonly gainedAtMs = new Map<number, number>();
   effects: Effect[] = [];
   #fetching = false;
   #wan = false;
@@ -288,8 +301,12 @@ export class Member {
   /** The next chunk to take from another device, which counts as under way; tell `holders.ended` how it went. */
   nextFetch(nowMs: number): ReturnType<Holders["next"]> {
     if (!this.#fetching) return null;
-    const spread = Math.floor(this.config.random() * this.config.held.size);
-    return this.holders.next(this.config.held, nowMs, this.state.role === "peer" ? spread : 0);
+    const { config, state } = this;
+    if (state.role !== "peer") return this.holders.next(config.held, nowMs);
+    // A silent representative is only asked: requests to one that is gone would block others for long.
+    if (!takesByUnicast(state) && state.entrusted === null) return null;
+    const spread = Math.floor(config.random() * config.held.size);
+    return this.holders.next(config.held, nowMs, spread, state.entrusted?.chunks);
   }
 
   /** Is there something to multicast, once the start delay is over? */
@@ -340,6 +357,12 @@ export class Member {
     this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
   }
 
+  /** There is something new to take. */
+  refetch(): void {
+    this.#fetching = true;
+    this.effects.push({ do: "StartFetch" });
+  }
+
   wan(on: boolean): void {
     if (on === this.#wan) return;
     this.#wan = on;
@@ -357,6 +380,12 @@ export class Member {
 
   get usesWan(): boolean {
     return this.#wan;
+  }
+
+  /** Does the multicast reach it, so that what it asks for by unicast is the exception? */
+  get listens(): boolean {
+    const { state } = this;
+    return state.role !== "candidate" && !(state.role === "peer" && state.way === "unicast");
   }
 
   /** The device to poll for what it holds: the representative, or whoever held the lease before this one. */

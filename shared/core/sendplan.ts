@@ -119,6 +119,11 @@ export class SendPlan {
     return [...this.#repairs.keys(), ...this.#recast].filter((chunk) => !this.#held.has(chunk));
   }
 
+  /** Was it sent, by this device or one that led before? */
+  isCast(chunk: number): boolean {
+    return this.#done.has(chunk);
+  }
+
   get castCount(): number {
     return this.#done.count;
   }

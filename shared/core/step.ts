@@ -6,8 +6,6 @@ import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
 import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
-import type { Ranges } from "./chunkset.ts";
-import type { Holder } from "./holders.ts";
 import type { Effect, Member, MemberEvent, Sender } from "./member.ts";
 import { chunkSetOf } from "./member.ts";
 import type { ControlFrame } from "../wire/frames.ts";
@@ -16,8 +14,9 @@ export function step(member: Member, event: MemberEvent, nowMs: number): Effect[
   member.effects = [];
   if (event.type === "PackageVerified") member.isVerified = true;
   if (event.type === "FrameHeard" || event.type === "SymbolsHeard") member.heardAtMs = nowMs;
+  if (event.type === "ChunkVerified") member.gainedAtMs.set(event.chunk, nowMs);
   if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
-  if (event.type === "PeerPolled") learnPolled(member, event.peer, event.heldRanges, nowMs);
+  if (event.type === "PeerPolled") learnPolled(member, event, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);
   return member.effects;
@@ -94,13 +93,21 @@ function resign(member: Member, term: number, reason: string): void {
 /** Percent, of a holder that did not say. */
 const loadUnknown = 50;
 
-/** A device that asks by unicast what this one holds takes chunks that way. */
-function learnPolled(member: Member, peer: Holder, heldRanges: Ranges, nowMs: number): void {
+type Polled = Extract<MemberEvent, { type: "PeerPolled" }>;
+
+/** A device that asks by unicast what this one holds takes chunks that way, unless it says that it listens. */
+function learnPolled(member: Member, { peer, heldRanges, listens }: Polled, nowMs: number): void {
   const held = chunkSetOf(member.config.held.size, heldRanges);
   if (!held) return;
   member.holders.note(peer, held, loadUnknown, true);
   if (held.isFull) member.roster.forget(peer.device);
-  else member.roster.note({ ...peer, missing: held.complement(), heardAtMs: nowMs, way: "unicast" });
+  else
+    member.roster.note({
+      ...peer,
+      missing: held.complement(),
+      heardAtMs: nowMs,
+      way: listens ? "multicast" : "unicast",
+    });
 }
 
 /** What every role learns from every frame: who is there, what they miss, what they hold, what was sent already. */

@@ -159,6 +159,7 @@ export class VirtualSubnet {
         sessionStartDelayMs: startDelayMs,
         lanRateBps: 100_000_000,
         wanFallback: this.wanFallback,
+        useDeputy: true,
       }),
     });
   }
@@ -415,7 +416,12 @@ export class VirtualSubnet {
     const ok = other.state === "up" && this.reaches(device, other);
     if (ok) {
       const peer = { device: device.id, address: device.name, lanPort: device.member.config.lanPort };
-      this.#step(other, { type: "PeerPolled", peer, heldRanges: device.held.toRanges() });
+      this.#step(other, {
+        type: "PeerPolled",
+        peer,
+        heldRanges: device.held.toRanges(),
+        listens: device.member.listens,
+      });
       device.member.holders.note(
         { device: other.id, address: other.name, lanPort: other.member.config.lanPort },
         other.held,

@@ -43,6 +43,14 @@ export const timing = {
   pollEveryMs: 700,
   /** Most that HAVE is delayed: random, so that one answer can silence the others. */
   feedbackDelayMsMax: 120,
+  /** While it multicasts, a representative entrusts what it has held so long and could not send yet. */
+  castLagMs: 250,
+  /** A representative entrusts what only it holds this often at most. */
+  entrustEveryMs: 100,
+  /** A deputy keeps to what it was told for so long; it polls every `pollEveryMs`. */
+  entrustedMs: 2_000,
+  /** A deputy that took nothing for so long is replaced. */
+  deputyIdleMs: 3_000,
   /** NEED is delayed at random, up to so much and so much for each device of the audience. */
   needDelayMsMin: 20,
   needDelayPerDeviceMs: 1,

@@ -5,6 +5,7 @@
  */
 import type { Leader, Member, PeerState, WayReason } from "./member.ts";
 import { stuckMs, timing } from "./timing.ts";
+import { phases } from "../wire/frames.ts";
 
 /** Reasons that no frame and no symbol can disprove. */
 const isOrdered = (reason: WayReason): boolean => reason === "switched-off" || reason === "wireless";
@@ -41,7 +42,7 @@ const cameInVain = (member: Member, { returnedAtMs, leader }: PeerState, nowMs: 
 
 /** Everything was multicast, repairs go on and on, and complete nothing here. */
 const isStuck = (member: Member, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
-  leader.phase === 1 &&
+  leader.phase === phases.casting &&
   leader.castCount >= member.config.held.size &&
   nowMs >= progressAtMs + stuckMs(leader.rateBps);
 
@@ -88,9 +89,9 @@ export function announcementCame(state: PeerState, leader: Leader, nowMs: number
   const isSame = before.known === "announce" && before.device === leader.device;
   if (isSame && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
     state.deafSinceMs ??= announcedAtMs;
-  if (leader.phase !== 1) state.deafSinceMs = null;
+  if (leader.phase !== phases.casting) state.deafSinceMs = null;
   state.overlookedSinceMs =
-    leader.audience > 0 || leader.phase === 2 ? null : (state.overlookedSinceMs ?? nowMs);
+    leader.audience > 0 || leader.phase === phases.serving ? null : (state.overlookedSinceMs ?? nowMs);
   state.announcedAtMs = nowMs;
 }
 

@@ -10,7 +10,7 @@ import {
 
 const device = "00000000000000aa";
 const other = "00000000000000bb";
-const poll = { device, lanPort: 7_000, heldRanges: [0, 3, 9, 1] };
+const poll = { device, lanPort: 7_000, heldRanges: [0, 3, 9, 1], listens: true };
 const answer = {
   device,
   heldRanges: [0, 3],
@@ -29,10 +29,11 @@ describe("messages of the LAN exchange", () => {
 
   test("may have further elements, which a later version wrote", () => {
     const later = [null, { a: [1] }, "x"];
-    expect(decodePoll(encode([device, 7_000, [], ...later]))).toEqual({
+    expect(decodePoll(encode([device, 7_000, [], 0, ...later]))).toEqual({
       device,
       lanPort: 7_000,
       heldRanges: [],
+      listens: false,
     });
     const peer = [other, "10.0.0.7", 1, ...later];
     expect(decodePollAnswer(encode([device, [0, 3], 50, [peer], 3, ...later]))).toEqual(answer);
@@ -40,11 +41,12 @@ describe("messages of the LAN exchange", () => {
 
   test.each([
     ["no array", encode("x")],
-    ["a field too few", encode([device, 7_000])],
-    ["a port of 0", encode([device, 0, []])],
-    ["too many ranges", encode([device, 1, Array.from({ length: heldRangesMax * 2 + 1 }, () => 1)])],
+    ["a field too few", encode([device, 7_000, []])],
+    ["a port of 0", encode([device, 0, [], 1])],
+    ["too many ranges", encode([device, 1, Array.from({ length: heldRangesMax * 2 + 1 }, () => 1), 1])],
     ["bytes behind it", Uint8Array.from([...encodePoll(poll), 0])],
-    ["17 further elements", encode([device, 1, [], ...Array.from({ length: 17 }, () => 0)])],
+    ["something else than whether it listens", encode([device, 1, [], 2])],
+    ["17 further elements", encode([device, 1, [], 1, ...Array.from({ length: 17 }, () => 0)])],
   ])("a poll with %s is refused", (_, bytes) => {
     expect(decodePoll(bytes)).toBeNull();
   });

@@ -19,7 +19,13 @@ const peersMax = 64;
 const addressBytesMax = 64;
 const deviceBytes = 16;
 
-export type Poll = { device: string; lanPort: number; heldRanges: number[] };
+export type Poll = {
+  device: string;
+  lanPort: number;
+  heldRanges: number[];
+  /** It hears the multicast, and takes only some chunks by unicast. */
+  listens: boolean;
+};
 export type PollAnswer = {
   device: string;
   heldRanges: number[];
@@ -31,16 +37,18 @@ export type PollAnswer = {
   leads: number;
 };
 
-export const encodePoll = (poll: Poll): Uint8Array => encode([poll.device, poll.lanPort, poll.heldRanges]);
+export const encodePoll = (poll: Poll): Uint8Array =>
+  encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)]);
 
 export function decodePoll(bytes: Uint8Array): Poll | null {
   const reader = new BodyReader(bytes);
-  const elements = reader.arrayLength(3 + limits.extraFieldsMax) ?? 0;
+  const elements = reader.arrayLength(4 + limits.extraFieldsMax) ?? 0;
   const device = readDevice(reader);
   const lanPort = reader.uint(limits.portMax);
   const heldRanges = readRanges(reader);
-  if (elements < 3 || device === null || !lanPort || heldRanges === null) return null;
-  return isOver(reader, elements - 3) ? { device, lanPort, heldRanges } : null;
+  const listens = reader.uint(1);
+  if (elements < 4 || device === null || !lanPort || heldRanges === null || listens === null) return null;
+  return isOver(reader, elements - 4) ? { device, lanPort, heldRanges, listens: listens === 1 } : null;
 }
 
 export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>

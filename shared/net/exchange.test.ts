@@ -41,7 +41,12 @@ describe("the LAN exchange", () => {
   });
 
   test("a poll tells what both hold, and who else takes part", async () => {
-    const answer = await client.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [2, 1] });
+    const answer = await client.poll(to(), {
+      device: asker,
+      lanPort: 4_000,
+      heldRanges: [2, 1],
+      listens: true,
+    });
     expect(answer).toEqual({
       device,
       heldRanges: [0, 2],
@@ -61,7 +66,9 @@ describe("the LAN exchange", () => {
   test("whoever lacks the package's key gets nothing, and what he says is not believed", async () => {
     const stranger = createExchangeClient(session, randomBytes(16));
     expect(await stranger.chunk(to(), 0, 300_000)).toEqual({ kind: "failed", reason: "answered 403" });
-    expect(await stranger.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [] })).toBeNull();
+    expect(
+      await stranger.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [], listens: false }),
+    ).toBeNull();
     stranger.close();
   });
 
@@ -77,7 +84,7 @@ describe("the LAN exchange", () => {
     expect(
       await client.poll(
         { address: "127.0.0.1", lanPort: liar.port! },
-        { device: asker, lanPort: 1, heldRanges: [] },
+        { device: asker, lanPort: 1, heldRanges: [], listens: false },
       ),
     ).toBeNull();
     await liar.stop(true);

@@ -34,6 +34,7 @@ export type WorldOptions = {
   /** Of the line to the web site, for each download. */
   readonly wanRateBps: number;
   readonly wanFallback: "never" | "last-resort";
+  readonly useDeputy: boolean;
   /** Clocks run up to so many thousandths too fast or too slow. */
   readonly skewPermille: number;
   /** Keep the history's lines. */

@@ -5,6 +5,7 @@
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
 import { timing } from "../core/timing.ts";
+import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
 import type { Machine } from "./machine.ts";
 import type { Session } from "./session.ts";
 
@@ -13,15 +14,6 @@ const peersNamedMax = 16;
 const timeoutMs = 10_000;
 /** Nobody has the address, or the port is closed. */
 const refusedMs = 3_000;
-
-export type Poll = { device: string; lanPort: number; heldRanges: number[] };
-export type PollAnswer = {
-  device: string;
-  heldRanges: number[];
-  load: number;
-  peers: Holder[];
-  leads: number;
-};
 
 export class Fetcher {
   readonly #session: Session;
@@ -47,9 +39,12 @@ export class Fetcher {
   }
 
   /** Another device polled this one: answers which others take part, and whether this one leads. */
-  polled({ device, lanPort, heldRanges }: Poll, address: string): Pick<PollAnswer, "peers" | "leads"> {
+  polled(
+    { device, lanPort, heldRanges, listens }: Poll,
+    address: string,
+  ): Pick<PollAnswer, "peers" | "leads"> {
     const { member, machine } = this.#session;
-    this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges });
+    this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges, listens });
     const known = new Map<string, Holder>();
     for (const each of [...member.holders, ...member.roster])
       if (each.device !== device && each.device !== machine.id)
@@ -88,7 +83,8 @@ export class Fetcher {
 
   #poll(holder: Holder, ended: () => void): void {
     const { machine, member, life } = this.#session;
-    const poll = { device: machine.id, lanPort: machine.lanPort, heldRanges: life.store.offered.toRanges() };
+    const { id: device, lanPort } = machine;
+    const poll = { device, lanPort, heldRanges: life.store.offered.toRanges(), listens: member.listens };
     this.#ask(
       holder,
       (other) => other.life!.polled(poll, machine.address),

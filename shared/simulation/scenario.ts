@@ -88,6 +88,8 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     lanRateBps: Math.round(packageBits / random.between(0.5, 6)),
     wanRateBps: Math.round(packageBits / random.between(0.5, 8)),
     wanFallback: random.chance(0.8) ? "last-resort" : "never",
+    // From a stream of its own: what other seeds showed stays what it was.
+    useDeputy: new Random(choice.seed, "deputy").chance(0.8),
     skewPermille: drawn.has("skew") ? 50 : 0,
     log: choice.log ?? false,
     mutation: choice.mutation ?? null,

@@ -70,6 +70,7 @@ export class Session {
         sessionStartDelayMs: options.startDelayMs,
         lanRateBps: options.lanRateBps,
         wanFallback: options.wanFallback,
+        useDeputy: options.useDeputy,
       }),
     });
   }

@@ -103,6 +103,8 @@ function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>):
       return `who holds ${rangesText(frame.ranges)}?`;
     case "have":
       return `to ${frame.toDevice}: ${rangesText(frame.ranges)}`;
+    case "entrust":
+      return `to ${frame.toDevice}: take ${rangesText(frame.ranges)}`;
     case "report":
       return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols`;
     case "resign":

@@ -34,6 +34,7 @@ export const worldDefaults: WorldOptions = {
   lanRateBps: 100_000,
   wanRateBps: 50_000,
   wanFallback: "last-resort",
+  useDeputy: true,
   skewPermille: 0,
   log: true,
   talk: false,

@@ -137,4 +137,10 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["pass", counter],
     ["lossPermille", uint(0, 1_000)],
   ],
+  entrust: [
+    ["device", device],
+    ["term", counter],
+    ["toDevice", device],
+    ["ranges", ranges],
+  ],
 };

@@ -17,6 +17,7 @@ export const frameTypes = {
   have: 8,
   resign: 9,
   report: 10,
+  entrust: 11,
 } as const;
 export type FrameType = keyof typeof frameTypes;
 export type ControlType = Exclude<FrameType, "symbol">;
@@ -112,6 +113,14 @@ export type ReportFrame = {
   readonly pass: number;
   readonly lossPermille: number;
 };
+/** A representative asks `toDevice` to take chunks from it that nobody else holds yet: so they are not lost with it. */
+export type EntrustFrame = {
+  readonly type: "entrust";
+  readonly device: string;
+  readonly term: number;
+  readonly toDevice: string;
+  readonly ranges: Ranges;
+};
 export type ControlFrame =
   | SeekFrame
   | ClaimFrame
@@ -121,7 +130,8 @@ export type ControlFrame =
   | WantFrame
   | HaveFrame
   | ResignFrame
-  | ReportFrame;
+  | ReportFrame
+  | EntrustFrame;
 export type FrameOf<T extends ControlType> = Extract<ControlFrame, { readonly type: T }>;
 
 /** Who sent a frame: session and sender are 16 hex digits. */

@@ -134,7 +134,7 @@ describe("what is dropped, and why", () => {
     ["own", senderOf(bob).control(claim)],
     ["deployment", changed(good, headerAt.deployment, 0)],
     ["type", changed(good, headerAt.type, 0)],
-    ["type", changed(good, headerAt.type, 11)],
+    ["type", changed(good, headerAt.type, 12)],
     ["session", changed(good, headerAt.session, good[headerAt.session]! ^ 1)],
     ["seal", changed(good, headerAt.type, 9)],
     ["seal", changed(good, headerAt.sender, 0)],

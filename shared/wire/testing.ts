@@ -90,6 +90,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     lanPort: port,
   }),
   fc.record({ type: fc.constant("want" as const), device, ranges, lanPort: port }),
+  fc.record({ type: fc.constant("entrust" as const), device, term: counter, toDevice: device, ranges }),
   fc.record({
     type: fc.constant("have" as const),
     device,

@@ -15,8 +15,8 @@ export const repairs: Story = {
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
     shows("Somebody asked for symbols.", timesTold(world, / NEED .* symbols of /) > 0);
-    const byMulticast = ["B", "C", "D", "E", "F"].every((name) => came(world, name, "multicast") >= 28);
-    shows("Nearly everything came by multicast.", byMulticast);
+    const mostly = ["B", "C", "D", "E", "F"].filter((name) => came(world, name, "multicast") >= 28);
+    shows("Nearly everything came by multicast, except to the deputy.", mostly.length === 4);
     shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 32);
   },
 };

@@ -1,29 +1,28 @@
 /**
- * A program for intruders.test.ts that speaks on a group it has no key for: junk, replays of what it hears (also of tasks
- * that ended long ago), frames whose bytes it changed, and claims, ENDs and resignations sealed with a key of its own for
- * a session it overheard.
+ * A program that speaks on a group it has no key for: junk, replays of what it hears (also of tasks that ended long ago),
+ * frames whose bytes it changed, and claims, ENDs and resignations sealed with a key of its own for a session it overheard.
  *
- *     bun tests/intruder.ts ADDRESS:PORT          until SIGTERM
+ *     bun scripts/lab/intruder.ts ADDRESS:PORT INTERFACE_ADDRESS          until SIGTERM
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
-import { nodeCrypto } from "../shared/net/aead.ts";
-import { parseGroup } from "../shared/net/lan-bus.ts";
-import { identityAt, uint32At } from "../shared/wire/identity.ts";
+import { nodeCrypto } from "../../shared/net/aead.ts";
+import { parseGroup } from "../../shared/net/lan-bus.ts";
+import { identityAt, uint32At } from "../../shared/wire/identity.ts";
 import {
   createFrameSender,
   createIncarnation,
   type ControlFrame,
   type FrameSender,
-} from "../shared/wire/index.ts";
-import { headerAt, headerBytes } from "../shared/wire/layout.ts";
+} from "../../shared/wire/index.ts";
+import { headerAt, headerBytes } from "../../shared/wire/layout.ts";
 
 const everyMs = 10;
 const framesPerTurn = 12;
 const keptFrames = 500;
-const interfaceAddress = "127.0.0.1";
 
 const group = parseGroup(process.argv[2] ?? "");
+const interfaceAddress = process.argv[3] ?? "";
 const heard: Buffer[] = [];
 const forgers = new Map<string, FrameSender>();
 

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { agentStatusSchema, type AgentStatus } from "../../shared/agent/status-server.ts";
-import { inside } from "../lab/namespace.ts";
-import type { WorldDevice } from "../lab/world.ts";
+import { inside } from "./namespace.ts";
+import type { WorldDevice } from "./world.ts";
 import { runToEnd } from "../process.ts";
 
 /** Null when no agent answers. */

@@ -1,0 +1,43 @@
+/** `bun run lab -- --chaos`: runs with faults, between two without, in one world. */
+import { secondsText } from "../bench/figures.ts";
+import type { Ending } from "../ending.ts";
+import { openGround } from "./ground.ts";
+import type { ChaosOptions } from "./options.ts";
+import { runOnce, type RunResult } from "./run.ts";
+import { drawTimetable, type Fault } from "./timetable.ts";
+
+export type ChaosRun = RunResult & { readonly faults: readonly Fault[] };
+export type ChaosFindings = {
+  /** Without a fault, first and last. */
+  readonly calm: readonly ChaosRun[];
+  readonly runs: readonly ChaosRun[];
+};
+
+/** Listening and ranking of an election, on average. */
+const electionMs = 700;
+
+export async function runChaos(options: ChaosOptions, ending: Ending): Promise<ChaosFindings> {
+  const ground = await openGround(options, ending);
+  const { sizeBytes } = ground.world.sent;
+  const expectedMs = electionMs + (sizeBytes * 8) / (options.wan * 1_000);
+  const shape = { sites: ground.sites.length, expectedMs };
+  let version = 0;
+  const run = async (seed: number, faults: readonly Fault[]): Promise<ChaosRun> => ({
+    faults,
+    ...(await runOnce(ground, seed, String(++version), faults)),
+  });
+  const calm = [await run(0, [])];
+  console.error(`Without a fault the last device is complete after ${secondsText(calm[0]!.allMs)}.`);
+  const runs: ChaosRun[] = [];
+  for (let seed = options.seed; seed < options.seed + options.times; seed++) {
+    console.error(`Seed ${seed}:`);
+    const result = await run(seed, drawTimetable(options.kinds, seed, shape));
+    for (const problem of result.problems) console.error(`  ${problem}`);
+    console.error(
+      `  ${result.verified} of ${result.expected} verified, the last healthy after ${secondsText(result.healthyMs)}`,
+    );
+    runs.push(result);
+  }
+  if (options.times > 1) calm.push(await run(0, []));
+  return { calm, runs };
+}

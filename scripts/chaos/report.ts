@@ -1,0 +1,84 @@
+/** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
+import { secondsText } from "../bench/figures.ts";
+import { alignTable } from "../report.ts";
+import type { ChaosFindings, ChaosRun } from "./chaos.ts";
+import { kindFacts } from "./kinds.ts";
+import { waitBoundMs } from "./timetable.ts";
+
+/** Mean of the runs without a fault; null when one did not end. */
+export function calmMs({ calm }: ChaosFindings): number | null {
+  const times = calm.flatMap(({ allMs }) => allMs ?? []);
+  return times.length === calm.length ? times.reduce((sum, ms) => sum + ms, 0) / times.length : null;
+}
+
+/** How much longer the last healthy device needed than without a fault. */
+const waitedMs = (run: ChaosRun, base: number | null): number | null =>
+  run.healthyMs === null || base === null ? null : Math.max(0, run.healthyMs - base);
+
+/** What keeps the runs from being a success; empty when all is well. */
+export function chaosProblems(findings: ChaosFindings): string[] {
+  const base = calmMs(findings);
+  return [
+    ...findings.calm.flatMap(({ problems }) => problems.map((text) => `without a fault: ${text}`)),
+    ...findings.runs.flatMap((run) => [
+      ...run.problems.map((text) => `seed ${run.seed}: ${text}`),
+      ...((waitedMs(run, base) ?? 0) <= waitBoundMs(run.faults)
+        ? []
+        : [
+            `seed ${run.seed}: healthy devices waited ${secondsText(waitedMs(run, base))} longer, more than ${secondsText(waitBoundMs(run.faults))}`,
+          ]),
+    ]),
+  ];
+}
+
+const each = <T>(run: ChaosRun, text: (site: ChaosRun["sites"][number]) => T): string =>
+  run.sites.map(text).join(" ");
+
+const rowOf = (run: ChaosRun, base: number | null): string[] => [
+  run.faults.length === 0 ? "none" : String(run.seed),
+  run.story.length === 1 ? run.story[0]! : `${run.faults.length} faults`,
+  secondsText(run.healthyMs),
+  run.healthyMs === null || base === null ? "–" : (run.healthyMs / base).toFixed(2),
+  secondsText(waitedMs(run, base)),
+  secondsText(run.allMs),
+  `${run.verified}/${run.expected}`,
+  each(run, ({ wanRatio }) => wanRatio.toFixed(3)),
+  each(run, ({ lanRatio }) => lanRatio.toFixed(2)),
+  each(run, ({ feedbackFrames }) => feedbackFrames),
+];
+
+const head = [
+  "seed",
+  "what happened",
+  "last healthy",
+  "÷ no fault",
+  "waited",
+  "last of all",
+  "verified",
+  "WAN ÷ package",
+  "LAN ÷ package",
+  "feedback",
+];
+
+const legend = `Times since the task; healthy: no fault befell the device itself. WAN, LAN and feedback of each site: payload on its WAN
+link and Ethernet bytes its devices sent ÷ package, frames that its healthy peers sent.`;
+
+/** Stated and kept, by kind of fault. */
+function boundLines(findings: ChaosFindings): string[] {
+  const base = calmMs(findings);
+  const { runs } = findings;
+  const worst = Math.max(0, ...runs.map((run) => waitedMs(run, base) ?? Number.POSITIVE_INFINITY));
+  const kinds = [...new Set(runs.flatMap(({ faults }) => faults.map(({ kind }) => kind)))];
+  const stated = Math.max(0, ...runs.map(({ faults }) => waitBoundMs(faults)));
+  const lost = runs.reduce((total, { expected, verified }) => total + expected - verified, 0);
+  return [
+    `${kinds.map((kind) => kindFacts[kind].about).join("; ")}.`,
+    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "without end"} (stated: at most ${secondsText(stated)}).`,
+  ];
+}
+
+export function chaosText(findings: ChaosFindings): string {
+  const base = calmMs(findings);
+  const rows = [...findings.calm, ...findings.runs].map((run) => rowOf(run, base));
+  return ["", alignTable([head, ...rows], 2), "", legend, ...boundLines(findings)].join("\n");
+}

@@ -1,0 +1,217 @@
+/** One run: a new package and a task while the timetable's faults happen, until every device has a right copy; then the accounting. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { secondsText } from "../bench/figures.ts";
+import { askAgent } from "../lab/agent-status.ts";
+import { readCounters, trafficBetween, type SiteTraffic } from "../lab/counters.ts";
+import type { WorldDevice } from "../lab/world.ts";
+import { ledgerTasks } from "../ledger.ts";
+import { logTail } from "../process.ts";
+import { differenceFrom } from "../verification.ts";
+import { doFault, prepareFault, type Scene } from "./deeds.ts";
+import { untilReady, type Ground } from "./ground.ts";
+import type { Fault } from "./timetable.ts";
+
+export type SiteAccount = {
+  readonly site: string;
+  readonly wanRatio: number;
+  readonly lanRatio: number;
+  /** Frames that peers without a fault sent. */
+  readonly feedbackFrames: number;
+  readonly representatives: readonly string[];
+};
+export type RunResult = {
+  readonly seed: number;
+  /** "+2.1 s kill -9 s1-d2 (representative), 1.4 s long". */
+  readonly story: readonly string[];
+  /** Of the last device that no fault befell, and of the last of all; null: it was not complete in time. */
+  readonly healthyMs: number | null;
+  readonly allMs: number | null;
+  readonly verified: number;
+  readonly expected: number;
+  readonly sites: readonly SiteAccount[];
+  readonly problems: readonly string[];
+};
+
+const pollMs = 100;
+const toldLimitMs = 30_000;
+/** In the package's folder, three below the device's own. */
+const command = 'echo "$FLOCKCAST_TASK" >> ../../../receipts';
+
+/** Plays a fault at its time; what lasts to the end of the run is ended by the answer. */
+async function play(
+  fault: Fault,
+  scene: Scene,
+  begunAtMs: number,
+  story: string[],
+): Promise<() => Promise<string[]>> {
+  await Bun.sleep(Math.max(0, begunAtMs + fault.atMs - performance.now()));
+  const deed = await doFault(fault, scene);
+  const length = fault.lastsMs === null ? "" : `, ${secondsText(fault.lastsMs)} long`;
+  const text = `+${secondsText(performance.now() - begunAtMs)} ${deed.text}${length}`;
+  story.push(text);
+  console.error(`  ${text}`);
+  const end = async (): Promise<string[]> => (await deed.end()) ?? [];
+  if (fault.lastsMs === null) return end;
+  await Bun.sleep(fault.lastsMs);
+  const wrong = await end();
+  return async () => wrong;
+}
+
+/** When each device's task was complete, by its ledger: since `begunAtMs`. */
+async function follow(
+  { devices, options }: Ground,
+  taskId: number,
+  begunAtMs: number,
+): Promise<Map<WorldDevice, number>> {
+  const completeMs = new Map<WorldDevice, number>();
+  const giveUpAtMs = begunAtMs + options.timeout * 1_000;
+  while (completeMs.size < devices.length && performance.now() < giveUpAtMs) {
+    for (const device of devices) {
+      if (completeMs.has(device)) continue;
+      const task = ledgerTasks(device.data).find((one) => one.taskId === taskId);
+      if (task?.life === "complete") completeMs.set(device, performance.now() - begunAtMs);
+    }
+    await Bun.sleep(pollMs);
+  }
+  return completeMs;
+}
+
+/** The ids of the devices that the source calls complete; waits until it does so of all. */
+async function toldComplete({ world, devices }: Ground, taskId: number): Promise<Set<string>> {
+  let told = new Set<string>();
+  const giveUpAtMs = performance.now() + toldLimitMs;
+  const abort = new AbortController();
+  for await (const { deviceList } of world.feed(taskId, abort.signal)) {
+    told = new Set(deviceList.filter(({ state }) => state === "complete").map(({ deviceId }) => deviceId));
+    if (devices.every(({ id }) => told.has(id)) || performance.now() > giveUpAtMs) break;
+  }
+  return told;
+}
+
+const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number> => {
+  const text = await readFile(join(data, "receipts"), "utf8").catch(() => "");
+  return text.split("\n").filter((line) => line === String(taskId)).length;
+};
+
+/** What is wrong with a device's copy, its report and its receipts; empty when all is well. */
+async function faultsOf(
+  ground: Ground,
+  device: WorldDevice,
+  run: { taskId: number; version: string; isTold: boolean },
+): Promise<string[]> {
+  const { sent } = ground.world;
+  const { name } = device.place;
+  const copy = join(device.data, "cache", sent.name, run.version);
+  const difference = await differenceFrom(sent.digests, copy);
+  const receipts = await receiptsOf(device, run.taskId);
+  const row = ledgerTasks(device.data).find(({ taskId }) => taskId === run.taskId);
+  return [
+    ...(difference === null ? [] : [`${name} has no right copy: ${difference}`]),
+    ...(difference !== null && run.isTold ? [`${name} REPORTED COMPLETE WITH WRONG BYTES`] : []),
+    ...(run.isTold ? [] : [`${name} did not report completion (its task is ${row?.life ?? "unknown"})`]),
+    ...(receipts === 1 ? [] : [`${name} ran the command ${receipts} times`]),
+  ];
+}
+
+const framesSent = async (devices: readonly WorldDevice[]): Promise<Map<WorldDevice, number>> =>
+  new Map(
+    await Promise.all(
+      devices.map(async (device): Promise<[WorldDevice, number]> => [
+        device,
+        (await askAgent(device).catch(() => null))?.lan.framesSent ?? 0,
+      ]),
+    ),
+  );
+
+/** By the agents' logs: who led the task at some time. */
+async function leadersOf(devices: readonly WorldDevice[], taskId: number): Promise<Set<WorldDevice>> {
+  const leaders = new Set<WorldDevice>();
+  for (const device of devices) {
+    const log = await readFile(device.device!.program.logFile, "utf8");
+    const led = log
+      .split("\n")
+      .some((line) => line.includes(`"taskId":${taskId},`) && line.includes('"to":"representative"'));
+    if (led) leaders.add(device);
+  }
+  return leaders;
+}
+
+async function accountOf(
+  ground: Ground,
+  run: { taskId: number; hit: ReadonlySet<WorldDevice>; framesBefore: ReadonlyMap<WorldDevice, number> },
+  traffic: readonly SiteTraffic[],
+): Promise<SiteAccount[]> {
+  const leaders = await leadersOf(ground.devices, run.taskId);
+  const framesNow = await framesSent(ground.devices);
+  const { sizeBytes } = ground.world.sent;
+  return ground.sites.map((site, at) => {
+    const mine = ground.devices.filter((device) => device.site === site);
+    const peers = mine.filter((device) => !leaders.has(device) && !run.hit.has(device));
+    const { wan, ports } = traffic[at]!;
+    // Those at the spare places speak on their own account.
+    const own = ports.filter(({ device }) => mine.some(({ place }) => place.name === device));
+    const sentBytes = own.reduce((total, port) => total + port.sentBytes, 0);
+    return {
+      site: site.name,
+      wanRatio: wan.payloadBytes / sizeBytes,
+      lanRatio: sentBytes / sizeBytes,
+      feedbackFrames: peers.reduce(
+        (total, device) => total + framesNow.get(device)! - run.framesBefore.get(device)!,
+        0,
+      ),
+      representatives: mine.filter((device) => leaders.has(device)).map(({ place }) => place.name),
+    };
+  });
+}
+
+const lastOf = (devices: readonly WorldDevice[], times: ReadonlyMap<WorldDevice, number>): number | null =>
+  devices.every((device) => times.has(device))
+    ? Math.max(...devices.map((device) => times.get(device)!))
+    : null;
+
+export async function runOnce(
+  ground: Ground,
+  seed: number,
+  version: string,
+  faults: readonly Fault[],
+): Promise<RunResult> {
+  const { world, devices } = ground;
+  const packageId = await world.publish(version);
+  for (const fault of faults) await prepareFault(fault, ground, version);
+  const framesBefore = await framesSent(devices);
+  const before = await readCounters(world.network);
+  const words = ["task", "create", packageId, "--action", "run", "--command", command];
+  const taskId = Number(await world.source.admin(...words));
+  const begunAtMs = performance.now();
+  const scene: Scene = { ground, taskId, hit: new Set() };
+  const story: string[] = [];
+  const plays = Promise.all(faults.map((fault) => play(fault, scene, begunAtMs, story)));
+  const [ends, times] = await Promise.all([plays, follow(ground, taskId, begunAtMs)]);
+  const wrong: string[] = [];
+  for (const end of ends) wrong.push(...(await end()));
+  const told = await toldComplete(ground, taskId);
+  const traffic = trafficBetween(before, await readCounters(world.network));
+  const perDevice = await Promise.all(
+    devices.map((device) => faultsOf(ground, device, { taskId, version, isTold: told.has(device.id) })),
+  );
+  const sites = await accountOf(ground, { taskId, hit: scene.hit, framesBefore }, traffic);
+  for (const [at, device] of devices.entries())
+    if (perDevice[at]!.length > 0)
+      console.error(`The end of ${device.place.name}'s log:\n${await logTail(device.device!.program, 25)}\n`);
+  await world.source.admin("task", "cancel", String(taskId));
+  await untilReady(ground);
+  return {
+    seed,
+    story,
+    healthyMs: lastOf(
+      devices.filter((device) => !scene.hit.has(device)),
+      times,
+    ),
+    allMs: lastOf(devices, times),
+    verified: perDevice.filter((found) => found.length === 0).length,
+    expected: devices.length,
+    sites,
+    problems: [...wrong, ...perDevice.flat()],
+  };
+}

@@ -1,0 +1,43 @@
+/** A device that is carried to another site: its cable is out, another one leads to that site's switch. */
+import { ip, limitRate } from "./namespace.ts";
+import { gatewayOf, lanBurstBytes, type LabSite } from "./topology.ts";
+import type { WorldDevice } from "./world.ts";
+
+const routes = (site: LabSite): string[] => [
+  `route add default via ${gatewayOf(site)}`,
+  "route add 224.0.0.0/4 dev eth0",
+];
+const portOf = ({ place }: WorldDevice): string => `visit-${place.name}`;
+/** Above those of the site's own devices. */
+const guestAddress = (site: LabSite, device: WorldDevice): string =>
+  site.cidr.replace(/0\/24$/, String(200 + (Number(device.place.address.split(".")[3]) % 50)));
+
+/** The interface keeps its name, and gets an address of the other subnet. @param mbit rate of its port */
+export async function visit(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
+  const { namespace } = device.place;
+  const port = portOf(device);
+  await ip(namespace, ["link set eth0 down", "addr flush dev eth0", "link set eth0 name parked0"]);
+  await ip(site.router, [
+    `link add ${port} gso_max_segs 1 type veth peer name eth0 netns ${namespace}`,
+    `link set ${port} master lan`,
+    `link set ${port} up`,
+  ]);
+  await limitRate(site.router, port, mbit, lanBurstBytes);
+  await ip(namespace, [
+    `addr add ${guestAddress(site, device)}/24 brd + dev eth0`,
+    "link set eth0 up",
+    ...routes(site),
+  ]);
+  await limitRate(namespace, "eth0", mbit, lanBurstBytes);
+}
+
+export async function comeHome(device: WorldDevice, from: LabSite): Promise<void> {
+  const { namespace, address } = device.place;
+  await ip(from.router, [`link del ${portOf(device)}`]);
+  await ip(namespace, [
+    "link set parked0 name eth0",
+    `addr add ${address}/24 brd + dev eth0`,
+    "link set eth0 up",
+    ...routes(device.site),
+  ]);
+}

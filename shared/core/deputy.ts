@@ -1,0 +1,80 @@
+/**
+ * The deputy: one peer that takes by unicast what only the representative holds while the multicast has not begun, so
+ * that a representative that falls does not take with it what crossed the WAN already. The representative names it and
+ * the chunks (ENTRUST); a deputy that takes nothing for a while is replaced. No state of the protocol: a
+ * device is deputy as long as it is told so.
+ */
+import { ChunkSet, type Ranges } from "./chunkset.ts";
+import type { Holders } from "./holders.ts";
+import type { Roster } from "./roster.ts";
+import { timing } from "./timing.ts";
+import { limits } from "../wire/index.ts";
+
+export type Entrusted = { readonly chunks: ChunkSet; readonly untilMs: number };
+
+/** What a representative knows of its subnet. */
+export type Trust = {
+  readonly roster: Roster;
+  readonly holders: Holders;
+  /** Did this chunk come to this device in this session, and was it never multicast? */
+  readonly isAlone: (chunk: number) => boolean;
+};
+
+type Deputy = { readonly device: string; missing: number; progressAtMs: number };
+
+/** A representative's side: to whom what is entrusted. */
+export class Entrusting {
+  /** What it missed when it last had less to miss, and when that was. */
+  #deputy: Deputy | null = null;
+  /** The last one that took nothing: any other goes before it. */
+  #failed: string | null = null;
+  #nextAtMs = Number.NEGATIVE_INFINITY;
+
+  /** The next ENTRUST, or null while there is nothing to say. */
+  next(trust: Trust, nowMs: number): { toDevice: string; ranges: Ranges } | null {
+    if (nowMs < this.#nextAtMs) return null;
+    this.#nextAtMs = nowMs + timing.entrustEveryMs;
+    this.#judge(trust, nowMs);
+    const ranges = rangesOf(trust, nowMs);
+    if (ranges.length === 0) {
+      if (this.#deputy) this.#deputy.progressAtMs = nowMs;
+      return null;
+    }
+    this.#deputy ??= this.#choose(trust, nowMs);
+    return this.#deputy && { toDevice: this.#deputy.device, ranges };
+  }
+
+  /** One that takes nothing of what it was named is none. */
+  #judge({ roster, holders }: Trust, nowMs: number): void {
+    if (!this.#deputy) return;
+    const { device, missing, progressAtMs } = this.#deputy;
+    // Not in the roster: it misses nothing any more.
+    const left = roster.get(device)?.missing.count ?? 0;
+    if (left === 0 || left < missing) Object.assign(this.#deputy, { missing: left, progressAtMs: nowMs });
+    else if (nowMs >= progressAtMs + timing.deputyIdleMs) {
+      this.#failed = device;
+      this.#deputy = null;
+      // What it said it holds may be gone with it.
+      holders.forget(device);
+    }
+  }
+
+  /** Who has most of the package already. */
+  #choose({ roster }: Trust, nowMs: number): Deputy | null {
+    const best = [...roster]
+      .filter(({ way, lanPort, missing }) => way === "multicast" && lanPort > 0 && !missing.isEmpty)
+      .toSorted(
+        (a, b) =>
+          Number(a.device === this.#failed) - Number(b.device === this.#failed) ||
+          a.missing.count - b.missing.count,
+      )[0];
+    return best ? { device: best.device, missing: best.missing.count, progressAtMs: nowMs } : null;
+  }
+}
+
+function rangesOf({ holders, isAlone }: Trust, nowMs: number): Ranges {
+  const chunks = new ChunkSet(holders.chunkCount);
+  for (let chunk = 0; chunk < holders.chunkCount; chunk++)
+    if (isAlone(chunk) && !holders.holds(chunk, nowMs)) chunks.add(chunk);
+  return chunks.toRanges(limits.rangesMax);
+}
