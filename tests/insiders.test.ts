@@ -73,7 +73,7 @@ async function beAttacked(): Promise<void> {
 
 /** The representative's copy changes on its disk between its download and the multicast. */
 async function beLedByARottenDisk(): Promise<void> {
-  const harness = await openLab({ settings: ["sessionStartDelay=6s"] });
+  const harness = await openLab({ settings: ["sessionStartDelay=6s", "useDeputy=false"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const taskId = await harness.createTask(await harness.publish(original, { name: "tool", version: "1" }));

@@ -42,7 +42,8 @@ test("a folder crosses the WAN once, and who comes later takes it from its holde
   const first = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
   await expectCopies(harness, peers, original, ["tree", "1"]);
   expect(bytesFrom(first, "wan")).toBe(sizeBytes);
-  expect(bytesFrom(first, "multicast")).toBeGreaterThan(0.9 * 3 * sizeBytes);
+  // One of the three is deputy, and takes what waits for the multicast.
+  expect(bytesFrom(first, "multicast")).toBeGreaterThan(0.9 * 2 * sizeBytes);
   expect(bytesFrom(first, "multicast") + bytesFrom(first, "peers")).toBe(3 * sizeBytes);
   expect(first.subnets).toHaveLength(1);
   expect(first.subnets[0]!.wanBytes).toBeLessThanOrEqual(1.02 * sizeBytes);

@@ -16,7 +16,7 @@ const ranges = fc.array(fc.tuple(counter, counter), { maxLength: limits.rangesMa
   for (const [gap, extra] of pairs) {
     const first = end + gap;
     const count = extra + 1;
-    if (first + count > limits.counterMax + 1) break;
+    if (count > limits.counterMax || first + count > limits.counterMax + 1) break;
     flat.push(first, count);
     end = first + count;
   }
