@@ -64,8 +64,9 @@ labTest(
     }
     expect(of("dropped").reason).toContain("the switch seems to drop multicast");
     expect(of("udp-blocked").reason).toContain("its firewall seems to block inbound UDP");
+    // The rest came to it as the representative's deputy.
     const listener = devices.find(({ hindrance, role }) => hindrance === null && role === "peer");
-    expect(listener?.from).toBe("multicast 100 %");
+    expect(listener?.from).toMatch(/^multicast [1-9]/);
   },
   120_000,
 );

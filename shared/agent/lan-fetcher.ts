@@ -36,6 +36,7 @@ export class LanFetcher {
   readonly counters = { chunks: 0, bytes: 0, failed: 0, wrong: 0 };
   readonly #options: LanFetcherOptions;
   readonly #client: ExchangeClient;
+  readonly #servedAtStart: number;
   readonly #others = new Map<string, { address: string; lanPort: number }>();
   #timer: ReturnType<typeof setInterval> | null = null;
   /** Polls under way: of the representative, and of others; one that is dead holds up no other. */
@@ -45,6 +46,16 @@ export class LanFetcher {
   constructor(options: LanFetcherOptions) {
     this.#options = options;
     this.#client = createExchangeClient(options.session, options.packageKey);
+    this.#servedAtStart = this.#bytesSent;
+  }
+
+  get #bytesSent(): number {
+    return this.#options.context.exchange.bytesSentOf(this.#options.session);
+  }
+
+  /** Bytes of chunks that others took from this device since then. */
+  get servedBytes(): number {
+    return this.#bytesSent - this.#servedAtStart;
   }
 
   start(): void {

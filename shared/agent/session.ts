@@ -169,6 +169,11 @@ export class Session {
     this.#hooks.onError(error);
   }
 
+  /** Sent to others since it began, by multicast and by unicast. */
+  get lanBytes(): number {
+    return this.representative.castBytes + this.lan.servedBytes;
+  }
+
   get packageSession(): string {
     return this.#packageSession;
   }

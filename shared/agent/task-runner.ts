@@ -51,7 +51,7 @@ export class TaskRunner {
   isBlocked = false;
   session: Session | null = null;
   store: PackageStore | null = null;
-  #storedElsewhere = { wan: 0, cast: 0 };
+  #storedElsewhere = { wan: 0, lan: 0 };
   #rate = new ByteRate(0, 0);
   #attempts = 0;
   #waitsForOther = false;
@@ -148,7 +148,7 @@ export class TaskRunner {
 
   save(): void {
     this.row.wanBytesFetched = this.#wanBytes;
-    this.row.lanBytesSent = this.#castBytes;
+    this.row.lanBytesSent = this.#lanBytes;
     this.#options.context.cache.ledger.saveTask(this.id, this.row);
   }
 
@@ -364,7 +364,7 @@ export class TaskRunner {
     const { session } = this;
     this.session = null;
     this.#storedElsewhere.wan += session.representative.wanBytes;
-    this.#storedElsewhere.cast += session.representative.castBytes;
+    this.#storedElsewhere.lan += session.lanBytes;
     if (this.store) this.#options.holdings.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
@@ -376,16 +376,16 @@ export class TaskRunner {
     return this.#base.wan + this.#storedElsewhere.wan + (this.session?.representative.wanBytes ?? 0);
   }
 
-  get #castBytes(): number {
-    return this.#base.cast + this.#storedElsewhere.cast + (this.session?.representative.castBytes ?? 0);
+  get #lanBytes(): number {
+    return this.#base.lan + this.#storedElsewhere.lan + (this.session?.lanBytes ?? 0);
   }
 
   /** What earlier lives of the agent already counted. */
-  get #base(): { wan: number; cast: number } {
-    this.#earlier ??= { wan: this.row.wanBytesFetched, cast: this.row.lanBytesSent };
+  get #base(): { wan: number; lan: number } {
+    this.#earlier ??= { wan: this.row.wanBytesFetched, lan: this.row.lanBytesSent };
     return this.#earlier;
   }
-  #earlier: { wan: number; cast: number } | null = null;
+  #earlier: { wan: number; lan: number } | null = null;
 
   progress(): Progress {
     const { store, session, row } = this;
@@ -401,7 +401,7 @@ export class TaskRunner {
       bytesVerified,
       from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
       wanBytesFetched: this.#wanBytes,
-      lanBytesSent: this.#castBytes,
+      lanBytesSent: this.#lanBytes,
       rateBps: this.stage === "ended" ? 0 : this.#rate.at(bytesVerified, nowMs),
       way: wayOf(this),
       reason: describe(this, nowMs).slice(0, 1_000),

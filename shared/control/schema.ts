@@ -199,6 +199,7 @@ export const progressSchema = v.object({
   from: originBytesSchema,
   /** Bytes fetched over HTTP from the web site or the source, whether or not they verified. */
   wanBytesFetched: bytesCount,
+  /** Multicast, and given to others by unicast, while its session lasted. */
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
   /** The way its bytes come just now or, once it has all, most of them came; an older agent does not tell. */

@@ -140,6 +140,7 @@ export function becomeRepresentative(
         Math.max(state.enteredAtMs, member.wantHeardAtMs) +
         haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
       busyAtMs: nowMs,
+      caughtUpAtMs: Number.NEGATIVE_INFINITY,
       servingSinceMs: null,
       entrusting: new Entrusting(),
     },

@@ -157,7 +157,11 @@ function entrust(member: Member, state: RepresentativeState, nowMs: number): voi
   const { useMulticast, useDeputy } = member.config.setting();
   if (!useMulticast || !useDeputy) return;
   const { roster, holders, gainedAtMs, config } = member;
-  const untilMs = nowMs < state.castFromMs ? nowMs : nowMs - timing.castLagMs;
+  const isBefore = nowMs < state.castFromMs;
+  if (!isBefore && !member.hasCast()) state.caughtUpAtMs = nowMs;
+  // A multicast that is slower than the WAN is not held up: a second copy would only slow it down.
+  if (!isBefore && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
+  const untilMs = isBefore ? nowMs : nowMs - timing.castLagMs;
   const isAlone = (chunk: number): boolean =>
     config.held.has(chunk) && !state.plan.isCast(chunk) && (gainedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
   const handed = state.entrusting.next({ roster, holders, isAlone }, nowMs);

@@ -194,6 +194,8 @@ export type RepresentativeState = {
   before: Holder | null;
   wanFromMs: number;
   busyAtMs: number;
+  /** When the multicast last had sent everything there was. */
+  caughtUpAtMs: number;
   servingSinceMs: number | null;
   /** Sees to it that what only this device holds is not lost with it. */
   entrusting: Entrusting;

@@ -45,6 +45,8 @@ export const timing = {
   feedbackDelayMsMax: 120,
   /** While it multicasts, a representative entrusts what it has held so long and could not send yet. */
   castLagMs: 250,
+  /** A multicast that has not caught up with the download for so long is slower, not held up. */
+  heldUpMs: 3_000,
   /** A representative entrusts what only it holds this often at most. */
   entrustEveryMs: 100,
   /** A deputy keeps to what it was told for so long; it polls every `pollEveryMs`. */

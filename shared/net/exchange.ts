@@ -28,7 +28,7 @@ export type ExchangedPackage = {
   readChunk: (chunk: number) => Promise<Uint8Array>;
   onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
 };
-type Entry = ExchangedPackage & { seal: ExchangeSeal };
+type Entry = ExchangedPackage & { seal: ExchangeSeal; bytesSent: number };
 
 export class Exchange {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
@@ -79,7 +79,12 @@ export class Exchange {
 
   /** From now on chunks of this package are served under its session name. */
   offer(session: string, offered: ExchangedPackage): void {
-    this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key) });
+    this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key), bytesSent: 0 });
+  }
+
+  /** Bytes of chunks given to others since the package is offered. */
+  bytesSentOf(session: string): number {
+    return this.#packages.get(session)?.bytesSent ?? 0;
   }
 
   withdraw(session: string): void {
@@ -130,6 +135,7 @@ export class Exchange {
       const bytes = await entry.readChunk(chunk);
       this.counters.chunksSent++;
       this.counters.bytesSent += bytes.length;
+      entry.bytesSent += bytes.length;
       const answer = this.#sealed(entry, path, bytes);
       release(bytes);
       return answer;
