@@ -262,6 +262,8 @@ export class TaskRunner {
     const store = this.store!;
     this.row.way = this.#wayReason(store);
     this.stage = "verifying";
+    // The last chunk may come while the task is held up: what goes wrong from now on counts again.
+    this.#isHeldUp = false;
     this.note = "";
     this.#options.onChange();
     const outcome = await store.complete();

@@ -142,7 +142,7 @@ export class Fetcher {
 
   /** A request there, an answer back; null: none. */
   #ask<T>(to: Holder, atTheOther: (other: Machine) => T, answered: (answer: T | null) => void): void {
-    const { machine, env } = this.#session;
+    const { machine, env, life } = this.#session;
     const { network, clock } = env;
     const other = network.at(machine, to.address) as Machine | undefined;
     if (!other?.life || other.lanPort !== to.lanPort) return machine.after(refusedMs, () => answered(null));
@@ -161,7 +161,9 @@ export class Fetcher {
       other.after(0, () => {
         const answer = atTheOther(other);
         clock.at(network.unicastMs(subnet), () => {
-          const isOpen = machine.subnet === subnet && network.reaches(other, machine);
+          // Nobody is there any more who asked, after a crash.
+          const isOpen =
+            machine.life === life && machine.subnet === subnet && network.reaches(other, machine);
           if (isOpen) machine.after(0, () => settle(answer));
         });
       });

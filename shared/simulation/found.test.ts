@@ -77,3 +77,16 @@ test("seed 1639: without multicast a peer asks the source whether its representa
   world.turnBad("A");
   expectRest(world, 180_000);
 });
+
+test("seed 8166: the last chunk comes while the task is held up, and another is wrong when read back: it is fetched again", () => {
+  const world = new World({ seed: 8_166, devices: 2, useMulticast: false });
+  world.start("A");
+  expect(world.run(20_000, () => world.device("A").life!.stage === "ended")).toBe(true);
+  world.start("B");
+  const life = world.device("B").life!;
+  expect(world.run(20_000, () => life.store.verified.count === world.options.chunks - 1)).toBe(true);
+  world.rot("B", 0);
+  expect(life.store.readProven(0)).toBeNull();
+  life.hindered("chunk 0 on the disk is not what was verified");
+  expect(world.run(120_000, () => world.allComplete)).toBe(true);
+});

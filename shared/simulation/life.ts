@@ -147,6 +147,7 @@ export class Life {
   full(): void {
     if (this.stage === "verifying" || this.stage === "ended") return;
     this.stage = "verifying";
+    this.#isHeldUp = false;
     this.#machine.after(readBackMs, () => {
       if (this.stage !== "verifying") return;
       const wasComplete = this.store.state === "complete";
