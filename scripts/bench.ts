@@ -1,5 +1,5 @@
 /**
- * `bun run bench -- fec | lan | faults | scale`: figures to compare, of the erasure code alone, of this project beside
+ * `bun run bench -- fec | lan | faults | scale | yield`: figures to compare, of the erasure code alone, of this project beside
  * other programs on one LAN of network namespaces, of what faulty receivers cost the others, and of many receivers.
  * All but `fec` need Linux and root; what they build is removed at their end, and by a later run if they were killed.
  */
@@ -11,6 +11,7 @@ import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
 import { otherNames } from "./bench/others.ts";
 import { runScale, scaleText } from "./bench/scale.ts";
+import { runYield, yieldText } from "./bench/yielding.ts";
 import { runWithEnding, UsageError, type Ending } from "./ending.ts";
 import { sweepLeftovers } from "./lab/leftovers.ts";
 import { between } from "./lab/options.ts";
@@ -116,6 +117,22 @@ command
     onNamespaces(async (ending) => {
       const rows = await runScale(options, ending);
       return options.json ? JSON.stringify({ options, rows }, null, 2) : scaleText(rows, options);
+    }),
+  );
+
+command
+  .command("yield")
+  .description("what the multicast leaves to a TCP flow on the same link")
+  .option("--receivers <n>", "hosts behind the link", receivers(), 4)
+  .option("--size <MB>", "size of the package (10^6)", size(), 100)
+  .option("--link <mbit>", "what the link carries", rate(), 50)
+  .option("--against <names>", "of uftp; or none", namesOf(["uftp"] as const), ["uftp"] as const)
+  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
+  .option("--json", "as JSON")
+  .action((options) =>
+    onNamespaces(async (ending) => {
+      const findings = await runYield(options, ending);
+      return options.json ? JSON.stringify({ options, ...findings }, null, 2) : yieldText(findings, options);
     }),
   );
 

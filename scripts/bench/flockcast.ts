@@ -11,8 +11,8 @@ import type { BenchLan } from "./lan-world.ts";
 import type { Host, Prepared } from "./transfer.ts";
 
 export type FlockcastOptions = {
-  /** Mbit/s of payload. */
-  readonly rate: number;
+  /** Mbit/s of payload; null: it finds the rate. */
+  readonly rate: number | null;
   /** Receivers that the caller starts later, or not at all. */
   readonly heldBack?: ReadonlySet<WorldDevice>;
   readonly signal: AbortSignal;
@@ -82,7 +82,7 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   const delayMs = Math.round(delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6);
   const setting = [
     `sessionStartDelay=${delayMs}ms`,
-    `lanRate=${Math.round(options.rate * 1e6)}`,
+    `lanRate=${options.rate === null ? "none" : Math.round(options.rate * 1e6)}`,
     // It would take the package before the multicast that is measured.
     "useDeputy=false",
   ];

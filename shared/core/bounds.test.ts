@@ -128,9 +128,9 @@ test("answers, overheard needs and reports are bounded", () => {
   for (let i = 0; i < inventions; i++) {
     answering.wanted(idOf(i), 0, 0);
     feedback.overheard([i % chunkCount, i, 64]);
-    rate.reported(idOf(i), 1_000);
+    rate.reported(idOf(i), 1_000, 1);
   }
   expect(answering.take(1).length).toBeLessThanOrEqual(256);
-  expect(rate.adjust(null, 1_000)).toBe(true);
+  expect(rate.adjust(null, 1_000, 1)).toBe(true);
   expect(feedback.take(1, () => false)).toEqual([]);
 });

@@ -68,7 +68,7 @@ function hear(
     case "need":
       return state.needs.note(frame.device, frame.entries, nowMs);
     case "report":
-      if (frame.term === state.term) state.rate.reported(frame.device, frame.lossPermille);
+      if (frame.term === state.term) state.rate.reported(frame.device, frame.lossPermille, frame.pass);
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
@@ -128,7 +128,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   obtain(member, state, nowMs);
   entrust(member, state, nowMs);
   answerNeeds(member, state, nowMs);
-  state.rate.adjust(member.config.setting().lanRateBps, nowMs);
+  state.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass);
   sayEnd(member, state, nowMs);
   if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
   if (finish(member, state, nowMs)) return;

@@ -28,13 +28,30 @@ const returnStep = 1 / 3;
 const increaseShare = 0.03;
 const increaseMinBps = 2_000_000;
 
+/** A smaller change is not waited for: what was sent before it says nearly the same. */
+const smallStepShare = 0.1;
+
 /** More receivers report in one window only when somebody makes them up. */
 const reportsMax = 1_024;
+
+/** A first decrease may come while a link's queue still fills, and seem not to help. */
+const decreasesMax = 2;
 
 /** So many ENDs without a report say that none of them was heard. */
 const unansweredMax = 4;
 
-type Trial = { readonly rateBps: number; readonly lossPermille: number };
+type Trial = {
+  /** Before the first decrease. */
+  readonly rateBps: number;
+  readonly lossPermille: number;
+  readonly decreases: number;
+};
+
+/**
+ * What of a loss has to be left after a decrease for the rate not to be its cause. Much loss is measured well, and behind
+ * an overloaded link falls in several decreases, the first of which still saw the link's queue fill.
+ */
+const staysShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 export class RateControl {
   #rateBps: number;
@@ -44,6 +61,8 @@ export class RateControl {
   #trial: Trial | null = null;
   /** Up to here the rate returns quickly. */
   #returnToBps = 0;
+  /** Reports of earlier passes speak of symbols that were sent at another rate. */
+  #validFromPass = 0;
   #windowEndsAtMs: number;
   /** The last report of each receiver in this window. */
   readonly #reports = new Map<string, number>();
@@ -73,13 +92,18 @@ export class RateControl {
     this.#unanswered++;
   }
 
-  reported(device: string, lossPermille: number): void {
+  /** @param pass the END that it answers */
+  reported(device: string, lossPermille: number, pass: number): void {
     this.#unanswered = 0;
+    if (pass < this.#validFromPass) return;
     if (this.#reports.size < reportsMax || this.#reports.has(device)) this.#reports.set(device, lossPermille);
   }
 
-  /** Judges the reports of a window that is over; true when the rate changed. */
-  adjust(capBps: number | null, nowMs: number): boolean {
+  /**
+   * Judges the reports of a window that is over; true when the rate changed.
+   * @param pass the last END that was said
+   */
+  adjust(capBps: number | null, nowMs: number, pass: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
     this.#windowEndsAtMs = nowMs + windowMs;
     if (this.#reports.size === 0) return this.#heardNothing(capBps ?? searchMaxBps);
@@ -90,7 +114,10 @@ export class RateControl {
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
-    return this.#rateBps !== before;
+    if (this.#rateBps === before) return false;
+    // The next pass is sent at the old rate in part.
+    if (Math.abs(this.#rateBps - before) > before * smallStepShare) this.#validFromPass = pass + 2;
+    return true;
   }
 
   /** Nobody answers any more: nothing gets through, not even the questions. */
@@ -106,15 +133,18 @@ export class RateControl {
   #judge(lossPermille: number, capBps: number): void {
     const trial = this.#trial;
     this.#trial = null;
-    if (trial !== null && lossPermille > trial.lossPermille * 0.6 + excessPermille / 4) {
+    const stays =
+      trial !== null && lossPermille > trial.lossPermille * staysShare(trial) + excessPermille / 4;
+    if (stays && trial.decreases >= decreasesMax) {
       // It did not help: that much is lost at any rate.
       this.#ownLossPermille = lossPermille;
       this.#rateBps = Math.min(trial.rateBps, capBps);
       return;
     }
     const excess = lossPermille - this.#ownLossPermille;
-    if (excess > excessPermille && excess > this.#ownLossPermille * 0.4) {
-      this.#trial = { rateBps: this.#rateBps, lossPermille };
+    if (stays || (excess > excessPermille && excess > this.#ownLossPermille * 0.4)) {
+      const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
+      this.#trial = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
       this.#returnToBps = this.#rateBps * returnShare;
       const carried = this.#rateBps * (1 - excess / 1_000) * drainFactor;

@@ -125,7 +125,9 @@ export class Checks {
     bound("holders", member.holders.count, holdersMax);
     bound("fetches under way", member.holders.fetching, fetchesMax);
     bound("devices in the roster", member.roster.size, rosterDevicesMax);
-    this.#countLeaders(machine, member.role === "representative" && !session.isClosed);
+    const leads = member.role === "representative" && !session.isClosed;
+    if (!leads) this.#withoutLeaseSinceMs.delete(machine);
+    this.#countLeaders(machine, leads);
   }
 
   #countLeaders(machine: Machine, leads: boolean): void {
