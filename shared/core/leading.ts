@@ -158,7 +158,6 @@ function entrust(member: Member, state: RepresentativeState, nowMs: number): voi
   if (!useMulticast || !useDeputy) return;
   const { roster, holders, gainedAtMs, config } = member;
   const isBefore = nowMs < state.castFromMs;
-  if (!isBefore && !member.hasCast()) state.caughtUpAtMs = nowMs;
   // A multicast that is slower than the WAN is not held up: a second copy would only slow it down.
   if (!isBefore && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
   const untilMs = isBefore ? nowMs : nowMs - timing.castLagMs;

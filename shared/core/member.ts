@@ -324,7 +324,8 @@ export class Member {
     if (state.role !== "representative" || nowMs < state.castFromMs || !this.config.setting().useMulticast)
       return null;
     const item = state.plan.next((chunk) => this.roster.listensFor(chunk));
-    if (item) {
+    if (!item) state.caughtUpAtMs = nowMs;
+    else {
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
         state.phase = "casting";
