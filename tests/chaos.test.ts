@@ -1,31 +1,18 @@
 /** The chaos lab, small: needs what the lab needs, and is skipped like it. */
 import { join } from "node:path";
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import * as v from "valibot";
 import { runToEnd } from "../scripts/process.ts";
+import { networkTest } from "./network-test.ts";
 
 const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
-const tools = ["ip", "tc", "curl", "nginx"];
-
-function whyNot(): string | null {
-  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
-  if (process.getuid?.() !== 0) return "not root";
-  const missing = tools.filter((tool) => !Bun.which(tool));
-  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
-}
-
-const reason = whyNot();
-const mustRun = process.env["CI"] === "true";
-const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
-const labTest = test.skipIf(reason !== null && !mustRun);
+const labTest = networkTest("ip", "tc", "curl", "nginx");
 
 const runSchema = v.object({ story: v.array(v.string()), verified: v.number(), expected: v.number() });
 const findingsSchema = v.object({ runs: v.array(runSchema) });
 
 labTest(
-  name(
-    "a killed device, a web site that answers 503 and an intruder: every device has a right copy in the end",
-  ),
+  "a killed device, a web site that answers 503 and an intruder: every device has a right copy in the end",
   async () => {
     const words = ["--subnets", "1", "--devices", "3", "--wan", "20", "--size", "5", "--seed", "3", "--json"];
     const faults = ["--fault", "kill", "web-503", "intruder"];

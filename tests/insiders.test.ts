@@ -1,32 +1,16 @@
 /** A device of the task turned hostile, and one whose disk rots: what they cost, and that they are named. */
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "bun:test";
-import {
-  bytesFrom,
-  openHarness,
-  partOf,
-  representativeOf,
-  type Harness,
-  type HarnessOptions,
-  type Peer,
-} from "./harness.ts";
+import { expect, test } from "bun:test";
+import { createCleanups } from "./cleanups.ts";
+import { bytesFrom, partOf, representativeOf, type Peer } from "./harness.ts";
 import { allMischief, openInsider } from "./insider.ts";
 
 const sizeBytes = 6_000_000;
 const chunkBytes = 262_144;
 const chunkCount = Math.ceil(sizeBytes / chunkBytes);
 const memoryBytesMax = 260 * 1_048_576;
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-async function openLab(options: HarnessOptions = {}): Promise<Harness> {
-  const harness = await openHarness(options);
-  cleanups.push(() => harness[Symbol.asyncDispose]());
-  return harness;
-}
+const { later, open: openLab } = createCleanups();
 
 const metricsOf = async (peer: Peer): Promise<string> => {
   const { port } = JSON.parse(await readFile(join(peer.data, "agent.json"), "utf8")) as { port: number };
@@ -46,7 +30,7 @@ async function beAttacked(): Promise<void> {
   const harness = await openLab({ settings: ["wanRate=24mbit"] });
   const peers = await harness.startPeers(3);
   const insider = await openInsider(harness);
-  cleanups.push(() => insider[Symbol.asyncDispose]());
+  later(() => insider[Symbol.asyncDispose]());
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const taskId = await harness.createTask(await harness.publish(original, { name: "tool", version: "1" }));
   await insider.attack({ chunkCount, chunkBytes, mischief: allMischief });

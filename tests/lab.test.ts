@@ -3,24 +3,13 @@
  * it is skipped and says why, except in continuous integration, where it has to run.
  */
 import { join } from "node:path";
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import * as v from "valibot";
 import { runToEnd } from "../scripts/process.ts";
+import { networkTest } from "./network-test.ts";
 
 const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
-const tools = ["ip", "tc", "nft", "curl", "nginx"];
-
-function whyNot(): string | null {
-  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
-  if (process.getuid?.() !== 0) return "not root";
-  const missing = tools.filter((tool) => !Bun.which(tool));
-  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
-}
-
-const reason = whyNot();
-const mustRun = process.env["CI"] === "true";
-const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
-const labTest = test.skipIf(reason !== null && !mustRun);
+const labTest = networkTest("ip", "tc", "nft", "curl", "nginx");
 
 const findingsSchema = v.object({
   problems: v.array(v.string()),
@@ -40,7 +29,7 @@ const namespacesLeft = async (): Promise<string[]> => {
 };
 
 labTest(
-  name("a lossy site of three devices gets right copies while its WAN link carries the package once"),
+  "a lossy site of three devices gets right copies while its WAN link carries the package once",
   async () => {
     const before = await namespacesLeft();
     const words = [
@@ -73,7 +62,7 @@ labTest(
 );
 
 labTest(
-  name("an interrupted run removes its namespaces and processes"),
+  "an interrupted run removes its namespaces and processes",
   async () => {
     const before = await namespacesLeft();
     const child = Bun.spawn(

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import * as v from "valibot";
 import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../scripts/deployment.ts";
 import { addNamespace, inside, ip, removeNamespace } from "../scripts/lab/namespace.ts";
@@ -16,17 +16,9 @@ import { programsFromSource } from "../scripts/programs.ts";
 import { differenceFrom, digestTree } from "../scripts/verification.ts";
 import { agentStatusSchema, type AgentStatus } from "../shared/agent/status-server.ts";
 import { until } from "./harness.ts";
+import { networkTest } from "./network-test.ts";
 
-function whyNot(): string | null {
-  if (process.platform !== "linux") return `no network namespaces on ${process.platform}`;
-  if (process.getuid?.() !== 0) return "not root";
-  const missing = ["ip", "curl"].filter((tool) => !Bun.which(tool));
-  return missing.length > 0 ? `${missing.join(", ")} not installed` : null;
-}
-const reason = whyNot();
-const mustRun = process.env["CI"] === "true";
-const name = (text: string) => (reason === null ? text : `${text} (skipped: ${reason})`);
-const networkTest = test.skipIf(reason !== null && !mustRun);
+const roamingTest = networkTest("ip", "curl");
 
 const sourceAddress = "10.255.0.1";
 type Place = { readonly namespace: string; readonly device: Device };
@@ -172,8 +164,8 @@ async function distribute(sites: Sites, called: string, sizeBytes: number) {
   };
 }
 
-networkTest(
-  name("a device follows its cable, its radio and its address; one with only a VPN works without multicast"),
+roamingTest(
+  "a device follows its cable, its radio and its address; one with only a VPN works without multicast",
   async () => {
     await using sites = await openSites();
     const roamer = sites.names("roamer");

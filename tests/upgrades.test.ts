@@ -3,28 +3,20 @@ import { Database } from "bun:sqlite";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { RoleName } from "../scripts/build/executable.ts";
 import { runToEnd } from "../scripts/process.ts";
 import { programsFromSource } from "../scripts/programs.ts";
 import { openLedger } from "../shared/cache/ledger.ts";
 import { openSqliteCatalog } from "../shared/catalog/index.ts";
-import { bytesFrom, openHarness, type Harness, type HarnessOptions, type Peer } from "./harness.ts";
+import { createCleanups } from "./cleanups.ts";
+import { bytesFrom, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 6_000_000;
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-async function open(options: HarnessOptions = {}): Promise<Harness> {
-  const harness = await openHarness(options);
-  cleanups.push(() => harness[Symbol.asyncDispose]());
-  return harness;
-}
+const { later, open } = createCleanups();
 
 /** The environment of a program of the next version. */
-const later = (what: "additions" | "frames" | "source") => ({
+const laterProgram = (what: "additions" | "frames" | "source") => ({
   BUN_OPTIONS: `--preload=${join(import.meta.dir, "later-version.ts")}`,
   FLOCKCAST_LATER: what,
 });
@@ -39,9 +31,12 @@ async function distribute(harness: Harness, peers: readonly Peer[]) {
 
 /** Agents that say more, and a source that says more: all the same version of frames. */
 async function shareWithAdditions(): Promise<void> {
-  const harness = await open({ settings: ["wanRate=16mbit"], env: later("source") });
+  const harness = await open({
+    settings: ["wanRate=16mbit", "useDeputy=false"],
+    env: laterProgram("source"),
+  });
   const now = await harness.startPeers(2, { env: { BUN_OPTIONS: "", FLOCKCAST_LATER: "" } });
-  const next = await harness.startPeers(2, { env: later("additions") });
+  const next = await harness.startPeers(2, { env: laterProgram("additions") });
   const task = await distribute(harness, [...now, ...next]);
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
   expect(task.deviceList.filter(({ from }) => from.multicast > 0.8 * sizeBytes)).toHaveLength(3);
@@ -56,7 +51,7 @@ async function shareWithAdditions(): Promise<void> {
 async function shareWithAnotherFrameVersion(): Promise<void> {
   const harness = await open({ settings: ["wanRate=16mbit"] });
   const now = await harness.startPeers(2);
-  const next = await harness.startPeers(1, { env: later("frames") });
+  const next = await harness.startPeers(1, { env: laterProgram("frames") });
   const task = await distribute(harness, [...now, ...next]);
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
   for (const peer of [...now, ...next]) {
@@ -71,7 +66,7 @@ test("agents of this version and of the next share a subnet and one download, al
 /** A folder of its own, and how to make what lies in a file one of version 99. */
 async function openFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-upgrades-"));
-  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  later(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -2,15 +2,13 @@
 import { Database } from "bun:sqlite";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { TaskDetail } from "../shared/control/schema.ts";
-import { bytesFrom, openHarness, wanBytesFetched, type Harness, type HarnessOptions } from "./harness.ts";
+import { createCleanups } from "./cleanups.ts";
+import { bytesFrom, wanBytesFetched } from "./harness.ts";
 
 const sizeBytes = 3_000_000;
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const { later, open } = createCleanups();
 
 type Site = { readonly url: string; readonly asked: string[] };
 
@@ -25,14 +23,8 @@ function openSite(answer: (request: Request, count: number) => Response | Promis
       return answer(request, asked.length);
     },
   });
-  cleanups.push(() => server.stop(true));
+  later(() => server.stop(true));
   return { url: `http://127.0.0.1:${server.port}`, asked };
-}
-
-async function open(options: HarnessOptions = {}): Promise<Harness> {
-  const harness = await openHarness(options);
-  cleanups.push(() => harness[Symbol.asyncDispose]());
-  return harness;
 }
 
 const allFailed = (task: TaskDetail): boolean => task.deviceList.every(({ state }) => state === "failed");
@@ -144,7 +136,7 @@ test("HTTP_PROXY is for the web: the site is reached through it, the neighbours 
       });
     },
   });
-  cleanups.push(() => proxy.stop(true));
+  later(() => proxy.stop(true));
   const harness = await open({ settings: ["useMulticast=false", "wanRate=16mbit"] });
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const site = openSite(() => new Response(Bun.file(original)));
