@@ -5,12 +5,10 @@
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import { Answering } from "../core/answering.ts";
 import { ChunkSet } from "../core/chunkset.ts";
+import { peersNamedMax } from "../core/polled.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";
 import type { AgentContext } from "./context.ts";
-
-/** As the wire allows. */
-const peersNamedMax = 16;
 
 type Held = {
   store: PackageStore;

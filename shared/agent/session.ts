@@ -7,6 +7,7 @@
 import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../control/schema.ts";
 import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
+import { Speakers } from "../core/speakers.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import { limits, type ChunkCipher, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
@@ -14,7 +15,6 @@ import type { AgentContext } from "./context.ts";
 import { LanFetcher } from "./lan-fetcher.ts";
 import type { Duty, Representative } from "./duty.ts";
 import { ReceptionDesk } from "./reception-desk.ts";
-import { Speakers } from "./speakers.ts";
 import { wayText } from "./way.ts";
 
 const symbolsStepEveryMs = 250;

@@ -230,16 +230,7 @@ export function leaderOf(
 
 export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
   const { device, term, ticket, lanPort } = frame;
-  return {
-    ...unheard,
-    device,
-    term,
-    ticket,
-    lanPort,
-    address: from.address,
-    sender: from.sender,
-    known: "claim",
-  };
+  return { ...unheard, ...from, device, term, ticket, lanPort, known: "claim" };
 }
 
 export function holderAsLeader(

@@ -87,10 +87,12 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
   const isFromLeader = frame.device === state.leader.device && isItself(state, from, nowMs);
   switch (frame.type) {
     case "announce":
-      if (isFromLeader && frame.term >= state.leader.term)
-        return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
-      if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-      return follow(member, state, leaderOf(frame, from, nowMs), nowMs);
+      if (
+        (isFromLeader && frame.term >= state.leader.term) ||
+        isBetter(frame.term, frame.ticket, state.leader)
+      )
+        follow(member, state, leaderOf(frame, from, nowMs), nowMs);
+      return;
     case "claim":
       return hearClaim(member, state, frame, from, nowMs);
     case "end":

@@ -2,7 +2,8 @@
 import type { Holder } from "./holders.ts";
 import type { Member } from "./member.ts";
 
-const peersNamedMax = 16;
+/** Others that one answer names: whoever polls on hears of more. */
+export const peersNamedMax = 16;
 
 /** Which others take part, as far as this device knows, and the term it leads in; 0: it does not lead. */
 export function answerToPoll(member: Member, asking: string): { peers: Holder[]; leads: number } {

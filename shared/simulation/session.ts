@@ -10,7 +10,7 @@ import {
   type MemberEvent,
   type Sender,
 } from "../core/member.ts";
-import { Speakers } from "../agent/speakers.ts";
+import { Speakers } from "../core/speakers.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";

@@ -6,10 +6,10 @@ import { ChunkSet, type Ranges } from "../core/chunkset.ts";
 import type { LeaseAnswer, Member } from "../core/member.ts";
 import type { Role } from "../core/roles.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
-import { limits } from "../wire/index.ts";
+import { limits, phases } from "../wire/index.ts";
 import type { ChunkOrigin } from "./store.ts";
 
-const phases = ["preparing", "casting", "serving"];
+const phaseNames = Object.keys(phases);
 /** More of them are only counted. */
 const rangesNamedMax = 5;
 
@@ -88,7 +88,7 @@ const because = (reason: string): string => (reason === "" ? "" : `: ${reason}`)
 
 function announced({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
   const soon = startsInMs > 0 ? `, multicasts in ${(startsInMs / 1_000).toFixed(1)} s` : "";
-  return `${phases[phase]}${soon}; front ${frontCount}, cast ${castCount}, hears ${audience} peers`;
+  return `${phaseNames[phase]}${soon}; front ${frontCount}, cast ${castCount}, hears ${audience} peers`;
 }
 
 function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {

@@ -1,5 +1,5 @@
 /** Stories of how the bytes get to everybody. */
-import { came, heldBy, makeIt, roleOf, server, timesTold, type Story } from "./story.ts";
+import { came, crossed, heldBy, makeIt, roleOf, server, timesTold, type Story } from "./story.ts";
 
 export const repairs: Story = {
   name: "repairs",
@@ -17,7 +17,7 @@ export const repairs: Story = {
     shows("Somebody asked for symbols.", timesTold(world, / NEED .* symbols of /) > 0);
     const mostly = ["B", "C", "D", "E", "F"].filter((name) => came(world, name, "multicast") >= 28);
     shows("Nearly everything came by multicast, except to the deputy.", mostly.length === 4);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 32);
+    shows("The package crossed the WAN once.", crossed(world) === 32);
   },
 };
 
@@ -38,7 +38,7 @@ export const lateJoiner: Story = {
     const [heard, fetched] = [came(world, "E", "multicast"), came(world, "E", "peers")];
     shows("E heard the second half by multicast.", heard > 20);
     shows("E took the first half from its peers.", fetched > 20 && heard + fetched === 64);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 64);
+    shows("The package crossed the WAN once.", crossed(world) === 64);
   },
 };
 
@@ -53,14 +53,14 @@ export const afterAWeek: Story = {
     makeIt(world, "A", server);
     world.start("A", "B", "C");
     world.run(60_000, () => world.isAtRest);
-    const crossed = world.checks.wan[1]!.chunks;
+    const before = crossed(world);
     world.run(7 * 24 * 3_600_000 - world.nowMs);
     says("A week later.");
     world.start("D");
     world.run(60_000, () => world.isAtRest);
     shows("D is complete.", roleOf(world, "D") === "done" && heldBy(world, "D") === 16);
     shows("All of it came from its peers.", came(world, "D", "peers") === 16);
-    shows("Nothing crossed the WAN.", world.checks.wan[1]!.chunks === crossed);
+    shows("Nothing crossed the WAN.", crossed(world) === before);
   },
 };
 
@@ -83,7 +83,7 @@ export const multicastSwitchedOff: Story = {
     shows("B kept what it had heard.", heard >= before && before > 20);
     shows("B took the rest from its peers.", fetched > 20 && heard + fetched === 64);
     shows("Nobody was elected anew.", timesTold(world, /candidate → representative/) === 1);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 64);
+    shows("The package crossed the WAN once.", crossed(world) === 64);
   },
 };
 
@@ -106,7 +106,7 @@ export const symbolsMissing: Story = {
     shows("Then it hears symbols again.", timesTold(world, / D .* way +by multicast/) === 1);
     shows("D got chunks both ways.", came(world, "D", "peers") > 0 && came(world, "D", "multicast") > 0);
     shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 128);
+    shows("The package crossed the WAN once.", crossed(world) === 128);
   },
 };
 

@@ -1,6 +1,7 @@
 /** Stories of who leads. */
 import {
   came,
+  crossed,
   heldBy,
   laptop,
   leaders,
@@ -33,7 +34,7 @@ export const campaign: Story = {
     says("Everybody knows B. Its start delay runs from the election on, while it downloads.");
     world.run(60_000, () => world.isAtRest);
     shows("Everybody is complete, and every session is over.", world.allComplete && world.isAtRest);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 16);
+    shows("The package crossed the WAN once.", crossed(world) === 16);
   },
 };
 
@@ -62,7 +63,7 @@ export const twoCandidates: Story = {
     shows(`${winner.device} has the lower ticket, and leads alone.`, leaders(world) === winner.device);
     world.run(60_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once, without any lease.", world.checks.wan[1]!.chunks === 16);
+    shows("The package crossed the WAN once, without any lease.", crossed(world) === 16);
   },
 };
 
@@ -96,7 +97,7 @@ export const sourceDown: Story = {
     shows("The source names A as the lease's holder.", world.source.holderOn(1) === world.device("A").id);
     world.run(60_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 48);
+    shows("The package crossed the WAN once.", crossed(world) === 48);
   },
 };
 
@@ -118,7 +119,7 @@ export const leaseRefused: Story = {
     shows("The lease was refused to D.", timesTold(world, / D .* lease +refused: A holds it/) > 0);
     shows("D never led.", timesTold(world, / D +representative/) === 0);
     shows("D got every chunk from its peers by unicast.", came(world, "D", "peers") === 16);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 16);
+    shows("The package crossed the WAN once.", crossed(world) === 16);
     shows("Everybody is complete.", world.allComplete);
   },
 };
@@ -148,13 +149,13 @@ export const partitionHeals: Story = {
     world.mend();
     world.run(2_000, () => timesTold(world, / A +peer .* SEEK /) === 1);
     const nobodyHolds = nobodyHolding(world);
-    const crossed = world.checks.wan[1]!.chunks;
+    const before = crossed(world);
     world.run(500);
     shows(`${name} leads alone, A follows.`, leaders(world) === name && roleOf(world, "A") === "peer");
     shows("A keeps what it had.", heldBy(world, "A") >= heldBefore);
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    const after = world.checks.wan[1]!.chunks - crossed;
+    const after = crossed(world) - before;
     shows(
       "From A's word on (SEEK) only what neither side held crossed the WAN, and the chunk under way.",
       after <= nobodyHolds + 1,

@@ -1,6 +1,7 @@
 /** Stories of devices that fall silent: by a crash, a stall, an outage, or a word of farewell. */
 import {
   came,
+  crossed,
   heldBy,
   leaders,
   makeIt,
@@ -24,7 +25,7 @@ export const representativeDies: Story = {
     makeIt(world, "A", server);
     world.start();
     world.run(4_500);
-    const crossed = world.checks.wan[1]!.chunks;
+    const before = crossed(world);
     world.crash("A");
     const nobodyHolds = nobodyHolding(world);
     says("Nobody has been told. The peers wait for A's next announcement.");
@@ -33,7 +34,7 @@ export const representativeDies: Story = {
     says("A successor goes on where A stopped.");
     world.run(120_000, () => world.isAtRest);
     shows("Everybody that lives is complete.", world.allComplete);
-    const again = world.checks.wan[1]!.chunks - crossed;
+    const again = crossed(world) - before;
     shows("Since then only chunks crossed the WAN that nobody alive held.", again === nobodyHolds);
   },
 };
@@ -50,22 +51,22 @@ export const powerCut: Story = {
     makeIt(world, "A", server);
     world.start();
     world.run(5_200);
-    const before = world.machines.map(({ name }) => heldBy(world, name));
+    const heldBefore = world.machines.map(({ name }) => heldBy(world, name));
     for (const { name } of world.machines) world.crash(name, "power");
     says("Dark. Half a minute later the power is back.");
     world.run(30_000);
-    const crossed = world.checks.wan[1]!.chunks;
+    const before = crossed(world);
     world.start();
     const after = world.machines.map(({ name }) => heldBy(world, name));
     const nobodyHolds = nobodyHolding(world);
     shows(
       "Every device kept most of its chunks, and lost only the last that were not listed yet.",
-      after.every((held, at) => held > 0 && held <= before[at]!) &&
-        after.some((held, at) => held < before[at]!),
+      after.every((held, at) => held > 0 && held <= heldBefore[at]!) &&
+        after.some((held, at) => held < heldBefore[at]!),
     );
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    const again = world.checks.wan[1]!.chunks - crossed;
+    const again = crossed(world) - before;
     shows("Only what no ledger listed crossed the WAN again.", again === nobodyHolds);
   },
 };
@@ -90,7 +91,7 @@ export const slowNode: Story = {
     shows("D never became a candidate after it had joined.", campaigns === 0);
     shows("A led from the beginning to the end.", timesTold(world, /candidate → representative/) === 1);
     shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 96);
+    shows("The package crossed the WAN once.", crossed(world) === 96);
   },
 };
 
@@ -135,7 +136,7 @@ export const farewell: Story = {
     makeIt(world, "A", server);
     world.start();
     world.run(4_500);
-    const crossed = world.checks.wan[1]!.chunks;
+    const before = crossed(world);
     const atMs = world.nowMs;
     world.stop("A");
     const nobodyHolds = nobodyHolding(world);
@@ -144,7 +145,7 @@ export const farewell: Story = {
     shows("The next one leads within two seconds.", world.nowMs - atMs < 2_000);
     world.run(120_000, () => world.isAtRest);
     shows("Everybody that runs is complete.", world.allComplete);
-    const again = world.checks.wan[1]!.chunks - crossed;
+    const again = crossed(world) - before;
     shows("Since then only chunks crossed the WAN that nobody else held.", again === nobodyHolds);
   },
 };
@@ -175,7 +176,7 @@ export const badWebSite: Story = {
     world.run(2_000_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
     shows("They rested for minutes.", world.nowMs - atMs > 120_000);
-    shows("The package crossed the WAN once.", world.checks.wan[1]!.chunks === 16);
+    shows("The package crossed the WAN once.", crossed(world) === 16);
   },
 };
 

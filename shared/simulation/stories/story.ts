@@ -99,6 +99,9 @@ export const leaders = (world: World, subnet = 1): string =>
 export const came = (world: World, name: string, from: "wan" | "multicast" | "peers"): number =>
   world.device(name).life!.store.origins[from];
 
+/** Chunks that crossed the subnet's WAN line. */
+export const crossed = (world: World, subnet = 1): number => world.checks.wan[subnet]!.chunks;
+
 export const roleOf = (world: World, name: string): string => world.device(name).life?.role ?? "off";
 
 export const heldBy = (world: World, name: string): number =>

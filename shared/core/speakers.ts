@@ -1,4 +1,7 @@
-/** Which address and which device (as it says) a sender of frames is: for the log and for reports, never for a decision. */
+/**
+ * Which address and which device (as it says) a sender of frames is: for the log, for reports, and to hold a wrong chunk
+ * against the device.
+ */
 
 /** The one heard first makes room. */
 const speakersMax = 1_024;
