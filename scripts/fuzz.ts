@@ -16,26 +16,33 @@ import { fuzzTarget, type Findings } from "./fuzz/run.ts";
 import { settings } from "./fuzz/settings.ts";
 import { web } from "./fuzz/web.ts";
 import { between } from "./lab/options.ts";
+import { alignTable } from "./report.ts";
 
 export const targets = [frames, members, manifests, exchange, api, ledger, settings, web] as const;
 
 const sharesTotal = targets.reduce((sum, { share }) => sum + share, 0);
 const casesMax = 1e12;
 
+const countText = (count: number): string => count.toLocaleString("en-US");
+
 function table(all: readonly Findings[]): string {
-  const rows = all.map(({ target, cases, seconds, outcomes, findings }) => {
-    const rate = Math.round(cases / Math.max(seconds, 0.001)).toLocaleString("en-US");
-    return `${target.padEnd(10)} ${cases.toLocaleString("en-US").padStart(12)} ${seconds.toFixed(1).padStart(7)} ${rate.padStart(11)} ${String(outcomes.size).padStart(9)} ${String(findings.length).padStart(9)}`;
-  });
+  const rows = all.map(({ target, cases, seconds, outcomes, findings }) => [
+    target,
+    countText(cases),
+    seconds.toFixed(1),
+    countText(Math.round(cases / Math.max(seconds, 0.001))),
+    String(outcomes.size),
+    String(findings.length),
+  ]);
+  const head = ["target", "cases", "seconds", "cases/s", "outcomes", "findings"];
   const total = all.reduce((sum, { cases }) => sum + cases, 0);
-  const head = "target            cases seconds     cases/s  outcomes  findings";
-  return [head, ...rows, `${total.toLocaleString("en-US")} cases`].join("\n");
+  return `${alignTable([head, ...rows])}\n${countText(total)} cases`;
 }
 
 function outcomesText({ target, outcomes }: Findings): string {
   const words = [...outcomes]
     .toSorted((a, b) => b[1] - a[1])
-    .map(([word, count]) => `${word} ${count.toLocaleString("en-US")}`);
+    .map(([word, count]) => `${word} ${countText(count)}`);
   return `${target}: ${words.join(", ")}`;
 }
 

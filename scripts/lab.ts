@@ -7,7 +7,7 @@ import { stat, truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { runChaos } from "./chaos/chaos.ts";
-import { chaosOptions } from "./chaos/options.ts";
+import { chaosOptions, fillsDisks } from "./chaos/options.ts";
 import { chaosProblems, chaosText } from "./chaos/report.ts";
 import { UsageError, runWithEnding, type Ending } from "./ending.ts";
 import { readCounters } from "./lab/counters.ts";
@@ -35,7 +35,7 @@ async function checkMachine(options: LabOptions): Promise<void> {
     ["tc", "iproute2"],
     ["curl", "curl"],
     ["nginx", "nginx-light"],
-    ...(options.chaos ? [["mkfs.ext4", "e2fsprogs"]] : []),
+    ...(options.chaos && fillsDisks(options) ? [["mkfs.ext4", "e2fsprogs"]] : []),
     ...(options.loss > 0 || options.nat || options.multicast !== "works" ? [["nft", "nftables"]] : []),
   ] as [string, string][]) {
     if (!Bun.which(program))

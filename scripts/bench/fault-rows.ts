@@ -1,5 +1,6 @@
 /** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
 import type { Ending } from "../ending.ts";
+import { portOf } from "../lab/hindrance.ts";
 import { disturbLeaving, disturbNothing, limitRate, loseArriving } from "../lab/namespace.ts";
 import { lanBurstBytes } from "../lab/topology.ts";
 import type { WorldDevice } from "../lab/world.ts";
@@ -52,7 +53,7 @@ const slow =
   (mbit: number) =>
   async ({ lan, faulty }: Stage): Promise<void> => {
     const { router } = faulty.site;
-    const port = `port${lan.world.devices.indexOf(faulty) + 1}`;
+    const port = portOf(lan.world.devices.indexOf(faulty));
     for (const [namespace, device] of [
       [router, port],
       [faulty.place.namespace, "eth0"],
@@ -123,7 +124,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
 export async function restore({ lan, faulty }: Pick<Stage, "lan" | "faulty">): Promise<void> {
   await lan.lose(0);
   await disturbNothing(lan.sender.place.namespace);
-  const port = `port${lan.world.devices.indexOf(faulty) + 1}`;
+  const port = portOf(lan.world.devices.indexOf(faulty));
   for (const [namespace, device] of [
     [faulty.site.router, port],
     [faulty.place.namespace, "eth0"],

@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../ending.ts";
+import { portOf } from "../lab/hindrance.ts";
 import { inside, ip, limitRate } from "../lab/namespace.ts";
 import { gatewayOf } from "../lab/topology.ts";
 import { launch, type RunningProgram } from "../process.ts";
@@ -64,7 +65,7 @@ async function divide({ world, receivers }: BenchLan, mbit: number): Promise<voi
     "link set trunk1 master far",
     "link set trunk0 up",
     "link set trunk1 up",
-    ...receivers.map((device) => `link set port${world.devices.indexOf(device) + 1} master far`),
+    ...receivers.map((device) => `link set ${portOf(world.devices.indexOf(device))} master far`),
   ]);
   await limitRate(router, "trunk0", mbit, linkBurstBytes);
   await limitRate(router, "trunk1", mbit, linkBurstBytes);

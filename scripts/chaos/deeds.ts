@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { defaultGroup } from "../../shared/net/lan-bus.ts";
 import { askAgent } from "../lab/agent-status.ts";
+import { portOf } from "../lab/hindrance.ts";
 import { inside, ip } from "../lab/namespace.ts";
 import { cutWan, mendWan } from "../lab/topology.ts";
 import { comeHome, visit } from "../lab/visiting.ts";
@@ -84,7 +85,7 @@ async function befall(fault: Fault, scene: Scene): Promise<Deed> {
       return { text: `${name} moves to ${elsewhere.name}`, end: () => comeHome(device, elsewhere) };
     }
     default: {
-      const port = `port${device.site.devices.indexOf(device.place) + 1}`;
+      const port = portOf(device.site.devices.indexOf(device.place));
       await ip(device.site.router, [`link set ${port} down`]);
       return {
         text: `the link of ${name} is down`,

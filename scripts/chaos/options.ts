@@ -14,9 +14,14 @@ const smallWorld = { devices: 4, wan: 30, size: 12, delay: 1, timeout: 90 } as c
 const sizeOf = (options: LabOptions, name: keyof typeof smallWorld): number =>
   labCommand.getOptionValueSource(name) === "default" ? smallWorld[name] : options[name];
 
+const kindsOf = ({ fault }: LabOptions): readonly FaultKind[] => fault ?? faultKinds;
+
+/** For that a device's disk is a file system of its own. */
+export const fillsDisks = (options: LabOptions): boolean => kindsOf(options).includes("disk-full");
+
 /** @throws UsageError when the world has no place for a fault */
 export function chaosOptions(options: LabOptions): ChaosOptions {
-  const kinds = options.fault ?? faultKinds;
+  const kinds = kindsOf(options);
   if (options.subnets < 2 && kinds.includes("move"))
     throw new UsageError(
       "A device cannot move to another subnet when there is one: give --subnets 2, or --fault …",

@@ -1,5 +1,5 @@
 /** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
-import { secondsText } from "../bench/figures.ts";
+import { fixed, meanOf, ratioOf, secondsText } from "../bench/figures.ts";
 import { alignTable } from "../report.ts";
 import type { ChaosFindings, ChaosRun } from "./chaos.ts";
 import { kindFacts } from "./kinds.ts";
@@ -8,7 +8,7 @@ import { waitBoundMs } from "./timetable.ts";
 /** Mean of the runs without a fault; null when one did not end. */
 export function calmMs({ calm }: ChaosFindings): number | null {
   const times = calm.flatMap(({ allMs }) => allMs ?? []);
-  return times.length === calm.length ? times.reduce((sum, ms) => sum + ms, 0) / times.length : null;
+  return times.length === calm.length ? meanOf(times) : null;
 }
 
 /** How much longer the last healthy device needed than without a fault. */
@@ -38,7 +38,7 @@ const rowOf = (run: ChaosRun, base: number | null): string[] => [
   run.faults.length === 0 ? "none" : String(run.seed),
   run.story.length === 1 ? run.story[0]! : `${run.faults.length} faults`,
   secondsText(run.healthyMs),
-  run.healthyMs === null || base === null ? "–" : (run.healthyMs / base).toFixed(2),
+  fixed(ratioOf(run.healthyMs, base)),
   secondsText(waitedMs(run, base)),
   secondsText(run.allMs),
   `${run.verified}/${run.expected}`,

@@ -46,14 +46,7 @@ async function request(fixture: Fixture, device: TestDevice, dice: Dice): Promis
 }
 
 async function answer(client: AgentClient, dice: Dice): Promise<string> {
-  const { device: _, ...lease } = {
-    device: "",
-    taskId: 1,
-    subnetId: "00000000000000bb",
-    address: "10.0.0.5",
-    lanPort: 1,
-    term: 1,
-  };
+  const lease = { taskId: 1, subnetId: "00000000000000bb", address: "10.0.0.5", lanPort: 1, term: 1 };
   try {
     await dice.pick([
       () => client.lease(lease),

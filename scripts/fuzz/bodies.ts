@@ -1,6 +1,7 @@
 /** One valid body of everything that crosses the API: what mutation begins with. */
 import type { GenericSchema } from "valibot";
 import * as schema from "../../shared/control/schema.ts";
+import { inventoryOf } from "../../shared/control/server/app-fixture.ts";
 import { defaultSettingValues } from "../../shared/control/setting.ts";
 
 const packageId = "ab".repeat(32);
@@ -22,30 +23,7 @@ export const agentTask: schema.AgentTask = {
   packageKey: base64(16),
   setting,
 };
-const inventory = {
-  hostname: "h",
-  os: "linux",
-  arch: "x64",
-  agentVersion: "0.1.0",
-  deviceClass: "desktop",
-  onBattery: false,
-  memoryBytes: 1e9,
-  diskFreeBytes: 1e9,
-  cacheBytes: 0,
-  groups: ["a"],
-  interfaces: [
-    {
-      name: "eth0",
-      address: "10.0.0.5",
-      cidr: "10.0.0.5/24",
-      mac: "02:00:00:00:00:01",
-      medium: "wired",
-      gatewayMac: null,
-      group: "",
-      active: true,
-    },
-  ],
-};
+const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
 const progress = {
   taskId: 1,
   state: "receiving",

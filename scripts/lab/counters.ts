@@ -8,6 +8,7 @@
  */
 import * as v from "valibot";
 import { outputOf } from "../process.ts";
+import { portOf } from "./hindrance.ts";
 import type { LabNetwork, LabSite } from "./topology.ts";
 
 const headerBytes = 14 + 20 + 32;
@@ -62,7 +63,7 @@ async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraf
   const wan = near.find(({ ifname }) => ifname === site.wanDevice)!.stats64;
   const sent = await Promise.all(site.devices.map(({ namespace, link }) => sentThrough(namespace, link)));
   const ports = site.devices.map(({ name }, at) => {
-    const port = far.find(({ ifname }) => ifname === `port${at + 1}`)!.stats64;
+    const port = far.find(({ ifname }) => ifname === portOf(at))!.stats64;
     return { device: name, sentBytes: sent[at]!, receivedBytes: port.tx.bytes };
   });
   const sentBytes = ports.reduce((total, port) => total + port.sentBytes, 0);
