@@ -11,6 +11,7 @@
 import { encode } from "@msgpack/msgpack";
 import { isIP } from "node:net";
 import { limits } from "../wire/index.ts";
+import { deviceId } from "../wire/fields.ts";
 import { BodyReader } from "../wire/reader.ts";
 
 /** Ranges of held chunks in one message: 80 KiB at most. */
@@ -75,7 +76,7 @@ export function decodePollAnswer(bytes: Uint8Array): PollAnswer | null {
 
 function readDevice(reader: BodyReader): string | null {
   const device = reader.text(deviceBytes);
-  return device !== null && /^[0-9a-f]{16}$/.test(device) ? device : null;
+  return device !== null && deviceId.test(device) ? device : null;
 }
 
 /** Whether they ascend and lie in the package is seen where they become a set. */

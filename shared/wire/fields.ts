@@ -54,7 +54,7 @@ export function needsHold(entries: readonly number[]): boolean {
   return true;
 }
 
-const deviceId = /^[0-9a-f]{16}$/;
+export const deviceId = /^[0-9a-f]{16}$/;
 /** A reason ends up on terminals: no control characters, so no escape sequences. */
 const controlCharacter = /\p{Cc}/u;
 

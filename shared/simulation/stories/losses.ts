@@ -17,9 +17,9 @@ export const representativeDies: Story = {
   name: "representative-dies",
   title: "The representative dies midway",
   about: `A leads, and dies in the middle of its multicast. It cannot say so: the peers miss three announcements. The
-    first of them to doubt claims term 2. The source has granted the lease to A and refuses at first; after a renewal
-    and a half was missed, the lease goes to the device of the later term. It goes on with what it and the others hold;
-    only what died with A crosses the WAN again.`,
+    first of them to doubt claims term 2. By then A has missed a renewal and a half of its lease, and the source gives
+    it to the device of the later term. That one goes on with what it and the others hold; only what died with A crosses
+    the WAN again. What A had before it could multicast did not: it had entrusted that to D.`,
   world: { seed: 21, chunks: 64 },
   tell(world, { says, shows }) {
     makeIt(world, "A", server);
@@ -76,7 +76,7 @@ export const slowNode: Story = {
   title: "A slow node doubts itself first",
   about: `D stands still for five seconds, longer than the silence after which a peer gives its representative up for
     dead. It wakes with timers that are far too late, and so knows that it was itself who did not listen. It grants A
-    the time, hears the next announcement, and asks for what it missed. It does not campaign.`,
+    the time, hears it again, and takes what it missed from the others when all has been sent. It does not campaign.`,
   world: { seed: 25, chunks: 96 },
   tell(world, { says, shows }) {
     makeIt(world, "A", server);
