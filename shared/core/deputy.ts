@@ -82,7 +82,8 @@ export class Entrusting {
 
 function rangesOf({ holders, isAlone }: Trust, nowMs: number): Ranges {
   const chunks = new ChunkSet(holders.chunkCount);
-  for (let chunk = 0; chunk < holders.chunkCount; chunk++)
-    if (isAlone(chunk) && !holders.holds(chunk, nowMs)) chunks.add(chunk);
+  const onSubnet = holders.within(nowMs);
+  for (let chunk = onSubnet.nextMissing(0); chunk >= 0; chunk = onSubnet.nextMissing(chunk + 1))
+    if (isAlone(chunk)) chunks.add(chunk);
   return chunks.toRanges(limits.rangesMax);
 }
