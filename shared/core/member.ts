@@ -321,8 +321,11 @@ export class Member {
   /** The next thing to multicast; null: wait for the next Cast. */
   nextCast(nowMs: number): ReturnType<SendPlan["next"]> {
     const state = this.state;
-    if (state.role !== "representative" || nowMs < state.castFromMs || !this.config.setting().useMulticast)
+    if (state.role !== "representative" || nowMs < state.castFromMs) return null;
+    if (!this.config.setting().useMulticast) {
+      state.plan.rest();
       return null;
+    }
     const item = state.plan.next((chunk) => this.roster.listensFor(chunk));
     if (!item) state.caughtUpAtMs = nowMs;
     else {

@@ -122,3 +122,18 @@ test.each([5, 9])(
     expectRest(world, 60_000);
   },
 );
+
+test("seed 1019239: multicast is switched off while a chunk is sent, and on when all are complete: the session ends", () => {
+  const world = new World({ seed: 1_019_239, devices: 4, lanRateBps: 20_000 });
+  world.start();
+  const isSending = (): boolean => {
+    const state = world.representatives()[0]?.life!.session!.member.state;
+    return state?.role === "representative" && state.plan.castCount === world.options.chunks;
+  };
+  expect(world.run(60_000, isSending)).toBe(true);
+  world.setMulticast(false);
+  world.run(800);
+  expect(world.allComplete).toBe(true);
+  world.setMulticast(true);
+  expectRest(world, 60_000);
+});
