@@ -6,6 +6,7 @@ import type { PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
 import type { Member, MemberEvent } from "../core/member.ts";
+import { answerToPoll } from "../core/polled.ts";
 import { release } from "../core/release.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange-client.ts";
@@ -15,7 +16,6 @@ import type { AgentContext } from "./context.ts";
 
 /** Other devices polled in one round, besides the representative. */
 const pollsPerRoundMax = 3;
-const peersNamedMax = 16;
 /** Devices remembered that others named; the one named first makes room. */
 const othersMax = 256;
 
@@ -76,18 +76,10 @@ export class LanFetcher {
 
   /** Another device polled this one: answers which others take part, and whether this one leads. */
   polled(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
-    const { member, onStep, context } = this.#options;
+    const { member, onStep } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
     onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges, listens: poll.listens });
-    const known = new Map<string, Holder>();
-    for (const { device, address, lanPort } of [...member.holders, ...member.roster])
-      if (device !== poll.device && device !== context.device)
-        known.set(device, { device, address, lanPort });
-    const { state } = member;
-    return {
-      peers: [...known.values()].slice(-peersNamedMax),
-      leads: state.role === "representative" ? state.term : 0,
-    };
+    return answerToPoll(member, poll.device);
   }
 
   #round(): void {

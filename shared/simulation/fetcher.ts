@@ -5,13 +5,13 @@
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
 import { takesByUnicast } from "../core/member.ts";
+import { answerToPoll } from "../core/polled.ts";
 import { timing } from "../core/timing.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
 import type { Machine } from "./machine.ts";
 import type { Session } from "./session.ts";
 
 const pollsPerRoundMax = 3;
-const peersNamedMax = 16;
 const timeoutMs = 10_000;
 /** Nobody has the address, or the port is closed. */
 const refusedMs = 3_000;
@@ -44,17 +44,9 @@ export class Fetcher {
     { device, lanPort, heldRanges, listens }: Poll,
     address: string,
   ): Pick<PollAnswer, "peers" | "leads"> {
-    const { member, machine } = this.#session;
+    const { member } = this.#session;
     this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges, listens });
-    const known = new Map<string, Holder>();
-    for (const each of [...member.holders, ...member.roster])
-      if (each.device !== device && each.device !== machine.id)
-        known.set(each.device, { device: each.device, address: each.address, lanPort: each.lanPort });
-    const { state } = member;
-    return {
-      peers: [...known.values()].slice(-peersNamedMax),
-      leads: state.role === "representative" ? state.term : 0,
-    };
+    return answerToPoll(member, device);
   }
 
   #rounds(run: number): void {
