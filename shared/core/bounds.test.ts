@@ -115,6 +115,9 @@ test("whoever is found out stays shunned, whatever name it takes, and nobody els
   holders.note({ ...honest, address: "10.0.0.66" }, all, 0);
   const fetch = holders.next(held, 0)!;
   holders.ended(fetch, "wrong", 0);
+  // Falling silent does not make it honest.
+  holders.forget(honest.device);
+  holders.note({ ...honest, address: "10.0.0.66" }, all, 0);
   holders.note(honest, all, 0);
   holders.note({ ...honest, device: "00000000000000cc", address: "10.0.0.66" }, all, 0, true);
   const asked = [holders.next(held, 0), holders.next(held, 0), holders.next(held, 0)];

@@ -33,6 +33,11 @@ describe("ChunkSet", () => {
             Array.from({ length: size }, (_, i) => i).filter((i) => !model.has(i)),
           );
           expect([...ChunkSet.fromRanges(size, set.toRanges())!]).toEqual(members);
+          const third = ChunkSet.fromRanges(size, size === 0 ? [] : [0, Math.ceil(size / 3)])!;
+          const both = set.clone();
+          both.addAll(third);
+          expect([...both]).toEqual([...new Set([...third, ...members])].toSorted((a, b) => a - b));
+          expect(both.count).toBe([...both].length);
         },
       ),
       { numRuns: 300 },

@@ -7,6 +7,13 @@
 /** Flat, ascending, non-overlapping: [first, count, first, count, …]. */
 export type Ranges = readonly number[];
 
+/** How many of 32 bits are set. */
+function onesOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+}
+
 export class ChunkSet {
   readonly size: number;
   #words: Uint32Array;
@@ -39,9 +46,19 @@ export class ChunkSet {
       )
         return null;
       end = first + count;
-      for (let chunk = first; chunk < end; chunk++) set.add(chunk);
+      set.#fill(first, count);
     }
     return set;
+  }
+
+  /** @param first with the next `count - 1`: none of them is a member yet */
+  #fill(first: number, count: number): void {
+    const end = first + count;
+    for (let chunk = first; chunk < end; chunk = (chunk | 31) + 1) {
+      const bits = Math.min(32 - (chunk & 31), end - chunk);
+      this.#words[chunk >>> 5]! |= (0xffff_ffff >>> (32 - bits)) << (chunk & 31);
+    }
+    this.#count += count;
   }
 
   get count(): number {
@@ -107,12 +124,23 @@ export class ChunkSet {
 
   complement(): ChunkSet {
     const result = new ChunkSet(this.size);
-    for (let chunk = this.nextMissing(0); chunk >= 0; chunk = this.nextMissing(chunk + 1)) result.add(chunk);
+    for (let i = 0; i < this.#words.length; i++) result.#words[i] = ~this.#words[i]!;
+    // Behind the last chunk there is none.
+    const spare = result.#words.length * 32 - this.size;
+    if (spare > 0) result.#words[result.#words.length - 1]! &= 0xffff_ffff >>> spare;
+    result.#count = this.size - this.#count;
     return result;
   }
 
+  /** @param other of the same package */
   addAll(other: ChunkSet): void {
-    for (const chunk of other) this.add(chunk);
+    const words = Math.min(this.#words.length, other.#words.length);
+    for (let i = 0; i < words; i++) {
+      const added = (other.#words[i]! & ~this.#words[i]!) >>> 0;
+      if (added === 0) continue;
+      this.#words[i]! |= added;
+      this.#count += onesOf(added);
+    }
   }
 
   deleteAll(other: ChunkSet): void {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { ChunkSet } from "./chunkset.ts";
+import { Entrusting } from "./deputy.ts";
+import { Holders } from "./holders.ts";
+import { Roster } from "./roster.ts";
 import { VirtualSubnet } from "./testing.ts";
+import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
 
@@ -79,5 +84,57 @@ describe("what only the representative holds", () => {
     expect(subnet.run(40_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
     expect(subnet.symbolsSent).toBe(400);
+  });
+});
+
+describe("whoever is named deputy", () => {
+  const chunkCount = 40;
+  /** Says what a device misses, as it would in a SEEK or a poll. */
+  const hearing = () => {
+    const trust = { roster: new Roster(), holders: new Holders(chunkCount), isAlone: () => true };
+    const says = (device: string, missing: number, nowMs: number, way: "multicast" | "unicast") =>
+      trust.roster.note({
+        device,
+        address: device,
+        lanPort: 1,
+        missing: ChunkSet.fromRanges(chunkCount, [0, missing])!,
+        heardAtMs: nowMs,
+        way,
+      });
+    return { trust, says };
+  };
+  const named = (entrusting: Entrusting, trust: ReturnType<typeof hearing>["trust"], untilMs: number) => {
+    const devices = new Set<string>();
+    for (let nowMs = 0; nowMs <= untilMs; nowMs += timing.entrustEveryMs)
+      devices.add(entrusting.next(trust, nowMs)?.toDevice ?? "nobody");
+    return [...devices];
+  };
+
+  test("takes nothing: each other one is tried before it is tried again", () => {
+    const { trust, says } = hearing();
+    says("gone", 10, 0, "multicast");
+    says("gone too", 11, 0, "multicast");
+    says("alive", 40, 0, "multicast");
+    expect(named(new Entrusting(), trust, 3 * timing.deputyIdleMs)).toEqual(["gone", "gone too", "alive"]);
+  });
+
+  test("turns out to take chunks by unicast: one that listens takes its place at once", () => {
+    const { trust, says } = hearing();
+    says("radio", 10, 0, "multicast");
+    says("wired", 40, 0, "multicast");
+    const entrusting = new Entrusting();
+    expect(entrusting.next(trust, 0)?.toDevice).toBe("radio");
+    says("radio", 9, 50, "unicast");
+    expect(entrusting.next(trust, timing.entrustEveryMs)?.toDevice).toBe("wired");
+  });
+
+  test("is forgotten: another one is named", () => {
+    const { trust, says } = hearing();
+    says("gone", 10, 0, "multicast");
+    says("alive", 40, 0, "multicast");
+    const entrusting = new Entrusting();
+    expect(entrusting.next(trust, 0)?.toDevice).toBe("gone");
+    trust.roster.forget("gone");
+    expect(entrusting.next(trust, timing.entrustEveryMs)?.toDevice).toBe("alive");
   });
 });

@@ -6,7 +6,7 @@
  */
 import { ChunkSet, type Ranges } from "./chunkset.ts";
 import type { Holders } from "./holders.ts";
-import type { Roster } from "./roster.ts";
+import { rosterDevicesMax, type Roster } from "./roster.ts";
 import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
 
@@ -26,8 +26,8 @@ type Deputy = { readonly device: string; missing: number; progressAtMs: number }
 export class Entrusting {
   /** What it missed when it last had less to miss, and when that was. */
   #deputy: Deputy | null = null;
-  /** The last one that took nothing: any other goes before it. */
-  #failed: string | null = null;
+  /** Those that took nothing: any other goes before them. */
+  readonly #failed = new Set<string>();
   #nextAtMs = Number.NEGATIVE_INFINITY;
 
   /** The next ENTRUST, or null while there is nothing to say. */
@@ -48,11 +48,17 @@ export class Entrusting {
   #judge({ roster, holders }: Trust, nowMs: number): void {
     if (!this.#deputy) return;
     const { device, missing, progressAtMs } = this.#deputy;
-    // Not in the roster: it misses nothing any more.
-    const left = roster.get(device)?.missing.count ?? 0;
-    if (left === 0 || left < missing) Object.assign(this.#deputy, { missing: left, progressAtMs: nowMs });
+    const known = roster.get(device);
+    // It misses nothing any more, is forgotten, or takes what it likes and not what it is named.
+    if (!known || known.way === "unicast") {
+      this.#deputy = null;
+      return;
+    }
+    const left = known.missing.count;
+    if (left < missing) Object.assign(this.#deputy, { missing: left, progressAtMs: nowMs });
     else if (nowMs >= progressAtMs + timing.deputyIdleMs) {
-      this.#failed = device;
+      if (this.#failed.size >= rosterDevicesMax) this.#failed.clear();
+      this.#failed.add(device);
       this.#deputy = null;
       // What it said it holds may be gone with it.
       holders.forget(device);
@@ -61,20 +67,23 @@ export class Entrusting {
 
   /** Who has most of the package already. */
   #choose({ roster }: Trust, nowMs: number): Deputy | null {
-    const best = [...roster]
-      .filter(({ way, lanPort, missing }) => way === "multicast" && lanPort > 0 && !missing.isEmpty)
-      .toSorted(
-        (a, b) =>
-          Number(a.device === this.#failed) - Number(b.device === this.#failed) ||
-          a.missing.count - b.missing.count,
-      )[0];
+    const able = [...roster].filter(
+      ({ way, lanPort, missing }) => way === "multicast" && lanPort > 0 && !missing.isEmpty,
+    );
+    const untried = able.filter(({ device }) => !this.#failed.has(device));
+    // Each of them failed once: they begin anew.
+    if (untried.length === 0) this.#failed.clear();
+    const best = (untried.length > 0 ? untried : able).toSorted(
+      (a, b) => a.missing.count - b.missing.count,
+    )[0];
     return best ? { device: best.device, missing: best.missing.count, progressAtMs: nowMs } : null;
   }
 }
 
 function rangesOf({ holders, isAlone }: Trust, nowMs: number): Ranges {
   const chunks = new ChunkSet(holders.chunkCount);
-  for (let chunk = 0; chunk < holders.chunkCount; chunk++)
-    if (isAlone(chunk) && !holders.holds(chunk, nowMs)) chunks.add(chunk);
+  const onSubnet = holders.within(nowMs);
+  for (let chunk = onSubnet.nextMissing(0); chunk >= 0; chunk = onSubnet.nextMissing(chunk + 1))
+    if (isAlone(chunk)) chunks.add(chunk);
   return chunks.toRanges(limits.rangesMax);
 }

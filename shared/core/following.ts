@@ -97,7 +97,9 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       return hearClaim(member, state, frame, from, nowMs);
     case "end":
       if (!isFromLeader || frame.term !== state.leader.term) return;
-      state.suspicion.heard(nowMs);
+      // One that was started anew is followed from its next announcement on.
+      if (from.sender === state.leader.sender) state.suspicion.spoke(nowMs);
+      else state.suspicion.heard(nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       measureLoss(member, state, frame, nowMs);
       return state.feedback.ended(frame.castRanges, nowMs, state.leader.audience, member.config.random());
@@ -114,9 +116,12 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
   }
 }
 
-/** Not somebody who speaks in its name. Silent for long, it may have been started anew: then it has another sender. */
-const isItself = (state: PeerState, { sender }: Sender, nowMs: number): boolean =>
-  state.leader.sender === sender || !isFresh(state, nowMs);
+/**
+ * Not somebody who speaks in its name. One that says nothing for long may have been started anew: then it has another
+ * sender, and the symbols that still come may be that one's.
+ */
+const isItself = ({ leader, suspicion }: PeerState, { sender }: Sender, nowMs: number): boolean =>
+  leader.sender === sender || leader.known !== "announce" || nowMs >= suspicion.mayBeAnewAtMs;
 
 const isFresh = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
   leader.known === "announce" && nowMs < suspicion.suspectsAtMs - timing.announceEveryMs;
@@ -180,7 +185,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
     state.loss = new LossMeter();
   }
   state.leader = leader;
-  state.suspicion.heard(nowMs);
+  state.suspicion.spoke(nowMs);
   if (state.way === "multicast" && state.returnedAtMs === null && !leaderIsWrong(member, state))
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;

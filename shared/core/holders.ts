@@ -65,9 +65,14 @@ export class Holders {
     return this.#entries.values();
   }
 
-  /** It is gone: what it was asked for may be asked of others at once, not after its silence has lasted long enough. */
+  /**
+   * It is gone: what it was asked for may be asked of others at once, not after its silence has lasted long enough. Who
+   * was found out is not forgotten.
+   */
   forget(device: string): void {
-    for (const [key, entry] of this.#entries) if (entry.device === device) this.#entries.delete(key);
+    for (const [key, entry] of this.#entries)
+      if (entry.device === device && entry.shunnedUntilMs !== Number.POSITIVE_INFINITY)
+        this.#entries.delete(key);
     for (const [chunk, { entry }] of this.#inFlight)
       if (entry.device === device) this.#inFlight.delete(chunk);
   }
@@ -84,6 +89,15 @@ export class Holders {
     for (const entry of this.#entries.values())
       if (entry.shunnedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
     return false;
+  }
+
+  /** What one of them can be asked for now, and what is under way. */
+  within(nowMs: number): ChunkSet {
+    const chunks = new ChunkSet(this.chunkCount);
+    for (const entry of this.#entries.values())
+      if (entry.shunnedUntilMs <= nowMs) chunks.addAll(entry.chunks);
+    for (const chunk of this.#inFlight.keys()) chunks.add(chunk);
+    return chunks;
   }
 
   /**

@@ -291,12 +291,12 @@ export class Member {
 
   /** The next run of chunks to download. */
   nextWanRun(nowMs: number): { first: number; count: number } | null {
-    const { held } = this.config;
-    let first = held.nextMissing(0);
-    while (first >= 0 && !this.wantsFromWan(first, nowMs)) first = held.nextMissing(first + 1);
+    const onSubnet = this.holders.within(nowMs);
+    onSubnet.addAll(this.config.held);
+    const first = onSubnet.nextMissing(0);
     if (first < 0) return null;
-    let end = first + 1;
-    while (end < held.size && this.wantsFromWan(end, nowMs)) end++;
+    const next = onSubnet.next(first);
+    const end = next < 0 ? onSubnet.size : next;
     return { first, count: end - first };
   }
 
@@ -321,8 +321,11 @@ export class Member {
   /** The next thing to multicast; null: wait for the next Cast. */
   nextCast(nowMs: number): ReturnType<SendPlan["next"]> {
     const state = this.state;
-    if (state.role !== "representative" || nowMs < state.castFromMs || !this.config.setting().useMulticast)
+    if (state.role !== "representative" || nowMs < state.castFromMs) return null;
+    if (!this.config.setting().useMulticast) {
+      state.plan.rest();
       return null;
+    }
     const item = state.plan.next((chunk) => this.roster.listensFor(chunk));
     if (!item) state.caughtUpAtMs = nowMs;
     else {

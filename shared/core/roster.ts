@@ -11,6 +11,7 @@ export type RosterEntry = {
   device: string;
   address: string;
   lanPort: number;
+  /** Never changed after it was noted. */
   missing: ChunkSet;
   heardAtMs: number;
   /** As it was heard last: it listens to the group, or takes chunks by unicast. */
@@ -25,20 +26,33 @@ type Known = RosterEntry & {
 
 export class Roster {
   readonly #entries = new Map<string, Known>();
+  /** Of each chunk, how many who listen to the group miss it: asked far more often than it changes. */
+  #listeners = new Uint16Array(0);
 
   note(entry: RosterEntry): void {
     const known = this.#entries.get(entry.device);
     const isChanged = known?.missing.count !== entry.missing.count;
-    this.#entries.delete(entry.device);
+    this.forget(entry.device);
     this.#entries.set(entry.device, {
       ...entry,
       changedAtMs: isChanged ? entry.heardAtMs : known.changedAtMs,
     });
-    if (this.#entries.size > rosterDevicesMax) this.#entries.delete(this.#entries.keys().next().value!);
+    if (this.#listeners.length === 0) this.#listeners = new Uint16Array(entry.missing.size);
+    this.#count(entry, 1);
+    if (this.#entries.size > rosterDevicesMax) this.forget(this.#entries.keys().next().value!);
   }
 
   forget(device: string): void {
+    const known = this.#entries.get(device);
+    if (!known) return;
     this.#entries.delete(device);
+    this.#count(known, -1);
+  }
+
+  #count({ way, missing }: RosterEntry, by: 1 | -1): void {
+    if (way !== "multicast") return;
+    for (let chunk = missing.next(0); chunk >= 0; chunk = missing.next(chunk + 1))
+      this.#listeners[chunk]! += by;
   }
 
   get(device: string): Known | undefined {
@@ -70,8 +84,6 @@ export class Roster {
 
   /** Does anybody who listens to the group miss this chunk? */
   listensFor(chunk: number): boolean {
-    for (const { way, missing } of this.#entries.values())
-      if (way === "multicast" && missing.has(chunk)) return true;
-    return false;
+    return (this.#listeners[chunk] ?? 0) > 0;
   }
 }

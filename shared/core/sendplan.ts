@@ -37,10 +37,16 @@ export class SendPlan {
 
   /** The next thing to send, or null when nothing is to be sent now. The one before counts as sent. */
   next(isMissed: (chunk: number) => boolean): CastItem | null {
-    if (this.#sending !== null) this.#unended.add(this.#sending);
+    this.rest();
     const item = this.#choose(isMissed);
     this.#sending = item?.chunk ?? null;
     return item;
+  }
+
+  /** Nothing follows now. The one before counts as sent. */
+  rest(): void {
+    if (this.#sending !== null) this.#unended.add(this.#sending);
+    this.#sending = null;
   }
 
   #choose(isMissed: (chunk: number) => boolean): CastItem | null {

@@ -40,6 +40,9 @@ export class Checks {
   /** Since when a representative downloads that does not hold the lease. */
   readonly #withoutLeaseSinceMs = new Map<Machine, number>();
 
+  /** Of each chunk on each subnet: its last deputy, and who led then. */
+  readonly #entrusted = new Map<number, { deputy: Machine; leader: Machine | undefined; atMs: number }>();
+
   constructor(subnets: number, env: () => Env) {
     this.#env = env;
     this.circumstances = new Circumstances(subnets, env);
@@ -206,6 +209,30 @@ export class Checks {
     if (this.#nowMs <= sinceMs + leaseKnownWithinMs) return;
     const forMs = Math.round(this.#nowMs - sinceMs);
     this.fail("lease", machine, `downloads for ${forMs} ms without the lease, though the source answers`);
+  }
+
+  // ---- the LAN ------------------------------------------------------------------------------------------------
+
+  /** A chunk came by unicast to a deputy: twice on one subnet only when something is in the way. */
+  entrusted({ machine, member }: Session, chunk: number): void {
+    const { content, machines } = this.#env();
+    const leads = member.state.role === "peer" ? member.state.leader.device : "";
+    const leader = machines.find(({ id }) => id === leads);
+    const key = machine.subnet * content.chunkCount + chunk;
+    const before = this.#entrusted.get(key);
+    this.#entrusted.set(key, { deputy: machine, leader, atMs: this.#nowMs });
+    if (!leader || before?.leader !== leader || before.deputy === machine) return;
+    // Where datagrams are lost, polls and chunks are late as well.
+    if (this.circumstances.rounds(machine.subnet) > 1) return;
+    const { deputy } = before;
+    // By then a deputy that seemed to take nothing is not waited for any more.
+    const isCalm = (each: Machine): boolean =>
+      each.isRunning &&
+      each.subnet === machine.subnet &&
+      this.circumstances.steadySinceMs(each) <= before.atMs - timing.deputyIdleMs &&
+      this.circumstances.canTalk(each, leader);
+    if (![machine, leader, deputy].every(isCalm) || !content.isTrue(chunk, deputy.disk.read(chunk))) return;
+    this.fail("deputy", machine, `takes chunk ${chunk} by unicast, which ${deputy.name} took as deputy`);
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ export const mutations = [
   "reuse-nonce",
   "forget-ledger",
   "never-step-down",
+  "all-deputies",
 ] as const;
 export type Mutation = (typeof mutations)[number];
 

@@ -204,7 +204,7 @@ export const faults = {
 } satisfies Record<string, (plan: Plan) => void>;
 
 /** These are properties of the world, drawn in `scenario.ts`. */
-export const traits = ["skew", "late", "no-multicast", "mixed-ranks"] as const;
+export const traits = ["skew", "late", "no-multicast", "mixed-ranks", "setting"] as const;
 
 export type StrikingFault = keyof typeof faults;
 export type FaultName = StrikingFault | (typeof traits)[number];

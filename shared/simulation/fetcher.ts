@@ -4,6 +4,7 @@
  */
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
+import { takesByUnicast } from "../core/member.ts";
 import { answerToPoll } from "../core/polled.ts";
 import { timing } from "../core/timing.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
@@ -29,7 +30,7 @@ export class Fetcher {
   }
 
   start(): void {
-    if (this.#isOn) return;
+    if (this.#isOn) return this.#pump();
     this.#isOn = true;
     this.#rounds(++this.#run);
   }
@@ -109,7 +110,9 @@ export class Fetcher {
   }
 
   #fetch(fetch: Fetch): void {
-    const { machine, member, life } = this.#session;
+    const { machine, member, life, env } = this.#session;
+    const { state } = member;
+    const isEntrusted = state.role === "peer" && !takesByUnicast(state);
     const ended = (outcome: Parameters<typeof member.holders.ended>[1]): void => {
       member.holders.ended(fetch, outcome, machine.nowMs);
       this.#pump();
@@ -127,6 +130,7 @@ export class Fetcher {
           return ended("wrong");
         }
         ended("served");
+        if (isEntrusted) env.checks.entrusted(this.#session, fetch.chunk);
         if (outcome === "stored") this.#session.stored(fetch.chunk);
       },
     );

@@ -90,3 +90,50 @@ test("seed 8166: the last chunk comes while the task is held up, and another is 
   life.hindered("chunk 0 on the disk is not what was verified");
   expect(world.run(120_000, () => world.allComplete)).toBe(true);
 });
+
+test.each([5, 9])(
+  "seed %d: a representative that is started anew and multicasts at once is followed within announcements",
+  (seed) => {
+    const world = new World({
+      seed,
+      devices: 4,
+      chunks: 120,
+      startDelayMs: 0,
+      lanRateBps: 40_000,
+      wanRateBps: 45_000,
+    });
+    world.weather(1, { loss: 0.05 });
+    world.start();
+    world.run(8_000);
+    const { name, id } = world.representatives()[0]!;
+    world.crash(name);
+    world.run(100);
+    world.start(name);
+    expect(world.run(3_000, () => world.representatives()[0]?.name === name)).toBe(true);
+    // Its symbols alone do not keep its former life in mind.
+    world.run(4_000);
+    const { state } = world.device(name).life!.session!.member;
+    const ticket = state.role === "representative" ? state.ticket : null;
+    for (const machine of world.machines) {
+      if (machine.name === name) continue;
+      const peer = machine.life!.session!.member.state;
+      expect(peer.role === "peer" && peer.leader).toMatchObject({ device: id, ticket });
+    }
+    expectRest(world, 60_000);
+  },
+);
+
+test("seed 1019239: multicast is switched off while a chunk is sent, and on when all are complete: the session ends", () => {
+  const world = new World({ seed: 1_019_239, devices: 4, lanRateBps: 20_000 });
+  world.start();
+  const isSending = (): boolean => {
+    const state = world.representatives()[0]?.life!.session!.member.state;
+    return state?.role === "representative" && state.plan.castCount === world.options.chunks;
+  };
+  expect(world.run(60_000, isSending)).toBe(true);
+  world.setMulticast(false);
+  world.run(800);
+  expect(world.allComplete).toBe(true);
+  world.setMulticast(true);
+  expectRest(world, 60_000);
+});

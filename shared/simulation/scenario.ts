@@ -31,7 +31,9 @@ const strikesMax = 6;
 /** The world of a seed, with its faults planned and its devices waiting for their start. */
 export function createScenario(choice: Choice): Scenario {
   const random = new Random(choice.seed, "scenario");
-  const drawn = drawFaults(random, choice.faults ?? faultNames);
+  // From a stream of its own, as the deputy: what other seeds showed stays what it was.
+  const setting = new Random(choice.seed, "setting");
+  const drawn = drawFaults({ random, setting }, choice.faults ?? faultNames);
   const options = drawWorld(random, choice, new Set(drawn));
   const world = new World(options);
   let quietAtMs = 0;
@@ -52,6 +54,12 @@ export function createScenario(choice: Choice): Scenario {
     const { subnets, symbolBytes } = options;
     faults[name]({ random: own, devices, subnets, activeMs, symbolBytes, at });
   }
+  if (drawn.includes("setting")) {
+    const { useMulticast } = options;
+    const fromMs = setting.between(0, activeMs);
+    at(fromMs, () => world.setMulticast(!useMulticast));
+    at(fromMs + setting.between(1_000, 60_000), () => world.setMulticast(useMulticast));
+  }
   return { world, faults: drawn, quietAtMs };
 }
 
@@ -59,9 +67,14 @@ const isStriking = (name: FaultName): name is keyof typeof faults =>
   strikingFaults.includes(name as keyof typeof faults);
 
 /** A few of them, some twice; one world in eight is calm. */
-function drawFaults(random: Random, from: readonly FaultName[]): FaultName[] {
+function drawFaults(
+  { random, setting }: { random: Random; setting: Random },
+  from: readonly FaultName[],
+): FaultName[] {
   const striking = from.filter(isStriking);
-  const drawn: FaultName[] = traits.filter((trait) => from.includes(trait) && random.chance(0.2));
+  const drawn: FaultName[] = traits.filter(
+    (trait) => from.includes(trait) && (trait === "setting" ? setting : random).chance(0.2),
+  );
   if (striking.length === 0 || random.chance(0.12)) return drawn;
   for (let count = random.whole(1, strikesMax); count > 0; count--) drawn.push(random.pick(striking));
   return drawn;

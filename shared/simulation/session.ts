@@ -17,7 +17,7 @@ import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";
 import { Caster } from "./caster.ts";
 import { Desk } from "./desk.ts";
 import { Download } from "./download.ts";
-import type { Env } from "./env.ts";
+import type { Env, Mutation } from "./env.ts";
 import { Fetcher } from "./fetcher.ts";
 import type { Life } from "./life.ts";
 import type { Machine } from "./machine.ts";
@@ -77,7 +77,7 @@ export class Session {
 
   step(given: MemberEvent): void {
     if (this.isClosed) return;
-    const event = this.env.options.mutation === "never-step-down" ? deafToBetter(this.member, given) : given;
+    const event = mutated(this.member, given, this.env.options.mutation);
     const { nowMs } = this.machine;
     if (event.type === "Stalled") this.life.talk?.stalled(event.stalledMs);
     const effects = step(this.member, event, nowMs);
@@ -206,7 +206,19 @@ export class Session {
   }
 }
 
-/** The mutation "never-step-down": what would make a representative give way does not reach it. */
+function mutated(member: Member, event: MemberEvent, mutation: Mutation | null): MemberEvent {
+  if (mutation === "never-step-down") return deafToBetter(member, event);
+  if (mutation === "all-deputies") return namedDeputy(member, event);
+  return event;
+}
+
+/** What is entrusted to one device is entrusted to each. */
+function namedDeputy({ config }: Member, event: MemberEvent): MemberEvent {
+  if (event.type !== "FrameHeard" || event.frame.type !== "entrust") return event;
+  return { ...event, frame: { ...event.frame, toDevice: config.device } };
+}
+
+/** What would make a representative give way does not reach it. */
 function deafToBetter(member: Member, event: MemberEvent): MemberEvent {
   const isBetter =
     (event.type === "FrameHeard" && event.frame.type === "announce") ||

@@ -10,6 +10,7 @@ const caughtWithin: Record<Mutation, { seeds: number; checkers: readonly string[
   "reuse-nonce": { seeds: 60, checkers: ["nonce"] },
   "forget-ledger": { seeds: 5, checkers: ["complete"] },
   "never-step-down": { seeds: 60, checkers: ["one leader"] },
+  "all-deputies": { seeds: 60, checkers: ["deputy"] },
 };
 
 describe("worlds from seeds", () => {
