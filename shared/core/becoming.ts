@@ -2,7 +2,6 @@
  * The role changes, and nothing else: each asserts the legal predecessor, resets the role's state and leaves one
  * effect to log and count. Nobody else writes `member.state`.
  */
-import { ChunkSet } from "./chunkset.ts";
 import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
@@ -109,12 +108,11 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
+  const plan = new SendPlan(held, member.castBefore);
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
   member.firstElectedAtMs ??= nowMs;
-  const done = new ChunkSet(held.size);
-  for (let chunk = 0; chunk < Math.min(member.castBefore, held.size); chunk++) done.add(chunk);
   change(
     member,
     {
@@ -124,8 +122,8 @@ export function becomeRepresentative(
       electedAtMs: nowMs,
       castFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
       phase: "preparing",
-      plan: new SendPlan(held, done),
-      needs: new NeedBook(held.size),
+      plan,
+      needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk)),
       rate: new RateControl(setting().lanRateBps, nowMs),
       symbolsSent: 0,
       symbolsEnded: 0,

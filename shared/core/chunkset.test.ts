@@ -29,6 +29,7 @@ describe("ChunkSet", () => {
           const members = [...model].toSorted((a, b) => a - b);
           expect([...set]).toEqual(members);
           expect(set.count).toBe(members.length);
+          expect(set.end).toBe((members.at(-1) ?? -1) + 1);
           expect([...set.complement()]).toEqual(
             Array.from({ length: size }, (_, i) => i).filter((i) => !model.has(i)),
           );
@@ -37,6 +38,9 @@ describe("ChunkSet", () => {
           const both = set.clone();
           both.addAll(third);
           expect([...both]).toEqual([...new Set([...third, ...members])].toSorted((a, b) => a - b));
+          expect(both.count).toBe([...both].length);
+          both.deleteAll(third);
+          expect([...both]).toEqual(members.filter((chunk) => !third.has(chunk)));
           expect(both.count).toBe([...both].length);
         },
       ),

@@ -115,6 +115,13 @@ export class ChunkSet {
     return -1;
   }
 
+  /** One more than the largest member; 0: there is none. */
+  get end(): number {
+    for (let i = this.#words.length - 1; i >= 0; i--)
+      if (this.#words[i] !== 0) return i * 32 + 32 - Math.clz32(this.#words[i]!);
+    return 0;
+  }
+
   clone(): ChunkSet {
     const copy = new ChunkSet(this.size);
     copy.#words.set(this.#words);
@@ -143,8 +150,15 @@ export class ChunkSet {
     }
   }
 
+  /** @param other of the same package */
   deleteAll(other: ChunkSet): void {
-    for (const chunk of other) this.delete(chunk);
+    const words = Math.min(this.#words.length, other.#words.length);
+    for (let i = 0; i < words; i++) {
+      const deleted = (other.#words[i]! & this.#words[i]!) >>> 0;
+      if (deleted === 0) continue;
+      this.#words[i]! ^= deleted;
+      this.#count -= onesOf(deleted);
+    }
   }
 
   /** How many members both sets have. */

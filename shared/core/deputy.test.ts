@@ -42,6 +42,30 @@ describe("what only the representative holds", () => {
     expect(subnet.wanChunks).toBeLessThanOrEqual(43);
   });
 
+  test.each(seeds)(
+    "seed %d: goes out first once the multicast has begun, however far behind that is",
+    (seed) => {
+      const subnet = new VirtualSubnet({
+        seed,
+        devices: 8,
+        chunkCount: 120,
+        startDelayMs: 6_000,
+        castMsPerChunk: 70,
+      });
+      subnet.start();
+      subnet.run(20_000, () => subnet.wanChunks >= 105);
+      const fallen = subnet.representatives[0]!;
+      expect(subnet.symbolsSent).toBeLessThan(800);
+      // What came before the multicast began, and little more.
+      expect(deputyOf(subnet).from.peers).toBeLessThanOrEqual(65);
+      subnet.kill(indexOf(subnet, fallen));
+      expect(subnet.run(60_000)).toBe(true);
+      expect(subnet.wanChunks).toBeLessThanOrEqual(123);
+      // The successor sends what was not sent, and one chunk again that was on its way.
+      expect(subnet.symbolsSent).toBeLessThanOrEqual(1_210);
+    },
+  );
+
   test.each(seeds)("seed %d: finds another deputy when the first one falls", (seed) => {
     const subnet = openSubnet(seed);
     subnet.run(20_000, () => subnet.wanChunks >= 15);

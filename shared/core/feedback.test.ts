@@ -5,8 +5,10 @@
 import { describe, expect, test } from "bun:test";
 import { ChunkSet } from "./chunkset.ts";
 import { Feedback, type LacksOf } from "./feedback.ts";
+import { NeedBook } from "./needs.ts";
 import { needDelayMs, needFramesHeardMax, needFramesMax } from "./timing.ts";
 import { seededRandom } from "./virtual-clock.ts";
+import { wholeChunks } from "../wire/index.ts";
 
 const chunkCount = 20;
 const blocksPerChunk = 3;
@@ -35,7 +37,7 @@ function onePass(receivers: number, loss: number, seed: number): Outcome {
       return true;
     };
     const feedback = new Feedback(new ChunkSet(chunkCount));
-    feedback.ended([0, chunkCount], 0, receivers, random());
+    feedback.ended(ChunkSet.full(chunkCount), 0, receivers, random());
     return { feedback, lacksOf };
   });
   const air: { atMs: number; from: number; entries: readonly number[] }[] = [];
@@ -73,4 +75,30 @@ describe("after an END", () => {
       expect(covered / lacked).toBeGreaterThan(receivers === 1_000 ? 0.75 : 0.95);
     },
   );
+});
+
+test("an END that was lost named what symbols came of", () => {
+  const held = new ChunkSet(chunkCount);
+  held.add(4);
+  const feedback = new Feedback(held);
+  feedback.endLost(0, 8, 1);
+  const begun = new Map([
+    [3, 2],
+    [9, 1],
+  ]);
+  const lacksOf: LacksOf = (chunk, add) => {
+    const count = begun.get(chunk);
+    if (count !== undefined) add(1, count);
+    return count !== undefined;
+  };
+  expect(feedback.take(needDelayMs(8), lacksOf)).toEqual([[3, 1, 2, 9, 1, 1]]);
+});
+
+test("a chunk that was not sent yet cannot be missed as a whole", () => {
+  const needs = new NeedBook(chunkCount, (chunk) => chunk < 5);
+  for (const device of ["a", "b"]) needs.note(device, [8, wholeChunks, 4], 0);
+  expect(needs.firstAtMs).toBeNull();
+  for (const device of ["a", "b"]) needs.note(device, [3, wholeChunks, 4], 1);
+  expect(needs.firstAtMs).toBe(1);
+  expect(needs.answer().recast).toEqual([3, 4]);
 });

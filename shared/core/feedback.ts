@@ -3,7 +3,7 @@
  * moment, leaves out what another peer already asked for as much of, and says the rest once. Feedback therefore
  * does not grow with the number of peers that lost the same.
  */
-import { ChunkSet, type Ranges } from "./chunkset.ts";
+import { ChunkSet } from "./chunkset.ts";
 import { limits, wholeChunks } from "../wire/index.ts";
 import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "./timing.ts";
 
@@ -19,6 +19,7 @@ export class Feedback {
   /** NEEDs of others since the last END. */
   #framesHeard = 0;
   #dueAtMs: number | null = null;
+  #isEndLost = false;
   #askedCount = 0;
   #heldAtAsk = -1;
 
@@ -32,19 +33,34 @@ export class Feedback {
     return this.#dueAtMs;
   }
 
-  /** @param audience devices that may ask, @param random 0 … 1 */
-  ended(ranges: Ranges, nowMs: number, audience: number, random: number): void {
+  /**
+   * @param cast chunks that an END named
+   * @param audience devices that may ask
+   * @param random 0 … 1
+   */
+  ended(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
     this.#framesHeard = 0;
-    const named = ChunkSet.fromRanges(this.#held.size, ranges);
-    if (!named) return;
     let lacking = false;
-    for (const chunk of named) {
+    for (const chunk of cast) {
       this.#ended.add(chunk);
       if (!this.#held.has(chunk)) lacking = true;
     }
     if (!lacking) return;
     this.#askedCount = 0;
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
+  }
+
+  /** An END was not heard: it named what came before, whichever that was. */
+  endLost(nowMs: number, audience: number, random: number): void {
+    this.#isEndLost = true;
+    this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
+  }
+
+  /** What symbols came of was being sent. */
+  #addBegun(lacksOf: LacksOf): void {
+    this.#isEndLost = false;
+    for (let chunk = this.#held.nextMissing(0); chunk >= 0; chunk = this.#held.nextMissing(chunk + 1))
+      if (lacksOf(chunk, () => undefined)) this.#ended.add(chunk);
   }
 
   /** Another peer asked. */
@@ -62,6 +78,7 @@ export class Feedback {
   take(nowMs: number, lacksOf: LacksOf): number[][] {
     if (this.#dueAtMs === null || nowMs < this.#dueAtMs) return [];
     this.#dueAtMs = null;
+    if (this.#isEndLost) this.#addBegun(lacksOf);
     const entries: number[] = [];
     const entriesMax = limits.needsMax * needFramesMax * 3;
     let lacking = false;

@@ -15,7 +15,7 @@ import {
 } from "./member.ts";
 import { LossMeter } from "./loss.ts";
 import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
-import { ChunkSet } from "./chunkset.ts";
+import { ChunkSet, type Ranges } from "./chunkset.ts";
 import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
 import { reportersMax, timing } from "./timing.ts";
 import { announcementCame, answeredThough, findWay, symbolsCame, takeMulticast } from "./ways.ts";
@@ -102,7 +102,7 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       else state.suspicion.heard(nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       measureLoss(member, state, frame, nowMs);
-      return state.feedback.ended(frame.castRanges, nowMs, state.leader.audience, member.config.random());
+      return hearEnd(member, state, frame.castRanges, nowMs);
     case "entrust":
       if (!isFromLeader || frame.term !== state.leader.term || frame.toDevice !== member.config.device)
         return;
@@ -140,6 +140,23 @@ function takeTrust(
   member.holders.note({ device, address: from.address, lanPort }, chunks, 0);
   state.entrusted = { chunks, untilMs: nowMs + timing.entrustedMs };
   member.refetch();
+}
+
+function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
+  const cast = chunkSetOf(member.config.held.size, castRanges);
+  if (!cast) return;
+  member.castBefore.addAll(cast);
+  state.feedback.ended(cast, nowMs, state.leader.audience, member.config.random());
+}
+
+/** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */
+function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState, nowMs: number): void {
+  const { audience, castCount } = leader;
+  const first = castBefore.end;
+  const count = Math.min(castCount, castBefore.size) - first;
+  const next = count > 0 ? chunkSetOf(castBefore.size, [first, count]) : null;
+  if (next) feedback.ended(next, nowMs, audience, config.random());
+  feedback.endLost(nowMs, audience, config.random());
 }
 
 /** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
@@ -190,10 +207,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
   // An END that was lost shows in the number of passes.
-  if (leader.pass > before.pass && leader.device === before.device && leader.castCount > 0) {
-    const cast = ChunkSet.fromRanges(size, [0, Math.min(size, leader.castCount)]);
-    if (cast) state.feedback.ended(cast.toRanges(), nowMs, leader.audience, member.config.random());
-  }
+  if (leader.pass > before.pass && leader.device === before.device) loseEnd(member, state, nowMs);
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }
 
@@ -246,6 +260,7 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
   if (announces && nowMs >= state.suspicion.suspectsAtMs) {
     member.suspect = leader.device;
     member.holders.forget(leader.device);
+    member.roster.forget(leader.device);
     becomeCandidate(
       member,
       nowMs,

@@ -238,8 +238,8 @@ export class Member {
   state: RoleState = { role: "idle", why: "not started", retryAtMs: null };
   /** Highest term heard of. */
   term = 0;
-  /** Chunks that some representative has multicast before, as far as this device knows. */
-  castBefore = 0;
+  /** Chunks that some representative has multicast before, as far as this device heard its ENDs. */
+  readonly castBefore: ChunkSet;
   /** When the first representative of this session was elected: the start delay counts from there. */
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
@@ -265,6 +265,7 @@ export class Member {
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
+    this.castBefore = new ChunkSet(config.held.size);
   }
 
   get role(): Role {
@@ -326,9 +327,13 @@ export class Member {
       state.plan.rest();
       return null;
     }
-    const item = state.plan.next((chunk) => this.roster.listensFor(chunk));
-    if (!item) state.caughtUpAtMs = nowMs;
-    else {
+    // Without a deputy nobody else is meant to hold anything: then the package goes out in order.
+    const elsewhere = this.config.setting().useDeputy
+      ? this.holders.within(nowMs)
+      : new ChunkSet(this.config.held.size);
+    const item = state.plan.next((chunk) => this.roster.listensFor(chunk), elsewhere);
+    if (!item || elsewhere.has(item.chunk)) state.caughtUpAtMs = nowMs;
+    if (item) {
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
         state.phase = "casting";

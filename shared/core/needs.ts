@@ -15,13 +15,16 @@ export type NeedAnswer = { repairs: Map<number, BlockNeed[]>; recast: number[] }
 
 export class NeedBook {
   readonly #chunkCount: number;
+  readonly #isCast: (chunk: number) => boolean;
   readonly #blocks = new Map<number, Map<number, number>>();
   readonly #whole = new Map<number, string | "several">();
   #open = 0;
   #firstAtMs: number | null = null;
 
-  constructor(chunkCount: number) {
+  /** @param isCast whether a chunk was sent before: only then is it asked for again */
+  constructor(chunkCount: number, isCast: (chunk: number) => boolean) {
     this.#chunkCount = chunkCount;
+    this.#isCast = isCast;
   }
 
   /** When the oldest unanswered need was heard. */
@@ -42,6 +45,7 @@ export class NeedBook {
   }
 
   #noteWhole(chunk: number, device: string, nowMs: number): void {
+    if (!this.#isCast(chunk)) return;
     const known = this.#whole.get(chunk);
     if (known === undefined && this.#open++ >= openNeedsMax) return;
     this.#whole.set(chunk, known === undefined || known === device ? device : "several");

@@ -1,6 +1,7 @@
 /**
  * What a representative multicasts next: repairs first (they finish what peers began), then chunks to send again,
- * then the package in order, behind the front of the download. Never a chunk that nobody misses.
+ * then what only this device holds, then the rest of the package in order, behind the front of the download. Never a
+ * chunk that nobody misses.
  */
 import { ChunkSet, type Ranges } from "./chunkset.ts";
 import type { BlockNeed, NeedAnswer } from "./needs.ts";
@@ -35,10 +36,13 @@ export class SendPlan {
     this.#unended = done.clone();
   }
 
-  /** The next thing to send, or null when nothing is to be sent now. The one before counts as sent. */
-  next(isMissed: (chunk: number) => boolean): CastItem | null {
+  /**
+   * The next thing to send, or null when nothing is to be sent now. The one before counts as sent.
+   * @param elsewhere chunks that another device of the subnet holds: they can wait
+   */
+  next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
     this.rest();
-    const item = this.#choose(isMissed);
+    const item = this.#choose(isMissed, elsewhere);
     this.#sending = item?.chunk ?? null;
     return item;
   }
@@ -49,9 +53,11 @@ export class SendPlan {
     this.#sending = null;
   }
 
-  #choose(isMissed: (chunk: number) => boolean): CastItem | null {
+  #choose(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
     return (
-      (this.#mayRepair() ? this.#chooseRepair() : null) ?? this.#chooseChunk(isMissed) ?? this.#chooseRepair()
+      (this.#mayRepair() ? this.#chooseRepair() : null) ??
+      this.#chooseChunk(isMissed, elsewhere) ??
+      this.#chooseRepair()
     );
   }
 
@@ -71,17 +77,29 @@ export class SendPlan {
     return null;
   }
 
-  #chooseChunk(isMissed: (chunk: number) => boolean): CastItem | null {
+  #chooseChunk(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
     for (const chunk of this.#recast) {
       if (!this.#held.has(chunk)) continue;
       this.#recast.delete(chunk);
       return { kind: "chunk", chunk };
     }
-    const chunk = this.#nextUnsent(isMissed);
+    const alone = this.#nextAlone(isMissed, elsewhere);
+    const chunk = alone < 0 ? this.#nextUnsent(isMissed) : alone;
     if (chunk < 0) return null;
     this.#done.add(chunk);
     this.#repairCredit = Math.min(repairCreditMax, this.#repairCredit + chunkRepairCredit);
     return { kind: "chunk", chunk };
+  }
+
+  /** Were this device to fall, it would have to cross the WAN again. */
+  #nextAlone(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): number {
+    if (elsewhere.isEmpty) return -1;
+    const alone = this.#held.clone();
+    alone.deleteAll(this.#done);
+    alone.deleteAll(elsewhere);
+    let chunk = alone.next(0);
+    while (chunk >= 0 && !isMissed(chunk)) chunk = alone.next(chunk + 1);
+    return chunk;
   }
 
   #nextUnsent(isMissed: (chunk: number) => boolean): number {
@@ -114,7 +132,6 @@ export class SendPlan {
         blocks.map(({ block, count }) => ({ block, count: count + extraSymbols })),
       );
     for (const chunk of needs.recast) {
-      if (!this.#done.has(chunk)) continue;
       this.#repairs.delete(chunk);
       this.#recast.add(chunk);
     }

@@ -110,7 +110,7 @@ function learnPolled(member: Member, { peer, heldRanges, listens }: Polled, nowM
     });
 }
 
-/** What every role learns from every frame: who is there, what they miss, what they hold, what was sent already. */
+/** What every role learns from every frame: who is there, what they miss, what they hold. */
 function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
   const size = member.config.held.size;
   switch (frame.type) {
@@ -132,9 +132,6 @@ function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number)
     }
     case "want":
       member.wantHeardAtMs = nowMs;
-      return;
-    case "announce":
-      member.castBefore = Math.max(member.castBefore, Math.min(size, frame.castCount));
       return;
     default:
   }
