@@ -18,7 +18,7 @@ import { labCommand, type LabOptions } from "./lab/options.ts";
 import { startScenario } from "./lab/scenario.ts";
 import { createUsageMeter } from "./lab/usage.ts";
 import { timeCurl } from "./lab/web.ts";
-import { openWorld, type World, type WorldDevice } from "./lab/world.ts";
+import { crowdedEnvironment, openWorld, type World, type WorldDevice } from "./lab/world.ts";
 import { logTail } from "./process.ts";
 
 /** For a device that came after the first task to be told of the second, and for the LAN to be quiet. */
@@ -142,7 +142,7 @@ async function runLab(options: LabOptions, ending: Ending): Promise<number> {
   await checkMachine(options);
   for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
   if (options.chaos) return runChaosLab(options, ending);
-  const world = await openWorld(options, ending);
+  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, ending);
   const findings = await measure(world, options, ending);
   const problems = problemsOf(findings);
   if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
