@@ -57,7 +57,7 @@ function add(sum: Sweep, outcome: Outcome, onViolation: (outcome: Outcome) => vo
   sum.datagrams += outcome.datagrams;
   sum.wanChunks += outcome.wanChunks;
   sum.wanHeld += outcome.wanHeld;
-  sum.settledMsMax = Math.max(sum.settledMsMax, outcome.settledMs);
+  sum.settledMsMax = Math.max(sum.settledMsMax, outcome.settledMs ?? 0);
   if (!outcome.violation) return;
   sum.violations.push(outcome);
   if (sum.violations.length <= shownMax) onViolation(outcome);

@@ -12,8 +12,8 @@ export type Outcome = {
   readonly simulatedMs: number;
   readonly devices: number;
   readonly datagrams: number;
-  /** From the last fault to the last device that is complete. */
-  readonly settledMs: number;
+  /** From the last fault to the last device that is complete; null where some never are, as the setting forbids everybody who lives to fetch. */
+  readonly settledMs: number | null;
   readonly wanChunks: number;
   readonly wanHeld: number;
   readonly violation: { checker: string; device: string; atMs: number; message: string } | null;
@@ -24,11 +24,11 @@ export type Outcome = {
 export function simulate(choice: Choice, minutes = 0): Outcome {
   const { world, faults, quietAtMs } = createScenario(choice);
   let violation: Violation | null = null;
-  let settledMs = 0;
+  let settledMs: number | null = null;
   try {
     world.run(quietAtMs);
     world.run(completeWithinMs, () => world.allComplete);
-    settledMs = world.nowMs - quietAtMs;
+    if (world.allComplete) settledMs = world.nowMs - quietAtMs;
     world.checks.atRest();
     world.run(completeWithinMs, () => world.isAtRest);
     world.checks.atTheEnd();
