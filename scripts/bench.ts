@@ -126,6 +126,7 @@ command
   .option("--receivers <n>", "hosts behind the link", receivers(), 4)
   .option("--size <MB>", "size of the package (10^6)", size(), 100)
   .option("--link <mbit>", "what the link carries", rate(), 50)
+  .option("--flow <name>", "the TCP flow's congestion control, as Linux names it", "cubic")
   .option("--against <names>", "of uftp; or none", namesOf(["uftp"] as const), ["uftp"] as const)
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")

@@ -147,8 +147,15 @@ const seek = (device: string, { chunkCount, lanPort }: Voice): ControlFrame => (
 
 /** In the name of the device that leads, and of one that would like to. */
 const forgeries = ({ device, term, pass }: AnnounceFrame): ControlFrame[] => [
-  { type: "end", device, term, pass: pass + 1, castRanges: [0, 5], symbolsSent: 4_000_000_000 },
+  { type: "end", device, term, pass: pass + 1, castRanges: [0, 5], symbolsSent: 4_000_000_000, sentAtMs: 0 },
   { type: "claim", device: "0123456789abcdef", term: term + 1, ticket: 0, lanPort: 1, haveCount: 0 },
   { type: "need", device: "0123456789abcdef", term, pass, entries: [0, 0, 64, 1, 1, 64], lanPort: 1 },
-  { type: "report", device: randomBytes(8).toString("hex"), term, pass, lossPermille: 1_000 },
+  {
+    type: "report",
+    device: randomBytes(8).toString("hex"),
+    term,
+    pass,
+    lossPermille: 1_000,
+    queuedMs: 60_000,
+  },
 ];

@@ -7,6 +7,8 @@
  * Time in milliseconds since 1970, bytes since the beginning.
  */
 const sayEveryMs = 250;
+const triesMax = 20;
+const retryMs = 100;
 const [, , what, ...words] = process.argv;
 
 if (what === "give") {
@@ -17,10 +19,21 @@ if (what === "give") {
   Bun.listen({ hostname: "0.0.0.0", port: Number(words[0]), socket: { open: fill, drain: fill, data() {} } });
 } else if (what === "take") {
   let taken = 0;
-  await Bun.connect({
-    hostname: words[0]!,
-    port: Number(words[1]),
-    socket: { data: (_, { length }) => void (taken += length) },
-  });
+  const connect = (): Promise<unknown> =>
+    Bun.connect({
+      hostname: words[0]!,
+      port: Number(words[1]),
+      socket: { data: (_, { length }) => void (taken += length) },
+    });
+  // The giver may just be starting.
+  for (let tries = 1; ; tries++) {
+    try {
+      await connect();
+      break;
+    } catch (error) {
+      if (tries >= triesMax) throw error;
+      await Bun.sleep(retryMs);
+    }
+  }
   setInterval(() => console.log(`${Date.now()} ${taken}`), sayEveryMs);
 } else throw new Error("give PORT | take ADDRESS PORT");

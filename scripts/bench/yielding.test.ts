@@ -11,7 +11,7 @@ test("a rate is taken between the first and the last sample of its time", () => 
 
 test("the table has the flow's share, and a dash for what did not happen", () => {
   const row = { program: "x", castAlone: 48, castBeside: 24, castAfter: null, flowBeside: 12, lastMs: 9_000 };
-  const options = { receivers: 4, size: 100, link: 50, against: [], timeout: 60 } as const;
+  const options = { receivers: 4, size: 100, link: 50, flow: "cubic", against: [], timeout: 60 } as const;
   const text = yieldText({ flowAlone: 48, rows: [{ ...row, verified: 4 }] }, options);
   expect(text.split("\n").at(-1)!.trim().split(/ {2,}/)).toEqual([
     "x",

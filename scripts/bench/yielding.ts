@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Ending } from "../ending.ts";
 import { portOf } from "../lab/hindrance.ts";
 import { inside, ip, limitRate } from "../lab/namespace.ts";
-import { gatewayOf } from "../lab/topology.ts";
+import { controlCongestion } from "../lab/topology.ts";
 import { launch, type RunningProgram } from "../process.ts";
 import { alignTable } from "../report.ts";
 import { createClock } from "./fault-rows.ts";
@@ -23,6 +23,8 @@ export type YieldOptions = {
   readonly size: number;
   /** Mbit/s that the shared link carries. */
   readonly link: number;
+  /** Congestion control of the TCP flow, as Linux names it. */
+  readonly flow: string;
   readonly against: readonly "uftp"[];
   readonly timeout: number;
 };
@@ -88,10 +90,17 @@ class Flow {
   readonly #lan: BenchLan;
   #runs = 0;
 
-  constructor(lan: BenchLan) {
+  private constructor(lan: BenchLan) {
     this.#lan = lan;
-    const { router } = lan.receivers[0]!.site;
-    this.#launch(router, "giver", ["give", String(flowPort)]);
+  }
+
+  /** The giver is beyond the router: the kernel's limit for what a socket may have queued on its own host (TSQ) ends there. */
+  static async open(lan: BenchLan, congestionControl: string): Promise<Flow> {
+    const flow = new Flow(lan);
+    const { network } = lan.world;
+    await controlCongestion(network, lan.receivers[0]!.site, congestionControl);
+    flow.#launch(network.source, "giver", ["give", String(flowPort)]);
+    return flow;
   }
 
   #launch(namespace: string, name: string, words: readonly string[]): RunningProgram {
@@ -104,9 +113,10 @@ class Flow {
 
   /** To the last receiver's host, from the sender's side of the link. */
   take(): RunningProgram {
-    const { place, site } = this.#lan.receivers.at(-1)!;
+    const { world, receivers } = this.#lan;
+    const { namespace } = receivers.at(-1)!.place;
     const name = `taker-${++this.#runs}`;
-    return this.#launch(place.namespace, name, ["take", gatewayOf(site), String(flowPort)]);
+    return this.#launch(namespace, name, ["take", world.network.sourceAddress, String(flowPort)]);
   }
 }
 
@@ -154,7 +164,7 @@ async function runContender(
 export async function runYield(options: YieldOptions, ending: Ending): Promise<YieldFindings> {
   const lan = await openLan(options, ending);
   await divide(lan, options.link);
-  const flow = new Flow(lan);
+  const flow = await Flow.open(lan, options.flow);
   const alone = flow.take();
   await Bun.sleep(settlingMs + aloneMs);
   await alone.stop("SIGTERM");
@@ -194,6 +204,6 @@ export function yieldText({ flowAlone, rows }: YieldFindings, options: YieldOpti
     secondsText(row.lastMs),
     `${row.verified}/${options.receivers}`,
   ]);
-  const about = `${options.size} MB to ${options.receivers} receivers behind one link of ${options.link} Mbit/s, which a TCP flow shares for ${flowMs / 1_000} s; alone it has ${fixed(flowAlone, 1)} Mbit/s; rates in Mbit/s`;
+  const about = `${options.size} MB to ${options.receivers} receivers behind one link of ${options.link} Mbit/s, which a TCP flow (${options.flow}) shares for ${flowMs / 1_000} s; alone it has ${fixed(flowAlone, 1)} Mbit/s; rates in Mbit/s`;
   return `\n${about}\n${alignTable([head, ...lines], 1)}`;
 }

@@ -31,7 +31,7 @@ const term = 4_000_000_000;
 const forged: readonly ControlFrame[] = [
   { type: "resign", device, term, reason: "an intruder says so" },
   { type: "claim", device, term, ticket: 0, lanPort: 1, haveCount: 1 },
-  { type: "end", device, term, pass: 9, castRanges: [0, 1_000], symbolsSent: 1 },
+  { type: "end", device, term, pass: 9, castRanges: [0, 1_000], symbolsSent: 1, sentAtMs: 0 },
   { type: "have", device, ranges: [0, 1_000], load: 0, lanPort: 1, toDevice: device },
 ];
 

@@ -100,7 +100,7 @@ export const gatewayOf = (site: LabSite): string => site.cidr.replace(/0\/24$/, 
 
 async function buildWan(network: LabNetwork, site: LabSite, number: number, shape: LabShape): Promise<void> {
   const near = nearAddress(number);
-  const far = `172.31.${number}.2`;
+  const far = farAddress(number);
   // One segment a packet: with segmentation offload the kernel counts one header for several packets (4 % too few).
   const set = "gso_max_segs 1";
   await ip(network.source, [
@@ -129,6 +129,13 @@ export const mendWan = (site: LabSite): Promise<void> =>
   ]);
 
 const nearAddress = (siteNumber: number): string => `172.31.${siteNumber}.1`;
+const farAddress = (siteNumber: number): string => `172.31.${siteNumber}.2`;
+
+/** What TCP from the source's host to this site goes by, as Linux names it: `cubic`, `reno`, `bbr`. */
+export const controlCongestion = ({ source }: LabNetwork, site: LabSite, name: string): Promise<void> =>
+  ip(source, [
+    `route change ${site.cidr} via ${farAddress(Number(site.wanDevice.slice(3)))} congctl ${name}`,
+  ]);
 
 async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
   await ip(site.router, [

@@ -85,8 +85,9 @@ function leading({ session, row, store }: TaskRunner, state: RepresentativeState
 const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
 
 function lossText({ rate }: RepresentativeState): string {
-  const loss = rate.medianLossPermille;
-  return loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
+  const { medianLossPermille: loss, givesWayMs } = rate;
+  const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
+  return givesWayMs === null ? lost : `${lost}, gives way: the network holds it back by ${givesWayMs} ms`;
 }
 
 function following({ session }: TaskRunner, state: PeerState, nowMs: number): string {

@@ -5,6 +5,7 @@
 import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
+import { DelayMeter } from "./delay.ts";
 import { LossMeter } from "./loss.ts";
 import { NeedBook } from "./needs.ts";
 import { claimDelayMs } from "./ranking.ts";
@@ -68,6 +69,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
       feedback: new Feedback(held),
       loss: new LossMeter(),
+      delay: new DelayMeter(),
       reportFromMs: nowMs,
       symbolsAtMs: null,
       announcedAtMs: nowMs,

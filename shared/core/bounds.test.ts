@@ -48,7 +48,7 @@ const claims = (i: number): ControlFrame[] => [
   { type: "claim", device: idOf(i), term: limits.counterMax, ticket: i, lanPort: 1, haveCount: 0 },
   { type: "need", device: idOf(i), term: 1, pass: 1, entries: [i % 4_096, wholeChunks, 4_096], lanPort: 1 },
   { type: "have", device: idOf(i), ranges: [0, chunkCount], load: 0, lanPort: 1 + i, toDevice: device },
-  { type: "report", device: idOf(i), term: 1, pass: 1, lossPermille: 1_000 },
+  { type: "report", device: idOf(i), term: 1, pass: 1, lossPermille: 1_000, queuedMs: limits.queuedMaxMs },
   { type: "want", device: idOf(i), ranges: [0, chunkCount], lanPort: 1 },
   {
     type: "end",
@@ -57,6 +57,7 @@ const claims = (i: number): ControlFrame[] => [
     pass: i,
     castRanges: [0, chunkCount],
     symbolsSent: i,
+    sentAtMs: i,
   },
   { type: "resign", device: idOf(i), term: limits.counterMax, reason: "an insider says so" },
 ];
@@ -131,7 +132,7 @@ test("answers, overheard needs and reports are bounded", () => {
   for (let i = 0; i < inventions; i++) {
     answering.wanted(idOf(i), 0, 0);
     feedback.overheard([i % chunkCount, i, 64]);
-    rate.reported(idOf(i), 1_000, 1);
+    rate.reported(idOf(i), { lossPermille: 1_000, queuedMs: 0 }, 1);
   }
   expect(answering.take(1).length).toBeLessThanOrEqual(256);
   expect(rate.adjust(null, 1_000, 1)).toBe(true);

@@ -13,6 +13,7 @@ import {
   type Sender,
   takesByUnicast,
 } from "./member.ts";
+import { DelayMeter } from "./delay.ts";
 import { LossMeter } from "./loss.ts";
 import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "./chunkset.ts";
@@ -101,7 +102,7 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       if (from.sender === state.leader.sender) state.suspicion.spoke(nowMs);
       else state.suspicion.heard(nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
-      measureLoss(member, state, frame, nowMs);
+      measure(member, state, frame, nowMs);
       return hearEnd(member, state, frame.castRanges, nowMs);
     case "entrust":
       if (!isFromLeader || frame.term !== state.leader.term || frame.toDevice !== member.config.device)
@@ -159,15 +160,16 @@ function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState
   feedback.endLost(nowMs, audience, config.random());
 }
 
-/** A sample of the receivers says how much it lost: enough for a median, whatever the audience. */
-function measureLoss(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
+/** A sample of the receivers says how much it lost and how long it was held back: enough for a median, whatever the audience. */
+function measure(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
   const lossPermille = state.loss.ended(frame.symbolsSent);
+  const queuedMs = state.delay.ended(frame.sentAtMs, nowMs);
   const { device, random } = member.config;
   const chance = reportersMax / Math.max(1, state.leader.audience);
   if (lossPermille === null || nowMs < state.reportFromMs) return;
   state.reportFromMs = nowMs + timing.reportEveryMs;
   if (random() < chance)
-    member.send({ type: "report", device, term: frame.term, pass: frame.pass, lossPermille });
+    member.send({ type: "report", device, term: frame.term, pass: frame.pass, lossPermille, queuedMs });
 }
 
 const isBetter = (term: number, ticket: number, leader: Leader): boolean =>
@@ -200,6 +202,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
     // It has heard of nobody yet, and counts what it sends from 0.
     state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
     state.loss = new LossMeter();
+    state.delay = new DelayMeter();
   }
   state.leader = leader;
   state.suspicion.spoke(nowMs);

@@ -68,7 +68,7 @@ function hear(
     case "need":
       return state.needs.note(frame.device, frame.entries, nowMs);
     case "report":
-      if (frame.term === state.term) state.rate.reported(frame.device, frame.lossPermille, frame.pass);
+      if (frame.term === state.term) state.rate.reported(frame.device, frame, frame.pass);
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
@@ -198,6 +198,7 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
       pass: state.pass,
       castRanges,
       symbolsSent: state.symbolsSent % (limits.counterMax + 1),
+      sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
     });
   }
 }

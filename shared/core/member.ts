@@ -12,6 +12,7 @@ import { ChunkSet, type Ranges } from "./chunkset.ts";
 import type { Entrusted, Entrusting } from "./deputy.ts";
 import type { Feedback, LacksOf } from "./feedback.ts";
 import { Holders, type Holder } from "./holders.ts";
+import type { DelayMeter } from "./delay.ts";
 import type { LossMeter } from "./loss.ts";
 import type { NeedBook } from "./needs.ts";
 import type { Rank } from "./ranking.ts";
@@ -149,7 +150,8 @@ export type PeerState = {
   seekAtMs: number | null;
   feedback: Feedback;
   loss: LossMeter;
-  /** From then on it may report its loss again. */
+  delay: DelayMeter;
+  /** From then on it may report again. */
   reportFromMs: number;
   symbolsAtMs: number | null;
   announcedAtMs: number;

@@ -9,31 +9,70 @@ type Path = { carriesBps: number; ownLoss: number };
 const lossOn = ({ carriesBps, ownLoss }: Path, rateBps: number): number =>
   Math.round(1_000 * (1 - Math.min(1, carriesBps / rateBps) * (1 - ownLoss)));
 
+/** A TCP flow over the same bottleneck: it fills the queue, takes off a third at a loss, adds a segment a round trip. */
+class Neighbour {
+  #windowBits = 0;
+  #sparedUntilMs = 0;
+  sentBits = 0;
+
+  /** Bits that it sends in this millisecond. */
+  send(queuedMs: number): number {
+    const bits = this.#windowBits / (1 + queuedMs);
+    this.#windowBits += (1_448 * 8) / (1 + queuedMs);
+    this.sentBits += bits;
+    return bits;
+  }
+
+  lost(ms: number, queuedMs: number): void {
+    if (ms < this.#sparedUntilMs) return;
+    this.#windowBits *= 0.7;
+    this.#sparedUntilMs = ms + 1 + queuedMs;
+  }
+}
+
 /**
  * A bottleneck with a queue before it, an END after every 400 ms and the reports 100 ms after an END went through; the
  * rate after every END. What was sent before a decrease is still lost after it.
  */
-function runBehindQueue(capBps: number | null, carriesBps: number, queueMs: number, ends: number): number[] {
+function runBehindQueue(
+  capBps: number | null,
+  carriesBps: number,
+  queueMs: number,
+  ends: number,
+  neighbourAt: (ms: number) => Neighbour | null = () => null,
+): number[] {
   const control = new RateControl(capBps, 0);
   const rates: number[] = [];
-  const reports: { atMs: number; loss: number; pass: number }[] = [];
+  const reports: { atMs: number; loss: number; queuedMs: number; pass: number }[] = [];
   const room = (carriesBps * queueMs) / 1_000;
   let [queued, sent, lost, pass] = [0, 0, 0, 0];
   for (let ms = 1; ms <= ends * 400; ms++) {
     const bits = control.rateBps(capBps) / 1_000;
-    queued = Math.max(0, queued - carriesBps / 1_000) + bits;
+    const waitMs = (queued / carriesBps) * 1_000;
+    const neighbour = neighbourAt(ms);
+    const others = neighbour?.send(waitMs) ?? 0;
+    queued = Math.max(0, queued - carriesBps / 1_000) + bits + others;
     sent += bits;
-    lost += Math.max(0, queued - room);
-    queued = Math.min(queued, room);
+    if (queued > room) {
+      neighbour?.lost(ms, waitMs);
+      lost += ((queued - room) * bits) / (bits + others);
+      queued = room;
+    }
     if (ms % 400 === 0) {
-      const delayMs = (queued / carriesBps) * 1_000 + 100;
-      reports.push({ atMs: ms + delayMs, loss: Math.round((1_000 * lost) / sent), pass: ++pass });
+      const queuedMs = Math.round((queued / carriesBps) * 1_000);
+      reports.push({
+        atMs: ms + queuedMs + 100,
+        loss: Math.round((1_000 * lost) / sent),
+        queuedMs,
+        pass: ++pass,
+      });
       rates.push(control.rateBps(capBps));
       [sent, lost] = [0, 0];
     }
     while (reports[0] && reports[0].atMs <= ms) {
-      const { loss, pass: answered } = reports.shift()!;
-      for (const receiver of ["a", "b", "c"]) control.reported(receiver, loss, answered);
+      const { loss, queuedMs, pass: answered } = reports.shift()!;
+      for (const receiver of ["a", "b", "c"])
+        control.reported(receiver, { lossPermille: loss, queuedMs }, answered);
     }
     control.adjust(capBps, ms, pass);
   }
@@ -45,7 +84,11 @@ function run(control: RateControl, capBps: number | null, paths: readonly Path[]
   const rates: number[] = [];
   for (let window = 1; window <= windows; window++) {
     for (const [i, path] of paths.entries())
-      control.reported(`receiver ${i}`, lossOn(path, control.rateBps(capBps)), 2 * window);
+      control.reported(
+        `receiver ${i}`,
+        { lossPermille: lossOn(path, control.rateBps(capBps)), queuedMs: 0 },
+        2 * window,
+      );
     control.adjust(capBps, window * 1_000, 2 * window);
     rates.push(control.rateBps(capBps));
   }
@@ -90,6 +133,42 @@ describe("the rate", () => {
     },
   );
 
+  test("leaves most of a link to whoever fills it, and comes back", () => {
+    for (const carriesBps of [20 * mbit, 50 * mbit, 200 * mbit]) {
+      const neighbour = new Neighbour();
+      const rates = runBehindQueue(null, carriesBps, 200, 250, (ms) =>
+        ms > 20_000 && ms <= 50_000 ? neighbour : null,
+      );
+      const [alone, beside, after] = [rates.slice(25, 50), rates.slice(75, 125), rates.slice(150)].map(mean);
+      expect(alone!).toBeGreaterThan(0.7 * carriesBps);
+      expect(beside!).toBeLessThan(0.45 * carriesBps);
+      expect(Math.min(...rates.slice(50, 125))).toBeGreaterThan(0.1 * carriesBps);
+      expect(neighbour.sentBits / 30).toBeGreaterThan(0.5 * carriesBps);
+      expect(after!).toBeGreaterThan(0.75 * carriesBps);
+    }
+  });
+
+  test("does not give way for the queue of one receiver, nor for one that is short", () => {
+    const control = new RateControl(200 * mbit, 0);
+    const reported = (queues: readonly number[], pass: number): void => {
+      for (const [i, queuedMs] of queues.entries())
+        control.reported(`receiver ${i}`, { lossPermille: 0, queuedMs }, pass);
+      control.adjust(200 * mbit, pass * 1_000, pass);
+    };
+    for (const [at, queues] of [
+      [200, 0, 0, 0],
+      [35, 35, 35, 35],
+      [0, 0, 500, 500],
+      [0, 900],
+    ].entries())
+      reported(queues, at + 1);
+    expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
+    expect(control.givesWayMs).toBeNull();
+    reported([0, 90, 80, 80, 85], 5);
+    expect(control.givesWayMs).toBe(80);
+    expect(control.rateBps(200 * mbit)).toBeLessThan(160 * mbit);
+  });
+
   test("is not given up for loss that does not depend on it", () => {
     for (const ownLoss of [0.01, 0.05, 0.1]) {
       const rates = run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss }), 40);
@@ -103,7 +182,7 @@ describe("the rate", () => {
     expect(control.rateBps(200 * mbit)).toBeLessThan(100 * mbit);
     const rates: number[] = [];
     for (let window = 2; window < 12; window++) {
-      control.reported("receiver", 0, 2 * window);
+      control.reported("receiver", { lossPermille: 0, queuedMs: 0 }, 2 * window);
       control.adjust(200 * mbit, window * 1_000, 2 * window);
       rates.push(control.rateBps(200 * mbit));
     }

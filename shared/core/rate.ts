@@ -5,6 +5,9 @@
  * Not every loss is congestion: a bad cable or a wireless link loses its share at any rate. So a decrease is a trial.
  * When the loss falls with the rate, the rate was too high; when it stays, the rate goes back up and that much loss
  * counts as the network's own.
+ *
+ * A queue before a full link is seen before anything is lost. While three of four receivers see one, the rate gives
+ * way, down to a quarter: what this session queued itself is gone at once, and what others queue is theirs.
  */
 
 /** Below this a session would not end in useful time. */
@@ -31,6 +34,22 @@ const increaseMinBps = 2_000_000;
 /** A smaller change is not waited for: what was sent before it says nearly the same. */
 const smallStepShare = 0.1;
 
+/** So much queue, and what a batch takes at the rate itself, is no accident … */
+const queueMs = 40;
+const batchBits = 62_000 * 8;
+/** … and so much comes from no step of an increase: others fill the link. */
+const foreignQueueMs = 100;
+/** Below this the link is free. */
+const freeQueueMs = 15;
+/** After so many judgements in a row of a free link the rate returns quickly. */
+const freeInRow = 2;
+const giveWayFactor = 0.85;
+const giveWayFactorMost = 0.6;
+/** Whoever fills the link gets at most the rest: the session still ends. */
+const keptShare = 0.25;
+/** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
+const overloadPermille = 200;
+
 /** More receivers report in one window only when somebody makes them up. */
 const reportsMax = 1_024;
 
@@ -53,6 +72,13 @@ type Trial = {
  */
 const staysShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
 
+type Report = { readonly lossPermille: number; readonly queuedMs: number };
+
+/** At the lower quartile: of few receivers the best one. */
+const quartileOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 2]!;
+/** Of two the better one: the other may be a straggler. */
+const medianOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 1]!;
+
 export class RateControl {
   #rateBps: number;
   #state: "searching" | "steady";
@@ -61,11 +87,17 @@ export class RateControl {
   #trial: Trial | null = null;
   /** Up to here the rate returns quickly. */
   #returnToBps = 0;
+  /** Before it gave way; null: it does not. */
+  #openBps: number | null = null;
+  #freeInRow = 0;
+  #queuedMs = 0;
+  /** Until a pass shows what a change brought; the next one is sent at the old rate in part. */
+  #passesToSee = 2;
   /** Reports of earlier passes speak of symbols that were sent at another rate. */
   #validFromPass = 0;
   #windowEndsAtMs: number;
   /** The last report of each receiver in this window. */
-  readonly #reports = new Map<string, number>();
+  readonly #reports = new Map<string, Report>();
   #medianPermille: number | null = null;
   /** ENDs since the last report. */
   #unanswered = 0;
@@ -87,16 +119,26 @@ export class RateControl {
     return this.#medianPermille;
   }
 
+  /** By the last window: milliseconds that the network held back what was sent, while the rate gives way for that; null: it does not. */
+  get givesWayMs(): number | null {
+    return this.#openBps === null ? null : this.#queuedMs;
+  }
+
   /** Receivers were asked: an END went out to an audience. */
   asked(): void {
     this.#unanswered++;
   }
 
-  /** @param pass the END that it answers */
-  reported(device: string, lossPermille: number, pass: number): void {
+  /**
+   * @param lossPermille of what was sent since the END before
+   * @param queuedMs that the network held back the END
+   * @param pass the END that it answers
+   */
+  reported(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
     this.#unanswered = 0;
     if (pass < this.#validFromPass) return;
-    if (this.#reports.size < reportsMax || this.#reports.has(device)) this.#reports.set(device, lossPermille);
+    if (this.#reports.size < reportsMax || this.#reports.has(device))
+      this.#reports.set(device, { lossPermille, queuedMs });
   }
 
   /**
@@ -107,16 +149,17 @@ export class RateControl {
     if (nowMs < this.#windowEndsAtMs) return false;
     this.#windowEndsAtMs = nowMs + windowMs;
     if (this.#reports.size === 0) return this.#heardNothing(capBps ?? searchMaxBps);
-    const losses = [...this.#reports.values()].toSorted((a, b) => a - b);
+    const reports = [...this.#reports.values()];
     this.#reports.clear();
-    // Of two the better one: the other may be a straggler.
-    const lossPermille = losses[(losses.length - 1) >>> 1]!;
+    const lossPermille = medianOf(reports.map((report) => report.lossPermille).toSorted((a, b) => a - b));
+    this.#queuedMs = quartileOf(reports.map((report) => report.queuedMs).toSorted((a, b) => a - b));
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
+    this.#passesToSee = 2;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
-    // The next pass is sent at the old rate in part.
-    if (Math.abs(this.#rateBps - before) > before * smallStepShare) this.#validFromPass = pass + 2;
+    if (Math.abs(this.#rateBps - before) > before * smallStepShare)
+      this.#validFromPass = pass + this.#passesToSee;
     return true;
   }
 
@@ -131,6 +174,42 @@ export class RateControl {
   }
 
   #judge(lossPermille: number, capBps: number): void {
+    if (this.#queuedMs > queueMs + (1_000 * batchBits) / this.#rateBps)
+      return this.#giveWay(lossPermille, capBps);
+    if (this.#openBps !== null) this.#seeFreeLink(this.#openBps);
+    this.#judgeLoss(lossPermille, capBps);
+  }
+
+  /** Loss before a full queue is no sign of what the network loses by itself. */
+  #giveWay(lossPermille: number, capBps: number): void {
+    const isSearch = this.#state === "searching";
+    const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
+    const isOverload = lossPermille - this.#ownLossPermille > overloadPermille;
+    const carriedBps = isOverload ? this.#rateBps * (1 - lossPermille / 1_000) * drainFactor : this.#rateBps;
+    if (isSearch) this.#openBps = Math.min(carriedBps, this.#rateBps / searchFactor);
+    else if (this.#openBps === null || isOverload) this.#openBps = carriedBps;
+    const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
+    const factor = giveWayFactor - share * (giveWayFactor - giveWayFactorMost);
+    const leastBps = Math.max(this.#openBps! * keptShare, Math.min(rateFloorBps, capBps));
+    const wantedBps = factor * Math.min(carriedBps, isSearch ? this.#openBps! : this.#rateBps);
+    this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
+    // What this session queued itself has to go first.
+    this.#passesToSee = isForeign ? 1 : 3;
+    this.#state = "steady";
+    this.#trial = null;
+    this.#returnToBps = 0;
+    this.#freeInRow = 0;
+  }
+
+  #seeFreeLink(openBps: number): void {
+    this.#freeInRow = this.#queuedMs <= freeQueueMs ? this.#freeInRow + 1 : 0;
+    if (this.#freeInRow < freeInRow) return;
+    this.#openBps = null;
+    this.#returnToBps = openBps * returnShare;
+    this.#rateBps = Math.max(this.#rateBps, openBps / 2);
+  }
+
+  #judgeLoss(lossPermille: number, capBps: number): void {
     const trial = this.#trial;
     this.#trial = null;
     const stays =
@@ -160,7 +239,9 @@ export class RateControl {
 
   #increased(): number {
     if (this.#state === "searching") return this.#rateBps * searchFactor;
-    const step = Math.max(increaseMinBps, this.#rateBps * increaseShare);
+    // Into a queue it grows the slower the longer that is.
+    const room = Math.max(0, 1 - this.#queuedMs / queueMs);
+    const step = room * Math.max(increaseMinBps, this.#rateBps * increaseShare);
     return this.#rateBps + Math.max(step, (this.#returnToBps - this.#rateBps) * returnStep);
   }
 }

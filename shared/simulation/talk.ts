@@ -106,7 +106,7 @@ function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>):
     case "entrust":
       return `to ${frame.toDevice}: take ${rangesText(frame.ranges)}`;
     case "report":
-      return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols`;
+      return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols${frame.queuedMs > 0 ? `, held back by ${frame.queuedMs} ms` : ""}`;
     case "resign":
       return frame.reason;
   }

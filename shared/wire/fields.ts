@@ -106,6 +106,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["pass", counter],
     ["castRanges", ranges],
     ["symbolsSent", counter],
+    ["sentAtMs", counter],
   ],
   need: [
     ["device", device],
@@ -136,6 +137,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["term", counter],
     ["pass", counter],
     ["lossPermille", uint(0, 1_000)],
+    ["queuedMs", uint(0, limits.queuedMaxMs)],
   ],
   entrust: [
     ["device", device],

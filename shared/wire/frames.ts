@@ -70,6 +70,8 @@ export type EndFrame = {
   readonly castRanges: Ranges;
   /** Symbols of all kinds that this representative has sent in this term. */
   readonly symbolsSent: number;
+  /** Milliseconds by its sender's clock, modulo 2^32. */
+  readonly sentAtMs: number;
 };
 /** The block number of a `need` entry that names whole chunks: `count` of them from `chunk` on. */
 export const wholeChunks = 0xffff;
@@ -105,13 +107,14 @@ export type ResignFrame = {
   readonly term: number;
   readonly reason: string;
 };
-/** How much of the stream between two ENDs a receiver lost, in thousandths; a sample of the receivers says so. */
+/** What the stream between two ENDs lost on its way to a receiver, in thousandths, and by how many milliseconds the network held it back; a sample of the receivers says so. */
 export type ReportFrame = {
   readonly type: "report";
   readonly device: string;
   readonly term: number;
   readonly pass: number;
   readonly lossPermille: number;
+  readonly queuedMs: number;
 };
 /** A representative asks `toDevice` to take chunks from it that nobody else holds yet: so they are not lost with it. */
 export type EntrustFrame = {

@@ -31,6 +31,8 @@ export const limits = {
   loadMax: 100,
   /** 1 Tbit/s: beyond any LAN, and far below the 53 bits of a JavaScript integer. */
   rateMaxBps: 1_000_000_000_000,
+  /** A queue that long is a clock that jumped. */
+  queuedMaxMs: 60_000,
   /** Chunks, terms, tickets, counts and sequences are 32 bits. */
   counterMax: 0xffff_ffff,
   /** Sequences that the replay window covers: at 1 Gbit/s 46 ms of reordering, in 512 bytes a sender. */

@@ -73,6 +73,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     pass: counter,
     castRanges: ranges,
     symbolsSent: counter,
+    sentAtMs: counter,
   }),
   fc.record({
     type: fc.constant("report" as const),
@@ -80,6 +81,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     term: counter,
     pass: counter,
     lossPermille: fc.nat(1_000),
+    queuedMs: fc.nat(limits.queuedMaxMs),
   }),
   fc.record({
     type: fc.constant("need" as const),
