@@ -12,7 +12,7 @@ import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
 
 /** Half-received chunks in memory. */
 const receptionBytesMax = 12 * 1_048_576;
-/** Ready chunks on their way to the disk; beyond that symbols are dropped and repaired later. */
+/** Chunks on their way to the disk at a time; ready ones beyond that wait where they are. */
 const writingBytesMax = 4 * 1_048_576;
 
 export class ReceptionDesk {
@@ -26,6 +26,8 @@ export class ReceptionDesk {
   readonly #onStored: (chunk: number) => void;
   readonly #onWrong: (chunk: number, sender: string | null) => void;
   readonly #onError: (error: unknown) => void;
+  /** They wait to be finished. A burst of repairs makes many at once. */
+  readonly #ready: number[] = [];
   #writingBytes = 0;
 
   constructor(options: {
@@ -64,7 +66,7 @@ export class ReceptionDesk {
       // What the representative sends has arrived, wanted or not.
       return symbol.sender === this.suspects.leader;
     }
-    if (this.#writingBytes > writingBytesMax) {
+    if (this.reception.memoryBytes + this.#writingBytes > receptionBytesMax + writingBytesMax) {
       this.counters.overflow++;
       return false;
     }
@@ -75,8 +77,10 @@ export class ReceptionDesk {
       symbol.payload,
       symbol.sender,
     );
-    if (placed === "ready") this.#run(this.#finish(symbol.chunk));
-    else if (placed === "useless") this.counters.useless++;
+    if (placed === "ready") {
+      this.#ready.push(symbol.chunk);
+      this.#finishReady();
+    } else if (placed === "useless") this.counters.useless++;
     for (let aside = this.reception.takeAside(); aside; aside = this.reception.takeAside())
       this.#setAside(aside.chunk, aside.bytes);
     return true;
@@ -112,12 +116,21 @@ export class ReceptionDesk {
     return this.reception.lacksOf(chunk, add);
   }
 
+  #finishReady(): void {
+    while (this.#writingBytes < writingBytesMax) {
+      const chunk = this.#ready.shift();
+      if (chunk === undefined) return;
+      this.#run(this.#finish(chunk));
+    }
+  }
+
   async #finish(chunk: number): Promise<void> {
     this.#finishing.add(chunk);
     try {
       await this.#keep(chunk);
     } finally {
       this.#finishing.delete(chunk);
+      this.#finishReady();
     }
   }
 

@@ -4,7 +4,7 @@
  * Files are sparse until they are complete. This file knows offsets, handles and syncing; it does not know chunks,
  * digests or the ledger. At most `handlesMax` files are open at a time, however many the package has.
  */
-import { constants, writeSync } from "node:fs";
+import { constants, readSync, writeSync } from "node:fs";
 import { mkdir, open, rename, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileSpans, type Manifest } from "../package/manifest.ts";
@@ -17,6 +17,9 @@ const syncsAtOnce = 16;
 /** A write that took longer met a disk that is busy. */
 const promptMs = 30;
 const patientWritesMin = 64;
+/** A read that took longer did not find its bytes in memory. */
+const promptReadMs = 3;
+const patientReadsMin = 64;
 
 type Open = { readonly handle: Promise<FileHandle>; users: number };
 
@@ -31,6 +34,8 @@ export class PackageFiles {
   #users = 0;
   /** So many of the next writes wait for the disk instead of holding everything up. */
   #patientWrites = 0;
+  /** The same of the next reads. */
+  #patientReads = 0;
   #whenIdle: (() => void) | null = null;
   #gate: Promise<void> = Promise.resolve();
 
@@ -86,12 +91,7 @@ export class PackageFiles {
         await this.#using(span.file, "read", async (handle) => {
           let done = 0;
           while (done < target.length) {
-            const { bytesRead } = await handle.read(
-              target,
-              done,
-              target.length - done,
-              span.fileOffset + done,
-            );
+            const bytesRead = await this.#readOnce(handle, target, done, span.fileOffset + done);
             if (bytesRead === 0) break;
             done += bytesRead;
           }
@@ -105,6 +105,19 @@ export class PackageFiles {
       }
     }
     return whole;
+  }
+
+  /** What was written or read a moment ago is in memory: fetching it takes less than waking a thread for it. */
+  async #readOnce(handle: FileHandle, into: Uint8Array, at: number, position: number): Promise<number> {
+    const length = into.length - at;
+    if (this.#patientReads > 0) {
+      this.#patientReads--;
+      return (await handle.read(into, at, length, position)).bytesRead;
+    }
+    const begunMs = performance.now();
+    const read = readSync(handle.fd, into, at, length, position);
+    if (performance.now() - begunMs > promptReadMs) this.#patientReads = patientReadsMin;
+    return read;
   }
 
   /** Returns when everything written before the call is on the disk. */

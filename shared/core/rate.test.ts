@@ -176,6 +176,31 @@ describe("the rate", () => {
     }
   });
 
+  test("is not tried at all for a loss that is cheaper to repair, and by what was lost for more", () => {
+    const rates = (ownLoss: number): number[] =>
+      run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss }), 40);
+    expect(new Set([...rates(0.01), ...rates(0.025)])).toEqual(new Set([200 * mbit]));
+    expect(Math.min(...rates(0.05))).toBeGreaterThan(175 * mbit);
+  });
+
+  test("is not judged by the one that answers before all others", () => {
+    const control = new RateControl(200 * mbit, 0);
+    const all = (lossPermille: number, pass: number): void => {
+      for (let i = 0; i < 8; i++) control.reported(`receiver ${i}`, { lossPermille, queuedMs: 0 }, pass);
+    };
+    all(0, 1);
+    control.adjust(200 * mbit, 1_000, 1);
+    control.reported("receiver 0", { lossPermille: 200, queuedMs: 0 }, 2);
+    expect(control.adjust(200 * mbit, 1_300, 2)).toBe(false);
+    all(0, 2);
+    control.adjust(200 * mbit, 1_400, 2);
+    expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
+    expect(control.medianLossPermille).toBe(0);
+    // It is alone with that: the others have gone.
+    control.reported("receiver 0", { lossPermille: 200, queuedMs: 0 }, 3);
+    expect(control.adjust(200 * mbit, 2_400, 3)).toBe(true);
+  });
+
   test("is back soon after an accident", () => {
     const control = new RateControl(200 * mbit, 0);
     run(control, 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0.5 }), 1);

@@ -19,8 +19,10 @@ const searchFactor = 1.5;
 const searchMaxBps = 10_000_000_000;
 /** Reports of this time make one judgement: more than a pass at full rate, so that everybody was asked. */
 const windowMs = 300;
-/** Loss above the network's own that is answered, ‰: ten datagrams of a thousand are no accident in 300 ms. */
+/** Loss above the network's own that is answered, ‰: ten datagrams of a thousand are no accident in 300 ms … */
 const excessPermille = 10;
+/** … but without a queue cheaper to repair than to slow down for: a trial costs more than so much. */
+const queuelessExcessPermille = 30;
 const decreaseFactor = 0.8;
 /** What a receiver got is what the path carries; a little less drains its queue. */
 const drainFactor = 0.95;
@@ -53,7 +55,7 @@ const overloadPermille = 200;
 /** More receivers report in one window only when somebody makes them up. */
 const reportsMax = 1_024;
 
-/** A first decrease may come while a link's queue still fills, and seem not to help. */
+/** A first decrease may come while a link's queue still fills, and seem not to help; where there is none, one is enough. */
 const decreasesMax = 2;
 
 /** So many ENDs without a report say that none of them was heard. */
@@ -98,6 +100,8 @@ export class RateControl {
   #windowEndsAtMs: number;
   /** The last report of each receiver in this window. */
   readonly #reports = new Map<string, Report>();
+  /** In the window before. */
+  #reportsBefore = 0;
   #medianPermille: number | null = null;
   /** ENDs since the last report. */
   #unanswered = 0;
@@ -147,6 +151,10 @@ export class RateControl {
    */
   adjust(capBps: number | null, nowMs: number, pass: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
+    // The first or the last answer to an END says little alone.
+    const isPart = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
+    if (isPart && nowMs < this.#windowEndsAtMs + windowMs) return false;
+    this.#reportsBefore = this.#reports.size;
     this.#windowEndsAtMs = nowMs + windowMs;
     if (this.#reports.size === 0) return this.#heardNothing(capBps ?? searchMaxBps);
     const reports = [...this.#reports.values()];
@@ -158,7 +166,7 @@ export class RateControl {
     this.#passesToSee = 2;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
-    if (Math.abs(this.#rateBps - before) > before * smallStepShare)
+    if (this.#trial !== null || Math.abs(this.#rateBps - before) > before * smallStepShare)
       this.#validFromPass = pass + this.#passesToSee;
     return true;
   }
@@ -214,23 +222,23 @@ export class RateControl {
     this.#trial = null;
     const stays =
       trial !== null && lossPermille > trial.lossPermille * staysShare(trial) + excessPermille / 4;
-    if (stays && trial.decreases >= decreasesMax) {
+    const isQueueless = this.#queuedMs <= freeQueueMs;
+    if (stays && trial.decreases >= (isQueueless ? 1 : decreasesMax)) {
       // It did not help: that much is lost at any rate.
       this.#ownLossPermille = lossPermille;
       this.#rateBps = Math.min(trial.rateBps, capBps);
       return;
     }
     const excess = lossPermille - this.#ownLossPermille;
-    if (stays || (excess > excessPermille && excess > this.#ownLossPermille * 0.4)) {
+    const excessMax = isQueueless ? queuelessExcessPermille : excessPermille;
+    if (stays || (excess > excessMax && excess > this.#ownLossPermille * 0.4)) {
       const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#trial = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
       this.#returnToBps = this.#rateBps * returnShare;
       const carried = this.#rateBps * (1 - excess / 1_000) * drainFactor;
-      this.#rateBps = Math.max(
-        Math.min(rateFloorBps, capBps),
-        Math.min(this.#rateBps * decreaseFactor, carried),
-      );
+      const wanted = isQueueless ? carried : Math.min(this.#rateBps * decreaseFactor, carried);
+      this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
       return;
     }
     this.#ownLossPermille = Math.min(this.#ownLossPermille, (this.#ownLossPermille + lossPermille) / 2);

@@ -62,7 +62,7 @@ export const timing = {
   /** While it multicasts, a representative asks for needs this often … */
   endEveryMs: 400,
   /** … or when it has sent so much, so that half-received chunks stay within a receiver's memory at any rate. */
-  endEverySymbols: 4_096,
+  endEverySymbols: 2_048,
   /** The same when there is nothing to send at the moment, and when there will be nothing more. */
   endPausedMs: 150,
   endLastMs: 25,
