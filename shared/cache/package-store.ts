@@ -12,6 +12,7 @@ import type { SignedManifest } from "../package/signing.ts";
 import { CacheError, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
 import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
+import type { IoPath } from "./package-file.ts";
 import { PackageFiles } from "./package-files.ts";
 import { ReadBack } from "./read-back.ts";
 
@@ -27,6 +28,9 @@ export type StoreOptions = {
   readonly nowMs: () => number;
   readonly log: CacheLog;
 };
+/** From this size on a package goes past the page cache; the files of smaller ones stay in memory for who uses them next. */
+const directPackageMinBytes = 64 * 1024 * 1024;
+
 export type Completion =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly badChunks: number[] };
 
@@ -138,7 +142,7 @@ export class PackageStore {
       if (this.verified.has(chunk)) return "known";
       this.#assertOpen();
       this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
-      await this.#files.write(chunkOffset(this.manifest, chunk), bytes);
+      await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
       const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.nowMs() };
       this.#gain(row);
       this.#batch.add(row);
@@ -161,7 +165,7 @@ export class PackageStore {
     return this.#serially(chunk, async () => {
       // Verified while this write waited its turn: it must not be overwritten.
       if (this.verified.has(chunk)) return false;
-      await this.#files.write(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes);
+      await this.#files.write(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, "cached");
       return true;
     });
   }
@@ -170,7 +174,7 @@ export class PackageStore {
   async readRaw(chunk: number, into: Uint8Array): Promise<number> {
     this.#assertOpen();
     const length = Math.min(into.length, this.#isChunk(chunk) ? chunkLength(this.manifest, chunk) : 0);
-    await this.#files.read(chunkOffset(this.manifest, chunk), into.subarray(0, length));
+    await this.#files.read(chunkOffset(this.manifest, chunk), into.subarray(0, length), "cached");
     return length;
   }
 
@@ -214,7 +218,8 @@ export class PackageStore {
       throw new RangeError(`${length} bytes at ${offsetInChunk} do not lie in chunk ${chunk}`);
     }
     const bytes = new Uint8Array(length);
-    if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes))) {
+    const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#originOf.get(chunk));
+    if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, path))) {
       await this.#forget([chunk]);
       throw new CacheError(
         "io",
@@ -290,7 +295,8 @@ export class PackageStore {
   /** Reads a chunk from its file and holds it against what was written, else against its digest. */
   async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
     const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-    const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes);
+    const path = this.#ioPath(this.#originOf.get(chunk));
+    const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes, path);
     const writtenSum = this.#writtenSums.get(chunk);
     if (writtenSum === undefined) return whole && this.#digestMatches(chunk, bytes);
     this.#writtenSums.delete(chunk);
@@ -317,7 +323,7 @@ export class PackageStore {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
     for (let chunk = 0; chunk < this.verified.size; chunk++) {
       const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-      const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes);
+      const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes, "cached");
       if (!whole || !this.#digestMatches(chunk, bytes) || this.verified.has(chunk)) continue;
       const row = {
         chunk,
@@ -352,6 +358,11 @@ export class PackageStore {
 
   #assertOpen(): void {
     if (this.#state === "closed") throw new CacheError("closed", `${this.#title} is closed`);
+  }
+
+  /** What came over the WAN is about to be multicast: the representative reads it from memory. */
+  #ioPath(origin: ChunkOrigin | undefined): IoPath {
+    return origin === "wan" || this.manifest.sizeBytes < directPackageMinBytes ? "cached" : "direct";
   }
 
   #isChunk(chunk: number): boolean {
