@@ -1,3 +1,6 @@
+/** A cipher's output comes in a buffer that is so much longer at most. */
+const slackBytes = 16;
+
 /**
  * Gives back the memory of bytes that nobody reads any more, at once; they are empty afterwards. For what comes and goes
  * by the chunk: the engine itself tidies up so seldom that a receiver of a fast multicast carried 60 MB of such bytes, and
@@ -5,7 +8,7 @@
  * are a part of something larger are left alone.
  */
 export function release(bytes: Uint8Array): void {
-  const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && bytes.length > 0 && bytes.byteLength === buffer.byteLength)
-    buffer.transfer(0);
+  const { buffer, byteOffset } = bytes;
+  const isWhole = byteOffset === 0 && buffer.byteLength - bytes.length <= slackBytes;
+  if (buffer instanceof ArrayBuffer && bytes.length > 0 && isWhole) buffer.transfer(0);
 }
