@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { ChunkSet } from "./chunkset.ts";
 import { Feedback, type LacksOf } from "./feedback.ts";
 import { NeedBook } from "./needs.ts";
-import { needDelayMs, needFramesHeardMax, needFramesMax } from "./timing.ts";
+import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "./timing.ts";
 import { seededRandom } from "./virtual-clock.ts";
 import { wholeChunks } from "../wire/index.ts";
 
@@ -101,4 +101,30 @@ test("a chunk that was not sent yet cannot be missed as a whole", () => {
   for (const device of ["a", "b"]) needs.note(device, [3, wholeChunks, 4], 1);
   expect(needs.firstAtMs).toBe(1);
   expect(needs.answer().recast).toEqual([3, 4]);
+});
+
+const lacksOne: LacksOf = (_chunk, add) => {
+  add(0, 1);
+  return true;
+};
+
+test("an END has the chunks that it names asked for at once, whatever was asked before, and no others", () => {
+  const feedback = new Feedback(new ChunkSet(chunkCount));
+  const named = (chunk: number): ChunkSet => {
+    const set = new ChunkSet(chunkCount);
+    set.add(chunk);
+    return set;
+  };
+  const delayMs = needDelayMs(8);
+  feedback.ended(named(2), 0, 8, 1);
+  expect(feedback.take(delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  // Its repair is under way; another chunk was sent.
+  feedback.ended(named(5), 100, 8, 1);
+  expect(feedback.take(100 + delayMs, lacksOne)).toEqual([[5, 0, 1]]);
+  // Of its repair, something was lost.
+  feedback.ended(named(2), 200, 8, 1);
+  expect(feedback.take(200 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  // Nothing more is heard.
+  expect(feedback.dueAtMs).toBe(200 + delayMs + timing.needRepeatMs);
+  expect(feedback.take(feedback.dueAtMs!, lacksOne)).toEqual([[2, 0, 1, 5, 0, 1]]);
 });

@@ -14,11 +14,15 @@ const heardMax = 16_384;
 
 export class Feedback {
   readonly #held: ChunkSet;
+  /** To be asked for. */
   readonly #ended: ChunkSet;
+  /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
+  readonly #asked: ChunkSet;
   readonly #heard = new Map<number, number>();
   /** NEEDs of others since the last END. */
   #framesHeard = 0;
   #dueAtMs: number | null = null;
+  #repeatAtMs: number | null = null;
   #isEndLost = false;
   #askedCount = 0;
   #heldAtAsk = -1;
@@ -27,10 +31,12 @@ export class Feedback {
   constructor(held: ChunkSet) {
     this.#held = held;
     this.#ended = new ChunkSet(held.size);
+    this.#asked = new ChunkSet(held.size);
   }
 
   get dueAtMs(): number | null {
-    return this.#dueAtMs;
+    if (this.#dueAtMs === null || this.#repeatAtMs === null) return this.#dueAtMs ?? this.#repeatAtMs;
+    return Math.min(this.#dueAtMs, this.#repeatAtMs);
   }
 
   /**
@@ -43,6 +49,7 @@ export class Feedback {
     let lacking = false;
     for (const chunk of cast) {
       this.#ended.add(chunk);
+      this.#asked.delete(chunk);
       if (!this.#held.has(chunk)) lacking = true;
     }
     if (!lacking) return;
@@ -76,25 +83,32 @@ export class Feedback {
 
   /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
   take(nowMs: number, lacksOf: LacksOf): number[][] {
-    if (this.#dueAtMs === null || nowMs < this.#dueAtMs) return [];
+    const { dueAtMs } = this;
+    if (dueAtMs === null || nowMs < dueAtMs) return [];
+    if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
+    this.#repeatAtMs = null;
     if (this.#isEndLost) this.#addBegun(lacksOf);
+    // The representative has enough to answer; what is still lacking then is asked for after the next END.
+    if (this.#framesHeard >= needFramesHeardMax) {
+      this.#heard.clear();
+      this.#scheduleRepeat(nowMs);
+      return [];
+    }
     const entries: number[] = [];
     const entriesMax = limits.needsMax * needFramesMax * 3;
-    let lacking = false;
     for (const chunk of this.#ended) {
       if (this.#held.has(chunk)) {
         this.#ended.delete(chunk);
         continue;
       }
-      lacking = true;
       if (entries.length >= entriesMax) break;
       this.#addEntries(chunk, entries, lacksOf);
+      this.#ended.delete(chunk);
+      this.#asked.add(chunk);
     }
     this.#heard.clear();
-    this.#scheduleRepeat(nowMs, lacking);
-    // The representative has enough to answer; what is still lacking then is asked for after the next END.
-    if (this.#framesHeard >= needFramesHeardMax) return [];
+    this.#scheduleRepeat(nowMs);
     const frames: number[][] = [];
     for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
       frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));
@@ -113,10 +127,16 @@ export class Feedback {
     else entries.push(chunk, wholeChunks, 1);
   }
 
-  #scheduleRepeat(nowMs: number, lacking: boolean): void {
-    if (!lacking) return;
+  #askAgain(): void {
+    for (const chunk of this.#asked) this.#ended.add(chunk);
+    this.#asked.deleteAll(this.#asked.clone());
+  }
+
+  #scheduleRepeat(nowMs: number): void {
+    this.#asked.deleteAll(this.#held);
+    if (this.#ended.isEmpty && this.#asked.isEmpty) return;
     if (this.#held.count > this.#heldAtAsk) this.#askedCount = 0;
     this.#heldAtAsk = this.#held.count;
-    if (++this.#askedCount <= timing.needRepeatsMax) this.#dueAtMs = nowMs + timing.needRepeatMs;
+    if (++this.#askedCount <= timing.needRepeatsMax) this.#repeatAtMs = nowMs + timing.needRepeatMs;
   }
 }
