@@ -137,7 +137,7 @@ export class ReceptionDesk {
   async #keep(chunk: number): Promise<void> {
     if (this.reception.isAside(chunk)) {
       await this.#asideWrites.get(chunk);
-      const bytes = new Uint8Array(chunkLength(this.#store.manifest, chunk));
+      const bytes = this.reception.buffer(chunkLength(this.#store.manifest, chunk));
       await this.#store.readRaw(chunk, bytes);
       this.reception.restore(chunk, bytes);
     }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { blockLayout, createErasureCode } from "../fec/index.ts";
 import { Reception } from "./reception.ts";
+import { seededRandom } from "./virtual-clock.ts";
 
 const chunkLengthBytes = 262_144;
 const symbolSizeBytes = 1_400;
@@ -95,5 +96,48 @@ describe("reception", () => {
       expect(r.take(chunk)).toEqual(chunkBytes(chunk));
     }
     expect(r.memoryBytes).toBe(0);
+  });
+
+  test("any symbols in any order make the chunk, repairs first, some of it on the disk between; repairs take no memory", () => {
+    const random = seededRandom(5);
+    const integer = (below: number): number => Math.floor(random() * below);
+    let asides = 0;
+    for (let round = 0; round < 60; round++) {
+      const r = reception(round % 3 === 0 ? 0 : 1 << 30);
+      const bytes = chunkBytes(round);
+      const symbols: { block: number; symbol: number; payload: Uint8Array }[] = [];
+      for (let block = 0; block < layout.blockCount; block++) {
+        const k = layout.k(block);
+        for (let symbol = 0; symbol < k; symbol++)
+          symbols.push({ block, symbol, payload: sourceOf(bytes, block, symbol) });
+        for (const [i, payload] of repairOf(bytes, block, 20).entries())
+          symbols.push({ block, symbol: k + i, payload });
+      }
+      for (let i = symbols.length - 1; i > 0; i--) {
+        const j = integer(i + 1);
+        [symbols[i], symbols[j]] = [symbols[j]!, symbols[i]!];
+      }
+      let placed = "";
+      let disk: Uint8Array | null = null;
+      for (const { block, symbol, payload } of symbols) {
+        placed = r.place(round, block, symbol, payload);
+        if (placed === "ready") break;
+        if (round % 3 !== 0) expect(r.memoryBytes).toBeLessThan(chunkLengthBytes + 3 * symbolSizeBytes);
+        // The chunk touched last stays: another one is touched.
+        if (round % 3 === 0 && !disk && integer(100) === 0) {
+          r.place(round + 1, 0, 0, payload);
+          r.forget(round + 1);
+          disk = r.takeAside()?.bytes ?? null;
+        }
+      }
+      expect(placed).toBe("ready");
+      if (r.isAside(round)) {
+        asides++;
+        r.restore(round, disk!);
+      }
+      expect(Buffer.compare(r.take(round)!, bytes)).toBe(0);
+      expect(r.memoryBytes).toBe(0);
+    }
+    expect(asides).toBeGreaterThan(5);
   });
 });

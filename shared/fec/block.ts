@@ -22,7 +22,8 @@ export type ErasureCode = {
    */
   repairSymbols(block: Block, first: number, count: number): Uint8Array;
   /**
-   * Restores the source symbols `missing` (0 … k-1, ascending) in place; what their bytes held before does not matter.
+   * Restores the source symbols `missing` (0 … k-1, ascending) in place; what their bytes held before does not matter,
+   * and may be the repairs.
    * Takes as many of the repairs as it needs; false, and nothing changed, when they are too few.
    */
   recover(block: Block, missing: readonly number[], repairs: readonly RepairSymbol[]): boolean;

@@ -118,6 +118,21 @@ describe.each(codes)("repair symbols made by $kernel", (code) => {
 });
 
 describe.each(codes)("recovery by $kernel", (code) => {
+  test("the repairs may lie in the places of what is missing, in any order", () => {
+    const block: Block = { bytes: noise(64 * 40, 9), k: 64, symbolSizeBytes: 40 };
+    const missing = [0, 3, 4, 20, 40, 63];
+    const damaged: Block = { ...block, bytes: block.bytes.slice() };
+    const places = [20, 63, 0, 4, 40, 3].map((source) =>
+      damaged.bytes.subarray(source * 40, (source + 1) * 40),
+    );
+    const repairs = repairsOf(code, block, [200, 64, 255, 70, 99, 65]).map(({ symbol, payload }, i) => {
+      places[i]!.set(payload);
+      return { symbol, payload: places[i]! };
+    });
+    expect(code.recover(damaged, missing, repairs)).toBe(true);
+    expect(Buffer.compare(damaged.bytes, block.bytes)).toBe(0);
+  });
+
   test("every loss of every block with k ≤ 5, from every choice among 5 repair symbols", () => {
     for (let k = 1; k <= 5; k++) {
       const block: Block = { bytes: noise(k * 6 - 2, k), k, symbolSizeBytes: 6 };

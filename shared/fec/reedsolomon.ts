@@ -67,14 +67,14 @@ function recover(
   if (used === null) return false;
   if (used.length === 0) return true;
   const size = block.symbolSizeBytes;
+  const remains = new Uint8Array(used.length * size);
+  for (const [i, { payload }] of used.entries()) remains.set(payload, i * size);
   for (const source of missing) block.bytes.fill(0, source * size, (source + 1) * size);
 
   // What remains of each repair symbol without the sources that are there: a sum of products of the missing ones.
-  const remains = new Uint8Array(used.length * size);
   let summedGroup = -1;
-  for (const [i, { symbol, payload }] of used.entries()) {
+  for (const [i, { symbol }] of used.entries()) {
     if (symbol >>> 2 !== summedGroup) sumSources(block, (summedGroup = symbol >>> 2), sums);
-    remains.set(payload, i * size);
     addRow(sums, symbol & 3, remains, i * size, size);
   }
   solve(
