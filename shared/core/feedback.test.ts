@@ -124,7 +124,15 @@ test("an END has the chunks that it names asked for at once, whatever was asked 
   // Of its repair, something was lost.
   feedback.ended(named(2), 200, 8, 1);
   expect(feedback.take(200 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  // What another peer asked for before is no answer to what was lost since.
+  feedback.overheard([2, 0, 3, 7, 0, 3]);
+  feedback.ended(named(2), 300, 8, 1);
+  expect(feedback.take(300 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  // What it asks for afterwards is.
+  feedback.ended(named(2), 400, 8, 1);
+  feedback.overheard([2, 0, 3]);
+  expect(feedback.take(400 + delayMs, lacksOne)).toEqual([]);
   // Nothing more is heard.
-  expect(feedback.dueAtMs).toBe(200 + delayMs + timing.needRepeatMs);
+  expect(feedback.dueAtMs).toBe(400 + delayMs + timing.needRepeatMs);
   expect(feedback.take(feedback.dueAtMs!, lacksOne)).toEqual([[2, 0, 1, 5, 0, 1]]);
 });

@@ -46,6 +46,7 @@ export class Feedback {
    */
   ended(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
     this.#framesHeard = 0;
+    this.#forgetHeard(cast);
     let lacking = false;
     for (const chunk of cast) {
       this.#ended.add(chunk);
@@ -55,6 +56,11 @@ export class Feedback {
     if (!lacking) return;
     this.#askedCount = 0;
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
+  }
+
+  /** What others asked for before an END is answered, or lost, when it names the chunk again. */
+  #forgetHeard(cast: ChunkSet): void {
+    for (const key of this.#heard.keys()) if (cast.has(Math.floor(key / 65_536))) this.#heard.delete(key);
   }
 
   /** An END was not heard: it named what came before, whichever that was. */
