@@ -31,6 +31,7 @@ function newMember(dice: Dice): Member {
       if (chunk % 3 === 0) add(0, 1 + (chunk % 64));
       return chunk % 3 === 0;
     },
+    currentChunk: () => (dice.int(2) === 0 ? null : dice.int(chunkCount)),
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => dice.int(1_000) / 1_000,
     symbolSizeBytes: limits.symbolMaxBytes,

@@ -103,12 +103,11 @@ export class Session {
       lanPort: context.exchange.port,
       held: store.verified,
       lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
-      rank: () =>
-        context.rank(
-          store.verified.count / Math.max(1, store.verified.size),
-          store.manifest.sizeBytes,
-          values().representativeWeight,
-        ),
+      currentChunk: () => this.desk.reception.currentChunk,
+      rank: () => {
+        const heldShare = store.verified.count / Math.max(1, store.verified.size);
+        return context.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
+      },
       random: context.random,
       symbolSizeBytes: limits.symbolMaxBytes,
       setting: () => {

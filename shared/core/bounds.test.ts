@@ -22,6 +22,7 @@ function newMember(): Member {
     lanPort: 7_000,
     held: ChunkSet.fromRanges(chunkCount, [0, 4_000])!,
     lacksOf: () => false,
+    currentChunk: () => null,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
     symbolSizeBytes: 1_400,

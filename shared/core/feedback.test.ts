@@ -77,23 +77,6 @@ describe("after an END", () => {
   );
 });
 
-test("an END that was lost named what symbols came of", () => {
-  const held = new ChunkSet(chunkCount);
-  held.add(4);
-  const feedback = new Feedback(held);
-  feedback.endLost(0, 8, 1);
-  const begun = new Map([
-    [3, 2],
-    [9, 1],
-  ]);
-  const lacksOf: LacksOf = (chunk, add) => {
-    const count = begun.get(chunk);
-    if (count !== undefined) add(1, count);
-    return count !== undefined;
-  };
-  expect(feedback.take(needDelayMs(8), lacksOf)).toEqual([[3, 1, 2, 9, 1, 1]]);
-});
-
 test("a chunk that was not sent yet cannot be missed as a whole", () => {
   const needs = new NeedBook(chunkCount, (chunk) => chunk < 5);
   for (const device of ["a", "b"]) needs.note(device, [8, wholeChunks, 4], 0);

@@ -23,7 +23,6 @@ export class Feedback {
   #framesHeard = 0;
   #dueAtMs: number | null = null;
   #repeatAtMs: number | null = null;
-  #isEndLost = false;
   #askedCount = 0;
   #heldAtAsk = -1;
 
@@ -63,19 +62,6 @@ export class Feedback {
     for (const key of this.#heard.keys()) if (cast.has(Math.floor(key / 65_536))) this.#heard.delete(key);
   }
 
-  /** An END was not heard: it named what came before, whichever that was. */
-  endLost(nowMs: number, audience: number, random: number): void {
-    this.#isEndLost = true;
-    this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
-  }
-
-  /** What symbols came of was being sent. */
-  #addBegun(lacksOf: LacksOf): void {
-    this.#isEndLost = false;
-    for (let chunk = this.#held.nextMissing(0); chunk >= 0; chunk = this.#held.nextMissing(chunk + 1))
-      if (lacksOf(chunk, () => undefined)) this.#ended.add(chunk);
-  }
-
   /** Another peer asked. */
   overheard(entries: readonly number[]): void {
     this.#framesHeard++;
@@ -94,7 +80,6 @@ export class Feedback {
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
     this.#repeatAtMs = null;
-    if (this.#isEndLost) this.#addBegun(lacksOf);
     // The representative has enough to answer; what is still lacking then is asked for after the next END.
     if (this.#framesHeard >= needFramesHeardMax) {
       this.#heard.clear();

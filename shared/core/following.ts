@@ -101,6 +101,8 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
       // One that was started anew is followed from its next announcement on.
       if (from.sender === state.leader.sender) state.suspicion.spoke(nowMs);
       else state.suspicion.heard(nowMs);
+      // An END that was lost shows in the number of passes.
+      if (frame.pass > state.leader.pass + 1) loseEnd(member, state, nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       measure(member, state, frame, nowMs);
       return hearEnd(member, state, frame.castRanges, nowMs);
@@ -152,12 +154,14 @@ function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: nu
 
 /** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */
 function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState, nowMs: number): void {
-  const { audience, castCount } = leader;
+  const { held, lacksOf, random } = config;
   const first = castBefore.end;
-  const count = Math.min(castCount, castBefore.size) - first;
-  const next = count > 0 ? chunkSetOf(castBefore.size, [first, count]) : null;
-  if (next) feedback.ended(next, nowMs, audience, config.random());
-  feedback.endLost(nowMs, audience, config.random());
+  const count = Math.min(leader.castCount, held.size) - first;
+  const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
+  const current = config.currentChunk();
+  for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
+    if (chunk !== current && lacksOf(chunk, () => undefined)) named.add(chunk);
+  feedback.ended(named, nowMs, leader.audience, random());
 }
 
 /** A sample of the receivers says how much it lost and how long it was held back: enough for a median, whatever the audience. */
@@ -209,7 +213,7 @@ function follow(member: Member, state: PeerState, leader: Leader, nowMs: number)
   if (state.way === "multicast" && state.returnedAtMs === null && !leaderIsWrong(member, state))
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
-  // An END that was lost shows in the number of passes.
+  // The last one that was lost.
   if (leader.pass > before.pass && leader.device === before.device) loseEnd(member, state, nowMs);
   if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
 }

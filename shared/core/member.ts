@@ -211,6 +211,8 @@ export type MemberConfig = {
   /** Live set of this device's verified chunks; the owner of the cache adds to it. */
   held: ChunkSet;
   lacksOf: LacksOf;
+  /** Whose symbol came last: it may still be being sent. */
+  currentChunk: () => number | null;
   rank: () => Rank;
   /** 0 … 1 */
   random: () => number;

@@ -54,6 +54,11 @@ export class Reception {
     return this.#memoryBytes;
   }
 
+  /** The chunk whose symbol came last, unless it was taken. */
+  get currentChunk(): number | null {
+    return this.#last?.chunk ?? null;
+  }
+
   /** Chunks begun and not taken. */
   get openCount(): number {
     return this.#assemblies.size;

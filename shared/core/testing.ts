@@ -150,6 +150,7 @@ export class VirtualSubnet {
       lanPort: 1_000 + index,
       held: device.held,
       lacksOf: (chunk, add) => device.reception.lacksOf(chunk, add),
+      currentChunk: () => device.reception.currentChunk,
       rank: () => rank(index),
       random: () => this.random(),
       symbolSizeBytes,

@@ -61,6 +61,7 @@ export class Session {
       lanPort: machine.lanPort,
       held: verified,
       lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
+      currentChunk: () => this.desk.reception.currentChunk,
       rank: () => machine.rank(verified.count / verified.size),
       random: machine.random.next,
       symbolSizeBytes: options.symbolBytes,
