@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import type { ControlFrame } from "../wire/index.ts";
+import { ChunkSet } from "./chunkset.ts";
+import { Member } from "./member.ts";
+import { step } from "./step.ts";
+import { needDelayMs } from "./timing.ts";
+
+const chunkCount = 64;
+const leader = "00000000000000bb";
+
+/** A peer that hears one representative; every chunk of `begun` lacks two symbols of its block 1. */
+function peer(begun: ReadonlySet<number>, currentChunk: number | null) {
+  const member = new Member({
+    device: "00000000000000aa",
+    lanPort: 7_000,
+    held: new ChunkSet(chunkCount),
+    lacksOf: (chunk, add) => {
+      if (begun.has(chunk)) add(1, 2);
+      return begun.has(chunk);
+    },
+    currentChunk: () => currentChunk,
+    rank: () => ({ kind: "score", score: 0.5 }),
+    random: () => 0.5,
+    symbolSizeBytes: 1_400,
+    setting: () => ({
+      useMulticast: true,
+      receivesMulticast: true,
+      sessionStartDelayMs: 0,
+      lanRateBps: null,
+      wanFallback: "last-resort",
+      useDeputy: true,
+    }),
+  });
+  let nowMs = 0;
+  step(member, { type: "Started" }, nowMs);
+  const hear = (frame: ControlFrame): void => {
+    nowMs++;
+    step(member, { type: "FrameHeard", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
+  };
+  hear({
+    type: "announce",
+    device: leader,
+    term: 1,
+    ticket: 1,
+    phase: 1,
+    lanPort: 1,
+    symbolSizeBytes: 1_400,
+    startsInMs: 0,
+    frontCount: chunkCount,
+    castCount: 0,
+    pass: 0,
+    audience: 4,
+    rateBps: 1e8,
+  });
+  return {
+    end: (pass: number, castRanges: number[]): void =>
+      hear({ type: "end", device: leader, term: 1, pass, castRanges, symbolsSent: 0, sentAtMs: nowMs }),
+    /** What it asks for from now on, until every delay is over. */
+    asks: (): (readonly number[])[] => {
+      const asked: (readonly number[])[] = [];
+      for (const untilMs = nowMs + needDelayMs(4); nowMs <= untilMs; nowMs++)
+        for (const effect of step(member, { type: "TimeCame" }, nowMs))
+          if (effect.do === "SendFrame" && effect.frame.type === "need") asked.push(effect.frame.entries);
+      return asked;
+    },
+  };
+}
+
+test("an END that was lost named what symbols came of, as the next END shows", () => {
+  const { end, asks } = peer(new Set([3, 9]), null);
+  end(1, [0, 1]);
+  expect(asks()).toEqual([[0, 0xff_ff, 1]]);
+  end(3, [9, 1]);
+  expect(asks()).toEqual([[3, 1, 2, 9, 1, 2]]);
+});
+
+test("what is being sent at that time was not named by it", () => {
+  const { end, asks } = peer(new Set([3, 10]), 10);
+  end(1, [0, 1]);
+  asks();
+  end(3, [9, 1]);
+  expect(asks()).toEqual([[3, 1, 2, 9, 0xff_ff, 1]]);
+});
+
+test("several frames of one END, and ENDs in a row, hide none", () => {
+  const { end, asks } = peer(new Set([3, 9]), null);
+  end(1, [0, 1]);
+  end(1, [1, 1]);
+  expect(asks()).toEqual([[0, 0xff_ff, 2]]);
+  end(2, [9, 1]);
+  expect(asks()).toEqual([[9, 1, 2]]);
+});
