@@ -6,9 +6,8 @@
 /** Resident, of which the runtime's own program text is about 50. */
 const tidyAboveBytes = 90 * 1_048_576;
 const lookEveryMs = 250;
-/** When tidying up frees next to nothing, the memory is in use: looks come less often. */
-const lookEveryMsMax = 4_000;
-const worthwhileBytes = 4 * 1_048_576;
+/** What is in use does not go: tidying up is worth its time when so much was added since the last time. */
+const grownBytes = 8 * 1_048_576;
 
 export type MemoryProbe = { residentBytes: () => number; tidyUp: () => void };
 
@@ -21,7 +20,8 @@ export class MemoryKeeper {
   readonly #nowMs: () => number;
   readonly #probe: MemoryProbe;
   #lookAtMs = 0;
-  #everyMs = lookEveryMs;
+  /** The least since the last tidying up. */
+  #lowBytes = 0;
 
   constructor(nowMs: () => number, probe: MemoryProbe = engine) {
     this.#nowMs = nowMs;
@@ -32,12 +32,11 @@ export class MemoryKeeper {
   tidy(): void {
     const nowMs = this.#nowMs();
     if (nowMs < this.#lookAtMs) return;
-    const before = this.#probe.residentBytes();
-    if (before > tidyAboveBytes) {
-      this.#probe.tidyUp();
-      const freed = before - this.#probe.residentBytes();
-      this.#everyMs = freed >= worthwhileBytes ? lookEveryMs : Math.min(this.#everyMs * 2, lookEveryMsMax);
-    } else this.#everyMs = lookEveryMs;
-    this.#lookAtMs = nowMs + this.#everyMs;
+    this.#lookAtMs = nowMs + lookEveryMs;
+    const resident = this.#probe.residentBytes();
+    this.#lowBytes = Math.min(this.#lowBytes, resident);
+    if (resident < Math.max(tidyAboveBytes, this.#lowBytes + grownBytes)) return;
+    this.#probe.tidyUp();
+    this.#lowBytes = this.#probe.residentBytes();
   }
 }

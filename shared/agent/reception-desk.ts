@@ -116,6 +116,12 @@ export class ReceptionDesk {
     return this.reception.lacksOf(chunk, add);
   }
 
+  /** The chunk is in the store, whichever way it came. */
+  stored(chunk: number): void {
+    this.reception.forget(chunk);
+    if (this.#store.verified.isFull) this.reception.releaseSpare();
+  }
+
   #finishReady(): void {
     while (this.#writingBytes < writingBytesMax) {
       const chunk = this.#ready.shift();

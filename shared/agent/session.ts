@@ -268,7 +268,7 @@ export class Session {
   }
 
   #stored(chunk: number): void {
-    this.desk.reception.forget(chunk);
+    this.desk.stored(chunk);
     this.#context.memory.tidy();
     this.step({ type: "ChunkVerified", chunk });
     this.#hooks.onChange();

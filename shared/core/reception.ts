@@ -11,9 +11,6 @@ import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts
 import { Assembly } from "./assembly.ts";
 import { release } from "./release.ts";
 
-/** Spare buffers: beside the bound on memory, but few. One there may be of any size. */
-const spareBytesMax = 1_048_576;
-
 export type Placed =
   /** Known already, out of its range, or of no use. */
   | "useless"
@@ -32,8 +29,12 @@ export class Reception {
   readonly #assemblies = new Map<number, Assembly>();
   /** By length of a chunk, of which there are two. */
   readonly #layouts = new Map<number, BlockLayout>();
-  /** Buffers of chunks that are done, for the next ones: a new one costs a page fault every 4 KiB. */
+  /**
+   * Buffers of chunks that are done, for the next ones, as far as memory is within its bound with them: a new one costs a
+   * page fault every 4 KiB, and what comes and goes by the dozen leaves holes in the process's memory.
+   */
   readonly #spare: Uint8Array[] = [];
+  #spareBytes = 0;
   #memoryBytes = 0;
   #last: Assembly | null = null;
 
@@ -97,14 +98,24 @@ export class Reception {
 
   /** Bytes for a chunk. What they held before does not matter: every one is received or rebuilt before `take`. */
   buffer(lengthBytes: number): Uint8Array {
-    return this.#spare.at(-1)?.length === lengthBytes ? this.#spare.pop()! : new Uint8Array(lengthBytes);
+    if (this.#spare.at(-1)?.length !== lengthBytes) return new Uint8Array(lengthBytes);
+    this.#spareBytes -= lengthBytes;
+    return this.#spare.pop()!;
   }
 
   /** Gives back bytes that `take` or `takeAside` handed out: nobody reads them any more. */
   reuse(bytes: Uint8Array): void {
-    const isRoom = this.#spare.length === 0 || (this.#spare.length + 1) * bytes.length <= spareBytesMax;
-    if (isRoom) this.#spare.push(bytes);
-    else release(bytes);
+    const keptBytes = this.#memoryBytes + this.#spareBytes + bytes.length;
+    // The last chunk's length is its own.
+    if (keptBytes > this.#memoryBytesMax || bytes.length !== this.#chunkLengthBytes(0)) return release(bytes);
+    this.#spareBytes += bytes.length;
+    this.#spare.push(bytes);
+  }
+
+  /** No chunk is to be received any more. */
+  releaseSpare(): void {
+    for (const bytes of this.#spare.splice(0)) release(bytes);
+    this.#spareBytes = 0;
   }
 
   /** Who sent the symbols of a chunk that is under way; null: several did, or it is not. */

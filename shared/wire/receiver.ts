@@ -134,8 +134,7 @@ class Receiver implements FrameReceiver {
     const fault = headerFault(datagram);
     if (fault !== null) return dropped(fault);
     const known = this.#isFromLast(datagram) ? this.#last : null;
-    if (known === null && this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender)))
-      return dropped("own");
+    if (known === null && this.#isOwn(datagram)) return dropped("own");
     if (uint32At(datagram, headerAt.deployment) !== this.#deployment) return dropped("deployment");
     const type = frameTypeOf(datagram);
     if (type === undefined) return dropped("type");
@@ -145,6 +144,11 @@ class Receiver implements FrameReceiver {
         : this.#openKnown(type, datagram, known.context, known.known);
     if (refused !== null) return dropped(refused);
     return type === "symbol" ? this.#symbolOf(datagram) : this.#controlOf(type, datagram);
+  }
+
+  /** Apart, for a closure in `receive` would cost an object per datagram. */
+  #isOwn(datagram: Uint8Array): boolean {
+    return this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender));
   }
 
   #isFromLast(datagram: Uint8Array): boolean {
