@@ -103,12 +103,15 @@ describe("direct I/O", () => {
   test("a disk that falls behind has the page cache take the next writes", () => {
     const pace = new DiskPace();
     pace.canDirect = true;
-    // A chunk of any size may go when nothing is on its way.
-    expect(pace.takesDirect(4 << 20)).toBe(true);
-    pace.directBytes = 4 << 20;
-    expect(pace.takesDirect(pageBytes)).toBe(false);
-    pace.directBytes = 0;
-    const next = Array.from({ length: 65 }, () => pace.takesDirect(pageBytes));
+    // Chunks that became ready together are no backlog yet.
+    pace.goDirectly(4 << 20, 1_000);
+    expect(pace.takesDirect(1_099)).toBe(true);
+    pace.goDirectly(-(3 << 20), 1_099);
+    pace.goDirectly(3 << 20, 1_150);
+    expect(pace.takesDirect(1_200)).toBe(true);
+    expect(pace.takesDirect(1_250)).toBe(false);
+    pace.goDirectly(-(4 << 20), 1_251);
+    const next = Array.from({ length: 65 }, () => pace.takesDirect(1_251));
     expect(next.indexOf(true)).toBe(64);
   });
 });

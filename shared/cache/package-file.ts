@@ -25,8 +25,9 @@ const patientWritesMin = 64;
 /** A read that took longer did not find its bytes in memory. */
 const promptReadMs = 3;
 const patientReadsMin = 64;
-/** With more than this on its way directly the disk is slower than the LAN: the page cache takes the next writes. */
-const directInFlightMaxBytes = 2 * 1024 * 1024;
+/** With more than this on its way directly for so long, the disk is slower than the LAN: the page cache takes the next writes. */
+const directBacklogBytes = 2 * 1024 * 1024;
+const directBacklogMs = 100;
 const cachedWritesMin = 64;
 
 /** What the files of one package have seen of their disk. */
@@ -36,20 +37,33 @@ export class DiskPace {
   patientReads = 0;
   /** So many of the next writes go through the page cache, also those that could go directly. */
   cachedWrites = 0;
-  directBytes = 0;
+  #directBytes = 0;
+  #backlogSinceMs: number | null = null;
   /** Until the file system refuses. */
   canDirect = process.platform === "linux";
 
-  /** Whether a write of `length` bytes may go directly now. */
-  takesDirect(length: number): boolean {
+  get directBytes(): number {
+    return this.#directBytes;
+  }
+
+  /** Whether a write may go directly now. */
+  takesDirect(nowMs: number): boolean {
     if (!this.canDirect) return false;
     if (this.cachedWrites > 0) {
       this.cachedWrites--;
       return false;
     }
-    if (this.directBytes === 0 || this.directBytes + length <= directInFlightMaxBytes) return true;
+    if (this.#backlogSinceMs === null || nowMs < this.#backlogSinceMs + directBacklogMs) return true;
+    this.#backlogSinceMs = nowMs;
     this.cachedWrites = cachedWritesMin;
     return false;
+  }
+
+  /** @param bytes on their way directly, negative when they arrived */
+  goDirectly(bytes: number, nowMs: number): void {
+    this.#directBytes += bytes;
+    if (this.#directBytes <= directBacklogBytes) this.#backlogSinceMs = null;
+    else this.#backlogSinceMs ??= nowMs;
   }
 }
 
@@ -87,15 +101,15 @@ export class PackageFile {
 
   async #writeDirect(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const whole = directLength(bytes, at, length, position);
-    if (whole === 0 || !this.#pace.takesDirect(whole)) return 0;
     const pace = this.#pace;
-    pace.directBytes += whole;
+    if (whole === 0 || !pace.takesDirect(performance.now())) return 0;
+    pace.goDirectly(whole, performance.now());
     try {
       return await this.#directly(
         async (file) => (await file.write(bytes, at, whole, position)).bytesWritten,
       );
     } finally {
-      pace.directBytes -= whole;
+      pace.goDirectly(-whole, performance.now());
     }
   }
 
