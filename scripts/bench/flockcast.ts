@@ -19,6 +19,7 @@ export type FlockcastOptions = {
 };
 
 const attemptsMax = 3;
+/** Beside the session start delay. */
 const readyLimitMs = 60_000;
 const watchMs = 10;
 /** Of the representative's download and reading back, per MB; and what an election takes. */
@@ -52,8 +53,13 @@ function parseLine(line: string): LogLine | null {
   }
 }
 
-async function untilLogged(device: WorldDevice, signal: AbortSignal, ...said: [string, string?]) {
-  const giveUpAtMs = performance.now() + readyLimitMs;
+async function untilLogged(
+  device: WorldDevice,
+  limitMs: number,
+  signal: AbortSignal,
+  ...said: [string, string?]
+) {
+  const giveUpAtMs = performance.now() + limitMs;
   while (!signal.aborted && performance.now() < giveUpAtMs) {
     const atMs = await loggedAtMs(device, ...said);
     if (atMs !== null) return atMs;
@@ -94,7 +100,8 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   const { packageId, version } = await lan.publish();
   await Bun.sleep(quietMs);
   const task = await world.source.admin("task", "create", packageId, "--action", "pre-cache");
-  await untilLogged(sender, signal, "task ended", "complete");
+  const limitMs = readyLimitMs + delayMs;
+  await untilLogged(sender, limitMs, signal, "task ended", "complete");
   if (!(await readFile(`${sender.data}.log`, "utf8")).includes('"to":"representative"')) {
     await world.source.admin("task", "cancel", task);
     return null;
@@ -105,7 +112,7 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   return {
     sender: hostOf(sender),
     receivers: receivers.map(hostOf),
-    begin: () => untilLogged(sender, signal, "multicast begins"),
+    begin: () => untilLogged(sender, limitMs, signal, "multicast begins"),
     completeAtMs: ({ device }) => loggedAtMs(device, "task ended", "complete"),
     difference: ({ device }) => differenceFrom(world.sent.digests, join(device.data, "cache", name, version)),
     settle: async () => {
