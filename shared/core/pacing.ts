@@ -3,8 +3,9 @@
  * kernel buffer (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304). A burst is one run of datagrams and
  * the rest of a chunk.
  *
- * Timers come late. What a late one left unsent is caught up with, a few bursts of it at most, in bursts of the same
- * size as always, so that the rate holds on a busy machine and a receiver sees nothing unusual.
+ * Timers come late, on a busy machine by tens of milliseconds. What a late one left unsent is caught up with, so that
+ * the rate holds: a few bursts of it in bursts of the same size as always, what is beyond that at a little more than
+ * the rate, so that a receiver sees nothing unusual. What was not sent because there was nothing to send is no arrears.
  */
 export const burstBytesMax = 86 * 1_024;
 /** A burst at most in so long, so that two are never one. */
@@ -13,9 +14,13 @@ const tickMs = 1;
 const timerMs = 2.2;
 const arrearsMsMax = 12;
 const arrearsBurstsMax = 3;
+/** Beyond that: so much more than the rate until nothing is owed, and never more than a late timer can explain. */
+const catchUpShare = 0.25;
+const owedMsMax = 250;
 
 export class TokenBucket {
   #tokensBytes = 0;
+  #owedBytes = 0;
   #filledAtMs: number;
   #rateBps: number;
   /** Bytes that left since `#tickAtMs`: one burst a tick. */
@@ -29,7 +34,16 @@ export class TokenBucket {
   }
 
   set rateBps(rateBps: number) {
+    // The network is to be spared: what it did not get before is not its due any more.
+    if (rateBps < this.#rateBps) this.#owedBytes = 0;
     this.#rateBps = rateBps;
+  }
+
+  /** There is something to send again: the rest before counts for one burst. */
+  resume(nowMs: number): void {
+    this.available(nowMs);
+    this.#tokensBytes = Math.min(this.#tokensBytes, this.burstBytes);
+    this.#owedBytes = 0;
   }
 
   /** Bytes that may leave in one go. */
@@ -39,15 +53,23 @@ export class TokenBucket {
 
   /** Bytes that may be sent at `nowMs`. */
   available(nowMs: number): number {
-    const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
+    this.#fill(Math.max(0, nowMs - this.#filledAtMs));
     this.#filledAtMs = nowMs;
-    const arrearsBytes = Math.max(this.burstBytes * arrearsBurstsMax, (arrearsMsMax * this.#rateBps) / 8_000);
-    this.#tokensBytes = Math.min(arrearsBytes, this.#tokensBytes + (elapsedMs * this.#rateBps) / 8_000);
     if (nowMs - this.#tickAtMs >= tickMs) {
       this.#tickAtMs = nowMs;
       this.#tickBytes = 0;
     }
     return Math.min(this.#tokensBytes, this.burstBytes - this.#tickBytes);
+  }
+
+  #fill(elapsedMs: number): void {
+    const dueBytes = (elapsedMs * this.#rateBps) / 8_000;
+    const caughtUpBytes = Math.min(this.#owedBytes, dueBytes * catchUpShare);
+    const arrearsBytes = Math.max(this.burstBytes * arrearsBurstsMax, (arrearsMsMax * this.#rateBps) / 8_000);
+    const tokensBytes = this.#tokensBytes + dueBytes + caughtUpBytes;
+    this.#tokensBytes = Math.min(arrearsBytes, tokensBytes);
+    const leftBytes = this.#owedBytes - caughtUpBytes + (tokensBytes - this.#tokensBytes);
+    this.#owedBytes = Math.min(leftBytes, (owedMsMax * this.#rateBps) / 8_000);
   }
 
   /** Takes what was sent; the balance may go below zero by one batch. */

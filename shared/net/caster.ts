@@ -77,6 +77,7 @@ export class Caster {
     this.#again = true;
     if (this.#state !== "resting") return;
     this.#state = "running";
+    this.#bucket.resume(this.#options.nowMs());
     this.#options.onBusy();
     void this.#run().catch((error: unknown) => this.#options.onError(error));
   }
