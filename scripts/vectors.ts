@@ -213,7 +213,7 @@ export function frameVectors() {
     chunkKey: chunkKeyOf(crypto, key, session).toHex(),
     chunks: [0, 1, 4_294_967_295].map((chunk) => {
       const bytes = noise(40, chunk);
-      const encrypted = chunkCipherOf(crypto, key, session)(chunk, bytes).toHex();
+      const encrypted = chunkCipherOf(crypto, key, session)(chunk, bytes.slice()).toHex();
       return { chunk, bytes: bytes.toHex(), encrypted };
     }),
     receiver: { ownSender, hasSessions: [session] },

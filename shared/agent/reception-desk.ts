@@ -4,7 +4,6 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import { Reception } from "../core/reception.ts";
-import { release } from "../core/release.ts";
 import { Suspects } from "../core/suspects.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../package/manifest.ts";
@@ -119,7 +118,6 @@ export class ReceptionDesk {
   /** The chunk is in the store, whichever way it came. */
   stored(chunk: number): void {
     this.reception.forget(chunk);
-    if (this.#store.verified.isFull) this.reception.releaseSpare();
   }
 
   #finishReady(): void {
@@ -149,17 +147,18 @@ export class ReceptionDesk {
     }
     const sender = this.reception.senderOf(chunk);
     const encrypted = this.reception.take(chunk);
-    if (!encrypted || this.#store.verified.has(chunk)) return;
-    const bytes = this.#cipher(chunk, encrypted);
-    this.reception.reuse(encrypted);
-    this.#writingBytes += bytes.length;
+    if (!encrypted) return;
+    this.#writingBytes += encrypted.length;
     try {
+      if (this.#store.verified.has(chunk)) return;
+      const bytes = this.#cipher(chunk, encrypted);
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
       if (outcome === "stored") this.#onStored(chunk);
       else if (outcome === "wrong-digest") this.#wrong(chunk, sender);
     } finally {
-      this.#writingBytes -= bytes.length;
-      release(bytes);
+      this.#writingBytes -= encrypted.length;
+      this.reception.reuse(encrypted);
+      if (this.#store.verified.isFull) this.reception.releaseSpare();
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * The ciphers against published test vectors, so that another implementation meets the same ones.
  */
+import { createCipheriv } from "node:crypto";
 import { expect, test } from "bun:test";
 import { nodeCrypto } from "./aead.ts";
 
@@ -16,6 +17,19 @@ test("HKDF-SHA256 gives the output of RFC 5869, test case 1", () => {
   expect(output.toHex()).toBe(
     "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
   );
+});
+
+test.each([1, 65_536, 65_537, 200_000])("AES-128-CTR of %d bytes, in place and back", (lengthBytes) => {
+  const key = hex("2b7e151628aed2a6abf7158809cf4f3c");
+  // The counter goes over the bytes' boundaries as it counts.
+  const counter = hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+  const plaintext = new Uint8Array(lengthBytes).map((_, i) => i * 31 + (i >> 8));
+  const bytes = plaintext.slice();
+  nodeCrypto.ctr(key, counter, bytes);
+  const expected = createCipheriv("aes-128-ctr", key, counter).update(plaintext);
+  expect(Buffer.compare(bytes, expected)).toBe(0);
+  nodeCrypto.ctr(key, counter, bytes);
+  expect(Buffer.compare(bytes, plaintext)).toBe(0);
 });
 
 test("AES-128-GCM seals and opens test case 4 of the GCM specification", () => {

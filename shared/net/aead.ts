@@ -3,6 +3,7 @@
  * frame-tag.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { release } from "../core/release.ts";
 import { createFrameTag } from "./frame-tag.ts";
 import { tagBytes } from "../wire/layout.ts";
 import type { Aead, Crypto } from "../wire/seal.ts";
@@ -42,9 +43,21 @@ function createAead(key: Uint8Array): Aead {
   };
 }
 
+/** A part at a time: its own output is given back before the next one, stays in the processor's cache, and a chunk's bytes are never there twice. */
+const ctrPartBytes = 65_536;
+
+function ctr(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): void {
+  const cipher = createCipheriv("aes-128-ctr", key, counter);
+  for (let at = 0; at < bytes.length; at += ctrPartBytes) {
+    const part = cipher.update(bytes.subarray(at, at + ctrPartBytes));
+    bytes.set(part, at);
+    release(part);
+  }
+}
+
 export const nodeCrypto: Crypto = {
   aead: createAead,
   frameTag: createFrameTag,
-  ctr: (key, counter, bytes) => createCipheriv("aes-128-ctr", key, counter).update(bytes),
+  ctr,
   hkdf: (ikm, salt, info, lengthBytes) => new Uint8Array(hkdfSync("sha256", ikm, salt, info, lengthBytes)),
 };

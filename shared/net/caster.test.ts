@@ -69,7 +69,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     code,
     rateBps: () => 100_000_000,
     holds: (chunk) => chunk < chunks.length,
-    cipher: (_chunk, bytes) => bytes.slice(),
+    cipher: (_chunk, bytes) => bytes,
     onSent: () => {},
     onBusy: () => {},
     repairOffset: 0,

@@ -129,9 +129,7 @@ export class Caster {
 
   async #read(chunk: number): Promise<Uint8Array> {
     const { readChunk, cipher } = this.#options;
-    const plaintext = await readChunk(chunk);
-    const bytes = cipher(chunk, plaintext);
-    release(plaintext);
+    const bytes = cipher(chunk, await readChunk(chunk));
     for (const [oldest, reading] of this.#recent) {
       if (this.#recent.size <= Math.max(2, recentBytesMax / bytes.length)) break;
       if (oldest === this.#casting || oldest === chunk) continue;

@@ -69,7 +69,7 @@ export class Caster {
 
   #symbolsOf(item: CastItem): Symbol[] {
     const { life, env } = this.#session;
-    const bytes = life.voice.chunkCipher(item.chunk, life.store.readChunk(item.chunk));
+    const bytes = life.voice.chunkCipher(item.chunk, life.store.readChunk(item.chunk).slice());
     const layout = blockLayout(bytes.length, env.options.symbolBytes);
     if (item.kind === "chunk") return sourceSymbols(item.chunk, bytes, layout);
     return item.blocks.flatMap(({ block, count }) => this.#repairs(item.chunk, bytes, layout, block, count));

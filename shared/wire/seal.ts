@@ -27,8 +27,8 @@ export interface Crypto {
   aead(key16: Uint8Array): Aead;
   /** AEAD_CHACHA20_POLY1305 (RFC 8439) with the frame as associated data and an empty plaintext. */
   frameTag(key32: Uint8Array): FrameTag;
-  /** AES-128-CTR (NIST SP 800-38A), both ways, from a first counter block of 16 bytes on; into bytes of its own. */
-  ctr(key16: Uint8Array, counter: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /** AES-128-CTR (NIST SP 800-38A), both ways, from a first counter block of 16 bytes on; in place. */
+  ctr(key16: Uint8Array, counter: Uint8Array, bytes: Uint8Array): void;
   /** HKDF with SHA-256 (RFC 5869). */
   hkdf(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, lengthBytes: number): Uint8Array;
 }
@@ -66,7 +66,7 @@ function inSession(label: Uint8Array, session: string): Uint8Array {
 /**
  * Encrypts a chunk for the wire, and decrypts one that was put together from symbols; the same both ways. A chunk of a
  * session always has the same bytes and the same key stream, whoever sends it: so symbols of two representatives fit
- * together, and a key stream never meets two texts.
+ * together, and a key stream never meets two texts. In place: answers the same bytes, changed.
  */
 export type ChunkCipher = (chunk: number, bytes: Uint8Array) => Uint8Array;
 
@@ -75,7 +75,8 @@ export function chunkCipherOf(crypto: Crypto, key: Uint8Array, session: string):
   return (chunk, bytes) => {
     const counter = new Uint8Array(16);
     putUint32(counter, 0, chunk);
-    return crypto.ctr(chunkKey, counter, bytes);
+    crypto.ctr(chunkKey, counter, bytes);
+    return bytes;
   };
 }
 
