@@ -189,6 +189,8 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   if (state.plan.isSending && member.roster.audience > 0) state.rate.asked();
   state.busyAtMs = nowMs;
   state.pass++;
+  if (!state.plan.isSending && member.isDone)
+    state.announceAtMs = Math.min(state.announceAtMs, nowMs + timing.endEchoMs);
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
     const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
     member.send({
@@ -221,7 +223,10 @@ function finish(member: Member, state: RepresentativeState, nowMs: number): bool
   const { useMulticast } = member.config.setting();
   // Switched off in the middle, what waits to be sent never will be.
   const isSent = !useMulticast || (state.plan.isQuiet && !member.hasCast());
-  const isQuiet = isSent && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
+  const isQuiet =
+    isSent &&
+    state.needs.firstAtMs === null &&
+    nowMs >= state.busyAtMs + needWindowMs(member.roster.audience) + timing.quietMarginMs;
   if (state.phase !== "serving") {
     const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;
     if (!isQuiet || !mayEnd) return false;

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { VirtualSubnet } from "./testing.ts";
+import { VirtualSubnet, type VirtualDevice } from "./testing.ts";
 import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+
+/** How long after the last other device this one was complete. */
+function afterTheOthers({ devices }: VirtualSubnet, one: VirtualDevice): number {
+  const others = devices.filter((device) => device !== one).map((device) => device.completeAtMs!);
+  return one.completeAtMs! - Math.max(...others);
+}
 
 const half = (name: string): number => (name < "D" ? 0 : 1);
 
@@ -43,6 +49,38 @@ describe("a session on one subnet", () => {
       expect(subnet.symbolsSent).toBeLessThan(40 * 10 * 1.6);
     },
   );
+
+  test.each(seeds)("seed %d: one that misses a few chunks as a whole has them soon after the end", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+    const deaf = (): boolean => subnet.symbolsSent > 100 && subnet.symbolsSent <= 120;
+    const [one] = subnet.devices.filter((device) => device !== subnet.representatives[0]).slice(-1);
+    subnet.hears = (_from, to, what) => !(what === "symbol" && to === one && deaf());
+    subnet.start();
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.symbolsSent).toBeLessThanOrEqual(400);
+    if (one!.from.multicast === 0) return;
+    expect(one!.from.peers).toBeGreaterThan(0);
+    expect(afterTheOthers(subnet, one!)).toBeLessThan(600);
+  });
+
+  test.each(seeds)("seed %d: whoever misses the last END soon hears that there was one", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+    const [one] = subnet.devices.slice(-1);
+    const deafMs = 50;
+    let deafFromMs: number | null = null;
+    // The last symbol, the repair it asked for, and the END after that.
+    subnet.hears = (_from, to, what) => {
+      if (to !== one || subnet.symbolsSent < 400) return true;
+      if (subnet.symbolsSent === 400) return what === "control";
+      if (what === "control") deafFromMs ??= subnet.nowMs;
+      return deafFromMs !== null && subnet.nowMs > deafFromMs + deafMs;
+    };
+    subnet.start();
+    expect(subnet.run(30_000)).toBe(true);
+    // It led, or took everything beforehand, as the deputy.
+    if (one!.from.multicast === 0) return;
+    expect(afterTheOthers(subnet, one!)).toBeLessThan(660);
+  });
 
   test.each(seeds)(
     "seed %d: the representative dies at half time; the WAN costs only what nobody holds",

@@ -66,14 +66,18 @@ export const timing = {
   /** The same when there is nothing to send at the moment, and when there will be nothing more. */
   endPausedMs: 150,
   endLastMs: 25,
+  /** After the END behind which nothing comes, an announcement shows those who did not hear it that there was one. */
+  endEchoMs: 60,
   /** NEED unanswered: say it again. */
   needRepeatMs: 600,
   /** A receiver reports its loss at most this often, and so many receivers at one time on average. */
   reportEveryMs: 250,
   needRepeatsMax: 4,
-  /** Nothing asked for this long after everything was sent: the session ends. */
+  /** Everything was sent, and so much longer than a NEED may take nobody asked: the session ends. */
+  quietMarginMs: 250,
+  /** After the end, a representative stays for so long when nobody misses anything … */
   quietMs: 900,
-  /** After the end, a representative stays for latecomers. */
+  /** … and otherwise for latecomers. */
   serveMs: 8_000,
   /** WANT again while parts are still missing. */
   wantEveryMs: 2_000,
