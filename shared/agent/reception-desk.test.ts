@@ -7,13 +7,14 @@ import { ReceptionDesk } from "./reception-desk.ts";
 
 const symbolSizeBytes = 1_400;
 const chunkSizeBytes = 262_144;
+const layout = blockLayout(chunkSizeBytes, symbolSizeBytes);
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-test("a burst of symbols that makes many chunks ready at once loses none of them", async () => {
-  const chunks = 40;
+/** A desk for a package of so many chunks; `place` puts one of its symbols there. */
+async function deskOf(chunks: number) {
   const key = testKey();
   const sent = testPackage(key, { files: { "a.bin": chunks * chunkSizeBytes }, chunkSizeBytes });
   const { path, remove } = temporaryFolder("desk");
@@ -26,11 +27,13 @@ test("a burst of symbols that makes many chunks ready at once loses none of them
     store: await cache.begin(sent.signed, [key.publicKey]),
     symbolSizeBytes,
     cipher: (_chunk, bytes) => bytes,
-    onStored: (chunk) => stored.push(chunk),
+    onStored: (chunk) => {
+      stored.push(chunk);
+      desk.stored(chunk);
+    },
     onWrong: (chunk) => errors.push(chunk),
     onError: (error) => errors.push(error),
   });
-  const layout = blockLayout(chunkSizeBytes, symbolSizeBytes);
   const place = (chunk: number, block: number, symbol: number): void => {
     const at = layout.symbolOffsetBytes(block, symbol);
     const payload = sent.chunk(chunk).subarray(at, at + layout.symbolLengthBytes(block, symbol));
@@ -38,14 +41,36 @@ test("a burst of symbols that makes many chunks ready at once loses none of them
       true,
     );
   };
+  const untilStored = async (count: number): Promise<void> => {
+    for (let waited = 0; waited < 10_000 && stored.length < count; waited += 10) await Bun.sleep(10);
+  };
+  return { desk, stored, errors, place, untilStored };
+}
+
+test("a burst of symbols that makes many chunks ready at once loses none of them", async () => {
+  const chunks = 40;
+  const { desk, stored, errors, place, untilStored } = await deskOf(chunks);
   for (let chunk = 0; chunk < chunks; chunk++)
     for (let block = 0; block < layout.blockCount; block++)
       for (let symbol = 0; symbol < layout.k(block); symbol++)
         if (block + symbol > 0) place(chunk, block, symbol);
   expect(stored).toEqual([]);
   for (let chunk = 0; chunk < chunks; chunk++) place(chunk, 0, 0);
-  for (let waited = 0; waited < 10_000 && stored.length < chunks; waited += 10) await Bun.sleep(10);
+  await untilStored(chunks);
   expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: chunks }, (_, chunk) => chunk));
   expect(desk.counters.overflow).toBe(0);
+  expect(errors).toEqual([]);
+});
+
+test("symbols that come while their chunk is being written do not begin it anew", async () => {
+  const { desk, stored, errors, place, untilStored } = await deskOf(2);
+  for (let block = 0; block < layout.blockCount; block++)
+    for (let symbol = 0; symbol < layout.k(block); symbol++) place(0, block, symbol);
+  expect(stored).toEqual([]);
+  place(0, 0, 0);
+  expect(desk.counters.useless).toBe(1);
+  expect(desk.reception.memoryBytes).toBe(0);
+  await untilStored(1);
+  expect(desk.reception.openCount).toBe(0);
   expect(errors).toEqual([]);
 });

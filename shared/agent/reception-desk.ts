@@ -56,7 +56,9 @@ export class ReceptionDesk {
   accept(symbol: ReceivedSymbol): boolean {
     const { verified } = this.#store;
     this.counters.symbols++;
-    if (symbol.chunk >= verified.size || verified.has(symbol.chunk)) {
+    // One that is being checked and written needs no more: it would begin anew.
+    const { chunk } = symbol;
+    if (chunk >= verified.size || verified.has(chunk) || this.#finishing.has(chunk)) {
       this.counters.useless++;
       return true;
     }

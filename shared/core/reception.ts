@@ -162,7 +162,7 @@ export class Reception {
   take(chunk: number): Uint8Array | null {
     const assembly = this.#assemblies.get(chunk);
     if (!assembly?.bytes || !assembly.isReady) return null;
-    this.forget(chunk);
+    this.#remove(assembly);
     return assembly.rebuild(this.#code);
   }
 
@@ -170,7 +170,12 @@ export class Reception {
   forget(chunk: number): void {
     const assembly = this.#assemblies.get(chunk);
     if (!assembly) return;
-    this.#assemblies.delete(chunk);
+    this.#remove(assembly);
+    if (assembly.bytes) this.reuse(assembly.bytes);
+  }
+
+  #remove(assembly: Assembly): void {
+    this.#assemblies.delete(assembly.chunk);
     this.#memoryBytes -= assembly.heldBytes;
     if (this.#last === assembly) this.#last = null;
   }
