@@ -4,7 +4,7 @@
  */
 
 /** Resident, of which the runtime's own program text is about 50. */
-const tidyAboveBytes = 90 * 1_048_576;
+const tidyAboveBytes = 100 * 1_048_576;
 const lookEveryMs = 250;
 /** What is in use does not go: tidying up is worth its time when so much was added since the last time. */
 const grownBytes = 8 * 1_048_576;
