@@ -158,7 +158,8 @@ function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState
   const first = castBefore.end;
   const count = Math.min(leader.castCount, held.size) - first;
   const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
-  const current = config.currentChunk();
+  // Its own END is still to come, unless everything was sent once.
+  const current = leader.castCount < held.size ? config.currentChunk() : null;
   for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
     if (chunk !== current && lacksOf(chunk, () => undefined)) named.add(chunk);
   feedback.ended(named, nowMs, leader.audience, random());

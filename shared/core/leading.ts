@@ -223,10 +223,7 @@ function finish(member: Member, state: RepresentativeState, nowMs: number): bool
   const { useMulticast } = member.config.setting();
   // Switched off in the middle, what waits to be sent never will be.
   const isSent = !useMulticast || (state.plan.isQuiet && !member.hasCast());
-  const isQuiet =
-    isSent &&
-    state.needs.firstAtMs === null &&
-    nowMs >= state.busyAtMs + needWindowMs(member.roster.audience) + timing.quietMarginMs;
+  const isQuiet = isSent && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
   if (state.phase !== "serving") {
     const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;
     if (!isQuiet || !mayEnd) return false;

@@ -73,11 +73,13 @@ export const timing = {
   /** A receiver reports its loss at most this often, and so many receivers at one time on average. */
   reportEveryMs: 250,
   needRepeatsMax: 4,
-  /** Everything was sent, and so much longer than a NEED may take nobody asked: the session ends. */
-  quietMarginMs: 250,
-  /** After the end, a representative stays for so long when nobody misses anything … */
+  /**
+   * Nothing asked for this long after everything was sent: the session ends, and who lacks something takes whole chunks
+   * from others. Much sooner, the NEEDs of busy receivers come too late, and each would take by unicast what one
+   * repair symbol mends for all.
+   */
   quietMs: 900,
-  /** … and otherwise for latecomers. */
+  /** After the end, a representative stays for latecomers. */
   serveMs: 8_000,
   /** WANT again while parts are still missing. */
   wantEveryMs: 2_000,

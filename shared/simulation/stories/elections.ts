@@ -175,7 +175,7 @@ export const lastChoice: Story = {
     world.start();
     world.run(8_000);
     shows("For eight seconds nobody leads.", leaders(world) === "" && claims(world) === 0);
-    world.run(2_000);
+    world.run(4_000);
     shows("Then A does.", leaders(world) === "A");
     world.run(60_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
