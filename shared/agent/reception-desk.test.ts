@@ -74,3 +74,17 @@ test("symbols that come while their chunk is being written do not begin it anew"
   expect(desk.reception.openCount).toBe(0);
   expect(errors).toEqual([]);
 });
+
+test("a chunk that becomes ready while others are set aside is stored without another push", async () => {
+  const { desk, stored, errors, place, untilStored } = await deskOf(70);
+  // One symbol takes the memory of its chunk: 12 MiB, and then 4 MiB on their way to the disk.
+  const last = 62;
+  for (let chunk = 0; chunk <= last; chunk++) place(chunk, 0, 0);
+  for (let block = 0; block < layout.blockCount; block++)
+    for (let symbol = 0; symbol < layout.k(block); symbol++)
+      if (block + symbol > 0) place(last, block, symbol);
+  expect(desk.reception.openCount).toBe(last + 1);
+  await untilStored(1);
+  expect(stored).toEqual([last]);
+  expect(errors).toEqual([]);
+});

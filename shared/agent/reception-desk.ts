@@ -88,10 +88,14 @@ export class ReceptionDesk {
   }
 
   #setAside(chunk: number, bytes: Uint8Array): void {
-    this.#writingBytes += bytes.length;
+    // They may be given back and empty when it is over.
+    const lengthBytes = bytes.length;
+    this.#writingBytes += lengthBytes;
     const write = this.#writeAside(chunk, bytes).finally(() => {
-      this.#writingBytes -= bytes.length;
+      this.#writingBytes -= lengthBytes;
       if (this.#asideWrites.get(chunk) === write) this.#asideWrites.delete(chunk);
+      // What became ready meanwhile waits for nobody else, and takes the memory of what is to come.
+      this.#finishReady();
     });
     this.#asideWrites.set(chunk, write);
     this.#run(write);
