@@ -66,118 +66,93 @@
         (v128.const i32x4 0x0fffffff 0x0ffffffc 0x0ffffffc 0x0ffffffc)))
     (v128.store (i32.const 80) (i32x4.add (local.get $b) (local.get $b0))))
 
-  ;; Poly1305 of `length` bytes at 128, a multiple of 16, in five limbs of 26 bits; the tag goes to 48.
+  ;; Poly1305 of `length` bytes at 128, a multiple of 16; the tag goes to 48. The accumulator has four words of 32 bits,
+  ;; h0 and h1 with up to 34 because carries into them wait for the next block, and h4 with the bits from 128 on. As r is
+  ;; clamped, its words are below 2^28 and all but the first are multiples of 4: s = r * 5 / 4 takes what passes 2^130 back
+  ;; to the bottom, and no sum of products reaches 2^64.
   (func $poly (param $length i32)
     (local $at i32) (local $end i32)
-    (local $r0 i64) (local $r1 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64)
-    (local $s1 i64) (local $s2 i64) (local $s3 i64) (local $s4 i64)
+    (local $r0 i64) (local $r1 i64) (local $r2 i64) (local $r3 i64)
+    (local $s1 i64) (local $s2 i64) (local $s3 i64)
     (local $h0 i64) (local $h1 i64) (local $h2 i64) (local $h3 i64) (local $h4 i64)
-    (local $d0 i64) (local $d1 i64) (local $d2 i64) (local $d3 i64) (local $d4 i64)
-    (local.set $r0 (i64.and (i64.load32_u (i32.const 64)) (i64.const 0x3ffffff)))
-    (local.set $r1 (i64.and (i64.shr_u (i64.load32_u (i32.const 67)) (i64.const 2)) (i64.const 0x3ffffff)))
-    (local.set $r2 (i64.and (i64.shr_u (i64.load32_u (i32.const 70)) (i64.const 4)) (i64.const 0x3ffffff)))
-    (local.set $r3 (i64.shr_u (i64.load32_u (i32.const 73)) (i64.const 6)))
-    (local.set $r4 (i64.shr_u (i64.load32_u (i32.const 76)) (i64.const 8)))
-    (local.set $s1 (i64.mul (local.get $r1) (i64.const 5)))
-    (local.set $s2 (i64.mul (local.get $r2) (i64.const 5)))
-    (local.set $s3 (i64.mul (local.get $r3) (i64.const 5)))
-    (local.set $s4 (i64.mul (local.get $r4) (i64.const 5)))
+    (local $d0 i64) (local $d1 i64) (local $d2 i64) (local $d3 i64)
+    (local.set $r0 (i64.load32_u (i32.const 64)))
+    (local.set $r1 (i64.load32_u (i32.const 68)))
+    (local.set $r2 (i64.load32_u (i32.const 72)))
+    (local.set $r3 (i64.load32_u (i32.const 76)))
+    (local.set $s1 (i64.add (local.get $r1) (i64.shr_u (local.get $r1) (i64.const 2))))
+    (local.set $s2 (i64.add (local.get $r2) (i64.shr_u (local.get $r2) (i64.const 2))))
+    (local.set $s3 (i64.add (local.get $r3) (i64.shr_u (local.get $r3) (i64.const 2))))
     (local.set $at (i32.const 128))
     (local.set $end (i32.add (i32.const 128) (local.get $length)))
     (loop $next
-      (local.set $h0 (i64.add (local.get $h0) (i64.and (i64.load32_u (local.get $at)) (i64.const 0x3ffffff))))
-      (local.set $h1 (i64.add (local.get $h1)
-        (i64.and (i64.shr_u (i64.load32_u offset=3 (local.get $at)) (i64.const 2)) (i64.const 0x3ffffff))))
-      (local.set $h2 (i64.add (local.get $h2)
-        (i64.and (i64.shr_u (i64.load32_u offset=6 (local.get $at)) (i64.const 4)) (i64.const 0x3ffffff))))
-      (local.set $h3 (i64.add (local.get $h3)
-        (i64.shr_u (i64.load32_u offset=9 (local.get $at)) (i64.const 6))))
-      (local.set $h4 (i64.add (local.get $h4)
-        (i64.or (i64.shr_u (i64.load32_u offset=12 (local.get $at)) (i64.const 8)) (i64.const 0x1000000))))
+      (local.set $h0 (i64.add (local.get $h0) (i64.load32_u (local.get $at))))
+      (local.set $h1 (i64.add (local.get $h1) (i64.load32_u offset=4 (local.get $at))))
+      (local.set $h2 (i64.add (local.get $h2) (i64.load32_u offset=8 (local.get $at))))
+      (local.set $h3 (i64.add (local.get $h3) (i64.load32_u offset=12 (local.get $at))))
+      (local.set $h4 (i64.add (local.get $h4) (i64.const 1)))
       (local.set $d0
-        (i64.add (i64.mul (local.get $h0) (local.get $r0))
-        (i64.add (i64.add (i64.mul (local.get $h1) (local.get $s4)) (i64.mul (local.get $h2) (local.get $s3)))
-                 (i64.add (i64.mul (local.get $h3) (local.get $s2)) (i64.mul (local.get $h4) (local.get $s1))))))
+        (i64.add
+          (i64.add (i64.mul (local.get $h0) (local.get $r0)) (i64.mul (local.get $h1) (local.get $s3)))
+          (i64.add (i64.mul (local.get $h2) (local.get $s2)) (i64.mul (local.get $h3) (local.get $s1)))))
       (local.set $d1
-        (i64.add (i64.mul (local.get $h0) (local.get $r1))
-        (i64.add (i64.add (i64.mul (local.get $h1) (local.get $r0)) (i64.mul (local.get $h2) (local.get $s4)))
-                 (i64.add (i64.mul (local.get $h3) (local.get $s3)) (i64.mul (local.get $h4) (local.get $s2))))))
+        (i64.add
+          (i64.add (i64.add (i64.mul (local.get $h0) (local.get $r1)) (i64.mul (local.get $h1) (local.get $r0))) (i64.add (i64.mul (local.get $h2) (local.get $s3)) (i64.mul (local.get $h3) (local.get $s2))))
+          (i64.mul (local.get $h4) (local.get $s1))))
       (local.set $d2
-        (i64.add (i64.mul (local.get $h0) (local.get $r2))
-        (i64.add (i64.add (i64.mul (local.get $h1) (local.get $r1)) (i64.mul (local.get $h2) (local.get $r0)))
-                 (i64.add (i64.mul (local.get $h3) (local.get $s4)) (i64.mul (local.get $h4) (local.get $s3))))))
+        (i64.add
+          (i64.add (i64.add (i64.mul (local.get $h0) (local.get $r2)) (i64.mul (local.get $h1) (local.get $r1))) (i64.add (i64.mul (local.get $h2) (local.get $r0)) (i64.mul (local.get $h3) (local.get $s3))))
+          (i64.mul (local.get $h4) (local.get $s2))))
       (local.set $d3
-        (i64.add (i64.mul (local.get $h0) (local.get $r3))
-        (i64.add (i64.add (i64.mul (local.get $h1) (local.get $r2)) (i64.mul (local.get $h2) (local.get $r1)))
-                 (i64.add (i64.mul (local.get $h3) (local.get $r0)) (i64.mul (local.get $h4) (local.get $s4))))))
-      (local.set $d4
-        (i64.add (i64.mul (local.get $h0) (local.get $r4))
-        (i64.add (i64.add (i64.mul (local.get $h1) (local.get $r3)) (i64.mul (local.get $h2) (local.get $r2)))
-                 (i64.add (i64.mul (local.get $h3) (local.get $r1)) (i64.mul (local.get $h4) (local.get $r0))))))
-      (local.set $d1 (i64.add (local.get $d1) (i64.shr_u (local.get $d0) (i64.const 26))))
-      (local.set $h0 (i64.and (local.get $d0) (i64.const 0x3ffffff)))
-      (local.set $d2 (i64.add (local.get $d2) (i64.shr_u (local.get $d1) (i64.const 26))))
-      (local.set $h1 (i64.and (local.get $d1) (i64.const 0x3ffffff)))
-      (local.set $d3 (i64.add (local.get $d3) (i64.shr_u (local.get $d2) (i64.const 26))))
-      (local.set $h2 (i64.and (local.get $d2) (i64.const 0x3ffffff)))
-      (local.set $d4 (i64.add (local.get $d4) (i64.shr_u (local.get $d3) (i64.const 26))))
-      (local.set $h3 (i64.and (local.get $d3) (i64.const 0x3ffffff)))
-      (local.set $h0 (i64.add (local.get $h0) (i64.mul (i64.shr_u (local.get $d4) (i64.const 26)) (i64.const 5))))
-      (local.set $h4 (i64.and (local.get $d4) (i64.const 0x3ffffff)))
-      (local.set $h1 (i64.add (local.get $h1) (i64.shr_u (local.get $h0) (i64.const 26))))
-      (local.set $h0 (i64.and (local.get $h0) (i64.const 0x3ffffff)))
+        (i64.add
+          (i64.add (i64.add (i64.mul (local.get $h0) (local.get $r3)) (i64.mul (local.get $h1) (local.get $r2))) (i64.add (i64.mul (local.get $h2) (local.get $r1)) (i64.mul (local.get $h3) (local.get $r0))))
+          (i64.mul (local.get $h4) (local.get $s3))))
+      (local.set $d1 (i64.add (local.get $d1) (i64.shr_u (local.get $d0) (i64.const 32))))
+      (local.set $d2 (i64.add (local.get $d2) (i64.shr_u (local.get $d1) (i64.const 32))))
+      (local.set $d3 (i64.add (local.get $d3) (i64.shr_u (local.get $d2) (i64.const 32))))
+      (local.set $h4
+        (i64.add (i64.mul (local.get $h4) (local.get $r0)) (i64.shr_u (local.get $d3) (i64.const 32))))
+      (local.set $h0
+        (i64.add
+          (i64.and (local.get $d0) (i64.const 0xffffffff))
+          (i64.mul (i64.shr_u (local.get $h4) (i64.const 2)) (i64.const 5))))
+      (local.set $h1 (i64.and (local.get $d1) (i64.const 0xffffffff)))
+      (local.set $h2 (i64.and (local.get $d2) (i64.const 0xffffffff)))
+      (local.set $h3 (i64.and (local.get $d3) (i64.const 0xffffffff)))
+      (local.set $h4 (i64.and (local.get $h4) (i64.const 3)))
       (br_if $next
         (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $end))))
     ;; The last carries.
-    (local.set $h2 (i64.add (local.get $h2) (i64.shr_u (local.get $h1) (i64.const 26))))
-    (local.set $h1 (i64.and (local.get $h1) (i64.const 0x3ffffff)))
-    (local.set $h3 (i64.add (local.get $h3) (i64.shr_u (local.get $h2) (i64.const 26))))
-    (local.set $h2 (i64.and (local.get $h2) (i64.const 0x3ffffff)))
-    (local.set $h4 (i64.add (local.get $h4) (i64.shr_u (local.get $h3) (i64.const 26))))
-    (local.set $h3 (i64.and (local.get $h3) (i64.const 0x3ffffff)))
-    (local.set $h0 (i64.add (local.get $h0) (i64.mul (i64.shr_u (local.get $h4) (i64.const 26)) (i64.const 5))))
-    (local.set $h4 (i64.and (local.get $h4) (i64.const 0x3ffffff)))
-    (local.set $h1 (i64.add (local.get $h1) (i64.shr_u (local.get $h0) (i64.const 26))))
-    (local.set $h0 (i64.and (local.get $h0) (i64.const 0x3ffffff)))
-    ;; d = h - (2^130 - 5); it is taken when it is not negative.
+    (local.set $h1 (i64.add (local.get $h1) (i64.shr_u (local.get $h0) (i64.const 32))))
+    (local.set $h2 (i64.add (local.get $h2) (i64.shr_u (local.get $h1) (i64.const 32))))
+    (local.set $h3 (i64.add (local.get $h3) (i64.shr_u (local.get $h2) (i64.const 32))))
+    (local.set $h4 (i64.add (local.get $h4) (i64.shr_u (local.get $h3) (i64.const 32))))
+    (local.set $h0 (i64.and (local.get $h0) (i64.const 0xffffffff)))
+    (local.set $h1 (i64.and (local.get $h1) (i64.const 0xffffffff)))
+    (local.set $h2 (i64.and (local.get $h2) (i64.const 0xffffffff)))
+    (local.set $h3 (i64.and (local.get $h3) (i64.const 0xffffffff)))
+    ;; h + 5: when it reaches 2^130, h has reached 2^130 - 5, and of h - (2^130 - 5) only the lower 128 bits count.
     (local.set $d0 (i64.add (local.get $h0) (i64.const 5)))
-    (local.set $d1 (i64.add (local.get $h1) (i64.shr_u (local.get $d0) (i64.const 26))))
-    (local.set $d2 (i64.add (local.get $h2) (i64.shr_u (local.get $d1) (i64.const 26))))
-    (local.set $d3 (i64.add (local.get $h3) (i64.shr_u (local.get $d2) (i64.const 26))))
-    (local.set $d4 (i64.sub (i64.add (local.get $h4) (i64.shr_u (local.get $d3) (i64.const 26))) (i64.const 0x4000000)))
-    (if (i64.ge_s (local.get $d4) (i64.const 0))
+    (local.set $d1 (i64.add (local.get $h1) (i64.shr_u (local.get $d0) (i64.const 32))))
+    (local.set $d2 (i64.add (local.get $h2) (i64.shr_u (local.get $d1) (i64.const 32))))
+    (local.set $d3 (i64.add (local.get $h3) (i64.shr_u (local.get $d2) (i64.const 32))))
+    (if (i64.ge_u (i64.add (local.get $h4) (i64.shr_u (local.get $d3) (i64.const 32))) (i64.const 4))
       (then
-        (local.set $h0 (i64.and (local.get $d0) (i64.const 0x3ffffff)))
-        (local.set $h1 (i64.and (local.get $d1) (i64.const 0x3ffffff)))
-        (local.set $h2 (i64.and (local.get $d2) (i64.const 0x3ffffff)))
-        (local.set $h3 (i64.and (local.get $d3) (i64.const 0x3ffffff)))
-        (local.set $h4 (local.get $d4))))
+        (local.set $h0 (i64.and (local.get $d0) (i64.const 0xffffffff)))
+        (local.set $h1 (i64.and (local.get $d1) (i64.const 0xffffffff)))
+        (local.set $h2 (i64.and (local.get $d2) (i64.const 0xffffffff)))
+        (local.set $h3 (i64.and (local.get $d3) (i64.const 0xffffffff)))))
     ;; (h mod 2^128) + s, 32 bits at a time.
-    (local.set $d0
-      (i64.add
-        (i64.and (i64.or (local.get $h0) (i64.shl (local.get $h1) (i64.const 26))) (i64.const 0xffffffff))
-        (i64.load32_u (i32.const 80))))
+    (local.set $d0 (i64.add (local.get $h0) (i64.load32_u (i32.const 80))))
     (i64.store32 (i32.const 48) (local.get $d0))
     (local.set $d1
-      (i64.add
-        (i64.add
-          (i64.and (i64.or (i64.shr_u (local.get $h1) (i64.const 6)) (i64.shl (local.get $h2) (i64.const 20))) (i64.const 0xffffffff))
-          (i64.load32_u (i32.const 84)))
-        (i64.shr_u (local.get $d0) (i64.const 32))))
+      (i64.add (i64.add (local.get $h1) (i64.load32_u (i32.const 84))) (i64.shr_u (local.get $d0) (i64.const 32))))
     (i64.store32 (i32.const 52) (local.get $d1))
     (local.set $d2
-      (i64.add
-        (i64.add
-          (i64.and (i64.or (i64.shr_u (local.get $h2) (i64.const 12)) (i64.shl (local.get $h3) (i64.const 14))) (i64.const 0xffffffff))
-          (i64.load32_u (i32.const 88)))
-        (i64.shr_u (local.get $d1) (i64.const 32))))
+      (i64.add (i64.add (local.get $h2) (i64.load32_u (i32.const 88))) (i64.shr_u (local.get $d1) (i64.const 32))))
     (i64.store32 (i32.const 56) (local.get $d2))
     (local.set $d3
-      (i64.add
-        (i64.add
-          (i64.and (i64.or (i64.shr_u (local.get $h3) (i64.const 18)) (i64.shl (local.get $h4) (i64.const 8))) (i64.const 0xffffffff))
-          (i64.load32_u (i32.const 92)))
-        (i64.shr_u (local.get $d2) (i64.const 32))))
+      (i64.add (i64.add (local.get $h3) (i64.load32_u (i32.const 92))) (i64.shr_u (local.get $d2) (i64.const 32))))
     (i64.store32 (i32.const 60) (local.get $d3)))
 
   ;; The tag of `length` bytes at 128 under key and nonce, to 48.
