@@ -1,7 +1,7 @@
 /**
  * How a device hears its group. Where datagrams can be read in batches (datagram-socket.ts), it rests on a socket of
- * the event loop until somebody speaks, then asks every millisecond until the group has been quiet for a while. Elsewhere
- * node:dgram brings every datagram as an event.
+ * the event loop until somebody speaks, then asks every few milliseconds until the group is quiet. Elsewhere node:dgram
+ * brings every datagram as an event.
  */
 import dgram from "node:dgram";
 import { openDatagramSocket, type DatagramSocket } from "./datagram-socket.ts";
@@ -27,14 +27,16 @@ export type Ears = {
 
 /** A timer's shortest time: at 1 Gbit/s 90 datagrams arrive in it. */
 const askMsMin = 1;
-/** A question costs about as much as three datagrams: where fewer than so many came, the next one waits longer. */
-const askMsMax = 4;
-const fewDatagrams = 32;
-/** The kernel's account of a datagram of 1,466 bytes. In a small buffer nothing may wait. */
+/** Waking up for a question takes as long as ten datagrams do: what waits longer in the kernel's buffer comes cheaper. */
+const askMsMax = 8;
+/** The kernel's account of a datagram of 1,466 bytes. */
 const bufferedBytes = 1_152;
-const roomyDatagrams = 512;
-/** So long without a datagram, and the event loop keeps watch again. */
-const restAfterMs = 1_000;
+/** Of the datagrams that the buffer has room for: with less the next question waits longer, with more it comes at once. */
+const fewShare = 1 / 8;
+const manyShare = 1 / 4;
+/** So long without a datagram, and the event loop keeps watch again: opening its socket costs as much as a few questions. */
+const restAfterMs = 100;
+const errorPauseMs = 1_000;
 /** Batches in one go, before the event loop gets its turn. */
 const batchesMax = 8;
 
@@ -90,12 +92,13 @@ class BatchEars implements Ears {
   #state: "resting" | "asking" | "closed" = "resting";
   #heardAtMs = 0;
   #askMs = askMsMin;
-  readonly #askMsMax: number;
+  /** Datagrams that the buffer has room for. */
+  readonly #room: number;
 
   constructor(options: EarsOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
-    this.#askMsMax = socket.receiveBufferBytes / bufferedBytes < roomyDatagrams ? askMsMin : askMsMax;
+    this.#room = socket.receiveBufferBytes / bufferedBytes;
   }
 
   get receiveBufferBytes(): number {
@@ -130,14 +133,14 @@ class BatchEars implements Ears {
     const nowMs = performance.now();
     if (heard > 0) this.#heardAtMs = nowMs;
     if (heard > 0 || nowMs < this.#heardAtMs + restAfterMs) {
-      if (heard < fewDatagrams) this.#askMs = Math.min(this.#askMsMax, this.#askMs + 1);
-      else if (heard > fewDatagrams * 2) this.#askMs = askMsMin;
+      if (heard > this.#room * manyShare) this.#askMs = askMsMin;
+      else if (heard < this.#room * fewShare) this.#askMs = Math.min(askMsMax, this.#askMs + 1);
       setTimeout(this.#ask, this.#askMs);
       return;
     }
     void this.rest().catch((error: unknown) => {
       this.#options.onError(error instanceof Error ? error : new Error(String(error)));
-      setTimeout(this.#ask, restAfterMs);
+      setTimeout(this.#ask, errorPauseMs);
     });
   };
 
