@@ -6,6 +6,7 @@ import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
 import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
 import { DelayMeter } from "./delay.ts";
+import { LoneChunks } from "./lone.ts";
 import { LossMeter } from "./loss.ts";
 import { NeedBook } from "./needs.ts";
 import { claimDelayMs } from "./ranking.ts";
@@ -67,7 +68,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       suspicion: new Suspicion(nowMs, random()),
       joinedAtMs: nowMs,
       seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
-      feedback: new Feedback(held),
+      feedback: new Feedback(held, leader.castCount > 0 && member.castBefore.isEmpty),
       loss: new LossMeter(),
       delay: new DelayMeter(),
       reportFromMs: nowMs,
@@ -126,6 +127,7 @@ export function becomeRepresentative(
       phase: "preparing",
       plan,
       needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk)),
+      lone: new LoneChunks(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
       symbolsSent: 0,
       symbolsEnded: 0,

@@ -14,6 +14,9 @@ const heardMax = 16_384;
 
 export class Feedback {
   readonly #held: ChunkSet;
+  /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
+  #isFirstEnd: boolean;
+  readonly #before: ChunkSet;
   /** To be asked for. */
   readonly #ended: ChunkSet;
   /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
@@ -26,9 +29,14 @@ export class Feedback {
   #askedCount = 0;
   #heldAtAsk = -1;
 
-  /** @param held live set of the chunks this device has */
-  constructor(held: ChunkSet) {
+  /**
+   * @param held live set of the chunks this device has
+   * @param joinsLate whether the multicast was under way when this device joined
+   */
+  constructor(held: ChunkSet, joinsLate = false) {
     this.#held = held;
+    this.#isFirstEnd = joinsLate;
+    this.#before = new ChunkSet(held.size);
     this.#ended = new ChunkSet(held.size);
     this.#asked = new ChunkSet(held.size);
   }
@@ -46,6 +54,8 @@ export class Feedback {
   ended(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
     this.#framesHeard = 0;
     this.#forgetHeard(cast);
+    if (this.#isFirstEnd) this.#before.addAll(cast);
+    this.#isFirstEnd = false;
     let lacking = false;
     for (const chunk of cast) {
       this.#ended.add(chunk);
@@ -111,7 +121,7 @@ export class Feedback {
     const begun = lacksOf(chunk, (block, count) => {
       if ((this.#heard.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
     });
-    if (begun) return;
+    if (begun || this.#before.has(chunk)) return;
     const last = entries.length - 3;
     if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
       entries[last + 2]!++;

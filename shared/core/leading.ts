@@ -128,6 +128,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   obtain(member, state, nowMs);
   entrust(member, state, nowMs);
   answerNeeds(member, state, nowMs);
+  sendLone(member, state, nowMs);
   state.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass);
   sayEnd(member, state, nowMs);
   if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
@@ -171,9 +172,20 @@ function answerNeeds(member: Member, state: RepresentativeState, nowMs: number):
   const firstAtMs = state.needs.firstAtMs;
   if (firstAtMs === null || nowMs < firstAtMs + needWindowMs(member.roster.audience)) return;
   const answer = state.needs.answer();
-  // What only one device lacks as a whole is not sent again: the session need not wait for it.
   if (answer.repairs.size > 0 || answer.recast.length > 0) state.busyAtMs = nowMs;
   state.plan.answer(answer, isTail(member, state) ? tailExtraSymbols : 0);
+  state.lone.forget(answer.recast);
+  // Latecomers take by unicast what they miss alone.
+  if (state.phase !== "serving") state.lone.note(answer.alone);
+  member.effects.push({ do: "Cast" });
+}
+
+function sendLone(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (state.lone.isEmpty || !isTail(member, state)) return;
+  const recast = state.lone.take();
+  if (recast.length === 0) return;
+  state.busyAtMs = nowMs;
+  state.plan.answer({ repairs: new Map(), recast });
   member.effects.push({ do: "Cast" });
 }
 

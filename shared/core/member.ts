@@ -14,6 +14,7 @@ import type { Feedback, LacksOf } from "./feedback.ts";
 import { Holders, type Holder } from "./holders.ts";
 import type { DelayMeter } from "./delay.ts";
 import type { LossMeter } from "./loss.ts";
+import type { LoneChunks } from "./lone.ts";
 import type { NeedBook } from "./needs.ts";
 import type { Rank } from "./ranking.ts";
 import type { RateControl } from "./rate.ts";
@@ -183,6 +184,7 @@ export type RepresentativeState = {
   phase: "preparing" | "casting" | "serving";
   plan: SendPlan;
   needs: NeedBook;
+  lone: LoneChunks;
   rate: RateControl;
   symbolsSent: number;
   /** At the last END. */

@@ -2,8 +2,7 @@
  * What a representative was asked to repair. Peers say *how many* symbols a block lacks, never which: so the largest
  * number serves them all, and one repair symbol mends different losses at different peers.
  *
- * A chunk that is missing as a whole is sent again only when several devices miss it; one device alone takes it from
- * a peer by unicast after the session.
+ * A chunk that is missing as a whole is sent again when several devices miss it; for one device alone, see lone.ts.
  */
 import { wholeChunks } from "../wire/index.ts";
 
@@ -11,7 +10,13 @@ import { wholeChunks } from "../wire/index.ts";
 const openNeedsMax = 65_536;
 
 export type BlockNeed = { block: number; count: number };
-export type NeedAnswer = { repairs: Map<number, BlockNeed[]>; recast: number[] };
+export type NeedAnswer = {
+  readonly repairs: Map<number, BlockNeed[]>;
+  /** Missed as a whole by several. */
+  readonly recast: number[];
+  /** Missed as a whole by one: pairs of chunk and device. */
+  readonly alone: readonly (readonly [number, string])[];
+};
 
 export class NeedBook {
   readonly #chunkCount: number;
@@ -64,6 +69,7 @@ export class NeedBook {
   /** Everything asked since the last answer; the book is empty afterwards. */
   answer(): NeedAnswer {
     const recast = [...this.#whole].filter(([, who]) => who === "several").map(([chunk]) => chunk);
+    const alone = [...this.#whole].filter(([, who]) => who !== "several");
     const again = new Set(recast);
     const repairs = new Map<number, BlockNeed[]>();
     for (const [chunk, blocks] of this.#blocks) {
@@ -77,6 +83,6 @@ export class NeedBook {
     this.#whole.clear();
     this.#open = 0;
     this.#firstAtMs = null;
-    return { repairs, recast };
+    return { repairs, recast, alone };
   }
 }

@@ -125,7 +125,7 @@ export class SendPlan {
   }
 
   /** @param extraSymbols for every block, beside what was asked for */
-  answer(needs: NeedAnswer, extraSymbols = 0): void {
+  answer(needs: Pick<NeedAnswer, "repairs" | "recast">, extraSymbols = 0): void {
     for (const [chunk, blocks] of needs.repairs)
       this.#repairs.set(
         chunk,

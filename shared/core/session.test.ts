@@ -50,6 +50,33 @@ describe("a session on one subnet", () => {
     },
   );
 
+  test.each(seeds)(
+    "seed %d: one that misses a few chunks as a whole has them soon after the others",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+      const deaf = (): boolean => subnet.symbolsSent > 100 && subnet.symbolsSent <= 120;
+      const [one] = subnet.devices.filter((device) => device !== subnet.representatives[0]).slice(-1);
+      subnet.hears = (_from, to, what) => !(what === "symbol" && to === one && deaf());
+      subnet.start();
+      expect(subnet.run(30_000)).toBe(true);
+      expect(subnet.symbolsSent).toBeLessThanOrEqual(440);
+      if (one!.from.multicast === 0) return;
+      expect(one!.from.peers).toBe(0);
+      expect(afterTheOthers(subnet, one!)).toBeLessThan(400);
+    },
+  );
+
+  test.each(seeds)("seed %d: nothing is sent again for one that misses many chunks as a whole", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+    const deaf = (): boolean => subnet.symbolsSent > 100 && subnet.symbolsSent <= 200;
+    const [one] = subnet.devices.filter((device) => device !== subnet.representatives[0]).slice(-1);
+    subnet.hears = (_from, to, what) => !(what === "symbol" && to === one && deaf());
+    subnet.start();
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.symbolsSent).toBe(400);
+    if (one!.from.multicast > 0) expect(one!.from.peers).toBe(10);
+  });
+
   test.each(seeds)("seed %d: whoever misses the last END soon hears that there was one", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
     const [one] = subnet.devices.slice(-1);

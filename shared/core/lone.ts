@@ -1,0 +1,50 @@
+/**
+ * Chunks that a single device misses as a whole. In the middle of a session nothing is sent for one device: a straggler
+ * would have the others hear everything twice. At its end a few of them are sent again, for by unicast they would cross
+ * the LAN just the same, and only after everybody else was waited for. A device that misses more takes them from others.
+ */
+
+/** Of the package's chunks, what one device has sent again at once, and all devices in a session. */
+const deviceShare = 1 / 64;
+const deviceChunksMin = 4;
+const sessionShare = 1 / 16;
+const sessionChunksMin = 8;
+
+export class LoneChunks {
+  /** By chunk. */
+  readonly #missedBy = new Map<number, string>();
+  readonly #deviceMax: number;
+  #left: number;
+
+  constructor(chunkCount: number) {
+    this.#deviceMax = Math.max(deviceChunksMin, Math.floor(chunkCount * deviceShare));
+    this.#left = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
+  }
+
+  get isEmpty(): boolean {
+    return this.#missedBy.size === 0;
+  }
+
+  /** @param alone pairs of a chunk and the device that asked for it */
+  note(alone: Iterable<readonly [number, string]>): void {
+    for (const [chunk, device] of alone) this.#missedBy.set(chunk, device);
+  }
+
+  /** Sent again for another reason. */
+  forget(chunks: Iterable<number>): void {
+    for (const chunk of chunks) this.#missedBy.delete(chunk);
+  }
+
+  /** What is to be sent again now that everything was sent once. What a device misses too much of stays noted. */
+  take(): number[] {
+    const counts = new Map<string, number>();
+    for (const device of this.#missedBy.values()) counts.set(device, (counts.get(device) ?? 0) + 1);
+    const again = [...this.#missedBy]
+      .filter(([, device]) => counts.get(device)! <= this.#deviceMax)
+      .map(([chunk]) => chunk)
+      .slice(0, this.#left);
+    this.#left -= again.length;
+    this.forget(again);
+    return again;
+  }
+}
