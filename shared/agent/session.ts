@@ -75,7 +75,8 @@ export class Session {
     this.#listener = {
       onControl: (frame: ControlFrame, address: string, sender: string) =>
         this.#control(frame, address, sender),
-      onSymbol: (symbol: ReceivedSymbol, address: string) => this.#symbol(symbol, address),
+      onSymbol: (symbol: ReceivedSymbol, address: string, nowMs: number) =>
+        this.#symbol(symbol, address, nowMs),
     };
     this.#packageListener = { onControl: this.#listener.onControl };
     this.#taskSession = context.lan.join(taskKey, this.#listener);
@@ -223,12 +224,11 @@ export class Session {
     if (this.member.role === "representative") this.#hooks.onChange();
   }
 
-  #symbol(symbol: ReceivedSymbol, address: string): void {
+  #symbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
     if (this.#state === "closed") return;
     this.#speakers.heard(symbol.sender, address, null);
     // What a slow disk leaves no room for is as lost as what the network drops: the rate must not pass over it.
     if (this.desk.accept(symbol)) this.#symbolsHeard++;
-    const nowMs = this.#context.nowMs();
     if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
     this.#sayHeard();
   }

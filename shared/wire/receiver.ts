@@ -93,10 +93,10 @@ class Receiver implements FrameReceiver {
   readonly #own: Uint8Array[] = [];
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
-  /** Session and sender of the last accepted frame: most frames come from the sender of the one before. */
-  readonly #lastSession = new Uint8Array(8);
-  readonly #lastSender = new Uint8Array(8);
   #last: Accepted | null = null;
+  /** What the last accepted symbol began with, and whose it was: most datagrams are symbols of the sender of the one before. */
+  readonly #symbolHead = new Uint8Array(headerAt.sequence);
+  #symbolsFrom: Accepted | null = null;
   /** Of the frame being opened: a control frame's body. */
   #body = new Uint8Array(0);
   readonly #symbol: Mutable<ReceivedSymbol> = {
@@ -123,7 +123,7 @@ class Receiver implements FrameReceiver {
 
   removeContext(session: string): void {
     this.#contexts.delete(session);
-    this.#last = null;
+    this.#symbolsFrom = null;
   }
 
   addOwnSender(sender: string): void {
@@ -131,32 +131,48 @@ class Receiver implements FrameReceiver {
   }
 
   receive(datagram: Uint8Array): Received {
+    return this.#beginsLikeSymbol(datagram)
+      ? this.#receiveSymbol(datagram, this.#symbolsFrom!)
+      : this.#receiveAny(datagram);
+  }
+
+  #beginsLikeSymbol(datagram: Uint8Array): boolean {
+    if (this.#symbolsFrom === null || datagram.length < headerBytes) return false;
+    const head = this.#symbolHead;
+    for (let i = 0; i < head.length; i++) if (datagram[i] !== head[i]) return false;
+    return true;
+  }
+
+  /** Of the sender of the last symbol: as `#receiveAny`, whatever is wrong with it. */
+  #receiveSymbol(datagram: Uint8Array, from: Accepted): Received {
     const fault = headerFault(datagram);
     if (fault !== null) return dropped(fault);
-    const known = this.#isFromLast(datagram) ? this.#last : null;
-    if (known === null && this.#isOwn(datagram)) return dropped("own");
+    const refused = this.#openKnown("symbol", datagram, from.context, from.known);
+    return refused === null ? this.#symbolOf(datagram, from) : dropped(refused);
+  }
+
+  #receiveAny(datagram: Uint8Array): Received {
+    const fault = headerFault(datagram);
+    if (fault !== null) return dropped(fault);
+    if (this.#isOwn(datagram)) return dropped("own");
     if (uint32At(datagram, headerAt.deployment) !== this.#deployment) return dropped("deployment");
     const type = frameTypeOf(datagram);
     if (type === undefined) return dropped("type");
-    const refused =
-      known === null
-        ? this.#openUnknown(type, datagram)
-        : this.#openKnown(type, datagram, known.context, known.known);
+    const refused = this.#openUnknown(type, datagram);
     if (refused !== null) return dropped(refused);
-    return type === "symbol" ? this.#symbolOf(datagram) : this.#controlOf(type, datagram);
+    const from = this.#last!;
+    if (type !== "symbol") return this.#controlOf(type, datagram, from);
+    const symbol = this.#symbolOf(datagram, from);
+    if (symbol.kind === "symbol") {
+      this.#symbolHead.set(datagram.subarray(0, this.#symbolHead.length));
+      this.#symbolsFrom = from;
+    }
+    return symbol;
   }
 
   /** Apart, for a closure in `receive` would cost an object per datagram. */
   #isOwn(datagram: Uint8Array): boolean {
     return this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender));
-  }
-
-  #isFromLast(datagram: Uint8Array): boolean {
-    return (
-      this.#last !== null &&
-      sameIdentity(this.#lastSender, 0, datagram, headerAt.sender) &&
-      sameIdentity(this.#lastSession, 0, datagram, headerAt.session)
-    );
   }
 
   #openUnknown(type: FrameType, datagram: Uint8Array): DropReason | null {
@@ -202,23 +218,22 @@ class Receiver implements FrameReceiver {
   /** The seal is right: the window moves, whatever the body turns out to be. */
   #accept(datagram: Uint8Array, context: Context, known: KnownSender): void {
     known.window.accept(uint32At(datagram, headerAt.sequence));
-    if (this.#last?.known === known) return;
-    this.#last = { context, known };
-    this.#lastSession.set(datagram.subarray(headerAt.session, headerAt.session + 8));
-    this.#lastSender.set(datagram.subarray(headerAt.sender, headerAt.sender + 8));
+    if (this.#last?.known !== known) this.#last = { context, known };
   }
 
-  #controlOf(type: Exclude<FrameType, "symbol">, datagram: Uint8Array): Received {
+  #controlOf(
+    type: Exclude<FrameType, "symbol">,
+    datagram: Uint8Array,
+    { context, known }: Accepted,
+  ): Received {
     const frame = decodeControl(type, this.#body);
     if (frame === null) return dropped("body");
-    const { context, known } = this.#last!;
     const sequence = uint32At(datagram, headerAt.sequence);
     return { kind: "control", header: { session: context.session, sender: known.sender, sequence }, frame };
   }
 
-  #symbolOf(datagram: Uint8Array): Received {
+  #symbolOf(datagram: Uint8Array, { context, known }: Accepted): Received {
     if (!isSymbolFrame(datagram)) return dropped("body");
-    const { context, known } = this.#last!;
     const result = this.#symbol;
     result.session = context.session;
     result.sender = known.sender;
