@@ -32,6 +32,7 @@ function newMember(dice: Dice): Member {
       return chunk % 3 === 0;
     },
     currentChunk: () => (dice.int(2) === 0 ? null : dice.int(chunkCount)),
+    castShares: () => 1 + dice.int(3),
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => dice.int(1_000) / 1_000,
     symbolSizeBytes: limits.symbolMaxBytes,

@@ -105,6 +105,7 @@ export class Session {
       held: store.verified,
       lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
       currentChunk: () => this.desk.reception.currentChunk,
+      castShares: () => this.#context.lan.castShares,
       rank: () => {
         const heldShare = store.verified.count / Math.max(1, store.verified.size);
         return context.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);

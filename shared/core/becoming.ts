@@ -12,6 +12,7 @@ import { NeedBook } from "./needs.ts";
 import { claimDelayMs } from "./ranking.ts";
 import { RateControl } from "./rate.ts";
 import { assertTransition } from "./roles.ts";
+import { SendMeter } from "./sendmeter.ts";
 import { SendPlan } from "./sendplan.ts";
 import { Suspicion } from "./suspicion.ts";
 import { timing } from "./timing.ts";
@@ -129,6 +130,7 @@ export function becomeRepresentative(
       needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk)),
       lone: new LoneChunks(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
+      sending: new SendMeter(),
       symbolsSent: 0,
       symbolsEnded: 0,
       announceAtMs: nowMs,

@@ -23,6 +23,7 @@ function newMember(): Member {
     held: ChunkSet.fromRanges(chunkCount, [0, 4_000])!,
     lacksOf: () => false,
     currentChunk: () => null,
+    castShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
     symbolSizeBytes: 1_400,

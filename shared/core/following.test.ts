@@ -19,6 +19,7 @@ function peer(begun: ReadonlySet<number>, currentChunk: number | null) {
       return begun.has(chunk);
     },
     currentChunk: () => currentChunk,
+    castShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
     symbolSizeBytes: 1_400,

@@ -197,10 +197,11 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
   state.endedAtMs = nowMs;
   state.symbolsEnded = state.symbolsSent;
-  // While little was sent there is nothing to report.
-  if (state.plan.isSending && member.roster.audience > 0) state.rate.asked();
   state.busyAtMs = nowMs;
   state.pass++;
+  // While little was sent there is nothing to report.
+  if (state.plan.isSending && member.roster.audience > 0)
+    state.rate.asked(state.pass, sentBps(member, state, nowMs));
   if (!state.plan.isSending && member.isDone)
     state.announceAtMs = Math.min(state.announceAtMs, nowMs + timing.endEchoMs);
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
@@ -215,6 +216,12 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
       sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
     });
   }
+}
+
+/** What this session would send at by itself, as far as its device keeps up; null while it does not send all the time. */
+function sentBps({ config }: Member, { sending }: RepresentativeState, nowMs: number): number | null {
+  const perSecond = sending.perSecond(nowMs);
+  return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.castShares();
 }
 
 /** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */

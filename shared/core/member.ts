@@ -20,6 +20,7 @@ import type { Rank } from "./ranking.ts";
 import type { RateControl } from "./rate.ts";
 import type { Role } from "./roles.ts";
 import { Roster } from "./roster.ts";
+import type { SendMeter } from "./sendmeter.ts";
 import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
 import { timing } from "./timing.ts";
@@ -186,6 +187,7 @@ export type RepresentativeState = {
   needs: NeedBook;
   lone: LoneChunks;
   rate: RateControl;
+  sending: SendMeter;
   symbolsSent: number;
   /** At the last END. */
   symbolsEnded: number;
@@ -215,6 +217,8 @@ export type MemberConfig = {
   lacksOf: LacksOf;
   /** Whose symbol came last: it may still be being sent. */
   currentChunk: () => number | null;
+  /** Sessions that this device multicasts now: each sends at an equal part of its own rate. */
+  castShares: () => number;
   rank: () => Rank;
   /** 0 … 1 */
   random: () => number;
@@ -339,6 +343,8 @@ export class Member {
       : new ChunkSet(this.config.held.size);
     const item = state.plan.next((chunk) => this.roster.listensFor(chunk), elsewhere);
     if (!item || elsewhere.has(item.chunk)) state.caughtUpAtMs = nowMs;
+    if (item) state.sending.going(nowMs);
+    else state.sending.rested();
     if (item) {
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
@@ -357,7 +363,9 @@ export class Member {
 
   /** So many symbols left this device. */
   symbolsSent(count: number): void {
-    if (this.state.role === "representative") this.state.symbolsSent += count;
+    if (this.state.role !== "representative") return;
+    this.state.symbolsSent += count;
+    this.state.sending.sent(count);
   }
 
   servedWrong(device: string): void {

@@ -94,6 +94,22 @@ function run(control: RateControl, capBps: number | null, paths: readonly Path[]
   }
   return rates;
 }
+/** A device that sends so much at most, and receivers that take so much; the rate after every window. */
+function runBusy(sendsBps: number, takesBps: number, windows: number): number[] {
+  const control = new RateControl(900 * mbit, 0);
+  const rates: number[] = [];
+  for (let window = 1; window <= windows; window++) {
+    const sentBps = Math.min(sendsBps, control.rateBps(900 * mbit));
+    const lossPermille = lossOn({ carriesBps: takesBps, ownLoss: 0 }, sentBps);
+    control.asked(2 * window, sentBps);
+    for (const receiver of ["a", "b", "c", "d"])
+      control.reported(receiver, { lossPermille, queuedMs: 0 }, 2 * window);
+    control.adjust(900 * mbit, window * 1_000, 2 * window);
+    rates.push(control.rateBps(900 * mbit));
+  }
+  return rates;
+}
+
 const alike = (path: Path): Path[] => Array.from({ length: 8 }, () => path);
 const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
@@ -118,6 +134,27 @@ describe("the rate", () => {
     );
     expect(rates[0]!).toBeLessThan(95 * mbit);
     expect(mean(rates.slice(10))).toBeGreaterThan(70 * mbit);
+  });
+
+  describe("of a device that sends less than it is allowed to", () => {
+    test("a decrease begins at what was sent", () => {
+      const rates = runBusy(300 * mbit, 200 * mbit, 40);
+      expect(rates[0]!).toBeLessThan(200 * mbit);
+      expect(mean(rates)).toBeGreaterThan(170 * mbit);
+      expect(Math.max(...rates)).toBeLessThan(240 * mbit);
+    });
+
+    test("it is not told to send more", () => {
+      expect(new Set(runBusy(300 * mbit, 900 * mbit, 20))).toEqual(new Set([900 * mbit]));
+      const control = new RateControl(null, 0);
+      for (let window = 1; window <= 40; window++) {
+        control.asked(2 * window, Math.min(control.rateBps(null), 300 * mbit));
+        control.reported("a", { lossPermille: 0, queuedMs: 0 }, 2 * window);
+        control.adjust(null, window * 1_000, 2 * window);
+      }
+      expect(control.rateBps(null)).toBeLessThan(600 * mbit);
+      expect(control.rateBps(null)).toBeGreaterThan(300 * mbit);
+    });
   });
 
   test.each([10, 50, 200])(
@@ -246,7 +283,7 @@ describe("the rate", () => {
   test("is halved while questions go unanswered, and rises again with the first answers", () => {
     const control = new RateControl(200 * mbit, 0);
     for (let window = 1; window <= 10; window++) {
-      control.asked();
+      control.asked(2 * window, null);
       control.adjust(200 * mbit, window * 1_000, 2 * window);
     }
     expect(control.rateBps(200 * mbit)).toBeLessThan(5 * mbit);

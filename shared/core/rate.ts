@@ -6,6 +6,9 @@
  * When the loss falls with the rate, the rate was too high; when it stays, the rate goes back up and that much loss
  * counts as the network's own.
  *
+ * A device that is too busy sends less than its rate allows. Then a decrease begins at what it really sent, else it would
+ * change nothing and seem not to help; and the rate does not grow.
+ *
  * A queue before a full link is seen before anything is lost. While three of four receivers see one, the rate gives
  * way, down to a quarter: what this session queued itself is gone at once, and what others queue is theirs.
  */
@@ -52,11 +55,17 @@ const keptShare = 0.25;
 /** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
 const overloadPermille = 200;
 
+/** Below this share of its rate the device is what limits it; late timers cost less, and so does a step of the search. */
+const limitedShare = 0.65;
+
 /** More receivers report in one window only when somebody makes them up. */
 const reportsMax = 1_024;
 
 /** A first decrease may come while a link's queue still fills, and seem not to help; where there is none, one is enough. */
 const decreasesMax = 2;
+
+/** Reports of ENDs before these come too late to count. */
+const passesKept = 64;
 
 /** So many ENDs without a report say that none of them was heard. */
 const unansweredMax = 4;
@@ -75,6 +84,8 @@ type Trial = {
 const staysShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 type Report = { readonly lossPermille: number; readonly queuedMs: number };
+/** With what was sent at before the END that it answers, as far as that is known. */
+type DatedReport = Report & { readonly sentBps: number | null };
 
 /** At the lower quartile: of few receivers the best one. */
 const quartileOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 2]!;
@@ -83,6 +94,8 @@ const medianOf = (sorted: readonly number[]): number => sorted[(sorted.length - 
 
 export class RateControl {
   #rateBps: number;
+  /** What was really sent at, `#rateBps` unless this device is slower. */
+  #sentBps: number;
   #state: "searching" | "steady";
   /** Loss that does not depend on the rate, ‰. */
   #ownLossPermille = 0;
@@ -99,16 +112,19 @@ export class RateControl {
   #validFromPass = 0;
   #windowEndsAtMs: number;
   /** The last report of each receiver in this window. */
-  readonly #reports = new Map<string, Report>();
+  readonly #reports = new Map<string, DatedReport>();
   /** In the window before. */
   #reportsBefore = 0;
   #medianPermille: number | null = null;
+  /** By the number of an END. */
+  readonly #sentBefore = new Map<number, number | null>();
   /** ENDs since the last report. */
   #unanswered = 0;
 
   /** @param capBps null: find it */
   constructor(capBps: number | null, nowMs: number) {
     this.#rateBps = capBps ?? searchStartBps;
+    this.#sentBps = this.#rateBps;
     this.#state = capBps === null ? "searching" : "steady";
     this.#windowEndsAtMs = nowMs + windowMs;
   }
@@ -128,9 +144,14 @@ export class RateControl {
     return this.#openBps === null ? null : this.#queuedMs;
   }
 
-  /** Receivers were asked: an END went out to an audience. */
-  asked(): void {
+  /**
+   * Receivers were asked: an END went out to an audience.
+   * @param sentBps payload bits per second that left this device before it; null: it had nothing to send meanwhile
+   */
+  asked(pass: number, sentBps: number | null): void {
     this.#unanswered++;
+    this.#sentBefore.set(pass, sentBps);
+    if (this.#sentBefore.size > passesKept) this.#sentBefore.delete(this.#sentBefore.keys().next().value!);
   }
 
   /**
@@ -142,7 +163,7 @@ export class RateControl {
     this.#unanswered = 0;
     if (pass < this.#validFromPass) return;
     if (this.#reports.size < reportsMax || this.#reports.has(device))
-      this.#reports.set(device, { lossPermille, queuedMs });
+      this.#reports.set(device, { lossPermille, queuedMs, sentBps: this.#sentBefore.get(pass) ?? null });
   }
 
   /**
@@ -163,6 +184,8 @@ export class RateControl {
     this.#queuedMs = quartileOf(reports.map((report) => report.queuedMs).toSorted((a, b) => a - b));
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
+    const sentBps = Math.max(...reports.map((report) => report.sentBps ?? before));
+    this.#sentBps = sentBps < before * limitedShare ? sentBps : before;
     this.#passesToSee = 2;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
@@ -193,13 +216,13 @@ export class RateControl {
     const isSearch = this.#state === "searching";
     const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
     const isOverload = lossPermille - this.#ownLossPermille > overloadPermille;
-    const carriedBps = isOverload ? this.#rateBps * (1 - lossPermille / 1_000) * drainFactor : this.#rateBps;
+    const carriedBps = isOverload ? this.#sentBps * (1 - lossPermille / 1_000) * drainFactor : this.#sentBps;
     if (isSearch) this.#openBps = Math.min(carriedBps, this.#rateBps / searchFactor);
     else if (this.#openBps === null || isOverload) this.#openBps = carriedBps;
     const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
     const factor = giveWayFactor - share * (giveWayFactor - giveWayFactorMost);
     const leastBps = Math.max(this.#openBps! * keptShare, Math.min(rateFloorBps, capBps));
-    const wantedBps = factor * Math.min(carriedBps, isSearch ? this.#openBps! : this.#rateBps);
+    const wantedBps = factor * Math.min(carriedBps, isSearch ? this.#openBps! : this.#sentBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
     // What this session queued itself has to go first.
     this.#passesToSee = isForeign ? 1 : 3;
@@ -235,9 +258,9 @@ export class RateControl {
       const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#trial = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
-      this.#returnToBps = this.#rateBps * returnShare;
-      const carried = this.#rateBps * (1 - excess / 1_000) * drainFactor;
-      const wanted = isQueueless ? carried : Math.min(this.#rateBps * decreaseFactor, carried);
+      this.#returnToBps = this.#sentBps * returnShare;
+      const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
+      const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
       this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
       return;
     }
@@ -246,6 +269,7 @@ export class RateControl {
   }
 
   #increased(): number {
+    if (this.#sentBps < this.#rateBps) return this.#rateBps;
     if (this.#state === "searching") return this.#rateBps * searchFactor;
     // Into a queue it grows the slower the longer that is.
     const room = Math.max(0, 1 - this.#queuedMs / queueMs);

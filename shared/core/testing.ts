@@ -151,6 +151,7 @@ export class VirtualSubnet {
       held: device.held,
       lacksOf: (chunk, add) => device.reception.lacksOf(chunk, add),
       currentChunk: () => device.reception.currentChunk,
+      castShares: () => 1,
       rank: () => rank(index),
       random: () => this.random(),
       symbolSizeBytes,

@@ -62,6 +62,7 @@ export class Session {
       held: verified,
       lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
       currentChunk: () => this.desk.reception.currentChunk,
+      castShares: () => 1,
       rank: () => machine.rank(verified.count / verified.size),
       random: machine.random.next,
       symbolSizeBytes: options.symbolBytes,
