@@ -152,7 +152,8 @@ describe("the rate", () => {
         control.reported("a", { lossPermille: 0, queuedMs: 0 }, 2 * window);
         control.adjust(null, window * 1_000, 2 * window);
       }
-      expect(control.rateBps(null)).toBeLessThan(600 * mbit);
+      // What it may send is known three steps of the search later; without this it would be 10 Gbit/s.
+      expect(control.rateBps(null)).toBeLessThan(1_500 * mbit);
       expect(control.rateBps(null)).toBeGreaterThan(300 * mbit);
     });
   });

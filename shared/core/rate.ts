@@ -55,7 +55,7 @@ const keptShare = 0.25;
 /** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
 const overloadPermille = 200;
 
-/** Below this share of its rate the device is what limits it; late timers cost less, and so does a step of the search. */
+/** Below this share of its rate the device is what limits it: late timers cost less. */
 const limitedShare = 0.65;
 
 /** More receivers report in one window only when somebody makes them up. */
@@ -84,7 +84,7 @@ type Trial = {
 const staysShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 type Report = { readonly lossPermille: number; readonly queuedMs: number };
-/** With what was sent at before the END that it answers, as far as that is known. */
+/** With what was sent at before the END that it answers, when that was less than the rate. */
 type DatedReport = Report & { readonly sentBps: number | null };
 
 /** At the lower quartile: of few receivers the best one. */
@@ -116,7 +116,9 @@ export class RateControl {
   /** In the window before. */
   #reportsBefore = 0;
   #medianPermille: number | null = null;
-  /** By the number of an END. */
+  /** At the last ENDs. */
+  #ratesAsked: number[] = [];
+  /** By the number of an END; null: as fast as it might. */
   readonly #sentBefore = new Map<number, number | null>();
   /** ENDs since the last report. */
   #unanswered = 0;
@@ -150,7 +152,10 @@ export class RateControl {
    */
   asked(pass: number, sentBps: number | null): void {
     this.#unanswered++;
-    this.#sentBefore.set(pass, sentBps);
+    // It may have been measured while the rate was what it was at the two ENDs before.
+    this.#ratesAsked = [...this.#ratesAsked.slice(-2), this.#rateBps];
+    const isSlow = sentBps !== null && sentBps < Math.min(...this.#ratesAsked) * limitedShare;
+    this.#sentBefore.set(pass, isSlow ? sentBps : null);
     if (this.#sentBefore.size > passesKept) this.#sentBefore.delete(this.#sentBefore.keys().next().value!);
   }
 
@@ -184,8 +189,7 @@ export class RateControl {
     this.#queuedMs = quartileOf(reports.map((report) => report.queuedMs).toSorted((a, b) => a - b));
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
-    const sentBps = Math.max(...reports.map((report) => report.sentBps ?? before));
-    this.#sentBps = sentBps < before * limitedShare ? sentBps : before;
+    this.#sentBps = Math.min(before, Math.max(...reports.map((report) => report.sentBps ?? before)));
     this.#passesToSee = 2;
     this.#judge(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
