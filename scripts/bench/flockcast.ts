@@ -69,6 +69,18 @@ async function untilLogged(
   throw new Error(`${device.place.name} did not say "${said.join(" ")}" in time:\n${tail}`);
 }
 
+/** Whether it was elected, as soon as that is known. */
+async function leads(device: WorldDevice, limitMs: number, signal: AbortSignal): Promise<boolean> {
+  const giveUpAtMs = performance.now() + limitMs;
+  while (!signal.aborted && performance.now() < giveUpAtMs) {
+    const text = await readFile(`${device.data}.log`, "utf8").catch(() => "");
+    if (text.includes('"to":"representative"')) return true;
+    if (text.includes('"to":"peer"')) return false;
+    await Bun.sleep(watchMs);
+  }
+  throw new Error(`${device.place.name} neither led nor followed anybody in time`);
+}
+
 const hostOf = (device: WorldDevice): Host => ({ device, program: () => device.device?.program ?? null });
 
 /** Starts new agents and a task for all of them; answers when the sender holds the package and waits to multicast. */
@@ -91,6 +103,8 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
     `lanRate=${options.rate === null ? "none" : Math.round(options.rate * 1e6)}`,
     // It would take the package before the multicast that is measured.
     "useDeputy=false",
+    // Nobody but the sender, which volunteers all the same: with dozens of agents waking up at once another one's claim may come first.
+    "representativeWeight=0",
   ];
   await world.source.admin("setting", "set", "default", ...setting);
   const present = [sender, ...receivers.filter((receiver) => !heldBack?.has(receiver))];
@@ -101,11 +115,11 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   await Bun.sleep(quietMs);
   const task = await world.source.admin("task", "create", packageId, "--action", "pre-cache");
   const limitMs = readyLimitMs + delayMs;
-  await untilLogged(sender, limitMs, signal, "task ended", "complete");
-  if (!(await readFile(`${sender.data}.log`, "utf8")).includes('"to":"representative"')) {
+  if (!(await leads(sender, limitMs, signal))) {
     await world.source.admin("task", "cancel", task);
     return null;
   }
+  await untilLogged(sender, limitMs, signal, "task ended", "complete");
   if ((await loggedAtMs(sender, "multicast begins")) !== null)
     throw new Error("The multicast began before the sender held the package: the start delay is too short");
   const { name } = world.sent;
