@@ -53,7 +53,7 @@ export type FrameReceiver = {
 };
 
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
-/** Whoever sent the last frame that was accepted. */
+/** Whoever sent a frame that was accepted. */
 type Accepted = { readonly context: Context; readonly known: KnownSender };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -86,6 +86,10 @@ const sameIdentity = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: nu
   return true;
 };
 
+/** The seal is right: the window moves, whatever the body turns out to be. */
+const accept = (datagram: Uint8Array, { window }: KnownSender): void =>
+  window.accept(uint32At(datagram, headerAt.sequence));
+
 class Receiver implements FrameReceiver {
   readonly #crypto: Crypto;
   readonly #deployment: number;
@@ -93,7 +97,6 @@ class Receiver implements FrameReceiver {
   readonly #own: Uint8Array[] = [];
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
-  #last: Accepted | null = null;
   /** What the last accepted symbol began with, and whose it was: most datagrams are symbols of the sender of the one before. */
   readonly #symbolHead = new Uint8Array(headerAt.sequence);
   #symbolsFrom: Accepted | null = null;
@@ -131,36 +134,33 @@ class Receiver implements FrameReceiver {
   }
 
   receive(datagram: Uint8Array): Received {
-    return this.#beginsLikeSymbol(datagram)
-      ? this.#receiveSymbol(datagram, this.#symbolsFrom!)
+    const fault = headerFault(datagram);
+    if (fault !== null) return dropped(fault);
+    const from = this.#symbolsFrom;
+    return from !== null && this.#beginsLikeSymbol(datagram)
+      ? this.#receiveSymbol(datagram, from)
       : this.#receiveAny(datagram);
   }
 
   #beginsLikeSymbol(datagram: Uint8Array): boolean {
-    if (this.#symbolsFrom === null || datagram.length < headerBytes) return false;
     const head = this.#symbolHead;
     for (let i = 0; i < head.length; i++) if (datagram[i] !== head[i]) return false;
     return true;
   }
 
-  /** Of the sender of the last symbol: as `#receiveAny`, whatever is wrong with it. */
+  /** Of the sender of the last symbol. */
   #receiveSymbol(datagram: Uint8Array, from: Accepted): Received {
-    const fault = headerFault(datagram);
-    if (fault !== null) return dropped(fault);
-    const refused = this.#openKnown("symbol", datagram, from.context, from.known);
+    const refused = this.#openKnown("symbol", datagram, from.known);
     return refused === null ? this.#symbolOf(datagram, from) : dropped(refused);
   }
 
   #receiveAny(datagram: Uint8Array): Received {
-    const fault = headerFault(datagram);
-    if (fault !== null) return dropped(fault);
     if (this.#isOwn(datagram)) return dropped("own");
     if (uint32At(datagram, headerAt.deployment) !== this.#deployment) return dropped("deployment");
     const type = frameTypeOf(datagram);
     if (type === undefined) return dropped("type");
-    const refused = this.#openUnknown(type, datagram);
-    if (refused !== null) return dropped(refused);
-    const from = this.#last!;
+    const from = this.#openUnknown(type, datagram);
+    if (typeof from === "string") return dropped(from);
     if (type !== "symbol") return this.#controlOf(type, datagram, from);
     const symbol = this.#symbolOf(datagram, from);
     if (symbol.kind === "symbol") {
@@ -175,29 +175,31 @@ class Receiver implements FrameReceiver {
     return this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender));
   }
 
-  #openUnknown(type: FrameType, datagram: Uint8Array): DropReason | null {
+  #openUnknown(type: FrameType, datagram: Uint8Array): Accepted | DropReason {
     const context = this.#contexts.get(identityAt(datagram, headerAt.session));
     if (context === undefined) return "session";
     const sender = identityAt(datagram, headerAt.sender);
     const known = context.senders.get(sender);
     if (known !== undefined) {
-      const refused = this.#openKnown(type, datagram, context, known);
-      if (refused === null) context.senders.touch(known);
-      return refused;
+      const refused = this.#openKnown(type, datagram, known);
+      if (refused !== null) return refused;
+      context.senders.touch(known);
+      return { context, known };
     }
     const keys = {
       aead: frameAead(this.#crypto, context.key, context.session, sender),
       tag: symbolTag(this.#crypto, context.key, context.session, sender),
     };
     if (!this.#opens(type, datagram, keys)) return "seal";
-    this.#accept(datagram, context, context.senders.add(sender, keys));
-    return null;
+    const added = context.senders.add(sender, keys);
+    accept(datagram, added);
+    return { context, known: added };
   }
 
-  #openKnown(type: FrameType, datagram: Uint8Array, context: Context, known: KnownSender): DropReason | null {
+  #openKnown(type: FrameType, datagram: Uint8Array, known: KnownSender): DropReason | null {
     if (!known.window.isFresh(uint32At(datagram, headerAt.sequence))) return "replay";
     if (!this.#opens(type, datagram, known)) return "seal";
-    this.#accept(datagram, context, known);
+    accept(datagram, known);
     return null;
   }
 
@@ -213,12 +215,6 @@ class Receiver implements FrameReceiver {
     if (body === null) return false;
     this.#body = body as Uint8Array<ArrayBuffer>;
     return true;
-  }
-
-  /** The seal is right: the window moves, whatever the body turns out to be. */
-  #accept(datagram: Uint8Array, context: Context, known: KnownSender): void {
-    known.window.accept(uint32At(datagram, headerAt.sequence));
-    if (this.#last?.known !== known) this.#last = { context, known };
   }
 
   #controlOf(
