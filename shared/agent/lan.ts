@@ -26,9 +26,10 @@ import type { Hearing } from "./way.ts";
 export type LanListener = {
   /** @param sender the sender's name in the frame's header: 16 hex digits, new at each start of a process */
   onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
+  /** @param nowMs by `performance.now()`, which is asked once for a symbol */
   onSymbol?: (symbol: ReceivedSymbol, fromAddress: string, nowMs: number) => void;
 };
-type Joined = { key: Uint8Array; listeners: LanListener[]; sender: FrameSender };
+type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
 
 /** Announcements and what peers ask come within this time, if they come. */
 const heardMs = 5_000;
@@ -131,12 +132,12 @@ export class Lan {
   join(key: Uint8Array, listener: LanListener): string {
     const session = sessionOf(nodeCrypto, key);
     const joined = this.#sessions.get(session);
-    if (joined) joined.listeners.push(listener);
+    if (joined) joined.listeners.add(listener);
     else {
       this.#receiver.addContext(session, key);
       this.#sessions.set(session, {
         key,
-        listeners: [listener],
+        listeners: new Set([listener]),
         sender: this.#senderOf(session, key),
       });
     }
@@ -145,9 +146,7 @@ export class Lan {
 
   leave(session: string, listener: LanListener): void {
     const joined = this.#sessions.get(session);
-    if (!joined) return;
-    joined.listeners = joined.listeners.filter((other) => other !== listener);
-    if (joined.listeners.length > 0) return;
+    if (!joined?.listeners.delete(listener) || joined.listeners.size > 0) return;
     this.#sessions.delete(session);
     this.#receiver.removeContext(session);
   }
@@ -210,8 +209,7 @@ export class Lan {
   #hear(datagram: Uint8Array, fromAddress: string): void {
     const received = this.#receiver.receive(datagram);
     if (received.kind === "symbol") return this.#symbol(received, fromAddress);
-    const isOwn = received.kind === "dropped" && received.reason === "own";
-    if (isOwn) this.#ownHeard = true;
+    if (received.kind === "dropped" && received.reason === "own") this.#ownHeard = true;
     else this.#othersHeardAtMs = performance.now();
     if (received.kind === "dropped") {
       this.dropped.set(received.reason, (this.dropped.get(received.reason) ?? 0) + 1);
@@ -221,13 +219,12 @@ export class Lan {
       listener.onControl(received.frame, fromAddress, received.header.sender);
   }
 
-  /** Apart, and plain: it runs for every datagram of a package, and what is compiled for it costs more than it does. */
+  /** Apart: what runs for every datagram of a package stays short, and little is compiled for it. */
   #symbol(symbol: ReceivedSymbol, fromAddress: string): void {
     const nowMs = performance.now();
     this.#othersHeardAtMs = nowMs;
     const joined = this.#sessions.get(symbol.session);
     if (joined === undefined) return;
-    const { listeners } = joined;
-    for (let i = 0; i < listeners.length; i++) listeners[i]!.onSymbol?.(symbol, fromAddress, nowMs);
+    for (const listener of joined.listeners) listener.onSymbol?.(symbol, fromAddress, nowMs);
   }
 }
