@@ -181,11 +181,11 @@ function answerNeeds(member: Member, state: RepresentativeState, nowMs: number):
 }
 
 function sendLone(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (state.lone.isEmpty || !isTail(member, state)) return;
-  const recast = state.lone.take();
-  if (recast.length === 0) return;
+  if (!state.lone.hasNews || !isTail(member, state)) return;
+  const chunks = state.lone.take();
+  if (chunks.length === 0) return;
   state.busyAtMs = nowMs;
-  state.plan.answer({ repairs: new Map(), recast });
+  state.plan.castAgain(chunks);
   member.effects.push({ do: "Cast" });
 }
 

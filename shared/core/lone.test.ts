@@ -9,7 +9,7 @@ test("a few chunks of each device are sent again, once", () => {
   lone.note(missing("a", 0, 8));
   lone.note(missing("b", 100, 3));
   expect(lone.take()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 100, 101, 102]);
-  expect(lone.isEmpty).toBe(true);
+  expect(lone.hasNews).toBe(false);
   expect(lone.take()).toEqual([]);
 });
 
@@ -18,14 +18,17 @@ test("nothing is sent again for a device that misses more than a sixty-fourth", 
   lone.note(missing("straggler", 0, 9));
   lone.note(missing("b", 100, 1));
   expect(lone.take()).toEqual([100]);
+  expect(lone.hasNews).toBe(false);
   // Also when it asks for the last of them apart.
   lone.note(missing("straggler", 9, 1));
+  expect(lone.hasNews).toBe(true);
   expect(lone.take()).toEqual([]);
 });
 
 test("what was sent again for several needs not be sent for one", () => {
   const lone = new LoneChunks(512);
   lone.note(missing("a", 0, 3));
+  expect(lone.hasNews).toBe(true);
   lone.forget([1, 2]);
   expect(lone.take()).toEqual([0]);
 });

@@ -15,24 +15,29 @@ export class LoneChunks {
   readonly #missedBy = new Map<number, string>();
   readonly #deviceMax: number;
   #left: number;
+  #hasNews = false;
 
   constructor(chunkCount: number) {
     this.#deviceMax = Math.max(deviceChunksMin, Math.floor(chunkCount * deviceShare));
     this.#left = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
   }
 
-  get isEmpty(): boolean {
-    return this.#missedBy.size === 0;
+  /** Was anything noted or forgotten since the last `take`? Without that another one finds nothing. */
+  get hasNews(): boolean {
+    return this.#hasNews;
   }
 
   /** @param alone pairs of a chunk and the device that asked for it */
   note(alone: Iterable<readonly [number, string]>): void {
-    for (const [chunk, device] of alone) this.#missedBy.set(chunk, device);
+    for (const [chunk, device] of alone) {
+      this.#missedBy.set(chunk, device);
+      this.#hasNews = true;
+    }
   }
 
   /** Sent again for another reason. */
   forget(chunks: Iterable<number>): void {
-    for (const chunk of chunks) this.#missedBy.delete(chunk);
+    for (const chunk of chunks) if (this.#missedBy.delete(chunk)) this.#hasNews = true;
   }
 
   /** What is to be sent again now that everything was sent once. What a device misses too much of stays noted. */
@@ -45,6 +50,7 @@ export class LoneChunks {
       .slice(0, this.#left);
     this.#left -= again.length;
     this.forget(again);
+    this.#hasNews = false;
     return again;
   }
 }

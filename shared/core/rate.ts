@@ -226,7 +226,7 @@ export class RateControl {
     const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
     const factor = giveWayFactor - share * (giveWayFactor - giveWayFactorMost);
     const leastBps = Math.max(this.#openBps! * keptShare, Math.min(rateFloorBps, capBps));
-    const wantedBps = factor * Math.min(carriedBps, isSearch ? this.#openBps! : this.#sentBps);
+    const wantedBps = factor * (isSearch ? this.#openBps! : carriedBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
     // What this session queued itself has to go first.
     this.#passesToSee = isForeign ? 1 : 3;

@@ -125,13 +125,17 @@ export class SendPlan {
   }
 
   /** @param extraSymbols for every block, beside what was asked for */
-  answer(needs: Pick<NeedAnswer, "repairs" | "recast">, extraSymbols = 0): void {
+  answer(needs: NeedAnswer, extraSymbols = 0): void {
     for (const [chunk, blocks] of needs.repairs)
       this.#repairs.set(
         chunk,
         blocks.map(({ block, count }) => ({ block, count: count + extraSymbols })),
       );
-    for (const chunk of needs.recast) {
+    this.castAgain(needs.recast);
+  }
+
+  castAgain(chunks: Iterable<number>): void {
+    for (const chunk of chunks) {
       this.#repairs.delete(chunk);
       this.#recast.add(chunk);
     }

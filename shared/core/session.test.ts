@@ -10,6 +10,16 @@ function afterTheOthers({ devices }: VirtualSubnet, one: VirtualDevice): number 
   return one.completeAtMs! - Math.max(...others);
 }
 
+/** A subnet, started, whose last device hears no symbol between the `from`th and the `to`th. */
+function withDeaf(seed: number, from: number, to: number): { subnet: VirtualSubnet; one: VirtualDevice } {
+  const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+  const one = subnet.devices.at(-1)!;
+  const isDeaf = (): boolean => subnet.symbolsSent > from && subnet.symbolsSent <= to;
+  subnet.hears = (_from, device, what) => !(what === "symbol" && device === one && isDeaf());
+  subnet.start();
+  return { subnet, one };
+}
+
 const half = (name: string): number => (name < "D" ? 0 : 1);
 
 describe("a session on one subnet", () => {
@@ -53,28 +63,20 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: one that misses a few chunks as a whole has them soon after the others",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
-      const deaf = (): boolean => subnet.symbolsSent > 100 && subnet.symbolsSent <= 120;
-      const [one] = subnet.devices.filter((device) => device !== subnet.representatives[0]).slice(-1);
-      subnet.hears = (_from, to, what) => !(what === "symbol" && to === one && deaf());
-      subnet.start();
+      const { subnet, one } = withDeaf(seed, 100, 120);
       expect(subnet.run(30_000)).toBe(true);
       expect(subnet.symbolsSent).toBeLessThanOrEqual(440);
-      if (one!.from.multicast === 0) return;
-      expect(one!.from.peers).toBe(0);
-      expect(afterTheOthers(subnet, one!)).toBeLessThan(400);
+      if (one.from.multicast === 0) return;
+      expect(one.from.peers).toBe(0);
+      expect(afterTheOthers(subnet, one)).toBeLessThan(400);
     },
   );
 
   test.each(seeds)("seed %d: nothing is sent again for one that misses many chunks as a whole", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
-    const deaf = (): boolean => subnet.symbolsSent > 100 && subnet.symbolsSent <= 200;
-    const [one] = subnet.devices.filter((device) => device !== subnet.representatives[0]).slice(-1);
-    subnet.hears = (_from, to, what) => !(what === "symbol" && to === one && deaf());
-    subnet.start();
+    const { subnet, one } = withDeaf(seed, 100, 200);
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.symbolsSent).toBe(400);
-    if (one!.from.multicast > 0) expect(one!.from.peers).toBe(10);
+    if (one.from.multicast > 0) expect(one.from.peers).toBe(10);
   });
 
   test.each(seeds)("seed %d: whoever misses the last END soon hears that there was one", (seed) => {
