@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { VirtualSubnet, type VirtualDevice } from "./testing.ts";
+import { rateFloorBps } from "./rate.ts";
 import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
@@ -78,6 +79,20 @@ describe("a session on one subnet", () => {
     expect(subnet.symbolsSent).toBe(400);
     if (one.from.multicast > 0) expect(one.from.peers).toBe(10);
   });
+
+  test.each(seeds)(
+    "seed %d: a device that sends less than it may is slowed down from what it sends",
+    (seed) => {
+      // Ten symbols of 1,400 bytes in ten milliseconds: 11.2 Mbit/s of the 100 that the setting allows.
+      const subnet = new VirtualSubnet({ seed, devices: 4, chunkCount: 200, wanMsPerChunk: 1, loss: 0.06 });
+      subnet.start();
+      const rateBps = (): number => subnet.representatives[0]?.member.castRateBps() ?? 100_000_000;
+      expect(subnet.run(60_000, () => rateBps() < 100_000_000)).toBe(true);
+      expect(rateBps()).toBeLessThan(11_200_000);
+      expect(rateBps()).toBeGreaterThan(rateFloorBps);
+      expect(subnet.run(60_000)).toBe(true);
+    },
+  );
 
   test.each(seeds)("seed %d: whoever misses the last END soon hears that there was one", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
