@@ -66,11 +66,11 @@
         (v128.const i32x4 0x0fffffff 0x0ffffffc 0x0ffffffc 0x0ffffffc)))
     (v128.store (i32.const 80) (i32x4.add (local.get $b) (local.get $b0))))
 
-  ;; Poly1305 of `length` bytes at 128, a multiple of 16; the tag goes to 48. The accumulator has four words of 32 bits,
-  ;; h0 and h1 with up to 34 because carries into them wait for the next block, and h4 with the bits from 128 on. As r is
-  ;; clamped, its words are below 2^28 and all but the first are multiples of 4: s = r * 5 / 4 takes what passes 2^130 back
-  ;; to the bottom, and no sum of products reaches 2^64.
-  (func $poly (param $length i32)
+  ;; Poly1305 of `length` bytes at 128, a multiple of 16, under r at 64 and s at 80; the tag goes to 48. The accumulator has
+  ;; four words of 32 bits (with the message 33; 34 in h0, whose carry waits for the end) and h4 with the bits from 128 on.
+  ;; As r is clamped, its words are below 2^28 and all but the first are multiples of 4: s = r * 5 / 4 takes what passes 2^130
+  ;; back to the bottom, and no sum of products reaches 2^64.
+  (func $poly (export "poly") (param $length i32)
     (local $at i32) (local $end i32)
     (local $r0 i64) (local $r1 i64) (local $r2 i64) (local $r3 i64)
     (local $s1 i64) (local $s2 i64) (local $s3 i64)
