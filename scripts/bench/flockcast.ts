@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultSettingValues } from "../../shared/control/setting.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import { logTail } from "../process.ts";
 import { differenceFrom } from "../verification.ts";
@@ -18,7 +19,6 @@ export type FlockcastOptions = {
   readonly signal: AbortSignal;
 };
 
-const attemptsMax = 3;
 /** Beside the session start delay. */
 const readyLimitMs = 60_000;
 const watchMs = 10;
@@ -69,32 +69,10 @@ async function untilLogged(
   throw new Error(`${device.place.name} did not say "${said.join(" ")}" in time:\n${tail}`);
 }
 
-/** Whether it was elected, as soon as that is known. */
-async function leads(device: WorldDevice, limitMs: number, signal: AbortSignal): Promise<boolean> {
-  const giveUpAtMs = performance.now() + limitMs;
-  while (!signal.aborted && performance.now() < giveUpAtMs) {
-    const text = await readFile(`${device.data}.log`, "utf8").catch(() => "");
-    if (text.includes('"to":"representative"')) return true;
-    if (text.includes('"to":"peer"')) return false;
-    await Bun.sleep(watchMs);
-  }
-  throw new Error(`${device.place.name} neither led nor followed anybody in time`);
-}
-
 const hostOf = (device: WorldDevice): Host => ({ device, program: () => device.device?.program ?? null });
 
 /** Starts new agents and a task for all of them; answers when the sender holds the package and waits to multicast. */
 export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions): Promise<Prepared> {
-  for (let attempt = 1; ; attempt++) {
-    const prepared = await tryToPrepare(lan, options);
-    if (prepared) return prepared;
-    if (attempt >= attemptsMax) throw new Error(`A receiver was elected, not the sender, ${attempt} times`);
-    console.error("A receiver was elected, not the sender: once more");
-  }
-}
-
-/** Null when another device leads: its claim came first, as may happen with losses or on a busy machine. */
-async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<Prepared | null> {
   const { world, sender, receivers } = lan;
   const { heldBack, signal } = options;
   const delayMs = Math.round(delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6);
@@ -103,7 +81,7 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
     `lanRate=${options.rate === null ? "none" : Math.round(options.rate * 1e6)}`,
     // It would take the package before the multicast that is measured.
     "useDeputy=false",
-    // Nobody but the sender, which volunteers all the same: with dozens of agents waking up at once another one's claim may come first.
+    // Nobody but the sender stands, which volunteers all the same: of dozens of agents that wake up at once another's claim may come first.
     "representativeWeight=0",
   ];
   await world.source.admin("setting", "set", "default", ...setting);
@@ -115,11 +93,10 @@ async function tryToPrepare(lan: BenchLan, options: FlockcastOptions): Promise<P
   await Bun.sleep(quietMs);
   const task = await world.source.admin("task", "create", packageId, "--action", "pre-cache");
   const limitMs = readyLimitMs + delayMs;
-  if (!(await leads(sender, limitMs, signal))) {
-    await world.source.admin("task", "cancel", task);
-    return null;
-  }
   await untilLogged(sender, limitMs, signal, "task ended", "complete");
+  // From here on the receivers are what they are by default.
+  const { representativeWeight } = defaultSettingValues;
+  await world.source.admin("setting", "set", "default", `representativeWeight=${representativeWeight}`);
   if ((await loggedAtMs(sender, "multicast begins")) !== null)
     throw new Error("The multicast began before the sender held the package: the start delay is too short");
   const { name } = world.sent;

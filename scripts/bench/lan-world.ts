@@ -2,7 +2,6 @@
 import type { Ending } from "../ending.ts";
 import { disturbNothing, loseArriving } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
-import { outputOf } from "../process.ts";
 
 export type LanShape = { readonly receivers: number; readonly size: number };
 export type BenchLan = {
@@ -23,7 +22,6 @@ const wanMbit = 4_000;
 const portMbit = 1_000;
 
 export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan> {
-  await makeRoomForHosts(ending);
   const world = await openWorld(
     {
       subnets: 1,
@@ -54,31 +52,4 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
       }
     },
   };
-}
-
-/** The machine's limit for receive buffers; programs that ask for more get this much. */
-export const limitReceiveBuffers = (sizeBytes: number, ending: Ending): Promise<void> =>
-  setDuringRun("net.core.rmem_max", () => sizeBytes, ending);
-
-/**
- * What one kernel shares among all hosts and each host of a LAN has for itself: the queue of a processor before it looks at
- * what devices brought (a burst is there once for each receiver), and the table of neighbours.
- */
-async function makeRoomForHosts(ending: Ending): Promise<void> {
-  await setDuringRun("net.core.netdev_max_backlog", (before) => Math.max(before, 100_000), ending);
-  // From the last on, for a smaller one must not exceed a larger one.
-  for (const step of [3, 2, 1])
-    await setDuringRun(
-      `net.ipv4.neigh.default.gc_thresh${step}`,
-      (before) => Math.max(before, 8_192 * 2 ** step),
-      ending,
-    );
-}
-
-async function setDuringRun(key: string, valueOf: (before: number) => number, ending: Ending): Promise<void> {
-  const before = Number(await outputOf(["sysctl", "-n", key]));
-  const value = valueOf(before);
-  if (value === before) return;
-  ending.later(`set ${key} to ${before} again`, () => outputOf(["sysctl", "-w", `${key}=${before}`]).then());
-  await outputOf(["sysctl", "-w", `${key}=${value}`]);
 }

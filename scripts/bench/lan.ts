@@ -1,9 +1,10 @@
 /** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
 import { UsageError, type Ending } from "../ending.ts";
+import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
 import { alignTable } from "../report.ts";
 import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "./figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
-import { limitReceiveBuffers, openLan, type BenchLan } from "./lan-world.ts";
+import { openLan, type BenchLan } from "./lan-world.ts";
 import { endOther, prepareOther, programsOf, type OtherName } from "./others.ts";
 import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
 

@@ -16,6 +16,7 @@ import { deviceIdOf } from "../ledger.ts";
 import { cleanEnvironment, logTail, stopAll } from "../process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../programs.ts";
 import { digestTree, sizeOfTree, type Digests } from "../verification.ts";
+import { makeRoomForHosts } from "./kernel-limits.ts";
 import { leaveNote, removeNote } from "./leftovers.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
@@ -132,6 +133,7 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
   const sent = await preparePackage(options, folder);
   const programs = await choosePrograms(options, folder);
   console.error(`Building ${options.subnets} sites of ${options.devices} devices (namespaces ${runId}-…) …`);
+  await makeRoomForHosts(ending);
   await buildNetwork(network, options);
   await mkdir(join(folder, "devices"));
   const source = await startSource({
