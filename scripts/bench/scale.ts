@@ -1,7 +1,9 @@
 /** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
 import type { Ending } from "../ending.ts";
 import { alignTable } from "../report.ts";
+import type { AgentStatus } from "../../shared/agent/status-server.ts";
 import { askAgent } from "../lab/agent-status.ts";
+import type { WorldDevice } from "../lab/world.ts";
 import { fixed, ratioOf, secondsText } from "./figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { figuresOf } from "./lan.ts";
@@ -20,13 +22,20 @@ export type ScaleRow = {
   readonly receivers: number;
   /** Multicast frames that all receivers sent, from just before the first symbol until the last one had all. */
   readonly feedbackFrames: number;
+  /** Package bytes that any of them, or the sender, handed to another by unicast. */
+  readonly unicastBytes: number;
   readonly result: TransferResult;
 };
 
-async function framesSentBy({ receivers }: BenchLan): Promise<number> {
-  const statuses = await Promise.all(receivers.map(askAgent));
-  return statuses.reduce((sum, status) => sum + (status?.lan.framesSent ?? 0), 0);
+async function sumOver(devices: readonly WorldDevice[], read: (of: AgentStatus) => number): Promise<number> {
+  const statuses = await Promise.all(devices.map(askAgent));
+  return statuses.reduce((sum, status) => sum + (status ? read(status) : 0), 0);
 }
+
+const framesSentBy = ({ receivers }: BenchLan): Promise<number> =>
+  sumOver(receivers, ({ lan }) => lan.framesSent);
+const handedOnBy = ({ sender, receivers }: BenchLan): Promise<number> =>
+  sumOver([sender, ...receivers], ({ exchange }) => exchange.bytesSent);
 
 async function runNumber(receivers: number, options: ScaleOptions, ending: Ending): Promise<ScaleRow> {
   const { size, rate, loss, timeout } = options;
@@ -36,14 +45,16 @@ async function runNumber(receivers: number, options: ScaleOptions, ending: Endin
     const prepared = await prepareFlockcast(lan, { rate, signal: ending.interrupted });
     const before = await framesSentBy(lan);
     let after = before;
+    let unicastBytes = 0;
     const settle = async () => {
       after = await framesSentBy(lan);
+      unicastBytes = await handedOnBy(lan);
       await prepared.settle();
     };
     const transfer = { limitMs: timeout * 1_000, signal: ending.interrupted };
     const result = await measureTransfer({ ...prepared, settle }, transfer);
     await showFailure(prepared, result);
-    return { receivers, feedbackFrames: after - before, result };
+    return { receivers, feedbackFrames: after - before, unicastBytes, result };
   } finally {
     await endFlockcast(lan);
   }
@@ -64,17 +75,19 @@ export function scaleText(rows: readonly ScaleRow[], options: ScaleOptions): str
     "receivers",
     "last",
     "LAN ÷ package",
+    "of which unicast",
     "sender CPU s/GB",
     "receiver CPU s/GB",
     "feedback frames/s",
     "verified",
   ];
-  const lines = rows.map(({ receivers, feedbackFrames, result }) => {
+  const lines = rows.map(({ receivers, feedbackFrames, unicastBytes, result }) => {
     const figures = figuresOf(result, options.size, options.rate);
     return [
       String(receivers),
       secondsText(result.lastMs),
       fixed(figures.lanToPackage, 3),
+      fixed(unicastBytes / (options.size * 1e6), 3),
       fixed(figures.senderCpuPerGb),
       fixed(figures.receiverCpuPerGb),
       fixed(ratioOf(feedbackFrames * 1_000, result.lastMs), 1),

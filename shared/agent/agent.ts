@@ -24,7 +24,7 @@ import { Network } from "./network.ts";
 import type { RepresentativeFactory } from "./duty.ts";
 import { gaugesOf } from "./gauges.ts";
 import { createRanker } from "./ranker.ts";
-import { Reporter } from "./reporter.ts";
+import { Reporter, sharedIntervalMs } from "./reporter.ts";
 import { StatusServer, type AgentStatus } from "./status-server.ts";
 import { TaskRunner } from "./task-runner.ts";
 import { newTaskRow, parseTaskRow } from "./task-state.ts";
@@ -264,10 +264,12 @@ export class Agent {
 
   #reportIntervalMs(): number {
     const active = [...this.#runners.values()].filter((runner) => !runner.isOver);
-    return Math.min(
+    const intervalMs = Math.min(
       this.#values.reportIntervalMs,
       ...active.map((runner) => runner.row.task.setting.values.reportIntervalMs),
     );
+    const peers = active.map(({ session }) => session?.member.fellowPeers ?? 0);
+    return sharedIntervalMs(intervalMs, Math.max(0, ...peers));
   }
 
   async #inventory() {

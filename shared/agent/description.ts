@@ -5,6 +5,7 @@
 import { formatDuration, formatRate } from "../control/quantity.ts";
 import type { DeviceTaskState } from "../control/schema.ts";
 import type { PeerState, RepresentativeState } from "../core/member.ts";
+import { awaitsStart } from "../core/ways.ts";
 import { phases } from "../wire/index.ts";
 import { completionText } from "./completion.ts";
 import type { TaskRunner } from "./task-runner.ts";
@@ -96,6 +97,8 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
   if (session!.member.usesWan)
     return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
   if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
+  if (awaitsStart(state, nowMs))
+    return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.wayWords}`;
   if (state.way === "unicast")
     return `takes chunks from ${who} and others by LAN unicast: ${session!.wayWords}`;
   if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;

@@ -5,8 +5,17 @@
 import type { Progress } from "../control/schema.ts";
 
 const retryMs = 5_000;
+/** Peers of one session that report as often as the setting says; more of them share what these would send. */
+const reportersMax = 16;
 /** An end is said soon, but with others that end in the same moment. */
 const urgentMs = 100;
+
+/**
+ * Time between reports: those of a subnet's devices cross one WAN link, however many they are.
+ * @param peers that follow one representative, this device among them; 0 for the representative itself
+ */
+export const sharedIntervalMs = (intervalMs: number, peers: number): number =>
+  intervalMs * Math.max(1, peers / reportersMax);
 
 export class Reporter {
   readonly #send: (reports: Progress[]) => Promise<void>;

@@ -182,8 +182,18 @@ export class Session {
   step(event: MemberEvent): void {
     if (this.#state === "closed") return;
     const nowMs = this.#context.nowMs();
+    this.#noteStall(nowMs);
     for (const effect of step(this.member, event, nowMs)) this.#carryOut(effect);
     this.#schedule(nowMs);
+  }
+
+  /** What waited in the socket may come before the timer that is late. */
+  #noteStall(nowMs: number): void {
+    const stalledMs = Math.round(nowMs - this.#dueAtMs);
+    if (stalledMs <= timing.stallMs) return;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    this.#context.log.warn({ taskId: this.#task().id, stalledMs }, "this device stalled");
+    for (const effect of step(this.member, { type: "Stalled", stalledMs }, nowMs)) this.#carryOut(effect);
   }
 
   close(reason: string): void {
@@ -204,23 +214,15 @@ export class Session {
 
   #schedule(nowMs: number): void {
     if (this.#state === "closed") return;
-    const atMs = wakeAtMs(this.member, nowMs);
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    if (!Number.isFinite(atMs)) return;
-    this.#dueAtMs = Math.max(atMs, nowMs + wakeEarliestMs);
+    this.#dueAtMs = Math.max(wakeAtMs(this.member, nowMs), nowMs + wakeEarliestMs);
+    if (!Number.isFinite(this.#dueAtMs)) return;
     this.#timer = setTimeout(() => this.#wake(), this.#dueAtMs - nowMs);
   }
 
   #wake(): void {
-    const lateMs = this.#context.nowMs() - this.#dueAtMs;
-    if (lateMs > timing.stallMs) {
-      this.#context.log.warn(
-        { taskId: this.#task().id, stalledMs: Math.round(lateMs) },
-        "this device stalled",
-      );
-      this.step({ type: "Stalled", stalledMs: lateMs });
-    } else this.step({ type: "TimeCame" });
+    this.step({ type: "TimeCame" });
     // What a representative sends goes on after its own copy is complete.
     if (this.member.role === "representative") this.#hooks.onChange();
   }

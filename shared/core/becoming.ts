@@ -9,6 +9,7 @@ import { DelayMeter } from "./delay.ts";
 import { LoneChunks } from "./lone.ts";
 import { LossMeter } from "./loss.ts";
 import { NeedBook } from "./needs.ts";
+import { Outstanding } from "./outstanding.ts";
 import { claimDelayMs } from "./ranking.ts";
 import { RateControl } from "./rate.ts";
 import { assertTransition } from "./roles.ts";
@@ -113,6 +114,7 @@ export function becomeRepresentative(
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
   const plan = new SendPlan(held, member.castBefore);
+  const outstanding = new Outstanding();
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
@@ -127,7 +129,8 @@ export function becomeRepresentative(
       castFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
       phase: "preparing",
       plan,
-      needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk)),
+      needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk), outstanding),
+      outstanding,
       lone: new LoneChunks(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
       sending: new SendMeter(),
@@ -136,6 +139,7 @@ export function becomeRepresentative(
       announceAtMs: nowMs,
       leaseAtMs: nowMs + timing.leaseRenewMs,
       endedAtMs: nowMs,
+      rollCalls: 0,
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       before: state.before,

@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { ChunkSet } from "./chunkset.ts";
 import { Feedback, type LacksOf } from "./feedback.ts";
 import { NeedBook } from "./needs.ts";
+import { Outstanding } from "./outstanding.ts";
 import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "./timing.ts";
 import { seededRandom } from "./virtual-clock.ts";
 import { wholeChunks } from "../wire/index.ts";
@@ -78,10 +79,10 @@ describe("after an END", () => {
 });
 
 test("a chunk that was not sent yet cannot be missed as a whole", () => {
-  const needs = new NeedBook(chunkCount, (chunk) => chunk < 5);
-  for (const device of ["a", "b"]) needs.note(device, [8, wholeChunks, 4], 0);
+  const needs = new NeedBook(chunkCount, (chunk) => chunk < 5, new Outstanding());
+  for (const device of ["a", "b"]) needs.note(device, 1, [8, wholeChunks, 4], 0);
   expect(needs.firstAtMs).toBeNull();
-  for (const device of ["a", "b"]) needs.note(device, [3, wholeChunks, 4], 1);
+  for (const device of ["a", "b"]) needs.note(device, 1, [3, wholeChunks, 4], 1);
   expect(needs.firstAtMs).toBe(1);
   expect(needs.answer().recast).toEqual([3, 4]);
 });

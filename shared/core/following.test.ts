@@ -91,3 +91,12 @@ test("several frames of one END, and ENDs in a row, hide none", () => {
   end(2, [9, 1]);
   expect(asks()).toEqual([[9, 1, 2]]);
 });
+
+test("an END that names no chunk has everything asked for that this device knows of", () => {
+  const { end, asks } = peer(new Set([9, 30]), null);
+  end(1, [3, 2]);
+  expect(asks()).toEqual([[3, 0xff_ff, 2]]);
+  // Its NEED was lost. Of 30 symbols came; what else was sent it never heard of: that is no repair's matter.
+  end(2, []);
+  expect(asks()).toEqual([[3, 0xff_ff, 2, 9, 1, 2, 30, 1, 2]]);
+});

@@ -146,10 +146,20 @@ function takeTrust(
 }
 
 function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
-  const cast = chunkSetOf(member.config.held.size, castRanges);
+  const cast = castRanges.length > 0 ? chunkSetOf(member.config.held.size, castRanges) : knownCast(member);
   if (!cast) return;
   member.castBefore.addAll(cast);
   state.feedback.ended(cast, nowMs, state.leader.audience, member.config.random());
+}
+
+/** Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. */
+function knownCast({ castBefore, config }: Member): ChunkSet {
+  const { held, lacksOf } = config;
+  const known = castBefore.clone();
+  known.deleteAll(held);
+  for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
+    if (lacksOf(chunk, () => undefined)) known.add(chunk);
+  return known;
 }
 
 /** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */

@@ -6,7 +6,7 @@
 import { becomeIdle, stepDown } from "./becoming.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
-import type { ControlFrame } from "../wire/frames.ts";
+import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { limits, phases, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";
 
@@ -66,7 +66,7 @@ function hear(
       state.announceAtMs = nowMs;
       return;
     case "need":
-      return state.needs.note(frame.device, frame.entries, nowMs);
+      return state.needs.note(frame.device, knownPass(state, frame), frame.entries, nowMs);
     case "report":
       if (frame.term === state.term) state.rate.reported(frame.device, frame, frame.pass);
       return;
@@ -90,6 +90,10 @@ function hear(
   }
 }
 
+/** Passes of another term say nothing about this one's. */
+const knownPass = (state: RepresentativeState, { term, pass }: FrameOf<"need">): number =>
+  term === state.term ? pass : state.pass;
+
 /** After the end: what several latecomers miss is sent again, one alone takes it by unicast. */
 function noteLatecomer(
   state: RepresentativeState,
@@ -98,7 +102,7 @@ function noteLatecomer(
   nowMs: number,
 ): void {
   for (let i = 0; i + 1 < missing.length; i += 2)
-    state.needs.note(device, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
+    state.needs.note(device, state.pass, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
 }
 
 function leaseAnswered(member: Member, answer: LeaseAnswer, nowMs: number): void {
@@ -131,6 +135,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   sendLone(member, state, nowMs);
   state.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass);
   sayEnd(member, state, nowMs);
+  callRoll(member, state, nowMs);
   if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
   if (finish(member, state, nowMs)) return;
   if (nowMs < state.announceAtMs) return;
@@ -197,25 +202,50 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
   if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
   state.endedAtMs = nowMs;
   state.symbolsEnded = state.symbolsSent;
+  state.rollCalls = 0;
   state.busyAtMs = nowMs;
   state.pass++;
   // While little was sent there is nothing to report.
   if (state.plan.isSending && member.roster.audience > 0)
     state.rate.asked(state.pass, sentBps(member, state, nowMs));
-  if (!state.plan.isSending && member.isDone)
-    state.announceAtMs = Math.min(state.announceAtMs, nowMs + timing.endEchoMs);
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
     const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
-    member.send({
-      type: "end",
-      device: member.config.device,
-      term: state.term,
-      pass: state.pass,
-      castRanges,
-      symbolsSent: state.symbolsSent % (limits.counterMax + 1),
-      sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
-    });
+    state.outstanding.ended(castRanges, state.pass);
+    member.send(endFrame(member, state, castRanges, nowMs));
   }
+}
+
+const endFrame = (
+  member: Member,
+  state: RepresentativeState,
+  castRanges: number[],
+  nowMs: number,
+): ControlFrame => ({
+  type: "end",
+  device: member.config.device,
+  term: state.term,
+  pass: state.pass,
+  castRanges,
+  symbolsSent: state.symbolsSent % (limits.counterMax + 1),
+  sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
+});
+
+/** Nothing is left to be sent and nobody asks: an END that names no chunk asks whether somebody's END or NEED was lost. */
+function callRoll(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (nowMs < rollCallAtMs(member, state)) return;
+  state.endedAtMs = nowMs;
+  state.rollCalls++;
+  state.pass++;
+  member.send(endFrame(member, state, [], nowMs));
+}
+
+function rollCallAtMs(member: Member, state: RepresentativeState): number {
+  const { phase, plan, needs, endedAtMs, rollCalls } = state;
+  const { audience } = member.roster;
+  const isOver = phase === "casting" && plan.isQuiet && needs.firstAtMs === null && audience > 0;
+  if (!isOver || !isTail(member, state)) return Number.POSITIVE_INFINITY;
+  // The answers to one come before the next. Whoever asks in vain, as what it lacks is too much for repairs, asks seldom.
+  return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, rollCalls - 1);
 }
 
 /** What this session would send at by itself, as far as its device keeps up; null while it does not send all the time. */
@@ -230,10 +260,9 @@ function endDueMs(member: Member, state: RepresentativeState): number {
   if (!plan.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
   const isMuch = symbolsSent - symbolsEnded >= timing.endEverySymbols;
   // The answers to one END come before the next.
-  return (
-    endedAtMs +
-    (isMuch ? Math.min(timing.endEveryMs, needWindowMs(member.roster.audience)) : timing.endEveryMs)
-  );
+  if (isMuch) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
+  const isLittle = symbolsSent - symbolsEnded < timing.endFewSymbols;
+  return endedAtMs + (isLittle ? timing.endSeldomMs : timing.endEveryMs);
 }
 
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
@@ -293,6 +322,7 @@ export function wakeRepresentativeMs(member: Member, state: RepresentativeState,
     state.leaseAtMs,
     needsAtMs,
     endAtMs,
+    Math.max(rollCallAtMs(member, state), nowMs),
     castAtMs,
     nowMs + timing.endEveryMs / 2,
   );

@@ -16,6 +16,7 @@ import type { DelayMeter } from "./delay.ts";
 import type { LossMeter } from "./loss.ts";
 import type { LoneChunks } from "./lone.ts";
 import type { NeedBook } from "./needs.ts";
+import type { Outstanding } from "./outstanding.ts";
 import type { Rank } from "./ranking.ts";
 import type { RateControl } from "./rate.ts";
 import type { Role } from "./roles.ts";
@@ -23,6 +24,7 @@ import { Roster } from "./roster.ts";
 import type { SendMeter } from "./sendmeter.ts";
 import type { SendPlan } from "./sendplan.ts";
 import type { Suspicion } from "./suspicion.ts";
+import { awaitsStart } from "./ways.ts";
 import { timing } from "./timing.ts";
 import { limits, phases } from "../wire/index.ts";
 
@@ -185,6 +187,7 @@ export type RepresentativeState = {
   phase: "preparing" | "casting" | "serving";
   plan: SendPlan;
   needs: NeedBook;
+  outstanding: Outstanding;
   lone: LoneChunks;
   rate: RateControl;
   sending: SendMeter;
@@ -194,6 +197,8 @@ export type RepresentativeState = {
   announceAtMs: number;
   leaseAtMs: number;
   endedAtMs: number;
+  /** ENDs without a chunk since the last one that named some. */
+  rollCalls: number;
   pass: number;
   wantAtMs: number;
   /** Held the lease before, and is asked what it holds; null once it answered. */
@@ -318,6 +323,7 @@ export class Member {
     if (state.role !== "peer") return this.holders.next(config.held, nowMs);
     // A silent representative is only asked: requests to one that is gone would block others for long.
     if (!takesByUnicast(state) && state.entrusted === null) return null;
+    if (awaitsStart(state, nowMs)) return null;
     const spread = Math.floor(config.random() * config.held.size);
     return this.holders.next(config.held, nowMs, spread, state.entrusted?.chunks);
   }
@@ -346,6 +352,7 @@ export class Member {
     if (item) state.sending.going(nowMs);
     else state.sending.rested();
     if (item) {
+      state.outstanding.sending(item);
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
         state.phase = "casting";
@@ -353,6 +360,11 @@ export class Member {
       }
     }
     return item;
+  }
+
+  /** Devices that follow the same representative, this one among them; 0 while it follows none. */
+  get fellowPeers(): number {
+    return this.state.role === "peer" ? this.state.leader.audience : 0;
   }
 
   /** Payload bits per second at which a representative may multicast now. */

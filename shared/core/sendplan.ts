@@ -126,11 +126,15 @@ export class SendPlan {
 
   /** @param extraSymbols for every block, beside what was asked for */
   answer(needs: NeedAnswer, extraSymbols = 0): void {
-    for (const [chunk, blocks] of needs.repairs)
+    for (const [chunk, blocks] of needs.repairs) {
+      const counts = new Map(this.#repairs.get(chunk)?.map(({ block, count }) => [block, count]));
+      for (const { block, count } of blocks)
+        counts.set(block, Math.max(counts.get(block) ?? 0, count + extraSymbols));
       this.#repairs.set(
         chunk,
-        blocks.map(({ block, count }) => ({ block, count: count + extraSymbols })),
+        [...counts].map(([block, count]) => ({ block, count })),
       );
+    }
     this.castAgain(needs.recast);
   }
 

@@ -61,13 +61,14 @@ export const timing = {
   needMarginMs: 20,
   /** While it multicasts, a representative asks for needs this often … */
   endEveryMs: 400,
+  /** … less often while it has sent fewer symbols: what many peers say about them weighs more than the symbols it mends … */
+  endSeldomMs: 1_000,
+  endFewSymbols: 512,
   /** … or when it has sent so much, so that half-received chunks stay within a receiver's memory at any rate. */
   endEverySymbols: 2_048,
   /** The same when there is nothing to send at the moment, and when there will be nothing more. */
   endPausedMs: 150,
   endLastMs: 25,
-  /** After the END behind which nothing comes, an announcement shows those who did not hear it that there was one. */
-  endEchoMs: 60,
   /** NEED unanswered: say it again. */
   needRepeatMs: 600,
   /** A receiver reports its loss at most this often, and so many receivers at one time on average. */

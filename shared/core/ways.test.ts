@@ -26,6 +26,20 @@ const apart = (seed: number, devices: number, wanMsPerChunk = 50): VirtualSubnet
   return subnet;
 };
 
+/** One peer hears nothing from a while before the multicast begins. */
+const silenced = (seed: number): { subnet: VirtualSubnet; one: VirtualDevice } => {
+  const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 12_000, wanMsPerChunk: 1 });
+  subnet.start();
+  subnet.run(3_000, () => false);
+  const one = subnet.devices.find(({ member, from }) => member.role === "peer" && from.peers === 0)!;
+  subnet.hears = (_from, to) => to !== one;
+  const isSilent = (): boolean => one.member.state.role === "peer" && one.member.state.wayReason !== "";
+  expect(subnet.run(5_000, isSilent)).toBe(true);
+  subnet.run(1_500, () => false);
+  expect(one.held.isEmpty).toBe(true);
+  return { subnet, one };
+};
+
 describe("a subnet whose switch drops all multicast", () => {
   test.each(seeds)("seed %d: is found out within seconds, and nothing is multicast in vain", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 300 });
@@ -117,6 +131,25 @@ describe("a group that the switch prunes in the middle of a session", () => {
     expect(subnet.run(30_000)).toBe(true);
     expect(unlucky.from.multicast).toBeGreaterThan(20);
     expect(became(subnet, "representative")).toHaveLength(1);
+  });
+});
+
+describe("a representative that falls silent for one device before its multicast begins", () => {
+  test.each(seeds)("seed %d: the device takes nothing by unicast that it will hear", (seed) => {
+    const { subnet, one } = silenced(seed);
+    subnet.hears = () => true;
+    expect(subnet.run(30_000)).toBe(true);
+    // It may have become deputy afterwards.
+    expect(one.from.multicast).toBeGreaterThan(0);
+    expect(subnet.symbolsSent).toBe(400);
+  });
+
+  test.each(seeds)("seed %d: it takes all that way when the multicast begins without it", (seed) => {
+    const { subnet, one } = silenced(seed);
+    expect(subnet.run(30_000)).toBe(true);
+    expect(one.from.peers).toBe(40);
+    expect(became(subnet, "representative")).toHaveLength(1);
+    expect(subnet.wanChunks).toBe(40);
   });
 });
 

@@ -73,6 +73,13 @@ export function takeMulticast(state: PeerState, nowMs: number): void {
   });
 }
 
+/**
+ * The representative fell silent before its multicast began, and answers by unicast. Nothing is missed yet: the multicast
+ * may well be heard, and by unicast the package would cross the LAN once more.
+ */
+export const awaitsStart = ({ way, wayReason, leader }: PeerState, nowMs: number): boolean =>
+  way === "unicast" && wayReason === "fell-silent" && nowMs < leader.startsAtMs + timing.announceEveryMs;
+
 export function symbolsCame(state: PeerState, nowMs: number): void {
   state.symbolsAtMs = nowMs;
   state.deafSinceMs = null;

@@ -36,6 +36,7 @@ export class Session {
   readonly #speakers = new Speakers();
   #caster: Caster | null = null;
   #wakes = 0;
+  #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
   #symbolsHeard = 0;
   /** From the source, to download alone. */
@@ -81,7 +82,12 @@ export class Session {
     if (this.isClosed) return;
     const event = mutated(this.member, given, this.env.options.mutation);
     const { nowMs } = this.machine;
-    if (event.type === "Stalled") this.life.talk?.stalled(event.stalledMs);
+    const stalledMs = nowMs - this.#dueAtMs;
+    if (stalledMs > timing.stallMs) {
+      this.#dueAtMs = Number.POSITIVE_INFINITY;
+      this.life.talk?.stalled(stalledMs);
+      for (const effect of step(this.member, { type: "Stalled", stalledMs }, nowMs)) this.#carryOut(effect);
+    }
     const effects = step(this.member, event, nowMs);
     this.life.talk?.stepped(this.member);
     for (const effect of effects) this.#carryOut(effect);
@@ -106,18 +112,15 @@ export class Session {
   #schedule(): void {
     const wake = ++this.#wakes;
     const { nowMs } = this.machine;
-    const atMs = wakeAtMs(this.member, nowMs);
-    if (!Number.isFinite(atMs) || this.isClosed) return;
-    const dueAtMs = Math.max(atMs, nowMs + wakeEarliestMs);
-    this.machine.after(dueAtMs - nowMs, () => {
-      if (wake === this.#wakes) this.#wake(dueAtMs);
+    this.#dueAtMs = Math.max(wakeAtMs(this.member, nowMs), nowMs + wakeEarliestMs);
+    if (!Number.isFinite(this.#dueAtMs) || this.isClosed) return;
+    this.machine.after(this.#dueAtMs - nowMs, () => {
+      if (wake === this.#wakes) this.#wake();
     });
   }
 
-  #wake(dueAtMs: number): void {
-    const lateMs = this.machine.nowMs - dueAtMs;
-    if (lateMs > timing.stallMs) this.step({ type: "Stalled", stalledMs: lateMs });
-    else this.step({ type: "TimeCame" });
+  #wake(): void {
+    this.step({ type: "TimeCame" });
     if (this.member.role === "representative") this.life.changed();
   }
 

@@ -42,6 +42,39 @@ describe("worlds from seeds", () => {
   });
 });
 
+/** A subnet with nothing but loss; times and bytes from the first symbol on. */
+function lossy(options: { devices: number; lanRateBps: number; loss: number; chunks: number; seed: number }) {
+  const { loss, ...given } = options;
+  const [chunkBytes, symbolBytes] = [63 * 1_400, 1_400];
+  const usual = { chunkBytes, symbolBytes, wanRateBps: 1e9, useDeputy: false, log: false };
+  const world = new World({ ...usual, ...given });
+  world.network.weather[1]!.loss = loss;
+  world.start();
+  const isCast = () => world.network.bytesSent > chunkBytes;
+  expect(world.run(60_000, isCast)).toBe(true);
+  const fromMs = world.nowMs;
+  expect(world.run(120_000, () => world.allComplete)).toBe(true);
+  const packageBytes = options.chunks * chunkBytes;
+  // Of each datagram: UDP, IPv4 and Ethernet.
+  const lanBytes = world.network.bytesSent + world.network.datagramsSent * 42;
+  const idealMs = (8_000 * (packageBytes - chunkBytes)) / options.lanRateBps;
+  return { lanShare: lanBytes / packageBytes, timeShare: (world.nowMs - fromMs) / idealMs };
+}
+
+describe("what loss costs, where nothing else is in the way", () => {
+  test.each([
+    { devices: 9, lanRateBps: 8e6, loss: 0.01, lanMax: 1.115, timeMax: 1.05 },
+    { devices: 65, lanRateBps: 8e6, loss: 0.01, lanMax: 1.14, timeMax: 1.08 },
+    { devices: 9, lanRateBps: 4e6, loss: 0.05, lanMax: 1.19, timeMax: 1.14 },
+  ])("%o", ({ lanMax, timeMax, ...options }) => {
+    for (const seed of [1, 2]) {
+      const { lanShare, timeShare } = lossy({ ...options, chunks: 120, seed });
+      expect(lanShare).toBeLessThan(lanMax);
+      expect(timeShare).toBeLessThan(timeMax);
+    }
+  });
+});
+
 describe("the checkers find what is broken on purpose", () => {
   test.each([...mutations])("%s", (mutation) => {
     const { seeds, checkers } = caughtWithin[mutation];

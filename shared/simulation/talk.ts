@@ -96,7 +96,7 @@ function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>):
     case "claim":
       return `term ${frame.term}, ticket ${frame.ticket.toString(16).padStart(8, "0")}`;
     case "end":
-      return `pass ${frame.pass}: sent ${rangesText(frame.castRanges)}`;
+      return `pass ${frame.pass}: ${frame.castRanges.length > 0 ? `sent ${rangesText(frame.castRanges)}` : "everything was sent"}`;
     case "need":
       return `pass ${frame.pass}: lacks ${needText(frame.entries)}`;
     case "want":
