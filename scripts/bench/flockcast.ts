@@ -97,6 +97,8 @@ export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions)
   // From here on the receivers are what they are by default.
   const { representativeWeight } = defaultSettingValues;
   await world.source.admin("setting", "set", "default", `representativeWeight=${representativeWeight}`);
+  // They ask the source what changed: that is no part of the transfer.
+  await Bun.sleep(quietMs);
   if ((await loggedAtMs(sender, "multicast begins")) !== null)
     throw new Error("The multicast began before the sender held the package: the start delay is too short");
   const { name } = world.sent;

@@ -8,7 +8,7 @@ import type { Ranges } from "./chunkset.ts";
 import type { CastItem } from "./sendplan.ts";
 
 /** ENDs that a device may be behind; one further behind counts as no further. */
-const passesMax = 8;
+const passesMax = 16;
 
 /** By chunk and block (`wholeChunks`: the chunk), symbols sent. */
 type Sent = Map<number, number>;
