@@ -6,7 +6,7 @@ import type { Progress } from "../control/schema.ts";
 
 const retryMs = 5_000;
 /** Peers of one session that report as often as the setting says; more of them share what these would send. */
-const reportersMax = 16;
+const reportersMax = 8;
 /** An end is said soon, but with others that end in the same moment. */
 const urgentMs = 100;
 

@@ -194,7 +194,7 @@ export const settingKeys = {
     "reportIntervalMs",
     parseDurationMs,
     formatDuration,
-    "time between progress reports while a task is active; longer where more than 16 devices follow one representative",
+    "time between progress reports while a task is active; longer where more than 8 devices follow one representative",
   ),
   representativeWeight: field(
     "representativeWeight",
