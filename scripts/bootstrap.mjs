@@ -207,13 +207,15 @@ function prepare() {
 
 function runScript(bun, args) {
   const path = `${dirname(bun)}${delimiter}${process.env.PATH ?? ""}`;
-  const child = spawn(bun, args, {
+  let child = null;
+  // Before it runs: a signal that came between would end this process alone.
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, () => child?.kill(signal));
+  child = spawn(bun, args, {
     cwd: process.cwd(),
     stdio: "inherit",
     env: { ...process.env, PATH: path },
   });
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {
     console.error(`Cannot run ${bun}: ${error.message}`);
     process.exitCode = 1;

@@ -25,6 +25,8 @@ const watchMs = 10;
 /** Of the representative's download and reading back, per MB; and what an election takes. */
 const delayPerMbMs = 40;
 const delayMinMs = 6_000;
+/** For their counters to be read before the multicast begins. */
+const delayPerReceiverMs = 100;
 /** For the wake-up streams to be open and the LAN to be quiet. */
 const quietMs = 1_500;
 
@@ -75,7 +77,9 @@ const hostOf = (device: WorldDevice): Host => ({ device, program: () => device.d
 export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions): Promise<Prepared> {
   const { world, sender, receivers } = lan;
   const { heldBack, signal } = options;
-  const delayMs = Math.round(delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6);
+  const delayMs = Math.round(
+    delayMinMs + (delayPerMbMs * world.sent.sizeBytes) / 1e6 + delayPerReceiverMs * receivers.length,
+  );
   const setting = [
     `sessionStartDelay=${delayMs}ms`,
     `lanRate=${options.rate === null ? "none" : Math.round(options.rate * 1e6)}`,

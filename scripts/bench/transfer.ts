@@ -125,7 +125,10 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
   const meter = new Meter();
   await meter.begin(hosts);
   const sentBefore = await sumSent(hosts);
+  const countedAtMs = Date.now();
   const beganAtMs = await prepared.begin();
+  if (beganAtMs < countedAtMs)
+    throw new Error("The transfer began before its bytes were counted from: the start delay is too short");
   options.onBegun?.(beganAtMs);
   const completeAtMs = await follow(prepared, beganAtMs, options, () => meter.sample(hosts));
   await prepared.settle();
