@@ -8,6 +8,7 @@ import {
   chunkSetOf,
   type Leader,
   type Member,
+  type MemberConfig,
   type MemberEvent,
   type PeerState,
   type Sender,
@@ -154,24 +155,27 @@ function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: nu
 
 /** Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. */
 function knownCast({ castBefore, config }: Member): ChunkSet {
-  const { held, lacksOf } = config;
   const known = castBefore.clone();
-  known.deleteAll(held);
-  for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
-    if (lacksOf(chunk, () => undefined)) known.add(chunk);
+  known.deleteAll(config.held);
+  addBegun(known, config, null);
   return known;
+}
+
+/** Missing chunks of which symbols came. */
+function addBegun(to: ChunkSet, { held, lacksOf }: MemberConfig, except: number | null): void {
+  for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
+    if (chunk !== except && lacksOf(chunk, () => undefined)) to.add(chunk);
 }
 
 /** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */
 function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState, nowMs: number): void {
-  const { held, lacksOf, random } = config;
+  const { held, random } = config;
   const first = castBefore.end;
   const count = Math.min(leader.castCount, held.size) - first;
   const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
   // Its own END is still to come, unless everything was sent once.
   const current = leader.castCount < held.size ? config.currentChunk() : null;
-  for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
-    if (chunk !== current && lacksOf(chunk, () => undefined)) named.add(chunk);
+  addBegun(named, config, current);
   feedback.ended(named, nowMs, leader.audience, random());
 }
 

@@ -4,6 +4,7 @@
  * the session when nobody asks any more, and steps down for a better one.
  */
 import { becomeIdle, stepDown } from "./becoming.ts";
+import { ChunkSet } from "./chunkset.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
 import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
@@ -210,7 +211,7 @@ function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void
     state.rate.asked(state.pass, sentBps(member, state, nowMs));
   for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
     const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
-    state.outstanding.ended(castRanges, state.pass);
+    state.outstanding.ended(ChunkSet.fromRanges(member.config.held.size, castRanges)!, state.pass);
     member.send(endFrame(member, state, castRanges, nowMs));
   }
 }
@@ -241,9 +242,9 @@ function callRoll(member: Member, state: RepresentativeState, nowMs: number): vo
 
 function rollCallAtMs(member: Member, state: RepresentativeState): number {
   const { phase, plan, needs, endedAtMs, rollCalls } = state;
-  const { audience } = member.roster;
-  const isOver = phase === "casting" && plan.isQuiet && needs.firstAtMs === null && audience > 0;
-  if (!isOver || !isTail(member, state)) return Number.POSITIVE_INFINITY;
+  const isOver = phase === "casting" && plan.isQuiet && needs.firstAtMs === null && isTail(member, state);
+  const audience = isOver ? member.roster.audience : 0;
+  if (audience === 0) return Number.POSITIVE_INFINITY;
   // The answers to one come before the next. Whoever asks in vain, as what it lacks is too much for repairs, asks seldom.
   return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, rollCalls - 1);
 }

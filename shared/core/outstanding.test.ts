@@ -8,6 +8,8 @@ import { SendPlan } from "./sendplan.ts";
 
 const chunkCount = 8;
 
+const named = (first: number, count: number): ChunkSet => ChunkSet.fromRanges(chunkCount, [first, count])!;
+
 function book() {
   const outstanding = new Outstanding();
   const needs = new NeedBook(chunkCount, () => true, outstanding);
@@ -20,7 +22,7 @@ function book() {
 
 test("a NEED that comes late is answered with what it asks for beyond what was sent", () => {
   const { outstanding, needs, sends, answered } = book();
-  outstanding.ended([3, 1], 5);
+  outstanding.ended(named(3, 1), 5);
   sends(1, 4);
   needs.note("a", 5, [3, 1, 3], 0);
   expect(needs.firstAtMs).toBeNull();
@@ -43,10 +45,10 @@ test("after the END that names it a device has counted in what came; one that di
   const { outstanding, needs, sends, answered } = book();
   sends(0, 4);
   // Its END names another chunk: the repairs are under way still.
-  outstanding.ended([2, 1], 6);
+  outstanding.ended(named(2, 1), 6);
   needs.note("a", 6, [3, 0, 2], 0);
   expect(answered()).toEqual([]);
-  outstanding.ended([3, 2], 7);
+  outstanding.ended(named(3, 2), 7);
   needs.note("a", 6, [3, 0, 2], 0);
   expect(answered()).toEqual([]);
   needs.note("a", 7, [3, 0, 2], 0);
@@ -56,7 +58,7 @@ test("after the END that names it a device has counted in what came; one that di
 test("nothing is remembered for ever", () => {
   const { outstanding, needs, sends, answered } = book();
   sends(0, 4);
-  for (let pass = 1; pass <= 17; pass++) outstanding.ended([0, chunkCount], pass);
+  for (let pass = 1; pass <= 17; pass++) outstanding.ended(named(0, chunkCount), pass);
   needs.note("a", 0, [3, 0, 2], 0);
   expect(answered()).toEqual([{ block: 0, count: 2 }]);
 });
@@ -66,7 +68,7 @@ test("a chunk that is sent once more as a whole is asked for after its END only"
   outstanding.sending({ kind: "chunk", chunk: 3 });
   for (const device of ["a", "b"]) needs.note(device, 5, [3, 0, 60, 3, wholeChunks, 1], 0);
   expect(needs.firstAtMs).toBeNull();
-  outstanding.ended([3, 1], 6);
+  outstanding.ended(named(3, 1), 6);
   for (const device of ["a", "b"]) needs.note(device, 6, [3, wholeChunks, 1], 0);
   expect(needs.answer().recast).toEqual([3]);
 });

@@ -4,7 +4,7 @@
  * asked for after the next END.
  */
 import { wholeChunks } from "../wire/index.ts";
-import type { Ranges } from "./chunkset.ts";
+import type { ChunkSet } from "./chunkset.ts";
 import type { CastItem } from "./sendplan.ts";
 
 /** ENDs that a device may be behind; one further behind counts as no further. */
@@ -28,15 +28,10 @@ export class Outstanding {
   }
 
   /** @param pass of the END that names these chunks */
-  ended(chunks: Ranges, pass: number): void {
-    const names = (chunk: number): boolean => {
-      for (let i = 0; i + 1 < chunks.length; i += 2)
-        if (chunk >= chunks[i]! && chunk < chunks[i]! + chunks[i + 1]!) return true;
-      return false;
-    };
+  ended(chunks: ChunkSet, pass: number): void {
     const sent = this.#ended.get(pass) ?? new Map();
     for (const [key, count] of this.#unended) {
-      if (!names(Math.floor(key / 65_536))) continue;
+      if (!chunks.has(Math.floor(key / 65_536))) continue;
       this.#unended.delete(key);
       add(sent, key, count);
     }

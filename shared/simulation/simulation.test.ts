@@ -42,7 +42,7 @@ describe("worlds from seeds", () => {
   });
 });
 
-/** A subnet with nothing but loss; times and bytes from the first symbol on. */
+/** A subnet with nothing but loss: all bytes of its group, and the time from the first chunk that went out. */
 function lossy(options: { devices: number; lanRateBps: number; loss: number; chunks: number; seed: number }) {
   const { loss, ...given } = options;
   const [chunkBytes, symbolBytes] = [63 * 1_400, 1_400];
