@@ -15,6 +15,7 @@ import { runYield, yieldText } from "./bench/yielding.ts";
 import { runWithEnding, UsageError, type Ending } from "./ending.ts";
 import { sweepLeftovers } from "./lab/leftovers.ts";
 import { between } from "./lab/options.ts";
+import { limits } from "../shared/wire/limits.ts";
 
 const command = new Command("bun run bench --").description(
   "Benchmarks: see docs/BENCHMARKS.md for what each compares.",
@@ -41,8 +42,8 @@ const rate = () => between(1, 10_000);
 command
   .command("fec")
   .description("MB/s of source bytes that the erasure code encodes and decodes, in both kernels")
-  .option("--k <n>", "source symbols of a block", between(1, 64, true), 64)
-  .option("--r <n>", "repair symbols, and lost symbols", between(1, 64, true), 16)
+  .option("--k <n>", "source symbols of a block", between(1, limits.blockSymbolsMax, true), 64)
+  .option("--r <n>", "repair symbols, and lost symbols", between(1, limits.blockSymbolsMax, true), 16)
   .option("--symbol <bytes>", "size of a symbol", between(1, 1_400, true), 1_400)
   .action((options) => {
     if (options.r > options.k) command.error("Write an --r that is not above --k.");

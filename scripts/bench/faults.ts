@@ -80,7 +80,6 @@ async function runRow(
       },
     );
     if (!fault.isLost) await showFailure(prepared, result);
-    await prepared.settle();
     return rowOf(lan, name, result, status);
   } finally {
     await clock.end();

@@ -112,10 +112,9 @@ export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions)
     begin: () => untilLogged(sender, limitMs, signal, "multicast begins"),
     completeAtMs: ({ device }) => loggedAtMs(device, "task ended", "complete"),
     difference: ({ device }) => differenceFrom(world.sent.digests, join(device.data, "cache", name, version)),
-    settle: async () => {
-      await Bun.sleep(1_000);
-      await world.source.admin("task", "cancel", task);
-    },
+    settle: () => Bun.sleep(1_000),
+    // Every agent is told, and asks for more: the next one shall not find this task.
+    end: async () => void (await world.source.admin("task", "cancel", task)),
   };
 }
 

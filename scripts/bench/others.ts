@@ -135,6 +135,7 @@ export async function prepareOther(name: OtherName, lan: BenchLan, options: Othe
     settle: async () => {
       await Promise.race([programs.get(sender)?.exited, Bun.sleep(endLimitMs)]);
     },
+    end: async () => {},
   };
 }
 

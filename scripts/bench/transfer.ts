@@ -25,6 +25,8 @@ export type Prepared = {
   readonly difference: (receiver: Host) => Promise<string | null>;
   /** After the last receiver: until the sender has nothing left to do. */
   readonly settle: () => Promise<void>;
+  /** Afterwards; what it costs is not measured. */
+  readonly end: () => Promise<void>;
 };
 export type ReceiverResult = {
   readonly name: string;
@@ -136,6 +138,7 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
   const spent: number[] = [];
   for (const receiver of prepared.receivers) spent.push(await meter.spent(receiver));
   const sentBytes = (await sumSent(hosts)) - sentBefore;
+  await prepared.end();
   const receivers: ReceiverResult[] = [];
   for (const receiver of prepared.receivers) {
     const atMs = completeAtMs.get(receiver);

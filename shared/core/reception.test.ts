@@ -3,7 +3,8 @@ import { blockLayout, createErasureCode } from "../fec/index.ts";
 import { Reception } from "./reception.ts";
 import { seededRandom } from "./virtual-clock.ts";
 
-const chunkLengthBytes = 262_144;
+/** 375 symbols in 3 blocks. */
+const chunkLengthBytes = 524_288;
 const symbolSizeBytes = 1_400;
 const layout = blockLayout(chunkLengthBytes, symbolSizeBytes);
 const code = createErasureCode();

@@ -12,6 +12,7 @@ import { createErasureCode } from "./code.ts";
 import { kernelBytes } from "./kernel.ts";
 import { createTypescriptCode } from "./reedsolomon.ts";
 import { createSimdCode } from "./simd.ts";
+import { limits } from "../wire/limits.ts";
 
 const typescriptCode = createTypescriptCode();
 const simdCode = createSimdCode();
@@ -95,7 +96,11 @@ describe("GF(2^8)", () => {
 
 describe.each(codes)("repair symbols made by $kernel", (code) => {
   test("are those of the definition, in any number and from any first", () => {
-    const blocks = fc.tuple(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 40 }), fc.nat(1_000));
+    const blocks = fc.tuple(
+      fc.integer({ min: 1, max: limits.blockSymbolsMax }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.nat(1_000),
+    );
     fc.assert(
       fc.property(blocks, fc.nat(), fc.nat(9), fc.nat(), ([k, size, seed], from, many, short) => {
         const block: Block = { bytes: noise(k * size - (short % size), seed), k, symbolSizeBytes: size };
@@ -112,7 +117,7 @@ describe.each(codes)("repair symbols made by $kernel", (code) => {
     const block: Block = { bytes: noise(64, 1), k: 4, symbolSizeBytes: 16 };
     expect(() => code.repairSymbols(block, 3, 1)).toThrow("begin at k or above");
     expect(() => code.repairSymbols(block, 250, 7)).toThrow("Repair symbol 256");
-    expect(() => code.repairSymbols({ ...block, k: 65 }, 65, 1)).toThrow("65 source symbols");
+    expect(() => code.repairSymbols({ ...block, k: 129 }, 129, 1)).toThrow("129 source symbols");
     expect(() => code.repairSymbols({ ...block, k: 5 }, 5, 1)).toThrow("is not 5 symbols of 16");
   });
 });
@@ -147,7 +152,7 @@ describe.each(codes)("recovery by $kernel", (code) => {
   test("any k of the symbols rebuild blocks of any size", () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 1, max: 64 }),
+        fc.integer({ min: 1, max: limits.blockSymbolsMax }),
         fc.integer({ min: 1, max: 1_400 }),
         fc.infiniteStream(fc.nat()),
         (k, size, numbers) => {
@@ -164,8 +169,10 @@ describe.each(codes)("recovery by $kernel", (code) => {
   });
 
   test("a whole block from repair symbols alone", () => {
-    const block: Block = { bytes: noise(64 * 1_400, 7), k: 64, symbolSizeBytes: 1_400 };
-    expect(recovers(code, block, upTo(0, 64), upTo(192, 256))).toBe(true);
+    for (const k of [64, limits.blockSymbolsMax]) {
+      const block: Block = { bytes: noise(k * 1_400, 7), k, symbolSizeBytes: 1_400 };
+      expect(recovers(code, block, upTo(0, k), upTo(256 - k, 256))).toBe(true);
+    }
   });
 
   test("too few repair symbols change nothing", () => {
@@ -215,7 +222,7 @@ describe("the SIMD kernel", () => {
       );
       fc.assert(
         fc.property(
-          fc.integer({ min: 1, max: 64 }),
+          fc.integer({ min: 1, max: limits.blockSymbolsMax }),
           sizes,
           fc.infiniteStream(fc.nat()),
           (k, size, numbers) => {
@@ -253,12 +260,13 @@ describe("the SIMD kernel", () => {
   test.skipIf(simdCode === null && !mustRun)(
     "keeps nothing of one block for the next (skipped without WebAssembly SIMD)",
     () => {
-      const large: Block = { bytes: new Uint8Array(64 * 1_400).fill(0xff), k: 64, symbolSizeBytes: 1_400 };
+      const k = limits.blockSymbolsMax;
+      const large: Block = { bytes: new Uint8Array(k * 1_400).fill(0xff), k, symbolSizeBytes: 1_400 };
       const small: Block = { bytes: noise(13, 5), k: 3, symbolSizeBytes: 5 };
       const expected = typescriptCode.repairSymbols(small, 3, 253);
-      simd().repairSymbols(large, 64, 192);
+      simd().repairSymbols(large, k, 256 - k);
       expect(Buffer.compare(simd().repairSymbols(small, 3, 253), expected)).toBe(0);
-      expect(recovers(simd(), large, upTo(0, 63), upTo(100, 163))).toBe(true);
+      expect(recovers(simd(), large, upTo(0, k - 1), upTo(k, 2 * k - 1))).toBe(true);
       expect(recovers(simd(), small, [1, 2], [7, 200])).toBe(true);
     },
   );
@@ -296,7 +304,7 @@ describe("layout of a chunk", () => {
           fc.pre(length / size < 5_000);
           const layout = blockLayout(length, size);
           const ks = upTo(0, layout.blockCount).map(layout.k);
-          expect(Math.max(...ks)).toBeLessThanOrEqual(64);
+          expect(Math.max(...ks)).toBeLessThanOrEqual(limits.blockSymbolsMax);
           expect(Math.max(...ks) - Math.min(...ks)).toBeLessThanOrEqual(1);
           expect(ks.toSorted((a, b) => b - a)).toEqual(ks);
           let offset = 0;
@@ -319,25 +327,26 @@ describe("layout of a chunk", () => {
 
   test("a chunk of 256 KiB in symbols of 1,400 bytes", () => {
     const layout = blockLayout(262_144, 1_400);
-    expect([layout.symbolCount, layout.blockCount]).toEqual([188, 3]);
-    expect([0, 1, 2].map(layout.k)).toEqual([63, 63, 62]);
-    expect([0, 1, 2].map(layout.firstSymbol)).toEqual([0, 63, 126]);
-    expect(layout.symbolLengthBytes(2, 61)).toBe(344);
+    expect([layout.symbolCount, layout.blockCount]).toEqual([188, 2]);
+    expect([0, 1].map(layout.k)).toEqual([94, 94]);
+    expect([0, 1].map(layout.firstSymbol)).toEqual([0, 94]);
+    expect(layout.symbolLengthBytes(1, 93)).toBe(344);
+    expect(upTo(0, 3).map(blockLayout(400_000, 1_400).k)).toEqual([96, 95, 95]);
   });
 
   test("says which symbols from the network can be part of it", () => {
     const layout = blockLayout(262_144, 1_400);
-    expect(layout.hasSymbol(3, 0, 1_400)).toBe(false);
-    expect(layout.hasSymbol(2, 61, 1_400)).toBe(false);
-    expect(layout.hasSymbol(2, 61, 344)).toBe(true);
-    expect(layout.hasSymbol(2, 62, 1_400)).toBe(true);
-    expect(layout.hasSymbol(2, 255, 344)).toBe(false);
-    expect(layout.hasSymbol(2, 256, 1_400)).toBe(false);
+    expect(layout.hasSymbol(2, 0, 1_400)).toBe(false);
+    expect(layout.hasSymbol(1, 93, 1_400)).toBe(false);
+    expect(layout.hasSymbol(1, 93, 344)).toBe(true);
+    expect(layout.hasSymbol(1, 94, 1_400)).toBe(true);
+    expect(layout.hasSymbol(1, 255, 344)).toBe(false);
+    expect(layout.hasSymbol(1, 256, 1_400)).toBe(false);
   });
 
   test("impossible sizes are refused", () => {
     expect(() => blockLayout(0, 1_400)).toThrow("A chunk of 0 bytes");
     expect(() => blockLayout(1, 1_401)).toThrow("Symbols of 1401 bytes");
-    expect(() => blockLayout(5_000_000, 1)).toThrow("take larger symbols");
+    expect(() => blockLayout(10_000_000, 1)).toThrow("take larger symbols");
   });
 });

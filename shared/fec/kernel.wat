@@ -7,9 +7,9 @@
 ;; `bun scripts/kernels.ts` assembles this file into kernel.ts.
 (module
   ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with 0x00, 0x10 … 0xf0 (8 KiB)
-  ;; 8192   tables of one call, in the order in which its loop wants them (64 columns × 4 rows × 32 bytes)
-  ;; 16384  the caller's (see simd.ts): matrix, symbols, sums; 256 KiB in all, never more
-  (memory (export "memory") 4 4)
+  ;; 8192   tables of one call, in the order in which its loop wants them (128 columns × 4 rows × 32 bytes)
+  ;; 24576  the caller's (see simd.ts): matrix, symbols, sums; 384 KiB in all, never more
+  (memory (export "memory") 6 6)
 
   ;; Copies the tables of `count` constants side by side, and answers where they end.
   (func $gather (param $constants i32) (param $count i32) (result i32)
@@ -26,7 +26,7 @@
     (local.get $end))
 
   ;; Four rows at once: each nibble that is split off serves all of them, and the sums stay in registers.
-  ;; out[row] += constants[column × 4 + row] × in[column], for rows 0 … 3 and 1 … 64 columns. Works in steps of 16
+  ;; out[row] += constants[column × 4 + row] × in[column], for rows 0 … 3 and 1 … 128 columns. Works in steps of 16
   ;; bytes: reads and writes up to 15 beyond `length`.
   (func (export "addFourRows")
     (param $constants i32) (param $columns i32)
@@ -90,7 +90,7 @@
         (i32.lt_u (local.tee $in (i32.add (local.get $in) (i32.const 16))) (local.get $end)))))
 
   ;; One row, the most frequent loss of all, at half the price of four.
-  ;; out += constants[column] × in[column], for 1 … 64 columns. Works in steps of 32 bytes: reads and writes up to 31
+  ;; out += constants[column] × in[column], for 1 … 128 columns. Works in steps of 32 bytes: reads and writes up to 31
   ;; beyond `length`.
   (func (export "addRow")
     (param $constants i32) (param $columns i32)

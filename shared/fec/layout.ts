@@ -30,7 +30,7 @@ export type BlockLayout = {
 
 /**
  * @example
- * const layout = blockLayout(262_144, 1_400); // 188 symbols in 3 blocks of 63, 63 and 62
+ * const layout = blockLayout(262_144, 1_400); // 188 symbols in 2 blocks of 94
  */
 export function blockLayout(chunkLengthBytes: number, symbolSizeBytes: number): BlockLayout {
   if (!Number.isInteger(symbolSizeBytes) || symbolSizeBytes < 1 || symbolSizeBytes > limits.symbolMaxBytes)

@@ -3,7 +3,7 @@
  * as fast. It copies a block into the kernel's memory, has it add rows of products there, and copies the sums out.
  *
  * Relies on WebAssembly with SIMD; without (old engine, processor without AVX, a host that forbids it) there is none.
- * One kernel of 256 KiB serves all codes of a thread: calls are synchronous, and nothing is kept between two of them.
+ * One kernel of 384 KiB serves all codes of a thread: calls are synchronous, and nothing is kept between two of them.
  */
 import { checkRepairs, repairsToUse, type Block, type ErasureCode, type RepairSymbol } from "./block.ts";
 import { inverseOf } from "./cauchy.ts";
@@ -38,7 +38,7 @@ type Kernel = KernelFunctions & { readonly memoryBytes: Uint8Array };
 const paddedBytes = (sizeBytes: number): number => (sizeBytes + 31) & ~31;
 const rowGroup = 4;
 /** The places that kernel.wat leaves to its caller; each area holds a block's symbols, padded. */
-const constantsAt = 16_384;
+const constantsAt = 24_576;
 const constantsBytesMax = limits.blockSymbolsMax * rowGroup;
 const areaBytes = limits.blockSymbolsMax * paddedBytes(limits.symbolMaxBytes) + 32;
 const sourcesAt = constantsAt + constantsBytesMax;

@@ -45,7 +45,7 @@ describe("worlds from seeds", () => {
 /** A subnet with nothing but loss: all bytes of its group, and the time from the first chunk that went out. */
 function lossy(options: { devices: number; lanRateBps: number; loss: number; chunks: number; seed: number }) {
   const { loss, ...given } = options;
-  const [chunkBytes, symbolBytes] = [63 * 1_400, 1_400];
+  const [chunkBytes, symbolBytes] = [94 * 1_400, 1_400];
   const usual = { chunkBytes, symbolBytes, wanRateBps: 1e9, useDeputy: false, log: false };
   const world = new World({ ...usual, ...given });
   world.network.weather[1]!.loss = loss;
@@ -63,12 +63,12 @@ function lossy(options: { devices: number; lanRateBps: number; loss: number; chu
 
 describe("what loss costs, where nothing else is in the way", () => {
   test.each([
-    { devices: 9, lanRateBps: 8e6, loss: 0.01, lanMax: 1.115, timeMax: 1.05 },
-    { devices: 65, lanRateBps: 8e6, loss: 0.01, lanMax: 1.14, timeMax: 1.08 },
-    { devices: 9, lanRateBps: 4e6, loss: 0.05, lanMax: 1.19, timeMax: 1.14 },
+    { devices: 9, lanRateBps: 8e6, loss: 0.01, lanMax: 1.11, timeMax: 1.05 },
+    { devices: 65, lanRateBps: 8e6, loss: 0.01, lanMax: 1.13, timeMax: 1.07 },
+    { devices: 9, lanRateBps: 4e6, loss: 0.05, lanMax: 1.18, timeMax: 1.12 },
   ])("%o", ({ lanMax, timeMax, ...options }) => {
     for (const seed of [1, 2]) {
-      const { lanShare, timeShare } = lossy({ ...options, chunks: 120, seed });
+      const { lanShare, timeShare } = lossy({ ...options, chunks: 80, seed });
       expect(lanShare).toBeLessThan(lanMax);
       expect(timeShare).toBeLessThan(timeMax);
     }

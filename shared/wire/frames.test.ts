@@ -87,7 +87,11 @@ describe("control bodies", () => {
       0xf000_0000 + i * 131_072,
       65_536,
     ]).flat();
-    const entries = Array.from({ length: limits.needsMax }, (_, i) => [0xffff_ffff, 65_000 + i, 64]).flat();
+    const entries = Array.from({ length: limits.needsMax }, (_, i) => [
+      0xffff_ffff,
+      65_000 + i,
+      limits.blockSymbolsMax,
+    ]).flat();
     const counter = limits.counterMax;
     const seek = {
       type: "seek",
@@ -153,7 +157,7 @@ describe("control bodies", () => {
       ["want", Uint8Array.from([...encode([device]).with(0, 0x93), 0xdd, 0xff, 0xff, 0xff, 0xff])],
     ],
     ["a need of no symbols", needBody([1, 1, 0])],
-    ["a need of 65 symbols", needBody([1, 1, 65])],
+    ["a need of 129 symbols", needBody([1, 1, 129])],
     ["a need of the same block twice", needBody([1, 1, 2, 1, 1, 2])],
     ["a need of block 65,536", needBody([1, 65_536, 2])],
     ["a load of 101", ["have", encode([device, [], 101, 1, device])]],

@@ -11,8 +11,11 @@ export const limits = {
   bodyMaxBytes: 1_420,
   /** Bytes of package in one symbol: with its 66 bytes of framing a datagram has 6 bytes to spare. */
   symbolMaxBytes: 1_400,
-  /** Source symbols of one block: decoding costs grow with the square of the loss, interleaving hides bursts. */
-  blockSymbolsMax: 64,
+  /**
+   * Source symbols of one block: the larger, the fewer repairs are made for the unluckiest receiver's sake, and the more
+   * each costs to make and to use. Half of the coded symbols, so that repairs can stand in for a whole block.
+   */
+  blockSymbolsMax: 128,
   /** Source and repair symbols of one block: the elements of GF(2^8); a symbol number is one byte. */
   codedSymbolsMax: 256,
   /** Blocks of one chunk: a block number is two bytes, of which the last is `wholeChunks`. */
