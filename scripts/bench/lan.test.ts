@@ -27,6 +27,7 @@ const result = (lastMs: number, more: Partial<TransferResult> = {}): TransferRes
   receiverCpuSeconds: 0.5,
   senderPeakBytes: 90e6,
   receiverPeakBytes: 80e6,
+  processors: { busy: 0.9, stolen: 0.05 },
   ...more,
 });
 
@@ -95,7 +96,7 @@ describe("ours ÷ best other", () => {
 test("the table says why a program has no result", () => {
   const text = lanText([row("flockcast", result(2_500)), row("uftp", null)], options);
   expect(text).toContain("2 receivers, 100 MB at 400 Mbit/s, 0 % loss at each receiver");
-  expect(text).toMatch(/^flockcast +2\.50 s +2\.40 s +320 Mbit\/s +1\.25 +1\.070 .*2\/2$/m);
+  expect(text).toMatch(/^flockcast +2\.50 s +2\.40 s +320 Mbit\/s +1\.25 +1\.070 .* 90 % \/ 5 % +2\/2$/m);
   expect(text).toMatch(/^uftp +– .* 0\/2$/m);
   expect(text).toContain("uftp: it did not begin");
 });

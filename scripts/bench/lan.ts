@@ -123,8 +123,10 @@ export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: numb
   };
 }
 
+const percent = (share: number | null): string => fixed(share === null ? null : share * 100, 0, " %");
+
 const rowText = ({ program, result }: LanRow, { size, rate, receivers }: LanOptions): string[] => {
-  if (!result) return [program, ...Array.from({ length: 8 }, () => dash), `0/${receivers}`];
+  if (!result) return [program, ...Array.from({ length: 9 }, () => dash), `0/${receivers}`];
   const figures = figuresOf(result, size, rate);
   return [
     program,
@@ -136,6 +138,7 @@ const rowText = ({ program, result }: LanRow, { size, rate, receivers }: LanOpti
     fixed(figures.senderCpuPerGb),
     fixed(figures.receiverCpuPerGb),
     `${fixed(result.senderPeakBytes / 1e6, 0)} / ${fixed(result.receiverPeakBytes / 1e6, 0)} MB`,
+    `${percent(result.processors.busy)} / ${percent(result.processors.stolen)}`,
     `${result.verified}/${result.receivers.length}`,
   ];
 };
@@ -150,6 +153,7 @@ const head = [
   "sender CPU s/GB",
   "receiver CPU s/GB",
   "peak memory",
+  "busy / stolen",
   "verified",
 ];
 

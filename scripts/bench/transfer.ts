@@ -11,6 +11,7 @@ import { sentThrough } from "../lab/counters.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import { logTail, type RunningProgram } from "../process.ts";
 import { lastOf, meanOf, medianOf } from "./figures.ts";
+import { readTicks, sharesBetween, type ProcessorShares } from "./processors.ts";
 
 export type Host = { readonly device: WorldDevice; readonly program: () => RunningProgram | null };
 /** A contender that is ready to begin. */
@@ -44,6 +45,8 @@ export type TransferResult = {
   readonly receiverCpuSeconds: number;
   readonly senderPeakBytes: number;
   readonly receiverPeakBytes: number;
+  /** Of the whole machine, from the first data to the last receiver. */
+  readonly processors: ProcessorShares;
 };
 
 const pollMs = 20;
@@ -132,7 +135,9 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
   if (beganAtMs < countedAtMs)
     throw new Error("The transfer began before its bytes were counted from: the start delay is too short");
   options.onBegun?.(beganAtMs);
+  const ticksBefore = await readTicks();
   const completeAtMs = await follow(prepared, beganAtMs, options, () => meter.sample(hosts));
+  const processors = sharesBetween(ticksBefore, await readTicks());
   await prepared.settle();
   const senderCpuSeconds = await meter.spent(prepared.sender);
   const spent: number[] = [];
@@ -159,6 +164,7 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
     receiverCpuSeconds: meanOf(spent) ?? 0,
     senderPeakBytes: meter.peakBytes(prepared.sender),
     receiverPeakBytes: Math.max(0, ...prepared.receivers.map(meter.peakBytes)),
+    processors,
   };
 }
 
