@@ -13,6 +13,8 @@ export type LacksOf = (chunk: number, add: (block: number, count: number) => voi
 const heardMax = 16_384;
 
 export class Feedback {
+  /** Whether the multicast was under way when this device joined. */
+  readonly joinsLate: boolean;
   readonly #held: ChunkSet;
   /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
   #isFirstEnd: boolean;
@@ -31,9 +33,10 @@ export class Feedback {
 
   /**
    * @param held live set of the chunks this device has
-   * @param joinsLate whether the multicast was under way when this device joined
+   * @param joinsLate see there
    */
   constructor(held: ChunkSet, joinsLate = false) {
+    this.joinsLate = joinsLate;
     this.#held = held;
     this.#isFirstEnd = joinsLate;
     this.#before = new ChunkSet(held.size);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { ControlFrame } from "../wire/index.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { Member } from "./member.ts";
@@ -9,11 +9,15 @@ const chunkCount = 64;
 const leader = "00000000000000bb";
 
 /** A peer that hears one representative; every chunk of `begun` lacks two symbols of its block 1. */
-function peer(begun: ReadonlySet<number>, currentChunk: number | null) {
+function peer(
+  begun: ReadonlySet<number>,
+  currentChunk: number | null,
+  { held, castCount } = { held: new ChunkSet(chunkCount), castCount: 0 },
+) {
   const member = new Member({
     device: "00000000000000aa",
     lanPort: 7_000,
-    held: new ChunkSet(chunkCount),
+    held,
     lacksOf: (chunk, add) => {
       if (begun.has(chunk)) add(1, 2);
       return begun.has(chunk);
@@ -48,7 +52,7 @@ function peer(begun: ReadonlySet<number>, currentChunk: number | null) {
     symbolSizeBytes: 1_400,
     startsInMs: 0,
     frontCount: chunkCount,
-    castCount: 0,
+    castCount,
     pass: 0,
     audience: 4,
     rateBps: 1e8,
@@ -99,4 +103,32 @@ test("an END that names no chunk has everything asked for that this device knows
   // Its NEED was lost. Of 30 symbols came; what else was sent it never heard of: that is no repair's matter.
   end(2, []);
   expect(asks()).toEqual([[3, 0xff_ff, 2, 9, 1, 2, 30, 1, 2]]);
+});
+
+const held = (count: number) => ChunkSet.fromRanges(chunkCount, [0, count])!;
+
+describe("chunks that were lost together with their END", () => {
+  test("a few are asked for once everything was sent", () => {
+    const { end, asks } = peer(new Set(), null, { held: held(56), castCount: 0 });
+    end(1, [56, 2]);
+    expect(asks()).toEqual([[56, 0xff_ff, 2]]);
+    end(3, []);
+    expect(asks()).toEqual([[56, 0xff_ff, 8]]);
+  });
+
+  test("more than that were sent when this device did not listen", () => {
+    const { end, asks } = peer(new Set(), null, { held: held(53), castCount: 0 });
+    end(1, [60, 2]);
+    expect(asks()).toEqual([[60, 0xff_ff, 2]]);
+    end(3, []);
+    expect(asks()).toEqual([[60, 0xff_ff, 2]]);
+  });
+
+  test("a device that came late lost none", () => {
+    const { end, asks } = peer(new Set(), null, { held: held(60), castCount: 30 });
+    end(1, [60, 1]);
+    expect(asks()).toEqual([]);
+    end(3, []);
+    expect(asks()).toEqual([]);
+  });
 });

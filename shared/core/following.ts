@@ -19,7 +19,7 @@ import { LossMeter } from "./loss.ts";
 import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "./chunkset.ts";
 import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
-import { reportersMax, timing } from "./timing.ts";
+import { lostChunksMax, reportersMax, timing } from "./timing.ts";
 import { announcementCame, answeredThough, findWay, symbolsCame, takeMulticast } from "./ways.ts";
 
 export function stepPeer(member: Member, state: PeerState, event: MemberEvent, nowMs: number): void {
@@ -147,18 +147,24 @@ function takeTrust(
 }
 
 function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
-  const cast = castRanges.length > 0 ? chunkSetOf(member.config.held.size, castRanges) : knownCast(member);
+  const { size } = member.config.held;
+  const cast = castRanges.length > 0 ? chunkSetOf(size, castRanges) : knownCast(member, state);
   if (!cast) return;
   member.castBefore.addAll(cast);
   state.feedback.ended(cast, nowMs, state.leader.audience, member.config.random());
 }
 
-/** Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. */
-function knownCast({ castBefore, config }: Member): ChunkSet {
+/**
+ * Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. A few others were lost
+ * together with their END; many were sent before it listened.
+ */
+function knownCast({ castBefore, config }: Member, { feedback }: PeerState): ChunkSet {
   const known = castBefore.clone();
   known.deleteAll(config.held);
   addBegun(known, config, null);
-  return known;
+  const missing = config.held.complement();
+  const isLost = !feedback.joinsLate && missing.count - known.count <= lostChunksMax(missing.size);
+  return isLost ? missing : known;
 }
 
 /** Missing chunks of which symbols came. */
