@@ -178,7 +178,7 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
     ["a range of no chunks", "want", bodyOf(device, [5, 0], 1)],
     ["a range beyond 2^32", "want", bodyOf(device, [4_294_967_295, 2], 1)],
     ["129 ranges", "want", bodyOf(device, Array.from({ length: 129 }, (_, i) => [i * 2, 1]).flat(), 1)],
-    ["a need of 65 symbols", "need", bodyOf(device, 1, 1, [0, 0, 65], 1)],
+    ["a need of 129 symbols", "need", bodyOf(device, 1, 1, [0, 0, 129], 1)],
     ["a load of 101", "have", bodyOf(device, [], 101, 1, device)],
     ["a symbol in shortest encodings", "symbol", encode([1, 2, 3, Uint8Array.of(4)])],
     ["a symbol without bytes", "symbol", Uint8Array.fromHex("94ce00000001cd0002cc03c50000")],
