@@ -75,7 +75,7 @@ const controlFrames: readonly ControlFrame[] = [
     symbolsSent: 96_256,
     sentAtMs: 4_294_967_295,
   },
-  { type: "need", device, term: 1, pass: 2, entries: [5, 0, 3, 5, 2, 1, 511, 2, 64], lanPort: 45_678 },
+  { type: "need", device, term: 1, pass: 2, entries: [5, 0, 3, 5, 2, 1, 511, 2, 128], lanPort: 45_678 },
   { type: "want", device, ranges: [], lanPort: 45_678 },
   { type: "have", device, ranges: [0, 4_294_967_295], load: 100, lanPort: 1, toDevice: "0000000000000001" },
   { type: "report", device, term: 1, pass: 2, lossPermille: 13, queuedMs: 200 },
@@ -231,11 +231,14 @@ export function erasureVectors() {
     [2, 8, 16],
     [5, 7, 33],
     [64, 3, 192],
+    [128, 3, 384],
   ];
   const chunks: readonly (readonly [number, number])[] = [
     [1, 1_400],
     [89_600, 1_400],
     [89_601, 1_400],
+    [179_200, 1_400],
+    [179_201, 1_400],
     [262_144, 1_400],
     [4_194_304, 1_400],
     [1_000, 3],
