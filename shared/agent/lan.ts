@@ -18,6 +18,8 @@ import {
   type FrameReceiver,
   type FrameSender,
   type Incarnation,
+  type DatagramBatch,
+  type Received,
   type ReceivedSymbol,
 } from "../wire/index.ts";
 
@@ -26,7 +28,7 @@ import type { Hearing } from "./way.ts";
 export type LanListener = {
   /** @param sender the sender's name in the frame's header: 16 hex digits, new at each start of a process */
   onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
-  /** @param nowMs by `performance.now()`, which is asked once for a symbol */
+  /** @param nowMs by `performance.now()`, which is asked once for what came together */
   onSymbol?: (symbol: ReceivedSymbol, fromAddress: string, nowMs: number) => void;
 };
 type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
@@ -84,7 +86,7 @@ export class Lan {
       interfaceAddress,
       group,
       receiveBufferBytes: this.#receiveBufferBytes,
-      onDatagram: (datagram, fromAddress) => this.#hear(datagram, fromAddress),
+      onBatch: (batch) => this.#hear(batch),
       onError: this.#onError,
     });
     this.#adviseOnBuffer(this.#bus.receiveBufferBytes);
@@ -206,9 +208,15 @@ export class Lan {
     });
   }
 
-  #hear(datagram: Uint8Array, fromAddress: string): void {
-    const received = this.#receiver.receive(datagram);
-    if (received.kind === "symbol") return this.#symbol(received, fromAddress);
+  #hear(batch: DatagramBatch): void {
+    const nowMs = performance.now();
+    this.#receiver.receiveBatch(batch, (received, index) => {
+      if (received.kind === "symbol") this.#symbol(received, batch.fromAddress(index), nowMs);
+      else this.#controlOrNothing(received, batch.fromAddress(index));
+    });
+  }
+
+  #controlOrNothing(received: Exclude<Received, ReceivedSymbol>, fromAddress: string): void {
     if (received.kind === "dropped" && received.reason === "own") this.#ownHeard = true;
     else this.#othersHeardAtMs = performance.now();
     if (received.kind === "dropped") {
@@ -220,8 +228,7 @@ export class Lan {
   }
 
   /** Apart: what runs for every datagram of a package stays short, and little is compiled for it. */
-  #symbol(symbol: ReceivedSymbol, fromAddress: string): void {
-    const nowMs = performance.now();
+  #symbol(symbol: ReceivedSymbol, fromAddress: string, nowMs: number): void {
     this.#othersHeardAtMs = nowMs;
     const joined = this.#sessions.get(symbol.session);
     if (joined === undefined) return;

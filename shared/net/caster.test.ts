@@ -34,21 +34,20 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
       interfaceAddress: "127.0.0.1",
       group,
       onError: () => {},
-      onDatagram: (datagram) => {
-        // Every 50th datagram is lost here.
-        if (++heard % 50 === 0) return;
-        const symbol = receiver.receive(datagram);
-        if (symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
-        if (reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
-          received.set(symbol.chunk, reception.take(symbol.chunk)!);
-        }
-      },
+      onBatch: (batch) =>
+        receiver.receiveBatch(batch, (symbol) => {
+          // Every 50th datagram is lost here.
+          if (++heard % 50 === 0 || symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
+          if (reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
+            received.set(symbol.chunk, reception.take(symbol.chunk)!);
+          }
+        }),
     }),
   );
   const bus = await openLanBus({
     interfaceAddress: "127.0.0.1",
     group,
-    onDatagram: () => {},
+    onBatch: () => {},
     onError: () => {},
   });
   open.push(bus);

@@ -18,22 +18,21 @@ import {
   setOption,
   type Libc,
 } from "./libc.ts";
-
-const batchDatagrams = 64;
-/** Larger than any frame, so that an oversized datagram is seen to be one. */
-const slotBytes = 2_048;
+import { datagramPlaces } from "./frame-tag.ts";
+import { batchDatagramsMax, slotBytes, type DatagramBatch } from "../wire/batch.ts";
+import { uint32At } from "../wire/identity.ts";
+import { payloadAt } from "../wire/layout.ts";
 
 export type DatagramSocket = {
   /** What the system gave. */
   readonly receiveBufferBytes: number;
-  readonly batchDatagrams: number;
   /** What the kernel dropped because the buffer was full. */
   kernelDrops(): number | null;
   /**
-   * Takes what has arrived, at most one batch; returns how many. `take` gets a view of a buffer that the next batch
-   * overwrites: what is to be kept must be copied.
+   * Takes what has arrived, at most one batch; returns how many. Their bytes lie where the next batch of any socket
+   * overwrites them: what is to be kept must be copied.
    */
-  receive(take: (datagram: Uint8Array, fromAddress: string) => void): number;
+  receive(take: (batch: DatagramBatch) => void): number;
   close(): void;
 };
 
@@ -58,80 +57,99 @@ export function openDatagramSocket(options: {
   return socketOf(system, handle);
 }
 
-/** struct mmsghdr, one a slot: name, its length, one vector, no control data, flags, and the length received. */
-function messageHeaders(slots: Uint8Array, vectors: BigUint64Array, addresses: Uint8Array): Uint8Array {
-  const headers = new Uint8Array(batchDatagrams * linux.messageBytes);
-  const view = new DataView(headers.buffer);
-  for (let slot = 0; slot < batchDatagrams; slot++) {
-    const at = slot * linux.messageBytes;
-    vectors[slot * 2] = BigInt(ptr(slots) + slot * slotBytes);
-    vectors[slot * 2 + 1] = BigInt(slotBytes);
-    view.setBigUint64(at, BigInt(ptr(addresses) + slot * linux.addressBytes), true);
-    view.setUint32(at + 8, linux.addressBytes, true);
-    view.setBigUint64(at + 16, BigInt(ptr(vectors) + slot * linux.vectorBytes), true);
-    view.setBigUint64(at + 24, 1n, true);
+/** What recvmmsg(2) is given, and what it filled, as a batch. */
+class SocketBatch implements DatagramBatch {
+  count = 0;
+  readonly slots: Uint8Array;
+  readonly lengths: Uint32Array;
+  /** struct mmsghdr, one a slot: name, its length, one vector, no control data, flags, and the length received. */
+  readonly headers = new Uint8Array(batchDatagramsMax * linux.messageBytes);
+  readonly #addresses = new Uint8Array(batchDatagramsMax * linux.addressBytes);
+  readonly #vectors = new BigUint64Array(batchDatagramsMax * 2);
+  readonly #received = new Uint32Array(this.headers.buffer);
+  /** Frames of a stream have one length: the views of the batch before fit most of this one. */
+  readonly #datagrams: Uint8Array[];
+  readonly #payloads: Uint8Array[];
+  #lastFrom = -1;
+  #lastAddress = "";
+
+  constructor() {
+    const places = datagramPlaces();
+    this.slots = places?.slots ?? new Uint8Array(batchDatagramsMax * slotBytes);
+    this.lengths = places?.lengths ?? new Uint32Array(batchDatagramsMax);
+    const none = this.slots.subarray(0, 0);
+    this.#datagrams = Array.from({ length: batchDatagramsMax }, () => none);
+    this.#payloads = this.#datagrams.slice();
+    const view = new DataView(this.headers.buffer);
+    for (let slot = 0; slot < batchDatagramsMax; slot++) {
+      const at = slot * linux.messageBytes;
+      this.#vectors[slot * 2] = BigInt(ptr(this.slots) + slot * slotBytes);
+      this.#vectors[slot * 2 + 1] = BigInt(slotBytes);
+      view.setBigUint64(at, BigInt(ptr(this.#addresses) + slot * linux.addressBytes), true);
+      view.setUint32(at + 8, linux.addressBytes, true);
+      view.setBigUint64(at + 16, BigInt(ptr(this.#vectors) + slot * linux.vectorBytes), true);
+      view.setBigUint64(at + 24, 1n, true);
+    }
   }
-  return headers;
+
+  filled(count: number): void {
+    this.count = count;
+    for (let slot = 0; slot < count; slot++)
+      this.lengths[slot] = this.#received[(slot * linux.messageBytes + 56) / 4]!;
+  }
+
+  datagram(slot: number): Uint8Array {
+    const length = this.lengths[slot]!;
+    const view = this.#datagrams[slot]!;
+    if (view.length === length) return view;
+    return (this.#datagrams[slot] = this.slots.subarray(slot * slotBytes, slot * slotBytes + length));
+  }
+
+  payload(slot: number, lengthBytes: number): Uint8Array {
+    const view = this.#payloads[slot]!;
+    if (view.length === lengthBytes) return view;
+    const at = slot * slotBytes + payloadAt;
+    return (this.#payloads[slot] = this.slots.subarray(at, at + lengthBytes));
+  }
+
+  /** Most datagrams come from the sender of the one before. */
+  fromAddress(slot: number): string {
+    const at = slot * linux.addressBytes + 4;
+    const from = uint32At(this.#addresses, at);
+    if (from !== this.#lastFrom) {
+      this.#lastFrom = from;
+      this.#lastAddress = this.#addresses.subarray(at, at + 4).join(".");
+    }
+    return this.#lastAddress;
+  }
 }
 
 function socketOf(system: Libc, handle: number): DatagramSocket {
-  const slots = new Uint8Array(batchDatagrams * slotBytes);
-  const addresses = new Uint8Array(batchDatagrams * linux.addressBytes);
-  const vectors = new BigUint64Array(batchDatagrams * 2);
-  const headers = messageHeaders(slots, vectors, addresses);
-  const lengths = new Uint32Array(headers.buffer);
-  const headersAt = ptr(headers);
-  const memory = [slots, addresses, vectors, headers];
-  pinned.add(memory);
-  const views = Array.from({ length: batchDatagrams }, () => slots.subarray(0, 0));
+  const batch = new SocketBatch();
+  const headersAt = ptr(batch.headers);
+  pinned.add(batch);
   let state: "open" | "closed" = "open";
   const isOpen = (): boolean => state === "open";
-  let lastFrom = -1;
-  let lastAddress = "";
-  /** Most datagrams come from the sender of the one before. */
-  const addressOf = (slot: number): string => {
-    const at = slot * linux.addressBytes + 4;
-    const from =
-      ((addresses[at]! << 24) |
-        (addresses[at + 1]! << 16) |
-        (addresses[at + 2]! << 8) |
-        addresses[at + 3]!) >>>
-      0;
-    if (from !== lastFrom) {
-      lastFrom = from;
-      lastAddress = addresses.subarray(at, at + 4).join(".");
-    }
-    return lastAddress;
-  };
-  /** Frames of a stream have one length: the views of the batch before fit most of this one. */
-  const viewOf = (slot: number, length: number): Uint8Array => {
-    const view = views[slot]!;
-    if (view.length === length) return view;
-    return (views[slot] = slots.subarray(slot * slotBytes, slot * slotBytes + length));
-  };
   return {
     receiveBufferBytes: receiveBufferOf(system, handle),
-    batchDatagrams,
     kernelDrops: () => (isOpen() ? dropsOf(system, handle) : null),
     receive(take) {
       if (!isOpen()) return 0;
-      const count = system.recvmmsg(handle, headersAt, batchDatagrams, linux.dontWait, null);
+      const count = system.recvmmsg(handle, headersAt, batchDatagramsMax, linux.dontWait, null);
       if (count < 0) {
         const error = errorNumber(system);
         if (error === linux.errorAgain || error === linux.errorInterrupted) return 0;
         throw new Error(errorText(system));
       }
-      for (let slot = 0; slot < count && isOpen(); slot++) {
-        const length = lengths[(slot * linux.messageBytes + 56) / 4]!;
-        take(viewOf(slot, length), addressOf(slot));
-      }
+      batch.filled(count);
+      take(batch);
       return count;
     },
     close() {
       if (!isOpen()) return;
       state = "closed";
       system.close(handle);
-      pinned.delete(memory);
+      pinned.delete(batch);
     },
   };
 }

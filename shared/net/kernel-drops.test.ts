@@ -48,7 +48,7 @@ async function join(group: Group, receiveBufferBytes?: number): Promise<LanBus> 
     interfaceAddress: "127.0.0.1",
     group,
     receiveBufferBytes,
-    onDatagram: () => {},
+    onBatch: () => {},
     onError: (error) => {
       throw error;
     },

@@ -15,7 +15,10 @@ async function join(group: Group, heard: string[]): Promise<LanBus> {
   const bus = await openLanBus({
     interfaceAddress: "127.0.0.1",
     group,
-    onDatagram: (datagram) => heard.push(Buffer.from(datagram).toString()),
+    onBatch: (batch) => {
+      for (let index = 0; index < batch.count; index++)
+        heard.push(Buffer.from(batch.datagram(index)).toString());
+    },
     onError: (error) => {
       throw error;
     },
@@ -47,7 +50,7 @@ describe("the multicast bus", () => {
     const bus = await openLanBus({
       interfaceAddress: "127.0.0.1",
       group: ownGroup(),
-      onDatagram: () => {},
+      onBatch: () => {},
       onError: (error) => errors.push(error),
     });
     open.push(bus);
@@ -64,7 +67,7 @@ describe("the multicast bus", () => {
     const wrong = openLanBus({
       interfaceAddress: "192.0.2.77",
       group: ownGroup(),
-      onDatagram: () => {},
+      onBatch: () => {},
       onError: () => {},
     });
     await expect(wrong).rejects.toThrow(LanBusError);

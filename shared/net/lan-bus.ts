@@ -6,6 +6,7 @@
  * interface always: without it the system joins one of its own choice.
  */
 import { networkInterfaces } from "node:os";
+import type { DatagramBatch } from "../wire/index.ts";
 import { openEars, type Ears } from "./lan-ears.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
@@ -63,10 +64,11 @@ export async function openLanBus(options: {
   group: Group;
   /** To ask the system for. */
   receiveBufferBytes?: number | undefined;
-  onDatagram: (datagram: Uint8Array, fromAddress: string) => void;
+  /** Called with what came together; the bytes are the caller's only until it returns. */
+  onBatch: (batch: DatagramBatch) => void;
   onError: (error: Error) => void;
 }): Promise<LanBus> {
-  const { interfaceAddress, group, onDatagram, onError } = options;
+  const { interfaceAddress, group, onBatch, onError } = options;
   requireInterface(interfaceAddress);
   const counters: LanBusCounters = {
     framesSent: 0,
@@ -80,10 +82,10 @@ export async function openLanBus(options: {
     group,
     receiveBufferBytes: options.receiveBufferBytes ?? defaultReceiveBufferBytes,
     onError,
-    onDatagram: (datagram, fromAddress) => {
-      counters.framesHeard++;
-      counters.bytesHeard += datagram.length;
-      onDatagram(datagram, fromAddress);
+    onBatch: (batch) => {
+      counters.framesHeard += batch.count;
+      for (let index = 0; index < batch.count; index++) counters.bytesHeard += batch.lengths[index]!;
+      onBatch(batch);
     },
   }).catch((error: unknown): never => {
     throw busError(options, error);

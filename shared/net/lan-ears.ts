@@ -4,6 +4,7 @@
  * brings every datagram as an event.
  */
 import dgram from "node:dgram";
+import { batchDatagramsMax, batchOf, type DatagramBatch } from "../wire/index.ts";
 import { openDatagramSocket, type DatagramSocket } from "./datagram-socket.ts";
 import { readKernelDrops } from "./kernel-drops.ts";
 import type { Group } from "./lan-bus.ts";
@@ -15,7 +16,7 @@ export type EarsOptions = {
   /** Asked for; the system may give less (Linux: net.core.rmem_max). */
   readonly receiveBufferBytes: number;
   /** The bytes are the caller's only until it returns. */
-  readonly onDatagram: (datagram: Uint8Array, fromAddress: string) => void;
+  readonly onBatch: (batch: DatagramBatch) => void;
   readonly onError: (error: Error) => void;
 };
 export type Ears = {
@@ -55,9 +56,9 @@ export async function openEars(options: EarsOptions): Promise<Ears> {
 }
 
 async function openEventEars(options: EarsOptions): Promise<Ears> {
-  const { onDatagram, receiveBufferBytes } = options;
+  const { onBatch, receiveBufferBytes } = options;
   const socket = await bindGroup(options);
-  socket.on("message", (datagram, remote) => onDatagram(datagram, remote.address));
+  socket.on("message", (datagram, remote) => onBatch(batchOf(datagram, remote.address)));
   return {
     receiveBufferBytes: sizeReceiveBuffer(socket, receiveBufferBytes),
     kernelDrops: () => readKernelDrops(options.group.port),
@@ -145,13 +146,13 @@ class BatchEars implements Ears {
   };
 
   #drain(): number {
-    const { onDatagram, onError } = this.#options;
+    const { onBatch, onError } = this.#options;
     let heard = 0;
     try {
       for (let batch = 0; batch < batchesMax; batch++) {
-        const count = this.#socket.receive(onDatagram);
+        const count = this.#socket.receive(onBatch);
         heard += count;
-        if (count < this.#socket.batchDatagrams) break;
+        if (count < batchDatagramsMax) break;
       }
     } catch (error) {
       onError(error instanceof Error ? error : new Error(String(error)));

@@ -28,6 +28,8 @@ export const nonceBytes = 12;
 
 export const symbolAt = { chunk: 2, block: 7, symbol: 10, payloadLength: 12 };
 export const symbolHeadBytes = 14;
+/** Where the payload of a symbol's frame lies. */
+export const payloadAt = headerBytes + symbolHeadBytes;
 /** What a datagram carries beside a symbol's payload: 66 bytes. */
 export const symbolOverheadBytes = headerBytes + symbolHeadBytes + tagBytes;
 export const symbolFrameMaxBytes = symbolOverheadBytes + limits.symbolMaxBytes;

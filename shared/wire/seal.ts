@@ -5,6 +5,7 @@
  * Control frames are sealed one by one. A symbol is a piece of an encrypted chunk, and its frame carries a tag: what
  * has to be done for each of 180,000 datagrams of a gigabyte is then one tag, and nothing is allocated for it.
  */
+import type { DatagramBatch } from "./batch.ts";
 import { identityBytes, putUint32 } from "./identity.ts";
 import { nonceBytes } from "./layout.ts";
 
@@ -22,6 +23,11 @@ export interface FrameTag {
   sign(nonce: Uint8Array, frame: Uint8Array): void;
   /** Never throws. */
   isRight(nonce: Uint8Array, frame: Uint8Array): boolean;
+  /**
+   * Proves those datagrams of a batch that are symbols beginning with `head` (29 bytes, all before the sequence), and says what
+   * they are: `proofNumbers` a datagram, until the next call. Null: not here, one at a time.
+   */
+  prove(batch: DatagramBatch, head: Uint8Array): Uint32Array | null;
 }
 export interface Crypto {
   aead(key16: Uint8Array): Aead;
