@@ -9,6 +9,14 @@ type Path = { carriesBps: number; ownLoss: number };
 const lossOn = ({ carriesBps, ownLoss }: Path, rateBps: number): number =>
   Math.round(1_000 * (1 - Math.min(1, carriesBps / rateBps) * (1 - ownLoss)));
 
+/** The rate after each judgement. */
+const judged = (control: RateControl, reports: readonly { lossPermille: number; queuedMs: number }[]) =>
+  reports.map((report, i) => {
+    control.reported("receiver", report, 10 * i);
+    control.adjust(200 * mbit, (i + 1) * 1_000, 10 * i);
+    return control.rateBps(200 * mbit) / mbit;
+  });
+
 /** A TCP flow over the same bottleneck: it fills the queue, takes off a third at a loss, adds a segment a round trip. */
 class Neighbour {
   #windowBits = 0;
@@ -235,8 +243,55 @@ describe("the rate", () => {
     expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
     expect(control.medianLossPermille).toBe(0);
     // It is alone with that: the others have gone.
-    control.reported("receiver 0", { lossPermille: 200, queuedMs: 0 }, 3);
+    control.reported("receiver 0", { lossPermille: 400, queuedMs: 0 }, 3);
     expect(control.adjust(200 * mbit, 2_400, 3)).toBe(true);
+  });
+
+  test.each([
+    [
+      "one judgement's loss is an accident",
+      [
+        [200, 0],
+        [0, 0],
+        [200, 0],
+        [0, 0],
+      ],
+      [200, 200, 200, 200],
+    ],
+    [
+      "the second one's in a row counts",
+      [
+        [200, 0],
+        [200, 0],
+      ],
+      [200, 152],
+    ],
+    ["behind a queue the first one's does", [[200, 30]], [152]],
+    ["so much loss is none at once", [[310, 0]], [131]],
+  ] as const)("%s", (_, reports, rates) => {
+    const control = new RateControl(200 * mbit, 0);
+    const after = judged(
+      control,
+      reports.map(([lossPermille, queuedMs]) => ({ lossPermille, queuedMs })),
+    );
+    expect(after.map(Math.round)).toEqual([...rates]);
+  });
+
+  test("is soon back where it was before a moment's stall, and does not run into a full path again and again", () => {
+    const control = new RateControl(200 * mbit, 0);
+    control.asked(0, 80 * mbit);
+    const nothing = Array.from({ length: 8 }, () => ({ lossPermille: 0, queuedMs: 0 }));
+    const rates = judged(control, [{ lossPermille: 400, queuedMs: 0 }, ...nothing]);
+    expect(rates[0]!).toBeLessThan(50);
+    expect(rates.at(-1)!).toBeGreaterThan(150);
+    const carried = run(
+      new RateControl(200 * mbit, 0),
+      200 * mbit,
+      alike({ carriesBps: 100 * mbit, ownLoss: 0 }),
+      60,
+    );
+    expect(mean(carried.slice(10))).toBeLessThan(112 * mbit);
+    expect(mean(carried.slice(10))).toBeGreaterThan(92 * mbit);
   });
 
   test("is back soon after an accident", () => {

@@ -26,14 +26,20 @@ const windowMs = 300;
 const excessPermille = 10;
 /** … but without a queue cheaper to repair than to slow down for: a trial costs more than so much. */
 const queuelessExcessPermille = 30;
+/** Without a queue, so much at most may be a stall of the receivers or a gust, ‰: it counts when the next judgement sees loss, too. */
+const accidentPermille = 300;
 const decreaseFactor = 0.8;
 /** What a receiver got is what the path carries; a little less drains its queue. */
 const drainFactor = 0.95;
 /** After a decrease the rate goes back in steps of a third to this share of what it was: most losses are accidents. */
 const returnShare = 0.9;
 const returnStep = 1 / 3;
-/** A step of the increase beyond that, as a share of the rate and at least so much. */
+/**
+ * A step of the increase beyond that, as a share of the rate and at least so much. It doubles with each step that cost nothing:
+ * a decrease that began when a device stalled may have gone far below what the network carries.
+ */
 const increaseShare = 0.03;
+const increaseDoublings = 3;
 const increaseMinBps = 2_000_000;
 
 /** A smaller change is not waited for: what was sent before it says nearly the same. */
@@ -102,6 +108,10 @@ export class RateControl {
   #trial: Trial | null = null;
   /** Up to here the rate returns quickly. */
   #returnToBps = 0;
+  /** In the judgement before. */
+  #wasExcess = false;
+  /** Since the last decrease. */
+  #increasesInRow = 0;
   /** Before it gave way; null: it does not. */
   #openBps: number | null = null;
   #freeInRow = 0;
@@ -202,6 +212,7 @@ export class RateControl {
   #heardNothing(capBps: number): boolean {
     if (this.#unanswered < unansweredMax) return false;
     const before = this.#rateBps;
+    this.#increasesInRow = 0;
     this.#returnToBps = Math.max(this.#returnToBps, before * returnShare);
     this.#state = "steady";
     this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
@@ -233,6 +244,7 @@ export class RateControl {
     this.#state = "steady";
     this.#trial = null;
     this.#returnToBps = 0;
+    this.#increasesInRow = 0;
     this.#freeInRow = 0;
   }
 
@@ -258,10 +270,15 @@ export class RateControl {
     }
     const excess = lossPermille - this.#ownLossPermille;
     const excessMax = isQueueless ? queuelessExcessPermille : excessPermille;
-    if (stays || (excess > excessMax && excess > this.#ownLossPermille * 0.4)) {
+    const isExcess = excess > excessMax && excess > this.#ownLossPermille * 0.4;
+    const isAccident = isExcess && !stays && isQueueless && excess <= accidentPermille && !this.#wasExcess;
+    this.#wasExcess = isExcess;
+    if (isAccident) return;
+    if (stays || isExcess) {
       const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#trial = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
+      this.#increasesInRow = 0;
       this.#returnToBps = this.#sentBps * returnShare;
       const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
       const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
@@ -277,7 +294,9 @@ export class RateControl {
     if (this.#state === "searching") return this.#rateBps * searchFactor;
     // Into a queue it grows the slower the longer that is.
     const room = Math.max(0, 1 - this.#queuedMs / queueMs);
-    const step = room * Math.max(increaseMinBps, this.#rateBps * increaseShare);
+    const share = increaseShare * 2 ** Math.min(this.#increasesInRow, increaseDoublings);
+    this.#increasesInRow++;
+    const step = room * Math.max(increaseMinBps, this.#rateBps * share);
     return this.#rateBps + Math.max(step, (this.#returnToBps - this.#rateBps) * returnStep);
   }
 }
