@@ -14,11 +14,11 @@ import {
   sessionOf,
   type ChunkCipher,
   type ControlFrame,
+  type DatagramBatch,
   type DropReason,
   type FrameReceiver,
   type FrameSender,
   type Incarnation,
-  type DatagramBatch,
   type Received,
   type ReceivedSymbol,
 } from "../wire/index.ts";

@@ -108,7 +108,7 @@ export class RateControl {
   #trial: Trial | null = null;
   /** Up to here the rate returns quickly. */
   #returnToBps = 0;
-  /** In the judgement before. */
+  /** What the last judgement of a loss said, of those that queues left to it. */
   #wasExcess = false;
   /** Since the last decrease. */
   #increasesInRow = 0;

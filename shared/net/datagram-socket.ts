@@ -1,6 +1,7 @@
 /**
  * A UDP socket that is read in batches, without an event or an object per datagram: Linux, through bun:ffi and the
- * system's recvmmsg(2). One call fills up to 64 buffers that are used again for the next; whoever owns the socket asks
+ * system's recvmmsg(2). One call fills up to 64 buffers that are used again for the next, where frame-tag.ts can prove their symbols
+ * without copying them; whoever owns the socket asks
  * when it has time. Bun's own sockets cost 5 µs of native code for each datagram, more than all that is done with it.
  *
  * Null where it cannot be had (other systems, no libc to load): then node:dgram does the work.

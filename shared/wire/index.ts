@@ -1,5 +1,5 @@
 /** LAN frames: their types, limits, and the two ends that seal and open them. */
-export { batchDatagramsMax, batchOf, slotBytes, type DatagramBatch } from "./batch.ts";
+export { batchDatagramsMax, batchOf, type DatagramBatch } from "./batch.ts";
 export { createIncarnation, type Incarnation } from "./incarnation.ts";
 export { createFrameSender, type FrameSender } from "./sender.ts";
 export {

@@ -160,25 +160,19 @@ class Receiver implements FrameReceiver {
     }
   }
 
-  #proven(
-    batch: DatagramBatch,
-    index: number,
-    proofs: Uint32Array,
-    at: number,
-    { context, known }: Accepted,
-  ): Received {
+  #proven(batch: DatagramBatch, index: number, proofs: Uint32Array, at: number, from: Accepted): Received {
+    const { window } = from.known;
     const sequence = proofs[at + proofAt.sequence]!;
-    if (!known.window.isFresh(sequence)) return dropped("replay");
-    known.window.accept(sequence);
-    const result = this.#symbol;
+    if (!window.isFresh(sequence)) return dropped("replay");
+    window.accept(sequence);
     const blockAndSymbol = proofs[at + proofAt.blockAndSymbol]!;
-    result.session = context.session;
-    result.sender = known.sender;
-    result.chunk = proofs[at + proofAt.chunk]!;
-    result.block = blockAndSymbol & 0xffff;
-    result.symbol = blockAndSymbol >>> 16;
-    result.payload = batch.payload(index, proofs[at + proofAt.payloadBytes]!);
-    return result;
+    return this.#filled(
+      from,
+      proofs[at + proofAt.chunk]!,
+      blockAndSymbol & 0xffff,
+      blockAndSymbol >>> 16,
+      batch.payload(index, proofs[at + proofAt.payloadBytes]!),
+    );
   }
 
   #beginsLikeSymbol(datagram: Uint8Array): boolean {
@@ -267,15 +261,31 @@ class Receiver implements FrameReceiver {
     return { kind: "control", header: { session: context.session, sender: known.sender, sequence }, frame };
   }
 
-  #symbolOf(datagram: Uint8Array, { context, known }: Accepted): Received {
+  #symbolOf(datagram: Uint8Array, from: Accepted): Received {
     if (!isSymbolFrame(datagram)) return dropped("body");
+    return this.#filled(
+      from,
+      uint32At(datagram, headerBytes + symbolAt.chunk),
+      uint16At(datagram, headerBytes + symbolAt.block),
+      datagram[headerBytes + symbolAt.symbol]!,
+      datagram.subarray(payloadAt, datagram.length - tagBytes),
+    );
+  }
+
+  #filled(
+    { context, known }: Accepted,
+    chunk: number,
+    block: number,
+    symbol: number,
+    payload: Uint8Array,
+  ): Received {
     const result = this.#symbol;
     result.session = context.session;
     result.sender = known.sender;
-    result.chunk = uint32At(datagram, headerBytes + symbolAt.chunk);
-    result.block = uint16At(datagram, headerBytes + symbolAt.block);
-    result.symbol = datagram[headerBytes + symbolAt.symbol]!;
-    result.payload = datagram.subarray(payloadAt, datagram.length - tagBytes);
+    result.chunk = chunk;
+    result.block = block;
+    result.symbol = symbol;
+    result.payload = payload;
     return result;
   }
 }

@@ -3,7 +3,7 @@
  * (shared/net/aead.ts has the real ones), so that this folder stays free of I/O and randomness.
  *
  * Control frames are sealed one by one. A symbol is a piece of an encrypted chunk, and its frame carries a tag: what
- * has to be done for each of 180,000 datagrams of a gigabyte is then one tag, and nothing is allocated for it.
+ * has to be done for each of 714,000 datagrams of a gigabyte is then one tag, and nothing is allocated for it.
  */
 import type { DatagramBatch } from "./batch.ts";
 import { identityBytes, putUint32 } from "./identity.ts";
