@@ -57,7 +57,7 @@ function createCaster(duty: Duty): Caster | null {
       const item = duty.nextCast();
       if (item && !hasBegun) {
         hasBegun = true;
-        duty.context.log.info({ packageId: duty.store.id, term: duty.term() }, "multicast begins");
+        duty.log.info({ packageId: duty.store.id, term: duty.term() }, "multicast begins");
       }
       return item;
     },
@@ -69,7 +69,7 @@ function createCaster(duty: Duty): Caster | null {
     cipher: duty.chunkCipher,
     onSent: duty.onSymbolsSent,
     repairOffset: (duty.term() - 1) * repairsPerTerm,
-    nowMs: duty.context.nowMs,
+    nowMs: duty.nowMs,
     onBusy: duty.onCastBusy,
     onIdle: duty.onCastIdle,
     onError: duty.onError,
@@ -106,8 +106,7 @@ function createDownload(duty: Duty): { start: () => void; stop: () => void; acco
 }
 
 function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Parameters<typeof runWanDownload>[0] {
-  const { context, store, setting } = duty;
-  const { client } = context;
+  const { client, log, store, setting } = duty;
   return {
     manifest: store.manifest,
     contentUrl: client.contentUrl(store.id),
@@ -127,11 +126,11 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
     onBytes: (bytes) => {
       account.bytes += bytes;
       account.note = "";
-      context.metrics.wanBytes(bytes);
+      duty.onWanBytes(bytes);
     },
     onState: (reason) => {
       account.note = reason;
-      context.log.info({ packageId: store.id, reason }, "download");
+      log.info({ packageId: store.id, reason }, "download");
       duty.onChange();
     },
     rateBps: () => wanRateAt(setting(), deviceClock(Date.now())),
@@ -139,7 +138,7 @@ function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Paramete
     stallMs: setting().wanStallMs,
     attempts: setting().wanAttempts,
     signal,
-    random: context.random,
+    random: duty.random,
   };
 }
 

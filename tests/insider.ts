@@ -12,7 +12,7 @@ import { inventoryOf } from "../shared/control/server/app-fixture.ts";
 import { ChunkSet } from "../shared/core/chunkset.ts";
 import { nodeCrypto as crypto } from "../shared/net/aead.ts";
 import { Exchange } from "../shared/net/exchange.ts";
-import { parseGroup } from "../shared/net/lan-bus.ts";
+import { parseGroup } from "../shared/net/multicast-group.ts";
 import {
   createFrameReceiver,
   createFrameSender,

@@ -1,6 +1,6 @@
 /** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
 import type { Ending } from "../ending.ts";
-import { portOf } from "../lab/hindrance.ts";
+import { portOf } from "../lab/site.ts";
 import { disturbLeaving, disturbNothing, limitRate, loseArriving } from "../lab/namespace.ts";
 import { lanBurstBytes } from "../lab/topology.ts";
 import type { WorldDevice } from "../lab/world.ts";

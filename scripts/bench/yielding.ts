@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../ending.ts";
-import { portOf } from "../lab/hindrance.ts";
+import { portOf } from "../lab/site.ts";
 import { inside, ip, limitRate } from "../lab/namespace.ts";
 import { controlCongestion } from "../lab/topology.ts";
 import { launch, type RunningProgram } from "../process.ts";

@@ -1,8 +1,8 @@
 /** Does what a timetable says to a running world, and takes it back. */
 import { join } from "node:path";
-import { defaultGroup } from "../../shared/net/lan-bus.ts";
+import { defaultGroup } from "../../shared/net/multicast-group.ts";
 import { askAgent } from "../lab/agent-status.ts";
-import { portOf } from "../lab/hindrance.ts";
+import { portOf } from "../lab/site.ts";
 import { inside, ip } from "../lab/namespace.ts";
 import { cutWan, mendWan } from "../lab/topology.ts";
 import { comeHome, visit } from "../lab/visiting.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Ending } from "../ending.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { mountSmallDisk, type SmallDisk } from "../lab/small-disk.ts";
-import type { LabDevice, LabSite } from "../lab/topology.ts";
+import type { LabDevice, LabSite } from "../lab/site.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 import { logTail } from "../process.ts";
 import type { ChaosOptions } from "./options.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { enrollTokenOf, startDevice, startSource } from "../deployment.ts";
 import { inside, insideAs } from "../lab/namespace.ts";
-import type { LabDevice } from "../lab/topology.ts";
+import type { LabDevice } from "../lab/site.ts";
 import type { World } from "../lab/world.ts";
 import { ledgerTasks } from "../ledger.ts";
 import { differenceFrom } from "../verification.ts";

@@ -4,7 +4,8 @@
  */
 import { ChunkSet } from "../../shared/core/chunkset.ts";
 import { holdersMax } from "../../shared/core/holders.ts";
-import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../../shared/core/member.ts";
+import { Member } from "../../shared/core/member.ts";
+import type { Effect, LeaseAnswer, MemberEvent } from "../../shared/core/events.ts";
 import { rosterDevicesMax } from "../../shared/core/roster.ts";
 import { step, wakeAtMs } from "../../shared/core/step.ts";
 import { encodeControl } from "../../shared/wire/encode.ts";

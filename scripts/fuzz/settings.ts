@@ -21,7 +21,8 @@ import {
 } from "../../shared/control/setting.ts";
 import { parseEnrollToken, readToken } from "../../shared/control/token.ts";
 import { formatWanSchedule, parseWanSchedule } from "../../shared/control/wan-schedule.ts";
-import { formatGroup, LanBusError, parseGroup } from "../../shared/net/lan-bus.ts";
+import { LanBusError } from "../../shared/net/lan-bus.ts";
+import { formatGroup, parseGroup } from "../../shared/net/multicast-group.ts";
 import { canonicalAddress, cidrContains, networkOf } from "../../shared/net/subnet.ts";
 import { parseRetryAfterMs } from "../../shared/net/wan-waiting.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";

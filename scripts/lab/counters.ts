@@ -8,8 +8,8 @@
  */
 import * as v from "valibot";
 import { outputOf } from "../process.ts";
-import { portOf } from "./hindrance.ts";
-import type { LabNetwork, LabSite } from "./topology.ts";
+import { type LabSite, portOf } from "./site.ts";
+import type { LabNetwork } from "./topology.ts";
 
 const headerBytes = 14 + 20 + 32;
 

@@ -11,9 +11,8 @@
  */
 import { outputOf } from "../process.ts";
 import { inside, ip } from "./namespace.ts";
-import type { LabDevice, LabSite } from "./topology.ts";
+import { portOf, type Hindrance, type LabDevice, type LabSite } from "./site.ts";
 
-export type Hindrance = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
 /** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
 export const multicastKinds = [
   "works",
@@ -56,8 +55,6 @@ export const snoops = ({ devices }: Pick<LabSite, "devices">): boolean =>
 const table = "hindrance";
 const nft = (namespace: string, rules: string): Promise<string> =>
   outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
-
-export const portOf = (at: number): string => `port${at + 1}`;
 
 export async function hinder(site: LabSite): Promise<void> {
   const isolated = site.devices.flatMap(({ hindrance }, at) =>

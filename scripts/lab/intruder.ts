@@ -7,7 +7,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
 import { nodeCrypto } from "../../shared/net/aead.ts";
-import { parseGroup } from "../../shared/net/lan-bus.ts";
+import { parseGroup } from "../../shared/net/multicast-group.ts";
 import { identityAt, uint32At } from "../../shared/wire/identity.ts";
 import {
   createFrameSender,

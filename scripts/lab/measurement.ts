@@ -6,7 +6,7 @@ import { ledgerPackages } from "../ledger.ts";
 import type { SubnetOutcome } from "../report.ts";
 import { differenceFrom } from "../verification.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
-import type { Hindrance } from "./hindrance.ts";
+import type { Hindrance } from "./site.ts";
 import type { Usage, UsageMeter } from "./usage.ts";
 import type { World, WorldDevice } from "./world.ts";
 

@@ -7,15 +7,8 @@
  * exist only inside.
  */
 import { outputOf } from "../process.ts";
-import {
-  hinder,
-  hindranceOf,
-  portOf,
-  snoopingWords,
-  snoops,
-  type Hindrance,
-  type MulticastKind,
-} from "./hindrance.ts";
+import { hinder, hindranceOf, snoopingWords, snoops, type MulticastKind } from "./hindrance.ts";
+import { portOf, type LabDevice, type LabSite } from "./site.ts";
 import {
   addNamespace,
   inside,
@@ -27,23 +20,6 @@ import {
   translateAddresses,
 } from "./namespace.ts";
 
-export type LabDevice = {
-  readonly name: string;
-  readonly namespace: string;
-  readonly address: string;
-  /** Its interface's name. */
-  readonly link: string;
-  /** What keeps multicast from it. */
-  readonly hindrance: Hindrance | null;
-};
-export type LabSite = {
-  readonly name: string;
-  readonly cidr: string;
-  readonly router: string;
-  /** The site's link as the source's side names it. */
-  readonly wanDevice: string;
-  readonly devices: readonly LabDevice[];
-};
 export type LabNetwork = {
   readonly source: string;
   readonly sourceAddress: string;

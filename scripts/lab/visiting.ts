@@ -1,6 +1,7 @@
 /** A device that is carried to another site: its cable is out, another one leads to that site's switch. */
 import { ip, limitRate } from "./namespace.ts";
-import { gatewayOf, lanBurstBytes, type LabSite } from "./topology.ts";
+import { gatewayOf, lanBurstBytes } from "./topology.ts";
+import { type LabSite } from "./site.ts";
 import type { WorldDevice } from "./world.ts";
 
 const routes = (site: LabSite): string[] => [

@@ -20,14 +20,8 @@ import { makeRoomForHosts } from "./kernel-limits.ts";
 import { leaveNote, removeNote } from "./leftovers.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
-import {
-  buildNetwork,
-  planNetwork,
-  removeNetwork,
-  type LabDevice,
-  type LabNetwork,
-  type LabSite,
-} from "./topology.ts";
+import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
+import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
 import { startNginx, type WebSite } from "./web.ts";
 

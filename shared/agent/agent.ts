@@ -11,7 +11,7 @@ import type { AgentTask, CheckInResponse, DeviceTaskState } from "../control/sch
 import { defaultSettingValues, type SettingValues } from "../control/setting.ts";
 import type { Logger } from "../log.ts";
 import { Exchange } from "../net/exchange.ts";
-import { formatGroup, type Group } from "../net/lan-bus.ts";
+import { formatGroup, type Group } from "../net/multicast-group.ts";
 import { version } from "../version.ts";
 import type { AgentContext } from "./context.ts";
 import { CheckIns } from "./check-ins.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { PeerState, RepresentativeState, RoleState } from "../core/member.ts";
+import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
 import { completionText, reasonForWay, WayBook, type SeenMember, type WayNotes } from "./completion.ts";
 

@@ -4,13 +4,13 @@
  */
 import { formatDuration, formatRate } from "../control/quantity.ts";
 import type { DeviceTaskState } from "../control/schema.ts";
-import type { PeerState, RepresentativeState } from "../core/member.ts";
+import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/ways.ts";
 import { phases } from "../wire/index.ts";
 import { completionText } from "./completion.ts";
-import type { TaskRunner } from "./task-runner.ts";
+import type { TaskView } from "./task-view.ts";
 
-export function stateOf(runner: TaskRunner): DeviceTaskState {
+export function stateOf(runner: TaskView): DeviceTaskState {
   switch (runner.stage) {
     case "ended":
       return runner.row.life === "complete"
@@ -28,7 +28,7 @@ export function stateOf(runner: TaskRunner): DeviceTaskState {
   }
 }
 
-function sessionState({ session, row }: TaskRunner): DeviceTaskState {
+function sessionState({ session, row }: TaskView): DeviceTaskState {
   const state = session?.member.state;
   switch (state?.role) {
     case "candidate":
@@ -44,12 +44,12 @@ function sessionState({ session, row }: TaskRunner): DeviceTaskState {
 }
 
 /** It leads a session, or receives. */
-export function takesPart({ session, stage }: TaskRunner): boolean {
+export function takesPart({ session, stage }: TaskView): boolean {
   const role = session?.member.role;
   return role === "representative" || (role === "peer" && stage === "session");
 }
 
-export function describe(runner: TaskRunner, nowMs: number): string {
+export function describe(runner: TaskView, nowMs: number): string {
   const { session, stage, note, row } = runner;
   if (stage === "verifying") return "reads the package back from the disk";
   if (stage === "running") return "runs the command";
@@ -63,9 +63,9 @@ export function describe(runner: TaskRunner, nowMs: number): string {
   return note || (state?.role === "idle" ? state.why : "");
 }
 
-const ended = (stage: TaskRunner["stage"]): string => (stage === "ended" ? "complete; still " : "");
+const ended = (stage: TaskView["stage"]): string => (stage === "ended" ? "complete; still " : "");
 
-function leading({ session, row, store }: TaskRunner, state: RepresentativeState, nowMs: number): string {
+function leading({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): string {
   const { values } = row.task.setting;
   const { audience: peers, byUnicast } = session!.member.roster;
   const audience = `${countText(peers - byUnicast)}${byUnicast > 0 ? ` (${byUnicast} more by unicast)` : ""}`;
@@ -91,7 +91,7 @@ function lossText({ rate }: RepresentativeState): string {
   return givesWayMs === null ? lost : `${lost}, gives way: the network holds it back by ${givesWayMs} ms`;
 }
 
-function following({ session }: TaskRunner, state: PeerState, nowMs: number): string {
+function following({ session }: TaskView, state: PeerState, nowMs: number): string {
   const { leader } = state;
   const who = `representative ${leader.device}`;
   if (session!.member.usesWan)
@@ -111,5 +111,5 @@ function following({ session }: TaskRunner, state: PeerState, nowMs: number): st
   return `receives multicast from ${who}`;
 }
 
-const origins = ({ store, row }: TaskRunner): string =>
+const origins = ({ store, row }: TaskView): string =>
   store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";

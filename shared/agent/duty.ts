@@ -4,13 +4,19 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { SettingValues } from "../control/setting.ts";
-import type { CastItem } from "../core/sendplan.ts";
+import type { CastItem } from "../core/items.ts";
 import type { LanBus } from "../net/lan-bus.ts";
 import type { ChunkCipher, FrameSender } from "../wire/index.ts";
-import type { AgentContext } from "./context.ts";
+import type { AgentClient } from "../control/client.ts";
+import type { Logger } from "../log.ts";
 
 export type Duty = {
-  readonly context: AgentContext;
+  readonly client: Pick<AgentClient, "contentUrl" | "authorization" | "ca">;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  /** Body bytes read from the web site. */
+  readonly onWanBytes: (bytes: number) => void;
   readonly store: PackageStore;
   readonly setting: () => SettingValues;
   /** The next run of chunks to download; null: none now. */

@@ -5,7 +5,8 @@
 import type { PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
-import type { Member, MemberEvent } from "../core/member.ts";
+import type { Member } from "../core/member.ts";
+import type { MemberEvent } from "../core/events.ts";
 import { answerToPoll } from "../core/polled.ts";
 import { release } from "../core/release.ts";
 import { timing } from "../core/timing.ts";

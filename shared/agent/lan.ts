@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { nodeCrypto } from "../net/aead.ts";
 import { receiveBufferAdvice } from "../net/receive-buffer.ts";
-import { formatGroup, openLanBus, type Group, type LanBus } from "../net/lan-bus.ts";
+import { openLanBus, type LanBus } from "../net/lan-bus.ts";
+import { formatGroup, type Group } from "../net/multicast-group.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,
@@ -23,7 +24,7 @@ import {
   type ReceivedSymbol,
 } from "../wire/index.ts";
 
-import type { Hearing } from "./way.ts";
+import type { Hearing } from "./hearing.ts";
 
 export type LanListener = {
   /** @param sender the sender's name in the frame's header: 16 hex digits, new at each start of a process */

@@ -10,7 +10,8 @@ import { distrustConnections } from "../net/connection-pool.ts";
 import { nameOf, type NetInterface } from "../net/interface-choice.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interface-watch.ts";
 import { addressTowards, learnGateway, listInterfaces } from "../net/interfaces.ts";
-import { formatGroup, LanBusError, type Group } from "../net/lan-bus.ts";
+import { LanBusError } from "../net/lan-bus.ts";
+import { formatGroup, type Group } from "../net/multicast-group.ts";
 import type { AgentContext } from "./context.ts";
 
 const lookEveryMs = 2_000;

@@ -6,7 +6,8 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../control/schema.ts";
-import { Member, type Effect, type LeaseAnswer, type MemberEvent } from "../core/member.ts";
+import { Member } from "../core/member.ts";
+import type { Effect, MemberEvent } from "../core/events.ts";
 import { Speakers } from "../core/speakers.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
@@ -14,6 +15,7 @@ import { limits, type ChunkCipher, type ControlFrame, type ReceivedSymbol } from
 import type { AgentContext } from "./context.ts";
 import { LanFetcher } from "./lan-fetcher.ts";
 import type { Duty, Representative } from "./duty.ts";
+import { LeaseRequests } from "./lease-requests.ts";
 import { ReceptionDesk } from "./reception-desk.ts";
 import { wayText } from "./way.ts";
 
@@ -50,8 +52,7 @@ export class Session {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
   #symbolsHeard = 0;
-  /** The subnet for which the source gave this device a token to download alone. */
-  #fallbackOf: string | null = null;
+  readonly #requests: LeaseRequests;
   #state: "open" | "closed" = "open";
 
   /** @param task read anew at every use: its setting may change meanwhile */
@@ -60,6 +61,11 @@ export class Session {
     this.#task = task;
     this.#store = store;
     this.#hooks = hooks;
+    this.#requests = new LeaseRequests({
+      context,
+      taskId: () => task().id,
+      isOpen: () => this.#state === "open",
+    });
     const taskKey = Buffer.from(task().taskKey, "base64");
     this.#chunkCipher = context.lan.chunkCipher(taskKey);
     this.desk = new ReceptionDesk({
@@ -127,8 +133,13 @@ export class Session {
     const context = this.#context;
     const store = this.#store;
     const hooks = this.#hooks;
+    const { client, log, nowMs, random } = context;
     return {
-      context,
+      client,
+      log,
+      nowMs,
+      random,
+      onWanBytes: (bytes) => context.metrics.wanBytes(bytes),
       store,
       setting: () => this.#task().setting.values,
       nextRun: () => this.member.nextWanRun(context.nowMs()),
@@ -286,13 +297,13 @@ export class Session {
       case "AskLease":
         return void this.#askLease(effect.term, effect.query);
       case "ReleaseLease":
-        return void this.#releaseLease(effect.failure);
+        return void this.#requests.release(effect.failure);
       case "StartWan":
         return this.representative.download();
       case "AskFallback":
         return void this.#askFallback();
       case "StopWan":
-        this.#giveFallbackBack();
+        this.#requests.releaseFallback();
         return this.representative.stopDownload();
       case "StartFetch":
         return this.lan.start();
@@ -316,85 +327,14 @@ export class Session {
   }
 
   async #askLease(term: number, query: boolean): Promise<void> {
-    const answer = await this.#leaseAnswer(term, query);
+    const answer = await this.#requests.lease(term, query);
     if (this.#state === "closed")
-      return answer.result === "granted" ? void this.#releaseLease(null) : undefined;
+      return answer.result === "granted" ? this.#requests.release(null) : undefined;
     this.step({ type: "LeaseAnswered", answer });
   }
 
-  async #leaseAnswer(term: number, query: boolean): Promise<LeaseAnswer> {
-    const { client, interfaceAddress, exchange, log, nowMs } = this.#context;
-    // An agent that just started learns its subnet at the first check-in.
-    const untilMs = nowMs() + timing.leaseTimeoutMs;
-    while (this.#context.subnetId === null && this.#state === "open" && nowMs() < untilMs)
-      await Bun.sleep(50);
-    const { subnetId } = this.#context;
-    if (subnetId === null) return { result: "unreachable" };
-    const { id } = this.#task();
-    try {
-      const answer = await client.lease({
-        taskId: id,
-        subnetId,
-        address: interfaceAddress,
-        lanPort: exchange.port,
-        term,
-        ...(query ? { query } : {}),
-      });
-      if (answer.result !== "granted") return answer;
-      const { before, term: granted } = answer;
-      return {
-        result: "granted",
-        term: granted,
-        before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
-      };
-    } catch (error) {
-      log.warn({ taskId: id, error: String(error) }, "the source did not answer about the lease");
-      return { result: "unreachable" };
-    }
-  }
-
   async #askFallback(): Promise<void> {
-    const { client, subnetId, log } = this.#context;
-    if (subnetId === null) return this.step({ type: "FallbackAnswered", answer: { result: "unreachable" } });
-    const taskId = this.#task().id;
-    try {
-      const answer = await client.fallback({ taskId, subnetId });
-      if (answer.result === "granted") this.#fallbackOf = subnetId;
-      this.step({ type: "FallbackAnswered", answer });
-      if (!this.member.usesWan) this.#giveFallbackBack();
-    } catch (error) {
-      log.warn(
-        { taskId, error: String(error) },
-        "the source did not answer about a download of this device's own",
-      );
-      this.step({ type: "FallbackAnswered", answer: { result: "unreachable" } });
-    }
-  }
-
-  /** The next device of the subnet need not wait until it expires. */
-  #giveFallbackBack(): void {
-    const subnetId = this.#fallbackOf;
-    this.#fallbackOf = null;
-    if (subnetId === null) return;
-    this.#context.client.fallback({ taskId: this.#task().id, subnetId, release: true }).catch(() => {
-      // It expires by itself.
-    });
-  }
-
-  async #releaseLease(failure: string | null): Promise<void> {
-    const { client, subnetId, log } = this.#context;
-    if (subnetId === null) return;
-    try {
-      await client.releaseLease({
-        taskId: this.#task().id,
-        subnetId,
-        failure: failure?.slice(0, 1_000) ?? null,
-      });
-    } catch (error) {
-      log.warn(
-        { taskId: this.#task().id, error: String(error) },
-        "could not release the lease: it expires by itself",
-      );
-    }
+    this.step({ type: "FallbackAnswered", answer: await this.#requests.fallback() });
+    if (!this.member.usesWan) this.#requests.releaseFallback();
   }
 }

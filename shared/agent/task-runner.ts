@@ -18,6 +18,7 @@ import { describe, stateOf } from "./description.ts";
 import { Session } from "./session.ts";
 import { wayOf } from "./way.ts";
 import type { TaskRow } from "./task-state.ts";
+import type { RunnerStage } from "./task-view.ts";
 
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
@@ -25,8 +26,6 @@ const retryMsMax = 60_000;
 const commandEndMs = 2_500;
 /** Looks again whether another task still fetches the package; its completion is told at once. */
 const otherEveryMs = 2_000;
-
-export type RunnerStage = "waiting" | "session" | "verifying" | "running" | "ended";
 
 export type TaskRunnerOptions = {
   context: AgentContext;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { wayText, type Hearing } from "./way.ts";
+import { wayText } from "./way.ts";
+import { type Hearing } from "./hearing.ts";
 
 const hearing = (more: Partial<Hearing> = {}): Hearing => ({
   group: "239.255.70.67:7067",

@@ -3,18 +3,11 @@
  * found out; what this device heard on the group since it joined says where the trouble seems to be. Pure.
  */
 import type { Progress } from "../control/schema.ts";
-import type { Member, WayReason } from "../core/member.ts";
+import type { Member } from "../core/member.ts";
+import type { WayReason } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
-import type { TaskRunner } from "./task-runner.ts";
-
-/** What came from the group since this device joined it. */
-export type Hearing = {
-  /** "ADDRESS:PORT"; null: the group could not be joined. */
-  readonly group: string | null;
-  /** Its own frames, which its system hands back to it. */
-  readonly own: "heard" | "unheard" | "none sent";
-  readonly others: "heard" | "heard before" | "never heard";
-};
+import type { Hearing } from "./hearing.ts";
+import type { TaskView } from "./task-view.ts";
 
 export function wayText(reason: WayReason, hearing: Hearing): string {
   const { group } = hearing;
@@ -50,7 +43,7 @@ function silenceText(reason: WayReason, { group, own, others }: Hearing): string
 }
 
 /** The way just now or, at the end, of most bytes. */
-export function wayOf({ session, stage, store }: TaskRunner): Progress["way"] {
+export function wayOf({ session, stage, store }: TaskView): Progress["way"] {
   if (session && stage === "session") return wayNow(session.member);
   const from = store?.originBytes;
   if (!from) return "none";

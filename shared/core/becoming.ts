@@ -4,7 +4,8 @@
  */
 import { Entrusting } from "./deputy.ts";
 import { Feedback } from "./feedback.ts";
-import type { CandidateState, Leader, Member, RoleState } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { CandidateState, Leader, RoleState } from "./state.ts";
 import { DelayMeter } from "./delay.ts";
 import { LoneChunks } from "./lone.ts";
 import { LossMeter } from "./loss.ts";

@@ -3,7 +3,9 @@
  * better claims pass, and leads once the source granted the lease, or alone when the source cannot be asked.
  */
 import { becomeIdle, becomePeer, becomeRepresentative } from "./becoming.ts";
-import type { CandidateState, Leader, LeaseAnswer, Member, MemberEvent, Sender } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { CandidateState, Leader } from "./state.ts";
+import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { askFallback, fallbackAnswered, mayUseWan } from "./fallback.ts";
 import { timing } from "./timing.ts";

@@ -2,7 +2,8 @@
  * The last resort: a device that its subnet cannot serve downloads for itself, if the setting allows it. The source hands
  * out tokens, so that the devices of a subnet that fell apart do not download all at once.
  */
-import type { FallbackAnswer, Member } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { FallbackAnswer } from "./events.ts";
 import { timing } from "./timing.ts";
 
 export const mayUseWan = (member: Member, nowMs: number): boolean =>

@@ -4,16 +4,10 @@
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./becoming.ts";
 import { claimantOf, leaderOf } from "./election.ts";
-import {
-  chunkSetOf,
-  type Leader,
-  type Member,
-  type MemberConfig,
-  type MemberEvent,
-  type PeerState,
-  type Sender,
-  takesByUnicast,
-} from "./member.ts";
+import { chunkSetOf, type Member } from "./member.ts";
+import type { MemberConfig } from "./config.ts";
+import { takesByUnicast, type Leader, type PeerState } from "./state.ts";
+import type { MemberEvent, Sender } from "./events.ts";
 import { DelayMeter } from "./delay.ts";
 import { LossMeter } from "./loss.ts";
 import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
@@ -252,7 +246,7 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
     state.seekAtMs = seeksAgain(state) ? nowMs + timing.wantEveryMs : null;
   }
   if (state.way === "multicast") say(member, state, nowMs);
-  findWay(member, state, nowMs);
+  findWay(member.config, state, nowMs);
   if (doubt(member, state, nowMs)) return;
   repair(member, state, nowMs);
 }

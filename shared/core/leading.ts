@@ -6,7 +6,9 @@
 import { becomeIdle, stepDown } from "./becoming.ts";
 import { ChunkSet } from "./chunkset.ts";
 import { holderAsLeader, leaderOf } from "./election.ts";
-import type { LeaseAnswer, Member, MemberEvent, RepresentativeState, Sender } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { RepresentativeState } from "./state.ts";
+import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { limits, phases, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";

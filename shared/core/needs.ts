@@ -5,22 +5,14 @@
  * A chunk that is missing as a whole is sent again when several devices miss it; for one device alone, see lone.ts.
  */
 import { wholeChunks } from "../wire/index.ts";
+import type { BlockNeed, NeedAnswer } from "./items.ts";
 import type { Outstanding } from "./outstanding.ts";
 
 /** Blocks and chunks remembered between two answers; beyond that the peers ask again. */
 const openNeedsMax = 65_536;
 
-export type BlockNeed = { block: number; count: number };
 /** Of one NEED: how many symbols, and the last END that its device had heard. */
 type Asked = { readonly count: number; readonly pass: number };
-export type NeedAnswer = {
-  readonly repairs: Map<number, BlockNeed[]>;
-  /** Missed as a whole by several. */
-  readonly recast: number[];
-  /** Missed as a whole by one: pairs of chunk and device. */
-  readonly alone: readonly (readonly [number, string])[];
-};
-
 export class NeedBook {
   readonly #chunkCount: number;
   readonly #isCast: (chunk: number) => boolean;

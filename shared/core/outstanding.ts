@@ -5,7 +5,7 @@
  */
 import { wholeChunks } from "../wire/index.ts";
 import type { ChunkSet } from "./chunkset.ts";
-import type { CastItem } from "./sendplan.ts";
+import type { CastItem } from "./items.ts";
 
 /** ENDs that a device may be behind; one further behind counts as no further. */
 const passesMax = 16;

@@ -4,10 +4,7 @@
  * chunk that nobody misses.
  */
 import { ChunkSet, type Ranges } from "./chunkset.ts";
-import type { BlockNeed, NeedAnswer } from "./needs.ts";
-
-export type CastItem =
-  { kind: "chunk"; chunk: number } | { kind: "repair"; chunk: number; blocks: BlockNeed[] };
+import type { BlockNeed, CastItem, NeedAnswer } from "./items.ts";
 
 /** Repair symbols that every chunk sent for the first time allows: 0.3 of the 188 of a chunk of 256 KiB. */
 const chunkRepairCredit = 56;

@@ -6,8 +6,8 @@ import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
 import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
-import type { Effect, Member, MemberEvent, Sender } from "./member.ts";
-import { chunkSetOf } from "./member.ts";
+import { chunkSetOf, type Member } from "./member.ts";
+import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {

@@ -3,7 +3,8 @@
  * what it hears and what the representative says of itself; nothing is assumed of a network. It returns to multicast
  * as soon as that works.
  */
-import type { Leader, Member, PeerState, WayReason } from "./member.ts";
+import type { MemberConfig } from "./config.ts";
+import type { Leader, PeerState, WayReason } from "./state.ts";
 import { stuckMs, timing } from "./timing.ts";
 import { phases } from "../wire/frames.ts";
 
@@ -14,8 +15,11 @@ const isLasting = (reason: WayReason): boolean => reason === "no-data" || reason
 /** Reasons that the representative's announcement disproves. */
 const isSilence = (reason: WayReason): boolean => reason === "unheard" || reason === "fell-silent";
 
-export function findWay(member: Member, state: PeerState, nowMs: number): void {
-  const { useMulticast, receivesMulticast } = member.config.setting();
+/** What the ways are judged by, of a member. */
+type Judged = Pick<MemberConfig, "held" | "setting">;
+
+export function findWay(config: Judged, state: PeerState, nowMs: number): void {
+  const { useMulticast, receivesMulticast } = config.setting();
   if (!useMulticast) return takeUnicast(state, "switched-off", nowMs);
   if (!receivesMulticast) return takeUnicast(state, "wireless", nowMs);
   if (state.way === "unicast") {
@@ -26,24 +30,24 @@ export function findWay(member: Member, state: PeerState, nowMs: number): void {
   if (leader.known === "lease" && nowMs >= state.joinedAtMs + timing.unheardMs)
     return takeUnicast(state, "unheard", nowMs);
   if (isSince(state.overlookedSinceMs, timing.deafMs, nowMs)) return takeUnicast(state, "not-heard", nowMs);
-  if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(member, state, nowMs))
+  if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(config, state, nowMs))
     return takeUnicast(state, "no-data", nowMs);
-  if (isStuck(member, state, nowMs)) takeUnicast(state, "stuck", nowMs);
+  if (isStuck(config, state, nowMs)) takeUnicast(state, "stuck", nowMs);
 }
 
 const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean =>
   sinceMs !== null && nowMs >= sinceMs + forMs;
 
 /** It came back from unicast, the representative holds more than it does, and nothing comes. */
-const cameInVain = (member: Member, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
+const cameInVain = (config: Judged, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
   returnedAtMs !== null &&
   nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
-  leader.frontCount > member.config.held.count;
+  leader.frontCount > config.held.count;
 
 /** Everything was multicast, repairs go on and on, and complete nothing here. */
-const isStuck = (member: Member, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
+const isStuck = (config: Judged, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
   leader.phase === phases.casting &&
-  leader.castCount >= member.config.held.size &&
+  leader.castCount >= config.held.size &&
   nowMs >= progressAtMs + stuckMs(leader.rateBps);
 
 export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number): void {

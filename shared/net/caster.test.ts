@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { Reception } from "../core/reception.ts";
-import type { CastItem } from "../core/sendplan.ts";
+import type { CastItem } from "../core/items.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { createFrameReceiver, createFrameSender, createIncarnation, sessionOf } from "../wire/index.ts";
 import { nodeCrypto } from "./aead.ts";

@@ -8,7 +8,7 @@
  */
 import { TokenBucket } from "../core/pacing.ts";
 import { release } from "../core/release.ts";
-import type { CastItem } from "../core/sendplan.ts";
+import type { CastItem } from "../core/items.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
 import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
 import type { LanBus } from "./lan-bus.ts";

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { dropsOn, parseUdpTable, readKernelDrops } from "./kernel-drops.ts";
-import { openLanBus, type Group, type LanBus } from "./lan-bus.ts";
+import { openLanBus, type LanBus } from "./lan-bus.ts";
+import { type Group } from "./multicast-group.ts";
 
 /** As Linux 6 writes it; an older one with shorter addresses of kernel objects is the third line. */
 const table = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops

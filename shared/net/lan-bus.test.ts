@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { LanBusError, openLanBus, parseGroup, type Group, type LanBus } from "./lan-bus.ts";
+import { LanBusError, openLanBus, type LanBus } from "./lan-bus.ts";
+import { type Group, parseGroup } from "./multicast-group.ts";
 
 const open: LanBus[] = [];
 afterEach(() => open.splice(0).forEach((bus) => bus.close()));

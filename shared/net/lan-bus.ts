@@ -10,11 +10,7 @@ import type { DatagramBatch } from "../wire/index.ts";
 import { openEars, type Ears } from "./lan-ears.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
-
-export type Group = { address: string; port: number };
-
-/** Organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
-export const defaultGroup: Group = { address: "239.255.70.67", port: 7_067 };
+import type { Group } from "./multicast-group.ts";
 
 export type LanBusCounters = {
   framesSent: number;
@@ -43,20 +39,6 @@ export type LanBus = {
 };
 
 export class LanBusError extends Error {}
-
-/** @throws Error saying what is wrong with "ADDRESS:PORT". */
-export function parseGroup(text: string): Group {
-  const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
-  const octets = match?.[1]!.split(".").map(Number) ?? [];
-  const port = Number(match?.[2]);
-  const isMulticast = octets.every((octet) => octet <= 255) && octets[0]! >= 224 && octets[0]! <= 239;
-  if (!match || !isMulticast || port < 1 || port > 65_535) {
-    throw new Error(`"${text}" is not a multicast group: write ADDRESS:PORT, for example 239.255.70.67:7067`);
-  }
-  return { address: match[1]!, port };
-}
-
-export const formatGroup = ({ address, port }: Group): string => `${address}:${port}`;
 
 /** @throws LanBusError that names group and interface and says what to do. */
 export async function openLanBus(options: {

@@ -7,7 +7,7 @@ import dgram from "node:dgram";
 import { batchDatagramsMax, batchOf, type DatagramBatch } from "../wire/index.ts";
 import { openDatagramSocket, type DatagramSocket } from "./datagram-socket.ts";
 import { readKernelDrops } from "./kernel-drops.ts";
-import type { Group } from "./lan-bus.ts";
+import type { Group } from "./multicast-group.ts";
 import { sizeReceiveBuffer } from "./receive-buffer.ts";
 
 export type EarsOptions = {

@@ -4,7 +4,7 @@
  */
 import { ChunkSet } from "../core/chunkset.ts";
 import type { Fetch, Holder } from "../core/holders.ts";
-import { takesByUnicast } from "../core/member.ts";
+import { takesByUnicast } from "../core/state.ts";
 import { answerToPoll } from "../core/polled.ts";
 import { timing } from "../core/timing.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";

@@ -4,7 +4,7 @@
  */
 import { Answering } from "../core/answering.ts";
 import { ChunkSet } from "../core/chunkset.ts";
-import type { FallbackAnswer, LeaseAnswer } from "../core/member.ts";
+import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";

@@ -2,14 +2,8 @@
  * One session of a simulated device: the real member, and around it what `shared/agent/session.ts` does with sockets
  * and timers, here with a simulated network and clock.
  */
-import {
-  Member,
-  type Effect,
-  type FallbackAnswer,
-  type LeaseAnswer,
-  type MemberEvent,
-  type Sender,
-} from "../core/member.ts";
+import { Member } from "../core/member.ts";
+import type { Effect, FallbackAnswer, LeaseAnswer, MemberEvent, Sender } from "../core/events.ts";
 import { Speakers } from "../core/speakers.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";

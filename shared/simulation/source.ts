@@ -4,7 +4,7 @@
  */
 import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../catalog/lease.ts";
 import { FallbackTokens } from "../control/server/fallback-tokens.ts";
-import type { FallbackAnswer, LeaseAnswer } from "../core/member.ts";
+import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import type { VirtualClock } from "../core/virtual-clock.ts";
 import type { Random } from "./random.ts";
 

@@ -3,7 +3,8 @@
  * WAN, whom it follows and how. What is only said again (ANNOUNCE, SEEK, a renewed lease) gets no second line.
  */
 import { ChunkSet, type Ranges } from "../core/chunkset.ts";
-import type { LeaseAnswer, Member } from "../core/member.ts";
+import type { Member } from "../core/member.ts";
+import type { LeaseAnswer } from "../core/events.ts";
 import type { Role } from "../core/roles.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { limits, phases } from "../wire/index.ts";

@@ -1,0 +1,148 @@
+/**
+ * What a member knows in each of its roles: idle, candidate, peer, representative. Plain records; the transitions between
+ * the roles are in becoming.ts, and what happens within one in election.ts, following.ts and leading.ts.
+ */
+import { phases } from "../wire/index.ts";
+import type { Feedback } from "./feedback.ts";
+import type { Entrusted, Entrusting } from "./deputy.ts";
+import type { DelayMeter } from "./delay.ts";
+import type { Holder } from "./holders.ts";
+import type { LossMeter } from "./loss.ts";
+import type { Suspicion } from "./suspicion.ts";
+import type { LoneChunks } from "./lone.ts";
+import type { NeedBook } from "./needs.ts";
+import type { Outstanding } from "./outstanding.ts";
+import type { RateControl } from "./rate.ts";
+import type { SendMeter } from "./sendmeter.ts";
+import type { SendPlan } from "./sendplan.ts";
+
+/** Who leads the session, as a peer knows it. */
+export type Leader = {
+  device: string;
+  term: number;
+  ticket: number;
+  address: string;
+  /** Who says so: another that speaks in this device's name is not followed. Null: only the source named it. */
+  sender: string | null;
+  lanPort: number;
+  /**
+   * How this device knows of it: heard it announce, heard its claim, was told by the source, or, though it is heard no
+   * more, by its answers over the LAN exchange.
+   */
+  known: "announce" | "claim" | "lease" | "exchange";
+  phase: number;
+  startsAtMs: number;
+  castCount: number;
+  frontCount: number;
+  pass: number;
+  audience: number;
+  rateBps: number;
+};
+
+export type CandidateState = {
+  role: "candidate";
+  term: number;
+  ticket: number;
+  enteredAtMs: number;
+  seekAtMs: number;
+  wantAtMs: number;
+  /** WANT heard since then serves this device too. */
+  wantFromMs: number;
+  claimAtMs: number;
+  stage: "listening" | "claimed";
+  /** It has not yet let others go first because it hears nobody. */
+  mayBeAlone: boolean;
+  settlesAtMs: number;
+  leaseAskedAtMs: number;
+  /** Refused: the source still names a representative that this device gave up for dead. */
+  lease: "none" | "asked" | "granted" | "unreachable" | "refused";
+  /** From the lease's grant. */
+  before: Holder | null;
+  /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
+  rival: Leader | null;
+};
+
+/**
+ * Why a peer takes chunks by unicast. switched-off: the setting says so; wireless: its interface is a radio; unheard:
+ * nothing of the lease's holder is heard; fell-silent: its representative is heard no more but answers by unicast;
+ * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device; stuck: all was
+ * multicast, and its repairs bring this device nothing.
+ */
+export type WayReason =
+  "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard" | "stuck";
+
+export type PeerState = {
+  role: "peer";
+  leader: Leader;
+  suspicion: Suspicion;
+  joinedAtMs: number;
+  /** When to say (again) who we are and what we miss. */
+  seekAtMs: number | null;
+  feedback: Feedback;
+  loss: LossMeter;
+  delay: DelayMeter;
+  /** From then on it may report again. */
+  reportFromMs: number;
+  symbolsAtMs: number | null;
+  announcedAtMs: number;
+  /** Since when the representative says that it multicasts and nothing comes. */
+  deafSinceMs: number | null;
+  /** Since when the representative says that nobody listens, although this device does. */
+  overlookedSinceMs: number | null;
+  /** Back from unicast since then, and no symbol yet. */
+  returnedAtMs: number | null;
+  way: "multicast" | "unicast";
+  wayReason: WayReason;
+  /** Multicast is tried again then. */
+  retryAtMs: number;
+  retries: number;
+  wantAtMs: number;
+  /** When a chunk was verified last, or more of the package announced as sent. */
+  progressAtMs: number;
+  /** When bytes came last, or the representative's exchange answered. */
+  answeredAtMs: number;
+  /** What the representative asked this device to keep for it; null: nothing, or not any more. */
+  entrusted: Entrusted | null;
+};
+
+export type RepresentativeState = {
+  role: "representative";
+  term: number;
+  ticket: number;
+  electedAtMs: number;
+  castFromMs: number;
+  phase: "preparing" | "casting" | "serving";
+  plan: SendPlan;
+  needs: NeedBook;
+  outstanding: Outstanding;
+  lone: LoneChunks;
+  rate: RateControl;
+  sending: SendMeter;
+  symbolsSent: number;
+  /** At the last END. */
+  symbolsEnded: number;
+  announceAtMs: number;
+  leaseAtMs: number;
+  endedAtMs: number;
+  /** ENDs without a chunk since the last one that named some. */
+  rollCalls: number;
+  pass: number;
+  wantAtMs: number;
+  /** Held the lease before, and is asked what it holds; null once it answered. */
+  before: Holder | null;
+  wanFromMs: number;
+  busyAtMs: number;
+  /** When the multicast last had sent everything there was. */
+  caughtUpAtMs: number;
+  servingSinceMs: number | null;
+  /** Sees to it that what only this device holds is not lost with it. */
+  entrusting: Entrusting;
+};
+
+export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };
+
+export type RoleState = IdleState | CandidateState | PeerState | RepresentativeState;
+
+/** Hears nothing that would bring its chunks, or everything was multicast: it takes them from others. */
+export const takesByUnicast = ({ way, leader }: PeerState): boolean =>
+  way === "unicast" || leader.phase === phases.serving;
