@@ -6,12 +6,12 @@
  * agent that always volunteers: a server left on at a branch office. When to download, what to send and when to step
  * down is decided in `shared/core`.
  */
-import { deviceClock, wanPauseReason, wanRateAt } from "../shared/control/wan-schedule.ts";
-import type { Duty, Representative } from "../shared/agent/duty.ts";
+import { deviceClock, wanPauseReason, wanRateAt } from "../shared/model/wan-schedule.ts";
+import type { Duty, Representative } from "../shared/device/representative-context.ts";
 import { runAgentProgram } from "../shared/agent/program.ts";
-import { Caster } from "../shared/net/caster.ts";
+import { Caster } from "../shared/device/chunk-sender.ts";
 import { createErasureCode } from "../shared/fec/index.ts";
-import { runWanDownload } from "../shared/net/wan.ts";
+import { runWanDownload } from "../shared/net/web/download.ts";
 import { limits } from "../shared/wire/index.ts";
 
 /** Repair symbols that each later representative of a session leaves to the ones before it. */

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createAgentClient, enrollDevice } from "../shared/control/client.ts";
-import type { Progress, TaskDetail } from "../shared/control/schema.ts";
-import { inventoryOf } from "../shared/control/server/app-fixture.ts";
+import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import type { TaskDetail } from "../shared/api/schema/admin.ts";
+import type { Progress } from "../shared/api/schema/common.ts";
+import { inventoryOf } from "../shared/source/app-fixture.ts";
 import { version } from "../shared/version.ts";
 
 const program = join(import.meta.dir, "source.ts");

@@ -4,14 +4,14 @@
  * command speaks to a running one over its HTTP API. This file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { CommandError } from "../shared/control/commands/command-error.ts";
-import { listDevices, listPackages, listSubnets } from "../shared/control/commands/inventory.ts";
-import { publish } from "../shared/control/commands/publishing.ts";
-import { serve } from "../shared/control/commands/serving.ts";
-import { listSettings, setSetting, showSetting } from "../shared/control/commands/settings.ts";
-import { cancelTask, createTask, listTasks, showTask } from "../shared/control/commands/tasks.ts";
-import { watchTask } from "../shared/control/commands/watching.ts";
-import { settingKeys } from "../shared/control/setting.ts";
+import { CommandError } from "../shared/source/commands/command-error.ts";
+import { listDevices, listPackages, listSubnets } from "../shared/source/commands/inventory.ts";
+import { publish } from "../shared/source/commands/publish.ts";
+import { serve } from "../shared/source/commands/serve.ts";
+import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
+import { cancelTask, createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
+import { watchTask } from "../shared/source/commands/watch.ts";
+import { settingKeys } from "../shared/model/setting.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 

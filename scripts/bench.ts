@@ -9,12 +9,12 @@ import { faultNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
 import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
-import { otherNames } from "./bench/others.ts";
+import { otherNames } from "./bench/competitors.ts";
 import { runScale, scaleText } from "./bench/scale.ts";
-import { runYield, yieldText } from "./bench/yielding.ts";
-import { runWithEnding, UsageError, type Ending } from "./ending.ts";
-import { sweepLeftovers } from "./lab/leftovers.ts";
-import { between } from "./lab/options.ts";
+import { runYield, yieldText } from "./bench/fairness.ts";
+import { runWithEnding, UsageError, type Ending } from "./rig/cleanup.ts";
+import { sweepLeftovers } from "./lab/stale-runs.ts";
+import { between } from "./rig/option-parsers.ts";
 import { limits } from "../shared/wire/limits.ts";
 
 const command = new Command("bun run bench --").description(

@@ -1,8 +1,10 @@
 /**
- * The gate: `bun run check`. Format, lint (with the purity rule for core, wire and fec) and types, each by name;
- * exit status 1 when one of them fails. Tests are `scripts/test.ts`, which runs this first.
+ * The gate: `bun run check`. Format, lint (with the purity rule of the folders below the operating system), types and
+ * structure (scripts/check), each by name; exit status 1 when one of them fails. Tests are scripts/test.ts, which runs
+ * this first.
  */
 import { join } from "node:path";
+import { readProject, structureProblems } from "./check/structure.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -21,6 +23,12 @@ export type CheckResult = { readonly name: string; readonly passed: boolean };
 /** Runs every step, also after one that failed: a person wants to see all that is wrong. */
 export async function runChecks(): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
+  const note = (name: string, problems: string): void => {
+    const passed = problems === "";
+    console.log(`${passed ? "passed" : "FAILED"}  ${name}`);
+    if (!passed) console.log(problems);
+    results.push({ name, passed });
+  };
   for (const { name, command } of steps) {
     const child = Bun.spawn([process.execPath, ...command], {
       cwd: root,
@@ -33,11 +41,9 @@ export async function runChecks(): Promise<CheckResult[]> {
       new Response(child.stderr).text(),
       child.exited,
     ]);
-    const passed = status === 0;
-    console.log(`${passed ? "passed" : "FAILED"}  ${name}`);
-    if (!passed) console.log(`${out}${err}`.trimEnd());
-    results.push({ name, passed });
+    note(name, status === 0 ? "" : `${out}${err}`.trimEnd() || `exit status ${status}`);
   }
+  note("structure", structureProblems(await readProject(root)).join("\n"));
   return results;
 }
 

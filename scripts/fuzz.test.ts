@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { targets } from "./fuzz.ts";
-import { Dice } from "./fuzz/dice.ts";
+import { Dice } from "./fuzz/seeded-random.ts";
 import { mutated, mutatedValue } from "./fuzz/mutate.ts";
 import { fuzzTarget } from "./fuzz/run.ts";
 

@@ -15,8 +15,8 @@ import { members } from "./fuzz/members.ts";
 import { fuzzTarget, type Findings } from "./fuzz/run.ts";
 import { settings } from "./fuzz/settings.ts";
 import { web } from "./fuzz/web.ts";
-import { between } from "./lab/options.ts";
-import { alignTable } from "./report.ts";
+import { between } from "./rig/option-parsers.ts";
+import { alignTable } from "./rig/table.ts";
 
 export const targets = [frames, members, manifests, exchange, api, ledger, settings, web] as const;
 

@@ -3,47 +3,27 @@
  * Linux, as root. What it builds is removed at its end, also after an error or Ctrl-C; a later run removes what a
  * killed one left. Exit status 0 only when every device holds a right copy and each WAN link carried the package once.
  */
-import { stat, truncate } from "node:fs/promises";
+import { truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
-import { runChaos } from "./chaos/chaos.ts";
-import { chaosOptions, fillsDisks } from "./chaos/options.ts";
-import { chaosProblems, chaosText } from "./chaos/report.ts";
-import { UsageError, runWithEnding, type Ending } from "./ending.ts";
+import { runWithEnding, type Ending } from "./rig/cleanup.ts";
 import { readCounters } from "./lab/counters.ts";
-import { findingsText, problemsOf, type Findings } from "./lab/findings.ts";
-import { sweepLeftovers } from "./lab/leftovers.ts";
+import { findingsText, problemsOf, type Findings } from "./lab/report.ts";
+import { labPrograms, prepareMachine } from "./lab/machine.ts";
 import { measureTask } from "./lab/measurement.ts";
 import { labCommand, type LabOptions } from "./lab/options.ts";
 import { startScenario } from "./lab/scenario.ts";
 import { createUsageMeter } from "./lab/usage.ts";
 import { timeCurl } from "./lab/web.ts";
 import { crowdedEnvironment, openWorld, type World, type WorldDevice } from "./lab/world.ts";
-import { logTail } from "./process.ts";
+import { logTail } from "./rig/process.ts";
 
 /** For a device that came after the first task to be told of the second, and for the LAN to be quiet. */
 const settleMs = 1_500;
 
-async function checkMachine(options: LabOptions): Promise<void> {
-  if (process.platform !== "linux") {
-    throw new UsageError(`The lab needs network namespaces of Linux: this is ${process.platform}`);
-  }
-  if (process.getuid?.() !== 0)
-    throw new UsageError("The lab makes network namespaces: run it as root (sudo)");
-  for (const [program, packageName] of [
-    ["ip", "iproute2"],
-    ["tc", "iproute2"],
-    ["curl", "curl"],
-    ["nginx", "nginx-light"],
-    ...(options.chaos && fillsDisks(options) ? [["mkfs.ext4", "e2fsprogs"]] : []),
-    ...(options.loss > 0 || options.nat || options.multicast !== "works" ? [["nft", "nftables"]] : []),
-  ] as [string, string][]) {
-    if (!Bun.which(program))
-      throw new UsageError(`The lab needs "${program}": apt-get install ${packageName}`);
-  }
-  if (options.package !== undefined && !(await stat(options.package).catch(() => null))) {
-    throw new UsageError(`Cannot distribute "${options.package}": there is no such file or folder`);
-  }
+function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string> {
+  const filters = loss > 0 || nat || multicast !== "works";
+  return { ...labPrograms, ...(filters && { nft: "nftables" }) };
 }
 
 /** A file of the package's size, for the one curl to compare with. */
@@ -129,19 +109,8 @@ async function keepLogs(world: World, findings: Findings): Promise<void> {
   }
 }
 
-async function runChaosLab(options: LabOptions, ending: Ending): Promise<number> {
-  const findings = await runChaos(chaosOptions(options), ending);
-  const problems = chaosProblems(findings);
-  if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
-  else console.log(chaosText(findings));
-  for (const problem of problems) console.error(problem);
-  return problems.length === 0 ? 0 : 1;
-}
-
 async function runLab(options: LabOptions, ending: Ending): Promise<number> {
-  await checkMachine(options);
-  for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
-  if (options.chaos) return runChaosLab(options, ending);
+  await prepareMachine(programsOf(options), options.package);
   const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, ending);
   const findings = await measure(world, options, ending);
   const problems = problemsOf(findings);

@@ -13,7 +13,7 @@ import {
   type Outcome,
 } from "../shared/simulation/index.ts";
 import { sweep, type Sweep } from "./simulate/sweep.ts";
-import { between } from "./lab/options.ts";
+import { between } from "./rig/option-parsers.ts";
 
 const command = new Command("bun run simulate")
   .description("The whole LAN protocol in a simulated world: see docs/TESTING.md.")

@@ -10,7 +10,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { runDemo } from "./demo/demo.ts";
-import { runWithEnding, UsageError } from "./ending.ts";
+import { runWithEnding, UsageError } from "./rig/cleanup.ts";
 
 const upTo =
   (max: number) =>

@@ -3,9 +3,9 @@ import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as v from "valibot";
-import { agentStatusSchema } from "../shared/agent/status-server.ts";
-import { enrollTokenOf } from "../scripts/deployment.ts";
-import type { Output } from "../scripts/process.ts";
+import { agentStatusSchema } from "../shared/agent/status/status-server.ts";
+import { enrollTokenOf } from "../scripts/rig/deployment.ts";
+import type { Output } from "../scripts/rig/process.ts";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
 
 let harness: Harness;

@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import { expect } from "bun:test";
 import * as v from "valibot";
-import { runToEnd } from "../scripts/process.ts";
+import { runToEnd } from "../scripts/rig/process.ts";
 import { networkTest } from "./network-test.ts";
 
-const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
+const chaosScript = join(import.meta.dir, "..", "scripts", "chaos.ts");
 const labTest = networkTest("ip", "tc", "curl", "nginx");
 
 const runSchema = v.object({ story: v.array(v.string()), verified: v.number(), expected: v.number() });
@@ -16,7 +16,7 @@ labTest(
   async () => {
     const words = ["--subnets", "1", "--devices", "3", "--wan", "20", "--size", "5", "--seed", "3", "--json"];
     const faults = ["--fault", "kill", "web-503", "intruder"];
-    const run = await runToEnd([process.execPath, labScript, "--chaos", ...words, ...faults]);
+    const run = await runToEnd([process.execPath, chaosScript, ...words, ...faults]);
     // How long healthy devices wait is not judged on a machine that does other things too.
     const { runs } = v.parse(findingsSchema, JSON.parse(run.stdout));
     expect(runs, run.stderr).toHaveLength(1);

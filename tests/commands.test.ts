@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { TaskDetail, TaskDevice } from "../shared/control/schema.ts";
+import type { TaskDetail, TaskDevice } from "../shared/api/schema/admin.ts";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
 
 let harness: Harness;

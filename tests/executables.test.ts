@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import packageJson from "../package.json" with { type: "json" };
-import { build } from "../scripts/build.ts";
+import { build } from "../scripts/build/build.ts";
 import { roleNames } from "../scripts/build/executable.ts";
 import { parseTargets } from "../scripts/build/targets.ts";
-import { programsFromFolder } from "../scripts/programs.ts";
-import { digestFile } from "../scripts/verification.ts";
+import { programsFromFolder } from "../scripts/rig/programs.ts";
+import { digestFile } from "../scripts/rig/verify.ts";
 import { openHarness } from "./harness.ts";
 
 let folder = "";

@@ -12,17 +12,23 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { LedgerPackage } from "../shared/cache/index.ts";
-import type { AdminClient } from "../shared/control/client.ts";
-import type { AgentStatus } from "../shared/agent/status-server.ts";
-import { askStatus } from "../shared/agent/status-server.ts";
-import type { TaskDetail, TaskDevice } from "../shared/control/schema.ts";
-import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../scripts/deployment.ts";
+import type { AdminClient } from "../shared/api/agent-client.ts";
+import type { AgentStatus } from "../shared/agent/status/status-server.ts";
+import { askStatus } from "../shared/agent/status/status-server.ts";
+import type { TaskDetail, TaskDevice } from "../shared/api/schema/admin.ts";
+import {
+  enrollTokenOf,
+  startDevice,
+  startSource,
+  type Device,
+  type Source,
+} from "../scripts/rig/deployment.ts";
 import type { RoleName } from "../scripts/build/executable.ts";
-import { randomGroup } from "../scripts/demo/fleet.ts";
-import { deviceIdOf, ledgerPackages } from "../scripts/ledger.ts";
-import { logTail, runToEnd, type Output } from "../scripts/process.ts";
-import { programsFromSource, type Programs } from "../scripts/programs.ts";
-import { differenceFrom, digestTree } from "../scripts/verification.ts";
+import { randomGroup } from "../scripts/demo/demo-devices.ts";
+import { deviceIdOf, ledgerPackages } from "../scripts/rig/ledger-reader.ts";
+import { logTail, runToEnd, type Output } from "../scripts/rig/process.ts";
+import { programsFromSource, type Programs } from "../scripts/rig/programs.ts";
+import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 
 export type Peer = Device & {
   readonly id: string;

@@ -5,14 +5,14 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
-import { enrollTokenOf } from "../scripts/deployment.ts";
-import { createAgentClient, enrollDevice } from "../shared/control/client.ts";
-import type { AgentTask } from "../shared/control/schema.ts";
-import { inventoryOf } from "../shared/control/server/app-fixture.ts";
-import { ChunkSet } from "../shared/core/chunkset.ts";
-import { nodeCrypto as crypto } from "../shared/net/aead.ts";
-import { Exchange } from "../shared/net/exchange.ts";
-import { parseGroup } from "../shared/net/multicast-group.ts";
+import { enrollTokenOf } from "../scripts/rig/deployment.ts";
+import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import type { AgentTask } from "../shared/api/schema/agent.ts";
+import { inventoryOf } from "../shared/source/app-fixture.ts";
+import { ChunkSet } from "../shared/model/chunk-set.ts";
+import { nodeCrypto as crypto } from "../shared/net/seal/aead.ts";
+import { Exchange } from "../shared/net/exchange/server.ts";
+import { parseGroup } from "../shared/net/lan/multicast-group.ts";
 import {
   createFrameReceiver,
   createFrameSender,

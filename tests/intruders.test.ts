@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { enrollTokenOf } from "../scripts/deployment.ts";
-import { launch } from "../scripts/process.ts";
+import { enrollTokenOf } from "../scripts/rig/deployment.ts";
+import { launch } from "../scripts/rig/process.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, type Harness, type Peer } from "./harness.ts";
 

@@ -21,7 +21,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       to: `[...controlFields[frame.type].map(([name, kind]) => fieldValue(frame.type, name, kind, values[name])), ${laterFields}],`,
     },
     {
-      file: "shared/agent/lan.ts",
+      file: "shared/device/lan-sessions.ts",
       from: "this.#bus.send(this.sender(session).control(frame));",
       to: `{
         this.#bus.send(this.sender(session).control(frame));
@@ -31,22 +31,22 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       }`,
     },
     {
-      file: "shared/net/exchange-messages.ts",
+      file: "shared/net/exchange/messages.ts",
       from: "encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)])",
       to: `encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens), ${laterFields}])`,
     },
     {
-      file: "shared/net/exchange-messages.ts",
+      file: "shared/net/exchange/messages.ts",
       from: "answer.peers.map((p) => [p.device, p.address, p.lanPort]),",
       to: `answer.peers.map((p) => [p.device, p.address, p.lanPort, ${laterFields}]),`,
     },
     {
-      file: "shared/net/exchange-messages.ts",
+      file: "shared/net/exchange/messages.ts",
       from: "answer.leads,",
       to: `answer.leads, ${laterFields},`,
     },
     {
-      file: "shared/control/request.ts",
+      file: "shared/api/request.ts",
       from: "JSON.stringify(options.json)",
       to: "JSON.stringify({ ...(options.json as object), later: { a: [1] } })",
     },
@@ -54,7 +54,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   frames: [{ file: "shared/wire/layout.ts", from: "frameVersion = 1;", to: "frameVersion = 2;" }],
   source: [
     {
-      file: "shared/control/server/agent-tasks.ts",
+      file: "shared/source/routes/agent-tasks.ts",
       from: "setting: await settingOf(catalog, task.settingName),",
       to: `setting: await settingOf(catalog, task.settingName).then((setting) => ({
         ...setting,

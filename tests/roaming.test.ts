@@ -9,12 +9,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "bun:test";
 import * as v from "valibot";
-import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../scripts/deployment.ts";
+import {
+  enrollTokenOf,
+  startDevice,
+  startSource,
+  type Device,
+  type Source,
+} from "../scripts/rig/deployment.ts";
 import { addNamespace, inside, ip, removeNamespace } from "../scripts/lab/namespace.ts";
-import { logTail, outputOf } from "../scripts/process.ts";
-import { programsFromSource } from "../scripts/programs.ts";
-import { differenceFrom, digestTree } from "../scripts/verification.ts";
-import { agentStatusSchema, type AgentStatus } from "../shared/agent/status-server.ts";
+import { logTail, outputOf } from "../scripts/rig/process.ts";
+import { programsFromSource } from "../scripts/rig/programs.ts";
+import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
+import { agentStatusSchema, type AgentStatus } from "../shared/agent/status/status-server.ts";
 import { until } from "./harness.ts";
 import { networkTest } from "./network-test.ts";
 

@@ -5,7 +5,7 @@
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { sizeOfTree } from "../scripts/verification.ts";
+import { sizeOfTree } from "../scripts/rig/verify.ts";
 import { bytesFrom, openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 
 /** A folder with nested files, an empty one and an executable. */

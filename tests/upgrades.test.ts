@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import type { RoleName } from "../scripts/build/executable.ts";
-import { runToEnd } from "../scripts/process.ts";
-import { programsFromSource } from "../scripts/programs.ts";
-import { openLedger } from "../shared/cache/ledger.ts";
-import { openSqliteCatalog } from "../shared/catalog/index.ts";
+import { runToEnd } from "../scripts/rig/process.ts";
+import { programsFromSource } from "../scripts/rig/programs.ts";
+import { openLedger } from "../shared/cache/disk/ledger-sqlite.ts";
+import { openSqliteCatalog } from "../shared/source/catalog/index.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, type Harness, type Peer } from "./harness.ts";
 

@@ -4,9 +4,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import * as v from "valibot";
-import { erasureVectors, frameVectors } from "../scripts/vectors.ts";
+import { erasureVectors, frameVectors } from "../scripts/generate/vectors.ts";
 import { blockLayout, createErasureCode, createTypescriptCode } from "../shared/fec/index.ts";
-import { nodeCrypto as crypto } from "../shared/net/aead.ts";
+import { nodeCrypto as crypto } from "../shared/net/seal/aead.ts";
 import { controlFields } from "../shared/wire/fields.ts";
 import {
   chunkCipherOf,

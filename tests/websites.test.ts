@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import type { TaskDetail } from "../shared/control/schema.ts";
+import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, wanBytesFetched } from "./harness.ts";
 

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { expect } from "bun:test";
 import * as v from "valibot";
-import { runToEnd } from "../scripts/process.ts";
+import { runToEnd } from "../scripts/rig/process.ts";
 import { networkTest } from "./network-test.ts";
 
 const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");

@@ -1,5 +1,5 @@
 /** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
-import type { Ending } from "../ending.ts";
+import type { Ending } from "../rig/cleanup.ts";
 import { portOf } from "../lab/site.ts";
 import { disturbLeaving, disturbNothing, limitRate, loseArriving } from "../lab/namespace.ts";
 import { lanBurstBytes } from "../lab/topology.ts";

@@ -1,10 +1,10 @@
 /** `bench faults`: what one faulty receiver costs the healthy ones, and what becomes of it. */
-import type { Ending } from "../ending.ts";
-import { originText } from "../following.ts";
-import { alignTable } from "../report.ts";
+import type { Ending } from "../rig/cleanup.ts";
+import { originText } from "../rig/task-watch.ts";
+import { alignTable } from "../rig/table.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { createClock, faults, restore, type FaultName, type Stage } from "./fault-rows.ts";
-import { dash, fixed, lastOf, meanOf, ratioOf, secondsText } from "./figures.ts";
+import { dash, fixed, lastOf, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
 import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";

@@ -6,8 +6,8 @@ import {
   type Block,
   type ErasureCode,
 } from "../../shared/fec/index.ts";
-import { alignTable } from "../report.ts";
-import { fixed } from "./figures.ts";
+import { alignTable } from "../rig/table.ts";
+import { fixed } from "../rig/figures.ts";
 
 export type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
 type Speed = { readonly encode: number; readonly decode: number };

@@ -4,10 +4,10 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { defaultSettingValues } from "../../shared/control/setting.ts";
+import { defaultSettingValues } from "../../shared/model/setting.ts";
 import type { WorldDevice } from "../lab/world.ts";
-import { logTail } from "../process.ts";
-import { differenceFrom } from "../verification.ts";
+import { logTail } from "../rig/process.ts";
+import { differenceFrom } from "../rig/verify.ts";
 import type { BenchLan } from "./lan-world.ts";
 import type { Host, Prepared } from "./transfer.ts";
 

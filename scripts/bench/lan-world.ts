@@ -1,5 +1,5 @@
 /** The benchmarks' network: one LAN of a sender and its receivers, the source behind a link that limits nothing. */
-import type { Ending } from "../ending.ts";
+import type { Ending } from "../rig/cleanup.ts";
 import { disturbNothing, loseArriving } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 

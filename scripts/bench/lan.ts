@@ -1,11 +1,11 @@
 /** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
-import { UsageError, type Ending } from "../ending.ts";
+import { UsageError, type Ending } from "../rig/cleanup.ts";
 import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
-import { alignTable } from "../report.ts";
-import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "./figures.ts";
+import { alignTable } from "../rig/table.ts";
+import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
-import { endOther, prepareOther, programsOf, type OtherName } from "./others.ts";
+import { endOther, prepareOther, programsOf, type OtherName } from "./competitors.ts";
 import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
 
 export type LanOptions = {

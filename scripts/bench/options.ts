@@ -1,7 +1,7 @@
 /** Values of the benchmarks' options, checked. */
 import { InvalidArgumentError } from "@commander-js/extra-typings";
-import { parseSizeBytes } from "../../shared/control/quantity.ts";
-import { between } from "../lab/options.ts";
+import { parseSizeBytes } from "../../shared/model/quantity.ts";
+import { between } from "../rig/option-parsers.ts";
 
 /** "0,1,5": numbers within bounds. */
 export const numbersBetween =

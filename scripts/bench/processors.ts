@@ -5,7 +5,7 @@
  * Relies on Linux: /proc/stat.
  */
 import { readFile } from "node:fs/promises";
-import { ratioOf } from "./figures.ts";
+import { ratioOf } from "../rig/figures.ts";
 
 /** Ticks of all processors since the machine's start. */
 export type ProcessorTicks = { readonly busy: number; readonly stolen: number; readonly all: number };

@@ -1,10 +1,10 @@
 /** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
-import type { Ending } from "../ending.ts";
-import { alignTable } from "../report.ts";
-import type { AgentStatus } from "../../shared/agent/status-server.ts";
+import type { Ending } from "../rig/cleanup.ts";
+import { alignTable } from "../rig/table.ts";
+import type { AgentStatus } from "../../shared/agent/status/status-server.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import type { WorldDevice } from "../lab/world.ts";
-import { fixed, ratioOf, secondsText } from "./figures.ts";
+import { fixed, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { figuresOf } from "./lan.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";

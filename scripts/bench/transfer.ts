@@ -9,8 +9,8 @@ import { readFile } from "node:fs/promises";
 import { readUsage } from "../lab/usage.ts";
 import { sentThrough } from "../lab/counters.ts";
 import type { WorldDevice } from "../lab/world.ts";
-import { logTail, type RunningProgram } from "../process.ts";
-import { lastOf, meanOf, medianOf } from "./figures.ts";
+import { logTail, type RunningProgram } from "../rig/process.ts";
+import { lastOf, meanOf, medianOf } from "../rig/figures.ts";
 import { readTicks, sharesBetween, type ProcessorShares } from "./processors.ts";
 
 export type Host = { readonly device: WorldDevice; readonly program: () => RunningProgram | null };

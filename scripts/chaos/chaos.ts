@@ -1,7 +1,7 @@
-/** `bun run lab -- --chaos`: runs with faults, between two without, in one world. */
-import { secondsText } from "../bench/figures.ts";
-import type { Ending } from "../ending.ts";
-import { openGround } from "./ground.ts";
+/** `bun run chaos --`: runs with faults, between two without, in one world. */
+import { secondsText } from "../rig/figures.ts";
+import type { Ending } from "../rig/cleanup.ts";
+import { openGround } from "./testbed.ts";
 import type { ChaosOptions } from "./options.ts";
 import { runOnce, type RunResult } from "./run.ts";
 import { drawTimetable, type Fault } from "./timetable.ts";

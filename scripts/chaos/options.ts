@@ -1,38 +1,38 @@
-/** The chaos lab's options: those of the lab, with a smaller world of its own unless the command line says otherwise. */
-import { labCommand, type LabOptions } from "../lab/options.ts";
-import { UsageError } from "../ending.ts";
-import { faultKinds, type FaultKind } from "./kinds.ts";
+/** The command line of the chaos lab, checked. */
+import { Command, Option } from "@commander-js/extra-typings";
+import { UsageError } from "../rig/cleanup.ts";
+import { between } from "../rig/option-parsers.ts";
+import { faultKinds, type FaultKind } from "./fault-kinds.ts";
 
-export type ChaosOptions = Pick<
-  LabOptions,
-  "subnets" | "devices" | "wan" | "lan" | "lanRate" | "size" | "package" | "delay" | "compiled" | "timeout"
-> & { readonly kinds: readonly FaultKind[]; readonly seed: number; readonly times: number };
+export const chaosCommand = new Command("bun run chaos --")
+  .description(
+    "The real programs in network namespaces (Linux, as root), with faults at times drawn from a seed. " +
+      "Every device has to hold a right copy in the end, and healthy devices wait no longer than stated.",
+  )
+  .addOption(new Option("--fault <kind...>", "only these kinds; default: one of each").choices(faultKinds))
+  .option("--seed <n>", "the same seed draws the same faults", between(0, 2 ** 31, true), 1)
+  .option("--times <n>", "number of runs, with the seeds from --seed on", between(1, 10_000, true), 1)
+  .option("--subnets <n>", "sites, each with a router, a WAN link and a subnet", between(1, 16, true), 2)
+  .option("--devices <n>", "devices per subnet", between(1, 128, true), 4)
+  .option("--wan <mbit>", "rate of each site's WAN link, both ways", between(0.1, 10_000), 30)
+  .option("--lan <mbit>", "rate of each device's LAN port, both ways", between(0.1, 10_000), 1_000)
+  .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
+  .option("--size <MB>", "size of the package of random bytes (10^6)", between(0.001, 100_000), 12)
+  .option("--package <path>", "a file or folder to distribute instead")
+  .option("--delay <seconds>", "session start delay", between(0, 3_600), 1)
+  .option("--compiled", "build the executables and run those")
+  .option("--timeout <seconds>", "give up after this", between(10, 86_400), 90)
+  .option("--json", "the result as JSON on standard output, all else on standard error");
 
-/** So that one run of one fault takes ten seconds. */
-const smallWorld = { devices: 4, wan: 30, size: 12, delay: 1, timeout: 90 } as const;
-
-const sizeOf = (options: LabOptions, name: keyof typeof smallWorld): number =>
-  labCommand.getOptionValueSource(name) === "default" ? smallWorld[name] : options[name];
-
-const kindsOf = ({ fault }: LabOptions): readonly FaultKind[] => fault ?? faultKinds;
-
-/** For that a device's disk is a file system of its own. */
-export const fillsDisks = (options: LabOptions): boolean => kindsOf(options).includes("disk-full");
+type CommandLine = ReturnType<typeof chaosCommand.opts>;
+export type ChaosOptions = Omit<CommandLine, "fault"> & { readonly kinds: readonly FaultKind[] };
 
 /** @throws UsageError when the world has no place for a fault */
-export function chaosOptions(options: LabOptions): ChaosOptions {
-  const kinds = kindsOf(options);
+export function chaosOptions({ fault, ...options }: CommandLine): ChaosOptions {
+  const kinds = fault ?? faultKinds;
   if (options.subnets < 2 && kinds.includes("move"))
     throw new UsageError(
       "A device cannot move to another subnet when there is one: give --subnets 2, or --fault …",
     );
-  return {
-    ...options,
-    devices: sizeOf(options, "devices"),
-    wan: sizeOf(options, "wan"),
-    size: sizeOf(options, "size"),
-    delay: sizeOf(options, "delay"),
-    timeout: sizeOf(options, "timeout"),
-    kinds,
-  };
+  return { ...options, kinds };
 }

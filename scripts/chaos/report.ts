@@ -1,8 +1,8 @@
 /** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
-import { fixed, meanOf, ratioOf, secondsText } from "../bench/figures.ts";
-import { alignTable } from "../report.ts";
+import { fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
+import { alignTable } from "../rig/table.ts";
 import type { ChaosFindings, ChaosRun } from "./chaos.ts";
-import { kindFacts } from "./kinds.ts";
+import { kindFacts } from "./fault-kinds.ts";
 import { waitBoundMs } from "./timetable.ts";
 
 /** Mean of the runs without a fault; null when one did not end. */

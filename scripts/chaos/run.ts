@@ -1,15 +1,15 @@
 /** One run: a new package and a task while the timetable's faults happen, until every device has a right copy; then the accounting. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { secondsText } from "../bench/figures.ts";
+import { secondsText } from "../rig/figures.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "../lab/counters.ts";
 import type { WorldDevice } from "../lab/world.ts";
-import { ledgerTasks } from "../ledger.ts";
-import { logTail } from "../process.ts";
-import { differenceFrom } from "../verification.ts";
-import { doFault, prepareFault, type Scene } from "./deeds.ts";
-import { untilReady, type Ground } from "./ground.ts";
+import { ledgerTasks } from "../rig/ledger-reader.ts";
+import { logTail } from "../rig/process.ts";
+import { differenceFrom } from "../rig/verify.ts";
+import { doFault, prepareFault, type Scene } from "./fault-actions.ts";
+import { untilReady, type Ground } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
 export type SiteAccount = {

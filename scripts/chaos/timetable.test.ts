@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { faultKinds, kindFacts } from "./kinds.ts";
+import { faultKinds, kindFacts } from "./fault-kinds.ts";
 import { drawTimetable, waitBoundMs, type Fault } from "./timetable.ts";
 
 const shape = { sites: 2, expectedMs: 4_000 };

@@ -1,6 +1,6 @@
 /** What will go wrong in a run and when: drawn from a seed, the same seed draws the same. Pure. */
-import { seededRandom } from "../../shared/core/virtual-clock.ts";
-import { kindFacts, type FaultKind } from "./kinds.ts";
+import { seededRandom } from "../../shared/model/random.ts";
+import { kindFacts, type FaultKind } from "./fault-kinds.ts";
 
 export type Fault = {
   readonly kind: FaultKind;

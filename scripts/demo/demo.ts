@@ -2,21 +2,21 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
-import type { AdminClient } from "../../shared/control/client.ts";
-import { formatSize } from "../../shared/control/quantity.ts";
-import type { TaskDetail } from "../../shared/control/schema.ts";
+import type { AdminClient } from "../../shared/api/agent-client.ts";
+import { formatSize } from "../../shared/model/quantity.ts";
+import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { version } from "../../shared/version.ts";
-import { build } from "../build.ts";
+import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
-import { startSource, type Source } from "../deployment.ts";
-import type { Ending } from "../ending.ts";
-import { followTask, originText, pollTask, shareOf } from "../following.ts";
-import { logTail, stopAll } from "../process.ts";
-import { programsFromSource } from "../programs.ts";
-import { complaints, outcomeTable, type SubnetOutcome } from "../report.ts";
-import { openScreen, type Screen } from "../screen.ts";
-import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../verification.ts";
-import { startFleet, untilEnrolled, type FleetDevice } from "./fleet.ts";
+import { startSource, type Source } from "../rig/deployment.ts";
+import type { Ending } from "../rig/cleanup.ts";
+import { followTask, originText, pollTask, shareOf } from "../rig/task-watch.ts";
+import { logTail, stopAll } from "../rig/process.ts";
+import { programsFromSource } from "../rig/programs.ts";
+import { complaints, outcomeTable, type SubnetOutcome } from "../rig/table.ts";
+import { openScreen, type Screen } from "../rig/screen.ts";
+import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
+import { startFleet, untilEnrolled, type FleetDevice } from "./demo-devices.ts";
 
 export type DemoOptions = {
   readonly path: string | null;

@@ -1,10 +1,10 @@
 /** The API: bodies against their schemas, requests against the source's app, and answers against the agent's client. */
 import * as v from "valibot";
-import { createAgentClient, type AgentClient } from "../../shared/control/client.ts";
-import { openFixture, type Fixture, type TestDevice } from "../../shared/control/server/app-fixture.ts";
-import { SourceError } from "../../shared/control/source-error.ts";
+import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
+import { openFixture, type Fixture, type TestDevice } from "../../shared/source/app-fixture.ts";
+import { SourceError } from "../../shared/api/source-error.ts";
 import { bodies, requests } from "./bodies.ts";
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { rawAnswer, openRawServer } from "./raw-http.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";

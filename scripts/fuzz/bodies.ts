@@ -1,8 +1,10 @@
 /** One valid body of everything that crosses the API: what mutation begins with. */
 import type { GenericSchema } from "valibot";
-import * as schema from "../../shared/control/schema.ts";
-import { inventoryOf } from "../../shared/control/server/app-fixture.ts";
-import { defaultSettingValues } from "../../shared/control/setting.ts";
+import * as admin from "../../shared/api/schema/admin.ts";
+import * as agent from "../../shared/api/schema/agent.ts";
+import { errorSchema } from "../../shared/api/schema/common.ts";
+import { inventoryOf } from "../../shared/source/app-fixture.ts";
+import { defaultSettingValues } from "../../shared/model/setting.ts";
 
 const packageId = "ab".repeat(32);
 const deviceId = "00000000000000aa";
@@ -11,7 +13,7 @@ const base64 = (length: number): string => Buffer.alloc(length, 7).toString("bas
 const setting = { name: "default", version: 1, values: defaultSettingValues };
 const wanSchedule = [{ days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: null }];
 
-export const agentTask: schema.AgentTask = {
+export const agentTask: agent.AgentTask = {
   id: 1,
   packageId,
   packageName: "tool",
@@ -75,21 +77,21 @@ export const requests = [
 
 /** Every schema of the API with a body that fits it. */
 export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
-  [schema.enrollRequestSchema, enroll],
-  [schema.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],
-  [schema.checkInRequestSchema, { inventory }],
+  [agent.enrollRequestSchema, enroll],
+  [agent.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],
+  [agent.checkInRequestSchema, { inventory }],
   [
-    schema.checkInResponseSchema,
+    agent.checkInResponseSchema,
     { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], defaultSetting: setting, tasks: [agentTask] },
   ],
-  [schema.manifestResponseSchema, envelope],
-  [schema.leaseRequestSchema, lease],
-  [schema.leaseResponseSchema, { result: "refused", holder, retryAfterMs: 5 }],
-  [schema.leaseResponseSchema, { result: "granted", expiresInMs: 5, term: 1 }],
-  [schema.leaseReleaseSchema, release],
-  [schema.progressRequestSchema, { reports: [progress] }],
-  [schema.publishRequestSchema, envelope],
-  [schema.taskCreateSchema, taskCreate],
-  [schema.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
-  [schema.errorSchema, { error: "x", hint: "y" }],
+  [agent.manifestResponseSchema, envelope],
+  [agent.leaseRequestSchema, lease],
+  [agent.leaseResponseSchema, { result: "refused", holder, retryAfterMs: 5 }],
+  [agent.leaseResponseSchema, { result: "granted", expiresInMs: 5, term: 1 }],
+  [agent.leaseReleaseSchema, release],
+  [agent.progressRequestSchema, { reports: [progress] }],
+  [admin.publishRequestSchema, envelope],
+  [admin.taskCreateSchema, taskCreate],
+  [admin.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
+  [errorSchema, { error: "x", hint: "y" }],
 ];

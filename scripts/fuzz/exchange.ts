@@ -3,18 +3,18 @@
  * requests and answers as no program of ours would send them.
  */
 import { encode } from "@msgpack/msgpack";
-import { ChunkSet } from "../../shared/core/chunkset.ts";
-import { createExchangeClient } from "../../shared/net/exchange-client.ts";
+import { ChunkSet } from "../../shared/model/chunk-set.ts";
+import { createExchangeClient } from "../../shared/net/exchange/client.ts";
 import {
   decodePoll,
   decodePollAnswer,
   encodePoll,
   encodePollAnswer,
   heldRangesMax,
-} from "../../shared/net/exchange-messages.ts";
-import { createExchangeSeal, type ExchangeSeal } from "../../shared/net/exchange-seal.ts";
-import { Exchange } from "../../shared/net/exchange.ts";
-import type { Dice } from "./dice.ts";
+} from "../../shared/net/exchange/messages.ts";
+import { createExchangeSeal, type ExchangeSeal } from "../../shared/net/exchange/seal.ts";
+import { Exchange } from "../../shared/net/exchange/server.ts";
+import type { Dice } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { rawAnswer, openRawServer, rawRequest } from "./raw-http.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";

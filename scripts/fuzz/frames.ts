@@ -2,9 +2,9 @@
  * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key and seal what they like.
  */
 import { encode } from "@msgpack/msgpack";
-import { Reception } from "../../shared/core/reception.ts";
+import { Reception } from "../../shared/core/reassembly/reassembly.ts";
 import { createErasureCode } from "../../shared/fec/index.ts";
-import { nodeCrypto as crypto } from "../../shared/net/aead.ts";
+import { nodeCrypto as crypto } from "../../shared/net/seal/aead.ts";
 import { decodeControl } from "../../shared/wire/decode.ts";
 import { encodeControl, writeHeader, writeHeaderOf } from "../../shared/wire/encode.ts";
 import { controlFields } from "../../shared/wire/fields.ts";
@@ -20,7 +20,7 @@ import {
 } from "../../shared/wire/index.ts";
 import { associatedBytes, headerBytes, nonceBytes, tagBytes } from "../../shared/wire/layout.ts";
 import { frameAead, symbolTag, writeNonce } from "../../shared/wire/seal.ts";
-import { Dice } from "./dice.ts";
+import { Dice } from "./seeded-random.ts";
 import { hostileValue, mutated } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 

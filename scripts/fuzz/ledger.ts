@@ -7,12 +7,12 @@ import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseTaskRow, newTaskRow } from "../../shared/agent/task-state.ts";
+import { parseTaskRow, newTaskRow } from "../../shared/device/task-record.ts";
 import { CacheError, openCache } from "../../shared/cache/index.ts";
-import { openSqliteCatalog } from "../../shared/catalog/index.ts";
-import { testKey, testPackage } from "../../shared/package/testing.ts";
+import { openSqliteCatalog } from "../../shared/source/catalog/index.ts";
+import { testKey, testPackage } from "../../shared/model/testing.ts";
 import { agentTask } from "./bodies.ts";
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 

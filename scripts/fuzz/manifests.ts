@@ -11,9 +11,9 @@ import {
   fileSpans,
   ManifestError,
   type Manifest,
-} from "../../shared/package/manifest.ts";
-import { signed, verifySigned, type PublisherKey } from "../../shared/package/signing.ts";
-import type { Dice } from "./dice.ts";
+} from "../../shared/model/manifest.ts";
+import { signed, verifySigned, type PublisherKey } from "../../shared/model/signing.ts";
+import type { Dice } from "./seeded-random.ts";
 import { hostileValue, mutated, mutatedValue } from "./mutate.ts";
 import { declared, promise, type Fuzzing, type Target } from "./target.ts";
 

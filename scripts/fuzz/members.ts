@@ -2,17 +2,17 @@
  * What a device makes of valid frames that an insider chose: every role, any order, any number in its bounds. Nothing may
  * throw, every frame that the device answers with can be written, and what it remembers stays bounded.
  */
-import { ChunkSet } from "../../shared/core/chunkset.ts";
-import { holdersMax } from "../../shared/core/holders.ts";
+import { ChunkSet } from "../../shared/model/chunk-set.ts";
+import { holdersMax } from "../../shared/core/peers/holders.ts";
 import { Member } from "../../shared/core/member.ts";
 import type { Effect, LeaseAnswer, MemberEvent } from "../../shared/core/events.ts";
-import { rosterDevicesMax } from "../../shared/core/roster.ts";
+import { rosterDevicesMax } from "../../shared/core/peers/roster.ts";
 import { step, wakeAtMs } from "../../shared/core/step.ts";
 import { encodeControl } from "../../shared/wire/encode.ts";
 import { controlFields } from "../../shared/wire/fields.ts";
 import type { ControlType } from "../../shared/wire/frames.ts";
 import { limits } from "../../shared/wire/index.ts";
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 import { anyFrame } from "./frames.ts";
 import { promise, type Target } from "./target.ts";
 

@@ -1,5 +1,5 @@
 /** Hostile variants of valid things: bytes that were changed, and values of the wrong type, size or shape. */
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 
 const boundaries = [
   0, 1, 0x7f, 0x80, 0x90, 0xa0, 0xbf, 0xc0, 0xc4, 0xca, 0xcf, 0xd9, 0xdc, 0xdd, 0xdf, 0xff,

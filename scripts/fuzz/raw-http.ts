@@ -1,5 +1,5 @@
 /** HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not fit together. */
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 
 const utf8 = new TextEncoder();

@@ -1,5 +1,5 @@
 /** Runs the cases of one target and keeps what was found. */
-import { Dice } from "./dice.ts";
+import { Dice } from "./seeded-random.ts";
 import type { Fuzzing, Target } from "./target.ts";
 
 /** No case needs as long without being a way to stop a program. A busy machine may: a slow case is run again. */

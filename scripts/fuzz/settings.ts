@@ -1,6 +1,6 @@
 /** What people and other systems write: settings, quantities, schedules, tokens, times, targets, groups, addresses. */
 import * as v from "valibot";
-import { parseStartTime } from "../../shared/control/commands/starting-time.ts";
+import { parseStartTime } from "../../shared/source/commands/start-time.ts";
 import {
   formatDuration,
   formatRate,
@@ -10,24 +10,24 @@ import {
   parseIntegerList,
   parseRateBps,
   parseSizeBytes,
-} from "../../shared/control/quantity.ts";
-import { parseSourceUrl } from "../../shared/control/request.ts";
-import { targetSchema } from "../../shared/control/schema.ts";
+} from "../../shared/model/quantity.ts";
+import { parseSourceUrl } from "../../shared/api/request.ts";
+import { targetSchema } from "../../shared/api/schema/admin.ts";
 import {
   applySettingWords,
   defaultSettingValues,
   settingKeys,
   settingLines,
-} from "../../shared/control/setting.ts";
-import { parseEnrollToken, readToken } from "../../shared/control/token.ts";
-import { formatWanSchedule, parseWanSchedule } from "../../shared/control/wan-schedule.ts";
-import { LanBusError } from "../../shared/net/lan-bus.ts";
-import { formatGroup, parseGroup } from "../../shared/net/multicast-group.ts";
-import { canonicalAddress, cidrContains, networkOf } from "../../shared/net/subnet.ts";
-import { parseRetryAfterMs } from "../../shared/net/wan-waiting.ts";
+} from "../../shared/model/setting.ts";
+import { parseEnrollToken, readToken } from "../../shared/api/token.ts";
+import { formatWanSchedule, parseWanSchedule } from "../../shared/model/wan-schedule.ts";
+import { LanBusError } from "../../shared/net/lan/lan-bus.ts";
+import { formatGroup, parseGroup } from "../../shared/net/lan/multicast-group.ts";
+import { canonicalAddress, cidrContains, networkOf } from "../../shared/model/subnet.ts";
+import { parseRetryAfterMs } from "../../shared/net/web/download-pace.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";
 import { limits } from "../../shared/wire/index.ts";
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 import { hostileValue } from "./mutate.ts";
 import { declared, promise, type Target } from "./target.ts";
 

@@ -1,5 +1,5 @@
 /** What a fuzz target is. A case that throws is a finding: no input may make the program do that. */
-import type { Dice } from "./dice.ts";
+import type { Dice } from "./seeded-random.ts";
 
 export type Fuzzing = {
   /** Runs one case and says in a word what came out; equal words are counted. Throws for a finding. */

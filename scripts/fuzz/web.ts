@@ -1,11 +1,11 @@
 /** What a web site answers: heads to the pure reader, and whole downloads from a server that answers anything. */
 import { createHash } from "node:crypto";
-import { readWanAnswer } from "../../shared/net/wan-answer.ts";
-import { WanProblem } from "../../shared/net/wan-problem.ts";
-import { runWanDownload } from "../../shared/net/wan.ts";
-import { chunkLength, chunkOffset, type Manifest } from "../../shared/package/manifest.ts";
-import { seededBytes } from "../../shared/package/testing.ts";
-import type { Dice } from "./dice.ts";
+import { readWanAnswer } from "../../shared/net/web/range-answer.ts";
+import { WanProblem } from "../../shared/net/web/problem.ts";
+import { runWanDownload } from "../../shared/net/web/download.ts";
+import { chunkLength, chunkOffset, type Manifest } from "../../shared/model/manifest.ts";
+import { seededBytes } from "../../shared/model/testing.ts";
+import type { Dice } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 import { openRawServer, rawAnswer } from "./raw-http.ts";
 import { declared, promise, type Fuzzing, type Target } from "./target.ts";

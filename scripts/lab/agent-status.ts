@@ -2,10 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { agentStatusSchema, type AgentStatus } from "../../shared/agent/status-server.ts";
+import { agentStatusSchema, type AgentStatus } from "../../shared/agent/status/status-server.ts";
 import { inside } from "./namespace.ts";
 import type { WorldDevice } from "./world.ts";
-import { runToEnd } from "../process.ts";
+import { runToEnd } from "../rig/process.ts";
 
 /** Null when no agent answers. */
 export async function askAgent({ data, place }: WorldDevice): Promise<AgentStatus | null> {

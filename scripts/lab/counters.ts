@@ -7,7 +7,7 @@
  * offload, which otherwise hides 4 % of headers.
  */
 import * as v from "valibot";
-import { outputOf } from "../process.ts";
+import { outputOf } from "../rig/process.ts";
 import { type LabSite, portOf } from "./site.ts";
 import type { LabNetwork } from "./topology.ts";
 

@@ -6,8 +6,8 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
-import { nodeCrypto } from "../../shared/net/aead.ts";
-import { parseGroup } from "../../shared/net/multicast-group.ts";
+import { nodeCrypto } from "../../shared/net/seal/aead.ts";
+import { parseGroup } from "../../shared/net/lan/multicast-group.ts";
 import { identityAt, uint32At } from "../../shared/wire/identity.ts";
 import {
   createFrameSender,

@@ -1,6 +1,6 @@
 /** Limits of the machine's kernel that a run changes, and sets back at its end. */
 import { readFile, writeFile } from "node:fs/promises";
-import type { Ending } from "../ending.ts";
+import type { Ending } from "../rig/cleanup.ts";
 
 /**
  * What one kernel shares among all hosts of a lab and each host has for itself: the queue of a processor before it looks at

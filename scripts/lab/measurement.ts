@@ -1,10 +1,10 @@
 /** One task in the lab, measured: who finished when, what each link carried, whose copy is right. */
 import { join } from "node:path";
-import type { TaskDetail } from "../../shared/control/schema.ts";
-import { followTask, originText } from "../following.ts";
-import { ledgerPackages } from "../ledger.ts";
-import type { SubnetOutcome } from "../report.ts";
-import { differenceFrom } from "../verification.ts";
+import type { TaskDetail } from "../../shared/api/schema/admin.ts";
+import { followTask, originText } from "../rig/task-watch.ts";
+import { ledgerPackages } from "../rig/ledger-reader.ts";
+import type { SubnetOutcome } from "../rig/table.ts";
+import { differenceFrom } from "../rig/verify.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
 import type { Hindrance } from "./site.ts";
 import type { Usage, UsageMeter } from "./usage.ts";

@@ -1,5 +1,5 @@
 /** Network namespaces through iproute2: a command inside one, batches of `ip`, `tc` and `nft`. */
-import { outputOf } from "../process.ts";
+import { outputOf } from "../rig/process.ts";
 
 /** Prefix that runs a command inside the namespace; the process keeps its id. */
 export const inside = (namespace: string): string[] => ["ip", "netns", "exec", namespace];

@@ -1,21 +1,10 @@
 /** The lab's command line, checked. */
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { faultKinds } from "../chaos/kinds.ts";
-import { multicastKinds } from "./hindrance.ts";
+import { Command, Option } from "@commander-js/extra-typings";
+import { multicastKinds } from "./impairment.ts";
+import { between } from "../rig/option-parsers.ts";
 
 export const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
 export type Scenario = (typeof scenarios)[number];
-
-/** Parser of an option: a number within bounds. */
-export const between =
-  (min: number, max: number, whole = false) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === "" || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
-      throw new InvalidArgumentError(`Write a ${whole ? "whole " : ""}number from ${min} to ${max}.`);
-    }
-    return value;
-  };
 
 export const labCommand = new Command("bun run lab --")
   .description(
@@ -51,20 +40,6 @@ export const labCommand = new Command("bun run lab --")
       "--scenario <name>",
       "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device; mend: at half, what hinders multicast is gone",
     ).choices(scenarios),
-  )
-  .option(
-    "--chaos",
-    "faults at times drawn from a seed instead of a scenario; by itself 4 devices per subnet, 30 Mbit/s, 12 MB, start delay 1 s",
-  )
-  .addOption(
-    new Option("--fault <kind...>", "of the chaos: only these; default: one of each").choices(faultKinds),
-  )
-  .option("--seed <n>", "of the chaos: the same seed draws the same faults", between(0, 2 ** 31, true), 1)
-  .option(
-    "--times <n>",
-    "of the chaos: so many runs, with the seeds from --seed on",
-    between(1, 10_000, true),
-    1,
   )
   .option("--kill-at <percent>", "of kill-representative: when it holds so much", between(1, 99), 50)
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)

@@ -3,9 +3,9 @@
  * the representative that is killed (at half, or when the option says), a switch that is mended. Half means that the
  * site's representative holds half of the package.
  */
-import type { TaskDetail } from "../../shared/control/schema.ts";
-import { shareOf } from "../following.ts";
-import { mend } from "./hindrance.ts";
+import type { TaskDetail } from "../../shared/api/schema/admin.ts";
+import { shareOf } from "../rig/task-watch.ts";
+import { mend } from "./impairment.ts";
 import type { Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 

@@ -1,7 +1,7 @@
 /** A file system of its own, small, in a file (loop device): a disk that can be full without harm to the machine. */
 import { mkdir, rm, truncate, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { outputOf, runToEnd } from "../process.ts";
+import { outputOf, runToEnd } from "../rig/process.ts";
 
 export type SmallDisk = {
   readonly folder: string;

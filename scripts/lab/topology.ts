@@ -6,8 +6,8 @@
  * The bridge floods multicast, as a switch without IGMP snooping does, unless the shape wants it hindered. Addresses
  * exist only inside.
  */
-import { outputOf } from "../process.ts";
-import { hinder, hindranceOf, snoopingWords, snoops, type MulticastKind } from "./hindrance.ts";
+import { outputOf } from "../rig/process.ts";
+import { hinder, hindranceOf, snoopingWords, snoops, type MulticastKind } from "./impairment.ts";
 import { portOf, type LabDevice, type LabSite } from "./site.ts";
 import {
   addNamespace,

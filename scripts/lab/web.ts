@@ -1,7 +1,7 @@
 /** A plain web site in the source's namespace (nginx), and one `curl` over a site's idle WAN link to compare with. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { launch, logTail, outputOf, runToEnd, type RunningProgram } from "../process.ts";
+import { launch, logTail, outputOf, runToEnd, type RunningProgram } from "../rig/process.ts";
 import { inside } from "./namespace.ts";
 
 const port = 8_080;

@@ -7,17 +7,17 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
-import { taskDetailSchema, type TaskDetail } from "../../shared/control/schema.ts";
-import { build } from "../build.ts";
+import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin.ts";
+import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
-import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../deployment.ts";
-import type { Ending } from "../ending.ts";
-import { deviceIdOf } from "../ledger.ts";
-import { cleanEnvironment, logTail, stopAll } from "../process.ts";
-import { programsFromFolder, programsFromSource, type Programs } from "../programs.ts";
-import { digestTree, sizeOfTree, type Digests } from "../verification.ts";
+import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../rig/deployment.ts";
+import type { Ending } from "../rig/cleanup.ts";
+import { deviceIdOf } from "../rig/ledger-reader.ts";
+import { cleanEnvironment, logTail, stopAll } from "../rig/process.ts";
+import { programsFromFolder, programsFromSource, type Programs } from "../rig/programs.ts";
+import { digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
 import { makeRoomForHosts } from "./kernel-limits.ts";
-import { leaveNote, removeNote } from "./leftovers.ts";
+import { leaveNote, removeNote } from "./stale-runs.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
 import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
@@ -229,7 +229,7 @@ async function* feed(
   taskId: number,
   signal: AbortSignal,
 ): AsyncGenerator<TaskDetail> {
-  const script = join(import.meta.dir, "feed.ts");
+  const script = join(import.meta.dir, "task-stream.ts");
   const token = join(source.data, "admin.token");
   const child = Bun.spawn(
     [...inside(network.source), process.execPath, script, source.url, token, String(taskId), String(pollMs)],

@@ -6,29 +6,31 @@ import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
-import { createAgentClient, type AgentClient } from "../control/client.ts";
-import type { AgentTask, CheckInResponse, DeviceTaskState } from "../control/schema.ts";
-import { defaultSettingValues, type SettingValues } from "../control/setting.ts";
+import { createAgentClient, type AgentClient } from "../api/agent-client.ts";
+import type { AgentTask, CheckInResponse } from "../api/schema/agent.ts";
+import type { DeviceTaskState } from "../api/schema/common.ts";
+import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
-import { Exchange } from "../net/exchange.ts";
-import { formatGroup, type Group } from "../net/multicast-group.ts";
+import { Exchange } from "../net/exchange/server.ts";
+import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { version } from "../version.ts";
-import type { AgentContext } from "./context.ts";
+import type { AgentContext } from "../device/context.ts";
 import { CheckIns } from "./check-ins.ts";
-import { Holdings } from "./holding.ts";
+import { Holdings } from "../device/offers.ts";
 import { readInventory } from "./inventory.ts";
-import { Lan } from "./lan.ts";
-import { MemoryKeeper } from "./memory.ts";
-import { AgentMetrics } from "./metrics.ts";
-import { Network } from "./network.ts";
-import type { RepresentativeFactory } from "./duty.ts";
-import { gaugesOf } from "./gauges.ts";
+import { Lan } from "../device/lan-sessions.ts";
+import { MemoryKeeper } from "./gc-trigger.ts";
+import { AgentMetrics } from "./status/metrics.ts";
+import { Network } from "./roaming.ts";
+import type { RepresentativeFactory } from "../device/representative-context.ts";
+import { gaugesOf } from "./status/gauges.ts";
 import { createRanker } from "./ranker.ts";
-import { Reporter, sharedIntervalMs } from "./reporter.ts";
-import { StatusServer, type AgentStatus } from "./status-server.ts";
-import { TaskRunner } from "./task-runner.ts";
-import { newTaskRow, parseTaskRow } from "./task-state.ts";
-import { stateOf, takesPart } from "./description.ts";
+import { Reporter, sharedIntervalMs } from "./progress-reports.ts";
+import { StatusServer, type AgentStatus } from "./status/status-server.ts";
+import { runCommand } from "./task-command.ts";
+import { TaskRunner } from "../device/task.ts";
+import { newTaskRow, parseTaskRow } from "../device/task-record.ts";
+import { stateOf, takesPart } from "../device/task-status.ts";
 
 export type AgentOptions = {
   dataFolder: string;
@@ -53,6 +55,7 @@ const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "
 
 export class Agent {
   readonly #options: AgentOptions;
+  readonly #metrics = new AgentMetrics();
   readonly #context: AgentContext;
   readonly #client: AgentClient;
   readonly #holdings: Holdings;
@@ -87,7 +90,8 @@ export class Agent {
       client: this.#client,
       lan,
       exchange: new Exchange({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
-      metrics: new AgentMetrics(),
+      metrics: this.#metrics,
+      runCommand,
       memory: new MemoryKeeper(() => performance.now()),
       interfaceAddress: "127.0.0.1",
       medium: () => this.#network.current?.medium ?? null,
@@ -118,7 +122,7 @@ export class Agent {
       onAnswer: (answer) => this.#answered(answer),
     });
     this.#network = this.#createNetwork();
-    gaugesOf(this.#context, () => this.#runners.values());
+    gaugesOf(this.#metrics, this.#context, () => this.#runners.values());
   }
 
   #createNetwork(): Network {
@@ -132,6 +136,7 @@ export class Agent {
         isBusy: () => [...this.#runners.values()].some(takesPart),
         leave: (reason) => this.#leaveSubnet(reason),
         onMoved: () => this.#checkIns.hurry(),
+        onChanged: () => this.#metrics.interfaceChanged(),
       },
     });
   }
@@ -144,7 +149,7 @@ export class Agent {
     this.#statusServer = new StatusServer({
       dataFolder,
       status: () => this.status(),
-      metrics: this.#context.metrics,
+      metrics: this.#metrics,
     });
     log.info(
       {

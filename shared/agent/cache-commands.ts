@@ -1,9 +1,9 @@
 /** `cache list | verify | remove`: looking at and tidying the distribution cache of a device. */
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
-import { formatSize } from "../control/quantity.ts";
+import { formatSize } from "../model/quantity.ts";
 import { SetupError } from "./enrolment.ts";
-import { formatTable } from "./text-table.ts";
+import { formatTable } from "./status/text-table.ts";
 
 export function listCache(dataFolder: string, asJson: boolean): void {
   const ledger = openLedgerReadOnly(dataFolder);

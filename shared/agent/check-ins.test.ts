@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import type { AgentClient } from "../control/client.ts";
-import type { CheckInResponse, Inventory } from "../control/schema.ts";
+import type { AgentClient } from "../api/agent-client.ts";
+import type { CheckInResponse } from "../api/schema/agent.ts";
+import type { Inventory } from "../api/schema/common.ts";
 import { createLogger } from "../log.ts";
 import { CheckIns } from "./check-ins.ts";
 

@@ -2,8 +2,9 @@
  * Keeps in touch with the source: a check-in at the start, when woken over the held-open stream, and at least as
  * often as the setting says. Jittered, so that a thousand devices do not ask in the same moment.
  */
-import type { AgentClient } from "../control/client.ts";
-import type { CheckInResponse, Inventory } from "../control/schema.ts";
+import type { AgentClient } from "../api/agent-client.ts";
+import type { CheckInResponse } from "../api/schema/agent.ts";
+import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 
 const retryMsMin = 1_000;

@@ -3,8 +3,8 @@
  * it in the ledger.
  */
 import type { DistributionCache, Identity } from "../cache/index.ts";
-import { parseEnrollToken, parseSourceUrl, SourceError } from "../control/client.ts";
-import { enrollDevice } from "../control/client.ts";
+import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
+import { enrollDevice } from "../api/agent-client.ts";
 import type { Logger } from "../log.ts";
 import { nameOfDevice } from "./inventory.ts";
 

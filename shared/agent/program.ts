@@ -6,19 +6,19 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache } from "../cache/index.ts";
-import { parseSourceUrl, SourceError } from "../control/client.ts";
+import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
-import { listInterfaces } from "../net/interfaces.ts";
-import { LanBusError } from "../net/lan-bus.ts";
-import { defaultGroup, parseGroup } from "../net/multicast-group.ts";
-import { parseReceiveBuffer } from "../net/receive-buffer.ts";
+import { listInterfaces } from "../net/interfaces/list.ts";
+import { LanBusError } from "../net/lan/lan-bus.ts";
+import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
+import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
 import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
-import type { RepresentativeFactory } from "./duty.ts";
+import type { RepresentativeFactory } from "../device/representative-context.ts";
 import { identify, SetupError } from "./enrolment.ts";
-import { printStatus } from "./status-text.ts";
+import { printStatus } from "./status/status-text.ts";
 
 export type AgentProgram = {
   name: string;

@@ -3,8 +3,8 @@
  */
 import { statfsSync } from "node:fs";
 import os from "node:os";
-import { rankOf, type Rank, type RankInputs } from "../core/ranking.ts";
-import type { Medium } from "../net/interface-medium.ts";
+import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
+import type { Medium } from "../model/interface.ts";
 import { deviceClass, onBattery } from "./inventory.ts";
 
 const keepMs = 60_000;

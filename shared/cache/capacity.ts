@@ -4,7 +4,7 @@
  * Room is reserved when a package is begun: what the packages under way still lack counts as used. A little of the
  * disk stays free, because a system whose disk is full to the last byte fails in places far from here.
  */
-import { formatSize } from "../control/quantity.ts";
+import { formatSize } from "../model/quantity.ts";
 
 /** 2 % of a small disk, 256 MiB of a large one. */
 export const keptFreeBytes = (diskBytes: number): number =>

@@ -5,7 +5,7 @@
  * nobody can say which of its bytes are on the disk (a second sync would succeed and prove nothing), so the whole
  * batch is given back as lost. When only the ledger cannot be written, the batch waits for the next turn.
  */
-import type { ChunkRow } from "./ledger.ts";
+import type { ChunkRow } from "./disk/ledger-sqlite.ts";
 
 const batchChunks = 64;
 const batchDelayMs = 500;

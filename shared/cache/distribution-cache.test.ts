@@ -12,10 +12,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder, testKey, testPackage, type TestPackage } from "../package/testing.ts";
+import { temporaryFolder, testKey, testPackage, type TestPackage } from "../model/testing.ts";
 import { CacheError, type CacheErrorCode, type CacheEvent } from "./cache-error.ts";
 import { openCache, type CacheOptions, type DistributionCache } from "./distribution-cache.ts";
-import { openLedgerReadOnly, type ChunkOrigin } from "./ledger.ts";
+import { openLedgerReadOnly, type ChunkOrigin } from "./disk/ledger-sqlite.ts";
 import type { PackageStore } from "./package-store.ts";
 import { cacheOptions } from "./testing.ts";
 

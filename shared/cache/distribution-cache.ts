@@ -5,12 +5,12 @@
  * package-store.ts. One process has the folder at a time (folder-lock.ts); others may look (openLedgerReadOnly).
  */
 import { mkdir, statfs } from "node:fs/promises";
-import { verifySigned, type SignedManifest } from "../package/signing.ts";
+import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
-import { CacheFolder } from "./cache-folder.ts";
+import { CacheFolder } from "./disk/cache-folder.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
-import { lockFolder } from "./folder-lock.ts";
-import { openLedger, type Ledger, type LedgerPackage } from "./ledger.ts";
+import { lockFolder } from "./disk/folder-lock.ts";
+import { openLedger, type Ledger, type LedgerPackage } from "./disk/ledger-sqlite.ts";
 import { PackageStore } from "./package-store.ts";
 import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
 

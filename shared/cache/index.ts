@@ -16,6 +16,6 @@ export {
   type LedgerPackage,
   type OriginBytes,
   type TaskRow,
-} from "./ledger.ts";
-export { ledgerPath } from "./ledger-file.ts";
+} from "./disk/ledger-sqlite.ts";
+export { ledgerPath } from "./disk/ledger-file.ts";
 export { PackageStore, type Completion } from "./package-store.ts";

@@ -6,14 +6,14 @@
  * (chunk-batch.ts). Who may be evicted, and how much room there is, is decided in distribution-cache.ts.
  */
 import { lstat } from "node:fs/promises";
-import { ChunkSet } from "../core/chunkset.ts";
-import { chunkCount, chunkDigest, chunkLength, chunkOffset, type Manifest } from "../package/manifest.ts";
-import type { SignedManifest } from "../package/signing.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { chunkCount, chunkDigest, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
+import type { SignedManifest } from "../model/signing.ts";
 import { CacheError, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
-import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
-import type { IoPath } from "./package-file.ts";
-import { PackageFiles } from "./package-files.ts";
+import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./disk/ledger-sqlite.ts";
+import type { IoPath } from "./disk/package-file.ts";
+import { PackageFiles } from "./disk/package-files.ts";
 import { ReadBack } from "./read-back.ts";
 
 export type StoreOptions = {

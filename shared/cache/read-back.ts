@@ -3,7 +3,7 @@
  * chunk arrives. A chunk counts as read back when its digest was right in the file, after it was synced; what is
  * wrong or not yet read is left to `PackageStore.complete`, which reads all the rest.
  */
-import { ChunkSet } from "../core/chunkset.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
 
 export class ReadBack {
   readonly done: ChunkSet;

@@ -8,11 +8,11 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../package/manifest.ts";
+import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
-import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
-import { isPossiblePackage, type Ledger, type LedgerPackage } from "./ledger.ts";
-import { fileSizes } from "./package-files.ts";
+import { isSelfConsistent, type CacheFolder } from "./disk/cache-folder.ts";
+import { isPossiblePackage, type Ledger, type LedgerPackage } from "./disk/ledger-sqlite.ts";
+import { fileSizes } from "./disk/package-files.ts";
 import type { PackageStore } from "./package-store.ts";
 
 export type Reconciliation = {

@@ -2,7 +2,7 @@
  * A process for the kill test: writes the chunks its ledger lacks, slowly enough to be killed anywhere, and completes.
  * Arguments: data folder, JSON of the signed manifest in base64, JSON of the package's files.
  */
-import { seededBytes } from "../package/testing.ts";
+import { seededBytes } from "../model/testing.ts";
 import { openCache } from "./distribution-cache.ts";
 import { cacheOptions } from "./testing.ts";
 

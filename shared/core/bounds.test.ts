@@ -2,14 +2,14 @@
 import { expect, test } from "bun:test";
 import { encodeControl } from "../wire/encode.ts";
 import { limits, wholeChunks, type ControlFrame } from "../wire/index.ts";
-import { Answering } from "./answering.ts";
-import { ChunkSet } from "./chunkset.ts";
-import { Feedback } from "./feedback.ts";
-import { Holders, holdersMax } from "./holders.ts";
+import { Answering } from "./peers/want-responder.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { Feedback } from "./repair/nack-sender.ts";
+import { Holders, holdersMax } from "./peers/holders.ts";
 import { Member } from "./member.ts";
 import { type MemberEvent } from "./events.ts";
-import { RateControl } from "./rate.ts";
-import { rosterDevicesMax } from "./roster.ts";
+import { RateControl } from "./rate/rate-control.ts";
+import { rosterDevicesMax } from "./peers/roster.ts";
 import { step } from "./step.ts";
 
 const inventions = 10_000;

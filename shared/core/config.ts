@@ -1,7 +1,7 @@
 /** What a member is given by its owner: who it is, what it holds, and what it may ask at any time. */
-import type { ChunkSet } from "./chunkset.ts";
-import type { LacksOf } from "./feedback.ts";
-import type { Rank } from "./ranking.ts";
+import type { ChunkSet } from "../model/chunk-set.ts";
+import type { LacksOf } from "./repair/nack-sender.ts";
+import type { Rank } from "./election/rank.ts";
 
 export type MemberConfig = {
   device: string;

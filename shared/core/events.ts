@@ -1,7 +1,7 @@
 /** What can happen to a member (events), and what it asks the owner of the sockets to do (effects). */
-import type { Ranges } from "./chunkset.ts";
+import type { Ranges } from "../model/chunk-set.ts";
 import type { ControlFrame } from "../wire/index.ts";
-import type { Holder } from "./holders.ts";
+import type { Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
 
 /** Where a frame came from; `sender` is the name in its header, new at each start of a process. */

@@ -4,16 +4,16 @@
  * Sans-I/O: `step(member, event, nowMs)` of `step.ts` is the only thing that changes it, and returns effects as data;
  * whoever owns the sockets carries them out and hands back what happened. Time, randomness, the set of verified
  * chunks and the state of half-received chunks are handed in, so that the same code runs in an agent, in a test and in
- * a simulator. The role changes are in `becoming.ts`; how a candidate, a peer and a representative think is in
- * `election.ts`, `following.ts` and `leading.ts`.
+ * a simulator. The role changes are in `transitions.ts`; how a candidate, a peer and a representative think is in
+ * `candidate.ts`, `peer.ts` and `representative.ts`.
  */
 import type { ControlFrame } from "../wire/frames.ts";
-import { ChunkSet } from "./chunkset.ts";
-import { Holders, type Holder } from "./holders.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { Holders, type Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
-import { Roster } from "./roster.ts";
-import type { SendPlan } from "./sendplan.ts";
-import { awaitsStart } from "./ways.ts";
+import { Roster } from "./peers/roster.ts";
+import type { SendPlan } from "./repair/send-queue.ts";
+import { awaitsStart } from "./delivery/delivery-mode.ts";
 import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
 import type { Effect } from "./events.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { VirtualSubnet, type VirtualDevice } from "./testing.ts";
-import { rateFloorBps } from "./rate.ts";
+import { rateFloorBps } from "./rate/rate-control.ts";
 import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);

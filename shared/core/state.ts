@@ -1,20 +1,20 @@
 /**
  * What a member knows in each of its roles: idle, candidate, peer, representative. Plain records; the transitions between
- * the roles are in becoming.ts, and what happens within one in election.ts, following.ts and leading.ts.
+ * the roles are in transitions.ts, and what happens within one in candidate.ts, peer.ts and representative.ts.
  */
 import { phases } from "../wire/index.ts";
-import type { Feedback } from "./feedback.ts";
-import type { Entrusted, Entrusting } from "./deputy.ts";
-import type { DelayMeter } from "./delay.ts";
-import type { Holder } from "./holders.ts";
-import type { LossMeter } from "./loss.ts";
-import type { Suspicion } from "./suspicion.ts";
-import type { LoneChunks } from "./lone.ts";
-import type { NeedBook } from "./needs.ts";
-import type { Outstanding } from "./outstanding.ts";
-import type { RateControl } from "./rate.ts";
-import type { SendMeter } from "./sendmeter.ts";
-import type { SendPlan } from "./sendplan.ts";
+import type { Feedback } from "./repair/nack-sender.ts";
+import type { Entrusted, Entrusting } from "./peers/standby.ts";
+import type { DelayMeter } from "./rate/delay-meter.ts";
+import type { Holder } from "./peers/holders.ts";
+import type { LossMeter } from "./rate/loss-meter.ts";
+import type { Suspicion } from "./election/failure-detector.ts";
+import type { LoneChunks } from "./repair/single-receiver-losses.ts";
+import type { NeedBook } from "./repair/nack-collector.ts";
+import type { Outstanding } from "./repair/in-flight.ts";
+import type { RateControl } from "./rate/rate-control.ts";
+import type { SendMeter } from "./rate/send-rate-meter.ts";
+import type { SendPlan } from "./repair/send-queue.ts";
 
 /** Who leads the session, as a peer knows it. */
 export type Leader = {

@@ -2,10 +2,10 @@
  * `step(member, event, nowMs) → effects`: one event in, every effect out, then the next event. The only door through
  * which a member changes.
  */
-import { becomeCandidate, becomeIdle, becomePeer } from "./becoming.ts";
-import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./election.ts";
-import { stepPeer, tickPeer, wakePeerMs } from "./following.ts";
-import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./leading.ts";
+import { becomeCandidate, becomeIdle, becomePeer } from "./transitions.ts";
+import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
+import { stepPeer, tickPeer, wakePeerMs } from "./peer.ts";
+import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./representative.ts";
 import { chunkSetOf, type Member } from "./member.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";

@@ -1,4 +1,4 @@
-/** kernel.wat, assembled: 750 bytes of WebAssembly. Made by `bun scripts/kernels.ts`; not to be edited. */
+/** kernel.wat, assembled: 750 bytes of WebAssembly. Made by `bun run generate kernels`; not to be edited. */
 export const kernelBytes: Uint8Array<ArrayBuffer> = Uint8Array.fromBase64(
   [
     "AGFzbQEAAAABGgNgAn9/AX9gB39/f39/f38AYAZ/f39/f38AAwQDAAECBQQBAQYGByEDBm1lbW9yeQIAC2FkZEZvdXJSb3dz",

@@ -4,7 +4,7 @@
 ;; "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions", FAST 2013). Two tables of 16 bytes hold them,
 ;; and one swizzle looks up 16 of them. The kernel knows no field, no matrix and no block: simd.ts hands all three in.
 ;;
-;; `bun scripts/kernels.ts` assembles this file into kernel.ts.
+;; `bun run generate kernels` assembles this file into kernel.ts.
 (module
   ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with 0x00, 0x10 … 0xf0 (8 KiB)
   ;; 8192   tables of one call, in the order in which its loop wants them (128 columns × 4 rows × 32 bytes)

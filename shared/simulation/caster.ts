@@ -1,7 +1,7 @@
 /**
- * Puts symbols on the simulated wire: what `shared/net/caster.ts` does, with the real erasure code, tags and pace.
+ * Puts symbols on the simulated wire: what `shared/device/chunk-sender.ts` does, with the real erasure code, tags and pace.
  */
-import type { CastItem } from "../core/items.ts";
+import type { CastItem } from "../core/repair/items.ts";
 import { blockLayout, createErasureCode, type BlockLayout } from "../fec/index.ts";
 import { limits } from "../wire/index.ts";
 import type { Session } from "./session.ts";

@@ -2,8 +2,8 @@
  * What must hold at every step of a simulated world, whatever goes wrong in it. A check that fails throws a
  * `Violation`, which names the checker, the device and what was expected. docs/TESTING.md states the bounds.
  */
-import { failurePenaltyMsMax, fetchesMax, holdersMax } from "../core/holders.ts";
-import { rosterDevicesMax } from "../core/roster.ts";
+import { failurePenaltyMsMax, fetchesMax, holdersMax } from "../core/peers/holders.ts";
+import { rosterDevicesMax } from "../core/peers/roster.ts";
 import { timing } from "../core/timing.ts";
 import { headerAt } from "../wire/layout.ts";
 import { limits } from "../wire/index.ts";

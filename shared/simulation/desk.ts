@@ -1,6 +1,6 @@
-/** From symbols to verified chunks, as `shared/agent/reception-desk.ts`: real reception, erasure code and cipher. */
-import { Reception } from "../core/reception.ts";
-import { Suspects } from "../core/suspects.ts";
+/** From symbols to verified chunks, as `shared/device/chunk-receiver.ts`: real reception, erasure code and cipher. */
+import { Reception } from "../core/reassembly/reassembly.ts";
+import { Suspects } from "../core/reassembly/untrusted-senders.ts";
 import { createErasureCode } from "../fec/index.ts";
 import type { ReceivedSymbol } from "../wire/index.ts";
 import type { Session } from "./session.ts";

@@ -1,9 +1,9 @@
 /**
  * The WAN download of a simulated representative: one chunk after the other from a web site that may be down, slow,
- * broken, or behind a proxy that spoils what passes. It ends as `shared/net/wan.ts` does: nothing left, or so many
+ * broken, or behind a proxy that spoils what passes. It ends as `shared/net/web/download.ts` does: nothing left, or so many
  * attempts without progress, or the same chunk wrong twice.
  */
-import { backoffMs } from "../net/wan-waiting.ts";
+import { backoffMs } from "../net/web/download-pace.ts";
 import type { Session } from "./session.ts";
 
 const attemptsMax = 8;

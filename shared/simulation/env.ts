@@ -1,5 +1,5 @@
 /** What all parts of one simulated world share. */
-import type { VirtualClock } from "../core/virtual-clock.ts";
+import type { VirtualClock } from "./clock.ts";
 import type { Crypto } from "../wire/index.ts";
 import type { Checks } from "./checks.ts";
 import type { Content } from "./content.ts";

@@ -1,13 +1,13 @@
 /**
- * Takes chunks from other devices and polls them, as `shared/agent/lan-fetcher.ts` over the LAN exchange. A request and
+ * Takes chunks from other devices and polls them, as `shared/device/peer-fetcher.ts` over the LAN exchange. A request and
  * its answer take time, fail after a timeout where a cable is cut, and at once where nobody listens.
  */
-import { ChunkSet } from "../core/chunkset.ts";
-import type { Fetch, Holder } from "../core/holders.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import type { Fetch, Holder } from "../core/peers/holders.ts";
 import { takesByUnicast } from "../core/state.ts";
-import { answerToPoll } from "../core/polled.ts";
+import { answerToPoll } from "../core/peers/poll-response.ts";
 import { timing } from "../core/timing.ts";
-import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
+import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type { Machine } from "./machine.ts";
 import type { Session } from "./session.ts";
 

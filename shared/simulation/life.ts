@@ -1,12 +1,12 @@
 /**
  * One life of an agent on a simulated machine, from its start to its crash: the task's way from "waiting" to "ended" as
- * in `shared/agent/task-runner.ts`, what it offers to others, and its talk with the source.
+ * in `shared/device/task.ts`, what it offers to others, and its talk with the source.
  */
-import { Answering } from "../core/answering.ts";
-import { ChunkSet } from "../core/chunkset.ts";
+import { Answering } from "../core/peers/want-responder.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
-import type { Poll, PollAnswer } from "../net/exchange-messages.ts";
+import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";
 import { DiskError } from "./disk.ts";
 import type { Env } from "./env.ts";

@@ -4,8 +4,8 @@
  *
  * A machine may stall: its timers fire late and its kernel keeps a few datagrams. Or sleep: it hears nothing meanwhile.
  */
-import type { Rank, RankInputs } from "../core/ranking.ts";
-import { rankOf } from "../core/ranking.ts";
+import type { Rank, RankInputs } from "../core/election/rank.ts";
+import { rankOf } from "../core/election/rank.ts";
 import { Disk } from "./disk.ts";
 import type { Env } from "./env.ts";
 import type { Life } from "./life.ts";

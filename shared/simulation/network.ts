@@ -3,7 +3,7 @@
  * in another order or with a flipped bit; a switch forgets the group behind a port; cables and firewalls cut one way or
  * both. Unicast (the LAN exchange over TCP) survives loss at the price of time, and no cut.
  */
-import type { VirtualClock } from "../core/virtual-clock.ts";
+import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
 

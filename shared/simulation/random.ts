@@ -2,7 +2,7 @@
  * Random numbers of a simulated world: one stream for each concern, all from one seed. Turning a fault off, or adding a
  * device, changes only the streams concerned, so that a failure stays recognisable while its scenario is made smaller.
  */
-import { seededRandom } from "../core/virtual-clock.ts";
+import { seededRandom } from "../model/random.ts";
 
 /** FNV-1a. */
 export function hashOf(text: string, start = 0x811c_9dc5): number {

@@ -1,10 +1,10 @@
 /**
- * One session of a simulated device: the real member, and around it what `shared/agent/session.ts` does with sockets
+ * One session of a simulated device: the real member, and around it what `shared/device/session.ts` does with sockets
  * and timers, here with a simulated network and clock.
  */
 import { Member } from "../core/member.ts";
 import type { Effect, FallbackAnswer, LeaseAnswer, MemberEvent, Sender } from "../core/events.ts";
-import { Speakers } from "../core/speakers.ts";
+import { Speakers } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";

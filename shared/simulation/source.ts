@@ -1,11 +1,11 @@
 /**
- * The simulated source and its web site. The lease is decided by the real rule (`shared/catalog/lease.ts`); the source
+ * The simulated source and its web site. The lease is decided by the real rule (`shared/model/lease.ts`); the source
  * may be down, slow or answer errors, its clock may be set, and so may the web site fail in its own ways.
  */
-import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../catalog/lease.ts";
-import { FallbackTokens } from "../control/server/fallback-tokens.ts";
+import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../model/lease.ts";
+import { FallbackTokens } from "../source/fallback-tokens.ts";
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
-import type { VirtualClock } from "../core/virtual-clock.ts";
+import type { VirtualClock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
 /** Of one request to the source; the agent's client gives up after this. */

@@ -3,7 +3,7 @@
  * disk. A chunk is accepted when its digest is right; bytes are synced before the ledger lists them; the package is
  * complete when every chunk was read back.
  */
-import { ChunkSet } from "../core/chunkset.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
 import type { Content } from "./content.ts";
 import type { Disk } from "./disk.ts";
 

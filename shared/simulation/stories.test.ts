@@ -6,7 +6,7 @@ import { stories, tellStory } from "./stories/index.ts";
 
 const folder = join(import.meta.dir, "..", "..", "docs", "stories");
 
-describe("stories, which `bun scripts/stories.ts` tells anew", () => {
+describe("stories, which `bun run generate stories` tells anew", () => {
   test.each(stories.map((story) => [story.name, story] as const))("%s", async (name, story) => {
     const { text, missed } = tellStory(story);
     expect(missed).toEqual([]);

@@ -2,7 +2,7 @@
  * Tells in the history what one device says, where an eye shall follow a session: frames, answers of the source, the
  * WAN, whom it follows and how. What is only said again (ANNOUNCE, SEEK, a renewed lease) gets no second line.
  */
-import { ChunkSet, type Ranges } from "../core/chunkset.ts";
+import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import type { Member } from "../core/member.ts";
 import type { LeaseAnswer } from "../core/events.ts";
 import type { Role } from "../core/roles.ts";

@@ -1,8 +1,8 @@
 /**
  * What one life of a simulated device says and hears on the LAN: the real frames, keys, seals and replay windows, as
- * `shared/agent/lan.ts` uses them on sockets.
+ * `shared/device/lan-sessions.ts` uses them on sockets.
  */
-import { nodeCrypto } from "../net/aead.ts";
+import { nodeCrypto } from "../net/seal/aead.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,

@@ -9,7 +9,7 @@
  * world.run(60_000, () => world.allComplete);
  * console.log(world.log.join("\n"));
  */
-import { VirtualClock } from "../core/virtual-clock.ts";
+import { VirtualClock } from "./clock.ts";
 import { Checks } from "./checks.ts";
 import { Content } from "./content.ts";
 import type { Env, WorldOptions } from "./env.ts";

@@ -4,7 +4,7 @@
  * What it does not do: judge what a frame says. A sender that holds the session's key is believed here; chunk and
  * block numbers are held against the package by whoever stores them.
  */
-import { proofAt, proofNumbers, type DatagramBatch } from "./batch.ts";
+import { proofAt, proofNumbers, type DatagramBatch } from "./datagram-batch.ts";
 import { decodeControl, frameTypeOf, headerFault, isSymbolFrame } from "./decode.ts";
 import type { ControlFrame, DropReason, FrameHeader, FrameType } from "./frames.ts";
 import { identityAt, identityBytes, uint16At, uint32At } from "./identity.ts";
@@ -19,7 +19,7 @@ import {
 } from "./layout.ts";
 import { limits } from "./limits.ts";
 import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
-import { KnownSenders, type KnownSender, type SenderKeys } from "./senders.ts";
+import { KnownSenders, type KnownSender, type SenderKeys } from "./known-senders.ts";
 
 export type ReceivedControl = {
   readonly kind: "control";

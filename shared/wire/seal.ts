@@ -1,11 +1,11 @@
 /**
  * How a body is sealed: which key, which nonce, which associated data. The ciphers themselves are handed in
- * (shared/net/aead.ts has the real ones), so that this folder stays free of I/O and randomness.
+ * (shared/net/seal/aead.ts has the real ones), so that this folder stays free of I/O and randomness.
  *
  * Control frames are sealed one by one. A symbol is a piece of an encrypted chunk, and its frame carries a tag: what
  * has to be done for each of 714,000 datagrams of a gigabyte is then one tag, and nothing is allocated for it.
  */
-import type { DatagramBatch } from "./batch.ts";
+import type { DatagramBatch } from "./datagram-batch.ts";
 import { identityBytes, putUint32 } from "./identity.ts";
 import { nonceBytes } from "./layout.ts";
 

@@ -4,14 +4,14 @@
 import { decode } from "@msgpack/msgpack";
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { nodeCrypto as crypto } from "../net/aead.ts";
+import { nodeCrypto as crypto } from "../net/seal/aead.ts";
 import { dropReasons, type ControlFrame, type DropReason } from "./frames.ts";
 import { createIncarnation } from "./incarnation.ts";
 import { headerAt, headerBytes, symbolOverheadBytes } from "./layout.ts";
 import { limits } from "./limits.ts";
 import { createFrameReceiver, type FrameReceiver } from "./receiver.ts";
 import { sessionOf } from "./seal.ts";
-import { createFrameSender, type FrameSender } from "./sender.ts";
+import { createFrameSender, type FrameSender } from "./frame-writer.ts";
 import { anyControlFrame } from "./testing.ts";
 
 const deployment = 0xdecade01;

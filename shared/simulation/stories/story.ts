@@ -2,7 +2,7 @@
  * A story: one simulated world in which something happens, told as a text. The text is the heading, what happens and
  * why, the world's history with the narrator's words between its lines, and what the story shows.
  */
-import { ChunkSet } from "../../core/chunkset.ts";
+import { ChunkSet } from "../../model/chunk-set.ts";
 import type { WorldOptions } from "../env.ts";
 import type { Character } from "../machine.ts";
 import { historyHeader } from "../history.ts";

@@ -1,0 +1,96 @@
+/**
+ * Where chaos takes place: a lab of two sites whose programs go on from run to run, with room at the first site for a
+ * second deployment and an intruder, and one device per site on a small disk of its own.
+ */
+import { join } from "node:path";
+import type { Ending } from "../rig/cleanup.ts";
+import { askAgent } from "../lab/agent-status.ts";
+import { mountSmallDisk, type SmallDisk } from "../lab/small-disk.ts";
+import type { LabDevice, LabSite } from "../lab/site.ts";
+import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
+import { logTail } from "../rig/process.ts";
+import type { ChaosOptions } from "./options.ts";
+import { openNeighbour, type Neighbour } from "./second-deployment.ts";
+
+export type Ground = {
+  readonly world: World;
+  readonly options: ChaosOptions;
+  readonly sites: readonly LabSite[];
+  /** Of the deployment that is tried; `world.devices` has the spare places too. */
+  readonly devices: readonly WorldDevice[];
+  /** Places of the first site without a device. */
+  readonly spares: readonly LabDevice[];
+  readonly disks: ReadonlyMap<WorldDevice, SmallDisk>;
+  /** Opened when it is first asked for. */
+  readonly neighbour: () => Promise<Neighbour>;
+};
+
+const sparePlaces = 2;
+/** Of the package's size: the cache holds two packages, its ledger and what is written beside them. */
+const diskSizes = 5;
+const readyLimitMs = 60_000;
+
+export async function openGround(options: ChaosOptions, ending: Ending): Promise<Ground> {
+  const world = await openWorld(
+    { ...options, loss: 0, web: "nginx", devices: options.devices + sparePlaces },
+    ending,
+  );
+  const { sites } = world.network;
+  const places = new Set(sites.flatMap((site) => site.devices.slice(0, options.devices)));
+  const devices = world.devices.filter(({ place }) => places.has(place));
+  const disks = new Map<WorldDevice, SmallDisk>();
+  if (options.kinds.includes("disk-full")) {
+    for (const site of sites) {
+      const device = devices.findLast((one) => one.site === site)!;
+      const image = join(world.folder, `${device.place.name}.ext4`);
+      disks.set(device, await mountSmallDisk(device.data, image, world.sent.sizeBytes * diskSizes));
+    }
+  }
+  await world.source.admin("setting", "set", "default", ...settingWords(world, options));
+  const spares = sites[0]!.devices.slice(options.devices);
+  let neighbour: Promise<Neighbour> | null = null;
+  const ground: Ground = {
+    world,
+    options,
+    sites,
+    devices,
+    spares,
+    disks,
+    neighbour: () => (neighbour ??= openNeighbour(world, spares, options)),
+  };
+  for (const device of devices) await world.start(device);
+  await world.untilEnrolled(devices);
+  await untilReady(ground);
+  return ground;
+}
+
+const settingWords = (world: World, options: ChaosOptions): string[] => [
+  `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
+  `lanRate=${Math.round(options.lanRate * 1e6)}`,
+  `cacheMaxBytes=${Math.round(2.5 * world.sent.sizeBytes)}`,
+  // A device that lost its wake-up stream finds a task this soon.
+  "checkInInterval=5s",
+  "reportInterval=500ms",
+  "wanStall=2s",
+];
+
+/** Until every device hears the source, and is on the subnet it belongs to. */
+export async function untilReady({ devices }: Ground): Promise<void> {
+  const giveUpAtMs = performance.now() + readyLimitMs;
+  for (;;) {
+    const notYet: WorldDevice[] = [];
+    for (const device of devices) {
+      const status = await askAgent(device).catch(() => null);
+      const isReady = status?.connected && status.subnetId !== null;
+      if (!isReady || status.interface?.address !== device.place.address) notYet.push(device);
+    }
+    if (notYet.length === 0) return;
+    if (performance.now() > giveUpAtMs) {
+      const [first] = notYet;
+      throw new Error(
+        `${first!.place.name} does not come back:\n${await logTail(first!.device!.program, 30)}`,
+      );
+    }
+    await Bun.sleep(200);
+  }
+}

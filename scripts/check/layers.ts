@@ -1,0 +1,69 @@
+/**
+ * The order of the project's folders: each imports only itself and folders above it in the table, types included. Tests
+ * and their helpers may import anything.
+ */
+import { dirname, join, normalize } from "node:path";
+
+/** Lowest first. A folder that is not listed is a violation, so that a new one gets its place on purpose. */
+export const layers = [
+  "shared/platform",
+  "shared/model",
+  "shared/wire",
+  "shared/fec",
+  "shared/cache",
+  "shared/core",
+  "shared/net",
+  "shared/api",
+  "shared/device",
+  "shared/source",
+  "shared/agent",
+  "shared/simulation",
+  "roles",
+  "scripts/build",
+  "scripts/rig",
+  "scripts/lab",
+  "scripts/demo",
+  "scripts/chaos",
+  "scripts/bench",
+  "scripts/fuzz",
+  "scripts/simulate",
+  "scripts/generate",
+  "scripts/check",
+  "scripts",
+  "tests",
+] as const;
+
+/** Files beside the folders of `shared`: log, version, standard output. Any folder may import them. */
+const leaf = "shared";
+
+const isTestFile = (path: string): boolean => /(\.test|\/testing(-\w+)?|-fixture)\.ts$/.test(path);
+
+/** "shared/core/peer.ts" → "shared/core"; "scripts/lab.ts" → "scripts". */
+function layerOf(path: string): string {
+  const [top = "", second = "", third] = path.split("/");
+  return (top === "shared" || top === "scripts") && third !== undefined ? `${top}/${second}` : top;
+}
+
+const importPattern = /(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g;
+const rankOf = (layer: string): number => layers.indexOf(layer as (typeof layers)[number]);
+
+/** @param files path from the project's root → text. Returns one sentence for each import against the order. */
+export function layerProblems(files: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    if (!path.endsWith(".ts") || isTestFile(path)) continue;
+    const from = layerOf(path);
+    if (rankOf(from) < 0 && from !== leaf) {
+      problems.push(`${path}: the folder "${from}" has no place in the order of scripts/check/layers.ts`);
+      continue;
+    }
+    for (const [, specifier] of text.matchAll(importPattern)) {
+      const target = normalize(join(dirname(path), specifier!));
+      const to = layerOf(target);
+      if (to === from || to === leaf || target === "package.json") continue;
+      if (rankOf(to) < 0 || rankOf(to) > rankOf(from))
+        problems.push(`${path} imports ${target}: ${to} is not below ${from}`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,31 @@
+/**
+ * Files that comments and documents name exist, so that a renamed file takes its mentions along. Only names that end in
+ * .ts, .mjs or .wat are looked at; the end of a path is enough.
+ */
+const mentionPattern = /(?<![\w./*-])(?:\.{0,2}\/)?((?:[\w.-]+\/)*[\w-][\w.-]*\.(?:ts|mjs|wat))\b/g;
+
+/** Comments of a program; documents are looked at as a whole. */
+const commentsOf = (text: string): string =>
+  [...text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*|;;.*/g)].map(([comment]) => comment).join("\n");
+
+const isLooked = (path: string): boolean =>
+  /\.(ts|mjs|wat|md)$/.test(path) && !path.endsWith(".test.ts") && !path.startsWith("docs/stories/");
+
+/** @param files path from the project's root → text. Returns one sentence for each name of a file that is not there. */
+export function mentionProblems(files: ReadonlyMap<string, string>): string[] {
+  const names = new Set([...files.keys()].flatMap((path) => suffixesOf(path)));
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    if (!isLooked(path)) continue;
+    const looked = path.endsWith(".md") ? text : commentsOf(text);
+    for (const [, name] of looked.matchAll(mentionPattern))
+      if (!names.has(name!)) problems.push(`${path} names "${name}", which is not a file of the project`);
+  }
+  return problems;
+}
+
+/** "shared/core/peer.ts" → itself, "core/peer.ts", "peer.ts" */
+function suffixesOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.map((_, index) => parts.slice(index).join("/"));
+}

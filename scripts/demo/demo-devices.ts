@@ -1,0 +1,86 @@
+/**
+ * The demo's devices: processes on loopback. A simulated subnet is a multicast group and a UDP port of its own, both
+ * found and not assumed, so that two demos do not hear each other.
+ */
+import dgram from "node:dgram";
+import { randomInt } from "node:crypto";
+import { join } from "node:path";
+import type { AdminClient } from "../../shared/api/agent-client.ts";
+import { enrollTokenOf, startDevice, type Device, type Source } from "../rig/deployment.ts";
+import { deviceIdOf } from "../rig/ledger-reader.ts";
+import { logTail } from "../rig/process.ts";
+import { programsFromSource } from "../rig/programs.ts";
+
+export type FleetDevice = Device & {
+  readonly subnet: string;
+  /** Empty until it has enrolled. */
+  id: string;
+};
+
+const enrolLimitMs = 60_000;
+
+/** A UDP port that nobody uses now. */
+export function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = dgram.createSocket("udp4");
+    socket.once("error", reject);
+    socket.bind(0, () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
+
+/** An address of the organisation-local scope (RFC 2365), never the same for two runs but by chance. */
+export const randomGroup = async (): Promise<string> =>
+  `239.${192 + randomInt(4)}.${randomInt(256)}.${1 + randomInt(254)}:${await freeUdpPort()}`;
+
+export async function startFleet(
+  source: Source,
+  folder: string,
+  shape: { readonly subnets: number; readonly devices: number },
+): Promise<FleetDevice[]> {
+  const enrollToken = await enrollTokenOf(source);
+  const fleet: FleetDevice[] = [];
+  for (let subnet = 1; subnet <= shape.subnets; subnet++) {
+    const group = await randomGroup();
+    for (let at = 1; at <= shape.devices; at++) {
+      const name = `device${at}`;
+      const device = startDevice({
+        programs: programsFromSource,
+        name,
+        data: join(folder, `subnet${subnet}-${name}`),
+        sourceUrl: source.url,
+        enrollToken,
+        interfaceAddress: "127.0.0.1",
+        group,
+      });
+      fleet.push(Object.assign(device, { subnet: `subnet ${subnet}`, id: "" }));
+    }
+  }
+  return fleet;
+}
+
+/**
+ * Waits until every device has enrolled and checked in.
+ * @throws Error with the log of a device that ended or took too long.
+ */
+export async function untilEnrolled(fleet: readonly FleetDevice[], client: AdminClient): Promise<void> {
+  const giveUpAtMs = Date.now() + enrolLimitMs;
+  for (;;) {
+    for (const device of fleet) device.id ||= deviceIdOf(device.data) ?? "";
+    const checkedIn = (await client.devices()).filter(({ inventory }) => inventory !== null);
+    const missing = fleet.filter(({ id }) => !checkedIn.some((known) => known.id === id));
+    if (missing.length === 0) return;
+    const failed =
+      fleet.find(({ program }) => program.exitStatus() !== null) ??
+      (Date.now() > giveUpAtMs ? missing[0] : null);
+    if (failed) {
+      const status = failed.program.exitStatus();
+      throw new Error(
+        `${failed.subnet} ${failed.name} ${status === null ? "did not enrol" : `ended with status ${status}`}. The end of its log (${failed.program.logFile}):\n${await logTail(failed.program)}`,
+      );
+    }
+    await Bun.sleep(100);
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * `bun run generate [kernels|vectors|stories]…`: writes the files that are made from other files and committed: the
+ * WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, and the stories of docs/stories. Default: all three.
+ */
+import { Argument, Command } from "@commander-js/extra-typings";
+import { generateKernels } from "./generate/kernels.ts";
+import { generateStories } from "./generate/stories.ts";
+import { generateVectors } from "./generate/vectors.ts";
+
+const generators = { kernels: generateKernels, vectors: generateVectors, stories: generateStories } as const;
+const names = Object.keys(generators) as (keyof typeof generators)[];
+
+const [wanted] = new Command("bun run generate")
+  .description("Writes generated files again; `npm test` compares them with their sources")
+  .addArgument(new Argument("[what...]", "only these").choices(names))
+  .parse().processedArgs;
+for (const name of wanted.length > 0 ? wanted : names) await generators[name]();
+// Vectors are written as JSON.stringify writes; the formatter has the last word.
+Bun.spawnSync([process.execPath, "fmt", "--no-script"], { cwd: `${import.meta.dir}/..` });

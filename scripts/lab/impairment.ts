@@ -1,0 +1,120 @@
+/**
+ * What keeps multicast from devices, as it is met in the field, made with the real parts of the kernel:
+ *
+ *   dropped      the switch drops all IPv4 multicast on the device's port, both ways
+ *   pruned       IGMP snooping, and no querier's question reaches the device: its membership ages out after seconds
+ *   udp-blocked  the device's own firewall drops inbound UDP
+ *   wireless     the device's interface is a radio
+ *   isolated     the switch lets the device speak with the router only (client isolation): its neighbours cannot serve it
+ *
+ * `mend` takes the filters away again.
+ */
+import { outputOf } from "../rig/process.ts";
+import { inside, ip } from "./namespace.ts";
+import { portOf, type Hindrance, type LabDevice, type LabSite } from "./site.ts";
+
+/** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
+export const multicastKinds = [
+  "works",
+  "off",
+  "dropped",
+  "pruned",
+  "udp-blocked",
+  "wireless",
+  "isolated",
+  "mixed",
+] as const;
+export type MulticastKind = (typeof multicastKinds)[number];
+
+/** Of the last devices of a subnet, one is behind each. */
+const mixed: readonly Hindrance[] = ["dropped", "pruned", "udp-blocked", "wireless"];
+
+/** @param at index of the device in its subnet of `devices` */
+export function hindranceOf(kind: MulticastKind, at: number, devices: number): Hindrance | null {
+  switch (kind) {
+    case "works":
+    case "off":
+      return null;
+    case "mixed":
+      return mixed[at - (devices - mixed.length)] ?? null;
+    case "wireless":
+      return at === devices - 1 ? "wireless" : null;
+    default:
+      return kind;
+  }
+}
+
+/** Words of `ip link add … type bridge`: a switch that asks for members each second and forgets them after three. */
+export const snoopingWords =
+  "mcast_snooping 1 mcast_querier 1 mcast_query_interval 100 mcast_startup_query_interval 100 " +
+  "mcast_query_response_interval 50 mcast_membership_interval 300";
+
+export const snoops = ({ devices }: Pick<LabSite, "devices">): boolean =>
+  devices.some(({ hindrance }) => hindrance === "pruned");
+
+const table = "hindrance";
+const nft = (namespace: string, rules: string): Promise<string> =>
+  outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
+
+export async function hinder(site: LabSite): Promise<void> {
+  const isolated = site.devices.flatMap(({ hindrance }, at) =>
+    hindrance === "isolated" ? [portOf(at)] : [],
+  );
+  await ip(
+    site.router,
+    isolated.map((port) => `link set ${port} type bridge_slave isolated on`),
+  );
+  const ports = site.devices.flatMap(({ hindrance }, at) => (hindrance === "dropped" ? [portOf(at)] : []));
+  if (ports.length > 0) await nft(site.router, portRules(ports));
+  for (const device of site.devices) {
+    const rules = deviceRules(device);
+    if (rules !== null) await nft(device.namespace, rules);
+  }
+}
+
+function portRules(ports: readonly string[]): string {
+  const set = `{ ${ports.join(", ")} }`;
+  return `table bridge ${table} {
+  chain forward {
+    type filter hook forward priority 0;
+    iifname ${set} ip daddr 224.0.0.0/4 drop
+    oifname ${set} ip daddr 224.0.0.0/4 drop
+  }
+}
+`;
+}
+
+function deviceRules({ hindrance, link }: LabDevice): string | null {
+  switch (hindrance) {
+    case "pruned":
+      return `table netdev ${table} {
+  chain arriving {
+    type filter hook ingress device ${link} priority 0;
+    ip protocol igmp drop
+  }
+}
+`;
+    case "udp-blocked":
+      return `table inet ${table} {
+  chain input {
+    type filter hook input priority 0;
+    meta l4proto udp drop
+  }
+}
+`;
+    default:
+      return null;
+  }
+}
+
+/** The administrator mended it: filters are gone, the querier is heard. */
+export async function mend(site: LabSite): Promise<void> {
+  if (site.devices.some(({ hindrance }) => hindrance === "dropped")) await remove(site.router, "bridge");
+  for (const { hindrance, namespace } of site.devices) {
+    if (hindrance === "pruned") await remove(namespace, "netdev");
+    if (hindrance === "udp-blocked") await remove(namespace, "inet");
+  }
+}
+
+const remove = (namespace: string, family: string): Promise<string> =>
+  nft(namespace, `table ${family} ${table}\ndelete table ${family} ${table}\n`);

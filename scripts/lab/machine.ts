@@ -1,0 +1,34 @@
+/** What the lab needs of the machine, checked before anything is built, and a machine without remains of an earlier run. */
+import { stat } from "node:fs/promises";
+import { UsageError } from "../rig/cleanup.ts";
+import { sweepLeftovers } from "./stale-runs.ts";
+
+/** Programs of every lab, and the Debian package of each. */
+export const labPrograms: Readonly<Record<string, string>> = {
+  ip: "iproute2",
+  tc: "iproute2",
+  curl: "curl",
+  nginx: "nginx-light",
+};
+
+/**
+ * @param programs program → Debian package
+ * @param packagePath a file or folder to distribute, if one was named
+ * @throws UsageError that says what to do
+ */
+export async function prepareMachine(
+  programs: Readonly<Record<string, string>>,
+  packagePath: string | undefined,
+): Promise<void> {
+  if (process.platform !== "linux")
+    throw new UsageError(`The lab needs network namespaces of Linux: this is ${process.platform}`);
+  if (process.getuid?.() !== 0)
+    throw new UsageError("The lab makes network namespaces: run it as root (sudo)");
+  for (const [program, packageName] of Object.entries(programs)) {
+    if (!Bun.which(program))
+      throw new UsageError(`The lab needs "${program}": apt-get install ${packageName}`);
+  }
+  if (packagePath !== undefined && !(await stat(packagePath).catch(() => null)))
+    throw new UsageError(`Cannot distribute "${packagePath}": there is no such file or folder`);
+  for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+}

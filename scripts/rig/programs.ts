@@ -1,0 +1,19 @@
+/** How the three role programs are started: from their source with Bun, or as standalone executables. */
+import { join } from "node:path";
+import { executableName, type RoleName } from "../build/executable.ts";
+import { buildTargets, nativeTargetName } from "../build/targets.ts";
+
+const root = join(import.meta.dir, "..", "..");
+
+export type Programs = { readonly commandOf: (role: RoleName) => readonly string[] };
+
+export const programsFromSource: Programs = {
+  commandOf: (role) => [process.execPath, join(root, "roles", `${role}.ts`)],
+};
+
+/** Executables of this machine's target that `scripts/build.ts` put into `folder`. */
+export function programsFromFolder(folder: string): Programs {
+  const target = buildTargets.find(({ name }) => name === nativeTargetName());
+  if (!target) throw new Error(`No executables are built for this machine (${nativeTargetName()})`);
+  return { commandOf: (role) => [join(folder, executableName(role, target))] };
+}

@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import type { Progress } from "../api/schema/common.ts";
+import { Reporter, sharedIntervalMs } from "./progress-reports.ts";
+
+const intervalMs = 500;
+
+test("the peers of one session together report as often as eight do", () => {
+  expect(sharedIntervalMs(2_000, 0)).toBe(2_000);
+  expect(sharedIntervalMs(2_000, 8)).toBe(2_000);
+  expect(sharedIntervalMs(2_000, 64)).toBe(16_000);
+  expect(sharedIntervalMs(2_000, 1_000)).toBe(250_000);
+});
+
+test("a new state is reported at once, what else changes after the interval", async () => {
+  const sentAtMs: number[] = [];
+  const reporter = new Reporter({
+    send: async () => void sentAtMs.push(performance.now()),
+    read: (taskId) => ({ taskId }) as Progress,
+    intervalMs: () => intervalMs,
+    onSent: () => {},
+  });
+  reporter.touch(1, "receiving");
+  await Bun.sleep(intervalMs / 2);
+  expect(sentAtMs).toHaveLength(1);
+  reporter.touch(1, "receiving");
+  reporter.touch(1, "receiving");
+  await Bun.sleep(intervalMs);
+  expect(sentAtMs).toHaveLength(2);
+  expect(sentAtMs[1]! - sentAtMs[0]!).toBeGreaterThanOrEqual(intervalMs - 5);
+  reporter.touch(1, "complete");
+  await Bun.sleep(intervalMs / 2);
+  expect(sentAtMs).toHaveLength(3);
+  reporter.close();
+});

@@ -1,0 +1,100 @@
+/**
+ * The agent's own page, on loopback only: `/status` for `peer.ts status`, `/metrics` for Prometheus. Its port lies in
+ * DIR/agent.json while the agent runs.
+ */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import * as v from "valibot";
+import { progressSchema } from "../../api/schema/common.ts";
+import type { AgentMetrics } from "./metrics.ts";
+
+export const agentStatusSchema = v.object({
+  version: v.string(),
+  pid: v.number(),
+  deviceId: v.string(),
+  hostname: v.string(),
+  source: v.string(),
+  /** The wake-up stream is open. */
+  connected: v.boolean(),
+  subnetId: v.nullable(v.string()),
+  /** The interface of its roles; null: it works without the LAN. */
+  interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
+  /** Why it is not another one; empty when it is the best. */
+  interfaceWhy: v.string(),
+  group: v.string(),
+  /** Empty when the group was joined. */
+  multicastProblem: v.string(),
+  receiveBufferBytes: v.number(),
+  lan: v.object({
+    framesHeard: v.number(),
+    framesSent: v.number(),
+    /** Datagrams that the kernel dropped because the receive buffer was full; null: not told by this system. */
+    kernelDrops: v.nullable(v.number()),
+    dropped: v.record(v.string(), v.number()),
+  }),
+  exchange: v.object({ port: v.number(), chunksSent: v.number(), bytesSent: v.number() }),
+  tasks: v.array(v.object({ package: v.string(), ...progressSchema.entries })),
+});
+export type AgentStatus = v.InferOutput<typeof agentStatusSchema>;
+
+const portFile = (dataFolder: string): string => join(dataFolder, "agent.json");
+const portSchema = v.object({ pid: v.number(), port: v.number() });
+
+export class StatusServer {
+  readonly #server: Bun.Server<undefined>;
+  readonly #file: string;
+
+  constructor(options: { dataFolder: string; status: () => AgentStatus; metrics: AgentMetrics }) {
+    this.#server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        switch (URL.parse(request.url, "http://agent")?.pathname) {
+          case "/status":
+            return Response.json(options.status());
+          case "/metrics":
+            return new Response(await options.metrics.registry.metrics(), {
+              headers: { "content-type": options.metrics.registry.contentType },
+            });
+          default:
+            return new Response("write /status or /metrics\n", { status: 404 });
+        }
+      },
+    });
+    this.#file = portFile(options.dataFolder);
+    writeFileSync(this.#file, JSON.stringify({ pid: process.pid, port: this.#server.port }), { mode: 0o600 });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
+  async close(): Promise<void> {
+    rmSync(this.#file, { force: true });
+    await this.#server.stop(true);
+  }
+}
+
+/** The status of the agent that runs on this data folder; null when none runs. */
+export async function askStatus(dataFolder: string): Promise<AgentStatus | null> {
+  try {
+    const { port } = v.parse(portSchema, JSON.parse(readFileSync(portFile(dataFolder), "utf8")));
+    return v.parse(agentStatusSchema, JSON.parse(await getLoopback(port, "/status")));
+  } catch {
+    return null;
+  }
+}
+
+/** With node:http, which knows no proxy. */
+function getLoopback(port: number, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host: "127.0.0.1", port, path, timeout: 3_000 }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("end", () => resolve(Buffer.concat(parts).toString("utf8")));
+    });
+    request.on("timeout", () => request.destroy(new Error("no answer")));
+    request.on("error", reject);
+  });
+}

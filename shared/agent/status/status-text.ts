@@ -1,0 +1,105 @@
+/** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
+import { existsSync } from "node:fs";
+import { openLedgerReadOnly } from "../../cache/index.ts";
+import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
+import type { WrongSender } from "../../api/schema/common.ts";
+import { SetupError } from "../enrolment.ts";
+import { askStatus, type AgentStatus } from "./status-server.ts";
+import { parseTaskRow } from "../../device/task-record.ts";
+
+export async function printStatus(dataFolder: string, asJson: boolean): Promise<void> {
+  if (!existsSync(dataFolder))
+    throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
+  const status = await askStatus(dataFolder);
+  const lines = asJson
+    ? [
+        JSON.stringify(
+          status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) },
+          null,
+          2,
+        ),
+      ]
+    : status
+      ? runningLines(status)
+      : restingLines(dataFolder);
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** Pure: what `status` shows of a running agent. */
+export function runningLines(status: AgentStatus): string[] {
+  const { lan } = status;
+  const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
+  return [
+    `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
+    `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
+    placeLine(status),
+    ...(status.interface ? [multicastLine(status)] : []),
+    ...(dropped.length > 0
+      ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
+      : []),
+    ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
+  ];
+}
+
+const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
+  multicastProblem === ""
+    ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
+    : `multicast does not work: ${multicastProblem}`;
+
+function placeLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
+  if (!own) return `no subnet, works without multicast: ${interfaceWhy}`;
+  const medium = own.medium === "unknown" ? "" : `${own.medium} `;
+  const why = interfaceWhy === "" ? "" : `; ${interfaceWhy}`;
+  return `subnet ${subnetId ?? "not known yet"} on ${own.address} (${medium}${own.name}), group ${group}${why}`;
+}
+
+const fullText = (drops: number | null): string =>
+  drops === null
+    ? "this system does not tell what it lost"
+    : drops === 0
+      ? "nothing lost in it"
+      : `${drops} lost because it was full`;
+
+function taskLine(task: AgentStatus["tasks"][number]): string {
+  const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
+  const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
+  const role = task.role === "none" ? "" : `${task.role}, `;
+  const way = task.way === "none" ? "" : ` by ${task.way}`;
+  // The state is on the line already.
+  const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
+  const wrong = task.wrongFrom.map(wrongText).join("");
+  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
+}
+
+const wrongText = ({ address, deviceId, chunks }: WrongSender): string =>
+  `; ${chunks} wrong ${chunks === 1 ? "chunk" : "chunks"} from ${address}${deviceId === null ? "" : ` (device ${deviceId})`}`;
+
+function ledgerStatus(dataFolder: string) {
+  const ledger = openLedgerReadOnly(dataFolder);
+  try {
+    const identity = ledger.identity();
+    const tasks = ledger.tasks().map(({ taskId, state }) => {
+      const row = parseTaskRow(state);
+      return {
+        taskId,
+        package: row ? `${row.task.packageName} ${row.task.packageVersion}` : "unknown",
+        state: row?.life ?? "unknown",
+        reason: row?.reason ?? "",
+      };
+    });
+    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, tasks };
+  } finally {
+    ledger.close();
+  }
+}
+
+function restingLines(dataFolder: string): string[] {
+  const { deviceId, source, tasks } = ledgerStatus(dataFolder);
+  return [
+    `no agent runs on ${dataFolder}`,
+    deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
+    ...tasks.map(
+      (task) => `task ${task.taskId} (${task.package}): ${task.state}${task.reason && `; ${task.reason}`}`,
+    ),
+  ];
+}

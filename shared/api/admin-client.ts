@@ -1,0 +1,96 @@
+/** The administrator's side of the API: what the command line does is done through it. */
+import type { SignedManifest } from "../model/signing.ts";
+import { pinCertificate } from "./pin-certificate.ts";
+import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import {
+  deviceListSchema,
+  doneSchema,
+  packageListSchema,
+  publishResponseSchema,
+  settingListSchema,
+  subnetListSchema,
+  taskCreatedSchema,
+  taskDetailSchema,
+  taskListSchema,
+  type Device,
+  type PublishedPackage,
+  type PublishResponse,
+  type Subnet,
+  type TaskCreate,
+  type TaskDetail,
+  type TaskSummary,
+} from "./schema/admin.ts";
+import { settingSchema, type Setting } from "./schema/common.ts";
+import type { SettingValues } from "../model/setting.ts";
+import { readToken } from "./token.ts";
+
+export type AdminClientOptions = {
+  readonly sourceUrl: string;
+  /** The text of the file admin.token. */
+  readonly token: string;
+  readonly timeoutMs?: number | undefined;
+};
+
+export type AdminClient = {
+  publish(signed: SignedManifest): Promise<PublishResponse>;
+  /** @param content the package's virtual stream: its files in manifest order, one after the other. */
+  putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
+  packages(): Promise<PublishedPackage[]>;
+  createTask(task: TaskCreate): Promise<number>;
+  tasks(): Promise<TaskSummary[]>;
+  task(id: number, devices?: "all" | "failed", signal?: AbortSignal): Promise<TaskDetail>;
+  cancelTask(id: number): Promise<void>;
+  settings(): Promise<Setting[]>;
+  setting(name: string): Promise<Setting>;
+  putSetting(name: string, values: SettingValues): Promise<Setting>;
+  devices(): Promise<Device[]>;
+  subnets(): Promise<Subnet[]>;
+};
+
+const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+/**
+ * @throws Error for a malformed URL, SourceError when the certificate is neither trusted nor the token's.
+ */
+export async function createAdminClient(options: AdminClientOptions): Promise<AdminClient> {
+  const sourceUrl = parseSourceUrl(options.sourceUrl);
+  const token = options.token.trim();
+  const fingerprint = readToken(token)?.fingerprint ?? null;
+  const pinned = fingerprint !== null && sourceUrl.startsWith("https:");
+  const connection: Connection = {
+    sourceUrl,
+    authorization: () => `Bearer ${token}`,
+    ca: pinned ? await pinCertificate(sourceUrl, fingerprint) : undefined,
+    timeoutMs: options.timeoutMs,
+  };
+  return {
+    publish: ({ manifest, signature, publisherKey }) =>
+      ask(connection, "POST", "/v1/packages", publishResponseSchema, {
+        json: {
+          manifest: base64(manifest),
+          signature: base64(signature),
+          publisherKey: base64(publisherKey),
+        },
+      }),
+    async putContent(packageId, content, signal) {
+      const path = `/v1/packages/${packageId}/content`;
+      await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
+    },
+    packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
+    createTask: async (task) =>
+      (await ask(connection, "POST", "/v1/tasks", taskCreatedSchema, { json: task })).taskId,
+    tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
+    task: (id, devices = "all", signal = undefined) =>
+      ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
+    async cancelTask(id) {
+      await ask(connection, "POST", `/v1/tasks/${id}/cancel`, doneSchema);
+    },
+    settings: async () => (await ask(connection, "GET", "/v1/settings", settingListSchema)).settings,
+    setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
+    putSetting: (name, values) =>
+      ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
+    devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+    subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
+  };
+}

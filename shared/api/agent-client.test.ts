@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import { mayReuseConnections, distrustConnections } from "../net/web/connection-pool.ts";
+import { createAgentClient } from "./agent-client.ts";
+
+test("after a change of the network nobody waits for answers to what was asked before", async () => {
+  const silent = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: () => new Promise(() => {}),
+  });
+  const client = createAgentClient({ sourceUrl: silent.url.origin, credential: "c" });
+  const asked = client.manifest("a".repeat(64)).catch((error: unknown) => error);
+  const watched = new AbortController();
+  let lost: unknown = null;
+  const following = client.events(
+    watched.signal,
+    () => {},
+    (error) => {
+      lost = error;
+      watched.abort();
+    },
+  );
+  await Bun.sleep(50);
+  client.renew(new Error("moves to eth0"));
+  expect(String(await asked)).toContain("moves to eth0");
+  await following;
+  expect(String(lost)).toContain("moves to eth0");
+  await silent.stop(true);
+});
+
+test("after a change of the network connections are not reused", async () => {
+  const ports = new Set<number>();
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request, own) {
+      ports.add(own.requestIP(request)!.port);
+      return new Response(null);
+    },
+  });
+  const ask = async (): Promise<unknown> =>
+    (await fetch(server.url, { keepalive: mayReuseConnections() })).text();
+  await ask();
+  await ask();
+  expect(ports.size).toBe(1);
+  distrustConnections();
+  await ask();
+  expect(ports.size).toBe(2);
+  // The pool is the whole process's: other tests count connections.
+  distrustConnections(Number.NEGATIVE_INFINITY);
+  await ask();
+  await ask();
+  expect(ports.size).toBe(2);
+  await server.stop(true);
+});

@@ -1,0 +1,145 @@
+/** Bodies that cross HTTP between the source and its administrators. Units and encodings: common.ts. */
+import * as v from "valibot";
+import { settingValuesSchema } from "../../model/setting.ts";
+import {
+  base64,
+  bytesCount,
+  counter,
+  deviceIdSchema,
+  deviceTaskStateSchema,
+  inventorySchema,
+  name,
+  packageIdSchema,
+  progressSchema,
+  publisherKeySchema,
+  settingSchema,
+  subnetIdSchema,
+  taskActionSchema,
+  taskIdSchema,
+  text,
+  timeMs,
+} from "./common.ts";
+
+export const publishRequestSchema = v.object({
+  manifest: base64(16 * 1_048_576),
+  signature: base64(64),
+  publisherKey: publisherKeySchema,
+});
+export const publishResponseSchema = v.object({ packageId: packageIdSchema, contentNeeded: v.boolean() });
+export const packageSchema = v.object({
+  id: packageIdSchema,
+  name: name(128),
+  version: name(64),
+  sizeBytes: bytesCount,
+  fileCount: counter,
+  chunkSizeBytes: bytesCount,
+  /** Null: the source itself serves the bytes. */
+  url: v.nullable(v.string()),
+  /** "ready", or "uploading" while the source still lacks the bytes. */
+  state: v.picklist(["uploading", "ready"]),
+  publishedAtMs: timeMs,
+});
+/** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`. */
+export const targetSchema = v.pipe(
+  v.string(),
+  v.maxLength(256),
+  v.regex(
+    /^(all|device:[0-9a-f]{16}|subnet:[0-9a-fA-F.:]+\/\d{1,3}|group:[\w.-]{1,64})$/,
+    "write all, device:ID, subnet:CIDR or group:NAME",
+  ),
+);
+export const taskCreateSchema = v.object({
+  /** A package id, or "NAME" (its newest version) or "NAME@VERSION". */
+  package: name(256),
+  action: taskActionSchema,
+  command: v.nullable(text(8_192)),
+  setting: v.nullable(name(64)),
+  target: targetSchema,
+  startAtMs: v.nullable(timeMs),
+});
+export const taskCreatedSchema = v.object({ taskId: taskIdSchema });
+export const taskSummarySchema = v.object({
+  id: taskIdSchema,
+  packageId: packageIdSchema,
+  packageName: name(128),
+  packageVersion: name(64),
+  packageBytes: bytesCount,
+  action: taskActionSchema,
+  command: v.nullable(v.string()),
+  setting: v.string(),
+  target: v.string(),
+  state: v.picklist(["active", "cancelled"]),
+  createdAtMs: timeMs,
+  startAtMs: timeMs,
+  devices: v.object({ total: counter, complete: counter, failed: counter }),
+});
+/** One device's part in a task, as the source knows it. */
+export const taskDeviceSchema = v.object({
+  deviceId: deviceIdSchema,
+  hostname: v.string(),
+  subnetId: v.nullable(subnetIdSchema),
+  updatedAtMs: timeMs,
+  ...v.omit(progressSchema, ["taskId"]).entries,
+});
+export const taskSubnetSchema = v.object({
+  subnetId: v.nullable(subnetIdSchema),
+  cidr: v.string(),
+  representative: v.nullable(v.object({ deviceId: deviceIdSchema, hostname: v.string(), term: counter })),
+  /** What its representative does or, without one, what most of its unfinished devices do. */
+  state: deviceTaskStateSchema,
+  devices: counter,
+  complete: counter,
+  failed: counter,
+  bytesVerified: bytesCount,
+  bytesTotal: bytesCount,
+  /** Sum of what its unfinished devices reported. */
+  rateBps: bytesCount,
+  /** Package bytes that left the source or, for another web site, that devices reported. */
+  wanBytes: bytesCount,
+  lanBytes: bytesCount,
+});
+export const taskDetailSchema = v.object({
+  ...taskSummarySchema.entries,
+  subnets: v.array(taskSubnetSchema),
+  deviceList: v.array(taskDeviceSchema),
+});
+export const settingPutSchema = v.object({ values: v.strictObject(settingValuesSchema.entries) });
+export const deviceSchema = v.object({
+  id: deviceIdSchema,
+  hostname: v.string(),
+  subnetId: v.nullable(subnetIdSchema),
+  enrolledAtMs: timeMs,
+  lastSeenAtMs: timeMs,
+  connected: v.boolean(),
+  inventory: v.nullable(inventorySchema),
+});
+export const subnetSchema = v.object({
+  id: subnetIdSchema,
+  cidr: v.string(),
+  site: v.string(),
+  devices: counter,
+  connected: counter,
+});
+export const packageListSchema = v.object({ packages: v.array(packageSchema) });
+export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
+export const settingListSchema = v.object({ settings: v.array(settingSchema) });
+export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
+export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
+/** Which devices a task's detail lists: all, or only those that failed (what watching a large task needs). */
+export const taskDetailQuerySchema = v.object({ devices: v.optional(v.picklist(["all", "failed"]), "all") });
+export const settingNameSchema = v.pipe(
+  v.string(),
+  v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
+);
+/** Answers that carry nothing but "it is done". */
+export const doneSchema = v.object({ ok: v.literal(true) });
+export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });
+export type PublishResponse = v.InferOutput<typeof publishResponseSchema>;
+export type PublishedPackage = v.InferOutput<typeof packageSchema>;
+export type TaskCreate = v.InferOutput<typeof taskCreateSchema>;
+export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;
+export type TaskDevice = v.InferOutput<typeof taskDeviceSchema>;
+export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;
+export type TaskDetail = v.InferOutput<typeof taskDetailSchema>;
+export type Device = v.InferOutput<typeof deviceSchema>;
+export type Subnet = v.InferOutput<typeof subnetSchema>;

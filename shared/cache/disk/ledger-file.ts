@@ -1,0 +1,186 @@
+/**
+ * Opens `ledger.db`: its schema, its version, and what happens when the file is damaged.
+ *
+ * WAL with synchronous=NORMAL: a killed process loses nothing; a power cut may lose the last transactions, never the
+ * file. That is the safe side here, because bytes reach the disk before the ledger lists them: a lost row only means
+ * that a chunk is fetched again. What must not be lost (identity, tasks, completion) is written with FULL (ledger.ts).
+ */
+import { Database } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { asCacheError, CacheError, type CacheLog } from "../cache-error.ts";
+
+/** One step per schema version; never edited once released. */
+export const migrations: readonly string[] = [
+  `CREATE TABLE packages (
+     key INTEGER PRIMARY KEY,
+     id TEXT NOT NULL UNIQUE,
+     name TEXT NOT NULL COLLATE NOCASE,
+     version TEXT NOT NULL COLLATE NOCASE,
+     size_bytes INTEGER NOT NULL,
+     chunk_size_bytes INTEGER NOT NULL,
+     chunk_count INTEGER NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('partial', 'complete')),
+     added_at INTEGER NOT NULL,
+     completed_at INTEGER,
+     last_used_at INTEGER NOT NULL,
+     UNIQUE (name, version)
+   ) STRICT;
+   CREATE TABLE chunks (
+     package INTEGER NOT NULL REFERENCES packages (key) ON DELETE CASCADE,
+     chunk INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     origin TEXT NOT NULL CHECK (origin IN ('wan', 'multicast', 'peers', 'cache')),
+     receipts INTEGER NOT NULL,
+     verified_at INTEGER NOT NULL,
+     PRIMARY KEY (package, chunk)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE pins (
+     package INTEGER NOT NULL REFERENCES packages (key) ON DELETE CASCADE,
+     task_id INTEGER NOT NULL,
+     PRIMARY KEY (package, task_id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE tasks (task_id INTEGER PRIMARY KEY, state TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT;
+   CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+];
+
+export const ledgerPath = (dir: string): string => join(dir, "ledger.db");
+
+/** Rows that outlive a damaged ledger when they can still be read from it. */
+type Salvage = {
+  facts: { name: string; value: string }[];
+  tasks: { task_id: number; state: string; updated_at: number }[];
+};
+
+/** Opens the ledger for its one writer; a damaged file is moved aside and a new one begun. */
+export function openLedgerFile(dir: string, log: CacheLog): Database {
+  const file = ledgerPath(dir);
+  try {
+    // It holds the device's credential. SQLite gives its WAL the same mode.
+    closeSync(openSync(file, "a", 0o600));
+    chmodSync(file, 0o600);
+    return openChecked(file);
+  } catch (error) {
+    const failure = asCacheError(error, "open", file);
+    if (failure.code !== "damaged") throw failure;
+  }
+  const saved = salvage(file);
+  const aside = moveAside(file);
+  log({
+    level: "error",
+    event: "ledger-damaged",
+    message:
+      `The ledger "${file}" is damaged and was moved to "${aside}". A new one is built from the files on disk; ` +
+      (saved.facts.length > 0 ? "the enrolment was saved" : "the enrolment is lost: enrol this device again"),
+  });
+  const database = openChecked(file);
+  restore(database, saved);
+  return database;
+}
+
+/** Opens the ledger beside a running agent, to look only. */
+export function openLedgerFileReadOnly(dir: string): Database {
+  const file = ledgerPath(dir);
+  if (!existsSync(file)) {
+    throw new CacheError(
+      "no-ledger",
+      `There is no ledger at "${file}": give the --data folder of an agent that has run before`,
+    );
+  }
+  try {
+    const database = new Database(file, { readonly: true, strict: true });
+    database.run("PRAGMA busy_timeout = 2000");
+    if (versionOf(database, file) === 0) {
+      database.close();
+      throw new CacheError("no-ledger", `The ledger "${file}" is empty: start the agent once`);
+    }
+    return database;
+  } catch (error) {
+    throw asCacheError(error, "read", file);
+  }
+}
+
+function openChecked(file: string): Database {
+  const database = new Database(file, { create: true, strict: true });
+  try {
+    database.run("PRAGMA busy_timeout = 5000");
+    const found = versionOf(database, file);
+    const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (checked?.quick_check !== "ok") {
+      throw new CacheError(
+        "damaged",
+        `The ledger "${file}" is damaged: ${checked?.quick_check ?? "unreadable"}`,
+      );
+    }
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("PRAGMA synchronous = NORMAL");
+    database.run("PRAGMA foreign_keys = ON");
+    migrate(database, found, migrations);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** From one schema version to the newest: the whole way, or not at all. */
+export function migrate(database: Database, found: number, steps: readonly string[]): void {
+  database.transaction(() => {
+    for (const step of steps.slice(found)) database.run(step);
+    database.run(`PRAGMA user_version = ${steps.length}`);
+  })();
+}
+
+function versionOf(database: Database, file: string): number {
+  const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+  if (found > migrations.length) {
+    throw new CacheError(
+      "newer-version",
+      `The ledger "${file}" has schema version ${found}, this program knows ${migrations.length}: run the newer flockcast that made it`,
+    );
+  }
+  return found;
+}
+
+function salvage(file: string): Salvage {
+  const saved: Salvage = { facts: [], tasks: [] };
+  try {
+    const database = new Database(file, { readonly: true });
+    try {
+      saved.facts = database.query<Salvage["facts"][number], []>("SELECT name, value FROM facts").all();
+      saved.tasks = database
+        .query<Salvage["tasks"][number], []>("SELECT task_id, state, updated_at FROM tasks")
+        .all();
+    } finally {
+      database.close();
+    }
+  } catch {
+    // What cannot be read is lost; the log says so.
+  }
+  return saved;
+}
+
+function restore(database: Database, saved: Salvage): void {
+  for (const { name, value } of saved.facts) {
+    database.run("INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)", [name, value]);
+  }
+  for (const { task_id, state, updated_at } of saved.tasks) {
+    database.run("INSERT OR IGNORE INTO tasks (task_id, state, updated_at) VALUES (?, ?, ?)", [
+      task_id,
+      state,
+      updated_at,
+    ]);
+  }
+}
+
+function moveAside(file: string): string {
+  let count = 1;
+  while (existsSync(`${file}.damaged-${count}`)) count++;
+  const aside = `${file}.damaged-${count}`;
+  renameSync(file, aside);
+  // A WAL beside a new file of the old name would be taken for its own.
+  if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${aside}-wal`);
+  rmSync(`${file}-shm`, { force: true });
+  closeSync(openSync(file, "a", 0o600));
+  return aside;
+}

@@ -1,0 +1,113 @@
+/**
+ * Which way a peer's bytes come: multicast, unless it finds out that multicast does not reach it. What it goes by is
+ * what it hears and what the representative says of itself; nothing is assumed of a network. It returns to multicast
+ * as soon as that works.
+ */
+import type { MemberConfig } from "../config.ts";
+import type { Leader, PeerState, WayReason } from "../state.ts";
+import { stuckMs, timing } from "../timing.ts";
+import { phases } from "../../wire/frames.ts";
+
+/** Reasons that no frame and no symbol can disprove. */
+const isOrdered = (reason: WayReason): boolean => reason === "switched-off" || reason === "wireless";
+/** Reasons after which multicast is tried again in a while. */
+const isLasting = (reason: WayReason): boolean => reason === "no-data" || reason === "stuck";
+/** Reasons that the representative's announcement disproves. */
+const isSilence = (reason: WayReason): boolean => reason === "unheard" || reason === "fell-silent";
+
+/** What the ways are judged by, of a member. */
+type Judged = Pick<MemberConfig, "held" | "setting">;
+
+export function findWay(config: Judged, state: PeerState, nowMs: number): void {
+  const { useMulticast, receivesMulticast } = config.setting();
+  if (!useMulticast) return takeUnicast(state, "switched-off", nowMs);
+  if (!receivesMulticast) return takeUnicast(state, "wireless", nowMs);
+  if (state.way === "unicast") {
+    if (isOrdered(state.wayReason) || nowMs >= state.retryAtMs) takeMulticast(state, nowMs);
+    return;
+  }
+  const { leader } = state;
+  if (leader.known === "lease" && nowMs >= state.joinedAtMs + timing.unheardMs)
+    return takeUnicast(state, "unheard", nowMs);
+  if (isSince(state.overlookedSinceMs, timing.deafMs, nowMs)) return takeUnicast(state, "not-heard", nowMs);
+  if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(config, state, nowMs))
+    return takeUnicast(state, "no-data", nowMs);
+  if (isStuck(config, state, nowMs)) takeUnicast(state, "stuck", nowMs);
+}
+
+const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean =>
+  sinceMs !== null && nowMs >= sinceMs + forMs;
+
+/** It came back from unicast, the representative holds more than it does, and nothing comes. */
+const cameInVain = (config: Judged, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
+  returnedAtMs !== null &&
+  nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
+  leader.frontCount > config.held.count;
+
+/** Everything was multicast, repairs go on and on, and complete nothing here. */
+const isStuck = (config: Judged, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
+  leader.phase === phases.casting &&
+  leader.castCount >= config.held.size &&
+  nowMs >= progressAtMs + stuckMs(leader.rateBps);
+
+export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number): void {
+  if (state.way === "unicast" && state.wayReason === reason) return;
+  // From now on the exchange has to answer.
+  if (state.way === "multicast") state.answeredAtMs = nowMs;
+  state.way = "unicast";
+  state.wayReason = reason;
+  state.seekAtMs = null;
+  state.returnedAtMs = null;
+  state.retryAtMs = isLasting(reason)
+    ? nowMs + timing.multicastRetryMs * 2 ** state.retries++
+    : Number.POSITIVE_INFINITY;
+}
+
+/** Says so with a SEEK: from then on the representative multicasts for this device too. */
+export function takeMulticast(state: PeerState, nowMs: number): void {
+  Object.assign(state, {
+    way: "multicast",
+    wayReason: "",
+    seekAtMs: nowMs,
+    returnedAtMs: nowMs,
+    progressAtMs: nowMs,
+    deafSinceMs: null,
+    overlookedSinceMs: null,
+    retryAtMs: Number.POSITIVE_INFINITY,
+  });
+}
+
+/**
+ * The representative fell silent before its multicast began, and answers by unicast. Nothing is missed yet: the multicast
+ * may well be heard, and by unicast the package would cross the LAN once more.
+ */
+export const awaitsStart = ({ way, wayReason, leader }: PeerState, nowMs: number): boolean =>
+  way === "unicast" && wayReason === "fell-silent" && nowMs < leader.startsAtMs + timing.announceEveryMs;
+
+export function symbolsCame(state: PeerState, nowMs: number): void {
+  state.symbolsAtMs = nowMs;
+  state.deafSinceMs = null;
+  const { way, wayReason } = state;
+  if (way === "unicast" && !isOrdered(wayReason) && wayReason !== "stuck") takeMulticast(state, nowMs);
+  state.returnedAtMs = null;
+}
+
+/** `state.leader` is still what was announced before. */
+export function announcementCame(state: PeerState, leader: Leader, nowMs: number): void {
+  const { leader: before, symbolsAtMs, announcedAtMs } = state;
+  if (state.way === "unicast" && isSilence(state.wayReason)) takeMulticast(state, nowMs);
+  // Only what is said twice tells that something was sent in between.
+  const isSame = before.known === "announce" && before.device === leader.device;
+  if (isSame && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
+    state.deafSinceMs ??= announcedAtMs;
+  if (leader.phase !== phases.casting) state.deafSinceMs = null;
+  state.overlookedSinceMs =
+    leader.audience > 0 || leader.phase === phases.serving ? null : (state.overlookedSinceMs ?? nowMs);
+  state.announcedAtMs = nowMs;
+}
+
+/** The representative is not heard any more; asked by unicast it answers that it leads. */
+export function answeredThough(state: PeerState, nowMs: number): void {
+  state.leader.known = "exchange";
+  if (!isOrdered(state.wayReason)) takeUnicast(state, "fell-silent", nowMs);
+}

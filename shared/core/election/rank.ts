@@ -1,0 +1,57 @@
+/**
+ * How well a device would serve its subnet as representative, as a number that only delays its own claim: scores
+ * are never exchanged, so a device with a wrong idea of itself costs a little time and nothing else.
+ */
+import { timing } from "../timing.ts";
+
+export type RankInputs = {
+  /** Share of the package already verified here, 0 … 1: whoever has it saves the WAN. */
+  cachedShare: number;
+  deviceClass: "server" | "desktop" | "laptop" | "unknown";
+  medium: "wired" | "wireless" | "vpn" | "other";
+  onBattery: boolean;
+  /** 0 idle … 1 all processors busy. */
+  load: number;
+  /** Free disk after the package, as a share of the package, capped at 1. */
+  diskShare: number;
+  /** The setting's representativeWeight: 0 never, 100 first, 50 as the rank says. */
+  weight: number;
+  /** Started as a representative: always volunteers. */
+  volunteer: boolean;
+};
+
+/** "never" stands for election under no circumstances, "last" only when nobody else did. */
+export type Rank = { kind: "score"; score: number } | { kind: "last" } | { kind: "never" };
+
+const classScore = { server: 61, desktop: 50, laptop: 40, unknown: 40 } as const;
+const wirelessScore = 30;
+
+/** Score 0 (worst) … 1 (best). */
+export function rankOf(inputs: RankInputs): Rank {
+  if (inputs.volunteer) return { kind: "score", score: 1 };
+  if (inputs.weight === 0) return { kind: "never" };
+  if (inputs.onBattery || inputs.medium === "vpn") return { kind: "last" };
+  if (inputs.weight === 100) return { kind: "score", score: 1 };
+  const base =
+    inputs.medium === "wireless"
+      ? Math.min(wirelessScore, classScore[inputs.deviceClass])
+      : classScore[inputs.deviceClass];
+  const fitness = (base / 61) * (1 - 0.3 * clamp(inputs.load)) * (0.7 + 0.3 * clamp(inputs.diskShare));
+  const own = 0.7 * clamp(inputs.cachedShare) + 0.3 * fitness;
+  return { kind: "score", score: clamp(own + (inputs.weight - 50) / 100) };
+}
+
+/** How long to wait for somebody better before claiming; null: do not claim. `random` is 0 … 1. */
+export function claimDelayMs(rank: Rank, random: number): number | null {
+  const jitterMs = random * timing.rankJitterMs;
+  switch (rank.kind) {
+    case "never":
+      return null;
+    case "last":
+      return timing.lastChoiceDelayMs + timing.rankWindowMs + jitterMs;
+    case "score":
+      return (1 - rank.score) * timing.rankWindowMs + jitterMs;
+  }
+}
+
+const clamp = (share: number): number => Math.min(1, Math.max(0, share));

@@ -1,0 +1,170 @@
+/**
+ * Who on the LAN holds which chunks of a package, and from whom to take the next one: the least loaded that holds
+ * it. A holder that fails is left alone for a while, one that serves wrong bytes for good.
+ *
+ * A holder is an address and a port: that is who answers, whatever device it says it is. So nobody can have another
+ * device shunned by speaking in its name.
+ */
+import { ChunkSet } from "../../model/chunk-set.ts";
+
+export const holdersMax = 64;
+/** Requests under way at one holder and altogether: enough to fill a LAN, too few to flood a peer. */
+export const fetchesPerHolderMax = 2;
+export const fetchesMax = 4;
+const failurePenaltyMs = 3_000;
+export const failurePenaltyMsMax = 60_000;
+
+export type Holder = { device: string; address: string; lanPort: number };
+type Entry = Holder & {
+  chunks: ChunkSet;
+  load: number;
+  inFlight: number;
+  served: number;
+  failures: number;
+  shunnedUntilMs: number;
+};
+export type Fetch = { chunk: number; holder: Holder };
+
+const keyOf = ({ address, lanPort }: Holder): string => `${address} ${lanPort}`;
+
+export class Holders {
+  readonly chunkCount: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #inFlight = new Map<number, { fetch: Fetch; entry: Entry }>();
+
+  constructor(chunkCount: number) {
+    this.chunkCount = chunkCount;
+  }
+
+  /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
+  note(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
+    // It serves nothing.
+    if (holder.lanPort === 0) return;
+    const known = this.#entries.get(keyOf(holder));
+    if (known) {
+      // Who was found out keeps the name under which that happened.
+      if (known.shunnedUntilMs === Number.POSITIVE_INFINITY) return;
+      Object.assign(known, { device: holder.device, load });
+      if (replaces) known.chunks = chunks.clone();
+      else known.chunks.addAll(chunks);
+      return;
+    }
+    if (this.#entries.size >= holdersMax) this.#dropWorst();
+    this.#entries.set(keyOf(holder), {
+      ...holder,
+      chunks: chunks.clone(),
+      load,
+      inFlight: 0,
+      served: 0,
+      failures: 0,
+      shunnedUntilMs: 0,
+    });
+  }
+
+  [Symbol.iterator](): IterableIterator<Holder> {
+    return this.#entries.values();
+  }
+
+  /**
+   * It is gone: what it was asked for may be asked of others at once, not after its silence has lasted long enough. Who
+   * was found out is not forgotten.
+   */
+  forget(device: string): void {
+    for (const [key, entry] of this.#entries)
+      if (entry.device === device && entry.shunnedUntilMs !== Number.POSITIVE_INFINITY)
+        this.#entries.delete(key);
+    for (const [chunk, { entry }] of this.#inFlight)
+      if (entry.device === device) this.#inFlight.delete(chunk);
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  get fetching(): number {
+    return this.#inFlight.size;
+  }
+
+  holds(chunk: number, nowMs: number): boolean {
+    for (const entry of this.#entries.values())
+      if (entry.shunnedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
+    return false;
+  }
+
+  /** What one of them can be asked for now, and what is under way. */
+  within(nowMs: number): ChunkSet {
+    const chunks = new ChunkSet(this.chunkCount);
+    for (const entry of this.#entries.values())
+      if (entry.shunnedUntilMs <= nowMs) chunks.addAll(entry.chunks);
+    for (const chunk of this.#inFlight.keys()) chunks.add(chunk);
+    return chunks;
+  }
+
+  /**
+   * The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way.
+   * @param among only one of these
+   */
+  next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
+    if (this.#inFlight.size >= fetchesMax) return null;
+    const free = [...this.#entries.values()].filter(
+      (e) => e.inFlight < fetchesPerHolderMax && e.shunnedUntilMs <= nowMs,
+    );
+    if (free.length === 0) return null;
+    free.sort((a, b) => a.inFlight - b.inFlight || a.load - b.load || a.served - b.served);
+    for (const wrap of [from, 0]) {
+      for (let chunk = held.nextMissing(wrap); chunk >= 0; chunk = held.nextMissing(chunk + 1)) {
+        if (this.#inFlight.has(chunk) || (among && !among.has(chunk))) continue;
+        const entry = free.find((e) => e.chunks.has(chunk));
+        if (!entry) continue;
+        entry.inFlight++;
+        const { device, address, lanPort } = entry;
+        const fetch = { chunk, holder: { device, address, lanPort } };
+        this.#inFlight.set(chunk, { fetch, entry });
+        return fetch;
+      }
+    }
+    return null;
+  }
+
+  isFetching(chunk: number): boolean {
+    return this.#inFlight.has(chunk);
+  }
+
+  ended(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
+    const underWay = this.#inFlight.get(fetch.chunk);
+    if (underWay?.fetch !== fetch) return;
+    this.#inFlight.delete(fetch.chunk);
+    const { entry } = underWay;
+    entry.inFlight = Math.max(0, entry.inFlight - 1);
+    switch (outcome) {
+      case "served":
+        entry.served++;
+        entry.failures = 0;
+        return;
+      case "lacks":
+        entry.chunks.delete(fetch.chunk);
+        return;
+      case "busy":
+        entry.load = 100;
+        entry.shunnedUntilMs = nowMs + 200;
+        return;
+      case "failed":
+        entry.failures++;
+        entry.shunnedUntilMs =
+          nowMs + Math.min(failurePenaltyMsMax, failurePenaltyMs * 2 ** (entry.failures - 1));
+        return;
+      case "wrong":
+        entry.chunks = new ChunkSet(this.chunkCount);
+        entry.shunnedUntilMs = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #dropWorst(): void {
+    const idle = [...this.#entries.values()].filter(
+      (e) => e.inFlight === 0 && e.shunnedUntilMs !== Number.POSITIVE_INFINITY,
+    );
+    const worst = idle.toSorted((a, b) => a.chunks.count - b.chunks.count)[0];
+    if (worst) this.#entries.delete(keyOf(worst));
+    else this.#entries.delete(this.#entries.keys().next().value!);
+  }
+}

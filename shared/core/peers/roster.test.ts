@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ChunkSet } from "../../model/chunk-set.ts";
+import { Roster, rosterDevicesMax } from "./roster.ts";
+
+const size = 40;
+
+test("somebody listens for a chunk as long as one of those who listen to the group misses it", () => {
+  const heard = fc.record({
+    device: fc.constantFrom("a", "b", "c", "d"),
+    range: fc.tuple(fc.nat(size - 1), fc.nat(size - 1)),
+    way: fc.constantFrom("multicast", "unicast", "gone" as const),
+  });
+  fc.assert(
+    fc.property(fc.array(heard, { maxLength: 40 }), (events) => {
+      const roster = new Roster();
+      for (const { device, range, way } of events) {
+        const [first, last] = range.toSorted((a, b) => a - b) as [number, number];
+        const missing = ChunkSet.fromRanges(size, [first, last - first + 1])!;
+        if (way === "gone") roster.forget(device);
+        else roster.note({ device, address: "", lanPort: 1, missing, heardAtMs: 0, way });
+        const listeners = [...roster].filter((entry) => entry.way === "multicast");
+        for (let chunk = 0; chunk < size; chunk++)
+          expect(roster.listensFor(chunk)).toBe(listeners.some((entry) => entry.missing.has(chunk)));
+      }
+    }),
+  );
+});
+
+test("nobody listens any more for whoever made room", () => {
+  const roster = new Roster();
+  for (let i = 0; i <= rosterDevicesMax; i++) {
+    const missing = ChunkSet.fromRanges(size, [i === 0 ? 1 : 2, 1])!;
+    roster.note({ device: `${i}`, address: "", lanPort: 1, missing, heardAtMs: i, way: "multicast" });
+  }
+  expect(roster.size).toBe(rosterDevicesMax);
+  expect([1, 2].map((chunk) => roster.listensFor(chunk))).toEqual([false, true]);
+});

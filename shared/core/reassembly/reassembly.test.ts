@@ -1,0 +1,144 @@
+import { describe, expect, test } from "bun:test";
+import { blockLayout, createErasureCode } from "../../fec/index.ts";
+import { Reception } from "./reassembly.ts";
+import { seededRandom } from "../../model/random.ts";
+
+/** 375 symbols in 3 blocks. */
+const chunkLengthBytes = 524_288;
+const symbolSizeBytes = 1_400;
+const layout = blockLayout(chunkLengthBytes, symbolSizeBytes);
+const code = createErasureCode();
+
+function chunkBytes(chunk: number): Uint8Array {
+  const bytes = new Uint8Array(chunkLengthBytes);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + chunk * 7 + (i >>> 9)) & 255;
+  return bytes;
+}
+const reception = (memoryBytesMax = 1 << 30) =>
+  new Reception({ chunkLengthBytes: () => chunkLengthBytes, symbolSizeBytes, code, memoryBytesMax });
+
+const sourceOf = (bytes: Uint8Array, block: number, symbol: number): Uint8Array => {
+  const at = layout.symbolOffsetBytes(block, symbol);
+  return bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol));
+};
+function repairOf(bytes: Uint8Array, block: number, count: number): Uint8Array[] {
+  const at = layout.blockOffsetBytes(block);
+  const view = bytes.subarray(at, at + layout.blockLengthBytes(block));
+  const k = layout.k(block);
+  const all = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k, count);
+  return Array.from({ length: count }, (_, i) => all.slice(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
+}
+function placeAll(into: Reception, chunk: number, loses: (block: number, symbol: number) => boolean): string {
+  let last = "";
+  for (let block = 0; block < layout.blockCount; block++) {
+    for (let symbol = 0; symbol < layout.k(block); symbol++) {
+      if (!loses(block, symbol))
+        last = into.place(chunk, block, symbol, sourceOf(chunkBytes(chunk), block, symbol));
+    }
+  }
+  return last;
+}
+const lacksOf = (of: Reception, chunk: number): number[] => {
+  const lacks: number[] = [];
+  of.lacksOf(chunk, (block, count) => lacks.push(block, count));
+  return lacks;
+};
+
+describe("reception", () => {
+  test("a chunk without losses is ready with its last symbol and comes out as it went in", () => {
+    const r = reception();
+    expect(placeAll(r, 3, () => false)).toBe("ready");
+    expect(r.take(3)).toEqual(chunkBytes(3));
+    expect(r.openCount).toBe(0);
+    expect(r.memoryBytes).toBe(0);
+  });
+
+  test("says how many symbols each block lacks, and any repair symbols mend them", () => {
+    const r = reception();
+    placeAll(
+      r,
+      0,
+      (block, symbol) => (block === 1 && symbol < 3) || (block === 2 && symbol === layout.k(2) - 1),
+    );
+    expect(lacksOf(r, 0)).toEqual([1, 3, 2, 1]);
+    const mends = repairOf(chunkBytes(0), 1, 5).slice(2);
+    mends.forEach((payload, i) => r.place(0, 1, layout.k(1) + 2 + i, payload));
+    expect(lacksOf(r, 0)).toEqual([2, 1]);
+    expect(r.place(0, 2, layout.k(2), repairOf(chunkBytes(0), 2, 1)[0]!)).toBe("ready");
+    expect(r.take(0)).toEqual(chunkBytes(0));
+  });
+
+  test("duplicates, wrong lengths and blocks that do not exist are useless and change nothing", () => {
+    const r = reception();
+    const bytes = chunkBytes(0);
+    expect(r.place(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("placed");
+    expect(r.place(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("useless");
+    expect(r.place(0, 0, 1, bytes.subarray(0, 10))).toBe("useless");
+    expect(r.place(0, 0, 200, bytes.subarray(0, 10))).toBe("useless");
+    expect(r.place(0, 9, 0, sourceOf(bytes, 0, 0))).toBe("useless");
+    expect(lacksOf(r, 0)[1]).toBe(layout.k(0) - 1);
+  });
+
+  test("memory stays within its bound: old chunks go aside and are put together again from the disk", () => {
+    const r = reception(2 * chunkLengthBytes);
+    const disk = new Map<number, Uint8Array>();
+    for (let chunk = 0; chunk < 6; chunk++) {
+      placeAll(r, chunk, (block, symbol) => block === 0 && symbol === 5);
+      for (let aside = r.takeAside(); aside; aside = r.takeAside()) disk.set(aside.chunk, aside.bytes);
+      expect(r.memoryBytes).toBeLessThanOrEqual(2 * chunkLengthBytes);
+    }
+    expect(disk.size).toBeGreaterThanOrEqual(4);
+    for (let chunk = 0; chunk < 6; chunk++) {
+      expect(r.place(chunk, 0, 5, sourceOf(chunkBytes(chunk), 0, 5))).toBe("ready");
+      if (r.isAside(chunk)) {
+        expect(r.take(chunk)).toBeNull();
+        r.restore(chunk, disk.get(chunk)!);
+      }
+      expect(r.take(chunk)).toEqual(chunkBytes(chunk));
+    }
+    expect(r.memoryBytes).toBe(0);
+  });
+
+  test("any symbols in any order make the chunk, repairs first, some of it on the disk between; repairs take no memory", () => {
+    const random = seededRandom(5);
+    const integer = (below: number): number => Math.floor(random() * below);
+    let asides = 0;
+    for (let round = 0; round < 60; round++) {
+      const r = reception(round % 3 === 0 ? 0 : 1 << 30);
+      const bytes = chunkBytes(round);
+      const symbols: { block: number; symbol: number; payload: Uint8Array }[] = [];
+      for (let block = 0; block < layout.blockCount; block++) {
+        const k = layout.k(block);
+        for (let symbol = 0; symbol < k; symbol++)
+          symbols.push({ block, symbol, payload: sourceOf(bytes, block, symbol) });
+        for (const [i, payload] of repairOf(bytes, block, 20).entries())
+          symbols.push({ block, symbol: k + i, payload });
+      }
+      for (let i = symbols.length - 1; i > 0; i--) {
+        const j = integer(i + 1);
+        [symbols[i], symbols[j]] = [symbols[j]!, symbols[i]!];
+      }
+      let placed = "";
+      let disk: Uint8Array | null = null;
+      for (const { block, symbol, payload } of symbols) {
+        placed = r.place(round, block, symbol, payload);
+        if (placed === "ready") break;
+        if (round % 3 !== 0) expect(r.memoryBytes).toBeLessThan(chunkLengthBytes + 3 * symbolSizeBytes);
+        // The chunk touched last stays: another one is touched.
+        if (round % 3 === 0 && !disk && integer(100) === 0) {
+          r.place(round + 1, 0, 0, payload);
+          r.forget(round + 1);
+          disk = r.takeAside()?.bytes ?? null;
+        }
+      }
+      expect(placed).toBe("ready");
+      if (r.isAside(round)) {
+        asides++;
+        r.restore(round, disk!);
+      }
+      expect(Buffer.compare(r.take(round)!, bytes)).toBe(0);
+      expect(r.memoryBytes).toBe(0);
+    }
+    expect(asides).toBeGreaterThan(5);
+  });
+});

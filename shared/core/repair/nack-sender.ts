@@ -1,0 +1,146 @@
+/**
+ * When and what a peer asks for: after an END it looks which of the chunks named it still lacks, waits a random
+ * moment, leaves out what another peer already asked for as much of, and says the rest once. Feedback therefore
+ * does not grow with the number of peers that lost the same.
+ */
+import { ChunkSet } from "../../model/chunk-set.ts";
+import { limits, wholeChunks } from "../../wire/index.ts";
+import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
+
+/** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
+export type LacksOf = (chunk: number, add: (block: number, count: number) => void) => boolean;
+
+const heardMax = 16_384;
+
+export class Feedback {
+  /** Whether the multicast was under way when this device joined. */
+  readonly joinsLate: boolean;
+  readonly #held: ChunkSet;
+  /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
+  #isFirstEnd: boolean;
+  readonly #before: ChunkSet;
+  /** To be asked for. */
+  readonly #ended: ChunkSet;
+  /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
+  readonly #asked: ChunkSet;
+  readonly #heard = new Map<number, number>();
+  /** NEEDs of others since the last END. */
+  #framesHeard = 0;
+  #dueAtMs: number | null = null;
+  #repeatAtMs: number | null = null;
+  #askedCount = 0;
+  #heldAtAsk = -1;
+
+  /**
+   * @param held live set of the chunks this device has
+   * @param joinsLate see there
+   */
+  constructor(held: ChunkSet, joinsLate = false) {
+    this.joinsLate = joinsLate;
+    this.#held = held;
+    this.#isFirstEnd = joinsLate;
+    this.#before = new ChunkSet(held.size);
+    this.#ended = new ChunkSet(held.size);
+    this.#asked = new ChunkSet(held.size);
+  }
+
+  get dueAtMs(): number | null {
+    if (this.#dueAtMs === null || this.#repeatAtMs === null) return this.#dueAtMs ?? this.#repeatAtMs;
+    return Math.min(this.#dueAtMs, this.#repeatAtMs);
+  }
+
+  /**
+   * @param cast chunks that an END named
+   * @param audience devices that may ask
+   * @param random 0 … 1
+   */
+  ended(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
+    this.#framesHeard = 0;
+    this.#forgetHeard(cast);
+    if (this.#isFirstEnd) this.#before.addAll(cast);
+    this.#isFirstEnd = false;
+    let lacking = false;
+    for (const chunk of cast) {
+      this.#ended.add(chunk);
+      this.#asked.delete(chunk);
+      if (!this.#held.has(chunk)) lacking = true;
+    }
+    if (!lacking) return;
+    this.#askedCount = 0;
+    this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
+  }
+
+  /** What others asked for before an END is answered, or lost, when it names the chunk again. */
+  #forgetHeard(cast: ChunkSet): void {
+    for (const key of this.#heard.keys()) if (cast.has(Math.floor(key / 65_536))) this.#heard.delete(key);
+  }
+
+  /** Another peer asked. */
+  overheard(entries: readonly number[]): void {
+    this.#framesHeard++;
+    for (let i = 0; i + 2 < entries.length && this.#heard.size < heardMax; i += 3) {
+      const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
+      if (block === wholeChunks) continue;
+      const key = chunk * 65_536 + block;
+      this.#heard.set(key, Math.max(this.#heard.get(key) ?? 0, count));
+    }
+  }
+
+  /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
+  take(nowMs: number, lacksOf: LacksOf): number[][] {
+    const { dueAtMs } = this;
+    if (dueAtMs === null || nowMs < dueAtMs) return [];
+    if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
+    this.#dueAtMs = null;
+    this.#repeatAtMs = null;
+    // The representative has enough to answer; what is still lacking then is asked for after the next END.
+    if (this.#framesHeard >= needFramesHeardMax) {
+      this.#heard.clear();
+      this.#scheduleRepeat(nowMs);
+      return [];
+    }
+    const entries: number[] = [];
+    const entriesMax = limits.needsMax * needFramesMax * 3;
+    for (const chunk of this.#ended) {
+      if (this.#held.has(chunk)) {
+        this.#ended.delete(chunk);
+        continue;
+      }
+      if (entries.length >= entriesMax) break;
+      this.#addEntries(chunk, entries, lacksOf);
+      this.#ended.delete(chunk);
+      this.#asked.add(chunk);
+    }
+    this.#heard.clear();
+    this.#scheduleRepeat(nowMs);
+    const frames: number[][] = [];
+    for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
+      frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));
+    }
+    return frames;
+  }
+
+  #addEntries(chunk: number, entries: number[], lacksOf: LacksOf): void {
+    const begun = lacksOf(chunk, (block, count) => {
+      if ((this.#heard.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
+    });
+    if (begun || this.#before.has(chunk)) return;
+    const last = entries.length - 3;
+    if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
+      entries[last + 2]!++;
+    else entries.push(chunk, wholeChunks, 1);
+  }
+
+  #askAgain(): void {
+    for (const chunk of this.#asked) this.#ended.add(chunk);
+    this.#asked.deleteAll(this.#asked.clone());
+  }
+
+  #scheduleRepeat(nowMs: number): void {
+    this.#asked.deleteAll(this.#held);
+    if (this.#ended.isEmpty && this.#asked.isEmpty) return;
+    if (this.#held.count > this.#heldAtAsk) this.#askedCount = 0;
+    this.#heldAtAsk = this.#held.count;
+    if (++this.#askedCount <= timing.needRepeatsMax) this.#repeatAtMs = nowMs + timing.needRepeatMs;
+  }
+}

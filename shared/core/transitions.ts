@@ -1,0 +1,173 @@
+/**
+ * The role changes, and nothing else: each asserts the legal predecessor, resets the role's state and leaves one
+ * effect to log and count. Nobody else writes `member.state`.
+ */
+import { Entrusting } from "./peers/standby.ts";
+import { Feedback } from "./repair/nack-sender.ts";
+import type { Member } from "./member.ts";
+import type { CandidateState, Leader, RoleState } from "./state.ts";
+import { DelayMeter } from "./rate/delay-meter.ts";
+import { LoneChunks } from "./repair/single-receiver-losses.ts";
+import { LossMeter } from "./rate/loss-meter.ts";
+import { NeedBook } from "./repair/nack-collector.ts";
+import { Outstanding } from "./repair/in-flight.ts";
+import { claimDelayMs } from "./election/rank.ts";
+import { RateControl } from "./rate/rate-control.ts";
+import { assertTransition } from "./roles.ts";
+import { SendMeter } from "./rate/send-rate-meter.ts";
+import { SendPlan } from "./repair/send-queue.ts";
+import { Suspicion } from "./election/failure-detector.ts";
+import { timing } from "./timing.ts";
+import { limits } from "../wire/index.ts";
+
+function change(member: Member, next: RoleState, why: string): void {
+  const from = member.state.role;
+  assertTransition(from, next.role);
+  member.state = next;
+  member.effects.push({ do: "RoleChanged", from, to: next.role, term: member.term, why });
+}
+
+/** Looks for a session and, after its rank's delay, offers itself. */
+export function becomeCandidate(member: Member, nowMs: number, why: string): void {
+  const { random, rank } = member.config;
+  const delayMs = claimDelayMs(rank(), random());
+  member.wan(false);
+  member.fetch(false);
+  change(
+    member,
+    {
+      role: "candidate",
+      term: Math.min(member.term + 1, limits.counterMax),
+      ticket: Math.floor(random() * 0x1_0000_0000),
+      enteredAtMs: nowMs,
+      seekAtMs: nowMs,
+      wantAtMs: nowMs + random() * timing.listenMs * 0.5,
+      wantFromMs: nowMs,
+      claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
+      stage: "listening",
+      mayBeAlone: true,
+      settlesAtMs: Number.POSITIVE_INFINITY,
+      leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
+      lease: "none",
+      before: null,
+      rival: null,
+    },
+    why,
+  );
+}
+
+/** Follows a session led by another device. */
+export function becomePeer(member: Member, nowMs: number, leader: Leader, why: string): void {
+  const { held, random } = member.config;
+  member.term = Math.max(member.term, leader.term);
+  if (leader.known === "announce") noteElection(member, leader, nowMs);
+  member.wan(false);
+  member.fetch(false);
+  change(
+    member,
+    {
+      role: "peer",
+      leader,
+      suspicion: new Suspicion(nowMs, random()),
+      joinedAtMs: nowMs,
+      seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
+      feedback: new Feedback(held, leader.castCount > 0 && member.castBefore.isEmpty),
+      loss: new LossMeter(),
+      delay: new DelayMeter(),
+      reportFromMs: nowMs,
+      symbolsAtMs: null,
+      announcedAtMs: nowMs,
+      deafSinceMs: null,
+      overlookedSinceMs: null,
+      returnedAtMs: null,
+      way: "multicast",
+      wayReason: "",
+      retryAtMs: Number.POSITIVE_INFINITY,
+      retries: 0,
+      wantAtMs: nowMs,
+      answeredAtMs: nowMs,
+      progressAtMs: nowMs,
+      entrusted: null,
+    },
+    why,
+  );
+}
+
+/** Stops leading for another: follows it, or has nothing left to do. */
+export function stepDown(member: Member, nowMs: number, leader: Leader, why: string): void {
+  if (!member.isVerified) return becomePeer(member, nowMs, leader, why);
+  member.send(member.seekFrame());
+  becomeIdle(member, nowMs, `${why}; the package is complete`, null);
+}
+
+/** The start delay counts from the first election of a session, which may lie before this device came. */
+export function noteElection(member: Member, { startsAtMs }: Leader, nowMs: number): void {
+  member.firstElectedAtMs ??= Math.min(nowMs, startsAtMs - member.config.setting().sessionStartDelayMs);
+}
+
+/** Leads the session of this term: its lease is granted, or the source cannot be asked. */
+export function becomeRepresentative(
+  member: Member,
+  nowMs: number,
+  state: CandidateState,
+  why: string,
+): void {
+  const { term, ticket } = state;
+  const { held, setting, device } = member.config;
+  const plan = new SendPlan(held, member.castBefore);
+  const outstanding = new Outstanding();
+  member.term = Math.max(member.term, term);
+  member.roster.forget(device);
+  member.holders.forget(device);
+  member.firstElectedAtMs ??= nowMs;
+  change(
+    member,
+    {
+      role: "representative",
+      term,
+      ticket,
+      electedAtMs: nowMs,
+      castFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
+      phase: "preparing",
+      plan,
+      needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk), outstanding),
+      outstanding,
+      lone: new LoneChunks(held.size),
+      rate: new RateControl(setting().lanRateBps, nowMs),
+      sending: new SendMeter(),
+      symbolsSent: 0,
+      symbolsEnded: 0,
+      announceAtMs: nowMs,
+      leaseAtMs: nowMs + timing.leaseRenewMs,
+      endedAtMs: nowMs,
+      rollCalls: 0,
+      pass: 0,
+      wantAtMs: nowMs + timing.wantEveryMs,
+      before: state.before,
+      // WANT went out with the claim.
+      wanFromMs:
+        Math.max(state.enteredAtMs, member.wantHeardAtMs) +
+        haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
+      busyAtMs: nowMs,
+      caughtUpAtMs: Number.NEGATIVE_INFINITY,
+      servingSinceMs: null,
+      entrusting: new Entrusting(),
+    },
+    why,
+  );
+}
+
+/** Takes no part: done, stopped, or waiting to try again. */
+export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtMs: number | null): void {
+  member.wan(false);
+  member.fetch(false);
+  if (member.state.role === "idle") member.state = { role: "idle", why, retryAtMs };
+  else change(member, { role: "idle", why, retryAtMs }, why);
+}
+
+/** From the WANT of the election to the first byte over the WAN. */
+function haveWaitMs(term: number, isHeard: boolean): number {
+  if (term === 1) return timing.haveWaitMs;
+  // Where there is no multicast, peers say what they hold when they poll.
+  return isHeard ? timing.successorWaitMs : timing.pollWaitMs;
+}

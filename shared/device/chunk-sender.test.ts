@@ -1,0 +1,98 @@
+import { afterEach, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { Reception } from "../core/reassembly/reassembly.ts";
+import type { CastItem } from "../core/repair/items.ts";
+import { createErasureCode } from "../fec/index.ts";
+import { createFrameReceiver, createFrameSender, createIncarnation, sessionOf } from "../wire/index.ts";
+import { nodeCrypto } from "../net/seal/aead.ts";
+import { Caster } from "./chunk-sender.ts";
+import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
+
+const open: LanBus[] = [];
+afterEach(() => open.splice(0).forEach((bus) => bus.close()));
+
+const symbolSizeBytes = 1_400;
+const code = createErasureCode();
+
+test("chunks cross real sockets sealed and paced, and repair symbols mend what was dropped", async () => {
+  const group = { address: `239.193.${process.pid & 255}.9`, port: 21_000 + (process.pid % 20_000) };
+  const key = randomBytes(16);
+  const session = sessionOf(nodeCrypto, key);
+  const chunks = Array.from({ length: 6 }, () => new Uint8Array(randomBytes(262_144)));
+  const received = new Map<number, Uint8Array>();
+  const reception = new Reception({
+    chunkLengthBytes: () => 262_144,
+    symbolSizeBytes,
+    code,
+    memoryBytesMax: 1 << 26,
+  });
+  const receiver = createFrameReceiver({ crypto: nodeCrypto, deployment: 1, ownSender: "00000000000000ff" });
+  receiver.addContext(session, key);
+  let heard = 0;
+  open.push(
+    await openLanBus({
+      interfaceAddress: "127.0.0.1",
+      group,
+      onError: () => {},
+      onBatch: (batch) =>
+        receiver.receiveBatch(batch, (symbol) => {
+          // Every 50th datagram is lost here.
+          if (++heard % 50 === 0 || symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
+          if (reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
+            received.set(symbol.chunk, reception.take(symbol.chunk)!);
+          }
+        }),
+    }),
+  );
+  const bus = await openLanBus({
+    interfaceAddress: "127.0.0.1",
+    group,
+    onBatch: () => {},
+    onError: () => {},
+  });
+  open.push(bus);
+  const items: CastItem[] = chunks.map((_, chunk) => ({ kind: "chunk", chunk }));
+  const sender = createFrameSender({
+    crypto: nodeCrypto,
+    deployment: 1,
+    session,
+    key,
+    incarnation: createIncarnation("0000000000000001"),
+  });
+  const caster = new Caster({
+    bus,
+    sender: () => sender,
+    next: () => items.shift() ?? null,
+    readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
+    symbolSizeBytes,
+    code,
+    rateBps: () => 100_000_000,
+    holds: (chunk) => chunk < chunks.length,
+    cipher: (_chunk, bytes) => bytes,
+    onSent: () => {},
+    onBusy: () => {},
+    repairOffset: 0,
+    nowMs: () => performance.now(),
+    onIdle: () => {},
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const begunMs = performance.now();
+  caster.wake();
+  for (let round = 0; round < 20 && received.size < chunks.length; round++) {
+    for (let waited = 0; waited < 4_000 && caster.symbolsSent < 6 * 188; waited += 20) await Bun.sleep(20);
+    if (round === 0) expect(performance.now() - begunMs).toBeGreaterThan((6 * 262_144 * 8) / 100_000 - 20);
+    await Bun.sleep(50);
+    for (const chunk of chunks.keys()) {
+      const blocks: { block: number; count: number }[] = [];
+      if (!received.has(chunk)) reception.lacksOf(chunk, (block, count) => blocks.push({ block, count }));
+      if (blocks.length > 0) items.push({ kind: "repair", chunk, blocks });
+    }
+    caster.wake();
+    await Bun.sleep(50);
+  }
+  expect(received.size).toBe(chunks.length);
+  for (const [chunk, bytes] of received) expect(Buffer.compare(bytes, chunks[chunk]!)).toBe(0);
+  caster.stop();
+});

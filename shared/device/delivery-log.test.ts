@@ -1,0 +1,119 @@
+import { describe, expect, test } from "bun:test";
+import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
+import { phases } from "../wire/index.ts";
+import { completionText, reasonForWay, WayBook, type SeenMember, type WayNotes } from "./delivery-log.ts";
+
+const from = (parts: Partial<Record<"wan" | "multicast" | "peers" | "cache", number>>) => ({
+  wan: 0,
+  multicast: 0,
+  peers: 0,
+  cache: 0,
+  ...parts,
+});
+
+describe("the phrase of a complete device", () => {
+  test.each([
+    [from({ multicast: 100 }), "", "complete: 100 % multicast"],
+    [
+      from({ multicast: 61, peers: 39 }),
+      "joined late",
+      "complete: 61 % multicast, 39 % from peers (joined late)",
+    ],
+    [
+      from({ wan: 99.9, peers: 0.1 }),
+      "representative",
+      "complete: <1 % from peers, 99 % over the WAN (representative)",
+    ],
+    [from({ cache: 40, multicast: 60 }), "", "complete: 60 % multicast, 40 % cached before"],
+    [from({}), "", "complete"],
+  ])("%p, %p: %s", (origins, why, text) => {
+    expect(completionText(origins, 100, why)).toBe(text);
+  });
+});
+
+describe("the reason for another way", () => {
+  const none: WayNotes = {
+    hasLed: false,
+    joinedAtShare: null,
+    joinedAfterEnd: false,
+    unicastReason: "",
+    usedOwnDownload: false,
+    wasDeputy: false,
+  };
+  const noLoss = { diskOverflow: 0, kernelDrops: 0 };
+  test.each([
+    [from({ multicast: 100 }), { joinedAtShare: 0.5 }, noLoss, ""],
+    [
+      from({ multicast: 50, peers: 50 }),
+      { joinedAtShare: 0.5 },
+      noLoss,
+      "joined late, 50 % had been multicast",
+    ],
+    [from({ peers: 100 }), { joinedAtShare: 1, joinedAfterEnd: true }, noLoss, "joined after the multicast"],
+    [from({ peers: 100 }), { joinedAtShare: 0.5, unicastReason: "deaf" }, noLoss, "deaf"],
+    [from({ wan: 100 }), { hasLed: true }, noLoss, "representative"],
+    [from({ peers: 100 }), { hasLed: true }, noLoss, "other devices held it already"],
+    [from({ wan: 100 }), { usedOwnDownload: true }, noLoss, "no device of its subnet could be reached"],
+    [from({ multicast: 99, peers: 1 }), {}, noLoss, "missed parts of the multicast"],
+    [
+      from({ multicast: 75, peers: 25 }),
+      { wasDeputy: true },
+      noLoss,
+      "kept a second copy before the multicast began",
+    ],
+    [from({ multicast: 99, peers: 1 }), {}, { diskOverflow: 1, kernelDrops: 9 }, "its disk was too slow"],
+    [
+      from({ multicast: 99, peers: 1 }),
+      {},
+      { diskOverflow: 0, kernelDrops: 9 },
+      "its receive buffer was full",
+    ],
+  ])("%p with %p and %p: %s", (origins, notes, losses, reason) => {
+    const said = reasonForWay(origins, { ...none, ...notes }, losses);
+    if (reason === "") expect(said).toBe("");
+    else expect(said).toContain(reason);
+  });
+});
+
+const peer = (
+  state: { leader: Partial<PeerState["leader"]> } & Partial<Omit<PeerState, "leader">>,
+): RoleState => ({ role: "peer", way: "multicast", wayReason: "", ...state }) as PeerState;
+const seen = (state: RoleState, count = 0, usesWan = false): SeenMember => ({
+  state,
+  usesWan,
+  config: { held: { count, size: 100 } },
+});
+
+describe("the book", () => {
+  test("one that hears of a session in the middle came late, by what it lacked then", () => {
+    const book = new WayBook();
+    book.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } })));
+    book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } })));
+    expect(book.notes).toMatchObject({ joinedAtShare: 0.39, joinedAfterEnd: false });
+  });
+
+  test("one that was there from the beginning did not, whoever leads later", () => {
+    const book = new WayBook();
+    book.see(seen(peer({ leader: { castCount: 0, phase: phases.preparing } })));
+    book.see(seen({ role: "candidate" } as RoleState, 20));
+    book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } }), 20));
+    expect(book.notes.joinedAtShare).toBeNull();
+    const before = new WayBook();
+    before.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } }), 39));
+    expect(before.notes.joinedAtShare).toBeNull();
+  });
+
+  test("unicast, an own download and leading are kept after they ended", () => {
+    const book = new WayBook();
+    const leader = { castCount: 0, phase: phases.casting };
+    book.see(seen(peer({ leader, way: "unicast", wayReason: "no-data" })), "announcements come through");
+    book.see(seen(peer({ leader }), 0, true));
+    book.see(seen({ role: "representative" } as RepresentativeState));
+    book.see(seen({ role: "idle", why: "done", retryAtMs: null }));
+    expect(book.notes).toMatchObject({
+      unicastReason: "announcements come through",
+      usedOwnDownload: true,
+      hasLed: true,
+    });
+  });
+});

@@ -1,0 +1,115 @@
+/**
+ * What a task says of itself: the state for machines, and one sentence for a person that tells what is going on,
+ * which way the bytes come, and why.
+ */
+import { formatDuration, formatRate } from "../model/quantity.ts";
+import type { DeviceTaskState } from "../api/schema/common.ts";
+import type { PeerState, RepresentativeState } from "../core/state.ts";
+import { awaitsStart } from "../core/delivery/delivery-mode.ts";
+import { phases } from "../wire/index.ts";
+import { completionText } from "./delivery-log.ts";
+import type { TaskView } from "./task-view.ts";
+
+export function stateOf(runner: TaskView): DeviceTaskState {
+  switch (runner.stage) {
+    case "ended":
+      return runner.row.life === "complete"
+        ? "complete"
+        : runner.row.life === "cancelled"
+          ? "cancelled"
+          : "failed";
+    case "waiting":
+      return runner.isBlocked ? "failed" : "waiting";
+    case "verifying":
+    case "running":
+      return runner.stage;
+    case "session":
+      return sessionState(runner);
+  }
+}
+
+function sessionState({ session, row }: TaskView): DeviceTaskState {
+  const state = session?.member.state;
+  switch (state?.role) {
+    case "candidate":
+      return "seeking";
+    case "representative":
+      return "downloading";
+    case "peer":
+      return state.leader.phase === phases.serving ? "repairing" : "receiving";
+    default:
+      // Several representatives failed alike: nothing this device could do better for now.
+      return row.reason === "" ? "waiting" : "failed";
+  }
+}
+
+/** It leads a session, or receives. */
+export function takesPart({ session, stage }: TaskView): boolean {
+  const role = session?.member.role;
+  return role === "representative" || (role === "peer" && stage === "session");
+}
+
+export function describe(runner: TaskView, nowMs: number): string {
+  const { session, stage, note, row } = runner;
+  if (stage === "verifying") return "reads the package back from the disk";
+  if (stage === "running") return "runs the command";
+  const state = session?.member.state;
+  if (state?.role === "representative")
+    return `${ended(stage)}representative of term ${state.term}: ${leading(runner, state, nowMs)}`;
+  if (stage === "ended") return row.life === "complete" ? origins(runner) : row.reason;
+  if (stage === "waiting") return note;
+  if (state?.role === "candidate") return "looks for a session on this subnet";
+  if (state?.role === "peer") return following(runner, state, nowMs);
+  return note || (state?.role === "idle" ? state.why : "");
+}
+
+const ended = (stage: TaskView["stage"]): string => (stage === "ended" ? "complete; still " : "");
+
+function leading({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): string {
+  const { values } = row.task.setting;
+  const { audience: peers, byUnicast } = session!.member.roster;
+  const audience = `${countText(peers - byUnicast)}${byUnicast > 0 ? ` (${byUnicast} more by unicast)` : ""}`;
+  const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
+  const percent = Math.floor((100 * state.plan.castCount) / Math.max(1, store!.verified.size));
+  if (!values.useMulticast)
+    return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
+  if (byUnicast > 0 && byUnicast === peers)
+    return `serves ${countText(peers)} by LAN unicast: none of them takes part in the multicast${download}`;
+  if (nowMs < state.castFromMs) {
+    const waits = formatDuration(Math.ceil((state.castFromMs - nowMs) / 1_000) * 1_000);
+    return `downloads, multicast to ${audience} starts in ${waits}${download}`;
+  }
+  if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
+  return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.castRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
+}
+
+const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
+
+function lossText({ rate }: RepresentativeState): string {
+  const { medianLossPermille: loss, givesWayMs } = rate;
+  const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
+  return givesWayMs === null ? lost : `${lost}, gives way: the network holds it back by ${givesWayMs} ms`;
+}
+
+function following({ session }: TaskView, state: PeerState, nowMs: number): string {
+  const { leader } = state;
+  const who = `representative ${leader.device}`;
+  if (session!.member.usesWan)
+    return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
+  if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
+  if (awaitsStart(state, nowMs))
+    return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.wayWords}`;
+  if (state.way === "unicast")
+    return `takes chunks from ${who} and others by LAN unicast: ${session!.wayWords}`;
+  if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
+  if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
+  if (nowMs < leader.startsAtMs) {
+    return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((leader.startsAtMs - nowMs) / 1_000) * 1_000)}`;
+  }
+  if (state.loss.straggles)
+    return `is too slow for the multicast of ${who} (loses ${Math.round((state.loss.lossPermille ?? 0) / 10)} %): completes from its peers after the end`;
+  return `receives multicast from ${who}`;
+}
+
+const origins = ({ store, row }: TaskView): string =>
+  store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";

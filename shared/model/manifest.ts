@@ -1,0 +1,280 @@
+/**
+ * The manifest: what a package consists of, and the digests that prove it.
+ *
+ * A package is one virtual stream of bytes: its files in manifest order, one after the other. Chunk i is the bytes
+ * from i × chunkSizeBytes on, so a chunk may span files. Manifests come from the network: `decodeManifest` gives a
+ * manifest that keeps every rule below or a ManifestError, and nothing else. Signatures are in signing.ts.
+ */
+import { createHash } from "node:crypto";
+import { Encoder } from "@msgpack/msgpack";
+import { ManifestError } from "./manifest-error.ts";
+import { MsgpackReader } from "./msgpack-reader.ts";
+import {
+  comparePaths,
+  packageNameProblem,
+  pathConflict,
+  pathProblem,
+  versionProblem,
+} from "./package-path.ts";
+
+export { ManifestError } from "./manifest-error.ts";
+
+/** What one HTTP body of the control plane carries at most (base64 of it below 24 MiB). */
+export const manifestBytesMax = 16 * 1_048_576;
+export const filesMax = 100_000;
+export const urlLengthMax = 2_048;
+export const digestBytes = 32;
+/** The smallest keeps a manifest small; the largest is what a receiver may have to hold in memory. */
+export const chunkSizeBytesMin = 1_024;
+export const chunkSizeBytesMax = 4 * 1_048_576;
+const chunkSizeBytesDefault = 256 * 1_024;
+const chunksWanted = 8_192;
+/** 32 bytes a digest: more chunks than this do not fit a manifest. */
+const chunksMax = manifestBytesMax / digestBytes;
+
+export type FileMode = 0o644 | 0o755;
+export type ManifestFile = { readonly path: string; readonly sizeBytes: number; readonly mode: FileMode };
+export type ManifestOrigin =
+  | { readonly kind: "source" }
+  | { readonly kind: "url"; readonly url: string; readonly layout: "file" | "folder" };
+export type Manifest = {
+  readonly format: 1;
+  readonly name: string;
+  readonly version: string;
+  readonly files: readonly ManifestFile[];
+  readonly sizeBytes: number;
+  readonly chunkSizeBytes: number;
+  /** SHA-256 of every chunk, one after the other. */
+  readonly chunkDigests: Uint8Array;
+  readonly origin: ManifestOrigin;
+};
+
+/** Two manifests with the same fields have the same bytes: arrays in a fixed order, shortest msgpack forms. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  checkManifest(manifest);
+  const bytes = encodeFields(manifest);
+  if (bytes.length > manifestBytesMax) {
+    throw new ManifestError(
+      `The manifest of "${manifest.name}" has ${bytes.length} bytes, more than ${manifestBytesMax}: publish fewer files`,
+    );
+  }
+  return bytes;
+}
+
+function encodeFields(manifest: Manifest): Uint8Array {
+  const { origin } = manifest;
+  return new Encoder({ initialBufferSize: 65_536 }).encode([
+    manifest.format,
+    manifest.name,
+    manifest.version,
+    manifest.sizeBytes,
+    manifest.chunkSizeBytes,
+    manifest.files.map((file) => [file.path, file.sizeBytes, file.mode]),
+    manifest.chunkDigests,
+    origin.kind === "source" ? ["source"] : ["url", origin.url, origin.layout],
+  ]);
+}
+
+/** @throws ManifestError for bytes that are no manifest, break a rule or are not in the one canonical form. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > manifestBytesMax) {
+    throw new ManifestError(`The manifest has ${bytes.length} bytes, more than ${manifestBytesMax}`);
+  }
+  const manifest = readManifest(new MsgpackReader(bytes));
+  checkManifest(manifest);
+  // One manifest, one id: another spelling of the same fields would be a second package with the same bytes.
+  if (Buffer.compare(encodeFields(manifest), bytes) !== 0) {
+    throw new ManifestError("The manifest is not in canonical form");
+  }
+  return manifest;
+}
+
+function readManifest(reader: MsgpackReader): Manifest {
+  reader.array(8, 8);
+  const format = reader.integer();
+  if (format !== 1) {
+    throw new ManifestError(
+      `The manifest has format ${format}, this version reads format 1: update flockcast`,
+    );
+  }
+  const name = reader.text();
+  const version = reader.text();
+  const sizeBytes = reader.integer();
+  const chunkSizeBytes = reader.integer();
+  const files = Array.from({ length: reader.array(0, filesMax) }, (): ManifestFile => {
+    reader.array(3, 3);
+    // checkManifest looks at the mode's value.
+    return { path: reader.text(), sizeBytes: reader.integer(), mode: reader.integer() as FileMode };
+  });
+  const chunkDigests = reader.binary();
+  const fields = reader.array(1, 3);
+  const kind = reader.text();
+  if (kind === "source" && fields === 1) {
+    return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests, origin: { kind } };
+  }
+  if (kind !== "url" || fields !== 3) throw new ManifestError(`The manifest's origin "${kind}" is unknown`);
+  const url = reader.text();
+  const layout = reader.text();
+  if (layout !== "file" && layout !== "folder") {
+    throw new ManifestError(`The manifest's layout "${layout}" is unknown`);
+  }
+  const origin = { kind, url, layout } as const;
+  return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests, origin };
+}
+
+function checkManifest(manifest: Manifest): void {
+  const nameWrong = packageNameProblem(manifest.name);
+  if (nameWrong) throw new ManifestError(`The package name "${manifest.name}" cannot be used: ${nameWrong}`);
+  const versionWrong = versionProblem(manifest.version);
+  if (versionWrong)
+    throw new ManifestError(`The version "${manifest.version}" cannot be used: ${versionWrong}`);
+  checkFiles(manifest.files);
+  checkSizes(manifest);
+  checkOrigin(manifest);
+}
+
+function checkFiles(files: readonly ManifestFile[]): void {
+  if (files.length > filesMax) {
+    throw new ManifestError(`The package has ${files.length} files, more than ${filesMax}`);
+  }
+  for (const [index, file] of files.entries()) {
+    const problem = pathProblem(file.path);
+    if (problem) throw new ManifestError(`The path "${file.path}" cannot be used: ${problem}`);
+    if (file.mode !== 0o644 && file.mode !== 0o755) {
+      throw new ManifestError(`The mode ${file.mode} of "${file.path}" is neither 0644 nor 0755`);
+    }
+    if (index > 0 && comparePaths(files[index - 1]!.path, file.path) > 0) {
+      throw new ManifestError(`The path "${file.path}" is not in byte order`);
+    }
+  }
+  const conflict = pathConflict(files.map((file) => file.path));
+  if (conflict) throw new ManifestError(`The paths do not fit one folder: ${conflict}`);
+}
+
+function checkSizes(manifest: Manifest): void {
+  const { chunkSizeBytes, chunkDigests } = manifest;
+  if (
+    !Number.isInteger(Math.log2(chunkSizeBytes)) ||
+    chunkSizeBytes < chunkSizeBytesMin ||
+    chunkSizeBytes > chunkSizeBytesMax
+  ) {
+    throw new ManifestError(
+      `The chunk size ${chunkSizeBytes} is not a power of two from ${chunkSizeBytesMin} to ${chunkSizeBytesMax}`,
+    );
+  }
+  let total = 0;
+  for (const file of manifest.files) {
+    total += file.sizeBytes;
+    if (!Number.isSafeInteger(file.sizeBytes) || file.sizeBytes < 0 || !Number.isSafeInteger(total)) {
+      throw new ManifestError(`The size ${file.sizeBytes} of "${file.path}" cannot be used`);
+    }
+  }
+  if (total !== manifest.sizeBytes) {
+    throw new ManifestError(`The files add up to ${total} bytes, the manifest says ${manifest.sizeBytes}`);
+  }
+  const chunks = chunkCount(manifest);
+  if (chunks > chunksMax) throw new ManifestError(`The package has ${chunks} chunks, more than ${chunksMax}`);
+  if (chunkDigests.length !== chunks * digestBytes) {
+    throw new ManifestError(
+      `The manifest has ${chunkDigests.length} bytes of digests, ${chunks} chunks need ${chunks * digestBytes}`,
+    );
+  }
+}
+
+function checkOrigin({ origin, files }: Manifest): void {
+  if (origin.kind === "source") return;
+  const problem = originUrlProblem(origin.url);
+  if (problem) throw new ManifestError(`The URL of the package cannot be used: ${problem}`);
+  if (origin.layout === "file" && files.length !== 1) {
+    throw new ManifestError(`The layout "file" needs exactly one file, the package has ${files.length}`);
+  }
+}
+
+/** Why devices cannot fetch a package from `url`, or null. Quotes the URL only when it holds no secret. */
+export function originUrlProblem(url: string): string | null {
+  if (url.length > urlLengthMax) return `it is longer than ${urlLengthMax} characters`;
+  const parsed = URL.parse(url);
+  if (!parsed) return `"${url}" is no URL: write for example https://web.example/setup.exe`;
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
+    return `"${parsed.protocol}" is neither http: nor https:`;
+  }
+  if (parsed.username || parsed.password) return "it contains credentials; every device would read them";
+  if (parsed.hash) return `"${parsed.hash}" is never sent to a web site: leave it out`;
+  return null;
+}
+
+/** The package id: hex SHA-256 of the manifest's bytes. */
+export const packageId = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+export const chunkCount = (manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">): number =>
+  Math.ceil(manifest.sizeBytes / manifest.chunkSizeBytes);
+
+export const chunkOffset = (manifest: Pick<Manifest, "chunkSizeBytes">, chunk: number): number =>
+  chunk * manifest.chunkSizeBytes;
+
+/** Bytes of a chunk: the last one may be shorter. Outside the package: 0. */
+export const chunkLength = (
+  manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">,
+  chunk: number,
+): number =>
+  chunk < 0
+    ? 0
+    : Math.max(0, Math.min(manifest.chunkSizeBytes, manifest.sizeBytes - chunk * manifest.chunkSizeBytes));
+
+/** A view of the chunk's 32 digest bytes. */
+export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: number): Uint8Array =>
+  manifest.chunkDigests.subarray(chunk * digestBytes, (chunk + 1) * digestBytes);
+
+/** 256 KiB, doubled until the package has at most 8,192 chunks, at most 4 MiB. */
+export function chunkSizeFor(totalBytes: number): number {
+  let sizeBytes = chunkSizeBytesDefault;
+  while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksWanted) sizeBytes *= 2;
+  return sizeBytes;
+}
+
+export type FileSpan = {
+  /** Index in `manifest.files`. */
+  readonly file: number;
+  readonly fileOffset: number;
+  readonly length: number;
+};
+
+const startsOf = new WeakMap<Manifest, Float64Array>();
+
+/** Where each file begins in the stream. */
+function fileStarts(manifest: Manifest): Float64Array {
+  let starts = startsOf.get(manifest);
+  if (!starts) {
+    starts = new Float64Array(manifest.files.length);
+    let offset = 0;
+    for (const [index, file] of manifest.files.entries()) {
+      starts[index] = offset;
+      offset += file.sizeBytes;
+    }
+    startsOf.set(manifest, starts);
+  }
+  return starts;
+}
+
+/** The pieces of files that `length` bytes of the stream from `offset` on lie in; empty files have none. */
+export function fileSpans(manifest: Manifest, offset: number, length: number): FileSpan[] {
+  const starts = fileStarts(manifest);
+  const end = Math.min(offset + length, manifest.sizeBytes);
+  const spans: FileSpan[] = [];
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (starts[middle]! <= offset) low = middle + 1;
+    else high = middle;
+  }
+  let at = offset;
+  for (let file = Math.max(0, low - 1); file < starts.length && at < end; file++) {
+    const fileOffset = at - starts[file]!;
+    const inFile = Math.min(manifest.files[file]!.sizeBytes - fileOffset, end - at);
+    if (inFile <= 0) continue;
+    spans.push({ file, fileOffset, length: inFile });
+    at += inFile;
+  }
+  return spans;
+}

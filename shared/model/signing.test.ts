@@ -1,0 +1,66 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeManifest, packageId } from "./manifest.ts";
+import { signed, verifySigned } from "./signing.ts";
+import { loadOrCreatePublisherKey } from "../source/publishing/publisher-key.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "flockcast-signing-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const bytes = encodeManifest({
+  format: 1,
+  name: "tool",
+  version: "1",
+  files: [{ path: "x", sizeBytes: 1, mode: 0o755 }],
+  sizeBytes: 1,
+  chunkSizeBytes: 262_144,
+  chunkDigests: new Uint8Array(32),
+  origin: { kind: "source" },
+});
+
+describe("the publisher's key", () => {
+  test("is made once, readable by its owner only, also when several programs start together", async () => {
+    const file = join(folder, "keys", "publisher.pem");
+    const keys = await Promise.all(Array.from({ length: 8 }, () => loadOrCreatePublisherKey(file)));
+    const again = await loadOrCreatePublisherKey(file);
+    for (const key of keys) expect(key.publicKey).toEqual(again.publicKey);
+    expect(again.publicKey.length).toBe(32);
+    if (process.platform !== "win32") expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, "utf8")).toContain("PRIVATE KEY");
+    expect(readdirSync(join(folder, "keys"))).toEqual(["publisher.pem"]);
+  });
+
+  test("that is something else gives an error that names the file", async () => {
+    const file = join(folder, "wrong.pem");
+    writeFileSync(file, "hello");
+    expect(loadOrCreatePublisherKey(file)).rejects.toThrow("wrong.pem");
+  });
+});
+
+describe("a signed manifest", () => {
+  test("is taken from a pinned publisher, unchanged, and from no one else", async () => {
+    const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
+    const stranger = await loadOrCreatePublisherKey(join(folder, "b.pem"));
+    const envelope = signed(bytes, key);
+    expect(verifySigned(envelope, [stranger.publicKey, key.publicKey]).id).toBe(packageId(bytes));
+
+    expect(() => verifySigned(envelope, [stranger.publicKey])).toThrow("Unknown publisher");
+    expect(() => verifySigned(envelope, [])).toThrow("Unknown publisher");
+    const pins = [key.publicKey];
+    const forged = { ...signed(bytes, stranger), publisherKey: key.publicKey };
+    expect(() => verifySigned(forged, pins)).toThrow("Bad signature");
+    expect(() => verifySigned({ ...envelope, signature: new Uint8Array(63) }, pins)).toThrow("Bad signature");
+    const changed = bytes.slice();
+    changed[5]! ^= 1;
+    expect(() => verifySigned({ ...envelope, manifest: changed }, pins)).toThrow("Bad signature");
+    const short = new Uint8Array(5);
+    expect(() => verifySigned({ ...envelope, publisherKey: short }, [short])).toThrow("Unknown publisher");
+  });
+
+  test("that is well signed but breaks a rule is refused all the same", async () => {
+    const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
+    expect(() => verifySigned(signed(Uint8Array.of(1, 2, 3), key), [key.publicKey])).toThrow("manifest");
+  });
+});

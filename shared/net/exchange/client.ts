@@ -1,0 +1,117 @@
+/**
+ * The asking side of the LAN exchange. Uses node:http, which knows no proxy: what is on the LAN never leaves it, even
+ * where HTTP_PROXY is set for the web.
+ */
+import http from "node:http";
+import { release } from "../../model/free-buffer.ts";
+import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./messages.ts";
+import { createExchangeSeal } from "./seal.ts";
+
+const timeoutMs = 10_000;
+/** For the whole answer, however it drips: a chunk of 4 MiB at 1.1 Mbit/s. */
+const answerMsMax = 30_000;
+/** Nonce and tag. */
+const sealBytes = 28;
+const pollAnswerBytesMax = 262_144;
+
+export type ChunkAnswer =
+  | { kind: "chunk"; bytes: Uint8Array }
+  /** It does not hold the chunk (any more). */
+  | { kind: "lacks" }
+  | { kind: "busy" }
+  /** It answered bytes that this package's key did not seal. */
+  | { kind: "wrong" }
+  | { kind: "failed"; reason: string };
+
+export type ExchangeClient = {
+  poll(to: { address: string; lanPort: number }, poll: Poll): Promise<PollAnswer | null>;
+  chunk(from: { address: string; lanPort: number }, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
+  close(): void;
+};
+
+/** @param packageKey 16 bytes */
+export function createExchangeClient(session: string, packageKey: Uint8Array): ExchangeClient {
+  const seal = createExchangeSeal(packageKey);
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 4, timeout: timeoutMs });
+  return {
+    async poll(to, poll) {
+      const path = `/exchange/${session}/poll`;
+      const body = seal.seal(`${path} request`, encodePoll(poll));
+      const answer = await ask(
+        agent,
+        to,
+        { method: "POST", path, headers: { "content-length": body.length } },
+        body,
+        pollAnswerBytesMax,
+      );
+      if (answer.kind !== "body") return null;
+      const opened = seal.open(`${path} answer`, answer.bytes);
+      return opened && decodePollAnswer(opened);
+    },
+    async chunk(from, chunk, lengthBytes) {
+      const path = `/exchange/${session}/chunk/${chunk}`;
+      const headers = { "x-flockcast-proof": seal.proof(path) };
+      const answer = await ask(agent, from, { method: "GET", path, headers }, null, lengthBytes + sealBytes);
+      if (answer.kind === "failed") return answer;
+      if (answer.kind === "status") {
+        if (answer.status === 404) return { kind: "lacks" };
+        if (answer.status === 503) return { kind: "busy" };
+        return { kind: "failed", reason: `answered ${answer.status}` };
+      }
+      const bytes = seal.open(`${path} answer`, answer.bytes);
+      release(answer.bytes);
+      return bytes && bytes.length === lengthBytes ? { kind: "chunk", bytes } : { kind: "wrong" };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+type Answer =
+  | { kind: "body"; bytes: Uint8Array }
+  | { kind: "status"; status: number }
+  | { kind: "failed"; reason: string };
+
+function ask(
+  agent: http.Agent,
+  to: { address: string; lanPort: number },
+  request: { method: string; path: string; headers: Record<string, string | number> },
+  body: Uint8Array | null,
+  bytesMax: number,
+): Promise<Answer> {
+  return new Promise((settle) => {
+    const resolve = (answer: Answer): void => {
+      clearTimeout(limit);
+      settle(answer);
+    };
+    const fail = (reason: string): void => resolve({ kind: "failed", reason });
+    const limit = setTimeout(() => {
+      fail(`no whole answer within ${answerMsMax} ms`);
+      sent.destroy();
+    }, answerMsMax);
+    const sent = http.request(
+      { agent, host: to.address, port: to.lanPort, timeout: timeoutMs, ...request },
+      (response) => {
+        if (response.statusCode !== 200) {
+          response.resume();
+          return resolve({ kind: "status", status: response.statusCode ?? 0 });
+        }
+        const parts: Buffer[] = [];
+        let length = 0;
+        response.on("data", (part: Buffer) => {
+          length += part.length;
+          if (length <= bytesMax) return void parts.push(part);
+          fail("the answer is too long");
+          sent.destroy();
+        });
+        response.on("end", () => resolve({ kind: "body", bytes: Buffer.concat(parts) }));
+        response.on("error", (error) => fail(error.message));
+      },
+    );
+    sent.on("timeout", () => {
+      fail(`no answer for ${timeoutMs} ms`);
+      sent.destroy();
+    });
+    sent.on("error", (error) => fail(error.message));
+    sent.end(body ?? undefined);
+  });
+}

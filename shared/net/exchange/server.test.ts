@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { ChunkSet } from "../../model/chunk-set.ts";
+import { createExchangeClient, type ExchangeClient } from "./client.ts";
+import { Exchange } from "./server.ts";
+
+const device = "00000000000000aa";
+const asker = "00000000000000bb";
+const session = "0123456789abcdef";
+const key = randomBytes(16);
+const chunks = [randomBytes(300_000), randomBytes(300_000), randomBytes(1_000)];
+
+let exchange: Exchange;
+let client: ExchangeClient;
+let verified: ChunkSet;
+const to = () => ({ address: "127.0.0.1", lanPort: exchange.port });
+
+beforeEach(() => {
+  exchange = new Exchange({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
+  verified = ChunkSet.fromRanges(3, [0, 2])!;
+  exchange.offer(session, {
+    key,
+    held: () => verified,
+    readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
+    onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
+  });
+  client = createExchangeClient(session, key);
+});
+afterEach(async () => {
+  client.close();
+  await exchange.close();
+});
+
+describe("the LAN exchange", () => {
+  test("hands over verified chunks as they are, and only those", async () => {
+    expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
+    const answer = await client.chunk(to(), 0, 300_000);
+    expect(answer.kind === "chunk" && Buffer.compare(answer.bytes, chunks[0]!)).toBe(0);
+    expect(await client.chunk(to(), 2, 1_000)).toEqual({ kind: "lacks" });
+    expect(exchange.counters).toMatchObject({ chunksSent: 2, bytesSent: 600_000, refused: 1 });
+  });
+
+  test("a poll tells what both hold, and who else takes part", async () => {
+    const answer = await client.poll(to(), {
+      device: asker,
+      lanPort: 4_000,
+      heldRanges: [2, 1],
+      listens: true,
+    });
+    expect(answer).toEqual({
+      device,
+      heldRanges: [0, 2],
+      load: 0,
+      peers: [{ device: asker, address: "127.0.0.1", lanPort: 77 }],
+      leads: 3,
+    });
+  });
+
+  test("takes its packages and its port along when it listens anew", async () => {
+    const { port } = exchange;
+    await exchange.move("127.0.0.1");
+    expect(exchange.port).toBe(port);
+    expect(await client.chunk(to(), 1, 300_000)).toMatchObject({ kind: "chunk" });
+  });
+
+  test("whoever lacks the package's key gets nothing, and what he says is not believed", async () => {
+    const stranger = createExchangeClient(session, randomBytes(16));
+    expect(await stranger.chunk(to(), 0, 300_000)).toEqual({ kind: "failed", reason: "answered 403" });
+    expect(
+      await stranger.poll(to(), { device: asker, lanPort: 4_000, heldRanges: [], listens: false }),
+    ).toBeNull();
+    stranger.close();
+  });
+
+  test("a server that answers bytes of another key, or too many, is found out", async () => {
+    const liar = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(randomBytes(1_028)) });
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: liar.port! }, 2, 1_000)).toEqual({
+      kind: "wrong",
+    });
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: liar.port! }, 2, 10)).toEqual({
+      kind: "failed",
+      reason: "the answer is too long",
+    });
+    expect(
+      await client.poll(
+        { address: "127.0.0.1", lanPort: liar.port! },
+        { device: asker, lanPort: 1, heldRanges: [], listens: false },
+      ),
+    ).toBeNull();
+    await liar.stop(true);
+  });
+
+  test("a device that is gone is a failure, not an exception", async () => {
+    const port = exchange.port;
+    await exchange.close();
+    expect(await client.chunk({ address: "127.0.0.1", lanPort: port }, 0, 300_000)).toMatchObject({
+      kind: "failed",
+    });
+  });
+
+  test("junk requests are refused and counted", async () => {
+    const base = `http://127.0.0.1:${exchange.port}`;
+    const statuses = await Promise.all([
+      fetch(`${base}/`),
+      fetch(`${base}/exchange/${session}/chunk/99999999999`),
+      fetch(`${base}/exchange/${session}/chunk/0`),
+      fetch(`${base}/exchange/${session}/poll`, { method: "POST", body: randomBytes(500) }),
+      fetch(`${base}/exchange/ffffffffffffffff/chunk/0`),
+      fetch(`${base}/exchange/${session}/poll`),
+    ]).then((responses) => responses.map((response) => response.status));
+    expect(statuses).toEqual([404, 404, 403, 403, 404, 405]);
+    expect(exchange.counters.refused).toBe(6);
+  });
+
+  test("a request without a Host header is answered like any other", async () => {
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: exchange.port,
+      socket: {
+        data: (_, data) => answered.resolve(data.toString()),
+        error: (_, error) => answered.reject(error),
+      },
+    });
+    const answered = Promise.withResolvers<string>();
+    socket.write(`GET /exchange/${session}/chunk/0 HTTP/1.0\r\n\r\n`);
+    expect(await answered.promise).toStartWith("HTTP/1.1 403");
+    socket.end();
+  });
+});

@@ -1,0 +1,147 @@
+/**
+ * The LAN exchange: the small HTTP server over which a device hands verified chunks to the others of its subnet, and
+ * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
+ * What `readChunk` cannot give is as good as not held.
+ */
+import type { ChunkSet } from "../../model/chunk-set.ts";
+import { release } from "../../model/free-buffer.ts";
+import { decodePoll, encodePollAnswer, heldRangesMax, type Poll, type PollAnswer } from "./messages.ts";
+import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
+
+/** Chunks read and sent at a time, over all packages: bounds memory to so many chunks of 4 MiB at most. */
+const uploadsMax = 8;
+/** A poll of `heldRangesMax` ranges is below this. */
+const pollBytesMax = 131_072;
+
+export type ExchangedPackage = {
+  /** 16 bytes */
+  key: Uint8Array;
+  /** What may be asked for now. */
+  held: () => ChunkSet;
+  /** Into bytes of their own. */
+  readChunk: (chunk: number) => Promise<Uint8Array>;
+  onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
+};
+type Entry = ExchangedPackage & { seal: ExchangeSeal; bytesSent: number };
+
+export class Exchange {
+  readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
+  readonly #packages = new Map<string, Entry>();
+  readonly #device: string;
+  readonly #onError: (error: unknown) => void;
+  #server: Bun.Server<undefined>;
+  #uploads = 0;
+
+  constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
+    this.#device = options.device;
+    this.#onError = options.onError;
+    this.#server = this.#listen(options.interfaceAddress, 0);
+  }
+
+  /** Serves on another address from now on, on the same port if it is free there. @throws Error */
+  async move(interfaceAddress: string): Promise<void> {
+    const { port } = this;
+    await this.#server.stop(true);
+    try {
+      this.#server = this.#listen(interfaceAddress, port);
+    } catch {
+      this.#server = this.#listen(interfaceAddress, 0);
+    }
+  }
+
+  #listen(hostname: string, port: number): Bun.Server<undefined> {
+    return Bun.serve({
+      hostname,
+      port,
+      maxRequestBodySize: pollBytesMax,
+      error: (error) => {
+        this.#onError(error);
+        return new Response(null, { status: 500 });
+      },
+      fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),
+    });
+  }
+
+  get port(): number {
+    return this.#server.port!;
+  }
+
+  /** 0 idle … 100 */
+  get load(): number {
+    return Math.round((this.#uploads / uploadsMax) * 100);
+  }
+
+  /** From now on chunks of this package are served under its session name. */
+  offer(session: string, offered: ExchangedPackage): void {
+    this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key), bytesSent: 0 });
+  }
+
+  /** Bytes of chunks given to others since the package is offered. */
+  bytesSentOf(session: string): number {
+    return this.#packages.get(session)?.bytesSent ?? 0;
+  }
+
+  withdraw(session: string): void {
+    this.#packages.delete(session);
+  }
+
+  async close(): Promise<void> {
+    await this.#server.stop(true);
+  }
+
+  #answer(request: Request, fromAddress: string): Promise<Response> | Response {
+    // Without a Host header the URL of a request is a bare path.
+    const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
+    const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
+    const entry = match && this.#packages.get(match[1]!);
+    if (!match || !entry) return this.#refuse(404);
+    if (match[2] && request.method === "POST") return this.#poll(entry, path, request, fromAddress);
+    if (match[3] && request.method === "GET") return this.#chunk(entry, path, Number(match[3]), request);
+    return this.#refuse(405);
+  }
+
+  #refuse(status: number): Response {
+    this.counters.refused++;
+    return new Response(null, { status });
+  }
+
+  async #poll(entry: Entry, path: string, request: Request, fromAddress: string): Promise<Response> {
+    const length = Number(request.headers.get("content-length") ?? Number.NaN);
+    if (!(length <= pollBytesMax)) return this.#refuse(413);
+    const opened = entry.seal.open(`${path} request`, new Uint8Array(await request.arrayBuffer()));
+    const asked = opened && decodePoll(opened);
+    if (!asked) return this.#refuse(403);
+    const { peers, leads } = entry.onPoll?.(asked, fromAddress) ?? { peers: [], leads: 0 };
+    const heldRanges = entry.held().toRanges(heldRangesMax);
+    return this.#sealed(
+      entry,
+      path,
+      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers, leads }),
+    );
+  }
+
+  async #chunk(entry: Entry, path: string, chunk: number, request: Request): Promise<Response> {
+    if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
+    if (!entry.held().has(chunk)) return this.#refuse(404);
+    if (this.#uploads >= uploadsMax) return this.#refuse(503);
+    this.#uploads++;
+    try {
+      const bytes = await entry.readChunk(chunk);
+      this.counters.chunksSent++;
+      this.counters.bytesSent += bytes.length;
+      entry.bytesSent += bytes.length;
+      const answer = this.#sealed(entry, path, bytes);
+      release(bytes);
+      return answer;
+    } catch (error) {
+      this.#onError(error);
+      return this.#refuse(404);
+    } finally {
+      this.#uploads--;
+    }
+  }
+
+  #sealed(entry: Entry, path: string, bytes: Uint8Array): Response {
+    return new Response(entry.seal.seal(`${path} answer`, bytes) as Uint8Array<ArrayBuffer>);
+  }
+}

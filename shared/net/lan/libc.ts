@@ -1,0 +1,123 @@
+/**
+ * The system calls behind recvmmsg.ts and segment-sender.ts: Linux's C library through bun:ffi, with the numbers
+ * of its generic ABI (x64 and arm64). Null on other systems, and where there is no library to load.
+ */
+import { CString, dlopen, FFIType, ptr, read, type Pointer } from "bun:ffi";
+import { platform } from "../../platform/index.ts";
+
+/** Where glibc and musl keep errno. */
+const errorLocation = "__errno_location";
+const { i32, u32, u64 } = FFIType;
+const pointer = FFIType.ptr;
+const symbols = {
+  socket: { args: [i32, i32, i32], returns: i32 },
+  bind: { args: [i32, pointer, u32], returns: i32 },
+  setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
+  recvmmsg: { args: [i32, pointer, u32, i32, pointer], returns: i32 },
+  sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: FFIType.i64_fast },
+  close: { args: [i32], returns: i32 },
+  [errorLocation]: { args: [], returns: pointer },
+  strerror: { args: [i32], returns: pointer },
+} as const;
+
+export const linux = {
+  familyInet: 2,
+  typeDgram: 2,
+  nonBlocking: 0o4000,
+  closeOnExec: 0o2000000,
+  levelSocket: 1,
+  levelIp: 0,
+  levelUdp: 17,
+  reuseAddress: 2,
+  receiveBuffer: 8,
+  memoryInfo: 55,
+  multicastInterface: 32,
+  multicastTtl: 33,
+  multicastLoop: 34,
+  addMembership: 35,
+  /** UDP_SEGMENT, since Linux 4.18. */
+  segmentBytes: 103,
+  dontWait: 0x40,
+  errorAgain: 11,
+  errorInterrupted: 4,
+  errorNoBuffers: 105,
+  addressBytes: 16,
+  vectorBytes: 16,
+  messageBytes: 64,
+} as const;
+
+/** What the kernel is given addresses of must outlive every call: nothing in JavaScript refers to some of it. */
+export const pinned = new Set<unknown>();
+
+export type Libc = ReturnType<typeof dlopen<typeof symbols>>["symbols"];
+
+let libcOfProcess: Libc | null | undefined;
+
+export function libc(): Libc | null {
+  if (libcOfProcess !== undefined) return libcOfProcess;
+  libcOfProcess = null;
+  for (const name of platform.libraryNames) {
+    try {
+      libcOfProcess = dlopen(name, symbols).symbols;
+      break;
+    } catch {
+      // Another C library, or none that can be loaded.
+    }
+  }
+  return libcOfProcess;
+}
+
+export function errorNumber(system: Libc): number {
+  const at = system[errorLocation]();
+  return at === null ? 0 : read.i32(at, 0);
+}
+
+export function errorText(system: Libc): string {
+  const text = system.strerror(errorNumber(system));
+  return text === null ? "unknown error" : new CString(text as Pointer).toString();
+}
+
+export const octetsOf = (address: string): number[] => address.split(".").map(Number);
+
+/** struct sockaddr_in: family in the machine's order, port and address in the network's. */
+export const socketAddress = (address: string, port: number): Uint8Array =>
+  Buffer.from([
+    linux.familyInet,
+    0,
+    port >>> 8,
+    port & 255,
+    ...octetsOf(address),
+    ...Array.from({ length: 8 }, () => 0),
+  ]);
+
+/** A non-blocking UDP socket, made ready by `prepare`; closed again when that throws. @throws Error with the system's reason */
+export function openUdp(system: Libc, prepare: (handle: number) => void): number {
+  const handle = system.socket(linux.familyInet, linux.typeDgram | linux.nonBlocking | linux.closeOnExec, 0);
+  if (handle < 0) throw new Error(errorText(system));
+  try {
+    prepare(handle);
+  } catch (error) {
+    system.close(handle);
+    throw error;
+  }
+  return handle;
+}
+
+/** @throws Error with the system's reason; the socket stays open */
+export function bindTo(system: Libc, handle: number, address: string, port: number): void {
+  if (system.bind(handle, ptr(socketAddress(address, port)), linux.addressBytes) < 0)
+    throw new Error(errorText(system));
+}
+
+/** @throws Error with the system's reason; the socket stays open */
+export function setOption(
+  system: Libc,
+  handle: number,
+  level: number,
+  name: number,
+  value: Uint8Array | Int32Array,
+): void {
+  if (system.setsockopt(handle, level, name, ptr(value), value.byteLength) < 0)
+    throw new Error(errorText(system));
+}

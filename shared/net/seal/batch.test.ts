@@ -1,0 +1,249 @@
+/** Symbols proven by the batch: the kernel's short way against the receiver's long one, for whatever the network brings. */
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { batchDatagramsMax, batchOf, slotBytes, type DatagramBatch } from "../../wire/datagram-batch.ts";
+import { putUint16, uint32At } from "../../wire/identity.ts";
+import {
+  headerAt,
+  headerBytes,
+  nonceBytes,
+  payloadAt,
+  symbolAt,
+  symbolOverheadBytes,
+  tagBytes,
+} from "../../wire/layout.ts";
+import { symbolTag, writeNonce } from "../../wire/seal.ts";
+import {
+  createFrameReceiver,
+  createFrameSender,
+  createIncarnation,
+  limits,
+  sessionOf,
+  type Crypto,
+  type FrameReceiver,
+  type Received,
+} from "../../wire/index.ts";
+import { nodeCrypto } from "./aead.ts";
+import { createKernelTag, createPlainTag, datagramPlaces } from "./frame-tag.ts";
+
+const key = new Uint8Array(16).fill(9);
+const session = sessionOf(nodeCrypto, key);
+const isMissing = datagramPlaces() === null && process.env["CI"] !== "true";
+
+const senderOf = (name: string) =>
+  createFrameSender({
+    crypto: nodeCrypto,
+    deployment: 1,
+    session,
+    key,
+    incarnation: createIncarnation(name.repeat(16)),
+  });
+
+function receiverOf(crypto: Crypto = nodeCrypto): FrameReceiver {
+  const receiver = createFrameReceiver({ crypto, deployment: 1, ownSender: "00000000000000ff" });
+  receiver.addContext(session, key);
+  return receiver;
+}
+
+const at = (slot: number): number => slot * slotBytes;
+
+/** Where the system's call would have put them. */
+function inPlace(datagrams: readonly Uint8Array[]): DatagramBatch {
+  const { slots, lengths } = datagramPlaces()!;
+  for (const [slot, datagram] of datagrams.entries()) {
+    slots.set(datagram, at(slot));
+    lengths[slot] = datagram.length;
+  }
+  return {
+    count: datagrams.length,
+    slots,
+    lengths,
+    datagram: (slot) => slots.subarray(at(slot), at(slot) + lengths[slot]!),
+    payload: (slot, bytes) => slots.subarray(at(slot) + payloadAt, at(slot) + payloadAt + bytes),
+    fromAddress: () => "192.0.2.1",
+  };
+}
+
+/** What was received, in words that stay when the next frame comes. */
+function noteOf(received: Received): unknown {
+  if (received.kind !== "symbol") return structuredClone(received);
+  return { ...received, payload: Buffer.from(received.payload).toString("base64") };
+}
+
+function receiveAll(receiver: FrameReceiver, batch: DatagramBatch): unknown[] {
+  const notes: unknown[] = [];
+  receiver.receiveBatch(batch, (received, index) => {
+    expect(index).toBe(notes.length);
+    notes.push(noteOf(received));
+  });
+  return notes;
+}
+
+type Choice = {
+  from: "a" | "b";
+  chunk: number;
+  block: number;
+  symbol: number;
+  payload: Uint8Array;
+  change: Change;
+  at: number;
+  bit: number;
+};
+type Change =
+  | "none"
+  | "bit"
+  | "sealed bit"
+  | "sealed size"
+  | "sealed fit"
+  | "cut"
+  | "longer"
+  | "again"
+  | "tag"
+  | "control"
+  | "junk";
+const anyDatagram: fc.Arbitrary<Choice> = fc.record<Choice>({
+  from: fc.constantFrom<Choice["from"]>("a", "a", "a", "b"),
+  chunk: fc.oneof(fc.nat(3), fc.integer({ min: 0, max: limits.counterMax })),
+  block: fc.nat(limits.chunkBlocksMax - 1),
+  symbol: fc.nat(limits.codedSymbolsMax - 1),
+  payload: fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 20 }),
+    fc
+      .integer({ min: limits.symbolMaxBytes - 20, max: limits.symbolMaxBytes })
+      .map((length) => new Uint8Array(length)),
+  ),
+  change: fc.constantFrom<Change>(
+    "none",
+    "none",
+    "bit",
+    "sealed bit",
+    "sealed size",
+    "sealed fit",
+    "cut",
+    "longer",
+    "again",
+    "tag",
+    "control",
+    "junk",
+  ),
+  /** Where something is changed: most often in the heads. */
+  at: fc.oneof(fc.nat(60), fc.nat(2_000)),
+  bit: fc.nat(7),
+});
+
+/** Whoever has the key can say what he likes. */
+function sealed(frame: Uint8Array, from: string): Uint8Array {
+  const nonce = new Uint8Array(nonceBytes);
+  if (frame.length >= headerBytes) writeNonce(nonce, uint32At(frame, headerAt.sequence));
+  if (frame.length >= tagBytes) symbolTag(nodeCrypto, key, session, from.repeat(16)).sign(nonce, frame);
+  return frame;
+}
+
+/** Of another size than its heads say. */
+function resized(frame: Uint8Array, bytes: number): Uint8Array {
+  const other = new Uint8Array(Math.min(bytes, limits.datagramMaxBytes));
+  other.set(frame.subarray(0, other.length));
+  return other;
+}
+
+/** Of another size, as its heads say. */
+function fitted(frame: Uint8Array, bytes: number): Uint8Array {
+  const other = resized(frame, Math.max(bytes, symbolOverheadBytes));
+  putUint16(other, headerAt.bodyLength, other.length - headerBytes);
+  putUint16(other, headerBytes + symbolAt.payloadLength, other.length - symbolOverheadBytes);
+  return other;
+}
+
+/** Frames of two senders, some of them changed on their way. */
+function datagramsOf(choices: readonly Choice[]): Uint8Array[] {
+  const senders = { a: senderOf("a"), b: senderOf("b") };
+  // The first one makes its sender known.
+  const datagrams: Uint8Array[] = [Uint8Array.from(senders.a.symbol(0, 0, 0, new Uint8Array(9)))];
+  for (const { from, chunk, block, symbol, payload, change, at: place, bit } of choices) {
+    const sender = senders[from];
+    const frame = Uint8Array.from(sender.symbol(chunk, block, symbol, payload));
+    const flipped = (byte: number) => frame.with(byte, frame[byte]! ^ (1 << bit));
+    const changed = {
+      none: () => frame,
+      bit: () => flipped(place % frame.length),
+      "sealed bit": () => sealed(flipped(place % (frame.length - tagBytes)), from),
+      "sealed size": () => sealed(resized(frame, frame.length + (place % 41) - 20), from),
+      "sealed fit": () => sealed(fitted(frame, frame.length + (place % 41) - 20), from),
+      cut: () => frame.subarray(0, place % frame.length),
+      longer: () => Uint8Array.from([...frame, bit]),
+      again: () => datagrams[place % Math.max(1, datagrams.length)] ?? frame,
+      tag: () => flipped(frame.length - 1 - (place % 16)),
+      control: () =>
+        Uint8Array.from(sender.control({ type: "resign", device: "0123456789abcdef", term: 1, reason: "" })),
+      junk: () => payload,
+    }[change]();
+    datagrams.push(changed);
+  }
+  return datagrams;
+}
+
+describe.skipIf(isMissing)("a batch in the kernel's places (skipped without WebAssembly SIMD)", () => {
+  test("gives, frame by frame, what one at a time gives, and what the library in the kernel's place gives", () => {
+    fc.assert(
+      fc.property(fc.array(anyDatagram, { minLength: 1, maxLength: batchDatagramsMax }), (choices) => {
+        const datagrams = datagramsOf(choices);
+        const alone = receiverOf();
+        const expected = datagrams.map((datagram) => noteOf(alone.receive(datagram)));
+        const together = receiverOf();
+        const notes = [datagrams.slice(0, 1), datagrams.slice(1)].flatMap((part) =>
+          receiveAll(together, inPlace(part)),
+        );
+        expect(notes).toEqual(expected);
+        const plain = receiverOf({ ...nodeCrypto, frameTag: createPlainTag });
+        expect(datagrams.flatMap((datagram) => receiveAll(plain, batchOf(datagram, "192.0.2.1")))).toEqual(
+          expected,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("what proving wrote behind a frame is gone: its bytes are as they came", () => {
+    const sender = senderOf("a");
+    const frames = [1, 7, limits.symbolMaxBytes].map((length) =>
+      Uint8Array.from(sender.symbol(1, 0, length % 256, new Uint8Array(length).fill(length))),
+    );
+    const receiver = receiverOf();
+    receiver.receive(Uint8Array.from(sender.symbol(0, 0, 0, new Uint8Array(5))));
+    const batch = inPlace(frames);
+    expect(receiveAll(receiver, batch)).toMatchObject(frames.map(() => ({ kind: "symbol" })));
+    for (const [slot, frame] of frames.entries()) expect(batch.datagram(slot)).toEqual(frame);
+  });
+
+  test("a session left in the middle of a batch is heard no more", () => {
+    const sender = senderOf("a");
+    const frames = [1, 2, 3].map((symbol) =>
+      Uint8Array.from(sender.symbol(0, 0, symbol, new Uint8Array(1_400))),
+    );
+    const receiver = receiverOf();
+    receiver.receive(Uint8Array.from(sender.symbol(0, 0, 0, new Uint8Array(1_400))));
+    const kinds: string[] = [];
+    receiver.receiveBatch(inPlace(frames), (received) => {
+      kinds.push(received.kind === "dropped" ? received.reason : received.kind);
+      receiver.removeContext(session);
+    });
+    expect(kinds).toEqual(["symbol", "session", "session"]);
+  });
+
+  test("only a frame that begins as the sender's symbols do is proven, and none elsewhere", () => {
+    const sender = senderOf("a");
+    const frame = Uint8Array.from(sender.symbol(0x8765_4321, 0xabcd, 0xef, new Uint8Array(1_400).fill(3)));
+    const keyOfSender = new Uint8Array(32).fill(5);
+    const tag = createKernelTag(keyOfSender)!;
+    const nonce = new Uint8Array(12);
+    nonce.set(frame.subarray(headerAt.sequence, headerAt.sequence + 4), 8);
+    tag.sign(nonce, frame);
+    const head = frame.subarray(0, headerAt.sequence);
+    expect([...tag.prove(inPlace([frame]), head)!.subarray(0, 4)]).toEqual([
+      0, 0x8765_4321, 0xef_abcd, 1_400,
+    ]);
+    expect(tag.prove(inPlace([frame]), head.with(21, head[21]! ^ 1))![3]).toBe(0);
+    expect(createKernelTag(keyOfSender.with(0, 6))!.prove(inPlace([frame]), head)![3]).toBe(0);
+    expect(tag.prove(batchOf(frame, "192.0.2.1"), head)).toBeNull();
+  });
+});

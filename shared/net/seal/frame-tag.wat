@@ -1,0 +1,252 @@
+;; The kernel of the frame tag: Poly1305 under a one-time key from one ChaCha20 block, as AEAD_CHACHA20_POLY1305 of
+;; RFC 8439 (section 2.8) makes it when everything is associated data and nothing is encrypted. Whole batches of symbols
+;; are proven where the system put them, with one call.
+;;
+;; `bun run generate kernels` assembles this file into frame-tag-kernel.ts; frame-tag.ts knows its places.
+(module
+  ;; 0     key (32 bytes)      32  nonce (12 bytes)      48  tag (16 bytes)      64  the block's keystream (64 bytes)
+  ;; 128   one message, at most 1,472 bytes; up to 31 bytes behind it are overwritten
+  ;; 2048  what symbols of a batch begin with (29 bytes)
+  ;; 2304  the length of each datagram of a batch (64 of 4 bytes)
+  ;; 2560  what was found of each: sequence, chunk, block and symbol, length of the payload (64 of 16 bytes)
+  ;; 4096  the datagrams, 2,048 bytes apart (64)
+  (memory (export "memory") 3 3)
+
+  ;; The first half of a ChaCha20 block (RFC 8439, section 2.3): rows a … d hold four words each, so that a quarter
+  ;; round works on all columns at once. Rotations by 16 and 8 are shuffles of bytes, those by 12 and 7 two shifts.
+  (func $oneTimeKey
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+    (local $b0 v128) (local $c0 v128) (local $d0 v128) (local $rounds i32)
+    (local.set $a (v128.const i32x4 0x61707865 0x3320646e 0x79622d32 0x6b206574))
+    (local.set $b (local.tee $b0 (v128.load (i32.const 0))))
+    (local.set $c (local.tee $c0 (v128.load (i32.const 16))))
+    ;; Counter 0, then the nonce.
+    (local.set $d
+      (local.tee $d0
+        (i8x16.shuffle 16 17 18 19 0 1 2 3 4 5 6 7 8 9 10 11
+          (v128.load (i32.const 32)) (v128.const i32x4 0 0 0 0))))
+    (local.set $rounds (i32.const 10))
+    (loop $next
+      ;; columns
+      (local.set $a (i32x4.add (local.get $a) (local.get $b)))
+      (local.set $d (v128.xor (local.get $d) (local.get $a)))
+      (local.set $d (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $d) (local.get $d)))
+      (local.set $c (i32x4.add (local.get $c) (local.get $d)))
+      (local.set $b (v128.xor (local.get $b) (local.get $c)))
+      (local.set $b
+        (v128.or (i32x4.shl (local.get $b) (i32.const 12)) (i32x4.shr_u (local.get $b) (i32.const 20))))
+      (local.set $a (i32x4.add (local.get $a) (local.get $b)))
+      (local.set $d (v128.xor (local.get $d) (local.get $a)))
+      (local.set $d (i8x16.shuffle 3 0 1 2 7 4 5 6 11 8 9 10 15 12 13 14 (local.get $d) (local.get $d)))
+      (local.set $c (i32x4.add (local.get $c) (local.get $d)))
+      (local.set $b (v128.xor (local.get $b) (local.get $c)))
+      (local.set $b
+        (v128.or (i32x4.shl (local.get $b) (i32.const 7)) (i32x4.shr_u (local.get $b) (i32.const 25))))
+      ;; diagonals
+      (local.set $b (i8x16.shuffle 4 5 6 7 8 9 10 11 12 13 14 15 0 1 2 3 (local.get $b) (local.get $b)))
+      (local.set $c (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $c) (local.get $c)))
+      (local.set $d (i8x16.shuffle 12 13 14 15 0 1 2 3 4 5 6 7 8 9 10 11 (local.get $d) (local.get $d)))
+      (local.set $a (i32x4.add (local.get $a) (local.get $b)))
+      (local.set $d (v128.xor (local.get $d) (local.get $a)))
+      (local.set $d (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $d) (local.get $d)))
+      (local.set $c (i32x4.add (local.get $c) (local.get $d)))
+      (local.set $b (v128.xor (local.get $b) (local.get $c)))
+      (local.set $b
+        (v128.or (i32x4.shl (local.get $b) (i32.const 12)) (i32x4.shr_u (local.get $b) (i32.const 20))))
+      (local.set $a (i32x4.add (local.get $a) (local.get $b)))
+      (local.set $d (v128.xor (local.get $d) (local.get $a)))
+      (local.set $d (i8x16.shuffle 3 0 1 2 7 4 5 6 11 8 9 10 15 12 13 14 (local.get $d) (local.get $d)))
+      (local.set $c (i32x4.add (local.get $c) (local.get $d)))
+      (local.set $b (v128.xor (local.get $b) (local.get $c)))
+      (local.set $b
+        (v128.or (i32x4.shl (local.get $b) (i32.const 7)) (i32x4.shr_u (local.get $b) (i32.const 25))))
+      (local.set $b (i8x16.shuffle 12 13 14 15 0 1 2 3 4 5 6 7 8 9 10 11 (local.get $b) (local.get $b)))
+      (local.set $c (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $c) (local.get $c)))
+      (local.set $d (i8x16.shuffle 4 5 6 7 8 9 10 11 12 13 14 15 0 1 2 3 (local.get $d) (local.get $d)))
+      (br_if $next (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+    ;; The first 32 bytes are the key: r, clamped, and s.
+    (v128.store (i32.const 64)
+      (v128.and
+        (i32x4.add (local.get $a) (v128.const i32x4 0x61707865 0x3320646e 0x79622d32 0x6b206574))
+        (v128.const i32x4 0x0fffffff 0x0ffffffc 0x0ffffffc 0x0ffffffc)))
+    (v128.store (i32.const 80) (i32x4.add (local.get $b) (local.get $b0))))
+
+  ;; Poly1305 of `length` bytes at `at`, a multiple of 16, under r at 64 and s at 80; the tag goes to 48. The accumulator has
+  ;; four words of 32 bits (with the message 33; 34 in h0, whose carry waits for the end) and h4 with the bits from 128 on.
+  ;; As r is clamped, its words are below 2^28 and all but the first are multiples of 4: s = r * 5 / 4 takes what passes 2^130
+  ;; back to the bottom, and no sum of products reaches 2^64.
+  (func $poly (export "poly") (param $at i32) (param $length i32)
+    (local $end i32)
+    (local $r0 i64) (local $r1 i64) (local $r2 i64) (local $r3 i64)
+    (local $s1 i64) (local $s2 i64) (local $s3 i64)
+    (local $h0 i64) (local $h1 i64) (local $h2 i64) (local $h3 i64) (local $h4 i64)
+    (local $d0 i64) (local $d1 i64) (local $d2 i64) (local $d3 i64)
+    (local.set $r0 (i64.load32_u (i32.const 64)))
+    (local.set $r1 (i64.load32_u (i32.const 68)))
+    (local.set $r2 (i64.load32_u (i32.const 72)))
+    (local.set $r3 (i64.load32_u (i32.const 76)))
+    (local.set $s1 (i64.add (local.get $r1) (i64.shr_u (local.get $r1) (i64.const 2))))
+    (local.set $s2 (i64.add (local.get $r2) (i64.shr_u (local.get $r2) (i64.const 2))))
+    (local.set $s3 (i64.add (local.get $r3) (i64.shr_u (local.get $r3) (i64.const 2))))
+    (local.set $end (i32.add (local.get $at) (local.get $length)))
+    (loop $next
+      (local.set $h0 (i64.add (local.get $h0) (i64.load32_u (local.get $at))))
+      (local.set $h1 (i64.add (local.get $h1) (i64.load32_u offset=4 (local.get $at))))
+      (local.set $h2 (i64.add (local.get $h2) (i64.load32_u offset=8 (local.get $at))))
+      (local.set $h3 (i64.add (local.get $h3) (i64.load32_u offset=12 (local.get $at))))
+      (local.set $h4 (i64.add (local.get $h4) (i64.const 1)))
+      (local.set $d0
+        (i64.add
+          (i64.add (i64.mul (local.get $h0) (local.get $r0)) (i64.mul (local.get $h1) (local.get $s3)))
+          (i64.add (i64.mul (local.get $h2) (local.get $s2)) (i64.mul (local.get $h3) (local.get $s1)))))
+      (local.set $d1
+        (i64.add
+          (i64.add
+            (i64.add (i64.mul (local.get $h0) (local.get $r1)) (i64.mul (local.get $h1) (local.get $r0)))
+            (i64.add (i64.mul (local.get $h2) (local.get $s3)) (i64.mul (local.get $h3) (local.get $s2))))
+          (i64.mul (local.get $h4) (local.get $s1))))
+      (local.set $d2
+        (i64.add
+          (i64.add
+            (i64.add (i64.mul (local.get $h0) (local.get $r2)) (i64.mul (local.get $h1) (local.get $r1)))
+            (i64.add (i64.mul (local.get $h2) (local.get $r0)) (i64.mul (local.get $h3) (local.get $s3))))
+          (i64.mul (local.get $h4) (local.get $s2))))
+      (local.set $d3
+        (i64.add
+          (i64.add
+            (i64.add (i64.mul (local.get $h0) (local.get $r3)) (i64.mul (local.get $h1) (local.get $r2)))
+            (i64.add (i64.mul (local.get $h2) (local.get $r1)) (i64.mul (local.get $h3) (local.get $r0))))
+          (i64.mul (local.get $h4) (local.get $s3))))
+      (local.set $d1 (i64.add (local.get $d1) (i64.shr_u (local.get $d0) (i64.const 32))))
+      (local.set $d2 (i64.add (local.get $d2) (i64.shr_u (local.get $d1) (i64.const 32))))
+      (local.set $d3 (i64.add (local.get $d3) (i64.shr_u (local.get $d2) (i64.const 32))))
+      (local.set $h4
+        (i64.add (i64.mul (local.get $h4) (local.get $r0)) (i64.shr_u (local.get $d3) (i64.const 32))))
+      (local.set $h0
+        (i64.add
+          (i64.and (local.get $d0) (i64.const 0xffffffff))
+          (i64.mul (i64.shr_u (local.get $h4) (i64.const 2)) (i64.const 5))))
+      (local.set $h1 (i64.and (local.get $d1) (i64.const 0xffffffff)))
+      (local.set $h2 (i64.and (local.get $d2) (i64.const 0xffffffff)))
+      (local.set $h3 (i64.and (local.get $d3) (i64.const 0xffffffff)))
+      (local.set $h4 (i64.and (local.get $h4) (i64.const 3)))
+      (br_if $next
+        (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $end))))
+    ;; The last carries.
+    (local.set $h1 (i64.add (local.get $h1) (i64.shr_u (local.get $h0) (i64.const 32))))
+    (local.set $h2 (i64.add (local.get $h2) (i64.shr_u (local.get $h1) (i64.const 32))))
+    (local.set $h3 (i64.add (local.get $h3) (i64.shr_u (local.get $h2) (i64.const 32))))
+    (local.set $h4 (i64.add (local.get $h4) (i64.shr_u (local.get $h3) (i64.const 32))))
+    (local.set $h0 (i64.and (local.get $h0) (i64.const 0xffffffff)))
+    (local.set $h1 (i64.and (local.get $h1) (i64.const 0xffffffff)))
+    (local.set $h2 (i64.and (local.get $h2) (i64.const 0xffffffff)))
+    (local.set $h3 (i64.and (local.get $h3) (i64.const 0xffffffff)))
+    ;; h + 5: when it reaches 2^130, h has reached 2^130 - 5, and of h - (2^130 - 5) only the lower 128 bits count.
+    (local.set $d0 (i64.add (local.get $h0) (i64.const 5)))
+    (local.set $d1 (i64.add (local.get $h1) (i64.shr_u (local.get $d0) (i64.const 32))))
+    (local.set $d2 (i64.add (local.get $h2) (i64.shr_u (local.get $d1) (i64.const 32))))
+    (local.set $d3 (i64.add (local.get $h3) (i64.shr_u (local.get $d2) (i64.const 32))))
+    (if (i64.ge_u (i64.add (local.get $h4) (i64.shr_u (local.get $d3) (i64.const 32))) (i64.const 4))
+      (then
+        (local.set $h0 (i64.and (local.get $d0) (i64.const 0xffffffff)))
+        (local.set $h1 (i64.and (local.get $d1) (i64.const 0xffffffff)))
+        (local.set $h2 (i64.and (local.get $d2) (i64.const 0xffffffff)))
+        (local.set $h3 (i64.and (local.get $d3) (i64.const 0xffffffff)))))
+    ;; (h mod 2^128) + s, 32 bits at a time.
+    (local.set $d0 (i64.add (local.get $h0) (i64.load32_u (i32.const 80))))
+    (i64.store32 (i32.const 48) (local.get $d0))
+    (local.set $d1
+      (i64.add (i64.add (local.get $h1) (i64.load32_u (i32.const 84))) (i64.shr_u (local.get $d0) (i64.const 32))))
+    (i64.store32 (i32.const 52) (local.get $d1))
+    (local.set $d2
+      (i64.add (i64.add (local.get $h2) (i64.load32_u (i32.const 88))) (i64.shr_u (local.get $d1) (i64.const 32))))
+    (i64.store32 (i32.const 56) (local.get $d2))
+    (local.set $d3
+      (i64.add (i64.add (local.get $h3) (i64.load32_u (i32.const 92))) (i64.shr_u (local.get $d2) (i64.const 32))))
+    (i64.store32 (i32.const 60) (local.get $d3)))
+
+  ;; The tag of `length` bytes at `at` under key and nonce, to 48.
+  (func $tag (export "tag") (param $at i32) (param $length i32)
+    (local $padded i32)
+    (call $oneTimeKey)
+    (local.set $padded (i32.and (i32.add (local.get $length) (i32.const 15)) (i32.const -16)))
+    ;; Zeros up to 16 bytes, then the lengths of the associated data and of the (empty) ciphertext.
+    (memory.fill
+      (i32.add (local.get $at) (local.get $length)) (i32.const 0)
+      (i32.sub (local.get $padded) (local.get $length)))
+    (i64.store (i32.add (local.get $at) (local.get $padded)) (i64.extend_i32_u (local.get $length)))
+    (i64.store offset=8 (i32.add (local.get $at) (local.get $padded)) (i64.const 0))
+    (call $poly (local.get $at) (i32.add (local.get $padded) (i32.const 16))))
+
+  ;; Of a message whose last 16 bytes are its tag: 1 when the tag is right. Takes as long either way.
+  (func $verify (export "verify") (param $at i32) (param $length i32) (result i32)
+    (local $end i32) (local $given v128)
+    (local.set $length (i32.sub (local.get $length) (i32.const 16)))
+    (local.set $end (i32.add (local.get $at) (local.get $length)))
+    (local.set $given (v128.load (local.get $end)))
+    (call $tag (local.get $at) (local.get $length))
+    (v128.store (local.get $end) (local.get $given))
+    (i8x16.all_true (i8x16.eq (local.get $given) (v128.load (i32.const 48)))))
+
+  ;; Of a datagram that is a symbol's frame as shared/wire/layout.ts has it and begins as 2048 says: the length of its payload,
+  ;; not proven yet; of any other: 0.
+  (func $payloadOf (param $at i32) (param $length i32) (result i32)
+    (local $payload i32)
+    (if (i32.or (i32.lt_u (local.get $length) (i32.const 67)) (i32.gt_u (local.get $length) (i32.const 1466)))
+      (then (return (i32.const 0))))
+    (if
+      (v128.any_true
+        (v128.or
+          (v128.xor (v128.load (local.get $at)) (v128.load (i32.const 2048)))
+          (v128.xor (v128.load offset=13 (local.get $at)) (v128.load (i32.const 2061)))))
+      (then (return (i32.const 0))))
+    ;; From 33 on: c5 and the body's length, 94, ce chunk, cd block, cc symbol, c5 and (only its first byte) the payload's length.
+    (if
+      (v128.any_true
+        (v128.xor
+          (v128.and
+            (v128.load offset=33 (local.get $at))
+            (v128.const i8x16 0xff 0 0 0xff 0xff 0 0 0 0 0xff 0 0 0xff 0 0xff 0))
+          (v128.const i8x16 0xc5 0 0 0x94 0xce 0 0 0 0 0xcd 0 0 0xcc 0 0xc5 0)))
+      (then (return (i32.const 0))))
+    (local.set $payload (i32.sub (local.get $length) (i32.const 66)))
+    (if
+      (i32.or
+        (i32.ne (call $bigEndian16 (i32.add (local.get $at) (i32.const 34))) (i32.add (local.get $payload) (i32.const 30)))
+        (i32.ne (call $bigEndian16 (i32.add (local.get $at) (i32.const 48))) (local.get $payload)))
+      (then (return (i32.const 0))))
+    (local.get $payload))
+
+  (func $bigEndian16 (param $at i32) (result i32)
+    (i32.or
+      (i32.shl (i32.load8_u (local.get $at)) (i32.const 8))
+      (i32.load8_u offset=1 (local.get $at))))
+
+  ;; Proves the first `count` datagrams of the batch and writes what was found of each; a payload of 0 bytes: not proven.
+  (func (export "prove") (param $count i32)
+    (local $slot i32) (local $at i32) (local $found i32) (local $length i32) (local $payload i32)
+    (local.set $at (i32.const 4096))
+    (local.set $found (i32.const 2560))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $slot) (local.get $count)))
+        (local.set $length (i32.load offset=2304 (i32.shl (local.get $slot) (i32.const 2))))
+        (local.set $payload (call $payloadOf (local.get $at) (local.get $length)))
+        (if (local.get $payload)
+          (then
+            ;; The nonce: 8 zero bytes and the sequence, as it lies in the frame.
+            (i64.store (i32.const 32) (i64.const 0))
+            (i32.store (i32.const 40) (i32.load offset=29 (local.get $at)))
+            (if (i32.eqz (call $verify (local.get $at) (local.get $length)))
+              (then (local.set $payload (i32.const 0))))))
+        ;; The bytes 29 … 44 and 33 … 48 of the frame: sequence, chunk and block turned around, the symbol beside the block.
+        (v128.store (local.get $found)
+          (v128.and
+            (i8x16.shuffle 3 2 1 0 12 11 10 9 15 14 29 0 0 0 0 0
+              (v128.load offset=29 (local.get $at)) (v128.load offset=33 (local.get $at)))
+            (v128.const i32x4 -1 -1 0x00ffffff 0)))
+        (i32.store offset=12 (local.get $found) (local.get $payload))
+        (local.set $slot (i32.add (local.get $slot) (i32.const 1)))
+        (local.set $at (i32.add (local.get $at) (i32.const 2048)))
+        (local.set $found (i32.add (local.get $found) (i32.const 16)))
+        (br $next)))))

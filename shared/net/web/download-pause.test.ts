@@ -1,0 +1,252 @@
+/** The WAN download keeps to a rate and to the hours of the day, on real sockets; only the clock is a test's own. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../../model/wan-schedule.ts";
+import { ChunkSet } from "../../model/chunk-set.ts";
+import { testKey, testPackage, type TestPackage } from "../../model/testing.ts";
+import { runWanDownload, type WanDownloadOptions, type WanOutcome } from "./download.ts";
+
+const key = testKey();
+const chunkSizeBytes = 16_384;
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
+});
+
+type Site = {
+  readonly url: string;
+  readonly ranges: (string | null)[];
+  readonly closed: () => number;
+};
+
+async function site(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Site> {
+  const ranges: (string | null)[] = [];
+  const sockets = new Set<Socket>();
+  let closed = 0;
+  const server = createServer((request, response) => {
+    ranges.push(request.headers.range ?? null);
+    answer(request, response);
+  });
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => closed++);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/setup.bin`,
+    ranges,
+    closed: () => closed,
+  };
+}
+
+/** What a range asks for; `upTo` leaves the rest unsent and the connection open. */
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Uint8Array,
+  upTo = body.length,
+): void {
+  const first = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+  const headers = { "content-length": String(body.length - first) };
+  if (request.headers.range === undefined) response.writeHead(200, headers);
+  else {
+    const range = `bytes ${first}-${body.length - 1}/${body.length}`;
+    response.writeHead(206, { ...headers, "content-range": range });
+  }
+  if (upTo < body.length) response.write(body.subarray(first, upTo));
+  else response.end(body.subarray(first));
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let waited = 0; !holds() && waited < 10_000; waited += 10) await Bun.sleep(10);
+  expect(holds()).toBe(true);
+}
+
+type Run = {
+  readonly states: string[];
+  readonly have: ChunkSet;
+  readonly bytes: () => number;
+  readonly outcome: Promise<WanOutcome>;
+};
+function start(from: TestPackage, changes: Partial<WanDownloadOptions>): Run {
+  const have = new ChunkSet(from.manifest.chunkDigests.length / 32);
+  const states: string[] = [];
+  let bytes = 0;
+  const outcome = runWanDownload({
+    manifest: from.manifest,
+    contentUrl: null,
+    headers: {},
+    nextRun() {
+      const first = have.nextMissing(0);
+      return first < 0 ? null : { first, count: have.size - first };
+    },
+    async onChunk(chunk, content) {
+      if (!Buffer.from(from.chunk(chunk)).equals(content)) return "wrong-digest";
+      return have.add(chunk) ? "stored" : "known";
+    },
+    onBytes: (count) => (bytes += count),
+    onState: (reason) => states.push(reason),
+    rateBps: () => null,
+    stallMs: 60_000,
+    // A failure of any kind ends it: pauses must not count as one.
+    attempts: 1,
+    signal: new AbortController().signal,
+    random: () => 0.5,
+    ...changes,
+  });
+  return { states, have, bytes: () => bytes, outcome };
+}
+
+const packageAt = (url: string, sizeBytes: number): TestPackage =>
+  testPackage(key, {
+    files: { "setup.bin": sizeBytes },
+    chunkSizeBytes,
+    origin: { kind: "url", url, layout: "file" },
+  });
+
+const clock: WallClock = (utcMs) => ({ day: "mon", minute: Math.floor(utcMs / 60_000) % 1_440 });
+
+/** A day's clock in a test's hand, and the schedule read by it. */
+function day(schedule: string): { set: (time: string) => void } & Pick<WanDownloadOptions, "rateBps"> & {
+    pauseReason: () => string;
+  } {
+  const limits = { wanRateBps: null, wanSchedule: parseWanSchedule(schedule) };
+  let nowMs = 0;
+  return {
+    set: (time) => (nowMs = Date.parse(`1970-01-05T${time}Z`)),
+    rateBps: () => wanRateAt(limits, clock(nowMs)),
+    pauseReason: () => wanPauseReason(limits, nowMs, clock),
+  };
+}
+
+describe("a pause", () => {
+  const sizeBytes = 50 * chunkSizeBytes + 77;
+
+  test("that begins in the middle of an answer closes the connection; what was received is not fetched again", async () => {
+    // The first answer stops in the middle of chunk 20: only the download can end it.
+    const sentBytes = 20 * chunkSizeBytes + 1_000;
+    const from = (url: string) => packageAt(url, sizeBytes);
+    const body = from("http://h/").stream;
+    const web = await site((request, response) =>
+      send(request, response, body, web.ranges.length === 1 ? sentBytes : body.length),
+    );
+    const hours = day("08:00-18:00 pause");
+    hours.set("07:59");
+    const run = start(from(web.url), hours);
+    await until(() => run.bytes() === sentBytes);
+    hours.set("08:00");
+    await until(() => web.closed() === 1);
+    await until(() => run.states.at(-1) === "paused by the setting until 18:00");
+    expect(web.ranges).toHaveLength(1);
+    hours.set("18:00");
+    expect(await run.outcome).toEqual({ kind: "done" });
+    expect(web.ranges).toEqual([null, `bytes=${sentBytes}-${sizeBytes - 1}`]);
+    expect(run.bytes()).toBe(sizeBytes);
+    expect(run.states).toEqual([
+      `downloading from ${web.url}`,
+      "paused by the setting until 18:00",
+      `downloading from ${web.url}`,
+    ]);
+  });
+
+  test("that begins before the web site answered takes the request back, and is no failure", async () => {
+    const from = (url: string) => packageAt(url, sizeBytes);
+    const body = from("http://h/").stream;
+    const web = await site((request, response) => {
+      if (web.ranges.length > 1) send(request, response, body);
+    });
+    const hours = day("08:00-18:00 pause");
+    const run = start(from(web.url), hours);
+    await until(() => web.ranges.length === 1);
+    hours.set("12:00");
+    await until(() => web.closed() === 1);
+    hours.set("20:00");
+    expect(await run.outcome).toEqual({ kind: "done" });
+    expect(run.bytes()).toBe(sizeBytes);
+  });
+
+  test("from the beginning asks nobody, says a changed end, and ends when asked to", async () => {
+    const web = await site(() => {});
+    const hours = [day("00:00-18:00 pause"), day("00:00-20:00 pause")];
+    let setting = 0;
+    const abort = new AbortController();
+    const run = start(packageAt(web.url, sizeBytes), {
+      rateBps: () => hours[setting]!.rateBps(),
+      pauseReason: () => hours[setting]!.pauseReason(),
+      signal: abort.signal,
+    });
+    await until(() => run.states.length === 1);
+    setting = 1;
+    await until(() => run.states.length === 2);
+    expect(run.states).toEqual(["paused by the setting until 18:00", "paused by the setting until 20:00"]);
+    abort.abort();
+    expect(await run.outcome).toEqual({ kind: "aborted" });
+    expect(web.ranges).toEqual([]);
+  });
+
+  test("is over when the rest came another way", async () => {
+    const web = await site(() => {});
+    const run = start(packageAt(web.url, sizeBytes), { rateBps: () => 0 });
+    await until(() => run.states.length === 1);
+    for (let chunk = 0; chunk < run.have.size; chunk++) run.have.add(chunk);
+    expect(await run.outcome).toEqual({ kind: "done" });
+  });
+});
+
+describe("a rate", () => {
+  test("is kept by reading no faster: what is not read stays with the web site", async () => {
+    const sizeBytes = 32 * 1_048_576;
+    const rateBps = 16_000_000;
+    const from = (url: string) => packageAt(url, sizeBytes);
+    const body = from("http://h/").stream;
+    let sent = 0;
+    const web = await site(async (_, response) => {
+      response.writeHead(200, { "content-length": String(sizeBytes) });
+      while (sent < sizeBytes && !response.destroyed) {
+        const piece = body.subarray(sent, (sent += 65_536));
+        if (!response.write(piece)) await new Promise((resolve) => response.once("drain", resolve));
+      }
+    });
+    const abort = new AbortController();
+    const startedAtMs = performance.now();
+    const excess: number[] = [];
+    let bytes = 0;
+    const run = start(from(web.url), {
+      rateBps: () => rateBps,
+      signal: abort.signal,
+      onBytes(count) {
+        // A read is paid for after it came.
+        const allowed = ((performance.now() - startedAtMs + 250) * rateBps) / 8_000;
+        if (bytes > allowed) excess.push(bytes - allowed);
+        bytes += count;
+        if (bytes > 2_000_000) abort.abort();
+      },
+    });
+    expect(await run.outcome).toEqual({ kind: "aborted" });
+    expect(excess).toEqual([]);
+    expect(bytes).toBeLessThan(4_000_000);
+    // The buffers of two kernels and a reader hold a few MB, whatever the file's size.
+    expect(sent).toBeLessThan(sizeBytes - 4 * 1_048_576);
+  });
+
+  test("that is changed holds at once, also for bytes that were received under the old one", async () => {
+    const sizeBytes = 10 * chunkSizeBytes;
+    const from = (url: string) => packageAt(url, sizeBytes);
+    const body = from("http://h/").stream;
+    const web = await site((request, response) => send(request, response, body));
+    const hours = day("08:00-18:00 8kbit");
+    hours.set("08:00");
+    const run = start(from(web.url), hours);
+    await until(() => run.bytes() > 0);
+    // Under the old rate the package would take 164 seconds.
+    hours.set("18:00");
+    expect(await run.outcome).toEqual({ kind: "done" });
+    expect(web.ranges).toHaveLength(1);
+  });
+});

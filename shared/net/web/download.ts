@@ -1,0 +1,368 @@
+/**
+ * The WAN download of a package: one HTTP request per run of missing chunks, streamed chunk by chunk to whoever asked.
+ *
+ * It knows the web and nothing of the cache, the LAN or elections: which chunks are missing, what becomes of one, and
+ * how fast it may go are asked through functions, again and again, because peers deliver chunks meanwhile. At most one
+ * chunk is held in memory; a slow disk slows the reads down. Every way it can end is a value with a reason.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../../model/manifest.ts";
+import type { WanValidator } from "./range-answer.ts";
+import { locateWan, urlsOfChunk, type WanLocation } from "./locate.ts";
+import { connectionProblem, shownUrl, WanProblem } from "./problem.ts";
+import { openWanStream, type WanStream } from "./range-stream.ts";
+import { backoffMs, shownWait, sleepMs, WanPace } from "./download-pace.ts";
+
+export type WanRun = { readonly first: number; readonly count: number };
+export type WanDownloadOptions = {
+  readonly manifest: Manifest;
+  /** The whole stream at one URL, for packages that lie on the source. */
+  readonly contentUrl: string | null;
+  /** Only for `contentUrl`; never sent to another origin, nor after a redirect to one. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** PEM of the authority of `contentUrl`, like `headers` for its origin only: other sites keep the usual ones. */
+  readonly ca?: string | undefined;
+  /** The next missing run; asked again after each request and each interruption. Null: nothing is missing. */
+  readonly nextRun: () => WanRun | null;
+  /** `bytes` is used again for the next chunk: copy what is to be kept after the promise settles. */
+  readonly onChunk: (chunk: number, bytes: Uint8Array) => Promise<"stored" | "known" | "wrong-digest">;
+  /** Body bytes off the network, whether or not they verify. */
+  readonly onBytes: (count: number) => void;
+  /** One sentence for a person, whenever it changes. */
+  readonly onState: (reason: string) => void;
+  /** False: the chunk came another way meanwhile; the request stops and `nextRun` is asked again. */
+  readonly isWanted?: (chunk: number) => boolean;
+  /** Null: no limit. 0: a pause; the connection is closed, and opened again where it stood. */
+  readonly rateBps: () => number | null;
+  /** Why there is a pause and until when, in words. */
+  readonly pauseReason?: () => string;
+  /** Silence after which a connection is given up. */
+  readonly stallMs: number;
+  /** Attempts in a row without progress before it fails. */
+  readonly attempts: number;
+  readonly signal: AbortSignal;
+  readonly random: () => number;
+  readonly backoffBaseMs?: number;
+};
+export type WanOutcome =
+  | { readonly kind: "done" }
+  | { readonly kind: "aborted" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** So much of one chunk counts as progress too: on a bad line a large chunk takes several connections. */
+const progressBytes = 65_536;
+/** Reading over a gap of this size is cheaper than another request. */
+const skipBytesMax = 262_144;
+const unwantedPauseMs = 100;
+/** A pause begins and ends within this time. */
+const pauseLookMs = 500;
+
+/** Ends a request that is under way when a pause begins; no failure of anybody. */
+class PauseBegan extends Error {}
+
+export async function runWanDownload(options: WanDownloadOptions): Promise<WanOutcome> {
+  const download = new WanDownload(options);
+  try {
+    return await download.run();
+  } catch (error) {
+    if (options.signal.aborted) return { kind: "aborted" };
+    // A full disk, for example: what the cache says is the reason.
+    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+  } finally {
+    download.end();
+  }
+}
+
+class WanDownload {
+  readonly #options: WanDownloadOptions;
+  readonly #pace: WanPace;
+  readonly #validators = new Map<string, WanValidator>();
+  /** Origins of sites that send everything whatever range is asked for. */
+  readonly #ignoresRange = new Set<string>();
+  /** Said about the resource since its version changed; part of the reason when digests are wrong. */
+  readonly #changes = new Map<string, string>();
+  readonly #wrongDigests = new Map<number, number>();
+  readonly #answeredKnown = new Set<number>();
+  #useIfRange = true;
+  #stream: WanStream | null = null;
+  #chunk = -1;
+  #filled = 0;
+  #buffer: Uint8Array;
+  /** Since the last failure: bytes kept, and whether a chunk was stored. */
+  #keptBytes = 0;
+  #hasStored = false;
+  #said = "";
+  /** Aborted when a pause begins. */
+  #going = new AbortController();
+  readonly #lookout: ReturnType<typeof setInterval>;
+
+  constructor(options: WanDownloadOptions) {
+    this.#options = options;
+    this.#pace = new WanPace(options.rateBps, () => performance.now());
+    this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
+    this.#lookout = setInterval(() => {
+      if (this.#isPaused) this.#going.abort(new PauseBegan());
+    }, pauseLookMs);
+  }
+
+  end(): void {
+    clearInterval(this.#lookout);
+    this.close();
+  }
+
+  close(): void {
+    this.#stream?.close();
+    this.#stream = null;
+  }
+
+  get #isPaused(): boolean {
+    return this.#options.rateBps() === 0;
+  }
+
+  async run(): Promise<WanOutcome> {
+    const { signal, attempts, nextRun } = this.#options;
+    let failures = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const run = nextRun();
+      if (run === null) return { kind: "done" };
+      if (this.#isPaused) {
+        await this.#pause();
+        continue;
+      }
+      if (this.#going.signal.aborted) this.#resume();
+      try {
+        await this.#fetchRun(run);
+        if (this.#takeProgress()) failures = 0;
+      } catch (error) {
+        this.close();
+        signal.throwIfAborted();
+        if (this.#isPauseBeginning(error)) continue;
+        if (!(error instanceof WanProblem)) throw error;
+        if (error.remedy === "final") return { kind: "failed", reason: error.message };
+        failures = this.#takeProgress() ? 1 : failures + 1;
+        if (failures >= attempts) {
+          return {
+            kind: "failed",
+            reason: `gave up after ${failures} attempts without progress: ${error.message}`,
+          };
+        }
+        if (error.remedy === "changed") this.#startOverWithout(error);
+        else await this.#backOff(error, failures);
+      }
+    }
+  }
+
+  /** What was received stays; looks again soon, for the setting may change, or peers bring the rest. */
+  async #pause(): Promise<void> {
+    this.close();
+    const { pauseReason, signal } = this.#options;
+    this.#say(pauseReason?.() ?? "paused by the setting");
+    await sleepMs(pauseLookMs, signal);
+  }
+
+  #resume(): void {
+    this.close();
+    this.#going = new AbortController();
+  }
+
+  /** The pause closed the connection: what the web site seems to have done then was done here. */
+  #isPauseBeginning(error: unknown): boolean {
+    return (
+      error instanceof PauseBegan ||
+      (this.#going.signal.aborted && error instanceof WanProblem && error.remedy === "again")
+    );
+  }
+
+  /** Bytes of two versions are never mixed in one chunk; whether the new ones are right, the digests say. */
+  #startOverWithout(problem: WanProblem): void {
+    this.#useIfRange = false;
+    this.#filled = 0;
+    this.#say(`${problem.message}; going on, every chunk is verified`);
+  }
+
+  async #backOff(problem: WanProblem, failures: number): Promise<void> {
+    const { backoffBaseMs = 1_000, random, signal } = this.#options;
+    const pauseMs = problem.retryAfterMs ?? backoffMs(failures, backoffBaseMs, random);
+    this.#say(`waiting ${shownWait(pauseMs)}: ${problem.message}`);
+    await sleepMs(pauseMs, signal);
+  }
+
+  #say(reason: string): void {
+    if (reason === this.#said) return;
+    this.#said = reason;
+    this.#options.onState(reason);
+  }
+
+  #takeProgress(): boolean {
+    const enough = this.#hasStored || this.#keptBytes >= progressBytes;
+    if (enough) this.#keptBytes = 0;
+    this.#hasStored = false;
+    return enough;
+  }
+
+  async #fetchRun(run: WanRun): Promise<void> {
+    const { manifest, contentUrl } = this.#options;
+    if (!this.#isRun(run))
+      throw new Error(`Bug: the run ${run.first}+${run.count} is not within the package`);
+    if (!this.#isWanted(run.first)) {
+      await delay(unwantedPauseMs);
+      return;
+    }
+    if (this.#chunk !== run.first) this.#begin(run.first);
+    const last = run.first + run.count - 1;
+    const end = chunkOffset(manifest, last) + chunkLength(manifest, last);
+    for (;;) {
+      const at = chunkOffset(manifest, this.#chunk) + this.#filled;
+      if (at >= end) return;
+      const location = locateWan(manifest, contentUrl, at, end);
+      if (!location) {
+        throw new WanProblem(
+          "final",
+          "the package lies on the source, but the source gave no address for its bytes",
+        );
+      }
+      if (!(await this.#fetchLocation(location))) return;
+    }
+  }
+
+  #isRun({ first, count }: WanRun): boolean {
+    return first >= 0 && count >= 1 && first + count <= chunkCount(this.#options.manifest);
+  }
+
+  #isWanted(chunk: number): boolean {
+    return this.#options.isWanted?.(chunk) ?? true;
+  }
+
+  #begin(chunk: number): void {
+    this.#chunk = chunk;
+    this.#filled = 0;
+  }
+
+  /** Reads one resource as far as the run goes. False: stopped early, because a chunk is no longer wanted. */
+  async #fetchLocation(location: WanLocation): Promise<boolean> {
+    const stream = await this.#streamAt(location);
+    // A new version begins its chunk anew: the place to read from has moved.
+    if (stream === null) return true;
+    while (stream.position < location.start) {
+      await this.#read(stream, location.start - stream.position);
+    }
+    // What is open may end before the run does; the rest is then another request.
+    const end = Math.min(location.end, stream.answer.end);
+    while (stream.position < end) {
+      if (!this.#isWanted(this.#chunk)) {
+        if (!this.#ignoresRange.has(originOf(location.url))) this.close();
+        return false;
+      }
+      // What crossed the WAN already is kept: a pause begins before the next read off the network.
+      if (!stream.hasRest && this.#isPaused) throw new PauseBegan();
+      const missing = chunkLength(this.#options.manifest, this.#chunk) - this.#filled;
+      const bytes = await this.#read(stream, Math.min(missing, end - stream.position));
+      this.#buffer.set(bytes, this.#filled);
+      this.#filled += bytes.length;
+      this.#keptBytes += bytes.length;
+      if (bytes.length === missing) await this.#handOver();
+    }
+    if (stream.position === stream.answer.end) {
+      this.#stream = null;
+      await stream.finish();
+    }
+    return true;
+  }
+
+  async #read(stream: WanStream, max: number): Promise<Uint8Array> {
+    let received = 0;
+    const bytes = await stream.read(max, (count) => {
+      received = count;
+      this.#options.onBytes(count);
+    });
+    if (bytes === null) {
+      throw new WanProblem(
+        "again",
+        `${shownUrl(stream.url)} ended after ${stream.position} bytes, before all were sent: check the web site`,
+      );
+    }
+    if (received > 0) await this.#pace.spend(received, this.#options.signal);
+    return bytes;
+  }
+
+  async #streamAt(location: WanLocation): Promise<WanStream | null> {
+    const options = this.#options;
+    const origin = originOf(location.url);
+    const open = this.#stream;
+    if (open?.url === location.url && open.position <= location.start && location.start < open.answer.end) {
+      // A site without Range would send all of it again: what is open is read on.
+      if (this.#ignoresRange.has(origin) || location.start - open.position <= skipBytesMax) return open;
+    }
+    this.close();
+    const stream = await openWanStream({
+      location,
+      ...(options.manifest.origin.kind === "source"
+        ? { headers: options.headers, ca: options.ca }
+        : { headers: {}, ca: undefined }),
+      validator: this.#validators.get(location.url) ?? null,
+      useRange: !this.#ignoresRange.has(origin),
+      useIfRange: this.#useIfRange,
+      pastCaches: this.#wrongDigests.has(this.#chunk),
+      stallMs: options.stallMs,
+      signal: AbortSignal.any([options.signal, this.#going.signal]),
+    });
+    this.#stream = stream;
+    const { answer } = stream;
+    this.#validators.set(location.url, answer.validator);
+    if (answer.ignoresRange) this.#ignoresRange.add(origin);
+    this.#say(
+      answer.ignoresRange && location.start > 0
+        ? `reading ${shownUrl(location.url)} from its beginning: the web site knows no ranges`
+        : `downloading from ${shownUrl(location.url)}`,
+    );
+    if (answer.change === null) return stream;
+    const change = `the file at ${shownUrl(location.url)} changed while it was downloaded (${answer.change})`;
+    this.#changes.set(location.url, change);
+    this.#say(`${change}; going on, every chunk is verified`);
+    if (this.#filled === 0) return stream;
+    this.#filled = 0;
+    this.close();
+    return null;
+  }
+
+  async #handOver(): Promise<void> {
+    const chunk = this.#chunk;
+    const result = await this.#options.onChunk(chunk, this.#buffer.subarray(0, this.#filled));
+    this.#begin(chunk + 1);
+    this.#hasStored ||= result === "stored";
+    if (result === "known") {
+      if (this.#answeredKnown.has(chunk))
+        throw new Error(`Bug: chunk ${chunk} is asked for although it is known`);
+      this.#answeredKnown.add(chunk);
+    }
+    if (result !== "wrong-digest") return;
+    this.#begin(-1);
+    this.#failWrongDigest(chunk);
+  }
+
+  /** Once may be the line or a cache on the way; twice is the file itself. */
+  #failWrongDigest(chunk: number): never {
+    const { manifest, contentUrl } = this.#options;
+    const urls = [...new Set(urlsOfChunk(manifest, contentUrl, chunk))];
+    const where = urls.slice(0, 3).map(shownUrl).join(", ") + (urls.length > 3 ? " …" : "");
+    const change = urls.map((url) => this.#changes.get(url)).find((each) => each !== undefined);
+    const count = (this.#wrongDigests.get(chunk) ?? 0) + 1;
+    this.#wrongDigests.set(chunk, count);
+    const what = `chunk ${chunk} from ${where} does not match the manifest`;
+    if (count < 2) throw new WanProblem("again", change ? `${what}; ${change}` : what);
+    throw new WanProblem(
+      "final",
+      `${what}, twice: ${change ?? "the file was changed after it was published, or a proxy on the way changes it"}; ` +
+        "put the published file back, or publish it again under a new version",
+    );
+  }
+}
+
+function originOf(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch (error) {
+    throw connectionProblem(error, url);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * What a web site's answer to a (range) request means: bytes from a place on, or a problem in words.
+ *
+ * Pure: a status, headers and what was asked for go in. Digests catch wrong bytes in any case; what is checked here
+ * gives the reason that a person can act on, and saves the bytes that would be fetched in vain.
+ */
+import { parseRetryAfterMs } from "./download-pace.ts";
+import { shownUrl, WanProblem } from "./problem.ts";
+
+/** What tells one version of a resource from the next (RFC 9110 §8.8). */
+export type WanValidator = { readonly etag: string | null; readonly lastModified: string | null };
+
+export type WanAsked = {
+  readonly url: string;
+  readonly start: number;
+  readonly end: number;
+  readonly sizeBytes: number;
+  readonly rangeSent: boolean;
+  /** Of an earlier answer for the same URL. */
+  readonly validator: WanValidator | null;
+  readonly ifRangeSent: boolean;
+};
+export type WanAnswer = {
+  /** Place of the body's first byte in the resource. */
+  readonly position: number;
+  /** Place after the body's last byte. */
+  readonly end: number;
+  readonly validator: WanValidator;
+  /** The site sent everything although a range was asked for. */
+  readonly ignoresRange: boolean;
+  /** The resource's version differs from an earlier answer's: said in words. */
+  readonly change: string | null;
+};
+
+type Head = { readonly status: number; readonly headers: Headers };
+
+/** @throws WanProblem */
+export function readWanAnswer(head: Head, asked: WanAsked, nowMs: number): WanAnswer {
+  const where = shownUrl(asked.url);
+  if (head.status !== 200 && head.status !== 206) throw statusProblem(head, where, asked, nowMs);
+  const encoding = head.headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") {
+    throw new WanProblem(
+      "final",
+      `${where} sends "Content-Encoding: ${encoding}" though the bytes as they are were asked for: switch that off on the web site`,
+    );
+  }
+  const validator = { etag: head.headers.get("etag"), lastModified: head.headers.get("last-modified") };
+  const change = asked.validator && changeBetween(asked.validator, validator);
+  if (head.status === 206) {
+    return { ...rangeOf(head, asked, where), validator, ignoresRange: false, change };
+  }
+  if (change !== null && asked.ifRangeSent) {
+    throw new WanProblem("changed", `the file at ${where} changed while it was downloaded (${change})`);
+  }
+  const length = head.headers.get("content-length");
+  if (length !== null && Number(length) !== asked.sizeBytes)
+    throw wrongLength(where, Number(length), asked.sizeBytes);
+  return { position: 0, end: asked.sizeBytes, validator, ignoresRange: asked.rangeSent, change };
+}
+
+/** For If-Range: a strong ETag, else the date (RFC 9110 §13.1.5); null when there is neither. */
+export function ifRangeValue(validator: WanValidator): string | null {
+  if (validator.etag?.startsWith('"')) return validator.etag;
+  return validator.lastModified;
+}
+
+function changeBetween(before: WanValidator, after: WanValidator): string | null {
+  if (before.etag !== null && after.etag !== null) {
+    return before.etag === after.etag ? null : `ETag ${before.etag}, now ${after.etag}`;
+  }
+  if (before.lastModified === null || after.lastModified === null) return null;
+  return before.lastModified === after.lastModified
+    ? null
+    : `Last-Modified ${before.lastModified}, now ${after.lastModified}`;
+}
+
+function rangeOf({ headers }: Head, asked: WanAsked, where: string): { position: number; end: number } {
+  const header = headers.get("content-range");
+  const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? "");
+  if (!range) {
+    throw new WanProblem(
+      "final",
+      `${where} answered 206 with the Content-Range ${header === null ? "missing" : `"${header}"`}: correct the web site or a proxy on the way`,
+    );
+  }
+  const [first, last] = [Number(range[1]), Number(range[2])];
+  if (range[3] !== "*" && Number(range[3]) !== asked.sizeBytes) {
+    throw wrongLength(where, Number(range[3]), asked.sizeBytes);
+  }
+  if (first !== asked.start || last < first || last >= asked.end) {
+    throw new WanProblem(
+      "again",
+      `${where} answered with the bytes ${first}-${last} where ${asked.start}-${asked.end - 1} were asked for: correct the web site or a proxy on the way`,
+    );
+  }
+  return { position: first, end: last + 1 };
+}
+
+const wrongLength = (where: string, found: number, expected: number): WanProblem =>
+  new WanProblem(
+    "final",
+    `${where} has ${found} bytes, the manifest says ${expected}: the file was changed after it was published; publish it again under a new version`,
+  );
+
+function statusProblem({ status, headers }: Head, where: string, asked: WanAsked, nowMs: number): WanProblem {
+  if (status === 429 || status === 408 || status === 425 || status >= 500) {
+    const retryAfterMs = parseRetryAfterMs(headers.get("retry-after"), nowMs);
+    return new WanProblem(
+      "again",
+      `web site answered ${status}${retryAfterMs === null ? "" : " (Retry-After)"} for ${where}`,
+      retryAfterMs,
+    );
+  }
+  const advice: Record<number, string> = {
+    401: "it wants credentials; let it serve the package without, or publish the package to the source",
+    403: "it forbids the download; allow it for these devices",
+    404: "there is no such file; correct the URL, or put the file back",
+    407: "the proxy wants credentials; put them into HTTP_PROXY or HTTPS_PROXY of the agent",
+    410: "the file was removed; publish the package again with another URL",
+    416: `it has no byte ${asked.start} though the manifest says ${asked.sizeBytes} bytes: the file was changed; publish it again`,
+  };
+  return new WanProblem("final", `${where} answered ${status}: ${advice[status] ?? "check the web site"}`);
+}

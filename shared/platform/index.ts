@@ -1,0 +1,10 @@
+/** The operating system of this process, as platform.ts describes it. Systems without a file of their own are taken for Linux. */
+import * as darwin from "./darwin.ts";
+import * as linux from "./linux.ts";
+import type { Platform } from "./platform.ts";
+import * as windows from "./windows.ts";
+
+const systems: Partial<Record<NodeJS.Platform, Platform>> = { darwin, linux, win32: windows };
+
+export const platform: Platform = systems[process.platform] ?? linux;
+export type { DeviceClass, InterfaceTraits, Link, Platform } from "./platform.ts";

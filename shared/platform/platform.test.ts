@@ -1,0 +1,17 @@
+import { expect, test } from "bun:test";
+import * as darwin from "./darwin.ts";
+import * as linux from "./linux.ts";
+import type { Platform } from "./platform.ts";
+import * as windows from "./windows.ts";
+
+const others = { darwin, windows };
+const own: Record<string, readonly string[]> = { darwin: ["wirelessPorts"], windows: [] };
+
+const kinds = (system: Partial<Platform>): Record<string, string> =>
+  Object.fromEntries(Object.entries(system).map(([key, value]) => [key, typeof value]));
+
+test.each(["darwin", "windows"] as const)("%s has the exports of linux, of the same kinds", (name) => {
+  const found = kinds(others[name]);
+  for (const key of own[name]!) delete found[key];
+  expect(found).toEqual(kinds(linux));
+});

@@ -1,0 +1,158 @@
+/** For tests: the source's API without a port, on a real catalog in a temporary folder, with a clock that tests set. */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSqliteCatalog } from "./catalog/index.ts";
+import { createLogger } from "../log.ts";
+import { digestPath, type DigestOptions } from "./publishing/digest-files.ts";
+import { signed } from "../model/signing.ts";
+import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
+import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
+import type { Inventory } from "../api/schema/common.ts";
+import { createSourceApp } from "./app.ts";
+import { openContentStore } from "./content-store.ts";
+import { createSourceMetrics } from "./metrics.ts";
+import { WakeHub } from "./change-hub.ts";
+import { FallbackTokens } from "./fallback-tokens.ts";
+import { WanMeter } from "./wan-meter.ts";
+
+const adminToken = `fc1.${"a".repeat(43)}.-`;
+const enrollToken = `fc1.${"e".repeat(43)}.-`;
+
+export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: string[] = []): Inventory => ({
+  hostname,
+  os: "linux",
+  arch: "x64",
+  agentVersion: "0.1.0",
+  deviceClass: "desktop",
+  onBattery: false,
+  memoryBytes: 1e9,
+  diskFreeBytes: 1e9,
+  cacheBytes: 0,
+  groups,
+  interfaces: [
+    {
+      name: "eth0",
+      address,
+      cidr: `${address}/24`,
+      mac: "02:00:00:00:00:01",
+      medium: "wired",
+      gatewayMac: null,
+      group: "",
+      active: true,
+    },
+  ],
+});
+
+export type Answer<T> = { status: number; body: T; headers: Headers };
+export type TestDevice = { id: string; credential: string; subnetId: string };
+
+async function openParts(folder: string, clock: { nowMs: number }) {
+  const log = createLogger("test", "silent");
+  const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
+  const wakes = new WakeHub();
+  const wan = new WanMeter(catalog.wan, log);
+  const app = createSourceApp({
+    catalog,
+    content: await openContentStore(join(folder, "packages")),
+    wakes,
+    wan,
+    fallback: new FallbackTokens(),
+    metrics: createSourceMetrics(catalog, wakes),
+    log,
+    secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
+    nowMs: () => clock.nowMs,
+    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+  });
+  return { app, catalog, wakes, wan };
+}
+
+type Init = {
+  /** The administrator's when left out, none when null. */
+  readonly credential?: string | null;
+  readonly json?: unknown;
+  readonly body?: string | Uint8Array;
+  readonly headers?: Record<string, string>;
+};
+
+function callerOf(app: ReturnType<typeof createSourceApp>) {
+  const raw = async (
+    method: string,
+    path: string,
+    init: Init = {},
+    remoteAddress = "10.0.0.5",
+  ): Promise<Response> => {
+    const credential = init.credential === undefined ? adminToken : init.credential;
+    const body = init.json === undefined ? init.body : JSON.stringify(init.json);
+    const headers = {
+      ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
+      ...(init.json === undefined ? {} : { "content-type": "application/json" }),
+      ...init.headers,
+    };
+    const request = { method, headers, ...(body === undefined ? {} : { body }) };
+    return app.request(path, request, { remoteAddress, allowIdle: () => {} });
+  };
+  const call = async <T = Record<string, unknown>>(...words: Parameters<typeof raw>): Promise<Answer<T>> => {
+    const response = await raw(...words);
+    return { status: response.status, body: (await response.json()) as T, headers: response.headers };
+  };
+  return { raw, call };
+}
+
+const base64 = (part: Uint8Array): string => Buffer.from(part).toString("base64");
+
+/** Digests what lies at `path` and signs it: the body of a publish request. */
+async function signedPackage(path: string, options: DigestOptions, keyFile: string) {
+  const { bytes, manifest } = await digestPath(path, options);
+  const envelope = signed(bytes, await loadOrCreatePublisherKey(keyFile));
+  const json = {
+    manifest: base64(envelope.manifest),
+    signature: base64(envelope.signature),
+    publisherKey: base64(envelope.publisherKey),
+  };
+  return { json, manifest };
+}
+
+export async function openFixture() {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
+  const clock = { nowMs: 1_800_000_000_000 };
+  const { app, catalog, wakes, wan } = await openParts(folder, clock);
+  const { raw, call } = callerOf(app);
+  const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
+    const init = { credential: device.credential, json: { inventory } };
+    return call<CheckInResponse>("POST", "/v1/agent/check-in", init, remoteAddress);
+  };
+  return {
+    folder,
+    clock,
+    wakes,
+    catalog,
+    raw,
+    call,
+    checkIn,
+    adminToken,
+    /** Enrols and checks in. */
+    async device(
+      hostname: string,
+      address = "10.0.0.5",
+      groups: string[] = [],
+      remote = address,
+    ): Promise<TestDevice> {
+      const json = { token: enrollToken, hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
+      const init = { credential: null, json };
+      const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
+      const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
+      return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId! };
+    },
+    signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
+      signedPackage(path, options, keyFile),
+    async close() {
+      wakes.close();
+      await wan.close();
+      catalog.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;

@@ -1,0 +1,464 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { PublishResponse, TaskDetail, TaskSummary } from "../api/schema/admin.ts";
+import type { FallbackResponse, LeaseResponse } from "../api/schema/agent.ts";
+import type { Progress } from "../api/schema/common.ts";
+import { defaultSettingValues } from "../model/setting.ts";
+import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await openFixture();
+});
+afterEach(() => fixture.close());
+
+const bytes = new Uint8Array(randomBytes(700_000));
+
+async function publishFile(name = "tool", version = "1.0", content: Uint8Array = bytes): Promise<string> {
+  const path = join(fixture.folder, "tool.bin");
+  await writeFile(path, content);
+  const { json } = await fixture.signedPackage(path, { name, version });
+  const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+  const upload = await fixture.call("PUT", `/v1/packages/${body.packageId}/content`, { body: content });
+  expect(upload.status).toBe(200);
+  return body.packageId;
+}
+
+async function createTask(target = "all", more: Record<string, unknown> = {}): Promise<number> {
+  const json = {
+    package: "tool",
+    action: "pre-cache",
+    command: null,
+    setting: null,
+    target,
+    startAtMs: null,
+  };
+  const answer = await fixture.call<{ taskId: number }>("POST", "/v1/tasks", { json: { ...json, ...more } });
+  expect(answer.status).toBe(200);
+  return answer.body.taskId;
+}
+
+const report = (taskId: number, more: Partial<Progress>): Progress => ({
+  taskId,
+  state: "receiving",
+  role: "peer",
+  term: 1,
+  bytesTotal: bytes.length,
+  bytesVerified: 0,
+  from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  way: "none",
+  reason: "receives",
+  command: null,
+  wrongFrom: [],
+  ...more,
+});
+const send = (device: TestDevice, ...reports: Progress[]) =>
+  fixture.call("POST", "/v1/agent/progress", { credential: device.credential, json: { reports } });
+const tasksOf = async (device: TestDevice, hostname = "h", address = "10.0.0.5"): Promise<number[]> =>
+  (await fixture.checkIn(device, inventoryOf(hostname, address))).body.tasks.map((task) => task.id);
+
+describe("who may ask", () => {
+  test("an unknown route, a missing and a wrong credential are JSON errors with a hint", async () => {
+    const unknown = await fixture.call("GET", "/v2/nothing");
+    expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
+    for (const credential of [null, "nonsense", `fc1.${"b".repeat(43)}.-`]) {
+      const answer = await fixture.call("GET", "/v1/tasks", { credential });
+      expect(answer).toMatchObject({
+        status: 401,
+        body: { error: expect.any(String), hint: expect.any(String) },
+      });
+    }
+  });
+
+  test("a device is no administrator, and an administrator no device", async () => {
+    const device = await fixture.device("h1");
+    const { credential } = device;
+    expect((await fixture.call("GET", "/v1/tasks", { credential })).status).toBe(403);
+    const json = { inventory: inventoryOf("h1") };
+    expect((await fixture.call("POST", "/v1/agent/check-in", { json })).status).toBe(403);
+  });
+
+  test("enrolment takes this source's token only", async () => {
+    const json = { token: fixture.adminToken, hostname: "h", os: "l", arch: "x", agentVersion: "1" };
+    const answer = await fixture.call("POST", "/v1/agent/enroll", { credential: null, json });
+    expect(answer).toMatchObject({ status: 401, body: { error: expect.stringContaining("not the one") } });
+  });
+
+  test("bad bodies are refused with the place, whatever they are", async () => {
+    const headers = { "content-type": "application/json" };
+    for (const body of ["", "{", "null", "[]", "7", '{"values":7}', '{"values":{"lanRateBps":-1}}']) {
+      const answer = await fixture.call("PUT", "/v1/settings/x", { body, headers });
+      expect(answer).toMatchObject({ status: 400, body: { error: expect.any(String) } });
+    }
+    const large = JSON.stringify({ values: "x".repeat(70_000) });
+    const answer = await fixture.call("PUT", "/v1/settings/x", { body: large, headers });
+    expect(answer).toMatchObject({ status: 413 });
+    expect((await fixture.call("GET", "/v1/tasks/none")).status).toBe(400);
+    expect((await fixture.call("GET", "/v1/tasks/7")).status).toBe(404);
+  });
+
+  test("every route is in the OpenAPI document", async () => {
+    const { body } = await fixture.call<{ paths: Record<string, Record<string, unknown>> }>(
+      "GET",
+      "/openapi.json",
+    );
+    expect(Object.keys(body.paths)).toContain("/v1/packages/{id}/content");
+    expect(Object.keys(body.paths)).toContain("/v1/agent/lease/release");
+    expect(body.paths["/v1/tasks"]).toHaveProperty("post.requestBody");
+  });
+});
+
+describe("packages", () => {
+  test("publishing the same again changes nothing, other content of that version is refused", async () => {
+    const id = await publishFile();
+    const path = join(fixture.folder, "tool.bin");
+    const again = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
+    const same = await fixture.call("POST", "/v1/packages", { json: again.json });
+    expect(same.body).toEqual({ packageId: id, contentNeeded: false });
+    await writeFile(path, "something else");
+    const other = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
+    const refused = await fixture.call("POST", "/v1/packages", { json: other.json });
+    expect(refused).toMatchObject({ status: 409, body: { hint: expect.stringContaining("never changes") } });
+  });
+
+  test("a second publisher and a changed manifest are refused", async () => {
+    await publishFile();
+    const path = join(fixture.folder, "tool.bin");
+    const otherKey = join(fixture.folder, "other.key");
+    const foreign = await fixture.signedPackage(path, { name: "tool", version: "2" }, otherKey);
+    expect(await fixture.call("POST", "/v1/packages", { json: foreign.json })).toMatchObject({
+      status: 409,
+      body: { hint: expect.stringContaining("--key") },
+    });
+    const own = await fixture.signedPackage(path, { name: "tool", version: "2" });
+    const manifest = Buffer.from(own.json.manifest, "base64");
+    manifest[manifest.length - 20]! ^= 1;
+    const json = { ...own.json, manifest: manifest.toString("base64") };
+    expect(await fixture.call("POST", "/v1/packages", { json })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("signature") },
+    });
+  });
+
+  test("wrong, short and long uploads leave nothing that is taken for the package", async () => {
+    const path = join(fixture.folder, "tool.bin");
+    await writeFile(path, bytes);
+    const { json } = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
+    const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+    const content = `/v1/packages/${body.packageId}/content`;
+    const damaged = bytes.slice();
+    damaged[500_000]! ^= 1;
+    for (const wrong of [
+      damaged,
+      bytes.subarray(0, 600_000),
+      Buffer.concat([bytes, Buffer.of(1)]),
+      undefined,
+    ]) {
+      const answer = await fixture.call("PUT", content, wrong === undefined ? {} : { body: wrong });
+      expect(answer).toMatchObject({ status: 422, body: { error: expect.any(String) } });
+    }
+    expect((await fixture.call("GET", content)).status).toBe(503);
+    expect(await readdir(join(fixture.folder, "packages", body.packageId))).toEqual([]);
+    const task = {
+      package: "tool@1.0",
+      action: "pre-cache",
+      command: null,
+      setting: null,
+      target: "all",
+      startAtMs: null,
+    };
+    expect((await fixture.call("POST", "/v1/tasks", { json: task })).status).toBe(409);
+    expect((await fixture.call("PUT", content, { body: bytes })).status).toBe(200);
+    expect(new Uint8Array(await (await fixture.raw("GET", content)).arrayBuffer())).toEqual(bytes);
+  });
+
+  test("a folder's content is its files in manifest order; an empty package is one, too", async () => {
+    const folder = join(fixture.folder, "folder");
+    await mkdir(join(folder, "sub"), { recursive: true });
+    await writeFile(join(folder, "a.txt"), "first ");
+    await writeFile(join(folder, "sub", "b.txt"), "second");
+    const { json, manifest } = await fixture.signedPackage(folder, { name: "folder", version: "1" });
+    const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+    expect(manifest.files.map((file) => file.path)).toEqual(["a.txt", "sub/b.txt"]);
+    const content = `/v1/packages/${body.packageId}/content`;
+    expect((await fixture.call("PUT", content, { body: "first second" })).status).toBe(200);
+    const part = await fixture.raw("GET", content, { headers: { range: "bytes=4-7" } });
+    expect([part.status, await part.text()]).toEqual([206, "t se"]);
+
+    await writeFile(join(fixture.folder, "empty"), "");
+    const empty = await fixture.signedPackage(join(fixture.folder, "empty"), { name: "empty", version: "1" });
+    const published = await fixture.call<PublishResponse>("POST", "/v1/packages", { json: empty.json });
+    const emptyContent = `/v1/packages/${published.body.packageId}/content`;
+    expect((await fixture.call("PUT", emptyContent)).status).toBe(200);
+    expect((await fixture.raw("GET", emptyContent)).status).toBe(200);
+  });
+
+  test("a package of another web site is ready at once and not served here", async () => {
+    const path = join(fixture.folder, "tool.bin");
+    await writeFile(path, bytes);
+    const origin = { kind: "url", url: "https://web.example/tool.bin", layout: "file" } as const;
+    const { json } = await fixture.signedPackage(path, { name: "web", version: "1", origin });
+    const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+    expect(body.contentNeeded).toBe(false);
+    const content = `/v1/packages/${body.packageId}/content`;
+    expect(await fixture.call("GET", content)).toMatchObject({
+      status: 404,
+      body: { hint: "fetch it from https://web.example/tool.bin" },
+    });
+    expect((await fixture.call("PUT", content, { body: bytes })).status).toBe(409);
+  });
+
+  test("Range, If-Range, ETag and HEAD are answered as RFC 9110 says", async () => {
+    const id = await publishFile();
+    const content = `/v1/packages/${id}/content`;
+    const get = (headers: Record<string, string>, method = "GET") =>
+      fixture.raw(method, content, { headers });
+    const part = await get({ range: "bytes=300000-300009" });
+    expect(part.status).toBe(206);
+    expect(part.headers.get("content-range")).toBe(`bytes 300000-300009/${bytes.length}`);
+    expect(new Uint8Array(await part.arrayBuffer())).toEqual(bytes.slice(300_000, 300_010));
+    const beyond = await get({ range: `bytes=${bytes.length}-` });
+    expect([beyond.status, beyond.headers.get("content-range")]).toEqual([416, `bytes */${bytes.length}`]);
+    const etag = part.headers.get("etag")!;
+    expect((await get({ range: "bytes=0-1", "if-range": etag })).status).toBe(206);
+    expect((await get({ range: "bytes=0-1", "if-range": '"other"' })).status).toBe(200);
+    expect((await get({ "if-none-match": etag })).status).toBe(304);
+    const head = await get({}, "HEAD");
+    expect([head.status, head.headers.get("content-length")]).toEqual([200, String(bytes.length)]);
+  });
+});
+
+describe("tasks", () => {
+  test("reach devices by target, also those that enrol later, until complete or cancelled", async () => {
+    await publishFile();
+    const first = await fixture.device("h1", "10.0.0.5");
+    const all = await createTask();
+    const subnet = await createTask("subnet:10.0.1.0/24");
+    const labs = await createTask("group:labs");
+    expect(await tasksOf(first)).toEqual([all]);
+    const later = await fixture.device("h2", "10.0.1.7", ["labs"]);
+    const answer = await fixture.checkIn(later, inventoryOf("h2", "10.0.1.7", ["labs"]), "10.0.1.7");
+    expect(answer.body.tasks.map((task) => task.id)).toEqual([all, subnet, labs]);
+    expect(answer.body.publisherKeys).toHaveLength(1);
+
+    await send(first, report(all, { state: "failed", reason: "disk full" }));
+    expect(await tasksOf(first)).toEqual([all]);
+    await send(first, report(all, { state: "complete", bytesVerified: bytes.length }));
+    expect(await tasksOf(first)).toEqual([]);
+    await fixture.call("POST", `/v1/tasks/${all}/cancel`);
+    expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet]);
+  });
+
+  test("carry keys of their own, the package's key, and settings with their newest version", async () => {
+    await publishFile();
+    const device = await fixture.device("h1");
+    const values = { ...defaultSettingValues, lanRateBps: 1_000_000 };
+    await fixture.call("PUT", "/v1/settings/slow", { json: { values } });
+    await createTask("all", { setting: "slow", startAtMs: fixture.clock.nowMs + 60_000 });
+    await createTask();
+    const before = (await fixture.checkIn(device, inventoryOf("h1"))).body.tasks;
+    expect(before[0]).toMatchObject({
+      startAtMs: fixture.clock.nowMs + 60_000,
+      setting: { name: "slow", version: 1, values },
+    });
+    expect(before[1]!.setting.name).toBe("default");
+    expect(before[0]!.taskKey).not.toBe(before[1]!.taskKey);
+    expect(before[0]!.packageKey).toBe(before[1]!.packageKey);
+    expect(Buffer.from(before[0]!.taskKey, "base64")).toHaveLength(16);
+    await fixture.call("PUT", "/v1/settings/slow", {
+      json: { values: { ...values, lanRateBps: 2_000_000 } },
+    });
+    const after = (await fixture.checkIn(device, inventoryOf("h1"))).body.tasks;
+    expect(after[0]!.setting).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
+  });
+
+  test("are refused when they make no sense", async () => {
+    await publishFile();
+    const base = {
+      package: "tool",
+      action: "pre-cache",
+      command: null,
+      setting: null,
+      target: "all",
+      startAtMs: null,
+    };
+    const cases: [Record<string, unknown>, number][] = [
+      [{ package: "tool@9" }, 404],
+      [{ action: "run" }, 400],
+      [{ action: "erase" }, 400],
+      [{ command: "ls" }, 400],
+      [{ target: "everyone" }, 400],
+      [{ target: "subnet:10.0.0.0/99" }, 400],
+      [{ target: "device:0000000000000000" }, 404],
+      [{ setting: "none-such" }, 404],
+    ];
+    for (const [change, status] of cases) {
+      const answer = await fixture.call("POST", "/v1/tasks", { json: { ...base, ...change } });
+      expect([change, answer.status]).toEqual([change, status]);
+    }
+    expect((await fixture.call<{ tasks: TaskSummary[] }>("GET", "/v1/tasks")).body.tasks).toEqual([]);
+  });
+
+  test("show per subnet who leads, how far it is and what crossed the WAN", async () => {
+    const id = await publishFile();
+    const [lead, peer] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    expect(lead.subnetId).toBe(peer.subnetId);
+    const elsewhere = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
+    expect(elsewhere.subnetId).not.toBe(lead.subnetId);
+    const taskId = await createTask();
+    const content = `/v1/packages/${id}/content`;
+    await (await fixture.raw("GET", content, { credential: lead.credential })).arrayBuffer();
+    await send(
+      lead,
+      report(taskId, {
+        state: "downloading",
+        role: "representative",
+        term: 2,
+        bytesVerified: 350_000,
+        rateBps: 8_000,
+      }),
+    );
+    await send(peer, report(taskId, { state: "failed", reason: "disk full", bytesVerified: 350_000 }));
+    const { body } = await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}`);
+    expect(body.devices).toEqual({ total: 3, complete: 0, failed: 1 });
+    expect(body.subnets.find((one) => one.subnetId === lead.subnetId)).toMatchObject({
+      cidr: "10.0.0.0/24",
+      representative: { deviceId: lead.id, hostname: "h1", term: 2 },
+      state: "downloading",
+      devices: 2,
+      failed: 1,
+      bytesVerified: 700_000,
+      bytesTotal: 1_400_000,
+      rateBps: 8_000,
+      wanBytes: bytes.length,
+    });
+    expect(body.subnets.find((one) => one.subnetId === elsewhere.subnetId)).toMatchObject({
+      state: "pending",
+      representative: null,
+      wanBytes: 0,
+    });
+    const failed = await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}?devices=failed`);
+    expect(failed.body.deviceList.map((device) => [device.hostname, device.reason])).toEqual([
+      ["h2", "disk full"],
+    ]);
+
+    const second = await createTask();
+    const cached = await fixture.call<TaskDetail>("GET", `/v1/tasks/${second}`);
+    expect(cached.body.subnets.map((one) => one.wanBytes)).toEqual([0, 0]);
+  });
+});
+
+const ask = (device: TestDevice, taskId: number, more: Record<string, unknown> = {}) =>
+  fixture.call<LeaseResponse>("POST", "/v1/agent/lease", {
+    credential: device.credential,
+    json: { taskId, subnetId: device.subnetId, address: "10.0.0.5", lanPort: 7400, term: 1, ...more },
+  });
+const release = (device: TestDevice, taskId: number, failure: string | null) =>
+  fixture.call("POST", "/v1/agent/lease/release", {
+    credential: device.credential,
+    json: { taskId, subnetId: device.subnetId, failure },
+  });
+
+const askToken = (device: TestDevice, taskId: number, more: Record<string, unknown> = {}) =>
+  fixture.call<FallbackResponse>("POST", "/v1/agent/fallback", {
+    credential: device.credential,
+    json: { taskId, subnetId: device.subnetId, ...more },
+  });
+
+describe("tokens of the last resort", () => {
+  test("of a subnet that fell apart one device at a time downloads alone, each in its turn", async () => {
+    await publishFile();
+    const devices: TestDevice[] = [];
+    for (let at = 0; at < 6; at++) devices.push(await fixture.device(`h${at}`, `10.0.0.${at + 5}`));
+    const taskId = await createTask();
+    const waiting = [...devices];
+    while (waiting.length > 0) {
+      const results: string[] = [];
+      for (const device of waiting) results.push((await askToken(device, taskId)).body.result);
+      expect(results).toEqual(waiting.map((_, at) => (at === 0 ? "granted" : "refused")));
+      await askToken(waiting.shift()!, taskId, { release: true });
+    }
+    const metrics = await (await fixture.raw("GET", "/metrics")).text();
+    expect(metrics).toContain('flockcast_source_fallbacks_total{result="granted"} 6');
+  });
+
+  test("a device that is not on the subnet it names gets none", async () => {
+    await publishFile();
+    const device = await fixture.device("h1", "10.0.0.5");
+    const taskId = await createTask();
+    expect((await askToken(device, taskId, { subnetId: "00000000000000ff" })).status).toBe(409);
+  });
+});
+
+describe("leases", () => {
+  test("one per package and subnet, for 15 s", async () => {
+    await publishFile();
+    const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
+    const taskId = await createTask();
+    expect((await ask(a, taskId)).body).toEqual({
+      result: "granted",
+      expiresInMs: 15_000,
+      term: 1,
+      before: null,
+    });
+    expect((await ask(b, taskId)).body).toMatchObject({
+      result: "refused",
+      holder: { deviceId: a.id, lanPort: 7400 },
+    });
+    expect((await ask(branch, taskId)).body.result).toBe("granted");
+    // Another task for the same package does not make it cross the WAN again.
+    expect((await ask(b, await createTask())).body).toMatchObject({
+      result: "refused",
+      holder: { deviceId: a.id },
+    });
+    fixture.clock.nowMs += 15_000;
+    expect((await ask(b, taskId)).body.result).toBe("granted");
+    expect((await ask(a, taskId)).body.result).toBe("refused");
+  });
+
+  test("whoever moved to another subnet can still give back what it held", async () => {
+    await publishFile();
+    const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const taskId = await createTask();
+    await ask(a, taskId);
+    await fixture.checkIn(a, inventoryOf("h1", "10.0.0.5"), "203.0.113.9");
+    expect((await ask(a, taskId)).status).toBe(409);
+    expect((await release(b, taskId, null)).status).toBe(200);
+    expect((await ask(b, taskId)).body.result).toBe("refused");
+    expect((await release(a, taskId, null)).status).toBe(200);
+    expect((await ask(b, taskId)).body.result).toBe("granted");
+  });
+
+  test("when all devices of a subnet failed, the source says so with the reason", async () => {
+    await publishFile();
+    const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const taskId = await createTask();
+    for (const device of [a, b]) {
+      await ask(device, taskId);
+      await release(device, taskId, "404 Not Found");
+    }
+    expect((await ask(a, taskId)).body).toMatchObject({
+      result: "failed",
+      reason: expect.stringContaining("404 Not Found"),
+    });
+    fixture.clock.nowMs += 300_000;
+    expect((await ask(a, taskId)).body.result).toBe("granted");
+  });
+
+  test("not for a task that is unknown, cancelled or another's, nor for another subnet", async () => {
+    await publishFile();
+    const device = await fixture.device("h1");
+    const taskId = await createTask();
+    expect((await ask(device, 99)).status).toBe(404);
+    expect((await ask(device, taskId, { subnetId: "0123456789abcdef" })).status).toBe(409);
+    expect((await ask(device, await createTask("group:others"))).status).toBe(409);
+    await fixture.call("POST", `/v1/tasks/${taskId}/cancel`);
+    expect((await ask(device, taskId)).status).toBe(409);
+  });
+});

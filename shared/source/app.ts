@@ -1,0 +1,85 @@
+/**
+ * The source's HTTP API: all routes, the documents about them, and the one place where errors become answers.
+ * It does not listen (serve.ts does), so it is tested without a port.
+ */
+import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { routePath } from "hono/route";
+import { openAPIRouteHandler } from "hono-openapi";
+import { version } from "../version.ts";
+import { healthSchema } from "../api/schema/admin.ts";
+import { agentRoutes } from "./routes/agent.ts";
+import { ApiError } from "./api-error.ts";
+import type { SourceContext, SourceEnv } from "./context.ts";
+import { documented } from "./openapi.ts";
+import { inventoryRoutes } from "./routes/inventory.ts";
+import { packageRoutes } from "./routes/packages.ts";
+import { settingRoutes } from "./routes/settings.ts";
+import { taskRoutes } from "./routes/tasks.ts";
+
+const documentation = {
+  info: {
+    title: "flockcast source",
+    version,
+    description: "Publishes packages, hands out tasks and settings, keeps the inventory.",
+  },
+  components: {
+    securitySchemes: {
+      device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
+      admin: { type: "http", scheme: "bearer", description: "the text of admin.token" },
+    },
+  },
+} as const;
+
+export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
+  const { catalog, metrics } = context;
+  const app = new Hono<SourceEnv>();
+  app.use(async (c, next) => {
+    await next();
+    const route = routePath(c, -1);
+    metrics.requests.inc({ method: c.req.method, route, status: String(c.res.status) });
+  });
+  app.get(
+    "/healthz",
+    documented({ summary: "Is the source alive?", audience: ["anyone"], answer: healthSchema }),
+    (c) => c.json({ ok: true, version, deployment: catalog.deployment } as const),
+  );
+  app.get(
+    "/metrics",
+    documented({ summary: "Numbers for Prometheus", audience: ["anyone"], media: "text/plain" }),
+    async (c) =>
+      c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
+  );
+  app.route("/v1/agent", agentRoutes(context));
+  app.route("/v1/packages", packageRoutes(context));
+  app.route("/v1/tasks", taskRoutes(context));
+  app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1", inventoryRoutes(context));
+  app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
+  app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
+  app.onError((error, c) => {
+    const { status, body } = answerTo(error, context);
+    return c.json(body, status);
+  });
+  return app;
+}
+
+type Answer = { status: ApiError["status"] | 500; body: { error: string; hint?: string } };
+
+function answerTo(error: Error, { log }: SourceContext): Answer {
+  if (error instanceof ApiError) {
+    const { status, message, hint } = error;
+    return { status, body: hint === undefined ? { error: message } : { error: message, hint } };
+  }
+  if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    log.error({ err: error }, "the disk is full");
+    return {
+      status: 507,
+      body: { error: "The source's disk is full", hint: "make room in its data folder, then try again" },
+    };
+  }
+  log.error({ err: error }, "request failed");
+  return { status: 500, body: { error: "Internal error", hint: "the source's log says more" } };
+}

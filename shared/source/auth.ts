@@ -1,0 +1,63 @@
+/**
+ * Who asks: a device by its credential, an administrator by the token of the data folder. Credentials are compared by
+ * their SHA-256, in constant time where a secret is at hand, and are never stored in clear.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createMiddleware } from "hono/factory";
+import { readToken } from "../api/token.ts";
+import { ApiError } from "./api-error.ts";
+import type { SourceContext, SourceEnv } from "./context.ts";
+
+/** `lastSeenAtMs` is for people: a write every half minute per device is enough. */
+const lastSeenStepMs = 30_000;
+
+export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+const sameSecret = (given: string, secret: string): boolean =>
+  timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(secret).digest());
+
+export const isEnrollToken = (context: SourceContext, text: string): boolean =>
+  sameSecret(readToken(text)?.secret ?? "", context.secrets.enroll);
+
+type Caller = SourceEnv["Variables"]["caller"];
+
+/** Lets only these callers in: 401 when the credential is unknown, 403 when it is another kind's. */
+export function allow(context: SourceContext, ...callers: readonly Caller[]) {
+  return createMiddleware<SourceEnv>(async (c, next) => {
+    const header = c.req.header("authorization") ?? "";
+    const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
+    if (credential === undefined) {
+      throw new ApiError(
+        401,
+        "No credential",
+        "send the header Authorization: Bearer, with a device's credential or the administrator's token",
+      );
+    }
+    const caller = await identify(context, credential, (device) => c.set("device", device));
+    if (caller === null) {
+      throw new ApiError(
+        401,
+        "Unknown credential",
+        "devices: enrol again; administrators: use the text of admin.token in the source's data folder",
+      );
+    }
+    if (!callers.includes(caller)) {
+      throw new ApiError(403, `This is not for ${caller === "admin" ? "administrators" : "devices"}`);
+    }
+    c.set("caller", caller);
+    await next();
+  });
+}
+
+async function identify(
+  { catalog, secrets, nowMs }: SourceContext,
+  credential: string,
+  setDevice: (device: SourceEnv["Variables"]["device"]) => void,
+): Promise<Caller | null> {
+  if (sameSecret(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
+  const device = await catalog.devices.byCredential(sha256Hex(credential));
+  if (device === null) return null;
+  if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch(device.id, nowMs());
+  setDevice(device);
+  return "device";
+}

@@ -1,0 +1,21 @@
+/** What other folders use of the catalog. */
+export type {
+  Catalog,
+  DeviceRecord,
+  PackageRecord,
+  ProgressRecord,
+  SettingRecord,
+  SignedManifestBytes,
+  TaskRecord,
+} from "./catalog.ts";
+export {
+  leaseDurationMs,
+  leaseFailedMs,
+  leaseSilentMs,
+  noLease,
+  releaseLease,
+  requestLease,
+} from "../../model/lease.ts";
+export type { LeaseState } from "../../model/lease.ts";
+export { openSqliteCatalog } from "./sqlite-catalog.ts";
+export { isTargeted } from "../../api/target.ts";

@@ -1,0 +1,85 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultSettingValues } from "../../model/setting.ts";
+import { openSqliteCatalog } from "./sqlite-catalog.ts";
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "flockcast-catalog-"));
+  path = join(folder, "catalog.db");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test("a new catalog has a deployment that stays and a setting named default", async () => {
+  const first = await openSqliteCatalog(path);
+  const { deployment } = first;
+  expect(deployment).toBeInteger();
+  expect(await first.settings.byName("default")).toEqual({
+    name: "default",
+    version: 1,
+    values: defaultSettingValues,
+  });
+  first.close();
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  const again = await openSqliteCatalog(path);
+  expect(again.deployment).toBe(deployment);
+  again.close();
+});
+
+test("a catalog of a newer program is refused and left alone", async () => {
+  (await openSqliteCatalog(path)).close();
+  const database = new Database(path);
+  database.run("PRAGMA user_version = 999");
+  database.close();
+  await expect(openSqliteCatalog(path)).rejects.toThrow(
+    /version 999, this program knows \d+: use the newer program/,
+  );
+});
+
+test("a file that is no catalog is named, with what to do", async () => {
+  await writeFile(path, "this is not a database at all, but long enough to be looked at ".repeat(20));
+  await expect(openSqliteCatalog(path)).rejects.toThrow(
+    /Cannot open the catalog ".*catalog\.db".*put back a backup/,
+  );
+});
+
+test("a catalog with a damaged page is named, with what to do, and left alone", async () => {
+  const first = await openSqliteCatalog(path);
+  first.close();
+  const bytes = await readFile(path);
+  for (let page = 1; page < bytes.length / 4_096; page++) {
+    await writeFile(path, Buffer.from(bytes).fill(0xff, page * 4_096, page * 4_096 + 200));
+    await expect(openSqliteCatalog(path)).rejects.toThrow(
+      /Cannot open the catalog ".*damaged.*put back a backup/,
+    );
+  }
+});
+
+test("a second source on the same folder is told so", async () => {
+  const running = await openSqliteCatalog(path);
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      "-e",
+      `import { openSqliteCatalog } from ${JSON.stringify(join(import.meta.dir, "sqlite-catalog.ts"))};
+       try { await openSqliteCatalog(${JSON.stringify(path)}); console.log("opened"); }
+       catch (error) { console.log(error.message); }`,
+    ],
+    { stdout: "pipe", stderr: "inherit" },
+  );
+  expect(await new Response(child.stdout).text()).toContain("another source is running on this folder");
+  running.close();
+});
+
+test("a setting that lacks a key of this version has its default", async () => {
+  const catalog = await openSqliteCatalog(path);
+  const { lanRateBps: _gone, ...older } = { ...defaultSettingValues, wanAttempts: 3 };
+  await catalog.settings.put("old", older as typeof defaultSettingValues);
+  const found = await catalog.settings.byName("old");
+  expect(found?.values).toEqual({ ...defaultSettingValues, wanAttempts: 3 });
+  catalog.close();
+});

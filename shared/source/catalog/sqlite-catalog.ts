@@ -1,0 +1,89 @@
+/**
+ * The catalog in one SQLite file (WAL). The stores lie beside it, one file each; here the file is opened, locked,
+ * migrated and given its first contents.
+ *
+ * The file stays locked while the source runs: a second source on the same folder would grant leases twice and wake
+ * nobody, so it is told so instead.
+ */
+import { Database, SQLiteError } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
+import { defaultSettingValues } from "../../model/setting.ts";
+import type { Catalog } from "./catalog.ts";
+import { migrate } from "./migrations.ts";
+import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteLeases } from "./sqlite-leases.ts";
+import { sqlitePackages } from "./sqlite-packages.ts";
+import { sqliteSettings } from "./sqlite-settings.ts";
+import { sqliteTasks } from "./sqlite-tasks.ts";
+import { sqliteWanAccount } from "./sqlite-wan-account.ts";
+
+const damaged = (how: string): string =>
+  `it is damaged (${how.replaceAll(/\s+/g, " ")}): put back a backup, or move the file away to begin with an empty catalog`;
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof SQLiteError ? (error.code ?? "") : "";
+  if (code.startsWith("SQLITE_BUSY")) return "another source is running on this folder: stop it first";
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
+    return damaged(error.message);
+  }
+  return error.message;
+}
+
+function open(path: string): Database {
+  // It holds the tasks' keys: its owner only. SQLite gives its side files the same mode.
+  closeSync(openSync(path, "a", 0o600));
+  const database = new Database(path, { create: true, strict: true });
+  try {
+    database.run("PRAGMA busy_timeout = 500");
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("PRAGMA journal_mode = WAL");
+    // A package that was acknowledged as published, or a lease that was granted, survives a crash of the program;
+    // a power cut may take the last moments back, and agents then ask again.
+    database.run("PRAGMA synchronous = NORMAL");
+    database.run("PRAGMA foreign_keys = ON");
+    const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function deploymentOf(database: Database): number {
+  database
+    .query("INSERT OR IGNORE INTO meta (key, value) VALUES ('deployment', $value)")
+    .run({ value: String(randomBytes(4).readUInt32BE()) });
+  const row = database.query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'deployment'").get();
+  return Number(row!.value);
+}
+
+async function storesOf(database: Database): Promise<Catalog> {
+  const settings = sqliteSettings(database);
+  if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
+  return {
+    deployment: deploymentOf(database),
+    devices: sqliteDevices(database),
+    packages: sqlitePackages(database),
+    tasks: sqliteTasks(database),
+    settings,
+    leases: sqliteLeases(database),
+    wan: sqliteWanAccount(database),
+    close: () => database.close(),
+  };
+}
+
+/** @throws Error naming the file, what is wrong with it and what to do. */
+export async function openSqliteCatalog(path: string): Promise<Catalog> {
+  let database: Database | null = null;
+  try {
+    database = open(path);
+    return await storesOf(database);
+  } catch (error) {
+    database?.close();
+    throw new Error(`Cannot open the catalog "${path}": ${explain(error)}`, { cause: error });
+  }
+}

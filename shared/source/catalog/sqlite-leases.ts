@@ -1,0 +1,37 @@
+/** Leases in SQLite: they outlive a restart of the source, so that no second download begins because of one. */
+import type { Database } from "bun:sqlite";
+import type { LeaseStore } from "./catalog.ts";
+import type { LeaseState } from "../../model/lease.ts";
+
+export function sqliteLeases(database: Database): LeaseStore {
+  const read = database.query<{ state_json: string }, { packageId: string; subnetId: string }>(
+    "SELECT state_json FROM leases WHERE package_id = $packageId AND subnet_id = $subnetId",
+  );
+  const write = database.query(
+    `INSERT INTO leases (package_id, subnet_id, state_json) VALUES ($packageId, $subnetId, $state)
+     ON CONFLICT DO UPDATE SET state_json = excluded.state_json`,
+  );
+  const ofPackage = database.query<{ subnet_id: string; state_json: string }, { packageId: string }>(
+    "SELECT subnet_id, state_json FROM leases WHERE package_id = $packageId",
+  );
+  return {
+    async update(packageId, subnetId, decide) {
+      return database
+        .transaction(() => {
+          const row = read.get({ packageId, subnetId });
+          const state = row && (JSON.parse(row.state_json) as LeaseState);
+          const { next, result } = decide(state);
+          if (next !== state) write.run({ packageId, subnetId, state: JSON.stringify(next) });
+          return result;
+        })
+        .immediate();
+    },
+    async ofPackage(packageId) {
+      return new Map(
+        ofPackage
+          .all({ packageId })
+          .map((row) => [row.subnet_id, JSON.parse(row.state_json) as LeaseState] as const),
+      );
+    },
+  };
+}

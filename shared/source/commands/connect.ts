@@ -1,0 +1,49 @@
+/** How an administrator's command finds the source and proves itself: options first, then the environment. */
+import { readFile } from "node:fs/promises";
+import { createAdminClient, parseSourceUrl, type AdminClient } from "../../api/agent-client.ts";
+import { readToken } from "../../api/token.ts";
+import { CommandError, usage } from "./command-error.ts";
+
+export type ConnectOptions = {
+  readonly source?: string | undefined;
+  readonly tokenFile?: string | undefined;
+};
+type Environment = Readonly<Record<string, string | undefined>>;
+
+async function tokenText(options: ConnectOptions, environment: Environment): Promise<string> {
+  if (options.tokenFile !== undefined) {
+    try {
+      return await readFile(options.tokenFile, "utf8");
+    } catch (error) {
+      throw new CommandError(
+        `Cannot read the token file "${options.tokenFile}": ${(error as Error).message}`,
+        1,
+        { cause: error },
+      );
+    }
+  }
+  const text = environment["FLOCKCAST_TOKEN"];
+  if (text) return text;
+  throw new CommandError(
+    "No administrator's token: give --token-file with the source's admin.token, or its text in FLOCKCAST_TOKEN",
+    2,
+  );
+}
+
+export async function connect(
+  options: ConnectOptions,
+  environment: Environment = process.env,
+): Promise<AdminClient> {
+  const url = options.source ?? environment["FLOCKCAST_SOURCE"];
+  if (!url) {
+    throw new CommandError("Which source? Give --source URL, or FLOCKCAST_SOURCE in the environment", 2);
+  }
+  const sourceUrl = usage(() => parseSourceUrl(url));
+  const token = (await tokenText(options, environment)).trim();
+  if (readToken(token) === null) {
+    throw new CommandError(
+      'The administrator\'s token is not one: it is the one line of admin.token and begins with "fc1."',
+    );
+  }
+  return createAdminClient({ sourceUrl, token });
+}

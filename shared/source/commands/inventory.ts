@@ -1,0 +1,55 @@
+/** `device list`, `subnet list` and `package list`. */
+import { formatSize } from "../../model/quantity.ts";
+import { connect, type ConnectOptions } from "./connect.ts";
+import { formatTime, printJson, printTable } from "./print.ts";
+
+type ListOptions = ConnectOptions & { readonly json?: boolean | undefined };
+
+export async function listDevices(options: ListOptions): Promise<void> {
+  const devices = await (await connect(options)).devices();
+  if (options.json) return printJson(devices);
+  printTable(
+    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "MEDIUM", "GROUPS", "CONNECTED", "LAST SEEN"],
+    devices.map((device) => {
+      const active = device.inventory?.interfaces.find((one) => one.active);
+      return [
+        device.id,
+        device.hostname,
+        device.subnetId ?? "-",
+        active?.address ?? "-",
+        device.inventory?.deviceClass ?? "-",
+        active?.medium ?? "-",
+        device.inventory?.groups.join(",") || "-",
+        device.connected ? "yes" : "no",
+        formatTime(device.lastSeenAtMs),
+      ];
+    }),
+  );
+}
+
+export async function listSubnets(options: ListOptions): Promise<void> {
+  const subnets = await (await connect(options)).subnets();
+  if (options.json) return printJson(subnets);
+  printTable(
+    ["ID", "CIDR", "SITE", "DEVICES", "CONNECTED"],
+    subnets.map((one) => [one.id, one.cidr, one.site, String(one.devices), String(one.connected)]),
+  );
+}
+
+export async function listPackages(options: ListOptions): Promise<void> {
+  const packages = await (await connect(options)).packages();
+  if (options.json) return printJson(packages);
+  printTable(
+    ["ID", "NAME", "VERSION", "SIZE", "FILES", "STATE", "FROM", "PUBLISHED"],
+    packages.map((one) => [
+      one.id,
+      one.name,
+      one.version,
+      formatSize(one.sizeBytes),
+      String(one.fileCount),
+      one.state,
+      one.url ?? "source",
+      formatTime(one.publishedAtMs),
+    ]),
+  );
+}

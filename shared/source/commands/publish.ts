@@ -1,0 +1,108 @@
+/**
+ * `publish`: digests a file, a folder or a URL, signs the manifest and brings the source what it lacks. Publishing the
+ * same again prints the same package id and sends nothing.
+ */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { digestPath, digestUrl, type Digested } from "../publishing/digest-files.ts";
+import type { Manifest, ManifestOrigin } from "../../model/manifest.ts";
+import { signed } from "../../model/signing.ts";
+import { loadOrCreatePublisherKey } from "../publishing/publisher-key.ts";
+import { formatSize } from "../../model/quantity.ts";
+import { CommandError } from "./command-error.ts";
+import { connect, type ConnectOptions } from "./connect.ts";
+import { print } from "./print.ts";
+
+export type PublishOptions = ConnectOptions & {
+  readonly name: string;
+  readonly version: string;
+  readonly url?: string | undefined;
+  readonly key?: string | undefined;
+};
+
+const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
+
+const defaultKeyFile = (): string =>
+  process.env["FLOCKCAST_PUBLISHER_KEY"] || join(homedir(), ".config", "flockcast", "publisher.key");
+
+export async function publish(what: string, options: PublishOptions): Promise<void> {
+  if (isUrl(what) && options.url !== undefined) {
+    throw new CommandError(
+      "--url says where devices fetch a local file: with a URL to publish, leave it out",
+      2,
+    );
+  }
+  if (!isUrl(what) && !(await stat(what).catch(() => null))) {
+    throw new CommandError(`Cannot publish "${what}": there is no such file or folder`);
+  }
+  const client = await connect(options);
+  // Asked first: a wrong token should not show after an hour of reading.
+  await client.packages();
+  const { manifest, bytes } = await digest(what, options);
+  const key = await loadOrCreatePublisherKey(options.key ?? defaultKeyFile());
+  const { packageId, contentNeeded } = await client.publish(signed(bytes, key));
+  if (contentNeeded) await client.putContent(packageId, await contentOf(what, manifest));
+  clearStatus();
+  print(packageId);
+}
+
+async function digest(what: string, options: PublishOptions): Promise<Digested> {
+  const { name, version } = options;
+  const onProgress = digestingStatus;
+  if (isUrl(what)) return digestUrl(what, { name, version, onProgress });
+  if (options.url === undefined) return digestPath(what, { name, version, onProgress });
+  const folder = (await stat(what).catch(() => null))?.isDirectory() ?? false;
+  const origin: ManifestOrigin = { kind: "url", url: options.url, layout: folder ? "folder" : "file" };
+  return digestPath(what, { name, version, origin, onProgress });
+}
+
+/** The package's virtual stream: its files in manifest order, one after the other. */
+async function contentOf(path: string, manifest: Manifest): Promise<ReadableStream<Uint8Array>> {
+  const folder = (await stat(path)).isDirectory();
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    let sentBytes = 0;
+    for (const file of manifest.files) {
+      const stream = createReadStream(folder ? join(path, file.path) : path, { highWaterMark: 1_048_576 });
+      for await (const piece of stream as AsyncIterable<Uint8Array>) {
+        yield piece;
+        sentBytes += piece.length;
+        status("uploading", sentBytes, manifest.sizeBytes);
+      }
+    }
+  }
+  return streamOf(bytes());
+}
+
+function streamOf(bytes: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await bytes.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await bytes.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+let statusShownAtMs = 0;
+const digestingStatus = (doneBytes: number, totalBytes: number | null): void =>
+  status("digesting", doneBytes, totalBytes);
+
+/** One line that is written over, for a person at a terminal. */
+function status(doing: string, doneBytes: number, totalBytes: number | null): void {
+  if (!process.stderr.isTTY || Date.now() - statusShownAtMs < 200) return;
+  statusShownAtMs = Date.now();
+  const of = totalBytes === null ? "" : ` of ${formatSize(totalBytes)}`;
+  process.stderr.write(`\r\u001B[K${doing} ${formatSize(doneBytes)}${of}`);
+}
+
+function clearStatus(): void {
+  if (process.stderr.isTTY && statusShownAtMs > 0) process.stderr.write("\r\u001B[K");
+}

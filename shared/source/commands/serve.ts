@@ -1,0 +1,35 @@
+/** `serve`: runs the source until SIGTERM or SIGINT. Standard output stays empty; the URL is in the log and in DIR/source.url. */
+import { createLogger } from "../../log.ts";
+import { loadTls, parseListen } from "../listen.ts";
+import { startSource } from "../server.ts";
+import { CommandError, usage } from "./command-error.ts";
+
+/** A clean end takes less; then it is ended anyway, before whoever asked loses patience. */
+const endMs = 4_500;
+
+export type ServeOptions = {
+  readonly data: string;
+  readonly listen: string;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+};
+
+export async function serve(options: ServeOptions): Promise<void> {
+  const listen = usage(() => parseListen(options.listen));
+  const { tlsCert, tlsKey } = options;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
+  }
+  const tls = tlsCert !== undefined && tlsKey !== undefined ? await loadTls(tlsCert, tlsKey) : undefined;
+  const log = createLogger("source");
+  const ended = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
+  const source = await startSource({ dataDir: options.data, listen, tls, log });
+  const signal = await ended.promise;
+  log.info({ signal }, "stopping");
+  setTimeout(() => {
+    log.error("did not stop in time: ended");
+    process.exit(1);
+  }, endMs).unref();
+  await source.stop();
+}

@@ -1,0 +1,114 @@
+/**
+ * What `task watch` shows of a task: a bar per subnet for a terminal, plain lines otherwise. Pure: details and time in,
+ * lines out. The rate is read off the verified bytes of the last seconds, so it is what really arrives.
+ */
+import { formatDuration, formatRate } from "../../model/quantity.ts";
+import type { TaskDetail, TaskSubnet } from "../../api/schema/admin.ts";
+
+/** Devices report every two seconds by default: a shorter window would show steps. */
+const windowMs = 6_000;
+const barCells = 24;
+const barCellsNarrow = 10;
+const columnsNarrow = 110;
+
+type Sample = { readonly atMs: number; readonly bytes: number };
+const keyOf = (subnet: TaskSubnet): string => subnet.subnetId ?? "-";
+
+export class RateWindow {
+  readonly #samples = new Map<string, Sample[]>();
+
+  /** Bits per second by subnet. */
+  add(subnets: readonly TaskSubnet[], nowMs: number): Map<string, number> {
+    return new Map(
+      subnets.map((subnet) => {
+        const key = keyOf(subnet);
+        const kept = (this.#samples.get(key) ?? []).filter((sample) => nowMs - sample.atMs <= windowMs);
+        kept.push({ atMs: nowMs, bytes: subnet.bytesVerified });
+        this.#samples.set(key, kept);
+        const elapsedMs = nowMs - kept[0]!.atMs;
+        const bytes = Math.max(0, subnet.bytesVerified - kept[0]!.bytes);
+        return [key, elapsedMs > 0 ? Math.round((bytes * 8_000) / elapsedMs) : 0] as const;
+      }),
+    );
+  }
+}
+
+const share = (subnet: TaskSubnet): number =>
+  subnet.bytesTotal === 0
+    ? subnet.complete === subnet.devices
+      ? 1
+      : 0
+    : subnet.bytesVerified / subnet.bytesTotal;
+
+function timeLeft(subnet: TaskSubnet, rateBps: number): string {
+  const leftBits = (subnet.bytesTotal - subnet.bytesVerified) * 8;
+  if (leftBits === 0 || subnet.complete + subnet.failed === subnet.devices) return "";
+  if (rateBps === 0) return "";
+  const seconds = Math.ceil(leftBits / rateBps);
+  return `${formatDuration(seconds < 600 ? seconds * 1_000 : Math.ceil(seconds / 60) * 60_000)} left`;
+}
+
+function facts(subnet: TaskSubnet, rateBps: number): string {
+  const parts = [
+    subnet.state,
+    `${subnet.complete} of ${subnet.devices} complete`,
+    subnet.failed > 0 ? `${subnet.failed} failed` : "",
+    rateBps > 0 ? formatRate(Number(rateBps.toPrecision(3))) : "",
+    timeLeft(subnet, rateBps),
+    subnet.representative ? `representative ${subnet.representative.hostname}` : "no representative yet",
+  ];
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 100)} %`;
+const nameOf = (subnet: TaskSubnet): string => subnet.cidr || "(no subnet yet)";
+
+/** For a terminal of `columns` cells and `rows` lines: a drawing higher than that could not be written over. */
+export function barLines(
+  task: TaskDetail,
+  rates: ReadonlyMap<string, number>,
+  columns: number,
+  rows: number,
+): string[] {
+  const cells = columns < columnsNarrow ? barCellsNarrow : barCells;
+  const width = Math.max(0, ...task.subnets.map((subnet) => nameOf(subnet).length));
+  const lines = task.subnets.map((subnet) => {
+    const full = Math.floor(share(subnet) * cells);
+    const bar = "█".repeat(full) + "░".repeat(cells - full);
+    const head = `${nameOf(subnet).padEnd(width)} ${bar} ${percentOf(subnet).padStart(5)}`;
+    return `${head}  ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`.slice(0, Math.max(20, columns - 1));
+  });
+  const linesMax = Math.max(2, rows - 1);
+  if (lines.length > linesMax) {
+    const left = lines.length - linesMax + 1;
+    return [...lines.slice(0, linesMax - 1), `and ${left} subnets more: task show ${task.id}`];
+  }
+  return lines.length > 0 ? lines : [`task ${task.id}: no device is targeted yet (${task.target})`];
+}
+
+/** Remembers what it said: a line again when state, representative or counts change, or ten per cent more arrived. */
+export class PlainLines {
+  readonly #said = new Map<string, string>();
+
+  next(task: TaskDetail, rates: ReadonlyMap<string, number>): string[] {
+    return task.subnets.flatMap((subnet) => {
+      const { state, representative, complete, failed, devices } = subnet;
+      const step = Math.floor(share(subnet) * 10);
+      const news = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
+      if (this.#said.get(keyOf(subnet)) === news) return [];
+      this.#said.set(keyOf(subnet), news);
+      const name = `task ${task.id} subnet ${nameOf(subnet)} ${subnet.subnetId ?? ""}`.trimEnd();
+      return [`${name}: ${percentOf(subnet)}, ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`];
+    });
+  }
+}
+
+export type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
+
+/** Over when every targeted device is complete or failed; a task without devices waits for the first. */
+export function outcomeOf(task: TaskDetail): WatchOutcome {
+  if (task.state === "cancelled") return "cancelled";
+  const { total, complete, failed } = task.devices;
+  if (total === 0 || complete + failed < total) return "going-on";
+  return failed > 0 ? "failed" : "complete";
+}

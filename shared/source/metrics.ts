@@ -1,0 +1,65 @@
+/** The source's numbers for Prometheus, in a registry of its own. */
+import { Counter, Gauge, Registry } from "prom-client";
+import type { Catalog } from "./catalog/catalog.ts";
+import type { WakeHub } from "./change-hub.ts";
+
+export type SourceMetrics = {
+  readonly registry: Registry;
+  readonly requests: Counter<"method" | "route" | "status">;
+  readonly leases: Counter<"result">;
+  readonly fallbacks: Counter<"result">;
+  readonly wanBytes: Counter;
+};
+
+export function createSourceMetrics(catalog: Catalog, wakes: WakeHub): SourceMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
+    const made: Gauge = new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        made.set(await read());
+      },
+    });
+  };
+  gauge("flockcast_source_devices", "Devices enrolled", async () => (await catalog.devices.list()).length);
+  gauge(
+    "flockcast_source_devices_connected",
+    "Devices whose event stream is open",
+    () => wakes.connectedDevices,
+  );
+  gauge(
+    "flockcast_source_tasks_active",
+    "Tasks that are not cancelled",
+    async () => (await catalog.tasks.active()).length,
+  );
+  gauge("flockcast_source_memory_bytes", "Resident memory of the source", () => process.memoryUsage.rss());
+  return {
+    registry,
+    requests: new Counter({
+      name: "flockcast_source_requests_total",
+      help: "HTTP requests answered",
+      labelNames: ["method", "route", "status"],
+      registers,
+    }),
+    leases: new Counter({
+      name: "flockcast_source_leases_total",
+      help: "Lease requests by what was answered",
+      labelNames: ["result"],
+      registers,
+    }),
+    fallbacks: new Counter({
+      name: "flockcast_source_fallbacks_total",
+      help: "Requests for a token to download alone, by what was answered",
+      labelNames: ["result"],
+      registers,
+    }),
+    wanBytes: new Counter({
+      name: "flockcast_source_wan_bytes_total",
+      help: "Package bytes sent to devices",
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,185 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ChunkDigester } from "./chunk-digester.ts";
+import { digestPath, digestUrl } from "./digest-files.ts";
+import { chunkCount, decodeManifest, ManifestError, packageId } from "../../model/manifest.ts";
+
+const root = mkdtempSync(join(tmpdir(), "flockcast-digesting-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const folder = (name: string): string => {
+  mkdirSync(join(root, name), { recursive: true });
+  return join(root, name);
+};
+const naming = { name: "tool", version: "1.0" };
+const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+describe("digesting a path", () => {
+  test("gives one stream over the folder's files in byte order, and the same id every time", async () => {
+    const at = folder("tree");
+    mkdirSync(join(at, "b", "deep"), { recursive: true });
+    const parts = {
+      A: randomBytes(300_000),
+      "b/a": randomBytes(10),
+      "b/deep/z": randomBytes(400_000),
+      empty: Buffer.alloc(0),
+    };
+    for (const [path, bytes] of Object.entries(parts)) writeFileSync(join(at, path), bytes);
+    chmodSync(join(at, "b/a"), 0o711);
+    const { manifest, bytes } = await digestPath(at, naming);
+    expect(manifest.files.map((file) => [file.path, file.sizeBytes, file.mode])).toEqual([
+      ["A", 300_000, 0o644],
+      ["b/a", 10, 0o755],
+      ["b/deep/z", 400_000, 0o644],
+      ["empty", 0, 0o644],
+    ]);
+    const stream = Buffer.concat([parts.A, parts["b/a"], parts["b/deep/z"]]);
+    const digests = [0, 1, 2].map((chunk) => sha256(stream.subarray(chunk * 262_144, (chunk + 1) * 262_144)));
+    expect(Buffer.from(manifest.chunkDigests)).toEqual(Buffer.concat(digests));
+    expect(decodeManifest(bytes)).toEqual(manifest);
+    expect(packageId((await digestPath(at, naming)).bytes)).toBe(packageId(bytes));
+  });
+
+  test("takes a single file under its own name, and keeps the origin", async () => {
+    const file = join(root, "setup.bin");
+    writeFileSync(file, randomBytes(1_000));
+    const origin = { kind: "url", url: "https://cdn.example/setup.bin", layout: "file" } as const;
+    const { manifest } = await digestPath(file, { ...naming, origin });
+    expect(manifest.files.map((each) => each.path)).toEqual(["setup.bin"]);
+    expect(manifest.origin).toEqual(origin);
+  });
+
+  test("of an empty folder gives an empty package", async () => {
+    expect(chunkCount((await digestPath(folder("empty"), naming)).manifest)).toBe(0);
+  });
+
+  test("refuses links, special files and names that do not work everywhere, by name", async () => {
+    const linked = folder("linked");
+    symlinkSync("/etc/hostname", join(linked, "outside"));
+    expect(digestPath(linked, naming)).rejects.toThrow('"outside": it is a symbolic link');
+    const piped = folder("piped");
+    expect(Bun.spawnSync(["mkfifo", join(piped, "pipe")]).exitCode).toBe(0);
+    expect(digestPath(piped, naming)).rejects.toThrow('"pipe"');
+    writeFileSync(join(folder("named"), "aux.c"), "x");
+    expect(digestPath(join(root, "named"), naming)).rejects.toThrow("aux.c");
+    expect(digestPath(join(root, "nowhere"), naming)).rejects.toThrow(ManifestError);
+    expect(digestPath(linked, { name: "a b", version: "1" })).rejects.toThrow('"a b"');
+  });
+
+  test("notices a file that changes while it is read", async () => {
+    const file = join(folder("growing"), "log");
+    writeFileSync(file, randomBytes(3_000_000));
+    let touched = false;
+    const onProgress = (): void => {
+      if (touched) return;
+      touched = true;
+      appendFileSync(file, "more");
+    };
+    expect(digestPath(file, { ...naming, onProgress })).rejects.toThrow("changed while it was read");
+  });
+});
+
+test("a stream of unknown length gets the chunk size and digests of its length", () => {
+  const bytes = randomBytes(700_000);
+  const unknown = new ChunkDigester(null);
+  for (let at = 0; at < bytes.length; at += 9_999) unknown.update(bytes.subarray(at, at + 9_999));
+  const known = new ChunkDigester(262_144);
+  known.update(bytes);
+  expect(unknown.finish()).toEqual(known.finish());
+});
+
+describe("digesting a URL", () => {
+  const body = randomBytes(600_000);
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/named") {
+        return new Response(body, {
+          headers: { "content-disposition": 'attachment; filename="My App.exe"' },
+        });
+      }
+      if (pathname === "/evil") {
+        return new Response(body, {
+          headers: { "content-disposition": "attachment; filename=../../etc/passwd" },
+        });
+      }
+      if (pathname === "/utf8") {
+        return new Response(body, {
+          headers: { "content-disposition": "attachment; filename=x; filename*=UTF-8''na%C3%AFve.bin" },
+        });
+      }
+      if (pathname === "/moved") return Response.redirect("/dir/setup%20one.bin", 302);
+      if (pathname === "/stream") {
+        return new Response(new ReadableStream({ start: (c) => (c.enqueue(body), c.close()) }));
+      }
+      if (pathname === "/zipped") {
+        return new Response(Bun.gzipSync(body), { headers: { "content-encoding": "gzip" } });
+      }
+      if (pathname.startsWith("/dir/")) return new Response(body);
+      return new Response("no", { status: 404 });
+    },
+  });
+  afterAll(() => server.stop(true));
+  const at = (path: string): string => new URL(path, server.url).href;
+  const pathOf = async (path: string): Promise<string> =>
+    (await digestUrl(at(path), naming)).manifest.files[0]!.path;
+
+  test("reads it once and names the file safely", async () => {
+    expect(await pathOf("/dir/setup%20one.bin")).toBe("setup one.bin");
+    expect(await pathOf("/named")).toBe("My App.exe");
+    expect(await pathOf("/utf8")).toBe("naïve.bin");
+    expect(await pathOf("/evil")).toBe("evil");
+    expect(await pathOf("/moved")).toBe("moved");
+    expect(await pathOf("/dir/a%2Fb")).toBe("tool");
+  });
+
+  test("gives the manifest that the file itself gives, with or without Content-Length", async () => {
+    const file = join(root, "body.bin");
+    writeFileSync(file, body);
+    const { manifest } = await digestPath(file, naming);
+    for (const path of ["/stream", "/dir/body.bin"]) {
+      const fromUrl = (await digestUrl(at(path), naming)).manifest;
+      expect(fromUrl.chunkDigests).toEqual(manifest.chunkDigests);
+      expect(fromUrl.chunkSizeBytes).toBe(manifest.chunkSizeBytes);
+      expect(fromUrl.origin).toEqual({ kind: "url", url: at(path), layout: "file" });
+    }
+  });
+
+  test("says what is wrong with a web site", async () => {
+    expect(digestUrl(at("/none"), naming)).rejects.toThrow("answered 404");
+    expect(digestUrl(at("/zipped"), naming)).rejects.toThrow("Content-Encoding");
+    expect(digestUrl("http://127.0.0.1:1/x", naming)).rejects.toThrow("Cannot reach");
+    expect(digestUrl("http://me:pw@127.0.0.1:1/x", naming)).rejects.toThrow("credentials");
+    expect(digestUrl("file:///etc/passwd", naming)).rejects.toThrow("neither http");
+  });
+
+  test("notices a site that sends less than it announced", async () => {
+    const short = Bun.listen({
+      port: 0,
+      hostname: "127.0.0.1",
+      socket: {
+        data(socket) {
+          socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort");
+          socket.end();
+        },
+      },
+    });
+    try {
+      await expect(digestUrl(`http://127.0.0.1:${short.port}/x`, naming)).rejects.toThrow(ManifestError);
+    } finally {
+      short.stop(true);
+    }
+  });
+});

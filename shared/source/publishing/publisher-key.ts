@@ -1,0 +1,64 @@
+/** The publisher's private key, in a file of its owner (PEM, mode 0600). The key never leaves that file and this process. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { PublisherKey } from "../../model/signing.ts";
+
+/**
+ * Reads the publisher's key from `file`, or makes one there (mode 0600) at first use.
+ * @throws Error when the file cannot be read or holds something else.
+ */
+export async function loadOrCreatePublisherKey(file: string): Promise<PublisherKey> {
+  const found = await readKeyFile(file);
+  if (found) return found;
+  await mkdir(dirname(file), { recursive: true });
+  const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+  const draft = `${file}.${process.pid}.${crypto.randomUUID()}`;
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    await handle.writeFile(pem);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    // A link never replaces: of two programs that start together one wins, and both then use the winner's key.
+    await link(draft, file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== "EEXIST") await rename(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  const made = await readKeyFile(file);
+  if (!made) throw new Error(`Cannot make the publisher's key: "${file}" vanished`);
+  return made;
+}
+
+async function readKeyFile(file: string): Promise<PublisherKey | null> {
+  let pem: string;
+  try {
+    pem = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new Error(`Cannot read the publisher's key "${file}": ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  try {
+    const privateKey = createPrivateKey(pem);
+    if (privateKey.asymmetricKeyType !== "ed25519") throw new Error(`it is ${privateKey.asymmetricKeyType}`);
+    return { privateKey, publicKey: rawPublicKey(privateKey) };
+  } catch (error) {
+    throw new Error(
+      `"${file}" is not an Ed25519 private key in PEM form (${(error as Error).message}): restore it from a backup, ` +
+        "or move it away to make a new one, which devices enrolled before will not know",
+      { cause: error },
+    );
+  }
+}
+
+function rawPublicKey(privateKey: KeyObject): Uint8Array {
+  const { x } = createPublicKey(privateKey).export({ format: "jwk" });
+  return new Uint8Array(Buffer.from(x!, "base64url"));
+}

@@ -1,0 +1,51 @@
+/** Which tasks a device has, which devices a task has, and what a device is told of a task. */
+import {
+  isTargeted,
+  type Catalog,
+  type DeviceRecord,
+  type SettingRecord,
+  type TaskRecord,
+} from "../catalog/index.ts";
+import type { AgentTask } from "../../api/schema/agent.ts";
+import { ApiError } from "../api-error.ts";
+
+/** @throws ApiError 404 */
+export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord> {
+  const task = await catalog.tasks.byId(id);
+  if (task === null) throw new ApiError(404, `No task ${id}`, "task list shows all");
+  return task;
+}
+
+export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
+  devices.filter((device) => isTargeted(task.target, device));
+
+async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord> {
+  const found = (await catalog.settings.byName(name)) ?? (await catalog.settings.byName("default"));
+  return found!;
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+/** Failed ones are among them: whether to try again is the agent's to decide. */
+export async function agentTasksOf(catalog: Catalog, device: DeviceRecord): Promise<AgentTask[]> {
+  const completed = await catalog.tasks.completedBy(device.id);
+  const tasks: AgentTask[] = [];
+  for (const task of await catalog.tasks.active()) {
+    if (completed.has(task.id) || !isTargeted(task.target, device)) continue;
+    const published = await catalog.packages.byId(task.packageId);
+    if (published === null) continue;
+    tasks.push({
+      id: task.id,
+      packageId: task.packageId,
+      packageName: published.name,
+      packageVersion: published.version,
+      action: task.action,
+      command: task.command,
+      startAtMs: task.startAtMs,
+      taskKey: base64(task.taskKey),
+      packageKey: base64(published.packageKey),
+      setting: await settingOf(catalog, task.settingName),
+    });
+  }
+  return tasks;
+}

@@ -1,0 +1,238 @@
+/** What devices ask of the source: enrolment, check-in, the wake stream, leases and progress reports. */
+import { Hono } from "hono";
+import {
+  isTargeted,
+  noLease,
+  releaseLease,
+  requestLease,
+  type DeviceRecord,
+  type TaskRecord,
+} from "../catalog/index.ts";
+import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
+import { doneSchema } from "../../api/schema/admin.ts";
+import {
+  checkInRequestSchema,
+  checkInResponseSchema,
+  enrollRequestSchema,
+  enrollResponseSchema,
+  fallbackRequestSchema,
+  fallbackResponseSchema,
+  leaseReleaseSchema,
+  leaseRequestSchema,
+  leaseResponseSchema,
+  progressRequestSchema,
+  type CheckInResponse,
+  type EnrollResponse,
+} from "../../api/schema/agent.ts";
+import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
+import { ApiError } from "../api-error.ts";
+import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody } from "../openapi.ts";
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const done = { ok: true } as const;
+
+export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  addEnrolment(routes, context);
+  addCheckIn(routes, context);
+  addLeases(routes, context);
+  addFallback(routes, context);
+  addEvents(routes, context);
+  routes.post(
+    "/progress",
+    documented({ summary: "Report the progress of tasks", audience: ["device"], answer: doneSchema }),
+    allow(context, "device"),
+    limitBody(),
+    jsonBody(progressRequestSchema),
+    async (c) => {
+      const { reports } = c.req.valid("json");
+      await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
+      return c.json(done);
+    },
+  );
+  return routes;
+}
+
+function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, log } = context;
+  routes.post(
+    "/enroll",
+    documented({
+      summary: "Trade the enrolment token for a credential",
+      audience: ["anyone"],
+      answer: enrollResponseSchema,
+    }),
+    limitBody(16_384),
+    jsonBody(enrollRequestSchema),
+    async (c) => {
+      const { token, ...device } = c.req.valid("json");
+      if (!isEnrollToken(context, token)) {
+        const hint = "copy the whole line of the file enroll.token in the source's data folder";
+        throw new ApiError(401, "The enrolment token is not the one of this source", hint);
+      }
+      const deviceId = hex(context.randomBytes(8));
+      const credential = Buffer.from(context.randomBytes(32)).toString("base64url");
+      const credentialSha256 = sha256Hex(credential);
+      await catalog.devices.add({
+        ...device,
+        id: deviceId,
+        credentialSha256,
+        enrolledAtMs: context.nowMs(),
+      });
+      log.info({ device: deviceId, hostname: device.hostname }, "device enrolled");
+      const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
+      return c.json(answer);
+    },
+  );
+}
+
+function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, nowMs } = context;
+  routes.post(
+    "/check-in",
+    documented({
+      summary: "Bring the inventory, take tasks and settings",
+      audience: ["device"],
+      answer: checkInResponseSchema,
+    }),
+    allow(context, "device"),
+    limitBody(),
+    jsonBody(checkInRequestSchema),
+    async (c) => {
+      const { inventory } = c.req.valid("json");
+      const active = inventory.interfaces.find((one) => one.active);
+      const remote = canonicalAddress(c.env.remoteAddress);
+      const subnet = active === undefined ? null : subnetIdentity(active, remote);
+      const atMs = nowMs();
+      await catalog.devices.recordCheckIn(c.var.device.id, { inventory, subnet, atMs });
+      const device: DeviceRecord = { ...c.var.device, subnet, groups: inventory.groups };
+      const keys = await catalog.packages.publisherKeys();
+      const answer: CheckInResponse = {
+        sourceTimeMs: atMs,
+        subnetId: subnet?.id ?? null,
+        publisherKeys: keys.map(base64),
+        defaultSetting: (await catalog.settings.byName("default"))!,
+        tasks: await agentTasksOf(catalog, device),
+      };
+      return c.json(answer);
+    },
+  );
+}
+
+function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.get(
+    "/events",
+    documented({
+      summary: "Held open: `event: wake` when something changed for this device; a heartbeat every 20 s",
+      audience: ["device"],
+      media: "text/event-stream",
+    }),
+    allow(context, "device"),
+    (c) => {
+      c.env.allowIdle(0);
+      return c.body(context.wakes.open(c.var.device.id), 200, {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        // A reverse proxy must not hold events back.
+        "x-accel-buffering": "no",
+      });
+    },
+  );
+}
+
+/** @throws ApiError unless this device, on this subnet, takes part in the task. */
+async function takesPart(
+  { catalog }: SourceContext,
+  device: DeviceRecord,
+  request: { taskId: number; subnetId: string },
+): Promise<TaskRecord> {
+  const task = await taskById(catalog, request.taskId);
+  if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
+  if (device.subnet?.id !== request.subnetId) {
+    const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
+    throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
+  }
+  if (!isTargeted(task.target, device)) {
+    throw new ApiError(409, `Task ${task.id} is not for this device any more`, "check in again");
+  }
+  return task;
+}
+
+function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.post(
+    "/fallback",
+    documented({
+      summary:
+        "Ask for a token to download alone where another device leads but cannot be reached, or give it back",
+      audience: ["device"],
+      answer: fallbackResponseSchema,
+    }),
+    allow(context, "device"),
+    limitBody(16_384),
+    jsonBody(fallbackRequestSchema),
+    async (c) => {
+      const { taskId, subnetId, release } = c.req.valid("json");
+      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const token = { packageId, subnetId, deviceId: c.var.device.id };
+      if (release === true) {
+        context.fallback.giveBack(token);
+        return c.json({ result: "refused" as const, retryAfterMs: 0 });
+      }
+      const answer = context.fallback.ask(token, context.nowMs());
+      context.metrics.fallbacks.inc({ result: answer.result });
+      return c.json(answer);
+    },
+  );
+}
+
+function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, nowMs, metrics, log } = context;
+  routes.post(
+    "/lease",
+    documented({
+      summary: "Ask for the right to spend WAN bytes for a task's package on a subnet, or renew it",
+      audience: ["device"],
+      answer: leaseResponseSchema,
+    }),
+    allow(context, "device"),
+    limitBody(16_384),
+    jsonBody(leaseRequestSchema),
+    async (c) => {
+      const { taskId, subnetId, ...request } = c.req.valid("json");
+      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const answer = await catalog.leases.update(packageId, subnetId, (state) =>
+        requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
+      );
+      metrics.leases.inc({ result: answer.result });
+      return c.json(answer);
+    },
+  );
+  routes.post(
+    "/lease/release",
+    documented({
+      summary: "Give the lease back, with the reason when the download failed",
+      audience: ["device"],
+      answer: doneSchema,
+    }),
+    allow(context, "device"),
+    limitBody(16_384),
+    jsonBody(leaseReleaseSchema),
+    async (c) => {
+      const { taskId, subnetId, failure } = c.req.valid("json");
+      // Whoever holds it may give it back, also after it moved to another subnet.
+      const task = await taskById(catalog, taskId);
+      const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
+      const devices = all.filter((one) => one.subnet?.id === subnetId).length;
+      await catalog.leases.update(task.packageId, subnetId, (state) =>
+        releaseLease(state ?? noLease, c.var.device.id, failure, devices, nowMs()),
+      );
+      if (failure !== null) {
+        log.warn({ device: c.var.device.id, taskId, subnetId, failure }, "representative failed");
+      }
+      return c.json(done);
+    },
+  );
+}

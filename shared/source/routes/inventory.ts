@@ -1,0 +1,49 @@
+/** The devices and the subnets they are on, for administrators. */
+import { Hono } from "hono";
+import { deviceListSchema, subnetListSchema, type Device, type Subnet } from "../../api/schema/admin.ts";
+import { allow } from "../auth.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented } from "../openapi.ts";
+
+export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  routes.get(
+    "/devices",
+    documented({
+      summary: "All devices with their inventory",
+      audience: ["admin"],
+      answer: deviceListSchema,
+    }),
+    allow(context, "admin"),
+    async (c) => c.json({ devices: await devicesOf(context) }),
+  );
+  routes.get(
+    "/subnets",
+    documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
+    allow(context, "admin"),
+    async (c) => c.json({ subnets: await subnetsOf(context) }),
+  );
+  return routes;
+}
+
+async function devicesOf({ catalog, wakes }: SourceContext): Promise<Device[]> {
+  const inventories = await catalog.devices.inventories();
+  return (await catalog.devices.list()).map((device) => ({
+    id: device.id,
+    hostname: device.hostname,
+    subnetId: device.subnet?.id ?? null,
+    enrolledAtMs: device.enrolledAtMs,
+    lastSeenAtMs: device.lastSeenAtMs,
+    connected: wakes.isConnected(device.id),
+    inventory: inventories.get(device.id) ?? null,
+  }));
+}
+
+async function subnetsOf({ catalog, wakes }: SourceContext): Promise<Subnet[]> {
+  const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
+  return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
+    const { id, cidr, site } = ofSubnet[0]!.subnet!;
+    const connected = ofSubnet.filter((device) => wakes.isConnected(device.id)).length;
+    return { id, cidr, site, devices: ofSubnet.length, connected };
+  });
+}

@@ -1,0 +1,254 @@
+/**
+ * Packages: publishing (administrators), manifests and bytes (devices). A version never changes once it is published;
+ * publishing the same again changes nothing.
+ */
+import { Hono, type Context } from "hono";
+import * as v from "valibot";
+import type { PackageRecord } from "../catalog/index.ts";
+import { decodeManifest, ManifestError, type Manifest } from "../../model/manifest.ts";
+import { verifySigned } from "../../model/signing.ts";
+import {
+  doneSchema,
+  packageListSchema,
+  publishRequestSchema,
+  publishResponseSchema,
+  type PublishedPackage,
+  type PublishResponse,
+} from "../../api/schema/admin.ts";
+import { manifestResponseSchema } from "../../api/schema/agent.ts";
+import { packageIdSchema } from "../../api/schema/common.ts";
+import { ApiError } from "../api-error.ts";
+import { allow } from "../auth.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { wantedBytes } from "../range.ts";
+
+/** A manifest of 16 MiB in base64, and room for the rest. */
+const publishBytesMax = 24 * 1_048_576;
+/** A slow device, or one that was told to take little of the WAN, reads a piece in this time. */
+const contentIdleSeconds = 240;
+
+const packagePathSchema = v.object({ id: packageIdSchema });
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+
+export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  addPublishing(routes, context);
+  addUpload(routes, context);
+  addReading(routes, context);
+  return routes;
+}
+
+async function packageById({ catalog }: SourceContext, id: string): Promise<PackageRecord> {
+  const found = await catalog.packages.byId(id);
+  if (found === null) throw new ApiError(404, `No package ${id}`, "package list shows all");
+  return found;
+}
+
+type Signed = { manifest: Uint8Array; signature: Uint8Array; publisherKey: Uint8Array };
+
+/** @throws ApiError for a second publisher, a wrong signature or a bad manifest. */
+async function verified(
+  { catalog }: SourceContext,
+  signed: Signed,
+): Promise<{ manifest: Manifest; id: string }> {
+  const registered = await catalog.packages.publisherKeys();
+  const known =
+    registered.length === 0 || registered.some((key) => Buffer.from(key).equals(signed.publisherKey));
+  if (!known) {
+    throw new ApiError(
+      409,
+      "The manifest is signed with another publisher's key than the one this source's devices trust",
+      "publish with --key and the key file of the first publish",
+    );
+  }
+  try {
+    return verifySigned(signed, [signed.publisherKey]);
+  } catch (error) {
+    if (error instanceof ManifestError) throw new ApiError(400, error.message);
+    throw error;
+  }
+}
+
+async function publish(context: SourceContext, signed: Signed): Promise<PublishResponse> {
+  const { catalog, content, log } = context;
+  const { manifest, id } = await verified(context, signed);
+  const url = manifest.origin.kind === "url" ? manifest.origin.url : null;
+  const known = await catalog.packages.byId(id);
+  if (known === null) {
+    const taken = await catalog.packages.byNameVersion(manifest.name, manifest.version);
+    if (taken?.state === "ready") {
+      const what = `${manifest.name} ${manifest.version} is published with other content (${taken.id})`;
+      throw new ApiError(409, what, "a version never changes once published: choose another version");
+    }
+    await registerKey(context, signed.publisherKey);
+    const record: PackageRecord = {
+      id,
+      name: manifest.name,
+      version: manifest.version,
+      sizeBytes: manifest.sizeBytes,
+      fileCount: manifest.files.length,
+      chunkSizeBytes: manifest.chunkSizeBytes,
+      url,
+      state: url === null ? "uploading" : "ready",
+      publishedAtMs: context.nowMs(),
+      packageKey: context.randomBytes(16),
+    };
+    await catalog.packages.add(record, signed);
+    log.info({ packageId: id, name: record.name, version: record.version, url }, "package published");
+  }
+  const contentNeeded =
+    url === null && !(known?.state === "ready" && (await content.has(id, manifest.sizeBytes)));
+  return { packageId: id, contentNeeded };
+}
+
+/** Devices hear of a publisher at their check-in: those that are connected at once. */
+async function registerKey({ catalog, wakes, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
+  if ((await catalog.packages.publisherKeys()).length > 0) return;
+  await catalog.packages.registerPublisherKey(key, nowMs());
+  wakes.wakeAll();
+}
+
+function withoutKey(record: PackageRecord): PublishedPackage {
+  const { packageKey: _key, ...published } = record;
+  return published;
+}
+
+function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.post(
+    "/",
+    documented({
+      summary: "Publish a signed manifest; the answer says whether the source needs the bytes",
+      audience: ["admin"],
+      answer: publishResponseSchema,
+    }),
+    allow(context, "admin"),
+    limitBody(publishBytesMax),
+    jsonBody(publishRequestSchema),
+    async (c) => {
+      const { manifest, signature, publisherKey } = c.req.valid("json");
+      const signed = {
+        manifest: fromBase64(manifest),
+        signature: fromBase64(signature),
+        publisherKey: fromBase64(publisherKey),
+      };
+      return c.json(await publish(context, signed));
+    },
+  );
+  routes.get(
+    "/",
+    documented({ summary: "All packages, newest first", audience: ["admin"], answer: packageListSchema }),
+    allow(context, "admin"),
+    async (c) => {
+      const packages = await context.catalog.packages.list();
+      return c.json({ packages: packages.map(withoutKey) });
+    },
+  );
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}
+
+function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.put(
+    "/:id/content",
+    documented({
+      summary: "Upload the package's virtual stream: its files in manifest order, one after the other",
+      audience: ["admin"],
+      answer: doneSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(packagePathSchema),
+    async (c) => {
+      const published = await packageById(context, c.req.valid("param").id);
+      if (published.url !== null) {
+        throw new ApiError(
+          409,
+          `The bytes of ${published.name} lie at ${published.url}`,
+          "nothing to upload",
+        );
+      }
+      c.env.allowIdle(contentIdleSeconds);
+      const signed = await context.catalog.packages.signedManifest(published.id);
+      const manifest = decodeManifest(signed!.manifest);
+      await context.content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
+      await context.catalog.packages.markReady(published.id);
+      context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
+      return c.json({ ok: true } as const);
+    },
+  );
+}
+
+function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.get(
+    "/:id/manifest",
+    documented({
+      summary: "The signed manifest",
+      audience: ["device", "admin"],
+      answer: manifestResponseSchema,
+    }),
+    allow(context, "device", "admin"),
+    pathParameters(packagePathSchema),
+    async (c) => {
+      const { id } = await packageById(context, c.req.valid("param").id);
+      const signed = (await context.catalog.packages.signedManifest(id))!;
+      return c.json({
+        manifest: base64(signed.manifest),
+        signature: base64(signed.signature),
+        publisherKey: base64(signed.publisherKey),
+      });
+    },
+  );
+  routes.get(
+    "/:id/content",
+    documented({
+      summary: "The package's bytes, with Range: its files in manifest order, one after the other",
+      audience: ["device", "admin"],
+    }),
+    allow(context, "device", "admin"),
+    pathParameters(packagePathSchema),
+    async (c) => contentResponse(context, c, await packageById(context, c.req.valid("param").id)),
+  );
+}
+
+async function contentResponse(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  published: PackageRecord,
+): Promise<Response> {
+  const { id, sizeBytes, url } = published;
+  if (url !== null)
+    throw new ApiError(404, `The source does not hold ${published.name}`, `fetch it from ${url}`);
+  if (published.state !== "ready" || !(await context.content.has(id, sizeBytes))) {
+    throw new ApiError(503, `The source does not hold all of ${published.name} yet`, "publish it again");
+  }
+  const etag = `"${id}"`;
+  const headers = {
+    "content-type": "application/octet-stream",
+    "accept-ranges": "bytes",
+    // A package never changes; caches on the way must not hand it to who has no credential.
+    "cache-control": "private, no-transform",
+    etag,
+  };
+  if (c.req.header("if-none-match")?.includes(etag)) return c.body(null, 304, headers);
+  const wanted = wantedBytes(c.req.header("range"), c.req.header("if-range"), etag, sizeBytes);
+  if (wanted.kind === "unsatisfiable") {
+    const refusal = { error: `The package has ${sizeBytes} bytes` };
+    return c.json(refusal, 416, { "content-range": `bytes */${sizeBytes}`, etag });
+  }
+  const [start, end] = wanted.kind === "part" ? [wanted.start, wanted.end] : [0, sizeBytes];
+  const range = wanted.kind === "part" ? { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` } : {};
+  const sized = { ...headers, ...range, "content-length": String(end - start) };
+  const status = wanted.kind === "part" ? 206 : 200;
+  if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
+  c.env.allowIdle(contentIdleSeconds);
+  const subnetId = c.var.caller === "device" ? (c.var.device.subnet?.id ?? "") : null;
+  // Read in pieces instead of handing the file over: the account shall hold what left, also when the reader goes away
+  // halfway. The price: Bun sends such a body in chunked coding, without Content-Length (HEAD has it).
+  const stream = context.content.read(id, start, end, (bytes) => {
+    if (subnetId === null) return;
+    context.wan.count(id, subnetId, bytes);
+    context.metrics.wanBytes.inc(bytes);
+  });
+  return c.body(stream, status, sized);
+}

@@ -1,0 +1,316 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "../log.ts";
+import { digestPath } from "./publishing/digest-files.ts";
+import { signed, verifySigned } from "../model/signing.ts";
+import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
+import {
+  createAdminClient,
+  createAgentClient,
+  enrollDevice,
+  SourceError,
+  type AdminClient,
+  type AgentClient,
+} from "../api/agent-client.ts";
+import { defaultSettingValues } from "../model/setting.ts";
+import { readToken } from "../api/token.ts";
+import { inventoryOf } from "./app-fixture.ts";
+import { loadTls, type Tls } from "./listen.ts";
+import { startSource, type RunningSource } from "./server.ts";
+
+let folder: string;
+let source: RunningSource;
+const dataDir = (): string => join(folder, "data");
+const token = async (name: string): Promise<string> => readFile(join(dataDir(), `${name}.token`), "utf8");
+const start = async (tls?: Tls): Promise<void> => {
+  const listen = { host: "127.0.0.1", port: 0 };
+  source = await startSource({ dataDir: dataDir(), listen, tls, log: createLogger("test", "silent") });
+};
+const admin = async (): Promise<AdminClient> =>
+  createAdminClient({ sourceUrl: source.url, token: await token("admin") });
+
+async function enrolled(hostname = "h1"): Promise<{ client: AgentClient; deviceId: string }> {
+  const request = { hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
+  const answer = await enrollDevice(source.url, { token: await token("enroll"), ...request });
+  const { credential, ca, deviceId } = answer;
+  return { client: createAgentClient({ sourceUrl: source.url, credential, ca }), deviceId };
+}
+
+const inventory = inventoryOf("h1", "127.0.0.1");
+const content = new Uint8Array(randomBytes(3_000_000));
+
+async function published(client: AdminClient): Promise<string> {
+  const files = join(folder, "files");
+  await mkdir(files, { recursive: true });
+  await writeFile(join(files, "a.bin"), content.subarray(0, 1_000_001));
+  await writeFile(join(files, "b.bin"), content.subarray(1_000_001));
+  const { bytes } = await digestPath(files, { name: "tool", version: "1" });
+  const key = await loadOrCreatePublisherKey(join(folder, "publisher.key"));
+  const { packageId } = await client.publish(signed(bytes, key));
+  await client.putContent(packageId, new Blob([content]).stream());
+  return packageId;
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
+});
+afterEach(async () => {
+  await source.stop();
+  await rm(folder, { recursive: true });
+});
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadlineMs = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > deadlineMs) throw new Error("did not happen within 10 s");
+    await Bun.sleep(20);
+  }
+}
+
+const kindOf = async (promise: Promise<unknown>): Promise<[string, number | null]> => {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof SourceError)) throw new Error(`no SourceError: ${String(error)}`);
+  return [error.kind, error.status];
+};
+
+describe("a source on a socket", () => {
+  test("gives its data folder private tokens and its URL, and takes the URL back at the end", async () => {
+    await start();
+    for (const name of ["admin.token", "enroll.token"]) {
+      expect((await stat(join(dataDir(), name))).mode & 0o777).toBe(0o600);
+    }
+    expect(readToken(await token("enroll"))).toEqual({ secret: expect.any(String), fingerprint: null });
+    expect((await readFile(join(dataDir(), "source.url"), "utf8")).trim()).toBe(source.url);
+    const before = await token("admin");
+    await source.stop();
+    expect(await readdir(dataDir())).not.toContain("source.url");
+    await start();
+    expect(await token("admin")).toBe(before);
+  });
+
+  test("a package goes in and comes out byte for byte, whole and in ranges", async () => {
+    await start();
+    const packageId = await published(await admin());
+    const { client } = await enrolled();
+    const { publisherKeys, subnetId } = await client.checkIn(inventory);
+    const envelope = await client.manifest(packageId);
+    const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
+    expect(verifySigned(envelope, keys).id).toBe(packageId);
+    const { authorization } = client;
+    const whole = await fetch(client.contentUrl(packageId), { headers: { authorization } });
+    expect(Buffer.from(await whole.arrayBuffer()).equals(content)).toBe(true);
+    const range = "bytes=999999-2000000";
+    const part = await fetch(client.contentUrl(packageId), { headers: { authorization, range } });
+    expect([part.status, part.headers.get("content-range")]).toEqual([206, "bytes 999999-2000000/3000000"]);
+    expect(Buffer.from(await part.arrayBuffer()).equals(content.subarray(999_999, 2_000_001))).toBe(true);
+
+    const taskId = await (
+      await admin()
+    ).createTask({
+      package: "tool",
+      action: "pre-cache",
+      command: null,
+      setting: null,
+      target: "all",
+      startAtMs: null,
+    });
+    await (await fetch(client.contentUrl(packageId), { headers: { authorization, range } })).arrayBuffer();
+    const task = await (await admin()).task(taskId);
+    expect(task.subnets).toMatchObject([{ subnetId, wanBytes: 1_000_002 }]);
+  });
+
+  test("counts only what a reader that went away had taken", async () => {
+    await start();
+    const large = join(folder, "large");
+    await writeFile(large, new Uint8Array(64 * 1_048_576));
+    const client = await admin();
+    const { bytes } = await digestPath(large, { name: "large", version: "1" });
+    const key = await loadOrCreatePublisherKey(join(folder, "publisher.key"));
+    const { packageId } = await client.publish(signed(bytes, key));
+    await client.putContent(packageId, Bun.file(large).stream());
+    const agent = await enrolled();
+    await agent.client.checkIn(inventory);
+    const request = { package: "large", action: "pre-cache", command: null, setting: null } as const;
+    const taskId = await client.createTask({ ...request, target: "all", startAtMs: null });
+    const aborter = new AbortController();
+    const { authorization } = agent.client;
+    const response = await fetch(agent.client.contentUrl(packageId), {
+      headers: { authorization },
+      signal: aborter.signal,
+    });
+    await response.body!.getReader().read();
+    aborter.abort();
+    const wanBytes = async (): Promise<number> => (await client.task(taskId)).subnets[0]!.wanBytes;
+    await until(async () => (await wanBytes()) > 0);
+    await Bun.sleep(300);
+    expect(await wanBytes()).toBeLessThan(32 * 1_048_576);
+  });
+
+  test("wakes a device for a new task, a cancelled one and a changed setting, others not", async () => {
+    await start();
+    const client = await admin();
+    await published(client);
+    const [mine, other] = [await enrolled("h1"), await enrolled("h2")];
+    const wakes = { mine: 0, other: 0 };
+    const ended = new AbortController();
+    const following = [
+      mine.client.events(ended.signal, () => wakes.mine++),
+      other.client.events(ended.signal, () => wakes.other++),
+    ];
+    await until(() => wakes.mine === 1 && wakes.other === 1);
+    expect((await client.devices()).map((device) => device.connected)).toEqual([true, true]);
+    const request = { package: "tool", action: "pre-cache", command: null, startAtMs: null } as const;
+    await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 1_000_000 });
+    const taskId = await client.createTask({
+      ...request,
+      setting: "slow",
+      target: `device:${mine.deviceId}`,
+    });
+    await until(() => wakes.mine === 2);
+    await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 2_000_000 });
+    await until(() => wakes.mine === 3);
+    await client.cancelTask(taskId);
+    await until(() => wakes.mine === 4);
+    expect(wakes.other).toBe(1);
+    await client.putSetting("default", defaultSettingValues);
+    await until(() => wakes.mine === 5 && wakes.other === 2);
+    ended.abort();
+    await Promise.all(following);
+    await until(async () => (await client.devices()).every((device) => !device.connected));
+  });
+
+  test("a device follows a source that restarts", async () => {
+    await start();
+    const { client } = await enrolled();
+    const { port } = new URL(source.url);
+    const ended = new AbortController();
+    let wakes = 0;
+    let losses = 0;
+    const following = client.events(
+      ended.signal,
+      () => wakes++,
+      () => losses++,
+    );
+    await until(() => wakes === 1);
+    await source.stop();
+    await until(() => losses > 0);
+    const listen = { host: "127.0.0.1", port: Number(port) };
+    source = await startSource({ dataDir: dataDir(), listen, log: createLogger("test", "silent") });
+    await until(() => wakes === 2);
+    ended.abort();
+    await following;
+  });
+
+  test("what an interrupted upload left is gone after the next start, and the package is not ready", async () => {
+    await start();
+    const client = await admin();
+    const path = join(folder, "tool");
+    await writeFile(path, content);
+    const { bytes } = await digestPath(path, { name: "tool", version: "1" });
+    const key = await loadOrCreatePublisherKey(join(folder, "publisher.key"));
+    const { packageId } = await client.publish(signed(bytes, key));
+    // A raw socket that stops in the middle of its body.
+    const { hostname, port } = new URL(source.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `PUT /v1/packages/${packageId}/content HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${(await token("admin")).trim()}\r\n` +
+        `content-length: ${content.length}\r\n\r\n`,
+    );
+    socket.write(content.subarray(0, 1_000_000));
+    const stored = (): Promise<string[]> => readdir(join(dataDir(), "packages", packageId)).catch(() => []);
+    await until(async () => (await stored()).length > 0);
+    socket.destroy();
+    await until(async () => (await stored()).length === 0);
+    await writeFile(join(dataDir(), "packages", packageId, "uploading-left-by-a-crash"), "half");
+    await source.stop();
+    await start();
+    expect(await stored()).toEqual([]);
+    const again = await admin();
+    expect((await again.packages())[0]!.state).toBe("uploading");
+    expect((await again.publish(signed(bytes, key))).contentNeeded).toBe(true);
+  });
+
+  test("failures have a kind", async () => {
+    await start();
+    const { client } = await enrolled();
+    expect(await kindOf(client.manifest("0".repeat(64)))).toEqual(["refused", 404]);
+    const stranger = createAgentClient({ sourceUrl: source.url, credential: "nobody" });
+    expect(await kindOf(stranger.checkIn(inventory))).toEqual(["unauthorized", 401]);
+    const unreachable = createAgentClient({ sourceUrl: "http://127.0.0.1:1", credential: "x" });
+    expect(await kindOf(unreachable.checkIn(inventory))).toEqual(["unreachable", null]);
+    const strange = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({ hello: 1 }) });
+    const elsewhere = createAgentClient({ sourceUrl: strange.url.origin, credential: "x" });
+    expect(await kindOf(elsewhere.checkIn(inventory))).toEqual(["invalid", 200]);
+    await strange.stop(true);
+  });
+});
+
+async function certificate(name: string): Promise<Tls> {
+  const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
+  const words = [
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-days",
+    "30",
+  ];
+  const child = Bun.spawn(["openssl", ...words, "-subj", `/CN=${name}`, "-out", cert, "-keyout", key], {
+    stderr: "ignore",
+  });
+  expect(await child.exited).toBe(0);
+  return loadTls(cert, key);
+}
+
+describe("a source with a self-signed certificate", () => {
+  test("is trusted by the fingerprint in the token, whatever name the certificate has", async () => {
+    await start(await certificate("elsewhere.example"));
+    expect(source.url).toStartWith("https:");
+    const packageId = await published(await admin());
+    const { client } = await enrolled();
+    expect(client.ca).toContain("BEGIN CERTIFICATE");
+    expect((await client.checkIn(inventory)).publisherKeys).toHaveLength(1);
+    const response = await fetch(client.contentUrl(packageId), {
+      headers: { authorization: client.authorization },
+      ...(client.tls === undefined ? {} : { tls: client.tls }),
+    });
+    expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true);
+    const ended = new AbortController();
+    let wakes = 0;
+    const following = client.events(ended.signal, () => wakes++);
+    await until(() => wakes === 1);
+    ended.abort();
+    await following;
+  });
+
+  test("is refused without the fingerprint, with another one, and after the certificate changed", async () => {
+    await start(await certificate("one.example"));
+    const { client } = await enrolled();
+    const { secret, fingerprint } = readToken(await token("enroll"))!;
+    const request = { hostname: "h", os: "linux", arch: "x64", agentVersion: "1" };
+    const enrol = (text: string) => enrollDevice(source.url, { token: text, ...request });
+    await expect(enrol(`fc1.${secret}.-`)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(enrol(`fc1.${secret}.${"0".repeat(64)}`)).rejects.toMatchObject({
+      kind: "unauthorized",
+      message: expect.stringContaining(fingerprint!),
+    });
+    await source.stop();
+    const listen = { host: "127.0.0.1", port: Number(new URL(source.url).port) };
+    const tls = await certificate("two.example");
+    source = await startSource({ dataDir: dataDir(), listen, tls, log: createLogger("test", "silent") });
+    const renewed = readToken(await token("enroll"))!;
+    expect(renewed).toEqual({ secret, fingerprint: tls.fingerprint });
+    await expect(client.checkIn(inventory)).rejects.toMatchObject({ kind: "unauthorized" });
+    expect((await enrolled("h2")).client.ca).toContain("BEGIN CERTIFICATE");
+  });
+});

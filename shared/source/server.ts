@@ -1,0 +1,139 @@
+/**
+ * A running source: its data folder, its catalog and its listening port, from start to clean end. What it answers is
+ * in app.ts.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
+import type { Logger } from "../log.ts";
+import { version } from "../version.ts";
+import { createSourceApp } from "./app.ts";
+import { openContentStore } from "./content-store.ts";
+import type { SourceContext } from "./context.ts";
+import { FallbackTokens } from "./fallback-tokens.ts";
+import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
+import { createSourceMetrics } from "./metrics.ts";
+import { loadOrCreateTokens } from "./token-files.ts";
+import { WakeHub } from "./change-hub.ts";
+import { WanMeter } from "./wan-meter.ts";
+
+/** Requests in flight get this long at the end; with the rest it stays below 5 s. */
+const drainMs = 2_000;
+const idleSeconds = 120;
+
+export type SourceOptions = {
+  readonly dataDir: string;
+  readonly listen: Listen;
+  readonly tls?: Tls | undefined;
+  readonly log: Logger;
+};
+export type RunningSource = {
+  readonly url: string;
+  /** Ends cleanly: streams closed, account written, catalog closed. */
+  stop(): Promise<void>;
+};
+
+/** @throws Error naming the folder, file or port, and what to do. */
+export async function startSource(options: SourceOptions): Promise<RunningSource> {
+  const { tls, log } = options;
+  const dataDir = resolve(options.dataDir);
+  await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
+    throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
+  });
+  const catalog = await openSqliteCatalog(join(dataDir, "catalog.db"));
+  let context: SourceContext;
+  let server: Bun.Server<undefined>;
+  try {
+    context = await openContext(dataDir, catalog, tls?.fingerprint ?? null, log);
+    server = listen(context, options.listen, tls);
+  } catch (error) {
+    catalog.close();
+    throw error;
+  }
+  const url = localUrl(options.listen.host, server.port ?? 0, tls !== undefined);
+  const urlFile = join(dataDir, "source.url");
+  await writeFile(urlFile, `${url}\n`);
+  log.info({ url, dataDir, version, deployment: catalog.deployment, tls: tls !== undefined }, "listening");
+  if (tls === undefined && !isLoopback(options.listen.host)) {
+    log.warn(
+      { url },
+      "without TLS off loopback: credentials and task keys cross the network in clear; use --tls-cert and --tls-key",
+    );
+  }
+  await warnOfMissingContent(context);
+  return { url, stop: () => stop(context, server, urlFile) };
+}
+
+const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
+
+async function openContext(
+  dataDir: string,
+  catalog: Catalog,
+  fingerprint: string | null,
+  log: Logger,
+): Promise<SourceContext> {
+  const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
+  const content = await openContentStore(join(dataDir, "packages"));
+  const wakes = new WakeHub();
+  return {
+    catalog,
+    content,
+    wakes,
+    wan: new WanMeter(catalog.wan, log),
+    fallback: new FallbackTokens(),
+    metrics: createSourceMetrics(catalog, wakes),
+    log,
+    secrets,
+    nowMs: Date.now,
+    randomBytes: random,
+  };
+}
+
+function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undefined): Bun.Server<undefined> {
+  const app = createSourceApp(context);
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      idleTimeout: idleSeconds,
+      // Packages have any size; every other body is limited by its route.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
+      fetch: (request, server) =>
+        app.fetch(request, {
+          remoteAddress: server.requestIP(request)?.address ?? "",
+          allowIdle: (seconds: number) => server.timeout(request, seconds),
+        }),
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      code === "EADDRINUSE"
+        ? "another program uses this port; choose another one, or 0 for a free one"
+        : code === "EACCES"
+          ? "permission denied; ports below 1024 need privileges"
+          : message;
+    throw new Error(`Cannot listen on ${host}:${port}: ${why}`, { cause: error });
+  }
+}
+
+async function warnOfMissingContent({ catalog, content, log }: SourceContext): Promise<void> {
+  for (const { id, name, version: packageVersion, sizeBytes, url, state } of await catalog.packages.list()) {
+    if (url !== null || state !== "ready" || (await content.has(id, sizeBytes))) continue;
+    log.error(
+      { packageId: id, name, version: packageVersion },
+      "the bytes of a published package are gone: publish it again",
+    );
+  }
+}
+
+async function stop(context: SourceContext, server: Bun.Server<undefined>, urlFile: string): Promise<void> {
+  context.wakes.close();
+  await Promise.race([server.stop(), Bun.sleep(drainMs)]);
+  await server.stop(true);
+  await context.wan.close();
+  context.catalog.close();
+  await rm(urlFile, { force: true });
+  context.log.info("stopped");
+}

@@ -1,0 +1,59 @@
+/**
+ * The two secrets of a source, `admin.token` and `enroll.token` in its data folder: made at the first start, readable
+ * by its owner only. Their fingerprint follows the TLS certificate; their secret stays.
+ */
+import { chmod, open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { formatToken, readToken } from "../api/token.ts";
+
+const secretBytes = 32;
+
+export type SourceSecrets = { readonly admin: string; readonly enroll: string };
+
+export async function loadOrCreateTokens(
+  folder: string,
+  fingerprint: string | null,
+  randomBytes: (count: number) => Uint8Array,
+): Promise<SourceSecrets> {
+  const secretIn = async (name: string): Promise<string> => {
+    const path = join(folder, name);
+    const found = await readTokenFile(path);
+    const secret = found?.secret ?? Buffer.from(randomBytes(secretBytes)).toString("base64url");
+    if (found === null || found.fingerprint !== fingerprint) {
+      await writePrivately(path, `${formatToken({ secret, fingerprint })}\n`);
+    } else {
+      await chmod(path, 0o600);
+    }
+    return secret;
+  };
+  return { admin: await secretIn("admin.token"), enroll: await secretIn("enroll.token") };
+}
+
+async function readTokenFile(path: string) {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+  const token = readToken(text);
+  if (token === null) {
+    throw new Error(`"${path}" holds no token: put back a backup, or remove it to have a new one made`);
+  }
+  return token;
+}
+
+/** Under another name first: a crash leaves the old file or the new one. */
+async function writePrivately(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  await rm(draft, { force: true });
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(draft, path);
+}
