@@ -7,24 +7,24 @@
  * down is decided in `shared/core`.
  */
 import { deviceClock, wanPauseReason, wanRateAt } from "../shared/model/wan-schedule.ts";
-import type { Duty, Representative } from "../shared/device/representative-context.ts";
+import type { RepresentativeContext, Representative } from "../shared/device/representative-context.ts";
 import { runAgentProgram } from "../shared/agent/program.ts";
-import { Caster } from "../shared/device/chunk-sender.ts";
+import { ChunkSender } from "../shared/device/chunk-sender.ts";
 import { createErasureCode } from "../shared/fec/index.ts";
-import { runWanDownload } from "../shared/net/web/download.ts";
+import { runDownload } from "../shared/net/web/download.ts";
 import { limits } from "../shared/wire/index.ts";
 
 /** Repair symbols that each later representative of a session leaves to the ones before it. */
 const repairsPerTerm = 24;
 
-export function createRepresentative(duty: Duty): Representative {
+export function createRepresentative(duty: RepresentativeContext): Representative {
   const download = createDownload(duty);
-  let caster: Caster | null = null;
+  let caster: ChunkSender | null = null;
   let castBefore = 0;
   return {
     download: download.start,
     stopDownload: download.stop,
-    cast() {
+    wakeSender() {
       caster ??= createCaster(duty);
       caster?.wake();
     },
@@ -37,7 +37,7 @@ export function createRepresentative(duty: Duty): Representative {
     get wanBytes() {
       return download.account.bytes;
     },
-    get castBytes() {
+    get sentBytes() {
       return castBefore + (caster?.payloadBytesSent ?? 0);
     },
     get note() {
@@ -46,15 +46,15 @@ export function createRepresentative(duty: Duty): Representative {
   };
 }
 
-function createCaster(duty: Duty): Caster | null {
+function createCaster(duty: RepresentativeContext): ChunkSender | null {
   const bus = duty.bus();
   if (!bus) return null;
   let hasBegun = false;
-  return new Caster({
+  return new ChunkSender({
     bus,
     sender: duty.sender,
     next: () => {
-      const item = duty.nextCast();
+      const item = duty.nextToSend();
       if (item && !hasBegun) {
         hasBegun = true;
         duty.log.info({ packageId: duty.store.id, term: duty.term() }, "multicast begins");
@@ -70,22 +70,26 @@ function createCaster(duty: Duty): Caster | null {
     onSent: duty.onSymbolsSent,
     repairOffset: (duty.term() - 1) * repairsPerTerm,
     nowMs: duty.nowMs,
-    onBusy: duty.onCastBusy,
-    onIdle: duty.onCastIdle,
+    onBusy: duty.onSendBusy,
+    onIdle: duty.onSendIdle,
     onError: duty.onError,
   });
 }
 
 type Account = { bytes: number; note: string };
 
-function createDownload(duty: Duty): { start: () => void; stop: () => void; account: Account } {
+function createDownload(duty: RepresentativeContext): {
+  start: () => void;
+  stop: () => void;
+  account: Account;
+} {
   const account: Account = { bytes: 0, note: "" };
   let abort: AbortController | null = null;
   /** The download that is still winding down, so that two never run at once. */
   let running: Promise<void> = Promise.resolve();
   const run = async (own: AbortController): Promise<void> => {
     if (own.signal.aborted) return;
-    const outcome = await runWanDownload(wanOptions(duty, account, own.signal));
+    const outcome = await runDownload(wanOptions(duty, account, own.signal));
     if (abort === own) abort = null;
     if (outcome.kind === "failed") account.note = outcome.reason;
     if (outcome.kind !== "aborted") duty.onDownloadEnded(outcome.kind === "failed" ? outcome.reason : null);
@@ -105,14 +109,18 @@ function createDownload(duty: Duty): { start: () => void; stop: () => void; acco
   };
 }
 
-function wanOptions(duty: Duty, account: Account, signal: AbortSignal): Parameters<typeof runWanDownload>[0] {
+function wanOptions(
+  duty: RepresentativeContext,
+  account: Account,
+  signal: AbortSignal,
+): Parameters<typeof runDownload>[0] {
   const { client, log, store, setting } = duty;
   return {
     manifest: store.manifest,
     contentUrl: client.contentUrl(store.id),
     headers: { authorization: client.authorization },
     ...(client.ca === undefined ? {} : { ca: client.ca }),
-    nextRun: duty.nextRun,
+    nextRun: duty.nextDownloadRun,
     isWanted: duty.isWanted,
     onChunk: async (chunk, bytes) => {
       const stored = await store.writeChunk(chunk, bytes, "wan").catch((error: unknown): never => {

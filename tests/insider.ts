@@ -11,7 +11,7 @@ import type { AgentTask } from "../shared/api/schema/agent.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
 import { ChunkSet } from "../shared/model/chunk-set.ts";
 import { nodeCrypto as crypto } from "../shared/net/seal/aead.ts";
-import { Exchange } from "../shared/net/exchange/server.ts";
+import { ExchangeServer } from "../shared/net/exchange/server.ts";
 import { parseGroup } from "../shared/net/lan/multicast-group.ts";
 import {
   createFrameReceiver,
@@ -52,7 +52,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
       const { tasks } = await client.checkIn(inventoryOf("insider"));
       const task = tasks[0];
       if (!task) throw new Error("the insider has no task");
-      const exchange = new Exchange({ interfaceAddress, device: deviceId, onError: () => {} });
+      const exchange = new ExchangeServer({ interfaceAddress, device: deviceId, onError: () => {} });
       cleanups.push(() => exchange.close());
       const packageKey = Buffer.from(task.packageKey, "base64");
       exchange.offer(sessionOf(crypto, packageKey), {

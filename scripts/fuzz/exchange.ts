@@ -13,7 +13,7 @@ import {
   heldRangesMax,
 } from "../../shared/net/exchange/messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "../../shared/net/exchange/seal.ts";
-import { Exchange } from "../../shared/net/exchange/server.ts";
+import { ExchangeServer } from "../../shared/net/exchange/server.ts";
 import type { Dice } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { rawAnswer, openRawServer, rawRequest } from "./raw-http.ts";
@@ -70,7 +70,7 @@ function seals(seal: ExchangeSeal, dice: Dice): string {
 }
 
 /** A request that never was, to the real server: an answer, and no chunk without a proof. */
-async function request(exchange: Exchange, seal: ExchangeSeal, dice: Dice): Promise<string> {
+async function request(exchange: ExchangeServer, seal: ExchangeSeal, dice: Dice): Promise<string> {
   const isPoll = dice.once(2);
   const path = isPoll ? pollPath : `/exchange/${session}/chunk/${dice.pick(["0", "7", "4294967296", "x"])}`;
   const body = isPoll
@@ -104,7 +104,7 @@ async function answer(
 
 async function openExchange(): Promise<Fuzzing> {
   const seal = createExchangeSeal(key);
-  const exchange = new Exchange({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
+  const exchange = new ExchangeServer({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
   const held = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,

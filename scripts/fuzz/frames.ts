@@ -2,7 +2,7 @@
  * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key and seal what they like.
  */
 import { encode } from "@msgpack/msgpack";
-import { Reception } from "../../shared/core/reassembly/reassembly.ts";
+import { Reassembly } from "../../shared/core/reassembly/reassembly.ts";
 import { createErasureCode } from "../../shared/fec/index.ts";
 import { nodeCrypto as crypto } from "../../shared/net/seal/aead.ts";
 import { decodeControl } from "../../shared/wire/decode.ts";
@@ -117,8 +117,8 @@ function newReceiver(): FrameReceiver {
   return receiver;
 }
 
-const newReception = (): Reception =>
-  new Reception({
+const newReception = (): Reassembly =>
+  new Reassembly({
     chunkLengthBytes: () => chunkLengthBytes,
     symbolSizeBytes: limits.symbolMaxBytes,
     code: createErasureCode(),
@@ -140,7 +140,13 @@ function insiderSealed(dice: Dice): string {
   if (received.kind === "control") return "sealed: read";
   promise(received.payload.length <= limits.symbolMaxBytes, "no payload is longer than a symbol");
   const reception = newReception();
-  const placed = reception.place(received.chunk, received.block, received.symbol, received.payload, sender);
+  const placed = reception.addSymbol(
+    received.chunk,
+    received.block,
+    received.symbol,
+    received.payload,
+    sender,
+  );
   promise(reception.memoryBytes < 100_000, "one symbol takes the memory of one chunk");
   return `sealed: ${placed}`;
 }

@@ -28,12 +28,12 @@ function newMember(dice: Dice): Member {
     device,
     lanPort: 7_000,
     held,
-    lacksOf: (chunk, add) => {
+    missingSymbols: (chunk, add) => {
       if (chunk % 3 === 0) add(0, 1 + (chunk % 64));
       return chunk % 3 === 0;
     },
     currentChunk: () => (dice.int(2) === 0 ? null : dice.int(chunkCount)),
-    castShares: () => 1 + dice.int(3),
+    sendShares: () => 1 + dice.int(3),
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => dice.int(1_000) / 1_000,
     symbolSizeBytes: limits.symbolMaxBytes,
@@ -74,7 +74,7 @@ function anyEvent(dice: Dice, member: Member): MemberEvent {
     case 0:
       return { type: "LeaseAnswered", answer: anyLease(dice) };
     case 1:
-      return { type: "SymbolsHeard", count: dice.edge(1, 100_000) };
+      return { type: "SymbolsReceived", count: dice.edge(1, 100_000) };
     case 2: {
       const peer = peerOf(dice);
       const [first, count] = [dice.int(chunkCount), dice.int(70)];
@@ -88,14 +88,14 @@ function anyEvent(dice: Dice, member: Member): MemberEvent {
     case 3:
       return { type: "Stalled", stalledMs: dice.edge(0, 2 ** 40) };
     case 4:
-      return { type: "ServedWrong", device: state.role === "peer" ? state.leader.device : dice.hex(8) };
+      return { type: "BadChunkReceived", device: state.role === "peer" ? state.leader.device : dice.hex(8) };
     default: {
       const frame = anyFrame(dice, dice.pick(controlTypes), dice.once(3) ? limits.counterMax : chunkCount);
       // In the name of whom it follows, or in its own.
       const forged =
         state.role === "peer" && dice.once(2) ? state.leader.device : dice.once(8) ? device : frame.device;
       return {
-        type: "FrameHeard",
+        type: "FrameReceived",
         frame: { ...frame, device: forged },
         from: { address: `10.0.0.${dice.int(256)}`, sender: dice.pick(["1", "2"]) },
       };
@@ -118,11 +118,12 @@ function run(dice: Dice): string {
     const wakeMs = wakeAtMs(member, nowMs);
     promise(!Number.isNaN(wakeMs), "there is a time at which it wakes");
     nowMs += dice.once(3) ? Math.max(0, Math.min(wakeMs - nowMs, 60_000)) : dice.int(200);
-    check(member, step(member, dice.once(3) ? { type: "TimeCame" } : anyEvent(dice, member), nowMs));
-    member.nextCast(nowMs);
-    member.nextWanRun(nowMs);
+    check(member, step(member, dice.once(3) ? { type: "TimerFired" } : anyEvent(dice, member), nowMs));
+    member.nextToSend(nowMs);
+    member.nextDownloadRun(nowMs);
     const fetch = member.nextFetch(nowMs);
-    if (fetch) member.holders.ended(fetch, dice.pick(["served", "failed", "lacks", "busy", "wrong"]), nowMs);
+    if (fetch)
+      member.holders.finished(fetch, dice.pick(["served", "failed", "lacks", "busy", "wrong"]), nowMs);
   }
   return member.role;
 }

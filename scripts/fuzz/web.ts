@@ -1,8 +1,8 @@
 /** What a web site answers: heads to the pure reader, and whole downloads from a server that answers anything. */
 import { createHash } from "node:crypto";
-import { readWanAnswer } from "../../shared/net/web/range-answer.ts";
-import { WanProblem } from "../../shared/net/web/problem.ts";
-import { runWanDownload } from "../../shared/net/web/download.ts";
+import { readRangeAnswer } from "../../shared/net/web/range-answer.ts";
+import { WebProblem } from "../../shared/net/web/problem.ts";
+import { runDownload } from "../../shared/net/web/download.ts";
 import { chunkLength, chunkOffset, type Manifest } from "../../shared/model/manifest.ts";
 import { seededBytes } from "../../shared/model/testing.ts";
 import type { Dice } from "./seeded-random.ts";
@@ -62,8 +62,8 @@ function head(dice: Dice): string {
     validator,
     ifRangeSent: validator !== null,
   };
-  return declared([WanProblem], () => {
-    const answer = readWanAnswer({ status: dice.pick(statuses), headers }, asked, 0);
+  return declared([WebProblem], () => {
+    const answer = readRangeAnswer({ status: dice.pick(statuses), headers }, asked, 0);
     promise(
       answer.position === 0 || answer.position === asked.start,
       "bytes begin where they were asked for",
@@ -76,7 +76,7 @@ function head(dice: Dice): string {
 /** A whole download: it ends, by itself, with a reason, and stores no wrong byte. */
 async function download(manifest: Manifest, dice: Dice): Promise<string> {
   const missing = new Set([0, 1, 2]);
-  const outcome = await runWanDownload({
+  const outcome = await runDownload({
     manifest,
     contentUrl: null,
     headers: {},

@@ -11,21 +11,21 @@ import type { AgentTask, CheckInResponse } from "../api/schema/agent.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
-import { Exchange } from "../net/exchange/server.ts";
+import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { version } from "../version.ts";
 import type { AgentContext } from "../device/context.ts";
 import { CheckIns } from "./check-ins.ts";
-import { Holdings } from "../device/offers.ts";
+import { Offers } from "../device/offers.ts";
 import { readInventory } from "./inventory.ts";
-import { Lan } from "../device/lan-sessions.ts";
-import { MemoryKeeper } from "./gc-trigger.ts";
+import { LanSessions } from "../device/lan-sessions.ts";
+import { GcTrigger } from "./gc-trigger.ts";
 import { AgentMetrics } from "./status/metrics.ts";
-import { Network } from "./roaming.ts";
+import { Roaming } from "./roaming.ts";
 import type { RepresentativeFactory } from "../device/representative-context.ts";
 import { gaugesOf } from "./status/gauges.ts";
 import { createRanker } from "./ranker.ts";
-import { Reporter, sharedIntervalMs } from "./progress-reports.ts";
+import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { runCommand } from "./task-command.ts";
 import { TaskRunner } from "../device/task.ts";
@@ -58,11 +58,11 @@ export class Agent {
   readonly #metrics = new AgentMetrics();
   readonly #context: AgentContext;
   readonly #client: AgentClient;
-  readonly #holdings: Holdings;
+  readonly #holdings: Offers;
   readonly #runners = new Map<number, TaskRunner>();
-  readonly #reporter: Reporter;
+  readonly #reporter: ProgressReports;
   readonly #checkIns: CheckIns;
-  readonly #network: Network;
+  readonly #network: Roaming;
   #identity: Identity;
   #values: SettingValues = defaultSettingValues;
   #statusServer: StatusServer | null = null;
@@ -77,7 +77,7 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new Lan({
+    const lan = new LanSessions({
       deployment: identity.deployment,
       receiveBufferBytes: options.receiveBufferBytes,
       onAdvice: (advice) => log.warn(advice),
@@ -89,10 +89,10 @@ export class Agent {
       cache,
       client: this.#client,
       lan,
-      exchange: new Exchange({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
+      exchange: new ExchangeServer({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
       metrics: this.#metrics,
       runCommand,
-      memory: new MemoryKeeper(() => performance.now()),
+      memory: new GcTrigger(() => performance.now()),
       interfaceAddress: "127.0.0.1",
       medium: () => this.#network.current?.medium ?? null,
       subnetId: null,
@@ -102,11 +102,11 @@ export class Agent {
       nowMs: () => performance.now(),
       random: Math.random,
     };
-    this.#holdings = new Holdings(this.#context, (packageId, error) => {
+    this.#holdings = new Offers(this.#context, (packageId, error) => {
       for (const { store, session } of this.#runners.values())
         if (store?.id === packageId) session?.packageSpoiled(error);
     });
-    this.#reporter = new Reporter({
+    this.#reporter = new ProgressReports({
       send: (reports) => this.#client.progress(reports),
       read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,
       intervalMs: () => this.#reportIntervalMs(),
@@ -125,8 +125,8 @@ export class Agent {
     gaugesOf(this.#metrics, this.#context, () => this.#runners.values());
   }
 
-  #createNetwork(): Network {
-    return new Network({
+  #createNetwork(): Roaming {
+    return new Roaming({
       context: this.#context,
       named: this.#options.interfaceNamed,
       group: this.#options.group,

@@ -4,7 +4,7 @@
  */
 
 /** Resident, of which the runtime's own program text is about 50. */
-const tidyAboveBytes = 100 * 1_048_576;
+const collectAboveBytes = 100 * 1_048_576;
 const lookEveryMs = 250;
 /** What is in use does not go: tidying up is worth its time when so much was added since the last time. */
 const grownBytes = 8 * 1_048_576;
@@ -16,7 +16,7 @@ const engine: MemoryProbe = {
   tidyUp: () => Bun.gc(true),
 };
 
-export class MemoryKeeper {
+export class GcTrigger {
   readonly #nowMs: () => number;
   readonly #probe: MemoryProbe;
   #lookAtMs = 0;
@@ -29,13 +29,13 @@ export class MemoryKeeper {
   }
 
   /** To be called whenever a chunk's worth of bytes passed; looks at the memory now and then. Takes some milliseconds. */
-  tidy(): void {
+  collectIfGrown(): void {
     const nowMs = this.#nowMs();
     if (nowMs < this.#lookAtMs) return;
     this.#lookAtMs = nowMs + lookEveryMs;
     const resident = this.#probe.residentBytes();
     this.#lowBytes = Math.min(this.#lowBytes, resident);
-    if (resident < Math.max(tidyAboveBytes, this.#lowBytes + grownBytes)) return;
+    if (resident < Math.max(collectAboveBytes, this.#lowBytes + grownBytes)) return;
     this.#probe.tidyUp();
     this.#lowBytes = this.#probe.residentBytes();
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Progress } from "../api/schema/common.ts";
-import { Reporter, sharedIntervalMs } from "./progress-reports.ts";
+import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 
 const intervalMs = 500;
 
@@ -13,7 +13,7 @@ test("the peers of one session together report as often as eight do", () => {
 
 test("a new state is reported at once, what else changes after the interval", async () => {
   const sentAtMs: number[] = [];
-  const reporter = new Reporter({
+  const reporter = new ProgressReports({
     send: async () => void sentAtMs.push(performance.now()),
     read: (taskId) => ({ taskId }) as Progress,
     intervalMs: () => intervalMs,

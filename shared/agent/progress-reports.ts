@@ -17,7 +17,7 @@ const urgentMs = 100;
 export const sharedIntervalMs = (intervalMs: number, peers: number): number =>
   intervalMs * Math.max(1, peers / reportersMax);
 
-export class Reporter {
+export class ProgressReports {
   readonly #send: (reports: Progress[]) => Promise<void>;
   readonly #read: (taskId: number) => Progress | null;
   readonly #intervalMs: () => number;

@@ -6,7 +6,7 @@
  * decided in `shared/net/interfaces/watch.ts`.
  */
 import type { Logger } from "../log.ts";
-import { distrustConnections } from "../net/web/connection-pool.ts";
+import { dropPooledConnections } from "../net/web/connection-pool.ts";
 import { nameOf } from "../net/interfaces/choice.ts";
 import { type NetInterface } from "../model/interface.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts";
@@ -26,7 +26,7 @@ const joinAttemptsMax = 5;
 const nowhere = "127.0.0.1";
 
 /** What the agent does around a move. */
-export type Moving = {
+export type RoamingHooks = {
   /** A session is under way that a better interface should not interrupt. */
   isBusy: () => boolean;
   /** Ends the sessions; what it returns takes them up again. */
@@ -37,29 +37,29 @@ export type Moving = {
   onChanged: () => void;
 };
 
-export type NetworkOptions = {
+export type RoamingOptions = {
   context: AgentContext;
   /** `--interface` */
   named: string | null;
   group: Group;
   sourceUrl: string;
-  moving: Moving;
+  moving: RoamingHooks;
   log: Logger;
 };
 
-export class Network {
+export class Roaming {
   /** Why nothing is shared by multicast; empty when the group was joined. */
   multicastProblem = "";
   /** Every interface, as it was at the last look. */
   interfaces: readonly NetInterface[] = [];
-  readonly #options: NetworkOptions;
+  readonly #options: RoamingOptions;
   readonly #watch: InterfaceWatch;
   readonly #route: Route;
   #joinAttempts = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #state: "open" | "closed" = "open";
 
-  constructor(options: NetworkOptions) {
+  constructor(options: RoamingOptions) {
     this.#options = options;
     this.#watch = new InterfaceWatch(options.named);
     this.#route = new Route(options.sourceUrl);
@@ -126,7 +126,7 @@ export class Network {
     const { from, to, cause } = change;
     this.#options.moving.onChanged();
     const reason = to ? `moves to ${nameOf(to)}: ${cause}` : `leaves the LAN: ${cause}`;
-    distrustConnections();
+    dropPooledConnections();
     context.client.renew(new Error(reason));
     const resume = moving.leave(reason);
     try {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mayReuseConnections, distrustConnections } from "../net/web/connection-pool.ts";
+import { mayReuseConnections, dropPooledConnections } from "../net/web/connection-pool.ts";
 import { createAgentClient } from "./agent-client.ts";
 
 test("after a change of the network nobody waits for answers to what was asked before", async () => {
@@ -44,11 +44,11 @@ test("after a change of the network connections are not reused", async () => {
   await ask();
   await ask();
   expect(ports.size).toBe(1);
-  distrustConnections();
+  dropPooledConnections();
   await ask();
   expect(ports.size).toBe(2);
   // The pool is the whole process's: other tests count connections.
-  distrustConnections(Number.NEGATIVE_INFINITY);
+  dropPooledConnections(Number.NEGATIVE_INFINITY);
   await ask();
   await ask();
   expect(ports.size).toBe(2);

@@ -24,7 +24,7 @@ import {
 } from "./schema/agent.ts";
 import type { Inventory, Progress } from "./schema/common.ts";
 import { parseEnrollToken } from "./token.ts";
-import { followWakes, type WakeReason } from "./change-stream.ts";
+import { followChanges, type WakeReason } from "./change-stream.ts";
 
 export { createAdminClient, type AdminClient } from "./admin-client.ts";
 export { pinCertificate } from "./pin-certificate.ts";
@@ -143,6 +143,6 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       life.abort(reason);
       life = new AbortController();
     },
-    events: (signal, onWake, onLost) => followWakes(connection, signal, { onWake, onLost }),
+    events: (signal, onWake, onLost) => followChanges(connection, signal, { onWake, onLost }),
   };
 }

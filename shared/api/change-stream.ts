@@ -64,7 +64,7 @@ const sleep = (ms: number, signal: AbortSignal): Promise<void> => {
 };
 
 /** Follows the stream, reconnecting with jitter, until `signal` is aborted. Never rejects. */
-export async function followWakes(
+export async function followChanges(
   connection: Connection,
   signal: AbortSignal,
   options: WakeStreamOptions,

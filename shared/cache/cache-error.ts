@@ -7,7 +7,7 @@ export type CacheErrorCode =
   | "in-use"
   | "not-found"
   | "not-verified"
-  | "spoiled" // a chunk on the disk is no longer what was verified
+  | "corrupt" // a chunk on the disk is no longer what was verified
   | "locked" // another agent uses the folder
   | "newer-version"
   | "no-ledger"

@@ -361,8 +361,8 @@ describe("verify", () => {
     const cache = await open(folder(), { log: (event) => void events.push(event) });
     const store = await completed(cache, small);
     writeFileSync(join(store.path!, "a/one.bin"), new Uint8Array(2_500));
-    await expect(store.readProven(0)).rejects.toThrow(/not given to other devices/);
-    expect(await store.readProven(3)).toEqual(small.chunk(3));
+    await expect(store.readVerified(0)).rejects.toThrow(/not given to other devices/);
+    expect(await store.readVerified(3)).toEqual(small.chunk(3));
     expect(store.offered.toRanges()).toEqual([1, 4]);
     expect(store.verified.isFull).toBe(true);
     expect([store.state, existsSync(store.path!)]).toEqual(["complete", true]);
@@ -378,7 +378,7 @@ describe("verify", () => {
     await fill(store, small);
     await store.flush();
     writeFileSync(join(dir, "cache", ".partial", small.id, "a", "one.bin"), new Uint8Array(2_500));
-    await expect(store.readProven(0)).rejects.toThrow(/it is fetched again/);
+    await expect(store.readVerified(0)).rejects.toThrow(/it is fetched again/);
     expect(await store.complete()).toEqual({ ok: false, badChunks: [0, 1, 2] });
     expect(store.offered.toRanges()).toEqual([3, 2]);
   });

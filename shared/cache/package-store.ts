@@ -52,7 +52,7 @@ export class PackageStore {
    */
   readonly #writtenSums = new Map<number, number | bigint>();
   /** Verified once and found changed since, until the package is verified again. */
-  readonly #spoiled: ChunkSet;
+  readonly #corrupt: ChunkSet;
   #state: PackageState | "closed";
   #readers = 0;
   #completing: Promise<Completion> | null = null;
@@ -69,11 +69,11 @@ export class PackageStore {
       options.state === "complete" ? options.finalPath : options.partialPath,
       options.state === "complete" ? "read" : "write",
     );
-    this.#spoiled = new ChunkSet(this.verified.size);
+    this.#corrupt = new ChunkSet(this.verified.size);
     this.#readBack = new ReadBack(this.verified.size, options.manifest.chunkSizeBytes, (chunk, buffer) =>
       this.#isOnDisk(chunk, buffer),
     );
-    for (const row of options.ledger.chunks(options.id)) this.#gain(row);
+    for (const row of options.ledger.chunks(options.id)) this.#markVerified(row);
     this.#batch = new ChunkBatch({
       sync: () => this.#files.sync(),
       list: (rows) => {
@@ -81,7 +81,7 @@ export class PackageStore {
         options.ledger.addChunks(options.id, kept);
         this.#readBack.add(kept.map((row) => row.chunk));
       },
-      lost: (rows) => this.#lose(rows.map((row) => row.chunk)),
+      lost: (rows) => this.#invalidate(rows.map((row) => row.chunk)),
       failed: (error) => {
         const message = error instanceof Error ? error.message : String(error);
         options.log({ level: "error", event: "flush-failed", message });
@@ -144,7 +144,7 @@ export class PackageStore {
       this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
       const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.nowMs() };
-      this.#gain(row);
+      this.#markVerified(row);
       this.#batch.add(row);
       return "stored";
     });
@@ -186,25 +186,25 @@ export class PackageStore {
   /**
    * A chunk for another device: read, and held against its digest, so that what rotted on this disk goes no further. One
    * that is wrong is not offered any more; the package itself stays as it is, somebody may be using its files.
-   * @throws CacheError "not-verified", "io" or "spoiled"
+   * @throws CacheError "not-verified", "io" or "corrupt"
    */
-  async readProven(chunk: number): Promise<Uint8Array> {
+  async readVerified(chunk: number): Promise<Uint8Array> {
     const bytes = await this.readChunk(chunk);
     if (this.#digestMatches(chunk, bytes)) return bytes;
-    this.#spoiled.add(chunk);
+    this.#corrupt.add(chunk);
     // Before a partial package is called complete, the chunk is looked at again.
     this.#readBack.forget(chunk);
     const mends = this.state === "complete" ? `"cache verify" fetches it again` : "it is fetched again";
     const message = `Chunk ${chunk} of ${this.#title} on disk is not what was verified: it is not given to other devices; ${mends}`;
     this.#options.log({ level: "warn", event: "chunk-spoiled", message });
-    throw new CacheError("spoiled", message);
+    throw new CacheError("corrupt", message);
   }
 
   /** What others may have: the verified chunks, except those that were found changed on the disk. */
   get offered(): ChunkSet {
-    if (this.#spoiled.isEmpty) return this.verified;
+    if (this.#corrupt.isEmpty) return this.verified;
     const offered = this.verified.clone();
-    offered.deleteAll(this.#spoiled);
+    offered.deleteAll(this.#corrupt);
     return offered;
   }
 
@@ -220,7 +220,7 @@ export class PackageStore {
     const bytes = new Uint8Array(length);
     const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#originOf.get(chunk));
     if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, path))) {
-      await this.#forget([chunk]);
+      await this.#dropChunks([chunk]);
       throw new CacheError(
         "io",
         `Chunk ${chunk} of ${this.#title} is no longer in its file: verify the package`,
@@ -288,7 +288,7 @@ export class PackageStore {
       this.#assertOpen();
       if (!known.has(chunk) && !(await this.#isOnDisk(chunk, buffer))) badChunks.push(chunk);
     }
-    await this.#forget(badChunks);
+    await this.#dropChunks(badChunks);
     return badChunks;
   }
 
@@ -331,7 +331,7 @@ export class PackageStore {
         origin: "cache",
         verifiedAtMs: this.#options.nowMs(),
       } as const;
-      this.#gain(row);
+      this.#markVerified(row);
       this.#batch.add(row);
     }
     await this.flush();
@@ -375,17 +375,17 @@ export class PackageStore {
     return digest.equals(chunkDigest(this.manifest, chunk));
   }
 
-  #gain(row: Pick<ChunkRow, "chunk" | "bytes" | "origin">): void {
+  #markVerified(row: Pick<ChunkRow, "chunk" | "bytes" | "origin">): void {
     if (!this.verified.add(row.chunk)) return;
     this.#originOf.set(row.chunk, row.origin);
     this.#originBytes[row.origin] += row.bytes;
   }
 
-  #lose(chunks: readonly number[]): void {
+  #invalidate(chunks: readonly number[]): void {
     for (const chunk of chunks) {
       this.#readBack.forget(chunk);
       this.#writtenSums.delete(chunk);
-      this.#spoiled.delete(chunk);
+      this.#corrupt.delete(chunk);
       if (!this.verified.delete(chunk)) continue;
       this.#originBytes[this.#originOf.get(chunk)!] -= chunkLength(this.manifest, chunk);
       this.#originOf.delete(chunk);
@@ -393,9 +393,9 @@ export class PackageStore {
   }
 
   /** Out of `verified` and out of the ledger, also when a batch was about to list it; then no complete package. */
-  async #forget(chunks: readonly number[]): Promise<void> {
+  async #dropChunks(chunks: readonly number[]): Promise<void> {
     if (chunks.length === 0) return;
-    this.#lose(chunks);
+    this.#invalidate(chunks);
     // A batch that cannot be listed now leaves these chunks out later: they are no longer in `verified`.
     await this.flush().catch(() => {});
     this.#options.ledger.deleteChunks(this.id, chunks);

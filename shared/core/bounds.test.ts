@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { encodeControl } from "../wire/encode.ts";
 import { limits, wholeChunks, type ControlFrame } from "../wire/index.ts";
-import { Answering } from "./peers/want-responder.ts";
+import { WantResponder } from "./peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { Feedback } from "./repair/nack-sender.ts";
+import { NackSender } from "./repair/nack-sender.ts";
 import { Holders, holdersMax } from "./peers/holders.ts";
 import { Member } from "./member.ts";
 import { type MemberEvent } from "./events.ts";
@@ -22,9 +22,9 @@ function newMember(): Member {
     device,
     lanPort: 7_000,
     held: ChunkSet.fromRanges(chunkCount, [0, 4_000])!,
-    lacksOf: () => false,
+    missingSymbols: () => false,
     currentChunk: () => null,
-    castShares: () => 1,
+    sendShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
     symbolSizeBytes: 1_400,
@@ -76,7 +76,7 @@ test.each(["candidate", "representative", "peer"] as const)(
     };
     say({ type: "Started" });
     if (role === "representative") {
-      for (nowMs = 1_000; nowMs < 3_000; nowMs += 1_000) say({ type: "TimeCame" });
+      for (nowMs = 1_000; nowMs < 3_000; nowMs += 1_000) say({ type: "TimerFired" });
       say({ type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } });
     }
     if (role === "peer") {
@@ -90,7 +90,7 @@ test.each(["candidate", "representative", "peer"] as const)(
       };
       const zeros = { startsInMs: 0, frontCount: 0, castCount: 0, pass: 0, audience: 0, rateBps: 0 };
       say({
-        type: "FrameHeard",
+        type: "FrameReceived",
         frame: { type: "announce", ...leader, ...zeros },
         from: { address: "10.0.0.2", sender: "1" },
       });
@@ -101,7 +101,7 @@ test.each(["candidate", "representative", "peer"] as const)(
       nowMs += 0.05;
       for (const frame of claims(i)) {
         if (role === "candidate" && frame.type === "claim") continue;
-        say({ type: "FrameHeard", frame, from: { address: "10.0.0.66", sender: idOf(i) } });
+        say({ type: "FrameReceived", frame, from: { address: "10.0.0.66", sender: idOf(i) } });
       }
     }
     expect(member.role).toBe(role);
@@ -116,28 +116,28 @@ test("whoever is found out stays shunned, whatever name it takes, and nobody els
   const held = new ChunkSet(4);
   const all = ChunkSet.full(4);
   const honest = { device: "00000000000000bb", address: "10.0.0.2", lanPort: 1 };
-  holders.note({ ...honest, address: "10.0.0.66" }, all, 0);
+  holders.update({ ...honest, address: "10.0.0.66" }, all, 0);
   const fetch = holders.next(held, 0)!;
-  holders.ended(fetch, "wrong", 0);
+  holders.finished(fetch, "wrong", 0);
   // Falling silent does not make it honest.
   holders.forget(honest.device);
-  holders.note({ ...honest, address: "10.0.0.66" }, all, 0);
-  holders.note(honest, all, 0);
-  holders.note({ ...honest, device: "00000000000000cc", address: "10.0.0.66" }, all, 0, true);
+  holders.update({ ...honest, address: "10.0.0.66" }, all, 0);
+  holders.update(honest, all, 0);
+  holders.update({ ...honest, device: "00000000000000cc", address: "10.0.0.66" }, all, 0, true);
   const asked = [holders.next(held, 0), holders.next(held, 0), holders.next(held, 0)];
   expect(asked.map((one) => one?.holder)).toEqual([honest, honest, undefined]);
 });
 
 test("answers, overheard needs and reports are bounded", () => {
-  const answering = new Answering();
-  const feedback = new Feedback(new ChunkSet(chunkCount));
+  const answering = new WantResponder();
+  const feedback = new NackSender(new ChunkSet(chunkCount));
   const rate = new RateControl(null, 0);
   for (let i = 0; i < inventions; i++) {
-    answering.wanted(idOf(i), 0, 0);
-    feedback.overheard([i % chunkCount, i, 64]);
-    rate.reported(idOf(i), { lossPermille: 1_000, queuedMs: 0 }, 1);
+    answering.onWant(idOf(i), 0, 0);
+    feedback.onPeerNack([i % chunkCount, i, 64]);
+    rate.onReport(idOf(i), { lossPermille: 1_000, queuedMs: 0 }, 1);
   }
-  expect(answering.take(1).length).toBeLessThanOrEqual(256);
+  expect(answering.takeDue(1).length).toBeLessThanOrEqual(256);
   expect(rate.adjust(null, 1_000, 1)).toBe(true);
-  expect(feedback.take(1, () => false)).toEqual([]);
+  expect(feedback.takeDue(1, () => false)).toEqual([]);
 });

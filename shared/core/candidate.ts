@@ -7,7 +7,7 @@ import type { Member } from "./member.ts";
 import type { CandidateState, Leader } from "./state.ts";
 import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
-import { askFallback, fallbackAnswered, mayUseWan } from "./delivery/wan-fallback.ts";
+import { requestFallback, onFallbackAnswer, mayUseWan } from "./delivery/wan-fallback.ts";
 import { timing } from "./timing.ts";
 
 export function stepCandidate(
@@ -17,19 +17,19 @@ export function stepCandidate(
   nowMs: number,
 ): void {
   switch (event.type) {
-    case "FrameHeard":
-      return hear(member, state, event.frame, event.from, nowMs);
+    case "FrameReceived":
+      return onFrame(member, state, event.frame, event.from, nowMs);
     case "LeaseAnswered":
-      return leaseAnswered(member, state, event.answer, nowMs);
+      return onLeaseAnswer(member, state, event.answer, nowMs);
     case "PackageVerified":
       return becomeIdle(member, nowMs, "the package is complete", null);
     case "ChunkVerified":
-      if (!member.usesWan) member.fallbackAtMs = null;
+      if (!member.isDownloading) member.fallbackAtMs = null;
       return;
     case "FallbackAnswered":
-      return fallbackAnswered(member, event.answer, nowMs);
-    case "WanEnded":
-      member.wanEnded();
+      return onFallbackAnswer(member, event.answer, nowMs);
+    case "DownloadEnded":
+      member.onDownloadEnded();
       member.fallbackAtMs = null;
       return;
     case "Stalled":
@@ -39,14 +39,20 @@ export function stepCandidate(
   }
 }
 
-function hear(member: Member, state: CandidateState, frame: ControlFrame, from: Sender, nowMs: number): void {
+function onFrame(
+  member: Member,
+  state: CandidateState,
+  frame: ControlFrame,
+  from: Sender,
+  nowMs: number,
+): void {
   switch (frame.type) {
     case "announce":
       if (frame.term < member.term) return;
-      if (frame.device === member.suspect) member.suspect = null;
+      if (frame.device === member.failedLeader) member.failedLeader = null;
       return becomePeer(member, nowMs, leaderOf(frame, from, nowMs), `heard representative ${frame.device}`);
     case "claim":
-      return hearClaim(member, state, claimantOf(frame, from), nowMs);
+      return onClaim(member, state, claimantOf(frame, from), nowMs);
     default:
   }
 }
@@ -55,7 +61,7 @@ function hear(member: Member, state: CandidateState, frame: ControlFrame, from: 
  * Of two claims of one term the lower ticket stands, but the lease goes before: whoever asked for it waits for the
  * answer, or two claimants could each follow the other.
  */
-function hearClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
+function onClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
   if (rival.term < state.term) return;
   const mineStands = rival.term === state.term && state.ticket <= rival.ticket;
   if (state.stage === "claimed" && mineStands) return sendClaim(member, state);
@@ -66,11 +72,11 @@ function hearClaim(member: Member, state: CandidateState, rival: Leader, nowMs: 
 const yieldTo = (member: Member, nowMs: number, rival: Leader): void =>
   becomePeer(member, nowMs, rival, `claim of ${rival.device} stands`);
 
-function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
+function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
   switch (answer.result) {
     case "granted":
       state.lease = "granted";
-      state.before = answer.before;
+      state.previousHolder = answer.before;
       state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
       return;
     case "free":
@@ -82,7 +88,7 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
       const doubtedUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
-      if (leader.device === member.suspect && nowMs < doubtedUntilMs) {
+      if (leader.device === member.failedLeader && nowMs < doubtedUntilMs) {
         state.lease = "refused";
         return;
       }
@@ -104,7 +110,7 @@ function leaseAnswered(member: Member, state: CandidateState, answer: LeaseAnswe
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs >= state.wantAtMs) {
     // One question serves all: the answers are heard by everybody.
-    if (member.wantHeardAtMs < state.wantFromMs) member.ask(nowMs);
+    if (member.lastWantAtMs < state.wantFromMs) member.sendWant(nowMs);
     state.wantFromMs = nowMs;
     state.wantAtMs = neverLeads(state) ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
   }
@@ -116,9 +122,9 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (neverLeads(state)) waitForOthers(member, state, nowMs);
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
-    if (state.mayBeAlone && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
-      state.mayBeAlone = false;
-      state.claimAtMs = nowMs + timing.aloneDelayMs;
+    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
+      state.mayBeIsolated = false;
+      state.claimAtMs = nowMs + timing.isolationDelayMs;
       return;
     }
     state.stage = "claimed";
@@ -126,14 +132,14 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
     state.settlesAtMs = nowMs + timing.claimSettleMs;
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term, query: false });
+    member.effects.push({ do: "RequestLease", term: state.term, query: false });
     sendClaim(member, state);
     return;
   }
   if (state.lease === "refused" && nowMs >= state.leaseAskedAtMs + timing.leaseRetryMs) {
     state.lease = "asked";
     state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term, query: false });
+    member.effects.push({ do: "RequestLease", term: state.term, query: false });
     sendClaim(member, state);
   }
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
@@ -153,11 +159,11 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
 function waitForOthers(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
     state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "AskLease", term: state.term, query: true });
+    member.effects.push({ do: "RequestLease", term: state.term, query: true });
   }
-  member.fetch(member.holders.count > 0);
+  member.setFetching(member.holders.count > 0);
   member.fallbackAtMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());
-  if (mayUseWan(member, nowMs)) askFallback(member, nowMs);
+  if (mayUseWan(member, nowMs)) requestFallback(member, nowMs);
 }
 
 function sendClaim(member: Member, state: CandidateState): void {

@@ -1,6 +1,6 @@
 /** What a member is given by its owner: who it is, what it holds, and what it may ask at any time. */
 import type { ChunkSet } from "../model/chunk-set.ts";
-import type { LacksOf } from "./repair/nack-sender.ts";
+import type { MissingSymbols } from "./repair/nack-sender.ts";
 import type { Rank } from "./election/rank.ts";
 
 export type MemberConfig = {
@@ -8,11 +8,11 @@ export type MemberConfig = {
   lanPort: number;
   /** Live set of this device's verified chunks; the owner of the cache adds to it. */
   held: ChunkSet;
-  lacksOf: LacksOf;
+  missingSymbols: MissingSymbols;
   /** Whose symbol came last: it may still be being sent. */
   currentChunk: () => number | null;
   /** Sessions that this device multicasts now: each sends at an equal part of its own rate. */
-  castShares: () => number;
+  sendShares: () => number;
   rank: () => Rank;
   /** 0 … 1 */
   random: () => number;

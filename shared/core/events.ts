@@ -22,17 +22,17 @@ export type FallbackAnswer =
 
 export type MemberEvent =
   | { type: "Started" }
-  | { type: "TimeCame" }
+  | { type: "TimerFired" }
   /** This device did not run for so long: it slept, or its loop stalled. */
   | { type: "Stalled"; stalledMs: number }
-  | { type: "FrameHeard"; frame: ControlFrame; from: Sender }
+  | { type: "FrameReceived"; frame: ControlFrame; from: Sender }
   /** So many since the event before; also just before the END that closes a pass. */
-  | { type: "SymbolsHeard"; count: number }
+  | { type: "SymbolsReceived"; count: number }
   | { type: "LeaseAnswered"; answer: LeaseAnswer }
   | { type: "FallbackAnswered"; answer: FallbackAnswer }
   | { type: "ChunkVerified"; chunk: number }
   /** The download ended: nothing left to ask for (null), or it failed. */
-  | { type: "WanEnded"; failure: string | null }
+  | { type: "DownloadEnded"; failure: string | null }
   /** A LAN exchange answered (or did not): `device` is the one asked. */
   | {
       type: "ExchangeAnswered";
@@ -42,7 +42,7 @@ export type MemberEvent =
       leads: number;
     }
   /** Chunks of this device had a wrong digest, by multicast or over its LAN exchange. */
-  | { type: "ServedWrong"; device: string }
+  | { type: "BadChunkReceived"; device: string }
   /** Another device asked this one over the LAN exchange and said what it holds. */
   | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges; listens: boolean }
   | { type: "PackageVerified" }
@@ -51,17 +51,17 @@ export type MemberEvent =
 export type Effect =
   | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
   /** With `query`: only who holds it. */
-  | { do: "AskLease"; term: number; query: boolean }
+  | { do: "RequestLease"; term: number; query: boolean }
   | { do: "ReleaseLease"; failure: string | null }
   /** Asks the source for a token to download although another device leads, or to keep it. */
-  | { do: "AskFallback" }
-  /** Download what `nextWanRun` names until StopWan. */
-  | { do: "StartWan" }
-  | { do: "StopWan" }
+  | { do: "RequestFallback" }
+  /** Download what `nextWanRun` names until StopDownload. */
+  | { do: "StartDownload" }
+  | { do: "StopDownload" }
   /** Take what `nextFetch` names from other devices until StopFetch; said again when it names something new. */
   | { do: "StartFetch" }
   | { do: "StopFetch" }
   /** `nextCast` has something. */
-  | { do: "Cast" }
+  | { do: "WakeSender" }
   | { do: "RoleChanged"; from: Role; to: Role; term: number; why: string }
   | { do: "Failed"; reason: string; retryAfterMs: number };

@@ -12,7 +12,7 @@ import { ChunkSet } from "../model/chunk-set.ts";
 import { Holders, type Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
 import { Roster } from "./peers/roster.ts";
-import type { SendPlan } from "./repair/send-queue.ts";
+import type { SendQueue } from "./repair/send-queue.ts";
 import { awaitsStart } from "./delivery/delivery-mode.ts";
 import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
@@ -21,7 +21,7 @@ import { takesByUnicast, type RoleState } from "./state.ts";
 import type { MemberConfig } from "./config.ts";
 
 /** One in a session is an accident, so many an attack that makes up names. */
-const wrongDevicesMax = 64;
+const untrustedDevicesMax = 64;
 
 export class Member {
   readonly config: MemberConfig;
@@ -31,17 +31,17 @@ export class Member {
   /** Highest term heard of. */
   term = 0;
   /** Chunks that some representative has multicast before, as far as this device heard its ENDs. */
-  readonly castBefore: ChunkSet;
+  readonly sentEarlier: ChunkSet;
   /** When the first representative of this session was elected: the start delay counts from there. */
   firstElectedAtMs: number | null = null;
   /** The representative that this device last gave up for dead. */
-  suspect: string | null = null;
+  failedLeader: string | null = null;
   /** When another device was last heard on the group. */
-  heardAtMs = Number.NEGATIVE_INFINITY;
+  lastFrameAtMs = Number.NEGATIVE_INFINITY;
   /** Devices that sent wrong chunks: that one of them answers is no sign that it serves this device. */
-  readonly wrongDevices = new Set<string>();
+  readonly untrustedDevices = new Set<string>();
   /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
-  wantHeardAtMs = Number.NEGATIVE_INFINITY;
+  lastWantAtMs = Number.NEGATIVE_INFINITY;
   /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
   fallbackAtMs: number | null = null;
   /** Every chunk was read back from the disk. */
@@ -49,15 +49,15 @@ export class Member {
   /** Not before then it asks the source for (or to keep) a token. */
   fallbackAskAtMs = Number.NEGATIVE_INFINITY;
   /** Chunks that were verified here since the session began, and when. */
-  readonly gainedAtMs = new Map<number, number>();
+  readonly verifiedAtMs = new Map<number, number>();
   effects: Effect[] = [];
-  #fetching = false;
-  #wan = false;
+  #isFetching = false;
+  #isDownloading = false;
 
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
-    this.castBefore = new ChunkSet(config.held.size);
+    this.sentEarlier = new ChunkSet(config.held.size);
   }
 
   get role(): Role {
@@ -66,7 +66,7 @@ export class Member {
 
   /** Another device was heard on the group within the last announcements. */
   hearsOthers(nowMs: number): boolean {
-    return nowMs - this.heardAtMs < timing.announceEveryMs * (timing.suspicionPeriods + 1);
+    return nowMs - this.lastFrameAtMs < timing.announceEveryMs * (timing.silentPeriodsMax + 1);
   }
 
   get isDone(): boolean {
@@ -76,15 +76,15 @@ export class Member {
   // ---- what the owner of the sockets asks -------------------------------------------------------------------
 
   /** Must this chunk cross the WAN? Not when it is here, on its way here, or held by another device of the subnet. */
-  wantsFromWan(chunk: number, nowMs: number): boolean {
+  wantsDownload(chunk: number, nowMs: number): boolean {
     return (
       !this.config.held.has(chunk) && !this.holders.isFetching(chunk) && !this.holders.holds(chunk, nowMs)
     );
   }
 
   /** The next run of chunks to download. */
-  nextWanRun(nowMs: number): { first: number; count: number } | null {
-    const onSubnet = this.holders.within(nowMs);
+  nextDownloadRun(nowMs: number): { first: number; count: number } | null {
+    const onSubnet = this.holders.heldChunks(nowMs);
     onSubnet.addAll(this.config.held);
     const first = onSubnet.nextMissing(0);
     if (first < 0) return null;
@@ -95,41 +95,41 @@ export class Member {
 
   /** The next chunk to take from another device, which counts as under way; tell `holders.ended` how it went. */
   nextFetch(nowMs: number): ReturnType<Holders["next"]> {
-    if (!this.#fetching) return null;
+    if (!this.#isFetching) return null;
     const { config, state } = this;
     if (state.role !== "peer") return this.holders.next(config.held, nowMs);
     // A silent representative is only asked: requests to one that is gone would block others for long.
-    if (!takesByUnicast(state) && state.entrusted === null) return null;
+    if (!takesByUnicast(state) && state.standbyChunks === null) return null;
     if (awaitsStart(state, nowMs)) return null;
     const spread = Math.floor(config.random() * config.held.size);
-    return this.holders.next(config.held, nowMs, spread, state.entrusted?.chunks);
+    return this.holders.next(config.held, nowMs, spread, state.standbyChunks?.chunks);
   }
 
   /** Is there something to multicast, once the start delay is over? */
-  hasCast(): boolean {
+  hasToSend(): boolean {
     const { state } = this;
     if (state.role !== "representative" || !this.config.setting().useMulticast) return false;
-    return state.plan.hasNext((chunk) => this.roster.listensFor(chunk));
+    return state.queue.hasNext((chunk) => this.roster.hasListenerMissing(chunk));
   }
 
   /** The next thing to multicast; null: wait for the next Cast. */
-  nextCast(nowMs: number): ReturnType<SendPlan["next"]> {
+  nextToSend(nowMs: number): ReturnType<SendQueue["next"]> {
     const state = this.state;
-    if (state.role !== "representative" || nowMs < state.castFromMs) return null;
+    if (state.role !== "representative" || nowMs < state.sendFromMs) return null;
     if (!this.config.setting().useMulticast) {
-      state.plan.rest();
+      state.queue.idle();
       return null;
     }
     // Without a deputy nobody else is meant to hold anything: then the package goes out in order.
     const elsewhere = this.config.setting().useDeputy
-      ? this.holders.within(nowMs)
+      ? this.holders.heldChunks(nowMs)
       : new ChunkSet(this.config.held.size);
-    const item = state.plan.next((chunk) => this.roster.listensFor(chunk), elsewhere);
+    const item = state.queue.next((chunk) => this.roster.hasListenerMissing(chunk), elsewhere);
     if (!item || elsewhere.has(item.chunk)) state.caughtUpAtMs = nowMs;
-    if (item) state.sending.going(nowMs);
-    else state.sending.rested();
+    if (item) state.sendRate.onSending(nowMs);
+    else state.sendRate.onIdle();
     if (item) {
-      state.outstanding.sending(item);
+      state.inFlight.onSend(item);
       state.busyAtMs = nowMs;
       if (state.phase !== "casting") {
         state.phase = "casting";
@@ -145,55 +145,55 @@ export class Member {
   }
 
   /** Payload bits per second at which a representative may multicast now. */
-  castRateBps(): number {
+  sendRateBps(): number {
     const cap = this.config.setting().lanRateBps;
     return this.state.role === "representative" ? this.state.rate.rateBps(cap) : (cap ?? 0);
   }
 
   /** So many symbols left this device. */
-  symbolsSent(count: number): void {
+  onSymbolsSent(count: number): void {
     if (this.state.role !== "representative") return;
     this.state.symbolsSent += count;
-    this.state.sending.sent(count);
+    this.state.sendRate.onSent(count);
   }
 
-  servedWrong(device: string): void {
-    if (this.wrongDevices.size < wrongDevicesMax) this.wrongDevices.add(device);
+  onBadChunk(device: string): void {
+    if (this.untrustedDevices.size < untrustedDevicesMax) this.untrustedDevices.add(device);
   }
 
   send(frame: ControlFrame, context: "task" | "package" = "task"): void {
     if (this.config.setting().useMulticast) this.effects.push({ do: "SendFrame", frame, context });
   }
 
-  fetch(on: boolean): void {
-    if (on === this.#fetching) return;
-    this.#fetching = on;
+  setFetching(on: boolean): void {
+    if (on === this.#isFetching) return;
+    this.#isFetching = on;
     this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
   }
 
   /** There is something new to take. */
   refetch(): void {
-    this.#fetching = true;
+    this.#isFetching = true;
     this.effects.push({ do: "StartFetch" });
   }
 
-  wan(on: boolean): void {
-    if (on === this.#wan) return;
-    this.#wan = on;
-    this.effects.push({ do: on ? "StartWan" : "StopWan" });
+  setDownloading(on: boolean): void {
+    if (on === this.#isDownloading) return;
+    this.#isDownloading = on;
+    this.effects.push({ do: on ? "StartDownload" : "StopDownload" });
   }
 
   /** The download ended by itself. */
-  wanEnded(): void {
-    this.#wan = false;
+  onDownloadEnded(): void {
+    this.#isDownloading = false;
   }
 
   get isFetching(): boolean {
-    return this.#fetching;
+    return this.#isFetching;
   }
 
-  get usesWan(): boolean {
-    return this.#wan;
+  get isDownloading(): boolean {
+    return this.#isDownloading;
   }
 
   /** Does the multicast reach it, so that what it asks for by unicast is the exception? */
@@ -203,9 +203,9 @@ export class Member {
   }
 
   /** The device to poll for what it holds: the representative, or whoever held the lease before this one. */
-  get exchangeTarget(): Holder | null {
-    if (this.state.role === "representative") return this.state.before;
-    if (!this.#fetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
+  get pollTarget(): Holder | null {
+    if (this.state.role === "representative") return this.state.previousHolder;
+    if (!this.#isFetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
     const { device, address, lanPort } = this.state.leader;
     return { device, address, lanPort };
   }
@@ -223,9 +223,9 @@ export class Member {
   }
 
   /** Asks the subnet who holds what is missing here. */
-  ask(nowMs: number): void {
+  sendWant(nowMs: number): void {
     const { device, held, lanPort } = this.config;
-    this.wantHeardAtMs = nowMs;
+    this.lastWantAtMs = nowMs;
     this.send({ type: "want", device, ranges: missingRanges(held), lanPort }, "package");
   }
 }

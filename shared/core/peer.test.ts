@@ -18,12 +18,12 @@ function peer(
     device: "00000000000000aa",
     lanPort: 7_000,
     held,
-    lacksOf: (chunk, add) => {
+    missingSymbols: (chunk, add) => {
       if (begun.has(chunk)) add(1, 2);
       return begun.has(chunk);
     },
     currentChunk: () => currentChunk,
-    castShares: () => 1,
+    sendShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
     symbolSizeBytes: 1_400,
@@ -40,7 +40,7 @@ function peer(
   step(member, { type: "Started" }, nowMs);
   const hear = (frame: ControlFrame): void => {
     nowMs++;
-    step(member, { type: "FrameHeard", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
+    step(member, { type: "FrameReceived", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
   };
   hear({
     type: "announce",
@@ -64,7 +64,7 @@ function peer(
     asks: (): (readonly number[])[] => {
       const asked: (readonly number[])[] = [];
       for (const untilMs = nowMs + needDelayMs(4); nowMs <= untilMs; nowMs++)
-        for (const effect of step(member, { type: "TimeCame" }, nowMs))
+        for (const effect of step(member, { type: "TimerFired" }, nowMs))
           if (effect.do === "SendFrame" && effect.frame.type === "need") asked.push(effect.frame.entries);
       return asked;
     },

@@ -12,46 +12,46 @@ import { DelayMeter } from "./rate/delay-meter.ts";
 import { LossMeter } from "./rate/loss-meter.ts";
 import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
-import { askFallback, fallbackAnswered, mayUseWan } from "./delivery/wan-fallback.ts";
+import { requestFallback, onFallbackAnswer, mayUseWan } from "./delivery/wan-fallback.ts";
 import { lostChunksMax, reportersMax, timing } from "./timing.ts";
 import {
-  announcementCame,
-  answeredThough,
-  findWay,
-  symbolsCame,
-  takeMulticast,
+  onAnnouncement,
+  onAnswerDespiteSilence,
+  updateDeliveryMode,
+  onSymbols,
+  switchToMulticast,
 } from "./delivery/delivery-mode.ts";
 
 export function stepPeer(member: Member, state: PeerState, event: MemberEvent, nowMs: number): void {
   switch (event.type) {
-    case "FrameHeard":
-      return hear(member, state, event.frame, event.from, nowMs);
-    case "SymbolsHeard":
-      state.loss.heard(event.count);
-      state.suspicion.heard(nowMs);
-      if (!leaderIsWrong(member, state)) served(member, state, nowMs);
-      return symbolsCame(state, nowMs);
+    case "FrameReceived":
+      return onFrame(member, state, event.frame, event.from, nowMs);
+    case "SymbolsReceived":
+      state.loss.received(event.count);
+      state.failureDetector.onActivity(nowMs);
+      if (!isLeaderUntrusted(member, state)) markServed(member, state, nowMs);
+      return onSymbols(state, nowMs);
     case "ExchangeAnswered":
-      if (event.ok && event.device === state.leader.device) answered(member, state, event.leads, nowMs);
+      if (event.ok && event.device === state.leader.device) onPollAnswer(member, state, event.leads, nowMs);
       return;
-    case "ServedWrong":
-      return member.servedWrong(event.device);
+    case "BadChunkReceived":
+      return member.onBadChunk(event.device);
     case "ChunkVerified":
       state.progressAtMs = nowMs;
-      if (!member.usesWan) served(member, state, nowMs);
+      if (!member.isDownloading) markServed(member, state, nowMs);
       return;
     case "LeaseAnswered":
       // A late answer to an earlier candidacy: the lease is not ours to keep.
       if (event.answer.result === "granted") member.effects.push({ do: "ReleaseLease", failure: null });
       return;
     case "Stalled":
-      state.suspicion.doubtSelf(nowMs, event.stalledMs);
+      state.failureDetector.creditStall(nowMs, event.stalledMs);
       state.answeredAtMs = nowMs;
       return;
     case "FallbackAnswered":
-      return fallbackAnswered(member, event.answer, nowMs);
-    case "WanEnded":
-      member.wanEnded();
+      return onFallbackAnswer(member, event.answer, nowMs);
+    case "DownloadEnded":
+      member.onDownloadEnded();
       // Whatever ended it, it does not begin again at once; after a failure it waits as long as the first time.
       state.answeredAtMs = nowMs;
       if (event.failure !== null) member.fallbackAtMs = null;
@@ -64,55 +64,55 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
 }
 
 /** The representative's exchange answered. */
-function answered(member: Member, state: PeerState, leads: number, nowMs: number): void {
+function onPollAnswer(member: Member, state: PeerState, leads: number, nowMs: number): void {
   const { leader } = state;
-  if (leaderIsWrong(member, state)) return;
+  if (isLeaderUntrusted(member, state)) return;
   const mayLead = leader.known === "lease" || leader.known === "exchange";
-  if (leads === 0 && mayLead && member.nextWanRun(nowMs)) {
+  if (leads === 0 && mayLead && member.nextDownloadRun(nowMs)) {
     return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
   }
-  served(member, state, nowMs);
-  if (leads > 0 && doubtsSilence(state, nowMs)) answeredThough(state, nowMs);
+  markServed(member, state, nowMs);
+  if (leads > 0 && isLeaderSilent(state, nowMs)) onAnswerDespiteSilence(state, nowMs);
 }
 
 /** The subnet serves this device: its own download is not called for (any more). */
-function served(member: Member, state: PeerState, nowMs: number): void {
+function markServed(member: Member, state: PeerState, nowMs: number): void {
   state.answeredAtMs = nowMs;
   member.fallbackAtMs = null;
-  member.wan(false);
+  member.setDownloading(false);
 }
 
-const leaderIsWrong = (member: Member, { leader }: PeerState): boolean =>
-  member.wrongDevices.has(leader.device);
+const isLeaderUntrusted = (member: Member, { leader }: PeerState): boolean =>
+  member.untrustedDevices.has(leader.device);
 
-function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
-  const isFromLeader = frame.device === state.leader.device && isItself(state, from, nowMs);
+function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
+  const isFromLeader = frame.device === state.leader.device && isCurrentSender(state, from, nowMs);
   switch (frame.type) {
     case "announce":
       if (
         (isFromLeader && frame.term >= state.leader.term) ||
         isBetter(frame.term, frame.ticket, state.leader)
       )
-        follow(member, state, leaderOf(frame, from, nowMs), nowMs);
+        followAnnouncement(member, state, leaderOf(frame, from, nowMs), nowMs);
       return;
     case "claim":
-      return hearClaim(member, state, frame, from, nowMs);
+      return onClaim(member, state, frame, from, nowMs);
     case "end":
       if (!isFromLeader || frame.term !== state.leader.term) return;
       // One that was started anew is followed from its next announcement on.
-      if (from.sender === state.leader.sender) state.suspicion.spoke(nowMs);
-      else state.suspicion.heard(nowMs);
+      if (from.sender === state.leader.sender) state.failureDetector.onAnnouncement(nowMs);
+      else state.failureDetector.onActivity(nowMs);
       // An END that was lost shows in the number of passes.
-      if (frame.pass > state.leader.pass + 1) loseEnd(member, state, nowMs);
+      if (frame.pass > state.leader.pass + 1) reconstructEnd(member, state, nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
-      measure(member, state, frame, nowMs);
-      return hearEnd(member, state, frame.castRanges, nowMs);
+      reportReception(member, state, frame, nowMs);
+      return onEnd(member, state, frame.castRanges, nowMs);
     case "entrust":
       if (!isFromLeader || frame.term !== state.leader.term || frame.toDevice !== member.config.device)
         return;
-      return takeTrust(member, state, frame, from, nowMs);
+      return acceptStandbyChunks(member, state, frame, from, nowMs);
     case "need":
-      return state.feedback.overheard(frame.entries);
+      return state.nacks.onPeerNack(frame.entries);
     case "resign":
       if (!isFromLeader || frame.term < state.leader.term || member.isDone) return;
       return becomeCandidate(member, nowMs, `representative ${frame.device} resigned: ${frame.reason}`);
@@ -124,14 +124,18 @@ function hear(member: Member, state: PeerState, frame: ControlFrame, from: Sende
  * Not somebody who speaks in its name. One that says nothing for long may have been started anew: then it has another
  * sender, and the symbols that still come may be that one's.
  */
-const isItself = ({ leader, suspicion }: PeerState, { sender }: Sender, nowMs: number): boolean =>
-  leader.sender === sender || leader.known !== "announce" || nowMs >= suspicion.mayBeAnewAtMs;
+const isCurrentSender = (
+  { leader, failureDetector }: PeerState,
+  { sender }: Sender,
+  nowMs: number,
+): boolean =>
+  leader.sender === sender || leader.known !== "announce" || nowMs >= failureDetector.acceptsNewSenderAtMs;
 
-const isFresh = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
-  leader.known === "announce" && nowMs < suspicion.suspectsAtMs - timing.announceEveryMs;
+const isLeaderFresh = ({ leader, failureDetector }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs < failureDetector.suspectsAtMs - timing.announceEveryMs;
 
 /** This device is the deputy: it takes at once what it is named. */
-function takeTrust(
+function acceptStandbyChunks(
   member: Member,
   state: PeerState,
   frame: FrameOf<"entrust">,
@@ -141,54 +145,54 @@ function takeTrust(
   const chunks = chunkSetOf(member.config.held.size, frame.ranges);
   const { device, lanPort } = state.leader;
   if (!chunks || state.way === "unicast" || state.leader.phase === phases.serving) return;
-  member.holders.note({ device, address: from.address, lanPort }, chunks, 0);
-  state.entrusted = { chunks, untilMs: nowMs + timing.entrustedMs };
+  member.holders.update({ device, address: from.address, lanPort }, chunks, 0);
+  state.standbyChunks = { chunks, untilMs: nowMs + timing.standbyChunksMs };
   member.refetch();
 }
 
-function hearEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
+function onEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
   const { size } = member.config.held;
-  const cast = castRanges.length > 0 ? chunkSetOf(size, castRanges) : knownCast(member, state);
+  const cast = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
   if (!cast) return;
-  member.castBefore.addAll(cast);
-  state.feedback.ended(cast, nowMs, state.leader.audience, member.config.random());
+  member.sentEarlier.addAll(cast);
+  state.nacks.onEnd(cast, nowMs, state.leader.audience, member.config.random());
 }
 
 /**
  * Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. A few others were lost
  * together with their END; many were sent before it listened.
  */
-function knownCast({ castBefore, config }: Member, { feedback }: PeerState): ChunkSet {
-  const known = castBefore.clone();
+function chunksKnownSent({ sentEarlier, config }: Member, { nacks }: PeerState): ChunkSet {
+  const known = sentEarlier.clone();
   known.deleteAll(config.held);
-  addBegun(known, config, null);
+  addStarted(known, config, null);
   const missing = config.held.complement();
-  const isLost = !feedback.joinsLate && missing.count - known.count <= lostChunksMax(missing.size);
+  const isLost = !nacks.joinsLate && missing.count - known.count <= lostChunksMax(missing.size);
   return isLost ? missing : known;
 }
 
 /** Missing chunks of which symbols came. */
-function addBegun(to: ChunkSet, { held, lacksOf }: MemberConfig, except: number | null): void {
+function addStarted(to: ChunkSet, { held, missingSymbols }: MemberConfig, except: number | null): void {
   for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
-    if (chunk !== except && lacksOf(chunk, () => undefined)) to.add(chunk);
+    if (chunk !== except && missingSymbols(chunk, () => undefined)) to.add(chunk);
 }
 
 /** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */
-function loseEnd({ castBefore, config }: Member, { feedback, leader }: PeerState, nowMs: number): void {
+function reconstructEnd({ sentEarlier, config }: Member, { nacks, leader }: PeerState, nowMs: number): void {
   const { held, random } = config;
-  const first = castBefore.end;
+  const first = sentEarlier.end;
   const count = Math.min(leader.castCount, held.size) - first;
   const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
   // Its own END is still to come, unless everything was sent once.
   const current = leader.castCount < held.size ? config.currentChunk() : null;
-  addBegun(named, config, current);
-  feedback.ended(named, nowMs, leader.audience, random());
+  addStarted(named, config, current);
+  nacks.onEnd(named, nowMs, leader.audience, random());
 }
 
 /** A sample of the receivers says how much it lost and how long it was held back: enough for a median, whatever the audience. */
-function measure(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
-  const lossPermille = state.loss.ended(frame.symbolsSent);
-  const queuedMs = state.delay.ended(frame.sentAtMs, nowMs);
+function reportReception(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
+  const lossPermille = state.loss.onEnd(frame.symbolsSent);
+  const queuedMs = state.delay.onEnd(frame.sentAtMs, nowMs);
   const { device, random } = member.config;
   const chance = reportersMax / Math.max(1, state.leader.audience);
   if (lossPermille === null || nowMs < state.reportFromMs) return;
@@ -201,7 +205,7 @@ const isBetter = (term: number, ticket: number, leader: Leader): boolean =>
   term > leader.term || (term === leader.term && (leader.known !== "announce" || ticket < leader.ticket));
 
 /** A claim against a representative that this device still hears is the claimant's error; otherwise it is followed. */
-function hearClaim(
+function onClaim(
   member: Member,
   state: PeerState,
   frame: Extract<ControlFrame, { type: "claim" }>,
@@ -209,38 +213,38 @@ function hearClaim(
   nowMs: number,
 ): void {
   if (!isBetter(frame.term, frame.ticket, state.leader)) return;
-  if (isFresh(state, nowMs)) return;
+  if (isLeaderFresh(state, nowMs)) return;
   member.term = Math.max(member.term, frame.term - 1);
   state.leader = claimantOf(frame, from);
   state.joinedAtMs = nowMs;
 }
 
-function follow(member: Member, state: PeerState, leader: Leader, nowMs: number): void {
+function followAnnouncement(member: Member, state: PeerState, leader: Leader, nowMs: number): void {
   const before = state.leader;
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
   noteElection(member, leader, nowMs);
   // It was asked by unicast meanwhile, and counts this device as one that does not listen.
-  if (state.way === "multicast" && doubtsSilence(state, nowMs)) takeMulticast(state, nowMs);
-  announcementCame(state, leader, nowMs);
-  if (!isSameLife(before, leader)) {
+  if (state.way === "multicast" && isLeaderSilent(state, nowMs)) switchToMulticast(state, nowMs);
+  onAnnouncement(state, leader, nowMs);
+  if (!isSameIncarnation(before, leader)) {
     // It has heard of nobody yet, and counts what it sends from 0.
     state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
     state.loss = new LossMeter();
     state.delay = new DelayMeter();
   }
   state.leader = leader;
-  state.suspicion.spoke(nowMs);
-  if (state.way === "multicast" && state.returnedAtMs === null && !leaderIsWrong(member, state))
+  state.failureDetector.onAnnouncement(nowMs);
+  if (state.way === "multicast" && state.returnedAtMs === null && !isLeaderUntrusted(member, state))
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
   // The last one that was lost.
-  if (leader.pass > before.pass && leader.device === before.device) loseEnd(member, state, nowMs);
-  if (leader.frontCount === size) member.holders.note(leader, ChunkSet.full(size), 50);
+  if (leader.pass > before.pass && leader.device === before.device) reconstructEnd(member, state, nowMs);
+  if (leader.frontCount === size) member.holders.update(leader, ChunkSet.full(size), 50);
 }
 
 /** The same device may have died and come back before it was missed: its ticket is another one. */
-const isSameLife = (before: Leader, leader: Leader): boolean =>
+const isSameIncarnation = (before: Leader, leader: Leader): boolean =>
   before.device === leader.device &&
   before.term === leader.term &&
   (before.ticket === leader.ticket || before.known !== "announce");
@@ -249,33 +253,33 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
   if (member.isDone) return;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    state.seekAtMs = seeksAgain(state) ? nowMs + timing.wantEveryMs : null;
+    state.seekAtMs = repeatsSeek(state) ? nowMs + timing.wantEveryMs : null;
   }
-  if (state.way === "multicast") say(member, state, nowMs);
-  findWay(member.config, state, nowMs);
-  if (doubt(member, state, nowMs)) return;
-  repair(member, state, nowMs);
+  if (state.way === "multicast") sendNacks(member, state, nowMs);
+  updateDeliveryMode(member.config, state, nowMs);
+  if (checkLiveness(member, state, nowMs)) return;
+  fetchMissing(member, state, nowMs);
 }
 
 /** Until its representative knows it; once nothing is left to be multicast, it would only hold up the end. */
-const seeksAgain = ({ leader, returnedAtMs }: PeerState): boolean =>
+const repeatsSeek = ({ leader, returnedAtMs }: PeerState): boolean =>
   leader.known !== "announce" ||
   leader.audience === 0 ||
   (returnedAtMs !== null && leader.castCount < leader.frontCount);
 
-function say(member: Member, state: PeerState, nowMs: number): void {
-  const { device, lanPort, lacksOf } = member.config;
+function sendNacks(member: Member, state: PeerState, nowMs: number): void {
+  const { device, lanPort, missingSymbols } = member.config;
   const { term, pass } = state.leader;
   // A straggler would be repaired at everybody's cost: it completes from its peers after the end.
   if (state.loss.straggles) return;
-  for (const entries of state.feedback.take(nowMs, lacksOf))
+  for (const entries of state.nacks.takeDue(nowMs, missingSymbols))
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
 
 /** Gives the representative up when it is silent on every way that should reach it. */
-function doubt(member: Member, state: PeerState, nowMs: number): boolean {
-  if (member.usesWan) {
-    askFallback(member, nowMs);
+function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean {
+  if (member.isDownloading) {
+    requestFallback(member, nowMs);
     return false;
   }
   const { leader } = state;
@@ -285,27 +289,27 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
     return true;
   }
   const announces = leader.known === "announce" && state.wayReason !== "switched-off";
-  if (announces && nowMs >= state.suspicion.suspectsAtMs) {
-    member.suspect = leader.device;
+  if (announces && nowMs >= state.failureDetector.suspectsAtMs) {
+    member.failedLeader = leader.device;
     member.holders.forget(leader.device);
     member.roster.forget(leader.device);
     becomeCandidate(
       member,
       nowMs,
-      `representative ${leader.device} has been silent for ${timing.suspicionPeriods} announcements`,
+      `representative ${leader.device} has been silent for ${timing.silentPeriodsMax} announcements`,
     );
     return true;
   }
-  if (announces && state.way === "multicast" && !leaderIsWrong(member, state)) return false;
+  if (announces && state.way === "multicast" && !isLeaderUntrusted(member, state)) return false;
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
   member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {
-    askFallback(member, nowMs);
+    requestFallback(member, nowMs);
     return false;
   }
   // It is alive and leads: only its bytes do not come through, an election would not change that.
   if (announces) return false;
-  member.suspect = leader.device;
+  member.failedLeader = leader.device;
   becomeCandidate(
     member,
     nowMs,
@@ -315,16 +319,17 @@ function doubt(member: Member, state: PeerState, nowMs: number): boolean {
 }
 
 /** Before it is given up, a silent representative is asked by unicast. */
-const doubtsSilence = ({ leader, suspicion }: PeerState, nowMs: number): boolean =>
-  leader.known === "announce" && nowMs >= suspicion.suspectsAtMs - timing.announceEveryMs;
+const isLeaderSilent = ({ leader, failureDetector }: PeerState, nowMs: number): boolean =>
+  leader.known === "announce" && nowMs >= failureDetector.suspectsAtMs - timing.announceEveryMs;
 
 /** After the end, or where multicast does not work: what is missing is asked of the others. */
-function repair(member: Member, state: PeerState, nowMs: number): void {
+function fetchMissing(member: Member, state: PeerState, nowMs: number): void {
   const isOnUnicast = takesByUnicast(state);
-  if (isOnUnicast || (state.entrusted && nowMs >= state.entrusted.untilMs)) state.entrusted = null;
-  member.fetch(isOnUnicast || state.entrusted !== null || doubtsSilence(state, nowMs));
+  if (isOnUnicast || (state.standbyChunks && nowMs >= state.standbyChunks.untilMs))
+    state.standbyChunks = null;
+  member.setFetching(isOnUnicast || state.standbyChunks !== null || isLeaderSilent(state, nowMs));
   if (!isOnUnicast || nowMs < state.wantAtMs) return;
-  member.ask(nowMs);
+  member.sendWant(nowMs);
   state.wantAtMs = nowMs + timing.wantEveryMs * (1 + member.config.random() * 0.5);
 }
 
@@ -333,10 +338,10 @@ export function wakePeerMs(state: PeerState, nowMs: number): number {
     state.leader.known === "claim"
       ? state.joinedAtMs + timing.claimantSilentMs
       : state.leader.known === "announce" && state.way === "multicast"
-        ? state.suspicion.suspectsAtMs - (doubtsSilence(state, nowMs) ? 0 : timing.announceEveryMs)
+        ? state.failureDetector.suspectsAtMs - (isLeaderSilent(state, nowMs) ? 0 : timing.announceEveryMs)
         : nowMs + timing.pollEveryMs;
   // What is due already was not called for: the package is complete, or comes another way.
-  const dueMs = [isSilentAtMs, state.seekAtMs, state.feedback.dueAtMs].filter(
+  const dueMs = [isSilentAtMs, state.seekAtMs, state.nacks.dueAtMs].filter(
     (atMs) => atMs !== null && atMs > nowMs,
   );
   return Math.min(nowMs + timing.announceEveryMs, ...(dueMs as number[]));

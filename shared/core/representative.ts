@@ -24,20 +24,20 @@ export function stepRepresentative(
   nowMs: number,
 ): void {
   switch (event.type) {
-    case "FrameHeard":
-      return hear(member, state, event.frame, event.from, nowMs);
+    case "FrameReceived":
+      return onFrame(member, state, event.frame, event.from, nowMs);
     case "LeaseAnswered":
-      return leaseAnswered(member, event.answer, nowMs);
+      return onLeaseAnswer(member, event.answer, nowMs);
     case "ChunkVerified":
       state.busyAtMs = nowMs;
-      member.effects.push({ do: "Cast" });
+      member.effects.push({ do: "WakeSender" });
       return;
-    case "WanEnded":
-      member.wanEnded();
-      if (event.failure !== null) giveUp(member, state, event.failure, nowMs);
+    case "DownloadEnded":
+      member.onDownloadEnded();
+      if (event.failure !== null) failSession(member, state, event.failure, nowMs);
       return;
     case "ExchangeAnswered":
-      if (event.device === state.before?.device) state.before = null;
+      if (event.device === state.previousHolder?.device) state.previousHolder = null;
       return;
     case "PeerPolled":
       // One that gets no further is not helped by this representative: another one may know better.
@@ -47,7 +47,7 @@ export function stepRepresentative(
   }
 }
 
-function hear(
+function onFrame(
   member: Member,
   state: RepresentativeState,
   frame: ControlFrame,
@@ -62,16 +62,16 @@ function hear(
       );
       if (frame.missing.length === 0) return;
       state.busyAtMs = nowMs;
-      if (state.phase === "serving") noteLatecomer(state, frame.device, frame.missing, nowMs);
-      member.effects.push({ do: "Cast" });
+      if (state.phase === "serving") addLatecomerLosses(state, frame.device, frame.missing, nowMs);
+      member.effects.push({ do: "WakeSender" });
       return;
     case "claim":
       state.announceAtMs = nowMs;
       return;
     case "need":
-      return state.needs.note(frame.device, knownPass(state, frame), frame.entries, nowMs);
+      return state.nacks.add(frame.device, knownPass(state, frame), frame.entries, nowMs);
     case "report":
-      if (frame.term === state.term) state.rate.reported(frame.device, frame, frame.pass);
+      if (frame.term === state.term) state.rate.onReport(frame.device, frame, frame.pass);
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
@@ -98,17 +98,17 @@ const knownPass = (state: RepresentativeState, { term, pass }: FrameOf<"need">):
   term === state.term ? pass : state.pass;
 
 /** After the end: what several latecomers miss is sent again, one alone takes it by unicast. */
-function noteLatecomer(
+function addLatecomerLosses(
   state: RepresentativeState,
   device: string,
   missing: readonly number[],
   nowMs: number,
 ): void {
   for (let i = 0; i + 1 < missing.length; i += 2)
-    state.needs.note(device, state.pass, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
+    state.nacks.add(device, state.pass, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
 }
 
-function leaseAnswered(member: Member, answer: LeaseAnswer, nowMs: number): void {
+function onLeaseAnswer(member: Member, answer: LeaseAnswer, nowMs: number): void {
   if (answer.result === "refused") {
     const leader = holderAsLeader(answer.holder, nowMs);
     return stepDown(member, nowMs, leader, `the lease went to ${leader.device}`);
@@ -119,7 +119,7 @@ function leaseAnswered(member: Member, answer: LeaseAnswer, nowMs: number): void
   }
 }
 
-function giveUp(member: Member, state: RepresentativeState, reason: string, nowMs: number): void {
+function failSession(member: Member, state: RepresentativeState, reason: string, nowMs: number): void {
   const { device } = member.config;
   member.send({ type: "resign", device, term: state.term, reason: reason.slice(0, 200) });
   member.effects.push({ do: "ReleaseLease", failure: reason });
@@ -130,90 +130,93 @@ function giveUp(member: Member, state: RepresentativeState, reason: string, nowM
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
   if (nowMs >= state.leaseAtMs) {
     state.leaseAtMs = nowMs + timing.leaseRenewMs;
-    member.effects.push({ do: "AskLease", term: state.term, query: false });
+    member.effects.push({ do: "RequestLease", term: state.term, query: false });
   }
-  obtain(member, state, nowMs);
-  entrust(member, state, nowMs);
-  answerNeeds(member, state, nowMs);
-  sendLone(member, state, nowMs);
+  fetchOrDownload(member, state, nowMs);
+  replicate(member, state, nowMs);
+  answerNacks(member, state, nowMs);
+  retransmitSingleLosses(member, state, nowMs);
   state.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass);
-  sayEnd(member, state, nowMs);
-  callRoll(member, state, nowMs);
-  if (nowMs >= state.castFromMs && member.hasCast()) member.effects.push({ do: "Cast" });
-  if (finish(member, state, nowMs)) return;
+  sendEnd(member, state, nowMs);
+  sendFlush(member, state, nowMs);
+  if (nowMs >= state.sendFromMs && member.hasToSend()) member.effects.push({ do: "WakeSender" });
+  if (finishSession(member, state, nowMs)) return;
   if (nowMs < state.announceAtMs) return;
   state.announceAtMs = nowMs + timing.announceEveryMs;
   member.send(announceFrame(member, state, nowMs));
 }
 
 /** What the subnet holds comes from the subnet, the rest from the web site. */
-function obtain(member: Member, state: RepresentativeState, nowMs: number): void {
+function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: number): void {
   if (member.isDone) {
-    member.fetch(false);
+    member.setFetching(false);
     return;
   }
   if (nowMs >= state.wantAtMs) {
-    member.ask(nowMs);
+    member.sendWant(nowMs);
     state.wantAtMs = nowMs + timing.wantEveryMs;
   }
-  member.fetch(member.holders.count > 0 || state.before !== null);
-  const isAsking = state.before !== null && nowMs < state.electedAtMs + timing.unheardMs;
-  if (nowMs >= state.wanFromMs && !isAsking && member.nextWanRun(nowMs)) member.wan(true);
+  member.setFetching(member.holders.count > 0 || state.previousHolder !== null);
+  const isAsking = state.previousHolder !== null && nowMs < state.electedAtMs + timing.unheardMs;
+  if (nowMs >= state.downloadFromMs && !isAsking && member.nextDownloadRun(nowMs))
+    member.setDownloading(true);
 }
 
 /** What only this device holds and the multicast does not bring soon is given to a deputy: it would cross the WAN again if this device fell. */
-function entrust(member: Member, state: RepresentativeState, nowMs: number): void {
+function replicate(member: Member, state: RepresentativeState, nowMs: number): void {
   const { useMulticast, useDeputy } = member.config.setting();
   if (!useMulticast || !useDeputy) return;
-  const { roster, holders, gainedAtMs, config } = member;
-  const isBefore = nowMs < state.castFromMs;
+  const { roster, holders, verifiedAtMs, config } = member;
+  const isBefore = nowMs < state.sendFromMs;
   // A multicast that is slower than the WAN is not held up: a second copy would only slow it down.
   if (!isBefore && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
-  const untilMs = isBefore ? nowMs : nowMs - timing.castLagMs;
+  const untilMs = isBefore ? nowMs : nowMs - timing.sendLagMs;
   const isAlone = (chunk: number): boolean =>
-    config.held.has(chunk) && !state.plan.isCast(chunk) && (gainedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
-  const handed = state.entrusting.next({ roster, holders, isAlone }, nowMs);
+    config.held.has(chunk) &&
+    !state.queue.wasSent(chunk) &&
+    (verifiedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
+  const handed = state.replication.next({ roster, holders, isSoleCopy: isAlone }, nowMs);
   if (handed) member.send({ type: "entrust", device: config.device, term: state.term, ...handed });
 }
 
-function answerNeeds(member: Member, state: RepresentativeState, nowMs: number): void {
-  const firstAtMs = state.needs.firstAtMs;
+function answerNacks(member: Member, state: RepresentativeState, nowMs: number): void {
+  const firstAtMs = state.nacks.firstAtMs;
   if (firstAtMs === null || nowMs < firstAtMs + needWindowMs(member.roster.audience)) return;
-  const answer = state.needs.answer();
-  if (answer.repairs.size > 0 || answer.recast.length > 0) state.busyAtMs = nowMs;
-  state.plan.answer(answer, isTail(member, state) ? tailExtraSymbols : 0);
-  state.lone.forget(answer.recast);
+  const answer = state.nacks.takeRepairs();
+  if (answer.repairs.size > 0 || answer.retransmit.length > 0) state.busyAtMs = nowMs;
+  state.queue.addRepairs(answer, isTail(member, state) ? tailExtraSymbols : 0);
+  state.singleLosses.forget(answer.retransmit);
   // Latecomers take by unicast what they miss alone.
-  if (state.phase !== "serving") state.lone.note(answer.alone);
-  member.effects.push({ do: "Cast" });
+  if (state.phase !== "serving") state.singleLosses.add(answer.missedByOne);
+  member.effects.push({ do: "WakeSender" });
 }
 
-function sendLone(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.lone.hasNews || !isTail(member, state)) return;
-  const chunks = state.lone.take();
+function retransmitSingleLosses(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (!state.singleLosses.hasChanged || !isTail(member, state)) return;
+  const chunks = state.singleLosses.takeRetransmits();
   if (chunks.length === 0) return;
   state.busyAtMs = nowMs;
-  state.plan.castAgain(chunks);
-  member.effects.push({ do: "Cast" });
+  state.queue.retransmit(chunks);
+  member.effects.push({ do: "WakeSender" });
 }
 
 /** Everything was sent once: only repairs are left. */
 const isTail = (member: Member, state: RepresentativeState): boolean =>
-  member.isDone && !state.plan.hasUnsent((chunk) => member.roster.listensFor(chunk));
+  member.isDone && !state.queue.hasUnsent((chunk) => member.roster.hasListenerMissing(chunk));
 
-function sayEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.plan.hasUnended || nowMs < endDueMs(member, state)) return;
+function sendEnd(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (!state.queue.hasUnreported || nowMs < endAtMs(member, state)) return;
   state.endedAtMs = nowMs;
   state.symbolsEnded = state.symbolsSent;
-  state.rollCalls = 0;
+  state.flushes = 0;
   state.busyAtMs = nowMs;
   state.pass++;
   // While little was sent there is nothing to report.
-  if (state.plan.isSending && member.roster.audience > 0)
-    state.rate.asked(state.pass, sentBps(member, state, nowMs));
-  for (let frames = 0; frames < endFramesMax && state.plan.hasUnended; frames++) {
-    const castRanges = [...state.plan.takeUnended(limits.rangesMax)];
-    state.outstanding.ended(ChunkSet.fromRanges(member.config.held.size, castRanges)!, state.pass);
+  if (state.queue.isSending && member.roster.audience > 0)
+    state.rate.onEndSent(state.pass, measuredSendBps(member, state, nowMs));
+  for (let frames = 0; frames < endFramesMax && state.queue.hasUnreported; frames++) {
+    const castRanges = [...state.queue.takeUnreported(limits.rangesMax)];
+    state.inFlight.onEnd(ChunkSet.fromRanges(member.config.held.size, castRanges)!, state.pass);
     member.send(endFrame(member, state, castRanges, nowMs));
   }
 }
@@ -234,33 +237,37 @@ const endFrame = (
 });
 
 /** Nothing is left to be sent and nobody asks: an END that names no chunk asks whether somebody's END or NEED was lost. */
-function callRoll(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (nowMs < rollCallAtMs(member, state)) return;
+function sendFlush(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (nowMs < flushAtMs(member, state)) return;
   state.endedAtMs = nowMs;
-  state.rollCalls++;
+  state.flushes++;
   state.pass++;
   member.send(endFrame(member, state, [], nowMs));
 }
 
-function rollCallAtMs(member: Member, state: RepresentativeState): number {
-  const { phase, plan, needs, endedAtMs, rollCalls } = state;
-  const isOver = phase === "casting" && plan.isQuiet && needs.firstAtMs === null && isTail(member, state);
+function flushAtMs(member: Member, state: RepresentativeState): number {
+  const { phase, queue, nacks, endedAtMs, flushes } = state;
+  const isOver = phase === "casting" && queue.isQuiet && nacks.firstAtMs === null && isTail(member, state);
   const audience = isOver ? member.roster.audience : 0;
   if (audience === 0) return Number.POSITIVE_INFINITY;
   // The answers to one come before the next. Whoever asks in vain, as what it lacks is too much for repairs, asks seldom.
-  return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, rollCalls - 1);
+  return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, flushes - 1);
 }
 
 /** What this session would send at by itself, as far as its device keeps up; null while it does not send all the time. */
-function sentBps({ config }: Member, { sending }: RepresentativeState, nowMs: number): number | null {
-  const perSecond = sending.perSecond(nowMs);
-  return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.castShares();
+function measuredSendBps(
+  { config }: Member,
+  { sendRate }: RepresentativeState,
+  nowMs: number,
+): number | null {
+  const perSecond = sendRate.perSecond(nowMs);
+  return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.sendShares();
 }
 
 /** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */
-function endDueMs(member: Member, state: RepresentativeState): number {
-  const { plan, endedAtMs, symbolsSent, symbolsEnded } = state;
-  if (!plan.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
+function endAtMs(member: Member, state: RepresentativeState): number {
+  const { queue, endedAtMs, symbolsSent, symbolsEnded } = state;
+  if (!queue.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
   const isMuch = symbolsSent - symbolsEnded >= timing.endEverySymbols;
   // The answers to one END come before the next.
   if (isMuch) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
@@ -269,14 +276,14 @@ function endDueMs(member: Member, state: RepresentativeState): number {
 }
 
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
-function finish(member: Member, state: RepresentativeState, nowMs: number): boolean {
+function finishSession(member: Member, state: RepresentativeState, nowMs: number): boolean {
   if (!member.isDone) return false;
   const { useMulticast } = member.config.setting();
   // Switched off in the middle, what waits to be sent never will be.
-  const isSent = !useMulticast || (state.plan.isQuiet && !member.hasCast());
-  const isQuiet = isSent && state.needs.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
+  const isSent = !useMulticast || (state.queue.isQuiet && !member.hasToSend());
+  const isQuiet = isSent && state.nacks.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
   if (state.phase !== "serving") {
-    const mayEnd = nowMs >= state.castFromMs || member.roster.audience === 0 || !useMulticast;
+    const mayEnd = nowMs >= state.sendFromMs || member.roster.audience === 0 || !useMulticast;
     if (!isQuiet || !mayEnd) return false;
     state.phase = "serving";
     state.servingSinceMs = nowMs;
@@ -302,9 +309,9 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     term: state.term,
     ticket: state.ticket,
     phase: phases[state.phase],
-    startsInMs: Math.max(0, Math.ceil(state.castFromMs - nowMs)),
+    startsInMs: Math.max(0, Math.ceil(state.sendFromMs - nowMs)),
     frontCount: gapAt < 0 ? held.size : gapAt,
-    castCount: state.plan.castCount,
+    castCount: state.queue.sentCount,
     pass: state.pass,
     audience: member.roster.audience,
     symbolSizeBytes,
@@ -315,17 +322,19 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
 
 export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
   const needsAtMs =
-    state.needs.firstAtMs === null
+    state.nacks.firstAtMs === null
       ? Number.POSITIVE_INFINITY
-      : state.needs.firstAtMs + needWindowMs(member.roster.audience);
-  const endAtMs = state.plan.hasUnended ? Math.max(endDueMs(member, state), nowMs) : Number.POSITIVE_INFINITY;
-  const castAtMs = nowMs < state.castFromMs ? state.castFromMs : Number.POSITIVE_INFINITY;
+      : state.nacks.firstAtMs + needWindowMs(member.roster.audience);
+  const endDueAtMs = state.queue.hasUnreported
+    ? Math.max(endAtMs(member, state), nowMs)
+    : Number.POSITIVE_INFINITY;
+  const castAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.announceAtMs,
     state.leaseAtMs,
     needsAtMs,
-    endAtMs,
-    Math.max(rollCallAtMs(member, state), nowMs),
+    endDueAtMs,
+    Math.max(flushAtMs(member, state), nowMs),
     castAtMs,
     nowMs + timing.endEveryMs / 2,
   );

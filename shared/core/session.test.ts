@@ -86,7 +86,7 @@ describe("a session on one subnet", () => {
       // Ten symbols of 1,400 bytes in ten milliseconds: 11.2 Mbit/s of the 100 that the setting allows.
       const subnet = new VirtualSubnet({ seed, devices: 4, chunkCount: 200, wanMsPerChunk: 1, loss: 0.06 });
       subnet.start();
-      const rateBps = (): number => subnet.representatives[0]?.member.castRateBps() ?? 100_000_000;
+      const rateBps = (): number => subnet.representatives[0]?.member.sendRateBps() ?? 100_000_000;
       expect(subnet.run(60_000, () => rateBps() < 100_000_000)).toBe(true);
       expect(rateBps()).toBeLessThan(11_200_000);
       expect(rateBps()).toBeGreaterThan(rateFloorBps);

@@ -3,18 +3,18 @@
  * the roles are in transitions.ts, and what happens within one in candidate.ts, peer.ts and representative.ts.
  */
 import { phases } from "../wire/index.ts";
-import type { Feedback } from "./repair/nack-sender.ts";
-import type { Entrusted, Entrusting } from "./peers/standby.ts";
+import type { NackSender } from "./repair/nack-sender.ts";
+import type { StandbyChunks, StandbyReplication } from "./peers/standby.ts";
 import type { DelayMeter } from "./rate/delay-meter.ts";
 import type { Holder } from "./peers/holders.ts";
 import type { LossMeter } from "./rate/loss-meter.ts";
-import type { Suspicion } from "./election/failure-detector.ts";
-import type { LoneChunks } from "./repair/single-receiver-losses.ts";
-import type { NeedBook } from "./repair/nack-collector.ts";
-import type { Outstanding } from "./repair/in-flight.ts";
+import type { FailureDetector } from "./election/failure-detector.ts";
+import type { SingleReceiverLosses } from "./repair/single-receiver-losses.ts";
+import type { NackCollector } from "./repair/nack-collector.ts";
+import type { InFlight } from "./repair/in-flight.ts";
 import type { RateControl } from "./rate/rate-control.ts";
-import type { SendMeter } from "./rate/send-rate-meter.ts";
-import type { SendPlan } from "./repair/send-queue.ts";
+import type { SendRateMeter } from "./rate/send-rate-meter.ts";
+import type { SendQueue } from "./repair/send-queue.ts";
 
 /** Who leads the session, as a peer knows it. */
 export type Leader = {
@@ -51,13 +51,13 @@ export type CandidateState = {
   claimAtMs: number;
   stage: "listening" | "claimed";
   /** It has not yet let others go first because it hears nobody. */
-  mayBeAlone: boolean;
+  mayBeIsolated: boolean;
   settlesAtMs: number;
   leaseAskedAtMs: number;
   /** Refused: the source still names a representative that this device gave up for dead. */
   lease: "none" | "asked" | "granted" | "unreachable" | "refused";
   /** From the lease's grant. */
-  before: Holder | null;
+  previousHolder: Holder | null;
   /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
   rival: Leader | null;
 };
@@ -68,17 +68,17 @@ export type CandidateState = {
  * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device; stuck: all was
  * multicast, and its repairs bring this device nothing.
  */
-export type WayReason =
+export type UnicastReason =
   "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard" | "stuck";
 
 export type PeerState = {
   role: "peer";
   leader: Leader;
-  suspicion: Suspicion;
+  failureDetector: FailureDetector;
   joinedAtMs: number;
   /** When to say (again) who we are and what we miss. */
   seekAtMs: number | null;
-  feedback: Feedback;
+  nacks: NackSender;
   loss: LossMeter;
   delay: DelayMeter;
   /** From then on it may report again. */
@@ -92,7 +92,7 @@ export type PeerState = {
   /** Back from unicast since then, and no symbol yet. */
   returnedAtMs: number | null;
   way: "multicast" | "unicast";
-  wayReason: WayReason;
+  wayReason: UnicastReason;
   /** Multicast is tried again then. */
   retryAtMs: number;
   retries: number;
@@ -102,7 +102,7 @@ export type PeerState = {
   /** When bytes came last, or the representative's exchange answered. */
   answeredAtMs: number;
   /** What the representative asked this device to keep for it; null: nothing, or not any more. */
-  entrusted: Entrusted | null;
+  standbyChunks: StandbyChunks | null;
 };
 
 export type RepresentativeState = {
@@ -110,14 +110,14 @@ export type RepresentativeState = {
   term: number;
   ticket: number;
   electedAtMs: number;
-  castFromMs: number;
+  sendFromMs: number;
   phase: "preparing" | "casting" | "serving";
-  plan: SendPlan;
-  needs: NeedBook;
-  outstanding: Outstanding;
-  lone: LoneChunks;
+  queue: SendQueue;
+  nacks: NackCollector;
+  inFlight: InFlight;
+  singleLosses: SingleReceiverLosses;
   rate: RateControl;
-  sending: SendMeter;
+  sendRate: SendRateMeter;
   symbolsSent: number;
   /** At the last END. */
   symbolsEnded: number;
@@ -125,18 +125,18 @@ export type RepresentativeState = {
   leaseAtMs: number;
   endedAtMs: number;
   /** ENDs without a chunk since the last one that named some. */
-  rollCalls: number;
+  flushes: number;
   pass: number;
   wantAtMs: number;
   /** Held the lease before, and is asked what it holds; null once it answered. */
-  before: Holder | null;
-  wanFromMs: number;
+  previousHolder: Holder | null;
+  downloadFromMs: number;
   busyAtMs: number;
   /** When the multicast last had sent everything there was. */
   caughtUpAtMs: number;
   servingSinceMs: number | null;
   /** Sees to it that what only this device holds is not lost with it. */
-  entrusting: Entrusting;
+  replication: StandbyReplication;
 };
 
 export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };

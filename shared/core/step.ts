@@ -13,16 +13,16 @@ import type { ControlFrame } from "../wire/frames.ts";
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
   if (event.type === "PackageVerified") member.isVerified = true;
-  if (event.type === "FrameHeard" || event.type === "SymbolsHeard") member.heardAtMs = nowMs;
-  if (event.type === "ChunkVerified") member.gainedAtMs.set(event.chunk, nowMs);
-  if (event.type === "FrameHeard") learn(member, event.frame, event.from, nowMs);
-  if (event.type === "PeerPolled") learnPolled(member, event, nowMs);
+  if (event.type === "FrameReceived" || event.type === "SymbolsReceived") member.lastFrameAtMs = nowMs;
+  if (event.type === "ChunkVerified") member.verifiedAtMs.set(event.chunk, nowMs);
+  if (event.type === "FrameReceived") learnFromFrame(member, event.frame, event.from, nowMs);
+  if (event.type === "PeerPolled") learnFromPoll(member, event, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);
   return member.effects;
 }
 
-/** When `TimeCame` is due at the latest. */
+/** When `TimerFired` is due at the latest. */
 export function wakeAtMs(member: Member, nowMs: number): number {
   const { state } = member;
   switch (state.role) {
@@ -46,12 +46,12 @@ function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
   switch (state.role) {
     case "idle":
       if (event.type === "Started") return becomeCandidate(member, nowMs, "the task began");
-      if (event.type === "WanEnded") return member.wanEnded();
+      if (event.type === "DownloadEnded") return member.onDownloadEnded();
       // It was asked for before.
       if (event.type === "LeaseAnswered" && event.answer.result === "granted")
         return void member.effects.push({ do: "ReleaseLease", failure: null });
       // One that failed as representative still follows another that does better.
-      if (event.type === "FrameHeard" && event.frame.type === "announce" && state.retryAtMs !== null) {
+      if (event.type === "FrameReceived" && event.frame.type === "announce" && state.retryAtMs !== null) {
         becomePeer(
           member,
           nowMs,
@@ -96,22 +96,22 @@ const loadUnknown = 50;
 type Polled = Extract<MemberEvent, { type: "PeerPolled" }>;
 
 /** A device that asks by unicast what this one holds takes chunks that way, unless it says that it listens. */
-function learnPolled(member: Member, { peer, heldRanges, listens }: Polled, nowMs: number): void {
+function learnFromPoll(member: Member, { peer, heldRanges, listens }: Polled, nowMs: number): void {
   const held = chunkSetOf(member.config.held.size, heldRanges);
   if (!held) return;
-  member.holders.note(peer, held, loadUnknown, true);
+  member.holders.update(peer, held, loadUnknown, true);
   if (held.isFull) member.roster.forget(peer.device);
   else
-    member.roster.note({
+    member.roster.update({
       ...peer,
       missing: held.complement(),
       heardAtMs: nowMs,
-      way: listens ? "multicast" : "unicast",
+      delivery: listens ? "multicast" : "unicast",
     });
 }
 
 /** What every role learns from every frame: who is there, what they miss, what they hold. */
-function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
+function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
   const size = member.config.held.size;
   switch (frame.type) {
     case "seek": {
@@ -119,19 +119,19 @@ function learn(member: Member, frame: ControlFrame, from: Sender, nowMs: number)
       if (!missing) return;
       const held = missing.complement();
       const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
-      if (!held.isEmpty && held.count <= frame.haveCount) member.holders.note(holder, held, loadUnknown);
+      if (!held.isEmpty && held.count <= frame.haveCount) member.holders.update(holder, held, loadUnknown);
       if (missing.isEmpty) member.roster.forget(frame.device);
-      else member.roster.note({ ...holder, missing, heardAtMs: nowMs, way: "multicast" });
+      else member.roster.update({ ...holder, missing, heardAtMs: nowMs, delivery: "multicast" });
       return;
     }
     case "have": {
       const chunks = chunkSetOf(size, frame.ranges);
       const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
-      if (chunks) member.holders.note(holder, chunks, frame.load);
+      if (chunks) member.holders.update(holder, chunks, frame.load);
       return;
     }
     case "want":
-      member.wantHeardAtMs = nowMs;
+      member.lastWantAtMs = nowMs;
       return;
     default:
   }

@@ -7,12 +7,12 @@ import { blockLayout, createErasureCode } from "../fec/index.ts";
 import { decodeControl } from "../wire/decode.ts";
 import { encodeControl } from "../wire/encode.ts";
 import type { ControlFrame } from "../wire/frames.ts";
-import { Answering } from "./peers/want-responder.ts";
+import { WantResponder } from "./peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Holder } from "./peers/holders.ts";
 import { Member } from "./member.ts";
 import type { Effect, FallbackAnswer, LeaseAnswer, MemberEvent } from "./events.ts";
-import { Reception } from "./reassembly/reassembly.ts";
+import { Reassembly } from "./reassembly/reassembly.ts";
 import { step, wakeAtMs } from "./step.ts";
 import type { Rank } from "./election/rank.ts";
 import { timing } from "./timing.ts";
@@ -35,13 +35,13 @@ export type VirtualDevice = {
   completeAtMs: number | null;
 };
 type Inner = VirtualDevice & {
-  reception: Reception;
-  answering: Answering;
+  reception: Reassembly;
+  answering: WantResponder;
   wakeAtMs: number;
   wan: boolean;
   casting: boolean;
   polling: boolean;
-  /** Symbols since the last SymbolsHeard. */
+  /** Symbols since the last SymbolsReceived. */
   heard: number;
   life: number;
 };
@@ -133,7 +133,7 @@ export class VirtualSubnet {
     const { startDelayMs, rank } = this.#options;
     Object.assign(device, {
       state: "down",
-      answering: new Answering(),
+      answering: new WantResponder(),
       wakeAtMs: Number.POSITIVE_INFINITY,
       wan: false,
       casting: false,
@@ -141,7 +141,7 @@ export class VirtualSubnet {
       heard: 0,
     });
     device.life = (device.life ?? 0) + 1;
-    device.reception = new Reception({
+    device.reception = new Reassembly({
       chunkLengthBytes: () => chunkLengthBytes,
       symbolSizeBytes,
       code,
@@ -151,9 +151,9 @@ export class VirtualSubnet {
       device: device.id,
       lanPort: 1_000 + index,
       held: device.held,
-      lacksOf: (chunk, add) => device.reception.lacksOf(chunk, add),
+      missingSymbols: (chunk, add) => device.reception.missingSymbols(chunk, add),
       currentChunk: () => device.reception.currentChunk,
-      castShares: () => 1,
+      sendShares: () => 1,
       rank: () => rank(index),
       random: () => this.random(),
       symbolSizeBytes,
@@ -223,7 +223,7 @@ export class VirtualSubnet {
     if (!Number.isFinite(atMs)) return;
     device.wakeAtMs = atMs;
     this.#later(device, atMs - this.nowMs, () => {
-      if (device.wakeAtMs === atMs) this.#step(device, { type: "TimeCame" });
+      if (device.wakeAtMs === atMs) this.#step(device, { type: "TimerFired" });
     });
   }
 
@@ -231,31 +231,31 @@ export class VirtualSubnet {
     switch (effect.do) {
       case "SendFrame":
         return this.#send(device, effect.frame, effect.context);
-      case "AskLease":
+      case "RequestLease":
         return this.#later(device, this.#options.leaseMs, () =>
           this.#step(device, {
             type: "LeaseAnswered",
             answer: this.#leaseAnswer(device, effect.term, effect.query),
           }),
         );
-      case "AskFallback":
+      case "RequestFallback":
         return this.#later(device, this.#options.leaseMs, () =>
           this.#step(device, { type: "FallbackAnswered", answer: this.#fallbackAnswer(device) }),
         );
       case "ReleaseLease":
         if (this.lease?.holder === device.id) this.lease.holder = null;
         return;
-      case "StartWan":
+      case "StartDownload":
         device.wan = true;
         return this.#download(device);
-      case "StopWan":
+      case "StopDownload":
         device.wan = false;
         this.alone.now.delete(device.id);
         return;
       case "StartFetch":
         this.#fetch(device);
         return this.#poll(device);
-      case "Cast":
+      case "WakeSender":
         if (!device.casting) this.#cast(device);
         return;
       case "RoleChanged":
@@ -320,19 +320,23 @@ export class VirtualSubnet {
         const frame = decodeControl(sent.type, bytes)!;
         if (context === "package") this.#hearPackage(other, frame);
         if (frame.type === "end") this.#sayHeard(other);
-        this.#step(other, { type: "FrameHeard", frame, from: { address: device.name, sender: device.id } });
+        this.#step(other, {
+          type: "FrameReceived",
+          frame,
+          from: { address: device.name, sender: device.id },
+        });
       });
     }
   }
 
   #hearPackage(device: Inner, frame: ControlFrame): void {
-    if (frame.type === "have") device.answering.answered(frame.toDevice);
+    if (frame.type === "have") device.answering.onHave(frame.toDevice);
     if (frame.type !== "want") return;
     const wanted = ChunkSet.fromRanges(device.held.size, frame.ranges);
     if (!wanted || wanted.overlap(device.held) === 0) return;
-    device.answering.wanted(frame.device, this.nowMs, this.random());
+    device.answering.onWant(frame.device, this.nowMs, this.random());
     this.#later(device, timing.feedbackDelayMsMax, () => {
-      for (const toDevice of device.answering.take(this.nowMs)) {
+      for (const toDevice of device.answering.takeDue(this.nowMs)) {
         const ranges = device.held.toRanges(100);
         this.#send(
           device,
@@ -361,11 +365,11 @@ export class VirtualSubnet {
 
   #download(device: Inner): void {
     if (!device.wan) return;
-    const run = device.member.nextWanRun(this.nowMs);
+    const run = device.member.nextDownloadRun(this.nowMs);
     if (!run || this.web === "down") {
       device.wan = false;
       this.alone.now.delete(device.id);
-      this.#step(device, { type: "WanEnded", failure: run ? "the web site is down" : null });
+      this.#step(device, { type: "DownloadEnded", failure: run ? "the web site is down" : null });
       return;
     }
     this.#later(device, this.#options.wanMsPerChunk, () => {
@@ -390,8 +394,8 @@ export class VirtualSubnet {
         const isWrong = isReached && this.servesWrong(other, chunk);
         const held = other.held.has(chunk) ? "served" : "lacks";
         const outcome = !isReached ? "failed" : isWrong ? "wrong" : held;
-        device.member.holders.ended(taken, outcome, this.nowMs);
-        if (isWrong) this.#step(device, { type: "ServedWrong", device: other.id });
+        device.member.holders.finished(taken, outcome, this.nowMs);
+        if (isWrong) this.#step(device, { type: "BadChunkReceived", device: other.id });
         if (outcome === "served") this.#stored(device, chunk, "peers");
         this.#fetch(device);
       });
@@ -404,7 +408,7 @@ export class VirtualSubnet {
     const round = (): void => {
       device.polling = device.member.isFetching;
       if (!device.polling) return;
-      const target = device.member.exchangeTarget;
+      const target = device.member.pollTarget;
       if (target)
         this.#pollOne(
           device,
@@ -426,7 +430,7 @@ export class VirtualSubnet {
         heldRanges: device.held.toRanges(),
         listens: device.member.listens,
       });
-      device.member.holders.note(
+      device.member.holders.update(
         { device: other.id, address: other.name, lanPort: other.member.config.lanPort },
         other.held,
         0,
@@ -439,7 +443,7 @@ export class VirtualSubnet {
   }
 
   #cast(device: Inner): void {
-    const item = device.member.nextCast(this.nowMs);
+    const item = device.member.nextToSend(this.nowMs);
     device.casting = item !== null;
     if (!item) return;
     if (item.kind === "chunk") {
@@ -464,14 +468,14 @@ export class VirtualSubnet {
           )
         : code.repairSymbols({ bytes, k, symbolSizeBytes }, symbol, 1);
     this.symbolsSent++;
-    device.member.symbolsSent(1);
+    device.member.onSymbolsSent(1);
     for (const other of this.#inner) {
       if (other === device || other.state === "down") continue;
       if (!this.hears(device, other, "symbol") || this.random() < this.#options.loss) continue;
       other.heard++;
       if (symbol === 0) this.#sayHeard(other);
       if (other.held.has(chunk)) continue;
-      if (other.reception.place(chunk, block, symbol, payload) === "ready") this.#finish(other, chunk);
+      if (other.reception.addSymbol(chunk, block, symbol, payload) === "ready") this.#finish(other, chunk);
     }
   }
 
@@ -479,7 +483,7 @@ export class VirtualSubnet {
     const count = device.heard;
     if (count === 0) return;
     device.heard = 0;
-    this.#step(device, { type: "SymbolsHeard", count });
+    this.#step(device, { type: "SymbolsReceived", count });
   }
 
   #finish(device: Inner, chunk: number): void {

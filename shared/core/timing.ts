@@ -5,9 +5,9 @@ export const timing = {
   /** A representative speaks this often: three losses in a row at 10 % loss happen once in a thousand. */
   announceEveryMs: 1_000,
   /** So many silent announcement periods and a peer suspects its representative. */
-  suspicionPeriods: 3,
+  silentPeriodsMax: 3,
   /** Random part of the suspicion, so that peers do not all begin an election in the same millisecond. */
-  suspicionJitterMs: 600,
+  silenceJitterMs: 600,
   /** A timer that fires later than this was not late by chance: the device slept or stalled, and doubts itself. */
   stallMs: 750,
   /** A candidate listens this long at least: an answer to SEEK comes within `answerDelayMsMax`. */
@@ -44,15 +44,15 @@ export const timing = {
   /** Most that HAVE is delayed: random, so that one answer can silence the others. */
   feedbackDelayMsMax: 120,
   /** While it multicasts, a representative entrusts what it has held so long and could not send yet. */
-  castLagMs: 250,
+  sendLagMs: 250,
   /** A multicast that has not caught up with the download for so long is slower, not held up. */
   heldUpMs: 3_000,
   /** A representative entrusts what only it holds this often at most. */
-  entrustEveryMs: 100,
+  standbyEveryMs: 100,
   /** A deputy keeps to what it was told for so long; it polls every `pollEveryMs`. */
-  entrustedMs: 2_000,
+  standbyChunksMs: 2_000,
   /** A deputy that took nothing for so long is replaced. */
-  deputyIdleMs: 3_000,
+  standbyIdleMs: 3_000,
   /** NEED is delayed at random, up to so much and so much for each device of the audience. */
   needDelayMsMin: 20,
   needDelayPerDeviceMs: 1,
@@ -85,11 +85,11 @@ export const timing = {
   /** WANT again while parts are still missing. */
   wantEveryMs: 2_000,
   /** A candidate that hears nobody lets others go first for so long: it may be the only one that multicast does not reach. */
-  aloneDelayMs: 600,
+  isolationDelayMs: 600,
   /** The lease's holder, which announces every second, is not heard: multicast does not work here. */
   unheardMs: 1_500,
   /** Announcements come, symbols do not; or the representative does not hear this device: the same. */
-  deafMs: 3_000,
+  dataMissingMs: 3_000,
   /** Where announcements come without symbols, multicast is tried again after this, after twice as long the next time … */
   multicastRetryMs: 30_000,
   /** All was multicast, repairs go on and on, and no chunk of this device was completed by them: at 4 Mbit/s and more. */

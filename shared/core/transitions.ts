@@ -2,21 +2,21 @@
  * The role changes, and nothing else: each asserts the legal predecessor, resets the role's state and leaves one
  * effect to log and count. Nobody else writes `member.state`.
  */
-import { Entrusting } from "./peers/standby.ts";
-import { Feedback } from "./repair/nack-sender.ts";
+import { StandbyReplication } from "./peers/standby.ts";
+import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
 import type { CandidateState, Leader, RoleState } from "./state.ts";
 import { DelayMeter } from "./rate/delay-meter.ts";
-import { LoneChunks } from "./repair/single-receiver-losses.ts";
+import { SingleReceiverLosses } from "./repair/single-receiver-losses.ts";
 import { LossMeter } from "./rate/loss-meter.ts";
-import { NeedBook } from "./repair/nack-collector.ts";
-import { Outstanding } from "./repair/in-flight.ts";
+import { NackCollector } from "./repair/nack-collector.ts";
+import { InFlight } from "./repair/in-flight.ts";
 import { claimDelayMs } from "./election/rank.ts";
 import { RateControl } from "./rate/rate-control.ts";
 import { assertTransition } from "./roles.ts";
-import { SendMeter } from "./rate/send-rate-meter.ts";
-import { SendPlan } from "./repair/send-queue.ts";
-import { Suspicion } from "./election/failure-detector.ts";
+import { SendRateMeter } from "./rate/send-rate-meter.ts";
+import { SendQueue } from "./repair/send-queue.ts";
+import { FailureDetector } from "./election/failure-detector.ts";
 import { timing } from "./timing.ts";
 import { limits } from "../wire/index.ts";
 
@@ -31,8 +31,8 @@ function change(member: Member, next: RoleState, why: string): void {
 export function becomeCandidate(member: Member, nowMs: number, why: string): void {
   const { random, rank } = member.config;
   const delayMs = claimDelayMs(rank(), random());
-  member.wan(false);
-  member.fetch(false);
+  member.setDownloading(false);
+  member.setFetching(false);
   change(
     member,
     {
@@ -45,11 +45,11 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       wantFromMs: nowMs,
       claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
       stage: "listening",
-      mayBeAlone: true,
+      mayBeIsolated: true,
       settlesAtMs: Number.POSITIVE_INFINITY,
       leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
       lease: "none",
-      before: null,
+      previousHolder: null,
       rival: null,
     },
     why,
@@ -61,17 +61,17 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
   const { held, random } = member.config;
   member.term = Math.max(member.term, leader.term);
   if (leader.known === "announce") noteElection(member, leader, nowMs);
-  member.wan(false);
-  member.fetch(false);
+  member.setDownloading(false);
+  member.setFetching(false);
   change(
     member,
     {
       role: "peer",
       leader,
-      suspicion: new Suspicion(nowMs, random()),
+      failureDetector: new FailureDetector(nowMs, random()),
       joinedAtMs: nowMs,
       seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
-      feedback: new Feedback(held, leader.castCount > 0 && member.castBefore.isEmpty),
+      nacks: new NackSender(held, leader.castCount > 0 && member.sentEarlier.isEmpty),
       loss: new LossMeter(),
       delay: new DelayMeter(),
       reportFromMs: nowMs,
@@ -87,7 +87,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
       progressAtMs: nowMs,
-      entrusted: null,
+      standbyChunks: null,
     },
     why,
   );
@@ -114,8 +114,8 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
-  const plan = new SendPlan(held, member.castBefore);
-  const outstanding = new Outstanding();
+  const plan = new SendQueue(held, member.sentEarlier);
+  const outstanding = new InFlight();
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
@@ -127,31 +127,31 @@ export function becomeRepresentative(
       term,
       ticket,
       electedAtMs: nowMs,
-      castFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
+      sendFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
       phase: "preparing",
-      plan,
-      needs: new NeedBook(held.size, (chunk) => plan.isCast(chunk), outstanding),
-      outstanding,
-      lone: new LoneChunks(held.size),
+      queue: plan,
+      nacks: new NackCollector(held.size, (chunk) => plan.wasSent(chunk), outstanding),
+      inFlight: outstanding,
+      singleLosses: new SingleReceiverLosses(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
-      sending: new SendMeter(),
+      sendRate: new SendRateMeter(),
       symbolsSent: 0,
       symbolsEnded: 0,
       announceAtMs: nowMs,
       leaseAtMs: nowMs + timing.leaseRenewMs,
       endedAtMs: nowMs,
-      rollCalls: 0,
+      flushes: 0,
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
-      before: state.before,
+      previousHolder: state.previousHolder,
       // WANT went out with the claim.
-      wanFromMs:
-        Math.max(state.enteredAtMs, member.wantHeardAtMs) +
+      downloadFromMs:
+        Math.max(state.enteredAtMs, member.lastWantAtMs) +
         haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
       busyAtMs: nowMs,
       caughtUpAtMs: Number.NEGATIVE_INFINITY,
       servingSinceMs: null,
-      entrusting: new Entrusting(),
+      replication: new StandbyReplication(),
     },
     why,
   );
@@ -159,8 +159,8 @@ export function becomeRepresentative(
 
 /** Takes no part: done, stopped, or waiting to try again. */
 export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtMs: number | null): void {
-  member.wan(false);
-  member.fetch(false);
+  member.setDownloading(false);
+  member.setFetching(false);
   if (member.state.role === "idle") member.state = { role: "idle", why, retryAtMs };
   else change(member, { role: "idle", why, retryAtMs }, why);
 }

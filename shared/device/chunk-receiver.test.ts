@@ -3,7 +3,7 @@ import { openCache } from "../cache/index.ts";
 import { cacheOptions } from "../cache/testing.ts";
 import { blockLayout } from "../fec/index.ts";
 import { temporaryFolder, testKey, testPackage } from "../model/testing.ts";
-import { ReceptionDesk } from "./chunk-receiver.ts";
+import { ChunkReceiver } from "./chunk-receiver.ts";
 
 const symbolSizeBytes = 1_400;
 const chunkSizeBytes = 262_144;
@@ -23,7 +23,7 @@ async function deskOf(chunks: number) {
   cleanups.push(() => cache.close());
   const stored: number[] = [];
   const errors: unknown[] = [];
-  const desk = new ReceptionDesk({
+  const desk = new ChunkReceiver({
     store: await cache.begin(sent.signed, [key.publicKey]),
     symbolSizeBytes,
     cipher: (_chunk, bytes) => bytes,
@@ -69,9 +69,9 @@ test("symbols that come while their chunk is being written do not begin it anew"
   expect(stored).toEqual([]);
   place(0, 0, 0);
   expect(desk.counters.useless).toBe(1);
-  expect(desk.reception.memoryBytes).toBe(0);
+  expect(desk.reassembly.memoryBytes).toBe(0);
   await untilStored(1);
-  expect(desk.reception.openCount).toBe(0);
+  expect(desk.reassembly.openCount).toBe(0);
   expect(errors).toEqual([]);
 });
 
@@ -83,7 +83,7 @@ test("a chunk that becomes ready while others are set aside is stored without an
   for (let block = 0; block < layout.blockCount; block++)
     for (let symbol = 0; symbol < layout.k(block); symbol++)
       if (block + symbol > 0) place(last, block, symbol);
-  expect(desk.reception.openCount).toBe(last + 1);
+  expect(desk.reassembly.openCount).toBe(last + 1);
   await untilStored(1);
   expect(stored).toEqual([last]);
   expect(errors).toEqual([]);

@@ -3,8 +3,8 @@
  * stored, and moves half-received chunks to the disk when memory is full.
  */
 import type { PackageStore } from "../cache/index.ts";
-import { Reception } from "../core/reassembly/reassembly.ts";
-import { Suspects } from "../core/reassembly/untrusted-senders.ts";
+import { Reassembly } from "../core/reassembly/reassembly.ts";
+import { UntrustedSenders } from "../core/reassembly/untrusted-senders.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../model/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
@@ -14,12 +14,12 @@ const receptionBytesMax = 12 * 1_048_576;
 /** Chunks on their way to the disk at a time; ready ones beyond that wait where they are. */
 const writingBytesMax = 4 * 1_048_576;
 
-export class ReceptionDesk {
-  readonly reception: Reception;
-  readonly suspects = new Suspects();
+export class ChunkReceiver {
+  readonly reassembly: Reassembly;
+  readonly untrustedSenders = new UntrustedSenders();
   readonly counters = { symbols: 0, useless: 0, overflow: 0, refused: 0, wrongDigest: 0 };
   readonly #store: PackageStore;
-  readonly #asideWrites = new Map<number, Promise<void>>();
+  readonly #spillWrites = new Map<number, Promise<void>>();
   readonly #finishing = new Set<number>();
   readonly #cipher: ChunkCipher;
   readonly #onStored: (chunk: number) => void;
@@ -44,7 +44,7 @@ export class ReceptionDesk {
     this.#onStored = options.onStored;
     this.#onWrong = options.onWrong;
     this.#onError = options.onError;
-    this.reception = new Reception({
+    this.reassembly = new Reassembly({
       chunkLengthBytes: (chunk) => chunkLength(options.store.manifest, chunk),
       symbolSizeBytes: options.symbolSizeBytes,
       code: createErasureCode(),
@@ -62,16 +62,16 @@ export class ReceptionDesk {
       this.counters.useless++;
       return true;
     }
-    if (!this.suspects.admits(symbol.chunk, symbol.sender)) {
+    if (!this.untrustedSenders.accepts(symbol.chunk, symbol.sender)) {
       this.counters.refused++;
       // What the representative sends has arrived, wanted or not.
-      return symbol.sender === this.suspects.leader;
+      return symbol.sender === this.untrustedSenders.leader;
     }
-    if (this.reception.memoryBytes + this.#writingBytes > receptionBytesMax + writingBytesMax) {
+    if (this.reassembly.memoryBytes + this.#writingBytes > receptionBytesMax + writingBytesMax) {
       this.counters.overflow++;
       return false;
     }
-    const placed = this.reception.place(
+    const placed = this.reassembly.addSymbol(
       symbol.chunk,
       symbol.block,
       symbol.symbol,
@@ -82,32 +82,32 @@ export class ReceptionDesk {
       this.#ready.push(symbol.chunk);
       this.#finishReady();
     } else if (placed === "useless") this.counters.useless++;
-    for (let aside = this.reception.takeAside(); aside; aside = this.reception.takeAside())
-      this.#setAside(aside.chunk, aside.bytes);
+    for (let aside = this.reassembly.takeSpill(); aside; aside = this.reassembly.takeSpill())
+      this.#spill(aside.chunk, aside.bytes);
     return true;
   }
 
-  #setAside(chunk: number, bytes: Uint8Array): void {
+  #spill(chunk: number, bytes: Uint8Array): void {
     // They may be given back and empty when it is over.
     const lengthBytes = bytes.length;
     this.#writingBytes += lengthBytes;
-    const write = this.#writeAside(chunk, bytes).finally(() => {
+    const write = this.#writeSpill(chunk, bytes).finally(() => {
       this.#writingBytes -= lengthBytes;
-      if (this.#asideWrites.get(chunk) === write) this.#asideWrites.delete(chunk);
+      if (this.#spillWrites.get(chunk) === write) this.#spillWrites.delete(chunk);
       // What became ready meanwhile waits for nobody else, and takes the memory of what is to come.
       this.#finishReady();
     });
-    this.#asideWrites.set(chunk, write);
+    this.#spillWrites.set(chunk, write);
     this.#run(write);
   }
 
-  async #writeAside(chunk: number, bytes: Uint8Array): Promise<void> {
+  async #writeSpill(chunk: number, bytes: Uint8Array): Promise<void> {
     try {
       // Refused when the chunk came another way meanwhile.
-      if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reception.forget(chunk);
-      this.reception.reuse(bytes);
+      if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reassembly.forget(chunk);
+      this.reassembly.recycle(bytes);
     } catch (error) {
-      this.reception.forget(chunk);
+      this.reassembly.forget(chunk);
       throw error;
     }
   }
@@ -116,14 +116,14 @@ export class ReceptionDesk {
    * What a chunk lacks of the representative's symbols; one that is on its way to the disk, or that the representative
    * sends wrong, lacks nothing. False: nothing of it was received.
    */
-  lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
-    if (this.#finishing.has(chunk) || this.suspects.isHopeless(chunk)) return true;
-    return this.reception.lacksOf(chunk, add);
+  missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
+    if (this.#finishing.has(chunk) || this.untrustedSenders.isHopeless(chunk)) return true;
+    return this.reassembly.missingSymbols(chunk, add);
   }
 
   /** The chunk is in the store, whichever way it came. */
   stored(chunk: number): void {
-    this.reception.forget(chunk);
+    this.reassembly.forget(chunk);
   }
 
   #finishReady(): void {
@@ -145,14 +145,14 @@ export class ReceptionDesk {
   }
 
   async #keep(chunk: number): Promise<void> {
-    if (this.reception.isAside(chunk)) {
-      await this.#asideWrites.get(chunk);
-      const bytes = this.reception.buffer(chunkLength(this.#store.manifest, chunk));
+    if (this.reassembly.isSpilled(chunk)) {
+      await this.#spillWrites.get(chunk);
+      const bytes = this.reassembly.buffer(chunkLength(this.#store.manifest, chunk));
       await this.#store.readRaw(chunk, bytes);
-      this.reception.restore(chunk, bytes);
+      this.reassembly.restore(chunk, bytes);
     }
-    const sender = this.reception.senderOf(chunk);
-    const encrypted = this.reception.take(chunk);
+    const sender = this.reassembly.senderOf(chunk);
+    const encrypted = this.reassembly.take(chunk);
     if (!encrypted) return;
     this.#writingBytes += encrypted.length;
     try {
@@ -163,14 +163,14 @@ export class ReceptionDesk {
       else if (outcome === "wrong-digest") this.#wrong(chunk, sender);
     } finally {
       this.#writingBytes -= encrypted.length;
-      this.reception.reuse(encrypted);
-      if (this.#store.verified.isFull) this.reception.releaseSpare();
+      this.reassembly.recycle(encrypted);
+      if (this.#store.verified.isFull) this.reassembly.freePool();
     }
   }
 
   #wrong(chunk: number, sender: string | null): void {
     this.counters.wrongDigest++;
-    this.suspects.wrong(chunk, sender);
+    this.untrustedSenders.wrong(chunk, sender);
     this.#onWrong(chunk, sender);
   }
 

@@ -1,11 +1,11 @@
 import { afterEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { Reception } from "../core/reassembly/reassembly.ts";
-import type { CastItem } from "../core/repair/items.ts";
+import { Reassembly } from "../core/reassembly/reassembly.ts";
+import type { SendItem } from "../core/repair/items.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { createFrameReceiver, createFrameSender, createIncarnation, sessionOf } from "../wire/index.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
-import { Caster } from "./chunk-sender.ts";
+import { ChunkSender } from "./chunk-sender.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 
 const open: LanBus[] = [];
@@ -20,7 +20,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
   const session = sessionOf(nodeCrypto, key);
   const chunks = Array.from({ length: 6 }, () => new Uint8Array(randomBytes(262_144)));
   const received = new Map<number, Uint8Array>();
-  const reception = new Reception({
+  const reception = new Reassembly({
     chunkLengthBytes: () => 262_144,
     symbolSizeBytes,
     code,
@@ -38,7 +38,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
         receiver.receiveBatch(batch, (symbol) => {
           // Every 50th datagram is lost here.
           if (++heard % 50 === 0 || symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
-          if (reception.place(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
+          if (reception.addSymbol(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
             received.set(symbol.chunk, reception.take(symbol.chunk)!);
           }
         }),
@@ -51,7 +51,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     onError: () => {},
   });
   open.push(bus);
-  const items: CastItem[] = chunks.map((_, chunk) => ({ kind: "chunk", chunk }));
+  const items: SendItem[] = chunks.map((_, chunk) => ({ kind: "chunk", chunk }));
   const sender = createFrameSender({
     crypto: nodeCrypto,
     deployment: 1,
@@ -59,7 +59,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     key,
     incarnation: createIncarnation("0000000000000001"),
   });
-  const caster = new Caster({
+  const caster = new ChunkSender({
     bus,
     sender: () => sender,
     next: () => items.shift() ?? null,
@@ -86,7 +86,8 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     await Bun.sleep(50);
     for (const chunk of chunks.keys()) {
       const blocks: { block: number; count: number }[] = [];
-      if (!received.has(chunk)) reception.lacksOf(chunk, (block, count) => blocks.push({ block, count }));
+      if (!received.has(chunk))
+        reception.missingSymbols(chunk, (block, count) => blocks.push({ block, count }));
       if (blocks.length > 0) items.push({ kind: "repair", chunk, blocks });
     }
     caster.wake();

@@ -7,8 +7,8 @@
  * are made in buffers that every batch uses again, and the next chunk is read while this one is sent.
  */
 import { TokenBucket } from "../core/rate/token-bucket.ts";
-import { release } from "../model/free-buffer.ts";
-import type { CastItem } from "../core/repair/items.ts";
+import { freeBuffer } from "../model/free-buffer.ts";
+import type { SendItem } from "../core/repair/items.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
 import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
 import type { LanBus } from "../net/lan/lan-bus.ts";
@@ -22,12 +22,12 @@ const refusedPauseMs = 5;
 /** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
 const repairsKnownMax = 100_000;
 
-export type CasterOptions = {
+export type ChunkSenderOptions = {
   bus: LanBus;
   sender: () => FrameSender;
   cipher: ChunkCipher;
   /** The next item, or null when there is nothing to send now. */
-  next: () => CastItem | null;
+  next: () => SendItem | null;
   /** Into bytes of their own. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
   /** Can this chunk be read already? */
@@ -48,8 +48,8 @@ export type CasterOptions = {
   onError: (error: unknown) => void;
 };
 
-export class Caster {
-  readonly #options: CasterOptions;
+export class ChunkSender {
+  readonly #options: ChunkSenderOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
   /** The frames of a batch lie one after the other. */
@@ -59,7 +59,7 @@ export class Caster {
   );
   /** Encrypted, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
-  #casting = -1;
+  #sendingChunk = -1;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #state: "resting" | "running" | "stopped" = "resting";
@@ -67,7 +67,7 @@ export class Caster {
   symbolsSent = 0;
   payloadBytesSent = 0;
 
-  constructor(options: CasterOptions) {
+  constructor(options: ChunkSenderOptions) {
     this.#options = options;
     this.#bucket = new TokenBucket(options.rateBps(), options.nowMs());
   }
@@ -95,7 +95,7 @@ export class Caster {
       while (this.#again && !this.#isStopped) {
         this.#again = false;
         for (let item = this.#options.next(); item && !this.#isStopped; item = this.#options.next())
-          await this.#cast(item);
+          await this.#send(item);
       }
     } finally {
       if (!this.#isStopped) this.#state = "resting";
@@ -103,17 +103,17 @@ export class Caster {
     if (!this.#isStopped) this.#options.onIdle();
   }
 
-  async #cast(item: CastItem): Promise<void> {
+  async #send(item: SendItem): Promise<void> {
     const { holds, symbolSizeBytes } = this.#options;
-    this.#casting = item.chunk;
+    this.#sendingChunk = item.chunk;
     const bytes = await this.#encrypted(item.chunk);
     // The next one is read while this one is sent.
     if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
     const layout = blockLayout(bytes.length, symbolSizeBytes);
-    if (item.kind === "chunk") await this.#castChunk(item.chunk, bytes, layout);
+    if (item.kind === "chunk") await this.#sendChunk(item.chunk, bytes, layout);
     else
       for (const { block, count } of item.blocks)
-        await this.#castRepair(item.chunk, bytes, layout, block, count);
+        await this.#sendRepair(item.chunk, bytes, layout, block, count);
     await this.#flush();
   }
 
@@ -132,14 +132,14 @@ export class Caster {
     const bytes = cipher(chunk, await readChunk(chunk));
     for (const [oldest, reading] of this.#recent) {
       if (this.#recent.size <= Math.max(2, recentBytesMax / bytes.length)) break;
-      if (oldest === this.#casting || oldest === chunk) continue;
+      if (oldest === this.#sendingChunk || oldest === chunk) continue;
       this.#recent.delete(oldest);
-      reading.then(release, () => {});
+      reading.then(freeBuffer, () => {});
     }
     return bytes;
   }
 
-  async #castChunk(chunk: number, bytes: Uint8Array, layout: BlockLayout): Promise<void> {
+  async #sendChunk(chunk: number, bytes: Uint8Array, layout: BlockLayout): Promise<void> {
     const kMax = layout.k(0);
     for (let symbol = 0; symbol < kMax; symbol++) {
       for (let block = 0; block < layout.blockCount; block++) {
@@ -152,7 +152,7 @@ export class Caster {
     }
   }
 
-  async #castRepair(
+  async #sendRepair(
     chunk: number,
     bytes: Uint8Array,
     layout: BlockLayout,

@@ -5,10 +5,10 @@ import type { DistributionCache } from "../cache/index.ts";
 import type { AgentClient } from "../api/agent-client.ts";
 import type { Rank } from "../core/election/rank.ts";
 import type { Medium } from "../model/interface.ts";
-import type { Exchange } from "../net/exchange/server.ts";
+import type { ExchangeServer } from "../net/exchange/server.ts";
 import type { Logger } from "../log.ts";
 import type { RepresentativeFactory } from "./representative-context.ts";
-import type { Lan } from "./lan-sessions.ts";
+import type { LanSessions } from "./lan-sessions.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
 
 export type DeviceMetrics = {
@@ -33,10 +33,10 @@ export type AgentContext = {
   readonly log: Logger;
   readonly cache: DistributionCache;
   readonly client: AgentClient;
-  readonly lan: Lan;
-  readonly exchange: Exchange;
+  readonly lan: LanSessions;
+  readonly exchange: ExchangeServer;
   readonly metrics: DeviceMetrics;
-  readonly memory: { tidy(): void };
+  readonly memory: { collectIfGrown(): void };
   readonly runCommand: (request: CommandRequest) => Promise<CommandOutcome>;
   /** Address of the interface the device plays its roles on; a loopback one while it works without the LAN. */
   interfaceAddress: string;

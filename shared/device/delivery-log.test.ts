@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
-import { completionText, reasonForWay, WayBook, type SeenMember, type WayNotes } from "./delivery-log.ts";
+import { completionText, reasonForWay, DeliveryLog, type SeenMember, type WayNotes } from "./delivery-log.ts";
 
 const from = (parts: Partial<Record<"wan" | "multicast" | "peers" | "cache", number>>) => ({
   wan: 0,
@@ -80,31 +80,31 @@ const peer = (
 ): RoleState => ({ role: "peer", way: "multicast", wayReason: "", ...state }) as PeerState;
 const seen = (state: RoleState, count = 0, usesWan = false): SeenMember => ({
   state,
-  usesWan,
+  isDownloading: usesWan,
   config: { held: { count, size: 100 } },
 });
 
 describe("the book", () => {
   test("one that hears of a session in the middle came late, by what it lacked then", () => {
-    const book = new WayBook();
+    const book = new DeliveryLog();
     book.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } })));
     book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } })));
     expect(book.notes).toMatchObject({ joinedAtShare: 0.39, joinedAfterEnd: false });
   });
 
   test("one that was there from the beginning did not, whoever leads later", () => {
-    const book = new WayBook();
+    const book = new DeliveryLog();
     book.see(seen(peer({ leader: { castCount: 0, phase: phases.preparing } })));
     book.see(seen({ role: "candidate" } as RoleState, 20));
     book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } }), 20));
     expect(book.notes.joinedAtShare).toBeNull();
-    const before = new WayBook();
+    const before = new DeliveryLog();
     before.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } }), 39));
     expect(before.notes.joinedAtShare).toBeNull();
   });
 
   test("unicast, an own download and leading are kept after they ended", () => {
-    const book = new WayBook();
+    const book = new DeliveryLog();
     const leader = { castCount: 0, phase: phases.casting };
     book.see(seen(peer({ leader, way: "unicast", wayReason: "no-data" })), "announcements come through");
     book.see(seen(peer({ leader }), 0, true));

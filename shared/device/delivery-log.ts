@@ -9,7 +9,7 @@ import type { Member } from "../core/member.ts";
 import { phases } from "../wire/index.ts";
 
 /** What the book reads of a member. */
-export type SeenMember = Pick<Member, "state" | "usesWan"> & {
+export type SeenMember = Pick<Member, "state" | "isDownloading"> & {
   readonly config: { readonly held: { readonly count: number; readonly size: number } };
 };
 
@@ -26,7 +26,7 @@ export type WayNotes = {
   wasDeputy: boolean;
 };
 
-export class WayBook {
+export class DeliveryLog {
   readonly notes: WayNotes = {
     hasLed: false,
     joinedAtShare: null,
@@ -38,15 +38,15 @@ export class WayBook {
   #hasJoined = false;
 
   /** @param wayWords why it takes chunks by unicast just now */
-  see({ state, usesWan, config: { held } }: SeenMember, wayWords = ""): void {
+  see({ state, isDownloading, config: { held } }: SeenMember, wayWords = ""): void {
     const { notes } = this;
     if (state.role === "representative") {
       notes.hasLed = true;
       this.#hasJoined = true;
     }
     if (state.role !== "peer") return;
-    if (usesWan) notes.usedOwnDownload = true;
-    if (state.entrusted !== null) notes.wasDeputy = true;
+    if (isDownloading) notes.usedOwnDownload = true;
+    if (state.standbyChunks !== null) notes.wasDeputy = true;
     if (state.way === "unicast") notes.unicastReason = wayWords;
     // Whoever was here before a representative was replaced did not come late.
     if (this.#hasJoined) return;

@@ -4,12 +4,12 @@
  */
 import type { Progress } from "../api/schema/common.ts";
 import type { Member } from "../core/member.ts";
-import type { WayReason } from "../core/state.ts";
+import type { UnicastReason } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
 import type { Hearing } from "./hearing.ts";
 import type { TaskView } from "./task-view.ts";
 
-export function wayText(reason: WayReason, hearing: Hearing): string {
+export function unicastReasonText(reason: UnicastReason, hearing: Hearing): string {
   const { group } = hearing;
   switch (reason) {
     case "":
@@ -30,7 +30,7 @@ export function wayText(reason: WayReason, hearing: Hearing): string {
   }
 }
 
-function silenceText(reason: WayReason, { group, own, others }: Hearing): string {
+function silenceText(reason: UnicastReason, { group, own, others }: Hearing): string {
   if (own === "unheard")
     return `nothing is heard on ${group}, not even what this device says itself: its firewall seems to block inbound UDP`;
   if (others === "heard" && reason === "fell-silent")
@@ -43,8 +43,8 @@ function silenceText(reason: WayReason, { group, own, others }: Hearing): string
 }
 
 /** The way just now or, at the end, of most bytes. */
-export function wayOf({ session, stage, store }: TaskView): Progress["way"] {
-  if (session && stage === "session") return wayNow(session.member);
+export function deliveryOf({ session, stage, store }: TaskView): Progress["way"] {
+  if (session && stage === "session") return deliveryNow(session.member);
   const from = store?.originBytes;
   if (!from) return "none";
   const [most, bytes] = Object.entries(from).toSorted(([, a], [, b]) => b - a)[0]!;
@@ -52,8 +52,8 @@ export function wayOf({ session, stage, store }: TaskView): Progress["way"] {
   return most === "wan" ? "WAN" : most === "peers" ? "unicast" : "multicast";
 }
 
-function wayNow({ state, usesWan, isFetching }: Member): Progress["way"] {
-  if (usesWan) return "WAN";
+function deliveryNow({ state, isDownloading, isFetching }: Member): Progress["way"] {
+  if (isDownloading) return "WAN";
   switch (state.role) {
     case "representative":
       return isFetching ? "unicast" : "WAN";

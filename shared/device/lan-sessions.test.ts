@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { Lan } from "./lan-sessions.ts";
+import { LanSessions } from "./lan-sessions.ts";
 
 const group = { address: `239.194.${process.pid & 255}.1`, port: 20_000 + ((process.pid * 11) % 30_000) };
 
-async function open(receiveBufferBytes: number, said: string[] = []): Promise<Lan> {
-  const lan = new Lan({
+async function open(receiveBufferBytes: number, said: string[] = []): Promise<LanSessions> {
+  const lan = new LanSessions({
     deployment: 1,
     receiveBufferBytes,
     onAdvice: (advice) => said.push(advice),

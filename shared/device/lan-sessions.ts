@@ -39,7 +39,7 @@ const heardMs = 5_000;
 /** A new incarnation long before the sequences run out. */
 const remainingMin = 1_000_000;
 
-export class Lan {
+export class LanSessions {
   readonly dropped = new Map<DropReason, number>();
   readonly #deployment: number;
   readonly #receiver: FrameReceiver;
@@ -48,7 +48,7 @@ export class Lan {
   #incarnation: Incarnation;
   #bus: LanBus | null = null;
   /** Sessions that are multicasting from this device. */
-  readonly #casting = new Set<string>();
+  readonly #sending = new Set<string>();
   #heardBefore = 0;
   #sentBefore = 0;
   /** Since the group was joined. */
@@ -87,7 +87,7 @@ export class Lan {
       interfaceAddress,
       group,
       receiveBufferBytes: this.#receiveBufferBytes,
-      onBatch: (batch) => this.#hear(batch),
+      onBatch: (batch) => this.#onBatch(batch),
       onError: this.#onError,
     });
     this.#adviseOnBuffer(this.#bus.receiveBufferBytes);
@@ -155,16 +155,16 @@ export class Lan {
   }
 
   /** Among so many sessions this device's sending is shared, each an equal part of its own rate. */
-  get castShares(): number {
-    return Math.max(1, this.#casting.size);
+  get sendShares(): number {
+    return Math.max(1, this.#sending.size);
   }
 
-  castBegan(session: string): void {
-    this.#casting.add(session);
+  sendBegan(session: string): void {
+    this.#sending.add(session);
   }
 
-  castEnded(session: string): void {
-    this.#casting.delete(session);
+  sendEnded(session: string): void {
+    this.#sending.delete(session);
   }
 
   /** Of the chunks that are multicast in the session of this key. */
@@ -209,7 +209,7 @@ export class Lan {
     });
   }
 
-  #hear(batch: DatagramBatch): void {
+  #onBatch(batch: DatagramBatch): void {
     const nowMs = performance.now();
     this.#receiver.receiveBatch(batch, (received, index) => {
       if (received.kind === "symbol") this.#symbol(received, batch.fromAddress(index), nowMs);

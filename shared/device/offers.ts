@@ -3,7 +3,7 @@
  * whether or not a task is under way. A device that comes a week later finds it here.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
-import { Answering } from "../core/peers/want-responder.ts";
+import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { peersNamedMax } from "../core/peers/poll-response.ts";
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
@@ -14,14 +14,14 @@ type Held = {
   store: PackageStore;
   session: string;
   listener: { onControl: (frame: ControlFrame, fromAddress: string) => void };
-  answering: Answering;
+  answering: WantResponder;
   timer: ReturnType<typeof setTimeout> | null;
   /** Sessions of this package, by task. */
   onPoll: Map<number, OnPoll>;
 };
 type OnPoll = (poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads"> | undefined;
 
-export class Holdings {
+export class Offers {
   readonly #context: AgentContext;
   readonly #onSpoiled: (packageId: string, error: CacheError) => void;
   readonly #held = new Map<string, Held>();
@@ -38,13 +38,13 @@ export class Holdings {
     // It was evicted and begun anew.
     this.withdraw(store.id);
     const { lan, exchange } = this.#context;
-    const listener = { onControl: (frame: ControlFrame) => this.#hear(held, frame) };
+    const listener = { onControl: (frame: ControlFrame) => this.#onFrame(held, frame) };
     const session = lan.join(packageKey, listener);
     const held: Held = {
       store,
       session,
       listener,
-      answering: new Answering(),
+      answering: new WantResponder(),
       timer: null,
       onPoll: new Map(),
     };
@@ -55,7 +55,7 @@ export class Holdings {
       readChunk: (chunk) => {
         // Evicted or removed meanwhile.
         if (!store.isOpen) this.withdraw(store.id);
-        this.#context.memory.tidy();
+        this.#context.memory.collectIfGrown();
         return this.#read(store, chunk);
       },
       onPoll: (poll, fromAddress) => {
@@ -70,9 +70,9 @@ export class Holdings {
 
   async #read(store: PackageStore, chunk: number): Promise<Uint8Array> {
     try {
-      return await store.readProven(chunk);
+      return await store.readVerified(chunk);
     } catch (error) {
-      if (error instanceof CacheError && error.code === "spoiled") this.#onSpoiled(store.id, error);
+      if (error instanceof CacheError && error.code === "corrupt") this.#onSpoiled(store.id, error);
       throw error;
     }
   }
@@ -97,14 +97,14 @@ export class Holdings {
     for (const id of this.#held.keys()) this.withdraw(id);
   }
 
-  #hear(held: Held, frame: ControlFrame): void {
-    if (frame.type === "have") return held.answering.answered(frame.toDevice);
+  #onFrame(held: Held, frame: ControlFrame): void {
+    if (frame.type === "have") return held.answering.onHave(frame.toDevice);
     if (frame.type !== "want" || frame.device === this.#context.device) return;
     if (!held.store.isOpen) return this.withdraw(held.store.id);
     const { offered } = held.store;
     const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
     if (!wanted || wanted.overlap(offered) === 0) return;
-    held.answering.wanted(frame.device, this.#context.nowMs(), this.#context.random());
+    held.answering.onWant(frame.device, this.#context.nowMs(), this.#context.random());
     this.#schedule(held);
   }
 
@@ -121,7 +121,7 @@ export class Holdings {
   #answer(held: Held): void {
     const { lan, exchange, device, nowMs } = this.#context;
     const ranges = held.store.offered.toRanges(limits.rangesMax);
-    for (const toDevice of held.answering.take(nowMs())) {
+    for (const toDevice of held.answering.takeDue(nowMs())) {
       if (ranges.length === 0) continue;
       lan.send(held.session, {
         type: "have",

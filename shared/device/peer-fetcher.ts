@@ -7,8 +7,8 @@ import { ChunkSet } from "../model/chunk-set.ts";
 import type { Fetch, Holder } from "../core/peers/holders.ts";
 import type { Member } from "../core/member.ts";
 import type { MemberEvent } from "../core/events.ts";
-import { answerToPoll } from "../core/peers/poll-response.ts";
-import { release } from "../model/free-buffer.ts";
+import { pollResponse } from "../core/peers/poll-response.ts";
+import { freeBuffer } from "../model/free-buffer.ts";
 import { timing } from "../core/timing.ts";
 import { createExchangeClient, type ExchangeClient } from "../net/exchange/client.ts";
 import { heldRangesMax, type PollAnswer, type Poll } from "../net/exchange/messages.ts";
@@ -20,7 +20,7 @@ const pollsPerRoundMax = 3;
 /** Devices remembered that others named; the one named first makes room. */
 const othersMax = 256;
 
-export type LanFetcherOptions = {
+export type PeerFetcherOptions = {
   context: AgentContext;
   store: PackageStore;
   member: Member;
@@ -33,9 +33,9 @@ export type LanFetcherOptions = {
   onError: (error: unknown) => void;
 };
 
-export class LanFetcher {
+export class PeerFetcher {
   readonly counters = { chunks: 0, bytes: 0, failed: 0, wrong: 0 };
-  readonly #options: LanFetcherOptions;
+  readonly #options: PeerFetcherOptions;
   readonly #client: ExchangeClient;
   readonly #servedAtStart: number;
   readonly #others = new Map<string, { address: string; lanPort: number }>();
@@ -44,7 +44,7 @@ export class LanFetcher {
   #pollingTarget: string | null = null;
   readonly #pollingOthers = new Set<string>();
 
-  constructor(options: LanFetcherOptions) {
+  constructor(options: PeerFetcherOptions) {
     this.#options = options;
     this.#client = createExchangeClient(options.session, options.packageKey);
     this.#servedAtStart = this.#bytesSent;
@@ -76,17 +76,17 @@ export class LanFetcher {
   }
 
   /** Another device polled this one: answers which others take part, and whether this one leads. */
-  polled(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
+  onPoll(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
     const { member, onStep } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
     onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges, listens: poll.listens });
-    return answerToPoll(member, poll.device);
+    return pollResponse(member, poll.device);
   }
 
   #round(): void {
     this.#pump();
     const { member, onError } = this.#options;
-    const target = member.exchangeTarget;
+    const target = member.pollTarget;
     if (target && target.device !== this.#pollingTarget) {
       const { device } = target;
       this.#pollingTarget = device;
@@ -126,7 +126,7 @@ export class LanFetcher {
     if (!this.#timer) return;
     if (answer && answer.device === holder.device) {
       const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
-      if (held) member.holders.note(holder, held, answer.load, true);
+      if (held) member.holders.update(holder, held, answer.load, true);
       for (const peer of answer.peers) this.#noteOther(peer);
     } else this.#others.delete(holder.device);
     const ok = answer?.device === holder.device;
@@ -149,8 +149,8 @@ export class LanFetcher {
 
   async #fetch(fetch: Fetch): Promise<void> {
     const { context, store, member, onStored } = this.#options;
-    const ended = (outcome: Parameters<typeof member.holders.ended>[1]): void =>
-      member.holders.ended(fetch, outcome, context.nowMs());
+    const ended = (outcome: Parameters<typeof member.holders.finished>[1]): void =>
+      member.holders.finished(fetch, outcome, context.nowMs());
     try {
       const answer = await this.#client.chunk(
         fetch.holder,
@@ -159,18 +159,18 @@ export class LanFetcher {
       );
       if (answer.kind !== "chunk") {
         if (answer.kind === "failed") this.counters.failed++;
-        if (answer.kind === "wrong") this.#blame(fetch);
+        if (answer.kind === "wrong") this.#onBadChunk(fetch);
         return ended(answer.kind);
       }
       const outcome = await store.writeChunk(fetch.chunk, answer.bytes, "peers");
       if (outcome === "wrong-digest") {
-        this.#blame(fetch);
+        this.#onBadChunk(fetch);
         return ended("wrong");
       }
       ended("served");
       this.counters.chunks++;
       this.counters.bytes += answer.bytes.length;
-      release(answer.bytes);
+      freeBuffer(answer.bytes);
       if (outcome === "stored") onStored(fetch.chunk);
     } catch (error) {
       ended("failed");
@@ -180,7 +180,7 @@ export class LanFetcher {
     }
   }
 
-  #blame({ holder, chunk }: Fetch): void {
+  #onBadChunk({ holder, chunk }: Fetch): void {
     const { context, onWrong, onStep } = this.#options;
     this.counters.wrong++;
     context.log.warn(
@@ -189,6 +189,6 @@ export class LanFetcher {
     );
     context.metrics.wrongChunk("peers");
     onWrong(holder.address, holder.device);
-    onStep({ type: "ServedWrong", device: holder.device });
+    onStep({ type: "BadChunkReceived", device: holder.device });
   }
 }

@@ -4,13 +4,13 @@
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { SettingValues } from "../model/setting.ts";
-import type { CastItem } from "../core/repair/items.ts";
+import type { SendItem } from "../core/repair/items.ts";
 import type { LanBus } from "../net/lan/lan-bus.ts";
 import type { ChunkCipher, FrameSender } from "../wire/index.ts";
 import type { AgentClient } from "../api/agent-client.ts";
 import type { Logger } from "../log.ts";
 
-export type Duty = {
+export type RepresentativeContext = {
   readonly client: Pick<AgentClient, "contentUrl" | "authorization" | "ca">;
   readonly log: Logger;
   readonly nowMs: () => number;
@@ -20,10 +20,10 @@ export type Duty = {
   readonly store: PackageStore;
   readonly setting: () => SettingValues;
   /** The next run of chunks to download; null: none now. */
-  readonly nextRun: () => { first: number; count: number } | null;
+  readonly nextDownloadRun: () => { first: number; count: number } | null;
   readonly isWanted: (chunk: number) => boolean;
   /** The next thing to multicast; null: none now. */
-  readonly nextCast: () => CastItem | null;
+  readonly nextToSend: () => SendItem | null;
   readonly bus: () => LanBus | null;
   readonly sender: () => FrameSender;
   readonly chunkCipher: ChunkCipher;
@@ -36,9 +36,9 @@ export type Duty = {
   /** The download ended by itself: nothing was left (null), or it failed. */
   readonly onDownloadEnded: (failure: string | null) => void;
   /** Sending begins. */
-  readonly onCastBusy: () => void;
+  readonly onSendBusy: () => void;
   /** Everything that `nextCast` named was sent. */
-  readonly onCastIdle: () => void;
+  readonly onSendIdle: () => void;
   readonly onError: (error: unknown) => void;
 };
 
@@ -46,14 +46,14 @@ export type Representative = {
   download(): void;
   stopDownload(): void;
   /** There is something to multicast. */
-  cast(): void;
+  wakeSender(): void;
   /** No longer elected: nothing of it goes on. */
   stepDown(): void;
   /** Body bytes read from the web site, whether or not they verified. */
   readonly wanBytes: number;
   /** Payload bytes multicast. */
-  readonly castBytes: number;
+  readonly sentBytes: number;
   /** What a person should know about the download; empty when all is well. */
   readonly note: string;
 };
-export type RepresentativeFactory = (duty: Duty) => Representative;
+export type RepresentativeFactory = (duty: RepresentativeContext) => Representative;

@@ -8,16 +8,16 @@ import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import { Member } from "../core/member.ts";
 import type { Effect, MemberEvent } from "../core/events.ts";
-import { Speakers } from "../core/peers/sender-directory.ts";
+import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import { limits, type ChunkCipher, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
 import type { AgentContext } from "./context.ts";
-import { LanFetcher } from "./peer-fetcher.ts";
-import type { Duty, Representative } from "./representative-context.ts";
+import { PeerFetcher } from "./peer-fetcher.ts";
+import type { RepresentativeContext, Representative } from "./representative-context.ts";
 import { LeaseRequests } from "./lease-requests.ts";
-import { ReceptionDesk } from "./chunk-receiver.ts";
-import { wayText } from "./delivery-text.ts";
+import { ChunkReceiver } from "./chunk-receiver.ts";
+import { unicastReasonText } from "./delivery-text.ts";
 
 const symbolsStepEveryMs = 250;
 const wakeEarliestMs = 5;
@@ -25,19 +25,19 @@ const wakeEarliestMs = 5;
 export type SessionHooks = {
   onChange: () => void;
   /** Every chunk is verified: read the package back. */
-  onFull: () => void;
+  onAllVerified: () => void;
   onFailed: (reason: string, retryAfterMs: number) => void;
   /** Wrong bytes came from this address, of the device that it says it is (null: it never said). */
-  onWrong: (address: string, deviceId: string | null) => void;
+  onBadChunk: (address: string, deviceId: string | null) => void;
   /** Disk full and the like: nothing the session could mend. */
   onError: (error: unknown) => void;
 };
 
 export class Session {
   readonly member: Member;
-  readonly desk: ReceptionDesk;
+  readonly receiver: ChunkReceiver;
   readonly representative: Representative;
-  readonly lan: LanFetcher;
+  readonly fetcher: PeerFetcher;
   readonly #context: AgentContext;
   readonly #task: () => AgentTask;
   readonly #store: PackageStore;
@@ -47,11 +47,11 @@ export class Session {
   readonly #taskSession: string;
   readonly #chunkCipher: ChunkCipher;
   readonly #packageSession: string;
-  readonly #speakers = new Speakers();
+  readonly #senders = new SenderDirectory();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #symbolsAtMs = Number.NEGATIVE_INFINITY;
-  #symbolsHeard = 0;
+  #symbolsReceived = 0;
   readonly #requests: LeaseRequests;
   #state: "open" | "closed" = "open";
 
@@ -68,7 +68,7 @@ export class Session {
     });
     const taskKey = Buffer.from(task().taskKey, "base64");
     this.#chunkCipher = context.lan.chunkCipher(taskKey);
-    this.desk = new ReceptionDesk({
+    this.receiver = new ChunkReceiver({
       store,
       cipher: this.#chunkCipher,
       symbolSizeBytes: limits.symbolMaxBytes,
@@ -88,14 +88,14 @@ export class Session {
     this.#taskSession = context.lan.join(taskKey, this.#listener);
     const packageKey = Buffer.from(task().packageKey, "base64");
     this.#packageSession = context.lan.join(packageKey, this.#packageListener);
-    this.lan = new LanFetcher({
+    this.fetcher = new PeerFetcher({
       context,
       store,
       member: this.member,
       session: this.#packageSession,
       packageKey,
       onStored: (chunk) => this.#stored(chunk),
-      onWrong: hooks.onWrong,
+      onWrong: hooks.onBadChunk,
       onStep: (event) => this.step(event),
       onError: hooks.onError,
     });
@@ -109,9 +109,9 @@ export class Session {
       device: context.device,
       lanPort: context.exchange.port,
       held: store.verified,
-      lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
-      currentChunk: () => this.desk.reception.currentChunk,
-      castShares: () => this.#context.lan.castShares,
+      missingSymbols: (chunk, add) => this.receiver.missingSymbols(chunk, add),
+      currentChunk: () => this.receiver.reassembly.currentChunk,
+      sendShares: () => this.#context.lan.sendShares,
       rank: () => {
         const heldShare = store.verified.count / Math.max(1, store.verified.size);
         return context.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
@@ -129,7 +129,7 @@ export class Session {
     });
   }
 
-  #duty(): Duty {
+  #duty(): RepresentativeContext {
     const context = this.#context;
     const store = this.#store;
     const hooks = this.#hooks;
@@ -142,25 +142,25 @@ export class Session {
       onWanBytes: (bytes) => context.metrics.wanBytes(bytes),
       store,
       setting: () => this.#task().setting.values,
-      nextRun: () => this.member.nextWanRun(context.nowMs()),
-      isWanted: (chunk) => this.member.wantsFromWan(chunk, context.nowMs()),
-      nextCast: () => this.member.nextCast(context.nowMs()),
+      nextDownloadRun: () => this.member.nextDownloadRun(context.nowMs()),
+      isWanted: (chunk) => this.member.wantsDownload(chunk, context.nowMs()),
+      nextToSend: () => this.member.nextToSend(context.nowMs()),
       bus: () => context.lan.bus,
       sender: () => context.lan.sender(this.#taskSession),
       chunkCipher: this.#chunkCipher,
-      rateBps: () => this.member.castRateBps() / context.lan.castShares,
+      rateBps: () => this.member.sendRateBps() / context.lan.sendShares,
       onSymbolsSent: (count) => {
-        this.member.symbolsSent(count);
-        context.memory.tidy();
+        this.member.onSymbolsSent(count);
+        context.memory.collectIfGrown();
       },
       term: () => this.member.term,
       onStored: (chunk) => this.#stored(chunk),
       onChange: hooks.onChange,
-      onDownloadEnded: (failure) => this.step({ type: "WanEnded", failure }),
-      onCastBusy: () => context.lan.castBegan(this.#taskSession),
-      onCastIdle: () => {
-        context.lan.castEnded(this.#taskSession);
-        this.step({ type: "TimeCame" });
+      onDownloadEnded: (failure) => this.step({ type: "DownloadEnded", failure }),
+      onSendBusy: () => context.lan.sendBegan(this.#taskSession),
+      onSendIdle: () => {
+        context.lan.sendEnded(this.#taskSession);
+        this.step({ type: "TimerFired" });
       },
       onError: hooks.onError,
     };
@@ -171,9 +171,9 @@ export class Session {
   }
 
   /** Why chunks come by unicast just now; empty: they do not. */
-  get wayWords(): string {
+  get unicastReason(): string {
     const { state } = this.member;
-    return state.role === "peer" ? wayText(state.wayReason, this.#context.lan.hearing) : "";
+    return state.role === "peer" ? unicastReasonText(state.wayReason, this.#context.lan.hearing) : "";
   }
 
   /** A chunk of it on this disk is not what was verified: whoever leads with it gives way to others. */
@@ -183,7 +183,7 @@ export class Session {
 
   /** Sent to others since it began, by multicast and by unicast. */
   get lanBytes(): number {
-    return this.representative.castBytes + this.lan.servedBytes;
+    return this.representative.sentBytes + this.fetcher.servedBytes;
   }
 
   get packageSession(): string {
@@ -213,14 +213,14 @@ export class Session {
     this.#state = "closed";
     if (this.#timer) clearTimeout(this.#timer);
     this.#stepDown();
-    this.lan.close();
+    this.fetcher.close();
     this.#context.lan.leave(this.#taskSession, this.#listener);
     this.#context.lan.leave(this.#packageSession, this.#packageListener);
   }
 
   #stepDown(): void {
     this.representative.stepDown();
-    this.#context.lan.castEnded(this.#taskSession);
+    this.#context.lan.sendEnded(this.#taskSession);
   }
 
   #schedule(nowMs: number): void {
@@ -233,35 +233,35 @@ export class Session {
   }
 
   #wake(): void {
-    this.step({ type: "TimeCame" });
+    this.step({ type: "TimerFired" });
     // What a representative sends goes on after its own copy is complete.
     if (this.member.role === "representative") this.#hooks.onChange();
   }
 
   #symbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
     if (this.#state === "closed") return;
-    this.#speakers.heard(symbol.sender, address, null);
+    this.#senders.update(symbol.sender, address, null);
     // What a slow disk leaves no room for is as lost as what the network drops: the rate must not pass over it.
-    if (this.desk.accept(symbol)) this.#symbolsHeard++;
+    if (this.receiver.accept(symbol)) this.#symbolsReceived++;
     if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
-    this.#sayHeard();
+    this.#reportSymbols();
   }
 
-  #sayHeard(): void {
-    const count = this.#symbolsHeard;
+  #reportSymbols(): void {
+    const count = this.#symbolsReceived;
     if (count === 0) return;
-    this.#symbolsHeard = 0;
+    this.#symbolsReceived = 0;
     this.#symbolsAtMs = this.#context.nowMs();
-    this.step({ type: "SymbolsHeard", count });
+    this.step({ type: "SymbolsReceived", count });
   }
 
   #control(frame: ControlFrame, address: string, sender: string): void {
-    this.#speakers.heard(sender, address, frame.device);
+    this.#senders.update(sender, address, frame.device);
     // The loss of a pass is counted when its END comes.
-    if (frame.type === "end") this.#sayHeard();
-    this.step({ type: "FrameHeard", frame, from: { address, sender } });
+    if (frame.type === "end") this.#reportSymbols();
+    this.step({ type: "FrameReceived", frame, from: { address, sender } });
     const { state } = this.member;
-    if (state.role === "peer") this.desk.suspects.leader = state.leader.sender;
+    if (state.role === "peer") this.receiver.untrustedSenders.leader = state.leader.sender;
   }
 
   #wrong(chunk: number, sender: string | null): void {
@@ -271,22 +271,22 @@ export class Session {
         "a chunk of several senders' symbols was wrong: it is taken from the representative alone";
       return this.#context.log.warn({ taskId, chunk }, advice);
     }
-    const { address, deviceId } = this.#speakers.of(sender);
+    const { address, deviceId } = this.#senders.lookUp(sender);
     this.#context.log.warn(
       { taskId, chunk, address, device: deviceId, sender },
       "a device multicast a wrong chunk: its symbols of it are not taken any more",
     );
     this.#context.metrics.wrongChunk("multicast");
-    this.#hooks.onWrong(address, deviceId);
-    if (deviceId !== null) this.step({ type: "ServedWrong", device: deviceId });
+    this.#hooks.onBadChunk(address, deviceId);
+    if (deviceId !== null) this.step({ type: "BadChunkReceived", device: deviceId });
   }
 
   #stored(chunk: number): void {
-    this.desk.stored(chunk);
-    this.#context.memory.tidy();
+    this.receiver.stored(chunk);
+    this.#context.memory.collectIfGrown();
     this.step({ type: "ChunkVerified", chunk });
     this.#hooks.onChange();
-    if (this.#store.verified.isFull) this.#hooks.onFull();
+    if (this.#store.verified.isFull) this.#hooks.onAllVerified();
   }
 
   #carryOut(effect: Effect): void {
@@ -294,23 +294,23 @@ export class Session {
     switch (effect.do) {
       case "SendFrame":
         return lan.send(effect.context === "task" ? this.#taskSession : this.#packageSession, effect.frame);
-      case "AskLease":
+      case "RequestLease":
         return void this.#askLease(effect.term, effect.query);
       case "ReleaseLease":
         return void this.#requests.release(effect.failure);
-      case "StartWan":
+      case "StartDownload":
         return this.representative.download();
-      case "AskFallback":
+      case "RequestFallback":
         return void this.#askFallback();
-      case "StopWan":
+      case "StopDownload":
         this.#requests.releaseFallback();
         return this.representative.stopDownload();
       case "StartFetch":
-        return this.lan.start();
+        return this.fetcher.start();
       case "StopFetch":
-        return this.lan.stop();
-      case "Cast":
-        return this.member.role === "representative" ? this.representative.cast() : undefined;
+        return this.fetcher.stop();
+      case "WakeSender":
+        return this.member.role === "representative" ? this.representative.wakeSender() : undefined;
       case "RoleChanged":
         return this.#roleChanged(effect);
       case "Failed":
@@ -335,6 +335,6 @@ export class Session {
 
   async #askFallback(): Promise<void> {
     this.step({ type: "FallbackAnswered", answer: await this.#requests.fallback() });
-    if (!this.member.usesWan) this.#requests.releaseFallback();
+    if (!this.member.isDownloading) this.#requests.releaseFallback();
   }
 }

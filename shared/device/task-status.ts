@@ -67,40 +67,40 @@ const ended = (stage: TaskView["stage"]): string => (stage === "ended" ? "comple
 
 function leading({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): string {
   const { values } = row.task.setting;
-  const { audience: peers, byUnicast } = session!.member.roster;
-  const audience = `${countText(peers - byUnicast)}${byUnicast > 0 ? ` (${byUnicast} more by unicast)` : ""}`;
+  const { audience: peers, unicastCount } = session!.member.roster;
+  const audience = `${countText(peers - unicastCount)}${unicastCount > 0 ? ` (${unicastCount} more by unicast)` : ""}`;
   const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
-  const percent = Math.floor((100 * state.plan.castCount) / Math.max(1, store!.verified.size));
+  const percent = Math.floor((100 * state.queue.sentCount) / Math.max(1, store!.verified.size));
   if (!values.useMulticast)
     return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
-  if (byUnicast > 0 && byUnicast === peers)
+  if (unicastCount > 0 && unicastCount === peers)
     return `serves ${countText(peers)} by LAN unicast: none of them takes part in the multicast${download}`;
-  if (nowMs < state.castFromMs) {
-    const waits = formatDuration(Math.ceil((state.castFromMs - nowMs) / 1_000) * 1_000);
+  if (nowMs < state.sendFromMs) {
+    const waits = formatDuration(Math.ceil((state.sendFromMs - nowMs) / 1_000) * 1_000);
     return `downloads, multicast to ${audience} starts in ${waits}${download}`;
   }
   if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
-  return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.castRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
+  return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
 }
 
 const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
 
 function lossText({ rate }: RepresentativeState): string {
-  const { medianLossPermille: loss, givesWayMs } = rate;
+  const { medianLossPermille: loss, yieldDelayMs } = rate;
   const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
-  return givesWayMs === null ? lost : `${lost}, gives way: the network holds it back by ${givesWayMs} ms`;
+  return yieldDelayMs === null ? lost : `${lost}, gives way: the network holds it back by ${yieldDelayMs} ms`;
 }
 
 function following({ session }: TaskView, state: PeerState, nowMs: number): string {
   const { leader } = state;
   const who = `representative ${leader.device}`;
-  if (session!.member.usesWan)
+  if (session!.member.isDownloading)
     return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
   if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
   if (awaitsStart(state, nowMs))
-    return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.wayWords}`;
+    return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.unicastReason}`;
   if (state.way === "unicast")
-    return `takes chunks from ${who} and others by LAN unicast: ${session!.wayWords}`;
+    return `takes chunks from ${who} and others by LAN unicast: ${session!.unicastReason}`;
   if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
   if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
   if (nowMs < leader.startsAtMs) {

@@ -10,7 +10,7 @@ export type SessionView = {
   /** What a person should know about its download; empty when all is well. */
   readonly representative: { readonly note: string };
   /** Why chunks come by unicast at present; empty: they do not. */
-  readonly wayWords: string;
+  readonly unicastReason: string;
 };
 
 export type TaskView = {

@@ -9,14 +9,14 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { ManifestError } from "../model/manifest.ts";
 import { verifySigned } from "../model/signing.ts";
-import { Blames } from "./bad-chunk-reports.ts";
+import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { AgentContext } from "./context.ts";
-import type { Holdings } from "./offers.ts";
-import { reasonForWay, WayBook } from "./delivery-log.ts";
+import type { Offers } from "./offers.ts";
+import { reasonForWay, DeliveryLog } from "./delivery-log.ts";
 import { describe, stateOf } from "./task-status.ts";
 import { Session } from "./session.ts";
-import { wayOf } from "./delivery-text.ts";
+import { deliveryOf } from "./delivery-text.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { RunnerStage } from "./task-view.ts";
 
@@ -29,7 +29,7 @@ const otherEveryMs = 2_000;
 
 export type TaskRunnerOptions = {
   context: AgentContext;
-  holdings: Holdings;
+  holdings: Offers;
   row: TaskRow;
   /** DIR/tasks: outputs of commands. */
   outputFolder: string;
@@ -54,8 +54,8 @@ export class TaskRunner {
   #rate = new ByteRate(0, 0);
   #attempts = 0;
   #waitsForOther = false;
-  readonly #way = new WayBook();
-  readonly #blames = new Blames();
+  readonly #way = new DeliveryLog();
+  readonly #blames = new BadChunkReports();
   #dropsAtStart = 0;
   /** Under way, or over. */
   #command: Promise<unknown> | null = null;
@@ -216,12 +216,12 @@ export class TaskRunner {
     this.#letGo = store.addReader();
     this.session = new Session(context, () => this.row.task, store, {
       onChange: () => this.#changed(),
-      onFull: () => void this.#full().catch((error: unknown) => this.#hindered(error)),
+      onAllVerified: () => void this.#full().catch((error: unknown) => this.#hindered(error)),
       onFailed: (reason, retryAfterMs) => this.#sessionFailed(reason, retryAfterMs),
-      onWrong: (address, deviceId) => this.#blames.note(address, deviceId),
+      onBadChunk: (address, deviceId) => this.#blames.add(address, deviceId),
       onError: (error) => this.#sessionErred(error),
     });
-    holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.lan.polled(poll, from));
+    holdings.listenToPolls(store.id, this.id, (poll, from) => this.session?.fetcher.onPoll(poll, from));
     this.session.start();
     this.#options.onChange();
   }
@@ -246,7 +246,7 @@ export class TaskRunner {
 
   #changed(): void {
     const { session, store } = this;
-    if (session) this.#way.see(session.member, session.wayWords);
+    if (session) this.#way.see(session.member, session.unicastReason);
     // Being elected again is no progress.
     if (store && store.bytesVerified > this.#bytesAtStart) this.#attempts = 0;
     if (session && session.member.role !== "idle") this.row.reason = "";
@@ -289,7 +289,7 @@ export class TaskRunner {
     }
     const dropsNow = this.#options.context.lan.kernelDrops ?? 0;
     return reasonForWay(store.originBytes, this.#way.notes, {
-      diskOverflow: session.desk.counters.overflow,
+      diskOverflow: session.receiver.counters.overflow,
       kernelDrops: dropsNow - this.#dropsAtStart,
     });
   }
@@ -404,7 +404,7 @@ export class TaskRunner {
       wanBytesFetched: this.#wanBytes,
       lanBytesSent: this.#lanBytes,
       rateBps: this.stage === "ended" ? 0 : this.#rate.at(bytesVerified, nowMs),
-      way: wayOf(this),
+      way: deliveryOf(this),
       reason: describe(this, nowMs).slice(0, 1_000),
       command: row.command,
       wrongFrom: this.#blames.list(),

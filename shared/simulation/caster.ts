@@ -1,7 +1,7 @@
 /**
  * Puts symbols on the simulated wire: what `shared/device/chunk-sender.ts` does, with the real erasure code, tags and pace.
  */
-import type { CastItem } from "../core/repair/items.ts";
+import type { SendItem } from "../core/repair/items.ts";
 import { blockLayout, createErasureCode, type BlockLayout } from "../fec/index.ts";
 import { limits } from "../wire/index.ts";
 import type { Session } from "./session.ts";
@@ -39,10 +39,10 @@ export class Caster {
   #next(): void {
     if (this.#state === "stopped") return;
     const { member, machine } = this.#session;
-    const item = member.nextCast(machine.nowMs);
+    const item = member.nextToSend(machine.nowMs);
     if (!item) {
       this.#state = "resting";
-      return this.#session.step({ type: "TimeCame" });
+      return this.#session.step({ type: "TimerFired" });
     }
     this.#queue = this.#symbolsOf(item);
     this.#send();
@@ -55,19 +55,19 @@ export class Caster {
     const { member, machine, env, life } = this.#session;
     let bytes = 0;
     for (const { payload } of batch) bytes += payload.length;
-    machine.after((bytes * 8_000) / member.castRateBps(), () => {
+    machine.after((bytes * 8_000) / member.sendRateBps(), () => {
       if (this.#state === "stopped") return;
       const frames = batch.map(({ chunk, block, symbol, payload }) =>
         life.voice.symbol(chunk, block, symbol, payload),
       );
       for (const frame of frames) env.checks.sent(machine, frame);
       env.network.multicast(machine, frames, true);
-      member.symbolsSent(frames.length);
+      member.onSymbolsSent(frames.length);
       this.#send();
     });
   }
 
-  #symbolsOf(item: CastItem): Symbol[] {
+  #symbolsOf(item: SendItem): Symbol[] {
     const { life, env } = this.#session;
     const bytes = life.voice.chunkCipher(item.chunk, life.store.readChunk(item.chunk).slice());
     const layout = blockLayout(bytes.length, env.options.symbolBytes);

@@ -229,7 +229,7 @@ export class Checks {
     const isCalm = (each: Machine): boolean =>
       each.isRunning &&
       each.subnet === machine.subnet &&
-      this.circumstances.steadySinceMs(each) <= before.atMs - timing.deputyIdleMs &&
+      this.circumstances.steadySinceMs(each) <= before.atMs - timing.standbyIdleMs &&
       this.circumstances.canTalk(each, leader);
     if (![machine, leader, deputy].every(isCalm) || !content.isTrue(chunk, deputy.disk.read(chunk))) return;
     this.fail("deputy", machine, `takes chunk ${chunk} by unicast, which ${deputy.name} took as deputy`);

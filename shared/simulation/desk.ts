@@ -1,6 +1,6 @@
 /** From symbols to verified chunks, as `shared/device/chunk-receiver.ts`: real reception, erasure code and cipher. */
-import { Reception } from "../core/reassembly/reassembly.ts";
-import { Suspects } from "../core/reassembly/untrusted-senders.ts";
+import { Reassembly } from "../core/reassembly/reassembly.ts";
+import { UntrustedSenders } from "../core/reassembly/untrusted-senders.ts";
 import { createErasureCode } from "../fec/index.ts";
 import type { ReceivedSymbol } from "../wire/index.ts";
 import type { Session } from "./session.ts";
@@ -10,14 +10,14 @@ const code = createErasureCode();
 export const receptionBytesMax = 1 << 20;
 
 export class Desk {
-  readonly reception: Reception;
-  readonly suspects = new Suspects();
+  readonly reception: Reassembly;
+  readonly suspects = new UntrustedSenders();
   readonly #session: Session;
 
   constructor(session: Session) {
     this.#session = session;
     const { content, options } = session.env;
-    this.reception = new Reception({
+    this.reception = new Reassembly({
       chunkLengthBytes: (chunk) => content.lengthOf(chunk),
       symbolSizeBytes: options.symbolBytes,
       code,
@@ -29,13 +29,13 @@ export class Desk {
   accept({ chunk, block, symbol, payload, sender }: ReceivedSymbol): boolean {
     const { verified } = this.#session.life.store;
     if (chunk >= verified.size || verified.has(chunk)) return true;
-    if (!this.suspects.admits(chunk, sender)) return sender === this.suspects.leader;
-    if (this.reception.place(chunk, block, symbol, payload, sender) === "ready") this.#finish(chunk);
+    if (!this.suspects.accepts(chunk, sender)) return sender === this.suspects.leader;
+    if (this.reception.addSymbol(chunk, block, symbol, payload, sender) === "ready") this.#finish(chunk);
     return true;
   }
 
   lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
-    return this.suspects.isHopeless(chunk) || this.reception.lacksOf(chunk, add);
+    return this.suspects.isHopeless(chunk) || this.reception.missingSymbols(chunk, add);
   }
 
   #finish(chunk: number): void {

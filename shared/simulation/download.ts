@@ -48,7 +48,7 @@ export class Download {
 
   #end(failure: string | null): void {
     this.stop();
-    this.#session.step({ type: "WanEnded", failure });
+    this.#session.step({ type: "DownloadEnded", failure });
   }
 
   get #webState() {
@@ -58,10 +58,10 @@ export class Download {
 
   #next(): void {
     const { member, machine, env } = this.#session;
-    const run = member.nextWanRun(machine.nowMs);
+    const run = member.nextDownloadRun(machine.nowMs);
     if (!run) return this.#end(null);
     const chunk = run.first;
-    if (!member.wantsFromWan(chunk, machine.nowMs)) return this.#later(unwantedPauseMs, () => this.#next());
+    if (!member.wantsDownload(chunk, machine.nowMs)) return this.#later(unwantedPauseMs, () => this.#next());
     const state = this.#webState;
     if (state === "down" || state === "errors") return this.#failed(`the web site is ${state}`);
     const slowness = state === "slow" ? 8 : 1;

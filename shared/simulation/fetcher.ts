@@ -5,7 +5,7 @@
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Fetch, Holder } from "../core/peers/holders.ts";
 import { takesByUnicast } from "../core/state.ts";
-import { answerToPoll } from "../core/peers/poll-response.ts";
+import { pollResponse } from "../core/peers/poll-response.ts";
 import { timing } from "../core/timing.ts";
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type { Machine } from "./machine.ts";
@@ -46,14 +46,14 @@ export class Fetcher {
   ): Pick<PollAnswer, "peers" | "leads"> {
     const { member } = this.#session;
     this.#session.step({ type: "PeerPolled", peer: { device, address, lanPort }, heldRanges, listens });
-    return answerToPoll(member, device);
+    return pollResponse(member, device);
   }
 
   #rounds(run: number): void {
     if (!this.#isOn || run !== this.#run) return;
     this.#session.machine.after(timing.pollEveryMs, () => this.#rounds(run));
     this.#pump();
-    const target = this.#session.member.exchangeTarget;
+    const target = this.#session.member.pollTarget;
     if (target && target.device !== this.#pollingTarget) {
       this.#pollingTarget = target.device;
       this.#poll(target, () => {
@@ -87,7 +87,7 @@ export class Fetcher {
         const ok = answer?.device === holder.device;
         if (answer && ok) {
           const held = ChunkSet.fromRanges(life.store.verified.size, answer.heldRanges);
-          if (held) member.holders.note(holder, held, answer.load, true);
+          if (held) member.holders.update(holder, held, answer.load, true);
           for (const peer of answer.peers)
             if (peer.device !== machine.id) this.#others.set(peer.device, peer);
         } else this.#others.delete(holder.device);
@@ -113,8 +113,8 @@ export class Fetcher {
     const { machine, member, life, env } = this.#session;
     const { state } = member;
     const isEntrusted = state.role === "peer" && !takesByUnicast(state);
-    const ended = (outcome: Parameters<typeof member.holders.ended>[1]): void => {
-      member.holders.ended(fetch, outcome, machine.nowMs);
+    const ended = (outcome: Parameters<typeof member.holders.finished>[1]): void => {
+      member.holders.finished(fetch, outcome, machine.nowMs);
       this.#pump();
     };
     this.#ask(
@@ -126,7 +126,7 @@ export class Fetcher {
         const outcome = life.write(fetch.chunk, answer, "peers");
         if (outcome === "failed") return ended("failed");
         if (outcome === "wrong-digest") {
-          this.#session.step({ type: "ServedWrong", device: fetch.holder.device });
+          this.#session.step({ type: "BadChunkReceived", device: fetch.holder.device });
           return ended("wrong");
         }
         ended("served");

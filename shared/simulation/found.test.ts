@@ -128,7 +128,7 @@ test("seed 1019239: multicast is switched off while a chunk is sent, and on when
   world.start();
   const isSending = (): boolean => {
     const state = world.representatives()[0]?.life!.session!.member.state;
-    return state?.role === "representative" && state.plan.castCount === world.options.chunks;
+    return state?.role === "representative" && state.queue.sentCount === world.options.chunks;
   };
   expect(world.run(60_000, isSending)).toBe(true);
   world.setMulticast(false);

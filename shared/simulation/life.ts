@@ -2,7 +2,7 @@
  * One life of an agent on a simulated machine, from its start to its crash: the task's way from "waiting" to "ended" as
  * in `shared/device/task.ts`, what it offers to others, and its talk with the source.
  */
-import { Answering } from "../core/peers/want-responder.ts";
+import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
@@ -32,7 +32,7 @@ export class Life {
   session: Session | null = null;
   readonly #env: Env;
   readonly #machine: Machine;
-  readonly #answering = new Answering();
+  readonly #answering = new WantResponder();
   #attempts = 0;
   #isHeldUp = false;
   #countAtStart = 0;
@@ -199,11 +199,11 @@ export class Life {
 
   /** Whoever holds something answers, also long after its own task ended. */
   #hearPackage(frame: Extract<ControlFrame, { type: "want" | "have" }>): void {
-    if (frame.type === "have") return this.#answering.answered(frame.toDevice);
+    if (frame.type === "have") return this.#answering.onHave(frame.toDevice);
     const { offered } = this.store;
     const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
     if (!wanted || wanted.overlap(offered) === 0) return;
-    this.#answering.wanted(frame.device, this.#machine.nowMs, this.#machine.random.next());
+    this.#answering.onWant(frame.device, this.#machine.nowMs, this.#machine.random.next());
     this.#answerLater();
   }
 
@@ -219,7 +219,7 @@ export class Life {
 
   #answer(): void {
     const ranges = this.store.offered.toRanges(limits.rangesMax);
-    for (const toDevice of this.#answering.take(this.#machine.nowMs)) {
+    for (const toDevice of this.#answering.takeDue(this.#machine.nowMs)) {
       if (ranges.length === 0) continue;
       const { id, lanPort } = this.#machine;
       this.say("package", { type: "have", device: id, ranges, load: 0, lanPort, toDevice });

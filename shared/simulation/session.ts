@@ -4,7 +4,7 @@
  */
 import { Member } from "../core/member.ts";
 import type { Effect, FallbackAnswer, LeaseAnswer, MemberEvent, Sender } from "../core/events.ts";
-import { Speakers } from "../core/peers/sender-directory.ts";
+import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { ControlFrame, ReceivedSymbol } from "../wire/index.ts";
@@ -27,7 +27,7 @@ export class Session {
   readonly desk: Desk;
   readonly download: Download;
   readonly fetcher: Fetcher;
-  readonly #speakers = new Speakers();
+  readonly #speakers = new SenderDirectory();
   #caster: Caster | null = null;
   #wakes = 0;
   #dueAtMs = Number.POSITIVE_INFINITY;
@@ -55,9 +55,9 @@ export class Session {
       device: machine.id,
       lanPort: machine.lanPort,
       held: verified,
-      lacksOf: (chunk, add) => this.desk.lacksOf(chunk, add),
+      missingSymbols: (chunk, add) => this.desk.lacksOf(chunk, add),
       currentChunk: () => this.desk.reception.currentChunk,
-      castShares: () => 1,
+      sendShares: () => 1,
       rank: () => machine.rank(verified.count / verified.size),
       random: machine.random.next,
       symbolSizeBytes: options.symbolBytes,
@@ -114,7 +114,7 @@ export class Session {
   }
 
   #wake(): void {
-    this.step({ type: "TimeCame" });
+    this.step({ type: "TimerFired" });
     if (this.member.role === "representative") this.life.changed();
   }
 
@@ -129,21 +129,21 @@ export class Session {
     if (count === 0) return;
     this.#symbolsHeard = 0;
     this.#symbolsAtMs = this.machine.nowMs;
-    this.step({ type: "SymbolsHeard", count });
+    this.step({ type: "SymbolsReceived", count });
   }
 
   control(frame: ControlFrame, from: Sender): void {
-    this.#speakers.heard(from.sender, from.address, frame.device);
+    this.#speakers.update(from.sender, from.address, frame.device);
     if (frame.type === "end") this.#sayHeard();
-    this.step({ type: "FrameHeard", frame, from });
+    this.step({ type: "FrameReceived", frame, from });
     const { state } = this.member;
     if (state.role === "peer") this.desk.suspects.leader = state.leader.sender;
   }
 
   /** A chunk of multicast symbols had a wrong digest. @param sender null: they came from several */
   wrong(sender: string | null): void {
-    const device = sender === null ? null : this.#speakers.of(sender).deviceId;
-    if (device !== null) this.step({ type: "ServedWrong", device });
+    const device = sender === null ? null : this.#speakers.lookUp(sender).deviceId;
+    if (device !== null) this.step({ type: "BadChunkReceived", device });
   }
 
   stored(chunk: number): void {
@@ -157,15 +157,15 @@ export class Session {
     switch (effect.do) {
       case "SendFrame":
         return this.life.say(effect.context, effect.frame);
-      case "AskLease":
+      case "RequestLease":
         return this.life.askLease(effect.term, effect.query, (answer) => this.#leaseAnswered(answer));
       case "ReleaseLease":
         return this.life.releaseLease(effect.failure);
-      case "StartWan":
+      case "StartDownload":
         return this.download.start();
-      case "AskFallback":
+      case "RequestFallback":
         return this.life.askFallback((answer) => this.#fallbackAnswered(answer));
-      case "StopWan":
+      case "StopDownload":
         if (this.#hasToken) this.life.giveFallbackBack();
         this.#hasToken = false;
         return this.download.stop();
@@ -173,7 +173,7 @@ export class Session {
         return this.fetcher.start();
       case "StopFetch":
         return this.fetcher.stop();
-      case "Cast":
+      case "WakeSender":
         if (this.member.role !== "representative") return;
         this.#caster ??= new Caster(this);
         return this.#caster.wake();
@@ -193,7 +193,7 @@ export class Session {
   #fallbackAnswered(answer: FallbackAnswer): void {
     this.#hasToken ||= answer.result === "granted";
     this.step({ type: "FallbackAnswered", answer });
-    if (this.member.usesWan || !this.#hasToken) return;
+    if (this.member.isDownloading || !this.#hasToken) return;
     this.life.giveFallbackBack();
     this.#hasToken = false;
   }
@@ -213,14 +213,14 @@ function mutated(member: Member, event: MemberEvent, mutation: Mutation | null):
 
 /** What is entrusted to one device is entrusted to each. */
 function namedDeputy({ config }: Member, event: MemberEvent): MemberEvent {
-  if (event.type !== "FrameHeard" || event.frame.type !== "entrust") return event;
+  if (event.type !== "FrameReceived" || event.frame.type !== "entrust") return event;
   return { ...event, frame: { ...event.frame, toDevice: config.device } };
 }
 
 /** What would make a representative give way does not reach it. */
 function deafToBetter(member: Member, event: MemberEvent): MemberEvent {
   const isBetter =
-    (event.type === "FrameHeard" && event.frame.type === "announce") ||
+    (event.type === "FrameReceived" && event.frame.type === "announce") ||
     (event.type === "LeaseAnswered" && event.answer.result === "refused");
-  return member.role === "representative" && isBetter ? { type: "TimeCame" } : event;
+  return member.role === "representative" && isBetter ? { type: "TimerFired" } : event;
 }

@@ -13,7 +13,7 @@ import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
-import { WakeHub } from "./change-hub.ts";
+import { ChangeHub } from "./change-hub.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { WanMeter } from "./wan-meter.ts";
 
@@ -51,7 +51,7 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
-  const wakes = new WakeHub();
+  const wakes = new ChangeHub();
   const wan = new WanMeter(catalog.wan, log);
   const app = createSourceApp({
     catalog,

@@ -11,7 +11,7 @@ const heartbeat = encoder.encode(": heartbeat\n\n");
 /** A device that does not read its stream is cut off instead of buffered for. */
 const unreadMax = 64;
 
-export class WakeHub {
+export class ChangeHub {
   readonly #streams = new Map<string, Set<Stream>>();
   readonly #timer: ReturnType<typeof setInterval>;
 

@@ -4,13 +4,13 @@ import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { FallbackTokens } from "./fallback-tokens.ts";
 import type { SourceMetrics } from "./metrics.ts";
-import type { WakeHub } from "./change-hub.ts";
+import type { ChangeHub } from "./change-hub.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
   readonly catalog: Catalog;
   readonly content: ContentStore;
-  readonly wakes: WakeHub;
+  readonly wakes: ChangeHub;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly metrics: SourceMetrics;

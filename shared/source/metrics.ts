@@ -1,7 +1,7 @@
 /** The source's numbers for Prometheus, in a registry of its own. */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Catalog } from "./catalog/catalog.ts";
-import type { WakeHub } from "./change-hub.ts";
+import type { ChangeHub } from "./change-hub.ts";
 
 export type SourceMetrics = {
   readonly registry: Registry;
@@ -11,7 +11,7 @@ export type SourceMetrics = {
   readonly wanBytes: Counter;
 };
 
-export function createSourceMetrics(catalog: Catalog, wakes: WakeHub): SourceMetrics {
+export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceMetrics {
   const registry = new Registry();
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {

@@ -15,7 +15,7 @@ import { FallbackTokens } from "./fallback-tokens.ts";
 import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
-import { WakeHub } from "./change-hub.ts";
+import { ChangeHub } from "./change-hub.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Requests in flight get this long at the end; with the rest it stays below 5 s. */
@@ -75,7 +75,7 @@ async function openContext(
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const wakes = new WakeHub();
+  const wakes = new ChangeHub();
   return {
     catalog,
     content,

@@ -14,7 +14,7 @@ import {
 } from "./layout.ts";
 import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 
-export type FrameSender = {
+export type FrameWriter = {
   readonly session: string;
   readonly sender: string;
   /** Sequences left; begin a new incarnation well before 0. */
@@ -33,13 +33,13 @@ export type FrameSender = {
  * const sender = createFrameSender({ crypto, deployment, session: sessionOf(crypto, key), key, incarnation });
  * socket.send(sender.control({ type: "resign", device, term, reason: "stopped by the administrator" }));
  */
-export function createFrameSender(options: {
+export function createFrameWriter(options: {
   readonly crypto: Crypto;
   readonly deployment: number;
   readonly session: string;
   readonly key: Uint8Array;
   readonly incarnation: Incarnation;
-}): FrameSender {
+}): FrameWriter {
   const { session, incarnation } = options;
   const counter = incarnation.counterOf(session);
   const aead = frameAead(options.crypto, options.key, session, incarnation.sender);

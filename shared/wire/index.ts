@@ -1,7 +1,7 @@
 /** LAN frames: their types, limits, and the two ends that seal and open them. */
 export { batchDatagramsMax, batchOf, type DatagramBatch } from "./datagram-batch.ts";
 export { createIncarnation, type Incarnation } from "./incarnation.ts";
-export { createFrameSender, type FrameSender } from "./frame-writer.ts";
+export { createFrameWriter as createFrameSender, type FrameWriter as FrameSender } from "./frame-writer.ts";
 export {
   createFrameReceiver,
   type Dropped,

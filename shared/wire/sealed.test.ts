@@ -11,7 +11,7 @@ import { headerAt, headerBytes, symbolOverheadBytes } from "./layout.ts";
 import { limits } from "./limits.ts";
 import { createFrameReceiver, type FrameReceiver } from "./receiver.ts";
 import { sessionOf } from "./seal.ts";
-import { createFrameSender, type FrameSender } from "./frame-writer.ts";
+import { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 import { anyControlFrame } from "./testing.ts";
 
 const deployment = 0xdecade01;
@@ -29,8 +29,8 @@ const claim: ControlFrame = {
   haveCount: 1,
 };
 
-const senderOf = (name: string, contextKey = key): FrameSender =>
-  createFrameSender({
+const senderOf = (name: string, contextKey = key): FrameWriter =>
+  createFrameWriter({
     crypto,
     deployment,
     session: sessionOf(crypto, contextKey),
@@ -190,7 +190,7 @@ describe("floods and endings", () => {
 
   test("a process that leaves a session and comes back never uses a sequence again", () => {
     const incarnation = createIncarnation(alice);
-    const join = (): FrameSender => createFrameSender({ crypto, deployment, session, key, incarnation });
+    const join = (): FrameWriter => createFrameWriter({ crypto, deployment, session, key, incarnation });
     const receiver = receiverOf(bob);
     expect(reasonOf(receiver, join().control(claim))).toBeNull();
     expect(reasonOf(receiver, join().control(claim))).toBeNull();
@@ -200,7 +200,7 @@ describe("floods and endings", () => {
   test("the last sequence is used once and then no frame can be made", () => {
     const incarnation = createIncarnation(alice);
     incarnation.counterOf(session).next = 0xffff_ffff;
-    const sender = createFrameSender({ crypto, deployment, session, key, incarnation });
+    const sender = createFrameWriter({ crypto, deployment, session, key, incarnation });
     const receiver = receiverOf(bob);
     expect(receiver.receive(sender.control(claim))).toMatchObject({ header: { sequence: 0xffff_ffff } });
     expect(sender.remaining).toBe(0);

@@ -46,25 +46,25 @@ function taskGauges(metrics: AgentMetrics, runners: () => Iterable<TaskRunner>):
   metrics.gauge(
     "flockcast_task_symbols",
     "Symbols heard, by task",
-    byTask((r) => r.session?.desk.counters.symbols ?? 0),
+    byTask((r) => r.session?.receiver.counters.symbols ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_symbols_useless",
     "Symbols that were of no use",
-    byTask((r) => r.session?.desk.counters.useless ?? 0),
+    byTask((r) => r.session?.receiver.counters.useless ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_symbols_overflow",
     "Symbols dropped, disk behind",
-    byTask((r) => r.session?.desk.counters.overflow ?? 0),
+    byTask((r) => r.session?.receiver.counters.overflow ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_reception_bytes",
     "Half-received chunks in memory",
-    byTask((r) => r.session?.desk.reception.memoryBytes ?? 0),
+    byTask((r) => r.session?.receiver.reassembly.memoryBytes ?? 0),
     "task",
   );
 }

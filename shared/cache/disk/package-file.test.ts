@@ -136,7 +136,7 @@ test("a package past the page cache is complete and right, whatever its files an
     );
     expect(outcomes.every((outcome) => outcome === "stored")).toBe(true);
     // Another device asks while the rest is still coming in.
-    expect(await store.readProven(chunk)).toEqual(large.chunk(chunk));
+    expect(await store.readVerified(chunk)).toEqual(large.chunk(chunk));
   }
   const done = await store.complete();
   if (!done.ok) throw new Error(`${done.badChunks.length} chunks were bad`);

@@ -4,42 +4,44 @@
  * as soon as that works.
  */
 import type { MemberConfig } from "../config.ts";
-import type { Leader, PeerState, WayReason } from "../state.ts";
+import type { Leader, PeerState, UnicastReason } from "../state.ts";
 import { stuckMs, timing } from "../timing.ts";
 import { phases } from "../../wire/frames.ts";
 
 /** Reasons that no frame and no symbol can disprove. */
-const isOrdered = (reason: WayReason): boolean => reason === "switched-off" || reason === "wireless";
+const isAdministrative = (reason: UnicastReason): boolean =>
+  reason === "switched-off" || reason === "wireless";
 /** Reasons after which multicast is tried again in a while. */
-const isLasting = (reason: WayReason): boolean => reason === "no-data" || reason === "stuck";
+const isLasting = (reason: UnicastReason): boolean => reason === "no-data" || reason === "stuck";
 /** Reasons that the representative's announcement disproves. */
-const isSilence = (reason: WayReason): boolean => reason === "unheard" || reason === "fell-silent";
+const isSilence = (reason: UnicastReason): boolean => reason === "unheard" || reason === "fell-silent";
 
 /** What the ways are judged by, of a member. */
 type Judged = Pick<MemberConfig, "held" | "setting">;
 
-export function findWay(config: Judged, state: PeerState, nowMs: number): void {
+export function updateDeliveryMode(config: Judged, state: PeerState, nowMs: number): void {
   const { useMulticast, receivesMulticast } = config.setting();
-  if (!useMulticast) return takeUnicast(state, "switched-off", nowMs);
-  if (!receivesMulticast) return takeUnicast(state, "wireless", nowMs);
+  if (!useMulticast) return switchToUnicast(state, "switched-off", nowMs);
+  if (!receivesMulticast) return switchToUnicast(state, "wireless", nowMs);
   if (state.way === "unicast") {
-    if (isOrdered(state.wayReason) || nowMs >= state.retryAtMs) takeMulticast(state, nowMs);
+    if (isAdministrative(state.wayReason) || nowMs >= state.retryAtMs) switchToMulticast(state, nowMs);
     return;
   }
   const { leader } = state;
   if (leader.known === "lease" && nowMs >= state.joinedAtMs + timing.unheardMs)
-    return takeUnicast(state, "unheard", nowMs);
-  if (isSince(state.overlookedSinceMs, timing.deafMs, nowMs)) return takeUnicast(state, "not-heard", nowMs);
-  if (isSince(state.deafSinceMs, timing.deafMs, nowMs) || cameInVain(config, state, nowMs))
-    return takeUnicast(state, "no-data", nowMs);
-  if (isStuck(config, state, nowMs)) takeUnicast(state, "stuck", nowMs);
+    return switchToUnicast(state, "unheard", nowMs);
+  if (isSince(state.overlookedSinceMs, timing.dataMissingMs, nowMs))
+    return switchToUnicast(state, "not-heard", nowMs);
+  if (isSince(state.deafSinceMs, timing.dataMissingMs, nowMs) || isRetryFruitless(config, state, nowMs))
+    return switchToUnicast(state, "no-data", nowMs);
+  if (isStuck(config, state, nowMs)) switchToUnicast(state, "stuck", nowMs);
 }
 
 const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean =>
   sinceMs !== null && nowMs >= sinceMs + forMs;
 
 /** It came back from unicast, the representative holds more than it does, and nothing comes. */
-const cameInVain = (config: Judged, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
+const isRetryFruitless = (config: Judged, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
   returnedAtMs !== null &&
   nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
   leader.frontCount > config.held.count;
@@ -50,7 +52,7 @@ const isStuck = (config: Judged, { leader, progressAtMs }: PeerState, nowMs: num
   leader.castCount >= config.held.size &&
   nowMs >= progressAtMs + stuckMs(leader.rateBps);
 
-export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number): void {
+export function switchToUnicast(state: PeerState, reason: UnicastReason, nowMs: number): void {
   if (state.way === "unicast" && state.wayReason === reason) return;
   // From now on the exchange has to answer.
   if (state.way === "multicast") state.answeredAtMs = nowMs;
@@ -64,7 +66,7 @@ export function takeUnicast(state: PeerState, reason: WayReason, nowMs: number):
 }
 
 /** Says so with a SEEK: from then on the representative multicasts for this device too. */
-export function takeMulticast(state: PeerState, nowMs: number): void {
+export function switchToMulticast(state: PeerState, nowMs: number): void {
   Object.assign(state, {
     way: "multicast",
     wayReason: "",
@@ -84,18 +86,19 @@ export function takeMulticast(state: PeerState, nowMs: number): void {
 export const awaitsStart = ({ way, wayReason, leader }: PeerState, nowMs: number): boolean =>
   way === "unicast" && wayReason === "fell-silent" && nowMs < leader.startsAtMs + timing.announceEveryMs;
 
-export function symbolsCame(state: PeerState, nowMs: number): void {
+export function onSymbols(state: PeerState, nowMs: number): void {
   state.symbolsAtMs = nowMs;
   state.deafSinceMs = null;
   const { way, wayReason } = state;
-  if (way === "unicast" && !isOrdered(wayReason) && wayReason !== "stuck") takeMulticast(state, nowMs);
+  if (way === "unicast" && !isAdministrative(wayReason) && wayReason !== "stuck")
+    switchToMulticast(state, nowMs);
   state.returnedAtMs = null;
 }
 
 /** `state.leader` is still what was announced before. */
-export function announcementCame(state: PeerState, leader: Leader, nowMs: number): void {
+export function onAnnouncement(state: PeerState, leader: Leader, nowMs: number): void {
   const { leader: before, symbolsAtMs, announcedAtMs } = state;
-  if (state.way === "unicast" && isSilence(state.wayReason)) takeMulticast(state, nowMs);
+  if (state.way === "unicast" && isSilence(state.wayReason)) switchToMulticast(state, nowMs);
   // Only what is said twice tells that something was sent in between.
   const isSame = before.known === "announce" && before.device === leader.device;
   if (isSame && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
@@ -107,7 +110,7 @@ export function announcementCame(state: PeerState, leader: Leader, nowMs: number
 }
 
 /** The representative is not heard any more; asked by unicast it answers that it leads. */
-export function answeredThough(state: PeerState, nowMs: number): void {
+export function onAnswerDespiteSilence(state: PeerState, nowMs: number): void {
   state.leader.known = "exchange";
-  if (!isOrdered(state.wayReason)) takeUnicast(state, "fell-silent", nowMs);
+  if (!isAdministrative(state.wayReason)) switchToUnicast(state, "fell-silent", nowMs);
 }

@@ -12,17 +12,17 @@ export const mayUseWan = (member: Member, nowMs: number): boolean =>
   member.config.setting().wanFallback !== "never";
 
 /** Asks for a token, or to keep it. */
-export function askFallback(member: Member, nowMs: number): void {
+export function requestFallback(member: Member, nowMs: number): void {
   if (nowMs < member.fallbackAskAtMs) return;
   member.fallbackAskAtMs = nowMs + timing.fallbackRenewMs;
-  member.effects.push({ do: "AskFallback" });
+  member.effects.push({ do: "RequestFallback" });
 }
 
-export function fallbackAnswered(member: Member, answer: FallbackAnswer, nowMs: number): void {
+export function onFallbackAnswer(member: Member, answer: FallbackAnswer, nowMs: number): void {
   if (answer.result === "refused") {
     member.fallbackAskAtMs = nowMs + answer.retryAfterMs * (1 + member.config.random() * 0.5);
-    return member.wan(false);
+    return member.setDownloading(false);
   }
   // Without the source, the random wait before it asked has to be enough. Bytes may have come since it asked.
-  if (mayUseWan(member, nowMs)) member.wan(true);
+  if (mayUseWan(member, nowMs)) member.setDownloading(true);
 }

@@ -4,41 +4,41 @@
  */
 import { timing } from "../timing.ts";
 
-export class Suspicion {
-  #heardAtMs: number;
-  #spokeAtMs: number;
+export class FailureDetector {
+  #activeAtMs: number;
+  #announcedAtMs: number;
   readonly #jitterMs: number;
 
   /** @param random 0 … 1 */
   constructor(nowMs: number, random: number) {
-    this.#heardAtMs = nowMs;
-    this.#spokeAtMs = nowMs;
-    this.#jitterMs = random * timing.suspicionJitterMs;
+    this.#activeAtMs = nowMs;
+    this.#announcedAtMs = nowMs;
+    this.#jitterMs = random * timing.silenceJitterMs;
   }
 
   /** Symbols came: they do not name a device. */
-  heard(nowMs: number): void {
-    this.#heardAtMs = Math.max(this.#heardAtMs, nowMs);
+  onActivity(nowMs: number): void {
+    this.#activeAtMs = Math.max(this.#activeAtMs, nowMs);
   }
 
   /** The representative itself said something. */
-  spoke(nowMs: number): void {
-    this.heard(nowMs);
-    this.#spokeAtMs = Math.max(this.#spokeAtMs, nowMs);
+  onAnnouncement(nowMs: number): void {
+    this.onActivity(nowMs);
+    this.#announcedAtMs = Math.max(this.#announcedAtMs, nowMs);
   }
 
   /** This device was not listening for `stalledMs`. */
-  doubtSelf(nowMs: number, stalledMs: number): void {
-    this.#heardAtMs = Math.min(nowMs, this.#heardAtMs + stalledMs);
-    this.#spokeAtMs = Math.min(nowMs, this.#spokeAtMs + stalledMs);
+  creditStall(nowMs: number, stalledMs: number): void {
+    this.#activeAtMs = Math.min(nowMs, this.#activeAtMs + stalledMs);
+    this.#announcedAtMs = Math.min(nowMs, this.#announcedAtMs + stalledMs);
   }
 
   get suspectsAtMs(): number {
-    return this.#heardAtMs + timing.announceEveryMs * timing.suspicionPeriods + this.#jitterMs;
+    return this.#activeAtMs + timing.announceEveryMs * timing.silentPeriodsMax + this.#jitterMs;
   }
 
   /** From then on it may have been started anew, and speak as another sender: one announcement before it would be suspected. */
-  get mayBeAnewAtMs(): number {
-    return this.#spokeAtMs + timing.announceEveryMs * (timing.suspicionPeriods - 1) + this.#jitterMs;
+  get acceptsNewSenderAtMs(): number {
+    return this.#announcedAtMs + timing.announceEveryMs * (timing.silentPeriodsMax - 1) + this.#jitterMs;
   }
 }

@@ -21,7 +21,7 @@ type Entry = Holder & {
   inFlight: number;
   served: number;
   failures: number;
-  shunnedUntilMs: number;
+  bannedUntilMs: number;
 };
 export type Fetch = { chunk: number; holder: Holder };
 
@@ -37,13 +37,13 @@ export class Holders {
   }
 
   /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
-  note(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
+  update(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
     // It serves nothing.
     if (holder.lanPort === 0) return;
     const known = this.#entries.get(keyOf(holder));
     if (known) {
       // Who was found out keeps the name under which that happened.
-      if (known.shunnedUntilMs === Number.POSITIVE_INFINITY) return;
+      if (known.bannedUntilMs === Number.POSITIVE_INFINITY) return;
       Object.assign(known, { device: holder.device, load });
       if (replaces) known.chunks = chunks.clone();
       else known.chunks.addAll(chunks);
@@ -57,7 +57,7 @@ export class Holders {
       inFlight: 0,
       served: 0,
       failures: 0,
-      shunnedUntilMs: 0,
+      bannedUntilMs: 0,
     });
   }
 
@@ -71,7 +71,7 @@ export class Holders {
    */
   forget(device: string): void {
     for (const [key, entry] of this.#entries)
-      if (entry.device === device && entry.shunnedUntilMs !== Number.POSITIVE_INFINITY)
+      if (entry.device === device && entry.bannedUntilMs !== Number.POSITIVE_INFINITY)
         this.#entries.delete(key);
     for (const [chunk, { entry }] of this.#inFlight)
       if (entry.device === device) this.#inFlight.delete(chunk);
@@ -87,15 +87,14 @@ export class Holders {
 
   holds(chunk: number, nowMs: number): boolean {
     for (const entry of this.#entries.values())
-      if (entry.shunnedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
+      if (entry.bannedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
     return false;
   }
 
   /** What one of them can be asked for now, and what is under way. */
-  within(nowMs: number): ChunkSet {
+  heldChunks(nowMs: number): ChunkSet {
     const chunks = new ChunkSet(this.chunkCount);
-    for (const entry of this.#entries.values())
-      if (entry.shunnedUntilMs <= nowMs) chunks.addAll(entry.chunks);
+    for (const entry of this.#entries.values()) if (entry.bannedUntilMs <= nowMs) chunks.addAll(entry.chunks);
     for (const chunk of this.#inFlight.keys()) chunks.add(chunk);
     return chunks;
   }
@@ -107,7 +106,7 @@ export class Holders {
   next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
     if (this.#inFlight.size >= fetchesMax) return null;
     const free = [...this.#entries.values()].filter(
-      (e) => e.inFlight < fetchesPerHolderMax && e.shunnedUntilMs <= nowMs,
+      (e) => e.inFlight < fetchesPerHolderMax && e.bannedUntilMs <= nowMs,
     );
     if (free.length === 0) return null;
     free.sort((a, b) => a.inFlight - b.inFlight || a.load - b.load || a.served - b.served);
@@ -130,7 +129,7 @@ export class Holders {
     return this.#inFlight.has(chunk);
   }
 
-  ended(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
+  finished(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
     const underWay = this.#inFlight.get(fetch.chunk);
     if (underWay?.fetch !== fetch) return;
     this.#inFlight.delete(fetch.chunk);
@@ -146,22 +145,22 @@ export class Holders {
         return;
       case "busy":
         entry.load = 100;
-        entry.shunnedUntilMs = nowMs + 200;
+        entry.bannedUntilMs = nowMs + 200;
         return;
       case "failed":
         entry.failures++;
-        entry.shunnedUntilMs =
+        entry.bannedUntilMs =
           nowMs + Math.min(failurePenaltyMsMax, failurePenaltyMs * 2 ** (entry.failures - 1));
         return;
       case "wrong":
         entry.chunks = new ChunkSet(this.chunkCount);
-        entry.shunnedUntilMs = Number.POSITIVE_INFINITY;
+        entry.bannedUntilMs = Number.POSITIVE_INFINITY;
     }
   }
 
   #dropWorst(): void {
     const idle = [...this.#entries.values()].filter(
-      (e) => e.inFlight === 0 && e.shunnedUntilMs !== Number.POSITIVE_INFINITY,
+      (e) => e.inFlight === 0 && e.bannedUntilMs !== Number.POSITIVE_INFINITY,
     );
     const worst = idle.toSorted((a, b) => a.chunks.count - b.chunks.count)[0];
     if (worst) this.#entries.delete(keyOf(worst));

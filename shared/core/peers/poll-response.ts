@@ -6,7 +6,7 @@ import type { Member } from "../member.ts";
 export const peersNamedMax = 16;
 
 /** Which others take part, as far as this device knows, and the term it leads in; 0: it does not lead. */
-export function answerToPoll(member: Member, asking: string): { peers: Holder[]; leads: number } {
+export function pollResponse(member: Member, asking: string): { peers: Holder[]; leads: number } {
   const known = new Map<string, Holder>();
   for (const { device, address, lanPort } of [...member.holders, ...member.roster])
     if (device !== asking && device !== member.config.device) known.set(device, { device, address, lanPort });

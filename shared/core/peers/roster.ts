@@ -15,7 +15,7 @@ export type RosterEntry = {
   missing: ChunkSet;
   heardAtMs: number;
   /** As it was heard last: it listens to the group, or takes chunks by unicast. */
-  way: "multicast" | "unicast";
+  delivery: "multicast" | "unicast";
 };
 
 /** As it is remembered. */
@@ -29,7 +29,7 @@ export class Roster {
   /** Of each chunk, how many who listen to the group miss it: asked far more often than it changes. */
   #listeners = new Uint16Array(0);
 
-  note(entry: RosterEntry): void {
+  update(entry: RosterEntry): void {
     const known = this.#entries.get(entry.device);
     const isChanged = known?.missing.count !== entry.missing.count;
     this.forget(entry.device);
@@ -49,8 +49,8 @@ export class Roster {
     this.#count(known, -1);
   }
 
-  #count({ way, missing }: RosterEntry, by: 1 | -1): void {
-    if (way !== "multicast") return;
+  #count({ delivery, missing }: RosterEntry, by: 1 | -1): void {
+    if (delivery !== "multicast") return;
     for (let chunk = missing.next(0); chunk >= 0; chunk = missing.next(chunk + 1))
       this.#listeners[chunk]! += by;
   }
@@ -75,15 +75,15 @@ export class Roster {
   }
 
   /** Those of the audience that take chunks by unicast. */
-  get byUnicast(): number {
+  get unicastCount(): number {
     let devices = 0;
-    for (const { way, missing } of this.#entries.values())
-      if (way === "unicast" && !missing.isEmpty) devices++;
+    for (const { delivery, missing } of this.#entries.values())
+      if (delivery === "unicast" && !missing.isEmpty) devices++;
     return devices;
   }
 
   /** Does anybody who listens to the group miss this chunk? */
-  listensFor(chunk: number): boolean {
+  hasListenerMissing(chunk: number): boolean {
     return (this.#listeners[chunk] ?? 0) > 0;
   }
 }

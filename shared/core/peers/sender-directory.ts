@@ -4,29 +4,29 @@
  */
 
 /** The one heard first makes room. */
-const speakersMax = 1_024;
+const sendersMax = 1_024;
 
-export type Speaker = { address: string; deviceId: string | null };
+export type KnownSender = { address: string; deviceId: string | null };
 
-export class Speakers {
-  readonly #speakers = new Map<string, Speaker>();
+export class SenderDirectory {
+  readonly #senders = new Map<string, KnownSender>();
   #last: string | null = null;
 
   /** @param deviceId null: the frame did not name one */
-  heard(sender: string, address: string, deviceId: string | null): void {
+  update(sender: string, address: string, deviceId: string | null): void {
     // Symbols come from one sender for a long time.
     if (deviceId === null && sender === this.#last) return;
     this.#last = sender;
-    const known = this.#speakers.get(sender);
+    const known = this.#senders.get(sender);
     if (known) {
       known.deviceId ??= deviceId;
       return;
     }
-    this.#speakers.set(sender, { address, deviceId });
-    if (this.#speakers.size > speakersMax) this.#speakers.delete(this.#speakers.keys().next().value!);
+    this.#senders.set(sender, { address, deviceId });
+    if (this.#senders.size > sendersMax) this.#senders.delete(this.#senders.keys().next().value!);
   }
 
-  of(sender: string): Speaker {
-    return this.#speakers.get(sender) ?? { address: "unknown", deviceId: null };
+  lookUp(sender: string): KnownSender {
+    return this.#senders.get(sender) ?? { address: "unknown", deviceId: null };
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ChunkSet } from "../../model/chunk-set.ts";
-import { Entrusting } from "./standby.ts";
+import { StandbyReplication } from "./standby.ts";
 import { Holders } from "./holders.ts";
 import { Roster } from "./roster.ts";
 import { VirtualSubnet } from "../testing.ts";
@@ -115,21 +115,25 @@ describe("whoever is named deputy", () => {
   const chunkCount = 40;
   /** Says what a device misses, as it would in a SEEK or a poll. */
   const hearing = () => {
-    const trust = { roster: new Roster(), holders: new Holders(chunkCount), isAlone: () => true };
+    const trust = { roster: new Roster(), holders: new Holders(chunkCount), isSoleCopy: () => true };
     const says = (device: string, missing: number, nowMs: number, way: "multicast" | "unicast") =>
-      trust.roster.note({
+      trust.roster.update({
         device,
         address: device,
         lanPort: 1,
         missing: ChunkSet.fromRanges(chunkCount, [0, missing])!,
         heardAtMs: nowMs,
-        way,
+        delivery: way,
       });
     return { trust, says };
   };
-  const named = (entrusting: Entrusting, trust: ReturnType<typeof hearing>["trust"], untilMs: number) => {
+  const named = (
+    entrusting: StandbyReplication,
+    trust: ReturnType<typeof hearing>["trust"],
+    untilMs: number,
+  ) => {
     const devices = new Set<string>();
-    for (let nowMs = 0; nowMs <= untilMs; nowMs += timing.entrustEveryMs)
+    for (let nowMs = 0; nowMs <= untilMs; nowMs += timing.standbyEveryMs)
       devices.add(entrusting.next(trust, nowMs)?.toDevice ?? "nobody");
     return [...devices];
   };
@@ -139,26 +143,30 @@ describe("whoever is named deputy", () => {
     says("gone", 10, 0, "multicast");
     says("gone too", 11, 0, "multicast");
     says("alive", 40, 0, "multicast");
-    expect(named(new Entrusting(), trust, 3 * timing.deputyIdleMs)).toEqual(["gone", "gone too", "alive"]);
+    expect(named(new StandbyReplication(), trust, 3 * timing.standbyIdleMs)).toEqual([
+      "gone",
+      "gone too",
+      "alive",
+    ]);
   });
 
   test("turns out to take chunks by unicast: one that listens takes its place at once", () => {
     const { trust, says } = hearing();
     says("radio", 10, 0, "multicast");
     says("wired", 40, 0, "multicast");
-    const entrusting = new Entrusting();
+    const entrusting = new StandbyReplication();
     expect(entrusting.next(trust, 0)?.toDevice).toBe("radio");
     says("radio", 9, 50, "unicast");
-    expect(entrusting.next(trust, timing.entrustEveryMs)?.toDevice).toBe("wired");
+    expect(entrusting.next(trust, timing.standbyEveryMs)?.toDevice).toBe("wired");
   });
 
   test("is forgotten: another one is named", () => {
     const { trust, says } = hearing();
     says("gone", 10, 0, "multicast");
     says("alive", 40, 0, "multicast");
-    const entrusting = new Entrusting();
+    const entrusting = new StandbyReplication();
     expect(entrusting.next(trust, 0)?.toDevice).toBe("gone");
     trust.roster.forget("gone");
-    expect(entrusting.next(trust, timing.entrustEveryMs)?.toDevice).toBe("alive");
+    expect(entrusting.next(trust, timing.standbyEveryMs)?.toDevice).toBe("alive");
   });
 });

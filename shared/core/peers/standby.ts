@@ -10,65 +10,65 @@ import { rosterDevicesMax, type Roster } from "./roster.ts";
 import { timing } from "../timing.ts";
 import { limits } from "../../wire/index.ts";
 
-export type Entrusted = { readonly chunks: ChunkSet; readonly untilMs: number };
+export type StandbyChunks = { readonly chunks: ChunkSet; readonly untilMs: number };
 
 /** What a representative knows of its subnet. */
-export type Trust = {
+export type ReplicationView = {
   readonly roster: Roster;
   readonly holders: Holders;
   /** Did this chunk come to this device in this session, and was it never multicast? */
-  readonly isAlone: (chunk: number) => boolean;
+  readonly isSoleCopy: (chunk: number) => boolean;
 };
 
-type Deputy = { readonly device: string; missing: number; progressAtMs: number };
+type Standby = { readonly device: string; missing: number; progressAtMs: number };
 
 /** A representative's side: to whom what is entrusted. */
-export class Entrusting {
+export class StandbyReplication {
   /** What it missed when it last had less to miss, and when that was. */
-  #deputy: Deputy | null = null;
+  #standby: Standby | null = null;
   /** Those that took nothing: any other goes before them. */
   readonly #failed = new Set<string>();
   #nextAtMs = Number.NEGATIVE_INFINITY;
 
   /** The next ENTRUST, or null while there is nothing to say. */
-  next(trust: Trust, nowMs: number): { toDevice: string; ranges: Ranges } | null {
+  next(trust: ReplicationView, nowMs: number): { toDevice: string; ranges: Ranges } | null {
     if (nowMs < this.#nextAtMs) return null;
-    this.#nextAtMs = nowMs + timing.entrustEveryMs;
-    this.#judge(trust, nowMs);
+    this.#nextAtMs = nowMs + timing.standbyEveryMs;
+    this.#review(trust, nowMs);
     const ranges = rangesOf(trust, nowMs);
     if (ranges.length === 0) {
-      if (this.#deputy) this.#deputy.progressAtMs = nowMs;
+      if (this.#standby) this.#standby.progressAtMs = nowMs;
       return null;
     }
-    this.#deputy ??= this.#choose(trust, nowMs);
-    return this.#deputy && { toDevice: this.#deputy.device, ranges };
+    this.#standby ??= this.#choose(trust, nowMs);
+    return this.#standby && { toDevice: this.#standby.device, ranges };
   }
 
   /** One that takes nothing of what it was named is none. */
-  #judge({ roster, holders }: Trust, nowMs: number): void {
-    if (!this.#deputy) return;
-    const { device, missing, progressAtMs } = this.#deputy;
+  #review({ roster, holders }: ReplicationView, nowMs: number): void {
+    if (!this.#standby) return;
+    const { device, missing, progressAtMs } = this.#standby;
     const known = roster.get(device);
     // It misses nothing any more, is forgotten, or takes what it likes and not what it is named.
-    if (!known || known.way === "unicast") {
-      this.#deputy = null;
+    if (!known || known.delivery === "unicast") {
+      this.#standby = null;
       return;
     }
     const left = known.missing.count;
-    if (left < missing) Object.assign(this.#deputy, { missing: left, progressAtMs: nowMs });
-    else if (nowMs >= progressAtMs + timing.deputyIdleMs) {
+    if (left < missing) Object.assign(this.#standby, { missing: left, progressAtMs: nowMs });
+    else if (nowMs >= progressAtMs + timing.standbyIdleMs) {
       if (this.#failed.size >= rosterDevicesMax) this.#failed.clear();
       this.#failed.add(device);
-      this.#deputy = null;
+      this.#standby = null;
       // What it said it holds may be gone with it.
       holders.forget(device);
     }
   }
 
   /** Who has most of the package already. */
-  #choose({ roster }: Trust, nowMs: number): Deputy | null {
+  #choose({ roster }: ReplicationView, nowMs: number): Standby | null {
     const able = [...roster].filter(
-      ({ way, lanPort, missing }) => way === "multicast" && lanPort > 0 && !missing.isEmpty,
+      ({ delivery, lanPort, missing }) => delivery === "multicast" && lanPort > 0 && !missing.isEmpty,
     );
     const untried = able.filter(({ device }) => !this.#failed.has(device));
     // Each of them failed once: they begin anew.
@@ -80,10 +80,10 @@ export class Entrusting {
   }
 }
 
-function rangesOf({ holders, isAlone }: Trust, nowMs: number): Ranges {
+function rangesOf({ holders, isSoleCopy }: ReplicationView, nowMs: number): Ranges {
   const chunks = new ChunkSet(holders.chunkCount);
-  const onSubnet = holders.within(nowMs);
+  const onSubnet = holders.heldChunks(nowMs);
   for (let chunk = onSubnet.nextMissing(0); chunk >= 0; chunk = onSubnet.nextMissing(chunk + 1))
-    if (isAlone(chunk)) chunks.add(chunk);
+    if (isSoleCopy(chunk)) chunks.add(chunk);
   return chunks.toRanges(limits.rangesMax);
 }

@@ -9,23 +9,23 @@ const openMax = 256;
 
 type Open = { dueAtMs: number; heard: number };
 
-export class Answering {
+export class WantResponder {
   readonly #open = new Map<string, Open>();
 
   /** A device asked for something that this one holds. @param random 0 … 1 */
-  wanted(device: string, nowMs: number, random: number): void {
+  onWant(device: string, nowMs: number, random: number): void {
     if (this.#open.has(device) || this.#open.size >= openMax) return;
     this.#open.set(device, { dueAtMs: nowMs + random * timing.feedbackDelayMsMax, heard: 0 });
   }
 
   /** Another holder answered. */
-  answered(toDevice: string): void {
+  onHave(toDevice: string): void {
     const open = this.#open.get(toDevice);
     if (open && ++open.heard >= answersEnough) this.#open.delete(toDevice);
   }
 
   /** Devices to answer now. */
-  take(nowMs: number): string[] {
+  takeDue(nowMs: number): string[] {
     const due = [...this.#open].filter(([, open]) => open.dueAtMs <= nowMs).map(([device]) => device);
     for (const device of due) this.#open.delete(device);
     return due;

@@ -6,7 +6,7 @@ function meter(delaysMs: readonly number[], { senderMs = 0, receiverMs = 0, drif
   const delay = new DelayMeter();
   return delaysMs.map((delayMs, i) => {
     const sentAtMs = (senderMs + i * 400) % 2 ** 32;
-    return delay.ended(Math.floor(sentAtMs), receiverMs + i * 400 * (1 + driftPpm / 1e6) + delayMs);
+    return delay.onEnd(Math.floor(sentAtMs), receiverMs + i * 400 * (1 + driftPpm / 1e6) + delayMs);
   });
 }
 

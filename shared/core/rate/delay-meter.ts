@@ -24,7 +24,7 @@ export class DelayMeter {
    * @param nowMs by this device's own
    * @returns milliseconds by which it and the one before were held back at least: one alone may be late by chance
    */
-  ended(sentAtMs: number, nowMs: number): number {
+  onEnd(sentAtMs: number, nowMs: number): number {
     const offset = nowMs - sentAtMs;
     const reference = this.#leastMs ?? offset;
     // The sender's clock starts again at 0 after 2^32 ms.

@@ -13,33 +13,33 @@ const inRow = 2;
 
 export class LossMeter {
   #sentBefore: number | null = null;
-  #heard = 0;
+  #received = 0;
   #lossPermille: number | null = null;
   #inRow = 0;
   #state: "follows" | "straggles" = "follows";
 
   /** So many symbols more were heard. */
-  heard(symbols: number): void {
-    this.#heard += symbols;
+  received(symbols: number): void {
+    this.#received += symbols;
   }
 
   /**
    * An END said how many symbols its representative had sent. Returns the loss since the last measurement, ‰, or null
    * when there is none yet.
    */
-  ended(symbolsSent: number): number | null {
+  onEnd(symbolsSent: number): number | null {
     const before = this.#sentBefore;
     if (before === null || symbolsSent < before) {
       // Joined just now, or somebody else leads.
       this.#sentBefore = symbolsSent;
-      this.#heard = 0;
+      this.#received = 0;
       return null;
     }
     const sent = symbolsSent - before;
     if (sent < symbolsMin) return null;
-    const lossPermille = Math.round(1_000 * Math.max(0, 1 - this.#heard / sent));
+    const lossPermille = Math.round(1_000 * Math.max(0, 1 - this.#received / sent));
     this.#sentBefore = symbolsSent;
-    this.#heard = 0;
+    this.#received = 0;
     this.#lossPermille = lossPermille;
     const turns =
       this.#state === "follows" ? lossPermille >= stragglesPermille : lossPermille < recoversPermille;

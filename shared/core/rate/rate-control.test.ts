@@ -14,7 +14,7 @@ const nothing = { lossPermille: 0, queuedMs: 0 };
 /** The rate after each judgement, one a second from second `first` on. */
 const judged = (control: RateControl, reports: readonly (typeof nothing)[], first = 1): number[] =>
   reports.map((report, i) => {
-    control.reported("receiver", report, 10 * (i + first));
+    control.onReport("receiver", report, 10 * (i + first));
     control.adjust(200 * mbit, (i + first) * 1_000, 10 * (i + first));
     return control.rateBps(200 * mbit);
   });
@@ -82,7 +82,7 @@ function runBehindQueue(
     while (reports[0] && reports[0].atMs <= ms) {
       const { loss, queuedMs, pass: answered } = reports.shift()!;
       for (const receiver of ["a", "b", "c"])
-        control.reported(receiver, { lossPermille: loss, queuedMs }, answered);
+        control.onReport(receiver, { lossPermille: loss, queuedMs }, answered);
     }
     control.adjust(capBps, ms, pass);
   }
@@ -94,7 +94,7 @@ function run(control: RateControl, capBps: number | null, paths: readonly Path[]
   const rates: number[] = [];
   for (let window = 1; window <= windows; window++) {
     for (const [i, path] of paths.entries())
-      control.reported(
+      control.onReport(
         `receiver ${i}`,
         { lossPermille: lossOn(path, control.rateBps(capBps)), queuedMs: 0 },
         2 * window,
@@ -111,9 +111,9 @@ function runBusy(sendsBps: number, takesBps: number, windows: number): number[] 
   for (let window = 1; window <= windows; window++) {
     const sentBps = Math.min(sendsBps, control.rateBps(900 * mbit));
     const lossPermille = lossOn({ carriesBps: takesBps, ownLoss: 0 }, sentBps);
-    control.asked(2 * window, sentBps);
+    control.onEndSent(2 * window, sentBps);
     for (const receiver of ["a", "b", "c", "d"])
-      control.reported(receiver, { lossPermille, queuedMs: 0 }, 2 * window);
+      control.onReport(receiver, { lossPermille, queuedMs: 0 }, 2 * window);
     control.adjust(900 * mbit, window * 1_000, 2 * window);
     rates.push(control.rateBps(900 * mbit));
   }
@@ -158,8 +158,8 @@ describe("the rate", () => {
       expect(new Set(runBusy(300 * mbit, 900 * mbit, 20))).toEqual(new Set([900 * mbit]));
       const control = new RateControl(null, 0);
       for (let window = 1; window <= 40; window++) {
-        control.asked(2 * window, Math.min(control.rateBps(null), 300 * mbit));
-        control.reported("a", { lossPermille: 0, queuedMs: 0 }, 2 * window);
+        control.onEndSent(2 * window, Math.min(control.rateBps(null), 300 * mbit));
+        control.onReport("a", { lossPermille: 0, queuedMs: 0 }, 2 * window);
         control.adjust(null, window * 1_000, 2 * window);
       }
       // What it may send is known three steps of the search later; without this it would be 10 Gbit/s.
@@ -200,7 +200,7 @@ describe("the rate", () => {
     const control = new RateControl(200 * mbit, 0);
     const reported = (queues: readonly number[], pass: number): void => {
       for (const [i, queuedMs] of queues.entries())
-        control.reported(`receiver ${i}`, { lossPermille: 0, queuedMs }, pass);
+        control.onReport(`receiver ${i}`, { lossPermille: 0, queuedMs }, pass);
       control.adjust(200 * mbit, pass * 1_000, pass);
     };
     for (const [at, queues] of [
@@ -211,9 +211,9 @@ describe("the rate", () => {
     ].entries())
       reported(queues, at + 1);
     expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
-    expect(control.givesWayMs).toBeNull();
+    expect(control.yieldDelayMs).toBeNull();
     reported([0, 90, 80, 80, 85], 5);
-    expect(control.givesWayMs).toBe(80);
+    expect(control.yieldDelayMs).toBe(80);
     expect(control.rateBps(200 * mbit)).toBeLessThan(160 * mbit);
   });
 
@@ -234,18 +234,18 @@ describe("the rate", () => {
   test("is not judged by the one that answers before all others", () => {
     const control = new RateControl(200 * mbit, 0);
     const all = (lossPermille: number, pass: number): void => {
-      for (let i = 0; i < 8; i++) control.reported(`receiver ${i}`, { lossPermille, queuedMs: 0 }, pass);
+      for (let i = 0; i < 8; i++) control.onReport(`receiver ${i}`, { lossPermille, queuedMs: 0 }, pass);
     };
     all(0, 1);
     control.adjust(200 * mbit, 1_000, 1);
-    control.reported("receiver 0", { lossPermille: 200, queuedMs: 0 }, 2);
+    control.onReport("receiver 0", { lossPermille: 200, queuedMs: 0 }, 2);
     expect(control.adjust(200 * mbit, 1_300, 2)).toBe(false);
     all(0, 2);
     control.adjust(200 * mbit, 1_400, 2);
     expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
     expect(control.medianLossPermille).toBe(0);
     // It is alone with that: the others have gone.
-    control.reported("receiver 0", { lossPermille: 400, queuedMs: 0 }, 3);
+    control.onReport("receiver 0", { lossPermille: 400, queuedMs: 0 }, 3);
     expect(control.adjust(200 * mbit, 2_400, 3)).toBe(true);
   });
 
@@ -281,7 +281,7 @@ describe("the rate", () => {
 
   test("is soon back where it was before a moment's stall, and does not run into a full path again and again", () => {
     const control = new RateControl(200 * mbit, 0);
-    control.asked(10, 80 * mbit);
+    control.onEndSent(10, 80 * mbit);
     const after = Array.from({ length: 8 }, () => nothing);
     const rates = judged(control, [{ lossPermille: 400, queuedMs: 0 }, ...after]);
     expect(rates[0]!).toBeLessThan(50 * mbit);
@@ -340,7 +340,7 @@ describe("the rate", () => {
   test("is halved while questions go unanswered, and rises again with the first answers", () => {
     const control = new RateControl(200 * mbit, 0);
     for (let window = 1; window <= 10; window++) {
-      control.asked(2 * window, null);
+      control.onEndSent(2 * window, null);
       control.adjust(200 * mbit, window * 1_000, 2 * window);
     }
     expect(control.rateBps(200 * mbit)).toBeLessThan(5 * mbit);

@@ -27,13 +27,13 @@ const excessPermille = 10;
 /** … but without a queue cheaper to repair than to slow down for: a trial costs more than so much. */
 const queuelessExcessPermille = 30;
 /** Without a queue, so much at most may be a stall of the receivers or a gust, ‰: it counts when the next judgement sees loss, too. */
-const accidentPermille = 300;
+const isolatedPermille = 300;
 const decreaseFactor = 0.8;
 /** What a receiver got is what the path carries; a little less drains its queue. */
 const drainFactor = 0.95;
 /** After a decrease the rate goes back in steps of a third to this share of what it was: most losses are accidents. */
-const returnShare = 0.9;
-const returnStep = 1 / 3;
+const recoveryShare = 0.9;
+const recoveryStep = 1 / 3;
 /**
  * A step of the increase beyond that, as a share of the rate and at least so much. It doubles with each step that cost nothing:
  * a decrease that began when a device stalled may have gone far below what the network carries.
@@ -54,10 +54,10 @@ const foreignQueueMs = 100;
 const freeQueueMs = 15;
 /** After so many judgements in a row of a free link the rate returns quickly. */
 const freeInRow = 2;
-const giveWayFactor = 0.85;
-const giveWayFactorMost = 0.6;
+const yieldFactor = 0.85;
+const yieldFactorMost = 0.6;
 /** Whoever fills the link gets at most the rest: the session still ends. */
-const keptShare = 0.25;
+const floorShare = 0.25;
 /** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
 const overloadPermille = 200;
 
@@ -87,7 +87,7 @@ type Trial = {
  * What of a loss has to be left after a decrease for the rate not to be its cause. Much loss is measured well, and behind
  * an overloaded link falls in several decreases, the first of which still saw the link's queue fill.
  */
-const staysShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
+const persistsShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 type Report = { readonly lossPermille: number; readonly queuedMs: number };
 /** With what was sent at before the END that it answers, when that was less than the rate. */
@@ -105,19 +105,19 @@ export class RateControl {
   #state: "searching" | "steady";
   /** Loss that does not depend on the rate, ‰. */
   #ownLossPermille = 0;
-  #trial: Trial | null = null;
+  #probe: Trial | null = null;
   /** Up to here the rate returns quickly. */
-  #returnToBps = 0;
+  #recoveryTargetBps = 0;
   /** What the last judgement of a loss said, of those that queues left to it. */
-  #wasExcess = false;
+  #hadExcess = false;
   /** Since the last decrease. */
   #increasesInRow = 0;
   /** Before it gave way; null: it does not. */
-  #openBps: number | null = null;
+  #beforeYieldBps: number | null = null;
   #freeInRow = 0;
   #queuedMs = 0;
   /** Until a pass shows what a change brought; the next one is sent at the old rate in part. */
-  #passesToSee = 2;
+  #settlingPasses = 2;
   /** Reports of earlier passes speak of symbols that were sent at another rate. */
   #validFromPass = 0;
   #windowEndsAtMs: number;
@@ -152,15 +152,15 @@ export class RateControl {
   }
 
   /** By the last window: milliseconds that the network held back what was sent, while the rate gives way for that; null: it does not. */
-  get givesWayMs(): number | null {
-    return this.#openBps === null ? null : this.#queuedMs;
+  get yieldDelayMs(): number | null {
+    return this.#beforeYieldBps === null ? null : this.#queuedMs;
   }
 
   /**
    * Receivers were asked: an END went out to an audience.
    * @param sentBps payload bits per second that left this device before it; null: it had nothing to send meanwhile
    */
-  asked(pass: number, sentBps: number | null): void {
+  onEndSent(pass: number, sentBps: number | null): void {
     this.#unanswered++;
     // It may have been measured while the rate was what it was at the two ENDs before.
     this.#ratesAsked = [...this.#ratesAsked.slice(-2), this.#rateBps];
@@ -174,7 +174,7 @@ export class RateControl {
    * @param queuedMs that the network held back the END
    * @param pass the END that it answers
    */
-  reported(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
+  onReport(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
     this.#unanswered = 0;
     if (pass < this.#validFromPass) return;
     if (this.#reports.size < reportsMax || this.#reports.has(device))
@@ -192,7 +192,7 @@ export class RateControl {
     if (isPart && nowMs < this.#windowEndsAtMs + windowMs) return false;
     this.#reportsBefore = this.#reports.size;
     this.#windowEndsAtMs = nowMs + windowMs;
-    if (this.#reports.size === 0) return this.#heardNothing(capBps ?? searchMaxBps);
+    if (this.#reports.size === 0) return this.#onNoReports(capBps ?? searchMaxBps);
     const reports = [...this.#reports.values()];
     this.#reports.clear();
     const lossPermille = medianOf(reports.map((report) => report.lossPermille).toSorted((a, b) => a - b));
@@ -200,67 +200,67 @@ export class RateControl {
     this.#medianPermille = lossPermille;
     const before = this.#rateBps;
     this.#sentBps = Math.min(before, Math.max(...reports.map((report) => report.sentBps ?? before)));
-    this.#passesToSee = 2;
-    this.#judge(lossPermille, capBps ?? searchMaxBps);
+    this.#settlingPasses = 2;
+    this.#evaluate(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
-    if (this.#trial !== null || Math.abs(this.#rateBps - before) > before * smallStepShare)
-      this.#validFromPass = pass + this.#passesToSee;
+    if (this.#probe !== null || Math.abs(this.#rateBps - before) > before * smallStepShare)
+      this.#validFromPass = pass + this.#settlingPasses;
     return true;
   }
 
   /** Nobody answers any more: nothing gets through, not even the questions. */
-  #heardNothing(capBps: number): boolean {
+  #onNoReports(capBps: number): boolean {
     if (this.#unanswered < unansweredMax) return false;
     const before = this.#rateBps;
     this.#increasesInRow = 0;
-    this.#returnToBps = Math.max(this.#returnToBps, before * returnShare);
+    this.#recoveryTargetBps = Math.max(this.#recoveryTargetBps, before * recoveryShare);
     this.#state = "steady";
     this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
     return this.#rateBps !== before;
   }
 
-  #judge(lossPermille: number, capBps: number): void {
+  #evaluate(lossPermille: number, capBps: number): void {
     if (this.#queuedMs > queueMs + (1_000 * batchBits) / this.#rateBps)
-      return this.#giveWay(lossPermille, capBps);
-    if (this.#openBps !== null) this.#seeFreeLink(this.#openBps);
-    this.#judgeLoss(lossPermille, capBps);
+      return this.#yield(lossPermille, capBps);
+    if (this.#beforeYieldBps !== null) this.#detectFreeLink(this.#beforeYieldBps);
+    this.#evaluateLoss(lossPermille, capBps);
   }
 
   /** Loss before a full queue is no sign of what the network loses by itself. */
-  #giveWay(lossPermille: number, capBps: number): void {
+  #yield(lossPermille: number, capBps: number): void {
     const isSearch = this.#state === "searching";
     const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
     const isOverload = lossPermille - this.#ownLossPermille > overloadPermille;
     const carriedBps = isOverload ? this.#sentBps * (1 - lossPermille / 1_000) * drainFactor : this.#sentBps;
-    if (isSearch) this.#openBps = Math.min(carriedBps, this.#rateBps / searchFactor);
-    else if (this.#openBps === null || isOverload) this.#openBps = carriedBps;
+    if (isSearch) this.#beforeYieldBps = Math.min(carriedBps, this.#rateBps / searchFactor);
+    else if (this.#beforeYieldBps === null || isOverload) this.#beforeYieldBps = carriedBps;
     const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
-    const factor = giveWayFactor - share * (giveWayFactor - giveWayFactorMost);
-    const leastBps = Math.max(this.#openBps! * keptShare, Math.min(rateFloorBps, capBps));
-    const wantedBps = factor * (isSearch ? this.#openBps! : carriedBps);
+    const factor = yieldFactor - share * (yieldFactor - yieldFactorMost);
+    const leastBps = Math.max(this.#beforeYieldBps! * floorShare, Math.min(rateFloorBps, capBps));
+    const wantedBps = factor * (isSearch ? this.#beforeYieldBps! : carriedBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
     // What this session queued itself has to go first.
-    this.#passesToSee = isForeign ? 1 : 3;
+    this.#settlingPasses = isForeign ? 1 : 3;
     this.#state = "steady";
-    this.#trial = null;
-    this.#returnToBps = 0;
+    this.#probe = null;
+    this.#recoveryTargetBps = 0;
     this.#increasesInRow = 0;
     this.#freeInRow = 0;
   }
 
-  #seeFreeLink(openBps: number): void {
+  #detectFreeLink(openBps: number): void {
     this.#freeInRow = this.#queuedMs <= freeQueueMs ? this.#freeInRow + 1 : 0;
     if (this.#freeInRow < freeInRow) return;
-    this.#openBps = null;
-    this.#returnToBps = openBps * returnShare;
+    this.#beforeYieldBps = null;
+    this.#recoveryTargetBps = openBps * recoveryShare;
     this.#rateBps = Math.max(this.#rateBps, openBps / 2);
   }
 
-  #judgeLoss(lossPermille: number, capBps: number): void {
-    const trial = this.#trial;
-    this.#trial = null;
+  #evaluateLoss(lossPermille: number, capBps: number): void {
+    const trial = this.#probe;
+    this.#probe = null;
     const stays =
-      trial !== null && lossPermille > trial.lossPermille * staysShare(trial) + excessPermille / 4;
+      trial !== null && lossPermille > trial.lossPermille * persistsShare(trial) + excessPermille / 4;
     const isQueueless = this.#queuedMs <= freeQueueMs;
     if (stays && trial.decreases >= (isQueueless ? 1 : decreasesMax)) {
       // It did not help: that much is lost at any rate.
@@ -271,15 +271,15 @@ export class RateControl {
     const excess = lossPermille - this.#ownLossPermille;
     const excessMax = isQueueless ? queuelessExcessPermille : excessPermille;
     const isExcess = excess > excessMax && excess > this.#ownLossPermille * 0.4;
-    const isAccident = isExcess && !stays && isQueueless && excess <= accidentPermille && !this.#wasExcess;
-    this.#wasExcess = isExcess;
+    const isAccident = isExcess && !stays && isQueueless && excess <= isolatedPermille && !this.#hadExcess;
+    this.#hadExcess = isExcess;
     if (isAccident) return;
     if (stays || isExcess) {
       const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
-      this.#trial = { ...before, decreases: before.decreases + 1 };
+      this.#probe = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
       this.#increasesInRow = 0;
-      this.#returnToBps = this.#sentBps * returnShare;
+      this.#recoveryTargetBps = this.#sentBps * recoveryShare;
       const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
       const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
       this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
@@ -297,6 +297,6 @@ export class RateControl {
     const share = increaseShare * 2 ** Math.min(this.#increasesInRow, increaseDoublings);
     this.#increasesInRow++;
     const step = room * Math.max(increaseMinBps, this.#rateBps * share);
-    return this.#rateBps + Math.max(step, (this.#returnToBps - this.#rateBps) * returnStep);
+    return this.#rateBps + Math.max(step, (this.#recoveryTargetBps - this.#rateBps) * recoveryStep);
   }
 }

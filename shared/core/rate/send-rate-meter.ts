@@ -3,22 +3,22 @@
 /** In less, timers that come late say too much. */
 const measuredMsMin = 200;
 
-export class SendMeter {
+export class SendRateMeter {
   /** Since then there always was something to send. */
   #sinceMs: number | null = null;
   #symbols = 0;
   #perSecond: number | null = null;
 
-  going(nowMs: number): void {
+  onSending(nowMs: number): void {
     if (this.#sinceMs === null) this.#begin(nowMs);
   }
 
-  rested(): void {
+  onIdle(): void {
     this.#sinceMs = null;
     this.#perSecond = null;
   }
 
-  sent(symbols: number): void {
+  onSent(symbols: number): void {
     this.#symbols += symbols;
   }
 

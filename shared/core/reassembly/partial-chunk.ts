@@ -8,7 +8,7 @@
 import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts";
 
 /** An assembly's own objects, beside its bytes and what it notes for each symbol and block. */
-const assemblyBytes = 512;
+const partialChunkBytes = 512;
 const notesBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
 
 /** What a place holds: nothing, its own source symbol, or a repair symbol, by its number. */
@@ -18,7 +18,7 @@ const firstRepair = 2;
 
 type Apart = { readonly block: number; readonly symbol: number; readonly payload: Uint8Array };
 
-export class Assembly {
+export class PartialChunk {
   readonly chunk: number;
   /** Who sent the symbols; null: several. */
   sender: string | null;
@@ -27,30 +27,30 @@ export class Assembly {
   heldBytes: number;
   readonly #layout: BlockLayout;
   /** By source symbol of the chunk. */
-  readonly #places: Uint16Array;
+  readonly #slots: Uint16Array;
   /** Symbols still lacking, by block. */
-  readonly #lacks: Uint8Array;
+  readonly #missing: Uint8Array;
   /** By block: 1 when it holds repair symbols. */
   readonly #isRepaired: Uint8Array;
-  #lackingBlocks: number;
-  #apart: Apart[] = [];
+  #incompleteBlocks: number;
+  #overflow: Apart[] = [];
 
   constructor(chunk: number, layout: BlockLayout, bytes: Uint8Array, sender: string) {
     this.chunk = chunk;
     this.sender = sender;
     this.bytes = bytes;
-    this.heldBytes = bytes.length + notesBytes(layout) + assemblyBytes;
+    this.heldBytes = bytes.length + notesBytes(layout) + partialChunkBytes;
     this.#layout = layout;
-    this.#places = new Uint16Array(layout.symbolCount);
-    this.#lacks = new Uint8Array(layout.blockCount);
+    this.#slots = new Uint16Array(layout.symbolCount);
+    this.#missing = new Uint8Array(layout.blockCount);
     this.#isRepaired = new Uint8Array(layout.blockCount);
-    this.#lackingBlocks = layout.blockCount;
-    for (let block = 0; block < layout.blockCount; block++) this.#lacks[block] = layout.k(block);
+    this.#incompleteBlocks = layout.blockCount;
+    for (let block = 0; block < layout.blockCount; block++) this.#missing[block] = layout.k(block);
   }
 
   /** Every block can be rebuilt. */
   get isReady(): boolean {
-    return this.#lackingBlocks === 0;
+    return this.#incompleteBlocks === 0;
   }
 
   get lengthBytes(): number {
@@ -58,73 +58,73 @@ export class Assembly {
   }
 
   /** False, and nothing changed: known already, out of its range, or of no use. The payload is copied. */
-  place(block: number, symbol: number, payload: Uint8Array): boolean {
+  addSymbol(block: number, symbol: number, payload: Uint8Array): boolean {
     const layout = this.#layout;
-    if (!layout.hasSymbol(block, symbol, payload.length) || this.#lacks[block] === 0) return false;
+    if (!layout.hasSymbol(block, symbol, payload.length) || this.#missing[block] === 0) return false;
     const isPlaced =
       symbol < layout.k(block)
-        ? this.#placeSource(block, symbol, payload)
-        : this.#placeRepair(block, symbol, payload);
+        ? this.#addSource(block, symbol, payload)
+        : this.#addRepair(block, symbol, payload);
     if (!isPlaced) return false;
-    this.#lacks[block]!--;
-    if (this.#lacks[block] === 0) this.#lackingBlocks--;
+    this.#missing[block]!--;
+    if (this.#missing[block] === 0) this.#incompleteBlocks--;
     return true;
   }
 
-  #placeSource(block: number, symbol: number, payload: Uint8Array): boolean {
+  #addSource(block: number, symbol: number, payload: Uint8Array): boolean {
     const number = this.#layout.firstSymbol(block) + symbol;
-    const there = this.#places[number]!;
+    const there = this.#slots[number]!;
     if (there === own) return false;
     if (this.bytes === null) {
       // The repair symbol in its place is on the disk; another symbol of the block will do as well.
       if (there !== empty) return false;
-      this.#keepApart(block, symbol, payload);
+      this.#keepOverflow(block, symbol, payload);
     } else {
       const { symbolSizeBytes } = this.#layout;
       const at = number * symbolSizeBytes;
-      this.#places[number] = own;
+      this.#slots[number] = own;
       if (there >= firstRepair)
         this.#putRepair(block, there - firstRepair, this.bytes.subarray(at, at + symbolSizeBytes));
       this.bytes.set(payload, at);
     }
-    this.#places[number] = own;
+    this.#slots[number] = own;
     return true;
   }
 
-  #placeRepair(block: number, symbol: number, payload: Uint8Array): boolean {
+  #addRepair(block: number, symbol: number, payload: Uint8Array): boolean {
     const first = this.#layout.firstSymbol(block);
     const end = first + this.#layout.k(block);
     for (let number = first; number < end; number++)
-      if (this.#places[number] === symbol + firstRepair) return false;
-    if (this.#apart.some((known) => known.block === block && known.symbol === symbol)) return false;
+      if (this.#slots[number] === symbol + firstRepair) return false;
+    if (this.#overflow.some((known) => known.block === block && known.symbol === symbol)) return false;
     this.#putRepair(block, symbol, payload);
     return true;
   }
 
   #putRepair(block: number, symbol: number, payload: Uint8Array): void {
     this.#isRepaired[block] = 1;
-    const number = this.bytes === null ? -1 : this.#emptyPlace(block);
-    if (number < 0) return this.#keepApart(block, symbol, payload);
+    const number = this.bytes === null ? -1 : this.#emptySlot(block);
+    if (number < 0) return this.#keepOverflow(block, symbol, payload);
     this.bytes!.set(payload, number * this.#layout.symbolSizeBytes);
-    this.#places[number] = symbol + firstRepair;
+    this.#slots[number] = symbol + firstRepair;
   }
 
   /** A place of a whole symbol's size, or -1. */
-  #emptyPlace(block: number): number {
+  #emptySlot(block: number): number {
     const { chunkLengthBytes, symbolSizeBytes } = this.#layout;
     const first = this.#layout.firstSymbol(block);
     const end = Math.min(first + this.#layout.k(block), Math.floor(chunkLengthBytes / symbolSizeBytes));
-    for (let number = first; number < end; number++) if (this.#places[number] === empty) return number;
+    for (let number = first; number < end; number++) if (this.#slots[number] === empty) return number;
     return -1;
   }
 
-  #keepApart(block: number, symbol: number, payload: Uint8Array): void {
-    this.#apart.push({ block, symbol, payload: payload.slice() });
+  #keepOverflow(block: number, symbol: number, payload: Uint8Array): void {
+    this.#overflow.push({ block, symbol, payload: payload.slice() });
     this.heldBytes += payload.length;
   }
 
   /** The bytes, to be written elsewhere. */
-  setAside(): Uint8Array | null {
+  spill(): Uint8Array | null {
     const { bytes } = this;
     this.bytes = null;
     this.heldBytes -= bytes?.length ?? 0;
@@ -134,11 +134,11 @@ export class Assembly {
   /** @param bytes what `setAside` gave */
   restore(bytes: Uint8Array): void {
     const isRepair = ({ block, symbol }: Apart): boolean => symbol >= this.#layout.k(block);
-    for (const { block, symbol, payload } of this.#apart.filter((each) => !isRepair(each))) {
+    for (const { block, symbol, payload } of this.#overflow.filter((each) => !isRepair(each))) {
       bytes.set(payload, this.#layout.symbolOffsetBytes(block, symbol));
       this.heldBytes -= payload.length;
     }
-    this.#apart = this.#apart.filter(isRepair);
+    this.#overflow = this.#overflow.filter(isRepair);
     this.bytes = bytes;
     this.heldBytes += bytes.length;
   }
@@ -156,9 +156,9 @@ export class Assembly {
     const k = this.#layout.k(block);
     const first = this.#layout.firstSymbol(block);
     const missing: number[] = [];
-    const repairs: RepairSymbol[] = this.#apart.filter((each) => each.block === block && each.symbol >= k);
+    const repairs: RepairSymbol[] = this.#overflow.filter((each) => each.block === block && each.symbol >= k);
     for (let symbol = 0; symbol < k; symbol++) {
-      const there = this.#places[first + symbol]!;
+      const there = this.#slots[first + symbol]!;
       if (there !== own) missing.push(symbol);
       if (there < firstRepair) continue;
       const at = (first + symbol) * symbolSizeBytes;
@@ -170,8 +170,8 @@ export class Assembly {
   }
 
   /** Calls `add` with every block that lacks symbols. */
-  lacksOf(add: (block: number, count: number) => void): void {
+  missingSymbols(add: (block: number, count: number) => void): void {
     for (let block = 0; block < this.#layout.blockCount; block++)
-      if (this.#lacks[block]! > 0) add(block, this.#lacks[block]!);
+      if (this.#missing[block]! > 0) add(block, this.#missing[block]!);
   }
 }

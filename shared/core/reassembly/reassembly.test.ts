@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { blockLayout, createErasureCode } from "../../fec/index.ts";
-import { Reception } from "./reassembly.ts";
+import { Reassembly } from "./reassembly.ts";
 import { seededRandom } from "../../model/random.ts";
 
 /** 375 symbols in 3 blocks. */
@@ -15,7 +15,7 @@ function chunkBytes(chunk: number): Uint8Array {
   return bytes;
 }
 const reception = (memoryBytesMax = 1 << 30) =>
-  new Reception({ chunkLengthBytes: () => chunkLengthBytes, symbolSizeBytes, code, memoryBytesMax });
+  new Reassembly({ chunkLengthBytes: () => chunkLengthBytes, symbolSizeBytes, code, memoryBytesMax });
 
 const sourceOf = (bytes: Uint8Array, block: number, symbol: number): Uint8Array => {
   const at = layout.symbolOffsetBytes(block, symbol);
@@ -28,19 +28,23 @@ function repairOf(bytes: Uint8Array, block: number, count: number): Uint8Array[]
   const all = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k, count);
   return Array.from({ length: count }, (_, i) => all.slice(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
 }
-function placeAll(into: Reception, chunk: number, loses: (block: number, symbol: number) => boolean): string {
+function placeAll(
+  into: Reassembly,
+  chunk: number,
+  loses: (block: number, symbol: number) => boolean,
+): string {
   let last = "";
   for (let block = 0; block < layout.blockCount; block++) {
     for (let symbol = 0; symbol < layout.k(block); symbol++) {
       if (!loses(block, symbol))
-        last = into.place(chunk, block, symbol, sourceOf(chunkBytes(chunk), block, symbol));
+        last = into.addSymbol(chunk, block, symbol, sourceOf(chunkBytes(chunk), block, symbol));
     }
   }
   return last;
 }
-const lacksOf = (of: Reception, chunk: number): number[] => {
+const lacksOf = (of: Reassembly, chunk: number): number[] => {
   const lacks: number[] = [];
-  of.lacksOf(chunk, (block, count) => lacks.push(block, count));
+  of.missingSymbols(chunk, (block, count) => lacks.push(block, count));
   return lacks;
 };
 
@@ -62,20 +66,20 @@ describe("reception", () => {
     );
     expect(lacksOf(r, 0)).toEqual([1, 3, 2, 1]);
     const mends = repairOf(chunkBytes(0), 1, 5).slice(2);
-    mends.forEach((payload, i) => r.place(0, 1, layout.k(1) + 2 + i, payload));
+    mends.forEach((payload, i) => r.addSymbol(0, 1, layout.k(1) + 2 + i, payload));
     expect(lacksOf(r, 0)).toEqual([2, 1]);
-    expect(r.place(0, 2, layout.k(2), repairOf(chunkBytes(0), 2, 1)[0]!)).toBe("ready");
+    expect(r.addSymbol(0, 2, layout.k(2), repairOf(chunkBytes(0), 2, 1)[0]!)).toBe("ready");
     expect(r.take(0)).toEqual(chunkBytes(0));
   });
 
   test("duplicates, wrong lengths and blocks that do not exist are useless and change nothing", () => {
     const r = reception();
     const bytes = chunkBytes(0);
-    expect(r.place(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("placed");
-    expect(r.place(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("useless");
-    expect(r.place(0, 0, 1, bytes.subarray(0, 10))).toBe("useless");
-    expect(r.place(0, 0, 200, bytes.subarray(0, 10))).toBe("useless");
-    expect(r.place(0, 9, 0, sourceOf(bytes, 0, 0))).toBe("useless");
+    expect(r.addSymbol(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("placed");
+    expect(r.addSymbol(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("useless");
+    expect(r.addSymbol(0, 0, 1, bytes.subarray(0, 10))).toBe("useless");
+    expect(r.addSymbol(0, 0, 200, bytes.subarray(0, 10))).toBe("useless");
+    expect(r.addSymbol(0, 9, 0, sourceOf(bytes, 0, 0))).toBe("useless");
     expect(lacksOf(r, 0)[1]).toBe(layout.k(0) - 1);
   });
 
@@ -84,13 +88,13 @@ describe("reception", () => {
     const disk = new Map<number, Uint8Array>();
     for (let chunk = 0; chunk < 6; chunk++) {
       placeAll(r, chunk, (block, symbol) => block === 0 && symbol === 5);
-      for (let aside = r.takeAside(); aside; aside = r.takeAside()) disk.set(aside.chunk, aside.bytes);
+      for (let aside = r.takeSpill(); aside; aside = r.takeSpill()) disk.set(aside.chunk, aside.bytes);
       expect(r.memoryBytes).toBeLessThanOrEqual(2 * chunkLengthBytes);
     }
     expect(disk.size).toBeGreaterThanOrEqual(4);
     for (let chunk = 0; chunk < 6; chunk++) {
-      expect(r.place(chunk, 0, 5, sourceOf(chunkBytes(chunk), 0, 5))).toBe("ready");
-      if (r.isAside(chunk)) {
+      expect(r.addSymbol(chunk, 0, 5, sourceOf(chunkBytes(chunk), 0, 5))).toBe("ready");
+      if (r.isSpilled(chunk)) {
         expect(r.take(chunk)).toBeNull();
         r.restore(chunk, disk.get(chunk)!);
       }
@@ -121,18 +125,18 @@ describe("reception", () => {
       let placed = "";
       let disk: Uint8Array | null = null;
       for (const { block, symbol, payload } of symbols) {
-        placed = r.place(round, block, symbol, payload);
+        placed = r.addSymbol(round, block, symbol, payload);
         if (placed === "ready") break;
         if (round % 3 !== 0) expect(r.memoryBytes).toBeLessThan(chunkLengthBytes + 3 * symbolSizeBytes);
         // The chunk touched last stays: another one is touched.
         if (round % 3 === 0 && !disk && integer(100) === 0) {
-          r.place(round + 1, 0, 0, payload);
+          r.addSymbol(round + 1, 0, 0, payload);
           r.forget(round + 1);
-          disk = r.takeAside()?.bytes ?? null;
+          disk = r.takeSpill()?.bytes ?? null;
         }
       }
       expect(placed).toBe("ready");
-      if (r.isAside(round)) {
+      if (r.isSpilled(round)) {
         asides++;
         r.restore(round, disk!);
       }

@@ -8,35 +8,35 @@
  * its blocks are full and it is put together again (`restore`).
  */
 import { blockLayout, type BlockLayout, type ErasureCode } from "../../fec/index.ts";
-import { Assembly } from "./partial-chunk.ts";
-import { release } from "../../model/free-buffer.ts";
+import { PartialChunk } from "./partial-chunk.ts";
+import { freeBuffer } from "../../model/free-buffer.ts";
 
-export type Placed =
+export type AddResult =
   /** Known already, out of its range, or of no use. */
   | "useless"
   | "placed"
   /** Every block of the chunk can be rebuilt: `take` it. */
   | "ready";
 
-export type Aside = { readonly chunk: number; readonly bytes: Uint8Array };
+export type Spill = { readonly chunk: number; readonly bytes: Uint8Array };
 
-export class Reception {
+export class Reassembly {
   readonly #chunkLengthBytes: (chunk: number) => number;
   readonly #symbolSizeBytes: number;
   readonly #code: ErasureCode;
   readonly #memoryBytesMax: number;
   /** In the order of their last touch, oldest first, as far as whole chunks go. */
-  readonly #assemblies = new Map<number, Assembly>();
+  readonly #partials = new Map<number, PartialChunk>();
   /** By length of a chunk, of which there are two. */
   readonly #layouts = new Map<number, BlockLayout>();
   /**
    * Buffers of chunks that are done, for the next ones, as far as memory is within its bound with them: a new one costs a
    * page fault every 4 KiB, and what comes and goes by the dozen leaves holes in the process's memory.
    */
-  readonly #spare: Uint8Array[] = [];
-  #spareBytes = 0;
+  readonly #pool: Uint8Array[] = [];
+  #poolBytes = 0;
   #memoryBytes = 0;
-  #last: Assembly | null = null;
+  #last: PartialChunk | null = null;
 
   /** @param options.chunkLengthBytes of every chunk number that `place` will be given */
   constructor(options: {
@@ -62,31 +62,31 @@ export class Reception {
 
   /** Chunks begun and not taken. */
   get openCount(): number {
-    return this.#assemblies.size;
+    return this.#partials.size;
   }
 
   /** The payload is copied. `chunk` must be one that is still missing. */
-  place(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): Placed {
+  addSymbol(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): AddResult {
     const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
     this.#last = assembly;
     const before = assembly.heldBytes;
-    if (!assembly.place(block, symbol, payload)) return "useless";
+    if (!assembly.addSymbol(block, symbol, payload)) return "useless";
     this.#memoryBytes += assembly.heldBytes - before;
     if (assembly.sender !== sender) assembly.sender = null;
     return assembly.isReady ? "ready" : "placed";
   }
 
-  #open(chunk: number, sender: string): Assembly {
-    const known = this.#assemblies.get(chunk);
+  #open(chunk: number, sender: string): PartialChunk {
+    const known = this.#partials.get(chunk);
     if (known) {
-      this.#assemblies.delete(chunk);
-      this.#assemblies.set(chunk, known);
+      this.#partials.delete(chunk);
+      this.#partials.set(chunk, known);
       return known;
     }
     const lengthBytes = this.#chunkLengthBytes(chunk);
-    const assembly = new Assembly(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
+    const assembly = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
     this.#memoryBytes += assembly.heldBytes;
-    this.#assemblies.set(chunk, assembly);
+    this.#partials.set(chunk, assembly);
     return assembly;
   }
 
@@ -98,60 +98,61 @@ export class Reception {
 
   /** Bytes for a chunk. What they held before does not matter: every one is received or rebuilt before `take`. */
   buffer(lengthBytes: number): Uint8Array {
-    if (this.#spare.at(-1)?.length !== lengthBytes) return new Uint8Array(lengthBytes);
-    this.#spareBytes -= lengthBytes;
-    return this.#spare.pop()!;
+    if (this.#pool.at(-1)?.length !== lengthBytes) return new Uint8Array(lengthBytes);
+    this.#poolBytes -= lengthBytes;
+    return this.#pool.pop()!;
   }
 
   /** Gives back bytes that `take` or `takeAside` handed out: nobody reads them any more. */
-  reuse(bytes: Uint8Array): void {
-    const keptBytes = this.#memoryBytes + this.#spareBytes + bytes.length;
+  recycle(bytes: Uint8Array): void {
+    const keptBytes = this.#memoryBytes + this.#poolBytes + bytes.length;
     // The last chunk's length is its own.
-    if (keptBytes > this.#memoryBytesMax || bytes.length !== this.#chunkLengthBytes(0)) return release(bytes);
-    this.#spareBytes += bytes.length;
-    this.#spare.push(bytes);
+    if (keptBytes > this.#memoryBytesMax || bytes.length !== this.#chunkLengthBytes(0))
+      return freeBuffer(bytes);
+    this.#poolBytes += bytes.length;
+    this.#pool.push(bytes);
   }
 
   /** No chunk is to be received any more. */
-  releaseSpare(): void {
-    for (const bytes of this.#spare.splice(0)) release(bytes);
-    this.#spareBytes = 0;
+  freePool(): void {
+    for (const bytes of this.#pool.splice(0)) freeBuffer(bytes);
+    this.#poolBytes = 0;
   }
 
   /** Who sent the symbols of a chunk that is under way; null: several did, or it is not. */
   senderOf(chunk: number): string | null {
-    return this.#assemblies.get(chunk)?.sender ?? null;
+    return this.#partials.get(chunk)?.sender ?? null;
   }
 
   /** A chunk to write to the disk to make room, or null when memory is within its bound. */
-  takeAside(): Aside | null {
+  takeSpill(): Spill | null {
     if (this.#memoryBytes <= this.#memoryBytesMax) return null;
-    for (const assembly of this.#assemblies.values()) {
+    for (const assembly of this.#partials.values()) {
       if (!assembly.bytes || assembly === this.#last || assembly.isReady) continue;
-      const bytes = assembly.setAside()!;
+      const bytes = assembly.spill()!;
       this.#memoryBytes -= bytes.length;
       return { chunk: assembly.chunk, bytes };
     }
-    this.#forgetOldestAside();
+    this.#forgetOldestSpill();
     return null;
   }
 
   /** Symbols apart from chunks on the disk are bounded too: the oldest such chunk begins anew. */
-  #forgetOldestAside(): void {
-    for (const assembly of this.#assemblies.values()) {
+  #forgetOldestSpill(): void {
+    for (const assembly of this.#partials.values()) {
       if (assembly === this.#last || assembly.bytes) continue;
       this.forget(assembly.chunk);
       return;
     }
   }
 
-  isAside(chunk: number): boolean {
-    return this.#assemblies.get(chunk)?.bytes === null;
+  isSpilled(chunk: number): boolean {
+    return this.#partials.get(chunk)?.bytes === null;
   }
 
   /** The bytes of a chunk set aside, read back. */
   restore(chunk: number, bytes: Uint8Array): void {
-    const assembly = this.#assemblies.get(chunk);
+    const assembly = this.#partials.get(chunk);
     if (!assembly || assembly.bytes || bytes.length !== assembly.lengthBytes) return;
     const before = assembly.heldBytes;
     assembly.restore(bytes);
@@ -160,7 +161,7 @@ export class Reception {
 
   /** The bytes of a ready chunk, rebuilt; it is forgotten here. Null when it is not ready or was set aside. */
   take(chunk: number): Uint8Array | null {
-    const assembly = this.#assemblies.get(chunk);
+    const assembly = this.#partials.get(chunk);
     if (!assembly?.bytes || !assembly.isReady) return null;
     this.#remove(assembly);
     return assembly.rebuild(this.#code);
@@ -168,22 +169,22 @@ export class Reception {
 
   /** The chunk came another way, or its bytes were wrong. */
   forget(chunk: number): void {
-    const assembly = this.#assemblies.get(chunk);
+    const assembly = this.#partials.get(chunk);
     if (!assembly) return;
     this.#remove(assembly);
-    if (assembly.bytes) this.reuse(assembly.bytes);
+    if (assembly.bytes) this.recycle(assembly.bytes);
   }
 
-  #remove(assembly: Assembly): void {
-    this.#assemblies.delete(assembly.chunk);
+  #remove(assembly: PartialChunk): void {
+    this.#partials.delete(assembly.chunk);
     this.#memoryBytes -= assembly.heldBytes;
     if (this.#last === assembly) this.#last = null;
   }
 
   /** Calls `add` with every block that lacks symbols; false when nothing of the chunk was received. */
-  lacksOf(chunk: number, add: (block: number, count: number) => void): boolean {
-    const assembly = this.#assemblies.get(chunk);
-    assembly?.lacksOf(add);
+  missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
+    const assembly = this.#partials.get(chunk);
+    assembly?.missingSymbols(add);
     return assembly !== undefined;
   }
 }

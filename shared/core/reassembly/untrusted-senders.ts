@@ -8,23 +8,24 @@
  */
 
 /** Wrong chunks of one sender, and nothing of it is taken any more: a bad sector has one or two, an attacker many. */
-const wrongChunksMax = 4;
+const corruptChunksMax = 4;
 /** Wrong chunks of several senders, and only the representative's symbols are taken: somebody goes on with it. */
 const mixedChunksMax = 4;
 /** Senders remembered; the one blamed first is forgotten first. */
 const sendersMax = 256;
 
-export class Suspects {
+export class UntrustedSenders {
   /** The sender whose announcements lead the session. */
   leader: string | null = null;
-  readonly #wrongOf = new Map<string, Set<number>>();
+  readonly #corruptBySender = new Map<string, Set<number>>();
   readonly #mixed = new Set<number>();
 
   /** Are symbols of this chunk taken from this sender? */
-  admits(chunk: number, sender: string): boolean {
-    if (this.#wrongOf.size === 0 && this.#mixed.size === 0) return true;
-    const wrong = this.#wrongOf.get(sender);
-    if (wrong !== undefined && (wrong.size >= wrongChunksMax || wrong.has(chunk))) return false;
+  accepts(chunk: number, sender: string): boolean {
+    if (this.#corruptBySender.size === 0 && this.#mixed.size === 0) return true;
+    const reportCorrupt = this.#corruptBySender.get(sender);
+    if (reportCorrupt !== undefined && (reportCorrupt.size >= corruptChunksMax || reportCorrupt.has(chunk)))
+      return false;
     return sender === this.leader || !(this.#mixed.size >= mixedChunksMax || this.#mixed.has(chunk));
   }
 
@@ -34,14 +35,15 @@ export class Suspects {
       if (this.#mixed.size < mixedChunksMax) this.#mixed.add(chunk);
       return;
     }
-    const known = this.#wrongOf.get(sender);
+    const known = this.#corruptBySender.get(sender);
     if (known) known.add(chunk);
-    else this.#wrongOf.set(sender, new Set([chunk]));
-    if (this.#wrongOf.size > sendersMax) this.#wrongOf.delete(this.#wrongOf.keys().next().value!);
+    else this.#corruptBySender.set(sender, new Set([chunk]));
+    if (this.#corruptBySender.size > sendersMax)
+      this.#corruptBySender.delete(this.#corruptBySender.keys().next().value!);
   }
 
   /** Asking the representative for this chunk would bring the wrong one again. */
   isHopeless(chunk: number): boolean {
-    return this.leader !== null && !this.admits(chunk, this.leader);
+    return this.leader !== null && !this.accepts(chunk, this.leader);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { wholeChunks } from "../../wire/index.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
-import type { CastItem } from "./items.ts";
+import type { SendItem } from "./items.ts";
 
 /** ENDs that a device may be behind; one further behind counts as no further. */
 const passesMax = 16;
@@ -15,20 +15,20 @@ type Sent = Map<number, number>;
 
 const keyOf = (chunk: number, block: number): number => chunk * 65_536 + block;
 
-export class Outstanding {
+export class InFlight {
   /** No END named it yet. */
   readonly #unended: Sent = new Map();
   /** Named by the END of this pass. */
   readonly #ended = new Map<number, Sent>();
 
   /** It goes on its way. */
-  sending(item: CastItem): void {
+  onSend(item: SendItem): void {
     if (item.kind === "chunk") return add(this.#unended, keyOf(item.chunk, wholeChunks), 1);
     for (const { block, count } of item.blocks) add(this.#unended, keyOf(item.chunk, block), count);
   }
 
   /** @param pass of the END that names these chunks */
-  ended(chunks: ChunkSet, pass: number): void {
+  onEnd(chunks: ChunkSet, pass: number): void {
     const sent = this.#ended.get(pass) ?? new Map();
     for (const [key, count] of this.#unended) {
       if (!chunks.has(Math.floor(key / 65_536))) continue;
@@ -41,11 +41,13 @@ export class Outstanding {
 
   /** Symbols of a block that a device which heard the END of `pass` last cannot have counted in. */
   symbolsSince(chunk: number, block: number, pass: number): number {
-    return this.isChunkSince(chunk, pass) ? Number.POSITIVE_INFINITY : this.#since(keyOf(chunk, block), pass);
+    return this.wasChunkSentSince(chunk, pass)
+      ? Number.POSITIVE_INFINITY
+      : this.#since(keyOf(chunk, block), pass);
   }
 
   /** The same of a chunk as a whole. */
-  isChunkSince(chunk: number, pass: number): boolean {
+  wasChunkSentSince(chunk: number, pass: number): boolean {
     return this.#since(keyOf(chunk, wholeChunks), pass) > 0;
   }
 

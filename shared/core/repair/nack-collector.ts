@@ -5,18 +5,18 @@
  * A chunk that is missing as a whole is sent again when several devices miss it; for one device alone, see single-receiver-losses.ts.
  */
 import { wholeChunks } from "../../wire/index.ts";
-import type { BlockNeed, NeedAnswer } from "./items.ts";
-import type { Outstanding } from "./in-flight.ts";
+import type { BlockRepair, RepairPlan } from "./items.ts";
+import type { InFlight } from "./in-flight.ts";
 
 /** Blocks and chunks remembered between two answers; beyond that the peers ask again. */
 const openNeedsMax = 65_536;
 
 /** Of one NEED: how many symbols, and the last END that its device had heard. */
 type Asked = { readonly count: number; readonly pass: number };
-export class NeedBook {
+export class NackCollector {
   readonly #chunkCount: number;
-  readonly #isCast: (chunk: number) => boolean;
-  readonly #outstanding: Outstanding;
+  readonly #wasSent: (chunk: number) => boolean;
+  readonly #inFlight: InFlight;
   readonly #blocks = new Map<number, Map<number, Asked>>();
   readonly #whole = new Map<number, string | "several">();
   #open = 0;
@@ -26,10 +26,10 @@ export class NeedBook {
    * @param isCast whether a chunk was sent before: only then is it asked for again
    * @param outstanding what is on its way already
    */
-  constructor(chunkCount: number, isCast: (chunk: number) => boolean, outstanding: Outstanding) {
+  constructor(chunkCount: number, isCast: (chunk: number) => boolean, outstanding: InFlight) {
     this.#chunkCount = chunkCount;
-    this.#isCast = isCast;
-    this.#outstanding = outstanding;
+    this.#wasSent = isCast;
+    this.#inFlight = outstanding;
   }
 
   /** When the oldest unanswered need was heard. */
@@ -41,50 +41,50 @@ export class NeedBook {
    * @param pass of the last END that the device had heard
    * @param entries flat [chunk, block, count, …]; with block 0xffff, `count` chunks from `chunk` on as a whole.
    */
-  note(device: string, pass: number, entries: readonly number[], nowMs: number): void {
+  add(device: string, pass: number, entries: readonly number[], nowMs: number): void {
     for (let i = 0; i + 2 < entries.length; i += 3) {
       const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
       if (chunk >= this.#chunkCount || count < 1) continue;
       if (block === wholeChunks) {
         for (let c = chunk; c < Math.min(this.#chunkCount, chunk + count); c++)
-          this.#noteWhole(c, device, pass, nowMs);
-      } else this.#noteBlock(chunk, block, { count: Math.min(count, 255), pass }, nowMs);
+          this.#addWhole(c, device, pass, nowMs);
+      } else this.#addBlock(chunk, block, { count: Math.min(count, 255), pass }, nowMs);
     }
   }
 
-  #noteWhole(chunk: number, device: string, pass: number, nowMs: number): void {
-    if (!this.#isCast(chunk) || this.#outstanding.isChunkSince(chunk, pass)) return;
+  #addWhole(chunk: number, device: string, pass: number, nowMs: number): void {
+    if (!this.#wasSent(chunk) || this.#inFlight.wasChunkSentSince(chunk, pass)) return;
     const known = this.#whole.get(chunk);
     if (known === undefined && this.#open++ >= openNeedsMax) return;
     this.#whole.set(chunk, known === undefined || known === device ? device : "several");
     this.#firstAtMs ??= nowMs;
   }
 
-  #noteBlock(chunk: number, block: number, asked: Asked, nowMs: number): void {
-    const lacking = this.#lacking(chunk, block, asked);
+  #addBlock(chunk: number, block: number, asked: Asked, nowMs: number): void {
+    const lacking = this.#missing(chunk, block, asked);
     if (lacking <= 0) return;
     let blocks = this.#blocks.get(chunk);
     if (!blocks) this.#blocks.set(chunk, (blocks = new Map()));
     const known = blocks.get(block);
     if (known === undefined && this.#open++ >= openNeedsMax) return;
-    if (known === undefined || this.#lacking(chunk, block, known) < lacking) blocks.set(block, asked);
+    if (known === undefined || this.#missing(chunk, block, known) < lacking) blocks.set(block, asked);
     this.#firstAtMs ??= nowMs;
   }
 
-  #lacking(chunk: number, block: number, { count, pass }: Asked): number {
-    return count - this.#outstanding.symbolsSince(chunk, block, pass);
+  #missing(chunk: number, block: number, { count, pass }: Asked): number {
+    return count - this.#inFlight.symbolsSince(chunk, block, pass);
   }
 
   /** Everything asked since the last answer; the book is empty afterwards. */
-  answer(): NeedAnswer {
+  takeRepairs(): RepairPlan {
     const recast = [...this.#whole].filter(([, who]) => who === "several").map(([chunk]) => chunk);
     const alone = [...this.#whole].filter(([, who]) => who !== "several");
     const again = new Set(recast);
-    const repairs = new Map<number, BlockNeed[]>();
+    const repairs = new Map<number, BlockRepair[]>();
     for (const [chunk, blocks] of this.#blocks) {
       if (again.has(chunk)) continue;
       const needs = [...blocks]
-        .map(([block, asked]) => ({ block, count: this.#lacking(chunk, block, asked) }))
+        .map(([block, asked]) => ({ block, count: this.#missing(chunk, block, asked) }))
         .filter(({ count }) => count > 0);
       if (needs.length > 0) repairs.set(chunk, needs);
     }
@@ -92,6 +92,6 @@ export class NeedBook {
     this.#whole.clear();
     this.#open = 0;
     this.#firstAtMs = null;
-    return { repairs, recast, alone };
+    return { repairs, retransmit: recast, missedByOne: alone };
   }
 }

@@ -4,9 +4,9 @@
  */
 import { describe, expect, test } from "bun:test";
 import { ChunkSet } from "../../model/chunk-set.ts";
-import { Feedback, type LacksOf } from "./nack-sender.ts";
-import { NeedBook } from "./nack-collector.ts";
-import { Outstanding } from "./in-flight.ts";
+import { NackSender, type MissingSymbols } from "./nack-sender.ts";
+import { NackCollector } from "./nack-collector.ts";
+import { InFlight } from "./in-flight.ts";
 import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
 import { seededRandom } from "../../model/random.ts";
 import { wholeChunks } from "../../wire/index.ts";
@@ -30,24 +30,24 @@ function onePass(receivers: number, loss: number, seed: number): Outcome {
     const lacks = Array.from({ length: chunkCount * blocksPerChunk }, lackOf);
     for (const [at, count] of lacks.entries())
       outcome.largest.set(String(at), Math.max(outcome.largest.get(String(at)) ?? 0, count));
-    const lacksOf: LacksOf = (chunk, add) => {
+    const lacksOf: MissingSymbols = (chunk, add) => {
       for (let block = 0; block < blocksPerChunk; block++) {
         const count = lacks[chunk * blocksPerChunk + block]!;
         if (count > 0) add(block, count);
       }
       return true;
     };
-    const feedback = new Feedback(new ChunkSet(chunkCount));
-    feedback.ended(ChunkSet.full(chunkCount), 0, receivers, random());
+    const feedback = new NackSender(new ChunkSet(chunkCount));
+    feedback.onEnd(ChunkSet.full(chunkCount), 0, receivers, random());
     return { feedback, lacksOf };
   });
   const air: { atMs: number; from: number; entries: readonly number[] }[] = [];
   for (let nowMs = 0; nowMs <= needDelayMs(receivers) + 1; nowMs += 0.25) {
     for (; air.length > 0 && air[0]!.atMs <= nowMs; air.shift())
       for (const [i, { feedback }] of peers.entries())
-        if (i !== air[0]!.from) feedback.overheard(air[0]!.entries);
+        if (i !== air[0]!.from) feedback.onPeerNack(air[0]!.entries);
     for (const [i, { feedback, lacksOf }] of peers.entries())
-      for (const entries of feedback.take(nowMs, lacksOf)) {
+      for (const entries of feedback.takeDue(nowMs, lacksOf)) {
         outcome.frames++;
         air.push({ atMs: nowMs + airMs, from: i, entries });
         for (let at = 0; at < entries.length; at += 3) {
@@ -79,44 +79,44 @@ describe("after an END", () => {
 });
 
 test("a chunk that was not sent yet cannot be missed as a whole", () => {
-  const needs = new NeedBook(chunkCount, (chunk) => chunk < 5, new Outstanding());
-  for (const device of ["a", "b"]) needs.note(device, 1, [8, wholeChunks, 4], 0);
+  const needs = new NackCollector(chunkCount, (chunk) => chunk < 5, new InFlight());
+  for (const device of ["a", "b"]) needs.add(device, 1, [8, wholeChunks, 4], 0);
   expect(needs.firstAtMs).toBeNull();
-  for (const device of ["a", "b"]) needs.note(device, 1, [3, wholeChunks, 4], 1);
+  for (const device of ["a", "b"]) needs.add(device, 1, [3, wholeChunks, 4], 1);
   expect(needs.firstAtMs).toBe(1);
-  expect(needs.answer().recast).toEqual([3, 4]);
+  expect(needs.takeRepairs().retransmit).toEqual([3, 4]);
 });
 
-const lacksOne: LacksOf = (_chunk, add) => {
+const lacksOne: MissingSymbols = (_chunk, add) => {
   add(0, 1);
   return true;
 };
 
 test("an END has the chunks that it names asked for at once, whatever was asked before, and no others", () => {
-  const feedback = new Feedback(new ChunkSet(chunkCount));
+  const feedback = new NackSender(new ChunkSet(chunkCount));
   const named = (chunk: number): ChunkSet => {
     const set = new ChunkSet(chunkCount);
     set.add(chunk);
     return set;
   };
   const delayMs = needDelayMs(8);
-  feedback.ended(named(2), 0, 8, 1);
-  expect(feedback.take(delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  feedback.onEnd(named(2), 0, 8, 1);
+  expect(feedback.takeDue(delayMs, lacksOne)).toEqual([[2, 0, 1]]);
   // Its repair is under way; another chunk was sent.
-  feedback.ended(named(5), 100, 8, 1);
-  expect(feedback.take(100 + delayMs, lacksOne)).toEqual([[5, 0, 1]]);
+  feedback.onEnd(named(5), 100, 8, 1);
+  expect(feedback.takeDue(100 + delayMs, lacksOne)).toEqual([[5, 0, 1]]);
   // Of its repair, something was lost.
-  feedback.ended(named(2), 200, 8, 1);
-  expect(feedback.take(200 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  feedback.onEnd(named(2), 200, 8, 1);
+  expect(feedback.takeDue(200 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
   // What another peer asked for before is no answer to what was lost since.
-  feedback.overheard([2, 0, 3, 7, 0, 3]);
-  feedback.ended(named(2), 300, 8, 1);
-  expect(feedback.take(300 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
+  feedback.onPeerNack([2, 0, 3, 7, 0, 3]);
+  feedback.onEnd(named(2), 300, 8, 1);
+  expect(feedback.takeDue(300 + delayMs, lacksOne)).toEqual([[2, 0, 1]]);
   // What it asks for afterwards is.
-  feedback.ended(named(2), 400, 8, 1);
-  feedback.overheard([2, 0, 3]);
-  expect(feedback.take(400 + delayMs, lacksOne)).toEqual([]);
+  feedback.onEnd(named(2), 400, 8, 1);
+  feedback.onPeerNack([2, 0, 3]);
+  expect(feedback.takeDue(400 + delayMs, lacksOne)).toEqual([]);
   // Nothing more is heard.
   expect(feedback.dueAtMs).toBe(400 + delayMs + timing.needRepeatMs);
-  expect(feedback.take(feedback.dueAtMs!, lacksOne)).toEqual([[2, 0, 1, 5, 0, 1]]);
+  expect(feedback.takeDue(feedback.dueAtMs!, lacksOne)).toEqual([[2, 0, 1, 5, 0, 1]]);
 });

@@ -8,24 +8,24 @@ import { limits, wholeChunks } from "../../wire/index.ts";
 import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
 
 /** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
-export type LacksOf = (chunk: number, add: (block: number, count: number) => void) => boolean;
+export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
 
-const heardMax = 16_384;
+const askedByPeersMax = 16_384;
 
-export class Feedback {
+export class NackSender {
   /** Whether the multicast was under way when this device joined. */
   readonly joinsLate: boolean;
   readonly #held: ChunkSet;
   /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
-  #isFirstEnd: boolean;
-  readonly #before: ChunkSet;
+  #awaitsFirstEnd: boolean;
+  readonly #sentBeforeJoin: ChunkSet;
   /** To be asked for. */
   readonly #ended: ChunkSet;
   /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
   readonly #asked: ChunkSet;
-  readonly #heard = new Map<number, number>();
+  readonly #askedByPeers = new Map<number, number>();
   /** NEEDs of others since the last END. */
-  #framesHeard = 0;
+  #peerNacks = 0;
   #dueAtMs: number | null = null;
   #repeatAtMs: number | null = null;
   #askedCount = 0;
@@ -38,8 +38,8 @@ export class Feedback {
   constructor(held: ChunkSet, joinsLate = false) {
     this.joinsLate = joinsLate;
     this.#held = held;
-    this.#isFirstEnd = joinsLate;
-    this.#before = new ChunkSet(held.size);
+    this.#awaitsFirstEnd = joinsLate;
+    this.#sentBeforeJoin = new ChunkSet(held.size);
     this.#ended = new ChunkSet(held.size);
     this.#asked = new ChunkSet(held.size);
   }
@@ -54,11 +54,11 @@ export class Feedback {
    * @param audience devices that may ask
    * @param random 0 … 1
    */
-  ended(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
-    this.#framesHeard = 0;
-    this.#forgetHeard(cast);
-    if (this.#isFirstEnd) this.#before.addAll(cast);
-    this.#isFirstEnd = false;
+  onEnd(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
+    this.#peerNacks = 0;
+    this.#forgetAskedByPeers(cast);
+    if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(cast);
+    this.#awaitsFirstEnd = false;
     let lacking = false;
     for (const chunk of cast) {
       this.#ended.add(chunk);
@@ -71,31 +71,32 @@ export class Feedback {
   }
 
   /** What others asked for before an END is answered, or lost, when it names the chunk again. */
-  #forgetHeard(cast: ChunkSet): void {
-    for (const key of this.#heard.keys()) if (cast.has(Math.floor(key / 65_536))) this.#heard.delete(key);
+  #forgetAskedByPeers(cast: ChunkSet): void {
+    for (const key of this.#askedByPeers.keys())
+      if (cast.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
   }
 
   /** Another peer asked. */
-  overheard(entries: readonly number[]): void {
-    this.#framesHeard++;
-    for (let i = 0; i + 2 < entries.length && this.#heard.size < heardMax; i += 3) {
+  onPeerNack(entries: readonly number[]): void {
+    this.#peerNacks++;
+    for (let i = 0; i + 2 < entries.length && this.#askedByPeers.size < askedByPeersMax; i += 3) {
       const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
       if (block === wholeChunks) continue;
       const key = chunk * 65_536 + block;
-      this.#heard.set(key, Math.max(this.#heard.get(key) ?? 0, count));
+      this.#askedByPeers.set(key, Math.max(this.#askedByPeers.get(key) ?? 0, count));
     }
   }
 
   /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
-  take(nowMs: number, lacksOf: LacksOf): number[][] {
+  takeDue(nowMs: number, lacksOf: MissingSymbols): number[][] {
     const { dueAtMs } = this;
     if (dueAtMs === null || nowMs < dueAtMs) return [];
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
     this.#repeatAtMs = null;
     // The representative has enough to answer; what is still lacking then is asked for after the next END.
-    if (this.#framesHeard >= needFramesHeardMax) {
-      this.#heard.clear();
+    if (this.#peerNacks >= needFramesHeardMax) {
+      this.#askedByPeers.clear();
       this.#scheduleRepeat(nowMs);
       return [];
     }
@@ -111,7 +112,7 @@ export class Feedback {
       this.#ended.delete(chunk);
       this.#asked.add(chunk);
     }
-    this.#heard.clear();
+    this.#askedByPeers.clear();
     this.#scheduleRepeat(nowMs);
     const frames: number[][] = [];
     for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
@@ -120,11 +121,11 @@ export class Feedback {
     return frames;
   }
 
-  #addEntries(chunk: number, entries: number[], lacksOf: LacksOf): void {
+  #addEntries(chunk: number, entries: number[], lacksOf: MissingSymbols): void {
     const begun = lacksOf(chunk, (block, count) => {
-      if ((this.#heard.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
+      if ((this.#askedByPeers.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
     });
-    if (begun || this.#before.has(chunk)) return;
+    if (begun || this.#sentBeforeJoin.has(chunk)) return;
     const last = entries.length - 3;
     if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
       entries[last + 2]!++;

@@ -4,19 +4,19 @@
  * chunk that nobody misses.
  */
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
-import type { BlockNeed, CastItem, NeedAnswer } from "./items.ts";
+import type { BlockRepair, SendItem, RepairPlan } from "./items.ts";
 
 /** Repair symbols that every chunk sent for the first time allows: 0.3 of the 188 of a chunk of 256 KiB. */
 const chunkRepairCredit = 56;
 const repairCreditMax = 4_096;
 
-export class SendPlan {
+export class SendQueue {
   readonly #held: ChunkSet;
-  readonly #done: ChunkSet;
-  readonly #recast: ChunkSet;
-  readonly #repairs = new Map<number, BlockNeed[]>();
+  readonly #sent: ChunkSet;
+  readonly #retransmits: ChunkSet;
+  readonly #repairs = new Map<number, BlockRepair[]>();
   /** Sent since the last END. */
-  readonly #unended: ChunkSet;
+  readonly #unreported: ChunkSet;
   /** On its way to the wire. */
   #sending: number | null = null;
   /** Repair symbols that may go before chunks that were not sent yet. */
@@ -28,29 +28,29 @@ export class SendPlan {
    */
   constructor(held: ChunkSet, done: ChunkSet) {
     this.#held = held;
-    this.#done = done.clone();
-    this.#recast = new ChunkSet(held.size);
-    this.#unended = done.clone();
+    this.#sent = done.clone();
+    this.#retransmits = new ChunkSet(held.size);
+    this.#unreported = done.clone();
   }
 
   /**
    * The next thing to send, or null when nothing is to be sent now. The one before counts as sent.
    * @param elsewhere chunks that another device of the subnet holds: they can wait
    */
-  next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
-    this.rest();
+  next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
+    this.idle();
     const item = this.#choose(isMissed, elsewhere);
     this.#sending = item?.chunk ?? null;
     return item;
   }
 
   /** Nothing follows now. The one before counts as sent. */
-  rest(): void {
-    if (this.#sending !== null) this.#unended.add(this.#sending);
+  idle(): void {
+    if (this.#sending !== null) this.#unreported.add(this.#sending);
     this.#sending = null;
   }
 
-  #choose(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
+  #choose(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
     return (
       (this.#mayRepair() ? this.#chooseRepair() : null) ??
       this.#chooseChunk(isMissed, elsewhere) ??
@@ -63,7 +63,7 @@ export class SendPlan {
     return this.#repairCredit > 0;
   }
 
-  #chooseRepair(): CastItem | null {
+  #chooseRepair(): SendItem | null {
     for (const [chunk, blocks] of this.#repairs) {
       if (!this.#held.has(chunk)) continue;
       this.#repairs.delete(chunk);
@@ -74,25 +74,25 @@ export class SendPlan {
     return null;
   }
 
-  #chooseChunk(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): CastItem | null {
-    for (const chunk of this.#recast) {
+  #chooseChunk(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
+    for (const chunk of this.#retransmits) {
       if (!this.#held.has(chunk)) continue;
-      this.#recast.delete(chunk);
+      this.#retransmits.delete(chunk);
       return { kind: "chunk", chunk };
     }
-    const alone = this.#nextAlone(isMissed, elsewhere);
+    const alone = this.#nextSoleCopy(isMissed, elsewhere);
     const chunk = alone < 0 ? this.#nextUnsent(isMissed) : alone;
     if (chunk < 0) return null;
-    this.#done.add(chunk);
+    this.#sent.add(chunk);
     this.#repairCredit = Math.min(repairCreditMax, this.#repairCredit + chunkRepairCredit);
     return { kind: "chunk", chunk };
   }
 
   /** Were this device to fall, it would have to cross the WAN again. */
-  #nextAlone(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): number {
+  #nextSoleCopy(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): number {
     if (elsewhere.isEmpty) return -1;
     const alone = this.#held.clone();
-    alone.deleteAll(this.#done);
+    alone.deleteAll(this.#sent);
     alone.deleteAll(elsewhere);
     let chunk = alone.next(0);
     while (chunk >= 0 && !isMissed(chunk)) chunk = alone.next(chunk + 1);
@@ -100,9 +100,9 @@ export class SendPlan {
   }
 
   #nextUnsent(isMissed: (chunk: number) => boolean): number {
-    let chunk = this.#done.nextMissing(0);
+    let chunk = this.#sent.nextMissing(0);
     while (chunk >= 0 && !(this.#held.has(chunk) && isMissed(chunk)))
-      chunk = this.#done.nextMissing(chunk + 1);
+      chunk = this.#sent.nextMissing(chunk + 1);
     return chunk;
   }
 
@@ -116,13 +116,13 @@ export class SendPlan {
     const isHeld = (chunk: number): boolean => this.#held.has(chunk);
     return (
       [...this.#repairs.keys()].some(isHeld) ||
-      [...this.#recast].some(isHeld) ||
+      [...this.#retransmits].some(isHeld) ||
       this.#nextUnsent(isMissed) >= 0
     );
   }
 
   /** @param extraSymbols for every block, beside what was asked for */
-  answer(needs: NeedAnswer, extraSymbols = 0): void {
+  addRepairs(needs: RepairPlan, extraSymbols = 0): void {
     for (const [chunk, blocks] of needs.repairs) {
       const counts = new Map(this.#repairs.get(chunk)?.map(({ block, count }) => [block, count]));
       for (const { block, count } of blocks)
@@ -132,32 +132,32 @@ export class SendPlan {
         [...counts].map(([block, count]) => ({ block, count })),
       );
     }
-    this.castAgain(needs.recast);
+    this.retransmit(needs.retransmit);
   }
 
-  castAgain(chunks: Iterable<number>): void {
+  retransmit(chunks: Iterable<number>): void {
     for (const chunk of chunks) {
       this.#repairs.delete(chunk);
-      this.#recast.add(chunk);
+      this.#retransmits.add(chunk);
     }
   }
 
   /** Chunks asked for that this device does not hold itself. */
-  owed(): number[] {
-    return [...this.#repairs.keys(), ...this.#recast].filter((chunk) => !this.#held.has(chunk));
+  unavailable(): number[] {
+    return [...this.#repairs.keys(), ...this.#retransmits].filter((chunk) => !this.#held.has(chunk));
   }
 
   /** Was it sent, by this device or one that led before? */
-  isCast(chunk: number): boolean {
-    return this.#done.has(chunk);
+  wasSent(chunk: number): boolean {
+    return this.#sent.has(chunk);
   }
 
-  get castCount(): number {
-    return this.#done.count;
+  get sentCount(): number {
+    return this.#sent.count;
   }
 
-  get hasUnended(): boolean {
-    return !this.#unended.isEmpty;
+  get hasUnreported(): boolean {
+    return !this.#unreported.isEmpty;
   }
 
   get isSending(): boolean {
@@ -167,14 +167,17 @@ export class SendPlan {
   /** Nothing is being sent, waits to be sent or waits for its END; what this device lacks itself does not count. */
   get isQuiet(): boolean {
     return (
-      this.#sending === null && this.#unended.isEmpty && this.#repairs.size === 0 && this.#recast.isEmpty
+      this.#sending === null &&
+      this.#unreported.isEmpty &&
+      this.#repairs.size === 0 &&
+      this.#retransmits.isEmpty
     );
   }
 
   /** Ranges for the next END, at most `rangesMax`; what does not fit stays for the one after. */
-  takeUnended(rangesMax: number): Ranges {
-    const ranges = this.#unended.toRanges(rangesMax);
-    this.#unended.deleteAll(ChunkSet.fromRanges(this.#unended.size, ranges)!);
+  takeUnreported(rangesMax: number): Ranges {
+    const ranges = this.#unreported.toRanges(rangesMax);
+    this.#unreported.deleteAll(ChunkSet.fromRanges(this.#unreported.size, ranges)!);
     return ranges;
   }
 }

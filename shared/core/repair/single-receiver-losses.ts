@@ -10,12 +10,12 @@ const deviceChunksMin = 4;
 const sessionShare = 1 / 16;
 const sessionChunksMin = 8;
 
-export class LoneChunks {
+export class SingleReceiverLosses {
   /** By chunk. */
   readonly #missedBy = new Map<number, string>();
   readonly #deviceMax: number;
   #left: number;
-  #hasNews = false;
+  #hasChanged = false;
 
   constructor(chunkCount: number) {
     this.#deviceMax = Math.max(deviceChunksMin, Math.floor(chunkCount * deviceShare));
@@ -23,25 +23,25 @@ export class LoneChunks {
   }
 
   /** Was anything noted or forgotten since the last `take`? Without that another one finds nothing. */
-  get hasNews(): boolean {
-    return this.#hasNews;
+  get hasChanged(): boolean {
+    return this.#hasChanged;
   }
 
   /** @param alone pairs of a chunk and the device that asked for it */
-  note(alone: Iterable<readonly [number, string]>): void {
+  add(alone: Iterable<readonly [number, string]>): void {
     for (const [chunk, device] of alone) {
       this.#missedBy.set(chunk, device);
-      this.#hasNews = true;
+      this.#hasChanged = true;
     }
   }
 
   /** Sent again for another reason. */
   forget(chunks: Iterable<number>): void {
-    for (const chunk of chunks) if (this.#missedBy.delete(chunk)) this.#hasNews = true;
+    for (const chunk of chunks) if (this.#missedBy.delete(chunk)) this.#hasChanged = true;
   }
 
   /** What is to be sent again now that everything was sent once. What a device misses too much of stays noted. */
-  take(): number[] {
+  takeRetransmits(): number[] {
     const counts = new Map<string, number>();
     for (const device of this.#missedBy.values()) counts.set(device, (counts.get(device) ?? 0) + 1);
     const again = [...this.#missedBy]
@@ -50,7 +50,7 @@ export class LoneChunks {
       .slice(0, this.#left);
     this.#left -= again.length;
     this.forget(again);
-    this.#hasNews = false;
+    this.#hasChanged = false;
     return again;
   }
 }

@@ -3,7 +3,7 @@
  * where HTTP_PROXY is set for the web.
  */
 import http from "node:http";
-import { release } from "../../model/free-buffer.ts";
+import { freeBuffer } from "../../model/free-buffer.ts";
 import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./messages.ts";
 import { createExchangeSeal } from "./seal.ts";
 
@@ -59,7 +59,7 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): E
         return { kind: "failed", reason: `answered ${answer.status}` };
       }
       const bytes = seal.open(`${path} answer`, answer.bytes);
-      release(answer.bytes);
+      freeBuffer(answer.bytes);
       return bytes && bytes.length === lengthBytes ? { kind: "chunk", bytes } : { kind: "wrong" };
     },
     close: () => agent.destroy(),

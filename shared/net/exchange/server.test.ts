@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { createExchangeClient, type ExchangeClient } from "./client.ts";
-import { Exchange } from "./server.ts";
+import { ExchangeServer } from "./server.ts";
 
 const device = "00000000000000aa";
 const asker = "00000000000000bb";
@@ -10,13 +10,13 @@ const session = "0123456789abcdef";
 const key = randomBytes(16);
 const chunks = [randomBytes(300_000), randomBytes(300_000), randomBytes(1_000)];
 
-let exchange: Exchange;
+let exchange: ExchangeServer;
 let client: ExchangeClient;
 let verified: ChunkSet;
 const to = () => ({ address: "127.0.0.1", lanPort: exchange.port });
 
 beforeEach(() => {
-  exchange = new Exchange({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
+  exchange = new ExchangeServer({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
   verified = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,

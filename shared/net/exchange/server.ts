@@ -4,7 +4,7 @@
  * What `readChunk` cannot give is as good as not held.
  */
 import type { ChunkSet } from "../../model/chunk-set.ts";
-import { release } from "../../model/free-buffer.ts";
+import { freeBuffer } from "../../model/free-buffer.ts";
 import { decodePoll, encodePollAnswer, heldRangesMax, type Poll, type PollAnswer } from "./messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 
@@ -24,7 +24,7 @@ export type ExchangedPackage = {
 };
 type Entry = ExchangedPackage & { seal: ExchangeSeal; bytesSent: number };
 
-export class Exchange {
+export class ExchangeServer {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
   readonly #packages = new Map<string, Entry>();
   readonly #device: string;
@@ -131,7 +131,7 @@ export class Exchange {
       this.counters.bytesSent += bytes.length;
       entry.bytesSent += bytes.length;
       const answer = this.#sealed(entry, path, bytes);
-      release(bytes);
+      freeBuffer(bytes);
       return answer;
     } catch (error) {
       this.#onError(error);

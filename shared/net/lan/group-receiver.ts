@@ -10,7 +10,7 @@ import { platform } from "../../platform/index.ts";
 import type { Group } from "./multicast-group.ts";
 import { sizeReceiveBuffer } from "./receive-buffer.ts";
 
-export type EarsOptions = {
+export type GroupReceiverOptions = {
   readonly interfaceAddress: string;
   readonly group: Group;
   /** Asked for; the system may give less (Linux: net.core.rmem_max). */
@@ -19,7 +19,7 @@ export type EarsOptions = {
   readonly onBatch: (batch: DatagramBatch) => void;
   readonly onError: (error: Error) => void;
 };
-export type Ears = {
+export type GroupReceiver = {
   readonly receiveBufferBytes: number;
   /** Datagrams that the system dropped because the buffer was full; null where it does not tell. */
   kernelDrops(): number | null;
@@ -42,10 +42,10 @@ const errorPauseMs = 1_000;
 const batchesMax = 8;
 
 /** Rejects with the system's reason when the group cannot be joined. */
-export async function openEars(options: EarsOptions): Promise<Ears> {
+export async function openGroupReceiver(options: GroupReceiverOptions): Promise<GroupReceiver> {
   const socket = openDatagramSocket(options);
-  if (socket === null) return openEventEars(options);
-  const ears = new BatchEars(options, socket);
+  if (socket === null) return openEventReceiver(options);
+  const ears = new BatchReceiver(options, socket);
   try {
     await ears.rest();
   } catch (error) {
@@ -55,7 +55,7 @@ export async function openEars(options: EarsOptions): Promise<Ears> {
   return ears;
 }
 
-async function openEventEars(options: EarsOptions): Promise<Ears> {
+async function openEventReceiver(options: GroupReceiverOptions): Promise<GroupReceiver> {
   const { onBatch, receiveBufferBytes } = options;
   const socket = await bindGroup(options);
   socket.on("message", (datagram, remote) => onBatch(batchOf(datagram, remote.address)));
@@ -66,7 +66,7 @@ async function openEventEars(options: EarsOptions): Promise<Ears> {
   };
 }
 
-function bindGroup({ group, interfaceAddress, onError }: EarsOptions): Promise<dgram.Socket> {
+function bindGroup({ group, interfaceAddress, onError }: GroupReceiverOptions): Promise<dgram.Socket> {
   const socket = dgram.createSocket({ type: "udp4", reuseAddr: true });
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
@@ -84,8 +84,8 @@ function bindGroup({ group, interfaceAddress, onError }: EarsOptions): Promise<d
   });
 }
 
-class BatchEars implements Ears {
-  readonly #options: EarsOptions;
+class BatchReceiver implements GroupReceiver {
+  readonly #options: GroupReceiverOptions;
   readonly #socket: DatagramSocket;
   /** Watches while the group is quiet; it is closed meanwhile, else the system would copy every datagram for it too. */
   #watch: dgram.Socket | null = null;
@@ -95,7 +95,7 @@ class BatchEars implements Ears {
   /** Datagrams that the buffer has room for. */
   readonly #room: number;
 
-  constructor(options: EarsOptions, socket: DatagramSocket) {
+  constructor(options: GroupReceiverOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
     this.#room = socket.receiveBufferBytes / bufferedBytes;

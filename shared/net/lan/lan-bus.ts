@@ -7,7 +7,7 @@
  */
 import { networkInterfaces } from "node:os";
 import type { DatagramBatch } from "../../wire/index.ts";
-import { openEars, type Ears } from "./group-receiver.ts";
+import { openGroupReceiver, type GroupReceiver } from "./group-receiver.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 import type { Group } from "./multicast-group.ts";
@@ -59,7 +59,7 @@ export async function openLanBus(options: {
     bytesHeard: 0,
     framesUnsent: 0,
   };
-  const ears = await openEars({
+  const ears = await openGroupReceiver({
     interfaceAddress,
     group,
     receiveBufferBytes: options.receiveBufferBytes ?? defaultReceiveBufferBytes,
@@ -73,9 +73,9 @@ export async function openLanBus(options: {
     throw busError(options, error);
   });
   try {
-    const control = await openMouth(interfaceAddress, true);
+    const control = await openGroupSender(interfaceAddress, true);
     // A device need not hear its own data; several devices on one host's loopback interface must.
-    const symbols = await openMouth(interfaceAddress, interfaceAddress.startsWith("127."));
+    const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."));
     const runs = openRuns(options);
     return busOf(group, ears, { control, symbols, runs }, counters, onError);
   } catch (error) {
@@ -93,12 +93,12 @@ function openRuns({ interfaceAddress, group }: Parameters<typeof openLanBus>[0])
   }
 }
 
-type Mouth = Bun.udp.Socket<"uint8array">;
+type GroupSender = Bun.udp.Socket<"uint8array">;
 
 function busOf(
   group: Group,
-  ears: Ears,
-  { control, symbols, runs }: { control: Mouth; symbols: Mouth; runs: SegmentSender | null },
+  ears: GroupReceiver,
+  { control, symbols, runs }: { control: GroupSender; symbols: GroupSender; runs: SegmentSender | null },
   counters: LanBusCounters,
   onError: (error: Error) => void,
 ): LanBus {
@@ -163,7 +163,7 @@ export function requireInterface(address: string): void {
   );
 }
 
-async function openMouth(
+async function openGroupSender(
   interfaceAddress: string,
   hearsItself: boolean,
 ): Promise<Bun.udp.Socket<"uint8array">> {

@@ -19,7 +19,7 @@ import {
   setOption,
   type Libc,
 } from "./libc.ts";
-import { datagramPlaces } from "../seal/frame-tag.ts";
+import { batchMemory } from "../seal/frame-tag.ts";
 import { batchDatagramsMax, slotBytes, type DatagramBatch } from "../../wire/datagram-batch.ts";
 import { uint32At } from "../../wire/identity.ts";
 import { payloadAt } from "../../wire/layout.ts";
@@ -75,7 +75,7 @@ class SocketBatch implements DatagramBatch {
   #lastAddress = "";
 
   constructor() {
-    const places = datagramPlaces();
+    const places = batchMemory();
     this.slots = places?.slots ?? new Uint8Array(batchDatagramsMax * slotBytes);
     this.lengths = places?.lengths ?? new Uint32Array(batchDatagramsMax);
     const none = this.slots.subarray(0, 0);

@@ -3,7 +3,7 @@
  * frame-tag.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
-import { release } from "../../model/free-buffer.ts";
+import { freeBuffer } from "../../model/free-buffer.ts";
 import { createFrameTag } from "./frame-tag.ts";
 import { tagBytes } from "../../wire/layout.ts";
 import type { Aead, Crypto } from "../../wire/seal.ts";
@@ -51,7 +51,7 @@ function ctr(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; at += ctrPartBytes) {
     const part = cipher.update(bytes.subarray(at, at + ctrPartBytes));
     bytes.set(part, at);
-    release(part);
+    freeBuffer(part);
   }
 }
 

@@ -24,11 +24,11 @@ import {
   type Received,
 } from "../../wire/index.ts";
 import { nodeCrypto } from "./aead.ts";
-import { createKernelTag, createPlainTag, datagramPlaces } from "./frame-tag.ts";
+import { createKernelTag, createPlainTag, batchMemory } from "./frame-tag.ts";
 
 const key = new Uint8Array(16).fill(9);
 const session = sessionOf(nodeCrypto, key);
-const isMissing = datagramPlaces() === null && process.env["CI"] !== "true";
+const isMissing = batchMemory() === null && process.env["CI"] !== "true";
 
 const senderOf = (name: string) =>
   createFrameSender({
@@ -49,7 +49,7 @@ const at = (slot: number): number => slot * slotBytes;
 
 /** Where the system's call would have put them. */
 function inPlace(datagrams: readonly Uint8Array[]): DatagramBatch {
-  const { slots, lengths } = datagramPlaces()!;
+  const { slots, lengths } = batchMemory()!;
   for (const [slot, datagram] of datagrams.entries()) {
     slots.set(datagram, at(slot));
     lengths[slot] = datagram.length;

@@ -39,7 +39,7 @@ const proofsAt = 2_560;
 const slotsAt = 4_096;
 
 /** Null where there is no SIMD: then any place will do. */
-export const datagramPlaces = (): DatagramPlaces | null => sharedKernel()?.places ?? null;
+export const batchMemory = (): DatagramPlaces | null => sharedKernel()?.places ?? null;
 
 /** @param key of 32 bytes */
 export function createFrameTag(key: Uint8Array): FrameTag {

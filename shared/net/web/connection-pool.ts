@@ -10,7 +10,7 @@ const poolIdleMs = 330_000;
 let freshUntilMs = Number.NEGATIVE_INFINITY;
 
 /** The network changed: connections that were opened until now lead nowhere. */
-export function distrustConnections(nowMs = performance.now()): void {
+export function dropPooledConnections(nowMs = performance.now()): void {
   freshUntilMs = nowMs + poolIdleMs;
 }
 

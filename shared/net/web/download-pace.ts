@@ -29,14 +29,14 @@ export async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal });
 }
 
-export const shownWait = (ms: number): string =>
+export const waitText = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`;
 
 /**
  * Keeps an average rate by waiting after each read; an idle time earns at most a quarter of a second. A rate of 0 is a
  * pause, which ends the connection: nothing is waited for here.
  */
-export class WanPace {
+export class DownloadPace {
   readonly #rateBps: () => number | null;
   readonly #nowMs: () => number;
   #freeAtMs = 0;

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../../model/wan-schedule.ts";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { testKey, testPackage, type TestPackage } from "../../model/testing.ts";
-import { runWanDownload, type WanDownloadOptions, type WanOutcome } from "./download.ts";
+import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
 
 const key = testKey();
 const chunkSizeBytes = 16_384;
@@ -72,13 +72,13 @@ type Run = {
   readonly states: string[];
   readonly have: ChunkSet;
   readonly bytes: () => number;
-  readonly outcome: Promise<WanOutcome>;
+  readonly outcome: Promise<DownloadOutcome>;
 };
-function start(from: TestPackage, changes: Partial<WanDownloadOptions>): Run {
+function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
   const have = new ChunkSet(from.manifest.chunkDigests.length / 32);
   const states: string[] = [];
   let bytes = 0;
-  const outcome = runWanDownload({
+  const outcome = runDownload({
     manifest: from.manifest,
     contentUrl: null,
     headers: {},
@@ -113,7 +113,7 @@ const packageAt = (url: string, sizeBytes: number): TestPackage =>
 const clock: WallClock = (utcMs) => ({ day: "mon", minute: Math.floor(utcMs / 60_000) % 1_440 });
 
 /** A day's clock in a test's hand, and the schedule read by it. */
-function day(schedule: string): { set: (time: string) => void } & Pick<WanDownloadOptions, "rateBps"> & {
+function day(schedule: string): { set: (time: string) => void } & Pick<DownloadOptions, "rateBps"> & {
     pauseReason: () => string;
   } {
   const limits = { wanRateBps: null, wanSchedule: parseWanSchedule(schedule) };

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { seededBytes, temporaryFolder, testKey, testPackage, type TestPackage } from "../../model/testing.ts";
-import { runWanDownload, type WanDownloadOptions, type WanOutcome } from "./download.ts";
+import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
 
 const key = testKey();
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -25,7 +25,7 @@ const atUrl = (url: string): TestPackage =>
 const body = new Uint8Array(seededBytes(sizeBytes, 1));
 
 type Run = {
-  readonly outcome: WanOutcome;
+  readonly outcome: DownloadOutcome;
   readonly have: ChunkSet;
   readonly states: string[];
   readonly bytes: number;
@@ -34,13 +34,13 @@ type Run = {
 
 async function download(
   from: TestPackage,
-  changes: Partial<WanDownloadOptions> & { have?: ChunkSet; runMax?: number } = {},
+  changes: Partial<DownloadOptions> & { have?: ChunkSet; runMax?: number } = {},
 ): Promise<Run> {
   const have = changes.have ?? new ChunkSet(from.manifest.chunkDigests.length / 32);
   const states: string[] = [];
   const stored: number[] = [];
   let bytes = 0;
-  const outcome = await runWanDownload({
+  const outcome = await runDownload({
     manifest: from.manifest,
     contentUrl: null,
     headers: {},

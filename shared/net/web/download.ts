@@ -7,14 +7,14 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../../model/manifest.ts";
-import type { WanValidator } from "./range-answer.ts";
-import { locateWan, urlsOfChunk, type WanLocation } from "./locate.ts";
-import { connectionProblem, shownUrl, WanProblem } from "./problem.ts";
-import { openWanStream, type WanStream } from "./range-stream.ts";
-import { backoffMs, shownWait, sleepMs, WanPace } from "./download-pace.ts";
+import type { RangeValidator } from "./range-answer.ts";
+import { locateContent, urlsOfChunk, type ContentLocation } from "./locate.ts";
+import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
+import { openRangeStream, type RangeStream } from "./range-stream.ts";
+import { backoffMs, waitText, sleepMs, DownloadPace } from "./download-pace.ts";
 
-export type WanRun = { readonly first: number; readonly count: number };
-export type WanDownloadOptions = {
+export type ChunkRun = { readonly first: number; readonly count: number };
+export type DownloadOptions = {
   readonly manifest: Manifest;
   /** The whole stream at one URL, for packages that lie on the source. */
   readonly contentUrl: string | null;
@@ -23,7 +23,7 @@ export type WanDownloadOptions = {
   /** PEM of the authority of `contentUrl`, like `headers` for its origin only: other sites keep the usual ones. */
   readonly ca?: string | undefined;
   /** The next missing run; asked again after each request and each interruption. Null: nothing is missing. */
-  readonly nextRun: () => WanRun | null;
+  readonly nextRun: () => ChunkRun | null;
   /** `bytes` is used again for the next chunk: copy what is to be kept after the promise settles. */
   readonly onChunk: (chunk: number, bytes: Uint8Array) => Promise<"stored" | "known" | "wrong-digest">;
   /** Body bytes off the network, whether or not they verify. */
@@ -44,7 +44,7 @@ export type WanDownloadOptions = {
   readonly random: () => number;
   readonly backoffBaseMs?: number;
 };
-export type WanOutcome =
+export type DownloadOutcome =
   | { readonly kind: "done" }
   | { readonly kind: "aborted" }
   | { readonly kind: "failed"; readonly reason: string };
@@ -60,8 +60,8 @@ const pauseLookMs = 500;
 /** Ends a request that is under way when a pause begins; no failure of anybody. */
 class PauseBegan extends Error {}
 
-export async function runWanDownload(options: WanDownloadOptions): Promise<WanOutcome> {
-  const download = new WanDownload(options);
+export async function runDownload(options: DownloadOptions): Promise<DownloadOutcome> {
+  const download = new Download(options);
   try {
     return await download.run();
   } catch (error) {
@@ -73,10 +73,10 @@ export async function runWanDownload(options: WanDownloadOptions): Promise<WanOu
   }
 }
 
-class WanDownload {
-  readonly #options: WanDownloadOptions;
-  readonly #pace: WanPace;
-  readonly #validators = new Map<string, WanValidator>();
+class Download {
+  readonly #options: DownloadOptions;
+  readonly #pace: DownloadPace;
+  readonly #validators = new Map<string, RangeValidator>();
   /** Origins of sites that send everything whatever range is asked for. */
   readonly #ignoresRange = new Set<string>();
   /** Said about the resource since its version changed; part of the reason when digests are wrong. */
@@ -84,7 +84,7 @@ class WanDownload {
   readonly #wrongDigests = new Map<number, number>();
   readonly #answeredKnown = new Set<number>();
   #useIfRange = true;
-  #stream: WanStream | null = null;
+  #stream: RangeStream | null = null;
   #chunk = -1;
   #filled = 0;
   #buffer: Uint8Array;
@@ -96,9 +96,9 @@ class WanDownload {
   #going = new AbortController();
   readonly #lookout: ReturnType<typeof setInterval>;
 
-  constructor(options: WanDownloadOptions) {
+  constructor(options: DownloadOptions) {
     this.#options = options;
-    this.#pace = new WanPace(options.rateBps, () => performance.now());
+    this.#pace = new DownloadPace(options.rateBps, () => performance.now());
     this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
     this.#lookout = setInterval(() => {
       if (this.#isPaused) this.#going.abort(new PauseBegan());
@@ -119,7 +119,7 @@ class WanDownload {
     return this.#options.rateBps() === 0;
   }
 
-  async run(): Promise<WanOutcome> {
+  async run(): Promise<DownloadOutcome> {
     const { signal, attempts, nextRun } = this.#options;
     let failures = 0;
     for (;;) {
@@ -138,7 +138,7 @@ class WanDownload {
         this.close();
         signal.throwIfAborted();
         if (this.#isPauseBeginning(error)) continue;
-        if (!(error instanceof WanProblem)) throw error;
+        if (!(error instanceof WebProblem)) throw error;
         if (error.remedy === "final") return { kind: "failed", reason: error.message };
         failures = this.#takeProgress() ? 1 : failures + 1;
         if (failures >= attempts) {
@@ -170,21 +170,21 @@ class WanDownload {
   #isPauseBeginning(error: unknown): boolean {
     return (
       error instanceof PauseBegan ||
-      (this.#going.signal.aborted && error instanceof WanProblem && error.remedy === "again")
+      (this.#going.signal.aborted && error instanceof WebProblem && error.remedy === "again")
     );
   }
 
   /** Bytes of two versions are never mixed in one chunk; whether the new ones are right, the digests say. */
-  #startOverWithout(problem: WanProblem): void {
+  #startOverWithout(problem: WebProblem): void {
     this.#useIfRange = false;
     this.#filled = 0;
     this.#say(`${problem.message}; going on, every chunk is verified`);
   }
 
-  async #backOff(problem: WanProblem, failures: number): Promise<void> {
+  async #backOff(problem: WebProblem, failures: number): Promise<void> {
     const { backoffBaseMs = 1_000, random, signal } = this.#options;
     const pauseMs = problem.retryAfterMs ?? backoffMs(failures, backoffBaseMs, random);
-    this.#say(`waiting ${shownWait(pauseMs)}: ${problem.message}`);
+    this.#say(`waiting ${waitText(pauseMs)}: ${problem.message}`);
     await sleepMs(pauseMs, signal);
   }
 
@@ -201,7 +201,7 @@ class WanDownload {
     return enough;
   }
 
-  async #fetchRun(run: WanRun): Promise<void> {
+  async #fetchRun(run: ChunkRun): Promise<void> {
     const { manifest, contentUrl } = this.#options;
     if (!this.#isRun(run))
       throw new Error(`Bug: the run ${run.first}+${run.count} is not within the package`);
@@ -215,9 +215,9 @@ class WanDownload {
     for (;;) {
       const at = chunkOffset(manifest, this.#chunk) + this.#filled;
       if (at >= end) return;
-      const location = locateWan(manifest, contentUrl, at, end);
+      const location = locateContent(manifest, contentUrl, at, end);
       if (!location) {
-        throw new WanProblem(
+        throw new WebProblem(
           "final",
           "the package lies on the source, but the source gave no address for its bytes",
         );
@@ -226,7 +226,7 @@ class WanDownload {
     }
   }
 
-  #isRun({ first, count }: WanRun): boolean {
+  #isRun({ first, count }: ChunkRun): boolean {
     return first >= 0 && count >= 1 && first + count <= chunkCount(this.#options.manifest);
   }
 
@@ -240,7 +240,7 @@ class WanDownload {
   }
 
   /** Reads one resource as far as the run goes. False: stopped early, because a chunk is no longer wanted. */
-  async #fetchLocation(location: WanLocation): Promise<boolean> {
+  async #fetchLocation(location: ContentLocation): Promise<boolean> {
     const stream = await this.#streamAt(location);
     // A new version begins its chunk anew: the place to read from has moved.
     if (stream === null) return true;
@@ -270,23 +270,23 @@ class WanDownload {
     return true;
   }
 
-  async #read(stream: WanStream, max: number): Promise<Uint8Array> {
+  async #read(stream: RangeStream, max: number): Promise<Uint8Array> {
     let received = 0;
     const bytes = await stream.read(max, (count) => {
       received = count;
       this.#options.onBytes(count);
     });
     if (bytes === null) {
-      throw new WanProblem(
+      throw new WebProblem(
         "again",
-        `${shownUrl(stream.url)} ended after ${stream.position} bytes, before all were sent: check the web site`,
+        `${redactUrl(stream.url)} ended after ${stream.position} bytes, before all were sent: check the web site`,
       );
     }
     if (received > 0) await this.#pace.spend(received, this.#options.signal);
     return bytes;
   }
 
-  async #streamAt(location: WanLocation): Promise<WanStream | null> {
+  async #streamAt(location: ContentLocation): Promise<RangeStream | null> {
     const options = this.#options;
     const origin = originOf(location.url);
     const open = this.#stream;
@@ -295,7 +295,7 @@ class WanDownload {
       if (this.#ignoresRange.has(origin) || location.start - open.position <= skipBytesMax) return open;
     }
     this.close();
-    const stream = await openWanStream({
+    const stream = await openRangeStream({
       location,
       ...(options.manifest.origin.kind === "source"
         ? { headers: options.headers, ca: options.ca }
@@ -313,11 +313,11 @@ class WanDownload {
     if (answer.ignoresRange) this.#ignoresRange.add(origin);
     this.#say(
       answer.ignoresRange && location.start > 0
-        ? `reading ${shownUrl(location.url)} from its beginning: the web site knows no ranges`
-        : `downloading from ${shownUrl(location.url)}`,
+        ? `reading ${redactUrl(location.url)} from its beginning: the web site knows no ranges`
+        : `downloading from ${redactUrl(location.url)}`,
     );
     if (answer.change === null) return stream;
-    const change = `the file at ${shownUrl(location.url)} changed while it was downloaded (${answer.change})`;
+    const change = `the file at ${redactUrl(location.url)} changed while it was downloaded (${answer.change})`;
     this.#changes.set(location.url, change);
     this.#say(`${change}; going on, every chunk is verified`);
     if (this.#filled === 0) return stream;
@@ -345,13 +345,13 @@ class WanDownload {
   #failWrongDigest(chunk: number): never {
     const { manifest, contentUrl } = this.#options;
     const urls = [...new Set(urlsOfChunk(manifest, contentUrl, chunk))];
-    const where = urls.slice(0, 3).map(shownUrl).join(", ") + (urls.length > 3 ? " …" : "");
+    const where = urls.slice(0, 3).map(redactUrl).join(", ") + (urls.length > 3 ? " …" : "");
     const change = urls.map((url) => this.#changes.get(url)).find((each) => each !== undefined);
     const count = (this.#wrongDigests.get(chunk) ?? 0) + 1;
     this.#wrongDigests.set(chunk, count);
     const what = `chunk ${chunk} from ${where} does not match the manifest`;
-    if (count < 2) throw new WanProblem("again", change ? `${what}; ${change}` : what);
-    throw new WanProblem(
+    if (count < 2) throw new WebProblem("again", change ? `${what}; ${change}` : what);
+    throw new WebProblem(
       "final",
       `${what}, twice: ${change ?? "the file was changed after it was published, or a proxy on the way changes it"}; ` +
         "put the published file back, or publish it again under a new version",

@@ -1,7 +1,7 @@
 /** Where on the WAN a piece of a package's stream lies: which URL, and which bytes of what it names. Pure. */
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../../model/manifest.ts";
 
-export type WanLocation = {
+export type ContentLocation = {
   readonly url: string;
   /** Bytes of the resource at `url`; `end` is the first one after. */
   readonly start: number;
@@ -14,12 +14,12 @@ export type WanLocation = {
  * The first resource that holds bytes of the stream from `offset` on, as far as it reaches towards `end`.
  * @returns null when the package lies on the source and no `contentUrl` is known.
  */
-export function locateWan(
+export function locateContent(
   manifest: Manifest,
   contentUrl: string | null,
   offset: number,
   end: number,
-): WanLocation | null {
+): ContentLocation | null {
   const { origin, sizeBytes } = manifest;
   if (origin.kind === "source")
     return contentUrl === null ? null : { url: contentUrl, start: offset, end, sizeBytes };
@@ -48,7 +48,7 @@ export function urlsOfChunk(manifest: Manifest, contentUrl: string | null, chunk
   const urls: string[] = [];
   const end = chunkOffset(manifest, chunk) + chunkLength(manifest, chunk);
   for (let at = chunkOffset(manifest, chunk); at < end;) {
-    const location = locateWan(manifest, contentUrl, at, end);
+    const location = locateContent(manifest, contentUrl, at, end);
     if (!location) break;
     urls.push(location.url);
     at += location.end - location.start;

@@ -1,5 +1,5 @@
 /** Why a WAN request did not give its bytes: to be tried again later, or not at all. The message is for a person. */
-export class WanProblem extends Error {
+export class WebProblem extends Error {
   override readonly name = "WanProblem";
   /** "again": later it may work. "changed": at once, without If-Range. "final": only a person can mend it. */
   readonly remedy: "again" | "changed" | "final";
@@ -7,7 +7,7 @@ export class WanProblem extends Error {
   readonly retryAfterMs: number | null;
 
   constructor(
-    remedy: WanProblem["remedy"],
+    remedy: WebProblem["remedy"],
     message: string,
     retryAfterMs: number | null = null,
     cause?: unknown,
@@ -19,7 +19,7 @@ export class WanProblem extends Error {
 }
 
 /** A URL as it may stand in a log: no credentials, and no query, where signed URLs keep theirs. */
-export function shownUrl(url: string): string {
+export function redactUrl(url: string): string {
   const parsed = URL.parse(url);
   if (!parsed) return "the web site";
   return `${parsed.origin}${parsed.pathname}${parsed.search ? "?…" : ""}`;
@@ -28,12 +28,12 @@ export function shownUrl(url: string): string {
 const certificateCode = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_|HOSTNAME/;
 
 /** What fetch threw, said in words. Bun's own text is meant for developers. */
-export function connectionProblem(error: unknown, url: string): WanProblem {
-  if (error instanceof WanProblem) return error;
+export function connectionProblem(error: unknown, url: string): WebProblem {
+  if (error instanceof WebProblem) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const where = shownUrl(url);
+  const where = redactUrl(url);
   if (certificateCode.test(code)) {
-    return new WanProblem(
+    return new WebProblem(
       "final",
       `the certificate of ${where} is not trusted (${code}): name its authority's PEM file in NODE_EXTRA_CA_CERTS of the agent, or correct the web site`,
       null,
@@ -49,5 +49,5 @@ export function connectionProblem(error: unknown, url: string): WanProblem {
     ETIMEDOUT: `${where} cannot be reached in time: check the network and the firewall`,
   };
   const message = error instanceof Error ? error.message : String(error);
-  return new WanProblem("again", words[code] ?? `cannot fetch ${where} (${code || message})`, null, error);
+  return new WebProblem("again", words[code] ?? `cannot fetch ${where} (${code || message})`, null, error);
 }

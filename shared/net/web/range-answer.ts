@@ -5,10 +5,10 @@
  * gives the reason that a person can act on, and saves the bytes that would be fetched in vain.
  */
 import { parseRetryAfterMs } from "./download-pace.ts";
-import { shownUrl, WanProblem } from "./problem.ts";
+import { redactUrl, WebProblem } from "./problem.ts";
 
 /** What tells one version of a resource from the next (RFC 9110 §8.8). */
-export type WanValidator = { readonly etag: string | null; readonly lastModified: string | null };
+export type RangeValidator = { readonly etag: string | null; readonly lastModified: string | null };
 
 export type WanAsked = {
   readonly url: string;
@@ -17,15 +17,15 @@ export type WanAsked = {
   readonly sizeBytes: number;
   readonly rangeSent: boolean;
   /** Of an earlier answer for the same URL. */
-  readonly validator: WanValidator | null;
+  readonly validator: RangeValidator | null;
   readonly ifRangeSent: boolean;
 };
-export type WanAnswer = {
+export type RangeAnswer = {
   /** Place of the body's first byte in the resource. */
   readonly position: number;
   /** Place after the body's last byte. */
   readonly end: number;
-  readonly validator: WanValidator;
+  readonly validator: RangeValidator;
   /** The site sent everything although a range was asked for. */
   readonly ignoresRange: boolean;
   /** The resource's version differs from an earlier answer's: said in words. */
@@ -35,12 +35,12 @@ export type WanAnswer = {
 type Head = { readonly status: number; readonly headers: Headers };
 
 /** @throws WanProblem */
-export function readWanAnswer(head: Head, asked: WanAsked, nowMs: number): WanAnswer {
-  const where = shownUrl(asked.url);
+export function readRangeAnswer(head: Head, asked: WanAsked, nowMs: number): RangeAnswer {
+  const where = redactUrl(asked.url);
   if (head.status !== 200 && head.status !== 206) throw statusProblem(head, where, asked, nowMs);
   const encoding = head.headers.get("content-encoding") ?? "identity";
   if (encoding !== "identity") {
-    throw new WanProblem(
+    throw new WebProblem(
       "final",
       `${where} sends "Content-Encoding: ${encoding}" though the bytes as they are were asked for: switch that off on the web site`,
     );
@@ -51,7 +51,7 @@ export function readWanAnswer(head: Head, asked: WanAsked, nowMs: number): WanAn
     return { ...rangeOf(head, asked, where), validator, ignoresRange: false, change };
   }
   if (change !== null && asked.ifRangeSent) {
-    throw new WanProblem("changed", `the file at ${where} changed while it was downloaded (${change})`);
+    throw new WebProblem("changed", `the file at ${where} changed while it was downloaded (${change})`);
   }
   const length = head.headers.get("content-length");
   if (length !== null && Number(length) !== asked.sizeBytes)
@@ -60,12 +60,12 @@ export function readWanAnswer(head: Head, asked: WanAsked, nowMs: number): WanAn
 }
 
 /** For If-Range: a strong ETag, else the date (RFC 9110 §13.1.5); null when there is neither. */
-export function ifRangeValue(validator: WanValidator): string | null {
+export function ifRangeValue(validator: RangeValidator): string | null {
   if (validator.etag?.startsWith('"')) return validator.etag;
   return validator.lastModified;
 }
 
-function changeBetween(before: WanValidator, after: WanValidator): string | null {
+function changeBetween(before: RangeValidator, after: RangeValidator): string | null {
   if (before.etag !== null && after.etag !== null) {
     return before.etag === after.etag ? null : `ETag ${before.etag}, now ${after.etag}`;
   }
@@ -79,7 +79,7 @@ function rangeOf({ headers }: Head, asked: WanAsked, where: string): { position:
   const header = headers.get("content-range");
   const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? "");
   if (!range) {
-    throw new WanProblem(
+    throw new WebProblem(
       "final",
       `${where} answered 206 with the Content-Range ${header === null ? "missing" : `"${header}"`}: correct the web site or a proxy on the way`,
     );
@@ -89,7 +89,7 @@ function rangeOf({ headers }: Head, asked: WanAsked, where: string): { position:
     throw wrongLength(where, Number(range[3]), asked.sizeBytes);
   }
   if (first !== asked.start || last < first || last >= asked.end) {
-    throw new WanProblem(
+    throw new WebProblem(
       "again",
       `${where} answered with the bytes ${first}-${last} where ${asked.start}-${asked.end - 1} were asked for: correct the web site or a proxy on the way`,
     );
@@ -97,16 +97,16 @@ function rangeOf({ headers }: Head, asked: WanAsked, where: string): { position:
   return { position: first, end: last + 1 };
 }
 
-const wrongLength = (where: string, found: number, expected: number): WanProblem =>
-  new WanProblem(
+const wrongLength = (where: string, found: number, expected: number): WebProblem =>
+  new WebProblem(
     "final",
     `${where} has ${found} bytes, the manifest says ${expected}: the file was changed after it was published; publish it again under a new version`,
   );
 
-function statusProblem({ status, headers }: Head, where: string, asked: WanAsked, nowMs: number): WanProblem {
+function statusProblem({ status, headers }: Head, where: string, asked: WanAsked, nowMs: number): WebProblem {
   if (status === 429 || status === 408 || status === 425 || status >= 500) {
     const retryAfterMs = parseRetryAfterMs(headers.get("retry-after"), nowMs);
-    return new WanProblem(
+    return new WebProblem(
       "again",
       `web site answered ${status}${retryAfterMs === null ? "" : " (Retry-After)"} for ${where}`,
       retryAfterMs,
@@ -120,5 +120,5 @@ function statusProblem({ status, headers }: Head, where: string, asked: WanAsked
     410: "the file was removed; publish the package again with another URL",
     416: `it has no byte ${asked.start} though the manifest says ${asked.sizeBytes} bytes: the file was changed; publish it again`,
   };
-  return new WanProblem("final", `${where} answered ${status}: ${advice[status] ?? "check the web site"}`);
+  return new WebProblem("final", `${where} answered ${status}: ${advice[status] ?? "check the web site"}`);
 }

@@ -6,22 +6,22 @@
  * waiting for the disk or for the rate does not count as silence, because the clock runs during reads only.
  */
 import { pinnedTls } from "./pinned-tls.ts";
-import { release } from "../../model/free-buffer.ts";
+import { freeBuffer } from "../../model/free-buffer.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
-import type { WanLocation } from "./locate.ts";
-import { ifRangeValue, readWanAnswer, type WanAnswer, type WanValidator } from "./range-answer.ts";
-import { connectionProblem, shownUrl, WanProblem } from "./problem.ts";
+import type { ContentLocation } from "./locate.ts";
+import { ifRangeValue, readRangeAnswer, type RangeAnswer, type RangeValidator } from "./range-answer.ts";
+import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
 
 const redirectsMax = 10;
 /** How long the end of a body may take after its last byte. */
 const endMs = 1_000;
 
-export type WanRequest = {
-  readonly location: WanLocation;
+export type RangeRequest = {
+  readonly location: ContentLocation;
   /** These two are for the origin of `location.url` and go nowhere else. */
   readonly headers: Readonly<Record<string, string>>;
   readonly ca: string | undefined;
-  readonly validator: WanValidator | null;
+  readonly validator: RangeValidator | null;
   /** False for a site that is known to ignore Range. */
   readonly useRange: boolean;
   readonly useIfRange: boolean;
@@ -33,9 +33,9 @@ export type WanRequest = {
 
 type BodyReader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
 
-export class WanStream {
+export class RangeStream {
   readonly url: string;
-  readonly answer: WanAnswer;
+  readonly answer: RangeAnswer;
   /** Place in the resource of the next byte that `read` gives. */
   position: number;
   readonly #reader: BodyReader | null;
@@ -45,7 +45,7 @@ export class WanStream {
   #part: Uint8Array = new Uint8Array(0);
   #rest: Uint8Array = this.#part;
 
-  constructor(url: string, answer: WanAnswer, response: Response, stallMs: number, abort: AbortController) {
+  constructor(url: string, answer: RangeAnswer, response: Response, stallMs: number, abort: AbortController) {
     this.url = url;
     this.answer = answer;
     this.position = answer.position;
@@ -60,7 +60,7 @@ export class WanStream {
    */
   async read(max: number, onBytes: (count: number) => void): Promise<Uint8Array | null> {
     if (this.#rest.length === 0) {
-      release(this.#part);
+      freeBuffer(this.#part);
       const next =
         this.#reader && (await withinStall(this.#reader.read(), this.url, this.#stallMs, this.#abort));
       if (!next?.value) return null;
@@ -93,7 +93,7 @@ export class WanStream {
 }
 
 /** @throws WanProblem */
-export async function openWanStream(request: WanRequest): Promise<WanStream> {
+export async function openRangeStream(request: RangeRequest): Promise<RangeStream> {
   const { location, validator } = request;
   // The whole of it is asked for without Range: caches on the way keep whole answers.
   const whole = location.start === 0 && location.end === location.sizeBytes;
@@ -113,8 +113,8 @@ export async function openWanStream(request: WanRequest): Promise<WanStream> {
   try {
     const response = await follow(request, headers, abort);
     const asked = { ...location, rangeSent, validator, ifRangeSent: ifRange !== null };
-    const answer = readWanAnswer(response, asked, Date.now());
-    return new WanStream(location.url, answer, response, request.stallMs, abort);
+    const answer = readRangeAnswer(response, asked, Date.now());
+    return new RangeStream(location.url, answer, response, request.stallMs, abort);
   } catch (error) {
     abort.abort();
     request.signal.throwIfAborted();
@@ -123,7 +123,7 @@ export async function openWanStream(request: WanRequest): Promise<WanStream> {
 }
 
 async function follow(
-  request: WanRequest,
+  request: RangeRequest,
   own: Record<string, string>,
   abort: AbortController,
 ): Promise<Response> {
@@ -152,9 +152,9 @@ async function follow(
     await response.body?.cancel().catch(() => {});
     url = redirectTarget(url, response.headers.get("location"));
   }
-  throw new WanProblem(
+  throw new WebProblem(
     "final",
-    `${shownUrl(request.location.url)} redirects more than ${redirectsMax} times, at last to ${shownUrl(url)}: correct the web site`,
+    `${redactUrl(request.location.url)} redirects more than ${redirectsMax} times, at last to ${redactUrl(url)}: correct the web site`,
   );
 }
 
@@ -162,9 +162,9 @@ function redirectTarget(from: string, location: string | null): string {
   // Headers arrive as Latin-1; web sites write UTF-8.
   const target = location === null ? null : URL.parse(Buffer.from(location, "latin1").toString("utf8"), from);
   if (target && (target.protocol === "http:" || target.protocol === "https:")) return target.href;
-  throw new WanProblem(
+  throw new WebProblem(
     "final",
-    `${shownUrl(from)} redirects to "${location ?? ""}", which is no web address`,
+    `${redactUrl(from)} redirects to "${location ?? ""}", which is no web address`,
   );
 }
 
@@ -175,9 +175,9 @@ async function withinStall<T>(
   stallMs: number,
   abort: AbortController,
 ): Promise<T> {
-  const stalled = new WanProblem(
+  const stalled = new WebProblem(
     "again",
-    `${shownUrl(url)} sent nothing for ${stallMs} ms: check the web site and the line`,
+    `${redactUrl(url)} sent nothing for ${stallMs} ms: check the web site and the line`,
   );
   let isStalled = false;
   const timer = setTimeout(() => {
