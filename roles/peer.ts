@@ -1,9 +1,10 @@
 #!/usr/bin/env bun
 /**
- * The agent: a device that takes part in the distribution of packages on its subnet.
+ * The agent: the program that a device runs to take part in package distribution on its subnet.
  *
- * It is a peer until it is elected; then it becomes what `roles/representative.ts` exports, and a peer again when it
- * steps down. The election, the session and the repairs are decided in `shared/core`; `shared/agent` carries them out.
+ * A device is a peer until the election makes it the representative. It then runs what
+ * `roles/representative.ts` exports, and becomes a peer again when it resigns. `shared/core`
+ * decides on elections, sessions and repairs. `shared/agent` carries the decisions out.
  */
 import { runAgentProgram } from "../shared/agent/program.ts";
 import { createRepresentative } from "./representative.ts";

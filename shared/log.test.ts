@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-test("the log is JSON lines on standard error, secrets left out, also at the very end of a program", async () => {
+test("writes JSON lines to standard error with secrets censored, including the last line before an exit", async () => {
   const script = `
     import { createLogger } from ${JSON.stringify(join(import.meta.dir, "log.ts"))};
     const log = createLogger("peer", "info");

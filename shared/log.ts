@@ -1,7 +1,9 @@
 /**
- * The log of a program: JSON lines on standard error, readable lines when a person looks at a terminal.
- * Standard output stays free for data. Written synchronously, so that the last line before an exit is not lost.
- * No pino transport: worker threads do not start inside a compiled executable.
+ * The log of a program: JSON lines on standard error, or formatted lines when standard error is a
+ * terminal. Standard output is reserved for data.
+ *
+ * Lines are written synchronously, so the last line before an exit is not lost. pino transports are
+ * not used: their worker threads do not start inside a compiled executable.
  */
 import pino from "pino";
 import pinoPretty from "pino-pretty";
@@ -10,7 +12,11 @@ const STANDARD_ERROR = 2;
 
 export type Logger = pino.Logger;
 
-/** @param level `silent`, `error`, `warn`, `info` or `debug`; default: the environment's FLOCKCAST_LOG, else `info`. */
+/**
+ * Returns the logger of a program. Tokens, credentials and task keys are censored.
+ * @param level `silent`, `error`, `warn`, `info` or `debug`; defaults to the environment variable
+ *   FLOCKCAST_LOG. An unknown level, or none, means `info`.
+ */
 export function createLogger(name: string, level = process.env["FLOCKCAST_LOG"]): Logger {
   const known = level !== undefined && (level === "silent" || Object.hasOwn(pino.levels.values, level));
   const options: pino.LoggerOptions = {
@@ -37,7 +43,7 @@ export function createLogger(name: string, level = process.env["FLOCKCAST_LOG"])
       )
     : pino(options, pino.destination({ fd: STANDARD_ERROR, sync: true }));
   if (level !== undefined && !known) {
-    log.warn({ level }, "FLOCKCAST_LOG is none of silent, error, warn, info, debug: logging at info");
+    log.warn(`FLOCKCAST_LOG is "${level}": write silent, error, warn, info or debug; logging at info`);
   }
   return log;
 }

@@ -1,6 +1,7 @@
 /**
- * Standard output whose reader may leave, as in `… | head`: that is no failure, and nothing to say. Any other trouble,
- * a full disk for example, is one.
+ * Handles errors of standard output for the whole process. A reader that closes the pipe, as in
+ * `… | head`, ends the process quietly with status 0. Any other error, for example a full disk, is
+ * reported and ends it with status 1.
  */
 export function endWhenNobodyReads(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,6 @@
 /**
- * The one version of the project: `package.json` says it. An executable carries it as a constant, because there is
- * no `package.json` beside it: the build defines `FLOCKCAST_VERSION`.
+ * The version of the project, from `package.json`. A compiled executable has no `package.json`, so
+ * the build defines the constant `FLOCKCAST_VERSION` instead.
  */
 import packageJson from "../package.json" with { type: "json" };
 

@@ -1,6 +1,8 @@
 /**
- * Runs the command of a task in the package's folder: with a time limit, success exit codes and its output kept in a
- * file. The command is the administrator's own text and goes to the system's shell as it is.
+ * Runs the command of a task in the package's folder, with a time limit and its output in a file.
+ *
+ * The command is the administrator's text and is passed to the system's shell unchanged. Whether
+ * its exit code means success is decided in `device/task.ts`.
  */
 import { closeSync, mkdirSync, openSync, readSync, fstatSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,9 +11,13 @@ import { platform } from "../platform/index.ts";
 import type { CommandRequest } from "../device/context.ts";
 
 const outputTailBytes = 4_096;
+/** Time between SIGTERM and SIGKILL. */
 const killGraceMs = 2_000;
 
-/** @throws Error when the shell cannot be started */
+/**
+ * Runs the command until it exits, its time limit passes or `request.signal` is aborted.
+ * @throws Error when the shell cannot be started
+ */
 export async function runCommand(request: CommandRequest): Promise<CommandOutcome> {
   mkdirSync(dirname(request.outputFile), { recursive: true });
   const output = openSync(request.outputFile, "w+", 0o600);
@@ -22,11 +28,11 @@ export async function runCommand(request: CommandRequest): Promise<CommandOutcom
       stdin: "ignore",
       stdout: output,
       stderr: output,
-      // A process group of its own, so that what the command started ends with it.
+      // With its own process group, the command can be stopped together with its children.
       detached: platform.hasProcessGroups,
     });
     let timedOut = false;
-    const end = (): void => endTree(child);
+    const end = (): void => stopTree(child);
     const limit = setTimeout(() => {
       timedOut = true;
       end();
@@ -41,20 +47,20 @@ export async function runCommand(request: CommandRequest): Promise<CommandOutcom
   }
 }
 
-function endTree(child: Bun.Subprocess): void {
+function stopTree(child: Bun.Subprocess): void {
   platform.signalTree(child.pid, "SIGTERM");
-  // The shell may be gone while what it started goes on: it is the group that has to end.
+  // The shell may exit before its children, so the whole group has to exit.
   const giveUpAtMs = performance.now() + killGraceMs;
   const timer = setInterval(() => {
-    if (!isAlive(child)) return clearInterval(timer);
+    if (!isRunning(child)) return clearInterval(timer);
     if (performance.now() < giveUpAtMs) return;
     clearInterval(timer);
     platform.signalTree(child.pid, "SIGKILL");
   }, 50);
 }
 
-const isAlive = (child: Bun.Subprocess): boolean =>
-  platform.isTreeAlive(child.pid) ?? (child.exitCode === null && child.signalCode === null);
+const isRunning = (child: Bun.Subprocess): boolean =>
+  platform.isTreeRunning(child.pid) ?? (child.exitCode === null && child.signalCode === null);
 
 function tailOf(file: number): string {
   const { size } = fstatSync(file);

@@ -1,7 +1,7 @@
-/** macOS: what route, arp, networksetup, pmset and sysctl report. */
+/** The macOS implementation of platform.ts: reads route, arp, networksetup, pmset and sysctl. */
 import { networkInterfaces } from "node:os";
 import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
-import { endGroup, isGroupAlive } from "./process-group.ts";
+import { signalGroup, isGroupRunning } from "./process-group.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
 export const interfaceTraits = (_name: string): InterfaceTraits | null => null;
@@ -10,16 +10,16 @@ export const linkOf = (_name: string): Link => ({ isUp: true, changes: 0 });
 
 let wireless: { names: string; ports: ReadonlySet<string> } | null = null;
 
-/** macOS calls Wi-Fi "en0" as well. */
+/** Asks networksetup, because names such as "en0" do not tell Wi-Fi from Ethernet. */
 export function isWireless(name: string): boolean {
   const names = Object.keys(networkInterfaces()).join();
-  // Asked once for every set of interfaces: it starts a process.
+  // The answer is cached per set of interfaces, because asking starts a process.
   if (wireless?.names !== names)
     wireless = { names, ports: new Set(wirelessPorts(outputOf(["networksetup", "-listallhardwareports"]))) };
   return wireless.ports.has(name);
 }
 
-/** Names of Wi-Fi devices in the output of `networksetup -listallhardwareports`. */
+/** Returns the Wi-Fi devices in the output of `networksetup -listallhardwareports`. */
 export function wirelessPorts(listing: string): string[] {
   return [...listing.matchAll(/^Hardware Port: (?:Wi-Fi|AirPort)\s*\nDevice: (\S+)/gm)].map(
     (match) => match[1]!,
@@ -28,7 +28,7 @@ export function wirelessPorts(listing: string): string[] {
 
 export const defaultGateways = (): Map<string, Set<string>> => new Map();
 
-/** The default route's next hop, looked up in the neighbour table. */
+/** Looks up the default route's next hop in the neighbour table. */
 export function gatewayMac(_interfaceName: string): string | null {
   const gateway = /gateway:\s*(\d+\.\d+\.\d+\.\d+)/.exec(outputOf(["route", "-n", "get", "default"]))?.[1];
   return gateway === undefined ? null : macIn(outputOf(["arp", "-n", gateway]));
@@ -49,5 +49,5 @@ export const deviceClass = (): DeviceClass =>
 
 export const shell = (command: string): string[] => ["/bin/sh", "-c", command];
 export const hasProcessGroups = true;
-export const signalTree = endGroup;
-export const isTreeAlive = isGroupAlive;
+export const signalTree = signalGroup;
+export const isTreeRunning = isGroupRunning;

@@ -1,4 +1,7 @@
-/** The operating system of this process, as platform.ts describes it. Systems without a file of their own are taken for Linux. */
+/**
+ * Selects the implementation of platform.ts for the operating system of this process. A system
+ * without its own file uses the one for Linux.
+ */
 import * as darwin from "./darwin.ts";
 import * as linux from "./linux.ts";
 import type { Platform } from "./platform.ts";

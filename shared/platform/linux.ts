@@ -1,12 +1,15 @@
-/** Linux: /sys/class/net, /proc/net, /sys/class/power_supply and DMI. A file that cannot be read reports nothing. */
+/**
+ * The Linux implementation of platform.ts: reads /sys/class/net, /proc/net, /sys/class/power_supply
+ * and DMI. A file that cannot be read counts as empty.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
-import { endGroup, isGroupAlive } from "./process-group.ts";
+import { signalGroup, isGroupRunning } from "./process-group.ts";
 import { readDrops } from "./udp-table.ts";
 
 const interfacesFolder = "/sys/class/net";
 const powerSupplies = "/sys/class/power_supply";
-/** DMI chassis types (SMBIOS 3.7, table 17) of machines with a battery, and of servers. */
+/** DMI chassis types of machines with a battery, and below of servers (SMBIOS 3.7, table 17). */
 const laptopChassis = new Set([8, 9, 10, 11, 14, 30, 31, 32]);
 const serverChassis = new Set([17, 23, 25, 28, 29]);
 
@@ -14,12 +17,12 @@ const textOf = (path: string): string => {
   try {
     return readFileSync(path, "utf8").trim();
   } catch {
-    // Not there, or EINVAL: the interface is switched off.
+    // The file does not exist, or the read returns EINVAL because the interface is down.
     return "";
   }
 };
 
-/** Null also where /sys shows another network namespace. */
+/** Returns null also when /sys belongs to another network namespace. */
 export function interfaceTraits(name: string): InterfaceTraits | null {
   const base = `${interfacesFolder}/${name}`;
   if (!existsSync(base)) return null;
@@ -55,7 +58,7 @@ export function linkOf(name: string): Link {
 
 export const isWireless = (_name: string): boolean => false;
 
-/** Rows of a table of the kernel, without its heading; none when it cannot be read. */
+/** Returns the rows of a kernel table without its heading; none when it cannot be read. */
 const tableOf = (path: string, separator: string | RegExp): string[][] =>
   textOf(path)
     .split("\n")
@@ -80,16 +83,19 @@ export function gatewayMac(interfaceName: string): string | null {
   return entry?.[3]?.toLowerCase() ?? null;
 }
 
-/** Bound to the group, a socket receives this group only. */
+/** Binding to the group keeps datagrams of other groups on the same port away from the socket. */
 export const groupBindAddress = (group: string): string => group;
 
-/** glibc and musl, for the two architectures whose ABI net/lan/libc.ts knows. */
+/** Names of glibc and musl, for the two architectures whose ABI `net/lan/libc.ts` implements. */
 export const libraryNames: readonly string[] =
   process.arch === "x64" || process.arch === "arm64"
     ? ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"]
     : [];
 
-/** Linux reports twice of what it gives: the other half is its own bookkeeping (socket(7), SO_RCVBUF). */
+/**
+ * Linux reports twice the usable size. The other half is for its bookkeeping (socket(7),
+ * SO_RCVBUF).
+ */
 export const receiveBufferBytes = (reported: number): number => Math.floor(reported / 2);
 
 export const raiseReceiveBuffer = (bytes: number): string => `sysctl -w net.core.rmem_max=${bytes}`;
@@ -117,5 +123,5 @@ export function deviceClass(): DeviceClass {
 
 export const shell = (command: string): string[] => ["/bin/sh", "-c", command];
 export const hasProcessGroups = true;
-export const signalTree = endGroup;
-export const isTreeAlive = isGroupAlive;
+export const signalTree = signalGroup;
+export const isTreeRunning = isGroupRunning;

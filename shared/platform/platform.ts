@@ -1,65 +1,80 @@
 /**
- * What the product asks of the operating system it runs on, beyond what Node.js and Bun do alike everywhere. linux.ts,
- * darwin.ts and windows.ts have these exports each; `process.platform` is read in this folder alone.
+ * The operations that differ between operating systems and that Node.js and Bun do not cover.
+ *
+ * `linux.ts`, `darwin.ts` and `windows.ts` each export all of them; a test compares their exports.
+ * Only this folder reads `process.platform`.
  */
 
-/** What the kernel reports of a network interface. */
+/** Properties of a network interface as the kernel reports them. */
 export type InterfaceTraits = {
-  /** ARPHRD_… of if_arp.h: 1 Ethernet, 32 InfiniBand, 801 … 803 802.11, 512 PPP, 65534 none (tun, WireGuard). */
+  /**
+   * ARPHRD_… of if_arp.h: 1 Ethernet, 32 InfiniBand, 801 … 803 802.11, 512 PPP, 65534 none (tun,
+   * WireGuard).
+   */
   readonly type: number;
-  /** DEVTYPE of its uevent: "bridge", "vlan", "bond", "wlan", "wireguard" …, or empty. */
+  /** DEVTYPE of the uevent: "bridge", "vlan", "bond", "wlan", "wireguard" …; or empty. */
   readonly kind: string;
   readonly isTunnel: boolean;
   readonly isWireless: boolean;
-  /** There is hardware behind the interface; for a bridge: behind one of its ports. */
+  /** Whether the interface, or a port of a bridge, is backed by hardware. */
   readonly hasHardware: boolean;
 };
 
-/** `changes` counts how often the link came and went; 0 where the system does not count. */
+/** `changes` counts link state changes; 0 if the system does not count them. */
 export type Link = { readonly isUp: boolean; readonly changes: number };
 
 export type DeviceClass = "server" | "desktop" | "laptop" | "unknown";
 
 export type Platform = {
-  /** @returns null where the system does not report them */
+  /** @returns null if the system does not report the traits */
   interfaceTraits(name: string): InterfaceTraits | null;
-  /** Interfaces that the kernel lists, also those without an address or a link; no ports of others. */
+  /**
+   * Names of the interfaces that the kernel lists, including those without an address or a link.
+   * Ports of bridges and members of bonds are left out.
+   */
   kernelInterfaces(): string[];
+  /** Link of the interface; counts as up if the system does not report it. */
   linkOf(name: string): Link;
-  /** Whether the interface is a radio although its traits and its name do not show it. */
+  /** Detects Wi-Fi that neither the traits nor the name of the interface reveal. */
   isWireless(name: string): boolean;
-  /** IPv4 addresses of default gateways, by interface; empty where looking them up starts a process. */
+  /** IPv4 addresses of default gateways by interface; empty if a look-up would start a process. */
   defaultGateways(): Map<string, Set<string>>;
-  /** @returns lower-case, with colons; null when it is not known */
+  /** @returns the MAC in lower case with colons; null if it is not known */
   gatewayMac(interfaceName: string): string | null;
 
-  /** The address that a socket of the group binds to; undefined: any. */
+  /** Address that a receiving socket of the group binds to; undefined means any. */
   groupBindAddress(group: string): string | undefined;
-  /** Files of the C library whose batch calls net/lan uses; empty: sockets of the runtime are used. */
+  /** Candidate files of the C library for `net/lan`; empty means sockets of the runtime. */
   readonly libraryNames: readonly string[];
-  /** Bytes of a socket's receive buffer, from what the system reports. */
+  /** Usable bytes of a receive buffer, computed from the size that the system reports. */
   receiveBufferBytes(reported: number): number;
-  /** The command that raises the limit of receive buffers; null: none is known. */
+  /** Command that raises the limit of receive buffers; null if none is known. */
   raiseReceiveBuffer(bytes: number): string | null;
-  /** Datagrams dropped at full receive buffers of this process's sockets on a port; null: not reported. */
+  /**
+   * Datagrams that full receive buffers of this process's sockets on the port dropped; null if the
+   * system does not report them.
+   */
   kernelDrops(port: number): number | null;
 
-  /** O_DIRECT goes past the page cache. */
+  /** Whether O_DIRECT bypasses the page cache. */
   readonly hasDirectIo: boolean;
-  /** A folder is synced so that a rename in it lasts. */
+  /** Whether a folder must be synced for a rename in it to survive a power cut. */
   readonly syncsFolders: boolean;
 
-  /** False where the system does not tell. @throws Error when it cannot be asked */
+  /**
+   * Returns false if the system does not report the power source.
+   * @throws Error when the system cannot be asked
+   */
   onBattery(): boolean;
   /** @throws Error when the system cannot be asked */
   deviceClass(): DeviceClass;
 
-  /** Program and arguments that run a command line. */
+  /** Program and arguments that run a command line in the system's shell. */
   shell(command: string): string[];
-  /** A command gets a process group of its own, which is ended as a whole. */
+  /** Whether a command can run in its own process group, which signals reach as a whole. */
   readonly hasProcessGroups: boolean;
-  /** Ends a process and all that it started; quiet when it is gone. */
+  /** Signals a process and its descendants; does nothing when they have exited. */
   signalTree(pid: number, signal: NodeJS.Signals): void;
-  /** Whether anything of the tree runs; null: only the process itself can be looked at. */
-  isTreeAlive(pid: number): boolean | null;
+  /** Whether any process of the tree runs; null if only the root process can be checked. */
+  isTreeRunning(pid: number): boolean | null;
 };

@@ -1,15 +1,15 @@
-/** Process groups of POSIX: a command and all that it started, under the id of its first process. */
+/** POSIX process groups: a command and its descendants, under the id of the first process. */
 
-/** Sends a signal to the group; quiet when it is gone. */
-export function endGroup(pid: number, signal: NodeJS.Signals): void {
+/** Signals the group; does nothing when the group has exited. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Gone already.
+    // ESRCH: the group has exited.
   }
 }
 
-export function isGroupAlive(pid: number): boolean {
+export function isGroupRunning(pid: number): boolean {
   try {
     return process.kill(-pid, 0);
   } catch {

@@ -1,8 +1,11 @@
-/** Output of a program of the system; empty when there is none. Blocks until the program has ended. */
+/**
+ * Runs a system program and returns its standard output. Blocks until the program has exited.
+ * @throws Error when the program cannot be started
+ */
 export const outputOf = (command: string[]): string =>
   Bun.spawnSync(command, { stdout: "pipe", stderr: "ignore" }).stdout.toString();
 
-/** The first MAC address in a neighbour table, lower-case with colons; null when there is none. */
+/** Returns the first MAC address in the text, in lower case with colons; null if there is none. */
 export function macIn(text: string): string | null {
   const mac = /([0-9a-f]{1,2}(?:[:-][0-9a-f]{1,2}){5})/i.exec(text)?.[1];
   if (mac === undefined) return null;

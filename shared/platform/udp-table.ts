@@ -1,14 +1,14 @@
 /**
- * Datagrams that reached this device and were dropped by its kernel, because a socket's receive buffer was full: losses
- * that no other counter shows. Linux tells them per socket in /proc/net/udp; other systems do not tell.
+ * Counts datagrams that the kernel dropped because a socket's receive buffer was full. No other
+ * counter shows these losses. Linux reports them per socket in /proc/net/udp; other systems do not.
  *
- * Read when somebody asks for them, never on the way of a datagram.
+ * The table is read on demand only, never while a datagram is processed.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-export type UdpSocketRow = { readonly port: number; readonly inode: string; readonly drops: number };
+type UdpSocketRow = { readonly port: number; readonly inode: string; readonly drops: number };
 
-/** The table of /proc/net/udp; columns by their place, as proc(5) has them. Lines of another form are left out. */
+/** Parses /proc/net/udp by column position (proc(5)). Skips lines of any other form. */
 export function parseUdpTable(text: string): UdpSocketRow[] {
   return text.split("\n").flatMap((line) => {
     const match =
@@ -21,8 +21,8 @@ export function parseUdpTable(text: string): UdpSocketRow[] {
 }
 
 /**
- * Drops of the sockets of this process on `port`; of every socket on it when the process's own cannot be told.
- * @param inodes null: not known
+ * Sums the drops on `port` of the sockets with these inodes.
+ * @param inodes sockets of this process; null if not known, which counts every socket on the port
  */
 export function dropsOn(
   rows: readonly UdpSocketRow[],
@@ -34,12 +34,12 @@ export function dropsOn(
     .reduce((sum, { drops }) => sum + drops, 0);
 }
 
-/** Null where /proc is hidden. */
+/** Returns the drops of this process's sockets on `port`; null if /proc cannot be read. */
 export function readDrops(port: number): number | null {
   try {
     return dropsOn(parseUdpTable(readFileSync("/proc/net/udp", "latin1")), port, ownSocketInodes());
   } catch {
-    // As some containers do.
+    // Some containers hide /proc.
     return null;
   }
 }
@@ -58,7 +58,7 @@ function ownSocketInodes(): Set<string> | null {
   return inodes;
 }
 
-/** Empty for a descriptor that was closed meanwhile. */
+/** Returns an empty text for a descriptor that was closed in the meantime. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);

@@ -1,4 +1,4 @@
-/** Windows: what route, arp, PowerShell and taskkill report. */
+/** The Windows implementation of platform.ts: runs route, arp, PowerShell and taskkill. */
 import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
@@ -8,14 +8,14 @@ export const linkOf = (_name: string): Link => ({ isUp: true, changes: 0 });
 export const isWireless = (_name: string): boolean => false;
 export const defaultGateways = (): Map<string, Set<string>> => new Map();
 
-/** The default route's next hop, looked up in the neighbour table. */
+/** Looks up the default route's next hop in the neighbour table. */
 export function gatewayMac(_interfaceName: string): string | null {
   const route = outputOf(["route", "print", "-4", "0.0.0.0"]);
   const gateway = /0\.0\.0\.0\s+0\.0\.0\.0\s+(\d+\.\d+\.\d+\.\d+)/.exec(route)?.[1];
   return gateway === undefined ? null : macIn(outputOf(["arp", "-a", gateway]));
 }
 
-/** A socket cannot be bound to a group. */
+/** Windows cannot bind a socket to a multicast address. */
 export const groupBindAddress = (_group: string): undefined => undefined;
 export const libraryNames: readonly string[] = [];
 export const receiveBufferBytes = (reported: number): number => reported;
@@ -23,7 +23,7 @@ export const raiseReceiveBuffer = (_bytes: number): null => null;
 export const kernelDrops = (_port: number): number | null => null;
 
 export const hasDirectIo = false;
-/** There is no such call, and none is needed. */
+/** Windows has no call that syncs a folder, and needs none. */
 export const syncsFolders = false;
 
 const query = (expression: string): string =>
@@ -40,8 +40,8 @@ export function signalTree(pid: number, _signal: NodeJS.Signals): void {
   try {
     Bun.spawnSync(["taskkill", "/pid", String(pid), "/t", "/f"]);
   } catch {
-    // Gone already.
+    // taskkill cannot be started. A process that has exited only gives a non-zero status.
   }
 }
 
-export const isTreeAlive = (_pid: number): null => null;
+export const isTreeRunning = (_pid: number): null => null;
