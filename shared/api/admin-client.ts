@@ -1,4 +1,7 @@
-/** The administrator's side of the API: what the command line does is done through it. */
+/**
+ * The administrator's client of the source's API; the command line uses nothing else. Every answer
+ * is validated (request.ts), and no request is retried.
+ */
 import type { SignedManifest } from "../model/signing.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
@@ -24,16 +27,18 @@ import { settingSchema, type Setting } from "./schema/common.ts";
 import type { SettingValues } from "../model/setting.ts";
 import { readToken } from "./token.ts";
 
-export type AdminClientOptions = {
+type AdminClientOptions = {
   readonly sourceUrl: string;
-  /** The text of the file admin.token. */
+  /** Text of the file `admin.token`; surrounding white space is ignored. */
   readonly token: string;
+  /** Time limit of one request except `putContent`, which has none; default 30 s. */
   readonly timeoutMs?: number | undefined;
 };
 
+/** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = {
   publish(signed: SignedManifest): Promise<PublishResponse>;
-  /** @param content the package's virtual stream: its files in manifest order, one after the other. */
+  /** @param content the package's bytes: its files concatenated in manifest order */
   putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
   packages(): Promise<PublishedPackage[]>;
   createTask(task: TaskCreate): Promise<number>;
@@ -51,7 +56,11 @@ const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
- * @throws Error for a malformed URL, SourceError when the certificate is neither trusted nor the token's.
+ * Creates a client. With an https URL and a fingerprint in the token, it first connects to check
+ * the source's certificate.
+ * @throws Error when the URL is malformed
+ * @throws SourceError when the source cannot be reached, or its certificate is neither trusted nor
+ *   the token's
  */
 export async function createAdminClient(options: AdminClientOptions): Promise<AdminClient> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);

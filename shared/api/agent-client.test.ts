@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mayReuseConnections, dropPooledConnections } from "../net/web/connection-pool.ts";
 import { createAgentClient } from "./agent-client.ts";
 
-test("after a change of the network nobody waits for answers to what was asked before", async () => {
+test("fails requests and the change stream that were pending when the network changes", async () => {
   const silent = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -29,7 +29,7 @@ test("after a change of the network nobody waits for answers to what was asked b
   await silent.stop(true);
 });
 
-test("after a change of the network connections are not reused", async () => {
+test("opens a new connection after the network has changed", async () => {
   const ports = new Set<number>();
   const server = Bun.serve({
     port: 0,
@@ -47,7 +47,7 @@ test("after a change of the network connections are not reused", async () => {
   dropPooledConnections();
   await ask();
   expect(ports.size).toBe(2);
-  // The pool is the whole process's: other tests count connections.
+  // The pool belongs to the process, and other tests count connections: allow reuse again.
   dropPooledConnections(Number.NEGATIVE_INFINITY);
   await ask();
   await ask();

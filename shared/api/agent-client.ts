@@ -1,6 +1,8 @@
 /**
- * The agent's side of the API. Every answer is validated with the schema that the source documents; every failure is a
- * SourceError. It keeps no state but the credential, and never retries (except the event stream, whose life it is).
+ * The agent's client of the source's API. Every answer is validated with the schema that the source
+ * publishes, and every failure except an abort is a SourceError.
+ *
+ * The client does not retry requests; only the change stream reconnects (change-stream.ts).
  */
 import type { SignedManifest } from "../model/signing.ts";
 import { pinnedTls } from "../net/web/pinned-tls.ts";
@@ -34,34 +36,44 @@ export { SourceError, type SourceErrorKind } from "./source-error.ts";
 export { parseEnrollToken, type SourceToken } from "./token.ts";
 export type { WakeReason } from "./change-stream.ts";
 
-export type AgentClientOptions = {
+type AgentClientOptions = {
   readonly sourceUrl: string;
   readonly credential: string;
-  /** The source's certificate (PEM) as pinned at enrolment; undefined when the system trusts it or without TLS. */
+  /** Certificate (PEM) pinned at enrolment; undefined without TLS or if the system trusts it. */
   readonly ca?: string | undefined;
-  /** Of one request; default 30 s. */
+  /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
 };
 
+/**
+ * Methods that take a signal reject with its reason when it is aborted, and with a SourceError on
+ * any other failure.
+ */
 export type AgentClient = {
   readonly sourceUrl: string;
   readonly ca: string | undefined;
-  /** For whoever fetches package bytes: the `tls` option of fetch that honours the pin. */
+  /** Option `tls` for a fetch of package bytes, which honours the pinned certificate. */
   readonly tls: BunFetchRequestInitTLS | undefined;
+  /** Value of the Authorization header for a fetch of package bytes. */
   readonly authorization: string;
   contentUrl(packageId: string): string;
   checkIn(inventory: Inventory, signal?: AbortSignal): Promise<CheckInResponse>;
   manifest(packageId: string, signal?: AbortSignal): Promise<SignedManifest>;
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
-  /** Asks for a token to download alone, keeps it, or gives it back. */
+  /** Requests, extends or returns the token that allows a WAN fallback. */
   fallback(request: FallbackRequest, signal?: AbortSignal): Promise<FallbackResponse>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
-  /** The device changed its network: requests under way fail with `reason`, instead of waiting for their timeout. */
+  /**
+   * Fails every pending request after the device has changed its network; otherwise each one would
+   * wait for its timeout.
+   */
   renew(reason: Error): void;
   /**
-   * Calls `onWake` whenever the stream opens ("connected") and whenever something changed for this device.
-   * Reconnects with jitter until `signal` is aborted; never rejects.
+   * Follows the change stream until `signal` is aborted, and reconnects with jitter. Never rejects.
+   * @param onWake called each time the stream opens ("connected") and on each change ("changed")
+   * @param onLost called when the stream is lost or cannot be opened, with the delay of the next
+   *   try
    */
   events(
     signal: AbortSignal,
@@ -70,11 +82,13 @@ export type AgentClient = {
   ): Promise<void>;
 };
 
-export type Enrolled = EnrollResponse & { readonly ca: string | undefined };
+type Enrolled = EnrollResponse & { readonly ca: string | undefined };
 
 /**
- * Enrols a device: checks the certificate against the token's fingerprint, then trades the token for a credential.
- * @throws Error for a malformed URL or token, SourceError for what the source says.
+ * Enrols a device: checks the source's certificate against the token's fingerprint, then exchanges
+ * the token for a credential.
+ * @throws Error when the URL or the token is malformed
+ * @throws SourceError when the request fails or the source refuses it
  */
 export async function enrollDevice(
   sourceUrl: string,
@@ -99,18 +113,18 @@ export async function enrollDevice(
 
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
-/** @throws Error for a malformed URL. */
+/** @throws Error when the URL is malformed */
 export function createAgentClient(options: AgentClientOptions): AgentClient {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const authorization = `Bearer ${options.credential}`;
   const { ca, timeoutMs } = options;
-  let life = new AbortController();
+  let pending = new AbortController();
   const connection: Connection = {
     sourceUrl,
     authorization: () => authorization,
     ca,
     timeoutMs,
-    life: () => life.signal,
+    pendingSignal: () => pending.signal,
   };
   return {
     sourceUrl,
@@ -140,8 +154,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       await ask(connection, "POST", "/v1/agent/progress", doneSchema, { json: { reports }, signal });
     },
     renew(reason) {
-      life.abort(reason);
-      life = new AbortController();
+      pending.abort(reason);
+      pending = new AbortController();
     },
     events: (signal, onWake, onLost) => followChanges(connection, signal, { onWake, onLost }),
   };

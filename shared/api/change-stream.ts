@@ -1,24 +1,26 @@
 /**
- * The held-open stream over which the source wakes a device. It carries no data, only "ask again": so a lost stream
- * costs nothing but time, and every time it opens counts as a wake, because something may have changed before.
+ * The change stream: a held-open response on which the source tells a device to check in again.
+ *
+ * The stream carries no data, so a lost stream costs only time. Each opening counts as a wake-up,
+ * because something may have changed while the stream was closed.
  */
 import { send, type Connection } from "./request.ts";
 import { SourceError } from "./source-error.ts";
 
 const backoffMinMs = 1_000;
 const backoffMaxMs = 60_000;
-/** The source sends a heartbeat every 20 s: three missed ones mean that the connection is dead. */
+/** The source sends a heartbeat every 20 s; three missed ones mean a lost connection. */
 const silenceMaxMs = 65_000;
 
 export type WakeReason = "connected" | "changed";
-export type WakeStreamOptions = {
+type ChangeStreamOptions = {
   readonly onWake: (reason: WakeReason) => void;
-  /** The stream was lost, or could not be opened; it is tried again after `retryInMs`. */
+  /** Called when the stream is lost or cannot be opened; the next try follows after `retryInMs`. */
   readonly onLost?: ((error: unknown, retryInMs: number) => void) | undefined;
   readonly random?: () => number;
 };
 
-/** Reads until the stream ends. */
+/** Opens the stream once and reads until it ends or stalls. */
 async function followOnce(
   connection: Connection,
   signal: AbortSignal,
@@ -63,11 +65,11 @@ const sleep = (ms: number, signal: AbortSignal): Promise<void> => {
   return promise;
 };
 
-/** Follows the stream, reconnecting with jitter, until `signal` is aborted. Never rejects. */
+/** Follows the stream until `signal` is aborted, and reconnects with jitter. Never rejects. */
 export async function followChanges(
   connection: Connection,
   signal: AbortSignal,
-  options: WakeStreamOptions,
+  options: ChangeStreamOptions,
 ): Promise<void> {
   const random = options.random ?? Math.random;
   let backoffMs = backoffMinMs;
@@ -80,7 +82,7 @@ export async function followChanges(
       await followOnce(connection, signal, onWake);
     } catch (error) {
       if (signal.aborted) return;
-      // A thousand devices that lost the same source must not come back in the same moment.
+      // A thousand devices that lost the same source must not reconnect at the same moment.
       const retryInMs = Math.round(backoffMs * (0.5 + random()));
       backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
       options.onLost?.(error, retryInMs);

@@ -1,7 +1,9 @@
 /**
- * Reads a source's certificate once, at enrolment, and compares its fingerprint with the token's. From then on the agent
- * accepts exactly that certificate (net/web/pinned-tls.ts). One that the system itself trusts needs no pin, so that a
- * renewed one is accepted too.
+ * Reads a source's certificate and compares its fingerprint with the token's.
+ *
+ * A certificate that only the token vouches for is pinned: later connections accept exactly that
+ * one (net/web/pinned-tls.ts). A certificate that the system trusts is not pinned, so it can be
+ * renewed.
  */
 import { connect } from "node:tls";
 import { sha256Hex, toPem } from "../net/web/pinned-tls.ts";
@@ -10,9 +12,10 @@ import { SourceError } from "./source-error.ts";
 const handshakeTimeoutMs = 15_000;
 
 /**
- * @param fingerprint what the token says, 64 hex digits.
- * @returns the certificate to pin (PEM), or undefined when the system trusts it anyway.
- * @throws SourceError "unreachable", or "unauthorized" when it is neither trusted nor the token's.
+ * Connects once and returns the certificate to pin (PEM), or undefined if the system trusts it.
+ * @param fingerprint SHA-256 from the token, 64 hex digits
+ * @throws SourceError of kind "unreachable"; or "unauthorized" when the URL has no TLS, or the
+ *   certificate is neither trusted nor the token's
  */
 export async function pinCertificate(url: string, fingerprint: string): Promise<string | undefined> {
   const { protocol, hostname, port } = new URL(url);
@@ -20,7 +23,7 @@ export async function pinCertificate(url: string, fingerprint: string): Promise<
     throw new SourceError(
       "unauthorized",
       null,
-      `The token is of a source with TLS, but "${url}" does not begin with https://: correct the URL`,
+      `The token belongs to a source with TLS, but "${url}" does not begin with https://: correct the URL`,
     );
   }
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
@@ -37,8 +40,8 @@ export async function pinCertificate(url: string, fingerprint: string): Promise<
   throw new SourceError(
     "unauthorized",
     null,
-    `The certificate at ${url} has fingerprint ${found}, the token says ${fingerprint}: ` +
-      "somebody else answers there, or the certificate was changed and you need the new token",
+    `The certificate at ${url} has fingerprint ${found}, the token expects ${fingerprint}: ` +
+      "another server answers there, or the certificate was replaced and you need the new token",
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * One request to the source and its validated answer. Both clients are made of it. It never retries: when to ask again
- * is the caller's to decide.
+ * One request to the source and its validated answer, for both API clients. Nothing here retries:
+ * the caller decides when to ask again.
  */
 import * as v from "valibot";
 import { mayReuseConnections } from "../net/web/connection-pool.ts";
@@ -10,26 +10,31 @@ import { SourceError, type SourceErrorKind } from "./source-error.ts";
 
 const timeoutDefaultMs = 30_000;
 
+/** How requests reach the source: its origin, the authorization and the limits. */
 export type Connection = {
   readonly sourceUrl: string;
   /** Value of the Authorization header; null before enrolment. */
   readonly authorization: () => string | null;
-  /** The source's own certificate (PEM) when the system does not trust it. */
+  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
   readonly ca?: string | undefined;
+  /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
-  /** Aborted when requests under way can no longer be answered. */
-  readonly life?: () => AbortSignal;
+  /** Aborted when no answer to a pending request can arrive any more. */
+  readonly pendingSignal?: () => AbortSignal;
 };
-export type RequestOptions = {
+type RequestOptions = {
   readonly json?: unknown;
   readonly body?: ReadableStream<Uint8Array> | Uint8Array | Blob;
   readonly signal?: AbortSignal | undefined;
-  /** Null: no limit, for bodies of any length. */
+  /** Null means no limit, for bodies of any length. */
   readonly timeoutMs?: number | null;
   readonly headers?: Record<string, string>;
 };
 
-/** @throws Error for text that is no http or https URL. The path is dropped: the API lies at the root. */
+/**
+ * Returns the origin of a source's URL. The path is dropped, because the API is at the root.
+ * @throws Error when the text is not an http or https URL
+ */
 export function parseSourceUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
@@ -67,7 +72,10 @@ async function refusal(response: Response, what: string): Promise<SourceError> {
   return new SourceError(kindOf(status), status, hint === undefined ? error : `${error} (${hint})`);
 }
 
-/** The raw response, whose status is 2xx. @throws SourceError */
+/**
+ * Sends a request and returns the raw response, whose status is 2xx.
+ * @throws SourceError on any failure; once `options.signal` is aborted, its reason
+ */
 export async function send(
   connection: Connection,
   method: string,
@@ -78,7 +86,7 @@ export async function send(
     options.timeoutMs === undefined ? (connection.timeoutMs ?? timeoutDefaultMs) : options.timeoutMs;
   const signals = [
     options.signal,
-    connection.life?.(),
+    connection.pendingSignal?.(),
     limitMs === null ? undefined : AbortSignal.timeout(limitMs),
   ];
   const authorization = connection.authorization();
@@ -115,7 +123,7 @@ function noAnswer(sourceUrl: string, error: unknown, signal: AbortSignal | undef
     const message = `The certificate of ${sourceUrl} is not trusted: ${text.split("\n")[0]}`;
     return new SourceError("unauthorized", null, message, { cause: error });
   }
-  // Without the advice to programmers that Bun adds.
+  // Bun adds advice for developers to the message.
   const why = text.replace(/ For more information, pass .*$/s, "");
   const hint = code === "ECONNRESET" && sourceUrl.startsWith("http:") ? " (is it an https:// source?)" : "";
   return new SourceError("unreachable", null, `Cannot reach the source ${sourceUrl}: ${why}${hint}`, {
@@ -123,7 +131,10 @@ function noAnswer(sourceUrl: string, error: unknown, signal: AbortSignal | undef
   });
 }
 
-/** The validated answer. @throws SourceError */
+/**
+ * Sends a request and returns the answer, validated with `schema`.
+ * @throws SourceError on any failure; once `options.signal` is aborted, its reason
+ */
 export async function ask<S extends v.GenericSchema>(
   connection: Connection,
   method: string,
@@ -141,13 +152,13 @@ export async function ask<S extends v.GenericSchema>(
     throw new SourceError(
       error instanceof SyntaxError ? "invalid" : "unreachable",
       response.status,
-      `The answer to ${method} ${path} broke off or is no JSON: ${text}`,
+      `The answer to ${method} ${path} was cut off or is not JSON: ${text}`,
       { cause: error },
     );
   }
   const parsed = v.safeParse(schema, body);
   if (parsed.success) return parsed.output;
   const issue = parsed.issues[0];
-  const message = `The answer to ${method} ${path} is not of this API at "${v.getDotPath(issue) ?? ""}": ${issue.message}`;
+  const message = `The answer to ${method} ${path} does not match this API at "${v.getDotPath(issue) ?? ""}": ${issue.message}`;
   throw new SourceError("invalid", response.status, message);
 }

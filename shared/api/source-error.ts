@@ -1,14 +1,18 @@
 /**
- * Why a request to the source did not work, in the four ways that callers treat differently:
- * `unreachable` (network, timeout, 429 or 5xx: try again later), `refused` (4xx: asking again changes nothing),
- * `unauthorized` (401, 403, a wrong certificate) and `invalid` (an answer that is not of this API).
+ * Kinds of failed requests to the source; callers treat each kind differently.
+ *
+ * - `unreachable`: network error, timeout, 429 or 5xx. A later attempt may succeed.
+ * - `refused`: any other status outside 2xx. The same request fails again.
+ * - `unauthorized`: 401, 403 or a wrong certificate.
+ * - `invalid`: the answer does not match the API.
  */
 export type SourceErrorKind = "unreachable" | "refused" | "unauthorized" | "invalid";
 
+/** A failed request to the source. The message is for a person. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
   readonly kind: SourceErrorKind;
-  /** The HTTP status, null when there was no answer. */
+  /** HTTP status; null if no answer arrived. */
   readonly status: number | null;
 
   constructor(kind: SourceErrorKind, status: number | null, message: string, options?: ErrorOptions) {

@@ -18,10 +18,10 @@ test.each([
   ["subnet:10.1.2.0/25", false],
   ["subnet:fd00::/8", false],
   ["everyone", false],
-] as const)("target %s: %p", (target, expected) => {
+] as const)("matches the target %s: %p", (target, expected) => {
   expect(isTargeted(target, device)).toBe(expected);
 });
 
-test("a device without a subnet is on none", () => {
+test("does not match a device without a subnet against any subnet", () => {
   expect(isTargeted("subnet:0.0.0.0/0", { ...device, subnet: null })).toBe(false);
 });

@@ -1,17 +1,22 @@
 /**
- * Which devices a task is for. Asked anew each time, so that a device enrolled later, or moved to another subnet or
- * group, is targeted from then on. Pure.
+ * Decides which devices a task targets. Pure.
+ *
+ * Callers evaluate the target each time, so it also applies to devices that enrol later or move to
+ * another subnet or group.
  */
 import { cidrContains } from "../model/subnet.ts";
 
-/** What a target is compared with, of a device. */
+/** The properties of a device that a target can name. */
 type Targetable = {
   readonly id: string;
   readonly subnet: { readonly cidr: string } | null;
   readonly groups: readonly string[];
 };
 
-/** @param target `all`, `device:ID`, `subnet:CIDR` or `group:NAME`, as the API's schema lets it in. */
+/**
+ * Returns whether a task with this target is for the device.
+ * @param target `all`, `device:ID`, `subnet:CIDR` or `group:NAME`; any other text matches no device
+ */
 export function isTargeted(target: string, device: Targetable): boolean {
   if (target === "all") return true;
   const at = target.indexOf(":");

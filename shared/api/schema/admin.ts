@@ -1,4 +1,7 @@
-/** Bodies that cross HTTP between the source and its administrators. Units and encodings: common.ts. */
+/**
+ * Schemas of the HTTP bodies between the source and its administrators. common.ts defines units and
+ * encodings.
+ */
 import * as v from "valibot";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
@@ -26,20 +29,20 @@ export const publishRequestSchema = v.object({
   publisherKey: publisherKeySchema,
 });
 export const publishResponseSchema = v.object({ packageId: packageIdSchema, contentNeeded: v.boolean() });
-export const packageSchema = v.object({
+const packageSchema = v.object({
   id: packageIdSchema,
   name: name(128),
   version: name(64),
   sizeBytes: bytesCount,
   fileCount: counter,
   chunkSizeBytes: bytesCount,
-  /** Null: the source itself serves the bytes. */
+  /** Null if the source itself serves the bytes. */
   url: v.nullable(v.string()),
-  /** "ready", or "uploading" while the source still lacks the bytes. */
+  /** "uploading" until the source has all bytes, then "ready". */
   state: v.picklist(["uploading", "ready"]),
   publishedAtMs: timeMs,
 });
-/** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`. */
+/** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`; target.ts evaluates it. */
 export const targetSchema = v.pipe(
   v.string(),
   v.maxLength(256),
@@ -49,7 +52,7 @@ export const targetSchema = v.pipe(
   ),
 );
 export const taskCreateSchema = v.object({
-  /** A package id, or "NAME" (its newest version) or "NAME@VERSION". */
+  /** A package id, "NAME@VERSION", or "NAME" for its newest version. */
   package: name(256),
   action: taskActionSchema,
   command: v.nullable(text(8_192)),
@@ -58,7 +61,7 @@ export const taskCreateSchema = v.object({
   startAtMs: v.nullable(timeMs),
 });
 export const taskCreatedSchema = v.object({ taskId: taskIdSchema });
-export const taskSummarySchema = v.object({
+const taskSummarySchema = v.object({
   id: taskIdSchema,
   packageId: packageIdSchema,
   packageName: name(128),
@@ -73,28 +76,28 @@ export const taskSummarySchema = v.object({
   startAtMs: timeMs,
   devices: v.object({ total: counter, complete: counter, failed: counter }),
 });
-/** One device's part in a task, as the source knows it. */
-export const taskDeviceSchema = v.object({
+/** Progress of one device in a task, as last reported to the source. */
+const taskDeviceSchema = v.object({
   deviceId: deviceIdSchema,
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
   updatedAtMs: timeMs,
   ...v.omit(progressSchema, ["taskId"]).entries,
 });
-export const taskSubnetSchema = v.object({
+const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   cidr: v.string(),
   representative: v.nullable(v.object({ deviceId: deviceIdSchema, hostname: v.string(), term: counter })),
-  /** What its representative does or, without one, what most of its unfinished devices do. */
+  /** State of the representative; without one, the most frequent state of unfinished devices. */
   state: deviceTaskStateSchema,
   devices: counter,
   complete: counter,
   failed: counter,
   bytesVerified: bytesCount,
   bytesTotal: bytesCount,
-  /** Sum of what its unfinished devices reported. */
+  /** Sum of the rates that the subnet's unfinished devices reported. */
   rateBps: bytesCount,
-  /** Package bytes that left the source or, for another web site, that devices reported. */
+  /** Package bytes that the source sent; for another web site, the sum of the devices' reports. */
   wanBytes: bytesCount,
   lanBytes: bytesCount,
 });
@@ -104,7 +107,7 @@ export const taskDetailSchema = v.object({
   deviceList: v.array(taskDeviceSchema),
 });
 export const settingPutSchema = v.object({ values: v.strictObject(settingValuesSchema.entries) });
-export const deviceSchema = v.object({
+const deviceSchema = v.object({
   id: deviceIdSchema,
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
@@ -113,7 +116,7 @@ export const deviceSchema = v.object({
   connected: v.boolean(),
   inventory: v.nullable(inventorySchema),
 });
-export const subnetSchema = v.object({
+const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
   site: v.string(),
@@ -125,13 +128,16 @@ export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
 export const settingListSchema = v.object({ settings: v.array(settingSchema) });
 export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
-/** Which devices a task's detail lists: all, or only those that failed (what watching a large task needs). */
+/**
+ * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
+ * watched.
+ */
 export const taskDetailQuerySchema = v.object({ devices: v.optional(v.picklist(["all", "failed"]), "all") });
 export const settingNameSchema = v.pipe(
   v.string(),
   v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
 );
-/** Answers that carry nothing but "it is done". */
+/** The answer to a request that returns no data. */
 export const doneSchema = v.object({ ok: v.literal(true) });
 export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });
 export type PublishResponse = v.InferOutput<typeof publishResponseSchema>;

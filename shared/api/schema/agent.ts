@@ -1,4 +1,7 @@
-/** Bodies that cross HTTP between the source and its agents. Units and encodings: common.ts. */
+/**
+ * Schemas of the HTTP bodies between the source and its agents. common.ts defines units and
+ * encodings.
+ */
 import * as v from "valibot";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
@@ -29,7 +32,7 @@ export const enrollRequestSchema = v.object({
 export const enrollResponseSchema = v.object({
   deviceId: deviceIdSchema,
   credential: name(256),
-  /** In every LAN frame: devices of another deployment on the same wire do not answer. */
+  /** Sent in every LAN frame, so that devices of another deployment on the same LAN ignore it. */
   deployment: counter,
 });
 export const agentTaskSchema = v.object({
@@ -40,20 +43,23 @@ export const agentTaskSchema = v.object({
   action: taskActionSchema,
   command: v.nullable(text(8_192)),
   startAtMs: timeMs,
-  /** 16 bytes: seals the frames of this task's session. */
+  /** 16 bytes; seals the frames of this task's session. */
   taskKey: base64(16),
-  /** 16 bytes: seals what holders of the package, from whatever task, exchange about it. */
+  /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
   packageKey: base64(16),
   setting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
 });
 export const checkInRequestSchema = v.object({ inventory: inventorySchema });
 export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
-  /** Identity of the subnet of the active interface; null when the inventory has none. */
+  /** Identity of the active interface's subnet; null if the inventory has no active interface. */
   subnetId: v.nullable(subnetIdSchema),
   publisherKeys: v.array(publisherKeySchema),
   defaultSetting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
-  /** Every task of this device that is neither cancelled nor done by it. A task that is missing here is to be dropped. */
+  /**
+   * Every task of this device that is neither cancelled nor completed by the device. The device
+   * drops any other task.
+   */
   tasks: v.array(agentTaskSchema),
 });
 export const manifestResponseSchema = v.object({
@@ -64,14 +70,14 @@ export const manifestResponseSchema = v.object({
 export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
-  /** Where peers reach the asking device: LAN address and TCP port of its exchange. */
+  /** LAN address and TCP port of the exchange of the requesting device. */
   address: lanAddress,
   lanPort: port,
   term: counter,
-  /** Only asks who holds it: for a device that may never be a representative. */
+  /** Asks for the holder only. Sent by a device that may never become a representative. */
   query: v.optional(v.boolean()),
 });
-export const leaseHolderSchema = v.object({
+const leaseHolderSchema = v.object({
   deviceId: deviceIdSchema,
   address: lanAddress,
   lanPort: port,
@@ -82,25 +88,25 @@ export const leaseResponseSchema = v.variant("result", [
     result: v.literal("granted"),
     expiresInMs: timeMs,
     term: counter,
-    /** The last other device that held it: it may hold the package. */
+    /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
   }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
-  /** The answer to a query while nobody holds it. */
+  /** Answers a query while no device holds the lease. */
   v.object({ result: v.literal("free"), retryAfterMs: timeMs }),
-  /** Several representatives failed alike: do not ask again before `retryAfterMs`. */
+  /** Too many devices of the subnet failed as representative; do not ask before `retryAfterMs`. */
   v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: timeMs }),
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
-  /** Null: the work is done or somebody else's. Otherwise why this representative could not do it. */
+  /** Why this representative failed; null if the work is done or another device does it. */
   failure: v.nullable(text(1_024)),
 });
 export const fallbackRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
-  /** Gives the token back. */
+  /** Returns the token instead of requesting it. */
   release: v.optional(v.boolean()),
 });
 export const fallbackResponseSchema = v.variant("result", [

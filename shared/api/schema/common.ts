@@ -1,9 +1,10 @@
 /**
- * Parts of the API that agents and administrators share: ids, bounds of plain values, the inventory of a device and its
- * progress in a task.
+ * Schemas that the agents' and the administrators' part of the API share: ids, bounds of plain
+ * values, and the inventory and progress of a device.
  *
- * The server validates requests with these schemas and documents them at `/openapi.json`; the client validates
- * answers with the same ones. Bytes travel as base64, times as milliseconds since 1970 (UTC), rates as bit/s.
+ * The server validates requests with them and publishes them at `/openapi.json`; the clients
+ * validate answers with them. Bytes are sent as base64, times as milliseconds since 1970 (UTC),
+ * rates as bit/s.
  */
 import * as v from "valibot";
 import { mediums } from "../../model/interface.ts";
@@ -14,23 +15,26 @@ export const name = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLen
 export const bytesCount = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 export const counter = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 export const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
-/** Others connect to it: an address and no name, which somebody would have to look up. */
-export const lanAddress = v.pipe(v.string(), v.maxLength(64), v.ip("it is no IP address"));
+/** Address that other devices connect to. A host name is refused: it would need a name server. */
+export const lanAddress = v.pipe(v.string(), v.maxLength(64), v.ip("it is not an IP address"));
 export const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const base64 = (maxBytes: number) =>
   v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.base64());
 /** SHA-256 of the manifest, 64 hex digits. */
 export const packageIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a package id is 64 hex digits"));
-/** Device ids and subnet identities: 16 hex digits. Tasks: a whole number counted up by the source. */
 export const deviceIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a device id is 16 hex digits"));
 export const subnetIdSchema = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{16}$/, "a subnet identity is 16 hex digits"),
 );
+/** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
 export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });
-/** One interface of a device as it sees it itself. `group` is "ADDRESS:PORT" when a group was given by hand. */
-export const interfaceSchema = v.object({
+/**
+ * One interface of a device, as the device reports it. `group` is "ADDRESS:PORT" if the group was
+ * set with `--group`, otherwise empty.
+ */
+const interfaceSchema = v.object({
   name: name(64),
   address: name(64),
   cidr: name(64),
@@ -38,7 +42,7 @@ export const interfaceSchema = v.object({
   medium: v.picklist(mediums),
   gatewayMac: v.nullable(text(32)),
   group: text(64),
-  /** The interface this agent plays its roles on. */
+  /** Whether the agent uses this interface for the LAN. */
   active: v.boolean(),
 });
 export const inventorySchema = v.object({
@@ -57,12 +61,12 @@ export const inventorySchema = v.object({
 export const taskActionSchema = v.picklist(["pre-cache", "run"]);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
-  "pending", // the source has not heard of it yet
-  "waiting", // known, not begun: start time, disk, source or web site; the reason says which
-  "seeking", // looks for a session, elects
-  "downloading", // representative, from the web site and from peers
-  "receiving", // peer
-  "repairing", // after END: asks peers for the parts it missed
+  "pending", // the device has not reported yet
+  "waiting", // not started: start time, disk, source or web site; `reason` names which
+  "seeking", // looks for a session or takes part in the election
+  "downloading", // representative: downloads from the web site and from peers
+  "receiving", // peer: receives chunks
+  "repairing", // after END: asks peers for missing chunks
   "verifying", // reads the whole package back from disk
   "running", // executes the command
   "complete",
@@ -70,8 +74,8 @@ export const deviceTaskStateSchema = v.picklist([
   "cancelled",
 ]);
 export type DeviceTaskState = v.InferOutput<typeof deviceTaskStateSchema>;
-/** Verified bytes by where they came from. */
-export const originBytesSchema = v.object({
+/** Verified bytes by origin. */
+const originBytesSchema = v.object({
   wan: bytesCount,
   multicast: bytesCount,
   peers: bytesCount,
@@ -80,13 +84,13 @@ export const originBytesSchema = v.object({
 export const commandOutcomeSchema = v.object({
   exitCode: v.nullable(v.number()),
   timedOut: v.boolean(),
-  /** The last 4 KiB of standard output and error together. */
+  /** Last 4 KiB of standard output and standard error, interleaved. */
   outputTail: text(8_192),
 });
-/** Addresses named in one report. */
+/** Upper bound on addresses in one progress report. */
 export const wrongSendersMax = 16;
-/** Where chunks with a wrong digest came from, and who the device there says it is. */
-export const wrongSenderSchema = v.object({
+/** An address that sent chunks with a wrong digest, and the device id claimed there, if any. */
+const wrongSenderSchema = v.object({
   address: name(64),
   deviceId: v.nullable(deviceIdSchema),
   chunks: counter,
@@ -100,17 +104,17 @@ export const progressSchema = v.object({
   bytesTotal: bytesCount,
   bytesVerified: bytesCount,
   from: originBytesSchema,
-  /** Bytes fetched over HTTP from the web site or the source, whether or not they verified. */
+  /** Bytes fetched over HTTP from the web site or the source, verified or not. */
   wanBytesFetched: bytesCount,
-  /** Multicast, and given to others by unicast, while its session lasted. */
+  /** Bytes sent to other devices by multicast and by unicast, while the session lasted. */
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
-  /** The way its bytes come just now or, once it has all, most of them came; an older agent does not tell. */
+  /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
   way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
-  /** One sentence for a person: what it is doing, through which way, and why. */
+  /** One sentence for a person: activity, delivery mode and the reason. */
   reason: text(1_024),
   command: v.nullable(commandOutcomeSchema),
-  /** Devices of an earlier version, and what they reported, leave it out. */
+  /** Missing in reports of earlier versions, including those that the source has stored. */
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),
 });
 export const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });
