@@ -108,7 +108,7 @@ export class LanSessions {
 
   /** On every interface since the start. */
   get framesHeard(): number {
-    return this.#heardBefore + (this.#bus?.counters.framesHeard ?? 0);
+    return this.#heardBefore + (this.#bus?.counters.framesReceived ?? 0);
   }
 
   get framesSent(): number {
@@ -195,7 +195,7 @@ export class LanSessions {
     this.#dropsBefore += bus.kernelDrops() ?? 0;
     this.#bus = null;
     bus.close();
-    this.#heardBefore += bus.counters.framesHeard;
+    this.#heardBefore += bus.counters.framesReceived;
     this.#sentBefore += bus.counters.framesSent;
   }
 

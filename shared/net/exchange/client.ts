@@ -1,6 +1,6 @@
 /**
- * The asking side of the LAN exchange. Uses node:http, which knows no proxy: what is on the LAN never leaves it, even
- * where HTTP_PROXY is set for the web.
+ * The client of the LAN exchange. It uses node:http, which ignores HTTP_PROXY, so requests never
+ * leave the LAN.
  */
 import http from "node:http";
 import { freeBuffer } from "../../model/free-buffer.ts";
@@ -8,18 +8,18 @@ import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./mess
 import { createExchangeSeal } from "./seal.ts";
 
 const timeoutMs = 10_000;
-/** For the whole answer, however it drips: a chunk of 4 MiB at 1.1 Mbit/s. */
+/** Upper bound on a whole answer, however slowly it arrives: a 4 MiB chunk at 1.1 Mbit/s. */
 const answerMsMax = 30_000;
-/** Nonce and tag. */
+/** Nonce of 12 bytes and tag of 16. */
 const sealBytes = 28;
 const pollAnswerBytesMax = 262_144;
 
 export type ChunkAnswer =
   | { kind: "chunk"; bytes: Uint8Array }
-  /** It does not hold the chunk (any more). */
+  /** The device does not hold the chunk, or no longer holds it. */
   | { kind: "lacks" }
   | { kind: "busy" }
-  /** It answered bytes that this package's key did not seal. */
+  /** The answer was not sealed with this package's key, or has the wrong length. */
   | { kind: "wrong" }
   | { kind: "failed"; reason: string };
 

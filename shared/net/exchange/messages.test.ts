@@ -14,14 +14,14 @@ const answer = {
 };
 
 describe("messages of the LAN exchange", () => {
-  test("come back as they were, also with as many ranges as there may be", () => {
+  test("survive a round trip, also with the maximum number of ranges", () => {
     expect(decodePoll(encodePoll(poll))).toEqual(poll);
     expect(decodePollAnswer(encodePollAnswer(answer))).toEqual(answer);
     const many = { ...poll, heldRanges: Array.from({ length: heldRangesMax * 2 }, (_, i) => i) };
     expect(decodePoll(encodePoll(many))).toEqual(many);
   });
 
-  test("may have further elements, which a later version wrote", () => {
+  test("may have more elements, added by a later version", () => {
     const later = [null, { a: [1] }, "x"];
     expect(decodePoll(encode([device, 7_000, [], 0, ...later]))).toEqual({
       device,
@@ -35,24 +35,24 @@ describe("messages of the LAN exchange", () => {
 
   test.each([
     ["no array", encode("x")],
-    ["a field too few", encode([device, 7_000, []])],
+    ["a field missing", encode([device, 7_000, []])],
     ["a port of 0", encode([device, 0, [], 1])],
     ["too many ranges", encode([device, 1, Array.from({ length: heldRangesMax * 2 + 1 }, () => 1), 1])],
-    ["bytes behind it", Uint8Array.from([...encodePoll(poll), 0])],
-    ["something else than whether it listens", encode([device, 1, [], 2])],
-    ["17 further elements", encode([device, 1, [], 1, ...Array.from({ length: 17 }, () => 0)])],
-  ])("a poll with %s is refused", (_, bytes) => {
+    ["trailing bytes", Uint8Array.from([...encodePoll(poll), 0])],
+    ["a `listens` that is neither 0 nor 1", encode([device, 1, [], 2])],
+    ["17 additional elements", encode([device, 1, [], 1, ...Array.from({ length: 17 }, () => 0)])],
+  ])("decoding refuses a poll with %s", (_, bytes) => {
     expect(decodePoll(bytes)).toBeNull();
   });
 
   test.each(["evil.example", "", "10.0.0.7:80", "999.1.1.1"])(
-    "a neighbour at %p is refused: only addresses are connected to",
+    "decoding refuses a peer whose address is %p and not an IP address",
     (address) => {
       expect(decodePollAnswer(encode([device, [], 0, [[other, address, 1]], 0]))).toBeNull();
     },
   );
 
-  test("heads of arrays in arrays take no memory: a general decoder makes an array for each", () => {
+  test("decoding allocates nothing for the claimed lengths of nested arrays", () => {
     const nested = Uint8Array.from({ length: 131_000 }, (_, i) => [0xdc, 0x40, 0x00][i % 3]!);
     const before = process.memoryUsage.rss();
     for (let i = 0; i < 100; i++) {

@@ -1,12 +1,12 @@
 /**
- * What two devices say to each other over the LAN exchange: msgpack, sealed, checked at the edge.
+ * Messages of the LAN exchange: msgpack, sealed by seal.ts.
  *
- *   POST /exchange/SESSION/poll      "this is what I hold; what do you?"      → PollAnswer
- *   GET  /exchange/SESSION/chunk/N   one verified chunk
+ *   POST /exchange/SESSION/poll      Poll, answered with PollAnswer
+ *   GET  /exchange/SESSION/chunk/N   answered with one verified chunk
  *
- * Read with the reader of the frames, which allocates for what is there and not for what a head claims: a general
- * decoder makes an array of the claimed length for each three bytes of a nested one. Elements behind the known ones
- * are those of a later version, and are passed over.
+ * Decoding uses the reader of LAN frames, which allocates only for bytes that are present. A
+ * general decoder allocates an array of the claimed length for every three bytes of nested array
+ * headers. Elements after the known ones belong to later versions and are skipped.
  */
 import { encode } from "@msgpack/msgpack";
 import { isIP } from "node:net";
@@ -14,33 +14,38 @@ import { limits } from "../../wire/index.ts";
 import { deviceId } from "../../wire/fields.ts";
 import { BodyReader } from "../../wire/reader.ts";
 
-/** Ranges of held chunks in one message: 80 KiB at most. */
+/** Upper bound on ranges of held chunks in one message; they take at most 80 KiB. */
 export const heldRangesMax = 8_192;
 const peersMax = 64;
 const addressBytesMax = 64;
 const deviceBytes = 16;
 
+/** A request for the state of another device, with the state of the requester. */
 export type Poll = {
   device: string;
+  /** TCP port of the requester's exchange. */
   lanPort: number;
+  /** Pairs of first chunk and chunk count. */
   heldRanges: number[];
-  /** It hears the multicast, and takes only some chunks by unicast. */
+  /** Whether the device receives the multicast, and requests only some chunks by unicast. */
   listens: boolean;
 };
 export type PollAnswer = {
   device: string;
+  /** Pairs of first chunk and chunk count. */
   heldRanges: number[];
-  /** 0 idle … 100 */
+  /** Share of upload slots in use, 0 to 100. */
   load: number;
-  /** Other devices that take part, for the asker to poll too. */
+  /** Other devices of the session, which the requester may poll as well. */
   peers: { device: string; address: string; lanPort: number }[];
-  /** The term that it leads a session of the package in; 0: it leads none. */
+  /** Term in which the device leads a session of the package; 0 if it leads none. */
   leads: number;
 };
 
 export const encodePoll = (poll: Poll): Uint8Array =>
   encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)]);
 
+/** Returns null for anything but one valid message. */
 export function decodePoll(bytes: Uint8Array): Poll | null {
   const reader = new BodyReader(bytes);
   const elements = reader.arrayLength(4 + limits.extraFieldsMax) ?? 0;
@@ -61,6 +66,7 @@ export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>
     answer.leads,
   ]);
 
+/** Returns null for anything but one valid message. */
 export function decodePollAnswer(bytes: Uint8Array): PollAnswer | null {
   const reader = new BodyReader(bytes);
   const elements = reader.arrayLength(5 + limits.extraFieldsMax) ?? 0;
@@ -79,7 +85,7 @@ function readDevice(reader: BodyReader): string | null {
   return device !== null && deviceId.test(device) ? device : null;
 }
 
-/** Whether they ascend and lie in the package is seen where they become a set. */
+/** Does not check order and bounds of the ranges; `ChunkSet.fromRanges` does. */
 const readRanges = (reader: BodyReader): number[] | null => reader.list(heldRangesMax * 2, limits.counterMax);
 
 function readPeers(reader: BodyReader): PollAnswer["peers"] | null {
@@ -91,7 +97,7 @@ function readPeers(reader: BodyReader): PollAnswer["peers"] | null {
     const device = readDevice(reader);
     const address = reader.text(addressBytesMax) ?? "";
     const lanPort = reader.uint(limits.portMax);
-    // A name would have to be looked up, by whoever is asked for names: never for a neighbour.
+    // A host name would cause a query to a name server, chosen by another device: refuse it.
     if (elements < 3 || device === null || isIP(address) === 0 || !lanPort) return null;
     if (!reader.skip(elements - 3)) return null;
     peers.push({ device, address, lanPort });

@@ -1,7 +1,8 @@
 /**
- * How the LAN exchange seals what it carries: whoever was never given the package's key can neither read a chunk nor
- * ask for one. One key per package, a random nonce per message, and the path as associated data, so that an answer
- * cannot be passed off as another.
+ * Seals the LAN exchange: a device without the package's key can neither read nor request a chunk.
+ *
+ * AES-128-GCM with one key per package and a random nonce per message. The path is associated data,
+ * so an answer is not valid for another request path.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { nodeCrypto } from "../seal/aead.ts";
@@ -12,11 +13,11 @@ const noSalt = new Uint8Array(0);
 const associated = (context: string): Uint8Array => new TextEncoder().encode(context);
 
 export type ExchangeSeal = {
-  /** nonce ‖ ciphertext ‖ tag */
+  /** Returns nonce ‖ ciphertext ‖ tag. */
   seal(context: string, plaintext: Uint8Array): Uint8Array;
-  /** Null when it was not sealed with this key in this context. */
+  /** Returns null if the bytes were not sealed with this key for this context. */
   open(context: string, sealed: Uint8Array): Uint8Array | null;
-  /** Shows that the asker holds the key: hex. */
+  /** Returns an HMAC-SHA256 in hex, which shows that the requester holds the key. */
   proof(context: string): string;
   isProof(context: string, proof: string): boolean;
 };

@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 describe("the LAN exchange", () => {
-  test("hands over verified chunks as they are, and only those", async () => {
+  test("serves verified chunks and no others", async () => {
     expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
     const answer = await client.chunk(to(), 0, 300_000);
     expect(answer.kind === "chunk" && Buffer.compare(answer.bytes, chunks[0]!)).toBe(0);
@@ -40,7 +40,7 @@ describe("the LAN exchange", () => {
     expect(exchange.counters).toMatchObject({ chunksSent: 2, bytesSent: 600_000, refused: 1 });
   });
 
-  test("a poll tells what both hold, and who else takes part", async () => {
+  test("answers a poll with its held ranges and the other devices", async () => {
     const answer = await client.poll(to(), {
       device: asker,
       lanPort: 4_000,
@@ -56,14 +56,14 @@ describe("the LAN exchange", () => {
     });
   });
 
-  test("takes its packages and its port along when it listens anew", async () => {
+  test("keeps its packages and its port when it moves to another address", async () => {
     const { port } = exchange;
     await exchange.move("127.0.0.1");
     expect(exchange.port).toBe(port);
     expect(await client.chunk(to(), 1, 300_000)).toMatchObject({ kind: "chunk" });
   });
 
-  test("whoever lacks the package's key gets nothing, and what he says is not believed", async () => {
+  test("refuses chunks and polls to a device without the package's key", async () => {
     const stranger = createExchangeClient(session, randomBytes(16));
     expect(await stranger.chunk(to(), 0, 300_000)).toEqual({ kind: "failed", reason: "answered 403" });
     expect(
@@ -72,7 +72,7 @@ describe("the LAN exchange", () => {
     stranger.close();
   });
 
-  test("a server that answers bytes of another key, or too many, is found out", async () => {
+  test("rejects an answer that is sealed with another key or too long", async () => {
     const liar = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(randomBytes(1_028)) });
     expect(await client.chunk({ address: "127.0.0.1", lanPort: liar.port! }, 2, 1_000)).toEqual({
       kind: "wrong",
@@ -90,7 +90,7 @@ describe("the LAN exchange", () => {
     await liar.stop(true);
   });
 
-  test("a device that is gone is a failure, not an exception", async () => {
+  test("reports an unreachable device as a failure, without throwing", async () => {
     const port = exchange.port;
     await exchange.close();
     expect(await client.chunk({ address: "127.0.0.1", lanPort: port }, 0, 300_000)).toMatchObject({
@@ -98,7 +98,7 @@ describe("the LAN exchange", () => {
     });
   });
 
-  test("junk requests are refused and counted", async () => {
+  test("refuses malformed requests and counts them", async () => {
     const base = `http://127.0.0.1:${exchange.port}`;
     const statuses = await Promise.all([
       fetch(`${base}/`),
@@ -112,7 +112,7 @@ describe("the LAN exchange", () => {
     expect(exchange.counters.refused).toBe(6);
   });
 
-  test("a request without a Host header is answered like any other", async () => {
+  test("answers a request without a Host header", async () => {
     const socket = await Bun.connect({
       hostname: "127.0.0.1",
       port: exchange.port,

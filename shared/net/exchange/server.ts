@@ -1,24 +1,25 @@
 /**
- * The LAN exchange: the small HTTP server over which a device hands verified chunks to the others of its subnet, and
- * says what it holds. Only chunks that are verified here ever leave; answers are sealed with the package's key.
- * What `readChunk` cannot give is as good as not held.
+ * The server of the LAN exchange: an HTTP server that serves verified chunks to other devices of
+ * the subnet and answers polls. Answers are sealed with the package's key (seal.ts).
+ *
+ * Only verified chunks are served. A chunk that `readChunk` cannot read counts as not held.
  */
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
 import { decodePoll, encodePollAnswer, heldRangesMax, type Poll, type PollAnswer } from "./messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 
-/** Chunks read and sent at a time, over all packages: bounds memory to so many chunks of 4 MiB at most. */
+/** Concurrent uploads over all packages; bounds their memory to 8 chunks of at most 4 MiB. */
 const uploadsMax = 8;
-/** A poll of `heldRangesMax` ranges is below this. */
+/** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;
 
 export type ExchangedPackage = {
-  /** 16 bytes */
+  /** The package's key, 16 bytes. */
   key: Uint8Array;
-  /** What may be asked for now. */
+  /** Chunks that may be requested now. */
   held: () => ChunkSet;
-  /** Into bytes of their own. */
+  /** Returns the chunk in its own buffer, which the server frees after use. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
   onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
 };
@@ -38,7 +39,10 @@ export class ExchangeServer {
     this.#server = this.#listen(options.interfaceAddress, 0);
   }
 
-  /** Serves on another address from now on, on the same port if it is free there. @throws Error */
+  /**
+   * Moves the server to another address, and keeps the port if it is free there.
+   * @throws Error when the server cannot listen on the address
+   */
   async move(interfaceAddress: string): Promise<void> {
     const { port } = this;
     await this.#server.stop(true);
@@ -66,17 +70,17 @@ export class ExchangeServer {
     return this.#server.port!;
   }
 
-  /** 0 idle … 100 */
+  /** Share of upload slots in use, 0 to 100. */
   get load(): number {
     return Math.round((this.#uploads / uploadsMax) * 100);
   }
 
-  /** From now on chunks of this package are served under its session name. */
+  /** Serves chunks of this package under its session name until `withdraw`. */
   offer(session: string, offered: ExchangedPackage): void {
     this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key), bytesSent: 0 });
   }
 
-  /** Bytes of chunks given to others since the package is offered. */
+  /** Chunk bytes sent to other devices since the package was offered. */
   bytesSentOf(session: string): number {
     return this.#packages.get(session)?.bytesSent ?? 0;
   }
@@ -90,7 +94,7 @@ export class ExchangeServer {
   }
 
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
-    // Without a Host header the URL of a request is a bare path.
+    // Without a Host header the URL of a request is only its path.
     const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
     const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);

@@ -1,19 +1,21 @@
 /**
- * Which interface the device plays its roles on. Pure: the list of interfaces in, the choice and its reason out.
+ * Chooses the interface that the device uses for the LAN. Pure: takes the list of interfaces,
+ * returns the choice and its reason.
  *
- * Packages are shared on the physical LAN: wire before radio, never over a VPN or a hypervisor's bridge, whatever the
- * route to the source is. Where only such interfaces have an address there is no choice: the device works alone.
+ * Packages are shared on the physical LAN, on wired interfaces before wireless ones. A VPN or a
+ * hypervisor's bridge is chosen only if `--interface` names it, even if it leads to the source.
+ * Without another usable interface none is chosen, and the device works alone.
  */
 import type { Medium, NetInterface } from "../../model/interface.ts";
 
-export type InterfaceWish = {
-  /** `--interface`: an address or a name; null chooses. */
+export type InterfacePreference = {
+  /** `--interface`: an address or a name; null chooses automatically. */
   readonly named: string | null;
-  /** The address that the system uses towards the source; null when it is not known. */
+  /** Local address that the system uses towards the source; null if it is not known. */
   readonly towardsSource: string | null;
 };
-/** `why` is for a person: empty when the best interface there is was chosen. */
-export type InterfaceChoice = { readonly chosen: NetInterface | null; readonly why: string };
+/** `why` is for a person: why the choice is not better; empty if the best interface was chosen. */
+type InterfaceChoice = { readonly chosen: NetInterface | null; readonly why: string };
 
 const mediumRanks: Partial<Record<Medium, number>> = { wired: 0, unknown: 1, wireless: 2 };
 
@@ -22,22 +24,28 @@ const isLinkLocal = (address: string): boolean => address.startsWith("169.254.")
 const isLoopback = (address: string | null): boolean => address?.startsWith("127.") ?? false;
 const rankOf = ({ medium }: NetInterface): number => mediumRanks[medium] ?? Number.POSITIVE_INFINITY;
 const isPhysical = (one: NetInterface): boolean => Number.isFinite(rankOf(one));
-/** A person knows it as an interface of this device, so that its lack explains something. */
-const isKnown = (one: NetInterface): boolean =>
+/** Whether a person would expect the device to use the interface; then `why` mentions it. */
+const isWorthNaming = (one: NetInterface): boolean =>
   isPhysical(one) && (one.medium !== "unknown" || one.address !== "");
 
 export const sameInterface = (a: NetInterface | null, b: NetInterface | null): boolean =>
   a?.name === b?.name && a?.address === b?.address;
 
-/** "wired eth0" */
+/** Returns medium and name, for example "wired eth0". */
 export const nameOf = ({ name, medium }: NetInterface): string =>
   medium === "unknown" ? name : `${medium} ${name}`;
 
-export const lackOf = (one: NetInterface): string => (one.hasLink ? "has no address" : "has no link");
+/** Returns why an interface is not usable, as a predicate. */
+export const unusableReason = (one: NetInterface): string => (one.hasLink ? "has no address" : "has no link");
 
+/**
+ * Chooses among usable physical interfaces. The order is: no link-local address, medium, a default
+ * gateway, the route to the source, name. If the source is on this device, chooses loopback. If
+ * `named` is set, no other interface is chosen.
+ */
 export function chooseInterface(
   interfaces: readonly NetInterface[],
-  { named, towardsSource }: InterfaceWish,
+  { named, towardsSource }: InterfacePreference,
 ): InterfaceChoice {
   if (named !== null) return chooseNamed(interfaces, named);
   if (isLoopback(towardsSource)) {
@@ -55,11 +63,11 @@ function chooseNamed(interfaces: readonly NetInterface[], named: string): Interf
   const matching = interfaces.filter((one) => one.name === named || one.address === named);
   const chosen = matching.find(isUsable) ?? null;
   if (chosen) return { chosen, why: "" };
-  const lack = matching[0] ? lackOf(matching[0]) : "is not there";
-  return { chosen: null, why: `--interface ${named} ${lack}` };
+  const problem = matching[0] ? unusableReason(matching[0]) : "is not there";
+  return { chosen: null, why: `--interface ${named} ${problem}` };
 }
 
-/** The better one first. */
+/** Sorts the better interface first. */
 function compare(a: NetInterface, b: NetInterface, towardsSource: string | null): number {
   const keys = (one: NetInterface): number[] => [
     Number(isLinkLocal(one.address)),
@@ -76,19 +84,20 @@ function whyNotBetter(interfaces: readonly NetInterface[], chosen: NetInterface)
   if (isLinkLocal(chosen.address)) return "no interface has more than a link-local address";
   return interfaces
     .filter(
-      (one) => isKnown(one) && rankOf(one) < rankOf(chosen) && (!isUsable(one) || isLinkLocal(one.address)),
+      (one) =>
+        isWorthNaming(one) && rankOf(one) < rankOf(chosen) && (!isUsable(one) || isLinkLocal(one.address)),
     )
-    .map((one) => `${nameOf(one)} ${isUsable(one) ? "has a link-local address only" : lackOf(one)}`)
+    .map((one) => `${nameOf(one)} ${isUsable(one) ? "has a link-local address only" : unusableReason(one)}`)
     .filter((text, at, all) => all.indexOf(text) === at)
     .join(", ");
 }
 
 function whyNone(interfaces: readonly NetInterface[]): string {
-  const lacking = interfaces.filter(isKnown).map((one) => `${nameOf(one)} ${lackOf(one)}`);
+  const unusable = interfaces.filter(isWorthNaming).map((one) => `${nameOf(one)} ${unusableReason(one)}`);
   const others = interfaces
     .filter((one) => isUsable(one) && (one.medium === "vpn" || one.medium === "virtual"))
     .map(nameOf);
-  if (lacking.length === 0 && others.length === 0) return "no interface has an IPv4 address";
+  if (unusable.length === 0 && others.length === 0) return "no interface has an IPv4 address";
   const only = others.length > 0 ? [`nothing is shared over ${others.join(", ")}`] : [];
-  return [...lacking, ...only].join(", ");
+  return [...unusable, ...only].join(", ");
 }

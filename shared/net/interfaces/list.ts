@@ -1,7 +1,9 @@
 /**
- * The network interfaces of this device, as far as its roles depend on them: address, CIDR, medium, link, the
- * gateway's MAC (part of the subnet's identity), and which one leads to the source. What it chooses among them is in
- * `choice.ts`.
+ * Lists the network interfaces of this device: address, CIDR, medium, link and default gateway. It
+ * also finds the gateway's MAC (part of the subnet's identity) and the interface towards the
+ * source.
+ *
+ * `choice.ts` chooses among the interfaces.
  */
 import dgram from "node:dgram";
 import { networkInterfaces } from "node:os";
@@ -10,12 +12,16 @@ import { type DeviceInterface, type NetInterface } from "../../model/interface.t
 import { platform } from "../../platform/index.ts";
 import { mediumOf } from "./medium.ts";
 
+/** Upper bound on the wait for the gateway's ARP answer. */
 const gatewayWaitMs = 1_000;
 const gatewayLookMs = 50;
-/** "discard" (RFC 863): the datagram only makes the system look for the gateway's MAC. */
+/** Discard port (RFC 863), for a datagram that makes the system resolve the gateway's MAC. */
 const discardPort = 9;
 
-/** Interfaces with an IPv4 address; on Linux also those without one, whose `address` is empty. */
+/**
+ * Returns one entry per IPv4 address. On Linux it also returns interfaces without one, whose
+ * `address` is empty.
+ */
 export function listInterfaces(): NetInterface[] {
   const found: NetInterface[] = [];
   const gateways = platform.defaultGateways();
@@ -23,7 +29,7 @@ export function listInterfaces(): NetInterface[] {
     label: string,
     entry: { address: string; cidr: string; mac: string; isLoopback: boolean },
   ): void => {
-    // "eth0:1" is a second address of eth0.
+    // "eth0:1" labels a second address of eth0.
     const name = label.replace(/:.*$/, "");
     const medium = mediumOf(name, entry.isLoopback, platform.interfaceTraits(name));
     const link = platform.linkOf(name);
@@ -33,7 +39,7 @@ export function listInterfaces(): NetInterface[] {
       cidr: entry.cidr && networkOf(entry.cidr),
       mac: entry.mac,
       medium: medium === "wired" && platform.isWireless(name) ? "wireless" : medium,
-      // The system calls a tunnel's state unknown, and lists nothing that is switched off.
+      // The operstate of a tunnel is "unknown", which `linkOf` counts as up.
       hasLink: entry.isLoopback || link.isUp,
       linkChanges: link.changes,
       hasGateway: gateways.has(name),
@@ -49,7 +55,11 @@ export function listInterfaces(): NetInterface[] {
   return found;
 }
 
-/** What the source is told; `active` is the interface that the device plays its roles on. */
+/**
+ * Returns the interfaces with an address in the form of the inventory.
+ * @param active the interface that the device uses for the LAN
+ * @param group "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty
+ */
 export function describeInterfaces(
   interfaces: readonly NetInterface[],
   active: NetInterface | null,
@@ -74,7 +84,7 @@ export function describeInterfaces(
     });
 }
 
-/** "10.0.0.7/24" → "10.0.0.0/24" */
+/** Clears the host bits of an IPv4 CIDR: "10.0.0.7/24" becomes "10.0.0.0/24". */
 export function networkOf(cidr: string): string {
   const [address, bits] = cidr.split("/") as [string, string];
   const mask = bits === "0" ? 0 : (0xffff_ffff << (32 - Number(bits))) >>> 0;
@@ -84,8 +94,8 @@ export function networkOf(cidr: string): string {
 }
 
 /**
- * The address of the interface that the system would use towards a host: connects a UDP socket, which sends nothing.
- * Null when there is no route.
+ * Returns the local IPv4 address that the system would use towards a host; null without a route. It
+ * connects a UDP socket, which sends no datagram.
  */
 export function addressTowards(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
@@ -97,7 +107,7 @@ export function addressTowards(host: string, port: number): Promise<string | nul
       resolve(address);
     };
     socket.on("error", () => done(null));
-    // Called when it failed, too: the socket is then bound to no address.
+    // Bun also calls this after a failure; the socket is then bound to no address.
     const onConnect = (error?: Error): void => {
       const address = error ? null : socket.address().address;
       done(address === "0.0.0.0" ? null : address);
@@ -106,8 +116,8 @@ export function addressTowards(host: string, port: number): Promise<string | nul
   });
 }
 
-/** MAC of the default gateway of an interface, from the system's tables; null when it cannot be told. */
-export function gatewayMac(interfaceName: string): string | null {
+/** Reads the MAC of the interface's default gateway from the system; null if not known. */
+function gatewayMac(interfaceName: string): string | null {
   try {
     return platform.gatewayMac(interfaceName);
   } catch {
@@ -116,8 +126,9 @@ export function gatewayMac(interfaceName: string): string | null {
 }
 
 /**
- * Linux: makes the system find out the MAC of the interface's gateway, which it knows only after something was sent
- * there. Without it a device that just came to a subnet would be taken to be on another one.
+ * Makes Linux resolve the MAC of the interface's gateway, which is known only after a datagram was
+ * sent to the gateway. Without the MAC, a device that has just joined a subnet would be assigned to
+ * another subnet.
  */
 export async function learnGateway({ name, address }: NetInterface): Promise<void> {
   const [gateway] = platform.defaultGateways().get(name) ?? [];

@@ -10,7 +10,7 @@ const card: InterfaceTraits = { ...plain, hasHardware: true };
 const cases: [name: string, traits: InterfaceTraits | null, medium: Medium][] = [
   ["enp3s0", card, "wired"],
   ["net7", card, "wired"],
-  // The end of a virtual cable in a container or a namespace.
+  // The end of a veth pair in a container or a namespace.
   ["eth0", plain, "wired"],
   ["host0", plain, "unknown"],
   ["vethcafe12", plain, "virtual"],
@@ -44,15 +44,15 @@ const cases: [name: string, traits: InterfaceTraits | null, medium: Medium][] = 
 ];
 
 describe("the medium of an interface", () => {
-  test.each(cases)("%s %o is %s", (name, traits, medium) => {
+  test.each(cases)("of %s with %o is %s", (name, traits, medium) => {
     expect(mediumOf(name, false, traits)).toBe(medium);
   });
 
-  test("loopback is what the system says is loopback", () => {
+  test("is loopback if the system marks the interface as internal", () => {
     expect(mediumOf("lo", true, null)).toBe("loopback");
   });
 
-  test("macOS lists which of its en… are Wi-Fi", () => {
+  test("is read from networksetup for Wi-Fi devices on macOS", () => {
     const listing =
       "\nHardware Port: Ethernet\nDevice: en4\nEthernet Address: 1\n\nHardware Port: Wi-Fi\nDevice: en0\nEthernet Address: 2\n";
     expect(wirelessPorts(listing)).toEqual(["en0"]);

@@ -1,7 +1,9 @@
 /**
- * What kind of network an interface leads to. On Linux the kernel says it (/sys/class/net), elsewhere only its name
- * does. Containers and network namespaces see their end of a virtual cable as "eth0": for them it is the wire, so a
- * name that says "wired" counts where nothing speaks against it.
+ * Determines the medium of an interface: from kernel traits on Linux (/sys/class/net), elsewhere
+ * from its name only.
+ *
+ * Containers and network namespaces see their end of a veth pair as "eth0". A wired name therefore
+ * counts as wired unless the traits contradict it.
  */
 import type { Medium } from "../../model/interface.ts";
 import type { InterfaceTraits } from "../../platform/index.ts";
@@ -16,13 +18,16 @@ const vpnKinds = new Set(["wireguard", "ppp", "gre", "ipip", "wwan"]);
 const virtualKinds = new Set(["bridge", "vxlan", "geneve", "batadv"]);
 const lanTypes = new Set([1, 32, 801, 802, 803]);
 
-/** @param traits null where the kernel does not tell */
+/**
+ * Returns the medium of an interface, "unknown" if neither traits nor name determine it.
+ * @param traits null if the system does not report them
+ */
 export function mediumOf(name: string, isLoopback: boolean, traits: InterfaceTraits | null): Medium {
   if (isLoopback) return "loopback";
   if (traits?.isTunnel || (traits && vpnKinds.has(traits.kind)) || vpnNames.test(name)) return "vpn";
   if (traits?.isWireless || traits?.kind === "wlan") return "wireless";
   if (traits && !lanTypes.has(traits.type)) return "vpn";
-  // A bridge over a real port has the addresses that the port would have.
+  // A bridge with a hardware port has the addresses that the port would have.
   if (traits?.kind === "bridge" && traits.hasHardware) return "wired";
   if ((traits && virtualKinds.has(traits.kind)) || virtualNames.test(name)) return "virtual";
   if (wirelessNames.test(name)) return "wireless";

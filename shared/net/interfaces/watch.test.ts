@@ -21,7 +21,7 @@ const wlan0: NetInterface = {
 };
 const unplugged = (one: NetInterface): NetInterface => ({ ...one, address: "", cidr: "", hasLink: false });
 
-/** A device whose agent looks every two seconds; each look returns the change as text, or null. */
+/** A device that is observed every two seconds; `look` returns the change as text, or null. */
 function device(named: string | null = null) {
   const watch = new InterfaceWatch(named);
   let nowMs = 1_000;
@@ -42,14 +42,14 @@ function device(named: string | null = null) {
 }
 
 describe("the watch over the interfaces", () => {
-  test("takes the best at the first look, and keeps it", () => {
+  test("chooses the best interface at the first look and keeps it", () => {
     const it = device();
     expect(it.look(wlan0, eth0)).toBe("- → 10.1.0.9: wired eth0 has an address");
     expect(it.look(wlan0, eth0)).toBeNull();
     expect(it.watch.why).toBe("");
   });
 
-  test("moves at once when the cable is pulled out, even in a session, and says why it is there", () => {
+  test("moves at once when the cable is unplugged, even in a session, and names the cause", () => {
     const it = device();
     it.look(eth0, wlan0);
     it.isBusy = true;
@@ -57,7 +57,7 @@ describe("the watch over the interfaces", () => {
     expect(it.watch.why).toBe("wired eth0 has no link");
   });
 
-  test("goes back when the better one has stayed, not before", () => {
+  test("moves back only after the better interface is stable", () => {
     const it = device();
     it.look(unplugged(eth0), wlan0);
     expect(it.look(eth0, wlan0)).toBeNull();
@@ -69,7 +69,7 @@ describe("the watch over the interfaces", () => {
     expect(it.watch.why).toBe("");
   });
 
-  test("does not go back in the middle of a session", () => {
+  test("does not move to a better interface during a session", () => {
     const it = device();
     it.look(unplugged(eth0), wlan0);
     it.isBusy = true;
@@ -79,7 +79,7 @@ describe("the watch over the interfaces", () => {
     expect(it.look(eth0, wlan0)).toBe("10.2.0.9 → 10.1.0.9: wired eth0 is better");
   });
 
-  test("an address that changes is a change at once", () => {
+  test("changes at once when the address changes", () => {
     const it = device();
     it.look(eth0);
     it.isBusy = true;
@@ -88,7 +88,7 @@ describe("the watch over the interfaces", () => {
     );
   });
 
-  test("an interface that goes away and comes back with the same address is taken up anew", () => {
+  test("reopens an interface that disappears and returns with the same address", () => {
     const it = device();
     it.look(eth0);
     expect(it.look()).toBe("10.1.0.9 → -: wired eth0 is gone");
@@ -97,14 +97,14 @@ describe("the watch over the interfaces", () => {
     expect(it.look(eth0)).toBe("- → 10.1.0.9: wired eth0 has an address");
   });
 
-  test("a link that came and went between two looks is taken up anew", () => {
+  test("reopens an interface whose link was lost between two looks", () => {
     const it = device();
     it.look(eth0);
     expect(it.look({ ...eth0, linkChanges: 4 })).toBe("10.1.0.9 → 10.1.0.9: wired eth0 had lost its link");
     expect(it.look({ ...eth0, linkChanges: 4 })).toBeNull();
   });
 
-  test("after sleep the same interface is taken up anew", () => {
+  test("reopens the same interface after the device slept", () => {
     const it = device();
     it.look(eth0);
     it.sleep(600_000);
@@ -112,7 +112,7 @@ describe("the watch over the interfaces", () => {
     expect(it.look(eth0)).toBeNull();
   });
 
-  test("an interface named by its name survives another address, and no other takes its place", () => {
+  test("follows a named interface to another address and never replaces it", () => {
     const it = device("eth0");
     it.look(eth0, wlan0);
     expect(it.look({ ...eth0, address: "10.1.0.77" }, wlan0)).toContain("→ 10.1.0.77");

@@ -1,24 +1,39 @@
 /**
- * Follows the interfaces of a device and decides when it has to change: its own is gone or has another address, its
- * link came back, the device slept, or a better one has been there for a while. Pure: looks are handed in.
+ * Decides when the device has to change or reopen its interface. Causes are: the interface is gone,
+ * its address changed, its link was lost for a moment, the device slept, or a better interface is
+ * stable.
+ *
+ * Pure: the caller passes in each observation.
  */
-import { chooseInterface, lackOf, nameOf, sameInterface, type InterfaceWish } from "./choice.ts";
+import {
+  chooseInterface,
+  unusableReason,
+  nameOf,
+  sameInterface,
+  type InterfacePreference,
+} from "./choice.ts";
 import { type NetInterface } from "../../model/interface.ts";
 
-/** A cable that was just plugged in, or is loose, is no reason to move yet. */
+/** Time for which a better interface must be usable; excludes loose cables. */
 const stableMs = 4_000;
-/** Between two looks by the clock on the wall: the device slept, and the group may have forgotten it. */
-const sleptMs = 30_000;
+/**
+ * Wall-clock gap between two observations that means the device slept. Switches may then have
+ * pruned the device's group membership.
+ */
+const sleepGapMs = 30_000;
 
-export type Look = {
+type Observation = {
   readonly interfaces: readonly NetInterface[];
   readonly towardsSource: string | null;
-  /** In the middle of a session: a better interface can wait. */
+  /** Whether a session is running, during which a better interface has to wait. */
   readonly isBusy: boolean;
   readonly nowMs: number;
   readonly wallMs: number;
 };
-/** Take everything up anew on `to`, also when it is the same as before. Null: work without the LAN. */
+/**
+ * Instruction to reopen all sockets on `to`, which may equal `from`. If `to` is null, the device
+ * works without the LAN.
+ */
 export type InterfaceChange = {
   readonly from: NetInterface | null;
   readonly to: NetInterface | null;
@@ -27,29 +42,29 @@ export type InterfaceChange = {
 
 export class InterfaceWatch {
   current: NetInterface | null = null;
-  /** Why `current` is not the best one, or why there is none; for a person. */
+  /** Why `current` is not the best interface, or why there is none; for a person. */
   why = "no interface was chosen yet";
   readonly #named: string | null;
   #candidate: { one: NetInterface; sinceMs: number } | null = null;
-  #lookedAtMs = Number.POSITIVE_INFINITY;
+  #lastLookWallMs = Number.POSITIVE_INFINITY;
 
   /** @param named `--interface`: an address or a name */
   constructor(named: string | null) {
     this.#named = named;
   }
 
-  /** Null: all is as it was. */
-  look(look: Look): InterfaceChange | null {
-    const hasSlept = look.wallMs - this.#lookedAtMs > sleptMs;
-    this.#lookedAtMs = look.wallMs;
-    const wish: InterfaceWish = { named: this.#named, towardsSource: look.towardsSource };
-    const { chosen, why } = chooseInterface(look.interfaces, wish);
+  /** Takes one observation; returns null if nothing has to change. */
+  look(look: Observation): InterfaceChange | null {
+    const hasSlept = look.wallMs - this.#lastLookWallMs > sleepGapMs;
+    this.#lastLookWallMs = look.wallMs;
+    const preference: InterfacePreference = { named: this.#named, towardsSource: look.towardsSource };
+    const { chosen, why } = chooseInterface(look.interfaces, preference);
     const { current } = this;
     const here = look.interfaces.find((one) => one.hasLink && sameInterface(one, current));
     if (!current || !here) {
       this.why = why;
       if (!current && !chosen) return null;
-      return this.#change(chosen, current ? whatBecameOf(current, look.interfaces) : arrivalOf(chosen!));
+      return this.#change(chosen, current ? lossCauseOf(current, look.interfaces) : arrivalCauseOf(chosen!));
     }
     if (here.linkChanges !== current.linkChanges)
       return this.#change(here, `${nameOf(here)} had lost its link`);
@@ -61,7 +76,7 @@ export class InterfaceWatch {
     here: NetInterface,
     chosen: NetInterface | null,
     why: string,
-    look: Look,
+    look: Observation,
   ): InterfaceChange | null {
     this.current = here;
     if (!chosen || sameInterface(chosen, here)) {
@@ -86,11 +101,13 @@ export class InterfaceWatch {
   }
 }
 
-const arrivalOf = (one: NetInterface): string => `${nameOf(one)} has an address`;
+const arrivalCauseOf = (one: NetInterface): string => `${nameOf(one)} has an address`;
 
-function whatBecameOf(gone: NetInterface, interfaces: readonly NetInterface[]): string {
+function lossCauseOf(gone: NetInterface, interfaces: readonly NetInterface[]): string {
   const namesakes = interfaces.filter(({ name }) => name === gone.name);
   if (namesakes.length === 0) return `${nameOf(gone)} is gone`;
   const other = namesakes.find((one) => one.hasLink && one.address !== "");
-  return other ? `the address of ${nameOf(gone)} changed` : `${nameOf(gone)} ${lackOf(namesakes[0]!)}`;
+  return other
+    ? `the address of ${nameOf(gone)} changed`
+    : `${nameOf(gone)} ${unusableReason(namesakes[0]!)}`;
 }

@@ -1,7 +1,9 @@
 /**
- * How a device hears its group. Where datagrams can be read in batches (recvmmsg.ts), it rests on a socket of
- * the event loop until somebody speaks, then asks every few milliseconds until the group is quiet. Elsewhere node:dgram
- * brings every datagram as an event.
+ * Receives the datagrams of the multicast group.
+ *
+ * Where the system can read datagrams in batches (recvmmsg.ts), a socket of the event loop waits
+ * for the first datagram. The receiver then polls every few milliseconds until the group is quiet.
+ * Elsewhere node:dgram delivers each datagram as an event.
  */
 import dgram from "node:dgram";
 import { batchDatagramsMax, batchOf, type DatagramBatch } from "../../wire/index.ts";
@@ -10,49 +12,63 @@ import { platform } from "../../platform/index.ts";
 import type { Group } from "./multicast-group.ts";
 import { sizeReceiveBuffer } from "./receive-buffer.ts";
 
-export type GroupReceiverOptions = {
+type GroupReceiverOptions = {
   readonly interfaceAddress: string;
   readonly group: Group;
-  /** Asked for; the system may give less (Linux: net.core.rmem_max). */
+  /** Requested size; the system may grant less (Linux: net.core.rmem_max). */
   readonly receiveBufferBytes: number;
-  /** The bytes are the caller's only until it returns. */
+  /** Called with each batch; its bytes are valid until the call returns. */
   readonly onBatch: (batch: DatagramBatch) => void;
   readonly onError: (error: Error) => void;
 };
 export type GroupReceiver = {
+  /** Granted size of the kernel's receive buffer. */
   readonly receiveBufferBytes: number;
-  /** Datagrams that the system dropped because the buffer was full; null where it does not tell. */
+  /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
   kernelDrops(): number | null;
   close(): void;
 };
 
-/** A timer's shortest time: at 1 Gbit/s 90 datagrams arrive in it. */
-const askMsMin = 1;
-/** Waking up for a question takes as long as ten datagrams do: what waits longer in the kernel's buffer comes cheaper. */
-const askMsMax = 8;
-/** The kernel's account of a datagram of 1,466 bytes. */
-const bufferedBytes = 1_152;
-/** Of the datagrams that the buffer has room for: with less the next question waits longer, with more it comes at once. */
-const fewShare = 1 / 8;
-const manyShare = 1 / 4;
-/** So long without a datagram, and the event loop keeps watch again: opening its socket costs as much as a few questions. */
-const restAfterMs = 100;
+/** Shortest timer; about 90 datagrams arrive in this time at 1 Gbit/s. */
+const pollMinMs = 1;
+/**
+ * Longest poll interval. One wake-up costs as much processor time as ten datagrams, so rare polls
+ * of many datagrams are cheaper (docs/BENCHMARKS.md).
+ */
+const pollMaxMs = 8;
+/** Bytes of the receive buffer that Linux accounts for a datagram of 1,466 bytes. */
+const accountedBytes = 1_152;
+/**
+ * Polling control, as shares of the receive buffer read by one poll. Below `lowFillShare` the
+ * interval grows by 1 ms. Above `highFillShare` it drops to the minimum.
+ */
+const lowFillShare = 1 / 8;
+const highFillShare = 1 / 4;
+/**
+ * Time without a datagram after which polling stops and the event loop waits for the next one.
+ * Opening its socket costs as much as a few polls.
+ */
+const idleAfterMs = 100;
+/** Delay of the next poll after the socket of the event loop could not be opened. */
 const errorPauseMs = 1_000;
-/** Batches in one go, before the event loop gets its turn. */
+/** Upper bound on batches per poll, so that other events are processed in between. */
 const batchesMax = 8;
 
-/** Rejects with the system's reason when the group cannot be joined. */
+/**
+ * Joins the group on one interface and starts to receive.
+ * @throws Error with the system's reason when the group cannot be joined
+ */
 export async function openGroupReceiver(options: GroupReceiverOptions): Promise<GroupReceiver> {
   const socket = openDatagramSocket(options);
   if (socket === null) return openEventReceiver(options);
-  const ears = new BatchReceiver(options, socket);
+  const receiver = new BatchReceiver(options, socket);
   try {
-    await ears.rest();
+    await receiver.enterIdle();
   } catch (error) {
-    ears.close();
+    receiver.close();
     throw error;
   }
-  return ears;
+  return receiver;
 }
 
 async function openEventReceiver(options: GroupReceiverOptions): Promise<GroupReceiver> {
@@ -87,18 +103,21 @@ function bindGroup({ group, interfaceAddress, onError }: GroupReceiverOptions): 
 class BatchReceiver implements GroupReceiver {
   readonly #options: GroupReceiverOptions;
   readonly #socket: DatagramSocket;
-  /** Watches while the group is quiet; it is closed meanwhile, else the system would copy every datagram for it too. */
-  #watch: dgram.Socket | null = null;
-  #state: "resting" | "asking" | "closed" = "resting";
-  #heardAtMs = 0;
-  #askMs = askMsMin;
-  /** Datagrams that the buffer has room for. */
-  readonly #room: number;
+  /**
+   * Socket of the event loop that waits for the first datagram of a quiet group. The socket is
+   * closed while polling, because the kernel would copy every datagram to it as well.
+   */
+  #idleSocket: dgram.Socket | null = null;
+  #state: "idle" | "polling" | "closed" = "idle";
+  #lastReceivedAtMs = 0;
+  #pollIntervalMs = pollMinMs;
+  /** Datagrams that fit into the receive buffer. */
+  readonly #capacityDatagrams: number;
 
   constructor(options: GroupReceiverOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
-    this.#room = socket.receiveBufferBytes / bufferedBytes;
+    this.#capacityDatagrams = socket.receiveBufferBytes / accountedBytes;
   }
 
   get receiveBufferBytes(): number {
@@ -109,59 +128,60 @@ class BatchReceiver implements GroupReceiver {
     return this.#socket.kernelDrops();
   }
 
-  async rest(): Promise<void> {
-    const watch = await bindGroup(this.#options);
-    if (this.#state === "closed") return void watch.close();
-    this.#watch = watch;
-    this.#state = "resting";
-    watch.on("message", () => this.#wake());
-    // What came before it was bound.
-    if (this.#drain() > 0) this.#wake();
+  async enterIdle(): Promise<void> {
+    const idleSocket = await bindGroup(this.#options);
+    if (this.#state === "closed") return void idleSocket.close();
+    this.#idleSocket = idleSocket;
+    this.#state = "idle";
+    idleSocket.on("message", () => this.#startPolling());
+    // Datagrams may have arrived before `idleSocket` was bound.
+    if (this.#drain() > 0) this.#startPolling();
   }
 
-  #wake(): void {
-    if (this.#state !== "resting") return;
-    this.#state = "asking";
-    this.#watch?.close();
-    this.#watch = null;
-    this.#ask();
+  #startPolling(): void {
+    if (this.#state !== "idle") return;
+    this.#state = "polling";
+    this.#idleSocket?.close();
+    this.#idleSocket = null;
+    this.#poll();
   }
 
-  readonly #ask = (): void => {
-    if (this.#state !== "asking") return;
-    const heard = this.#drain();
+  readonly #poll = (): void => {
+    if (this.#state !== "polling") return;
+    const received = this.#drain();
     const nowMs = performance.now();
-    if (heard > 0) this.#heardAtMs = nowMs;
-    if (heard > 0 || nowMs < this.#heardAtMs + restAfterMs) {
-      if (heard > this.#room * manyShare) this.#askMs = askMsMin;
-      else if (heard < this.#room * fewShare) this.#askMs = Math.min(askMsMax, this.#askMs + 1);
-      setTimeout(this.#ask, this.#askMs);
+    if (received > 0) this.#lastReceivedAtMs = nowMs;
+    if (received > 0 || nowMs < this.#lastReceivedAtMs + idleAfterMs) {
+      if (received > this.#capacityDatagrams * highFillShare) this.#pollIntervalMs = pollMinMs;
+      else if (received < this.#capacityDatagrams * lowFillShare)
+        this.#pollIntervalMs = Math.min(pollMaxMs, this.#pollIntervalMs + 1);
+      setTimeout(this.#poll, this.#pollIntervalMs);
       return;
     }
-    void this.rest().catch((error: unknown) => {
+    void this.enterIdle().catch((error: unknown) => {
       this.#options.onError(error instanceof Error ? error : new Error(String(error)));
-      setTimeout(this.#ask, errorPauseMs);
+      setTimeout(this.#poll, errorPauseMs);
     });
   };
 
   #drain(): number {
     const { onBatch, onError } = this.#options;
-    let heard = 0;
+    let received = 0;
     try {
       for (let batch = 0; batch < batchesMax; batch++) {
         const count = this.#socket.receive(onBatch);
-        heard += count;
+        received += count;
         if (count < batchDatagramsMax) break;
       }
     } catch (error) {
       onError(error instanceof Error ? error : new Error(String(error)));
     }
-    return heard;
+    return received;
   }
 
   close(): void {
     this.#state = "closed";
-    this.#watch?.close();
+    this.#idleSocket?.close();
     this.#socket.close();
   }
 }

@@ -3,7 +3,7 @@ import { dropsOn, parseUdpTable, readDrops } from "../../platform/udp-table.ts";
 import { openLanBus, type LanBus } from "./lan-bus.ts";
 import { type Group } from "./multicast-group.ts";
 
-/** As Linux 6 writes it; an older one with shorter addresses of kernel objects is the third line. */
+/** Rows of Linux 6; the last one is from an older kernel with shorter object addresses. */
 const table = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
   357: 4346FFEF:1B9B 00000000:0000 07 00000000:00000D00 00:00000000 00000000  1000        0 23359 2 00000000f17a067f 17
   357: 4346FFEF:1B9B 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 40101 2 0000000000000000 5
@@ -11,7 +11,7 @@ const table = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->wh
   garbage
 `;
 
-describe("the kernel's table of UDP sockets", () => {
+describe("the table of UDP sockets in /proc/net/udp", () => {
   test.each([
     ["", []],
     ["   sl  local_address rem_address   st tx_queue\n", []],
@@ -27,16 +27,16 @@ describe("the kernel's table of UDP sockets", () => {
         { port: 68, inode: "991", drops: 4_294_967_296 },
       ],
     ],
-  ])("is read by its columns: %#", (text, rows) => {
+  ])("is parsed by column, and malformed lines are skipped: %#", (text, rows) => {
     expect(parseUdpTable(text)).toEqual(rows);
   });
 
   test.each([
-    ["of this process's socket", 7_067, ["23359", "7"], 17],
-    ["of the port, when its own sockets are not known", 7_067, null, 22],
-    ["of another port: none", 68, ["23359"], 0],
-    ["of no socket at all: none", 7_067, [], 0],
-  ])("gives the drops %s", (_, port, inodes, drops) => {
+    ["of the given sockets on the port", 7_067, ["23359", "7"], 17],
+    ["of every socket on the port when the sockets are not known", 7_067, null, 22],
+    ["of a port without a given socket as 0", 68, ["23359"], 0],
+    ["of an empty list of sockets as 0", 7_067, [], 0],
+  ])("counts the drops %s", (_, port, inodes, drops) => {
     expect(dropsOn(parseUdpTable(table), port, inodes && new Set(inodes))).toBe(drops);
   });
 });
@@ -59,24 +59,24 @@ async function join(group: Group, receiveBufferBytes?: number): Promise<LanBus> 
 }
 
 describe.if(process.platform === "linux")("a bus on Linux", () => {
-  test("counts what its full receive buffer lost while the program was busy, and only that", async () => {
+  test("counts the datagrams that a full receive buffer dropped while the process was busy", async () => {
     const group = { address: `239.193.${process.pid & 255}.1`, port: 20_000 + ((process.pid * 7) % 30_000) };
     const small = await join(group, 16_384);
     expect(small.receiveBufferBytes).toBe(16_384);
     expect(small.kernelDrops()).toBe(0);
-    // Sent in one go: the event loop has no chance to read.
+    // One synchronous batch, so the event loop cannot read in between.
     const datagrams = Array.from({ length: 200 }, () => new Uint8Array(1_400));
     expect(small.sendBatch(datagrams)).toBe(200);
     const drops = small.kernelDrops()!;
     expect(drops).toBeGreaterThan(100);
-    for (let waited = 0; small.counters.framesHeard + drops < 200 && waited < 5_000; waited += 10)
+    for (let waited = 0; small.counters.framesReceived + drops < 200 && waited < 5_000; waited += 10)
       await Bun.sleep(10);
-    expect(small.counters.framesHeard + drops).toBe(200);
+    expect(small.counters.framesReceived + drops).toBe(200);
     expect(small.kernelDrops()).toBe(drops);
     expect(readDrops(group.port === 65_535 ? 1 : group.port + 1)).toBe(0);
   });
 
-  test("asks for the buffer it is told to, and reports what it got", async () => {
+  test("requests the configured receive buffer and reports the granted size", async () => {
     const group = { address: `239.193.${process.pid & 255}.2`, port: 20_000 + ((process.pid * 7) % 30_000) };
     expect((await join(group, 65_536)).receiveBufferBytes).toBe(65_536);
     const given = (await join(group, 1_073_741_824)).receiveBufferBytes;

@@ -6,19 +6,19 @@ const open: LanBus[] = [];
 afterEach(() => open.splice(0).forEach((bus) => bus.close()));
 
 let used = 0;
-/** A group of this process's own, so that runs beside each other do not meet. */
+/** Returns a group that only this process uses, so that concurrent test runs do not interfere. */
 const ownGroup = (): Group => ({
   address: `239.192.${process.pid & 255}.${++used}`,
   port: 20_000 + ((process.pid * 7 + used) % 30_000),
 });
 
-async function join(group: Group, heard: string[]): Promise<LanBus> {
+async function join(group: Group, received: string[]): Promise<LanBus> {
   const bus = await openLanBus({
     interfaceAddress: "127.0.0.1",
     group,
     onBatch: (batch) => {
       for (let index = 0; index < batch.count; index++)
-        heard.push(Buffer.from(batch.datagram(index)).toString());
+        received.push(Buffer.from(batch.datagram(index)).toString());
     },
     onError: (error) => {
       throw error;
@@ -32,7 +32,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 describe("the multicast bus", () => {
-  test("everyone in the group hears a datagram and a batch, nobody in another group does", async () => {
+  test("delivers a datagram and a batch to every member of the group and to no other group", async () => {
     const group = ownGroup();
     const [a, b, other]: string[][] = [[], [], []];
     const first = await join(group, a!);
@@ -46,7 +46,7 @@ describe("the multicast bus", () => {
     expect(other).toEqual([]);
   });
 
-  test("a datagram that the system refuses is counted and said once; it stops nobody", async () => {
+  test("counts a datagram that the system refuses, reports it once and keeps sending", async () => {
     const errors: Error[] = [];
     const bus = await openLanBus({
       interfaceAddress: "127.0.0.1",
@@ -64,7 +64,7 @@ describe("the multicast bus", () => {
     expect(bus.counters.framesSent).toBe(1);
   });
 
-  test("an address that is no interface is refused with the addresses there are", async () => {
+  test("refuses an address of no interface and lists the existing addresses", async () => {
     const wrong = openLanBus({
       interfaceAddress: "192.0.2.77",
       group: ownGroup(),
@@ -76,13 +76,13 @@ describe("the multicast bus", () => {
   });
 
   test.each(["", "239.1.2.3", "10.0.0.1:7000", "239.1.2.300:7", "239.1.2.3:0", "239.1.2.3:70000", "x:1"])(
-    "%p is not a group",
+    "refuses %p as a group",
     (text) => {
       expect(() => parseGroup(text)).toThrow("write ADDRESS:PORT");
     },
   );
 
-  test("a group is read as it is written", () => {
+  test("parses a group", () => {
     expect(parseGroup("239.255.70.67:7067")).toEqual({ address: "239.255.70.67", port: 7_067 });
   });
 });

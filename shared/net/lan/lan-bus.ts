@@ -1,9 +1,10 @@
 /**
- * The device's place in its subnet's multicast group: one socket that hears the group, one that speaks control
- * frames and one that sends symbols. It moves datagrams and counts them; what they mean is not its business.
+ * The sockets of a device in its subnet's multicast group: one receives, one sends control frames,
+ * one sends symbols. The bus transports and counts datagrams and does not interpret them.
  *
- * Hears through group-receiver.ts, sends with Bun.udpSocket (batches): measured, see docs/ARCHITECTURE.md. Names the
- * interface always: without it the system joins one of its own choice.
+ * It receives through group-receiver.ts, and sends symbols through segment-sender.ts or in batches
+ * of Bun.udpSocket. docs/ARCHITECTURE.md has the measurements. Every socket names its interface,
+ * because the system would otherwise choose one.
  */
 import { networkInterfaces } from "node:os";
 import type { DatagramBatch } from "../../wire/index.ts";
@@ -12,42 +13,50 @@ import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 import type { Group } from "./multicast-group.ts";
 
-export type LanBusCounters = {
+type LanBusCounters = {
   framesSent: number;
   bytesSent: number;
-  framesHeard: number;
-  bytesHeard: number;
+  framesReceived: number;
+  bytesReceived: number;
+  /** Control frames that the system refused to send. */
   framesUnsent: number;
 };
 
 export type LanBus = {
   readonly group: Group;
-  /** What the system gave; it may be less than was asked for. */
+  /** Granted size of the kernel's receive buffer; may be less than requested. */
   readonly receiveBufferBytes: number;
-  /** Datagrams lost because that buffer was full; read from the system at every call. Null: it does not tell. */
+  /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
   kernelDrops(): number | null;
   readonly counters: Readonly<LanBusCounters>;
+  /** Sends a control frame; a failure counts as loss. */
   send(datagram: Uint8Array): void;
-  /** Sends a batch; returns how many the kernel took. The rest is to be sent again after a moment. */
+  /** Sends symbols; returns how many the kernel accepted. The caller retries the others. */
   sendBatch(datagrams: readonly Uint8Array[]): number;
   /**
-   * The same for datagrams that lie one after the other in `bytes`, all as long as the first, the last one perhaps
-   * shorter: where the system can, all of them in one go.
+   * Sends symbols that are contiguous in `bytes`, in one system call if the system can
+   * (UDP_SEGMENT). All have the length of the first; only the last may be shorter.
+   * @returns how many the kernel accepted; the caller retries the others later
    */
   sendRun(bytes: Uint8Array, datagrams: readonly Uint8Array[]): number;
   close(): void;
 };
 
+/** The multicast group cannot be joined on the interface. The message is for a person. */
 export class LanBusError extends Error {}
 
-/** @throws LanBusError that names group and interface and says what to do. */
+/**
+ * Joins the group on the interface with this IPv4 address.
+ * @throws LanBusError when the address is not one of this device's, or the group cannot be joined
+ */
 export async function openLanBus(options: {
   interfaceAddress: string;
   group: Group;
-  /** To ask the system for. */
+  /** Requested receive buffer; default 4 MiB. */
   receiveBufferBytes?: number | undefined;
-  /** Called with what came together; the bytes are the caller's only until it returns. */
+  /** Called with each batch of received datagrams; its bytes are valid until the call returns. */
   onBatch: (batch: DatagramBatch) => void;
+  /** Called on a receive error, and on the first of consecutive send errors. */
   onError: (error: Error) => void;
 }): Promise<LanBus> {
   const { interfaceAddress, group, onBatch, onError } = options;
@@ -55,18 +64,18 @@ export async function openLanBus(options: {
   const counters: LanBusCounters = {
     framesSent: 0,
     bytesSent: 0,
-    framesHeard: 0,
-    bytesHeard: 0,
+    framesReceived: 0,
+    bytesReceived: 0,
     framesUnsent: 0,
   };
-  const ears = await openGroupReceiver({
+  const receiver = await openGroupReceiver({
     interfaceAddress,
     group,
     receiveBufferBytes: options.receiveBufferBytes ?? defaultReceiveBufferBytes,
     onError,
     onBatch: (batch) => {
-      counters.framesHeard += batch.count;
-      for (let index = 0; index < batch.count; index++) counters.bytesHeard += batch.lengths[index]!;
+      counters.framesReceived += batch.count;
+      for (let index = 0; index < batch.count; index++) counters.bytesReceived += batch.lengths[index]!;
       onBatch(batch);
     },
   }).catch((error: unknown): never => {
@@ -74,20 +83,20 @@ export async function openLanBus(options: {
   });
   try {
     const control = await openGroupSender(interfaceAddress, true);
-    // A device need not hear its own data; several devices on one host's loopback interface must.
+    // Symbols are looped back on a loopback interface only, where several devices share the host.
     const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."));
-    const runs = openRuns(options);
-    return busOf(group, ears, { control, symbols, runs }, counters, onError);
+    const runs = openRunSender(options);
+    return busOf(group, receiver, { control, symbols, runs }, counters, onError);
   } catch (error) {
-    ears.close();
+    receiver.close();
     throw busError(options, error);
   }
 }
 
-/** Whatever keeps it from sending runs, datagrams can go one by one. */
-function openRuns({ interfaceAddress, group }: Parameters<typeof openLanBus>[0]): SegmentSender | null {
+/** Returns null if UDP_SEGMENT cannot be used; `sendBatch` then sends the symbols. */
+function openRunSender({ interfaceAddress, group }: Parameters<typeof openLanBus>[0]): SegmentSender | null {
   try {
-    return openSegmentSender({ interfaceAddress, group, hearsItself: interfaceAddress.startsWith("127.") });
+    return openSegmentSender({ interfaceAddress, group, loopback: interfaceAddress.startsWith("127.") });
   } catch {
     return null;
   }
@@ -97,14 +106,17 @@ type GroupSender = Bun.udp.Socket<"uint8array">;
 
 function busOf(
   group: Group,
-  ears: GroupReceiver,
+  receiver: GroupReceiver,
   { control, symbols, runs }: { control: GroupSender; symbols: GroupSender; runs: SegmentSender | null },
   counters: LanBusCounters,
   onError: (error: Error) => void,
 ): LanBus {
   let isRefused = false;
-  /** A cable that is pulled out makes the system refuse: that is loss, and is said once. Returns how many were sent. */
-  const attempt = (sending: () => number): number => {
+  /**
+   * Calls `sending` and returns how many datagrams were sent. A refusal, as with an unplugged
+   * cable, counts as loss; only the first of consecutive refusals is reported.
+   */
+  const trySend = (sending: () => number): number => {
     try {
       const sent = sending();
       if (sent > 0) isRefused = false;
@@ -118,18 +130,18 @@ function busOf(
   const sendBatch = (datagrams: readonly Uint8Array[]): number => {
     const packets: (Uint8Array | string | number)[] = [];
     for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-    const sent = attempt(() => symbols.sendMany(packets));
+    const sent = trySend(() => symbols.sendMany(packets));
     for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
     counters.framesSent += sent;
     return sent;
   };
   return {
     group,
-    receiveBufferBytes: ears.receiveBufferBytes,
-    kernelDrops: () => ears.kernelDrops(),
+    receiveBufferBytes: receiver.receiveBufferBytes,
+    kernelDrops: () => receiver.kernelDrops(),
     counters,
     send(datagram) {
-      if (attempt(() => Number(control.send(datagram, group.port, group.address))) > 0) {
+      if (trySend(() => Number(control.send(datagram, group.port, group.address))) > 0) {
         counters.framesSent++;
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
@@ -137,15 +149,15 @@ function busOf(
     sendBatch,
     sendRun(bytes, datagrams) {
       if (runs === null || datagrams.length < 2) return sendBatch(datagrams);
-      const sent = attempt(() => (runs.send(bytes, datagrams[0]!.length) ? datagrams.length : 0));
+      const sent = trySend(() => (runs.send(bytes, datagrams[0]!.length) ? datagrams.length : 0));
       counters.framesSent += sent;
       if (sent > 0) counters.bytesSent += bytes.length;
       return sent;
     },
     close() {
-      // Whoever still sends is told nothing: the network is gone.
+      // Suppress the errors of later sends: the caller has already left the network.
       isRefused = true;
-      ears.close();
+      receiver.close();
       control.close();
       symbols.close();
       runs?.close();
@@ -153,8 +165,8 @@ function busOf(
   };
 }
 
-/** @throws LanBusError listing the addresses there are */
-export function requireInterface(address: string): void {
+/** @throws LanBusError that lists the device's addresses when `address` is not one of them */
+function requireInterface(address: string): void {
   const known = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   if (known.some((entry) => entry.address === address)) return;
   const choices = known.filter((entry) => entry.family === "IPv4").map((entry) => entry.address);
@@ -165,12 +177,12 @@ export function requireInterface(address: string): void {
 
 async function openGroupSender(
   interfaceAddress: string,
-  hearsItself: boolean,
+  loopback: boolean,
 ): Promise<Bun.udp.Socket<"uint8array">> {
   const socket = await Bun.udpSocket({ hostname: interfaceAddress, binaryType: "uint8array", socket: {} });
   socket.setMulticastInterface(interfaceAddress);
   socket.setMulticastTTL(1);
-  socket.setMulticastLoopback(hearsItself);
+  socket.setMulticastLoopback(loopback);
   return socket;
 }
 

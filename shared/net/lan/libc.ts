@@ -1,11 +1,11 @@
 /**
- * The system calls behind recvmmsg.ts and segment-sender.ts: Linux's C library through bun:ffi, with the numbers
- * of its generic ABI (x64 and arm64). Null on other systems, and where there is no library to load.
+ * System calls for recvmmsg.ts and segment-sender.ts: the C library of Linux through bun:ffi, with
+ * the constants and struct sizes of x64 and arm64.
  */
 import { CString, dlopen, FFIType, ptr, read, type Pointer } from "bun:ffi";
 import { platform } from "../../platform/index.ts";
 
-/** Where glibc and musl keep errno. */
+/** Function of glibc and musl that returns the address of errno. */
 const errorLocation = "__errno_location";
 const { i32, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;
@@ -21,6 +21,7 @@ const symbols = {
   strerror: { args: [i32], returns: pointer },
 } as const;
 
+/** Constants and struct sizes of Linux on x64 and arm64. */
 export const linux = {
   familyInet: 2,
   typeDgram: 2,
@@ -47,13 +48,17 @@ export const linux = {
   messageBytes: 64,
 } as const;
 
-/** What the kernel is given addresses of must outlive every call: nothing in JavaScript refers to some of it. */
+/**
+ * Keeps buffers reachable whose addresses the kernel is given, because nothing else in JavaScript
+ * may refer to them between calls.
+ */
 export const pinned = new Set<unknown>();
 
 export type Libc = ReturnType<typeof dlopen<typeof symbols>>["symbols"];
 
 let libcOfProcess: Libc | null | undefined;
 
+/** Loads the C library once; null on other systems, or if no library can be loaded. */
 export function libc(): Libc | null {
   if (libcOfProcess !== undefined) return libcOfProcess;
   libcOfProcess = null;
@@ -62,17 +67,19 @@ export function libc(): Libc | null {
       libcOfProcess = dlopen(name, symbols).symbols;
       break;
     } catch {
-      // Another C library, or none that can be loaded.
+      // Try the next name.
     }
   }
   return libcOfProcess;
 }
 
+/** Returns errno of the last call on this thread. */
 export function errorNumber(system: Libc): number {
   const at = system[errorLocation]();
   return at === null ? 0 : read.i32(at, 0);
 }
 
+/** Returns the system's text for errno. */
 export function errorText(system: Libc): string {
   const text = system.strerror(errorNumber(system));
   return text === null ? "unknown error" : new CString(text as Pointer).toString();
@@ -80,7 +87,7 @@ export function errorText(system: Libc): string {
 
 export const octetsOf = (address: string): number[] => address.split(".").map(Number);
 
-/** struct sockaddr_in: family in the machine's order, port and address in the network's. */
+/** Encodes struct sockaddr_in: family in little-endian, port and address in network byte order. */
 export const socketAddress = (address: string, port: number): Uint8Array =>
   Buffer.from([
     linux.familyInet,
@@ -91,7 +98,10 @@ export const socketAddress = (address: string, port: number): Uint8Array =>
     ...Array.from({ length: 8 }, () => 0),
   ]);
 
-/** A non-blocking UDP socket, made ready by `prepare`; closed again when that throws. @throws Error with the system's reason */
+/**
+ * Opens a non-blocking UDP socket and configures it with `prepare`; closes it if `prepare` throws.
+ * @throws Error with the system's reason
+ */
 export function openUdp(system: Libc, prepare: (handle: number) => void): number {
   const handle = system.socket(linux.familyInet, linux.typeDgram | linux.nonBlocking | linux.closeOnExec, 0);
   if (handle < 0) throw new Error(errorText(system));

@@ -1,10 +1,13 @@
-/** The multicast group of a deployment: its address and port, and how a person writes them. */
+/** The IPv4 multicast group of a deployment, written ADDRESS:PORT. */
 export type Group = { address: string; port: number };
 
-/** Organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
+/** The default group: organisation-local scope (RFC 2365), kept on the subnet by a TTL of 1. */
 export const defaultGroup: Group = { address: "239.255.70.67", port: 7_067 };
 
-/** @throws Error saying what is wrong with "ADDRESS:PORT". */
+/**
+ * Parses "ADDRESS:PORT" with an IPv4 multicast address.
+ * @throws Error that quotes the text
+ */
 export function parseGroup(text: string): Group {
   const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
   const octets = match?.[1]!.split(".").map(Number) ?? [];

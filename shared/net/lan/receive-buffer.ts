@@ -1,32 +1,38 @@
-/** The kernel's buffer for what the group's socket hears: how much is asked for, what came of it, what to do then. */
+/**
+ * The kernel's receive buffer of the group's socket: its requested size, its granted size, and
+ * advice when the two differ.
+ */
 import type { Socket } from "node:dgram";
 import { formatBinarySize, parseSizeBytes } from "../../model/quantity.ts";
 import { platform, type Platform } from "../../platform/index.ts";
 
-/** 160 ms at 200 Mbit/s: a disk that stalls for a moment loses nothing. */
+/** Holds 160 ms of datagrams at 200 Mbit/s, so that a short stall of the disk causes no loss. */
 export const defaultReceiveBufferBytes = 4 * 1_048_576;
 const bytesMin = 16_384;
 const bytesMax = 1_073_741_824;
 
-/** @throws Error that quotes the text. */
+/**
+ * Parses a size such as "208KiB"; undefined means the default.
+ * @throws Error that quotes the text when it is not a size from 16 KiB to 1 GiB
+ */
 export function parseReceiveBuffer(text: string | undefined): number {
   if (text === undefined) return defaultReceiveBufferBytes;
   const bytes = parseSizeBytes(text);
   if (bytes >= bytesMin && bytes <= bytesMax) return bytes;
-  throw new Error(`"${text}" is no receive buffer: write 16KiB to 1GiB`);
+  throw new Error(`"${text}" is not a receive buffer size: write 16KiB to 1GiB`);
 }
 
-/** Asks for a buffer and returns what the socket has then. A system that refuses leaves the one there was. */
+/** Requests a buffer and returns the granted size. If the system refuses, the old size stays. */
 export function sizeReceiveBuffer(socket: Socket, bytes: number): number {
   try {
     socket.setRecvBufferSize(bytes);
   } catch {
-    // macOS refuses more than its limit, Linux gives what it may.
+    // macOS refuses a size above its limit; Linux grants the limit.
   }
   return platform.receiveBufferBytes(socket.getRecvBufferSize());
 }
 
-/** What to do about a buffer that is smaller than asked for; null when it is not. */
+/** Returns advice for a person if the granted buffer is smaller than requested; null otherwise. */
 export function receiveBufferAdvice(
   askedBytes: number,
   givenBytes: number,

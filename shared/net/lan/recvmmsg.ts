@@ -1,10 +1,10 @@
 /**
- * A UDP socket that is read in batches, without an event or an object per datagram: Linux, through bun:ffi and the
- * system's recvmmsg(2). One call fills up to 64 buffers that are used again for the next, where frame-tag.ts can prove their symbols
- * without copying them; whoever owns the socket asks
- * when it has time. Bun's own sockets cost 5 µs of native code for each datagram, more than all that is done with it.
+ * A UDP socket that is read in batches, without an event or an object per datagram: recvmmsg(2) of
+ * Linux through bun:ffi. group-receiver.ts decides when to read.
  *
- * Null where it cannot be had (other systems, no libc to load): then node:dgram does the work.
+ * One call fills up to 64 reused buffers, in which frame-tag.ts verifies symbols without a copy.
+ * Bun's own sockets cost 5 µs of native code per datagram, more than all processing of the
+ * datagram.
  */
 import { ptr } from "bun:ffi";
 import {
@@ -25,19 +25,23 @@ import { uint32At } from "../../wire/identity.ts";
 import { payloadAt } from "../../wire/layout.ts";
 
 export type DatagramSocket = {
-  /** What the system gave. */
+  /** Granted size of the kernel's receive buffer. */
   readonly receiveBufferBytes: number;
-  /** What the kernel dropped because the buffer was full. */
+  /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
   kernelDrops(): number | null;
   /**
-   * Takes what has arrived, at most one batch; returns how many. Their bytes lie where the next batch of any socket
-   * overwrites them: what is to be kept must be copied.
+   * Reads the datagrams that have arrived, at most one batch, and returns their number. The next
+   * batch of any socket overwrites their bytes, so `take` must copy what it keeps.
+   * @throws Error with the system's reason
    */
   receive(take: (batch: DatagramBatch) => void): number;
   close(): void;
 };
 
-/** @throws Error with the system's reason when the group cannot be joined. */
+/**
+ * Opens a socket and joins the group; returns null if the system has no recvmmsg (libc.ts).
+ * @throws Error with the system's reason when the group cannot be joined
+ */
 export function openDatagramSocket(options: {
   readonly interfaceAddress: string;
   readonly group: { readonly address: string; readonly port: number };
@@ -58,26 +62,29 @@ export function openDatagramSocket(options: {
   return socketOf(system, handle);
 }
 
-/** What recvmmsg(2) is given, and what it filled, as a batch. */
+/** The arguments of recvmmsg(2), and the datagrams that the call filled in, as a batch. */
 class SocketBatch implements DatagramBatch {
   count = 0;
   readonly slots: Uint8Array;
   readonly lengths: Uint32Array;
-  /** struct mmsghdr, one a slot: name, its length, one vector, no control data, flags, and the length received. */
+  /**
+   * One struct mmsghdr per slot: name, name length, one vector, no control data, flags, and the
+   * length received.
+   */
   readonly headers = new Uint8Array(batchDatagramsMax * linux.messageBytes);
   readonly #addresses = new Uint8Array(batchDatagramsMax * linux.addressBytes);
   readonly #vectors = new BigUint64Array(batchDatagramsMax * 2);
   readonly #received = new Uint32Array(this.headers.buffer);
-  /** Frames of a stream have one length: the views of the batch before fit most of this one. */
+  /** Views of the previous batch, reused because the frames of a stream have the same length. */
   readonly #datagrams: Uint8Array[];
   readonly #payloads: Uint8Array[];
   #lastFrom = -1;
   #lastAddress = "";
 
   constructor() {
-    const places = batchMemory();
-    this.slots = places?.slots ?? new Uint8Array(batchDatagramsMax * slotBytes);
-    this.lengths = places?.lengths ?? new Uint32Array(batchDatagramsMax);
+    const memory = batchMemory();
+    this.slots = memory?.slots ?? new Uint8Array(batchDatagramsMax * slotBytes);
+    this.lengths = memory?.lengths ?? new Uint32Array(batchDatagramsMax);
     const none = this.slots.subarray(0, 0);
     this.#datagrams = Array.from({ length: batchDatagramsMax }, () => none);
     this.#payloads = this.#datagrams.slice();
@@ -113,7 +120,7 @@ class SocketBatch implements DatagramBatch {
     return (this.#payloads[slot] = this.slots.subarray(at, at + lengthBytes));
   }
 
-  /** Most datagrams come from the sender of the one before. */
+  /** Caches the last address, because consecutive datagrams nearly always share a sender. */
   fromAddress(slot: number): string {
     const at = slot * linux.addressBytes + 4;
     const from = uint32At(this.#addresses, at);
@@ -159,11 +166,11 @@ function receiveBufferOf(system: Libc, handle: number): number {
   const value = new Int32Array(1);
   const length = Uint32Array.of(4);
   system.getsockopt(handle, linux.levelSocket, linux.receiveBuffer, ptr(value), ptr(length));
-  // Linux tells twice of what it gives (see receive-buffer.ts).
+  // Linux reports twice the usable size (platform/linux.ts).
   return Math.floor(value[0]! / 2);
 }
 
-/** SO_MEMINFO: nine numbers about the socket's memory, the last one the datagrams dropped. */
+/** Reads SO_MEMINFO: nine numbers about the socket's memory; the last one counts drops. */
 function dropsOf(system: Libc, handle: number): number | null {
   const values = new Uint32Array(9);
   const length = Uint32Array.of(values.byteLength);

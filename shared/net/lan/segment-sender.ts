@@ -1,8 +1,7 @@
 /**
- * Sends runs of datagrams of one length in one system call: Linux, through bun:ffi and UDP_SEGMENT (since 4.18). The
- * kernel takes the whole run through its layers as one and cuts it at the interface, or has the network card cut it.
- *
- * Null where it cannot be had; then Bun.udpSocket sends the datagrams one by one.
+ * Sends runs of datagrams of one length in one system call: UDP_SEGMENT of Linux 4.18 and later,
+ * through bun:ffi. The run passes the kernel's network layers as one packet. The interface or the
+ * network card cuts it into datagrams.
  */
 import { ptr } from "bun:ffi";
 import {
@@ -20,18 +19,24 @@ import {
 
 export type SegmentSender = {
   /**
-   * Sends `bytes` as datagrams of `datagramBytes` each; the last one may be shorter. All or none: false when the kernel
-   * has no room just now. @throws Error with the system's reason
+   * Sends `bytes` as datagrams of `datagramBytes` each; the last one may be shorter. Returns false,
+   * and sends none, if the kernel's buffers are currently full.
+   * @throws Error with the system's reason
    */
   send(bytes: Uint8Array, datagramBytes: number): boolean;
   close(): void;
 };
 
-/** @throws Error with the system's reason */
+/**
+ * Opens a socket that sends to the group; returns null if the system has no C library to call
+ * (libc.ts).
+ * @throws Error with the system's reason, also when the kernel is older than UDP_SEGMENT
+ */
 export function openSegmentSender(options: {
   readonly interfaceAddress: string;
   readonly group: { readonly address: string; readonly port: number };
-  readonly hearsItself: boolean;
+  /** Whether this host receives the datagrams too. */
+  readonly loopback: boolean;
 }): SegmentSender | null {
   const system = libc();
   if (system === null) return null;
@@ -41,13 +46,13 @@ export function openSegmentSender(options: {
       setOption(system, opened, linux.levelIp, name, value);
     set(linux.multicastInterface, Uint8Array.from(octetsOf(interfaceAddress)));
     set(linux.multicastTtl, Int32Array.of(1));
-    set(linux.multicastLoop, Int32Array.of(options.hearsItself ? 1 : 0));
+    set(linux.multicastLoop, Int32Array.of(options.loopback ? 1 : 0));
     bindTo(system, opened, interfaceAddress, 0);
-    // An old kernel does not know it: then the bus sends datagrams one by one.
+    // Fails on a kernel without UDP_SEGMENT; the bus then sends the datagrams in batches.
     setOption(system, opened, linux.levelUdp, linux.segmentBytes, Int32Array.of(1_400));
   });
   const target = socketAddress(group.address, group.port);
-  // A compiler that knows its length may let go of the array itself: the kernel reads it at every call.
+  // The kernel reads `target` at every call, but an optimizing compiler may drop the array.
   pinned.add(target);
   let segmentBytes = 1_400;
   let state: "open" | "closed" = "open";

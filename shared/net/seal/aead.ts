@@ -1,6 +1,6 @@
 /**
- * The real ciphers behind sealed frames: AES-128-GCM, AES-128-CTR and HKDF-SHA256 of node:crypto, frame tags of
- * frame-tag.ts.
+ * The ciphers for sealed frames and the LAN exchange: AES-128-GCM, AES-128-CTR and HKDF-SHA256 of
+ * node:crypto, and the frame tags of frame-tag.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { freeBuffer } from "../../model/free-buffer.ts";
@@ -43,9 +43,13 @@ function createAead(key: Uint8Array): Aead {
   };
 }
 
-/** A part at a time: its own output is given back before the next one, stays in the processor's cache, and a chunk's bytes are never there twice. */
+/**
+ * Bytes per cipher call. The output of each call is copied and freed before the next call. It
+ * therefore stays in the processor's cache, and a chunk is never in memory twice.
+ */
 const ctrPartBytes = 65_536;
 
+/** Encrypts or decrypts `bytes` in place. */
 function ctr(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): void {
   const cipher = createCipheriv("aes-128-ctr", key, counter);
   for (let at = 0; at < bytes.length; at += ctrPartBytes) {

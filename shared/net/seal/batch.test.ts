@@ -1,4 +1,7 @@
-/** Symbols proven by the batch: the kernel's short way against the receiver's long one, for whatever the network brings. */
+/**
+ * Verification of whole batches: the kernel's fast path must give the same results as the
+ * receiver's frame-by-frame path, for arbitrary datagrams.
+ */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { batchDatagramsMax, batchOf, slotBytes, type DatagramBatch } from "../../wire/datagram-batch.ts";
@@ -47,7 +50,7 @@ function receiverOf(crypto: Crypto = nodeCrypto): FrameReceiver {
 
 const at = (slot: number): number => slot * slotBytes;
 
-/** Where the system's call would have put them. */
+/** Puts the datagrams where recvmmsg would put them. */
 function inPlace(datagrams: readonly Uint8Array[]): DatagramBatch {
   const { slots, lengths } = batchMemory()!;
   for (const [slot, datagram] of datagrams.entries()) {
@@ -64,7 +67,7 @@ function inPlace(datagrams: readonly Uint8Array[]): DatagramBatch {
   };
 }
 
-/** What was received, in words that stay when the next frame comes. */
+/** Copies a result, so that it stays valid when the next frame is received. */
 function noteOf(received: Received): unknown {
   if (received.kind !== "symbol") return structuredClone(received);
   return { ...received, payload: Buffer.from(received.payload).toString("base64") };
@@ -126,12 +129,12 @@ const anyDatagram: fc.Arbitrary<Choice> = fc.record<Choice>({
     "control",
     "junk",
   ),
-  /** Where something is changed: most often in the heads. */
+  /** Position of the change, most often in the headers. */
   at: fc.oneof(fc.nat(60), fc.nat(2_000)),
   bit: fc.nat(7),
 });
 
-/** Whoever has the key can say what he likes. */
+/** Signs the frame again, as a sender that has the key can do with any content. */
 function sealed(frame: Uint8Array, from: string): Uint8Array {
   const nonce = new Uint8Array(nonceBytes);
   if (frame.length >= headerBytes) writeNonce(nonce, uint32At(frame, headerAt.sequence));
@@ -139,14 +142,14 @@ function sealed(frame: Uint8Array, from: string): Uint8Array {
   return frame;
 }
 
-/** Of another size than its heads say. */
+/** Changes the size of the frame, but not the lengths in its headers. */
 function resized(frame: Uint8Array, bytes: number): Uint8Array {
   const other = new Uint8Array(Math.min(bytes, limits.datagramMaxBytes));
   other.set(frame.subarray(0, other.length));
   return other;
 }
 
-/** Of another size, as its heads say. */
+/** Changes the size of the frame and the lengths in its headers. */
 function fitted(frame: Uint8Array, bytes: number): Uint8Array {
   const other = resized(frame, Math.max(bytes, symbolOverheadBytes));
   putUint16(other, headerAt.bodyLength, other.length - headerBytes);
@@ -154,10 +157,10 @@ function fitted(frame: Uint8Array, bytes: number): Uint8Array {
   return other;
 }
 
-/** Frames of two senders, some of them changed on their way. */
+/** Returns frames of two senders, some of them changed in transit. */
 function datagramsOf(choices: readonly Choice[]): Uint8Array[] {
   const senders = { a: senderOf("a"), b: senderOf("b") };
-  // The first one makes its sender known.
+  // The first frame makes its sender known to the receiver.
   const datagrams: Uint8Array[] = [Uint8Array.from(senders.a.symbol(0, 0, 0, new Uint8Array(9)))];
   for (const { from, chunk, block, symbol, payload, change, at: place, bit } of choices) {
     const sender = senders[from];
@@ -182,8 +185,8 @@ function datagramsOf(choices: readonly Choice[]): Uint8Array[] {
   return datagrams;
 }
 
-describe.skipIf(isMissing)("a batch in the kernel's places (skipped without WebAssembly SIMD)", () => {
-  test("gives, frame by frame, what one at a time gives, and what the library in the kernel's place gives", () => {
+describe.skipIf(isMissing)("a batch in the kernel's memory (skipped without WebAssembly SIMD)", () => {
+  test("gives the same results as frames received one at a time, and as the library", () => {
     fc.assert(
       fc.property(fc.array(anyDatagram, { minLength: 1, maxLength: batchDatagramsMax }), (choices) => {
         const datagrams = datagramsOf(choices);
@@ -203,7 +206,7 @@ describe.skipIf(isMissing)("a batch in the kernel's places (skipped without WebA
     );
   });
 
-  test("what proving wrote behind a frame is gone: its bytes are as they came", () => {
+  test("leaves the bytes of every frame unchanged after verification", () => {
     const sender = senderOf("a");
     const frames = [1, 7, limits.symbolMaxBytes].map((length) =>
       Uint8Array.from(sender.symbol(1, 0, length % 256, new Uint8Array(length).fill(length))),
@@ -215,7 +218,7 @@ describe.skipIf(isMissing)("a batch in the kernel's places (skipped without WebA
     for (const [slot, frame] of frames.entries()) expect(batch.datagram(slot)).toEqual(frame);
   });
 
-  test("a session left in the middle of a batch is heard no more", () => {
+  test("drops the remaining frames of a session that is left in the middle of a batch", () => {
     const sender = senderOf("a");
     const frames = [1, 2, 3].map((symbol) =>
       Uint8Array.from(sender.symbol(0, 0, symbol, new Uint8Array(1_400))),
@@ -230,7 +233,7 @@ describe.skipIf(isMissing)("a batch in the kernel's places (skipped without WebA
     expect(kinds).toEqual(["symbol", "session", "session"]);
   });
 
-  test("only a frame that begins as the sender's symbols do is proven, and none elsewhere", () => {
+  test("verifies only frames in the kernel's memory that begin with the sender's header", () => {
     const sender = senderOf("a");
     const frame = Uint8Array.from(sender.symbol(0x8765_4321, 0xabcd, 0xef, new Uint8Array(1_400).fill(3)));
     const keyOfSender = new Uint8Array(32).fill(5);

@@ -1,4 +1,4 @@
-/** The frame tag: the kernel and the library that stands in for it against RFC 8439 and against each other. */
+/** Compares the kernel and the library of the frame tag with RFC 8439 and with each other. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { kernelBytes } from "./frame-tag-kernel.ts";
@@ -7,7 +7,7 @@ import { createFrameTag, createKernelTag, createPlainTag } from "./frame-tag.ts"
 const mustRun = process.env.CI === "true";
 const anyKey = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const anyNonce = fc.uint8Array({ minLength: 12, maxLength: 12 });
-/** Also messages of ones, which carry through every limb. */
+/** Includes messages of all-ones, whose carries pass through every limb. */
 const anyMessage = fc.oneof(
   fc.uint8Array({ maxLength: 1_456 }),
   fc.nat(1_456).map((length) => new Uint8Array(length).fill(0xff)),
@@ -26,21 +26,18 @@ describe.each([
   };
   const isMissing = name === "kernel" && createKernelTag(new Uint8Array(32)) === null && !mustRun;
 
-  test.skipIf(isMissing)(
-    "gives the one-time key's tag of RFC 8439 (skipped without WebAssembly SIMD)",
-    () => {
-      // Key, nonce and associated data of section 2.8.2 with nothing encrypted; the one-time key is the one printed there,
-      // the tag was computed from it with big integers.
-      const key = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
-      const nonce = Uint8Array.fromHex("070000004041424344454647");
-      const frame = framed(Uint8Array.fromHex("50515253c0c1c2c3c4c5c6c7"));
-      tagOf(key).sign(nonce, frame);
-      expect(frame.subarray(12).toHex()).toBe("e622e5647a38d967a7ecbcb46c7f675c");
-    },
-  );
+  test.skipIf(isMissing)("computes the tag of RFC 8439 (skipped without WebAssembly SIMD)", () => {
+    // Key, nonce and associated data are those of section 2.8.2, with an empty plaintext. The tag
+    // was computed with big integers from the one-time key printed there.
+    const key = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
+    const nonce = Uint8Array.fromHex("070000004041424344454647");
+    const frame = framed(Uint8Array.fromHex("50515253c0c1c2c3c4c5c6c7"));
+    tagOf(key).sign(nonce, frame);
+    expect(frame.subarray(12).toHex()).toBe("e622e5647a38d967a7ecbcb46c7f675c");
+  });
 
   test.skipIf(isMissing)(
-    "tells every change of a frame, its nonce and its key (skipped without WebAssembly SIMD)",
+    "rejects every change of a frame, its nonce and its key (skipped without WebAssembly SIMD)",
     () => {
       const key = new Uint8Array(32).fill(7);
       const nonce = new Uint8Array(12).fill(1);
@@ -60,7 +57,10 @@ describe.each([
   );
 });
 
-/** RFC 8439, appendix A.3, vectors 5 to 11, shortened by zeros at the end. Random keys never come this close to 2^130 - 5. */
+/**
+ * RFC 8439, appendix A.3, vectors 5 to 11, without trailing zeros. Random keys practically never
+ * reach sums this close to 2^130 - 5.
+ */
 const edges: readonly { r: string; s?: string; text: string; tag: string }[] = [
   { r: "02", text: "ff".repeat(16), tag: "03" },
   { r: "02", s: "ff".repeat(16), text: "02".padEnd(32, "0"), tag: "03" },
@@ -80,7 +80,7 @@ const edges: readonly { r: string; s?: string; text: string; tag: string }[] = [
 ];
 
 test.skipIf(createKernelTag(new Uint8Array(32)) === null && !mustRun)(
-  "the kernel reduces what reaches 2^130 - 5 (skipped without WebAssembly SIMD)",
+  "the kernel reduces sums that reach 2^130 - 5 (skipped without WebAssembly SIMD)",
   () => {
     for (const { r, s = "", text, tag } of edges) {
       const { exports } = new WebAssembly.Instance(new WebAssembly.Module(kernelBytes));
@@ -100,7 +100,7 @@ test.skipIf(createKernelTag(new Uint8Array(32)) === null && !mustRun)(
 );
 
 test.skipIf(createKernelTag(new Uint8Array(32)) === null && !mustRun)(
-  "kernel and library agree, also when keys take turns (skipped without WebAssembly SIMD)",
+  "kernel and library agree, also when keys alternate (skipped without WebAssembly SIMD)",
   () => {
     fc.assert(
       fc.property(anyKey, anyKey, anyNonce, anyMessage, (key, other, nonce, message) => {
@@ -118,7 +118,7 @@ test.skipIf(createKernelTag(new Uint8Array(32)) === null && !mustRun)(
   },
 );
 
-test("a frame larger than any is refused by the kernel, by name", () => {
+test("the kernel refuses a frame above the size limit and names its size", () => {
   expect(() => createFrameTag(new Uint8Array(32)).sign(new Uint8Array(12), new Uint8Array(1_473))).toThrow(
     "1473 bytes",
   );

@@ -1,9 +1,10 @@
 /**
- * The tag of a symbol's frame: AEAD_CHACHA20_POLY1305 (RFC 8439) with the frame as associated data and nothing
- * encrypted. A WebAssembly kernel (frame-tag.wat) computes it without allocating anything: through node:crypto every
- * datagram costs a native object and a buffer, 10 µs with the page faults they bring, against 1.5 µs here.
+ * The tag of a symbol's frame: AEAD_CHACHA20_POLY1305 (RFC 8439) with the frame as associated data
+ * and an empty plaintext.
  *
- * Where WebAssembly SIMD is missing, @noble/ciphers stands in; tests hold the two against each other.
+ * A WebAssembly kernel (frame-tag.wat) computes the tag in 1.5 µs without an allocation.
+ * node:crypto takes 10 µs: it allocates a native object and a buffer per datagram, which cause page
+ * faults. Without WebAssembly SIMD, @noble/ciphers replaces the kernel. Tests compare the two.
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { batchDatagramsMax, proofNumbers, slotBytes } from "../../wire/datagram-batch.ts";
@@ -14,22 +15,25 @@ import { kernelBytes } from "./frame-tag-kernel.ts";
 
 type KernelFunctions = {
   readonly memory: WebAssembly.Memory;
-  /** Both of so many bytes at a place. */
+  /** Computes the tag of `length` bytes at `at`. `verify` returns 1 if the last 16 are the tag. */
   readonly tag: (at: number, length: number) => void;
   readonly verify: (at: number, length: number) => number;
-  /** So many datagrams of a batch. */
+  /** Verifies the first `count` datagrams of the batch memory and fills in the proofs. */
   readonly prove: (count: number) => void;
 };
 type Kernel = KernelFunctions & {
   readonly memoryBytes: Uint8Array;
   readonly proofs: Uint32Array;
-  readonly places: DatagramPlaces;
+  readonly batch: BatchMemory;
 };
 
-/** Where a batch of datagrams is to lie to be proven; all sockets share it, for a batch is done with before the next. */
-export type DatagramPlaces = { readonly slots: Uint8Array; readonly lengths: Uint32Array };
+/**
+ * Memory that a batch must be in for the kernel to verify it. All sockets share it, because each
+ * batch is processed before the next one is read.
+ */
+type BatchMemory = { readonly slots: Uint8Array; readonly lengths: Uint32Array };
 
-/** The places of frame-tag.wat. */
+/** Memory layout of frame-tag.wat, in bytes. */
 const nonceAt = 32;
 const tagAt = 48;
 const messageAt = 128;
@@ -38,46 +42,52 @@ const lengthsAt = 2_304;
 const proofsAt = 2_560;
 const slotsAt = 4_096;
 
-/** Null where there is no SIMD: then any place will do. */
-export const batchMemory = (): DatagramPlaces | null => sharedKernel()?.places ?? null;
+/** Returns the kernel's batch memory; null without WebAssembly SIMD, where any memory will do. */
+export const batchMemory = (): BatchMemory | null => sharedKernel()?.batch ?? null;
 
-/** @param key of 32 bytes */
+/**
+ * Returns the frame tag of a key, computed by the kernel if it is available, otherwise by the
+ * library.
+ * @param key 32 bytes
+ */
 export function createFrameTag(key: Uint8Array): FrameTag {
   return createKernelTag(key) ?? createPlainTag(key);
 }
 
-/** Null where there is no SIMD. */
+/** Returns the kernel's frame tag of a 32-byte key; null without WebAssembly SIMD. */
 export function createKernelTag(key: Uint8Array): FrameTag | null {
   const kernel = sharedKernel();
   if (kernel === null) return null;
   const ownKey = key.slice();
-  const putKey = (): void => {
-    if (keyInPlace === ownKey) return;
+  const loadKey = (): void => {
+    if (loadedKey === ownKey) return;
     kernel.memoryBytes.set(ownKey, 0);
-    keyInPlace = ownKey;
+    loadedKey = ownKey;
   };
-  const put = (nonce: Uint8Array, message: Uint8Array): void => {
+  const load = (nonce: Uint8Array, message: Uint8Array): void => {
     if (message.length > limits.datagramMaxBytes)
-      throw new Error(`A frame of ${message.length} bytes: at most ${limits.datagramMaxBytes}`);
-    putKey();
+      throw new Error(
+        `A frame of ${message.length} bytes is too long: at most ${limits.datagramMaxBytes} bytes`,
+      );
+    loadKey();
     kernel.memoryBytes.set(nonce, nonceAt);
     kernel.memoryBytes.set(message, messageAt);
   };
   return {
     sign(nonce, frame) {
       const length = frame.length - tagBytes;
-      put(nonce, frame);
+      load(nonce, frame);
       kernel.tag(messageAt, length);
       for (let i = 0; i < tagBytes; i++) frame[length + i] = kernel.memoryBytes[tagAt + i]!;
     },
     isRight(nonce, frame) {
       if (frame.length < tagBytes) return false;
-      put(nonce, frame);
+      load(nonce, frame);
       return kernel.verify(messageAt, frame.length) === 1;
     },
     prove({ count, slots }, head) {
-      if (slots !== kernel.places.slots) return null;
-      putKey();
+      if (slots !== kernel.batch.slots) return null;
+      loadKey();
       kernel.memoryBytes.set(head, headAt);
       kernel.prove(count);
       return kernel.proofs;
@@ -87,6 +97,7 @@ export function createKernelTag(key: Uint8Array): FrameTag | null {
 
 const nothing = new Uint8Array(0);
 
+/** Returns the library's frame tag of a 32-byte key. */
 export function createPlainTag(key: Uint8Array): FrameTag {
   const ownKey = key.slice();
   const parts = (nonce: Uint8Array, frame: Uint8Array) => {
@@ -112,9 +123,12 @@ export function createPlainTag(key: Uint8Array): FrameTag {
   };
 }
 
-/** One kernel of 192 KiB serves all tags of a thread: calls are synchronous, and it keeps only the key in place. */
+/**
+ * The kernel of this thread, with 192 KiB of memory. All tags share it, because calls are
+ * synchronous and only the key stays loaded between calls.
+ */
 let kernelOfThread: Kernel | null | undefined;
-let keyInPlace: Uint8Array | null = null;
+let loadedKey: Uint8Array | null = null;
 
 function sharedKernel(): Kernel | null {
   if (kernelOfThread === undefined) kernelOfThread = startKernel();
@@ -129,13 +143,13 @@ function startKernel(): Kernel | null {
     const memoryBytes = new Uint8Array(memory.buffer);
     const numbers = (at: number, each: number) =>
       new Uint32Array(memory.buffer, at, batchDatagramsMax * each);
-    const places = {
+    const batch = {
       slots: memoryBytes.subarray(slotsAt, slotsAt + batchDatagramsMax * slotBytes),
       lengths: numbers(lengthsAt, 1),
     };
-    return { memory, tag, verify, prove, memoryBytes, places, proofs: numbers(proofsAt, proofNumbers) };
+    return { memory, tag, verify, prove, memoryBytes, batch, proofs: numbers(proofsAt, proofNumbers) };
   } catch {
-    // No address space for its memory, or code generation is forbidden: slower beats not at all.
+    // No address space for the memory, or code generation is forbidden; the library still works.
     return null;
   }
 }
