@@ -1,18 +1,20 @@
 /**
- * Bun keeps HTTP connections open for the next request, in one pool for the whole process; so this is one as well.
- * After the device changed its network the pooled ones are dead without knowing it, and a request on one of them would
- * wait for its timeout: until the pool has dropped them, requests take new connections.
+ * Keeps requests off stale connections after the device has changed its network.
+ *
+ * Bun pools idle HTTP connections for the whole process, so this state is per process too. After a
+ * change the pooled connections lead nowhere, and a request on one would wait for its timeout.
+ * Until the pool has dropped them, each request opens a new connection.
  */
 
-/** Longer than Bun keeps an idle connection. */
+/** Upper bound on the time for which Bun keeps an idle connection. */
 const poolIdleMs = 330_000;
 
 let freshUntilMs = Number.NEGATIVE_INFINITY;
 
-/** The network changed: connections that were opened until now lead nowhere. */
+/** Called after the network has changed: connections opened before `nowMs` are not reused. */
 export function dropPooledConnections(nowMs = performance.now()): void {
   freshUntilMs = nowMs + poolIdleMs;
 }
 
-/** The `keepalive` option of fetch. */
+/** Value of the `keepalive` option of fetch. */
 export const mayReuseConnections = (): boolean => performance.now() >= freshUntilMs;

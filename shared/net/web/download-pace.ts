@@ -1,29 +1,35 @@
-/** How long a download waits: after a failure, and between reads so that it keeps its rate. */
+/** Waits of a WAN download: back-off after a failure, and rate limiting between reads. */
 import { setTimeout as delay } from "node:timers/promises";
 
 const backoffMsMax = 60_000;
-/** Web sites under maintenance ask for an hour at times; a longer wait is a matter for the schedule, not for us. */
+/** Upper bound on Retry-After. Web sites under maintenance sometimes send an hour. */
 const retryAfterMsMax = 3_600_000;
-/** A rate that is changed meanwhile takes effect within this time. */
+/** Longest wait before the rate is read again, so that a changed rate takes effect within it. */
 const paceSliceMs = 250;
 
-/** Doubles with every failure in a row (1, 2, …) up to a minute; half of it is random, so that devices spread out. */
+/**
+ * Doubles with every failure in a row (1, 2, …) up to a minute; half of it is random, so that
+ * devices spread out.
+ */
 export function backoffMs(failures: number, baseMs: number, random: () => number): number {
   const longest = Math.min(backoffMsMax, baseMs * 2 ** Math.min(30, failures - 1));
   return Math.round(longest * (0.5 + random() / 2));
 }
 
-/** RFC 9110 §10.2.3: seconds or a date. Null for anything else. */
+/**
+ * Parses Retry-After (RFC 9110 §10.2.3), which is a number of seconds or a date.
+ * @returns the delay from `nowMs`, at most an hour; null for any other text
+ */
 export function parseRetryAfterMs(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   const seconds = /^\s*(\d{1,9})\s*$/.exec(header);
-  // Date.parse takes far more than dates as HTTP writes them ("-5", "2020").
+  // Date.parse also accepts text that is not an HTTP date ("-5", "2020").
   const atMs = /^\s*[A-Za-z]{3,9},? /.test(header) ? Date.parse(header) : Number.NaN;
   const askedMs = seconds ? Number(seconds[1]) * 1_000 : atMs - nowMs;
   return Number.isFinite(askedMs) ? Math.min(retryAfterMsMax, Math.max(0, askedMs)) : null;
 }
 
-/** Rejects with the signal's reason when it is aborted. */
+/** Rejects when the signal is aborted. */
 export async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await delay(ms, undefined, { signal });
@@ -33,8 +39,9 @@ export const waitText = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`;
 
 /**
- * Keeps an average rate by waiting after each read; an idle time earns at most a quarter of a second. A rate of 0 is a
- * pause, which ends the connection: nothing is waited for here.
+ * Limits a download to an average rate by waiting after each read. Idle time earns a burst of at
+ * most a quarter of a second. A rate of 0 is a pause: the download closes its connection, and
+ * `spend` does not wait.
  */
 export class DownloadPace {
   readonly #rateBps: () => number | null;
@@ -54,7 +61,7 @@ export class DownloadPace {
       const sliceMs = Math.min((owedBits / rate) * 1_000, paceSliceMs);
       owedBits -= (sliceMs * rate) / 1_000;
       this.#freeAtMs += sliceMs;
-      // Nothing but rounding is left of it.
+      // Less than one bit is a rounding error.
       if (owedBits < 1) owedBits = 0;
       if (this.#freeAtMs > nowMs) await sleepMs(this.#freeAtMs - nowMs, signal);
     }

@@ -1,4 +1,7 @@
-/** The WAN download keeps to a rate and to the hours of the day, on real sockets; only the clock is a test's own. */
+/**
+ * Tests the rate limit and the schedule of the WAN download on real sockets, with a simulated wall
+ * clock.
+ */
 import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -45,7 +48,7 @@ async function site(answer: (request: IncomingMessage, response: ServerResponse)
   };
 }
 
-/** What a range asks for; `upTo` leaves the rest unsent and the connection open. */
+/** Answers the requested range; bytes from `upTo` on stay unsent, and the connection stays open. */
 function send(
   request: IncomingMessage,
   response: ServerResponse,
@@ -94,7 +97,7 @@ function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
     onState: (reason) => states.push(reason),
     rateBps: () => null,
     stallMs: 60_000,
-    // A failure of any kind ends it: pauses must not count as one.
+    // A single failure ends the download, which shows that pauses do not count as failures.
     attempts: 1,
     signal: new AbortController().signal,
     random: () => 0.5,
@@ -112,7 +115,7 @@ const packageAt = (url: string, sizeBytes: number): TestPackage =>
 
 const clock: WallClock = (utcMs) => ({ day: "mon", minute: Math.floor(utcMs / 60_000) % 1_440 });
 
-/** A day's clock in a test's hand, and the schedule read by it. */
+/** A wall clock that the test sets, and the download options that follow the schedule by it. */
 function day(schedule: string): { set: (time: string) => void } & Pick<DownloadOptions, "rateBps"> & {
     pauseReason: () => string;
   } {
@@ -128,8 +131,8 @@ function day(schedule: string): { set: (time: string) => void } & Pick<DownloadO
 describe("a pause", () => {
   const sizeBytes = 50 * chunkSizeBytes + 77;
 
-  test("that begins in the middle of an answer closes the connection; what was received is not fetched again", async () => {
-    // The first answer stops in the middle of chunk 20: only the download can end it.
+  test("that begins during an answer closes the connection and does not fetch received bytes again", async () => {
+    // The first answer stalls in the middle of chunk 20, so only the download can close it.
     const sentBytes = 20 * chunkSizeBytes + 1_000;
     const from = (url: string) => packageAt(url, sizeBytes);
     const body = from("http://h/").stream;
@@ -155,7 +158,7 @@ describe("a pause", () => {
     ]);
   });
 
-  test("that begins before the web site answered takes the request back, and is no failure", async () => {
+  test("that begins before the web site answers cancels the request and does not count as a failure", async () => {
     const from = (url: string) => packageAt(url, sizeBytes);
     const body = from("http://h/").stream;
     const web = await site((request, response) => {
@@ -171,7 +174,7 @@ describe("a pause", () => {
     expect(run.bytes()).toBe(sizeBytes);
   });
 
-  test("from the beginning asks nobody, says a changed end, and ends when asked to", async () => {
+  test("from the start sends no request, reports a changed end and stops on abort", async () => {
     const web = await site(() => {});
     const hours = [day("00:00-18:00 pause"), day("00:00-20:00 pause")];
     let setting = 0;
@@ -190,7 +193,7 @@ describe("a pause", () => {
     expect(web.ranges).toEqual([]);
   });
 
-  test("is over when the rest came another way", async () => {
+  test("ends when the missing chunks arrive from elsewhere", async () => {
     const web = await site(() => {});
     const run = start(packageAt(web.url, sizeBytes), { rateBps: () => 0 });
     await until(() => run.states.length === 1);
@@ -200,7 +203,7 @@ describe("a pause", () => {
 });
 
 describe("a rate", () => {
-  test("is kept by reading no faster: what is not read stays with the web site", async () => {
+  test("is kept by reading more slowly, so that unread bytes stay at the web site", async () => {
     const sizeBytes = 32 * 1_048_576;
     const rateBps = 16_000_000;
     const from = (url: string) => packageAt(url, sizeBytes);
@@ -221,7 +224,7 @@ describe("a rate", () => {
       rateBps: () => rateBps,
       signal: abort.signal,
       onBytes(count) {
-        // A read is paid for after it came.
+        // The download waits after a read, not before it.
         const allowed = ((performance.now() - startedAtMs + 250) * rateBps) / 8_000;
         if (bytes > allowed) excess.push(bytes - allowed);
         bytes += count;
@@ -231,11 +234,11 @@ describe("a rate", () => {
     expect(await run.outcome).toEqual({ kind: "aborted" });
     expect(excess).toEqual([]);
     expect(bytes).toBeLessThan(4_000_000);
-    // The buffers of two kernels and a reader hold a few MB, whatever the file's size.
+    // Two kernels and the reader buffer a few MB, independently of the file's size.
     expect(sent).toBeLessThan(sizeBytes - 4 * 1_048_576);
   });
 
-  test("that is changed holds at once, also for bytes that were received under the old one", async () => {
+  test("takes effect at once after a change, also for bytes received under the old rate", async () => {
     const sizeBytes = 10 * chunkSizeBytes;
     const from = (url: string) => packageAt(url, sizeBytes);
     const body = from("http://h/").stream;
@@ -244,7 +247,7 @@ describe("a rate", () => {
     hours.set("08:00");
     const run = start(from(web.url), hours);
     await until(() => run.bytes() > 0);
-    // Under the old rate the package would take 164 seconds.
+    // At the old rate the package would take 164 seconds.
     hours.set("18:00");
     expect(await run.outcome).toEqual({ kind: "done" });
     expect(web.ranges).toHaveLength(1);

@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-// 100 chunks of 16 KiB and a short one.
+// The package has 100 chunks of 16 KiB and a short one.
 const chunkSizeBytes = 16_384;
 const sizeBytes = 100 * chunkSizeBytes + 777;
 const atUrl = (url: string): TestPackage =>
@@ -78,7 +78,7 @@ type Asked = {
   readonly headers: IncomingMessage["headers"];
 };
 
-/** A web site that does what each test says. */
+/** Starts a web site that answers with `answer` and records the requests. */
 async function site(
   answer: (request: IncomingMessage, response: ServerResponse, count: number) => void,
 ): Promise<{ url: string; asked: Asked[] }> {
@@ -107,7 +107,7 @@ async function listen(server: Server): Promise<number> {
   return address.port;
 }
 
-/** Answers a range as it should be. */
+/** Answers a request correctly, with or without a range. */
 function sendRange(
   request: IncomingMessage,
   response: ServerResponse,
@@ -130,7 +130,7 @@ function sendRange(
 }
 
 describe("a whole download", () => {
-  test("is one request, and costs the package once", async () => {
+  test("takes one request and transfers the package once", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
     const run = await download(atUrl(`${url}/setup.bin`));
     expect(run.outcome).toEqual({ kind: "done" });
@@ -141,7 +141,7 @@ describe("a whole download", () => {
     expect(run.states).toEqual([`downloading from ${url}/setup.bin`]);
   });
 
-  test("of an empty package or with nothing missing asks no one", async () => {
+  test("sends no request for an empty package or if nothing is missing", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
     expect((await download(testPackage(key, { files: {} }))).outcome.kind).toBe("done");
     expect((await download(atUrl(url), { have: ChunkSet.full(101) })).outcome.kind).toBe("done");
@@ -162,7 +162,7 @@ describe("a whole download", () => {
     ]);
   });
 
-  test("of a folder asks for each file that has missing bytes, at encoded paths", async () => {
+  test("of a folder requests each file that has missing bytes, at encoded paths", async () => {
     const files = { "a b/ü#1.bin": 20_000, "data/x?": 0, "data/y": 40_000, "z%": 10 };
     delete (files as Record<string, number>)["data/x?"];
     const from = (url: string): TestPackage =>
@@ -188,7 +188,7 @@ describe("a whole download", () => {
     expect((await download(from(`${url}/pkg?key=s`), { have })).bytes).toBe(chunkSizeBytes);
   });
 
-  test("from the source carries its headers, and says when the source gave no address", async () => {
+  test("from the source sends its headers, and reports a missing address", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
     const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
     const headers = { authorization: "Bearer secret" };
@@ -201,7 +201,7 @@ describe("a whole download", () => {
 });
 
 describe("redirects", () => {
-  test("are followed, and the credential stays with its origin", async () => {
+  test("are followed, and the credential is sent to its origin only", async () => {
     const cdn = await site((request, response) => sendRange(request, response));
     const home = await site((request, response) => {
       const to = request.url === "/content" ? "/moved" : `${cdn.url}/bytes`;
@@ -217,17 +217,17 @@ describe("redirects", () => {
     expect(cdn.asked[0]!.range).toBe(`bytes=819200-${sizeBytes - 1}`);
   });
 
-  test("that go round in circles or elsewhere than the web fail with a reason", async () => {
+  test("that form a loop or lead to another protocol fail with a reason", async () => {
     const { url } = await site((request, response) => {
       response.writeHead(302, { location: request.url === "/file" ? "file:///etc/passwd" : "/again" }).end();
     });
     expect(reasonOf(await download(atUrl(`${url}/x`)))).toContain("redirects more than 10 times");
-    expect(reasonOf(await download(atUrl(`${url}/file`)))).toContain("no web address");
+    expect(reasonOf(await download(atUrl(`${url}/file`)))).toContain("not a web address");
   });
 });
 
 describe("interruptions", () => {
-  test("by a reset connection go on at the byte where they happened", async () => {
+  test("by a reset connection resume at the next byte", async () => {
     const { url, asked } = await site((request, response, count) => {
       if (count > 3) return sendRange(request, response);
       const start = Number(/bytes=(\d+)/.exec(request.headers.range ?? "")?.[1] ?? 0);
@@ -250,7 +250,7 @@ describe("interruptions", () => {
     expect(run.states.some((state) => /waiting .*closed early/.test(state))).toBe(true);
   });
 
-  test("by a stall are noticed, the connection is given up and the rest asked for", async () => {
+  test("by a stall close the connection and request the rest", async () => {
     const { url, asked } = await site((request, response, count) => {
       if (count > 1) return sendRange(request, response);
       response.writeHead(200, { "content-length": String(sizeBytes) });
@@ -263,14 +263,14 @@ describe("interruptions", () => {
     expect(run.states.join()).toContain("sent nothing for 300 ms");
   });
 
-  test("before the headers, for ever, end in a reason after so many attempts", async () => {
+  test("before the headers fail with a reason after the maximum of attempts", async () => {
     const { url, asked } = await site(() => {});
     const run = await download(atUrl(`${url}/x.bin`), { stallMs: 100, attempts: 3 });
     expect(reasonOf(run)).toContain(`gave up after 3 attempts without progress: ${url}/x.bin sent nothing`);
     expect(asked.length).toBe(3);
   });
 
-  test("by closing, refusing or an unknown name are told apart", async () => {
+  test("by a close, a refusal or an unknown name have different reasons", async () => {
     const closing = await site((_request, response) => response.socket!.destroy());
     expect(reasonOf(await download(atUrl(closing.url), { attempts: 2 }))).toContain("closed early");
     expect(reasonOf(await download(atUrl("http://127.0.0.1:1/x"), { attempts: 2 }))).toContain(
@@ -281,7 +281,7 @@ describe("interruptions", () => {
     );
   });
 
-  test("count anew after progress: more cuts than attempts do not matter", async () => {
+  test("are counted from zero again after progress", async () => {
     const { url } = await site((request, response) => {
       const start = Number(/bytes=(\d+)/.exec(request.headers.range ?? "")?.[1] ?? 0);
       response.writeHead(request.headers.range ? 206 : 200, {
@@ -299,7 +299,7 @@ describe("interruptions", () => {
     expect(run.bytes).toBe(sizeBytes);
   });
 
-  test("by whoever started it end at once, also while waiting", async () => {
+  test("by the caller end the download at once, also during a wait", async () => {
     const { url } = await site((_request, response) =>
       response.writeHead(503, { "retry-after": "3000" }).end(),
     );
@@ -320,7 +320,7 @@ const ignoring = (request: IncomingMessage, response: ServerResponse): void => {
 };
 
 describe("a web site without Range", () => {
-  test("is read from its beginning, and what is known is thrown away", async () => {
+  test("is read from its beginning, and known chunks are discarded", async () => {
     const { url, asked } = await site(ignoring);
     const run = await download(atUrl(url), { have: ChunkSet.fromRanges(101, [0, 40])! });
     expect(run.outcome.kind).toBe("done");
@@ -330,7 +330,7 @@ describe("a web site without Range", () => {
     expect(run.states.join()).toContain("knows no ranges");
   });
 
-  test("is remembered: several missing runs cost one answer", async () => {
+  test("is remembered, so several missing runs take one request", async () => {
     const { url, asked } = await site(ignoring);
     const have = ChunkSet.fromRanges(101, [0, 10, 20, 10, 40, 50])!;
     const run = await download(atUrl(url), { have });
@@ -350,7 +350,7 @@ describe("answers that cannot be used", () => {
     [416, "has no byte"],
     [451, "answered 451"],
     [304, "answered 304"],
-  ])("with status %d end with a reason that names URL and remedy, at once", async (status, words) => {
+  ])("with status %d fail at once with a reason that names URL and remedy", async (status, words) => {
     const { url, asked } = await site((_request, response) => response.writeHead(status).end("sorry"));
     const run = await download(atUrl(`${url}/app/setup.bin?token=secret`));
     expect(reasonOf(run)).toContain(words);
@@ -359,7 +359,7 @@ describe("answers that cannot be used", () => {
     expect(asked.length).toBe(1);
   });
 
-  test("503 waits as long as the site asks, in seconds or until a date", async () => {
+  test("with status 503 wait as long as Retry-After demands, in seconds or until a date", async () => {
     for (const header of ["1", new Date(Date.now() + 1_500).toUTCString()]) {
       const { url, asked } = await site((request, response, count) => {
         if (count > 1) return sendRange(request, response);
@@ -372,7 +372,7 @@ describe("answers that cannot be used", () => {
     }
   });
 
-  test("429 and 500 without Retry-After back off, and end after so many attempts", async () => {
+  test("with status 429 or 500 and no Retry-After back off, and fail after the maximum of attempts", async () => {
     const { url, asked } = await site((_request, response, count) =>
       response.writeHead(count % 2 ? 429 : 500).end(),
     );
@@ -382,7 +382,7 @@ describe("answers that cannot be used", () => {
     expect(asked.length).toBe(4);
   });
 
-  test("of a wrong length say both lengths, with and without a range", async () => {
+  test("of a wrong length fail with both lengths, with and without a range", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response, body.subarray(1)));
     for (const have of [new ChunkSet(101), ChunkSet.fromRanges(101, [0, 5])!]) {
       const reason = reasonOf(await download(atUrl(url), { have }));
@@ -392,7 +392,7 @@ describe("answers that cannot be used", () => {
     expect(asked.length).toBe(2);
   });
 
-  test("with another range than asked, or compressed, are refused", async () => {
+  test("with another range than requested, or compressed, are refused", async () => {
     const shifted = await site((_request, response) => {
       response
         .writeHead(206, { "content-range": `bytes 0-99/${sizeBytes}`, "content-length": "100" })
@@ -406,16 +406,16 @@ describe("answers that cannot be used", () => {
     expect(reasonOf(await download(atUrl(zipped.url)))).toContain('"Content-Encoding: gzip"');
   });
 
-  test("with wrong bytes are asked for once more, past caches, and then end with chunk and URL", async () => {
+  test("with wrong bytes are requested once more, past caches, and then fail with chunk and URL", async () => {
     const bad = body.slice();
     bad[5 * chunkSizeBytes]! ^= 1;
     const once = await site((request, response, count) =>
       sendRange(request, response, count === 1 ? bad : body),
     );
-    const mended = await download(atUrl(once.url));
-    expect(mended.outcome.kind).toBe("done");
+    const retried = await download(atUrl(once.url));
+    expect(retried.outcome.kind).toBe("done");
     expect(once.asked[1]!.headers["cache-control"]).toBe("no-cache");
-    expect(mended.bytes).toBeLessThan(2 * sizeBytes);
+    expect(retried.bytes).toBeLessThan(2 * sizeBytes);
     const always = await site((request, response) => sendRange(request, response, bad));
     const reason = reasonOf(await download(atUrl(`${always.url}/setup.bin`)));
     expect(reason).toContain(`chunk 5 from ${always.url}/setup.bin does not match the manifest, twice`);
@@ -424,7 +424,7 @@ describe("answers that cannot be used", () => {
 });
 
 describe("a file that changes midway", () => {
-  /** The first answer breaks off; from then on there is another version. */
+  /** Starts a web site that cuts its first answer off and then has another version. */
   const changing = (after: Uint8Array, before: Record<string, string>, now: Record<string, string>) =>
     site((request, response, count) => {
       if (count === 1) {
@@ -439,7 +439,7 @@ describe("a file that changes midway", () => {
     });
   const other = body.map((byte) => byte ^ 1);
 
-  test("into other bytes ends with a reason that names both versions", async () => {
+  test("into other bytes fails with a reason that names both versions", async () => {
     const etags = await changing(other, { etag: '"one"' }, { etag: '"two"' });
     const run = await download(atUrl(etags.url));
     expect(reasonOf(run)).toContain('changed while it was downloaded (ETag "one", now "two")');
@@ -451,21 +451,21 @@ describe("a file that changes midway", () => {
     );
   });
 
-  test("in its ETag only, as behind several web servers, goes on: the digests decide", async () => {
+  test("in its ETag only, as behind several web servers, continues if the digests are right", async () => {
     const { url } = await changing(body, { etag: '"server-a"' }, { etag: '"server-b"' });
     const run = await download(atUrl(url));
     expect(run.outcome.kind).toBe("done");
     expect(run.states.join()).toContain('ETag "server-a", now "server-b"');
   });
 
-  test("into another length ends with both lengths", async () => {
+  test("into another length fails with both lengths", async () => {
     const { url } = await changing(body.subarray(9), { etag: '"one"' }, { etag: '"two"' });
     expect(reasonOf(await download(atUrl(url)))).toContain("the manifest says");
   });
 });
 
-describe("what the caller says meanwhile", () => {
-  test("a chunk that is no longer wanted ends the request, and the next missing run is asked for", async () => {
+describe("callbacks during a download", () => {
+  test("stop the request at a chunk that is no longer wanted and request the next missing run", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
     const have = new ChunkSet(101);
     const run = await download(atUrl(url), {
@@ -473,7 +473,7 @@ describe("what the caller says meanwhile", () => {
       isWanted: (chunk) => !have.has(chunk),
       async onChunk(chunk) {
         have.add(chunk);
-        // A peer delivers most of the rest while this one is stored.
+        // A peer delivers most of the rest while chunk 10 is stored.
         if (chunk === 10) for (let other = 11; other < 90; other++) have.add(other);
         return "stored";
       },
@@ -482,13 +482,13 @@ describe("what the caller says meanwhile", () => {
     expect(asked.map((each) => each.range)).toEqual([null, `bytes=${90 * chunkSizeBytes}-${sizeBytes - 1}`]);
   });
 
-  test("an error of the cache ends the download with its message", async () => {
+  test("end the download with the message of an error of the cache", async () => {
     const { url } = await site((request, response) => sendRange(request, response));
     const run = await download(atUrl(url), { onChunk: () => Promise.reject(new Error("the disk is full")) });
     expect(run.outcome).toEqual({ kind: "failed", reason: "the disk is full" });
   });
 
-  test("a slow disk slows the web site down instead of filling the memory", async () => {
+  test("slow the web site down when the disk is slow, instead of filling the memory", async () => {
     let sent = 0;
     const piece = new Uint8Array(65_536);
     const large = 64 * 1_048_576;
@@ -521,14 +521,14 @@ describe("what the caller says meanwhile", () => {
       },
     });
     expect(run.outcome.kind).toBe("aborted");
-    // What the kernel buffers on both ends comes on top of the six chunks.
+    // The kernels on both ends buffer some bytes in addition to the six chunks.
     expect(sent).toBeLessThan(32 * 1_048_576);
   }, 20_000);
 
-  test("a rate is kept on average", async () => {
+  test("limit the average rate", async () => {
     const { url } = await site((request, response) => sendRange(request, response));
     const start = performance.now();
-    const rateBps = 8 * sizeBytes; // the package in one second
+    const rateBps = 8 * sizeBytes; // the whole package in one second
     expect((await download(atUrl(url), { rateBps: () => rateBps })).outcome.kind).toBe("done");
     const took = performance.now() - start;
     expect(took).toBeGreaterThan(600);
@@ -536,7 +536,7 @@ describe("what the caller says meanwhile", () => {
   });
 });
 
-/** A forward proxy: plain requests and CONNECT tunnels; notes what it was asked for. */
+/** Starts a forward proxy for plain requests and CONNECT tunnels, and records the request lines. */
 async function proxy(): Promise<{ url: string; lines: string[] }> {
   const lines: string[] = [];
   const server = createServer((socket) => {
@@ -580,7 +580,7 @@ describe("a forward proxy", () => {
     expect(lines.length).toBe(1);
   });
 
-  test("named by HTTPS_PROXY tunnels TLS; a certificate of one's own is trusted when its authority is given", async () => {
+  test("named by HTTPS_PROXY tunnels TLS, and a given authority makes a private certificate trusted", async () => {
     const folder = temporaryFolder("tls");
     cleanups.push(folder.remove);
     const [cert, secret] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
@@ -619,7 +619,7 @@ describe("a forward proxy", () => {
     expect(reasonOf(await download(from, { contentUrl }))).toContain("certificate");
     const ca = await Bun.file(cert).text();
     expect((await download(from, { contentUrl, ca })).outcome.kind).toBe("done");
-    // The source's authority says nothing about other web sites.
+    // The source's authority does not apply to other web sites.
     expect(reasonOf(await download(atUrl(contentUrl), { ca }))).toContain("NODE_EXTRA_CA_CERTS");
     expect(lines.every((line) => line === `CONNECT localhost:${server.port} HTTP/1.1`)).toBe(true);
   });

@@ -1,9 +1,11 @@
 /**
- * The WAN download of a package: one HTTP request per run of missing chunks, streamed chunk by chunk to whoever asked.
+ * The WAN download of a package: one HTTP request per run of missing chunks, handed to the caller
+ * chunk by chunk.
  *
- * It knows the web and nothing of the cache, the LAN or elections: which chunks are missing, what becomes of one, and
- * how fast it may go are asked through functions, again and again, because peers deliver chunks meanwhile. At most one
- * chunk is held in memory; a slow disk slows the reads down. Every way it can end is a value with a reason.
+ * The download does not depend on the cache, the LAN or elections. It calls back for missing
+ * chunks, storage and rate each time, because peers deliver chunks in the meantime. It holds at
+ * most one chunk in memory, so a slow disk slows the reads down. Every outcome is a value with a
+ * reason.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../../model/manifest.ts";
@@ -16,29 +18,29 @@ import { backoffMs, waitText, sleepMs, DownloadPace } from "./download-pace.ts";
 export type ChunkRun = { readonly first: number; readonly count: number };
 export type DownloadOptions = {
   readonly manifest: Manifest;
-  /** The whole stream at one URL, for packages that lie on the source. */
+  /** URL of the whole stream, for packages that the source serves. */
   readonly contentUrl: string | null;
-  /** Only for `contentUrl`; never sent to another origin, nor after a redirect to one. */
+  /** Sent for `contentUrl` only; never sent to another origin, nor after a redirect to one. */
   readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the authority of `contentUrl`, like `headers` for its origin only: other sites keep the usual ones. */
+  /** PEM of the authority of `contentUrl`, used for its origin only. */
   readonly ca?: string | undefined;
-  /** The next missing run; asked again after each request and each interruption. Null: nothing is missing. */
+  /** Returns the next missing run, or null. Called after each request and interruption. */
   readonly nextRun: () => ChunkRun | null;
-  /** `bytes` is used again for the next chunk: copy what is to be kept after the promise settles. */
+  /** Stores a chunk. `bytes` is reused for the next chunk once the promise settles. */
   readonly onChunk: (chunk: number, bytes: Uint8Array) => Promise<"stored" | "known" | "wrong-digest">;
-  /** Body bytes off the network, whether or not they verify. */
+  /** Counts body bytes from the network, verified or not. */
   readonly onBytes: (count: number) => void;
-  /** One sentence for a person, whenever it changes. */
+  /** Called with one sentence for a person each time the sentence changes. */
   readonly onState: (reason: string) => void;
-  /** False: the chunk came another way meanwhile; the request stops and `nextRun` is asked again. */
+  /** Returns false once the chunk has arrived from elsewhere; the request stops. */
   readonly isWanted?: (chunk: number) => boolean;
-  /** Null: no limit. 0: a pause; the connection is closed, and opened again where it stood. */
+  /** Rate limit; null for none. 0 is a pause, which closes the connection and resumes later. */
   readonly rateBps: () => number | null;
-  /** Why there is a pause and until when, in words. */
+  /** Text on why there is a pause and until when. */
   readonly pauseReason?: () => string;
-  /** Silence after which a connection is given up. */
+  /** Time without data after which a connection is given up. */
   readonly stallMs: number;
-  /** Attempts in a row without progress before it fails. */
+  /** Consecutive attempts without progress after which the download fails. */
   readonly attempts: number;
   readonly signal: AbortSignal;
   readonly random: () => number;
@@ -49,15 +51,16 @@ export type DownloadOutcome =
   | { readonly kind: "aborted" }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** So much of one chunk counts as progress too: on a bad line a large chunk takes several connections. */
+/** Bytes of one chunk that count as progress; a large one may take several connections. */
 const progressBytes = 65_536;
-/** Reading over a gap of this size is cheaper than another request. */
+/** Longest gap to read and discard; up to this size that is cheaper than another request. */
 const skipBytesMax = 262_144;
+/** Wait before `nextRun` is called again when its chunk is not wanted. */
 const unwantedPauseMs = 100;
-/** A pause begins and ends within this time. */
+/** Interval at which the rate is checked, so that a pause begins and ends within it. */
 const pauseLookMs = 500;
 
-/** Ends a request that is under way when a pause begins; no failure of anybody. */
+/** Ends a pending request when a pause begins; does not count as a failure. */
 class PauseBegan extends Error {}
 
 export async function runDownload(options: DownloadOptions): Promise<DownloadOutcome> {
@@ -66,7 +69,7 @@ export async function runDownload(options: DownloadOptions): Promise<DownloadOut
     return await download.run();
   } catch (error) {
     if (options.signal.aborted) return { kind: "aborted" };
-    // A full disk, for example: what the cache says is the reason.
+    // An error of the cache, for example a full disk.
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   } finally {
     download.end();
@@ -77,9 +80,9 @@ class Download {
   readonly #options: DownloadOptions;
   readonly #pace: DownloadPace;
   readonly #validators = new Map<string, RangeValidator>();
-  /** Origins of sites that send everything whatever range is asked for. */
+  /** Origins of sites that ignore Range and send whole resources. */
   readonly #ignoresRange = new Set<string>();
-  /** Said about the resource since its version changed; part of the reason when digests are wrong. */
+  /** URL → text on the change of its version; part of the reason when a digest is wrong. */
   readonly #changes = new Map<string, string>();
   readonly #wrongDigests = new Map<number, number>();
   readonly #answeredKnown = new Set<number>();
@@ -88,7 +91,7 @@ class Download {
   #chunk = -1;
   #filled = 0;
   #buffer: Uint8Array;
-  /** Since the last failure: bytes kept, and whether a chunk was stored. */
+  /** Progress since the last failure: bytes kept, and whether a chunk was stored. */
   #keptBytes = 0;
   #hasStored = false;
   #said = "";
@@ -153,7 +156,7 @@ class Download {
     }
   }
 
-  /** What was received stays; looks again soon, for the setting may change, or peers bring the rest. */
+  /** Keeps received bytes and returns soon: the setting may change, or peers deliver the rest. */
   async #pause(): Promise<void> {
     this.close();
     const { pauseReason, signal } = this.#options;
@@ -166,7 +169,7 @@ class Download {
     this.#going = new AbortController();
   }
 
-  /** The pause closed the connection: what the web site seems to have done then was done here. */
+  /** Detects an error that the pause itself caused by closing the connection. */
   #isPauseBeginning(error: unknown): boolean {
     return (
       error instanceof PauseBegan ||
@@ -174,7 +177,9 @@ class Download {
     );
   }
 
-  /** Bytes of two versions are never mixed in one chunk; whether the new ones are right, the digests say. */
+  /**
+   * Discards the partial chunk, so that no chunk mixes two versions; digests verify the new one.
+   */
   #startOverWithout(problem: WebProblem): void {
     this.#useIfRange = false;
     this.#filled = 0;
@@ -239,22 +244,22 @@ class Download {
     this.#filled = 0;
   }
 
-  /** Reads one resource as far as the run goes. False: stopped early, because a chunk is no longer wanted. */
+  /** Reads the run's bytes of one resource; returns false if a chunk is no longer wanted. */
   async #fetchLocation(location: ContentLocation): Promise<boolean> {
     const stream = await this.#streamAt(location);
-    // A new version begins its chunk anew: the place to read from has moved.
+    // After a change of version the chunk starts again, so the position to read from has moved.
     if (stream === null) return true;
     while (stream.position < location.start) {
       await this.#read(stream, location.start - stream.position);
     }
-    // What is open may end before the run does; the rest is then another request.
+    // The open answer may end before the run; another request then fetches the rest.
     const end = Math.min(location.end, stream.answer.end);
     while (stream.position < end) {
       if (!this.#isWanted(this.#chunk)) {
         if (!this.#ignoresRange.has(originOf(location.url))) this.close();
         return false;
       }
-      // What crossed the WAN already is kept: a pause begins before the next read off the network.
+      // A pause begins before the next read from the network, so received bytes are kept.
       if (!stream.hasRest && this.#isPaused) throw new PauseBegan();
       const missing = chunkLength(this.#options.manifest, this.#chunk) - this.#filled;
       const bytes = await this.#read(stream, Math.min(missing, end - stream.position));
@@ -291,7 +296,7 @@ class Download {
     const origin = originOf(location.url);
     const open = this.#stream;
     if (open?.url === location.url && open.position <= location.start && location.start < open.answer.end) {
-      // A site without Range would send all of it again: what is open is read on.
+      // A site that ignores Range would send the whole resource again: keep reading this answer.
       if (this.#ignoresRange.has(origin) || location.start - open.position <= skipBytesMax) return open;
     }
     this.close();
@@ -341,7 +346,7 @@ class Download {
     this.#failWrongDigest(chunk);
   }
 
-  /** Once may be the line or a cache on the way; twice is the file itself. */
+  /** Retries once, past caches. A second wrong digest means that the file itself is wrong. */
   #failWrongDigest(chunk: number): never {
     const { manifest, contentUrl } = this.#options;
     const urls = [...new Set(urlsOfChunk(manifest, contentUrl, chunk))];

@@ -1,18 +1,20 @@
-/** Where on the WAN a piece of a package's stream lies: which URL, and which bytes of what it names. Pure. */
+/** Maps bytes of a package's stream to a URL and a byte range of its resource. Pure. */
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../../model/manifest.ts";
 
 export type ContentLocation = {
   readonly url: string;
-  /** Bytes of the resource at `url`; `end` is the first one after. */
+  /** First byte of the range in the resource. */
   readonly start: number;
+  /** First byte after the range. */
   readonly end: number;
-  /** Size the whole resource must have. */
+  /** Size that the whole resource must have. */
   readonly sizeBytes: number;
 };
 
 /**
- * The first resource that holds bytes of the stream from `offset` on, as far as it reaches towards `end`.
- * @returns null when the package lies on the source and no `contentUrl` is known.
+ * Returns the resource that holds the stream's byte at `offset`, with its range up to `end` or to
+ * the end of the resource.
+ * @returns null if the source holds the package and `contentUrl` is null
  */
 export function locateContent(
   manifest: Manifest,
@@ -35,15 +37,15 @@ export function locateContent(
   };
 }
 
-/** The folder's URL, a slash and the path; a query of the folder's URL stays at the end. */
-export function fileUrl(base: string, path: string): string {
+/** Appends a path to the URL of a folder, and keeps the query of that URL. */
+function fileUrl(base: string, path: string): string {
   const url = new URL(base);
   const folder = url.pathname.replace(/\/+$/, "");
   url.pathname = `${folder}/${path.split("/").map(encodeURIComponent).join("/")}`;
   return url.href;
 }
 
-/** Every URL that has a part in `chunk`, in order. */
+/** Returns the URLs of all resources with bytes of `chunk`, in order. */
 export function urlsOfChunk(manifest: Manifest, contentUrl: string | null, chunk: number): string[] {
   const urls: string[] = [];
   const end = chunkOffset(manifest, chunk) + chunkLength(manifest, chunk);

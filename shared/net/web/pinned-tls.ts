@@ -1,19 +1,24 @@
-/** TLS to a source with a pinned certificate. Which one is pinned is decided at enrolment (api/pin-certificate.ts). */
+/** TLS to a source with a pinned certificate. api/pin-certificate.ts decides what is pinned. */
 import { createHash, X509Certificate } from "node:crypto";
 import { type PeerCertificate } from "node:tls";
 
+/** Encodes a DER certificate as PEM. */
 export const toPem = (der: Uint8Array): string => {
   const lines = Buffer.from(der)
     .toString("base64")
     .match(/.{1,64}/g);
   return `-----BEGIN CERTIFICATE-----\n${(lines ?? []).join("\n")}\n-----END CERTIFICATE-----\n`;
 };
+/** Returns the SHA-256 as 64 hex digits. */
 export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** SHA-256 of the certificate (the first, where a file holds a chain), 64 hex digits. */
+/** Returns the SHA-256 of a PEM certificate, of the first one in a chain, as 64 hex digits. */
 export const certificateFingerprint = (pem: string): string => sha256Hex(new X509Certificate(pem).raw);
 
-/** `tls` options for fetch. The pinned certificate is right whatever host name it is reached under. */
+/**
+ * Returns the `tls` option of fetch that accepts the pinned certificate (PEM) under any host name,
+ * and no other certificate.
+ */
 export function pinnedTls(ca: string): BunFetchRequestInitTLS;
 export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined;
 export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined {

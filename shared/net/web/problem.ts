@@ -1,9 +1,9 @@
-/** Why a WAN request did not give its bytes: to be tried again later, or not at all. The message is for a person. */
+/** A failed WAN request, and whether a retry can help. The message is for a person. */
 export class WebProblem extends Error {
-  override readonly name = "WanProblem";
-  /** "again": later it may work. "changed": at once, without If-Range. "final": only a person can mend it. */
+  override readonly name = "WebProblem";
+  /** "again": retry later. "changed": retry now without If-Range. "final": a person must act. */
   readonly remedy: "again" | "changed" | "final";
-  /** What the web site asked for with Retry-After. */
+  /** Delay that the web site requested with Retry-After. */
   readonly retryAfterMs: number | null;
 
   constructor(
@@ -18,7 +18,7 @@ export class WebProblem extends Error {
   }
 }
 
-/** A URL as it may stand in a log: no credentials, and no query, where signed URLs keep theirs. */
+/** Removes credentials and query of a URL for a log; the query of a signed URL is a credential. */
 export function redactUrl(url: string): string {
   const parsed = URL.parse(url);
   if (!parsed) return "the web site";
@@ -27,7 +27,7 @@ export function redactUrl(url: string): string {
 
 const certificateCode = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_|HOSTNAME/;
 
-/** What fetch threw, said in words. Bun's own text is meant for developers. */
+/** Converts an error of fetch into a problem for a person; Bun's own texts are for developers. */
 export function connectionProblem(error: unknown, url: string): WebProblem {
   if (error instanceof WebProblem) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -35,7 +35,7 @@ export function connectionProblem(error: unknown, url: string): WebProblem {
   if (certificateCode.test(code)) {
     return new WebProblem(
       "final",
-      `the certificate of ${where} is not trusted (${code}): name its authority's PEM file in NODE_EXTRA_CA_CERTS of the agent, or correct the web site`,
+      `the certificate of ${where} is not trusted (${code}): set NODE_EXTRA_CA_CERTS of the agent to the PEM file of its authority, or correct the web site`,
       null,
       error,
     );

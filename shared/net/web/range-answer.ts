@@ -1,48 +1,52 @@
 /**
- * What a web site's answer to a (range) request means: bytes from a place on, or a problem in words.
+ * Interprets the head of a web site's answer to a request with or without a range: bytes from a
+ * position, or a problem for a person.
  *
- * Pure: a status, headers and what was asked for go in. Digests catch wrong bytes in any case; what is checked here
- * gives the reason that a person can act on, and saves the bytes that would be fetched in vain.
+ * Pure. Digests detect wrong bytes in any case. The checks here give a person a reason to act on,
+ * and avoid fetching bytes in vain.
  */
 import { parseRetryAfterMs } from "./download-pace.ts";
 import { redactUrl, WebProblem } from "./problem.ts";
 
-/** What tells one version of a resource from the next (RFC 9110 §8.8). */
+/** Validators that distinguish versions of a resource (RFC 9110 §8.8). */
 export type RangeValidator = { readonly etag: string | null; readonly lastModified: string | null };
 
-export type WanAsked = {
+type RangeQuery = {
   readonly url: string;
   readonly start: number;
   readonly end: number;
   readonly sizeBytes: number;
   readonly rangeSent: boolean;
-  /** Of an earlier answer for the same URL. */
+  /** Validators of an earlier answer for the same URL; null if there was none. */
   readonly validator: RangeValidator | null;
   readonly ifRangeSent: boolean;
 };
 export type RangeAnswer = {
-  /** Place of the body's first byte in the resource. */
+  /** Position of the body's first byte in the resource. */
   readonly position: number;
-  /** Place after the body's last byte. */
+  /** Position after the body's last byte. */
   readonly end: number;
   readonly validator: RangeValidator;
-  /** The site sent everything although a range was asked for. */
+  /** Whether the site sent the whole resource although a range was requested. */
   readonly ignoresRange: boolean;
-  /** The resource's version differs from an earlier answer's: said in words. */
+  /** Text on how the resource's version differs from an earlier answer's; null if it does not. */
   readonly change: string | null;
 };
 
 type Head = { readonly status: number; readonly headers: Headers };
 
-/** @throws WanProblem */
-export function readRangeAnswer(head: Head, asked: WanAsked, nowMs: number): RangeAnswer {
+/**
+ * Checks status and headers of an answer.
+ * @throws WebProblem when the body cannot be used
+ */
+export function readRangeAnswer(head: Head, asked: RangeQuery, nowMs: number): RangeAnswer {
   const where = redactUrl(asked.url);
   if (head.status !== 200 && head.status !== 206) throw statusProblem(head, where, asked, nowMs);
   const encoding = head.headers.get("content-encoding") ?? "identity";
   if (encoding !== "identity") {
     throw new WebProblem(
       "final",
-      `${where} sends "Content-Encoding: ${encoding}" though the bytes as they are were asked for: switch that off on the web site`,
+      `${where} sent "Content-Encoding: ${encoding}" to a request that accepts only identity: switch compression off on the web site`,
     );
   }
   const validator = { etag: head.headers.get("etag"), lastModified: head.headers.get("last-modified") };
@@ -59,7 +63,7 @@ export function readRangeAnswer(head: Head, asked: WanAsked, nowMs: number): Ran
   return { position: 0, end: asked.sizeBytes, validator, ignoresRange: asked.rangeSent, change };
 }
 
-/** For If-Range: a strong ETag, else the date (RFC 9110 §13.1.5); null when there is neither. */
+/** Returns the value of If-Range: a strong ETag, otherwise the date (RFC 9110 §13.1.5), or null. */
 export function ifRangeValue(validator: RangeValidator): string | null {
   if (validator.etag?.startsWith('"')) return validator.etag;
   return validator.lastModified;
@@ -75,7 +79,7 @@ function changeBetween(before: RangeValidator, after: RangeValidator): string | 
     : `Last-Modified ${before.lastModified}, now ${after.lastModified}`;
 }
 
-function rangeOf({ headers }: Head, asked: WanAsked, where: string): { position: number; end: number } {
+function rangeOf({ headers }: Head, asked: RangeQuery, where: string): { position: number; end: number } {
   const header = headers.get("content-range");
   const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? "");
   if (!range) {
@@ -103,7 +107,12 @@ const wrongLength = (where: string, found: number, expected: number): WebProblem
     `${where} has ${found} bytes, the manifest says ${expected}: the file was changed after it was published; publish it again under a new version`,
   );
 
-function statusProblem({ status, headers }: Head, where: string, asked: WanAsked, nowMs: number): WebProblem {
+function statusProblem(
+  { status, headers }: Head,
+  where: string,
+  asked: RangeQuery,
+  nowMs: number,
+): WebProblem {
   if (status === 429 || status === 408 || status === 425 || status >= 500) {
     const retryAfterMs = parseRetryAfterMs(headers.get("retry-after"), nowMs);
     return new WebProblem(
@@ -113,10 +122,10 @@ function statusProblem({ status, headers }: Head, where: string, asked: WanAsked
     );
   }
   const advice: Record<number, string> = {
-    401: "it wants credentials; let it serve the package without, or publish the package to the source",
+    401: "it requires credentials; let it serve the package without them, or publish the package to the source",
     403: "it forbids the download; allow it for these devices",
     404: "there is no such file; correct the URL, or put the file back",
-    407: "the proxy wants credentials; put them into HTTP_PROXY or HTTPS_PROXY of the agent",
+    407: "the proxy requires credentials; put them into HTTP_PROXY or HTTPS_PROXY of the agent",
     410: "the file was removed; publish the package again with another URL",
     416: `it has no byte ${asked.start} though the manifest says ${asked.sizeBytes} bytes: the file was changed; publish it again`,
   };

@@ -1,9 +1,10 @@
 /**
- * One HTTP answer, read as a stream from a known place of a resource.
+ * One HTTP answer, read as a stream from a known position of a resource.
  *
- * Opening follows redirects by itself, so that the source's credential never leaves the source. Proxies come from
- * HTTP_PROXY, HTTPS_PROXY and NO_PROXY: Bun's fetch reads them. A silent site is aborted after `stallMs`; time spent
- * waiting for the disk or for the rate does not count as silence, because the clock runs during reads only.
+ * Redirects are followed here and not by fetch, so that the source's credential is sent to the
+ * source only. Bun's fetch reads proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. A request is
+ * aborted after `stallMs` without data. The timer runs during reads only, so waits for the disk or
+ * the rate limit do not count.
  */
 import { pinnedTls } from "./pinned-tls.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
@@ -13,19 +14,20 @@ import { ifRangeValue, readRangeAnswer, type RangeAnswer, type RangeValidator } 
 import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
 
 const redirectsMax = 10;
-/** How long the end of a body may take after its last byte. */
+/** Upper bound on the wait for the end of a body after its last byte. */
 const endMs = 1_000;
 
-export type RangeRequest = {
+type RangeRequest = {
   readonly location: ContentLocation;
-  /** These two are for the origin of `location.url` and go nowhere else. */
+  /** Sent to the origin of `location.url` only. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Pinned certificate (PEM), used for the origin of `location.url` only. */
   readonly ca: string | undefined;
   readonly validator: RangeValidator | null;
   /** False for a site that is known to ignore Range. */
   readonly useRange: boolean;
   readonly useIfRange: boolean;
-  /** After wrong bytes: a cache on the way may hold them. */
+  /** Bypasses caches, because one of them may have delivered wrong bytes. */
   readonly pastCaches: boolean;
   readonly stallMs: number;
   readonly signal: AbortSignal;
@@ -36,14 +38,14 @@ type BodyReader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefi
 export class RangeStream {
   readonly url: string;
   readonly answer: RangeAnswer;
-  /** Place in the resource of the next byte that `read` gives. */
+  /** Position in the resource of the next byte that `read` returns. */
   position: number;
   readonly #reader: BodyReader | null;
   readonly #stallMs: number;
   readonly #abort: AbortController;
-  /** What came last off the network, and what of it was not read yet. */
-  #part: Uint8Array = new Uint8Array(0);
-  #rest: Uint8Array = this.#part;
+  /** Last part received from the network; `#unread` is what `read` has not returned of it. */
+  #received: Uint8Array = new Uint8Array(0);
+  #unread: Uint8Array = this.#received;
 
   constructor(url: string, answer: RangeAnswer, response: Response, stallMs: number, abort: AbortController) {
     this.url = url;
@@ -55,31 +57,32 @@ export class RangeStream {
   }
 
   /**
-   * The next bytes, at most `max`, good until the next call; null at the end of the body. `onBytes` hears what came off the network, once.
-   * @throws WanProblem when the connection breaks or is silent too long.
+   * Returns the next bytes, at most `max`, valid until the next call; null at the end of the body.
+   * @param onBytes called once for each part received from the network, with its length
+   * @throws WebProblem when the connection fails or stalls
    */
   async read(max: number, onBytes: (count: number) => void): Promise<Uint8Array | null> {
-    if (this.#rest.length === 0) {
-      freeBuffer(this.#part);
+    if (this.#unread.length === 0) {
+      freeBuffer(this.#received);
       const next =
         this.#reader && (await withinStall(this.#reader.read(), this.url, this.#stallMs, this.#abort));
       if (!next?.value) return null;
-      this.#part = next.value;
-      this.#rest = next.value;
+      this.#received = next.value;
+      this.#unread = next.value;
       onBytes(next.value.length);
     }
-    const bytes = this.#rest.subarray(0, max);
-    this.#rest = this.#rest.subarray(bytes.length);
+    const bytes = this.#unread.subarray(0, max);
+    this.#unread = this.#unread.subarray(bytes.length);
     this.position += bytes.length;
     return bytes;
   }
 
-  /** Bytes that came off the network and were not read yet. */
+  /** Whether received bytes are left that `read` has not returned yet. */
   get hasRest(): boolean {
-    return this.#rest.length > 0;
+    return this.#unread.length > 0;
   }
 
-  /** After the last byte: takes note of the end, so that the connection serves the next request. */
+  /** Reads the end of the body after its last byte, so that the connection can be reused. */
   async finish(): Promise<void> {
     const waitMsMax = Math.min(this.#stallMs, endMs);
     const next = this.#reader && withinStall(this.#reader.read(), this.url, waitMsMax, this.#abort);
@@ -92,10 +95,14 @@ export class RangeStream {
   }
 }
 
-/** @throws WanProblem */
+/**
+ * Sends the request and checks the head of the answer.
+ * @throws WebProblem when the request fails or the answer cannot be used
+ * @throws the reason of `request.signal` once it is aborted
+ */
 export async function openRangeStream(request: RangeRequest): Promise<RangeStream> {
   const { location, validator } = request;
-  // The whole of it is asked for without Range: caches on the way keep whole answers.
+  // A whole resource is requested without Range, because caches store whole answers.
   const whole = location.start === 0 && location.end === location.sizeBytes;
   const rangeSent = request.useRange && !whole;
   const ifRange = rangeSent && request.useIfRange && validator ? ifRangeValue(validator) : null;
@@ -111,7 +118,7 @@ export async function openRangeStream(request: RangeRequest): Promise<RangeStrea
     once: true,
   });
   try {
-    const response = await follow(request, headers, abort);
+    const response = await fetchFollowingRedirects(request, headers, abort);
     const asked = { ...location, rangeSent, validator, ifRangeSent: ifRange !== null };
     const answer = readRangeAnswer(response, asked, Date.now());
     return new RangeStream(location.url, answer, response, request.stallMs, abort);
@@ -122,27 +129,27 @@ export async function openRangeStream(request: RangeRequest): Promise<RangeStrea
   }
 }
 
-async function follow(
+async function fetchFollowingRedirects(
   request: RangeRequest,
   own: Record<string, string>,
   abort: AbortController,
 ): Promise<Response> {
-  const home = new URL(request.location.url).origin;
+  const originalOrigin = new URL(request.location.url).origin;
   let url = request.location.url;
-  // Once it was sent elsewhere, a redirect back is somebody else's wish: the credential stays away.
-  let atHome = true;
+  // After a redirect to another origin the credential is not sent again, even to its own origin.
+  let hasKeptOrigin = true;
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    atHome &&= new URL(url).origin === home;
+    hasKeptOrigin &&= new URL(url).origin === originalOrigin;
     const response = await withinStall(
       fetch(url, {
-        headers: atHome ? { ...request.headers, ...own } : own,
+        headers: hasKeptOrigin ? { ...request.headers, ...own } : own,
         redirect: "manual",
         decompress: false,
         keepalive: mayReuseConnections(),
         signal: abort.signal,
-        // Bun's own limit is five minutes; ours is stallMs.
+        // Disables Bun's limit of five minutes, because `stallMs` applies.
         timeout: false,
-        ...(atHome && request.ca !== undefined && { tls: pinnedTls(request.ca) }),
+        ...(hasKeptOrigin && request.ca !== undefined && { tls: pinnedTls(request.ca) }),
       }),
       url,
       request.stallMs,
@@ -154,21 +161,21 @@ async function follow(
   }
   throw new WebProblem(
     "final",
-    `${redactUrl(request.location.url)} redirects more than ${redirectsMax} times, at last to ${redactUrl(url)}: correct the web site`,
+    `${redactUrl(request.location.url)} redirects more than ${redirectsMax} times, the last time to ${redactUrl(url)}: correct the web site`,
   );
 }
 
 function redirectTarget(from: string, location: string | null): string {
-  // Headers arrive as Latin-1; web sites write UTF-8.
+  // fetch decodes headers as Latin-1, but web sites send UTF-8.
   const target = location === null ? null : URL.parse(Buffer.from(location, "latin1").toString("utf8"), from);
   if (target && (target.protocol === "http:" || target.protocol === "https:")) return target.href;
   throw new WebProblem(
     "final",
-    `${redactUrl(from)} redirects to "${location ?? ""}", which is no web address`,
+    `${redactUrl(from)} redirects to "${location ?? ""}", which is not a web address`,
   );
 }
 
-/** Awaits a step of the transfer, and aborts it when the site says nothing for `stallMs`. */
+/** Awaits a step of the transfer; aborts the transfer if it takes longer than `stallMs`. */
 async function withinStall<T>(
   step: Promise<T>,
   url: string,
@@ -177,7 +184,7 @@ async function withinStall<T>(
 ): Promise<T> {
   const stalled = new WebProblem(
     "again",
-    `${redactUrl(url)} sent nothing for ${stallMs} ms: check the web site and the line`,
+    `${redactUrl(url)} sent nothing for ${stallMs} ms: check the web site and the network`,
   );
   let isStalled = false;
   const timer = setTimeout(() => {
