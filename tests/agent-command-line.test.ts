@@ -73,7 +73,7 @@ test("a wrong call ends with status 2 and says what would be right", async () =>
     /No interface of this device is "eth77" .*lo0? \(127\.0\.0\.1\)/,
     ...runWith({ interface: "eth77" }),
   );
-  await expectComplaint(2, /"1KiB" is no receive buffer/, ...runWith({ "receive-buffer": "1KiB" }));
+  await expectComplaint(2, /"1KiB" is not a receive buffer size/, ...runWith({ "receive-buffer": "1KiB" }));
   await expectComplaint(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);
 
@@ -159,7 +159,7 @@ test("status and the cache commands work on the folder of a stopped agent", asyn
   const data = await stoppedFolder();
   const status = await harness.run("peer", "status", "--data", data);
   expect(status.stdout).toMatch(
-    /no agent runs on .*\ndevice [0-9a-f]{16} of http.*\ntask 1 \(tool 1\): complete\n/,
+    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\ntask 1 \(tool 1\): complete\n/,
   );
   const json: unknown = JSON.parse((await harness.run("peer", "status", "--json", "--data", data)).stdout);
   expect(json).toEqual(expect.objectContaining({ running: false, source: harness.source.url }));

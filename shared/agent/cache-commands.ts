@@ -1,10 +1,14 @@
-/** `cache list | verify | remove`: looking at and tidying the distribution cache of a device. */
+/**
+ * The commands `cache list`, `cache verify` and `cache remove`, which inspect and clean the
+ * distribution cache of a device.
+ */
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
 import { formatSize } from "../model/quantity.ts";
 import { SetupError } from "./enrolment.ts";
 import { formatTable } from "./status/text-table.ts";
 
+/** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
 export function listCache(dataFolder: string, asJson: boolean): void {
   const ledger = openLedgerReadOnly(dataFolder);
   const packages = ledger
@@ -35,7 +39,7 @@ export function listCache(dataFolder: string, asJson: boolean): void {
   print(formatTable(["PACKAGE", "VERSION", "STATE", "VERIFIED", "FROM", "ID"], rows));
 }
 
-/** Exit status 1 when something was wrong. */
+/** Reads every package back from the disk; sets exit status 1 if a chunk is wrong. */
 export async function verifyCache(dataFolder: string): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     const checks = await cache.verify();
@@ -51,6 +55,7 @@ export async function verifyCache(dataFolder: string): Promise<void> {
   });
 }
 
+/** @throws CacheError when the package is unknown or in use, or an agent runs on the folder */
 export async function removeFromCache(dataFolder: string, name: string, version: string): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     await cache.remove(name, version);
@@ -64,7 +69,7 @@ async function withCache(
 ): Promise<void> {
   if (!existsSync(dataFolder))
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
-  // Opening the cache would make one.
+  // Opening the cache would create a ledger.
   if (!existsSync(ledgerPath(dataFolder)))
     throw new SetupError(`No agent ever ran on "${dataFolder}": give the folder that the agent runs with`);
   const cache = await openCache({

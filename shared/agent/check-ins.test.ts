@@ -5,7 +5,7 @@ import type { Inventory } from "../api/schema/common.ts";
 import { createLogger } from "../log.ts";
 import { CheckIns } from "./check-ins.ts";
 
-test("an interval that is longer than a timer can wait is no reason to ask at once again", async () => {
+test("asks only once at the start when the interval exceeds the longest timer", async () => {
   let asked = 0;
   const checkIns = new CheckIns({
     client: {

@@ -1,6 +1,6 @@
 /**
- * Keeps in touch with the source: a check-in at the start, when woken over the held-open stream, and at least as
- * often as the setting says. Jittered, so that a thousand devices do not ask in the same moment.
+ * Checks in with the source: at the start, on each event of the change stream, and at the
+ * configured interval. Jitter keeps a thousand devices from asking at the same moment.
  */
 import type { AgentClient } from "../api/agent-client.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
@@ -11,7 +11,7 @@ const retryMsMin = 1_000;
 const retryMsMax = 300_000;
 const wakeJitterMs = 300;
 const intervalJitter = 0.1;
-/** A timer of more than 2^31 ms, which is not 25 days, would fire at once. */
+/** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
 const timerMsMax = 20 * 86_400_000;
 
 type CheckInOptions = {
@@ -23,11 +23,12 @@ type CheckInOptions = {
 };
 
 export class CheckIns {
+  /** Whether the change stream is open. */
   isConnected = false;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #state: "resting" | "asking" | "asking-again" = "resting";
+  #state: "idle" | "asking" | "asking-again" = "idle";
   #failures = 0;
 
   constructor(options: CheckInOptions) {
@@ -41,7 +42,7 @@ export class CheckIns {
       this.#abort.signal,
       (reason) => {
         this.isConnected = true;
-        if (reason === "changed") this.#later(Math.random() * wakeJitterMs);
+        if (reason === "changed") this.#askIn(Math.random() * wakeJitterMs);
         else this.#ask();
       },
       (error, retryInMs) => {
@@ -51,7 +52,7 @@ export class CheckIns {
     );
   }
 
-  /** This device changed: tell the source at once. */
+  /** Checks in at once, because this device has changed. */
   hurry(): void {
     this.#failures = 0;
     if (!this.#abort.signal.aborted) this.#ask();
@@ -62,20 +63,20 @@ export class CheckIns {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  #later(delayMs: number): void {
+  #askIn(delayMs: number): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), delayMs);
   }
 
   #ask(): void {
-    if (this.#state !== "resting") {
+    if (this.#state !== "idle") {
       this.#state = "asking-again";
       return;
     }
     this.#state = "asking";
     void this.#askOnce().finally(() => {
       const again = this.#state === "asking-again";
-      this.#state = "resting";
+      this.#state = "idle";
       if (again && !this.#abort.signal.aborted) this.#ask();
     });
   }
@@ -88,7 +89,7 @@ export class CheckIns {
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
       onAnswer(answer);
-      this.#later(
+      this.#askIn(
         Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * Math.random()),
       );
     } catch (error) {
@@ -98,7 +99,7 @@ export class CheckIns {
         { error: error instanceof Error ? error.message : String(error), retryInMs: Math.round(delayMs) },
         "check-in failed",
       );
-      this.#later(delayMs);
+      this.#askIn(delayMs);
     }
   }
 }

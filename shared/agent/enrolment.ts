@@ -1,6 +1,6 @@
 /**
- * How a device becomes known to its source: trades the enrolment token for a credential of its own, once, and keeps
- * it in the ledger.
+ * Enrols a device at its source: exchanges the enrolment token for the device's credential, once,
+ * and stores the credential in the ledger.
  */
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
@@ -10,13 +10,14 @@ import { nameOfDevice } from "./inventory.ts";
 
 const retryMsMax = 60_000;
 
-/** An error of the command line or the folder: say it and end. */
+/** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
 
 /**
- * The identity of this device at the source: from the ledger, or newly enrolled. While the source cannot be reached
- * it tries again, for an agent may start before its network does.
- * @throws SetupError when trying again cannot help.
+ * Returns the identity of this device at the source, from the ledger or by enrolment. Retries while
+ * the source is unreachable, because an agent may start before its network.
+ * @throws Error when the source's URL is malformed
+ * @throws SetupError when a retry cannot help
  */
 export async function identify(options: {
   cache: DistributionCache;
@@ -86,7 +87,7 @@ async function enroll(options: {
   }
 }
 
-/** Ends early when the agent is to end. */
+/** Resolves early when the agent is asked to stop. */
 function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();

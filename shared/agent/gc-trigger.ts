@@ -1,26 +1,32 @@
 /**
- * Keeps the process small while packages pass through it. The engine tidies up by how much was allocated, not by how much
- * memory the process has: at hundreds of Mbit/s it would carry tens of megabytes that nobody uses any more.
+ * Triggers the garbage collector while packages pass through the process.
+ *
+ * The engine collects by the amount allocated, not by the memory of the process. At hundreds of
+ * Mbit/s it would retain tens of megabytes of garbage.
  */
 
-/** Resident, of which the runtime's own program text is about 50. */
+/** Smallest resident set that triggers a collection; the runtime itself takes about 50 MiB. */
 const collectAboveBytes = 100 * 1_048_576;
-const lookEveryMs = 250;
-/** What is in use does not go: tidying up is worth its time when so much was added since the last time. */
-const grownBytes = 8 * 1_048_576;
+const checkEveryMs = 250;
+/**
+ * Growth of the resident set, since its lowest value after the last collection, that makes another
+ * collection worth its time. A collection does not reclaim live memory.
+ */
+const growthBytes = 8 * 1_048_576;
 
-export type MemoryProbe = { residentBytes: () => number; tidyUp: () => void };
+/** Access to the process's memory, replaced in tests. */
+type MemoryProbe = { residentBytes: () => number; collect: () => void };
 
 const engine: MemoryProbe = {
   residentBytes: () => process.memoryUsage.rss(),
-  tidyUp: () => Bun.gc(true),
+  collect: () => Bun.gc(true),
 };
 
 export class GcTrigger {
   readonly #nowMs: () => number;
   readonly #probe: MemoryProbe;
-  #lookAtMs = 0;
-  /** The least since the last tidying up. */
+  #checkAtMs = 0;
+  /** Lowest resident set seen since the last collection. */
   #lowBytes = 0;
 
   constructor(nowMs: () => number, probe: MemoryProbe = engine) {
@@ -28,15 +34,18 @@ export class GcTrigger {
     this.#probe = probe;
   }
 
-  /** To be called whenever a chunk's worth of bytes passed; looks at the memory now and then. Takes some milliseconds. */
+  /**
+   * Checks the resident set at most every 250 ms, and collects if it has grown. Callers call it
+   * once for each chunk that they handle. A collection takes some milliseconds.
+   */
   collectIfGrown(): void {
     const nowMs = this.#nowMs();
-    if (nowMs < this.#lookAtMs) return;
-    this.#lookAtMs = nowMs + lookEveryMs;
+    if (nowMs < this.#checkAtMs) return;
+    this.#checkAtMs = nowMs + checkEveryMs;
     const resident = this.#probe.residentBytes();
     this.#lowBytes = Math.min(this.#lowBytes, resident);
-    if (resident < Math.max(collectAboveBytes, this.#lowBytes + grownBytes)) return;
-    this.#probe.tidyUp();
+    if (resident < Math.max(collectAboveBytes, this.#lowBytes + growthBytes)) return;
+    this.#probe.collect();
     this.#lowBytes = this.#probe.residentBytes();
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What a device tells the source of itself: interfaces, system, disk, power, cache. Read anew at every check-in.
+ * Reads the inventory that a device reports to the source: interfaces, system, disk, power, cache.
+ * Every check-in reads it again.
  */
 import { statfs } from "node:fs/promises";
 import os from "node:os";
@@ -9,11 +10,17 @@ import { describeInterfaces } from "../net/interfaces/list.ts";
 import { platform, type DeviceClass } from "../platform/index.ts";
 import { version } from "../version.ts";
 
+/**
+ * Returns the inventory in the API's form.
+ * @throws Error when the file system of `dataFolder` cannot be queried
+ */
 export async function readInventory(options: {
   interfaces: readonly NetInterface[];
-  /** The interface the device plays its roles on. */
+  /** The interface that the agent uses for the LAN; null if none. */
   active: NetInterface | null;
+  /** "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty. */
   group: string;
+  /** Names that tasks can target with `group:NAME`. */
   groups: readonly string[];
   dataFolder: string;
   cacheBytes: number;
@@ -41,7 +48,7 @@ export const nameOfDevice = (): { hostname: string; os: string; arch: string; ag
   agentVersion: version,
 });
 
-/** Running on battery at present. Where the system does not tell, the device counts as on mains. */
+/** Whether the device runs on battery now; false if the system does not report it. */
 export function onBattery(): boolean {
   try {
     return platform.onBattery();
@@ -50,6 +57,7 @@ export function onBattery(): boolean {
   }
 }
 
+/** Returns "unknown" if the system cannot be asked. */
 export function deviceClass(): DeviceClass {
   try {
     return platform.deviceClass();

@@ -1,6 +1,9 @@
 /**
- * The command line that `roles/peer.ts` and `roles/representative.ts` share: run an agent, ask it how it is, look at
- * its cache. Data goes to standard output, the log to standard error; exit status 1 is a failure, 2 a wrong call.
+ * The command line that `roles/peer.ts` and `roles/representative.ts` share: `run`, `status` and
+ * `cache`.
+ *
+ * Data is written to standard output and the log to standard error. Exit status 1 means a failure,
+ * 2 a usage error.
  */
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
@@ -20,22 +23,23 @@ import type { RepresentativeFactory } from "../device/representative-context.ts"
 import { identify, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
 
-export type AgentProgram = {
+type AgentProgram = {
   name: string;
   about: string;
-  /** Always volunteers as representative. */
+  /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
   representative: RepresentativeFactory;
 };
 
-/** SIGTERM ends the program within this time, whatever hangs. */
+/** Upper bound on a shutdown; after it the process exits even if something hangs. */
 const stopMsMax = 4_500;
 
+/** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
   const command = new Command(program.name).description(program.about).version(version).exitOverride();
   command
     .command("run")
-    .description("take part in the distribution; ends with SIGTERM or Ctrl-C")
+    .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
     .requiredOption("--source <url>", "the source, for example https://source.example:7443")
     .option("--enroll <token>", "enrolment token, needed at the first start")
     .requiredOption("--data <dir>", "folder for the cache and the ledger")
@@ -49,13 +53,13 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     )
     .option(
       "--receive-buffer <size>",
-      "kernel buffer for what the group sends, for example 208KiB (default: 4MiB)",
+      "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
     )
     .option("--device-group <name...>", "names that tasks can target with group:NAME")
     .action((options) => runAgent(program, options));
   command
     .command("status")
-    .description("what the agent of this data folder does, which way and why")
+    .description("show what the agent of this data folder does, by which delivery mode and why")
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
     .action(({ data, json }) => printStatus(resolve(data), json === true));
@@ -81,7 +85,7 @@ function addCacheCommands(command: Command): void {
   const cache = command.command("cache").description("the distribution cache of this device");
   cache
     .command("list")
-    .description("what this device holds, and which way it came")
+    .description("list the packages on this device and where their bytes came from")
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
     .action(({ data, json }) => listCache(resolve(data), json === true));
@@ -94,7 +98,7 @@ function addCacheCommands(command: Command): void {
     .action(({ data }) => verifyCache(resolve(data)));
   cache
     .command("remove")
-    .description("make room: remove a package from the disk (stop the agent first)")
+    .description("remove a package from the disk (stop the agent first)")
     .argument("<name>")
     .argument("<version>")
     .requiredOption("--data <dir>", "the agent's data folder")
@@ -115,14 +119,14 @@ type RunOptions = {
 
 async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
   const log = createLogger(program.name);
-  usable(() => parseSourceUrl(options.source));
-  const group = options.group === undefined ? defaultGroup : usable(() => parseGroup(options.group!));
-  const receiveBufferBytes = usable(() => parseReceiveBuffer(options.receiveBuffer));
+  parseOption(() => parseSourceUrl(options.source));
+  const group = options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!));
+  const receiveBufferBytes = parseOption(() => parseReceiveBuffer(options.receiveBuffer));
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
     if (!/^[\w.-]{1,64}$/.test(name))
       throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
-  const dataFolder = makeFolder(options.data);
+  const dataFolder = createFolder(options.data);
   const stopping = stopSignal(log);
   if (options.interface !== undefined) requireInterface(options.interface);
   const cache = await openCache({
@@ -155,11 +159,11 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   await agent.start();
   await stopping.asked;
   await agent.stop();
-  log.info("agent ended");
+  log.info("agent stopped");
   process.exit(0);
 }
 
-function usable<T>(make: () => T, message?: string): T {
+function parseOption<T>(make: () => T, message?: string): T {
   try {
     return make();
   } catch (error) {
@@ -169,7 +173,7 @@ function usable<T>(make: () => T, message?: string): T {
   }
 }
 
-function makeFolder(folder: string): string {
+function createFolder(folder: string): string {
   const path = resolve(folder);
   try {
     mkdirSync(path, { recursive: true });
@@ -182,7 +186,10 @@ function makeFolder(folder: string): string {
   return path;
 }
 
-/** @throws SetupError listing the interfaces there are. One without an address may get it later. */
+/**
+ * Accepts an interface that has no address yet, because it may get one later.
+ * @throws SetupError that lists the interfaces of this device
+ */
 function requireInterface(named: string): void {
   const known = listInterfaces();
   if (known.some(({ name, address }) => name === named || address === named)) return;
@@ -198,11 +205,11 @@ function stopSignal(log: Logger): { asked: Promise<void>; signal: AbortSignal } 
   const { promise, resolve: ask } = Promise.withResolvers<void>();
   const abort = new AbortController();
   const onSignal = (name: string): void => {
-    log.info({ signal: name }, "ends");
+    log.info({ signal: name }, "agent is stopping");
     abort.abort();
     ask();
     setTimeout(() => {
-      log.error("did not end in time");
+      log.error(`agent did not stop within ${stopMsMax} ms: exiting`);
       process.exit(1);
     }, stopMsMax).unref();
   };

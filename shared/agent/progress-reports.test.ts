@@ -4,14 +4,14 @@ import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 
 const intervalMs = 500;
 
-test("the peers of one session together report as often as eight do", () => {
+test("limits the peers of one session to the report rate of eight", () => {
   expect(sharedIntervalMs(2_000, 0)).toBe(2_000);
   expect(sharedIntervalMs(2_000, 8)).toBe(2_000);
   expect(sharedIntervalMs(2_000, 64)).toBe(16_000);
   expect(sharedIntervalMs(2_000, 1_000)).toBe(250_000);
 });
 
-test("a new state is reported at once, what else changes after the interval", async () => {
+test("reports a new state at once and any other change after the interval", async () => {
   const sentAtMs: number[] = [];
   const reporter = new ProgressReports({
     send: async () => void sentAtMs.push(performance.now()),

@@ -1,18 +1,24 @@
 /**
- * Tells the source how tasks go: the newest state of each, no more often than the setting says, the end of one at
- * once, and again until the source has heard it.
+ * Reports the progress of tasks to the source, only the latest state of each. A new state is
+ * reported almost at once, any other change at most once per interval. A failed report is repeated
+ * until the source accepts it.
  */
 import type { Progress } from "../api/schema/common.ts";
 
 const retryMs = 5_000;
-/** Peers of one session that report as often as the setting says; more of them share what these would send. */
+/**
+ * Peers of one session that may each report at the configured interval. More peers together send as
+ * many reports as this number of peers.
+ */
 const reportersMax = 8;
-/** An end is said soon, but with others that end in the same moment. */
-const urgentMs = 100;
+/** Delay of an urgent report, so that tasks that change at the same moment share one request. */
+const urgentDelayMs = 100;
 
 /**
- * Time between reports: those of a subnet's devices cross one WAN link, however many they are.
- * @param peers that follow one representative, this device among them; 0 for the representative itself
+ * Returns the time between reports of one device. It grows with the number of peers, because the
+ * reports of a whole subnet share one WAN link.
+ * @param peers number of peers of one representative, including this device; 0 for the
+ *   representative
  */
 export const sharedIntervalMs = (intervalMs: number, peers: number): number =>
   intervalMs * Math.max(1, peers / reportersMax);
@@ -41,18 +47,23 @@ export class ProgressReports {
     this.#onSent = options.onSent;
   }
 
-  /** Something changed about a task. */
+  /**
+   * Schedules a report of the task: soon if `state` differs from the last call, otherwise after the
+   * interval.
+   */
   touch(taskId: number, state: string): void {
     this.#dirty.add(taskId);
     const isNewState = this.#lastState.get(taskId) !== state;
     this.#lastState.set(taskId, state);
     const nowMs = performance.now();
-    this.#wake(
-      isNewState ? nowMs + urgentMs : Math.max(nowMs + urgentMs, this.#sentAtMs + this.#intervalMs()),
+    this.#flushAt(
+      isNewState
+        ? nowMs + urgentDelayMs
+        : Math.max(nowMs + urgentDelayMs, this.#sentAtMs + this.#intervalMs()),
     );
   }
 
-  /** Says what is unsaid; used at the end. */
+  /** Sends all pending reports now. */
   async flush(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
@@ -67,7 +78,7 @@ export class ProgressReports {
     this.#dirty.clear();
   }
 
-  #wake(atMs: number): void {
+  #flushAt(atMs: number): void {
     if (atMs >= this.#dueAtMs) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#dueAtMs = atMs;
@@ -84,9 +95,9 @@ export class ProgressReports {
       for (let i = 0; i < reports.length; i += 256) await this.#send(reports.slice(i, i + 256));
       this.#onSent(reports);
     } catch {
-      // The source cannot be asked: what was to be said stays to be said.
+      // The source cannot be reached: keep the reports pending.
       for (const id of ids) this.#dirty.add(id);
-      this.#wake(performance.now() + retryMs);
+      this.#flushAt(performance.now() + retryMs);
     }
   }
 }

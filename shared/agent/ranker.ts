@@ -1,5 +1,6 @@
 /**
- * Measures what the rank of this device depends on. What is slow to find out is asked once a minute.
+ * Measures the inputs of this device's rank for elections. Power source and free disk space are
+ * slow to query, so they are measured at most once a minute.
  */
 import { statfsSync } from "node:fs";
 import os from "node:os";
@@ -7,10 +8,11 @@ import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
 import type { Medium } from "../model/interface.ts";
 import { deviceClass, onBattery } from "./inventory.ts";
 
-const keepMs = 60_000;
+const measureEveryMs = 60_000;
 
+/** Returns a function that ranks this device for a package (core/election/rank.ts). */
 export function createRanker(options: {
-  /** Of the interface the device plays its roles on; null: it has none. */
+  /** Medium of the active interface; null if no interface is active. */
   medium: () => Medium | null;
   dataFolder: string;
   volunteer: boolean;
@@ -23,14 +25,14 @@ export function createRanker(options: {
     return { onBattery: onBattery(), freeBytes: bavail * bsize };
   };
   return (cachedShare, packageBytes, weight) => {
-    if (performance.now() - measuredAtMs > keepMs) {
+    if (performance.now() - measuredAtMs > measureEveryMs) {
       measured = measure();
       measuredAtMs = performance.now();
     }
     return rankOf({
       cachedShare,
       deviceClass: ownClass,
-      medium: ranked(options.medium()),
+      medium: rankedMedium(options.medium()),
       onBattery: measured.onBattery,
       load: os.loadavg()[0]! / Math.max(1, os.cpus().length),
       diskShare: measured.freeBytes / Math.max(1, packageBytes),
@@ -40,5 +42,5 @@ export function createRanker(options: {
   };
 }
 
-const ranked = (medium: Medium | null): RankInputs["medium"] =>
+const rankedMedium = (medium: Medium | null): RankInputs["medium"] =>
   medium === "wired" || medium === "wireless" || medium === "vpn" ? medium : "other";

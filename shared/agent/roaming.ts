@@ -1,9 +1,10 @@
 /**
- * The device's place in the network while it changes: which interface the agent plays its roles on, and how it moves.
+ * Moves a running agent from one network interface to another.
  *
- * Moving: sessions end on the old interface (resignation and release of the lease go out), bus and exchange open on the
- * new one, the source is told at once, and the sessions begin anew with every chunk that is verified. When to move is
- * decided in `shared/net/interfaces/watch.ts`.
+ * A move ends the sessions on the old interface, which sends their resignations and releases their
+ * leases. The agent then opens LAN bus and exchange on the new interface, checks in at the source
+ * and restarts the sessions with all verified chunks. `net/interfaces/watch.ts` decides when to
+ * move.
  */
 import type { Logger } from "../log.ts";
 import { dropPooledConnections } from "../net/web/connection-pool.ts";
@@ -16,30 +17,33 @@ import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import type { AgentContext } from "../device/context.ts";
 
 const lookEveryMs = 2_000;
-/** The route to the source changes without an interface that does; asking may ask a name server. */
+/**
+ * Interval at which the route to the source is looked up, because it can change while no interface
+ * does. A look-up may query a name server.
+ */
 const routeEveryMs = 30_000;
-/** A name server that does not answer holds up no start. */
+/** Upper bound on the first look-up, so that a silent name server does not delay the start. */
 const routeWaitMs = 2_000;
-/** A group that could not be joined is tried again so often: the system may not be done with the interface. */
+/** Attempts to join the group per interface; the system may not have set the interface up yet. */
 const joinAttemptsMax = 5;
-/** Nothing is offered to anybody there. */
-const nowhere = "127.0.0.1";
+/** Address of the exchange while no interface is active; no other device reaches it. */
+const loopbackAddress = "127.0.0.1";
 
-/** What the agent does around a move. */
-export type RoamingHooks = {
-  /** A session is under way that a better interface should not interrupt. */
+/** Parts of a move that the agent carries out. */
+type RoamingHooks = {
+  /** Whether a session is running that a move to a better interface should not interrupt. */
   isBusy: () => boolean;
-  /** Ends the sessions; what it returns takes them up again. */
+  /** Ends the sessions; the returned function restarts them. */
   leave: (reason: string) => () => void;
-  /** The source does not know yet. */
+  /** Called after a move, when the source does not know the new interface yet. */
   onMoved: () => void;
-  /** Another interface is used, or the same one again after a loss of its link. */
+  /** Called at the start of a move, also if it reopens the same interface. */
   onChanged: () => void;
 };
 
-export type RoamingOptions = {
+type RoamingOptions = {
   context: AgentContext;
-  /** `--interface` */
+  /** `--interface`: an address or a name; null selects automatically. */
   named: string | null;
   group: Group;
   sourceUrl: string;
@@ -48,9 +52,9 @@ export type RoamingOptions = {
 };
 
 export class Roaming {
-  /** Why nothing is shared by multicast; empty when the group was joined. */
+  /** Why the device does not use multicast; empty after the group was joined. */
   multicastProblem = "";
-  /** Every interface, as it was at the last look. */
+  /** All interfaces at the last look. */
   interfaces: readonly NetInterface[] = [];
   readonly #options: RoamingOptions;
   readonly #watch: InterfaceWatch;
@@ -65,23 +69,23 @@ export class Roaming {
     this.#route = new Route(options.sourceUrl);
   }
 
-  /** The interface of the roles; null: the device works without the LAN. */
+  /** The active interface; null while the device works without the LAN. */
   get current(): NetInterface | null {
     return this.#watch.current;
   }
 
-  /** Why it is not another one; empty when it is the best. */
+  /** Why `current` is not the best interface, or why it is null; empty if it is the best. */
   get why(): string {
     return this.#watch.why;
   }
 
-  /** Chooses for the first time, and follows from then on. */
+  /** Selects an interface and starts to watch for changes. */
   async start(): Promise<void> {
     await Promise.race([this.#route.ask(), Bun.sleep(routeWaitMs)]);
     const change = this.#look();
     if (change) await this.#settle(change);
     else this.#options.log.warn({ reason: this.why }, "works without the LAN");
-    this.#later();
+    this.#scheduleLook();
   }
 
   close(): void {
@@ -89,16 +93,16 @@ export class Roaming {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  #later(): void {
+  #scheduleLook(): void {
     if (this.#state === "closed") return;
     this.#timer = setTimeout(() => {
-      this.#follow()
+      this.#lookAndMove()
         .catch((error: unknown) => this.#options.log.error({ error: String(error) }, "network"))
-        .finally(() => this.#later());
+        .finally(() => this.#scheduleLook());
     }, lookEveryMs);
   }
 
-  async #follow(): Promise<void> {
+  async #lookAndMove(): Promise<void> {
     this.#route.refresh();
     const change = this.#look();
     if (change) return this.#move(change);
@@ -150,7 +154,7 @@ export class Roaming {
     const { context } = this.#options;
     context.lan.close();
     context.subnetId = null;
-    context.interfaceAddress = to?.address ?? nowhere;
+    context.interfaceAddress = to?.address ?? loopbackAddress;
     this.#joinAttempts = 0;
     this.multicastProblem = to ? "" : this.why;
     await this.#listen(context.interfaceAddress);
@@ -159,14 +163,14 @@ export class Roaming {
     await learnGateway(to);
   }
 
-  /** The address may be gone again already: the next look tells. */
+  /** Falls back to loopback if the address has already gone; the next look notices the change. */
   async #listen(address: string): Promise<void> {
     const { context, log } = this.#options;
     try {
       await context.exchange.move(address);
     } catch (error) {
-      log.warn({ address, error: String(error) }, "the LAN exchange cannot listen there");
-      await context.exchange.move(nowhere);
+      log.warn({ address, error: String(error) }, "the LAN exchange cannot listen on this address");
+      await context.exchange.move(loopbackAddress);
     }
   }
 
@@ -187,7 +191,7 @@ export class Roaming {
 
 const addressesOf = (list: readonly NetInterface[]): string => list.map(({ address }) => address).join();
 
-/** The address that the system uses towards the source, asked for in the background. */
+/** The local address that the system uses towards the source, looked up in the background. */
 class Route {
   address: string | null = null;
   readonly #host: string;

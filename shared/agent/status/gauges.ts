@@ -1,4 +1,7 @@
-/** Values of a running agent that are read when its metrics are asked for. */
+/**
+ * Registers the gauges of a running agent, whose values are read each time the metrics are
+ * requested.
+ */
 import type { AgentContext } from "../../device/context.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { TaskRunner } from "../../device/task.ts";
@@ -13,12 +16,12 @@ export function gaugesOf(
 }
 
 function lanGauges(metrics: AgentMetrics, { lan, exchange }: AgentContext): void {
-  metrics.gauge("flockcast_lan_frames_heard", "Datagrams heard on the group", () => lan.framesHeard);
+  metrics.gauge("flockcast_lan_frames_heard", "Datagrams received from the group", () => lan.framesHeard);
   metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.framesSent);
   metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
   metrics.gauge(
     "flockcast_lan_kernel_drops",
-    "Datagrams that the kernel dropped because the receive buffer was full; NaN: not told by this system",
+    "Datagrams that the kernel dropped because the receive buffer was full; NaN: not reported by this system",
     () => lan.kernelDrops ?? Number.NaN,
   );
   metrics.gauge(
@@ -28,10 +31,10 @@ function lanGauges(metrics: AgentMetrics, { lan, exchange }: AgentContext): void
   );
   metrics.gauge(
     "flockcast_exchange_bytes_sent",
-    "Chunk bytes handed to other devices",
+    "Chunk bytes sent to other devices by unicast",
     () => exchange.counters.bytesSent,
   );
-  metrics.gauge("flockcast_exchange_load", "Uploads under way, 0 to 100", () => exchange.load);
+  metrics.gauge("flockcast_exchange_load", "Share of upload slots in use, 0 to 100", () => exchange.load);
 }
 
 function taskGauges(metrics: AgentMetrics, runners: () => Iterable<TaskRunner>): void {
@@ -45,25 +48,25 @@ function taskGauges(metrics: AgentMetrics, runners: () => Iterable<TaskRunner>):
   );
   metrics.gauge(
     "flockcast_task_symbols",
-    "Symbols heard, by task",
+    "Symbols received, by task",
     byTask((r) => r.session?.receiver.counters.symbols ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_symbols_useless",
-    "Symbols that were of no use",
+    "Received symbols that were not needed, by task",
     byTask((r) => r.session?.receiver.counters.useless ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_symbols_overflow",
-    "Symbols dropped, disk behind",
+    "Symbols dropped because the disk was behind, by task",
     byTask((r) => r.session?.receiver.counters.overflow ?? 0),
     "task",
   );
   metrics.gauge(
     "flockcast_task_reception_bytes",
-    "Half-received chunks in memory",
+    "Bytes of incomplete chunks in memory, by task",
     byTask((r) => r.session?.receiver.reassembly.memoryBytes ?? 0),
     "task",
   );

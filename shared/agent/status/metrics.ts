@@ -1,4 +1,4 @@
-/** What an agent counts, in Prometheus' text format, on its loopback status port. */
+/** Counters and gauges of an agent in Prometheus' text format. status-server.ts serves them. */
 import { Counter, Gauge, Registry } from "prom-client";
 
 export class AgentMetrics {
@@ -23,19 +23,19 @@ export class AgentMetrics {
 
   readonly #interfaces = new Counter({
     name: "flockcast_interface_changes_total",
-    help: "Times the agent changed its interface or took it up anew",
+    help: "Changes of the LAN interface, including reopening the same one",
     registers: [this.registry],
   });
 
-  readonly #wrong = new Counter({
+  readonly #wrongChunks = new Counter({
     name: "flockcast_wrong_chunks_total",
-    help: "Chunks with a wrong digest, by the way they came; status names who sent them",
+    help: "Chunks with a wrong digest, by delivery mode; status names their senders",
     labelNames: ["way"],
     registers: [this.registry],
   });
 
   wrongChunk(way: "multicast" | "peers"): void {
-    this.#wrong.inc({ way });
+    this.#wrongChunks.inc({ way });
   }
 
   roleChanged(from: string, to: string): void {
@@ -54,7 +54,7 @@ export class AgentMetrics {
     this.#tasks.inc({ outcome });
   }
 
-  /** A value that is read when the metrics are asked for; with a label, one value per label. */
+  /** Registers a gauge that calls `read` on each request; with a label, one value per label. */
   gauge(
     name: string,
     help: string,
@@ -70,7 +70,7 @@ export class AgentMetrics {
       collect() {
         const value = read();
         if (typeof value === "number") this.set(value);
-        else for (const [of, number] of value) this.set({ [label!]: of }, number);
+        else for (const [labelValue, number] of value) this.set({ [label!]: labelValue }, number);
       },
     });
     registry.registerMetric(gauge);

@@ -1,6 +1,6 @@
 /**
- * The agent's own page, on loopback only: `/status` for `peer.ts status`, `/metrics` for Prometheus. Its port lies in
- * DIR/agent.json while the agent runs.
+ * The agent's status server, on loopback only: `/status` for the command `status`, `/metrics` for
+ * Prometheus. The file DIR/agent.json holds its port while the agent runs.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -15,21 +15,21 @@ export const agentStatusSchema = v.object({
   deviceId: v.string(),
   hostname: v.string(),
   source: v.string(),
-  /** The wake-up stream is open. */
+  /** Whether the change stream to the source is open. */
   connected: v.boolean(),
   subnetId: v.nullable(v.string()),
-  /** The interface of its roles; null: it works without the LAN. */
+  /** The active interface; null while the device works without the LAN. */
   interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
-  /** Why it is not another one; empty when it is the best. */
+  /** Why a better interface, or none, is used; empty if the best one is used. */
   interfaceWhy: v.string(),
   group: v.string(),
-  /** Empty when the group was joined. */
+  /** Why the device does not use multicast; empty after the group was joined. */
   multicastProblem: v.string(),
   receiveBufferBytes: v.number(),
   lan: v.object({
     framesHeard: v.number(),
     framesSent: v.number(),
-    /** Datagrams that the kernel dropped because the receive buffer was full; null: not told by this system. */
+    /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
     kernelDrops: v.nullable(v.number()),
     dropped: v.record(v.string(), v.number()),
   }),
@@ -58,7 +58,7 @@ export class StatusServer {
               headers: { "content-type": options.metrics.registry.contentType },
             });
           default:
-            return new Response("write /status or /metrics\n", { status: 404 });
+            return new Response("No such page: ask for /status or /metrics\n", { status: 404 });
         }
       },
     });
@@ -76,7 +76,7 @@ export class StatusServer {
   }
 }
 
-/** The status of the agent that runs on this data folder; null when none runs. */
+/** Returns the status of the agent that runs on this data folder; null if none answers. */
 export async function askStatus(dataFolder: string): Promise<AgentStatus | null> {
   try {
     const { port } = v.parse(portSchema, JSON.parse(readFileSync(portFile(dataFolder), "utf8")));
@@ -86,7 +86,7 @@ export async function askStatus(dataFolder: string): Promise<AgentStatus | null>
   }
 }
 
-/** With node:http, which knows no proxy. */
+/** Uses node:http, which ignores HTTP_PROXY. */
 function getLoopback(port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = http.get({ host: "127.0.0.1", port, path, timeout: 3_000 }, (response) => {

@@ -38,11 +38,11 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   ...changes,
 });
 
-/** The lines on place and multicast. */
+/** Returns the lines on subnet and multicast. */
 const on = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes }).slice(2, 4);
 
 describe("status", () => {
-  test("names the interface and its medium, and says why it is not the best one, or none", () => {
+  test("names the interface and its medium, and why it is not the best one or missing", () => {
     const subnet = "subnet 2af47f2de4a483f9";
     const group = "group 239.255.70.67:7067";
     expect(on({})[0]).toBe(`${subnet} on 10.0.0.17 (wired eth0), ${group}`);
@@ -57,15 +57,15 @@ describe("status", () => {
   });
 
   test.each([
-    [0, "receive buffer 4 MiB, nothing lost in it"],
-    [17, "receive buffer 4 MiB, 17 lost because it was full"],
-    [null, "receive buffer 4 MiB, this system does not tell what it lost"],
-  ])("tells what the kernel dropped: %p", (kernelDrops, text) => {
+    [0, "receive buffer 4 MiB, no drops"],
+    [17, "receive buffer 4 MiB, 17 dropped because it was full"],
+    [null, "receive buffer 4 MiB, drops not reported by this system"],
+  ])("reports the kernel's drops: %p", (kernelDrops, text) => {
     const lines = runningLines({ ...status, lan: { ...status.lan, kernelDrops } });
-    expect(lines[3]).toBe(`multicast: 71764 frames heard, 5 sent, ${text}`);
+    expect(lines[3]).toBe(`multicast: 71764 frames received, 5 sent, ${text}`);
   });
 
-  test("says of a complete task how its bytes came, and of a paused one until when", () => {
+  test("names the origins of a complete task's bytes, and the end of a paused download", () => {
     const complete = task({ reason: "complete: 61 % multicast, 39 % from peers (joined late)" });
     const paused = task({
       state: "downloading",

@@ -1,4 +1,7 @@
-/** `status`: what the agent of a data folder does, for a person or as JSON; from the ledger when it does not run. */
+/**
+ * The command `status`: prints what the agent of a data folder does, as text or as JSON. While no
+ * agent runs, the command reads the ledger.
+ */
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
@@ -7,6 +10,7 @@ import { SetupError } from "../enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 
+/** @throws SetupError when the data folder does not exist */
 export async function printStatus(dataFolder: string, asJson: boolean): Promise<void> {
   if (!existsSync(dataFolder))
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
@@ -21,18 +25,18 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
       ]
     : status
       ? runningLines(status)
-      : restingLines(dataFolder);
+      : stoppedLines(dataFolder);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-/** Pure: what `status` shows of a running agent. */
+/** Returns the lines that `status` prints for a running agent. Pure. */
 export function runningLines(status: AgentStatus): string[] {
   const { lan } = status;
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
-    `source ${status.source}: ${status.connected ? "connected" : "not connected, tries again"}`,
-    placeLine(status),
+    `source ${status.source}: ${status.connected ? "connected" : "not connected, retrying"}`,
+    subnetLine(status),
     ...(status.interface ? [multicastLine(status)] : []),
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
@@ -43,29 +47,29 @@ export function runningLines(status: AgentStatus): string[] {
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""
-    ? `multicast: ${lan.framesHeard} frames heard, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${fullText(lan.kernelDrops)}`
+    ? `multicast: ${lan.framesHeard} frames received, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${dropsText(lan.kernelDrops)}`
     : `multicast does not work: ${multicastProblem}`;
 
-function placeLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
+function subnetLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
   if (!own) return `no subnet, works without multicast: ${interfaceWhy}`;
   const medium = own.medium === "unknown" ? "" : `${own.medium} `;
   const why = interfaceWhy === "" ? "" : `; ${interfaceWhy}`;
   return `subnet ${subnetId ?? "not known yet"} on ${own.address} (${medium}${own.name}), group ${group}${why}`;
 }
 
-const fullText = (drops: number | null): string =>
+const dropsText = (drops: number | null): string =>
   drops === null
-    ? "this system does not tell what it lost"
+    ? "drops not reported by this system"
     : drops === 0
-      ? "nothing lost in it"
-      : `${drops} lost because it was full`;
+      ? "no drops"
+      : `${drops} dropped because it was full`;
 
 function taskLine(task: AgentStatus["tasks"][number]): string {
   const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
   const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
   const role = task.role === "none" ? "" : `${task.role}, `;
   const way = task.way === "none" ? "" : ` by ${task.way}`;
-  // The state is on the line already.
+  // The line already contains the state.
   const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
   const wrong = task.wrongFrom.map(wrongText).join("");
   return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
@@ -93,10 +97,10 @@ function ledgerStatus(dataFolder: string) {
   }
 }
 
-function restingLines(dataFolder: string): string[] {
+function stoppedLines(dataFolder: string): string[] {
   const { deviceId, source, tasks } = ledgerStatus(dataFolder);
   return [
-    `no agent runs on ${dataFolder}`,
+    `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
     ...tasks.map(
       (task) => `task ${task.taskId} (${task.package}): ${task.state}${task.reason && `; ${task.reason}`}`,

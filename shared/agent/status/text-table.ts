@@ -1,4 +1,4 @@
-/** Columns of text for a terminal, as wide as their widest cell. */
+/** Formats columns of text for a terminal, each as wide as its widest cell. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
