@@ -7,8 +7,8 @@ import type { Progress } from "../api/schema/common.ts";
 
 const retryMs = 5_000;
 /**
- * Peers of one session that may each report at the configured interval. More peers together send as
- * many reports as this number of peers.
+ * Number of peers of one session that each report at the configured interval. With more peers, each
+ * reports less often, so that their total rate does not grow.
  */
 const reportersMax = 8;
 /** Delay of an urgent report, so that tasks that change at the same moment share one request. */

@@ -14,7 +14,7 @@ import {
 } from "./choice.ts";
 import { type NetInterface } from "../../model/interface.ts";
 
-/** Time for which a better interface must be usable; excludes loose cables. */
+/** Time for which a better interface must stay usable before a move, in case of a loose cable. */
 const stableMs = 4_000;
 /**
  * Wall-clock gap between two observations that means the device slept. Switches may then have

@@ -1,7 +1,7 @@
 /**
  * Sends runs of datagrams of one length in one system call: UDP_SEGMENT of Linux 4.18 and later,
- * through bun:ffi. The run passes the kernel's network layers as one packet. The interface or the
- * network card cuts it into datagrams.
+ * through bun:ffi. The run passes the kernel's network layers as one packet. The kernel cuts it
+ * into datagrams at the interface, or leaves this to the network card.
  */
 import { ptr } from "bun:ffi";
 import {
