@@ -11,6 +11,7 @@ import { parseTaskRow, newTaskRow } from "../../shared/device/task-record.ts";
 import { CacheError, openCache } from "../../shared/cache/index.ts";
 import { openSqliteCatalog } from "../../shared/source/catalog/index.ts";
 import { testKey, testPackage } from "../../shared/model/testing.ts";
+import { systemClock } from "../../shared/platform/system-clock.ts";
 import { agentTask } from "./bodies.ts";
 import type { Dice } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
@@ -29,7 +30,13 @@ function taskRow(dice: Dice): string {
 }
 
 const open = (dir: string) =>
-  openCache({ dir, maxBytes: null, maxAgeMs: null, nowMs: () => 1_000, log: () => {} });
+  openCache({
+    dir,
+    maxBytes: null,
+    maxAgeMs: null,
+    clock: { ...systemClock, wallMs: () => 1_000 },
+    log: () => {},
+  });
 
 /** A data folder with one complete and one partial package, without its locks. */
 async function makeFolder(dir: string): Promise<void> {
@@ -40,7 +47,7 @@ async function makeFolder(dir: string): Promise<void> {
     ["part", [1]],
   ] as const) {
     const made = testPackage(key, { name, files: { "a.bin": 2_500, "b/c.bin": 500 } });
-    const store = await cache.begin(made.signed, [key.publicKey], 1);
+    const store = await cache.begin(made.signed, [key.publicKey], { id: 1, packageId: made.id });
     for (const chunk of chunks) await store.writeChunk(chunk, made.chunk(chunk), "wan");
     await store.flush();
     if (store.verified.isFull) await store.complete();

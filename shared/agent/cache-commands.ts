@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
 import { formatSize } from "../model/quantity.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { SetupError } from "./enrolment.ts";
 import { formatTable } from "./status/text-table.ts";
 
@@ -76,7 +77,7 @@ async function withCache(
     dir: dataFolder,
     maxBytes: null,
     maxAgeMs: null,
-    nowMs: Date.now,
+    clock: systemClock,
     log: ({ level, message }) => {
       if (level !== "info") process.stderr.write(`${message}\n`);
     },

@@ -15,6 +15,7 @@ import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
@@ -133,7 +134,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     dir: dataFolder,
     maxBytes: null,
     maxAgeMs: null,
-    nowMs: Date.now,
+    clock: systemClock,
     log: ({ level, event, message }) => log[level]({ event }, message),
   });
   const identity = await identify({

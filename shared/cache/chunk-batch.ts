@@ -5,7 +5,8 @@
  * nobody can say which of its bytes are on the disk (a second sync would succeed and prove nothing), so the whole
  * batch is given back as lost. When only the ledger cannot be written, the batch waits for the next turn.
  */
-import type { ChunkRow } from "./disk/ledger-sqlite.ts";
+import type { Clock } from "../model/clock.ts";
+import type { ChunkRow } from "./ledger.ts";
 
 const batchChunks = 64;
 const batchDelayMs = 500;
@@ -22,10 +23,12 @@ export type BatchSink = {
 export class ChunkBatch {
   readonly #sink: BatchSink;
   #rows: ChunkRow[] = [];
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #clock: Clock;
+  #cancel: (() => void) | null = null;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(sink: BatchSink) {
+  constructor(sink: BatchSink, clock: Clock) {
+    this.#clock = clock;
     this.#sink = sink;
   }
 
@@ -43,20 +46,19 @@ export class ChunkBatch {
   }
 
   #flushSoon(delayMs: number): void {
-    if (this.#timer && delayMs > 0) return;
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
+    if (this.#cancel && delayMs > 0) return;
+    this.#cancel?.();
+    this.#cancel = this.#clock.after(delayMs, () => {
+      this.#cancel = null;
       this.flush().catch((error: unknown) => {
         this.#sink.failed(error);
         if (this.#rows.length > 0) this.#flushSoon(batchDelayMs * 4);
       });
-    }, delayMs);
+    });
   }
 
   async #flushNow(): Promise<void> {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.stop();
     const rows = this.#rows;
     if (rows.length === 0) return;
     this.#rows = [];
@@ -76,7 +78,7 @@ export class ChunkBatch {
 
   /** Ends the timer; what is not flushed stays out of the ledger. */
   stop(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#cancel?.();
+    this.#cancel = null;
   }
 }

@@ -14,10 +14,12 @@ import {
 import { join } from "node:path";
 import { temporaryFolder, testKey, testPackage, type TestPackage } from "../model/testing.ts";
 import { CacheError, type CacheErrorCode, type CacheEvent } from "./cache-error.ts";
-import { openCache, type CacheOptions, type DistributionCache } from "./distribution-cache.ts";
-import { openLedgerReadOnly, type ChunkOrigin } from "./disk/ledger-sqlite.ts";
+import { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
+import { openCache } from "./disk/open-cache.ts";
+import type { CacheOptions, DistributionCache } from "./distribution-cache.ts";
+import type { ChunkOrigin } from "./ledger.ts";
 import type { PackageStore } from "./package-store.ts";
-import { cacheOptions } from "./testing.ts";
+import { cacheOptions, clockAt } from "./testing.ts";
 
 const key = testKey();
 const pins = [key.publicKey];
@@ -199,7 +201,7 @@ describe("after a restart", () => {
   test("begin goes on where the ledger ends", async () => {
     const dir = folder();
     const first = await open(dir);
-    const store = await first.begin(small.signed, pins, 7);
+    const store = await first.begin(small.signed, pins, { id: 7, packageId: small.id });
     await store.writeChunk(0, small.chunk(0), "wan");
     await store.writeChunk(3, small.chunk(3), "peers");
     await first.close();
@@ -412,7 +414,7 @@ describe("room", () => {
   test("is made by letting the least recently used unused packages go", async () => {
     let now = 1_000;
     const dir = folder();
-    const cache = await open(dir, { maxBytes: 10_000, nowMs: () => now++ });
+    const cache = await open(dir, { maxBytes: 10_000, clock: clockAt(() => now++) });
     const a = sized("a", 4_000);
     const b = sized("b", 4_000);
     await completed(cache, a);
@@ -455,7 +457,7 @@ describe("room", () => {
 
   test("comes back with age", async () => {
     let now = 0;
-    const cache = await open(folder(), { maxAgeMs: 1_000, nowMs: () => now });
+    const cache = await open(folder(), { maxAgeMs: 1_000, clock: clockAt(() => now) });
     await completed(cache, sized("old", 10));
     now = 900;
     await completed(cache, sized("new", 10));
@@ -476,7 +478,10 @@ describe("one agent per folder", () => {
       [
         process.execPath,
         "-e",
-        `await (await import(${JSON.stringify(join(import.meta.dir, "index.ts"))})).openCache({ dir: ${JSON.stringify(dir)}, maxBytes: null, maxAgeMs: null, nowMs: Date.now, log() {} })`,
+        `const at = (file) => import(${JSON.stringify(import.meta.dir)} + "/" + file);
+         const { openCache } = await at("index.ts");
+         const { cacheOptions } = await at("testing.ts");
+         await openCache(cacheOptions(${JSON.stringify(dir)}))`,
       ],
       { stdout: "ignore", stderr: "pipe" },
     );

@@ -4,23 +4,26 @@
  * It decides who is in the cache: room, caps, pins, eviction, removal. The bytes of one package are the business of
  * package-store.ts. One process has the folder at a time (folder-lock.ts); others may look (openLedgerReadOnly).
  */
-import { mkdir, statfs } from "node:fs/promises";
+import type { Clock } from "../model/clock.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
-import { CacheFolder } from "./disk/cache-folder.ts";
+import { CacheFolder } from "./cache-folder.ts";
+import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
-import { lockFolder } from "./disk/folder-lock.ts";
-import { openLedger, type Ledger, type LedgerPackage } from "./disk/ledger-sqlite.ts";
+import type { Ledger, LedgerPackage } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
 import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
 
 export type CacheOptions = {
+  /** The agent's data folder. */
   readonly dir: string;
   readonly maxBytes: number | null;
   readonly maxAgeMs: number | null;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly log: CacheLog;
 };
+/** What the cache is built on; `unlock` lets another process take the folder. */
+export type CacheParts = { readonly files: Files; readonly ledger: Ledger; readonly unlock: () => void };
 export type CachedPackage = LedgerPackage & { readonly path: string | null };
 export type PackageCheck = {
   readonly id: string;
@@ -30,28 +33,10 @@ export type PackageCheck = {
   readonly badChunks: number[];
 };
 
-/** Takes the folder, rebuilds what is damaged, and makes ledger and disk agree. @throws CacheError */
-export async function openCache(options: CacheOptions): Promise<DistributionCache> {
-  await mkdir(options.dir, { recursive: true }).catch((error: unknown) => {
-    throw asCacheError(error, "make the data folder", options.dir);
-  });
-  const lock = lockFolder(options.dir);
-  let ledger: Ledger | null = null;
-  try {
-    ledger = openLedger(options.dir, options.nowMs, options.log);
-    const cache = new DistributionCache(options, ledger, () => lock.release());
-    await cache.reconcile();
-    return cache;
-  } catch (error) {
-    ledger?.close();
-    lock.release();
-    throw error;
-  }
-}
-
 export class DistributionCache {
   readonly ledger: Ledger;
   readonly #options: CacheOptions;
+  readonly #files: Files;
   readonly #folder: CacheFolder;
   readonly #unlock: () => void;
   readonly #stores = new Map<string, PackageStore>();
@@ -60,10 +45,11 @@ export class DistributionCache {
   #limits: { maxBytes: number | null; maxAgeMs: number | null };
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: CacheOptions, ledger: Ledger, unlock: () => void) {
+  constructor(options: CacheOptions, { files, ledger, unlock }: CacheParts) {
     this.ledger = ledger;
     this.#options = options;
-    this.#folder = new CacheFolder(options.dir);
+    this.#files = files;
+    this.#folder = new CacheFolder(files, options.dir);
     this.#unlock = unlock;
     this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs };
   }
@@ -100,12 +86,18 @@ export class DistributionCache {
 
   /**
    * The store of a package, made when it is new. Room for the rest of it is reserved until the store is closed; for
-   * that, packages that nobody uses may leave. With a task id the package is pinned in the same step.
+   * that, packages that nobody uses may leave. A task pins the package in the same step.
    * @throws ManifestError for a wrong manifest, CacheError "disk-full", "cache-cap", "conflict".
    */
-  begin(signed: SignedManifest, pinnedKeys: readonly Uint8Array[], taskId?: number): Promise<PackageStore> {
+  begin(
+    signed: SignedManifest,
+    pinnedKeys: readonly Uint8Array[],
+    task?: { readonly id: number; readonly packageId: string },
+  ): Promise<PackageStore> {
     return this.#inTurn(async () => {
       const { manifest, id } = verifySigned(signed, pinnedKeys);
+      if (task && task.packageId !== id)
+        throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
       const rows = this.ledger.packages();
       const row = rows.find((each) => each.id === id);
       if (!row) {
@@ -122,7 +114,7 @@ export class DistributionCache {
         const message = `${manifest.name} ${manifest.version} (${manifest.sizeBytes} bytes) is begun`;
         this.#options.log({ level: "info", event: "package-begun", message });
       }
-      if (taskId !== undefined) this.ledger.pin(id, taskId);
+      if (task) this.ledger.pin(id, task.id);
       this.ledger.touch(id);
       const store = await this.#openStore(id);
       if (!store)
@@ -194,7 +186,7 @@ export class DistributionCache {
         candidates: this.#candidates(rows),
         usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
         ...this.#limits,
-        nowMs: this.#options.nowMs(),
+        nowMs: this.#options.clock.wallMs(),
       });
       for (const id of evicted) await this.#evictOne(rows.find((row) => row.id === id)!);
       return evicted.map((id) => {
@@ -246,7 +238,8 @@ export class DistributionCache {
       state: row.state,
       partialPath: this.#folder.partialPath(id),
       finalPath: this.#folder.finalPath(row.name, row.version),
-      nowMs: this.#options.nowMs,
+      files: this.#files,
+      clock: this.#options.clock,
       log: this.#options.log,
     });
     this.#stores.set(id, store);
@@ -255,7 +248,7 @@ export class DistributionCache {
 
   async #makeRoom(title: string, id: string, sizeBytes: number, storedBytes: number): Promise<void> {
     const rows = this.ledger.packages().filter((row) => row.id !== id);
-    const disk = await statfs(this.#folder.root).catch((error: unknown) => {
+    const disk = await this.#folder.space().catch((error: unknown) => {
       throw asCacheError(error, "ask the free space of", this.#folder.root);
     });
     const promised = rows
@@ -267,7 +260,7 @@ export class DistributionCache {
       missingBytes: sizeBytes - storedBytes,
       usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
       maxBytes: this.#limits.maxBytes,
-      freeBytes: disk.bavail * disk.bsize - promised - keptFreeBytes(disk.blocks * disk.bsize),
+      freeBytes: disk.freeBytes - promised - keptFreeBytes(disk.totalBytes),
       candidates: this.#candidates(rows),
     });
     if (!plan.ok) throw new CacheError(plan.code, plan.message);

@@ -5,15 +5,15 @@
  * `verified` is live: a chunk is in it as soon as its bytes are written. The ledger follows in batches
  * (chunk-batch.ts). Who may be evicted, and how much room there is, is decided in distribution-cache.ts.
  */
-import { lstat } from "node:fs/promises";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { chunkCount, chunkDigest, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
+import type { Clock } from "../model/clock.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import { CacheError, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
-import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./disk/ledger-sqlite.ts";
-import type { IoPath } from "./disk/package-file.ts";
-import { PackageFiles } from "./disk/package-files.ts";
+import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
+import type { Files, IoPath } from "./files.ts";
+import { PackageFiles } from "./package-files.ts";
 import { ReadBack } from "./read-back.ts";
 
 export type StoreOptions = {
@@ -25,7 +25,8 @@ export type StoreOptions = {
   /** Folder of the bytes until the package is complete, and after. */
   readonly partialPath: string;
   readonly finalPath: string;
-  readonly nowMs: () => number;
+  readonly files: Files;
+  readonly clock: Clock;
   readonly log: CacheLog;
 };
 /** From this size on a package goes past the page cache; the files of smaller ones stay in memory for who uses them next. */
@@ -65,6 +66,7 @@ export class PackageStore {
     this.#options = options;
     this.#state = options.state;
     this.#files = new PackageFiles(
+      options.files,
       options.manifest,
       options.state === "complete" ? options.finalPath : options.partialPath,
       options.state === "complete" ? "read" : "write",
@@ -74,19 +76,22 @@ export class PackageStore {
       this.#isOnDisk(chunk, buffer),
     );
     for (const row of options.ledger.chunks(options.id)) this.#markVerified(row);
-    this.#batch = new ChunkBatch({
-      sync: () => this.#files.sync(),
-      list: (rows) => {
-        const kept = rows.filter((row) => this.verified.has(row.chunk));
-        options.ledger.addChunks(options.id, kept);
-        this.#readBack.add(kept.map((row) => row.chunk));
+    this.#batch = new ChunkBatch(
+      {
+        sync: () => this.#files.sync(),
+        list: (rows) => {
+          const kept = rows.filter((row) => this.verified.has(row.chunk));
+          options.ledger.addChunks(options.id, kept);
+          this.#readBack.add(kept.map((row) => row.chunk));
+        },
+        lost: (rows) => this.#invalidate(rows.map((row) => row.chunk)),
+        failed: (error) => {
+          const message = error instanceof Error ? error.message : String(error);
+          options.log({ level: "error", event: "flush-failed", message });
+        },
       },
-      lost: (rows) => this.#invalidate(rows.map((row) => row.chunk)),
-      failed: (error) => {
-        const message = error instanceof Error ? error.message : String(error);
-        options.log({ level: "error", event: "flush-failed", message });
-      },
-    });
+      options.clock,
+    );
   }
 
   get state(): PackageState {
@@ -143,7 +148,7 @@ export class PackageStore {
       this.#assertOpen();
       this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
-      const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.nowMs() };
+      const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.clock.wallMs() };
       this.#markVerified(row);
       this.#batch.add(row);
       return "stored";
@@ -267,8 +272,7 @@ export class PackageStore {
   }
 
   async #assertFree(finalPath: string): Promise<void> {
-    const there = await lstat(finalPath).catch(() => null);
-    if (!there) return;
+    if (!(await this.#options.files.entryAt(finalPath).catch(() => null))) return;
     throw new CacheError(
       "path-taken",
       `Cannot put ${this.#title} at "${finalPath}": something that is not in the ledger lies there; move it away`,
@@ -329,7 +333,7 @@ export class PackageStore {
         chunk,
         bytes: bytes.length,
         origin: "cache",
-        verifiedAtMs: this.#options.nowMs(),
+        verifiedAtMs: this.#options.clock.wallMs(),
       } as const;
       this.#markVerified(row);
       this.#batch.add(row);

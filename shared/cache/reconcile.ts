@@ -5,14 +5,10 @@
  * Each case ends in one of two states: what the ledger lists is on the disk, or the ledger no longer lists it. Bytes
  * that are listed are not read again here (`cache verify` does that); packages without a ledger row are.
  */
-import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
-import { dirname } from "node:path";
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
-import { isSelfConsistent, type CacheFolder } from "./disk/cache-folder.ts";
-import { isPossiblePackage, type Ledger, type LedgerPackage } from "./disk/ledger-sqlite.ts";
-import { fileSizes } from "./disk/package-files.ts";
+import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
+import { isPossiblePackage, type Ledger, type LedgerPackage } from "./ledger.ts";
 import type { PackageStore } from "./package-store.ts";
 
 export type Reconciliation = {
@@ -69,8 +65,8 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
     if (wasMoved) await folder.discard(finalPath);
     return;
   }
-  const isFinal = wasMoved && existsSync(finalPath) && !existsSync(partialPath);
-  const gone = await missingChunks(loaded.manifest, isFinal ? finalPath : partialPath, ledger, row.id);
+  const isFinal = wasMoved && (await folder.exists(finalPath)) && !(await folder.exists(partialPath));
+  const gone = await missingChunks(context, loaded.manifest, isFinal ? finalPath : partialPath, row.id);
   if (gone.length > 0) {
     ledger.deleteChunks(row.id, gone);
     log({
@@ -82,32 +78,31 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
   const whole =
     isFinal &&
     row.chunksVerified - gone.length === row.chunkCount &&
-    (await hasExactSizes(loaded.manifest, finalPath));
+    (await hasExactSizes(folder, loaded.manifest, finalPath));
   // Whole and moved, not yet marked: every chunk was read back before the move.
   if (whole && row.state === "partial") ledger.setState(row.id, "complete");
   if (whole) return;
   if (row.state === "complete") ledger.setState(row.id, "partial");
-  if (isFinal) await moveBack(finalPath, partialPath);
+  if (isFinal) await moveBack(folder, finalPath, partialPath);
 }
 
-async function moveBack(finalPath: string, partialPath: string): Promise<void> {
+async function moveBack(folder: CacheFolder, finalPath: string, partialPath: string): Promise<void> {
   try {
-    await mkdir(dirname(partialPath), { recursive: true });
-    await rename(finalPath, partialPath);
+    await folder.move(finalPath, partialPath);
   } catch (error) {
     throw asCacheError(error, "move back", finalPath);
   }
 }
 
 async function missingChunks(
+  { folder, ledger }: Reconciliation,
   manifest: Manifest,
   root: string,
-  ledger: Ledger,
   id: string,
 ): Promise<number[]> {
   const rows = ledger.chunks(id);
   if (rows.length === 0) return [];
-  const sizes = await fileSizes(manifest, root);
+  const sizes = await folder.fileSizes(manifest, root);
   return rows
     .map((row) => row.chunk)
     .filter(
@@ -119,8 +114,8 @@ async function missingChunks(
     );
 }
 
-async function hasExactSizes(manifest: Manifest, root: string): Promise<boolean> {
-  const sizes = await fileSizes(manifest, root);
+async function hasExactSizes(folder: CacheFolder, manifest: Manifest, root: string): Promise<boolean> {
+  const sizes = await folder.fileSizes(manifest, root);
   return manifest.files.every((file, index) => sizes[index] === file.sizeBytes);
 }
 
@@ -130,17 +125,23 @@ async function adoptUnlisted(context: Reconciliation, id: string): Promise<void>
   const loaded = await folder.loadManifest(id);
   const partialPath = folder.partialPath(id);
   const finalPath = loaded && folder.finalPath(loaded.manifest.name, loaded.manifest.version);
-  const isFinal = finalPath !== null && existsSync(finalPath) && !existsSync(partialPath);
+  const isFinal =
+    finalPath !== null && (await folder.exists(finalPath)) && !(await folder.exists(partialPath));
   const taken = ledger
     .packages()
     .some((row) => isSamePackageName(row, loaded?.manifest ?? { name: "", version: "" }));
-  if (!loaded || taken || !isSelfConsistent(loaded.signed) || !(isFinal || existsSync(partialPath))) {
+  if (
+    !loaded ||
+    taken ||
+    !isSelfConsistent(loaded.signed) ||
+    !(isFinal || (await folder.exists(partialPath)))
+  ) {
     await folder.forgetManifest(id);
     return;
   }
   const { manifest } = loaded;
   ledger.addPackage(packageRow(id, manifest));
-  if (isFinal) await moveBack(finalPath, partialPath);
+  if (isFinal) await moveBack(folder, finalPath, partialPath);
   const store = await context.openStore(id);
   if (!store) return;
   try {

@@ -3,7 +3,7 @@
  * Arguments: data folder, JSON of the signed manifest in base64, JSON of the package's files.
  */
 import { seededBytes } from "../model/testing.ts";
-import { openCache } from "./distribution-cache.ts";
+import { openCache } from "./disk/open-cache.ts";
 import { cacheOptions } from "./testing.ts";
 
 const [dir = "", envelope = "{}", seed = "1"] = process.argv.slice(2);

@@ -8,7 +8,6 @@ import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { ManifestError } from "../model/manifest.ts";
-import { verifySigned } from "../model/signing.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { AgentContext } from "./context.ts";
@@ -231,10 +230,7 @@ export class TaskRunner {
     const { context } = this.#options;
     const { packageId } = this.row.task;
     const signed = found?.signed ?? (await context.client.manifest(packageId));
-    const { id } = verifySigned(signed, context.publisherKeys);
-    if (id !== packageId)
-      throw new Error(`The source sent the manifest of package ${id} for ${packageId}: it is refused`);
-    return context.cache.begin(signed, context.publisherKeys, this.id);
+    return context.cache.begin(signed, context.publisherKeys, { id: this.id, packageId });
   }
 
   #sessionFailed(reason: string, retryAfterMs: number): void {

@@ -1,55 +1,23 @@
-/**
- * The ledger: which chunk of which package is verified and where it came from, what each task's state is, and who
- * this device is. It says nothing about bytes; package-store.ts puts them on disk first and lists them here after.
- */
+/** The ledger of ledger.ts in SQLite. */
 import type { Database } from "bun:sqlite";
 import * as v from "valibot";
-import { packageNameProblem, versionProblem } from "../../model/package-path.ts";
+import {
+  identitySchema,
+  type ChunkOrigin,
+  type ChunkRow,
+  type Identity,
+  type Ledger,
+  type LedgerPackage,
+  type LedgerReader,
+  type NewPackage,
+  type OriginBytes,
+  type PackageState,
+  type TaskRow,
+} from "../ledger.ts";
 import { asCacheError, type CacheLog } from "../cache-error.ts";
 import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
 
-export const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
-export type ChunkOrigin = (typeof chunkOrigins)[number];
-export type OriginBytes = Record<ChunkOrigin, number>;
-export type PackageState = "partial" | "complete";
-
-export type LedgerPackage = {
-  readonly id: string;
-  readonly name: string;
-  readonly version: string;
-  readonly sizeBytes: number;
-  readonly chunkSizeBytes: number;
-  readonly chunkCount: number;
-  readonly state: PackageState;
-  readonly lastUsedAtMs: number;
-  readonly chunksVerified: number;
-  readonly bytesVerified: number;
-  readonly originBytes: OriginBytes;
-  /** More than 1: a chunk crossed the network although it was verified. */
-  readonly receiptsMax: number;
-  readonly pinnedBy: readonly number[];
-};
-export type ChunkRow = {
-  readonly chunk: number;
-  readonly bytes: number;
-  readonly origin: ChunkOrigin;
-  readonly verifiedAtMs: number;
-};
-export type TaskRow = { readonly taskId: number; readonly state: unknown; readonly updatedAtMs: number };
-
-const identitySchema = v.object({
-  sourceUrl: v.string(),
-  deviceId: v.string(),
-  credential: v.string(),
-  deployment: v.number(),
-  /** Raw 32-byte Ed25519 keys, base64. */
-  publisherKeys: v.array(v.string()),
-  tlsPin: v.optional(v.string()),
-});
-export type Identity = v.InferOutput<typeof identitySchema>;
-
-/** What anyone may read, also beside a running agent. */
-export class LedgerReader {
+class SqliteReader implements LedgerReader {
   protected readonly db: Database;
 
   constructor(database: Database) {
@@ -111,14 +79,6 @@ export class LedgerReader {
   }
 }
 
-/**
- * Can this row lie in a cache? Its name and version become folders: what a damaged file, or somebody who writes into it,
- * puts there must not lead out of the cache.
- */
-export function isPossiblePackage({ id, name, version }: LedgerPackage): boolean {
-  return /^[0-9a-f]{64}$/.test(id) && packageNameProblem(name) === null && versionProblem(version) === null;
-}
-
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -127,8 +87,8 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** What the one agent of the folder may write. Every method throws CacheError. */
-export class Ledger extends LedgerReader {
+/** For the one agent of the folder. */
+class SqliteLedger extends SqliteReader implements Ledger {
   readonly #nowMs: () => number;
 
   constructor(database: Database, nowMs: () => number) {
@@ -176,9 +136,7 @@ export class Ledger extends LedgerReader {
     this.#write(() => this.db.run("DELETE FROM tasks WHERE task_id = ?", [taskId]));
   }
 
-  addPackage(
-    row: Pick<LedgerPackage, "id" | "name" | "version" | "sizeBytes" | "chunkSizeBytes" | "chunkCount">,
-  ): void {
+  addPackage(row: NewPackage): void {
     const now = this.#nowMs();
     this.#write(() =>
       this.db.run(
@@ -258,8 +216,8 @@ export class Ledger extends LedgerReader {
 }
 
 export const openLedger = (dir: string, nowMs: () => number, log: CacheLog): Ledger =>
-  new Ledger(openLedgerFile(dir, log), nowMs);
+  new SqliteLedger(openLedgerFile(dir, log), nowMs);
 
 /** For `status` and `cache list`: works while an agent runs, and changes nothing. */
 export const openLedgerReadOnly = (dir: string): LedgerReader =>
-  new LedgerReader(openLedgerFileReadOnly(dir));
+  new SqliteReader(openLedgerFileReadOnly(dir));

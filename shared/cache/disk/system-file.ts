@@ -1,21 +1,20 @@
 /**
- * One open file of a package, and how its bytes get to the disk and back.
+ * One open file of the operating system, as files.ts describes it.
  *
- * "cached" goes through the system's page cache: at once while the system takes the bytes without delay, for no thread
- * is woken then (15 % of a receiver's time); a disk that falls behind is given time. "direct" goes past it (Linux,
- * O_DIRECT): no copy into the page cache, which takes longer than opening, placing and digesting the same bytes, and
- * nothing of what the device's user works with is pushed out of memory. What cannot go directly (the ends of a file
- * that fill no page, a file system without it, a disk that cannot keep up) goes through the page cache by itself; the
- * two are coherent in the kernel as long as no page is written both ways at once, and a page is either whole in a
- * write or not direct.
+ * "cached" goes through the page cache. The call is synchronous while the system takes bytes without delay, because
+ * waking a thread costs 15 % of a receiver's time; a disk that falls behind gets asynchronous calls.
+ *
+ * "direct" goes past the page cache (Linux, O_DIRECT). The copy into the page cache takes longer than decrypting and
+ * digesting the same bytes, and pushes other programs' pages out of memory. Bytes that cannot go directly use the page
+ * cache: ends of a file that fill no page, file systems without O_DIRECT, a disk that cannot keep up. The kernel keeps
+ * both paths coherent as long as no page is written both ways at once; a page is either whole in a write or not direct.
  */
 import { constants, readSync, writeSync } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
-
-export type IoPath = "cached" | "direct";
+import type { IoPath, OpenFile } from "../files.ts";
 
 /** Offsets in file and memory, and lengths, of direct I/O; no file system or disk in use asks for more. */
 export const pageBytes = 4096;
@@ -31,7 +30,7 @@ const directBacklogBytes = 2 * 1024 * 1024;
 const directBacklogMs = 100;
 const cachedWritesMin = 64;
 
-/** What the files of one package have seen of their disk. */
+/** What the files of one disk have shown of its speed. */
 export class DiskPace {
   /** So many of the next writes wait for the disk instead of holding everything up; the same of reads. */
   patientWrites = 0;
@@ -74,23 +73,23 @@ function directLength(bytes: Uint8Array, at: number, length: number, position: n
   return isAligned ? length - (length % pageBytes) : 0;
 }
 
-export class PackageFile {
-  readonly handle: FileHandle;
+export class SystemFile implements OpenFile {
+  readonly #handle: FileHandle;
   readonly #path: string;
   readonly #access: "read" | "write";
   readonly #pace: DiskPace;
   #direct: Promise<FileHandle | null> | null = null;
 
   private constructor(handle: FileHandle, path: string, access: "read" | "write", pace: DiskPace) {
-    this.handle = handle;
+    this.#handle = handle;
     this.#path = path;
     this.#access = access;
     this.#pace = pace;
   }
 
   /** Makes the file and its folders where they are missing, when it is to be written. */
-  static async open(path: string, access: "read" | "write", pace: DiskPace): Promise<PackageFile> {
-    return new PackageFile(await openInPlace(path, access), path, access, pace);
+  static async open(path: string, access: "read" | "write", pace: DiskPace): Promise<SystemFile> {
+    return new SystemFile(await openInPlace(path, access), path, access, pace);
   }
 
   /** Writes all of `length` bytes from `at` of `bytes`; they must not change meanwhile. */
@@ -118,10 +117,10 @@ export class PackageFile {
     const pace = this.#pace;
     if (pace.patientWrites > 0) {
       pace.patientWrites--;
-      return (await this.handle.write(bytes, at, length, position)).bytesWritten;
+      return (await this.#handle.write(bytes, at, length, position)).bytesWritten;
     }
     const begunMs = performance.now();
-    const written = writeSync(this.handle.fd, bytes, at, length, position);
+    const written = writeSync(this.#handle.fd, bytes, at, length, position);
     if (performance.now() - begunMs > promptMs) pace.patientWrites = patientWritesMin;
     return written;
   }
@@ -147,10 +146,10 @@ export class PackageFile {
     const length = into.length - at;
     if (pace.patientReads > 0) {
       pace.patientReads--;
-      return (await this.handle.read(into, at, length, position)).bytesRead;
+      return (await this.#handle.read(into, at, length, position)).bytesRead;
     }
     const begunMs = performance.now();
-    const read = readSync(this.handle.fd, into, at, length, position);
+    const read = readSync(this.#handle.fd, into, at, length, position);
     if (performance.now() - begunMs > promptReadMs) pace.patientReads = patientReadsMin;
     return read;
   }
@@ -175,9 +174,25 @@ export class PackageFile {
     return file;
   }
 
+  sync(what: "data" | "all"): Promise<void> {
+    return what === "data" ? this.#handle.datasync() : this.#handle.sync();
+  }
+
+  async sizeBytes(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#handle.truncate(sizeBytes);
+  }
+
+  setMode(mode: number): Promise<void> {
+    return this.#handle.chmod(mode);
+  }
+
   async close(): Promise<void> {
     await (await this.#direct)?.close();
-    await this.handle.close();
+    await this.#handle.close();
   }
 }
 

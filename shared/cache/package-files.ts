@@ -1,37 +1,35 @@
 /**
  * The bytes of one package in its own files: reads and writes at offsets of the package's stream.
  *
- * Files are sparse until they are complete. This file knows offsets, which files are open, and syncing; it does not know
- * chunks, digests or the ledger, and how one file is written and read is in package-file.ts. At most `handlesMax` files are open at a time, however many the package has.
+ * Files are sparse until they are complete. This file knows offsets, open files and syncing. Chunks, digests and the
+ * ledger belong to package-store.ts. At most `handlesMax` files are open at a time.
  */
-import { constants } from "node:fs";
-import { mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileSpans, type Manifest } from "../../model/manifest.ts";
-import { platform } from "../../platform/index.ts";
-import { asCacheError, isMissing } from "../cache-error.ts";
-import { DiskPace, PackageFile, type IoPath } from "./package-file.ts";
+import { fileSpans, type Manifest } from "../model/manifest.ts";
+import { asCacheError, isMissing } from "./cache-error.ts";
+import type { Files, IoPath, OpenFile } from "./files.ts";
 
 const handlesMax = 64;
 /** Journaling file systems commit many syncs at once when they come together. */
 const syncsAtOnce = 16;
 
-type Open = { readonly opened: Promise<PackageFile>; users: number };
+type Handle = { readonly opened: Promise<OpenFile>; users: number };
 
 export class PackageFiles {
   readonly #manifest: Manifest;
-  readonly #pace = new DiskPace();
+  readonly #files: Files;
   #root: string;
   #access: "read" | "write";
   /** Least recently used first. */
-  #open = new Map<number, Open>();
+  #open = new Map<number, Handle>();
   /** Written since the last sync. */
   #dirty = new Set<number>();
   #users = 0;
   #whenIdle: (() => void) | null = null;
   #gate: Promise<void> = Promise.resolve();
 
-  constructor(manifest: Manifest, root: string, access: "read" | "write") {
+  constructor(files: Files, manifest: Manifest, root: string, access: "read" | "write") {
+    this.#files = files;
     this.#manifest = manifest;
     this.#root = root;
     this.#access = access;
@@ -75,21 +73,21 @@ export class PackageFiles {
   async sync(): Promise<void> {
     const files = [...this.#dirty];
     this.#dirty.clear();
-    await this.#together(files, "sync", ({ handle }) => handle.datasync());
+    await this.#together(files, "sync", (file) => file.sync("data"));
   }
 
   /** Gives every file its exact size and mode, makes the empty ones, and syncs all. */
   async finish(): Promise<void> {
     // A package without files is a folder all the same.
-    await mkdir(this.#root, { recursive: true }).catch((error: unknown) => {
+    await this.#files.makeFolder(this.#root).catch((error: unknown) => {
       throw asCacheError(error, "make", this.#root);
     });
     const { files } = this.#manifest;
-    await this.#together([...files.keys()], "finish", async ({ handle }, index) => {
-      const { size } = await handle.stat();
-      if (size !== files[index]!.sizeBytes) await handle.truncate(files[index]!.sizeBytes);
-      await handle.chmod(files[index]!.mode);
-      await handle.sync();
+    await this.#together([...files.keys()], "finish", async (file, index) => {
+      const { sizeBytes, mode } = files[index]!;
+      if ((await file.sizeBytes()) !== sizeBytes) await file.truncate(sizeBytes);
+      await file.setMode(mode);
+      await file.sync("all");
     });
     this.#dirty.clear();
   }
@@ -97,14 +95,14 @@ export class PackageFiles {
   /** Moves the whole folder. Reads and writes wait meanwhile: Windows moves no folder with open files. */
   async relocate(root: string, access: "read" | "write"): Promise<void> {
     await this.#alone(async () => {
-      await mkdir(dirname(root), { recursive: true });
-      await rename(this.#root, root);
+      await this.#files.makeFolder(dirname(root));
+      await this.#files.rename(this.#root, root);
       this.#root = root;
       this.#access = access;
     }).catch((error: unknown) => {
       throw asCacheError(error, "move a package to", root);
     });
-    await syncFolder(dirname(root));
+    await this.#files.syncFolder(dirname(root));
   }
 
   async close(): Promise<void> {
@@ -130,7 +128,7 @@ export class PackageFiles {
     return join(this.#root, ...this.#manifest.files[file]!.path.split("/"));
   }
 
-  async #using<T>(file: number, doing: string, action: (file: PackageFile) => Promise<T>): Promise<T> {
+  async #using<T>(file: number, doing: string, action: (file: OpenFile) => Promise<T>): Promise<T> {
     // The gate may close again between its opening and this turn.
     for (let gate = this.#gate; ; gate = this.#gate) {
       await gate;
@@ -154,12 +152,12 @@ export class PackageFiles {
     }
   }
 
-  #entry(file: number): Open {
+  #entry(file: number): Handle {
     let entry = this.#open.get(file);
     if (entry) this.#open.delete(file);
     else {
-      const opened = PackageFile.open(this.#pathOf(file), this.#access, this.#pace);
-      const made: Open = { opened, users: 0 };
+      const opened = this.#files.open(this.#pathOf(file), this.#access);
+      const made: Handle = { opened, users: 0 };
       opened.catch(() => {
         if (this.#open.get(file) === made) this.#open.delete(file);
       });
@@ -172,7 +170,7 @@ export class PackageFiles {
   async #together(
     files: number[],
     doing: string,
-    action: (file: PackageFile, index: number) => Promise<void>,
+    action: (file: OpenFile, index: number) => Promise<void>,
   ): Promise<void> {
     const worker = async (): Promise<void> => {
       for (let index = files.pop(); index !== undefined; index = files.pop()) {
@@ -194,27 +192,15 @@ export class PackageFiles {
   }
 }
 
-/** Makes a rename in `folder` last. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (!platform.syncsFolders) return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Size of each of the package's files below `root`; -1 where there is none. */
-export async function fileSizes(manifest: Manifest, root: string): Promise<Float64Array> {
+export async function fileSizes(files: Files, manifest: Manifest, root: string): Promise<Float64Array> {
   const sizes = new Float64Array(manifest.files.length).fill(-1);
   for (const [index, file] of manifest.files.entries()) {
-    try {
-      const found = await stat(join(root, ...file.path.split("/")));
-      if (found.isFile()) sizes[index] = found.size;
-    } catch (error) {
-      if (!isMissing(error)) throw asCacheError(error, "look at", join(root, file.path));
-    }
+    const path = join(root, ...file.path.split("/"));
+    const found = await files.entryAt(path).catch((error: unknown): never => {
+      throw asCacheError(error, "look at", path);
+    });
+    if (found?.kind === "file") sizes[index] = found.sizeBytes;
   }
   return sizes;
 }

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../model/random.ts";
 import { seededBytes, temporaryFolder, testKey, testPackage } from "../../model/testing.ts";
-import { openCache } from "../distribution-cache.ts";
-import type { ChunkOrigin } from "./ledger-sqlite.ts";
-import { DiskPace, pageBytes, PackageFile } from "./package-file.ts";
+import { openCache } from "./open-cache.ts";
+import type { ChunkOrigin } from "../ledger.ts";
+import { DiskPace, pageBytes, SystemFile } from "./system-file.ts";
 import { cacheOptions } from "../testing.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -19,9 +19,9 @@ function folder(): string {
   return path;
 }
 
-async function openFile(pace = new DiskPace()): Promise<{ file: PackageFile; path: string; pace: DiskPace }> {
+async function openFile(pace = new DiskPace()): Promise<{ file: SystemFile; path: string; pace: DiskPace }> {
   const path = join(folder(), "made", "here");
-  const file = await PackageFile.open(path, "write", pace);
+  const file = await SystemFile.open(path, "write", pace);
   cleanups.push(() => file.close().catch(() => {}));
   return { file, path, pace };
 }
