@@ -19,6 +19,7 @@ test("an interval that is longer than a timer can wait is no reason to ask at on
     intervalMs: () => 30 * 86_400_000,
     inventory: async () => ({}) as Inventory,
     onAnswer: () => {},
+    random: Math.random,
   });
   checkIns.start();
   await Bun.sleep(200);

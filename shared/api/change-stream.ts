@@ -2,11 +2,15 @@
  * The held-open stream over which the source wakes a device. It carries no data, only "ask again": so a lost stream
  * costs nothing but time, and every time it opens counts as a wake, because something may have changed before.
  */
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { send, type Connection } from "./request.ts";
 import { SourceError } from "./source-error.ts";
 
-const backoffMinMs = 1_000;
-const backoffMaxMs = 60_000;
+/**
+ * Back-off after the stream was lost. The widest jitter of all: a thousand devices lose the same
+ * source in the same moment.
+ */
+const reconnectBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1.5] };
 /** The source sends a heartbeat every 20 s: three missed ones mean that the connection is dead. */
 const silenceMaxMs = 65_000;
 
@@ -70,9 +74,9 @@ export async function followChanges(
   options: WakeStreamOptions,
 ): Promise<void> {
   const random = options.random ?? Math.random;
-  let backoffMs = backoffMinMs;
+  let failures = 0;
   const onWake = (reason: WakeReason): void => {
-    backoffMs = backoffMinMs;
+    failures = 0;
     options.onWake(reason);
   };
   while (!signal.aborted) {
@@ -80,9 +84,7 @@ export async function followChanges(
       await followOnce(connection, signal, onWake);
     } catch (error) {
       if (signal.aborted) return;
-      // A thousand devices that lost the same source must not come back in the same moment.
-      const retryInMs = Math.round(backoffMs * (0.5 + random()));
-      backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
+      const retryInMs = backoffMs(reconnectBackoff, failures++, random);
       options.onLost?.(error, retryInMs);
       await sleep(retryInMs, signal);
     }

@@ -1,17 +1,16 @@
 /** How long a download waits: after a failure, and between reads so that it keeps its rate. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Backoff } from "../../model/backoff.ts";
 
-const backoffMsMax = 60_000;
+/**
+ * Back-off after a failed connection to a web site. Half of the delay is random, so that the
+ * representatives of many subnets do not return to a restarted web site at once.
+ */
+export const downloadBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1] };
 /** Web sites under maintenance ask for an hour at times; a longer wait is a matter for the schedule, not for us. */
 const retryAfterMsMax = 3_600_000;
 /** A rate that is changed meanwhile takes effect within this time. */
 const paceSliceMs = 250;
-
-/** Doubles with every failure in a row (1, 2, …) up to a minute; half of it is random, so that devices spread out. */
-export function backoffMs(failures: number, baseMs: number, random: () => number): number {
-  const longest = Math.min(backoffMsMax, baseMs * 2 ** Math.min(30, failures - 1));
-  return Math.round(longest * (0.5 + random() / 2));
-}
 
 /** RFC 9110 §10.2.3: seconds or a date. Null for anything else. */
 export function parseRetryAfterMs(header: string | null, nowMs: number): number | null {
