@@ -9,7 +9,7 @@ export const leaseDurationMs = 15_000;
 /** One renewal and a half missed. */
 export const leaseSilentMs = 4_500;
 /** Three devices that fail alike hardly do so by their own fault. */
-export const leaseFailuresMax = 3;
+const leaseFailuresMax = 3;
 export const leaseFailedMs = 300_000;
 
 export type LeaseRequest = {
@@ -20,8 +20,8 @@ export type LeaseRequest = {
   /** Only asks who holds the lease. */
   readonly query?: boolean | undefined;
 };
-export type LeaseHolder = Holder & { readonly term: number };
-export type LeaseResult =
+type LeaseHolder = Holder & { readonly term: number };
+type LeaseResult =
   /** `before`: the last other device that held it. */
   | { result: "granted"; expiresInMs: number; term: number; before: LeaseHolder | null }
   | { result: "refused"; holder: LeaseHolder; retryAfterMs: number }

@@ -20,12 +20,12 @@ import {
 export { ManifestError } from "./manifest-error.ts";
 
 /** What one HTTP body of the control plane carries at most (base64 of it below 24 MiB). */
-export const manifestBytesMax = 16 * 1_048_576;
+const manifestBytesMax = 16 * 1_048_576;
 export const filesMax = 100_000;
-export const urlLengthMax = 2_048;
+const urlLengthMax = 2_048;
 export const digestBytes = 32;
 /** The smallest keeps a manifest small; the largest is what a receiver may have to hold in memory. */
-export const chunkSizeBytesMin = 1_024;
+const chunkSizeBytesMin = 1_024;
 export const chunkSizeBytesMax = 4 * 1_048_576;
 const chunkSizeBytesDefault = 256 * 1_024;
 const chunksWanted = 8_192;
@@ -232,7 +232,7 @@ export function chunkSizeFor(totalBytes: number): number {
   return sizeBytes;
 }
 
-export type FileSpan = {
+type FileSpan = {
   /** Index in `manifest.files`. */
   readonly file: number;
   readonly fileOffset: number;

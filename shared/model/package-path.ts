@@ -5,13 +5,13 @@
  * Linux would refuse, rename or merge is refused everywhere, before a byte is stored. This file knows no file system.
  */
 
-export const pathBytesMax = 1_024;
+const pathBytesMax = 1_024;
 /** The longest file name of ext4, NTFS and APFS. */
 const segmentBytesMax = 255;
 /** Deeper trees exist in no installer; the bound keeps the conflict check linear in the manifest's size. */
 const depthMax = 64;
-export const nameLengthMax = 128;
-export const versionLengthMax = 64;
+const nameLengthMax = 128;
+const versionLengthMax = 64;
 
 const utf8 = new TextEncoder();
 // The characters Windows refuses, the backslash, and C0, DEL and C1 controls.
@@ -62,7 +62,7 @@ export const versionProblem = (version: string): string | null =>
 export const comparePaths = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** Two paths with the same fold are one file on Windows or macOS. */
-export const foldPath = (path: string): string => path.normalize("NFC").toLowerCase();
+const foldPath = (path: string): string => path.normalize("NFC").toLowerCase();
 
 /** The first pair of paths that cannot lie in one folder everywhere, said as a sentence; null when all can. */
 export function pathConflict(paths: readonly string[]): string | null {

@@ -7,8 +7,8 @@
 import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { decodeManifest, ManifestError, packageId, type Manifest } from "./manifest.ts";
 
-export const publicKeyBytes = 32;
-export const signatureBytes = 64;
+const publicKeyBytes = 32;
+const signatureBytes = 64;
 const domain = Buffer.from("flockcast manifest 1\0", "latin1");
 
 export type PublisherKey = { readonly privateKey: KeyObject; readonly publicKey: Uint8Array };
@@ -22,7 +22,7 @@ export type SignedManifest = {
 const signedBytes = (manifest: Uint8Array): Buffer => Buffer.concat([domain, manifest]);
 
 /** 64 bytes over the manifest's bytes. */
-export const signManifest = (bytes: Uint8Array, key: PublisherKey): Uint8Array =>
+const signManifest = (bytes: Uint8Array, key: PublisherKey): Uint8Array =>
   new Uint8Array(sign(null, signedBytes(bytes), key.privateKey));
 
 /** The whole envelope at once, as it is published and handed to devices. */

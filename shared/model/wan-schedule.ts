@@ -9,8 +9,8 @@
 import * as v from "valibot";
 import { formatRate, parseRateBps } from "./quantity.ts";
 
-export const wanRateMinBps = 8_000;
-export const wanWindowsMax = 32;
+const wanRateMinBps = 8_000;
+const wanWindowsMax = 32;
 
 /** Bit/s of payload. Null: no limit; 0: no download. */
 export const wanRateSchema = v.nullable(
@@ -51,8 +51,8 @@ export const wanScheduleSchema = v.pipe(
   ),
   v.maxLength(wanWindowsMax, `at most ${wanWindowsMax} windows`),
 );
-export type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
-export type WanWindow = WanSchedule[number];
+type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
+type WanWindow = WanSchedule[number];
 type Day = WanWindow["days"][number];
 
 /** What the wall clock of a device shows. */
@@ -67,7 +67,7 @@ export const deviceClock: WallClock = (utcMs) => {
 
 // ---- what counts now -------------------------------------------------------------------------------------------
 
-export type WanLimits = { readonly wanRateBps: number | null; readonly wanSchedule: WanSchedule };
+type WanLimits = { readonly wanRateBps: number | null; readonly wanSchedule: WanSchedule };
 
 /** Bit/s at this time; null: no limit, 0: no download. */
 export function wanRateAt({ wanRateBps, wanSchedule }: WanLimits, time: WallTime): number | null {

@@ -6,7 +6,7 @@
  * the first one's copy.
  */
 export const fallbackTokenMs = 60_000;
-export const fallbackPerSubnetMax = 1;
+const fallbackPerSubnetMax = 1;
 /** At one source at a time, whatever falls apart: its line serves representatives first. */
 export const fallbackTokensMax = 16;
 const retryAfterMs = 10_000;
@@ -17,7 +17,7 @@ type Token = {
   readonly deviceId: string;
   untilMs: number;
 };
-export type FallbackTokenAnswer =
+type FallbackTokenAnswer =
   { readonly result: "granted"; expiresInMs: number } | { readonly result: "refused"; retryAfterMs: number };
 
 export class FallbackTokens {

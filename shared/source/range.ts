@@ -2,7 +2,7 @@
  * Which bytes a request wants: Range and If-Range of RFC 9110 §14, one range. Several ranges at once are answered with
  * the whole, as the RFC allows. Pure.
  */
-export type WantedBytes =
+type WantedBytes =
   | { readonly kind: "whole" }
   | { readonly kind: "part"; readonly start: number; readonly end: number }
   | { readonly kind: "unsatisfiable" };

@@ -22,7 +22,7 @@ import { WanMeter } from "./wan-meter.ts";
 const drainMs = 2_000;
 const idleSeconds = 120;
 
-export type SourceOptions = {
+type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
   readonly tls?: Tls | undefined;

@@ -8,7 +8,7 @@ import { formatToken, readToken } from "../api/token.ts";
 
 const secretBytes = 32;
 
-export type SourceSecrets = { readonly admin: string; readonly enroll: string };
+type SourceSecrets = { readonly admin: string; readonly enroll: string };
 
 export async function loadOrCreateTokens(
   folder: string,

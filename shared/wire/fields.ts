@@ -18,7 +18,7 @@ export type FieldKind =
 const uint = (min: number, max: number): FieldKind => ({ shape: "uint", min, max });
 
 /** Chunks of a range lie above those of the range before and below 2^32. */
-export function rangesHold(ranges: readonly number[]): boolean {
+function rangesHold(ranges: readonly number[]): boolean {
   if (ranges.length % 2 !== 0) return false;
   let end = 0;
   for (let i = 0; i < ranges.length; i += 2) {
@@ -37,7 +37,7 @@ function needHolds(chunk: number, block: number, count: number): boolean {
 }
 
 /** Triples [chunk, block, count], each (chunk, block) above the one before; a run ends before the next chunk. */
-export function needsHold(entries: readonly number[]): boolean {
+function needsHold(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
   let chunkMin = 0;
   let blockMin = 0;

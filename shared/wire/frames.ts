@@ -26,7 +26,7 @@ export type ControlType = Exclude<FrameType, "symbol">;
 export type Ranges = readonly number[];
 
 /** A device looks for the session of its task, or joins it late. `missing` may be cut to its first ranges. */
-export type SeekFrame = {
+type SeekFrame = {
   readonly type: "seek";
   readonly device: string;
   readonly haveCount: number;
@@ -35,7 +35,7 @@ export type SeekFrame = {
   readonly term: number;
 };
 /** A candidate says that it leads from this term on; of two claims of one term the lower ticket stands. */
-export type ClaimFrame = {
+type ClaimFrame = {
   readonly type: "claim";
   readonly device: string;
   readonly term: number;
@@ -62,7 +62,7 @@ export type AnnounceFrame = {
   readonly lanPort: number;
 };
 /** A pass over `castRanges` is over: who missed something may ask now. */
-export type EndFrame = {
+type EndFrame = {
   readonly type: "end";
   readonly device: string;
   readonly term: number;
@@ -76,7 +76,7 @@ export type EndFrame = {
 /** The block number of a `need` entry that names whole chunks: `count` of them from `chunk` on. */
 export const wholeChunks = 0xffff;
 /** How many symbols blocks lack: flat and ascending [chunk, block, count, …], count 1…64. */
-export type NeedFrame = {
+type NeedFrame = {
   readonly type: "need";
   readonly device: string;
   readonly term: number;
@@ -85,14 +85,14 @@ export type NeedFrame = {
   readonly lanPort: number;
 };
 /** Who holds these chunks? */
-export type WantFrame = {
+type WantFrame = {
   readonly type: "want";
   readonly device: string;
   readonly ranges: Ranges;
   readonly lanPort: number;
 };
 /** The answer to `want`: chunks that can be fetched from this device by LAN HTTP. Load is 0 (idle) … 100. */
-export type HaveFrame = {
+type HaveFrame = {
   readonly type: "have";
   readonly device: string;
   readonly ranges: Ranges;
@@ -101,14 +101,14 @@ export type HaveFrame = {
   readonly toDevice: string;
 };
 /** A representative stops leading. */
-export type ResignFrame = {
+type ResignFrame = {
   readonly type: "resign";
   readonly device: string;
   readonly term: number;
   readonly reason: string;
 };
 /** What the stream between two ENDs lost on its way to a receiver, in thousandths, and by how many milliseconds the network held it back; a sample of the receivers says so. */
-export type ReportFrame = {
+type ReportFrame = {
   readonly type: "report";
   readonly device: string;
   readonly term: number;
@@ -117,7 +117,7 @@ export type ReportFrame = {
   readonly queuedMs: number;
 };
 /** A representative asks `toDevice` to take chunks from it that nobody else holds yet: so they are not lost with it. */
-export type EntrustFrame = {
+type EntrustFrame = {
   readonly type: "entrust";
   readonly device: string;
   readonly term: number;

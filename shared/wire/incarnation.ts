@@ -8,7 +8,7 @@
 import { identityBytes } from "./identity.ts";
 import { limits } from "./limits.ts";
 
-export type SequenceCounter = { next: number };
+type SequenceCounter = { next: number };
 
 export type Incarnation = {
   /** 16 hex digits, random. */

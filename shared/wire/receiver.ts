@@ -21,7 +21,7 @@ import { limits } from "./limits.ts";
 import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 import { KnownSenders, type KnownSender, type SenderKeys } from "./known-senders.ts";
 
-export type ReceivedControl = {
+type ReceivedControl = {
   readonly kind: "control";
   readonly header: FrameHeader;
   readonly frame: ControlFrame;
@@ -36,7 +36,7 @@ export type ReceivedSymbol = {
   /** A view: copy what is to be kept before the next `receive`. */
   readonly payload: Uint8Array;
 };
-export type Dropped = { readonly kind: "dropped"; readonly reason: DropReason };
+type Dropped = { readonly kind: "dropped"; readonly reason: DropReason };
 export type Received = ReceivedControl | ReceivedSymbol | Dropped;
 
 export type FrameReceiver = {

@@ -20,7 +20,7 @@ export type DeviceRecord = {
   readonly subnet: SubnetIdentity | null;
   readonly groups: readonly string[];
 };
-export type NewDevice = {
+type NewDevice = {
   readonly id: string;
   readonly hostname: string;
   readonly os: string;
@@ -29,7 +29,7 @@ export type NewDevice = {
   readonly credentialSha256: string;
   readonly enrolledAtMs: number;
 };
-export type CheckIn = {
+type CheckIn = {
   readonly inventory: Inventory;
   readonly subnet: SubnetIdentity | null;
   readonly atMs: number;

@@ -5,17 +5,9 @@ export type {
   PackageRecord,
   ProgressRecord,
   SettingRecord,
-  SignedManifestBytes,
   TaskRecord,
 } from "./catalog.ts";
-export {
-  leaseDurationMs,
-  leaseFailedMs,
-  leaseSilentMs,
-  noLease,
-  releaseLease,
-  requestLease,
-} from "../../model/lease.ts";
+export { noLease, releaseLease, requestLease } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
 export { isTargeted } from "../../api/target.ts";

@@ -8,7 +8,7 @@ export function printJson(value: unknown): void {
 }
 
 /** Columns as wide as their widest cell. */
-export function tableLines(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function tableLines(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all.map((row) =>

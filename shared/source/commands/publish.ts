@@ -15,7 +15,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { print } from "./print.ts";
 
-export type PublishOptions = ConnectOptions & {
+type PublishOptions = ConnectOptions & {
   readonly name: string;
   readonly version: string;
   readonly url?: string | undefined;

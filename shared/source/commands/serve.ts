@@ -7,7 +7,7 @@ import { CommandError, usage } from "./command-error.ts";
 /** A clean end takes less; then it is ended anyway, before whoever asked loses patience. */
 const endMs = 4_500;
 
-export type ServeOptions = {
+type ServeOptions = {
   readonly data: string;
   readonly listen: string;
   readonly tlsCert?: string | undefined;

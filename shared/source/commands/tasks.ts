@@ -8,7 +8,7 @@ import { connect, type ConnectOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { parseStartTime } from "./start-time.ts";
 
-export type TaskCreateOptions = ConnectOptions & {
+type TaskCreateOptions = ConnectOptions & {
   readonly action: "pre-cache" | "run";
   readonly command?: string | undefined;
   readonly setting?: string | undefined;

@@ -103,7 +103,7 @@ export class PlainLines {
   }
 }
 
-export type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
+type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
 
 /** Over when every targeted device is complete or failed; a task without devices waits for the first. */
 export function outcomeOf(task: TaskDetail): WatchOutcome {
