@@ -28,9 +28,9 @@ export function inverseOf(repairs: readonly number[], sources: readonly number[]
 
 /** The product of (element + other) over `others`, divided by that over the rest of the element's own side. */
 function ratioOf(element: number, others: readonly number[], own: readonly number[]): number {
-  let above = 1;
-  let below = 1;
-  for (const other of others) above = multiply(above, element ^ other);
-  for (const other of own) if (other !== element) below = multiply(below, element ^ other);
-  return multiply(above, invert(below));
+  let numerator = 1;
+  let denominator = 1;
+  for (const other of others) numerator = multiply(numerator, element ^ other);
+  for (const other of own) if (other !== element) denominator = multiply(denominator, element ^ other);
+  return multiply(numerator, invert(denominator));
 }

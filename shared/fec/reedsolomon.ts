@@ -67,15 +67,15 @@ function recover(
   if (used === null) return false;
   if (used.length === 0) return true;
   const size = block.symbolSizeBytes;
-  const remains = new Uint8Array(used.length * size);
-  for (const [i, { payload }] of used.entries()) remains.set(payload, i * size);
+  const residuals = new Uint8Array(used.length * size);
+  for (const [i, { payload }] of used.entries()) residuals.set(payload, i * size);
   for (const source of missing) block.bytes.fill(0, source * size, (source + 1) * size);
 
-  // What remains of each repair symbol without the sources that are there: a sum of products of the missing ones.
+  // What residuals of each repair symbol without the sources that are there: a sum of products of the missing ones.
   let summedGroup = -1;
   for (const [i, { symbol }] of used.entries()) {
     if (symbol >>> 2 !== summedGroup) sumSources(block, (summedGroup = symbol >>> 2), sums);
-    addRow(sums, symbol & 3, remains, i * size, size);
+    addRow(sums, symbol & 3, residuals, i * size, size);
   }
   solve(
     block,
@@ -84,19 +84,19 @@ function recover(
       used.map((repair) => repair.symbol),
       missing,
     ),
-    remains,
+    residuals,
     sums,
     solveTables,
   );
   return true;
 }
 
-/** Multiplies the remains by the inverse, four missing sources at a time, into their places. */
+/** Multiplies the residuals by the inverse, four missing sources at a time, into their places. */
 function solve(
   block: Block,
   missing: readonly number[],
   inverse: Uint8Array,
-  remains: Uint8Array,
+  residuals: Uint8Array,
   sums: Uint32Array,
   tables: Uint32Array,
 ): void {
@@ -114,10 +114,10 @@ function solve(
           constantAt(row + 2, column + c),
           constantAt(row + 3, column + c),
         ]);
-      if (columns === 4) addFourColumns(sums, tables, 0, remains, column * size, size);
+      if (columns === 4) addFourColumns(sums, tables, 0, residuals, column * size, size);
       else
         for (let c = 0; c < columns; c++)
-          addColumn(sums, tables, c * tableWords, remains, (column + c) * size, size);
+          addColumn(sums, tables, c * tableWords, residuals, (column + c) * size, size);
       column += columns;
     }
     for (let r = row; r < Math.min(e, row + 4); r++) {

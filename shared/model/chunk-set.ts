@@ -8,7 +8,7 @@
 export type Ranges = readonly number[];
 
 /** How many of 32 bits are set. */
-function onesOf(word: number): number {
+function popCount(word: number): number {
   const pairs = word - ((word >>> 1) & 0x5555_5555);
   const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
@@ -133,8 +133,8 @@ export class ChunkSet {
     const result = new ChunkSet(this.size);
     for (let i = 0; i < this.#words.length; i++) result.#words[i] = ~this.#words[i]!;
     // Behind the last chunk there is none.
-    const spare = result.#words.length * 32 - this.size;
-    if (spare > 0) result.#words[result.#words.length - 1]! &= 0xffff_ffff >>> spare;
+    const unusedBits = result.#words.length * 32 - this.size;
+    if (unusedBits > 0) result.#words[result.#words.length - 1]! &= 0xffff_ffff >>> unusedBits;
     result.#count = this.size - this.#count;
     return result;
   }
@@ -146,7 +146,7 @@ export class ChunkSet {
       const added = (other.#words[i]! & ~this.#words[i]!) >>> 0;
       if (added === 0) continue;
       this.#words[i]! |= added;
-      this.#count += onesOf(added);
+      this.#count += popCount(added);
     }
   }
 
@@ -157,7 +157,7 @@ export class ChunkSet {
       const deleted = (other.#words[i]! & this.#words[i]!) >>> 0;
       if (deleted === 0) continue;
       this.#words[i]! ^= deleted;
-      this.#count -= onesOf(deleted);
+      this.#count -= popCount(deleted);
     }
   }
 

@@ -46,7 +46,7 @@ export const noLease: LeaseState = { holder: null, expiresAtMs: 0, failures: [],
  * Does it still stand? The source's clock may be set back, perhaps by years: what then ends later than it could from now
  * on is over, or a dead device would hold the lease until the clock is where it was.
  */
-const stands = (untilMs: number, nowMs: number, longestMs: number): boolean =>
+const isCurrent = (untilMs: number, nowMs: number, longestMs: number): boolean =>
   untilMs > nowMs && untilMs <= nowMs + longestMs;
 
 type Decision<T> = { readonly next: LeaseState; readonly result: T };
@@ -62,7 +62,7 @@ const failedAnswer = (state: LeaseState, nowMs: number): LeaseResult => ({
 
 /** Whoever may use the WAN now. */
 export const holderOf = (state: LeaseState, nowMs: number): LeaseState["holder"] =>
-  stands(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
+  isCurrent(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
 
 export function requestLease(
   state: LeaseState,
@@ -70,19 +70,19 @@ export function requestLease(
   request: LeaseRequest,
   nowMs: number,
 ): Decision<LeaseResult> {
-  if (stands(state.failedUntilMs, nowMs, leaseFailedMs))
+  if (isCurrent(state.failedUntilMs, nowMs, leaseFailedMs))
     return { next: state, result: failedAnswer(state, nowMs) };
   const failures = state.failedUntilMs > 0 ? [] : state.failures;
   const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
-  const isSucceeded = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
+  const isTakeover = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
   const current = holderOf(state, nowMs);
-  const held = current !== null && !isSucceeded;
-  if (held && current.deviceId !== deviceId) {
+  const isHeld = current !== null && !isTakeover;
+  if (isHeld && current.deviceId !== deviceId) {
     const retryAfterMs = state.expiresAtMs - nowMs;
     return { next: state, result: { result: "refused", holder: current, retryAfterMs } };
   }
   if (request.query === true) return { next: state, result: { result: "free", retryAfterMs: leaseSilentMs } };
-  const term = held ? Math.max(current.term, request.term) : request.term;
+  const term = isHeld ? Math.max(current.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
   const before = state.holder === null || state.holder.deviceId === deviceId ? null : state.holder;
   return {
@@ -107,8 +107,8 @@ export function releaseLease(
   }
   const others = state.failures.filter((one) => one.deviceId !== deviceId);
   const failures = failure === null ? state.failures : [...others, { deviceId, reason: failure }];
-  const enough = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
-  const failed = failure !== null && failures.length >= enough;
+  const failuresMax = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
+  const failed = failure !== null && failures.length >= failuresMax;
   return {
     next: { ...state, expiresAtMs: 0, failures, failedUntilMs: failed ? nowMs + leaseFailedMs : 0 },
     result: "released",

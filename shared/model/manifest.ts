@@ -28,7 +28,7 @@ export const digestBytes = 32;
 const chunkSizeBytesMin = 1_024;
 export const chunkSizeBytesMax = 4 * 1_048_576;
 const chunkSizeBytesDefault = 256 * 1_024;
-const chunksWanted = 8_192;
+const chunksTarget = 8_192;
 /** 32 bytes a digest: more chunks than this do not fit a manifest. */
 const chunksMax = manifestBytesMax / digestBytes;
 
@@ -228,7 +228,7 @@ export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: num
 /** 256 KiB, doubled until the package has at most 8,192 chunks, at most 4 MiB. */
 export function chunkSizeFor(totalBytes: number): number {
   let sizeBytes = chunkSizeBytesDefault;
-  while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksWanted) sizeBytes *= 2;
+  while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksTarget) sizeBytes *= 2;
   return sizeBytes;
 }
 
@@ -239,11 +239,11 @@ type FileSpan = {
   readonly length: number;
 };
 
-const startsOf = new WeakMap<Manifest, Float64Array>();
+const fileStartsCache = new WeakMap<Manifest, Float64Array>();
 
 /** Where each file begins in the stream. */
 function fileStarts(manifest: Manifest): Float64Array {
-  let starts = startsOf.get(manifest);
+  let starts = fileStartsCache.get(manifest);
   if (!starts) {
     starts = new Float64Array(manifest.files.length);
     let offset = 0;
@@ -251,7 +251,7 @@ function fileStarts(manifest: Manifest): Float64Array {
       starts[index] = offset;
       offset += file.sizeBytes;
     }
-    startsOf.set(manifest, starts);
+    fileStartsCache.set(manifest, starts);
   }
   return starts;
 }

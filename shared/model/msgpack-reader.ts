@@ -29,7 +29,7 @@ export class MsgpackReader {
           : tag === 0xdd
             ? this.#unsigned(4)
             : -1;
-    if (count < 0) throw this.#wrong("an array");
+    if (count < 0) throw this.#unexpected("an array");
     if (count < min || count > max) {
       throw new ManifestError(`The manifest has an array of ${count} items where ${min} to ${max} may stand`);
     }
@@ -40,7 +40,7 @@ export class MsgpackReader {
   integer(): number {
     const tag = this.#unsigned(1);
     if (tag < 0x80) return tag;
-    if (tag < 0xcc || tag > 0xcf) throw this.#wrong("a whole number");
+    if (tag < 0xcc || tag > 0xcf) throw this.#unexpected("a whole number");
     const value = this.#unsigned(1 << (tag - 0xcc));
     if (!Number.isSafeInteger(value)) throw new ManifestError("The manifest has a number of 2^53 or more");
     return value;
@@ -54,7 +54,7 @@ export class MsgpackReader {
         : tag >= 0xd9 && tag <= 0xdb
           ? this.#unsigned(1 << (tag - 0xd9))
           : -1;
-    if (length < 0) throw this.#wrong("a text");
+    if (length < 0) throw this.#unexpected("a text");
     try {
       return utf8.decode(this.#take(length));
     } catch (error) {
@@ -66,7 +66,7 @@ export class MsgpackReader {
   /** A copy, so that what it came from may be freed. */
   binary(): Uint8Array {
     const tag = this.#unsigned(1);
-    if (tag < 0xc4 || tag > 0xc6) throw this.#wrong("binary data");
+    if (tag < 0xc4 || tag > 0xc6) throw this.#unexpected("binary data");
     return this.#take(this.#unsigned(1 << (tag - 0xc4))).slice();
   }
 
@@ -87,7 +87,7 @@ export class MsgpackReader {
     return Number(this.#view.getBigUint64(at));
   }
 
-  #wrong(expected: string): ManifestError {
+  #unexpected(expected: string): ManifestError {
     return new ManifestError(`The manifest has no ${expected.replace(/^an? /, "")} at byte ${this.#at - 1}`);
   }
 }

@@ -21,13 +21,13 @@ const rateUnits = { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 } as const;
 function parseQuantity(
   text: string,
   units: Readonly<Record<string, number>>,
-  bare: number | null,
-  what: string,
+  bareFactor: number | null,
+  expected: string,
 ): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(text.trim());
-  const factor = match?.[2] === "" ? bare : match && units[match[2]!.toLowerCase()];
+  const factor = match?.[2] === "" ? bareFactor : match && units[match[2]!.toLowerCase()];
   const value = match && factor ? Number(match[1]) * factor : Number.NaN;
-  if (!Number.isFinite(value)) throw new Error(`"${text}" is not ${what}`);
+  if (!Number.isFinite(value)) throw new Error(`"${text}" is not ${expected}`);
   return Math.round(value);
 }
 

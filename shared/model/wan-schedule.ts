@@ -96,10 +96,10 @@ export function wanResumesAtMs(limits: WanLimits, nowMs: number, clock: WallCloc
   for (let atMs = nowMs; atMs <= nowMs + lookAheadMs;) {
     if (wanRateAt(limits, clock(atMs)) !== 0) return atMs;
     const now = clock(atMs).minute;
-    const toEdge = Math.min(...edges.map((edge) => (edge - now + dayMinutes - 1) % dayMinutes)) + 1;
+    const minutesToEdge = Math.min(...edges.map((edge) => (edge - now + dayMinutes - 1) % dayMinutes)) + 1;
     const startOfMinuteMs = atMs - (atMs % minuteMs);
     const nextQuarterMs = atMs - (atMs % quarterMs) + quarterMs;
-    atMs = Math.min(startOfMinuteMs + toEdge * minuteMs, nextQuarterMs);
+    atMs = Math.min(startOfMinuteMs + minutesToEdge * minuteMs, nextQuarterMs);
   }
   return null;
 }

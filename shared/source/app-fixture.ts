@@ -51,21 +51,21 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
-  const wakes = new ChangeHub();
+  const changeHub = new ChangeHub();
   const wan = new WanMeter(catalog.wan, log);
   const app = createSourceApp({
     catalog,
     content: await openContentStore(join(folder, "packages")),
-    wakes,
+    changeHub,
     wan,
     fallback: new FallbackTokens(),
-    metrics: createSourceMetrics(catalog, wakes),
+    metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     nowMs: () => clock.nowMs,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
   });
-  return { app, catalog, wakes, wan };
+  return { app, catalog, changeHub, wan };
 }
 
 type Init = {
@@ -117,7 +117,7 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 export async function openFixture() {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, wakes, wan } = await openParts(folder, clock);
+  const { app, catalog, changeHub, wan } = await openParts(folder, clock);
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -126,7 +126,7 @@ export async function openFixture() {
   return {
     folder,
     clock,
-    wakes,
+    changeHub,
     catalog,
     raw,
     call,
@@ -148,7 +148,7 @@ export async function openFixture() {
     signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
       signedPackage(path, options, keyFile),
     async close() {
-      wakes.close();
+      changeHub.close();
       await wan.close();
       catalog.close();
       await rm(folder, { recursive: true });

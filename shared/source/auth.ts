@@ -13,11 +13,11 @@ const lastSeenStepMs = 30_000;
 
 export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const sameSecret = (given: string, secret: string): boolean =>
+const secretsEqual = (given: string, secret: string): boolean =>
   timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(secret).digest());
 
 export const isEnrollToken = (context: SourceContext, text: string): boolean =>
-  sameSecret(readToken(text)?.secret ?? "", context.secrets.enroll);
+  secretsEqual(readToken(text)?.secret ?? "", context.secrets.enroll);
 
 type Caller = SourceEnv["Variables"]["caller"];
 
@@ -54,7 +54,7 @@ async function identify(
   credential: string,
   setDevice: (device: SourceEnv["Variables"]["device"]) => void,
 ): Promise<Caller | null> {
-  if (sameSecret(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
+  if (secretsEqual(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
   const device = await catalog.devices.byCredential(sha256Hex(credential));
   if (device === null) return null;
   if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch(device.id, nowMs());

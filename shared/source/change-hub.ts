@@ -45,13 +45,13 @@ export class ChangeHub {
     return this.#streams.size;
   }
 
-  wake(deviceIds: Iterable<string>): void {
+  notify(deviceIds: Iterable<string>): void {
     for (const deviceId of deviceIds) {
       for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wakeEvent);
     }
   }
 
-  wakeAll(): void {
+  notifyAll(): void {
     this.#sendAll(wakeEvent);
   }
 

@@ -11,7 +11,7 @@ import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/ma
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
-const pieceBytes = 256 * 1_024;
+const readBytes = 256 * 1_024;
 
 export type ContentStore = {
   has(packageId: string, sizeBytes: number): Promise<boolean>;
@@ -127,7 +127,7 @@ function readStream(
       async pull(controller) {
         if (at < end) {
           handle ??= await open(path, "r");
-          const piece = new Uint8Array(Math.min(pieceBytes, end - at));
+          const piece = new Uint8Array(Math.min(readBytes, end - at));
           const { bytesRead } = await handle.read(piece, 0, piece.length, at);
           if (bytesRead === 0) {
             await close();

@@ -10,7 +10,7 @@ import type { WanMeter } from "./wan-meter.ts";
 export type SourceContext = {
   readonly catalog: Catalog;
   readonly content: ContentStore;
-  readonly wakes: ChangeHub;
+  readonly changeHub: ChangeHub;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly metrics: SourceMetrics;

@@ -28,7 +28,7 @@ export class FallbackTokens {
     // One that ends later than it could from now on is over too: the clock was set back.
     const isAhead = (untilMs: number): boolean => untilMs > nowMs && untilMs <= nowMs + fallbackTokenMs;
     this.#tokens = this.#tokens.filter(({ untilMs }) => isAhead(untilMs));
-    const own = this.#tokens.find((token) => isSame(token, wanted));
+    const own = this.#tokens.find((token) => isSameToken(token, wanted));
     if (own) own.untilMs = nowMs + fallbackTokenMs;
     else {
       const ofSubnet = this.#tokens.filter(({ subnetId }) => subnetId === wanted.subnetId).length;
@@ -40,9 +40,9 @@ export class FallbackTokens {
   }
 
   giveBack(token: Omit<Token, "untilMs">): void {
-    this.#tokens = this.#tokens.filter((one) => !isSame(one, token));
+    this.#tokens = this.#tokens.filter((one) => !isSameToken(one, token));
   }
 }
 
-const isSame = (a: Omit<Token, "untilMs">, b: Omit<Token, "untilMs">): boolean =>
+const isSameToken = (a: Omit<Token, "untilMs">, b: Omit<Token, "untilMs">): boolean =>
   a.deviceId === b.deviceId && a.packageId === b.packageId && a.subnetId === b.subnetId;

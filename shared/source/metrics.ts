@@ -11,7 +11,7 @@ export type SourceMetrics = {
   readonly wanBytes: Counter;
 };
 
-export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceMetrics {
+export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
   const registry = new Registry();
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
@@ -28,7 +28,7 @@ export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceM
   gauge(
     "flockcast_source_devices_connected",
     "Devices whose event stream is open",
-    () => wakes.connectedDevices,
+    () => changeHub.connectedDevices,
   );
   gauge(
     "flockcast_source_tasks_active",

@@ -23,7 +23,7 @@ type Documented = {
 
 export function documented({ summary, audience, answer, media }: Documented) {
   const callers = audience.filter((one) => one !== "anyone");
-  const good =
+  const success =
     answer === undefined
       ? { [media ?? "application/octet-stream"]: {} }
       : { "application/json": { schema: resolver(answer) } };
@@ -32,7 +32,7 @@ export function documented({ summary, audience, answer, media }: Documented) {
     tags: [...audience],
     security: callers.map((one) => ({ [one]: [] })),
     responses: {
-      200: { description: "done", content: good },
+      200: { description: "done", content: success },
       default: {
         description: "refused: what is wrong and what to do",
         content: { "application/json": { schema: resolver(errorSchema) } },

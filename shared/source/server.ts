@@ -75,14 +75,14 @@ async function openContext(
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const wakes = new ChangeHub();
+  const changeHub = new ChangeHub();
   return {
     catalog,
     content,
-    wakes,
+    changeHub,
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
-    metrics: createSourceMetrics(catalog, wakes),
+    metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,
     nowMs: Date.now,
@@ -129,7 +129,7 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
 }
 
 async function stop(context: SourceContext, server: Bun.Server<undefined>, urlFile: string): Promise<void> {
-  context.wakes.close();
+  context.changeHub.close();
   await Promise.race([server.stop(), Bun.sleep(drainMs)]);
   await server.stop(true);
   await context.wan.close();

@@ -73,10 +73,10 @@ function readField(reader: BodyReader, kind: FieldKind): number | string | numbe
   }
   if (kind.shape === "text") {
     const value = reader.text(kind.maxBytes);
-    return value !== null && kind.holds(value) ? value : null;
+    return value !== null && kind.isValid(value) ? value : null;
   }
   const value = reader.list(kind.itemsMax, limits.counterMax);
-  return value !== null && kind.holds(value) ? value : null;
+  return value !== null && kind.isValid(value) ? value : null;
 }
 
 /**

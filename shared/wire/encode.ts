@@ -27,22 +27,22 @@ export function encodeControl(frame: ControlFrame): Uint8Array {
 
 function fieldValue(type: string, name: string, kind: FieldKind, value: unknown): unknown {
   if (name === "reason" && typeof value === "string") return fittedReason(value);
-  if (!fieldHolds(kind, value))
+  if (!isFieldValid(kind, value))
     throw new Error(
       `${type}.${name} cannot be ${JSON.stringify(value)}: see the field's limits in fields.ts`,
     );
   return value;
 }
 
-function fieldHolds(kind: FieldKind, value: unknown): boolean {
+function isFieldValid(kind: FieldKind, value: unknown): boolean {
   if (kind.shape === "uint") return isUint(value, kind.max) && value >= kind.min;
   if (kind.shape === "text")
-    return typeof value === "string" && utf8.encode(value).length <= kind.maxBytes && kind.holds(value);
+    return typeof value === "string" && utf8.encode(value).length <= kind.maxBytes && kind.isValid(value);
   return (
     Array.isArray(value) &&
     value.length <= kind.itemsMax &&
     value.every((item) => isUint(item, limits.counterMax)) &&
-    kind.holds(value)
+    kind.isValid(value)
   );
 }
 

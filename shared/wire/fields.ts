@@ -8,17 +8,17 @@ import { wholeChunks, type ControlType, type FrameOf } from "./frames.ts";
 
 export type FieldKind =
   | { readonly shape: "uint"; readonly min: number; readonly max: number }
-  | { readonly shape: "text"; readonly maxBytes: number; readonly holds: (text: string) => boolean }
+  | { readonly shape: "text"; readonly maxBytes: number; readonly isValid: (text: string) => boolean }
   | {
       readonly shape: "list";
       readonly itemsMax: number;
-      readonly holds: (items: readonly number[]) => boolean;
+      readonly isValid: (items: readonly number[]) => boolean;
     };
 
 const uint = (min: number, max: number): FieldKind => ({ shape: "uint", min, max });
 
 /** Chunks of a range lie above those of the range before and below 2^32. */
-function rangesHold(ranges: readonly number[]): boolean {
+function areRangesValid(ranges: readonly number[]): boolean {
   if (ranges.length % 2 !== 0) return false;
   let end = 0;
   for (let i = 0; i < ranges.length; i += 2) {
@@ -31,13 +31,13 @@ function rangesHold(ranges: readonly number[]): boolean {
 }
 
 /** One block's lack, or a run of whole chunks below 2^32. */
-function needHolds(chunk: number, block: number, count: number): boolean {
+function isNeedValid(chunk: number, block: number, count: number): boolean {
   if (block === wholeChunks) return count >= 1 && chunk + count <= limits.counterMax + 1;
   return block < limits.chunkBlocksMax && count >= 1 && count <= limits.blockSymbolsMax;
 }
 
 /** Triples [chunk, block, count], each (chunk, block) above the one before; a run ends before the next chunk. */
-function needsHold(entries: readonly number[]): boolean {
+function areNeedsValid(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
   let chunkMin = 0;
   let blockMin = 0;
@@ -45,7 +45,7 @@ function needsHold(entries: readonly number[]): boolean {
     const chunk = entries[i]!;
     const block = entries[i + 1]!;
     const count = entries[i + 2]!;
-    if (!needHolds(chunk, block, count)) return false;
+    if (!isNeedValid(chunk, block, count)) return false;
     if (chunk < chunkMin || (chunk === chunkMin && block < blockMin)) return false;
     // Runs that overlap would make little bytes much work.
     chunkMin = block === wholeChunks ? chunk + count : chunk;
@@ -60,14 +60,14 @@ const controlCharacter = /\p{Cc}/u;
 
 const counter = uint(0, limits.counterMax);
 const port = uint(0, limits.portMax);
-const device: FieldKind = { shape: "text", maxBytes: 16, holds: (text) => deviceId.test(text) };
+const device: FieldKind = { shape: "text", maxBytes: 16, isValid: (text) => deviceId.test(text) };
 const reason: FieldKind = {
   shape: "text",
   maxBytes: limits.reasonMaxBytes,
-  holds: (text) => !controlCharacter.test(text),
+  isValid: (text) => !controlCharacter.test(text),
 };
-const ranges: FieldKind = { shape: "list", itemsMax: limits.rangesMax * 2, holds: rangesHold };
-const needs: FieldKind = { shape: "list", itemsMax: limits.needsMax * 3, holds: needsHold };
+const ranges: FieldKind = { shape: "list", itemsMax: limits.rangesMax * 2, isValid: areRangesValid };
+const needs: FieldKind = { shape: "list", itemsMax: limits.needsMax * 3, isValid: areNeedsValid };
 
 type FieldsOf<T extends ControlType> = readonly (readonly [Exclude<keyof FrameOf<T>, "type">, FieldKind])[];
 

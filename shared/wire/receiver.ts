@@ -90,7 +90,7 @@ const sameIdentity = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: nu
 };
 
 /** The seal is right: the window moves, whatever the body turns out to be. */
-const accept = (datagram: Uint8Array, { window }: KnownSender): void =>
+const advanceWindow = (datagram: Uint8Array, { window }: KnownSender): void =>
   window.accept(uint32At(datagram, headerAt.sequence));
 
 class Receiver implements FrameReceiver {
@@ -102,7 +102,7 @@ class Receiver implements FrameReceiver {
   readonly #nonce = new Uint8Array(nonceBytes);
   /** What the last accepted symbol began with, and whose it was: most datagrams are symbols of the sender of the one before. */
   readonly #symbolHead = new Uint8Array(headerAt.sequence);
-  #symbolsFrom: Accepted | null = null;
+  #lastSymbolFrom: Accepted | null = null;
   /** Of the frame being opened: a control frame's body. */
   #body = new Uint8Array(0);
   readonly #symbol: Mutable<ReceivedSymbol> = {
@@ -129,7 +129,7 @@ class Receiver implements FrameReceiver {
 
   removeContext(session: string): void {
     this.#contexts.delete(session);
-    this.#symbolsFrom = null;
+    this.#lastSymbolFrom = null;
   }
 
   addOwnSender(sender: string): void {
@@ -139,34 +139,42 @@ class Receiver implements FrameReceiver {
   receive(datagram: Uint8Array): Received {
     const fault = headerFault(datagram);
     if (fault !== null) return dropped(fault);
-    const from = this.#symbolsFrom;
-    return from !== null && this.#beginsLikeSymbol(datagram)
+    const from = this.#lastSymbolFrom;
+    return from !== null && this.#matchesSymbolHead(datagram)
       ? this.#receiveSymbol(datagram, from)
       : this.#receiveAny(datagram);
   }
 
   receiveBatch(batch: DatagramBatch, take: (received: Received, index: number) => void): void {
-    const from = this.#symbolsFrom;
+    const from = this.#lastSymbolFrom;
     const proofs = from === null ? null : from.known.tag.prove(batch, this.#symbolHead);
     for (let index = 0; index < batch.count; index++) {
       const at = index * proofNumbers;
       // Whoever takes one may leave the session.
-      const isProven =
-        proofs !== null && proofs[at + proofAt.payloadBytes]! > 0 && from === this.#symbolsFrom;
+      const isVerified =
+        proofs !== null && proofs[at + proofAt.payloadBytes]! > 0 && from === this.#lastSymbolFrom;
       take(
-        isProven ? this.#proven(batch, index, proofs, at, from!) : this.receive(batch.datagram(index)),
+        isVerified
+          ? this.#receiveVerified(batch, index, proofs, at, from!)
+          : this.receive(batch.datagram(index)),
         index,
       );
     }
   }
 
-  #proven(batch: DatagramBatch, index: number, proofs: Uint32Array, at: number, from: Accepted): Received {
+  #receiveVerified(
+    batch: DatagramBatch,
+    index: number,
+    proofs: Uint32Array,
+    at: number,
+    from: Accepted,
+  ): Received {
     const { window } = from.known;
     const sequence = proofs[at + proofAt.sequence]!;
     if (!window.isFresh(sequence)) return dropped("replay");
     window.accept(sequence);
     const blockAndSymbol = proofs[at + proofAt.blockAndSymbol]!;
-    return this.#filled(
+    return this.#fillSymbol(
       from,
       proofs[at + proofAt.chunk]!,
       blockAndSymbol & 0xffff,
@@ -175,7 +183,7 @@ class Receiver implements FrameReceiver {
     );
   }
 
-  #beginsLikeSymbol(datagram: Uint8Array): boolean {
+  #matchesSymbolHead(datagram: Uint8Array): boolean {
     const head = this.#symbolHead;
     for (let i = 0; i < head.length; i++) if (datagram[i] !== head[i]) return false;
     return true;
@@ -198,7 +206,7 @@ class Receiver implements FrameReceiver {
     const symbol = this.#symbolOf(datagram, from);
     if (symbol.kind === "symbol") {
       this.#symbolHead.set(datagram.subarray(0, this.#symbolHead.length));
-      this.#symbolsFrom = from;
+      this.#lastSymbolFrom = from;
     }
     return symbol;
   }
@@ -225,14 +233,14 @@ class Receiver implements FrameReceiver {
     };
     if (!this.#opens(type, datagram, keys)) return "seal";
     const added = context.senders.add(sender, keys);
-    accept(datagram, added);
+    advanceWindow(datagram, added);
     return { context, known: added };
   }
 
   #openKnown(type: FrameType, datagram: Uint8Array, known: KnownSender): DropReason | null {
     if (!known.window.isFresh(uint32At(datagram, headerAt.sequence))) return "replay";
     if (!this.#opens(type, datagram, known)) return "seal";
-    accept(datagram, known);
+    advanceWindow(datagram, known);
     return null;
   }
 
@@ -263,7 +271,7 @@ class Receiver implements FrameReceiver {
 
   #symbolOf(datagram: Uint8Array, from: Accepted): Received {
     if (!isSymbolFrame(datagram)) return dropped("body");
-    return this.#filled(
+    return this.#fillSymbol(
       from,
       uint32At(datagram, headerBytes + symbolAt.chunk),
       uint16At(datagram, headerBytes + symbolAt.block),
@@ -272,7 +280,7 @@ class Receiver implements FrameReceiver {
     );
   }
 
-  #filled(
+  #fillSymbol(
     { context, known }: Accepted,
     chunk: number,
     block: number,

@@ -88,15 +88,15 @@ export function barLines(
 
 /** Remembers what it said: a line again when state, representative or counts change, or ten per cent more arrived. */
 export class PlainLines {
-  readonly #said = new Map<string, string>();
+  readonly #lastShown = new Map<string, string>();
 
   next(task: TaskDetail, rates: ReadonlyMap<string, number>): string[] {
     return task.subnets.flatMap((subnet) => {
       const { state, representative, complete, failed, devices } = subnet;
       const step = Math.floor(share(subnet) * 10);
-      const news = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
-      if (this.#said.get(keyOf(subnet)) === news) return [];
-      this.#said.set(keyOf(subnet), news);
+      const shown = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
+      if (this.#lastShown.get(keyOf(subnet)) === shown) return [];
+      this.#lastShown.set(keyOf(subnet), shown);
       const name = `task ${task.id} subnet ${nameOf(subnet)} ${subnet.subnetId ?? ""}`.trimEnd();
       return [`${name}: ${percentOf(subnet)}, ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`];
     });

@@ -39,7 +39,7 @@ function plainScreen(): Screen {
   };
 }
 
-async function patiently(client: AdminClient, id: number): Promise<TaskDetail> {
+async function fetchTask(client: AdminClient, id: number): Promise<TaskDetail> {
   const sinceMs = Date.now();
   for (;;) {
     try {
@@ -63,7 +63,7 @@ export async function watchTask(id: string, options: ConnectOptions): Promise<vo
     screen.show(task);
     if (outcomeOf(task) !== "going-on") break;
     await Bun.sleep(pollMs);
-    task = await patiently(client, taskId);
+    task = await fetchTask(client, taskId);
   }
   finish(task);
 }

@@ -133,7 +133,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context, "device"),
     (c) => {
       c.env.allowIdle(0);
-      return c.body(context.wakes.open(c.var.device.id), 200, {
+      return c.body(context.changeHub.open(c.var.device.id), 200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         // A reverse proxy must not hold events back.
@@ -144,7 +144,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
 }
 
 /** @throws ApiError unless this device, on this subnet, takes part in the task. */
-async function takesPart(
+async function participatingTask(
   { catalog }: SourceContext,
   device: DeviceRecord,
   request: { taskId: number; subnetId: string },
@@ -175,7 +175,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(fallbackRequestSchema),
     async (c) => {
       const { taskId, subnetId, release } = c.req.valid("json");
-      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const token = { packageId, subnetId, deviceId: c.var.device.id };
       if (release === true) {
         context.fallback.giveBack(token);
@@ -202,7 +202,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseRequestSchema),
     async (c) => {
       const { taskId, subnetId, ...request } = c.req.valid("json");
-      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
         requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
       );

@@ -104,10 +104,10 @@ async function publish(context: SourceContext, signed: Signed): Promise<PublishR
 }
 
 /** Devices hear of a publisher at their check-in: those that are connected at once. */
-async function registerKey({ catalog, wakes, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
+async function registerKey({ catalog, changeHub, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
   if ((await catalog.packages.publisherKeys()).length > 0) return;
   await catalog.packages.registerPublisherKey(key, nowMs());
-  wakes.wakeAll();
+  changeHub.notifyAll();
 }
 
 function withoutKey(record: PackageRecord): PublishedPackage {

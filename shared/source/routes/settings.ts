@@ -42,7 +42,7 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { name } = c.req.valid("param");
       const saved = await settings.put(name, c.req.valid("json").values);
-      await wakeConcerned(context, name);
+      await notifyAffected(context, name);
       context.log.info({ setting: name, version: saved.version }, "setting changed");
       return c.json(saved);
     },
@@ -50,9 +50,11 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function wakeConcerned({ catalog, wakes }: SourceContext, name: string): Promise<void> {
-  if (name === "default") return wakes.wakeAll();
+async function notifyAffected({ catalog, changeHub }: SourceContext, name: string): Promise<void> {
+  if (name === "default") return changeHub.notifyAll();
   const devices = await catalog.devices.list();
   const tasks = (await catalog.tasks.active()).filter((task) => task.settingName === name);
-  wakes.wake(new Set(tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id))));
+  changeHub.notify(
+    new Set(tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id))),
+  );
 }

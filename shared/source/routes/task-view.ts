@@ -58,7 +58,7 @@ export async function taskSummaries(catalog: Catalog): Promise<TaskSummary[]> {
   return summaries;
 }
 
-function unheardOf(taskId: number, bytesTotal: number): Progress {
+function unreportedProgress(taskId: number, bytesTotal: number): Progress {
   return {
     taskId,
     state: "pending",
@@ -83,7 +83,7 @@ function deviceRow(
   device: DeviceRecord,
   record: ProgressRecord | undefined,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unheardOf(task.id, published.sizeBytes);
+  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, published.sizeBytes);
   return {
     deviceId: device.id,
     hostname: device.hostname,

@@ -58,7 +58,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       await catalog.tasks.cancel(task.id);
       const devices = targetedDevices(task, await catalog.devices.list());
-      context.wakes.wake(devices.map((device) => device.id));
+      context.changeHub.notify(devices.map((device) => device.id));
       log.info({ taskId: task.id, atMs: nowMs() }, "task cancelled");
       return c.json({ ok: true } as const);
     },
@@ -102,7 +102,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         taskKey: context.randomBytes(16),
       });
       const devices = targetedDevices(task, await catalog.devices.list());
-      context.wakes.wake(devices.map((device) => device.id));
+      context.changeHub.notify(devices.map((device) => device.id));
       log.info({ taskId: task.id, packageId: task.packageId, target: task.target }, "task created");
       return c.json({ taskId: task.id });
     },
