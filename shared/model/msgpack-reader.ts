@@ -1,8 +1,9 @@
 /**
- * Reads the few msgpack types of a manifest, one expected value at a time.
+ * Reader of the msgpack types that a manifest uses, one expected value at a time.
  *
- * Unlike a general decoder it never allocates by a number it has not checked and never nests deeper than its caller
- * asks. Longer spellings than needed are read; the caller compares the canonical form. Every fault is a ManifestError.
+ * Not a general decoder: it allocates nothing by a number it has not checked, and nests no deeper
+ * than its caller asks. Non-minimal encodings are accepted here; the caller compares the canonical
+ * form. Every fault is a ManifestError.
  */
 import { ManifestError } from "./manifest-error.ts";
 
@@ -18,7 +19,7 @@ export class MsgpackReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Number of items of the array that begins here, from `min` to `max`. */
+  /** Reads the head of an array and returns its number of items, from `min` to `max`. */
   array(min: number, max: number): number {
     const tag = this.#unsigned(1);
     const count =
@@ -31,12 +32,14 @@ export class MsgpackReader {
             : -1;
     if (count < 0) throw this.#unexpected("an array");
     if (count < min || count > max) {
-      throw new ManifestError(`The manifest has an array of ${count} items where ${min} to ${max} may stand`);
+      throw new ManifestError(
+        `The manifest has an array of ${count} items where ${min} to ${max} are allowed`,
+      );
     }
     return count;
   }
 
-  /** An integer from 0 to 2^53 - 1. */
+  /** Reads an integer from 0 to 2^53 - 1. */
   integer(): number {
     const tag = this.#unsigned(1);
     if (tag < 0x80) return tag;
@@ -46,6 +49,7 @@ export class MsgpackReader {
     return value;
   }
 
+  /** Reads a string of valid UTF-8. */
   text(): string {
     const tag = this.#unsigned(1);
     const length =
@@ -63,7 +67,7 @@ export class MsgpackReader {
     }
   }
 
-  /** A copy, so that what it came from may be freed. */
+  /** Reads binary data and returns a copy, so that the encoded manifest can be freed. */
   binary(): Uint8Array {
     const tag = this.#unsigned(1);
     if (tag < 0xc4 || tag > 0xc6) throw this.#unexpected("binary data");

@@ -1,8 +1,9 @@
 /**
  * Agent settings: the named, versioned limits and switches an administrator gives to devices.
  *
- * `settingKeys` is the one table. A new setting is one row in it; the schema of the API, the default
- * values, the parser of `setting set` and the text of `setting show` are derived from the rows.
+ * `settingKeys` is the one table. A new setting is one row in it. The schema of the API, the
+ * default values, the parser of `setting set` and the text of `setting show` are derived from the
+ * rows.
  */
 import * as v from "valibot";
 import {
@@ -74,7 +75,7 @@ export const settingKeys = {
     default: true,
     parse: parseBoolean,
     format: String,
-    about: "multicast on the LAN; false: peers fetch from the representative and from each other",
+    about: "multicast on the LAN; false: peers download from the representative and from each other",
   }),
   wirelessMulticast: setting({
     field: "wirelessMulticast",
@@ -83,7 +84,7 @@ export const settingKeys = {
     mayBeMissing: true,
     parse: parseBoolean,
     format: String,
-    about: "multicast data for devices on Wi-Fi too; false: they fetch by unicast",
+    about: "multicast for devices on Wi-Fi too; false: they download by unicast",
   }),
   sessionStartDelay: setting({
     field: "sessionStartDelayMs",
@@ -91,7 +92,7 @@ export const settingKeys = {
     default: 60 * SECOND,
     parse: parseDurationMs,
     format: formatDuration,
-    about: "from the election to the first multicast symbol",
+    about: "time from the election to the first multicast symbol",
   }),
   wanRate: setting({
     field: "wanRateBps",
@@ -99,7 +100,7 @@ export const settingKeys = {
     default: null,
     parse: parseWanRate,
     format: formatWanRate,
-    about: "most the representative downloads at; none: no limit; pause: no download",
+    about: "limit of the representative's download rate; none: no limit; pause: no download",
   }),
   wanSchedule: setting({
     field: "wanSchedule",
@@ -109,7 +110,7 @@ export const settingKeys = {
     parse: parseWanSchedule,
     format: formatWanSchedule,
     about:
-      "windows of the device's time with another wanRate, the first that matches counts: mon-fri 08:00-18:00 2mbit; sat,sun pause",
+      "hours of the device's time with another wanRate; the first match applies: mon-fri 08:00-18:00 2mbit; sat,sun pause",
   }),
   lanRate: setting({
     field: "lanRateBps",
@@ -117,7 +118,7 @@ export const settingKeys = {
     default: null,
     parse: orNone(parseRateBps),
     format: showNone(formatRate),
-    about: "most that is multicast at, payload; none: as fast as most receivers follow",
+    about: "limit of the multicast rate, payload; none: as fast as most receivers keep up",
   }),
   wanAttempts: setting({
     field: "wanAttempts",
@@ -125,7 +126,7 @@ export const settingKeys = {
     default: 8,
     parse: parseInteger,
     format: String,
-    about: "attempts at the web site without progress before a representative gives up",
+    about: "download attempts without progress before a representative gives up",
   }),
   wanStall: setting({
     field: "wanStallMs",
@@ -133,7 +134,7 @@ export const settingKeys = {
     default: 30 * SECOND,
     parse: parseDurationMs,
     format: formatDuration,
-    about: "silence of the web site after which a download is begun anew",
+    about: "time without data from the web site after which the download is restarted",
   }),
   wanFallback: setting({
     field: "wanFallback",
@@ -142,7 +143,7 @@ export const settingKeys = {
     parse: parsePolicy,
     format: String,
     about:
-      "may a device fetch from the web site itself when its subnet cannot serve it: never or last-resort (one at a time in each subnet, as the source allows)",
+      "download by a device itself when its subnet cannot serve it: never, or last-resort (one device at a time per subnet)",
   }),
   useDeputy: setting({
     field: "useDeputy",
@@ -151,7 +152,7 @@ export const settingKeys = {
     mayBeMissing: true,
     parse: parseBoolean,
     format: String,
-    about: "one peer takes by unicast what only the representative holds and has not multicast yet",
+    about: "one peer keeps a standby copy of chunks that only the representative holds, by unicast",
   }),
   cacheMaxBytes: setting({
     field: "cacheMaxBytes",
@@ -159,7 +160,7 @@ export const settingKeys = {
     default: null,
     parse: orNone(parseSizeBytes),
     format: showNone(formatSize),
-    about: "size cap of the distribution cache; none: no cap",
+    about: "size limit of the distribution cache; none: no limit",
   }),
   cacheMaxAge: setting({
     field: "cacheMaxAgeMs",
@@ -167,7 +168,7 @@ export const settingKeys = {
     default: null,
     parse: orNone(parseDurationMs),
     format: showNone(formatDuration),
-    about: "unused packages older than this leave the cache; none: they stay",
+    about: "age at which unused packages are removed from the cache; none: never",
   }),
   checkInInterval: setting({
     field: "checkInIntervalMs",
@@ -175,7 +176,7 @@ export const settingKeys = {
     default: DAY,
     parse: parseDurationMs,
     format: formatDuration,
-    about: "time between check-ins when nothing wakes the device, jittered by 10 %",
+    about: "time between check-ins without a change at the source, with a jitter of 10 %",
   }),
   reportInterval: setting({
     field: "reportIntervalMs",
@@ -192,7 +193,7 @@ export const settingKeys = {
     default: 50,
     parse: parseInteger,
     format: String,
-    about: "0: never a representative; 100: preferred; 50: as its rank says",
+    about: "preference as representative; 0: never; 50: by its rank; 100: preferred",
   }),
   commandTimeout: setting({
     field: "commandTimeoutMs",
@@ -200,7 +201,7 @@ export const settingKeys = {
     default: HOUR,
     parse: parseDurationMs,
     format: formatDuration,
-    about: "time limit of the command of a task that runs",
+    about: "time limit of the command of a run task",
   }),
   commandSuccessExitCodes: setting({
     field: "commandSuccessExitCodes",
@@ -221,7 +222,7 @@ type Entries = { [K in SettingKey as Rows[K]["field"]]: SchemaOf<Rows[K]> };
 const rows = Object.values(settingKeys) as (SettingRow<string, v.GenericSchema> & Presence<boolean>)[];
 
 /**
- * Values of a setting, as they travel in JSON. Rates are bit/s of payload, sizes bytes, durations
+ * Schema of the values as they travel in JSON. Rates are bit/s of payload, sizes bytes, durations
  * milliseconds. A field added by a later version is dropped. `settingPutSchema` refuses it instead,
  * because an administrator's misspelt key must not be lost silently.
  */
@@ -237,7 +238,7 @@ export const defaultSettingValues = Object.fromEntries(
   rows.map((row) => [row.field, row.default]),
 ) as SettingValues;
 
-/** A bound as a person writes it, "64kbit" and not 64000. */
+/** Replaces the bound in a message by what a person writes: "64kbit" instead of 64000. */
 function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssue<unknown>): string {
   if (typeof requirement !== "number" || (type !== "min_value" && type !== "max_value")) return message;
   const bound = (format as (value: number) => string)(requirement);
@@ -245,8 +246,9 @@ function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssu
 }
 
 /**
- * Applies `key=value` words to a setting.
- * @throws Error naming the word, what is wrong with it and what may stand there.
+ * Applies `key=value` words to the values of a setting and returns the new values.
+ *
+ * @throws Error that quotes the word, names what is wrong with it and what is allowed
  */
 export function applySettingWords(base: SettingValues, words: readonly string[]): SettingValues {
   const changed: Record<string, unknown> = { ...base };
@@ -273,7 +275,7 @@ export function applySettingWords(base: SettingValues, words: readonly string[])
   return v.parse(settingValuesSchema, changed);
 }
 
-/** The setting as `key=value` lines, in the table's order. */
+/** Returns key, value and meaning of every setting, in the order of the table. */
 export function settingLines(values: SettingValues): { key: string; value: string; about: string }[] {
   return Object.entries(settingKeys).map(([key, entry]) => ({
     key,

@@ -1,7 +1,8 @@
 /**
- * The fields of every control frame: their order on the wire and what each may hold.
+ * Table of the fields of every control frame: their order on the wire and the values they may have.
  *
- * Encoder and decoder both read this table, so that what one refuses to write the other refuses to read.
+ * Encoder and decoder both read this table, so the decoder refuses exactly what the encoder refuses
+ * to write.
  */
 import { limits } from "./limits.ts";
 import { wholeChunks, type ControlType, type FrameOf } from "./frames.ts";
@@ -17,7 +18,9 @@ export type FieldKind =
 
 const uint = (min: number, max: number): FieldKind => ({ shape: "uint", min, max });
 
-/** Chunks of a range lie above those of the range before and below 2^32. */
+/**
+ * Returns whether every range begins at or after the end of the previous one and ends below 2^32.
+ */
 function areRangesValid(ranges: readonly number[]): boolean {
   if (ranges.length % 2 !== 0) return false;
   let end = 0;
@@ -30,13 +33,16 @@ function areRangesValid(ranges: readonly number[]): boolean {
   return true;
 }
 
-/** One block's lack, or a run of whole chunks below 2^32. */
+/** Checks one entry: symbols of one block, or a run of whole chunks that ends below 2^32. */
 function isNeedValid(chunk: number, block: number, count: number): boolean {
   if (block === wholeChunks) return count >= 1 && chunk + count <= limits.counterMax + 1;
   return block < limits.chunkBlocksMax && count >= 1 && count <= limits.blockSymbolsMax;
 }
 
-/** Triples [chunk, block, count], each (chunk, block) above the one before; a run ends before the next chunk. */
+/**
+ * Checks triples [chunk, block, count]: (chunk, block) ascends strictly, and a run of whole chunks
+ * ends before the next entry.
+ */
 function areNeedsValid(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
   let chunkMin = 0;
@@ -47,7 +53,7 @@ function areNeedsValid(entries: readonly number[]): boolean {
     const count = entries[i + 2]!;
     if (!isNeedValid(chunk, block, count)) return false;
     if (chunk < chunkMin || (chunk === chunkMin && block < blockMin)) return false;
-    // Runs that overlap would make little bytes much work.
+    // Overlapping runs would let a small frame cause much work.
     chunkMin = block === wholeChunks ? chunk + count : chunk;
     blockMin = block === wholeChunks ? 0 : block + 1;
   }
@@ -55,7 +61,7 @@ function areNeedsValid(entries: readonly number[]): boolean {
 }
 
 export const deviceId = /^[0-9a-f]{16}$/;
-/** A reason ends up on terminals: no control characters, so no escape sequences. */
+/** A reason is printed on terminals, so it has no control characters and no escape sequences. */
 const controlCharacter = /\p{Cc}/u;
 
 const counter = uint(0, limits.counterMax);

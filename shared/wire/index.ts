@@ -1,4 +1,6 @@
-/** LAN frames: their types, limits, and the two ends that seal and open them. */
+/**
+ * LAN frames: their types and limits, the writer that seals them and the receiver that opens them.
+ */
 export { batchDatagramsMax, batchOf, type DatagramBatch } from "./datagram-batch.ts";
 export { createIncarnation, type Incarnation } from "./incarnation.ts";
 export { createFrameWriter as createFrameSender, type FrameWriter as FrameSender } from "./frame-writer.ts";

@@ -1,8 +1,9 @@
 /**
- * Opens datagrams: finds the session's key, checks replay and seal, decodes. Anything else becomes a counted reason.
+ * Frame receiver: finds the session's key, checks replay window and seal, and decodes. Every other
+ * datagram gives a drop reason.
  *
- * What it does not do: judge what a frame says. A sender that holds the session's key is believed here; chunk and
- * block numbers are held against the package by whoever stores them.
+ * The receiver does not judge the content of a frame: any sender with the session's key is
+ * accepted. The caller checks chunk and block numbers against the package.
  */
 import { proofAt, proofNumbers, type DatagramBatch } from "./datagram-batch.ts";
 import { decodeControl, frameTypeOf, headerFault, isSymbolFrame } from "./decode.ts";
@@ -33,39 +34,42 @@ export type ReceivedSymbol = {
   readonly chunk: number;
   readonly block: number;
   readonly symbol: number;
-  /** A view: copy what is to be kept before the next `receive`. */
+  /** View that is valid until the next `receive`: copy bytes that are kept longer. */
   readonly payload: Uint8Array;
 };
 type Dropped = { readonly kind: "dropped"; readonly reason: DropReason };
 export type Received = ReceivedControl | ReceivedSymbol | Dropped;
 
 export type FrameReceiver = {
-  /** From now on frames of this session are opened. Adding a session again keeps its senders. */
+  /** Accepts frames of a session from now on. Adding a session again keeps its senders. */
   addContext(session: string, key: Uint8Array): void;
-  /** Its senders and replay windows are forgotten. */
+  /** Drops frames of a session from now on and forgets its senders and replay windows. */
   removeContext(session: string): void;
-  /** A new incarnation of this process: its frames come back from the group and are dropped as "own". */
+  /**
+   * Adds an incarnation of this process. The group returns its frames, which are dropped as "own".
+   */
   addOwnSender(sender: string): void;
   /**
-   * Total: never throws. For symbols the *same* result object is filled anew at each call, so that the data path
-   * allocates nothing per datagram: take its numbers and bytes before the next call.
+   * Decodes one datagram; never throws. For symbols every call fills the *same* result object, so
+   * that the data path allocates nothing per datagram. Read its numbers and bytes before the next
+   * call.
    */
   receive(datagram: Uint8Array): Received;
-  /** The same for datagrams that came together, in their order; symbols of one sender cost least this way. */
+  /** Decodes the datagrams of a batch in order. Consecutive symbols of one sender cost least. */
   receiveBatch(batch: DatagramBatch, take: (received: Received, index: number) => void): void;
 };
 
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
-/** Whoever sent a frame that was accepted. */
+/** Session and sender of an accepted frame. */
 type Accepted = { readonly context: Context; readonly known: KnownSender };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createFrameReceiver(options: {
   readonly crypto: Crypto;
   readonly deployment: number;
-  /** This process's own incarnation. */
+  /** Sender name of this process. */
   readonly ownSender: string;
-  /** Senders remembered per session. */
+  /** Upper bound on the senders remembered per session. */
   readonly sendersMax?: number;
 }): FrameReceiver {
   return new Receiver(
@@ -76,7 +80,7 @@ export function createFrameReceiver(options: {
   );
 }
 
-/** One object per reason, so that a flood of wrong datagrams allocates nothing either. */
+/** One shared object per reason, so that a flood of invalid datagrams allocates nothing. */
 const drops = new Map<DropReason, Dropped>();
 function dropped(reason: DropReason): Dropped {
   let drop = drops.get(reason);
@@ -89,7 +93,9 @@ const sameIdentity = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: nu
   return true;
 };
 
-/** The seal is right: the window moves, whatever the body turns out to be. */
+/**
+ * Advances the replay window after the seal was opened, even if the body turns out to be invalid.
+ */
 const advanceWindow = (datagram: Uint8Array, { window }: KnownSender): void =>
   window.accept(uint32At(datagram, headerAt.sequence));
 
@@ -100,10 +106,13 @@ class Receiver implements FrameReceiver {
   readonly #own: Uint8Array[] = [];
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
-  /** What the last accepted symbol began with, and whose it was: most datagrams are symbols of the sender of the one before. */
+  /**
+   * Fast path: header up to the sequence, and sender, of the last accepted symbol. Consecutive
+   * datagrams nearly always share a sender.
+   */
   readonly #symbolHead = new Uint8Array(headerAt.sequence);
   #lastSymbolFrom: Accepted | null = null;
-  /** Of the frame being opened: a control frame's body. */
+  /** Opened body of the control frame that is being received. */
   #body = new Uint8Array(0);
   readonly #symbol: Mutable<ReceivedSymbol> = {
     kind: "symbol",
@@ -150,7 +159,7 @@ class Receiver implements FrameReceiver {
     const proofs = from === null ? null : from.known.tag.prove(batch, this.#symbolHead);
     for (let index = 0; index < batch.count; index++) {
       const at = index * proofNumbers;
-      // Whoever takes one may leave the session.
+      // The callback may leave the session, which resets the sender.
       const isVerified =
         proofs !== null && proofs[at + proofAt.payloadBytes]! > 0 && from === this.#lastSymbolFrom;
       take(
@@ -189,7 +198,7 @@ class Receiver implements FrameReceiver {
     return true;
   }
 
-  /** Of the sender of the last symbol. */
+  /** Handles a symbol of the same sender as the last one. */
   #receiveSymbol(datagram: Uint8Array, from: Accepted): Received {
     const refused = this.#openKnown("symbol", datagram, from.known);
     return refused === null ? this.#symbolOf(datagram, from) : dropped(refused);
@@ -211,7 +220,7 @@ class Receiver implements FrameReceiver {
     return symbol;
   }
 
-  /** Apart, for a closure in `receive` would cost an object per datagram. */
+  /** Separate method: a closure in `receive` would cost one object per datagram. */
   #isOwn(datagram: Uint8Array): boolean {
     return this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender));
   }
@@ -244,7 +253,7 @@ class Receiver implements FrameReceiver {
     return null;
   }
 
-  /** A symbol is proven where it lies; the body of a control frame is opened into `#body`. */
+  /** Verifies a symbol in place, or opens the body of a control frame into `#body`. */
   #opens(type: FrameType, datagram: Uint8Array, { aead, tag }: SenderKeys): boolean {
     writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
     if (type === "symbol") return tag.isRight(this.#nonce, datagram);
