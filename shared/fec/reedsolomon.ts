@@ -1,7 +1,9 @@
 /**
- * Systematic Reed–Solomon over GF(2^8) in plain TypeScript: repair symbols of a block, and lost source symbols from any
- * k symbols. It stands in where SIMD is missing, and tests hold the SIMD kernel (simd.ts) against it. It knows bytes
- * only: which symbols to ask for, send or keep is decided elsewhere.
+ * Systematic Reed–Solomon code over GF(2^8) in TypeScript: makes repair symbols of a block and
+ * restores lost source symbols from any k symbols.
+ *
+ * Used where SIMD is missing; tests compare the SIMD kernel (simd.ts) with it. The caller decides
+ * which symbols to request, send or keep.
  */
 import {
   cauchyOffset,
@@ -16,6 +18,7 @@ import { checkRepairs, repairsToUse, type Block, type ErasureCode, type RepairSy
 import { inverseOf } from "./cauchy.ts";
 import { limits } from "../wire/limits.ts";
 
+/** Returns the erasure code in TypeScript. */
 export function createTypescriptCode(): ErasureCode {
   const sums = new Uint32Array(limits.symbolMaxBytes);
   const solveTables = new Uint32Array(4 * tableWords);
@@ -38,7 +41,7 @@ function makeRepairs(block: Block, first: number, count: number, sums: Uint32Arr
   return out;
 }
 
-/** Sums, for repair symbols 4g … 4g+3 at once, the products of all source symbols. */
+/** Sums the products of all source symbols for repair symbols 4g … 4g+3 at once. */
 function sumSources(block: Block, repairGroup: number, sums: Uint32Array): void {
   const { bytes, k, symbolSizeBytes: size } = block;
   const tables = sharedCauchyTables();
@@ -71,7 +74,8 @@ function recover(
   for (const [i, { payload }] of used.entries()) residuals.set(payload, i * size);
   for (const source of missing) block.bytes.fill(0, source * size, (source + 1) * size);
 
-  // What residuals of each repair symbol without the sources that are there: a sum of products of the missing ones.
+  // Residuals: each repair symbol less the sources that are present, a sum of products of the
+  // missing ones.
   let summedGroup = -1;
   for (const [i, { symbol }] of used.entries()) {
     if (symbol >>> 2 !== summedGroup) sumSources(block, (summedGroup = symbol >>> 2), sums);
@@ -91,7 +95,7 @@ function recover(
   return true;
 }
 
-/** Multiplies the residuals by the inverse, four missing sources at a time, into their places. */
+/** Multiplies the residuals by the inverse, four missing sources at a time, into the block. */
 function solve(
   block: Block,
   missing: readonly number[],

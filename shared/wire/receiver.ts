@@ -46,7 +46,8 @@ export type FrameReceiver = {
   /** Drops frames of a session from now on and forgets its senders and replay windows. */
   removeContext(session: string): void;
   /**
-   * Adds an incarnation of this process. The group returns its frames, which are dropped as "own".
+   * Adds a sender name of this process. Frames with that name, which the multicast group loops
+   * back, are dropped as "own".
    */
   addOwnSender(sender: string): void;
   /**
