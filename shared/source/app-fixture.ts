@@ -1,4 +1,7 @@
-/** For tests: the source's API without a port, on a real catalog in a temporary folder, with a clock that tests set. */
+/**
+ * Test fixture: the API of the source without a port, on a real catalog in a temporary folder, with
+ * a clock that tests set.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -69,7 +72,7 @@ async function openParts(folder: string, clock: { nowMs: number }) {
 }
 
 type Init = {
-  /** The administrator's when left out, none when null. */
+  /** Default: the administrator's token; null: no credential. */
   readonly credential?: string | null;
   readonly json?: unknown;
   readonly body?: string | Uint8Array;
@@ -102,7 +105,7 @@ function callerOf(app: ReturnType<typeof createSourceApp>) {
 
 const base64 = (part: Uint8Array): string => Buffer.from(part).toString("base64");
 
-/** Digests what lies at `path` and signs it: the body of a publish request. */
+/** Digests and signs the files at `path`. `json` is the body of a publish request. */
 async function signedPackage(path: string, options: DigestOptions, keyFile: string) {
   const { bytes, manifest } = await digestPath(path, options);
   const envelope = signed(bytes, await loadOrCreatePublisherKey(keyFile));
@@ -132,7 +135,7 @@ export async function openFixture() {
     call,
     checkIn,
     adminToken,
-    /** Enrols and checks in. */
+    /** Enrols a device and checks it in. */
     async device(
       hostname: string,
       address = "10.0.0.5",

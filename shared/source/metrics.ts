@@ -1,4 +1,4 @@
-/** The source's numbers for Prometheus, in a registry of its own. */
+/** Prometheus metrics of the source, in a registry of their own. */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { ChangeHub } from "./change-hub.ts";
@@ -46,13 +46,13 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
     }),
     leases: new Counter({
       name: "flockcast_source_leases_total",
-      help: "Lease requests by what was answered",
+      help: "Lease requests by result",
       labelNames: ["result"],
       registers,
     }),
     fallbacks: new Counter({
       name: "flockcast_source_fallbacks_total",
-      help: "Requests for a token to download alone, by what was answered",
+      help: "Requests for a WAN fallback token by result",
       labelNames: ["result"],
       registers,
     }),

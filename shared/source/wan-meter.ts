@@ -1,6 +1,6 @@
 /**
- * Counts package bytes as they leave the source, per package and subnet, and writes them into the catalog's account
- * once a second: one transaction instead of one per piece.
+ * Counter of the package bytes that the source sends, per package and subnet. It writes them to the
+ * WAN account once a second, in one transaction instead of one per piece.
  */
 import type { WanAccount } from "./catalog/catalog.ts";
 import type { Logger } from "../log.ts";

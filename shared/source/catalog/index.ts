@@ -1,4 +1,4 @@
-/** What other folders use of the catalog. */
+/** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
   DeviceRecord,

@@ -1,4 +1,4 @@
-/** The devices and the subnets they are on, for administrators. */
+/** Routes for administrators: devices and their subnets. */
 import { Hono } from "hono";
 import { deviceListSchema, subnetListSchema, type Device, type Subnet } from "../../api/schema/admin.ts";
 import { allow } from "../auth.ts";

@@ -1,4 +1,6 @@
-/** Agent settings by name. A change reaches the tasks that were already handed out: their devices are woken. */
+/**
+ * Routes of agent settings. A change applies to tasks in progress too: their devices are notified.
+ */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { settingListSchema, settingNameSchema, settingPutSchema } from "../../api/schema/admin.ts";
