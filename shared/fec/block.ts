@@ -1,6 +1,6 @@
 /**
- * Block, and the interface of an erasure code over it: the contract of both kernels (reedsolomon.ts
- * in TypeScript, simd.ts in WebAssembly) and the checks they share. Invalid arguments are bugs of
+ * Block, and the contract of an erasure code over it, with the checks that both kernels share.
+ * reedsolomon.ts implements it in TypeScript, simd.ts in WebAssembly. Invalid arguments are bugs of
  * the caller and throw.
  */
 import { limits } from "../wire/limits.ts";

@@ -13,7 +13,7 @@ export const coefficient = (repair: number, source: number): number => invert(re
 
 /**
  * Returns the inverse, row-major, of the e × e submatrix with the rows `repairs` and the columns
- * `sources`, in O(e²) by the closed form (Knuth, TAOCP 1, 1.2.3, exercise 41). Row i combines the e
+ * `sources`. The closed form (Knuth, TAOCP 1, 1.2.3, exercise 41) takes O(e²). Row i combines the e
  * residuals of the repair symbols to source symbol i.
  */
 export function inverseOf(repairs: readonly number[], sources: readonly number[]): Uint8Array {

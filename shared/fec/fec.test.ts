@@ -17,7 +17,7 @@ import { limits } from "../wire/limits.ts";
 const typescriptCode = createTypescriptCode();
 const simdCode = createSimdCode();
 const codes = simdCode === null ? [typescriptCode] : [typescriptCode, simdCode];
-/** The CI machine must run the kernel: skipping its tests there is an error. */
+/** The tests of the kernel fail on CI instead of being skipped. */
 const mustRun = process.env.CI === "true";
 
 /** Multiplication by the definition: shift, add, reduce. */

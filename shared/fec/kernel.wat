@@ -1,12 +1,13 @@
 ;; SIMD kernel of the erasure code: sums of products of bytes with constants in GF(2^8), 16 bytes at
 ;; a time.
 ;;
-;; The product of a constant with a byte is the sum of its products with the two nibbles of the byte
-;; (Plank, Greenan, Miller: "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions",
-;; FAST 2013). Two tables of 16 bytes hold these products, and one swizzle looks up 16 of them.
-;; Field, matrix and block are unknown here: simd.ts hands them in.
+;; The product of a constant with a byte is the sum of its products with the two nibbles of the
+;; byte. Two tables of 16 bytes hold these products, and one swizzle looks up 16 of them. Source:
+;; Plank, Greenan, Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions",
+;; FAST 2013.
 ;;
-;; `bun run generate kernels` assembles this file into kernel.ts.
+;; Field, matrix and block are unknown here; simd.ts hands them in. `bun run generate kernels`
+;; assembles this file into kernel.ts.
 (module
   ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with
   ;;        0x00, 0x10 … 0xf0 (8 KiB)

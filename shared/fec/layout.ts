@@ -1,6 +1,6 @@
 /**
- * Layout of a chunk in blocks and symbols: a pure function of the chunk's length and the session's
- * symbol size, so that it is never sent.
+ * Layout of a chunk in blocks and symbols. It is a pure function of the chunk's length and the
+ * session's symbol size, so it is never sent.
  *
  * Block sizes differ by one symbol at most (RFC 5052, section 9.1). A short last block would need
  * repair symbols of its own for every loss.

@@ -4,8 +4,8 @@
  * Two sites may both use 192.168.1.0/24, so the CIDR alone is ambiguous. The gateway's MAC address
  * separates the sites. Where it cannot, the address under which the site reaches the source does.
  *
- * Pure. The identity is not a proof of reachability: the source uses it to allow one WAN download
- * per subnet, and the devices probe whether multicast gets through.
+ * Pure. The source uses the identity to allow one WAN download per subnet. It does not prove
+ * reachability: the devices probe whether multicast gets through.
  */
 import { createHash } from "node:crypto";
 import ipaddr from "ipaddr.js";

@@ -1,10 +1,10 @@
 /**
  * WAN rate by hours of the week: `mon-fri 08:00-18:00 2mbit; 18:00-08:00 none; sat,sun pause`.
  *
- * Windows are separated by `;`. Each has days (none: every day), hours (none: the whole day) and a
- * rate, `none` (no limit) or `pause` (no download). The first window that matches applies,
- * otherwise `wanRate`. A window that ends before it begins crosses midnight and belongs to the day
- * on which it begins.
+ * Windows are separated by `;`. A window has days, hours and a rate. Without days it applies every
+ * day, without hours the whole day. The rate `none` removes the limit, and `pause` stops the
+ * download. The first window that matches applies, and `wanRate` where none does. A window that
+ * ends before it begins crosses midnight and belongs to the day on which it begins.
  *
  * The clock is a function from UTC to the device's wall clock, so days of 23 or 25 hours need no
  * special case.

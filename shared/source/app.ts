@@ -31,6 +31,7 @@ const documentation = {
   },
 } as const;
 
+/** Returns the app with all routes. */
 export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   const { catalog, metrics } = context;
   const app = new Hono<SourceEnv>();

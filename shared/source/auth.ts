@@ -16,11 +16,13 @@ import type { SourceContext, SourceEnv } from "./context.ts";
  */
 const lastSeenStepMs = 30_000;
 
+/** Returns the form in which the catalog stores a credential. */
 export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 const secretsEqual = (given: string, secret: string): boolean =>
   timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(secret).digest());
 
+/** Returns whether `text` is the enrolment token of this source. */
 export const isEnrollToken = (context: SourceContext, text: string): boolean =>
   secretsEqual(readToken(text)?.secret ?? "", context.secrets.enroll);
 

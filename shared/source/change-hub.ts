@@ -2,6 +2,7 @@
  * Event streams to the devices (server-sent events). A notification carries no data, only "check in
  * again", so a lost stream costs time and no data.
  */
+/** Interval of heartbeats. A device treats its stream as lost after three missed ones. */
 const heartbeatMs = 20_000;
 
 type Stream = ReadableStreamDefaultController<Uint8Array>;

@@ -1,5 +1,5 @@
 /**
- * Store of the packages that the source itself serves: `packages/ID/content` holds the virtual
+ * Store of the packages that the source itself serves. `packages/ID/content` holds the virtual
  * stream of a package in one file, so a range of the package is a range of the file.
  *
  * A file of that name is complete. An upload is written under another name, verified against the

@@ -6,10 +6,12 @@
  * and the next device may find a copy on the LAN. The tokens are kept in memory: after a restart of
  * the source, devices ask again, and a subnet may have two tokens for a minute.
  */
+/** Lifetime of a token. A device renews it while its download runs. */
 export const fallbackTokenMs = 60_000;
 const fallbackPerSubnetMax = 1;
 /** Upper bound on tokens of one source. Its WAN link serves representatives first. */
 export const fallbackTokensMax = 16;
+/** Delay after which a refused device asks again. */
 const retryAfterMs = 10_000;
 
 type Token = {

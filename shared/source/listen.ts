@@ -22,6 +22,7 @@ export function parseListen(text: string): Listen {
   return { host: match[1] ?? match[2]!, port };
 }
 
+/** Returns whether `host` is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   if (host === "localhost") return true;
   return ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback";

@@ -1,6 +1,6 @@
 /**
- * Range of a request: Range and If-Range of RFC 9110, section 14, with one range. Several ranges
- * give the whole representation, as the RFC allows. Pure.
+ * Byte range of a request: Range (RFC 9110, section 14.2) and If-Range (section 13.1.5), with one
+ * range. Several ranges give the whole representation, as the RFC allows. Pure.
  */
 type WantedBytes =
   | { readonly kind: "whole" }

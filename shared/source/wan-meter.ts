@@ -29,6 +29,7 @@ export class WanMeter {
     else this.#pending.set(key, { packageId, subnetId, bytes });
   }
 
+  /** Writes the counted bytes now, for a reader that needs the current account. */
   async flush(): Promise<void> {
     if (this.#pending.size === 0) return;
     const entries = [...this.#pending.values()];

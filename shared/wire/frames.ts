@@ -27,8 +27,9 @@ export type ControlType = Exclude<FrameType, "symbol">;
 export type Ranges = readonly number[];
 
 /**
- * Search for the session of a task, also by a device that joins late. A long `missing` is cut to
- * its first ranges.
+ * Search for the session of a task, also by a device that joins late. When `missing` would have
+ * more than `rangesMax` ranges, its last range runs to the end of the package: it may name too many
+ * chunks, never too few.
  */
 type SeekFrame = {
   readonly type: "seek";

@@ -26,7 +26,7 @@ export const headerAt = {
   bodyLength: 34,
 };
 export const headerBytes = 36;
-/** Associated data of the seal: all bytes before the body. */
+/** Associated data of the seal: all bytes before the msgpack header of the body. */
 export const associatedBytes = 33;
 export const tagBytes = 16;
 export const nonceBytes = 12;

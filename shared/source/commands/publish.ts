@@ -39,7 +39,7 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
     throw new CommandError(`Cannot publish "${what}": there is no such file or folder`);
   }
   const client = await connect(options);
-  // A request before the digest: a wrong token must not show after an hour of reading.
+  // Tests the token first, so that a wrong one is not reported after an hour of reading.
   await client.packages();
   const { manifest, bytes } = await digest(what, options);
   const key = await loadOrCreatePublisherKey(options.key ?? defaultKeyFile());

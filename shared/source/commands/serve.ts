@@ -7,7 +7,7 @@ import { loadTls, parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
 
-/** Upper bound on a clean stop, which takes less. After that the process exits with status 1. */
+/** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
 const endMs = 4_500;
 
 type ServeOptions = {

@@ -1,7 +1,7 @@
 /**
  * Output of `task watch`: a bar per subnet on a terminal, plain lines otherwise. Pure: task and
- * time in, lines out. The rate is computed from the bytes verified in the last seconds, so it is
- * the rate at which devices really receive.
+ * time in, lines out. The rate is that of verified bytes in the last seconds, not the one that
+ * devices report.
  */
 import { formatDuration, formatRate } from "../../model/quantity.ts";
 import type { TaskDetail, TaskSubnet } from "../../api/schema/admin.ts";
@@ -18,6 +18,7 @@ const columnsNarrow = 110;
 type Sample = { readonly atMs: number; readonly bytes: number };
 const keyOf = (subnet: TaskSubnet): string => subnet.subnetId ?? "-";
 
+/** Rate of verified bytes by subnet, over a sliding window. */
 export class RateWindow {
   readonly #samples = new Map<string, Sample[]>();
 
@@ -68,8 +69,8 @@ const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 
 const nameOf = (subnet: TaskSubnet): string => subnet.cidr || "(no subnet yet)";
 
 /**
- * Returns the lines for a terminal of `columns` cells and `rows` lines. A taller drawing could not
- * be overwritten.
+ * Returns the lines for a terminal of `columns` cells and `rows` lines. A terminal cannot overwrite
+ * a drawing that is taller than itself.
  */
 export function barLines(
   task: TaskDetail,

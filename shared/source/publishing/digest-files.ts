@@ -2,8 +2,9 @@
  * Makes the manifest of a file, a folder or a URL that an administrator publishes.
  *
  * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Entries that cannot be equal on
- * every device are refused by name: symbolic links, sockets, names that Windows refuses, and files
- * that change while they are read. Signing is in model/signing.ts; the caller stores the bytes.
+ * every device are refused by name. These are symbolic links, sockets, names that Windows refuses,
+ * and files that change while they are read. Signing is in model/signing.ts; the caller stores the
+ * bytes.
  */
 import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, realpath, stat } from "node:fs/promises";

@@ -16,6 +16,7 @@ export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord
   return task;
 }
 
+/** Returns the devices that a task targets. */
 export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
   devices.filter((device) => isTargeted(task.target, device));
 

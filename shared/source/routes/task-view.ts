@@ -47,6 +47,7 @@ function summaryOf(
   };
 }
 
+/** Returns all tasks with the counts of their devices. */
 export async function taskSummaries(catalog: Catalog): Promise<TaskSummary[]> {
   const devices = await catalog.devices.list();
   const packages = new Map((await catalog.packages.list()).map((one) => [one.id, one] as const));
