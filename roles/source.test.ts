@@ -61,7 +61,7 @@ afterAll(async () => {
 });
 
 describe("publish", () => {
-  test("prints the id alone; the same again prints the same; other content of that version is refused", async () => {
+  test("prints the id alone, prints it again for the same content, and refuses other content", async () => {
     const path = join(folder, "tool.bin");
     await writeFile(path, "the first content");
     const words = ["publish", path, "--name", "tool", "--version", "1"];
@@ -80,7 +80,7 @@ describe("publish", () => {
     expect(foreign).toMatchObject({ status: 1, out: "", error: expect.stringContaining("--key") });
   });
 
-  test("takes a folder, and a URL that stays where it is", async () => {
+  test("publishes a folder, and a URL without a copy at the source", async () => {
     const files = join(folder, "files");
     await mkdir(join(files, "sub"), { recursive: true });
     await writeFile(join(files, "setup.sh"), "echo done");
@@ -127,13 +127,13 @@ describe("a wrong command line", () => {
     [["frob"], 2, "unknown command"],
     [["publish", "/no/such/file", "--name", "a", "--version", "1"], 1, "/no/such/file"],
     [["publish", "ftp://x/y", "--name", "a", "--version", "1"], 1, "ftp:"],
-    [["task", "watch", "seven"], 2, '"seven" is no task id'],
+    [["task", "watch", "seven"], 2, '"seven" is not a task id'],
     [["task", "show", "99"], 1, "No task 99"],
     [["task", "create", "nothing", "--action", "pre-cache"], 1, 'No package "nothing"'],
     [["task", "create", "tool", "--action", "erase"], 2, "erase"],
     [["task", "create", "tool", "--action", "run"], 2, "--command"],
     [["task", "create", "tool", "--action", "pre-cache", "--target", "everyone"], 2, "everyone"],
-    [["task", "create", "tool", "--action", "pre-cache", "--start", "soon"], 2, '"soon" is no time'],
+    [["task", "create", "tool", "--action", "pre-cache", "--start", "soon"], 2, '"soon" is not a time'],
     [["setting", "show", "none-such"], 1, "none-such"],
     [["setting", "set", "default", "speed=9"], 2, "speed=9"],
     [["setting", "set", "default", "lanRate=fast"], 2, "fast"],
@@ -142,16 +142,16 @@ describe("a wrong command line", () => {
     [["task", "list", "--source", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1"],
     [["task", "list", "--token-file", "/no/such/token"], 1, "/no/such/token"],
     [["serve", "--data", "/dev/null/x", "--listen", "127.0.0.1:0"], 1, "/dev/null/x"],
-    [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is no HOST:PORT'],
+    [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is not HOST:PORT'],
     [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c"], 2, "--tls-key"],
     [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 1, '"c"'],
-  ] as [string[], number, string][])("%p ends with %p and says %p", async (words, status, says) => {
+  ] as [string[], number, string][])("%p exits with status %p and prints %p", async (words, status, says) => {
     const answer = await run(...words);
     expect(answer).toEqual({ status, out: "", error: expect.stringContaining(says) });
     expect(answer.error.split("\n")).toHaveLength(1);
   });
 
-  test("a port in use is named, with what to do", async () => {
+  test("reports a port in use, with what to do", async () => {
     const { host } = new URL(environment["FLOCKCAST_SOURCE"]!);
     const answer = await run("serve", "--data", join(folder, "second"), "--listen", host);
     expect(answer).toMatchObject({
@@ -161,7 +161,7 @@ describe("a wrong command line", () => {
     });
   });
 
-  test("a folder that another source uses is refused", async () => {
+  test("refuses a folder that another source uses", async () => {
     const answer = await run("serve", "--data", join(folder, "data"), "--listen", "127.0.0.1:0");
     expect(answer).toMatchObject({
       status: 1,
@@ -171,11 +171,11 @@ describe("a wrong command line", () => {
   });
 });
 
-test("--version says the project's version", async () => {
+test("prints the version of the project for --version", async () => {
   expect(await run("--version")).toEqual({ status: 0, out: version, error: "" });
 });
 
-test("settings are made from default, changed and shown", async () => {
+test("creates a setting from default, changes it and shows it", async () => {
   expect((await run("setting", "set", "slow", "wanRate=8mbit", "sessionStartDelay=5s")).status).toBe(0);
   expect((await run("setting", "set", "slow", "useMulticast=false")).status).toBe(0);
   const shown = await run("setting", "show", "slow");
@@ -218,7 +218,7 @@ async function agent(hostname: string) {
   return { report };
 }
 
-test("task watch follows devices to the end: 0 when all are complete, 1 with the failed and why", async () => {
+test("task watch exits with 0 when all devices are complete, and with 1 and the reasons when some failed", async () => {
   const path = join(folder, "watched.bin");
   await writeFile(path, new Uint8Array(100));
   await run("publish", path, "--name", "watched", "--version", "1");
@@ -254,7 +254,7 @@ test("task watch follows devices to the end: 0 when all are complete, 1 with the
   expect((await run("task", "list")).out).toContain("cancelled");
 });
 
-test("Ctrl-C ends task watch with 130", async () => {
+test("task watch exits with 130 after Ctrl-C", async () => {
   const path = join(folder, "endless.bin");
   await writeFile(path, "x");
   await run("publish", path, "--name", "endless", "--version", "1");
@@ -265,7 +265,7 @@ test("Ctrl-C ends task watch with 130", async () => {
   expect((await ended(child)).status).toBe(130);
 });
 
-test("a source that is killed during an upload starts clean, and the publish can be repeated", async () => {
+test("a source that is killed during an upload starts again, and the upload can be repeated", async () => {
   const dataDir = join(folder, "killed");
   const serve = ["serve", "--data", dataDir, "--listen", "127.0.0.1:0"];
   const first = spawn(serve);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bun
 /**
- * The source: publishes packages, hands out tasks and agent settings, keeps the inventory. `serve` runs it; every other
- * command speaks to a running one over its HTTP API. This file only reads the command line.
+ * Program of the source: publishes packages, distributes tasks and agent settings, keeps the
+ * inventory. `serve` runs the source; every other command uses the HTTP API of a running one. This
+ * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
@@ -24,10 +25,13 @@ function addServing(program: Command): void {
   program
     .command("serve")
     .description("run the source")
-    .requiredOption("--data <dir>", "data folder, made if missing")
-    .requiredOption("--listen <host:port>", "where to listen; port 0: a free one, told in DIR/source.url")
-    .option("--tls-cert <file>", "certificate (chain), PEM; may be self-signed")
-    .option("--tls-key <file>", "its private key, PEM")
+    .requiredOption("--data <dir>", "data folder, created if missing")
+    .requiredOption(
+      "--listen <host:port>",
+      "address to listen on; port 0: a free port, written to DIR/source.url",
+    )
+    .option("--tls-cert <file>", "certificate chain in PEM; may be self-signed")
+    .option("--tls-key <file>", "private key of the certificate in PEM")
     .action(serve);
 }
 
@@ -35,17 +39,17 @@ function addPublishing(program: Command): void {
   program
     .command("publish")
     .description("publish a file, a folder or a URL; prints the package id")
-    .argument("<path|url>", "what to publish; a URL is read once and stays where it is")
+    .argument("<path|url>", "what to publish; a URL is read once, and devices download from it")
     .requiredOption("--name <name>", "name of the package")
-    .requiredOption("--version <version>", "its version, which never changes once published")
-    .option("--url <url>", "devices fetch the bytes from there instead of from the source")
-    .option("--key <file>", "publisher's key, made at first use (default: FLOCKCAST_PUBLISHER_KEY)")
+    .requiredOption("--version <version>", "version of the package; a published version never changes")
+    .option("--url <url>", "address from which devices download the bytes instead of from the source")
+    .option("--key <file>", "publisher's key, created at first use (default: FLOCKCAST_PUBLISHER_KEY)")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(publish);
   program
     .command("package")
-    .description("what is published")
+    .description("published packages")
     .command("list")
     .description("all packages, newest first")
     .addOption(jsonOption())
@@ -55,20 +59,20 @@ function addPublishing(program: Command): void {
 }
 
 function addTasks(program: Command): void {
-  const task = program.command("task").description("give devices packages");
+  const task = program.command("task").description("tasks: packages for devices");
   task
     .command("create")
     .description("give devices a package; prints the task id")
     .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
     .addOption(
-      new Option("--action <action>", "fill the cache, or run a command after it")
+      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command")
         .choices(["pre-cache", "run"] as const)
         .makeOptionMandatory(),
     )
-    .option("--command <command>", "run in the package's folder, for --action run")
+    .option("--command <command>", "command to run in the package's folder, for --action run")
     .option("--setting <name>", "agent setting (default: the one named default)")
     .option("--target <target>", "all, device:ID, subnet:CIDR or group:NAME", "all")
-    .option("--start <time>", "not before: ISO 8601, or from now as in +10m")
+    .option("--start <time>", "earliest start: ISO 8601, or a duration from now such as +10m")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(createTask);
@@ -96,7 +100,7 @@ function addTasks(program: Command): void {
     .action(watchTask);
   task
     .command("cancel")
-    .description("devices drop the task")
+    .description("cancel a task; its devices drop it")
     .argument("<id>")
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -114,7 +118,7 @@ function addSettings(program: Command): void {
     .action(listSettings);
   setting
     .command("show")
-    .description("a setting, key by key")
+    .description("a setting with the meaning of each key")
     .argument("<name>")
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -122,7 +126,7 @@ function addSettings(program: Command): void {
     .action(showSetting);
   setting
     .command("set")
-    .description("change a setting, or make a new one from the values of default")
+    .description("change a setting, or create one from the values of default")
     .argument("<name>")
     .argument("<key=value...>", `keys: ${Object.keys(settingKeys).join(", ")}`)
     .addOption(sourceOption())
@@ -133,7 +137,7 @@ function addSettings(program: Command): void {
 function addInventory(program: Command): void {
   program
     .command("device")
-    .description("who has enrolled")
+    .description("enrolled devices")
     .command("list")
     .description("all devices")
     .addOption(jsonOption())
@@ -142,7 +146,7 @@ function addInventory(program: Command): void {
     .action(listDevices);
   program
     .command("subnet")
-    .description("where the devices are")
+    .description("subnets of the devices")
     .command("list")
     .description("all subnets that devices are on")
     .addOption(jsonOption())
@@ -151,12 +155,13 @@ function addInventory(program: Command): void {
     .action(listSubnets);
 }
 
-/** @returns the exit status. */
+/** Returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
   const program = new Command("flockcast-source")
     .description("The source of a flockcast deployment: packages, tasks, settings, inventory.")
     .version(version, "--version")
-    // `publish` has a --version of its own: options before a command are the program's, after it the command's.
+    // Positional options: options before a command belong to the program, after it to the command.
+    // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
   for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
@@ -164,7 +169,7 @@ async function main(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: "user" });
     return 0;
   } catch (error) {
-    // Commander has said what is wrong already.
+    // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(
       `error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]}\n`,

@@ -120,6 +120,7 @@ export class Agent {
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       onAnswer: (answer) => this.#answered(answer),
+      random: this.#context.random,
     });
     this.#network = this.#createNetwork();
     gaugesOf(this.#metrics, this.#context, () => this.#runners.values());

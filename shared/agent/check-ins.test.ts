@@ -19,6 +19,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     intervalMs: () => 30 * 86_400_000,
     inventory: async () => ({}) as Inventory,
     onAnswer: () => {},
+    random: Math.random,
   });
   checkIns.start();
   await Bun.sleep(200);

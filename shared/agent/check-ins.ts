@@ -6,9 +6,13 @@ import type { AgentClient } from "../api/agent-client.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 
-const retryMsMin = 1_000;
-const retryMsMax = 300_000;
+/**
+ * Back-off after a failed check-in. Five minutes is far below the default interval of a day,
+ * and a change stream that connects again triggers a check-in at once.
+ */
+const checkInBackoff: Backoff = { baseMs: 1_000, maxMs: 300_000, jitter: [0.75, 1.25] };
 const wakeJitterMs = 300;
 const intervalJitter = 0.1;
 /** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
@@ -20,6 +24,7 @@ type CheckInOptions = {
   intervalMs: () => number;
   inventory: () => Promise<Inventory>;
   onAnswer: (answer: CheckInResponse) => void;
+  random: () => number;
 };
 
 export class CheckIns {
@@ -42,7 +47,7 @@ export class CheckIns {
       this.#abort.signal,
       (reason) => {
         this.isConnected = true;
-        if (reason === "changed") this.#askIn(Math.random() * wakeJitterMs);
+        if (reason === "changed") this.#askIn(this.#options.random() * wakeJitterMs);
         else this.#ask();
       },
       (error, retryInMs) => {
@@ -82,21 +87,19 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, log, inventory, intervalMs, onAnswer } = this.#options;
+    const { client, log, inventory, intervalMs, onAnswer, random } = this.#options;
     try {
       const answer = await client.checkIn(await inventory(), this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
       onAnswer(answer);
-      this.#askIn(
-        Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * Math.random()),
-      );
+      this.#askIn(Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * random()));
     } catch (error) {
       if (this.#abort.signal.aborted) return;
-      const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** this.#failures++) * (0.75 + 0.5 * Math.random());
+      const delayMs = backoffMs(checkInBackoff, this.#failures++, random);
       log.warn(
-        { error: error instanceof Error ? error.message : String(error), retryInMs: Math.round(delayMs) },
+        { error: error instanceof Error ? error.message : String(error), retryInMs: delayMs },
         "check-in failed",
       );
       this.#askIn(delayMs);

@@ -6,9 +6,14 @@ import type { DistributionCache, Identity } from "../cache/index.ts";
 import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { enrollDevice } from "../api/agent-client.ts";
 import type { Logger } from "../log.ts";
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { nameOfDevice } from "./inventory.ts";
 
-const retryMsMax = 60_000;
+/**
+ * Back-off while the source is unreachable. A minute at most, so that a device whose network comes
+ * up after the agent enrols soon.
+ */
+const enrolmentBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
 
 /** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
@@ -25,6 +30,7 @@ export async function identify(options: {
   token: string | undefined;
   log: Logger;
   signal: AbortSignal;
+  random: () => number;
 }): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const known = options.cache.ledger.identity();
@@ -56,8 +62,9 @@ async function enroll(options: {
   token: string;
   log: Logger;
   signal: AbortSignal;
+  random: () => number;
 }): Promise<Identity> {
-  const { sourceUrl, token, log, signal } = options;
+  const { sourceUrl, token, log, signal, random } = options;
   for (let attempt = 0; ; attempt++) {
     try {
       const enrolled = await enrollDevice(sourceUrl, { token, ...nameOfDevice() }, { signal });
@@ -77,11 +84,8 @@ async function enroll(options: {
           { cause: error },
         );
       }
-      const retryInMs = Math.min(retryMsMax, 1_000 * 2 ** attempt) * (0.75 + Math.random() * 0.5);
-      log.warn(
-        { error: error.message, retryInMs: Math.round(retryInMs) },
-        "the source cannot be reached yet",
-      );
+      const retryInMs = backoffMs(enrolmentBackoff, attempt, random);
+      log.warn({ error: error.message, retryInMs }, "the source cannot be reached yet");
       await sleepUnless(signal, retryInMs);
     }
   }

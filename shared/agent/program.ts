@@ -143,6 +143,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     token: options.enroll,
     log,
     signal: stopping.signal,
+    random: Math.random,
   });
   const agent = new Agent({
     dataFolder,

@@ -4,11 +4,15 @@
  * The stream carries no data, so a lost stream costs only time. Each opening counts as a wake-up,
  * because something may have changed while the stream was closed.
  */
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { send, type Connection } from "./request.ts";
 import { SourceError } from "./source-error.ts";
 
-const backoffMinMs = 1_000;
-const backoffMaxMs = 60_000;
+/**
+ * Back-off after the stream was lost. The widest jitter of all: a thousand devices lose the same
+ * source in the same moment.
+ */
+const reconnectBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1.5] };
 /** The source sends a heartbeat every 20 s; three missed ones mean a lost connection. */
 const silenceMaxMs = 65_000;
 
@@ -72,9 +76,9 @@ export async function followChanges(
   options: ChangeStreamOptions,
 ): Promise<void> {
   const random = options.random ?? Math.random;
-  let backoffMs = backoffMinMs;
+  let failures = 0;
   const onWake = (reason: WakeReason): void => {
-    backoffMs = backoffMinMs;
+    failures = 0;
     options.onWake(reason);
   };
   while (!signal.aborted) {
@@ -82,9 +86,7 @@ export async function followChanges(
       await followOnce(connection, signal, onWake);
     } catch (error) {
       if (signal.aborted) return;
-      // A thousand devices that lost the same source must not reconnect at the same moment.
-      const retryInMs = Math.round(backoffMs * (0.5 + random()));
-      backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
+      const retryInMs = backoffMs(reconnectBackoff, failures++, random);
       options.onLost?.(error, retryInMs);
       await sleep(retryInMs, signal);
     }

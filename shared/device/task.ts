@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { ManifestError } from "../model/manifest.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
@@ -19,8 +20,11 @@ import { deliveryOf } from "./delivery-text.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { RunnerStage } from "./task-view.ts";
 
-const retryMsMin = 1_000;
-const retryMsMax = 60_000;
+/**
+ * Back-off of a task that an error holds up, such as an unreachable source or a full disk. A minute
+ * at most, so that the task continues soon after somebody made room.
+ */
+const taskBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
 /** For a command to end when the agent does; by then it was killed. */
 const commandEndMs = 2_500;
 /** Looks again whether another task still fetches the package; its completion is told at once. */
@@ -169,9 +173,7 @@ export class TaskRunner {
     this.stage = "waiting";
     // A full disk is reported as a failure, and mended when somebody makes room.
     this.isBlocked = error instanceof CacheError;
-    const delayMs =
-      Math.min(retryMsMax, retryMsMin * 2 ** this.#attempts++) * (0.75 + context.random() * 0.5);
-    this.#later(delayMs, () => this.start());
+    this.#later(backoffMs(taskBackoff, this.#attempts++, context.random), () => this.start());
   }
 
   /** Its own package is whole, only what it sends to others goes wrong: the command is not begun a second time. */

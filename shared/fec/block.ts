@@ -1,35 +1,45 @@
 /**
- * A block and what an erasure code does with it: the contract of both kernels (reedsolomon.ts in TypeScript, simd.ts in
- * WebAssembly) and the checks they share. Wrong arguments are bugs of the caller and throw.
+ * Block, and the contract of an erasure code over it, with the checks that both kernels share.
+ * reedsolomon.ts implements it in TypeScript, simd.ts in WebAssembly. Invalid arguments are bugs of
+ * the caller and throw.
  */
 import { limits } from "../wire/limits.ts";
 
-/** A block as it lies in its chunk: k symbols side by side, of which the last may be cut short (zeros follow). */
+/**
+ * Block as a view of its chunk: k adjacent symbols. The last one may be short and counts as padded
+ * with zeros.
+ */
 export type Block = {
   readonly bytes: Uint8Array;
   readonly k: number;
   readonly symbolSizeBytes: number;
 };
-/** A received repair symbol: its number, k … 255, and exactly one symbol size of bytes. */
+/** Received repair symbol: its number, k … 255, and exactly `symbolSizeBytes` of payload. */
 export type RepairSymbol = { readonly symbol: number; readonly payload: Uint8Array };
 
 export type ErasureCode = {
-  /** What computes: the SIMD kernel, or TypeScript where the engine or the processor has no SIMD. */
+  /**
+   * Implementation: the SIMD kernel, or TypeScript where the engine or the processor has no SIMD.
+   */
   readonly kernel: "simd" | "typescript";
   /**
-   * Repair symbols `first` … `first + count - 1` (k … 255) of a block, one after the other in the result. Four cost
-   * about twice as much as one: make several at a time.
+   * Returns the repair symbols `first` … `first + count - 1` (k … 255) of a block, concatenated.
+   * Four cost about twice as much as one, so callers request several at a time.
+   *
+   * @throws Error for an invalid block or number
    */
   repairSymbols(block: Block, first: number, count: number): Uint8Array;
   /**
-   * Restores the source symbols `missing` (0 … k-1, ascending) in place; what their bytes held before does not matter,
-   * and may be the repairs.
-   * Takes as many of the repairs as it needs; false, and nothing changed, when they are too few.
+   * Restores the source symbols `missing` (0 … k-1, ascending) in place, with as many of the repair
+   * symbols as needed. Their places in the block may hold anything, even the repair symbols.
+   * Returns false and changes nothing when the repair symbols are too few.
+   *
+   * @throws Error for invalid arguments
    */
   recover(block: Block, missing: readonly number[], repairs: readonly RepairSymbol[]): boolean;
 };
 
-/** Refuses repair symbols that the block does not have. */
+/** @throws Error for repair symbols that the block does not have */
 export function checkRepairs(block: Block, first: number, count: number): void {
   checkBlock(block);
   if (!Number.isInteger(first) || !Number.isInteger(count) || first < block.k || count < 0)
@@ -40,7 +50,10 @@ export function checkRepairs(block: Block, first: number, count: number): void {
     throw new Error(`Repair symbol ${first + count - 1}: the last one is ${limits.codedSymbolsMax - 1}`);
 }
 
-/** The repair symbols that recovery takes, ascending; null when they are too few. Nothing was changed yet. */
+/**
+ * Returns the repair symbols that recovery uses, ascending; null when they are too few. Changes
+ * nothing.
+ */
 export function repairsToUse(
   block: Block,
   missing: readonly number[],

@@ -1,16 +1,20 @@
 /**
- * The Cauchy matrix of the erasure code. Symbols of a block are numbered through: 0 … k-1 source, k … 255 repair. The
- * coefficient of source symbol j in repair symbol s is 1 / (s + j), in GF(2^8): s and j never coincide, every square
- * part of such a matrix can be inverted, and hence any k symbols rebuild the block.
+ * Cauchy matrix of the erasure code. The symbols of a block have consecutive numbers: 0 … k-1
+ * source, k … 255 repair. The coefficient of source symbol j in repair symbol s is 1 / (s + j) in
+ * GF(2^8).
+ *
+ * The numbers s and j never coincide, and every square submatrix of such a matrix is invertible.
+ * Any k symbols therefore rebuild the block.
  */
 import { invert, multiply } from "./gf256.ts";
 
-/** Addition in GF(2^8) is XOR. */
+/** Returns the coefficient of a source symbol in a repair symbol. Addition in GF(2^8) is XOR. */
 export const coefficient = (repair: number, source: number): number => invert(repair ^ source);
 
 /**
- * The inverse of the e×e part of the matrix with the rows `repairs` and the columns `sources`, by its closed form
- * (Knuth, TAOCP 1, 1.2.3 exercise 41) in O(e²): row i gives source i from the e sums that the repairs leave. Row-major.
+ * Returns the inverse, row-major, of the e × e submatrix with the rows `repairs` and the columns
+ * `sources`. The closed form (Knuth, TAOCP 1, 1.2.3, exercise 41) takes O(e²). Row i combines the e
+ * residuals of the repair symbols to source symbol i.
  */
 export function inverseOf(repairs: readonly number[], sources: readonly number[]): Uint8Array {
   const e = repairs.length;
@@ -26,11 +30,14 @@ export function inverseOf(repairs: readonly number[], sources: readonly number[]
   return inverse;
 }
 
-/** The product of (element + other) over `others`, divided by that over the rest of the element's own side. */
+/**
+ * Product of (element + other) over `others`, divided by the same product over the other elements
+ * of `own`.
+ */
 function ratioOf(element: number, others: readonly number[], own: readonly number[]): number {
-  let above = 1;
-  let below = 1;
-  for (const other of others) above = multiply(above, element ^ other);
-  for (const other of own) if (other !== element) below = multiply(below, element ^ other);
-  return multiply(above, invert(below));
+  let numerator = 1;
+  let denominator = 1;
+  for (const other of others) numerator = multiply(numerator, element ^ other);
+  for (const other of own) if (other !== element) denominator = multiply(denominator, element ^ other);
+  return multiply(numerator, invert(denominator));
 }

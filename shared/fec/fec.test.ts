@@ -1,6 +1,6 @@
 /**
- * Both kernels of the erasure code against its definition and against each other, and every way a small block can be
- * lost.
+ * Tests of both kernels against the definition and against each other, and of every loss of a small
+ * block.
  */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
@@ -17,10 +17,10 @@ import { limits } from "../wire/limits.ts";
 const typescriptCode = createTypescriptCode();
 const simdCode = createSimdCode();
 const codes = simdCode === null ? [typescriptCode] : [typescriptCode, simdCode];
-/** The machine that says whether the project is right must be able to tell. */
+/** The tests of the kernel fail on CI instead of being skipped. */
 const mustRun = process.env.CI === "true";
 
-/** Multiplication as the definition has it: shift, add, reduce. */
+/** Multiplication by the definition: shift, add, reduce. */
 function slowMultiply(a: number, b: number): number {
   let product = 0;
   for (let bit = 0, shifted = a; bit < 8; bit++) {
@@ -30,7 +30,7 @@ function slowMultiply(a: number, b: number): number {
   }
   return product;
 }
-/** One repair symbol, byte by byte from its definition. */
+/** Repair symbol, byte by byte from the definition. */
 function slowRepair({ bytes, k, symbolSizeBytes }: Block, repair: number): Uint8Array {
   return Uint8Array.from({ length: symbolSizeBytes }, (_, i) => {
     let sum = 0;
@@ -39,7 +39,7 @@ function slowRepair({ bytes, k, symbolSizeBytes }: Block, repair: number): Uint8
     return sum;
   });
 }
-/** Bytes that look random and are the same at every run. */
+/** Pseudo-random bytes that are equal at every run. */
 function noise(length: number, seed: number): Uint8Array {
   let state = seed * 2_654_435_761 + 1;
   return Uint8Array.from({ length }, () => {
@@ -49,7 +49,7 @@ function noise(length: number, seed: number): Uint8Array {
 }
 const repairsOf = (code: ErasureCode, block: Block, symbols: readonly number[]) =>
   symbols.map((symbol) => ({ symbol, payload: code.repairSymbols(block, symbol, 1) }));
-/** Loses `missing`, puts garbage in their place and recovers from `symbols`. */
+/** Overwrites `missing` with garbage and recovers them from `symbols`. */
 function recovers(
   code: ErasureCode,
   block: Block,
@@ -72,15 +72,15 @@ const upTo = (first: number, end: number): number[] =>
   Array.from({ length: end - first }, (_, i) => first + i);
 
 describe("GF(2^8)", () => {
-  test("products are those of the definition, for all pairs", () => {
+  test("multiplies every pair as the definition does", () => {
     for (let a = 0; a < 256; a++)
       for (let b = 0; b < 256; b++) if (multiply(a, b) !== slowMultiply(a, b)) throw new Error(`${a} × ${b}`);
   });
-  test("every element but zero has its inverse", () => {
+  test("inverts every element except zero", () => {
     for (let a = 1; a < 256; a++) expect(slowMultiply(a, invert(a))).toBe(1);
     expect(() => invert(0)).toThrow("no inverse");
   });
-  test("the closed form inverts parts of the Cauchy matrix", () => {
+  test("inverts submatrices of the Cauchy matrix by the closed form", () => {
     const repairs = [64, 70, 133, 255, 77];
     const sources = [0, 63, 5, 17, 18];
     const inverse = inverseOf(repairs, sources);
@@ -95,7 +95,7 @@ describe("GF(2^8)", () => {
 });
 
 describe.each(codes)("repair symbols made by $kernel", (code) => {
-  test("are those of the definition, in any number and from any first", () => {
+  test("equal the definition for any count and any first symbol", () => {
     const blocks = fc.tuple(
       fc.integer({ min: 1, max: limits.blockSymbolsMax }),
       fc.integer({ min: 1, max: 40 }),
@@ -113,7 +113,7 @@ describe.each(codes)("repair symbols made by $kernel", (code) => {
     );
   });
 
-  test("beyond number 255 and blocks of wrong size are refused", () => {
+  test("are refused beyond number 255 and for blocks of a wrong size", () => {
     const block: Block = { bytes: noise(64, 1), k: 4, symbolSizeBytes: 16 };
     expect(() => code.repairSymbols(block, 3, 1)).toThrow("begin at k or above");
     expect(() => code.repairSymbols(block, 250, 7)).toThrow("Repair symbol 256");
@@ -123,7 +123,7 @@ describe.each(codes)("repair symbols made by $kernel", (code) => {
 });
 
 describe.each(codes)("recovery by $kernel", (code) => {
-  test("the repairs may lie in the places of what is missing, in any order", () => {
+  test("accepts repairs in the places of the missing symbols, in any order", () => {
     const block: Block = { bytes: noise(64 * 40, 9), k: 64, symbolSizeBytes: 40 };
     const missing = [0, 3, 4, 20, 40, 63];
     const damaged: Block = { ...block, bytes: block.bytes.slice() };
@@ -138,7 +138,7 @@ describe.each(codes)("recovery by $kernel", (code) => {
     expect(Buffer.compare(damaged.bytes, block.bytes)).toBe(0);
   });
 
-  test("every loss of every block with k ≤ 5, from every choice among 5 repair symbols", () => {
+  test("restores every loss of every block with k ≤ 5 from every choice among 5 repair symbols", () => {
     for (let k = 1; k <= 5; k++) {
       const block: Block = { bytes: noise(k * 6 - 2, k), k, symbolSizeBytes: 6 };
       for (let lost = 0; lost <= k; lost++)
@@ -149,7 +149,7 @@ describe.each(codes)("recovery by $kernel", (code) => {
     }
   });
 
-  test("any k of the symbols rebuild blocks of any size", () => {
+  test("restores blocks of any size from any k symbols", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: limits.blockSymbolsMax }),
@@ -168,21 +168,21 @@ describe.each(codes)("recovery by $kernel", (code) => {
     );
   });
 
-  test("a whole block from repair symbols alone", () => {
+  test("restores a whole block from repair symbols alone", () => {
     for (const k of [64, limits.blockSymbolsMax]) {
       const block: Block = { bytes: noise(k * 1_400, 7), k, symbolSizeBytes: 1_400 };
       expect(recovers(code, block, upTo(0, k), upTo(256 - k, 256))).toBe(true);
     }
   });
 
-  test("too few repair symbols change nothing", () => {
+  test("changes nothing when the repair symbols are too few", () => {
     const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
     const before = block.bytes.slice();
     expect(code.recover(block, [0, 1], repairsOf(code, block, [4]))).toBe(false);
     expect(block.bytes).toEqual(before);
   });
 
-  test("wrong arguments are refused by name", () => {
+  test("refuses invalid arguments and names them", () => {
     const block: Block = { bytes: noise(40, 3), k: 4, symbolSizeBytes: 10 };
     expect(() => code.recover(block, [4], repairsOf(code, block, [5]))).toThrow("ascending numbers below 4");
     expect(() => code.recover(block, [1, 0], repairsOf(code, block, [5, 6]))).toThrow("ascending");
@@ -204,7 +204,7 @@ describe("the SIMD kernel", () => {
   };
 
   test.skipIf(simdCode === null && !mustRun)(
-    "is taken wherever it runs, by all codes alike (skipped without WebAssembly SIMD)",
+    "is used where it runs (skipped without WebAssembly SIMD)",
     () => {
       expect(simd().kernel).toBe("simd");
       expect(createErasureCode().kernel).toBe("simd");
@@ -213,7 +213,7 @@ describe("the SIMD kernel", () => {
   );
 
   test.skipIf(simdCode === null && !mustRun)(
-    "gives the bits of the TypeScript kernel for any block, number of symbols and loss (skipped without WebAssembly SIMD)",
+    "gives the bits of the TypeScript kernel for any block, count and loss (skipped without WebAssembly SIMD)",
     () => {
       const sizes = fc.oneof(
         fc.integer({ min: 1, max: 1_400 }),
@@ -227,7 +227,7 @@ describe("the SIMD kernel", () => {
           fc.infiniteStream(fc.nat()),
           (k, size, numbers) => {
             const next = (below: number): number => numbers.next().value! % below;
-            // Bytes that begin anywhere in their buffer, as a block does in its chunk.
+            // The block begins at any offset of its buffer, as in a chunk.
             const within = noise(k * size + 7, k * size + next(1_000));
             const at = next(8);
             const bytes = within.subarray(at, at + k * size - next(2) * next(size));
@@ -248,7 +248,7 @@ describe("the SIMD kernel", () => {
               expect(code.recover({ ...block, bytes: view }, missing, repairs)).toBe(true);
               return damaged;
             });
-            // Also nothing beside the block was touched.
+            // The bytes around the block are unchanged too.
             for (const outcome of outcomes) expect(Buffer.compare(outcome, within)).toBe(0);
           },
         ),
@@ -258,7 +258,7 @@ describe("the SIMD kernel", () => {
   );
 
   test.skipIf(simdCode === null && !mustRun)(
-    "keeps nothing of one block for the next (skipped without WebAssembly SIMD)",
+    "keeps no state between two blocks (skipped without WebAssembly SIMD)",
     () => {
       const k = limits.blockSymbolsMax;
       const large: Block = { bytes: new Uint8Array(k * 1_400).fill(0xff), k, symbolSizeBytes: 1_400 };
@@ -271,7 +271,7 @@ describe("the SIMD kernel", () => {
     },
   );
 
-  test("is passed over where WebAssembly is missing or refuses it", () => {
+  test("is replaced by TypeScript where WebAssembly is missing or fails", () => {
     const script = `
       const { createErasureCode } = await import(${JSON.stringify(`${import.meta.dir}/index.ts`)});
       const code = createErasureCode();
@@ -295,7 +295,7 @@ describe("the SIMD kernel", () => {
 });
 
 describe("layout of a chunk", () => {
-  test("blocks and symbols cover every chunk once, in order, as evenly as can be", () => {
+  test("covers every chunk once, in order, with blocks that differ by one symbol at most", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300_000 }),
@@ -325,7 +325,7 @@ describe("layout of a chunk", () => {
     );
   });
 
-  test("a chunk of 256 KiB in symbols of 1,400 bytes", () => {
+  test("cuts a chunk of 256 KiB into 188 symbols of 1,400 bytes", () => {
     const layout = blockLayout(262_144, 1_400);
     expect([layout.symbolCount, layout.blockCount]).toEqual([188, 2]);
     expect([0, 1].map(layout.k)).toEqual([94, 94]);
@@ -334,7 +334,7 @@ describe("layout of a chunk", () => {
     expect(upTo(0, 3).map(blockLayout(400_000, 1_400).k)).toEqual([96, 95, 95]);
   });
 
-  test("says which symbols from the network can be part of it", () => {
+  test("recognizes which symbols from the network can be part of it", () => {
     const layout = blockLayout(262_144, 1_400);
     expect(layout.hasSymbol(2, 0, 1_400)).toBe(false);
     expect(layout.hasSymbol(1, 93, 1_400)).toBe(false);
@@ -344,7 +344,7 @@ describe("layout of a chunk", () => {
     expect(layout.hasSymbol(1, 256, 1_400)).toBe(false);
   });
 
-  test("impossible sizes are refused", () => {
+  test("refuses impossible sizes", () => {
     expect(() => blockLayout(0, 1_400)).toThrow("A chunk of 0 bytes");
     expect(() => blockLayout(1, 1_401)).toThrow("Symbols of 1401 bytes");
     expect(() => blockLayout(10_000_000, 1)).toThrow("take larger symbols");

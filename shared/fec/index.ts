@@ -1,4 +1,4 @@
-/** The erasure code and how chunks are cut for it. */
+/** Erasure code, and the layout of a chunk in blocks and symbols. */
 export type { Block, ErasureCode, RepairSymbol } from "./block.ts";
 export { createErasureCode } from "./code.ts";
 export { blockLayout, type BlockLayout } from "./layout.ts";

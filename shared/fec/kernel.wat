@@ -1,17 +1,21 @@
-;; The SIMD kernel of the erasure code: sums of products of bytes with constants in GF(2^8), 16 bytes at a time.
+;; SIMD kernel of the erasure code: sums of products of bytes with constants in GF(2^8), 16 bytes at
+;; a time.
 ;;
-;; A product of a constant with a byte is the sum of its products with the byte's two nibbles (Plank, Greenan, Miller:
-;; "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions", FAST 2013). Two tables of 16 bytes hold them,
-;; and one swizzle looks up 16 of them. The kernel knows no field, no matrix and no block: simd.ts hands all three in.
+;; The product of a constant with a byte is the sum of its products with the two nibbles of the
+;; byte. Two tables of 16 bytes hold these products, and one swizzle looks up 16 of them. Source:
+;; Plank, Greenan, Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions",
+;; FAST 2013.
 ;;
-;; `bun run generate kernels` assembles this file into kernel.ts.
+;; Field, matrix and block are unknown here; simd.ts hands them in. `bun run generate kernels`
+;; assembles this file into kernel.ts.
 (module
-  ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with 0x00, 0x10 … 0xf0 (8 KiB)
-  ;; 8192   tables of one call, in the order in which its loop wants them (128 columns × 4 rows × 32 bytes)
-  ;; 24576  the caller's (see simd.ts): matrix, symbols, sums; 384 KiB in all, never more
+  ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with
+  ;;        0x00, 0x10 … 0xf0 (8 KiB)
+  ;; 8192   tables of one call, in the order of its loop (128 columns × 4 rows × 32 bytes)
+  ;; 24576  memory of the caller (see simd.ts): matrix, symbols, sums; 384 KiB in all
   (memory (export "memory") 6 6)
 
-  ;; Copies the tables of `count` constants side by side, and answers where they end.
+  ;; Copies the tables of `count` constants side by side and returns their end.
   (func $gather (param $constants i32) (param $count i32) (result i32)
     (local $from i32) (local $to i32) (local $end i32)
     (local.set $to (i32.const 8192))
@@ -25,9 +29,10 @@
         (i32.lt_u (local.tee $to (i32.add (local.get $to) (i32.const 32))) (local.get $end))))
     (local.get $end))
 
-  ;; Four rows at once: each nibble that is split off serves all of them, and the sums stay in registers.
-  ;; out[row] += constants[column × 4 + row] × in[column], for rows 0 … 3 and 1 … 128 columns. Works in steps of 16
-  ;; bytes: reads and writes up to 15 beyond `length`.
+  ;; Adds four rows: each nibble that is split off serves all of them, and the sums stay in
+  ;; registers.
+  ;;   out[row] += constants[column × 4 + row] × in[column], for rows 0 … 3 and 1 … 128 columns
+  ;; Works in steps of 16 bytes: reads and writes up to 15 bytes beyond `length`.
   (func (export "addFourRows")
     (param $constants i32) (param $columns i32)
     (param $in i32) (param $inStride i32) (param $out i32) (param $outStride i32) (param $length i32)
@@ -89,9 +94,9 @@
       (br_if $nextBytes
         (i32.lt_u (local.tee $in (i32.add (local.get $in) (i32.const 16))) (local.get $end)))))
 
-  ;; One row, the most frequent loss of all, at half the price of four.
-  ;; out += constants[column] × in[column], for 1 … 128 columns. Works in steps of 32 bytes: reads and writes up to 31
-  ;; beyond `length`.
+  ;; Adds one row, the most frequent loss, at half the cost of four.
+  ;;   out += constants[column] × in[column], for 1 … 128 columns
+  ;; Works in steps of 32 bytes: reads and writes up to 31 bytes beyond `length`.
   (func (export "addRow")
     (param $constants i32) (param $columns i32)
     (param $in i32) (param $inStride i32) (param $out i32) (param $length i32)

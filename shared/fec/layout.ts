@@ -1,34 +1,42 @@
 /**
- * How a chunk is cut into blocks and symbols: a pure function of the chunk's length and the session's symbol size, so
- * that sender and receiver never have to say it. Blocks are as equal as can be (RFC 5052, section 9.1): a last block
- * of one symbol would need a repair symbol of its own for every loss.
+ * Layout of a chunk in blocks and symbols. It is a pure function of the chunk's length and the
+ * session's symbol size, so it is never sent.
+ *
+ * Block sizes differ by one symbol at most (RFC 5052, section 9.1). A short last block would need
+ * repair symbols of its own for every loss.
  */
 import { limits } from "../wire/limits.ts";
 
 export type BlockLayout = {
   readonly chunkLengthBytes: number;
   readonly symbolSizeBytes: number;
-  /** Source symbols of the chunk; the last one may be shorter on the wire and counts as padded with zeros. */
+  /**
+   * Source symbols of the chunk. The last one may be shorter on the wire and counts as padded with
+   * zeros.
+   */
   readonly symbolCount: number;
   readonly blockCount: number;
-  /** Source symbols of a block, 1 … 64. */
+  /** Source symbols of a block, 1 … 128. */
   readonly k: (block: number) => number;
-  /** Number, within the chunk, of a block's first source symbol. */
+  /** Number in the chunk of the first source symbol of a block. */
   readonly firstSymbol: (block: number) => number;
-  /** Where a block's bytes begin in the chunk, and how many they are: k × symbol size, less in the last block. */
+  /** Offset of a block in the chunk, and its length: k × symbol size, less in the last block. */
   readonly blockOffsetBytes: (block: number) => number;
   readonly blockLengthBytes: (block: number) => number;
-  /** The same for one source symbol (0 … k-1) of a block. */
+  /** Offset in the chunk and length of one source symbol (0 … k-1) of a block. */
   readonly symbolOffsetBytes: (block: number, symbol: number) => number;
   readonly symbolLengthBytes: (block: number, symbol: number) => number;
   /**
-   * Whether numbers and a length that came from the network name a symbol of this chunk: source symbols have their
-   * own length, repair symbols (k … 255) always a whole symbol size.
+   * Returns whether numbers and a length from the network fit a symbol of this chunk. Source
+   * symbols have their own length; repair symbols (k … 255) always have the full symbol size.
    */
   readonly hasSymbol: (block: number, symbol: number, lengthBytes: number) => boolean;
 };
 
 /**
+ * Returns the layout of a chunk.
+ *
+ * @throws Error for sizes outside the limits
  * @example
  * const layout = blockLayout(262_144, 1_400); // 188 symbols in 2 blocks of 94
  */

@@ -1,7 +1,9 @@
 /**
- * Systematic Reed–Solomon over GF(2^8) in plain TypeScript: repair symbols of a block, and lost source symbols from any
- * k symbols. It stands in where SIMD is missing, and tests hold the SIMD kernel (simd.ts) against it. It knows bytes
- * only: which symbols to ask for, send or keep is decided elsewhere.
+ * Systematic Reed–Solomon code over GF(2^8) in TypeScript: makes repair symbols of a block and
+ * restores lost source symbols from any k symbols.
+ *
+ * Used where SIMD is missing; tests compare the SIMD kernel (simd.ts) with it. The caller decides
+ * which symbols to request, send or keep.
  */
 import {
   cauchyOffset,
@@ -16,6 +18,7 @@ import { checkRepairs, repairsToUse, type Block, type ErasureCode, type RepairSy
 import { inverseOf } from "./cauchy.ts";
 import { limits } from "../wire/limits.ts";
 
+/** Returns the erasure code in TypeScript. */
 export function createTypescriptCode(): ErasureCode {
   const sums = new Uint32Array(limits.symbolMaxBytes);
   const solveTables = new Uint32Array(4 * tableWords);
@@ -38,7 +41,7 @@ function makeRepairs(block: Block, first: number, count: number, sums: Uint32Arr
   return out;
 }
 
-/** Sums, for repair symbols 4g … 4g+3 at once, the products of all source symbols. */
+/** Sums the products of all source symbols for repair symbols 4g … 4g+3 at once. */
 function sumSources(block: Block, repairGroup: number, sums: Uint32Array): void {
   const { bytes, k, symbolSizeBytes: size } = block;
   const tables = sharedCauchyTables();
@@ -67,15 +70,16 @@ function recover(
   if (used === null) return false;
   if (used.length === 0) return true;
   const size = block.symbolSizeBytes;
-  const remains = new Uint8Array(used.length * size);
-  for (const [i, { payload }] of used.entries()) remains.set(payload, i * size);
+  const residuals = new Uint8Array(used.length * size);
+  for (const [i, { payload }] of used.entries()) residuals.set(payload, i * size);
   for (const source of missing) block.bytes.fill(0, source * size, (source + 1) * size);
 
-  // What remains of each repair symbol without the sources that are there: a sum of products of the missing ones.
+  // Residuals: each repair symbol less the sources that are present, a sum of products of the
+  // missing ones.
   let summedGroup = -1;
   for (const [i, { symbol }] of used.entries()) {
     if (symbol >>> 2 !== summedGroup) sumSources(block, (summedGroup = symbol >>> 2), sums);
-    addRow(sums, symbol & 3, remains, i * size, size);
+    addRow(sums, symbol & 3, residuals, i * size, size);
   }
   solve(
     block,
@@ -84,19 +88,19 @@ function recover(
       used.map((repair) => repair.symbol),
       missing,
     ),
-    remains,
+    residuals,
     sums,
     solveTables,
   );
   return true;
 }
 
-/** Multiplies the remains by the inverse, four missing sources at a time, into their places. */
+/** Multiplies the residuals by the inverse, four missing sources at a time, into the block. */
 function solve(
   block: Block,
   missing: readonly number[],
   inverse: Uint8Array,
-  remains: Uint8Array,
+  residuals: Uint8Array,
   sums: Uint32Array,
   tables: Uint32Array,
 ): void {
@@ -114,10 +118,10 @@ function solve(
           constantAt(row + 2, column + c),
           constantAt(row + 3, column + c),
         ]);
-      if (columns === 4) addFourColumns(sums, tables, 0, remains, column * size, size);
+      if (columns === 4) addFourColumns(sums, tables, 0, residuals, column * size, size);
       else
         for (let c = 0; c < columns; c++)
-          addColumn(sums, tables, c * tableWords, remains, (column + c) * size, size);
+          addColumn(sums, tables, c * tableWords, residuals, (column + c) * size, size);
       column += columns;
     }
     for (let r = row; r < Math.min(e, row + 4); r++) {

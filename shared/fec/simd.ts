@@ -1,9 +1,11 @@
 /**
- * Systematic Reed–Solomon over GF(2^8) on the SIMD kernel (kernel.wat): the same bits as reedsolomon.ts, several times
- * as fast. It copies a block into the kernel's memory, has it add rows of products there, and copies the sums out.
+ * Systematic Reed–Solomon code over GF(2^8) on the SIMD kernel (kernel.wat): the same bits as
+ * reedsolomon.ts, several times as fast. It copies a block into the memory of the kernel, lets the
+ * kernel add rows of products, and copies the sums out.
  *
- * Relies on WebAssembly with SIMD; without (old engine, processor without AVX, a host that forbids it) there is none.
- * One kernel of 384 KiB serves all codes of a thread: calls are synchronous, and nothing is kept between two of them.
+ * Relies on WebAssembly with SIMD, which an old engine, a processor without AVX or a restricted
+ * host lacks. One kernel of 384 KiB serves all codes of a thread, because calls are synchronous and
+ * keep no state.
  */
 import { checkRepairs, repairsToUse, type Block, type ErasureCode, type RepairSymbol } from "./block.ts";
 import { inverseOf } from "./cauchy.ts";
@@ -11,7 +13,7 @@ import { invert, multiply } from "./gf256.ts";
 import { kernelBytes } from "./kernel.ts";
 import { limits } from "../wire/limits.ts";
 
-/** The functions of kernel.wat; numbers are places in its memory and bytes. */
+/** Functions of kernel.wat; arguments are addresses in its memory and lengths in bytes. */
 type KernelFunctions = {
   readonly memory: WebAssembly.Memory;
   readonly addFourRows: (
@@ -34,17 +36,17 @@ type KernelFunctions = {
 };
 type Kernel = KernelFunctions & { readonly memoryBytes: Uint8Array };
 
-/** The kernel works in steps of 16 or 32 bytes: rows that it writes are padded to them. */
+/** Length of an output row: the kernel works in steps of 16 or 32 bytes, so rows are padded. */
 const paddedBytes = (sizeBytes: number): number => (sizeBytes + 31) & ~31;
 const rowGroup = 4;
-/** The places that kernel.wat leaves to its caller; each area holds a block's symbols, padded. */
+/** Memory that kernel.wat leaves to its caller. Each area holds the padded symbols of a block. */
 const constantsAt = 24_576;
 const constantsBytesMax = limits.blockSymbolsMax * rowGroup;
 const areaBytes = limits.blockSymbolsMax * paddedBytes(limits.symbolMaxBytes) + 32;
 const sourcesAt = constantsAt + constantsBytesMax;
 const sumsAt = sourcesAt + areaBytes;
 
-/** Null where there is no SIMD. */
+/** Returns the erasure code on the SIMD kernel, or null without SIMD. */
 export function createSimdCode(): ErasureCode | null {
   const kernel = sharedKernel();
   if (kernel === null) return null;
@@ -68,7 +70,8 @@ function startKernel(): Kernel | null {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(kernelBytes));
     functions = instance.exports as unknown as KernelFunctions;
   } catch {
-    // No address space for its memory, or code generation is forbidden: slower beats not at all.
+    // The process has no address space for the memory, or the host forbids code generation: fall
+    // back to TypeScript.
     return null;
   }
   const { memory, addFourRows, addRow } = functions;
@@ -77,7 +80,10 @@ function startKernel(): Kernel | null {
   return { memory, addFourRows, addRow, memoryBytes };
 }
 
-/** For each constant 32 bytes: its products with the low nibbles, then with the high ones. */
+/**
+ * Fills the product table: for each constant 16 products with the low nibbles, then 16 with the
+ * high nibbles.
+ */
 function fillProducts(memoryBytes: Uint8Array): void {
   for (let constant = 0; constant < 256; constant++)
     for (let nibble = 0; nibble < 16; nibble++) {
@@ -96,7 +102,7 @@ function makeRepairs(kernel: Kernel, block: Block, first: number, count: number)
   const stride = paddedBytes(size);
   memoryBytes.set(bytes, sourcesAt);
   memoryBytes.fill(0, sourcesAt + bytes.length, sourcesAt + k * size);
-  // As many at a time as the area for sums holds.
+  // The area of sums bounds the number of rows at a time.
   for (let done = 0; done < count; done += limits.blockSymbolsMax) {
     const rows = Math.min(limits.blockSymbolsMax, count - done);
     const from = first + done;
@@ -131,14 +137,15 @@ function recover(
   const lost = used.length;
   const stride = paddedBytes(size);
 
-  // What remains of each repair symbol without the sources that are there: a sum of products of the missing ones.
+  // Residuals: each repair symbol less the sources that are present, a sum of products of the
+  // missing ones.
   const numbers = used.map((repair) => repair.symbol);
   for (const [i, { payload }] of used.entries()) memoryBytes.set(payload, sumsAt + i * stride);
   const present = copyPresent(memoryBytes, block, missing);
   const coefficientAt = (row: number, column: number): number => inverses[numbers[row]! ^ present[column]!]!;
   addRows(kernel, lost, present.length, coefficientAt, sourcesAt, size, sumsAt, size);
 
-  // The sources have done their part: those that were missing take their place.
+  // The sources are no longer needed: the restored ones are written to their area.
   const inverse = inverseOf(numbers, missing);
   memoryBytes.fill(0, sourcesAt, sourcesAt + lost * stride);
   addRows(
@@ -159,7 +166,9 @@ function recover(
   return true;
 }
 
-/** Copies the sources that are not missing side by side, the last one padded with zeros; answers their numbers. */
+/**
+ * Copies the present sources side by side, pads the last one with zeros and returns their numbers.
+ */
 function copyPresent(memoryBytes: Uint8Array, block: Block, missing: readonly number[]): number[] {
   const { bytes, k, symbolSizeBytes: size } = block;
   const present: number[] = [];
@@ -175,7 +184,9 @@ function copyPresent(memoryBytes: Uint8Array, block: Block, missing: readonly nu
   return present;
 }
 
-/** output[row] += constantAt(row, column) × input[column]; the rows of the output lie padded one after the other. */
+/**
+ * Adds output[row] += constantAt(row, column) × input[column]. Output rows are padded and adjacent.
+ */
 function addRows(
   kernel: Kernel,
   rows: number,
@@ -197,7 +208,7 @@ function addRows(
       kernel.addRow(constantsAt, columns, input, inputStride, outputAt, sizeBytes);
       continue;
     }
-    // Rows that fill up the group add zero to what lies behind the last one.
+    // The rows that complete the group add zero to the memory after the last row.
     for (let row = 0; row < rowGroup; row++)
       for (let column = 0; column < columns; column++)
         memoryBytes[constantsAt + column * rowGroup + row] =

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ChunkSet } from "./chunk-set.ts";
 
 describe("ChunkSet", () => {
-  test("behaves as a set of numbers whatever is added and deleted", () => {
+  test("behaves like a Set of numbers for any sequence of additions and deletions", () => {
     fc.assert(
       fc.property(
         fc
@@ -48,7 +48,7 @@ describe("ChunkSet", () => {
     );
   });
 
-  test("refuses ranges that leave the package, overlap, go backwards or are not whole numbers", () => {
+  test("refuses ranges that leave the package, overlap, descend or are not whole numbers", () => {
     for (const bad of [
       [0],
       [0, 0],
@@ -66,7 +66,7 @@ describe("ChunkSet", () => {
     expect(ChunkSet.full(33).count).toBe(33);
   });
 
-  test("cuts a long list of ranges at the asked number", () => {
+  test("returns at most the requested number of ranges", () => {
     const set = new ChunkSet(100);
     for (let chunk = 0; chunk < 100; chunk += 2) set.add(chunk);
     expect(set.toRanges(3)).toEqual([0, 1, 2, 1, 4, 1]);

@@ -1,14 +1,16 @@
 /**
- * A set of chunk numbers of one package: one bit a chunk, with the few operations that election, repair and the
- * ledger need. Every number that comes from outside is checked by `fromRanges`, so that a frame cannot make the
- * set grow beyond the package.
+ * Set of chunk numbers of one package, one bit a chunk, with the operations that election, repair
+ * and the ledger need.
+ *
+ * Numbers from outside enter through `fromRanges`, which checks them, so no frame can make the set
+ * grow beyond the package.
  */
 
-/** Flat, ascending, non-overlapping: [first, count, first, count, …]. */
+/** Ranges as a flat list: [first, count, first, count, …], ascending and without overlap. */
 export type Ranges = readonly number[];
 
-/** How many of 32 bits are set. */
-function onesOf(word: number): number {
+/** Returns the number of bits set in a 32-bit word. */
+function popCount(word: number): number {
   const pairs = word - ((word >>> 1) & 0x5555_5555);
   const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
@@ -19,7 +21,7 @@ export class ChunkSet {
   #words: Uint32Array;
   #count = 0;
 
-  /** @param size number of chunks of the package: members are 0 … size-1. */
+  /** @param size number of chunks of the package; members are 0 … size - 1 */
   constructor(size: number) {
     this.size = size;
     this.#words = new Uint32Array((size + 31) >>> 5);
@@ -29,7 +31,7 @@ export class ChunkSet {
     return ChunkSet.fromRanges(size, size === 0 ? [] : [0, size])!;
   }
 
-  /** The set that `ranges` describe, or null when they are not ascending, overlap or leave 0 … size-1. */
+  /** Returns the set of `ranges`; null when they descend, overlap or leave the package. */
   static fromRanges(size: number, ranges: Ranges): ChunkSet | null {
     const set = new ChunkSet(size);
     if (ranges.length % 2 !== 0) return null;
@@ -51,7 +53,7 @@ export class ChunkSet {
     return set;
   }
 
-  /** @param first with the next `count - 1`: none of them is a member yet */
+  /** Adds `count` chunks from `first` on, none of which is a member yet. */
   #fill(first: number, count: number): void {
     const end = first + count;
     for (let chunk = first; chunk < end; chunk = (chunk | 31) + 1) {
@@ -77,7 +79,9 @@ export class ChunkSet {
     return chunk >= 0 && chunk < this.size && (this.#words[chunk >>> 5]! & (1 << (chunk & 31))) !== 0;
   }
 
-  /** Returns whether the chunk is new to the set; a number outside 0 … size-1 never is. */
+  /**
+   * Returns whether the chunk was added; false for a member and for a chunk outside the package.
+   */
   add(chunk: number): boolean {
     if (chunk < 0 || chunk >= this.size || this.has(chunk)) return false;
     this.#words[chunk >>> 5]! |= 1 << (chunk & 31);
@@ -85,6 +89,7 @@ export class ChunkSet {
     return true;
   }
 
+  /** Returns whether the chunk was a member. */
   delete(chunk: number): boolean {
     if (!this.has(chunk)) return false;
     this.#words[chunk >>> 5]! &= ~(1 << (chunk & 31));
@@ -92,12 +97,12 @@ export class ChunkSet {
     return true;
   }
 
-  /** The smallest member that is `from` or more, or -1. */
+  /** Returns the smallest member that is at least `from`, or -1. */
   next(from: number): number {
     return this.#scan(from, 0);
   }
 
-  /** The smallest number of 0 … size-1 that is `from` or more and no member, or -1. */
+  /** Returns the smallest number that is at least `from` and not a member, or -1. */
   nextMissing(from: number): number {
     return this.#scan(from, 0xffff_ffff);
   }
@@ -115,7 +120,7 @@ export class ChunkSet {
     return -1;
   }
 
-  /** One more than the largest member; 0: there is none. */
+  /** One more than the largest member; 0 for an empty set. */
   get end(): number {
     for (let i = this.#words.length - 1; i >= 0; i--)
       if (this.#words[i] !== 0) return i * 32 + 32 - Math.clz32(this.#words[i]!);
@@ -132,36 +137,36 @@ export class ChunkSet {
   complement(): ChunkSet {
     const result = new ChunkSet(this.size);
     for (let i = 0; i < this.#words.length; i++) result.#words[i] = ~this.#words[i]!;
-    // Behind the last chunk there is none.
-    const spare = result.#words.length * 32 - this.size;
-    if (spare > 0) result.#words[result.#words.length - 1]! &= 0xffff_ffff >>> spare;
+    // The last word has bits beyond the last chunk.
+    const unusedBits = result.#words.length * 32 - this.size;
+    if (unusedBits > 0) result.#words[result.#words.length - 1]! &= 0xffff_ffff >>> unusedBits;
     result.#count = this.size - this.#count;
     return result;
   }
 
-  /** @param other of the same package */
+  /** @param other set of the same package */
   addAll(other: ChunkSet): void {
     const words = Math.min(this.#words.length, other.#words.length);
     for (let i = 0; i < words; i++) {
       const added = (other.#words[i]! & ~this.#words[i]!) >>> 0;
       if (added === 0) continue;
       this.#words[i]! |= added;
-      this.#count += onesOf(added);
+      this.#count += popCount(added);
     }
   }
 
-  /** @param other of the same package */
+  /** @param other set of the same package */
   deleteAll(other: ChunkSet): void {
     const words = Math.min(this.#words.length, other.#words.length);
     for (let i = 0; i < words; i++) {
       const deleted = (other.#words[i]! & this.#words[i]!) >>> 0;
       if (deleted === 0) continue;
       this.#words[i]! ^= deleted;
-      this.#count -= onesOf(deleted);
+      this.#count -= popCount(deleted);
     }
   }
 
-  /** How many members both sets have. */
+  /** Returns the number of members in both sets. */
   overlap(other: ChunkSet): number {
     let shared = 0;
     for (const chunk of other) if (this.has(chunk)) shared++;
@@ -172,7 +177,7 @@ export class ChunkSet {
     for (let chunk = this.next(0); chunk >= 0; chunk = this.next(chunk + 1)) yield chunk;
   }
 
-  /** The members as ranges; with `rangesMax`, the first so many ranges only. */
+  /** Returns the members as ranges, at most the first `rangesMax` of them. */
   toRanges(rangesMax = Number.POSITIVE_INFINITY): number[] {
     const ranges: number[] = [];
     let first = this.next(0);

@@ -1,9 +1,14 @@
-/** A network interface of a device: what kind of network it leads to, and what its roles depend on. */
+/**
+ * Network interfaces of a device: the record sent to the source and the record used on the device.
+ *
+ * Types only. net/interfaces/list.ts reads the interfaces from the operating system, and
+ * net/interfaces/choice.ts chooses the active one.
+ */
 
 export const mediums = ["loopback", "wired", "wireless", "vpn", "virtual", "unknown"] as const;
 export type Medium = (typeof mediums)[number];
 
-/** One interface as the inventory describes it to the source. */
+/** Interface as the inventory sends it to the source. */
 export type DeviceInterface = {
   name: string;
   address: string;
@@ -11,23 +16,24 @@ export type DeviceInterface = {
   mac: string;
   medium: Medium;
   gatewayMac: string | null;
-  /** "ADDRESS:PORT" when a multicast group was given by hand. */
+  /** "ADDRESS:PORT" of a multicast group set on the command line; empty otherwise. */
   group: string;
-  /** The interface this agent plays its roles on. */
+  /** True for the one interface on which the agent sends and receives. */
   active: boolean;
 };
 
+/** Interface as the operating system describes it. */
 export type NetInterface = {
   readonly name: string;
-  /** IPv4; empty when it has none. */
+  /** IPv4 address; empty when the interface has none. */
   readonly address: string;
-  /** "10.0.0.0/24"; empty without an address. */
+  /** Network of the address ("10.0.0.0/24"); empty without an address. */
   readonly cidr: string;
   readonly mac: string;
   readonly medium: Medium;
   readonly hasLink: boolean;
-  /** How often its link came or went, where the system counts that. */
+  /** Number of times the link came up or went down, on systems that count it. */
   readonly linkChanges: number;
-  /** A default route leaves through it. */
+  /** True when a default route leaves through this interface. */
   readonly hasGateway: boolean;
 };

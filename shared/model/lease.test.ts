@@ -11,7 +11,7 @@ import {
 
 const at = { address: "10.0.0.5", lanPort: 7400 };
 
-/** Replays a story against one lease. */
+/** Applies a sequence of requests to one lease. */
 function story(deviceCount = 5) {
   let state: LeaseState = noLease;
   return {
@@ -29,7 +29,7 @@ function story(deviceCount = 5) {
 }
 
 describe("lease", () => {
-  test("one device holds it; another one is told who", () => {
+  test("is granted to one device and refused to another, with the holder named", () => {
     const lease = story();
     expect(lease.ask("a", 0)).toEqual({
       result: "granted",
@@ -44,7 +44,7 @@ describe("lease", () => {
     });
   });
 
-  test("asking again renews it, and a higher term stays", () => {
+  test("is renewed by another request and keeps the highest term", () => {
     const lease = story();
     lease.ask("a", 0);
     expect(lease.ask("a", 10_000, 4)).toMatchObject({ result: "granted", term: 4 });
@@ -52,7 +52,7 @@ describe("lease", () => {
     expect(lease.ask("b", 20_000).result).toBe("refused");
   });
 
-  test("one that expired or was released may be taken", () => {
+  test("is granted to another device after it expired or was released", () => {
     const lease = story();
     lease.ask("a", 0);
     const before = { deviceId: "a", ...at, term: 1 };
@@ -61,7 +61,7 @@ describe("lease", () => {
     expect(lease.ask("c", leaseDurationMs + 2).result).toBe("granted");
   });
 
-  test("a successor of a later term takes it over once the source has not heard the holder either", () => {
+  test("is granted to a device of a later term once the holder has not renewed it for leaseSilentMs", () => {
     const lease = story();
     lease.ask("a", 0);
     expect(lease.ask("b", leaseSilentMs - 1, 2).result).toBe("refused");
@@ -73,7 +73,7 @@ describe("lease", () => {
     });
   });
 
-  test("a device that merely cannot hear the holder takes nothing away", () => {
+  test("is refused to a device of a later term while the holder renews it", () => {
     const lease = story();
     for (let nowMs = 0; nowMs < 60_000; nowMs += 3_000) {
       expect(lease.ask("a", nowMs).result).toBe("granted");
@@ -81,7 +81,7 @@ describe("lease", () => {
     }
   });
 
-  test("a query takes nothing: it names the holder, or says that there is none", () => {
+  test("names the holder, or that it is free, to a query and stays unchanged", () => {
     let state: LeaseState = noLease;
     const query = () => requestLease(state, "z", { ...at, term: 9, query: true }, 60_000);
     expect(query()).toEqual({ next: noLease, result: { result: "free", retryAfterMs: leaseSilentMs } });
@@ -89,7 +89,7 @@ describe("lease", () => {
     expect(query().result).toMatchObject({ result: "refused", holder: { deviceId: "a" } });
   });
 
-  test("a clock that is set back does not leave the lease with a dead device", () => {
+  test("is granted to another device after the clock of the source was set back", () => {
     const lease = story();
     lease.ask("a", 3_600_000);
     expect(lease.ask("b", 0, 2)).toMatchObject({ result: "granted", term: 2 });
@@ -101,14 +101,14 @@ describe("lease", () => {
     expect(lease.ask("e", 1).result).toBe("granted");
   });
 
-  test("who does not hold it releases nothing", () => {
+  test("is not released by a device that does not hold it", () => {
     const lease = story();
     lease.ask("a", 0);
     expect(lease.release("b", 1, "no route")).toBe("not-held");
     expect(lease.ask("b", 2).result).toBe("refused");
   });
 
-  test("after three devices failed nobody gets it for five minutes", () => {
+  test("is refused to every device for five minutes after three devices failed", () => {
     const lease = story();
     for (const [index, device] of ["a", "a", "b"].entries()) {
       expect(lease.ask(device, index).result).toBe("granted");
@@ -126,7 +126,7 @@ describe("lease", () => {
     expect(lease.ask("a", 13 + leaseFailedMs).result).toBe("granted");
   });
 
-  test("where there are only two devices, two failures are enough", () => {
+  test("is refused after two failures on a subnet of two devices", () => {
     const lease = story(2);
     for (const device of ["a", "b"]) {
       expect(lease.ask(device, 0).result).toBe("granted");

@@ -1,57 +1,65 @@
 /**
- * Who may spend WAN bytes for a package on a subnet: one device at a time. Pure: state and time in, answer and state out.
+ * WAN lease of a package on a subnet: the right of one device at a time to spend WAN bytes for it.
  *
- * A lease runs for 15 s and is renewed every 3 s by asking again. When it runs out, another device may take it; a device
- * that its subnet elected for a later term, because it no longer hears the holder, takes it sooner, once the source has
- * not heard the holder either. When several devices failed, more attempts would only cost WAN bytes: the source says so for five minutes, then forgets.
+ * A lease runs for 15 s and its holder renews it every 3 s. Another device gets it when it expires.
+ * A device elected for a later term gets it sooner, once the source has not received a renewal for
+ * `leaseSilentMs` either. When several devices failed, further attempts would only cost WAN bytes:
+ * the source refuses every device for five minutes, then forgets the failures.
+ *
+ * Pure: state and time in, result and next state out.
  */
 export const leaseDurationMs = 15_000;
-/** One renewal and a half missed. */
+/** One and a half renewal periods. */
 export const leaseSilentMs = 4_500;
-/** Three devices that fail alike hardly do so by their own fault. */
-export const leaseFailuresMax = 3;
+/**
+ * Failed devices at which the lease is refused: three that fail alike are hardly at fault
+ * themselves.
+ */
+const leaseFailuresMax = 3;
+/** Time for which the lease is refused to every device after `leaseFailuresMax` failures. */
 export const leaseFailedMs = 300_000;
 
 export type LeaseRequest = {
-  /** Where peers reach the asking device: LAN address and TCP port of its exchange. */
+  /** Address of the asking device for its peers: LAN address and TCP port of its exchange. */
   readonly address: string;
   readonly lanPort: number;
   readonly term: number;
-  /** Only asks who holds the lease. */
+  /** True for a query: the request names the holder and takes nothing. */
   readonly query?: boolean | undefined;
 };
-export type LeaseHolder = Holder & { readonly term: number };
-export type LeaseResult =
-  /** `before`: the last other device that held it. */
+type LeaseHolder = Holder & { readonly term: number };
+type LeaseResult =
+  /** `before` is the previous holder, if it was another device. */
   | { result: "granted"; expiresInMs: number; term: number; before: LeaseHolder | null }
   | { result: "refused"; holder: LeaseHolder; retryAfterMs: number }
-  /** The answer to a query while no device holds it. */
+  /** Answer to a query while no device holds the lease. */
   | { result: "free"; retryAfterMs: number }
-  /** Several representatives failed alike. */
+  /** Answer after `leaseFailuresMax` devices failed. */
   | { result: "failed"; reason: string; retryAfterMs: number };
 
 type Holder = { readonly deviceId: string; readonly address: string; readonly lanPort: number };
 export type LeaseState = {
-  /** The last one it was granted to; it stands while `expiresAtMs` lies ahead. */
+  /** The last device that was granted the lease; the lease is current until `expiresAtMs`. */
   readonly holder: LeaseHolder | null;
   readonly expiresAtMs: number;
   readonly failures: readonly { readonly deviceId: string; readonly reason: string }[];
-  /** Until then nobody is granted the lease. */
+  /** Time until which every request is refused; 0 when the failures are below the limit. */
   readonly failedUntilMs: number;
 };
 
 export const noLease: LeaseState = { holder: null, expiresAtMs: 0, failures: [], failedUntilMs: 0 };
 
 /**
- * Does it still stand? The source's clock may be set back, perhaps by years: what then ends later than it could from now
- * on is over, or a dead device would hold the lease until the clock is where it was.
+ * Returns whether a period that ends at `untilMs` is current. An end further ahead than the longest
+ * period means that the source's clock was set back, perhaps by years. Such a period counts as
+ * over, or a failed device would keep the lease until the clock reaches the old time.
  */
-const stands = (untilMs: number, nowMs: number, longestMs: number): boolean =>
+const isCurrent = (untilMs: number, nowMs: number, longestMs: number): boolean =>
   untilMs > nowMs && untilMs <= nowMs + longestMs;
 
 type Decision<T> = { readonly next: LeaseState; readonly result: T };
 
-/** The last reason stands for all: they "failed alike". */
+/** Names the last failure, because the failures are alike. */
 const failedAnswer = (state: LeaseState, nowMs: number): LeaseResult => ({
   result: "failed",
   reason:
@@ -60,29 +68,30 @@ const failedAnswer = (state: LeaseState, nowMs: number): LeaseResult => ({
   retryAfterMs: state.failedUntilMs - nowMs,
 });
 
-/** Whoever may use the WAN now. */
+/** Returns the current holder, or null when the lease is free. */
 export const holderOf = (state: LeaseState, nowMs: number): LeaseState["holder"] =>
-  stands(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
+  isCurrent(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
 
+/** Grants, renews or refuses the lease, or answers a query. */
 export function requestLease(
   state: LeaseState,
   deviceId: string,
   request: LeaseRequest,
   nowMs: number,
 ): Decision<LeaseResult> {
-  if (stands(state.failedUntilMs, nowMs, leaseFailedMs))
+  if (isCurrent(state.failedUntilMs, nowMs, leaseFailedMs))
     return { next: state, result: failedAnswer(state, nowMs) };
   const failures = state.failedUntilMs > 0 ? [] : state.failures;
   const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
-  const isSucceeded = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
+  const isTakeover = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
   const current = holderOf(state, nowMs);
-  const held = current !== null && !isSucceeded;
-  if (held && current.deviceId !== deviceId) {
+  const isHeld = current !== null && !isTakeover;
+  if (isHeld && current.deviceId !== deviceId) {
     const retryAfterMs = state.expiresAtMs - nowMs;
     return { next: state, result: { result: "refused", holder: current, retryAfterMs } };
   }
   if (request.query === true) return { next: state, result: { result: "free", retryAfterMs: leaseSilentMs } };
-  const term = held ? Math.max(current.term, request.term) : request.term;
+  const term = isHeld ? Math.max(current.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
   const before = state.holder === null || state.holder.deviceId === deviceId ? null : state.holder;
   return {
@@ -92,8 +101,11 @@ export function requestLease(
 }
 
 /**
- * @param failure null when the work is done or somebody else's.
- * @param deviceCount devices of the task on this subnet: where there are fewer than three, all of them are enough.
+ * Ends the lease of `deviceId` and records a failure.
+ *
+ * @param failure null when the work is done or another device does it
+ * @param deviceCount devices of the task on this subnet; with fewer than three, all of them must
+ * fail
  */
 export function releaseLease(
   state: LeaseState,
@@ -107,8 +119,8 @@ export function releaseLease(
   }
   const others = state.failures.filter((one) => one.deviceId !== deviceId);
   const failures = failure === null ? state.failures : [...others, { deviceId, reason: failure }];
-  const enough = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
-  const failed = failure !== null && failures.length >= enough;
+  const failuresMax = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
+  const failed = failure !== null && failures.length >= failuresMax;
   return {
     next: { ...state, expiresAtMs: 0, failures, failedUntilMs: failed ? nowMs + leaseFailedMs : 0 },
     result: "released",

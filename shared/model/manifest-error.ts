@@ -1,7 +1,9 @@
-/** A manifest, its signature or what a package was to be made of broke a rule; the message says which. */
+/**
+ * Error of a manifest, its signature or the files of a package. The message names the broken rule.
+ */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
-  /** The sentence for a person, the same as `message`. */
+  /** Sentence for a person; equal to `message`. */
   get reason(): string {
     return this.message;
   }

@@ -34,7 +34,7 @@ function manifestOf(files: readonly ManifestFile[], changes: Partial<Manifest> =
   };
 }
 
-/** The wire form without any check, to hand bad ones to the decoder. */
+/** Encodes a manifest without any check, to hand invalid ones to the decoder. */
 const raw = (m: Manifest): Uint8Array =>
   encode([
     m.format,
@@ -58,7 +58,7 @@ const refusal = (bytes: Uint8Array): string => {
 };
 
 describe("a manifest", () => {
-  test("reads back as it was written, with the same id", () => {
+  test("decodes to the encoded manifest, with the same id", () => {
     const manifest = manifestOf([file("a/b.bin", 70_000), file("c.txt", 0), file("é", 5)], {
       origin: { kind: "url", url: "https://web.example/x%20y/", layout: "folder" },
     });
@@ -68,7 +68,7 @@ describe("a manifest", () => {
     expect(packageId(bytes)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test("may be empty, or hold only empty files", () => {
+  test("may have no files, or only empty ones", () => {
     for (const files of [[], [file("empty", 0)]]) {
       const manifest = decodeManifest(encodeManifest(manifestOf(files)));
       expect(chunkCount(manifest)).toBe(0);
@@ -105,7 +105,7 @@ describe("a manifest", () => {
     "x".repeat(256),
     "y/".repeat(600) + "y",
     "d/".repeat(64) + "e",
-  ])("with the path %j is refused", (path) => {
+  ])("is refused with the path %j", (path) => {
     expect(refusal(raw(manifestOf([file(path)])))).toContain("path");
     expect(() => encodeManifest(manifestOf([file(path)]))).toThrow(ManifestError);
   });
@@ -117,7 +117,7 @@ describe("a manifest", () => {
     [["A", "a/b"], "is a file and also the folder"],
     [["b", "a"], "byte order"],
     [["\u{10000}", "\uffee"], "byte order"],
-  ])("with the paths %j is refused", (paths, reason) => {
+  ])("is refused with the paths %j", (paths, reason) => {
     expect(refusal(raw(manifestOf(paths.map((path) => file(path)))))).toContain(reason);
   });
 
@@ -139,7 +139,7 @@ describe("a manifest", () => {
     [{ format: 2 as 1 }, "format 2"],
     [{ origin: { kind: "url", url: "ftp://h/x", layout: "file" } }, "neither http"],
     [{ origin: { kind: "url", url: "https://u:secret@h/x", layout: "file" } }, "credentials"],
-    [{ origin: { kind: "url", url: "not a url", layout: "file" } }, "no URL"],
+    [{ origin: { kind: "url", url: "not a url", layout: "file" } }, "not a URL"],
     [{ origin: { kind: "url", url: "https://h/x#y", layout: "file" } }, "never sent"],
     [{ origin: { kind: "url", url: `https://h/${"x".repeat(2_048)}`, layout: "file" } }, "longer"],
     [{ origin: { kind: "url", url: "https://h/x", layout: "tree" as "file" } }, "layout"],
@@ -154,20 +154,20 @@ describe("a manifest", () => {
       },
       "exactly one",
     ],
-  ] as [Partial<Manifest>, string][])("with wrong fields is refused (case %#)", (changes, reason) => {
+  ] as [Partial<Manifest>, string][])("is refused with wrong fields (case %#)", (changes, reason) => {
     const refused = refusal(raw(manifestOf([file("x")], changes)));
     expect(refused).toContain(reason);
     expect(refused).not.toContain("secret");
   });
 
-  test("in another spelling of the same fields is refused: it would have a second id", () => {
+  test("is refused in a non-canonical encoding, which would have a second id", () => {
     const bytes = encodeManifest(manifestOf([file("x")]));
     expect(refusal(Uint8Array.from([...bytes, 0]))).toContain("canonical");
     const long = Uint8Array.from([0xdc, 0, 8, ...bytes.subarray(1)]);
     expect(refusal(long)).toContain("canonical");
   });
 
-  test("that is any other bytes, cut short or changed, gives a ManifestError and nothing else", () => {
+  test("is refused with a ManifestError when its bytes are random, cut short or changed", () => {
     const whole = encodeManifest(manifestOf([file("a", 3_000), file("b/c", 10)]));
     for (let length = 0; length < whole.length; length++) refusal(whole.subarray(0, length));
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void refusal(bytes)));
@@ -184,7 +184,7 @@ describe("a manifest", () => {
     );
   });
 
-  test("that announces huge arrays or nests deeply costs no memory", () => {
+  test("is refused without allocating memory when it announces huge arrays or nests deeply", () => {
     refusal(new Uint8Array(1_000_000).fill(0x91));
     refusal(Uint8Array.from([0xdd, 0xff, 0xff, 0xff, 0xff]));
     expect(refusal(new Uint8Array(16 * 1_048_576 + 1))).toContain("more than");
@@ -192,7 +192,7 @@ describe("a manifest", () => {
 });
 
 describe("chunks", () => {
-  test("have the size that follows from the package's", () => {
+  test("have the size that follows from the size of the package", () => {
     const KiB = 1_024;
     expect(chunkSizeFor(0)).toBe(256 * KiB);
     expect(chunkSizeFor(8_192 * 256 * KiB)).toBe(256 * KiB);
@@ -200,7 +200,7 @@ describe("chunks", () => {
     expect(chunkSizeFor(1e12)).toBe(4_096 * KiB);
   });
 
-  test("lie one after the other; the last is shorter", () => {
+  test("are adjacent, and the last one is shorter", () => {
     const manifest = manifestOf([file("a", 2_500)]);
     expect(chunkCount(manifest)).toBe(3);
     expect([0, 1, 2, 3, -1].map((chunk) => chunkLength(manifest, chunk))).toEqual([1_024, 1_024, 452, 0, 0]);
@@ -208,7 +208,7 @@ describe("chunks", () => {
     expect(chunkDigest(manifest, 2).length).toBe(32);
   });
 
-  test("map to file spans that tile the stream, whatever the files' sizes", () => {
+  test("map to file spans that cover the stream once, for any file sizes", () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(3_000), { maxLength: 20 }),

@@ -1,9 +1,10 @@
 /**
- * The manifest: what a package consists of, and the digests that prove it.
+ * Manifest: the files of a package and the digests that verify them.
  *
- * A package is one virtual stream of bytes: its files in manifest order, one after the other. Chunk i is the bytes
- * from i × chunkSizeBytes on, so a chunk may span files. Manifests come from the network: `decodeManifest` gives a
- * manifest that keeps every rule below or a ManifestError, and nothing else. Signatures are in signing.ts.
+ * A package is one virtual stream of bytes: its files in manifest order, one after the other. Chunk
+ * i is the bytes from i × `chunkSizeBytes` on, so a chunk may span files. Manifests come from the
+ * network: `decodeManifest` returns a manifest that satisfies every rule below or throws a
+ * ManifestError. Signatures are in signing.ts.
  */
 import { createHash } from "node:crypto";
 import { Encoder } from "@msgpack/msgpack";
@@ -19,17 +20,21 @@ import {
 
 export { ManifestError } from "./manifest-error.ts";
 
-/** What one HTTP body of the control plane carries at most (base64 of it below 24 MiB). */
-export const manifestBytesMax = 16 * 1_048_576;
+/** Upper bound on the encoded manifest: its base64 stays below the 24 MiB body limit of the API. */
+const manifestBytesMax = 16 * 1_048_576;
 export const filesMax = 100_000;
-export const urlLengthMax = 2_048;
+const urlLengthMax = 2_048;
 export const digestBytes = 32;
-/** The smallest keeps a manifest small; the largest is what a receiver may have to hold in memory. */
-export const chunkSizeBytesMin = 1_024;
+/**
+ * The lower bound keeps manifests small. The upper bound is the memory a receiver may need for one
+ * chunk.
+ */
+const chunkSizeBytesMin = 1_024;
 export const chunkSizeBytesMax = 4 * 1_048_576;
 const chunkSizeBytesDefault = 256 * 1_024;
-const chunksWanted = 8_192;
-/** 32 bytes a digest: more chunks than this do not fit a manifest. */
+/** Number of chunks above which `chunkSizeFor` doubles the chunk size. */
+const chunksTarget = 8_192;
+/** Chunks whose digests fill the largest manifest. */
 const chunksMax = manifestBytesMax / digestBytes;
 
 export type FileMode = 0o644 | 0o755;
@@ -44,12 +49,17 @@ export type Manifest = {
   readonly files: readonly ManifestFile[];
   readonly sizeBytes: number;
   readonly chunkSizeBytes: number;
-  /** SHA-256 of every chunk, one after the other. */
+  /** SHA-256 digests of all chunks, concatenated. */
   readonly chunkDigests: Uint8Array;
   readonly origin: ManifestOrigin;
 };
 
-/** Two manifests with the same fields have the same bytes: arrays in a fixed order, shortest msgpack forms. */
+/**
+ * Encodes a manifest canonically: arrays in a fixed order and the shortest msgpack forms. Equal
+ * manifests give equal bytes.
+ *
+ * @throws ManifestError when the manifest breaks a rule or is larger than `manifestBytesMax`
+ */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   checkManifest(manifest);
   const bytes = encodeFields(manifest);
@@ -75,14 +85,19 @@ function encodeFields(manifest: Manifest): Uint8Array {
   ]);
 }
 
-/** @throws ManifestError for bytes that are no manifest, break a rule or are not in the one canonical form. */
+/**
+ * Decodes and checks a manifest.
+ *
+ * @throws ManifestError for bytes that are not a manifest, break a rule or are not in canonical
+ * form
+ */
 export function decodeManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > manifestBytesMax) {
     throw new ManifestError(`The manifest has ${bytes.length} bytes, more than ${manifestBytesMax}`);
   }
   const manifest = readManifest(new MsgpackReader(bytes));
   checkManifest(manifest);
-  // One manifest, one id: another spelling of the same fields would be a second package with the same bytes.
+  // One package has one id: another encoding of equal fields would be a second package.
   if (Buffer.compare(encodeFields(manifest), bytes) !== 0) {
     throw new ManifestError("The manifest is not in canonical form");
   }
@@ -103,7 +118,7 @@ function readManifest(reader: MsgpackReader): Manifest {
   const chunkSizeBytes = reader.integer();
   const files = Array.from({ length: reader.array(0, filesMax) }, (): ManifestFile => {
     reader.array(3, 3);
-    // checkManifest looks at the mode's value.
+    // `checkManifest` checks the value of the mode.
     return { path: reader.text(), sizeBytes: reader.integer(), mode: reader.integer() as FileMode };
   });
   const chunkDigests = reader.binary();
@@ -123,11 +138,11 @@ function readManifest(reader: MsgpackReader): Manifest {
 }
 
 function checkManifest(manifest: Manifest): void {
-  const nameWrong = packageNameProblem(manifest.name);
-  if (nameWrong) throw new ManifestError(`The package name "${manifest.name}" cannot be used: ${nameWrong}`);
-  const versionWrong = versionProblem(manifest.version);
-  if (versionWrong)
-    throw new ManifestError(`The version "${manifest.version}" cannot be used: ${versionWrong}`);
+  const nameFault = packageNameProblem(manifest.name);
+  if (nameFault) throw new ManifestError(`The package name "${manifest.name}" cannot be used: ${nameFault}`);
+  const versionFault = versionProblem(manifest.version);
+  if (versionFault)
+    throw new ManifestError(`The version "${manifest.version}" cannot be used: ${versionFault}`);
   checkFiles(manifest.files);
   checkSizes(manifest);
   checkOrigin(manifest);
@@ -170,7 +185,7 @@ function checkSizes(manifest: Manifest): void {
     }
   }
   if (total !== manifest.sizeBytes) {
-    throw new ManifestError(`The files add up to ${total} bytes, the manifest says ${manifest.sizeBytes}`);
+    throw new ManifestError(`The files add up to ${total} bytes, the manifest states ${manifest.sizeBytes}`);
   }
   const chunks = chunkCount(manifest);
   if (chunks > chunksMax) throw new ManifestError(`The package has ${chunks} chunks, more than ${chunksMax}`);
@@ -190,11 +205,14 @@ function checkOrigin({ origin, files }: Manifest): void {
   }
 }
 
-/** Why devices cannot fetch a package from `url`, or null. Quotes the URL only when it holds no secret. */
+/**
+ * Returns why devices cannot download from `url`, or null. The sentence quotes the URL only when it
+ * contains no secret.
+ */
 export function originUrlProblem(url: string): string | null {
   if (url.length > urlLengthMax) return `it is longer than ${urlLengthMax} characters`;
   const parsed = URL.parse(url);
-  if (!parsed) return `"${url}" is no URL: write for example https://web.example/setup.exe`;
+  if (!parsed) return `"${url}" is not a URL: write for example https://web.example/setup.exe`;
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
     return `"${parsed.protocol}" is neither http: nor https:`;
   }
@@ -203,7 +221,7 @@ export function originUrlProblem(url: string): string | null {
   return null;
 }
 
-/** The package id: hex SHA-256 of the manifest's bytes. */
+/** Returns the package id: SHA-256 of the encoded manifest, in hex. */
 export const packageId = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 export const chunkCount = (manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">): number =>
@@ -212,7 +230,7 @@ export const chunkCount = (manifest: Pick<Manifest, "sizeBytes" | "chunkSizeByte
 export const chunkOffset = (manifest: Pick<Manifest, "chunkSizeBytes">, chunk: number): number =>
   chunk * manifest.chunkSizeBytes;
 
-/** Bytes of a chunk: the last one may be shorter. Outside the package: 0. */
+/** Returns the length of a chunk in bytes; the last one may be shorter. 0 outside the package. */
 export const chunkLength = (
   manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">,
   chunk: number,
@@ -221,29 +239,33 @@ export const chunkLength = (
     ? 0
     : Math.max(0, Math.min(manifest.chunkSizeBytes, manifest.sizeBytes - chunk * manifest.chunkSizeBytes));
 
-/** A view of the chunk's 32 digest bytes. */
+/** Returns a view of the 32-byte digest of a chunk. */
 export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: number): Uint8Array =>
   manifest.chunkDigests.subarray(chunk * digestBytes, (chunk + 1) * digestBytes);
 
-/** 256 KiB, doubled until the package has at most 8,192 chunks, at most 4 MiB. */
+/**
+ * Returns the chunk size for a package: 256 KiB, doubled until there are at most 8,192 chunks, and
+ * 4 MiB at most.
+ */
 export function chunkSizeFor(totalBytes: number): number {
   let sizeBytes = chunkSizeBytesDefault;
-  while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksWanted) sizeBytes *= 2;
+  while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksTarget) sizeBytes *= 2;
   return sizeBytes;
 }
 
-export type FileSpan = {
+/** Part of one file. */
+type FileSpan = {
   /** Index in `manifest.files`. */
   readonly file: number;
   readonly fileOffset: number;
   readonly length: number;
 };
 
-const startsOf = new WeakMap<Manifest, Float64Array>();
+const fileStartsCache = new WeakMap<Manifest, Float64Array>();
 
-/** Where each file begins in the stream. */
+/** Returns the offset of each file in the stream. */
 function fileStarts(manifest: Manifest): Float64Array {
-  let starts = startsOf.get(manifest);
+  let starts = fileStartsCache.get(manifest);
   if (!starts) {
     starts = new Float64Array(manifest.files.length);
     let offset = 0;
@@ -251,12 +273,15 @@ function fileStarts(manifest: Manifest): Float64Array {
       starts[index] = offset;
       offset += file.sizeBytes;
     }
-    startsOf.set(manifest, starts);
+    fileStartsCache.set(manifest, starts);
   }
   return starts;
 }
 
-/** The pieces of files that `length` bytes of the stream from `offset` on lie in; empty files have none. */
+/**
+ * Returns the parts of files that hold `length` bytes of the stream from `offset` on. Empty files
+ * have no part.
+ */
 export function fileSpans(manifest: Manifest, offset: number, length: number): FileSpan[] {
   const starts = fileStarts(manifest);
   const end = Math.min(offset + length, manifest.sizeBytes);

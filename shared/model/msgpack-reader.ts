@@ -1,8 +1,9 @@
 /**
- * Reads the few msgpack types of a manifest, one expected value at a time.
+ * Reader of the msgpack types that a manifest uses, one expected value at a time.
  *
- * Unlike a general decoder it never allocates by a number it has not checked and never nests deeper than its caller
- * asks. Longer spellings than needed are read; the caller compares the canonical form. Every fault is a ManifestError.
+ * Not a general decoder: it allocates nothing by a number it has not checked, and nests no deeper
+ * than its caller asks. Non-minimal encodings are accepted here; the caller compares the canonical
+ * form. Every fault is a ManifestError.
  */
 import { ManifestError } from "./manifest-error.ts";
 
@@ -18,7 +19,7 @@ export class MsgpackReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Number of items of the array that begins here, from `min` to `max`. */
+  /** Reads the head of an array and returns its number of items, from `min` to `max`. */
   array(min: number, max: number): number {
     const tag = this.#unsigned(1);
     const count =
@@ -29,23 +30,26 @@ export class MsgpackReader {
           : tag === 0xdd
             ? this.#unsigned(4)
             : -1;
-    if (count < 0) throw this.#wrong("an array");
+    if (count < 0) throw this.#unexpected("an array");
     if (count < min || count > max) {
-      throw new ManifestError(`The manifest has an array of ${count} items where ${min} to ${max} may stand`);
+      throw new ManifestError(
+        `The manifest has an array of ${count} items where ${min} to ${max} are allowed`,
+      );
     }
     return count;
   }
 
-  /** An integer from 0 to 2^53 - 1. */
+  /** Reads an integer from 0 to 2^53 - 1. */
   integer(): number {
     const tag = this.#unsigned(1);
     if (tag < 0x80) return tag;
-    if (tag < 0xcc || tag > 0xcf) throw this.#wrong("a whole number");
+    if (tag < 0xcc || tag > 0xcf) throw this.#unexpected("a whole number");
     const value = this.#unsigned(1 << (tag - 0xcc));
     if (!Number.isSafeInteger(value)) throw new ManifestError("The manifest has a number of 2^53 or more");
     return value;
   }
 
+  /** Reads a string of valid UTF-8. */
   text(): string {
     const tag = this.#unsigned(1);
     const length =
@@ -54,7 +58,7 @@ export class MsgpackReader {
         : tag >= 0xd9 && tag <= 0xdb
           ? this.#unsigned(1 << (tag - 0xd9))
           : -1;
-    if (length < 0) throw this.#wrong("a text");
+    if (length < 0) throw this.#unexpected("a text");
     try {
       return utf8.decode(this.#take(length));
     } catch (error) {
@@ -63,10 +67,10 @@ export class MsgpackReader {
     }
   }
 
-  /** A copy, so that what it came from may be freed. */
+  /** Reads binary data and returns a copy, so that the encoded manifest can be freed. */
   binary(): Uint8Array {
     const tag = this.#unsigned(1);
-    if (tag < 0xc4 || tag > 0xc6) throw this.#wrong("binary data");
+    if (tag < 0xc4 || tag > 0xc6) throw this.#unexpected("binary data");
     return this.#take(this.#unsigned(1 << (tag - 0xc4))).slice();
   }
 
@@ -87,7 +91,7 @@ export class MsgpackReader {
     return Number(this.#view.getBigUint64(at));
   }
 
-  #wrong(expected: string): ManifestError {
+  #unexpected(expected: string): ManifestError {
     return new ManifestError(`The manifest has no ${expected.replace(/^an? /, "")} at byte ${this.#at - 1}`);
   }
 }

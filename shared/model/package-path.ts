@@ -1,26 +1,30 @@
 /**
- * Which names a package may give to its files, its name and its version.
+ * Rules for the paths in a package, its name and its version.
  *
- * A manifest is made on one system and unpacked on others, so the strictest of them decides: what Windows, macOS or
- * Linux would refuse, rename or merge is refused everywhere, before a byte is stored. This file knows no file system.
+ * A manifest is made on one system and unpacked on others, so the strictest system decides. A name
+ * that Windows, macOS or Linux would refuse, rename or merge is refused everywhere, before a byte
+ * is stored. Pure: the file system is not asked.
  */
 
-export const pathBytesMax = 1_024;
-/** The longest file name of ext4, NTFS and APFS. */
+const pathBytesMax = 1_024;
+/** Longest file name of ext4, NTFS and APFS. */
 const segmentBytesMax = 255;
-/** Deeper trees exist in no installer; the bound keeps the conflict check linear in the manifest's size. */
+/**
+ * Upper bound on nested folders. No installer has deeper trees, and the bound keeps the conflict
+ * check linear in the size of the manifest.
+ */
 const depthMax = 64;
-export const nameLengthMax = 128;
-export const versionLengthMax = 64;
+const nameLengthMax = 128;
+const versionLengthMax = 64;
 
 const utf8 = new TextEncoder();
-// The characters Windows refuses, the backslash, and C0, DEL and C1 controls.
+// Characters that Windows refuses, the backslash, and the controls C0, DEL and C1.
 // oxlint-disable-next-line no-control-regex
 const refusedCharacters = /[<>:"|?*\\\u0000-\u001f\u007f-\u009f]/;
-// Devices keep their meaning with any extension: "nul.txt" is NUL.
+// Device names of Windows are reserved with any extension: "nul.txt" is NUL.
 const reservedName = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 
-/** Why `segment` cannot be a file or folder name everywhere, or null when it can. */
+/** Returns why `segment` cannot be a file or folder name on every system, or null when it can. */
 function segmentProblem(segment: string): string | null {
   if (segment === "") return "it has an empty part";
   if (segment === "." || segment === "..") return `it has the part "${segment}"`;
@@ -31,7 +35,9 @@ function segmentProblem(segment: string): string | null {
   return null;
 }
 
-/** Why `path` ("setup.exe", "data/a.bin") may not stand in a manifest, or null when it may. */
+/**
+ * Returns why `path` ("setup.exe", "data/a.bin") is not allowed in a manifest, or null when it is.
+ */
 export function pathProblem(path: string): string | null {
   if (path === "") return "it is empty";
   if (!path.isWellFormed()) return "it is not valid Unicode";
@@ -46,25 +52,32 @@ export function pathProblem(path: string): string | null {
   return null;
 }
 
-/** Names and versions become one folder each. */
+/** Names and versions each become one folder, so the rules of a segment apply. */
 function folderNameProblem(value: string, lengthMax: number): string | null {
   if (value.length === 0 || value.length > lengthMax) return `it must have 1 to ${lengthMax} characters`;
-  if (!/^[A-Za-z0-9._+-]+$/.test(value)) return "only A-Z a-z 0-9 . _ + - may stand in it";
+  if (!/^[A-Za-z0-9._+-]+$/.test(value)) return "only A-Z a-z 0-9 . _ + - are allowed";
   if (value.startsWith(".")) return "it starts with a dot";
   return segmentProblem(value);
 }
 
+/** Returns why `name` is not a valid package name, or null. */
 export const packageNameProblem = (name: string): string | null => folderNameProblem(name, nameLengthMax);
+/** Returns why `version` is not a valid package version, or null. */
 export const versionProblem = (version: string): string | null =>
   folderNameProblem(version, versionLengthMax);
 
-/** Byte order of the UTF-8 form: the same on every system and in every language. */
+/**
+ * Compares by the bytes of the UTF-8 form: the order is equal on every system and in every locale.
+ */
 export const comparePaths = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/** Two paths with the same fold are one file on Windows or macOS. */
-export const foldPath = (path: string): string => path.normalize("NFC").toLowerCase();
+/** Paths with equal results are one file on Windows or macOS. */
+const foldPath = (path: string): string => path.normalize("NFC").toLowerCase();
 
-/** The first pair of paths that cannot lie in one folder everywhere, said as a sentence; null when all can. */
+/**
+ * Returns a sentence that names the first two paths that cannot be in one folder on every system,
+ * or null when there are none.
+ */
 export function pathConflict(paths: readonly string[]): string | null {
   const files = new Map<string, string>();
   for (const path of paths) {

@@ -1,6 +1,7 @@
 /**
- * How people write durations, sizes and rates on a command line, and how we write them back.
- * Every parser throws an Error that quotes the text and shows a right example.
+ * Durations, sizes and rates as people write them on a command line, and the way back.
+ *
+ * Every parser throws an Error that quotes the text and shows a valid example.
  */
 import prettyBytes from "pretty-bytes";
 
@@ -21,27 +22,27 @@ const rateUnits = { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 } as const;
 function parseQuantity(
   text: string,
   units: Readonly<Record<string, number>>,
-  bare: number | null,
-  what: string,
+  bareFactor: number | null,
+  expected: string,
 ): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(text.trim());
-  const factor = match?.[2] === "" ? bare : match && units[match[2]!.toLowerCase()];
+  const factor = match?.[2] === "" ? bareFactor : match && units[match[2]!.toLowerCase()];
   const value = match && factor ? Number(match[1]) * factor : Number.NaN;
-  if (!Number.isFinite(value)) throw new Error(`"${text}" is not ${what}`);
+  if (!Number.isFinite(value)) throw new Error(`"${text}" is not ${expected}`);
   return Math.round(value);
 }
 
-/** Milliseconds in "250ms", "60s", "5m", "24h", "7d" or "0". */
+/** Parses "250ms", "60s", "5m", "24h", "7d" or "0" to milliseconds. */
 export const parseDurationMs = (text: string): number =>
   text.trim() === "0"
     ? 0
     : parseQuantity(text, durationUnits, null, "a duration: write for example 500ms, 60s, 5m, 24h or 7d");
 
-/** Bytes in "1048576", "500MB" (decimal) or "10GiB" (binary). */
+/** Parses "1048576", "500MB" (decimal) or "10GiB" (binary) to bytes. */
 export const parseSizeBytes = (text: string): number =>
   parseQuantity(text, sizeUnits, 1, "a size: write for example 1048576, 500MB or 10GiB");
 
-/** Bits per second in "20mbit", "1.5gbit", "64kbit" or a bare number of bit/s. */
+/** Parses "20mbit", "1.5gbit", "64kbit" or a bare number to bits per second. */
 export const parseRateBps = (text: string): number =>
   parseQuantity(
     text.replace(/(?<=bit)(?:\/s|ps)$/i, ""),
@@ -50,6 +51,7 @@ export const parseRateBps = (text: string): number =>
     "a rate: write for example 64kbit, 20mbit or 1gbit",
   );
 
+/** Parses a decimal integer of at most 15 digits, which is safe in a double. */
 export function parseInteger(text: string): number {
   if (!/^-?\d{1,15}$/.test(text.trim())) throw new Error(`"${text}" is not a whole number`);
   return Number(text);
@@ -63,6 +65,7 @@ export function parseBoolean(text: string): boolean {
   throw new Error(`"${text}" is neither true nor false`);
 }
 
+/** Formats in the largest unit that divides the duration: 90,000 ms gives "90s". */
 export function formatDuration(ms: number): string {
   for (const [unit, factor] of Object.entries(durationUnits).toReversed()) {
     if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`;
@@ -72,10 +75,11 @@ export function formatDuration(ms: number): string {
 
 export const formatSize = (bytes: number): string => prettyBytes(bytes, { maximumFractionDigits: 1 });
 
-/** For what is counted in powers of two: "4 MiB". */
+/** Formats quantities that are powers of two, such as memory: "4 MiB". */
 export const formatBinarySize = (bytes: number): string =>
   prettyBytes(bytes, { binary: true, maximumFractionDigits: 1 });
 
+/** Formats in the largest fitting unit with four digits at most: "1.5gbit". */
 export function formatRate(bps: number): string {
   for (const [unit, factor] of Object.entries(rateUnits).toReversed()) {
     if (bps >= factor) return `${Number((bps / factor).toPrecision(4))}${unit}`;

@@ -1,4 +1,7 @@
-/** mulberry32: 0 … 1 */
+/**
+ * Seeded random source (mulberry32): the same numbers from 0 up to, not including, 1 at every run.
+ * For simulation and tests, not for keys or ids.
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,9 +1,9 @@
 /**
  * Agent settings: the named, versioned limits and switches an administrator gives to devices.
  *
- * One table says it all: the key on the command line, its field in JSON (with the unit at the end of the name), how
- * a person writes it, its bounds and its default. The schema of the API, the parser of `setting set` and the
- * documentation of `setting show` are all read off this table.
+ * `settingKeys` is the one table. A new setting is one row in it. The schema of the API, the
+ * default values, the parser of `setting set` and the text of `setting show` are derived from the
+ * rows.
  */
 import * as v from "valibot";
 import {
@@ -34,69 +34,6 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/**
- * What a setting holds, as it travels in JSON. Rates are bit/s of payload, sizes bytes, durations milliseconds. A key that
- * is not known is of a later version, and left out; an administrator's words are taken only as a whole (`settingPutSchema`).
- */
-export const settingValuesSchema = v.object({
-  useMulticast: v.boolean(),
-  /** A source or a ledger that does not know it yet leaves it out. */
-  wirelessMulticast: v.optional(v.boolean(), false),
-  sessionStartDelayMs: durationMs(0, 24 * HOUR),
-  /** 0: no download. */
-  wanRateBps: wanRateSchema,
-  /** As above. */
-  wanSchedule: v.optional(wanScheduleSchema, []),
-  lanRateBps: v.nullable(count(64_000, 1e11)),
-  wanAttempts: count(1, 1_000),
-  wanStallMs: durationMs(100, HOUR),
-  wanFallback: v.picklist(["never", "last-resort"]),
-  /** A source or a ledger that does not know it yet leaves it out. */
-  useDeputy: v.optional(v.boolean(), true),
-  cacheMaxBytes: v.nullable(count(1_048_576, Number.MAX_SAFE_INTEGER)),
-  cacheMaxAgeMs: v.nullable(durationMs(60 * SECOND, 3_650 * DAY)),
-  checkInIntervalMs: durationMs(SECOND, 30 * DAY),
-  reportIntervalMs: durationMs(100, HOUR),
-  representativeWeight: count(0, 100),
-  commandTimeoutMs: durationMs(SECOND, 7 * DAY),
-  commandSuccessExitCodes: v.pipe(v.array(v.pipe(v.number(), v.integer())), v.minLength(1), v.maxLength(64)),
-});
-export type SettingValues = v.InferOutput<typeof settingValuesSchema>;
-
-/** The values of the setting named `default` until an administrator changes them. */
-export const defaultSettingValues: SettingValues = {
-  useMulticast: true,
-  wirelessMulticast: false,
-  sessionStartDelayMs: 60 * SECOND,
-  wanRateBps: null,
-  wanSchedule: [],
-  lanRateBps: null,
-  wanAttempts: 8,
-  wanStallMs: 30 * SECOND,
-  wanFallback: "last-resort",
-  useDeputy: true,
-  cacheMaxBytes: null,
-  cacheMaxAgeMs: null,
-  checkInIntervalMs: DAY,
-  reportIntervalMs: 2 * SECOND,
-  representativeWeight: 50,
-  commandTimeoutMs: HOUR,
-  commandSuccessExitCodes: [0],
-};
-
-type Field<K extends keyof SettingValues> = {
-  readonly field: K;
-  readonly parse: (text: string) => SettingValues[K];
-  readonly format: (value: SettingValues[K]) => string;
-  readonly about: string;
-};
-const field = <K extends keyof SettingValues>(
-  name: K,
-  parse: (text: string) => SettingValues[K],
-  format: (value: SettingValues[K]) => string,
-  about: string,
-): Field<K> => ({ field: name, parse, format, about });
-
 const orNone =
   <T>(parse: (text: string) => T) =>
   (text: string): T | null =>
@@ -105,119 +42,203 @@ const showNone =
   <T>(format: (value: T) => string) =>
   (value: T | null): string =>
     value === null ? "none" : format(value);
-const parsePolicy = (text: string): SettingValues["wanFallback"] => {
+const fallbackPolicies = ["never", "last-resort"] as const;
+const parsePolicy = (text: string): (typeof fallbackPolicies)[number] => {
   if (text === "never" || text === "last-resort") return text;
   throw new Error(`"${text}" is not a policy: write never or last-resort`);
 };
 
-/** Every key of `setting set NAME key=value …`, in the order it is shown. */
-export const settingKeys = {
-  useMulticast: field(
-    "useMulticast",
-    parseBoolean,
-    String,
-    "multicast on the LAN; false: peers fetch from the representative and from each other",
-  ),
-  wirelessMulticast: field(
-    "wirelessMulticast",
-    parseBoolean,
-    String,
-    "multicast data for devices on Wi-Fi too; false: they fetch by unicast",
-  ),
-  sessionStartDelay: field(
-    "sessionStartDelayMs",
-    parseDurationMs,
-    formatDuration,
-    "from the election to the first multicast symbol",
-  ),
-  wanRate: field(
-    "wanRateBps",
-    parseWanRate,
-    formatWanRate,
-    "most the representative downloads at; none: no limit; pause: no download",
-  ),
-  wanSchedule: field(
-    "wanSchedule",
-    parseWanSchedule,
-    formatWanSchedule,
-    "windows of the device's time with another wanRate, the first that matches counts: mon-fri 08:00-18:00 2mbit; sat,sun pause",
-  ),
-  lanRate: field(
-    "lanRateBps",
-    orNone(parseRateBps),
-    showNone(formatRate),
-    "most that is multicast at, payload; none: as fast as most receivers follow",
-  ),
-  wanAttempts: field(
-    "wanAttempts",
-    parseInteger,
-    String,
-    "attempts at the web site without progress before a representative gives up",
-  ),
-  wanStall: field(
-    "wanStallMs",
-    parseDurationMs,
-    formatDuration,
-    "silence of the web site after which a download is begun anew",
-  ),
-  wanFallback: field(
-    "wanFallback",
-    parsePolicy,
-    String,
-    "may a device fetch from the web site itself when its subnet cannot serve it: never or last-resort (one at a time in each subnet, as the source allows)",
-  ),
-  useDeputy: field(
-    "useDeputy",
-    parseBoolean,
-    String,
-    "one peer takes by unicast what only the representative holds and has not multicast yet",
-  ),
-  cacheMaxBytes: field(
-    "cacheMaxBytes",
-    orNone(parseSizeBytes),
-    showNone(formatSize),
-    "size cap of the distribution cache; none: no cap",
-  ),
-  cacheMaxAge: field(
-    "cacheMaxAgeMs",
-    orNone(parseDurationMs),
-    showNone(formatDuration),
-    "unused packages older than this leave the cache; none: they stay",
-  ),
-  checkInInterval: field(
-    "checkInIntervalMs",
-    parseDurationMs,
-    formatDuration,
-    "time between check-ins when nothing wakes the device, jittered by 10 %",
-  ),
-  reportInterval: field(
-    "reportIntervalMs",
-    parseDurationMs,
-    formatDuration,
-    "time between progress reports while a task is active; longer where more than 8 devices follow one representative",
-  ),
-  representativeWeight: field(
-    "representativeWeight",
-    parseInteger,
-    String,
-    "0: never a representative; 100: preferred; 50: as its rank says",
-  ),
-  commandTimeout: field(
-    "commandTimeoutMs",
-    parseDurationMs,
-    formatDuration,
-    "time limit of the command of a task that runs",
-  ),
-  commandSuccessExitCodes: field(
-    "commandSuccessExitCodes",
-    parseIntegerList,
-    (codes) => codes.join(","),
-    "exit codes that mean success",
-  ),
-} as const;
-export type SettingKey = keyof typeof settingKeys;
+/** A row of the table: a setting in JSON (`field`, `schema`) and as a person writes it. */
+type SettingRow<F extends string, S extends v.GenericSchema> = {
+  /** Name in JSON, with the unit at its end. */
+  readonly field: F;
+  readonly schema: S;
+  readonly default: v.InferOutput<S>;
+  /** @throws Error that quotes the text. */
+  readonly parse: (text: string) => v.InferOutput<S>;
+  readonly format: (value: v.InferOutput<S>) => string;
+  /** Meaning, in one sentence for `setting show`. */
+  readonly about: string;
+};
+/** `mayBeMissing`: an older source or ledger leaves the field out, and the default applies. */
+type Presence<M extends boolean> = { readonly mayBeMissing?: M };
 
-/** A bound as a person writes it, "64kbit" and not 64000. */
+const setting = <const F extends string, S extends v.GenericSchema, M extends boolean = false>(
+  row: SettingRow<F, S> & Presence<M>,
+): SettingRow<F, S> & Presence<M> => row;
+
+/** Every key of `setting set NAME key=value …`, in the order in which `setting show` lists them. */
+export const settingKeys = {
+  useMulticast: setting({
+    field: "useMulticast",
+    schema: v.boolean(),
+    default: true,
+    parse: parseBoolean,
+    format: String,
+    about: "multicast on the LAN; false: peers download from the representative and from each other",
+  }),
+  wirelessMulticast: setting({
+    field: "wirelessMulticast",
+    schema: v.boolean(),
+    default: false,
+    mayBeMissing: true,
+    parse: parseBoolean,
+    format: String,
+    about: "multicast for devices on Wi-Fi too; false: they download by unicast",
+  }),
+  sessionStartDelay: setting({
+    field: "sessionStartDelayMs",
+    schema: durationMs(0, 24 * HOUR),
+    default: 60 * SECOND,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time from the election to the first multicast symbol",
+  }),
+  wanRate: setting({
+    field: "wanRateBps",
+    schema: wanRateSchema,
+    default: null,
+    parse: parseWanRate,
+    format: formatWanRate,
+    about: "limit of the representative's download rate; none: no limit; pause: no download",
+  }),
+  wanSchedule: setting({
+    field: "wanSchedule",
+    schema: wanScheduleSchema,
+    default: [],
+    mayBeMissing: true,
+    parse: parseWanSchedule,
+    format: formatWanSchedule,
+    about:
+      "hours of the device's time with another wanRate; the first match applies: mon-fri 08:00-18:00 2mbit; sat,sun pause",
+  }),
+  lanRate: setting({
+    field: "lanRateBps",
+    schema: v.nullable(count(64_000, 1e11)),
+    default: null,
+    parse: orNone(parseRateBps),
+    format: showNone(formatRate),
+    about: "limit of the multicast rate, payload; none: as fast as most receivers keep up",
+  }),
+  wanAttempts: setting({
+    field: "wanAttempts",
+    schema: count(1, 1_000),
+    default: 8,
+    parse: parseInteger,
+    format: String,
+    about: "download attempts without progress before a representative gives up",
+  }),
+  wanStall: setting({
+    field: "wanStallMs",
+    schema: durationMs(100, HOUR),
+    default: 30 * SECOND,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time without data from the web site after which the download is restarted",
+  }),
+  wanFallback: setting({
+    field: "wanFallback",
+    schema: v.picklist(fallbackPolicies),
+    default: "last-resort",
+    parse: parsePolicy,
+    format: String,
+    about:
+      "download by a device itself when its subnet cannot serve it: never, or last-resort (one device at a time per subnet)",
+  }),
+  useDeputy: setting({
+    field: "useDeputy",
+    schema: v.boolean(),
+    default: true,
+    mayBeMissing: true,
+    parse: parseBoolean,
+    format: String,
+    about: "one peer keeps a standby copy of chunks that only the representative holds, by unicast",
+  }),
+  cacheMaxBytes: setting({
+    field: "cacheMaxBytes",
+    schema: v.nullable(count(1_048_576, Number.MAX_SAFE_INTEGER)),
+    default: null,
+    parse: orNone(parseSizeBytes),
+    format: showNone(formatSize),
+    about: "size limit of the distribution cache; none: no limit",
+  }),
+  cacheMaxAge: setting({
+    field: "cacheMaxAgeMs",
+    schema: v.nullable(durationMs(60 * SECOND, 3_650 * DAY)),
+    default: null,
+    parse: orNone(parseDurationMs),
+    format: showNone(formatDuration),
+    about: "age at which unused packages are removed from the cache; none: never",
+  }),
+  checkInInterval: setting({
+    field: "checkInIntervalMs",
+    schema: durationMs(SECOND, 30 * DAY),
+    default: DAY,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time between check-ins without a change at the source, with a jitter of 10 %",
+  }),
+  reportInterval: setting({
+    field: "reportIntervalMs",
+    schema: durationMs(100, HOUR),
+    default: 2 * SECOND,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about:
+      "time between progress reports while a task is active; longer where more than 8 devices follow one representative",
+  }),
+  representativeWeight: setting({
+    field: "representativeWeight",
+    schema: count(0, 100),
+    default: 50,
+    parse: parseInteger,
+    format: String,
+    about: "preference as representative; 0: never; 50: by its rank; 100: preferred",
+  }),
+  commandTimeout: setting({
+    field: "commandTimeoutMs",
+    schema: durationMs(SECOND, 7 * DAY),
+    default: HOUR,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time limit of the command of a run task",
+  }),
+  commandSuccessExitCodes: setting({
+    field: "commandSuccessExitCodes",
+    schema: v.pipe(v.array(v.pipe(v.number(), v.integer())), v.minLength(1), v.maxLength(64)),
+    default: [0],
+    parse: parseIntegerList,
+    format: (codes) => codes.join(","),
+    about: "exit codes that mean success",
+  }),
+} as const;
+type SettingKey = keyof typeof settingKeys;
+
+type Rows = typeof settingKeys;
+type SchemaOf<R extends Rows[SettingKey]> =
+  R extends Presence<true> ? v.OptionalSchema<R["schema"], R["default"]> : R["schema"];
+type Entries = { [K in SettingKey as Rows[K]["field"]]: SchemaOf<Rows[K]> };
+
+const rows = Object.values(settingKeys) as (SettingRow<string, v.GenericSchema> & Presence<boolean>)[];
+
+/**
+ * Schema of the values as they travel in JSON. Rates are bit/s of payload, sizes bytes, durations
+ * milliseconds. A field added by a later version is dropped. `settingPutSchema` refuses it instead,
+ * because an administrator's misspelt key must not be lost silently.
+ */
+export const settingValuesSchema = v.object(
+  Object.fromEntries(
+    rows.map((row) => [row.field, row.mayBeMissing ? v.optional(row.schema, row.default) : row.schema]),
+  ) as unknown as Entries,
+);
+export type SettingValues = v.InferOutput<typeof settingValuesSchema>;
+
+/** The values of the setting named `default` until an administrator changes them. */
+export const defaultSettingValues = Object.fromEntries(
+  rows.map((row) => [row.field, row.default]),
+) as SettingValues;
+
+/** Replaces the bound in a message by what a person writes: "64kbit" instead of 64000. */
 function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssue<unknown>): string {
   if (typeof requirement !== "number" || (type !== "min_value" && type !== "max_value")) return message;
   const bound = (format as (value: number) => string)(requirement);
@@ -225,8 +246,9 @@ function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssu
 }
 
 /**
- * Applies `key=value` words to a setting.
- * @throws Error naming the word, what is wrong with it and what may stand there.
+ * Applies `key=value` words to the values of a setting and returns the new values.
+ *
+ * @throws Error that quotes the word, names what is wrong with it and what is allowed
  */
 export function applySettingWords(base: SettingValues, words: readonly string[]): SettingValues {
   const changed: Record<string, unknown> = { ...base };
@@ -253,7 +275,7 @@ export function applySettingWords(base: SettingValues, words: readonly string[])
   return v.parse(settingValuesSchema, changed);
 }
 
-/** The setting as `key=value` lines, in the table's order. */
+/** Returns key, value and meaning of every setting, in the order of the table. */
 export function settingLines(values: SettingValues): { key: string; value: string; about: string }[] {
   return Object.entries(settingKeys).map(([key, entry]) => ({
     key,

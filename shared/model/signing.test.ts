@@ -21,7 +21,7 @@ const bytes = encodeManifest({
 });
 
 describe("the publisher's key", () => {
-  test("is made once, readable by its owner only, also when several programs start together", async () => {
+  test("is created once, readable by its owner only, also when several programs start together", async () => {
     const file = join(folder, "keys", "publisher.pem");
     const keys = await Promise.all(Array.from({ length: 8 }, () => loadOrCreatePublisherKey(file)));
     const again = await loadOrCreatePublisherKey(file);
@@ -32,7 +32,7 @@ describe("the publisher's key", () => {
     expect(readdirSync(join(folder, "keys"))).toEqual(["publisher.pem"]);
   });
 
-  test("that is something else gives an error that names the file", async () => {
+  test("is refused with an error that names the file when the file holds something else", async () => {
     const file = join(folder, "wrong.pem");
     writeFileSync(file, "hello");
     expect(loadOrCreatePublisherKey(file)).rejects.toThrow("wrong.pem");
@@ -40,7 +40,7 @@ describe("the publisher's key", () => {
 });
 
 describe("a signed manifest", () => {
-  test("is taken from a pinned publisher, unchanged, and from no one else", async () => {
+  test("is accepted only unchanged and from a pinned publisher", async () => {
     const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
     const stranger = await loadOrCreatePublisherKey(join(folder, "b.pem"));
     const envelope = signed(bytes, key);
@@ -59,7 +59,7 @@ describe("a signed manifest", () => {
     expect(() => verifySigned({ ...envelope, publisherKey: short }, [short])).toThrow("Unknown publisher");
   });
 
-  test("that is well signed but breaks a rule is refused all the same", async () => {
+  test("is refused when it breaks a rule, despite a valid signature", async () => {
     const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
     expect(() => verifySigned(signed(Uint8Array.of(1, 2, 3), key), [key.publicKey])).toThrow("manifest");
   });

@@ -1,18 +1,22 @@
 /**
- * Ed25519 signatures over manifests: who published a package. The key file is source/publishing/publisher-key.ts.
+ * Ed25519 signatures (RFC 8032) over manifests: they prove who published a package.
  *
- * Devices pin raw 32-byte public keys at enrolment and accept no manifest of another publisher. A prefix keeps a
- * signature from meaning anything outside manifests.
+ * Devices pin raw 32-byte public keys at enrolment and refuse manifests of other publishers. A
+ * domain prefix keeps a signature from being valid for anything but a manifest. The private key's
+ * file is read in source/publishing/publisher-key.ts.
  */
 import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { decodeManifest, ManifestError, packageId, type Manifest } from "./manifest.ts";
 
-export const publicKeyBytes = 32;
-export const signatureBytes = 64;
+const publicKeyBytes = 32;
+const signatureBytes = 64;
 const domain = Buffer.from("flockcast manifest 1\0", "latin1");
 
 export type PublisherKey = { readonly privateKey: KeyObject; readonly publicKey: Uint8Array };
-/** A manifest as it travels: its bytes, the signature over them and whose key made it. */
+/**
+ * Manifest as it is sent: its encoded bytes, the signature over them, and the public key of the
+ * signer.
+ */
 export type SignedManifest = {
   readonly manifest: Uint8Array;
   readonly signature: Uint8Array;
@@ -21,11 +25,11 @@ export type SignedManifest = {
 
 const signedBytes = (manifest: Uint8Array): Buffer => Buffer.concat([domain, manifest]);
 
-/** 64 bytes over the manifest's bytes. */
-export const signManifest = (bytes: Uint8Array, key: PublisherKey): Uint8Array =>
+/** Returns the 64-byte signature over the manifest's encoded bytes. */
+const signManifest = (bytes: Uint8Array, key: PublisherKey): Uint8Array =>
   new Uint8Array(sign(null, signedBytes(bytes), key.privateKey));
 
-/** The whole envelope at once, as it is published and handed to devices. */
+/** Signs an encoded manifest and returns the envelope that is published and sent to devices. */
 export const signed = (bytes: Uint8Array, key: PublisherKey): SignedManifest => ({
   manifest: bytes,
   signature: signManifest(bytes, key),
@@ -33,8 +37,11 @@ export const signed = (bytes: Uint8Array, key: PublisherKey): SignedManifest => 
 });
 
 /**
- * The manifest in an envelope, when one of `pinnedKeys` signed it. Nothing is decoded before the signature holds.
- * @throws ManifestError for an unknown publisher, a wrong signature or a manifest that breaks a rule.
+ * Returns the manifest of an envelope that one of `pinnedKeys` signed, and its package id. No byte
+ * is decoded before the signature is verified.
+ *
+ * @throws ManifestError for an unknown publisher, a wrong signature or a manifest that breaks a
+ * rule
  */
 export function verifySigned(
   envelope: SignedManifest,

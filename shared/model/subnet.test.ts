@@ -16,20 +16,20 @@ const office: SubnetTraits = {
 };
 
 describe("subnet identity", () => {
-  test("devices of one subnet agree, whatever their own address", () => {
+  test("is equal for all devices of a subnet, whatever their own address", () => {
     const one = subnetIdentity(office, "203.0.113.7");
     const other = subnetIdentity({ ...office, address: "192.168.1.99" }, "203.0.113.8");
     expect(one.id).toBe(other.id);
     expect(one.id).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  test("two sites with the same private CIDR are two subnets by their gateways", () => {
+  test("differs between two sites with the same private CIDR and different gateways", () => {
     const branch = subnetIdentity({ ...office, gatewayMac: "a4:2b:b0:00:00:01" }, "203.0.113.7");
     expect(branch.id).not.toBe(subnetIdentity(office, "203.0.113.7").id);
   });
 
   test.each(["00:00:5e:00:01:05", "00-00-5E-00-02-05", "00:00:0c:07:ac:01", "00:05:73:a0:0f:ff"])(
-    "the virtual-router MAC %s tells no sites apart: the egress address does",
+    "depends on the egress address, not on the virtual-router MAC %s",
     (gatewayMac) => {
       expect(isVirtualRouterMac(gatewayMac)).toBe(true);
       const one = subnetIdentity({ ...office, gatewayMac }, "203.0.113.7");
@@ -39,7 +39,7 @@ describe("subnet identity", () => {
     },
   );
 
-  test("without a gateway and without NAT every device of the CIDR is on one subnet", () => {
+  test("is equal for every device of the CIDR without a gateway and without NAT", () => {
     const one = subnetIdentity({ ...office, gatewayMac: null }, "::ffff:192.168.1.20");
     const other = subnetIdentity(
       { ...office, address: "192.168.1.21", gatewayMac: "00:00:00:00:00:00" },
@@ -49,19 +49,19 @@ describe("subnet identity", () => {
     expect(one.id).toBe(other.id);
   });
 
-  test("a group given by hand makes a subnet of its own", () => {
+  test("differs when the group is set on the command line", () => {
     const byHand = subnetIdentity({ ...office, group: "239.192.7.1:7400" }, "203.0.113.7");
     expect(byHand.id).not.toBe(subnetIdentity(office, "203.0.113.7").id);
   });
 
-  test("host bits and spelling of the gateway do not matter", () => {
+  test("ignores host bits and the spelling of the gateway", () => {
     const spelled = { ...office, cidr: "192.168.1.20/24", gatewayMac: "A4-2B-B0-C1-D2-E3" };
     expect(subnetIdentity(spelled, "").id).toBe(subnetIdentity(office, "").id);
   });
 });
 
 describe("CIDR", () => {
-  test("a network holds itself and its parts only", () => {
+  test("contains itself and its parts only", () => {
     expect(cidrContains("10.0.0.0/8", "10.1.2.0/24")).toBe(true);
     expect(cidrContains("10.1.2.0/24", "10.1.2.0/24")).toBe(true);
     expect(cidrContains("10.1.2.0/24", "10.0.0.0/8")).toBe(false);
@@ -71,7 +71,7 @@ describe("CIDR", () => {
     expect(cidrContains("nonsense", "10.0.0.0/8")).toBe(false);
   });
 
-  test("networks and addresses have one spelling", () => {
+  test("has one spelling, as an address has", () => {
     expect(networkOf("10.1.2.3/16")).toBe("10.1.0.0/16");
     expect(networkOf("10.1.2.3/33")).toBeNull();
     expect(canonicalAddress("::ffff:10.0.0.1")).toBe("10.0.0.1");

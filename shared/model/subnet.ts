@@ -1,35 +1,43 @@
 /**
- * The identity of a subnet: which devices hear each other's link-local multicast. Two sites may both use
- * 192.168.1.0/24, so a CIDR alone is not enough: the gateway's MAC tells them apart, and where that says nothing the
- * address under which the site reaches the source does.
+ * Identity of a subnet: the devices that receive each other's link-local multicast.
  *
- * Pure. It is not reachability: the source uses it to count one WAN transfer per subnet; whether multicast really
- * passes is probed by the devices.
+ * Two sites may both use 192.168.1.0/24, so the CIDR alone is ambiguous. The gateway's MAC address
+ * separates the sites. Where it cannot, the address under which the site reaches the source does.
+ *
+ * Pure. The source uses the identity to allow one WAN download per subnet. It does not prove
+ * reachability: the devices probe whether multicast gets through.
  */
 import { createHash } from "node:crypto";
 import ipaddr from "ipaddr.js";
 
-/** What the identity is read off: the device's active interface. `group` is empty unless given by hand. */
+/** Input of the identity: the active interface. `group` is empty unless set on the command line. */
 export type SubnetTraits = {
   readonly address: string;
   readonly cidr: string;
   readonly gatewayMac: string | null;
   readonly group: string;
 };
-/** `site` says for a person what tells it from other subnets of that CIDR. */
+/** `site` is a text for people that distinguishes subnets with the same CIDR. */
 export type SubnetIdentity = { readonly id: string; readonly cidr: string; readonly site: string };
 
-/** VRRP (RFC 9568 §7.3) for IPv4 and IPv6, HSRP versions 1 and 2: the same MAC at every site that uses them. */
+/**
+ * MAC prefixes of VRRP (RFC 9568, section 7.3) for IPv4 and IPv6 and of HSRP versions 1 and 2.
+ * These addresses are equal at every site that uses them.
+ */
 const virtualRouterPrefixes = ["00005e0001", "00005e0002", "00000c07ac", "000573a0"] as const;
 
 const bareMac = (mac: string): string => mac.toLowerCase().replaceAll(/[^0-9a-f]/g, "");
 
+/** Returns whether `mac` belongs to a virtual router and therefore identifies no site. */
 export function isVirtualRouterMac(mac: string): boolean {
   const bare = bareMac(mac);
   return virtualRouterPrefixes.some((prefix) => bare.startsWith(prefix));
 }
 
-/** The network a CIDR lies in, host bits cleared: "10.1.2.3/16" is "10.1.0.0/16". Null if it is no CIDR. */
+/**
+ * Returns the network of a CIDR with the host bits cleared: "10.1.2.3/16" gives "10.1.0.0/16". Null
+ * when the text is not a CIDR.
+ */
 export function networkOf(cidr: string): string | null {
   try {
     const [address, prefixLength] = ipaddr.parseCIDR(cidr);
@@ -43,7 +51,7 @@ export function networkOf(cidr: string): string | null {
   }
 }
 
-/** Does the network `outer` hold all of `inner`? False when either is no CIDR. */
+/** Returns whether the network `outer` contains all of `inner`; false when either is not a CIDR. */
 export function cidrContains(outer: string, inner: string): boolean {
   try {
     const [outerAddress, outerLength] = ipaddr.parseCIDR(outer);
@@ -58,13 +66,20 @@ export function cidrContains(outer: string, inner: string): boolean {
   }
 }
 
-/** One spelling per address: "::ffff:10.0.0.1" is "10.0.0.1", a zone ("fe80::1%eth0") is dropped. */
+/**
+ * Returns the one spelling of an address: "::ffff:10.0.0.1" gives "10.0.0.1", and a zone
+ * ("fe80::1%eth0") is dropped.
+ */
 export function canonicalAddress(address: string): string {
   const plain = address.replace(/%.*$/, "");
   return ipaddr.isValid(plain) ? ipaddr.process(plain).toString() : plain;
 }
 
-/** @param remoteAddress the device's address as the source sees it. */
+/**
+ * Returns the subnet of a device. The id is 16 hex digits of a SHA-256 over CIDR, group and site.
+ *
+ * @param remoteAddress the device's address as the source sees it
+ */
 export function subnetIdentity(traits: SubnetTraits, remoteAddress: string): SubnetIdentity {
   const cidr = networkOf(traits.cidr) ?? traits.cidr;
   const gateway = traits.gatewayMac === null ? "" : bareMac(traits.gatewayMac);

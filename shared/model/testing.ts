@@ -1,4 +1,6 @@
-/** Packages for tests: bytes made from a seed, a manifest over them, and a publisher's key that signs it. */
+/**
+ * Packages for tests: bytes derived from a seed, their manifest, and a publisher key that signs it.
+ */
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +8,9 @@ import { join } from "node:path";
 import { chunkLength, encodeManifest, packageId, type Manifest, type ManifestOrigin } from "./manifest.ts";
 import { signed, type PublisherKey, type SignedManifest } from "./signing.ts";
 
-/** Every byte a function of seed and place, so that two processes make the same package. */
+/**
+ * Returns bytes that depend on seed and position only, so that two processes make equal packages.
+ */
 export function seededBytes(sizeBytes: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(sizeBytes);
   let state = (seed * 2_654_435_761 + 1) >>> 0;
@@ -17,6 +21,7 @@ export function seededBytes(sizeBytes: number, seed: number): Uint8Array {
   return bytes;
 }
 
+/** Creates a publisher key in memory. */
 export function testKey(): PublisherKey {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   return {
@@ -38,7 +43,7 @@ export function testPackage(
   options: {
     readonly name?: string;
     readonly version?: string;
-    /** Path → size. */
+    /** Path → size in bytes. */
     readonly files: Readonly<Record<string, number>>;
     readonly chunkSizeBytes?: number;
     readonly origin?: ManifestOrigin;
@@ -76,7 +81,7 @@ export function testPackage(
   };
 }
 
-/** A folder of its own and what removes it. */
+/** Creates a temporary folder and returns the function that removes it. */
 export function temporaryFolder(name: string): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), `flockcast-${name}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };

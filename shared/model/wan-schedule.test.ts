@@ -26,7 +26,7 @@ const utc = (text: string): number => Date.parse(`${text}Z`);
 const set = (word: string) => applySettingWords(defaultSettingValues, [word]);
 
 const dayOf = { Sun: "sun", Mon: "mon", Tue: "tue", Wed: "wed", Thu: "thu", Fri: "fri", Sat: "sat" } as const;
-/** A wall clock somewhere else than here. */
+/** Wall clock of another time zone. */
 function clockIn(timeZone: string): WallClock {
   const format = new Intl.DateTimeFormat("en-GB", {
     timeZone,
@@ -45,7 +45,7 @@ function clockIn(timeZone: string): WallClock {
 }
 const berlin = clockIn("Europe/Berlin");
 
-describe("the rate that counts", () => {
+describe("the rate at a time", () => {
   const office = "mon-fri 08:00-18:00 2mbit; sat,sun pause; 22:00-06:00 none; fri 18:00-02:00 5mbit";
   test.each([
     ["mon 07:59", 1e6],
@@ -56,13 +56,13 @@ describe("the rate that counts", () => {
     ["tue 00:00", null],
     ["tue 05:59", null],
     ["tue 06:00", 1e6],
-    // The first window that matches counts, also over one that began the day before.
+    // The first window that matches applies, also before one that began the day before.
     ["sat 05:00", 0],
     ["sun 23:59", 0],
     ["mon 00:00", null],
     ["fri 18:00", 5e6],
     ["fri 22:00", null],
-  ])("at %s it is %p", (time, rate) => {
+  ])("at %s is %p", (time, rate) => {
     expect(wanRateAt(limits(office, 1e6), at(time))).toBe(rate);
   });
 
@@ -73,18 +73,18 @@ describe("the rate that counts", () => {
     ["sat 06:00", 1e6],
     ["sat 23:00", 1e6],
     ["fri 03:00", 1e6],
-  ])("a window over midnight belongs to the day it begins on: %s is %p", (time, rate) => {
+  ])("assigns a window over midnight to the day on which it begins: %s is %p", (time, rate) => {
     expect(wanRateAt(limits("fri 22:00-06:00 pause", 1e6), at(time))).toBe(rate);
   });
 
-  test("without a schedule, or outside of it, wanRate counts", () => {
+  test("is wanRate without a schedule and outside its windows", () => {
     expect(wanRateAt(limits("none", 5e6), at("mon 12:00"))).toBe(5e6);
     expect(wanRateAt(limits("08:00-24:00 none", 0), at("mon 07:00"))).toBe(0);
     expect(wanRateAt(limits("08:00-24:00 none", 0), at("mon 23:59"))).toBeNull();
   });
 });
 
-describe("a pause says when it ends", () => {
+describe("the reason of a pause", () => {
   test.each([
     ["08:00-18:00 pause", "2026-03-02T07:00", "paused by the setting until 18:00"],
     ["08:00-18:00 pause", "2026-03-02T06:59", ""],
@@ -92,22 +92,24 @@ describe("a pause says when it ends", () => {
     ["22:00-24:00 pause; 00:00-07:30 pause", "2026-03-02T22:30", "paused by the setting until 07:30"],
     ["sat,sun pause; mon 00:00-08:00 pause", "2026-03-06T23:30", "paused by the setting until mon 08:00"],
     ["mon-sun pause", "2026-03-02T12:00", "paused by the setting until it is changed"],
-    // Clocks go from 02:00 to 03:00: the window ends at once, or later, but always by the wall clock.
+    // Clocks change from 02:00 to 03:00: the window ends at the wall-clock time, or at 03:00 when
+    // that time is skipped.
     ["01:30-02:30 pause", "2026-03-29T00:45", "paused by the setting until 03:00"],
     ["01:30-03:30 pause", "2026-03-29T00:45", "paused by the setting until 03:30"],
-    // And back from 03:00 to 02:00: 02:30 comes twice, the window ends at the first one and holds the second hour.
+    // Clocks change back from 03:00 to 02:00: 02:30 occurs twice, and the window ends at the first
+    // one.
     ["01:30-02:30 pause", "2026-10-25T00:15", "paused by the setting until 02:30"],
   ])("%s at %s UTC in Berlin: %s", (schedule, time, reason) => {
     expect(wanPauseReason(limits(schedule), utc(time), berlin)).toBe(reason);
   });
 
-  test("an hour that is skipped or comes twice moves the moment, not the wall clock", () => {
+  test("ends at the same wall-clock time when an hour is skipped or repeated", () => {
     const night = limits("22:00-06:00 pause");
     expect(wanResumesAtMs(night, utc("2026-03-28T21:00"), berlin)).toBe(utc("2026-03-29T04:00"));
     expect(wanResumesAtMs(night, utc("2026-10-24T20:00"), berlin)).toBe(utc("2026-10-25T05:00"));
   });
 
-  test("a pause by wanRate ends where the schedule says otherwise", () => {
+  test("ends a pause by wanRate at the next window with another rate", () => {
     expect(wanPauseReason(limits("18:00-08:00 none", 0), utc("2026-03-02T12:00"), berlin)).toContain("18:00");
     expect(wanPauseReason(limits("none", 0), utc("2026-03-02T12:00"), berlin)).toContain(
       "until it is changed",
@@ -122,7 +124,7 @@ describe("the device's own clock", () => {
     else process.env["TZ"] = zone;
   });
 
-  test("shows the time of its zone, on both sides of a change", () => {
+  test("returns the time of its zone before and after a change of the offset", () => {
     process.env["TZ"] = "America/New_York";
     const clock = clockIn("America/New_York");
     for (const text of ["2026-03-08T06:59", "2026-03-08T07:00", "2026-11-01T05:59", "2026-11-01T06:00"]) {
@@ -147,7 +149,7 @@ describe("properties", () => {
     .map(clockIn);
   const utcMs = fc.integer({ min: Date.UTC(2026, 0, 1), max: Date.UTC(2027, 0, 1) });
 
-  test("a schedule is read as it was written", () => {
+  test("parses every schedule back from its text", () => {
     fc.assert(
       fc.property(schedule, (wanSchedule) => {
         expect(parseWanSchedule(formatWanSchedule(wanSchedule))).toEqual(wanSchedule);
@@ -155,14 +157,14 @@ describe("properties", () => {
     );
   });
 
-  test("a pause lasts to the very minute that is told, and no minute of it is not paused", () => {
+  test("pauses every minute up to the reported end and none after it", () => {
     fc.assert(
       fc.property(schedule, clock, utcMs, (wanSchedule, wall, nowMs) => {
         const held = { wanRateBps: 0, wanSchedule };
         if (wanRateAt(held, wall(nowMs)) !== 0) return expect(wanResumesAtMs(held, nowMs, wall)).toBe(nowMs);
         const endMs = wanResumesAtMs(held, nowMs, wall);
         const lastMs = (endMs ?? nowMs + 7 * 86_400_000) - 60_000;
-        // Every 7th minute, and the last before the end.
+        // Every seventh minute, and the last one before the end.
         const minutes = [Math.max(nowMs, lastMs)];
         for (let ms = nowMs; ms < lastMs; ms += 7 * 60_000) minutes.push(ms);
         expect(minutes.filter((ms) => wanRateAt(held, wall(ms)) !== 0)).toEqual([]);
@@ -173,8 +175,8 @@ describe("properties", () => {
   });
 });
 
-describe("the setting", () => {
-  test("is shown as it is written", () => {
+describe("the setting wanSchedule", () => {
+  test("is shown as it was written", () => {
     const text = "mon-fri 08:00-18:00 2mbit; sat,sun pause; mon,wed-fri 22:00-06:30 none; mon-sun 1gbit";
     const line = settingLines(set(`wanSchedule=${text}`)).find(({ key }) => key === "wanSchedule");
     expect(line?.value).toBe(text);
@@ -190,21 +192,21 @@ describe("the setting", () => {
   test.each([
     ["mon-fri 08:00-18:00", '"08:00-18:00" is not a rate'],
     ["2mbit", "days or hours are missing"],
-    ["mo-fr 08:00-18:00 2mbit", '"mo-fr" is no day'],
-    ["08-18 2mbit", '"08-18" are no hours'],
-    ["08:00-25:00 2mbit", '"08:00-25:00" are no hours'],
-    ["24:00-08:00 2mbit", '"24:00-08:00" are no hours'],
+    ["mo-fr 08:00-18:00 2mbit", '"mo-fr" is not a day'],
+    ["08-18 2mbit", '"08-18" is not a range of hours'],
+    ["08:00-25:00 2mbit", '"08:00-25:00" is not a range of hours'],
+    ["24:00-08:00 2mbit", '"24:00-08:00" is not a range of hours'],
     ["08:00-08:00 pause", "ends when it begins"],
-    ["mon 08:00-09:00 at 2mbit", '"at" is too much'],
+    ["mon 08:00-09:00 at 2mbit", '"at" is not expected after the hours'],
     ["mon 08:00-09:00 fast", '"fast" is not a rate'],
     ["mon 08:00-09:00 1bit", "it must be at least 8kbit"],
     ["mon pause; tue 1", '"tue 1" is not a window'],
-  ])("%p is refused: %s", (text, why) => {
+  ])("refuses %p: %s", (text, why) => {
     expect(() => set(`wanSchedule=${text}`)).toThrow(why);
     expect(() => set(`wanSchedule=${text}`)).toThrow(text.split("; ").at(-1)!);
   });
 
-  test("has bounds on the wire too, and may be missing there", () => {
+  test("is bounded in JSON too, and may be missing there", () => {
     const { wanSchedule: _, ...older } = defaultSettingValues;
     expect(v.parse(settingValuesSchema, older).wanSchedule).toEqual([]);
     const window = { days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: 0 };

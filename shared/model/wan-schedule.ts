@@ -1,18 +1,21 @@
 /**
- * The WAN rate by hours of the day: `mon-fri 08:00-18:00 2mbit; 18:00-08:00 none; sat,sun pause`.
+ * WAN rate by hours of the week: `mon-fri 08:00-18:00 2mbit; 18:00-08:00 none; sat,sun pause`.
  *
- * Windows are separated by `;`. Each has days (none: every day), hours (none: the whole day) and a rate, `none` (no
- * limit) or `pause` (no download). The first window that matches counts; where none does, `wanRate` does. A window whose end is
- * not after its beginning crosses midnight and belongs to the day on which it begins. The clock is the device's own,
- * handed in as a function from UTC to what its wall clock shows, so that a day of 23 or 25 hours needs no care here.
+ * Windows are separated by `;`. A window has days, hours and a rate. Without days it applies every
+ * day, without hours the whole day. The rate `none` removes the limit, and `pause` stops the
+ * download. The first window that matches applies, and `wanRate` where none does. A window that
+ * ends before it begins crosses midnight and belongs to the day on which it begins.
+ *
+ * The clock is a function from UTC to the device's wall clock, so days of 23 or 25 hours need no
+ * special case.
  */
 import * as v from "valibot";
 import { formatRate, parseRateBps } from "./quantity.ts";
 
-export const wanRateMinBps = 8_000;
-export const wanWindowsMax = 32;
+const wanRateMinBps = 8_000;
+const wanWindowsMax = 32;
 
-/** Bit/s of payload. Null: no limit; 0: no download. */
+/** Schema of a rate in bit/s of payload. Null: no limit; 0: no download. */
 export const wanRateSchema = v.nullable(
   v.pipe(
     v.number(),
@@ -36,9 +39,9 @@ const windowSchema = v.strictObject({
     v.minLength(1),
     v.check((days) => new Set(days).size === days.length, "a day is named twice"),
   ),
-  /** Minutes after midnight on the device's clock. */
+  /** Start of the window in minutes after midnight on the device's clock. */
   fromMinute: minute(dayMinutes - 1),
-  /** Before `fromMinute`: the window ends on the next day. */
+  /** End of the window, exclusive. Below `fromMinute` it is on the next day. */
   toMinute: minute(dayMinutes),
   rateBps: wanRateSchema,
 });
@@ -51,25 +54,25 @@ export const wanScheduleSchema = v.pipe(
   ),
   v.maxLength(wanWindowsMax, `at most ${wanWindowsMax} windows`),
 );
-export type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
-export type WanWindow = WanSchedule[number];
+type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
+type WanWindow = WanSchedule[number];
 type Day = WanWindow["days"][number];
 
-/** What the wall clock of a device shows. */
+/** Time on the wall clock of a device. */
 export type WallTime = { readonly day: Day; readonly minute: number };
 export type WallClock = (utcMs: number) => WallTime;
 
-/** The clock of this device, in its time zone. */
+/** Clock of this device in its time zone. */
 export const deviceClock: WallClock = (utcMs) => {
   const at = new Date(utcMs);
   return { day: dayNames[at.getDay()]!, minute: at.getHours() * 60 + at.getMinutes() };
 };
 
-// ---- what counts now -------------------------------------------------------------------------------------------
+// ---- rate and pause at a time ---------------------------------------------------------------
 
-export type WanLimits = { readonly wanRateBps: number | null; readonly wanSchedule: WanSchedule };
+type WanLimits = { readonly wanRateBps: number | null; readonly wanSchedule: WanSchedule };
 
-/** Bit/s at this time; null: no limit, 0: no download. */
+/** Returns the rate in bit/s at `time`. Null: no limit; 0: no download. */
 export function wanRateAt({ wanRateBps, wanSchedule }: WanLimits, time: WallTime): number | null {
   const window = wanSchedule.find((one) => isWithin(one, time));
   return window ? window.rateBps : wanRateBps;
@@ -83,12 +86,15 @@ function isWithin({ days, fromMinute, toMinute }: WanWindow, { day, minute: now 
 const dayBefore = (day: Day): Day => dayNames[(dayNames.indexOf(day) + 6) % 7]!;
 
 const minuteMs = 60_000;
-/** Clocks are put forward and back at whole quarters of an hour of UTC. */
+/** Time zones change their offset at whole quarters of an hour of UTC. */
 const quarterMs = 15 * minuteMs;
-/** A week and the hour by which a day may be longer. */
+/** One week and two hours: the offset of a time zone can make a week an hour longer. */
 const lookAheadMs = (7 * 24 + 2) * 60 * minuteMs;
 
-/** When a pause of `nowMs` ends; null when nothing but another setting ends it. */
+/**
+ * Returns when the pause at `nowMs` ends, and null when only a change of the setting ends it.
+ * Without a pause, returns `nowMs`.
+ */
 export function wanResumesAtMs(limits: WanLimits, nowMs: number, clock: WallClock): number | null {
   const edges = limits.wanSchedule.flatMap(({ fromMinute, toMinute }) => [fromMinute, toMinute % dayMinutes]);
   if (edges.length === 0) return null;
@@ -96,15 +102,18 @@ export function wanResumesAtMs(limits: WanLimits, nowMs: number, clock: WallCloc
   for (let atMs = nowMs; atMs <= nowMs + lookAheadMs;) {
     if (wanRateAt(limits, clock(atMs)) !== 0) return atMs;
     const now = clock(atMs).minute;
-    const toEdge = Math.min(...edges.map((edge) => (edge - now + dayMinutes - 1) % dayMinutes)) + 1;
+    const minutesToEdge = Math.min(...edges.map((edge) => (edge - now + dayMinutes - 1) % dayMinutes)) + 1;
     const startOfMinuteMs = atMs - (atMs % minuteMs);
     const nextQuarterMs = atMs - (atMs % quarterMs) + quarterMs;
-    atMs = Math.min(startOfMinuteMs + toEdge * minuteMs, nextQuarterMs);
+    atMs = Math.min(startOfMinuteMs + minutesToEdge * minuteMs, nextQuarterMs);
   }
   return null;
 }
 
-/** "paused by the setting until 18:00", or with the day when it is not within the next 24 hours; "" when it goes on. */
+/**
+ * Returns "paused by the setting until 18:00", with the day when that is 24 hours away or more.
+ * Without a pause, returns "".
+ */
 export function wanPauseReason(limits: WanLimits, nowMs: number, clock: WallClock): string {
   if (wanRateAt(limits, clock(nowMs)) !== 0) return "";
   const resumesAtMs = wanResumesAtMs(limits, nowMs, clock);
@@ -114,9 +123,13 @@ export function wanPauseReason(limits: WanLimits, nowMs: number, clock: WallCloc
   return `paused by the setting until ${dayText}${formatMinute(at)}`;
 }
 
-// ---- how a person writes it ------------------------------------------------------------------------------------
+// ---- text form -------------------------------------------------------------------------------
 
-/** @throws Error that quotes the rate. */
+/**
+ * Parses a rate, "none" or "pause".
+ *
+ * @throws Error that quotes the text
+ */
 export function parseWanRate(text: string): number | null {
   if (text === "none") return null;
   if (text === "pause") return 0;
@@ -127,8 +140,9 @@ export const formatWanRate = (bps: number | null): string =>
   bps === null ? "none" : bps === 0 ? "pause" : formatRate(bps);
 
 /**
- * `none` or nothing: no schedule.
- * @throws Error that quotes the window and what is wrong in it.
+ * Parses the windows of a schedule; `none` or an empty text is an empty schedule.
+ *
+ * @throws Error that quotes the window and names what is wrong with it
  */
 export function parseWanSchedule(text: string): WanSchedule {
   if (text.trim() === "" || text.trim() === "none") return [];
@@ -149,7 +163,7 @@ function parseWindow(text: string): WanWindow {
   const daysText = /^[a-z]/.test(words[0] ?? "") ? words.shift() : undefined;
   const days = daysText === undefined ? [...weekOrder] : parseDays(daysText, fail);
   const hoursText = words.shift();
-  if (words.length > 0) return fail(`"${words.join(" ")}" is too much`);
+  if (words.length > 0) return fail(`"${words.join(" ")}" is not expected after the hours`);
   if (daysText === undefined && hoursText === undefined) {
     return fail("days or hours are missing (wanRate is the rate of all other times)");
   }
@@ -159,7 +173,7 @@ function parseWindow(text: string): WanWindow {
     wanRateSchema,
     orFail(() => parseWanRate(rateText), fail),
   );
-  if (!rate.success) return fail(`"${rateText}" is no rate for it, ${rate.issues[0].message}`);
+  if (!rate.success) return fail(`"${rateText}" is not a valid rate: ${rate.issues[0].message}`);
   return { days, ...hours, rateBps: rate.output };
 }
 
@@ -178,7 +192,9 @@ function parseDays(text: string, fail: Fail): Day[] {
   for (const part of text.split(",")) {
     const [first, last = first, ...more] = part.split("-").map((name) => dayNames.indexOf(name as Day));
     if (first === undefined || first < 0 || last === undefined || last < 0 || more.length > 0) {
-      return fail(`"${part}" is no day: write mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`);
+      return fail(
+        `"${part}" is not a day: write mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`,
+      );
     }
     const count = ((last - first + 7) % 7) + 1;
     for (let i = 0; i < count; i++) chosen.add(dayNames[(first + i) % 7]!);
@@ -191,17 +207,17 @@ function parseHours(text: string, fail: Fail): { fromMinute: number; toMinute: n
   const [fromHour, from, toHour, to] = (match ?? []).slice(1).map(Number);
   const isClock =
     match && from! < 60 && to! < 60 && fromHour! < 24 && (toHour! < 24 || (toHour === 24 && to === 0));
-  if (!isClock) return fail(`"${text}" are no hours: write HH:MM-HH:MM from 00:00 to 24:00`);
+  if (!isClock) return fail(`"${text}" is not a range of hours: write HH:MM-HH:MM from 00:00 to 24:00`);
   const [fromMinute, toMinute] = [fromHour! * 60 + from!, toHour! * 60 + to!];
   if (fromMinute === toMinute)
     return fail(`"${text}" ends when it begins: leave the hours out for the whole day`);
   return { fromMinute, toMinute };
 }
 
-/** How people count a week. */
+/** Days in the order in which people write them. */
 const weekOrder: readonly Day[] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/** Reads back as the same schedule. */
+/** Formats a schedule; `parseWanSchedule` returns an equal one. */
 export function formatWanSchedule(schedule: WanSchedule): string {
   if (schedule.length === 0) return "none";
   return schedule
@@ -225,7 +241,7 @@ function formatDays(days: readonly Day[]): string {
     if (!days.includes(weekOrder[i]!)) continue;
     let end = i;
     while (end < 6 && days.includes(weekOrder[end + 1]!)) end++;
-    // Two days in a row read better one by one.
+    // Two adjacent days are listed, three or more are a range.
     if (end > i + 1) parts.push(`${weekOrder[i]}-${weekOrder[end]}`);
     else parts.push(...weekOrder.slice(i, end + 1));
     i = end;

@@ -3,11 +3,11 @@
  * broken, or behind a proxy that spoils what passes. It ends as `shared/net/web/download.ts` does: nothing left, or so many
  * attempts without progress, or the same chunk wrong twice.
  */
-import { backoffMs } from "../net/web/download-pace.ts";
+import { backoffMs } from "../model/backoff.ts";
+import { downloadBackoff } from "../net/web/download-pace.ts";
 import type { Session } from "./session.ts";
 
 const attemptsMax = 8;
-const backoffBaseMs = 1_000;
 const connectMs = 40;
 const unwantedPauseMs = 100;
 
@@ -101,6 +101,6 @@ export class Download {
     if (++this.#failures >= attemptsMax)
       return this.#end(`gave up after ${attemptsMax} attempts without progress: ${reason}`);
     const { random } = this.#session.machine;
-    this.#later(backoffMs(this.#failures, backoffBaseMs, random.next), () => this.#next());
+    this.#later(backoffMs(downloadBackoff, this.#failures - 1, random.next), () => this.#next());
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A refusal: the request is wrong or cannot be granted now. Thrown by handlers and rules, turned into
- * `{error, hint?}` in one place (app.ts). Anything else that is thrown is a bug and answered with 500.
+ * Refusal of a request that is wrong or cannot be granted now. Handlers and rules throw it; app.ts
+ * turns it into `{error, hint?}`. Any other exception is a bug and gives status 500.
  */
-export type ApiStatus = 400 | 401 | 403 | 404 | 409 | 413 | 416 | 422 | 503 | 507;
+type ApiStatus = 400 | 401 | 403 | 404 | 409 | 413 | 416 | 422 | 503 | 507;
 
 export class ApiError extends Error {
   override readonly name = "ApiError";

@@ -1,4 +1,7 @@
-/** For tests: the source's API without a port, on a real catalog in a temporary folder, with a clock that tests set. */
+/**
+ * Test fixture: the API of the source without a port, on a real catalog in a temporary folder, with
+ * a clock that tests set.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -51,25 +54,25 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
-  const wakes = new ChangeHub();
+  const changeHub = new ChangeHub();
   const wan = new WanMeter(catalog.wan, log);
   const app = createSourceApp({
     catalog,
     content: await openContentStore(join(folder, "packages")),
-    wakes,
+    changeHub,
     wan,
     fallback: new FallbackTokens(),
-    metrics: createSourceMetrics(catalog, wakes),
+    metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     nowMs: () => clock.nowMs,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
   });
-  return { app, catalog, wakes, wan };
+  return { app, catalog, changeHub, wan };
 }
 
 type Init = {
-  /** The administrator's when left out, none when null. */
+  /** Default: the administrator's token; null: no credential. */
   readonly credential?: string | null;
   readonly json?: unknown;
   readonly body?: string | Uint8Array;
@@ -102,7 +105,7 @@ function callerOf(app: ReturnType<typeof createSourceApp>) {
 
 const base64 = (part: Uint8Array): string => Buffer.from(part).toString("base64");
 
-/** Digests what lies at `path` and signs it: the body of a publish request. */
+/** Digests and signs the files at `path`. `json` is the body of a publish request. */
 async function signedPackage(path: string, options: DigestOptions, keyFile: string) {
   const { bytes, manifest } = await digestPath(path, options);
   const envelope = signed(bytes, await loadOrCreatePublisherKey(keyFile));
@@ -117,7 +120,7 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 export async function openFixture() {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, wakes, wan } = await openParts(folder, clock);
+  const { app, catalog, changeHub, wan } = await openParts(folder, clock);
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -126,13 +129,13 @@ export async function openFixture() {
   return {
     folder,
     clock,
-    wakes,
+    changeHub,
     catalog,
     raw,
     call,
     checkIn,
     adminToken,
-    /** Enrols and checks in. */
+    /** Enrols a device and checks it in. */
     async device(
       hostname: string,
       address = "10.0.0.5",
@@ -148,7 +151,7 @@ export async function openFixture() {
     signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
       signedPackage(path, options, keyFile),
     async close() {
-      wakes.close();
+      changeHub.close();
       await wan.close();
       catalog.close();
       await rm(folder, { recursive: true });

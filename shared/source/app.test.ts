@@ -62,8 +62,8 @@ const send = (device: TestDevice, ...reports: Progress[]) =>
 const tasksOf = async (device: TestDevice, hostname = "h", address = "10.0.0.5"): Promise<number[]> =>
   (await fixture.checkIn(device, inventoryOf(hostname, address))).body.tasks.map((task) => task.id);
 
-describe("who may ask", () => {
-  test("an unknown route, a missing and a wrong credential are JSON errors with a hint", async () => {
+describe("authentication", () => {
+  test("answers an unknown route and a missing or wrong credential with a JSON error and a hint", async () => {
     const unknown = await fixture.call("GET", "/v2/nothing");
     expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
     for (const credential of [null, "nonsense", `fc1.${"b".repeat(43)}.-`]) {
@@ -75,7 +75,7 @@ describe("who may ask", () => {
     }
   });
 
-  test("a device is no administrator, and an administrator no device", async () => {
+  test("refuses devices on routes of administrators and administrators on routes of devices", async () => {
     const device = await fixture.device("h1");
     const { credential } = device;
     expect((await fixture.call("GET", "/v1/tasks", { credential })).status).toBe(403);
@@ -83,13 +83,13 @@ describe("who may ask", () => {
     expect((await fixture.call("POST", "/v1/agent/check-in", { json })).status).toBe(403);
   });
 
-  test("enrolment takes this source's token only", async () => {
+  test("enrols a device with the enrolment token of this source only", async () => {
     const json = { token: fixture.adminToken, hostname: "h", os: "l", arch: "x", agentVersion: "1" };
     const answer = await fixture.call("POST", "/v1/agent/enroll", { credential: null, json });
     expect(answer).toMatchObject({ status: 401, body: { error: expect.stringContaining("not the one") } });
   });
 
-  test("bad bodies are refused with the place, whatever they are", async () => {
+  test("refuses every invalid body and names the place of the fault", async () => {
     const headers = { "content-type": "application/json" };
     for (const body of ["", "{", "null", "[]", "7", '{"values":7}', '{"values":{"lanRateBps":-1}}']) {
       const answer = await fixture.call("PUT", "/v1/settings/x", { body, headers });
@@ -102,7 +102,7 @@ describe("who may ask", () => {
     expect((await fixture.call("GET", "/v1/tasks/7")).status).toBe(404);
   });
 
-  test("every route is in the OpenAPI document", async () => {
+  test("lists every route in the OpenAPI document", async () => {
     const { body } = await fixture.call<{ paths: Record<string, Record<string, unknown>> }>(
       "GET",
       "/openapi.json",
@@ -114,7 +114,7 @@ describe("who may ask", () => {
 });
 
 describe("packages", () => {
-  test("publishing the same again changes nothing, other content of that version is refused", async () => {
+  test("stay unchanged when published again, and refuse other content for a version", async () => {
     const id = await publishFile();
     const path = join(fixture.folder, "tool.bin");
     const again = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
@@ -126,7 +126,7 @@ describe("packages", () => {
     expect(refused).toMatchObject({ status: 409, body: { hint: expect.stringContaining("never changes") } });
   });
 
-  test("a second publisher and a changed manifest are refused", async () => {
+  test("are refused from a second publisher and with a changed manifest", async () => {
     await publishFile();
     const path = join(fixture.folder, "tool.bin");
     const otherKey = join(fixture.folder, "other.key");
@@ -145,7 +145,7 @@ describe("packages", () => {
     });
   });
 
-  test("wrong, short and long uploads leave nothing that is taken for the package", async () => {
+  test("store nothing of a wrong, short or long upload", async () => {
     const path = join(fixture.folder, "tool.bin");
     await writeFile(path, bytes);
     const { json } = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
@@ -177,7 +177,7 @@ describe("packages", () => {
     expect(new Uint8Array(await (await fixture.raw("GET", content)).arrayBuffer())).toEqual(bytes);
   });
 
-  test("a folder's content is its files in manifest order; an empty package is one, too", async () => {
+  test("have the files of a folder in manifest order as content, and may be empty", async () => {
     const folder = join(fixture.folder, "folder");
     await mkdir(join(folder, "sub"), { recursive: true });
     await writeFile(join(folder, "a.txt"), "first ");
@@ -198,7 +198,7 @@ describe("packages", () => {
     expect((await fixture.raw("GET", emptyContent)).status).toBe(200);
   });
 
-  test("a package of another web site is ready at once and not served here", async () => {
+  test("are ready at once and not served when their bytes are on another web site", async () => {
     const path = join(fixture.folder, "tool.bin");
     await writeFile(path, bytes);
     const origin = { kind: "url", url: "https://web.example/tool.bin", layout: "file" } as const;
@@ -213,7 +213,7 @@ describe("packages", () => {
     expect((await fixture.call("PUT", content, { body: bytes })).status).toBe(409);
   });
 
-  test("Range, If-Range, ETag and HEAD are answered as RFC 9110 says", async () => {
+  test("are served with Range, If-Range, ETag and HEAD of RFC 9110", async () => {
     const id = await publishFile();
     const content = `/v1/packages/${id}/content`;
     const get = (headers: Record<string, string>, method = "GET") =>
@@ -234,7 +234,7 @@ describe("packages", () => {
 });
 
 describe("tasks", () => {
-  test("reach devices by target, also those that enrol later, until complete or cancelled", async () => {
+  test("reach the targeted devices, also those that enrol later, until complete or cancelled", async () => {
     await publishFile();
     const first = await fixture.device("h1", "10.0.0.5");
     const all = await createTask();
@@ -254,7 +254,7 @@ describe("tasks", () => {
     expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet]);
   });
 
-  test("carry keys of their own, the package's key, and settings with their newest version", async () => {
+  test("contain a key of their own, the package's key, and the newest version of their setting", async () => {
     await publishFile();
     const device = await fixture.device("h1");
     const values = { ...defaultSettingValues, lanRateBps: 1_000_000 };
@@ -277,7 +277,7 @@ describe("tasks", () => {
     expect(after[0]!.setting).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
   });
 
-  test("are refused when they make no sense", async () => {
+  test("are refused when package, action, command, target or setting is invalid", async () => {
     await publishFile();
     const base = {
       package: "tool",
@@ -304,7 +304,7 @@ describe("tasks", () => {
     expect((await fixture.call<{ tasks: TaskSummary[] }>("GET", "/v1/tasks")).body.tasks).toEqual([]);
   });
 
-  test("show per subnet who leads, how far it is and what crossed the WAN", async () => {
+  test("show representative, progress and WAN bytes of each subnet", async () => {
     const id = await publishFile();
     const [lead, peer] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     expect(lead.subnetId).toBe(peer.subnetId);
@@ -370,8 +370,8 @@ const askToken = (device: TestDevice, taskId: number, more: Record<string, unkno
     json: { taskId, subnetId: device.subnetId, ...more },
   });
 
-describe("tokens of the last resort", () => {
-  test("of a subnet that fell apart one device at a time downloads alone, each in its turn", async () => {
+describe("WAN fallback tokens", () => {
+  test("are granted to one device of a subnet at a time, in turn", async () => {
     await publishFile();
     const devices: TestDevice[] = [];
     for (let at = 0; at < 6; at++) devices.push(await fixture.device(`h${at}`, `10.0.0.${at + 5}`));
@@ -387,7 +387,7 @@ describe("tokens of the last resort", () => {
     expect(metrics).toContain('flockcast_source_fallbacks_total{result="granted"} 6');
   });
 
-  test("a device that is not on the subnet it names gets none", async () => {
+  test("are refused to a device that is not on the subnet it names", async () => {
     await publishFile();
     const device = await fixture.device("h1", "10.0.0.5");
     const taskId = await createTask();
@@ -396,7 +396,7 @@ describe("tokens of the last resort", () => {
 });
 
 describe("leases", () => {
-  test("one per package and subnet, for 15 s", async () => {
+  test("are granted once per package and subnet, for 15 s", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
@@ -412,7 +412,7 @@ describe("leases", () => {
       holder: { deviceId: a.id, lanPort: 7400 },
     });
     expect((await ask(branch, taskId)).body.result).toBe("granted");
-    // Another task for the same package does not make it cross the WAN again.
+    // Another task for the same package causes no second WAN transfer.
     expect((await ask(b, await createTask())).body).toMatchObject({
       result: "refused",
       holder: { deviceId: a.id },
@@ -422,7 +422,7 @@ describe("leases", () => {
     expect((await ask(a, taskId)).body.result).toBe("refused");
   });
 
-  test("whoever moved to another subnet can still give back what it held", async () => {
+  test("can be released by a holder that moved to another subnet", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const taskId = await createTask();
@@ -435,7 +435,7 @@ describe("leases", () => {
     expect((await ask(b, taskId)).body.result).toBe("granted");
   });
 
-  test("when all devices of a subnet failed, the source says so with the reason", async () => {
+  test("are refused with the reason when all devices of a subnet failed", async () => {
     await publishFile();
     const [a, b] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
     const taskId = await createTask();
@@ -451,7 +451,7 @@ describe("leases", () => {
     expect((await ask(a, taskId)).body.result).toBe("granted");
   });
 
-  test("not for a task that is unknown, cancelled or another's, nor for another subnet", async () => {
+  test("are refused for an unknown, cancelled or untargeted task and for another subnet", async () => {
     await publishFile();
     const device = await fixture.device("h1");
     const taskId = await createTask();

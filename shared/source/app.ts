@@ -1,6 +1,6 @@
 /**
- * The source's HTTP API: all routes, the documents about them, and the one place where errors become answers.
- * It does not listen (serve.ts does), so it is tested without a port.
+ * HTTP API of the source: all routes, their OpenAPI document, and the one place that turns errors
+ * into responses. It opens no port (server.ts does), so tests call it directly.
  */
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -31,6 +31,7 @@ const documentation = {
   },
 } as const;
 
+/** Returns the app with all routes. */
 export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   const { catalog, metrics } = context;
   const app = new Hono<SourceEnv>();
@@ -41,12 +42,12 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   });
   app.get(
     "/healthz",
-    documented({ summary: "Is the source alive?", audience: ["anyone"], answer: healthSchema }),
+    documented({ summary: "Health of the source", audience: ["anyone"], answer: healthSchema }),
     (c) => c.json({ ok: true, version, deployment: catalog.deployment } as const),
   );
   app.get(
     "/metrics",
-    documented({ summary: "Numbers for Prometheus", audience: ["anyone"], media: "text/plain" }),
+    documented({ summary: "Metrics for Prometheus", audience: ["anyone"], media: "text/plain" }),
     async (c) =>
       c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
   );
@@ -81,5 +82,5 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
     };
   }
   log.error({ err: error }, "request failed");
-  return { status: 500, body: { error: "Internal error", hint: "the source's log says more" } };
+  return { status: 500, body: { error: "Internal error", hint: "see the log of the source" } };
 }

@@ -1,6 +1,8 @@
 /**
- * Who asks: a device by its credential, an administrator by the token of the data folder. Credentials are compared by
- * their SHA-256, in constant time where a secret is at hand, and are never stored in clear.
+ * Authentication: a device by its credential, an administrator by the token in the data folder.
+ *
+ * A secret is compared by its SHA-256 in constant time. Credentials of devices are stored as
+ * SHA-256 only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createMiddleware } from "hono/factory";
@@ -8,20 +10,29 @@ import { readToken } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 
-/** `lastSeenAtMs` is for people: a write every half minute per device is enough. */
+/**
+ * Interval of updates of `lastSeenAtMs`, which only people read: one write per half minute and
+ * device.
+ */
 const lastSeenStepMs = 30_000;
 
+/** Returns the form in which the catalog stores a credential. */
 export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const sameSecret = (given: string, secret: string): boolean =>
+const secretsEqual = (given: string, secret: string): boolean =>
   timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(secret).digest());
 
+/** Returns whether `text` is the enrolment token of this source. */
 export const isEnrollToken = (context: SourceContext, text: string): boolean =>
-  sameSecret(readToken(text)?.secret ?? "", context.secrets.enroll);
+  secretsEqual(readToken(text)?.secret ?? "", context.secrets.enroll);
 
 type Caller = SourceEnv["Variables"]["caller"];
 
-/** Lets only these callers in: 401 when the credential is unknown, 403 when it is another kind's. */
+/**
+ * Returns a middleware that admits only `callers`.
+ *
+ * @throws ApiError 401 for a missing or unknown credential, 403 for another kind of caller
+ */
 export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   return createMiddleware<SourceEnv>(async (c, next) => {
     const header = c.req.header("authorization") ?? "";
@@ -42,7 +53,10 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
       );
     }
     if (!callers.includes(caller)) {
-      throw new ApiError(403, `This is not for ${caller === "admin" ? "administrators" : "devices"}`);
+      throw new ApiError(
+        403,
+        `This request is not allowed for ${caller === "admin" ? "administrators" : "devices"}`,
+      );
     }
     c.set("caller", caller);
     await next();
@@ -54,7 +68,7 @@ async function identify(
   credential: string,
   setDevice: (device: SourceEnv["Variables"]["device"]) => void,
 ): Promise<Caller | null> {
-  if (sameSecret(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
+  if (secretsEqual(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
   const device = await catalog.devices.byCredential(sha256Hex(credential));
   if (device === null) return null;
   if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch(device.id, nowMs());

@@ -1,6 +1,8 @@
 /**
- * The held-open streams to devices. A wake carries no data, only "check in again": a stream that is lost loses nothing.
+ * Event streams to the devices (server-sent events). A notification carries no data, only "check in
+ * again", so a lost stream costs time and no data.
  */
+/** Interval of heartbeats. A device treats its stream as lost after three missed ones. */
 const heartbeatMs = 20_000;
 
 type Stream = ReadableStreamDefaultController<Uint8Array>;
@@ -8,7 +10,10 @@ const encoder = new TextEncoder();
 const wakeEvent = encoder.encode("event: wake\ndata: {}\n\n");
 const helloEvent = encoder.encode("event: hello\ndata: {}\n\n");
 const heartbeat = encoder.encode(": heartbeat\n\n");
-/** A device that does not read its stream is cut off instead of buffered for. */
+/**
+ * Upper bound on unread events of one stream. A device that does not read its stream is
+ * disconnected.
+ */
 const unreadMax = 64;
 
 export class ChangeHub {
@@ -20,7 +25,7 @@ export class ChangeHub {
     this.#timer.unref();
   }
 
-  /** The body of one device's event stream. */
+  /** Returns the body of the event stream of one device. */
   open(deviceId: string): ReadableStream<Uint8Array> {
     let own: Stream;
     return new ReadableStream<Uint8Array>(
@@ -45,13 +50,15 @@ export class ChangeHub {
     return this.#streams.size;
   }
 
-  wake(deviceIds: Iterable<string>): void {
+  /** Asks these devices to check in. */
+  notify(deviceIds: Iterable<string>): void {
     for (const deviceId of deviceIds) {
       for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wakeEvent);
     }
   }
 
-  wakeAll(): void {
+  /** Asks every connected device to check in. */
+  notifyAll(): void {
     this.#sendAll(wakeEvent);
   }
 

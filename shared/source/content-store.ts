@@ -1,9 +1,9 @@
 /**
- * The bytes of the packages that the source itself serves: `packages/ID/content`, the package's virtual stream in one
- * file, so that a Range is a range of that file however many files the package has.
+ * Store of the packages that the source itself serves. `packages/ID/content` holds the virtual
+ * stream of a package in one file, so a range of the package is a range of the file.
  *
- * A file of that name is whole: bytes arrive under another name, are compared with the manifest chunk by chunk, and
- * get the name at the end. What an interrupted upload left is removed at the next start.
+ * A file of that name is complete. An upload is written under another name, verified against the
+ * manifest chunk by chunk, and renamed at the end. The next start removes interrupted uploads.
  */
 import { open, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,13 +11,20 @@ import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/ma
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
-const pieceBytes = 256 * 1_024;
+const readBytes = 256 * 1_024;
 
 export type ContentStore = {
   has(packageId: string, sizeBytes: number): Promise<boolean>;
-  /** @throws ApiError when the bytes are not the manifest's. */
+  /**
+   * Stores an upload.
+   *
+   * @throws ApiError 422 when the bytes do not match the manifest
+   */
   receive(packageId: string, manifest: Manifest, body: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Bytes from `start` up to, not including, `end`. `onSent` hears of every piece as it leaves. */
+  /**
+   * Returns the bytes from `start` up to, not including, `end`. Calls `onSent` for every piece it
+   * sends.
+   */
   read(
     packageId: string,
     start: number,
@@ -26,7 +33,7 @@ export type ContentStore = {
   ): ReadableStream<Uint8Array>;
 };
 
-/** Opens the folder, removing what interrupted uploads left. */
+/** Opens the store and removes interrupted uploads. */
 export async function openContentStore(folder: string): Promise<ContentStore> {
   await mkdir(folder, { recursive: true });
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -73,7 +80,7 @@ async function writeVerified(
   }
 }
 
-/** Compares a stream with the manifest as it passes, one chunk's digest at a time. */
+/** Verifies a stream against the manifest, one chunk at a time. */
 function chunkChecker(manifest: Manifest) {
   let chunk = 0;
   let missing = chunkLength(manifest, 0);
@@ -84,7 +91,11 @@ function chunkChecker(manifest: Manifest) {
     update(bytes: Uint8Array): void {
       received += bytes.length;
       if (received > manifest.sizeBytes) {
-        throw new ApiError(422, `More bytes than the ${manifest.sizeBytes} of ${what}`, "publish it again");
+        throw new ApiError(
+          422,
+          `The upload has more than the ${manifest.sizeBytes} bytes of ${what}`,
+          "publish it again",
+        );
       }
       for (let at = 0; at < bytes.length;) {
         const part = bytes.subarray(at, at + missing);
@@ -95,7 +106,7 @@ function chunkChecker(manifest: Manifest) {
         if (!hasher.digest().equals(chunkDigest(manifest, chunk))) {
           const hint =
             "the files changed while they were published, or the upload was damaged: publish again";
-          throw new ApiError(422, `Chunk ${chunk} of ${what} is not the one in its manifest`, hint);
+          throw new ApiError(422, `Chunk ${chunk} of ${what} does not match its manifest`, hint);
         }
         chunk++;
         missing = chunkLength(manifest, chunk);
@@ -127,11 +138,11 @@ function readStream(
       async pull(controller) {
         if (at < end) {
           handle ??= await open(path, "r");
-          const piece = new Uint8Array(Math.min(pieceBytes, end - at));
+          const piece = new Uint8Array(Math.min(readBytes, end - at));
           const { bytesRead } = await handle.read(piece, 0, piece.length, at);
           if (bytesRead === 0) {
             await close();
-            throw new Error(`"${path}" ends at byte ${at}, its manifest says ${end} or more`);
+            throw new Error(`"${path}" ends at byte ${at}, its manifest states ${end} or more`);
           }
           at += bytesRead;
           onSent(bytesRead);

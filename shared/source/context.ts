@@ -1,4 +1,7 @@
-/** What every route of the source shares. Time and randomness come in here, so that tests can set the clock. */
+/**
+ * Context that all routes of the source share. It includes clock and random source, so that tests
+ * set them.
+ */
 import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
@@ -10,7 +13,7 @@ import type { WanMeter } from "./wan-meter.ts";
 export type SourceContext = {
   readonly catalog: Catalog;
   readonly content: ContentStore;
-  readonly wakes: ChangeHub;
+  readonly changeHub: ChangeHub;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly metrics: SourceMetrics;
@@ -20,12 +23,12 @@ export type SourceContext = {
   readonly randomBytes: (count: number) => Uint8Array;
 };
 
-/** Hono's environment: what the server knows of a connection, and who the request proved to be. */
+/** Hono's environment: connection and authenticated caller of a request. */
 export type SourceEnv = {
   Bindings: {
-    /** The other end's address as the source sees it. */
+    /** Address of the peer as the source sees it. */
     readonly remoteAddress: string;
-    /** Keeps this request's connection from being closed as idle: 0 means never. */
+    /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };
   Variables: { device: DeviceRecord; caller: "device" | "admin" };

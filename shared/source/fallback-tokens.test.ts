@@ -3,8 +3,8 @@ import { fallbackTokenMs, FallbackTokens, fallbackTokensMax } from "./fallback-t
 
 const of = (device: number, subnetId = "s") => ({ packageId: "p", subnetId, deviceId: `d${device}` });
 
-describe("tokens to download alone", () => {
-  test("of twenty devices of one subnet that ask, one gets it; the next when it is given back", () => {
+describe("WAN fallback tokens", () => {
+  test("are granted to one of twenty devices of a subnet, and to the next after their return", () => {
     const tokens = new FallbackTokens();
     const answers = Array.from({ length: 20 }, (_, at) => tokens.ask(of(at), 0).result);
     expect(answers.filter((result) => result === "granted")).toHaveLength(1);
@@ -14,20 +14,20 @@ describe("tokens to download alone", () => {
     expect(tokens.ask(of(8), 2_000).result).toBe("refused");
   });
 
-  test("a device that died keeps nobody waiting longer than a minute", () => {
+  test("expire after a minute when the device failed", () => {
     const tokens = new FallbackTokens();
     tokens.ask(of(0), 0);
     expect(tokens.ask(of(1), fallbackTokenMs - 1).result).toBe("refused");
     expect(tokens.ask(of(1), fallbackTokenMs).result).toBe("granted");
   });
 
-  test("a clock that is set back leaves no token with a device that is gone", () => {
+  test("expire when the clock was set back", () => {
     const tokens = new FallbackTokens();
     tokens.ask(of(0), 3_600_000);
     expect(tokens.ask(of(1), 0).result).toBe("granted");
   });
 
-  test("many subnets that fall apart at once do not all come to the source", () => {
+  test("are bounded for all subnets of a source together", () => {
     const tokens = new FallbackTokens();
     const answers = Array.from({ length: 50 }, (_, at) => tokens.ask(of(at, `s${at}`), 0).result);
     expect(answers.filter((result) => result === "granted")).toHaveLength(fallbackTokensMax);

@@ -1,14 +1,17 @@
 /**
- * Who may download for itself although another device leads its subnet: the last resort, staggered by tokens. Kept in
- * memory: after a restart of the source devices ask again, and a subnet may have two for a minute.
+ * Tokens for WAN fallback: the right of a device to download on its own although another device
+ * leads its subnet.
  *
- * Devices of one subnet share its WAN link: one at a time is as fast for the last of them, and the next one may find
- * the first one's copy.
+ * Devices of a subnet share its WAN link. One download at a time is as fast for the last device,
+ * and the next device may find a copy on the LAN. The tokens are kept in memory: after a restart of
+ * the source, devices ask again, and a subnet may have two tokens for a minute.
  */
+/** Lifetime of a token. A device renews it while its download runs. */
 export const fallbackTokenMs = 60_000;
-export const fallbackPerSubnetMax = 1;
-/** At one source at a time, whatever falls apart: its line serves representatives first. */
+const fallbackPerSubnetMax = 1;
+/** Upper bound on tokens of one source. Its WAN link serves representatives first. */
 export const fallbackTokensMax = 16;
+/** Delay after which a refused device asks again. */
 const retryAfterMs = 10_000;
 
 type Token = {
@@ -17,18 +20,19 @@ type Token = {
   readonly deviceId: string;
   untilMs: number;
 };
-export type FallbackTokenAnswer =
+type FallbackTokenAnswer =
   { readonly result: "granted"; expiresInMs: number } | { readonly result: "refused"; retryAfterMs: number };
 
 export class FallbackTokens {
   #tokens: Token[] = [];
 
-  /** Grants a token, or keeps the one that this device has. */
+  /** Grants a token, or extends the one of this device. */
   ask(wanted: Omit<Token, "untilMs">, nowMs: number): FallbackTokenAnswer {
-    // One that ends later than it could from now on is over too: the clock was set back.
+    // A token that expires more than one lifetime from now was issued before the clock was set
+    // back: treat it as expired.
     const isAhead = (untilMs: number): boolean => untilMs > nowMs && untilMs <= nowMs + fallbackTokenMs;
     this.#tokens = this.#tokens.filter(({ untilMs }) => isAhead(untilMs));
-    const own = this.#tokens.find((token) => isSame(token, wanted));
+    const own = this.#tokens.find((token) => isSameToken(token, wanted));
     if (own) own.untilMs = nowMs + fallbackTokenMs;
     else {
       const ofSubnet = this.#tokens.filter(({ subnetId }) => subnetId === wanted.subnetId).length;
@@ -39,10 +43,11 @@ export class FallbackTokens {
     return { result: "granted", expiresInMs: fallbackTokenMs };
   }
 
+  /** Takes a token back, so that another device can have one. */
   giveBack(token: Omit<Token, "untilMs">): void {
-    this.#tokens = this.#tokens.filter((one) => !isSame(one, token));
+    this.#tokens = this.#tokens.filter((one) => !isSameToken(one, token));
   }
 }
 
-const isSame = (a: Omit<Token, "untilMs">, b: Omit<Token, "untilMs">): boolean =>
+const isSameToken = (a: Omit<Token, "untilMs">, b: Omit<Token, "untilMs">): boolean =>
   a.deviceId === b.deviceId && a.packageId === b.packageId && a.subnetId === b.subnetId;

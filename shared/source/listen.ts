@@ -1,4 +1,4 @@
-/** Where the source listens and with which certificate: what the command line says, checked before anything starts. */
+/** Options of `serve`: listening address and TLS certificate, checked before the source starts. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import ipaddr from "ipaddr.js";
@@ -7,22 +7,28 @@ import { certificateFingerprint } from "../net/web/pinned-tls.ts";
 export type Listen = { readonly host: string; readonly port: number };
 export type Tls = { readonly cert: string; readonly key: string; readonly fingerprint: string };
 
-/** @param text HOST:PORT, IPv6 in brackets; port 0 lets the system choose. */
+/**
+ * Parses HOST:PORT.
+ *
+ * @param text IPv6 addresses are in brackets; the system chooses a free port for port 0
+ * @throws Error that quotes the text
+ */
 export function parseListen(text: string): Listen {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    throw new Error(`"${text}" is no HOST:PORT: write for example 0.0.0.0:7443, [::]:7443 or localhost:0`);
+    throw new Error(`"${text}" is not HOST:PORT: write for example 0.0.0.0:7443, [::]:7443 or localhost:0`);
   }
   return { host: match[1] ?? match[2]!, port };
 }
 
+/** Returns whether `host` is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   if (host === "localhost") return true;
   return ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback";
 }
 
-/** The URL under which programs on the same machine reach it. */
+/** Returns the URL for programs on the same machine. */
 export function localUrl(host: string, port: number, secure: boolean): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${secure ? "https" : "http"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
@@ -36,7 +42,11 @@ async function readPem(path: string, what: string): Promise<string> {
   }
 }
 
-/** @throws Error when a file cannot be read, is of another kind, or the two do not belong together. */
+/**
+ * Reads and checks certificate and key.
+ *
+ * @throws Error when a file cannot be read, is not of its kind, or the two do not belong together
+ */
 export async function loadTls(certFile: string, keyFile: string): Promise<Tls> {
   const cert = await readPem(certFile, "certificate");
   const key = await readPem(keyFile, "key");
@@ -44,7 +54,7 @@ export async function loadTls(certFile: string, keyFile: string): Promise<Tls> {
   try {
     certificate = new X509Certificate(cert);
   } catch (error) {
-    throw new Error(`"${certFile}" is no certificate in PEM form: ${(error as Error).message}`, {
+    throw new Error(`"${certFile}" is not a certificate in PEM form: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -52,7 +62,7 @@ export async function loadTls(certFile: string, keyFile: string): Promise<Tls> {
   try {
     matches = certificate.checkPrivateKey(createPrivateKey(key));
   } catch (error) {
-    throw new Error(`"${keyFile}" is no private key in PEM form: ${(error as Error).message}`, {
+    throw new Error(`"${keyFile}" is not a private key in PEM form: ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-/** The source's numbers for Prometheus, in a registry of its own. */
+/** Prometheus metrics of the source, in a registry of their own. */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { ChangeHub } from "./change-hub.ts";
@@ -11,7 +11,7 @@ export type SourceMetrics = {
   readonly wanBytes: Counter;
 };
 
-export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceMetrics {
+export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
   const registry = new Registry();
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
@@ -28,7 +28,7 @@ export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceM
   gauge(
     "flockcast_source_devices_connected",
     "Devices whose event stream is open",
-    () => wakes.connectedDevices,
+    () => changeHub.connectedDevices,
   );
   gauge(
     "flockcast_source_tasks_active",
@@ -46,13 +46,13 @@ export function createSourceMetrics(catalog: Catalog, wakes: ChangeHub): SourceM
     }),
     leases: new Counter({
       name: "flockcast_source_leases_total",
-      help: "Lease requests by what was answered",
+      help: "Lease requests by result",
       labelNames: ["result"],
       registers,
     }),
     fallbacks: new Counter({
       name: "flockcast_source_fallbacks_total",
-      help: "Requests for a token to download alone, by what was answered",
+      help: "Requests for a WAN fallback token by result",
       labelNames: ["result"],
       registers,
     }),

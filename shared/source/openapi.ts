@@ -1,6 +1,6 @@
 /**
- * Routes that document themselves: the same valibot schema checks the request, describes it in the OpenAPI document
- * and describes the answer. A body that does not fit is refused with the place and what belongs there.
+ * Validation and OpenAPI description of routes from one valibot schema. A request that does not
+ * match is refused with the place of the fault and the expected value.
  */
 import { bodyLimit } from "hono/body-limit";
 import { describeRoute, resolver, validator } from "hono-openapi";
@@ -9,21 +9,25 @@ import { errorSchema } from "../api/schema/common.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceEnv } from "./context.ts";
 
-/** Check-ins with 64 interfaces and 256 progress reports stay below this by far. */
+/**
+ * Upper bound on a JSON body. A check-in with 64 interfaces and a report of 256 tasks are far
+ * smaller.
+ */
 const bodyBytesMax = 2 * 1_048_576;
 
 type Audience = "device" | "admin" | "anyone";
 type Documented = {
   readonly summary: string;
   readonly audience: readonly Audience[];
-  /** Of the answer's JSON; left out for streams. */
+  /** Schema of the JSON response; omitted for streams. */
   readonly answer?: v.GenericSchema;
   readonly media?: string;
 };
 
+/** Describes a route for the OpenAPI document. */
 export function documented({ summary, audience, answer, media }: Documented) {
   const callers = audience.filter((one) => one !== "anyone");
-  const good =
+  const success =
     answer === undefined
       ? { [media ?? "application/octet-stream"]: {} }
       : { "application/json": { schema: resolver(answer) } };
@@ -32,7 +36,7 @@ export function documented({ summary, audience, answer, media }: Documented) {
     tags: [...audience],
     security: callers.map((one) => ({ [one]: [] })),
     responses: {
-      200: { description: "done", content: good },
+      200: { description: "done", content: success },
       default: {
         description: "refused: what is wrong and what to do",
         content: { "application/json": { schema: resolver(errorSchema) } },
@@ -55,7 +59,7 @@ function refuse(where: string, issues: readonly Issue[]): never {
   throw new ApiError(400, `Bad ${where}${path && ` at "${path}"`}: ${issue?.message ?? "not valid"}`, hint);
 }
 
-/** Refuses bodies that are too large before they are read. */
+/** Refuses bodies larger than `maxBytes` before they are read. */
 export const limitBody = (maxBytes = bodyBytesMax) =>
   bodyLimit({
     maxSize: maxBytes,

@@ -1,20 +1,25 @@
 /**
- * Which bytes a request wants: Range and If-Range of RFC 9110 §14, one range. Several ranges at once are answered with
- * the whole, as the RFC allows. Pure.
+ * Byte range of a request: Range (RFC 9110, section 14.2) and If-Range (section 13.1.5), with one
+ * range. Several ranges give the whole representation, as the RFC allows. Pure.
  */
-export type WantedBytes =
+type WantedBytes =
   | { readonly kind: "whole" }
   | { readonly kind: "part"; readonly start: number; readonly end: number }
   | { readonly kind: "unsatisfiable" };
 
-/** @param range, ifRange the headers as they came. `end` of the answer is exclusive. */
+/**
+ * Returns the requested bytes; `end` is exclusive.
+ *
+ * @param range value of the header Range
+ * @param ifRange value of the header If-Range
+ */
 export function wantedBytes(
   range: string | undefined,
   ifRange: string | undefined,
   etag: string,
   sizeBytes: number,
 ): WantedBytes {
-  // A date in If-Range never matches: the answer carries no Last-Modified.
+  // A date in If-Range never matches, because responses have no Last-Modified.
   if (range === undefined || (ifRange !== undefined && ifRange.trim() !== etag)) return { kind: "whole" };
   const match = /^bytes=(\d{0,16})-(\d{0,16})$/i.exec(range.trim());
   if (match === null || (match[1] === "" && match[2] === "")) return { kind: "whole" };

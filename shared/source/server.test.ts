@@ -81,7 +81,7 @@ const kindOf = async (promise: Promise<unknown>): Promise<[string, number | null
 };
 
 describe("a source on a socket", () => {
-  test("gives its data folder private tokens and its URL, and takes the URL back at the end", async () => {
+  test("creates private tokens and a file with its URL, and removes the file at the stop", async () => {
     await start();
     for (const name of ["admin.token", "enroll.token"]) {
       expect((await stat(join(dataDir(), name))).mode & 0o777).toBe(0o600);
@@ -95,7 +95,7 @@ describe("a source on a socket", () => {
     expect(await token("admin")).toBe(before);
   });
 
-  test("a package goes in and comes out byte for byte, whole and in ranges", async () => {
+  test("serves the bytes of an uploaded package, whole and in ranges", async () => {
     await start();
     const packageId = await published(await admin());
     const { client } = await enrolled();
@@ -126,7 +126,7 @@ describe("a source on a socket", () => {
     expect(task.subnets).toMatchObject([{ subnetId, wanBytes: 1_000_002 }]);
   });
 
-  test("counts only what a reader that went away had taken", async () => {
+  test("counts only the bytes that a disconnected reader received", async () => {
     await start();
     const large = join(folder, "large");
     await writeFile(large, new Uint8Array(64 * 1_048_576));
@@ -153,7 +153,7 @@ describe("a source on a socket", () => {
     expect(await wanBytes()).toBeLessThan(32 * 1_048_576);
   });
 
-  test("wakes a device for a new task, a cancelled one and a changed setting, others not", async () => {
+  test("notifies only the affected devices of a new task, a cancelled task and a changed setting", async () => {
     await start();
     const client = await admin();
     await published(client);
@@ -186,7 +186,7 @@ describe("a source on a socket", () => {
     await until(async () => (await client.devices()).every((device) => !device.connected));
   });
 
-  test("a device follows a source that restarts", async () => {
+  test("is followed by a device across a restart", async () => {
     await start();
     const { client } = await enrolled();
     const { port } = new URL(source.url);
@@ -208,7 +208,7 @@ describe("a source on a socket", () => {
     await following;
   });
 
-  test("what an interrupted upload left is gone after the next start, and the package is not ready", async () => {
+  test("removes an interrupted upload at the next start and keeps the package unready", async () => {
     await start();
     const client = await admin();
     const path = join(folder, "tool");
@@ -216,7 +216,7 @@ describe("a source on a socket", () => {
     const { bytes } = await digestPath(path, { name: "tool", version: "1" });
     const key = await loadOrCreatePublisherKey(join(folder, "publisher.key"));
     const { packageId } = await client.publish(signed(bytes, key));
-    // A raw socket that stops in the middle of its body.
+    // Raw socket that disconnects in the middle of a body.
     const { hostname, port } = new URL(source.url);
     const socket = connect(Number(port), hostname);
     socket.write(
@@ -237,7 +237,7 @@ describe("a source on a socket", () => {
     expect((await again.publish(signed(bytes, key))).contentNeeded).toBe(true);
   });
 
-  test("failures have a kind", async () => {
+  test("gives every failure a kind", async () => {
     await start();
     const { client } = await enrolled();
     expect(await kindOf(client.manifest("0".repeat(64)))).toEqual(["refused", 404]);
@@ -273,7 +273,7 @@ async function certificate(name: string): Promise<Tls> {
 }
 
 describe("a source with a self-signed certificate", () => {
-  test("is trusted by the fingerprint in the token, whatever name the certificate has", async () => {
+  test("is trusted by the fingerprint in the token, for any name in the certificate", async () => {
     await start(await certificate("elsewhere.example"));
     expect(source.url).toStartWith("https:");
     const packageId = await published(await admin());
@@ -293,7 +293,7 @@ describe("a source with a self-signed certificate", () => {
     await following;
   });
 
-  test("is refused without the fingerprint, with another one, and after the certificate changed", async () => {
+  test("is refused without the fingerprint, with a wrong one, and after the certificate changed", async () => {
     await start(await certificate("one.example"));
     const { client } = await enrolled();
     const { secret, fingerprint } = readToken(await token("enroll"))!;

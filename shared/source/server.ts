@@ -1,6 +1,6 @@
 /**
- * A running source: its data folder, its catalog and its listening port, from start to clean end. What it answers is
- * in app.ts.
+ * Running source: data folder, catalog and listening port, from start to clean stop. The API is in
+ * app.ts.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -18,11 +18,11 @@ import { loadOrCreateTokens } from "./token-files.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { WanMeter } from "./wan-meter.ts";
 
-/** Requests in flight get this long at the end; with the rest it stays below 5 s. */
+/** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
 const idleSeconds = 120;
 
-export type SourceOptions = {
+type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
   readonly tls?: Tls | undefined;
@@ -30,11 +30,15 @@ export type SourceOptions = {
 };
 export type RunningSource = {
   readonly url: string;
-  /** Ends cleanly: streams closed, account written, catalog closed. */
+  /** Stops cleanly: closes the streams, writes the WAN account and closes the catalog. */
   stop(): Promise<void>;
 };
 
-/** @throws Error naming the folder, file or port, and what to do. */
+/**
+ * Starts a source on a data folder.
+ *
+ * @throws Error that names the folder, file or port, and what to do
+ */
 export async function startSource(options: SourceOptions): Promise<RunningSource> {
   const { tls, log } = options;
   const dataDir = resolve(options.dataDir);
@@ -58,7 +62,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   if (tls === undefined && !isLoopback(options.listen.host)) {
     log.warn(
       { url },
-      "without TLS off loopback: credentials and task keys cross the network in clear; use --tls-cert and --tls-key",
+      "no TLS on a non-loopback address: credentials and task keys are sent in clear; use --tls-cert and --tls-key",
     );
   }
   await warnOfMissingContent(context);
@@ -75,14 +79,14 @@ async function openContext(
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const wakes = new ChangeHub();
+  const changeHub = new ChangeHub();
   return {
     catalog,
     content,
-    wakes,
+    changeHub,
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
-    metrics: createSourceMetrics(catalog, wakes),
+    metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,
     nowMs: Date.now,
@@ -97,7 +101,7 @@ function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undef
       hostname: host,
       port,
       idleTimeout: idleSeconds,
-      // Packages have any size; every other body is limited by its route.
+      // Packages have any size; the routes limit every other body.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       fetch: (request, server) =>
@@ -123,13 +127,13 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
     if (url !== null || state !== "ready" || (await content.has(id, sizeBytes))) continue;
     log.error(
       { packageId: id, name, version: packageVersion },
-      "the bytes of a published package are gone: publish it again",
+      "the bytes of a published package are missing: publish it again",
     );
   }
 }
 
 async function stop(context: SourceContext, server: Bun.Server<undefined>, urlFile: string): Promise<void> {
-  context.wakes.close();
+  context.changeHub.close();
   await Promise.race([server.stop(), Bun.sleep(drainMs)]);
   await server.stop(true);
   await context.wan.close();

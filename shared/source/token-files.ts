@@ -1,6 +1,7 @@
 /**
- * The two secrets of a source, `admin.token` and `enroll.token` in its data folder: made at the first start, readable
- * by its owner only. Their fingerprint follows the TLS certificate; their secret stays.
+ * Secrets of a source, `admin.token` and `enroll.token` in its data folder: created at the first
+ * start and readable by the owner only. When the TLS certificate changes, the fingerprint in the
+ * files changes and the secrets stay.
  */
 import { chmod, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,8 +9,13 @@ import { formatToken, readToken } from "../api/token.ts";
 
 const secretBytes = 32;
 
-export type SourceSecrets = { readonly admin: string; readonly enroll: string };
+type SourceSecrets = { readonly admin: string; readonly enroll: string };
 
+/**
+ * Reads both tokens and creates the missing ones.
+ *
+ * @throws Error for a file that holds no token
+ */
 export async function loadOrCreateTokens(
   folder: string,
   fingerprint: string | null,
@@ -39,12 +45,14 @@ async function readTokenFile(path: string) {
   }
   const token = readToken(text);
   if (token === null) {
-    throw new Error(`"${path}" holds no token: put back a backup, or remove it to have a new one made`);
+    throw new Error(
+      `"${path}" holds no token: restore a backup, or remove the file to have a new token created`,
+    );
   }
   return token;
 }
 
-/** Under another name first: a crash leaves the old file or the new one. */
+/** Writes to a temporary file first: a crash leaves the old file or the new one. */
 async function writePrivately(path: string, text: string): Promise<void> {
   const draft = `${path}.new`;
   await rm(draft, { force: true });

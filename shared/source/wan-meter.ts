@@ -1,6 +1,6 @@
 /**
- * Counts package bytes as they leave the source, per package and subnet, and writes them into the catalog's account
- * once a second: one transaction instead of one per piece.
+ * Counter of the package bytes that the source sends, per package and subnet. It writes them to the
+ * WAN account once a second, in one transaction instead of one per piece.
  */
 import type { WanAccount } from "./catalog/catalog.ts";
 import type { Logger } from "../log.ts";
@@ -29,6 +29,7 @@ export class WanMeter {
     else this.#pending.set(key, { packageId, subnetId, bytes });
   }
 
+  /** Writes the counted bytes now, for a reader that needs the current account. */
   async flush(): Promise<void> {
     if (this.#pending.size === 0) return;
     const entries = [...this.#pending.values()];

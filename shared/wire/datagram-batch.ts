@@ -1,30 +1,36 @@
-/** Datagrams that came together, as the network hands them to the receiver: their symbols are proven in one go. */
+/**
+ * Batch of datagrams as one system call receives them. The tags of its symbols are verified
+ * together, by one call of the kernel.
+ */
 import { payloadAt } from "./layout.ts";
 
 export interface DatagramBatch {
   readonly count: number;
   /**
-   * Where they lie together, `slotBytes` apart and as long as `lengths` say, so that a kernel can look at all of them; null:
-   * each for itself.
+   * Memory of the whole batch: datagram i begins at i × `slotBytes` and has `lengths[i]` bytes. A
+   * kernel verifies all of them there. Null when each datagram has memory of its own.
    */
   readonly slots: Uint8Array | null;
   readonly lengths: Uint32Array;
-  /** A view, like every other: what is to be kept must be copied before the next batch. */
+  /** Returns a view that is valid until the next batch: copy bytes that are kept longer. */
   datagram(index: number): Uint8Array;
-  /** Of a symbol's frame. */
+  /** Returns a view of the payload of a symbol's frame. */
   payload(index: number, lengthBytes: number): Uint8Array;
   fromAddress(index: number): string;
 }
 
 export const batchDatagramsMax = 64;
-/** Larger than any frame, so that an oversized datagram is seen to be one. */
+/** Size of a slot: larger than any frame, so that an oversized datagram is recognized. */
 export const slotBytes = 2_048;
 
-/** What is known of each symbol of a batch, four numbers a datagram; a payload of 0 bytes: nothing is proven. */
+/**
+ * Layout of the result of `FrameTag.prove`: four numbers a datagram. `payloadBytes` is 0 for a
+ * datagram that was not verified.
+ */
 export const proofAt = { sequence: 0, chunk: 1, blockAndSymbol: 2, payloadBytes: 3 };
 export const proofNumbers = 4;
 
-/** One datagram by itself. */
+/** Returns a batch of one datagram. */
 export function batchOf(datagram: Uint8Array, fromAddress: string): DatagramBatch {
   return {
     count: 1,

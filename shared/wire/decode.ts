@@ -1,7 +1,9 @@
 /**
- * Bytes to frames. Total: whatever the network brings gives a frame or a reason, never an exception.
+ * Decoder: bytes to frames. Total: every datagram gives a frame or a drop reason, never an
+ * exception.
  *
- * `headerFault` looks at fixed offsets only and costs next to nothing; the bodies are read after their seal opened.
+ * `headerFault` reads fixed offsets only, so invalid datagrams cost next to nothing. Control bodies
+ * are decoded after their seal was opened.
  */
 import { controlFields, type FieldKind } from "./fields.ts";
 import {
@@ -16,9 +18,12 @@ import { frameVersion, headerAt, headerBytes, symbolAt, symbolOverheadBytes, tag
 import { limits } from "./limits.ts";
 import { BodyReader } from "./reader.ts";
 
-/** What is wrong with the fixed parts of a datagram, or null. Type, deployment and identities are not looked at. */
+/**
+ * Returns the fault in the fixed parts of a datagram, or null. Type, deployment, session and sender
+ * are not checked here.
+ */
 export function headerFault(datagram: Uint8Array): DropReason | null {
-  // The smallest body is an empty array.
+  // The smallest body is an empty array of one byte.
   if (datagram.length < headerBytes + 1 + tagBytes) return "short";
   if (datagram.length > limits.datagramMaxBytes) return "oversized";
   if (datagram[0] === 0x97 && datagram[headerAt.version] !== frameVersion) return "version";
@@ -43,13 +48,16 @@ const typesByNumber: readonly (FrameType | undefined)[] = (() => {
   return types;
 })();
 
-/** The frame type of a datagram without `headerFault`; undefined when this version does not know its number. */
+/**
+ * Returns the frame type of a datagram without `headerFault`; undefined for a number that this
+ * version does not know.
+ */
 export const frameTypeOf = (datagram: Uint8Array): FrameType | undefined =>
   typesByNumber[datagram[headerAt.type]!];
 
 /**
- * A control frame from its opened body, or null when the body is not one of this type. Elements behind the fields are
- * those of a later version, and are passed over.
+ * Decodes the opened body of a control frame, or returns null when it is not a body of `type`. Up
+ * to `extraFieldsMax` elements after the known fields are skipped: a later version added them.
  */
 export function decodeControl(type: ControlType, body: Uint8Array): ControlFrame | null {
   const fields = controlFields[type];
@@ -62,7 +70,7 @@ export function decodeControl(type: ControlType, body: Uint8Array): ControlFrame
     if (value === null) return null;
     frame[name] = value;
   }
-  // The table names exactly the fields of the type, each held against its limits.
+  // The table has exactly the fields of the type, and each was checked against its limits.
   return reader.skip(elements - fields.length) && reader.isAtEnd ? (frame as ControlFrame) : null;
 }
 
@@ -73,15 +81,16 @@ function readField(reader: BodyReader, kind: FieldKind): number | string | numbe
   }
   if (kind.shape === "text") {
     const value = reader.text(kind.maxBytes);
-    return value !== null && kind.holds(value) ? value : null;
+    return value !== null && kind.isValid(value) ? value : null;
   }
   const value = reader.list(kind.itemsMax, limits.counterMax);
-  return value !== null && kind.holds(value) ? value : null;
+  return value !== null && kind.isValid(value) ? value : null;
 }
 
 /**
- * Whether the body of a frame without `headerFault` is exactly one symbol in its fixed encoding, and then its tag; the
- * parts lie at `symbolAt` behind the header.
+ * Returns whether the body of a frame without `headerFault` is exactly one symbol in its fixed
+ * encoding, followed by the tag. The offsets of its parts are `symbolAt`, counted from the end of
+ * the header.
  */
 export function isSymbolFrame(datagram: Uint8Array): boolean {
   const payloadBytes = datagram.length - symbolOverheadBytes;

@@ -1,8 +1,9 @@
 /**
- * Frames to bytes: the header and a symbol's body by fixed offsets, control bodies by the table of fields.
+ * Encoder: frames to bytes. The header and the body of a symbol have fixed offsets; control bodies
+ * follow the table in fields.ts.
  *
- * A frame that breaks a limit is a bug of this program, not of the network: it is refused with an error that names
- * the field. Only `reason` is made to fit instead, because its text often comes from elsewhere.
+ * A frame that breaks a limit is a bug of this program: the encoder throws an Error that names the
+ * field. The field `reason` is shortened instead, because its text often comes from elsewhere.
  */
 import { Encoder } from "@msgpack/msgpack";
 import { controlFields, type FieldKind } from "./fields.ts";
@@ -14,7 +15,11 @@ import { limits } from "./limits.ts";
 const encoder = new Encoder({ initialBufferSize: limits.datagramMaxBytes });
 const utf8 = new TextEncoder();
 
-/** The opened body of a control frame: a msgpack array in the order of the table. */
+/**
+ * Returns the body of a control frame before sealing: a msgpack array in the order of the table.
+ *
+ * @throws Error when a field or the body breaks a limit
+ */
 export function encodeControl(frame: ControlFrame): Uint8Array {
   const values = frame as unknown as Readonly<Record<string, unknown>>;
   const body = encoder.encode(
@@ -27,29 +32,31 @@ export function encodeControl(frame: ControlFrame): Uint8Array {
 
 function fieldValue(type: string, name: string, kind: FieldKind, value: unknown): unknown {
   if (name === "reason" && typeof value === "string") return fittedReason(value);
-  if (!fieldHolds(kind, value))
+  if (!isFieldValid(kind, value))
     throw new Error(
       `${type}.${name} cannot be ${JSON.stringify(value)}: see the field's limits in fields.ts`,
     );
   return value;
 }
 
-function fieldHolds(kind: FieldKind, value: unknown): boolean {
+function isFieldValid(kind: FieldKind, value: unknown): boolean {
   if (kind.shape === "uint") return isUint(value, kind.max) && value >= kind.min;
   if (kind.shape === "text")
-    return typeof value === "string" && utf8.encode(value).length <= kind.maxBytes && kind.holds(value);
+    return typeof value === "string" && utf8.encode(value).length <= kind.maxBytes && kind.isValid(value);
   return (
     Array.isArray(value) &&
     value.length <= kind.itemsMax &&
     value.every((item) => isUint(item, limits.counterMax)) &&
-    kind.holds(value)
+    kind.isValid(value)
   );
 }
 
 const isUint = (value: unknown, max: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
 
-/** `text` without control characters and cut, between characters, to what a reason may hold. */
+/**
+ * Returns `text` without control characters, cut between characters to at most `reasonMaxBytes`.
+ */
 export function fittedReason(text: string): string {
   const clean = text.toWellFormed().replaceAll(/\p{Cc}+/gu, " ");
   const fitted = new Uint8Array(limits.reasonMaxBytes);
@@ -57,8 +64,8 @@ export function fittedReason(text: string): string {
 }
 
 /**
- * Writes the fixed parts of a frame into its first 36 bytes. The session and sender of one frame maker never change,
- * so it keeps such a header and puts in the type, the sequence and the length of each frame.
+ * Writes the parts of the header that are constant for one sender in one session. The frame writer
+ * keeps this header; `writeHeaderOf` fills in type, sequence and body length of each frame.
  */
 export function writeHeader(
   bytes: Uint8Array,
@@ -87,7 +94,11 @@ export function writeHeaderOf(
   putUint16(bytes, headerAt.bodyLength, sealedBytes);
 }
 
-/** Writes the body of a symbol into `bytes` from `at` on and returns its length. */
+/**
+ * Writes the body of a symbol into `bytes` from `at` on and returns its length.
+ *
+ * @throws Error when a number or the payload breaks a limit
+ */
 export function writeSymbol(
   bytes: Uint8Array,
   at: number,

@@ -1,24 +1,27 @@
 /**
- * The fields of every control frame: their order on the wire and what each may hold.
+ * Table of the fields of every control frame: their order on the wire and the values they may have.
  *
- * Encoder and decoder both read this table, so that what one refuses to write the other refuses to read.
+ * Encoder and decoder both read this table, so the decoder refuses exactly what the encoder refuses
+ * to write.
  */
 import { limits } from "./limits.ts";
 import { wholeChunks, type ControlType, type FrameOf } from "./frames.ts";
 
 export type FieldKind =
   | { readonly shape: "uint"; readonly min: number; readonly max: number }
-  | { readonly shape: "text"; readonly maxBytes: number; readonly holds: (text: string) => boolean }
+  | { readonly shape: "text"; readonly maxBytes: number; readonly isValid: (text: string) => boolean }
   | {
       readonly shape: "list";
       readonly itemsMax: number;
-      readonly holds: (items: readonly number[]) => boolean;
+      readonly isValid: (items: readonly number[]) => boolean;
     };
 
 const uint = (min: number, max: number): FieldKind => ({ shape: "uint", min, max });
 
-/** Chunks of a range lie above those of the range before and below 2^32. */
-export function rangesHold(ranges: readonly number[]): boolean {
+/**
+ * Returns whether every range begins at or after the end of the previous one and ends below 2^32.
+ */
+function areRangesValid(ranges: readonly number[]): boolean {
   if (ranges.length % 2 !== 0) return false;
   let end = 0;
   for (let i = 0; i < ranges.length; i += 2) {
@@ -30,14 +33,17 @@ export function rangesHold(ranges: readonly number[]): boolean {
   return true;
 }
 
-/** One block's lack, or a run of whole chunks below 2^32. */
-function needHolds(chunk: number, block: number, count: number): boolean {
+/** Checks one entry: symbols of one block, or a run of whole chunks that ends below 2^32. */
+function isNeedValid(chunk: number, block: number, count: number): boolean {
   if (block === wholeChunks) return count >= 1 && chunk + count <= limits.counterMax + 1;
   return block < limits.chunkBlocksMax && count >= 1 && count <= limits.blockSymbolsMax;
 }
 
-/** Triples [chunk, block, count], each (chunk, block) above the one before; a run ends before the next chunk. */
-export function needsHold(entries: readonly number[]): boolean {
+/**
+ * Checks triples [chunk, block, count]: (chunk, block) ascends strictly, and a run of whole chunks
+ * ends before the next entry.
+ */
+function areNeedsValid(entries: readonly number[]): boolean {
   if (entries.length % 3 !== 0) return false;
   let chunkMin = 0;
   let blockMin = 0;
@@ -45,9 +51,9 @@ export function needsHold(entries: readonly number[]): boolean {
     const chunk = entries[i]!;
     const block = entries[i + 1]!;
     const count = entries[i + 2]!;
-    if (!needHolds(chunk, block, count)) return false;
+    if (!isNeedValid(chunk, block, count)) return false;
     if (chunk < chunkMin || (chunk === chunkMin && block < blockMin)) return false;
-    // Runs that overlap would make little bytes much work.
+    // Overlapping runs would let a small frame cause much work.
     chunkMin = block === wholeChunks ? chunk + count : chunk;
     blockMin = block === wholeChunks ? 0 : block + 1;
   }
@@ -55,19 +61,19 @@ export function needsHold(entries: readonly number[]): boolean {
 }
 
 export const deviceId = /^[0-9a-f]{16}$/;
-/** A reason ends up on terminals: no control characters, so no escape sequences. */
+/** A reason is printed on terminals, so it has no control characters and no escape sequences. */
 const controlCharacter = /\p{Cc}/u;
 
 const counter = uint(0, limits.counterMax);
 const port = uint(0, limits.portMax);
-const device: FieldKind = { shape: "text", maxBytes: 16, holds: (text) => deviceId.test(text) };
+const device: FieldKind = { shape: "text", maxBytes: 16, isValid: (text) => deviceId.test(text) };
 const reason: FieldKind = {
   shape: "text",
   maxBytes: limits.reasonMaxBytes,
-  holds: (text) => !controlCharacter.test(text),
+  isValid: (text) => !controlCharacter.test(text),
 };
-const ranges: FieldKind = { shape: "list", itemsMax: limits.rangesMax * 2, holds: rangesHold };
-const needs: FieldKind = { shape: "list", itemsMax: limits.needsMax * 3, holds: needsHold };
+const ranges: FieldKind = { shape: "list", itemsMax: limits.rangesMax * 2, isValid: areRangesValid };
+const needs: FieldKind = { shape: "list", itemsMax: limits.needsMax * 3, isValid: areNeedsValid };
 
 type FieldsOf<T extends ControlType> = readonly (readonly [Exclude<keyof FrameOf<T>, "type">, FieldKind])[];
 

@@ -1,5 +1,6 @@
 /**
- * Makes the frames of one sender in one session: numbers, seals and lays them out. It sends nothing.
+ * Writer of the frames of one sender in one session: it numbers, seals and encodes them. The caller
+ * sends the datagrams.
  */
 import { encodeControl, writeHeader, writeHeaderOf, writeSymbol } from "./encode.ts";
 import type { ControlFrame, ControlType } from "./frames.ts";
@@ -17,21 +18,30 @@ import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 export type FrameWriter = {
   readonly session: string;
   readonly sender: string;
-  /** Sequences left; begin a new incarnation well before 0. */
+  /** Sequences left. The owner starts a new incarnation well before 0. */
   readonly remaining: number;
-  /** A whole datagram of its own bytes. Throws when a field breaks its limits: that is a bug of the caller. */
+  /**
+   * Returns a datagram in memory of its own.
+   *
+   * @throws Error when a field breaks its limits, which is a bug of the caller
+   */
   control(frame: ControlFrame): Uint8Array;
   /**
-   * The same for a symbol of 1 … 1,400 bytes of an encrypted chunk; the hot path. The frame is made in `into`, of
-   * `symbolFrameMaxBytes`, so that a sender of many allocates nothing for each.
+   * Returns the datagram of a symbol, with a payload of 1 … 1,400 bytes of an encrypted chunk. This
+   * is the hot path: the frame is written into `into` (`symbolFrameMaxBytes`), so nothing is
+   * allocated per symbol.
+   *
+   * @throws Error when a number or the payload breaks a limit
    */
   symbol(chunk: number, block: number, symbol: number, payload: Uint8Array, into?: Uint8Array): Uint8Array;
 };
 
 /**
+ * Creates the writer of one sender in one session; index.ts exports it as `createFrameSender`.
+ *
  * @example
- * const sender = createFrameSender({ crypto, deployment, session: sessionOf(crypto, key), key, incarnation });
- * socket.send(sender.control({ type: "resign", device, term, reason: "stopped by the administrator" }));
+ * const writer = createFrameWriter({ crypto, deployment, session, key, incarnation });
+ * socket.send(writer.control({ type: "resign", device, term, reason: "stopped" }));
  */
 export function createFrameWriter(options: {
   readonly crypto: Crypto;

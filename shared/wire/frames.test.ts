@@ -1,6 +1,4 @@
-/**
- * The codec against a naive twin (@msgpack/msgpack) and against bytes that nobody meant to be a frame.
- */
+/** Tests of the codec against a general one (@msgpack/msgpack) and against random bytes. */
 import { decode, encode } from "@msgpack/msgpack";
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
@@ -24,7 +22,7 @@ const needBody = (entries: unknown): [ControlType, Uint8Array] => [
 ];
 
 describe("control bodies", () => {
-  test("every frame comes back from its bytes, which any msgpack decoder reads as its fields in order", () => {
+  test("decodes every frame from its bytes, which a general decoder reads as its fields in order", () => {
     fc.assert(
       fc.property(anyControlFrame, (frame) => {
         const body = encodeControl(frame);
@@ -36,7 +34,7 @@ describe("control bodies", () => {
     );
   });
 
-  test("whatever a general encoder writes for the same fields is read as the same frame", () => {
+  test("decodes the fields that a general encoder wrote to the same frame", () => {
     fc.assert(
       fc.property(anyControlFrame, (frame) => {
         expect(decodeControl(frame.type, encode(valuesOf(frame)))).toEqual(frame);
@@ -45,7 +43,7 @@ describe("control bodies", () => {
     );
   });
 
-  test("passes over up to 16 further fields of any msgpack type: a later version wrote them", () => {
+  test("skips up to 16 further fields of any msgpack type, which a later version added", () => {
     const later = [
       null,
       true,
@@ -72,7 +70,7 @@ describe("control bodies", () => {
     );
   });
 
-  test("integers may have any unsigned width", () => {
+  test("accepts integers of any unsigned width", () => {
     const body = [0x93, 0xb0, ...Buffer.from(device), 0xcf, 0, 0, 0, 0, 0, 0, 0, 7, 0xd9, 2, 0x6f, 0x6b];
     expect(decodeControl("resign", Uint8Array.from(body))).toEqual({
       type: "resign",
@@ -82,7 +80,7 @@ describe("control bodies", () => {
     });
   });
 
-  test("the largest lists fit a datagram", () => {
+  test("fits the longest lists into a datagram", () => {
     const ranges = Array.from({ length: limits.rangesMax }, (_, i) => [
       0xf000_0000 + i * 131_072,
       65_536,
@@ -115,12 +113,12 @@ describe("control bodies", () => {
 
   test.each([
     ["nothing", ["resign", new Uint8Array(0)]],
-    ["no array", ["resign", encode("resign")]],
+    ["a string instead of an array", ["resign", encode("resign")]],
     ["a field too few", resignBody(device, 1)],
     ["17 fields too many", resignBody(device, 1, "", ...Array.from({ length: 17 }, () => 0))],
     ["a further field that is cut off", ["resign", encode([device, 1, "", "cut"]).slice(0, -1)]],
     [
-      "a further field that is no msgpack",
+      "a further field that is not msgpack",
       ["resign", Uint8Array.from([...encode([device, 1, "", 0]).slice(0, -1), 0xc1])],
     ],
     [
@@ -169,7 +167,7 @@ describe("control bodies", () => {
     expect(decodeControl(type, body)).toBeNull();
   });
 
-  test("every cut of a body is refused", () => {
+  test("refuses every body that is cut short", () => {
     fc.assert(
       fc.property(anyControlFrame, fc.nat(), (frame, cut) => {
         const body = encodeControl(frame);
@@ -179,7 +177,7 @@ describe("control bodies", () => {
     );
   });
 
-  test("random bytes and mutated bodies never throw, and what is read as a frame can be written again", () => {
+  test("never throws for random bytes and mutated bodies, and can encode every frame it decodes", () => {
     const types = Object.keys(controlFields) as ControlType[];
     const garbage = fc.tuple(fc.constantFrom(...types), fc.uint8Array({ maxLength: 200 }));
     const mutated = fc
@@ -200,7 +198,7 @@ describe("control bodies", () => {
 });
 
 describe("writing a frame", () => {
-  test("refuses a field beyond its limit, naming it and its value", () => {
+  test("refuses a field beyond its limit and names field and value", () => {
     const want: ControlFrame = { type: "want", device, ranges: [5, 1, 3, 1], lanPort: 1 };
     expect(() => encodeControl(want)).toThrow("want.ranges cannot be [5,1,3,1]");
     expect(() => encodeControl({ ...want, ranges: [], lanPort: 70_000 })).toThrow(
@@ -209,7 +207,7 @@ describe("writing a frame", () => {
     expect(() => encodeControl({ ...want, ranges: [], device: "me" })).toThrow('want.device cannot be "me"');
   });
 
-  test("makes any text fit as a reason", () => {
+  test("shortens any text to a valid reason", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
         const frame: ControlFrame = { type: "resign", device, term: 1, reason: text };

@@ -1,11 +1,12 @@
 /**
- * What devices say to each other on the LAN, as the rest of the program sees it: one plain record per frame type.
+ * Frames that devices exchange on the LAN, as the rest of the program uses them: one plain record
+ * per frame type.
  *
- * Not here: bytes (encode.ts, decode.ts), keys (seal.ts) and what to do with a frame (shared/core). Numbers and
- * meanings are those of docs/PROTOCOL.md.
+ * Bytes are in encode.ts and decode.ts, keys in seal.ts, and the reaction to a frame in
+ * shared/core. docs/PROTOCOL.md defines numbers and meanings.
  */
 
-/** The number of every frame type on the wire. A number is never used again for something else. */
+/** Number of each frame type on the wire. A number is never reused for another type. */
 export const frameTypes = {
   seek: 1,
   claim: 2,
@@ -22,11 +23,15 @@ export const frameTypes = {
 export type FrameType = keyof typeof frameTypes;
 export type ControlType = Exclude<FrameType, "symbol">;
 
-/** Flat and ascending: [first, count, first, count, …] of chunk numbers. */
+/** Flat and ascending ranges of chunk numbers: [first, count, first, count, …]. */
 export type Ranges = readonly number[];
 
-/** A device looks for the session of its task, or joins it late. `missing` may be cut to its first ranges. */
-export type SeekFrame = {
+/**
+ * Search for the session of a task, also by a device that joins late. When `missing` would have
+ * more than `rangesMax` ranges, its last range runs to the end of the package: it may name too many
+ * chunks, never too few.
+ */
+type SeekFrame = {
   readonly type: "seek";
   readonly device: string;
   readonly haveCount: number;
@@ -34,8 +39,8 @@ export type SeekFrame = {
   readonly lanPort: number;
   readonly term: number;
 };
-/** A candidate says that it leads from this term on; of two claims of one term the lower ticket stands. */
-export type ClaimFrame = {
+/** Candidacy of a device for `term`. Of two claims of one term the lower ticket wins. */
+type ClaimFrame = {
   readonly type: "claim";
   readonly device: string;
   readonly term: number;
@@ -43,9 +48,12 @@ export type ClaimFrame = {
   readonly lanPort: number;
   readonly haveCount: number;
 };
-/** 0 preparing (start delay), 1 casting, 2 serving (END was sent; repairs go on). */
+/**
+ * Phases of a representative: 0 preparing (start delay), 1 multicasting, 2 serving (everything was
+ * sent; repairs continue).
+ */
 export const phases = { preparing: 0, casting: 1, serving: 2 } as const;
-/** The representative's heartbeat. */
+/** Heartbeat of the representative. */
 export type AnnounceFrame = {
   readonly type: "announce";
   readonly device: string;
@@ -61,22 +69,30 @@ export type AnnounceFrame = {
   readonly rateBps: number;
   readonly lanPort: number;
 };
-/** A pass over `castRanges` is over: who missed something may ask now. */
-export type EndFrame = {
+/**
+ * End of a pass over `castRanges`: receivers may now send a `need` for missing symbols. Without
+ * ranges it is a flush.
+ */
+type EndFrame = {
   readonly type: "end";
   readonly device: string;
   readonly term: number;
   readonly pass: number;
   readonly castRanges: Ranges;
-  /** Symbols of all kinds that this representative has sent in this term. */
+  /**
+   * Number of symbols, source and repair, that this representative sent in this term, modulo 2^32.
+   */
   readonly symbolsSent: number;
-  /** Milliseconds by its sender's clock, modulo 2^32. */
+  /** Time of the representative's monotonic clock in milliseconds, modulo 2^32. */
   readonly sentAtMs: number;
 };
-/** The block number of a `need` entry that names whole chunks: `count` of them from `chunk` on. */
+/** Block number of a `need` entry for whole chunks: `count` of them from `chunk` on. */
 export const wholeChunks = 0xffff;
-/** How many symbols blocks lack: flat and ascending [chunk, block, count, …], count 1…64. */
-export type NeedFrame = {
+/**
+ * NACK with counts: flat and ascending [chunk, block, missing symbols, …]. A block misses 1 … 128
+ * symbols.
+ */
+type NeedFrame = {
   readonly type: "need";
   readonly device: string;
   readonly term: number;
@@ -84,15 +100,15 @@ export type NeedFrame = {
   readonly entries: readonly number[];
   readonly lanPort: number;
 };
-/** Who holds these chunks? */
-export type WantFrame = {
+/** Request for holders of these chunks. */
+type WantFrame = {
   readonly type: "want";
   readonly device: string;
   readonly ranges: Ranges;
   readonly lanPort: number;
 };
-/** The answer to `want`: chunks that can be fetched from this device by LAN HTTP. Load is 0 (idle) … 100. */
-export type HaveFrame = {
+/** Answer to `want`: chunks that this device serves over LAN HTTP. `load` is 0 (idle) … 100. */
+type HaveFrame = {
   readonly type: "have";
   readonly device: string;
   readonly ranges: Ranges;
@@ -100,15 +116,18 @@ export type HaveFrame = {
   readonly lanPort: number;
   readonly toDevice: string;
 };
-/** A representative stops leading. */
-export type ResignFrame = {
+/** Resignation of a representative. */
+type ResignFrame = {
   readonly type: "resign";
   readonly device: string;
   readonly term: number;
   readonly reason: string;
 };
-/** What the stream between two ENDs lost on its way to a receiver, in thousandths, and by how many milliseconds the network held it back; a sample of the receivers says so. */
-export type ReportFrame = {
+/**
+ * Receiver report: loss in thousandths and minimum queuing delay between two ENDs. A random sample
+ * of the receivers sends it.
+ */
+type ReportFrame = {
   readonly type: "report";
   readonly device: string;
   readonly term: number;
@@ -116,8 +135,11 @@ export type ReportFrame = {
   readonly lossPermille: number;
   readonly queuedMs: number;
 };
-/** A representative asks `toDevice` to take chunks from it that nobody else holds yet: so they are not lost with it. */
-export type EntrustFrame = {
+/**
+ * Request of the representative to its standby `toDevice` to download chunks that no other device
+ * holds yet, so that they survive a failover.
+ */
+type EntrustFrame = {
   readonly type: "entrust";
   readonly device: string;
   readonly term: number;
@@ -137,14 +159,17 @@ export type ControlFrame =
   | EntrustFrame;
 export type FrameOf<T extends ControlType> = Extract<ControlFrame, { readonly type: T }>;
 
-/** Who sent a frame: session and sender are 16 hex digits. */
+/** Origin of a frame. Session and sender are 16 hex digits. */
 export type FrameHeader = {
   readonly session: string;
   readonly sender: string;
   readonly sequence: number;
 };
 
-/** Why a datagram was not accepted, in the order in which it is checked. Each is one label of a counter. */
+/**
+ * Reasons for which a datagram is dropped, in the order of the checks. Each one is a label of a
+ * counter.
+ */
 export const dropReasons = [
   "short",
   "oversized",

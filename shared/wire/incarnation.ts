@@ -1,17 +1,17 @@
 /**
- * A sender's name for one life of a process, and the sequences it has used: one counter per session.
+ * Incarnation: the sender name of one process run, and one sequence counter per session.
  *
- * All frame senders of a process share its incarnation, so that leaving a session and joining it again goes on
- * counting: a nonce under one key can then not come twice. The 8 bytes must be random at each process start, and a
- * new incarnation is due before a counter runs out.
+ * All frame writers of a process share its incarnation. A device that leaves a session and joins it
+ * again continues to count, so no nonce is used twice under one key. The 8 bytes of the name must
+ * be random at each process start. A new incarnation is due before a counter runs out.
  */
 import { identityBytes } from "./identity.ts";
 import { limits } from "./limits.ts";
 
-export type SequenceCounter = { next: number };
+type SequenceCounter = { next: number };
 
 export type Incarnation = {
-  /** 16 hex digits, random. */
+  /** Sender name: 16 random hex digits. */
   readonly sender: string;
   readonly counterOf: (session: string) => SequenceCounter;
 };
@@ -27,11 +27,16 @@ export function createIncarnation(sender: string): Incarnation {
   return { sender, counterOf };
 }
 
+/** Returns the number of sequences that are left. */
 export const remainingOf = (counter: SequenceCounter): number => limits.counterMax + 1 - counter.next;
 
-/** The next sequence, once. Running out is a bug: the owner watches `remaining` and changes the incarnation. */
+/**
+ * Returns the next sequence and counts it as used.
+ *
+ * @throws Error when no sequence is left, which is a bug: the owner watches `remaining`
+ */
 export function takeSequence(counter: SequenceCounter): number {
   if (remainingOf(counter) < 1)
-    throw new Error("All sequences of this sender are used: begin a new incarnation");
+    throw new Error("All sequences of this sender are used: start a new incarnation");
   return counter.next++;
 }

@@ -1,23 +1,24 @@
 /**
- * The senders that a receiver knows in one session: their keys and replay windows, the least recently heard goes first.
+ * Senders that a receiver knows in one session, with their keys and replay windows. The least
+ * recently seen sender is evicted first.
  *
- * Only a sender whose frame has opened is added. Whoever lacks the session's key can therefore invent as many senders
- * as he likes without pushing a true one out.
+ * Only a sender whose frame was authenticated is added. A device without the session's key can
+ * therefore invent any number of senders without evicting a real one.
  */
 import { ReplayWindow } from "./replay.ts";
 import type { Aead, FrameTag } from "./seal.ts";
 
 export type SenderKeys = {
-  /** Opens its control frames. */
+  /** Opens control frames of the sender. */
   readonly aead: Aead;
-  /** Proves its symbols. */
+  /** Verifies symbols of the sender. */
   readonly tag: FrameTag;
 };
 export type KnownSender = SenderKeys & { readonly sender: string; readonly window: ReplayWindow };
 
 export class KnownSenders {
   readonly #sendersMax: number;
-  /** In the order in which they were last heard. */
+  /** Senders in the order of their last frame. */
   readonly #senders = new Map<string, KnownSender>();
 
   constructor(sendersMax: number) {
@@ -32,12 +33,13 @@ export class KnownSenders {
     return this.#senders.get(sender);
   }
 
-  /** Marks a sender as just heard. */
+  /** Makes a sender the most recent one. */
   touch(known: KnownSender): void {
     this.#senders.delete(known.sender);
     this.#senders.set(known.sender, known);
   }
 
+  /** Adds a sender and evicts the least recent one when the table is full. */
   add(sender: string, keys: SenderKeys): KnownSender {
     if (this.#senders.size >= this.#sendersMax) {
       const [oldest] = this.#senders.keys();

@@ -1,11 +1,16 @@
 /**
- * Where the fixed-width parts of a frame lie, so that a symbol is written and read without a msgpack decoder.
+ * Offsets of the fixed-width parts of a frame. A symbol is written and read without a msgpack
+ * decoder.
  *
- * 97 | version | type | ce deployment | c4 08 session | c4 08 sender | ce sequence | c5 length, sealed body
+ * Header, followed by the sealed body:
+ *
+ * 97 | version | type | ce deployment | c4 08 session | c4 08 sender | ce sequence | c5 length
  * 0    1         2      3               8               18             28            33
  *
- * The body of a symbol, and behind it the tag: 94 | ce chunk | cd block | cc symbol | c5 length, payload
- *                                              0    1          6          9           11
+ * Body of a symbol, followed by the tag:
+ *
+ * 94 | ce chunk | cd block | cc symbol | c5 length, payload
+ * 0    1          6          9           11
  */
 import { limits } from "./limits.ts";
 
@@ -21,15 +26,15 @@ export const headerAt = {
   bodyLength: 34,
 };
 export const headerBytes = 36;
-/** All before the body is the associated data of the seal. */
+/** Associated data of the seal: all bytes before the msgpack header of the body. */
 export const associatedBytes = 33;
 export const tagBytes = 16;
 export const nonceBytes = 12;
 
 export const symbolAt = { chunk: 2, block: 7, symbol: 10, payloadLength: 12 };
 export const symbolHeadBytes = 14;
-/** Where the payload of a symbol's frame lies. */
+/** Offset of the payload in the frame of a symbol. */
 export const payloadAt = headerBytes + symbolHeadBytes;
-/** What a datagram carries beside a symbol's payload: 66 bytes. */
+/** Overhead of a datagram next to the payload of its symbol: 66 bytes. */
 export const symbolOverheadBytes = headerBytes + symbolHeadBytes + tagBytes;
 export const symbolFrameMaxBytes = symbolOverheadBytes + limits.symbolMaxBytes;

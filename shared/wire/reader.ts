@@ -1,19 +1,25 @@
 /**
- * Reads the few msgpack values that bodies are made of, from bytes that anybody may have written.
+ * Reader of the msgpack values in bodies, from untrusted bytes.
  *
- * Not a general msgpack decoder: unsigned integers, strings and array headers; anything else can only be passed over.
- * It never throws, and never allocates by a number it read before that number was held against a limit. After the
- * first wrong value every further read answers null.
+ * Not a general msgpack decoder: it reads unsigned integers, strings and array headers, and skips
+ * everything else. It never throws, and allocates nothing by a number that was not checked against
+ * a limit. After the first invalid value every read returns null.
  */
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** From 0xc0 on: bytes behind the first one of a value whose length that one tells; -1: a length follows it. */
+/**
+ * Bytes after the lead byte of a fixed-width value, from lead 0xc0 on; -1: a length follows the
+ * lead.
+ */
 const fixedWidths = [
   0, -1, 0, 0, -1, -1, -1, -1, -1, -1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, -1, -1, -1, -1, -1, -1,
   -1,
 ] as const;
-/** From 0xc0 on: bytes of the length of binary, extensions, strings, arrays and maps; 0: none follows. */
+/**
+ * Width of the length of binary data, extensions, strings, arrays and maps, from lead 0xc0 on; 0:
+ * no length.
+ */
 const lengthWidths = [
   0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4,
 ] as const;
@@ -30,7 +36,7 @@ export class BodyReader {
     return this.#offset === this.#bytes.length;
   }
 
-  /** An unsigned integer of any msgpack width, up to `max` (at most 2^53 - 1). */
+  /** Reads an unsigned integer of any msgpack width, up to `max` (at most 2^53 - 1). */
   uint(max: number): number | null {
     const lead = this.#bytes[this.#offset++];
     if (lead === undefined) return this.#fail();
@@ -43,7 +49,7 @@ export class BodyReader {
     return value === null || value > max ? this.#fail() : value;
   }
 
-  /** A string of at most `maxBytes` bytes of valid UTF-8. */
+  /** Reads a string of at most `maxBytes` bytes of valid UTF-8. */
   text(maxBytes: number): string | null {
     const lead = this.#bytes[this.#offset++];
     if (lead === undefined) return this.#fail();
@@ -62,7 +68,7 @@ export class BodyReader {
     }
   }
 
-  /** The number of elements of an array that starts here, up to `max`. */
+  /** Reads the head of an array of at most `max` elements and returns their number. */
   arrayLength(max: number): number | null {
     const lead = this.#bytes[this.#offset++];
     if (lead === undefined) return this.#fail();
@@ -72,7 +78,7 @@ export class BodyReader {
     return length === null || length > max ? this.#fail() : length;
   }
 
-  /** An array of at most `itemsMax` unsigned integers up to `max`. */
+  /** Reads an array of at most `itemsMax` unsigned integers up to `max`. */
   list(itemsMax: number, max: number): number[] | null {
     const length = this.arrayLength(itemsMax);
     if (length === null) return null;
@@ -85,7 +91,10 @@ export class BodyReader {
     return items;
   }
 
-  /** Passes over `count` values of any msgpack type, however they nest. False: they are not all there. */
+  /**
+   * Skips `count` values of any msgpack type and nesting. Returns false when they are invalid or
+   * incomplete.
+   */
   skip(count: number): boolean {
     for (let pending = count; pending > 0; pending--) {
       const inside = this.#skipOne();
@@ -95,7 +104,7 @@ export class BodyReader {
     return true;
   }
 
-  /** Passes over a value, or the head of an array or map: then the number of values inside. */
+  /** Skips a value, or the head of an array or map. Returns the number of values inside. */
   #skipOne(): number | null {
     const lead = this.#bytes[this.#offset++];
     if (lead === undefined || lead === 0xc1) return this.#fail();
@@ -110,7 +119,7 @@ export class BodyReader {
     if (length === null) return this.#fail();
     if (lead >= 0xde) return length * 2;
     if (lead >= 0xdc) return length;
-    // An extension has a byte for its type.
+    // An extension has one more byte, its type.
     return this.#pass(lead >= 0xc7 && lead <= 0xc9 ? length + 1 : length);
   }
 

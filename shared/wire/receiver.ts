@@ -1,8 +1,9 @@
 /**
- * Opens datagrams: finds the session's key, checks replay and seal, decodes. Anything else becomes a counted reason.
+ * Frame receiver: finds the session's key, checks replay window and seal, and decodes. Every other
+ * datagram gives a drop reason.
  *
- * What it does not do: judge what a frame says. A sender that holds the session's key is believed here; chunk and
- * block numbers are held against the package by whoever stores them.
+ * The receiver does not judge the content of a frame: any sender with the session's key is
+ * accepted. The caller checks chunk and block numbers against the package.
  */
 import { proofAt, proofNumbers, type DatagramBatch } from "./datagram-batch.ts";
 import { decodeControl, frameTypeOf, headerFault, isSymbolFrame } from "./decode.ts";
@@ -21,7 +22,7 @@ import { limits } from "./limits.ts";
 import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 import { KnownSenders, type KnownSender, type SenderKeys } from "./known-senders.ts";
 
-export type ReceivedControl = {
+type ReceivedControl = {
   readonly kind: "control";
   readonly header: FrameHeader;
   readonly frame: ControlFrame;
@@ -33,39 +34,43 @@ export type ReceivedSymbol = {
   readonly chunk: number;
   readonly block: number;
   readonly symbol: number;
-  /** A view: copy what is to be kept before the next `receive`. */
+  /** View that is valid until the next `receive`: copy bytes that are kept longer. */
   readonly payload: Uint8Array;
 };
-export type Dropped = { readonly kind: "dropped"; readonly reason: DropReason };
+type Dropped = { readonly kind: "dropped"; readonly reason: DropReason };
 export type Received = ReceivedControl | ReceivedSymbol | Dropped;
 
 export type FrameReceiver = {
-  /** From now on frames of this session are opened. Adding a session again keeps its senders. */
+  /** Accepts frames of a session from now on. Adding a session again keeps its senders. */
   addContext(session: string, key: Uint8Array): void;
-  /** Its senders and replay windows are forgotten. */
+  /** Drops frames of a session from now on and forgets its senders and replay windows. */
   removeContext(session: string): void;
-  /** A new incarnation of this process: its frames come back from the group and are dropped as "own". */
+  /**
+   * Adds a sender name of this process. Frames with that name, which the multicast group loops
+   * back, are dropped as "own".
+   */
   addOwnSender(sender: string): void;
   /**
-   * Total: never throws. For symbols the *same* result object is filled anew at each call, so that the data path
-   * allocates nothing per datagram: take its numbers and bytes before the next call.
+   * Decodes one datagram; never throws. For symbols every call fills the *same* result object, so
+   * that the data path allocates nothing per datagram. Read its numbers and bytes before the next
+   * call.
    */
   receive(datagram: Uint8Array): Received;
-  /** The same for datagrams that came together, in their order; symbols of one sender cost least this way. */
+  /** Decodes the datagrams of a batch in order. Consecutive symbols of one sender cost least. */
   receiveBatch(batch: DatagramBatch, take: (received: Received, index: number) => void): void;
 };
 
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
-/** Whoever sent a frame that was accepted. */
+/** Session and sender of an accepted frame. */
 type Accepted = { readonly context: Context; readonly known: KnownSender };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createFrameReceiver(options: {
   readonly crypto: Crypto;
   readonly deployment: number;
-  /** This process's own incarnation. */
+  /** Sender name of this process. */
   readonly ownSender: string;
-  /** Senders remembered per session. */
+  /** Upper bound on the senders remembered per session. */
   readonly sendersMax?: number;
 }): FrameReceiver {
   return new Receiver(
@@ -76,7 +81,7 @@ export function createFrameReceiver(options: {
   );
 }
 
-/** One object per reason, so that a flood of wrong datagrams allocates nothing either. */
+/** One shared object per reason, so that a flood of invalid datagrams allocates nothing. */
 const drops = new Map<DropReason, Dropped>();
 function dropped(reason: DropReason): Dropped {
   let drop = drops.get(reason);
@@ -89,8 +94,10 @@ const sameIdentity = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: nu
   return true;
 };
 
-/** The seal is right: the window moves, whatever the body turns out to be. */
-const accept = (datagram: Uint8Array, { window }: KnownSender): void =>
+/**
+ * Advances the replay window after the seal was opened, even if the body turns out to be invalid.
+ */
+const advanceWindow = (datagram: Uint8Array, { window }: KnownSender): void =>
   window.accept(uint32At(datagram, headerAt.sequence));
 
 class Receiver implements FrameReceiver {
@@ -100,10 +107,13 @@ class Receiver implements FrameReceiver {
   readonly #own: Uint8Array[] = [];
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
-  /** What the last accepted symbol began with, and whose it was: most datagrams are symbols of the sender of the one before. */
+  /**
+   * Fast path: header up to the sequence, and sender, of the last accepted symbol. Consecutive
+   * datagrams nearly always share a sender.
+   */
   readonly #symbolHead = new Uint8Array(headerAt.sequence);
-  #symbolsFrom: Accepted | null = null;
-  /** Of the frame being opened: a control frame's body. */
+  #lastSymbolFrom: Accepted | null = null;
+  /** Opened body of the control frame that is being received. */
   #body = new Uint8Array(0);
   readonly #symbol: Mutable<ReceivedSymbol> = {
     kind: "symbol",
@@ -129,7 +139,7 @@ class Receiver implements FrameReceiver {
 
   removeContext(session: string): void {
     this.#contexts.delete(session);
-    this.#symbolsFrom = null;
+    this.#lastSymbolFrom = null;
   }
 
   addOwnSender(sender: string): void {
@@ -139,34 +149,42 @@ class Receiver implements FrameReceiver {
   receive(datagram: Uint8Array): Received {
     const fault = headerFault(datagram);
     if (fault !== null) return dropped(fault);
-    const from = this.#symbolsFrom;
-    return from !== null && this.#beginsLikeSymbol(datagram)
+    const from = this.#lastSymbolFrom;
+    return from !== null && this.#matchesSymbolHead(datagram)
       ? this.#receiveSymbol(datagram, from)
       : this.#receiveAny(datagram);
   }
 
   receiveBatch(batch: DatagramBatch, take: (received: Received, index: number) => void): void {
-    const from = this.#symbolsFrom;
+    const from = this.#lastSymbolFrom;
     const proofs = from === null ? null : from.known.tag.prove(batch, this.#symbolHead);
     for (let index = 0; index < batch.count; index++) {
       const at = index * proofNumbers;
-      // Whoever takes one may leave the session.
-      const isProven =
-        proofs !== null && proofs[at + proofAt.payloadBytes]! > 0 && from === this.#symbolsFrom;
+      // The callback may leave the session, which resets the sender.
+      const isVerified =
+        proofs !== null && proofs[at + proofAt.payloadBytes]! > 0 && from === this.#lastSymbolFrom;
       take(
-        isProven ? this.#proven(batch, index, proofs, at, from!) : this.receive(batch.datagram(index)),
+        isVerified
+          ? this.#receiveVerified(batch, index, proofs, at, from!)
+          : this.receive(batch.datagram(index)),
         index,
       );
     }
   }
 
-  #proven(batch: DatagramBatch, index: number, proofs: Uint32Array, at: number, from: Accepted): Received {
+  #receiveVerified(
+    batch: DatagramBatch,
+    index: number,
+    proofs: Uint32Array,
+    at: number,
+    from: Accepted,
+  ): Received {
     const { window } = from.known;
     const sequence = proofs[at + proofAt.sequence]!;
     if (!window.isFresh(sequence)) return dropped("replay");
     window.accept(sequence);
     const blockAndSymbol = proofs[at + proofAt.blockAndSymbol]!;
-    return this.#filled(
+    return this.#fillSymbol(
       from,
       proofs[at + proofAt.chunk]!,
       blockAndSymbol & 0xffff,
@@ -175,13 +193,13 @@ class Receiver implements FrameReceiver {
     );
   }
 
-  #beginsLikeSymbol(datagram: Uint8Array): boolean {
+  #matchesSymbolHead(datagram: Uint8Array): boolean {
     const head = this.#symbolHead;
     for (let i = 0; i < head.length; i++) if (datagram[i] !== head[i]) return false;
     return true;
   }
 
-  /** Of the sender of the last symbol. */
+  /** Handles a symbol of the same sender as the last one. */
   #receiveSymbol(datagram: Uint8Array, from: Accepted): Received {
     const refused = this.#openKnown("symbol", datagram, from.known);
     return refused === null ? this.#symbolOf(datagram, from) : dropped(refused);
@@ -198,12 +216,12 @@ class Receiver implements FrameReceiver {
     const symbol = this.#symbolOf(datagram, from);
     if (symbol.kind === "symbol") {
       this.#symbolHead.set(datagram.subarray(0, this.#symbolHead.length));
-      this.#symbolsFrom = from;
+      this.#lastSymbolFrom = from;
     }
     return symbol;
   }
 
-  /** Apart, for a closure in `receive` would cost an object per datagram. */
+  /** Separate method: a closure in `receive` would cost one object per datagram. */
   #isOwn(datagram: Uint8Array): boolean {
     return this.#own.some((own) => sameIdentity(own, 0, datagram, headerAt.sender));
   }
@@ -225,18 +243,18 @@ class Receiver implements FrameReceiver {
     };
     if (!this.#opens(type, datagram, keys)) return "seal";
     const added = context.senders.add(sender, keys);
-    accept(datagram, added);
+    advanceWindow(datagram, added);
     return { context, known: added };
   }
 
   #openKnown(type: FrameType, datagram: Uint8Array, known: KnownSender): DropReason | null {
     if (!known.window.isFresh(uint32At(datagram, headerAt.sequence))) return "replay";
     if (!this.#opens(type, datagram, known)) return "seal";
-    accept(datagram, known);
+    advanceWindow(datagram, known);
     return null;
   }
 
-  /** A symbol is proven where it lies; the body of a control frame is opened into `#body`. */
+  /** Verifies a symbol in place, or opens the body of a control frame into `#body`. */
   #opens(type: FrameType, datagram: Uint8Array, { aead, tag }: SenderKeys): boolean {
     writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
     if (type === "symbol") return tag.isRight(this.#nonce, datagram);
@@ -263,7 +281,7 @@ class Receiver implements FrameReceiver {
 
   #symbolOf(datagram: Uint8Array, from: Accepted): Received {
     if (!isSymbolFrame(datagram)) return dropped("body");
-    return this.#filled(
+    return this.#fillSymbol(
       from,
       uint32At(datagram, headerBytes + symbolAt.chunk),
       uint16At(datagram, headerBytes + symbolAt.block),
@@ -272,7 +290,7 @@ class Receiver implements FrameReceiver {
     );
   }
 
-  #filled(
+  #fillSymbol(
     { context, known }: Accepted,
     chunk: number,
     block: number,

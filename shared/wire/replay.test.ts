@@ -3,9 +3,9 @@ import * as fc from "fast-check";
 import { limits } from "./limits.ts";
 import { ReplayWindow } from "./replay.ts";
 
-test("accepts each sequence of the window once, in any order", () => {
-  // Given sequences that wander and jump, when each is asked for, then the window answers as a set of all would,
-  // except that what lies 4,096 or more below the highest is never fresh.
+test("accepts each sequence in the window once, in any order", () => {
+  // Sequences wander and jump. The window answers like a set of all accepted ones, except that
+  // sequences 4,096 or more below the highest are never fresh.
   const steps = fc.array(
     fc.oneof(fc.integer({ min: -5_000, max: 40 }), fc.integer({ min: 0, max: 5_000 }), fc.constant(31)),
     { maxLength: 400 },
@@ -31,7 +31,7 @@ test("accepts each sequence of the window once, in any order", () => {
   );
 });
 
-test("works at both ends of 32 bits", () => {
+test("accepts the first and the last sequence of 32 bits", () => {
   const window = new ReplayWindow();
   expect(window.isFresh(0)).toBe(true);
   window.accept(0);
@@ -43,7 +43,7 @@ test("works at both ends of 32 bits", () => {
   expect(window.isFresh(0xffff_ffff - 4_096)).toBe(false);
 });
 
-test("asking does not move the window", () => {
+test("does not move when isFresh is called", () => {
   const window = new ReplayWindow();
   window.accept(10);
   expect(window.isFresh(1_000_000)).toBe(true);

@@ -1,16 +1,16 @@
 /**
- * The replay window of one sender in one session: which of the last 4,096 sequences were accepted (as RFC 4303,
- * appendix A2, in 32-bit words and without bigints).
+ * Replay window of one sender in one session: the accepted ones of the last 4,096 sequences. The
+ * algorithm is that of RFC 4303, appendix A2, in 32-bit words.
  *
- * `isFresh` only asks; `accept` moves the window and is called after the seal opened, else a forged sequence far
- * ahead would shut out the true sender.
+ * `isFresh` only reads; `accept` moves the window. The caller calls `accept` after the seal was
+ * opened: otherwise a forged sequence far ahead would lock out the real sender.
  */
 import { limits } from "./limits.ts";
 
 const wordCount = limits.replayWindow / 32;
 
 export class ReplayWindow {
-  /** The bit of sequence s is bit s mod 4,096. */
+  /** One bit per sequence: sequence s has bit s mod 4,096. */
   readonly #words = new Uint32Array(wordCount);
   #highest = -1;
 
@@ -29,7 +29,7 @@ export class ReplayWindow {
     return (sequence >>> 5) % wordCount;
   }
 
-  /** Clears the bits of every sequence above the highest so far, up to the new highest. */
+  /** Clears the bits of the sequences from the old highest to the new one. */
   #advance(sequence: number): void {
     if (sequence - this.#highest >= limits.replayWindow) this.#words.fill(0);
     else

@@ -1,6 +1,4 @@
-/**
- * Sender and receiver together, with the real ciphers.
- */
+/** Tests of frame writer and receiver together, with the real ciphers. */
 import { decode } from "@msgpack/msgpack";
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
@@ -54,8 +52,8 @@ const reasonOf = (receiver: FrameReceiver, datagram: Uint8Array): DropReason | n
 const changed = (datagram: Uint8Array, at: number, value: number): Uint8Array =>
   datagram.slice().with(at, value);
 
-describe("what arrives", () => {
-  test("control frames arrive as they were said, with who said them", () => {
+describe("a received frame", () => {
+  test("has the content and the sender of the control frame that was sent", () => {
     const sender = senderOf(alice);
     const receiver = receiverOf(bob);
     let sequence = 0;
@@ -70,7 +68,7 @@ describe("what arrives", () => {
     );
   });
 
-  test("symbols arrive with 66 bytes of framing, and every frame is a msgpack array of seven", () => {
+  test("has the numbers and the payload of the symbol that was sent, with 66 bytes of framing", () => {
     const sender = senderOf(alice);
     const receiver = receiverOf(bob);
     fc.assert(
@@ -108,7 +106,7 @@ describe("what arrives", () => {
     );
   });
 
-  test("one receiver holds several sessions apart", () => {
+  test("belongs to one of several sessions of a receiver", () => {
     const receiver = receiverOf(bob);
     const other = senderOf(alice, otherKey);
     expect(reasonOf(receiver, other.control(claim))).toBe("session");
@@ -120,7 +118,7 @@ describe("what arrives", () => {
   });
 });
 
-describe("what is dropped, and why", () => {
+describe("the receiver drops", () => {
   const good = senderOf(alice).control(claim);
   test.each([
     ["short", good.subarray(0, headerBytes + 16)],
@@ -141,14 +139,14 @@ describe("what is dropped, and why", () => {
     ["seal", changed(good, headerAt.sequence, 1)],
     ["seal", changed(good, headerBytes, good[headerBytes]! ^ 1)],
     ["seal", changed(good, good.length - 1, good.at(-1)! ^ 1)],
-  ] as [DropReason, Uint8Array][])("%s", (reason, datagram) => {
+  ] as [DropReason, Uint8Array][])("a frame with the reason %s", (reason, datagram) => {
     const receiver = receiverOf(bob);
     expect(reasonOf(receiver, datagram)).toBe(reason);
-    // And nothing of it was remembered: the true frame is still accepted.
+    // The receiver keeps no state of it: the real frame is still accepted.
     expect(reasonOf(receiver, good)).toBeNull();
   });
 
-  test("a frame that comes again, also when frames of others came between", () => {
+  test("a repeated frame, also after frames of other senders", () => {
     const receiver = receiverOf(bob);
     const carol = senderOf("ca401e0000000003");
     expect(reasonOf(receiver, good)).toBeNull();
@@ -157,7 +155,7 @@ describe("what is dropped, and why", () => {
     expect(reasonOf(receiver, good)).toBe("replay");
   });
 
-  test("a forged sequence far ahead does not shut out the true sender", () => {
+  test("a forged sequence far ahead, without locking out the real sender", () => {
     const receiver = receiverOf(bob);
     const sender = senderOf(alice);
     expect(reasonOf(receiver, sender.control(claim))).toBeNull();
@@ -172,8 +170,8 @@ describe("what is dropped, and why", () => {
   });
 });
 
-describe("floods and endings", () => {
-  test("invented senders do not push out a true one; true ones beyond the limit push out the least recent", () => {
+describe("bounds", () => {
+  test("evict the least recent sender for a real one, and no sender for invented ones", () => {
     const receiver = receiverOf(bob, 2);
     const first = senderOf(alice).control(claim);
     const second = senderOf("ca401e0000000003").control(claim);
@@ -188,7 +186,7 @@ describe("floods and endings", () => {
     expect(reasonOf(receiver, first)).toBeNull();
   });
 
-  test("a process that leaves a session and comes back never uses a sequence again", () => {
+  test("never repeat a sequence after a process leaves a session and joins it again", () => {
     const incarnation = createIncarnation(alice);
     const join = (): FrameWriter => createFrameWriter({ crypto, deployment, session, key, incarnation });
     const receiver = receiverOf(bob);
@@ -197,24 +195,24 @@ describe("floods and endings", () => {
     expect(join().remaining).toBe(2 ** 32 - 2);
   });
 
-  test("the last sequence is used once and then no frame can be made", () => {
+  test("refuse a frame after the last sequence was used once", () => {
     const incarnation = createIncarnation(alice);
     incarnation.counterOf(session).next = 0xffff_ffff;
     const sender = createFrameWriter({ crypto, deployment, session, key, incarnation });
     const receiver = receiverOf(bob);
     expect(receiver.receive(sender.control(claim))).toMatchObject({ header: { sequence: 0xffff_ffff } });
     expect(sender.remaining).toBe(0);
-    expect(() => sender.control(claim)).toThrow("begin a new incarnation");
+    expect(() => sender.control(claim)).toThrow("start a new incarnation");
   });
 
-  test("a frame that cannot be written uses no sequence", () => {
+  test("use no sequence for a frame that cannot be written", () => {
     const sender = senderOf(alice);
     expect(() => sender.symbol(0, 0, 0, new Uint8Array(1_401))).toThrow("A symbol of 1401 bytes");
     expect(() => sender.symbol(0, 0, 256, new Uint8Array(1))).toThrow("No such symbol");
     expect(sender.remaining).toBe(2 ** 32);
   });
 
-  test("60,000 random and mutated datagrams each give a result, never an exception", () => {
+  test("give a result for each of 60,000 random and mutated datagrams, never an exception", () => {
     const receiver = receiverOf(bob);
     const sender = senderOf(alice);
     const symbol = (length: number): Uint8Array => sender.symbol(1, 2, 3, new Uint8Array(length).fill(7));
@@ -226,7 +224,7 @@ describe("floods and endings", () => {
       .tuple(valid, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }), fc.option(fc.nat(1_500)))
       .map(([datagram, changes, length]) => {
         const bytes = length === null ? datagram : datagram.subarray(0, length);
-        // Half the changes hit the header, where the checks before the seal are.
+        // Half of the changes are in the header, which is checked before the seal.
         for (const [at, value] of changes)
           if (bytes.length > 0)
             bytes[at % (at % 2 === 0 ? Math.min(36, bytes.length) : bytes.length)] = value;

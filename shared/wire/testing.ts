@@ -1,6 +1,4 @@
-/**
- * For tests only: valid frames of every type at random (fast-check), and an incarnation with a fixed name.
- */
+/** Test data: random valid control frames of every type, for fast-check. */
 import * as fc from "fast-check";
 import type { ControlFrame } from "./frames.ts";
 import { limits } from "./limits.ts";
@@ -9,7 +7,7 @@ const device = fc.stringMatching(/^[0-9a-f]{16}$/);
 const counter = fc.oneof(fc.nat(200), fc.integer({ min: 0, max: limits.counterMax }));
 const port = fc.nat(limits.portMax);
 
-/** Ascending ranges: gaps and counts at random, summed up and cut where 32 bits end. */
+/** Ascending ranges: random gaps and counts, accumulated and cut where 32 bits end. */
 const ranges = fc.array(fc.tuple(counter, counter), { maxLength: limits.rangesMax }).map((pairs) => {
   const flat: number[] = [];
   let end = 0;

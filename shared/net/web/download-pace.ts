@@ -1,20 +1,16 @@
 /** Waits of a WAN download: back-off after a failure, and rate limiting between reads. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Backoff } from "../../model/backoff.ts";
 
-const backoffMsMax = 60_000;
+/**
+ * Back-off after a failed connection to a web site. Half of the delay is random, so that the
+ * representatives of many subnets do not return to a restarted web site at once.
+ */
+export const downloadBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1] };
 /** Upper bound on Retry-After. Web sites under maintenance sometimes send an hour. */
 const retryAfterMsMax = 3_600_000;
 /** Longest wait before the rate is read again, so that a changed rate takes effect within it. */
 const paceSliceMs = 250;
-
-/**
- * Doubles with every failure in a row (1, 2, …) up to a minute; half of it is random, so that
- * devices spread out.
- */
-export function backoffMs(failures: number, baseMs: number, random: () => number): number {
-  const longest = Math.min(backoffMsMax, baseMs * 2 ** Math.min(30, failures - 1));
-  return Math.round(longest * (0.5 + random() / 2));
-}
 
 /**
  * Parses Retry-After (RFC 9110 §10.2.3), which is a number of seconds or a date.

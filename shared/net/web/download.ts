@@ -8,12 +8,13 @@
  * reason.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { backoffMs } from "../../model/backoff.ts";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../../model/manifest.ts";
 import type { RangeValidator } from "./range-answer.ts";
 import { locateContent, urlsOfChunk, type ContentLocation } from "./locate.ts";
 import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
 import { openRangeStream, type RangeStream } from "./range-stream.ts";
-import { backoffMs, waitText, sleepMs, DownloadPace } from "./download-pace.ts";
+import { downloadBackoff, waitText, sleepMs, DownloadPace } from "./download-pace.ts";
 
 export type ChunkRun = { readonly first: number; readonly count: number };
 export type DownloadOptions = {
@@ -187,8 +188,8 @@ class Download {
   }
 
   async #backOff(problem: WebProblem, failures: number): Promise<void> {
-    const { backoffBaseMs = 1_000, random, signal } = this.#options;
-    const pauseMs = problem.retryAfterMs ?? backoffMs(failures, backoffBaseMs, random);
+    const { backoffBaseMs: baseMs = downloadBackoff.baseMs, random, signal } = this.#options;
+    const pauseMs = problem.retryAfterMs ?? backoffMs({ ...downloadBackoff, baseMs }, failures - 1, random);
     this.#say(`waiting ${waitText(pauseMs)}: ${problem.message}`);
     await sleepMs(pauseMs, signal);
   }

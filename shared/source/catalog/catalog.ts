@@ -1,9 +1,10 @@
 /**
- * What the source remembers: devices, packages, tasks, settings, progress, leases and the WAN account.
+ * Catalog: the persistent state of the source (devices, packages, tasks, settings, progress, leases
+ * and the WAN account) as a set of interfaces.
  *
- * The only door to it: no handler talks SQL. Every method is asynchronous, so that a server database can stand behind
- * the same interface. Rules (who may hold a lease, which devices a task targets) are not here but in
- * `lease.ts`, `target.ts` and the server; the catalog only keeps what they decide.
+ * All access goes through these interfaces; no handler uses SQL. Every method is asynchronous, so
+ * that a database server can implement them too. The catalog stores decisions and makes none: the
+ * rules are in model/lease.ts, api/target.ts and the routes.
  */
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
@@ -16,11 +17,11 @@ export type DeviceRecord = {
   readonly hostname: string;
   readonly enrolledAtMs: number;
   readonly lastSeenAtMs: number;
-  /** Null until its first check-in, or when no interface is active. */
+  /** Null until the first check-in, and while no interface is active. */
   readonly subnet: SubnetIdentity | null;
   readonly groups: readonly string[];
 };
-export type NewDevice = {
+type NewDevice = {
   readonly id: string;
   readonly hostname: string;
   readonly os: string;
@@ -29,14 +30,14 @@ export type NewDevice = {
   readonly credentialSha256: string;
   readonly enrolledAtMs: number;
 };
-export type CheckIn = {
+type CheckIn = {
   readonly inventory: Inventory;
   readonly subnet: SubnetIdentity | null;
   readonly atMs: number;
 };
 
 export type PackageRecord = PublishedPackage & {
-  /** 16 bytes, handed to the devices targeted with this package. */
+  /** Key of 16 bytes for the devices that a task targets with this package. */
   readonly packageKey: Uint8Array;
 };
 export type SignedManifestBytes = {
@@ -72,7 +73,7 @@ export interface DeviceStore {
   list(): Promise<DeviceRecord[]>;
   inventories(): Promise<Map<string, Inventory>>;
   recordCheckIn(id: string, checkIn: CheckIn): Promise<void>;
-  /** It was heard of, without a check-in. */
+  /** Records a contact other than a check-in. */
   touch(id: string, atMs: number): Promise<void>;
 }
 
@@ -81,10 +82,10 @@ export interface PackageStore {
   registerPublisherKey(key: Uint8Array, atMs: number): Promise<void>;
   byId(id: string): Promise<PackageRecord | null>;
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
-  /** Newest first. */
+  /** Returns all packages, newest first. */
   list(): Promise<PackageRecord[]>;
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
-  /** Replaces a package of that name and version that never became ready. */
+  /** Adds a package. Replaces one of the same name and version that never became ready. */
   add(record: PackageRecord, signed: SignedManifestBytes): Promise<void>;
   markReady(id: string): Promise<void>;
 }
@@ -95,24 +96,26 @@ export interface TaskStore {
   list(): Promise<TaskRecord[]>;
   active(): Promise<TaskRecord[]>;
   cancel(id: number): Promise<void>;
-  /** Reports for tasks the catalog does not know are left out; the number kept is returned. */
+  /** Stores reports, leaves out those of unknown tasks, and returns the number stored. */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
-  /** Only the states, by device: what a list of tasks needs. */
+  /** Returns the states by device, without the reports: the list of tasks needs no more. */
   statesOf(taskId: number): Promise<Map<string, DeviceTaskState>>;
-  /** The ids of the tasks this device reported complete. */
+  /** Returns the ids of the tasks that this device reported complete. */
   completedBy(deviceId: string): Promise<Set<number>>;
 }
 
 export interface SettingStore {
   byName(name: string): Promise<SettingRecord | null>;
   list(): Promise<SettingRecord[]>;
-  /** Version 1 if new, else the next one. */
+  /** Stores the values as version 1 of a new setting, or as the next version. */
   put(name: string, values: SettingValues): Promise<SettingRecord>;
 }
 
 export interface LeaseStore {
-  /** Reads, decides and writes as one step: no two devices are granted one lease. */
+  /**
+   * Reads, decides and writes in one transaction, so that a lease is never granted to two devices.
+   */
   update<T>(
     packageId: string,
     subnetId: string,
@@ -121,15 +124,17 @@ export interface LeaseStore {
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
 }
 
-/** Package bytes that left the source, per subnet: what the WAN carried. */
+/** WAN account: package bytes that the source sent, per subnet. */
 export interface WanAccount {
   add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
-  /** Bytes per subnet since the task was created. */
+  /** Returns the bytes per subnet since the task was created. */
   sinceTask(taskId: number): Promise<Map<string, number>>;
 }
 
 export interface Catalog {
-  /** Made once per source; in every LAN frame, so that two deployments do not hear each other. */
+  /**
+   * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
+   */
   readonly deployment: number;
   readonly devices: DeviceStore;
   readonly packages: PackageStore;

@@ -1,21 +1,13 @@
-/** What other folders use of the catalog. */
+/** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
   DeviceRecord,
   PackageRecord,
   ProgressRecord,
   SettingRecord,
-  SignedManifestBytes,
   TaskRecord,
 } from "./catalog.ts";
-export {
-  leaseDurationMs,
-  leaseFailedMs,
-  leaseSilentMs,
-  noLease,
-  releaseLease,
-  requestLease,
-} from "../../model/lease.ts";
+export { noLease, releaseLease, requestLease } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
 export { isTargeted } from "../../api/target.ts";

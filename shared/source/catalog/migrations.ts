@@ -1,6 +1,6 @@
 /**
- * The tables of the SQLite catalog and how an older file becomes a newer one. `user_version` counts the steps; a file
- * of a newer program is refused, because writing into tables one does not know loses data.
+ * Tables of the SQLite catalog, and the steps that upgrade an older file. `user_version` counts the
+ * steps. A file of a newer program is refused, because writing to unknown tables would lose data.
  */
 import type { Database } from "bun:sqlite";
 
@@ -77,7 +77,7 @@ const steps: readonly string[] = [
     bytes INTEGER NOT NULL,
     PRIMARY KEY (package_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
-  -- What the account stood at when the task was created: a package's earlier tasks are not this one's cost.
+  -- Account at the creation of the task: bytes of a package's earlier tasks do not count for this one.
   CREATE TABLE wan_baseline (
     task_id INTEGER NOT NULL REFERENCES tasks (id),
     subnet_id TEXT NOT NULL,
@@ -85,7 +85,8 @@ const steps: readonly string[] = [
     PRIMARY KEY (task_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
   `,
-  // A package crosses the WAN once per subnet, however many tasks ask for it: the lease is the package's.
+  // A lease belongs to the package, not to a task: a package crosses the WAN once per subnet for
+  // all its tasks.
   `
   DROP TABLE leases;
   CREATE TABLE leases (
@@ -99,7 +100,11 @@ const steps: readonly string[] = [
 
 export const catalogVersion = steps.length;
 
-/** @throws Error when the file is of a newer program. */
+/**
+ * Upgrades the file to this program's version in one transaction.
+ *
+ * @throws Error when a newer program wrote the file
+ */
 export function migrate(database: Database): void {
   const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
   if (found > catalogVersion) {

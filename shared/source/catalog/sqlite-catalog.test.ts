@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test("a new catalog has a deployment that stays and a setting named default", async () => {
+test("has a constant deployment and a setting named default when it is new", async () => {
   const first = await openSqliteCatalog(path);
   const { deployment } = first;
   expect(deployment).toBeInteger();
@@ -30,7 +30,7 @@ test("a new catalog has a deployment that stays and a setting named default", as
   again.close();
 });
 
-test("a catalog of a newer program is refused and left alone", async () => {
+test("is refused when a newer program wrote it", async () => {
   (await openSqliteCatalog(path)).close();
   const database = new Database(path);
   database.run("PRAGMA user_version = 999");
@@ -40,26 +40,26 @@ test("a catalog of a newer program is refused and left alone", async () => {
   );
 });
 
-test("a file that is no catalog is named, with what to do", async () => {
+test("reports a file that is not a catalog, with its name and what to do", async () => {
   await writeFile(path, "this is not a database at all, but long enough to be looked at ".repeat(20));
   await expect(openSqliteCatalog(path)).rejects.toThrow(
-    /Cannot open the catalog ".*catalog\.db".*put back a backup/,
+    /Cannot open the catalog ".*catalog\.db".*restore a backup/,
   );
 });
 
-test("a catalog with a damaged page is named, with what to do, and left alone", async () => {
+test("reports a damaged page, with the name of the file and what to do", async () => {
   const first = await openSqliteCatalog(path);
   first.close();
   const bytes = await readFile(path);
   for (let page = 1; page < bytes.length / 4_096; page++) {
     await writeFile(path, Buffer.from(bytes).fill(0xff, page * 4_096, page * 4_096 + 200));
     await expect(openSqliteCatalog(path)).rejects.toThrow(
-      /Cannot open the catalog ".*damaged.*put back a backup/,
+      /Cannot open the catalog ".*damaged.*restore a backup/,
     );
   }
 });
 
-test("a second source on the same folder is told so", async () => {
+test("refuses a second source on the same folder", async () => {
   const running = await openSqliteCatalog(path);
   const child = Bun.spawn(
     [
@@ -75,7 +75,7 @@ test("a second source on the same folder is told so", async () => {
   running.close();
 });
 
-test("a setting that lacks a key of this version has its default", async () => {
+test("fills in the default of a field that an older setting lacks", async () => {
   const catalog = await openSqliteCatalog(path);
   const { lanRateBps: _gone, ...older } = { ...defaultSettingValues, wanAttempts: 3 };
   await catalog.settings.put("old", older as typeof defaultSettingValues);

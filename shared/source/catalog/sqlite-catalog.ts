@@ -1,9 +1,9 @@
 /**
- * The catalog in one SQLite file (WAL). The stores lie beside it, one file each; here the file is opened, locked,
- * migrated and given its first contents.
+ * Catalog in one SQLite file (WAL): opens, locks and migrates the file and creates its first
+ * contents. Each store has a module of its own in this folder.
  *
- * The file stays locked while the source runs: a second source on the same folder would grant leases twice and wake
- * nobody, so it is told so instead.
+ * The file stays locked while the source runs. A second source on the same folder would grant
+ * leases twice and notify no device, so it is refused with an error.
  */
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
@@ -19,7 +19,7 @@ import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
-  `it is damaged (${how.replaceAll(/\s+/g, " ")}): put back a backup, or move the file away to begin with an empty catalog`;
+  `it is damaged (${how.replaceAll(/\s+/g, " ")}): restore a backup, or move the file away to start with an empty catalog`;
 
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -32,15 +32,16 @@ function explain(error: unknown): string {
 }
 
 function open(path: string): Database {
-  // It holds the tasks' keys: its owner only. SQLite gives its side files the same mode.
+  // The file holds the keys of the tasks: only its owner may read it. SQLite gives its side files
+  // the same mode.
   closeSync(openSync(path, "a", 0o600));
   const database = new Database(path, { create: true, strict: true });
   try {
     database.run("PRAGMA busy_timeout = 500");
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
-    // A package that was acknowledged as published, or a lease that was granted, survives a crash of the program;
-    // a power cut may take the last moments back, and agents then ask again.
+    // With NORMAL, a published package or a granted lease survives a crash of the program. A power
+    // failure may lose the last moments, and agents then repeat their requests.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
     const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
@@ -76,7 +77,11 @@ async function storesOf(database: Database): Promise<Catalog> {
   };
 }
 
-/** @throws Error naming the file, what is wrong with it and what to do. */
+/**
+ * Opens the catalog, and creates it if the file does not exist.
+ *
+ * @throws Error that names the file, what is wrong with it and what to do
+ */
 export async function openSqliteCatalog(path: string): Promise<Catalog> {
   let database: Database | null = null;
   try {

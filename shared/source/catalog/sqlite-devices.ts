@@ -1,4 +1,4 @@
-/** Devices, their inventory and their credentials' digests, in SQLite. */
+/** Store of devices, their inventory and the digests of their credentials in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
 import type { DeviceRecord, DeviceStore } from "./catalog.ts";

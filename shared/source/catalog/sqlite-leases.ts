@@ -1,4 +1,7 @@
-/** Leases in SQLite: they outlive a restart of the source, so that no second download begins because of one. */
+/**
+ * Store of leases in SQLite. Leases survive a restart of the source, so that it causes no second
+ * download.
+ */
 import type { Database } from "bun:sqlite";
 import type { LeaseStore } from "./catalog.ts";
 import type { LeaseState } from "../../model/lease.ts";

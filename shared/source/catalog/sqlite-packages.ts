@@ -1,4 +1,4 @@
-/** Packages, their signed manifests and the publishers' keys, in SQLite. */
+/** Store of packages, their signed manifests and the publisher keys in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { PackageRecord, PackageStore } from "./catalog.ts";
 
@@ -14,7 +14,7 @@ type Row = {
   published_at_ms: number;
   package_key: Uint8Array;
 };
-/** Without the manifest: it may be 16 MiB and is read by itself. */
+/** Columns without the manifest, which may have 16 MiB and is read separately. */
 const columns =
   "id, name, version, size_bytes, file_count, chunk_size_bytes, url, state, published_at_ms, package_key";
 

@@ -1,6 +1,6 @@
 /**
- * Agent settings with their versions, in SQLite. Values written by an older program may lack a key that came later:
- * its default then stands, so that an update of the source needs no migration for every new key.
+ * Store of agent settings and their versions in SQLite. Values written by an older program may lack
+ * a field; its default applies, so a new setting needs no migration.
  */
 import type { Database } from "bun:sqlite";
 import { defaultSettingValues, type SettingValues } from "../../model/setting.ts";

@@ -1,4 +1,4 @@
-/** Tasks and what devices reported of them, in SQLite. */
+/** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
 import type { TaskRecord, TaskStore } from "./catalog.ts";

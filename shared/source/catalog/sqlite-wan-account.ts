@@ -1,4 +1,4 @@
-/** The WAN account in SQLite: package bytes that left the source, per subnet. */
+/** Store of the WAN account in SQLite: package bytes that the source sent, per subnet. */
 import type { Database } from "bun:sqlite";
 import type { WanAccount } from "./catalog.ts";
 

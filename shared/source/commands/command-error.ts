@@ -1,6 +1,6 @@
 /**
- * How a command ends other than well: one clear line and an exit status. 2 says that the command line is wrong, 1 that
- * it was right and did not work.
+ * Failure of a command: one line of text and an exit status. Status 2 reports a wrong command line,
+ * 1 a command that failed.
  */
 export class CommandError extends Error {
   override readonly name = "CommandError";
@@ -12,7 +12,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a parser of words from the command line: what it throws becomes a usage error. */
+/** Runs a parser of command-line words and turns its exception into an error with exit status 2. */
 export function usage<T>(parse: () => T): T {
   try {
     return parse();

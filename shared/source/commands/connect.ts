@@ -1,4 +1,7 @@
-/** How an administrator's command finds the source and proves itself: options first, then the environment. */
+/**
+ * Connection of an administrator's command to the source: URL and token come from the options, then
+ * from the environment.
+ */
 import { readFile } from "node:fs/promises";
 import { createAdminClient, parseSourceUrl, type AdminClient } from "../../api/agent-client.ts";
 import { readToken } from "../../api/token.ts";
@@ -25,24 +28,29 @@ async function tokenText(options: ConnectOptions, environment: Environment): Pro
   const text = environment["FLOCKCAST_TOKEN"];
   if (text) return text;
   throw new CommandError(
-    "No administrator's token: give --token-file with the source's admin.token, or its text in FLOCKCAST_TOKEN",
+    "No administrator's token: give --token-file with the source's admin.token, or set FLOCKCAST_TOKEN to its text",
     2,
   );
 }
 
+/**
+ * Returns a client for the source; makes no request.
+ *
+ * @throws CommandError when URL or token are missing or malformed
+ */
 export async function connect(
   options: ConnectOptions,
   environment: Environment = process.env,
 ): Promise<AdminClient> {
   const url = options.source ?? environment["FLOCKCAST_SOURCE"];
   if (!url) {
-    throw new CommandError("Which source? Give --source URL, or FLOCKCAST_SOURCE in the environment", 2);
+    throw new CommandError("No source: give --source URL, or set FLOCKCAST_SOURCE in the environment", 2);
   }
   const sourceUrl = usage(() => parseSourceUrl(url));
   const token = (await tokenText(options, environment)).trim();
   if (readToken(token) === null) {
     throw new CommandError(
-      'The administrator\'s token is not one: it is the one line of admin.token and begins with "fc1."',
+      'The administrator\'s token is malformed: give the one line of admin.token, which begins with "fc1."',
     );
   }
   return createAdminClient({ sourceUrl, token });

@@ -1,4 +1,4 @@
-/** `device list`, `subnet list` and `package list`. */
+/** Commands `device list`, `subnet list` and `package list`. */
 import { formatSize } from "../../model/quantity.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { formatTime, printJson, printTable } from "./print.ts";

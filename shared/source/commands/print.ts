@@ -1,4 +1,4 @@
-/** Data on standard output: tables for people, JSON for programs. */
+/** Output of commands on standard output: tables for people, JSON for programs. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -7,8 +7,8 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Columns as wide as their widest cell. */
-export function tableLines(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/** Returns the lines of a table. Every column is as wide as its widest cell. */
+function tableLines(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all.map((row) =>
@@ -25,7 +25,7 @@ export function printTable(header: readonly string[], rows: readonly (readonly s
 
 const two = (value: number): string => String(value).padStart(2, "0");
 
-/** "2026-03-01 08:30:05", local time. */
+/** Formats a time in the local time zone: "2026-03-01 08:30:05". */
 export function formatTime(timeMs: number): string {
   const at = new Date(timeMs);
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;

@@ -1,6 +1,7 @@
 /**
- * `publish`: digests a file, a folder or a URL, signs the manifest and brings the source what it lacks. Publishing the
- * same again prints the same package id and sends nothing.
+ * Command `publish`: digests a file, a folder or a URL, signs the manifest and uploads the bytes
+ * that the source lacks. Publishing the same content again prints the same package id and uploads
+ * nothing.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -15,7 +16,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { print } from "./print.ts";
 
-export type PublishOptions = ConnectOptions & {
+type PublishOptions = ConnectOptions & {
   readonly name: string;
   readonly version: string;
   readonly url?: string | undefined;
@@ -30,7 +31,7 @@ const defaultKeyFile = (): string =>
 export async function publish(what: string, options: PublishOptions): Promise<void> {
   if (isUrl(what) && options.url !== undefined) {
     throw new CommandError(
-      "--url says where devices fetch a local file: with a URL to publish, leave it out",
+      "--url is the address from which devices download a local file: leave it out to publish a URL",
       2,
     );
   }
@@ -38,7 +39,7 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
     throw new CommandError(`Cannot publish "${what}": there is no such file or folder`);
   }
   const client = await connect(options);
-  // Asked first: a wrong token should not show after an hour of reading.
+  // Tests the token first, so that a wrong one is not reported after an hour of reading.
   await client.packages();
   const { manifest, bytes } = await digest(what, options);
   const key = await loadOrCreatePublisherKey(options.key ?? defaultKeyFile());
@@ -58,7 +59,7 @@ async function digest(what: string, options: PublishOptions): Promise<Digested> 
   return digestPath(what, { name, version, origin, onProgress });
 }
 
-/** The package's virtual stream: its files in manifest order, one after the other. */
+/** Returns the virtual stream of the package: its files in manifest order, one after the other. */
 async function contentOf(path: string, manifest: Manifest): Promise<ReadableStream<Uint8Array>> {
   const folder = (await stat(path)).isDirectory();
   async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -95,7 +96,7 @@ let statusShownAtMs = 0;
 const digestingStatus = (doneBytes: number, totalBytes: number | null): void =>
   status("digesting", doneBytes, totalBytes);
 
-/** One line that is written over, for a person at a terminal. */
+/** Shows one status line on a terminal, at most five times a second. */
 function status(doing: string, doneBytes: number, totalBytes: number | null): void {
   if (!process.stderr.isTTY || Date.now() - statusShownAtMs < 200) return;
   statusShownAtMs = Date.now();

@@ -1,13 +1,16 @@
-/** `serve`: runs the source until SIGTERM or SIGINT. Standard output stays empty; the URL is in the log and in DIR/source.url. */
+/**
+ * Command `serve`: runs the source until SIGTERM or SIGINT. Standard output stays empty; the URL is
+ * in the log and in DIR/source.url.
+ */
 import { createLogger } from "../../log.ts";
 import { loadTls, parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
 
-/** A clean end takes less; then it is ended anyway, before whoever asked loses patience. */
+/** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
 const endMs = 4_500;
 
-export type ServeOptions = {
+type ServeOptions = {
   readonly data: string;
   readonly listen: string;
   readonly tlsCert?: string | undefined;
@@ -28,7 +31,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {
-    log.error("did not stop in time: ended");
+    log.error("did not stop in time: exiting");
     process.exit(1);
   }, endMs).unref();
   await source.stop();

@@ -1,4 +1,4 @@
-/** `setting list`, `show` and `set`. */
+/** Commands `setting list`, `setting show` and `setting set`. */
 import { defaultSettingValues, applySettingWords, settingLines } from "../../model/setting.ts";
 import { SourceError } from "../../api/agent-client.ts";
 import type { AdminClient } from "../../api/admin-client.ts";
@@ -9,7 +9,7 @@ import { print, printJson, printTable } from "./print.ts";
 
 type JsonOption = { readonly json?: boolean | undefined };
 
-/** As a shell takes it. */
+/** Returns `key=value` with the quotes that a shell needs. */
 const wordOf = ({ key, value }: { key: string; value: string }): string =>
   value.includes(" ") ? `${key}="${value}"` : `${key}=${value}`;
 
@@ -42,7 +42,7 @@ function printLines({ name, version, values }: Setting): void {
   printTable(["KEY=VALUE", "WHAT IT MEANS"], lines);
 }
 
-/** A setting that does not exist yet begins with the values of the default one. */
+/** Returns the setting to change. A new one starts with the values of `default`. */
 async function baseOf(client: AdminClient, name: string): Promise<Setting> {
   try {
     return await client.setting(name);
@@ -58,9 +58,12 @@ export async function setSetting(
   options: ConnectOptions,
 ): Promise<void> {
   if (!/^[\w.-]{1,64}$/.test(name)) {
-    throw new CommandError(`"${name}" is no name for a setting: use letters, digits, dots and dashes`, 2);
+    throw new CommandError(
+      `"${name}" is not a valid name for a setting: use up to 64 letters, digits, dots, dashes and underscores`,
+      2,
+    );
   }
-  // Checked before the source is asked, so that a slip of the pen needs no source.
+  // Checked first, so that a typing error is reported without a source.
   usage(() => applySettingWords(defaultSettingValues, words));
   const client = await connect(options);
   const base = await baseOf(client, name);

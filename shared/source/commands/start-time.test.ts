@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseStartTime } from "./start-time.ts";
 
-test("a start is a moment or a duration from now", () => {
+test("parses a start as a time or as a duration from now", () => {
   expect(parseStartTime("+10m", 1_000)).toBe(601_000);
   expect(parseStartTime("2030-01-31T22:00Z", 0)).toBe(Date.UTC(2030, 0, 31, 22));
   expect(parseStartTime("2030-01-31T22:00:05+02:00", 0)).toBe(Date.UTC(2030, 0, 31, 20, 0, 5));
@@ -9,7 +9,7 @@ test("a start is a moment or a duration from now", () => {
 });
 
 test.each(["", "soon", "+", "+10", "10m", "2030-13-01T00:00", "31.01.2030", "1900000000"])(
-  "%p is refused with an example",
+  "refuses %p with an example",
   (text) => {
     expect(() => parseStartTime(text, 0)).toThrow(/for example/);
   },

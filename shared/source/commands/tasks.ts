@@ -1,4 +1,4 @@
-/** `task create`, `list`, `show` and `cancel`. */
+/** Commands `task create`, `task list`, `task show` and `task cancel`. */
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { targetSchema, type TaskDetail } from "../../api/schema/admin.ts";
@@ -8,7 +8,7 @@ import { connect, type ConnectOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { parseStartTime } from "./start-time.ts";
 
-export type TaskCreateOptions = ConnectOptions & {
+type TaskCreateOptions = ConnectOptions & {
   readonly action: "pre-cache" | "run";
   readonly command?: string | undefined;
   readonly setting?: string | undefined;
@@ -18,14 +18,14 @@ export type TaskCreateOptions = ConnectOptions & {
 
 export function parseTaskId(text: string): number {
   const parsed = v.safeParse(taskIdSchema, /^\d{1,15}$/.test(text) ? Number(text) : text);
-  if (!parsed.success) throw new CommandError(`"${text}" is no task id: task list shows them`, 2);
+  if (!parsed.success) throw new CommandError(`"${text}" is not a task id: task list shows them`, 2);
   return parsed.output;
 }
 
 export async function createTask(packageWords: string, options: TaskCreateOptions): Promise<void> {
   const target = v.safeParse(targetSchema, options.target);
   if (!target.success) {
-    throw new CommandError(`"${options.target}" is no target: ${target.issues[0].message}`, 2);
+    throw new CommandError(`"${options.target}" is not a target: ${target.issues[0].message}`, 2);
   }
   if (options.action === "run" && !options.command?.trim()) {
     throw new CommandError('--action run needs --command "…"', 2);

@@ -41,7 +41,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
 });
 
 describe("task watch", () => {
-  test("a bar says state, representative, share, rate and time left", () => {
+  test("shows state, representative, share, rate and time left in a bar", () => {
     const rates = new RateWindow();
     rates.add([subnet()], 0);
     const now = subnet({ bytesVerified: 2_000_000 });
@@ -51,16 +51,16 @@ describe("task watch", () => {
     );
   });
 
-  test("bars never leave the terminal, and what counts most stays in 80 columns", () => {
+  test("keeps the bars within the terminal, with the state in the first 80 columns", () => {
     const many = task(Array.from({ length: 30 }, (_, at) => subnet({ cidr: `10.0.${at}.0/24` })));
     const lines = barLines(many, new Map(), 80, 24);
     expect(lines).toHaveLength(23);
     expect(lines[0]).toContain("receiving, 0 of 4 complete");
-    expect(lines[22]).toBe("and 8 subnets more: task show 7");
+    expect(lines[22]).toBe("and 8 more subnets: task show 7");
     for (const line of lines) expect(line.length).toBeLessThan(80);
   });
 
-  test("plain lines come when something changed, not with every look", () => {
+  test("prints a plain line only after a change", () => {
     const plain = new PlainLines();
     const none = new Map<string, number>();
     expect(plain.next(task([subnet()]), none)).toHaveLength(1);

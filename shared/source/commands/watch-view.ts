@@ -1,11 +1,15 @@
 /**
- * What `task watch` shows of a task: a bar per subnet for a terminal, plain lines otherwise. Pure: details and time in,
- * lines out. The rate is read off the verified bytes of the last seconds, so it is what really arrives.
+ * Output of `task watch`: a bar per subnet on a terminal, plain lines otherwise. Pure: task and
+ * time in, lines out. The rate is that of verified bytes in the last seconds, not the one that
+ * devices report.
  */
 import { formatDuration, formatRate } from "../../model/quantity.ts";
 import type { TaskDetail, TaskSubnet } from "../../api/schema/admin.ts";
 
-/** Devices report every two seconds by default: a shorter window would show steps. */
+/**
+ * Window of the rate. Devices report every two seconds by default, so a shorter window would show
+ * steps.
+ */
 const windowMs = 6_000;
 const barCells = 24;
 const barCellsNarrow = 10;
@@ -14,10 +18,11 @@ const columnsNarrow = 110;
 type Sample = { readonly atMs: number; readonly bytes: number };
 const keyOf = (subnet: TaskSubnet): string => subnet.subnetId ?? "-";
 
+/** Rate of verified bytes by subnet, over a sliding window. */
 export class RateWindow {
   readonly #samples = new Map<string, Sample[]>();
 
-  /** Bits per second by subnet. */
+  /** Adds a sample and returns the bits per second by subnet. */
   add(subnets: readonly TaskSubnet[], nowMs: number): Map<string, number> {
     return new Map(
       subnets.map((subnet) => {
@@ -63,7 +68,10 @@ function facts(subnet: TaskSubnet, rateBps: number): string {
 const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 100)} %`;
 const nameOf = (subnet: TaskSubnet): string => subnet.cidr || "(no subnet yet)";
 
-/** For a terminal of `columns` cells and `rows` lines: a drawing higher than that could not be written over. */
+/**
+ * Returns the lines for a terminal of `columns` cells and `rows` lines. A terminal cannot overwrite
+ * a drawing that is taller than itself.
+ */
 export function barLines(
   task: TaskDetail,
   rates: ReadonlyMap<string, number>,
@@ -81,31 +89,37 @@ export function barLines(
   const linesMax = Math.max(2, rows - 1);
   if (lines.length > linesMax) {
     const left = lines.length - linesMax + 1;
-    return [...lines.slice(0, linesMax - 1), `and ${left} subnets more: task show ${task.id}`];
+    return [...lines.slice(0, linesMax - 1), `and ${left} more subnets: task show ${task.id}`];
   }
   return lines.length > 0 ? lines : [`task ${task.id}: no device is targeted yet (${task.target})`];
 }
 
-/** Remembers what it said: a line again when state, representative or counts change, or ten per cent more arrived. */
+/**
+ * Lines for output that is not a terminal. A subnet gives a line when its state, representative or
+ * counts change, or when another tenth was verified.
+ */
 export class PlainLines {
-  readonly #said = new Map<string, string>();
+  readonly #lastShown = new Map<string, string>();
 
   next(task: TaskDetail, rates: ReadonlyMap<string, number>): string[] {
     return task.subnets.flatMap((subnet) => {
       const { state, representative, complete, failed, devices } = subnet;
       const step = Math.floor(share(subnet) * 10);
-      const news = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
-      if (this.#said.get(keyOf(subnet)) === news) return [];
-      this.#said.set(keyOf(subnet), news);
+      const shown = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
+      if (this.#lastShown.get(keyOf(subnet)) === shown) return [];
+      this.#lastShown.set(keyOf(subnet), shown);
       const name = `task ${task.id} subnet ${nameOf(subnet)} ${subnet.subnetId ?? ""}`.trimEnd();
       return [`${name}: ${percentOf(subnet)}, ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`];
     });
   }
 }
 
-export type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
+type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
 
-/** Over when every targeted device is complete or failed; a task without devices waits for the first. */
+/**
+ * Returns the outcome: a task is over when every targeted device is complete or failed. A task
+ * without devices waits for the first one.
+ */
 export function outcomeOf(task: TaskDetail): WatchOutcome {
   if (task.state === "cancelled") return "cancelled";
   const { total, complete, failed } = task.devices;

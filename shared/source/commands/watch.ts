@@ -1,6 +1,9 @@
 /**
- * `task watch`: shows a task until it is over. Exit status 0 when every targeted device is complete, 1 with the failed
- * devices and their reasons otherwise, 130 after Ctrl-C. It asks twice a second; a source that restarts is waited for.
+ * Command `task watch`: shows a task until it is over, with two requests a second. Waits up to a
+ * minute for a source that cannot be reached.
+ *
+ * Exit status: 0 when every targeted device is complete, 1 with the failed devices and their
+ * reasons otherwise, 130 after Ctrl-C.
  */
 import { SourceError, type AdminClient } from "../../api/agent-client.ts";
 import type { TaskDetail } from "../../api/schema/admin.ts";
@@ -39,7 +42,8 @@ function plainScreen(): Screen {
   };
 }
 
-async function patiently(client: AdminClient, id: number): Promise<TaskDetail> {
+/** Requests the task, and retries for a minute while the source cannot be reached. */
+async function fetchTask(client: AdminClient, id: number): Promise<TaskDetail> {
   const sinceMs = Date.now();
   for (;;) {
     try {
@@ -57,13 +61,13 @@ export async function watchTask(id: string, options: ConnectOptions): Promise<vo
   process.once("SIGINT", () => process.exit(130));
   const client = await connect(options);
   const screen = process.stdout.isTTY ? terminalScreen() : plainScreen();
-  // The first answer is not waited for: a wrong URL or id should say so at once.
+  // The first request is not retried: a wrong URL or id must be reported at once.
   let task = await client.task(taskId, "failed");
   for (;;) {
     screen.show(task);
     if (outcomeOf(task) !== "going-on") break;
     await Bun.sleep(pollMs);
-    task = await patiently(client, taskId);
+    task = await fetchTask(client, taskId);
   }
   finish(task);
 }

@@ -1,8 +1,9 @@
 /**
- * Digests a stream of bytes chunk by chunk, also when nobody knows yet how long the stream is.
+ * Digests a stream chunk by chunk, also when the length of the stream is unknown.
  *
- * The chunk size follows the package's size. When that is unknown, every size still possible is digested at once and
- * the right one is taken at the end; sizes that the stream has outgrown are dropped. Memory: 32 bytes a chunk.
+ * The chunk size depends on the size of the package. For an unknown length every possible chunk
+ * size is digested at once. Sizes that the stream has outgrown are dropped, and the end selects the
+ * right one. Memory: 32 bytes per chunk of each size.
  */
 import { createHash, type Hash } from "node:crypto";
 import { chunkSizeBytesMax, chunkSizeFor, digestBytes } from "../../model/manifest.ts";
@@ -13,7 +14,7 @@ export class ChunkDigester {
   #levels: Level[] = [];
   #totalBytes = 0;
 
-  /** @param chunkSizeBytes when the size of the stream is known, else null. */
+  /** @param chunkSizeBytes null when the length of the stream is unknown */
   constructor(chunkSizeBytes: number | null) {
     let size = chunkSizeBytes ?? chunkSizeFor(0);
     const last = chunkSizeBytes ?? chunkSizeBytesMax;

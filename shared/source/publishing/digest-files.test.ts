@@ -25,7 +25,7 @@ const naming = { name: "tool", version: "1.0" };
 const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
 
 describe("digesting a path", () => {
-  test("gives one stream over the folder's files in byte order, and the same id every time", async () => {
+  test("makes one stream of the files of a folder in byte order, with the same id every time", async () => {
     const at = folder("tree");
     mkdirSync(join(at, "b", "deep"), { recursive: true });
     const parts = {
@@ -50,7 +50,7 @@ describe("digesting a path", () => {
     expect(packageId((await digestPath(at, naming)).bytes)).toBe(packageId(bytes));
   });
 
-  test("takes a single file under its own name, and keeps the origin", async () => {
+  test("keeps the name of a single file and the origin", async () => {
     const file = join(root, "setup.bin");
     writeFileSync(file, randomBytes(1_000));
     const origin = { kind: "url", url: "https://cdn.example/setup.bin", layout: "file" } as const;
@@ -59,11 +59,11 @@ describe("digesting a path", () => {
     expect(manifest.origin).toEqual(origin);
   });
 
-  test("of an empty folder gives an empty package", async () => {
+  test("makes an empty package of an empty folder", async () => {
     expect(chunkCount((await digestPath(folder("empty"), naming)).manifest)).toBe(0);
   });
 
-  test("refuses links, special files and names that do not work everywhere, by name", async () => {
+  test("refuses links, special files and names that are invalid on some system, and names them", async () => {
     const linked = folder("linked");
     symlinkSync("/etc/hostname", join(linked, "outside"));
     expect(digestPath(linked, naming)).rejects.toThrow('"outside": it is a symbolic link');
@@ -76,7 +76,7 @@ describe("digesting a path", () => {
     expect(digestPath(linked, { name: "a b", version: "1" })).rejects.toThrow('"a b"');
   });
 
-  test("notices a file that changes while it is read", async () => {
+  test("refuses a file that changes while it is read", async () => {
     const file = join(folder("growing"), "log");
     writeFileSync(file, randomBytes(3_000_000));
     let touched = false;
@@ -89,7 +89,7 @@ describe("digesting a path", () => {
   });
 });
 
-test("a stream of unknown length gets the chunk size and digests of its length", () => {
+test("gives a stream of unknown length the chunk size and digests of its length", () => {
   const bytes = randomBytes(700_000);
   const unknown = new ChunkDigester(null);
   for (let at = 0; at < bytes.length; at += 9_999) unknown.update(bytes.subarray(at, at + 9_999));
@@ -136,7 +136,7 @@ describe("digesting a URL", () => {
   const pathOf = async (path: string): Promise<string> =>
     (await digestUrl(at(path), naming)).manifest.files[0]!.path;
 
-  test("reads it once and names the file safely", async () => {
+  test("names the file safely", async () => {
     expect(await pathOf("/dir/setup%20one.bin")).toBe("setup one.bin");
     expect(await pathOf("/named")).toBe("My App.exe");
     expect(await pathOf("/utf8")).toBe("naïve.bin");
@@ -145,7 +145,7 @@ describe("digesting a URL", () => {
     expect(await pathOf("/dir/a%2Fb")).toBe("tool");
   });
 
-  test("gives the manifest that the file itself gives, with or without Content-Length", async () => {
+  test("makes the manifest of the file itself, with or without Content-Length", async () => {
     const file = join(root, "body.bin");
     writeFileSync(file, body);
     const { manifest } = await digestPath(file, naming);
@@ -157,7 +157,7 @@ describe("digesting a URL", () => {
     }
   });
 
-  test("says what is wrong with a web site", async () => {
+  test("reports what is wrong with a web site", async () => {
     expect(digestUrl(at("/none"), naming)).rejects.toThrow("answered 404");
     expect(digestUrl(at("/zipped"), naming)).rejects.toThrow("Content-Encoding");
     expect(digestUrl("http://127.0.0.1:1/x", naming)).rejects.toThrow("Cannot reach");
@@ -165,7 +165,7 @@ describe("digesting a URL", () => {
     expect(digestUrl("file:///etc/passwd", naming)).rejects.toThrow("neither http");
   });
 
-  test("notices a site that sends less than it announced", async () => {
+  test("refuses a web site that sends less than it announced", async () => {
     const short = Bun.listen({
       port: 0,
       hostname: "127.0.0.1",

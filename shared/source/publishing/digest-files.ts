@@ -1,9 +1,10 @@
 /**
- * Makes a manifest from what an administrator publishes: a file, a folder, or a URL that is read once.
+ * Makes the manifest of a file, a folder or a URL that an administrator publishes.
  *
- * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. What cannot lie in a package the same way on every
- * device (symbolic links, sockets, names Windows refuses, a file that changes meanwhile) is refused by name. Signing
- * is in signing.ts; keeping the bytes is the business of whoever asked.
+ * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Entries that cannot be equal on
+ * every device are refused by name. These are symbolic links, sockets, names that Windows refuses,
+ * and files that change while they are read. Signing is in model/signing.ts; the caller stores the
+ * bytes.
  */
 import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
@@ -27,12 +28,12 @@ import { digestibleResponse, fileNameOf } from "./url-response.ts";
 export type DigestOptions = {
   readonly name: string;
   readonly version: string;
-  /** Where devices fetch the bytes; the source itself when left out. */
+  /** Origin from which devices download the bytes; default: the source. */
   readonly origin?: ManifestOrigin;
-  /** Instead of the one that follows from the size. */
+  /** Chunk size; default: the one that follows from the size. */
   readonly chunkSizeBytes?: number;
   readonly signal?: AbortSignal;
-  /** Bytes digested so far; the total when it is known. */
+  /** Called with the bytes digested so far, and with the total or null. */
   readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
 };
 export type Digested = { readonly manifest: Manifest; readonly bytes: Uint8Array };
@@ -41,7 +42,11 @@ const readBytes = 1_048_576;
 
 type Found = { readonly path: string; readonly absolute: string; readonly stats: Stats };
 
-/** @throws ManifestError naming the file and what is wrong with it. */
+/**
+ * Digests a file or folder.
+ *
+ * @throws ManifestError that names the file and what is wrong with it
+ */
 export async function digestPath(path: string, options: DigestOptions): Promise<Digested> {
   checkNames(options);
   const found = await findFiles(path);
@@ -57,8 +62,10 @@ export async function digestPath(path: string, options: DigestOptions): Promise<
 }
 
 /**
- * Reads `url` once. The package is one file, named by the web site (Content-Disposition), by the URL's last part or,
- * when neither can be a file name, by the package.
+ * Digests the file at `url`, which is read once. The file is named by Content-Disposition, by the
+ * last part of the URL or, when neither is a valid file name, by the package.
+ *
+ * @throws ManifestError for an invalid URL, a failed request or a body that ends early
  */
 export async function digestUrl(url: string, options: Omit<DigestOptions, "origin">): Promise<Digested> {
   checkNames(options);
@@ -75,7 +82,7 @@ export async function digestUrl(url: string, options: Omit<DigestOptions, "origi
   } catch (error) {
     options.signal?.throwIfAborted();
     throw new ManifestError(
-      `Reading ${url} broke off after ${digester.totalBytes} bytes (${(error as Error).message}): try again`,
+      `The download of ${url} was interrupted after ${digester.totalBytes} bytes (${(error as Error).message}): try again`,
       { cause: error },
     );
   }
@@ -90,10 +97,10 @@ export async function digestUrl(url: string, options: Omit<DigestOptions, "origi
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {
-  const nameWrong = packageNameProblem(name);
-  if (nameWrong) throw new ManifestError(`The package name "${name}" cannot be used: ${nameWrong}`);
-  const versionWrong = versionProblem(version);
-  if (versionWrong) throw new ManifestError(`The version "${version}" cannot be used: ${versionWrong}`);
+  const nameFault = packageNameProblem(name);
+  if (nameFault) throw new ManifestError(`The package name "${name}" cannot be used: ${nameFault}`);
+  const versionFault = versionProblem(version);
+  if (versionFault) throw new ManifestError(`The version "${version}" cannot be used: ${versionFault}`);
 }
 
 function finish(
@@ -126,7 +133,7 @@ async function findFiles(root: string): Promise<Found[]> {
   let stats: Stats;
   let absolute: string;
   try {
-    // The administrator named the root, so it may be a link; below it none is followed.
+    // The administrator named the root, so it may be a link. No link below it is followed.
     absolute = await realpath(root);
     stats = await stat(absolute);
   } catch (error) {
@@ -149,9 +156,7 @@ async function findBelow(folder: string, prefix: string, found: Found[]): Promis
     const path = prefix + name;
     const stats = await lstat(absolute);
     if (stats.isSymbolicLink()) {
-      throw new ManifestError(
-        `Cannot publish "${path}": it is a symbolic link; replace it by what it points to`,
-      );
+      throw new ManifestError(`Cannot publish "${path}": it is a symbolic link; replace it with its target`);
     }
     if (stats.isDirectory()) await findBelow(absolute, `${path}/`, found);
     else if (stats.isFile()) found.push({ path, absolute, stats });
@@ -171,7 +176,7 @@ async function digestFile(
   totalBytes: number,
   options: DigestOptions,
 ): Promise<void> {
-  // Without following: what was a file when it was listed may have become a link since.
+  // O_NOFOLLOW: the file may have been replaced by a link since it was listed.
   const handle = await open(file.absolute, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
     (error: Error) => {
       throw new ManifestError(`Cannot read "${file.path}": ${error.message}`, { cause: error });

@@ -1,12 +1,16 @@
-/** The publisher's private key, in a file of its owner (PEM, mode 0600). The key never leaves that file and this process. */
+/**
+ * Private key of the publisher, in a file of its owner (PEM, mode 0600). The key never leaves the
+ * file and this process.
+ */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PublisherKey } from "../../model/signing.ts";
 
 /**
- * Reads the publisher's key from `file`, or makes one there (mode 0600) at first use.
- * @throws Error when the file cannot be read or holds something else.
+ * Reads the publisher's key from `file`, or creates it there (mode 0600) at first use.
+ *
+ * @throws Error when the file cannot be read or holds something else
  */
 export async function loadOrCreatePublisherKey(file: string): Promise<PublisherKey> {
   const found = await readKeyFile(file);
@@ -22,7 +26,8 @@ export async function loadOrCreatePublisherKey(file: string): Promise<PublisherK
     await handle.close();
   }
   try {
-    // A link never replaces: of two programs that start together one wins, and both then use the winner's key.
+    // A link never replaces a file: of two programs that start together one succeeds, and both use
+    // its key.
     await link(draft, file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -31,7 +36,7 @@ export async function loadOrCreatePublisherKey(file: string): Promise<PublisherK
     await rm(draft, { force: true });
   }
   const made = await readKeyFile(file);
-  if (!made) throw new Error(`Cannot make the publisher's key: "${file}" vanished`);
+  if (!made) throw new Error(`Cannot create the publisher's key: "${file}" was removed while it was created`);
   return made;
 }
 

@@ -1,11 +1,16 @@
 /**
- * The answer of a web site that can be published: the request, what is refused, and the file name it suggests.
- * It reads no body. Bun's fetch takes proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY by itself.
+ * Response of a web site whose file is published: the request, the refusals, and the suggested file
+ * name. The caller reads the body. Bun's fetch uses the proxies in HTTP_PROXY, HTTPS_PROXY and
+ * NO_PROXY.
  */
 import { ManifestError } from "../../model/manifest-error.ts";
 import { pathProblem } from "../../model/package-path.ts";
 
-/** @throws ManifestError unless the site answers 200 with the bytes as they are, not compressed on the way. */
+/**
+ * Requests `url` without compression.
+ *
+ * @throws ManifestError unless the web site responds with 200 and an uncompressed body
+ */
 export async function digestibleResponse(
   url: string,
   signal: AbortSignal | undefined,
@@ -29,7 +34,7 @@ export async function digestibleResponse(
     await response.body?.cancel().catch(() => {});
     throw new ManifestError(
       response.status === 200
-        ? `${url} sends "Content-Encoding: ${encoding}" though the bytes as they are were asked for: switch that off on the web site`
+        ? `${url} sends "Content-Encoding: ${encoding}" although the request asked for identity: disable compression on the web site`
         : `${url} answered ${response.status} ${response.statusText}: only 200 can be published`,
     );
   }
@@ -37,7 +42,10 @@ export async function digestibleResponse(
   return { response, totalBytes: length !== null && /^\d{1,15}$/.test(length) ? Number(length) : null };
 }
 
-/** A safe file name: from Content-Disposition, else the URL's last part, else the package's name. */
+/**
+ * Returns a safe file name: from Content-Disposition, else the last part of the URL, else the name
+ * of the package.
+ */
 export function fileNameOf(url: string, disposition: string | null, packageName: string): string {
   const candidates = [dispositionName(disposition), lastSegment(url), packageName];
   return candidates.find((name) => name !== null && !name.includes("/") && pathProblem(name) === null)!;
@@ -53,7 +61,7 @@ const decoded = (text: string): string | null => {
 
 const lastSegment = (url: string): string | null => decoded(new URL(url).pathname.split("/").at(-1) ?? "");
 
-/** RFC 6266: `filename*=UTF-8''…` goes before `filename="…"`. */
+/** Parses Content-Disposition (RFC 6266). `filename*` has priority over `filename`. */
 function dispositionName(header: string | null): string | null {
   if (header === null) return null;
   const extended = /;\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(header);

@@ -1,4 +1,4 @@
-/** Which tasks a device has, which devices a task has, and what a device is told of a task. */
+/** Assignment of tasks to devices, and the form of a task that a device receives. */
 import {
   isTargeted,
   type Catalog,
@@ -9,13 +9,14 @@ import {
 import type { AgentTask } from "../../api/schema/agent.ts";
 import { ApiError } from "../api-error.ts";
 
-/** @throws ApiError 404 */
+/** @throws ApiError 404 for an unknown task */
 export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord> {
   const task = await catalog.tasks.byId(id);
   if (task === null) throw new ApiError(404, `No task ${id}`, "task list shows all");
   return task;
 }
 
+/** Returns the devices that a task targets. */
 export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
   devices.filter((device) => isTargeted(task.target, device));
 
@@ -26,7 +27,10 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
-/** Failed ones are among them: whether to try again is the agent's to decide. */
+/**
+ * Returns the active tasks of a device that it has not completed. Failed tasks are included: the
+ * agent decides whether to retry.
+ */
 export async function agentTasksOf(catalog: Catalog, device: DeviceRecord): Promise<AgentTask[]> {
   const completed = await catalog.tasks.completedBy(device.id);
   const tasks: AgentTask[] = [];

@@ -1,4 +1,6 @@
-/** What devices ask of the source: enrolment, check-in, the wake stream, leases and progress reports. */
+/**
+ * Routes for devices: enrolment, check-in, event stream, leases, WAN fallback and progress reports.
+ */
 import { Hono } from "hono";
 import {
   isTargeted,
@@ -61,7 +63,7 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/enroll",
     documented({
-      summary: "Trade the enrolment token for a credential",
+      summary: "Exchange the enrolment token for a credential",
       audience: ["anyone"],
       answer: enrollResponseSchema,
     }),
@@ -94,7 +96,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/check-in",
     documented({
-      summary: "Bring the inventory, take tasks and settings",
+      summary: "Send the inventory, receive tasks and settings",
       audience: ["device"],
       answer: checkInResponseSchema,
     }),
@@ -126,25 +128,29 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/events",
     documented({
-      summary: "Held open: `event: wake` when something changed for this device; a heartbeat every 20 s",
+      summary: "Event stream: `event: wake` when something changed for this device; a heartbeat every 20 s",
       audience: ["device"],
       media: "text/event-stream",
     }),
     allow(context, "device"),
     (c) => {
       c.env.allowIdle(0);
-      return c.body(context.wakes.open(c.var.device.id), 200, {
+      return c.body(context.changeHub.open(c.var.device.id), 200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
-        // A reverse proxy must not hold events back.
+        // Tells a reverse proxy not to buffer events.
         "x-accel-buffering": "no",
       });
     },
   );
 }
 
-/** @throws ApiError unless this device, on this subnet, takes part in the task. */
-async function takesPart(
+/**
+ * Returns the task of a request.
+ *
+ * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
+ */
+async function participatingTask(
   { catalog }: SourceContext,
   device: DeviceRecord,
   request: { taskId: number; subnetId: string },
@@ -156,7 +162,7 @@ async function takesPart(
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
   if (!isTargeted(task.target, device)) {
-    throw new ApiError(409, `Task ${task.id} is not for this device any more`, "check in again");
+    throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
   }
   return task;
 }
@@ -166,7 +172,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     "/fallback",
     documented({
       summary:
-        "Ask for a token to download alone where another device leads but cannot be reached, or give it back",
+        "Request or return a token for WAN fallback, for a device that cannot reach its representative",
       audience: ["device"],
       answer: fallbackResponseSchema,
     }),
@@ -175,7 +181,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(fallbackRequestSchema),
     async (c) => {
       const { taskId, subnetId, release } = c.req.valid("json");
-      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const token = { packageId, subnetId, deviceId: c.var.device.id };
       if (release === true) {
         context.fallback.giveBack(token);
@@ -193,7 +199,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/lease",
     documented({
-      summary: "Ask for the right to spend WAN bytes for a task's package on a subnet, or renew it",
+      summary: "Request or renew the lease: the right to spend WAN bytes for a task's package on a subnet",
       audience: ["device"],
       answer: leaseResponseSchema,
     }),
@@ -202,7 +208,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseRequestSchema),
     async (c) => {
       const { taskId, subnetId, ...request } = c.req.valid("json");
-      const { packageId } = await takesPart(context, c.var.device, { taskId, subnetId });
+      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
         requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
       );
@@ -213,7 +219,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/lease/release",
     documented({
-      summary: "Give the lease back, with the reason when the download failed",
+      summary: "Release the lease, with the reason when the download failed",
       audience: ["device"],
       answer: doneSchema,
     }),
@@ -222,7 +228,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(leaseReleaseSchema),
     async (c) => {
       const { taskId, subnetId, failure } = c.req.valid("json");
-      // Whoever holds it may give it back, also after it moved to another subnet.
+      // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
       const devices = all.filter((one) => one.subnet?.id === subnetId).length;

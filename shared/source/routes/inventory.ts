@@ -1,4 +1,4 @@
-/** The devices and the subnets they are on, for administrators. */
+/** Routes for administrators: devices and their subnets. */
 import { Hono } from "hono";
 import { deviceListSchema, subnetListSchema, type Device, type Subnet } from "../../api/schema/admin.ts";
 import { allow } from "../auth.ts";
@@ -26,7 +26,7 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function devicesOf({ catalog, wakes }: SourceContext): Promise<Device[]> {
+async function devicesOf({ catalog, changeHub }: SourceContext): Promise<Device[]> {
   const inventories = await catalog.devices.inventories();
   return (await catalog.devices.list()).map((device) => ({
     id: device.id,
@@ -34,16 +34,16 @@ async function devicesOf({ catalog, wakes }: SourceContext): Promise<Device[]> {
     subnetId: device.subnet?.id ?? null,
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: device.lastSeenAtMs,
-    connected: wakes.isConnected(device.id),
+    connected: changeHub.isConnected(device.id),
     inventory: inventories.get(device.id) ?? null,
   }));
 }
 
-async function subnetsOf({ catalog, wakes }: SourceContext): Promise<Subnet[]> {
+async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {
   const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
   return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
     const { id, cidr, site } = ofSubnet[0]!.subnet!;
-    const connected = ofSubnet.filter((device) => wakes.isConnected(device.id)).length;
+    const connected = ofSubnet.filter((device) => changeHub.isConnected(device.id)).length;
     return { id, cidr, site, devices: ofSubnet.length, connected };
   });
 }

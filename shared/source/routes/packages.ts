@@ -1,6 +1,6 @@
 /**
- * Packages: publishing (administrators), manifests and bytes (devices). A version never changes once it is published;
- * publishing the same again changes nothing.
+ * Routes of packages: publishing (administrators), manifests and bytes (devices). A published
+ * version never changes, and publishing it again changes nothing.
  */
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
@@ -23,9 +23,9 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
 
-/** A manifest of 16 MiB in base64, and room for the rest. */
+/** Upper bound on a publish request: a manifest of 16 MiB in base64, with signature and key. */
 const publishBytesMax = 24 * 1_048_576;
-/** A slow device, or one that was told to take little of the WAN, reads a piece in this time. */
+/** Idle timeout of a transfer. A slow or rate-limited device reads a piece in less time. */
 const contentIdleSeconds = 240;
 
 const packagePathSchema = v.object({ id: packageIdSchema });
@@ -48,7 +48,11 @@ async function packageById({ catalog }: SourceContext, id: string): Promise<Pack
 
 type Signed = { manifest: Uint8Array; signature: Uint8Array; publisherKey: Uint8Array };
 
-/** @throws ApiError for a second publisher, a wrong signature or a bad manifest. */
+/**
+ * Verifies the signature of a manifest and its publisher.
+ *
+ * @throws ApiError for a second publisher, a wrong signature or an invalid manifest
+ */
 async function verified(
   { catalog }: SourceContext,
   signed: Signed,
@@ -103,11 +107,14 @@ async function publish(context: SourceContext, signed: Signed): Promise<PublishR
   return { packageId: id, contentNeeded };
 }
 
-/** Devices hear of a publisher at their check-in: those that are connected at once. */
-async function registerKey({ catalog, wakes, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
+/**
+ * Registers the first publisher. Devices learn its key at a check-in, so the connected ones are
+ * notified.
+ */
+async function registerKey({ catalog, changeHub, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
   if ((await catalog.packages.publisherKeys()).length > 0) return;
   await catalog.packages.registerPublisherKey(key, nowMs());
-  wakes.wakeAll();
+  changeHub.notifyAll();
 }
 
 function withoutKey(record: PackageRecord): PublishedPackage {
@@ -164,7 +171,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       if (published.url !== null) {
         throw new ApiError(
           409,
-          `The bytes of ${published.name} lie at ${published.url}`,
+          `The bytes of ${published.name} are at ${published.url}`,
           "nothing to upload",
         );
       }
@@ -226,7 +233,7 @@ async function contentResponse(
   const headers = {
     "content-type": "application/octet-stream",
     "accept-ranges": "bytes",
-    // A package never changes; caches on the way must not hand it to who has no credential.
+    // A package never changes, but shared caches must not serve it to clients without a credential.
     "cache-control": "private, no-transform",
     etag,
   };
@@ -243,8 +250,9 @@ async function contentResponse(
   if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
   c.env.allowIdle(contentIdleSeconds);
   const subnetId = c.var.caller === "device" ? (c.var.device.subnet?.id ?? "") : null;
-  // Read in pieces instead of handing the file over: the account shall hold what left, also when the reader goes away
-  // halfway. The price: Bun sends such a body in chunked coding, without Content-Length (HEAD has it).
+  // The file is read in pieces instead of handed to Bun, because the account must count what was
+  // sent when the reader disconnects early. Bun sends such a body in chunked coding, without
+  // Content-Length (HEAD has it).
   const stream = context.content.read(id, start, end, (bytes) => {
     if (subnetId === null) return;
     context.wan.count(id, subnetId, bytes);

@@ -1,4 +1,6 @@
-/** Agent settings by name. A change reaches the tasks that were already handed out: their devices are woken. */
+/**
+ * Routes of agent settings. A change applies to tasks in progress too: their devices are notified.
+ */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { settingListSchema, settingNameSchema, settingPutSchema } from "../../api/schema/admin.ts";
@@ -42,7 +44,7 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { name } = c.req.valid("param");
       const saved = await settings.put(name, c.req.valid("json").values);
-      await wakeConcerned(context, name);
+      await notifyAffected(context, name);
       context.log.info({ setting: name, version: saved.version }, "setting changed");
       return c.json(saved);
     },
@@ -50,9 +52,11 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function wakeConcerned({ catalog, wakes }: SourceContext, name: string): Promise<void> {
-  if (name === "default") return wakes.wakeAll();
+async function notifyAffected({ catalog, changeHub }: SourceContext, name: string): Promise<void> {
+  if (name === "default") return changeHub.notifyAll();
   const devices = await catalog.devices.list();
   const tasks = (await catalog.tasks.active()).filter((task) => task.settingName === name);
-  wakes.wake(new Set(tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id))));
+  changeHub.notify(
+    new Set(tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id))),
+  );
 }

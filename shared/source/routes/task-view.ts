@@ -1,4 +1,7 @@
-/** A task as administrators see it: counts, a row per subnet and a row per device, from what devices reported. */
+/**
+ * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
+ * a row per device.
+ */
 import type {
   Catalog,
   DeviceRecord,
@@ -44,6 +47,7 @@ function summaryOf(
   };
 }
 
+/** Returns all tasks with the counts of their devices. */
 export async function taskSummaries(catalog: Catalog): Promise<TaskSummary[]> {
   const devices = await catalog.devices.list();
   const packages = new Map((await catalog.packages.list()).map((one) => [one.id, one] as const));
@@ -58,7 +62,7 @@ export async function taskSummaries(catalog: Catalog): Promise<TaskSummary[]> {
   return summaries;
 }
 
-function unheardOf(taskId: number, bytesTotal: number): Progress {
+function unreportedProgress(taskId: number, bytesTotal: number): Progress {
   return {
     taskId,
     state: "pending",
@@ -83,7 +87,7 @@ function deviceRow(
   device: DeviceRecord,
   record: ProgressRecord | undefined,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unheardOf(task.id, published.sizeBytes);
+  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, published.sizeBytes);
   return {
     deviceId: device.id,
     hostname: device.hostname,
@@ -101,7 +105,8 @@ function representativeOf(
     .filter((row) => row.role === "representative")
     .toSorted((a, b) => b.term - a.term || b.updatedAtMs - a.updatedAtMs)[0];
   if (leading) return { row: leading, term: leading.term };
-  // Once all is done nobody plays the role any more: the last one that held the lease did the work.
+  // When all devices are done, no device is representative: the last holder of the lease did the
+  // work.
   const last = rows.find((row) => row.deviceId === lease?.holder?.deviceId);
   return last === undefined ? null : { row: last, term: lease!.holder!.term };
 }
@@ -145,7 +150,11 @@ function subnetRow(rows: readonly TaskDevice[], published: PackageRecord, facts:
   };
 }
 
-/** @param list which devices to list; the counts always hold all. */
+/**
+ * Returns a task with its subnets and devices.
+ *
+ * @param list devices in `deviceList`; the counts include all devices
+ */
 export async function taskDetail(
   catalog: Catalog,
   task: TaskRecord,

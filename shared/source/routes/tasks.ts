@@ -1,4 +1,4 @@
-/** What administrators do with tasks. */
+/** Routes of tasks for administrators. */
 import { Hono } from "hono";
 import ipaddr from "ipaddr.js";
 import * as v from "valibot";
@@ -58,7 +58,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       await catalog.tasks.cancel(task.id);
       const devices = targetedDevices(task, await catalog.devices.list());
-      context.wakes.wake(devices.map((device) => device.id));
+      context.changeHub.notify(devices.map((device) => device.id));
       log.info({ taskId: task.id, atMs: nowMs() }, "task cancelled");
       return c.json({ ok: true } as const);
     },
@@ -88,7 +88,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         const known = (await catalog.settings.list()).map((one) => one.name).join(", ");
         throw new ApiError(404, `No setting named "${settingName}"`, `there are: ${known}`);
       }
-      // Bytes of earlier tasks that are not in the account yet would be counted as this one's.
+      // Bytes of earlier tasks that are not yet in the account would count for this task.
       await context.wan.flush();
       const task = await catalog.tasks.create({
         packageId: published.id,
@@ -102,14 +102,19 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         taskKey: context.randomBytes(16),
       });
       const devices = targetedDevices(task, await catalog.devices.list());
-      context.wakes.wake(devices.map((device) => device.id));
+      context.changeHub.notify(devices.map((device) => device.id));
       log.info({ taskId: task.id, packageId: task.packageId, target: task.target }, "task created");
       return c.json({ taskId: task.id });
     },
   );
 }
 
-/** @param words a package id, NAME (its newest version) or NAME@VERSION. */
+/**
+ * Returns the package that a request names.
+ *
+ * @param words a package id, NAME (its newest version) or NAME@VERSION
+ * @throws ApiError 404 for an unknown package, 409 for one whose upload is incomplete
+ */
 async function packageNamed({ catalog }: SourceContext, words: string): Promise<PackageRecord> {
   const at = words.lastIndexOf("@");
   const found =
@@ -143,7 +148,7 @@ async function checkTarget({ catalog }: SourceContext, target: string): Promise<
   const [kind, ...rest] = target.split(":");
   const value = rest.join(":");
   if (kind === "subnet" && !ipaddr.isValidCIDR(value)) {
-    throw new ApiError(400, `"${value}" is no subnet`, "write for example subnet:10.1.2.0/24");
+    throw new ApiError(400, `"${value}" is not a subnet`, "write for example subnet:10.1.2.0/24");
   }
   if (kind === "device" && (await catalog.devices.byId(value)) === null) {
     throw new ApiError(404, `No device ${value}`, "device list shows all");
