@@ -15,12 +15,12 @@ import { ExchangeServer } from "../shared/net/exchange/server.ts";
 import { parseGroup } from "../shared/net/lan/multicast-group.ts";
 import {
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   sessionOf,
   type AnnounceFrame,
   type ControlFrame,
-  type FrameSender,
+  type FrameWriter,
 } from "../shared/wire/index.ts";
 import type { Harness } from "./harness.ts";
 
@@ -60,7 +60,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
         held: () => ChunkSet.full(chunkCount),
         readChunk: async () => randomBytes(chunkBytes),
       });
-      const voice = { deviceId, deployment, task, lanPort: exchange.port, chunkCount };
+      const voice = { deviceId, deployment, task, lanPort: exchange.lanPort, chunkCount };
       cleanups.push(speak(harness.group, voice, mischief));
     },
     async [Symbol.asyncDispose]() {
@@ -86,8 +86,8 @@ function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): 
   const senderOf = (
     key: Uint8Array,
     incarnation = createIncarnation(randomBytes(8).toString("hex")),
-  ): FrameSender =>
-    createFrameSender({ crypto, deployment, session: sessionOf(crypto, key), key, incarnation });
+  ): FrameWriter =>
+    createFrameWriter({ crypto, deployment, session: sessionOf(crypto, key), key, incarnation });
   const own = createIncarnation(randomBytes(8).toString("hex"));
   const [inTask, inPackage] = [senderOf(taskKey, own), senderOf(packageKey, own)];
   const receiver = createFrameReceiver({ crypto, deployment, ownSender: own.sender });

@@ -22,12 +22,12 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     },
     {
       file: "shared/device/lan-sessions.ts",
-      from: "this.#bus.send(this.sender(session).control(frame));",
+      from: "this.#group.send(this.writer(session).control(frame));",
       to: `{
-        this.#bus.send(this.sender(session).control(frame));
-        const unknown = this.sender(session).control(frame);
+        this.#group.send(this.writer(session).control(frame));
+        const unknown = this.writer(session).control(frame);
         unknown[2] = 99;
-        this.#bus.send(unknown);
+        this.#group.send(unknown);
       }`,
     },
     {

@@ -11,7 +11,7 @@ import { controlFields } from "../shared/wire/fields.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   dropReasons,
   frameTypes,
@@ -91,7 +91,7 @@ describe("frames", () => {
     for (const { type, sequence, fields, frame } of vectors.frames) {
       const incarnation = createIncarnation(vectors.sender);
       incarnation.counterOf(session).next = sequence;
-      const sender = createFrameSender({ crypto, deployment, session, key, incarnation });
+      const sender = createFrameWriter({ crypto, deployment, session, key, incarnation });
       let made: Uint8Array;
       if (type === "symbol") {
         const { chunk, block, symbol, payload } = v.parse(symbolFieldsSchema, fields);

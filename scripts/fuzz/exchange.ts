@@ -77,7 +77,7 @@ async function request(exchange: ExchangeServer, seal: ExchangeSeal, dice: Dice)
     ? seal.seal(`${path} request`, mutated(dice, encode(anyPoll(dice))))
     : new Uint8Array(0);
   const proof = dice.once(2) ? seal.proof(path) : dice.hex(32);
-  const status = await rawRequest(dice, exchange.port, {
+  const status = await rawRequest(dice, exchange.lanPort, {
     method: isPoll ? "POST" : "GET",
     path,
     body,

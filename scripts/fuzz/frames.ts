@@ -11,7 +11,7 @@ import { controlFields } from "../../shared/wire/fields.ts";
 import { frameTypes, type ControlFrame, type ControlType } from "../../shared/wire/frames.ts";
 import {
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   limits,
   sessionOf,
@@ -163,7 +163,7 @@ function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, dice: 
 
 function openFrames(): Fuzzing {
   const made = new Dice(1, 1);
-  const frameSender = createFrameSender({
+  const frameSender = createFrameWriter({
     crypto,
     deployment,
     session,

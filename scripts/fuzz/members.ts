@@ -123,7 +123,7 @@ function run(dice: Dice): string {
     member.nextDownloadRun(nowMs);
     const fetch = member.nextFetch(nowMs);
     if (fetch)
-      member.holders.finished(fetch, dice.pick(["served", "failed", "lacks", "busy", "wrong"]), nowMs);
+      member.holders.finished(fetch, dice.pick(["served", "failed", "not-found", "busy", "wrong"]), nowMs);
   }
   return member.role;
 }

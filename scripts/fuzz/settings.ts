@@ -24,7 +24,7 @@ import { formatWanSchedule, parseWanSchedule } from "../../shared/model/wan-sche
 import { LanBusError } from "../../shared/net/lan/lan-bus.ts";
 import { formatGroup, parseGroup } from "../../shared/net/lan/multicast-group.ts";
 import { canonicalAddress, cidrContains, networkOf } from "../../shared/model/subnet.ts";
-import { parseRetryAfterMs } from "../../shared/net/web/download-pace.ts";
+import { parseRetryAfterMs } from "../../shared/net/web/retry-after.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";
 import { limits } from "../../shared/wire/index.ts";
 import type { Dice } from "./seeded-random.ts";

@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { readRangeAnswer } from "../../shared/net/web/range-answer.ts";
 import { WebProblem } from "../../shared/net/web/problem.ts";
-import { runDownload } from "../../shared/net/web/download.ts";
+import { runDownload } from "../../shared/device/download.ts";
+import { openRangeStream } from "../../shared/net/web/range-stream.ts";
+import { systemClock } from "../../shared/platform/system-clock.ts";
 import { chunkLength, chunkOffset, type Manifest } from "../../shared/model/manifest.ts";
 import { seededBytes } from "../../shared/model/testing.ts";
 import type { Dice } from "./seeded-random.ts";
@@ -77,6 +79,8 @@ function head(dice: Dice): string {
 async function download(manifest: Manifest, dice: Dice): Promise<string> {
   const missing = new Set([0, 1, 2]);
   const outcome = await runDownload({
+    web: { open: openRangeStream },
+    clock: systemClock,
     manifest,
     contentUrl: null,
     headers: {},

@@ -10,10 +10,10 @@ import { nodeCrypto } from "../../shared/net/seal/aead.ts";
 import { parseGroup } from "../../shared/net/lan/multicast-group.ts";
 import { identityAt, uint32At } from "../../shared/wire/identity.ts";
 import {
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   type ControlFrame,
-  type FrameSender,
+  type FrameWriter,
 } from "../../shared/wire/index.ts";
 import { headerAt, headerBytes } from "../../shared/wire/layout.ts";
 
@@ -24,7 +24,7 @@ const keptFrames = 500;
 const group = parseGroup(process.argv[2] ?? "");
 const interfaceAddress = process.argv[3] ?? "";
 const heard: Buffer[] = [];
-const forgers = new Map<string, FrameSender>();
+const forgers = new Map<string, FrameWriter>();
 
 const device = "0123456789abcdef";
 const term = 4_000_000_000;
@@ -35,11 +35,11 @@ const forged: readonly ControlFrame[] = [
   { type: "have", device, ranges: [0, 1_000], load: 0, lanPort: 1, toDevice: device },
 ];
 
-function forgerFor(frame: Buffer): FrameSender {
+function forgerFor(frame: Buffer): FrameWriter {
   const session = identityAt(frame, headerAt.session);
   let forger = forgers.get(session);
   if (!forger) {
-    forger = createFrameSender({
+    forger = createFrameWriter({
       crypto: nodeCrypto,
       deployment: uint32At(frame, headerAt.deployment),
       session,

@@ -1,43 +1,46 @@
 /**
- * The agent: what `roles/peer.ts` and `roles/representative.ts` run. Enrols once, keeps in touch with the source, has
- * one runner per task, offers what it caches to its subnet, and answers `status`.
+ * The agent: the program around a device, which roles/peer.ts and roles/representative.ts run. Enrols once, keeps in touch
+ * with the source, follows changes of the network, reports progress, and answers `status`.
  */
+import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient } from "../api/agent-client.ts";
-import type { AgentTask, CheckInResponse } from "../api/schema/agent.ts";
+import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
+import { Device } from "../device/device.ts";
+import { LanSessions } from "../device/lan-sessions.ts";
+import { receiveSizes, type DevicePorts, type Place } from "../device/ports.ts";
+import { stateOf, takesPart } from "../device/task-status.ts";
+import type { Task } from "../device/task.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
+import { nodeCrypto } from "../net/seal/aead.ts";
+import { openRangeStream } from "../net/web/range-stream.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
-import type { AgentContext } from "../device/context.ts";
 import { CheckIns } from "./check-ins.ts";
-import { Offers } from "../device/offers.ts";
-import { readInventory } from "./inventory.ts";
-import { LanSessions } from "../device/lan-sessions.ts";
 import { GcTrigger } from "./gc-trigger.ts";
-import { AgentMetrics } from "./status/metrics.ts";
-import { Roaming } from "./roaming.ts";
-import type { RepresentativeFactory } from "../device/representative-context.ts";
-import { gaugesOf } from "./status/gauges.ts";
-import { createRanker } from "./ranker.ts";
+import { readInventory } from "./inventory.ts";
+import { LanGroup } from "./lan-group.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { createRanker } from "./ranker.ts";
+import { Roaming } from "./roaming.ts";
+import { gaugesOf } from "./status/gauges.ts";
+import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { runCommand } from "./task-command.ts";
-import { TaskRunner } from "../device/task.ts";
-import { newTaskRow, parseTaskRow } from "../device/task-record.ts";
-import { stateOf, takesPart } from "../device/task-status.ts";
 
 export type AgentOptions = {
   dataFolder: string;
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
-  /** `--interface`: an address or a name; null: the best there is. */
+  /** `--interface`: an address or a name; null: the best interface. */
   interfaceNamed: string | null;
   group: Group;
   /** The group was given by hand: part of the subnet's identity. */
@@ -48,21 +51,25 @@ export type AgentOptions = {
   groups: readonly string[];
   /** Started as a representative: always volunteers. */
   volunteer: boolean;
-  createRepresentative: RepresentativeFactory;
 };
 
 const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
+const loopbackAddress = "127.0.0.1";
+/** Bound on the last report at shutdown. */
+const lastReportMs = 1_500;
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #metrics = new AgentMetrics();
-  readonly #context: AgentContext;
   readonly #client: AgentClient;
-  readonly #holdings: Offers;
-  readonly #runners = new Map<number, TaskRunner>();
-  readonly #reporter: ProgressReports;
+  readonly #metrics = new AgentMetrics();
+  readonly #place: Place = { address: loopbackAddress, subnetId: null };
+  readonly #lanGroup: LanGroup;
+  readonly #exchange: ExchangeServer;
+  readonly #device: Device;
+  readonly #lan: LanSessions;
+  readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
-  readonly #network: Roaming;
+  readonly #roaming: Roaming;
   #identity: Identity;
   #values: SettingValues = defaultSettingValues;
   #statusServer: StatusServer | null = null;
@@ -70,7 +77,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, cache, identity, dataFolder, volunteer } = options;
+    const { log, identity, receiveBufferBytes } = options;
     const onError = (error: unknown): void => log.error({ error: String(error) }, "network error");
     this.#client = createAgentClient({
       sourceUrl: identity.sourceUrl,
@@ -79,62 +86,83 @@ export class Agent {
     });
     const lan = new LanSessions({
       deployment: identity.deployment,
-      receiveBufferBytes: options.receiveBufferBytes,
+      crypto: nodeCrypto,
+      clock: systemClock,
+      newSender: () => randomBytes(8).toString("hex"),
+    });
+    this.#lan = lan;
+    this.#lanGroup = new LanGroup({
+      lan,
+      receiveBufferBytes,
       onAdvice: (advice) => log.warn(advice),
       onError,
     });
-    this.#context = {
+    this.#exchange = new ExchangeServer({
+      interfaceAddress: loopbackAddress,
       device: identity.deviceId,
-      log,
-      cache,
-      client: this.#client,
-      lan,
-      exchange: new ExchangeServer({ interfaceAddress: "127.0.0.1", device: identity.deviceId, onError }),
-      metrics: this.#metrics,
-      runCommand,
-      memory: new GcTrigger(() => performance.now()),
-      interfaceAddress: "127.0.0.1",
-      medium: () => this.#network.current?.medium ?? null,
-      subnetId: null,
-      publisherKeys: identity.publisherKeys.map((key) => Buffer.from(key, "base64")),
-      createRepresentative: options.createRepresentative,
-      rank: createRanker({ medium: () => this.#network.current?.medium ?? null, dataFolder, volunteer }),
-      nowMs: () => performance.now(),
-      random: Math.random,
-    };
-    this.#holdings = new Offers(this.#context, (packageId, error) => {
-      for (const { store, session } of this.#runners.values())
-        if (store?.id === packageId) session?.packageSpoiled(error);
+      onError,
     });
-    this.#reporter = new ProgressReports({
+    this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
+    this.#reports = new ProgressReports({
       send: (reports) => this.#client.progress(reports),
-      read: (taskId) => this.#runners.get(taskId)?.progress() ?? null,
+      read: (taskId) => this.#device.tasks.get(taskId)?.progress() ?? null,
       intervalMs: () => this.#reportIntervalMs(),
       // The task may have ended after its report was written.
       onSent: (reports) =>
-        this.#reported(reports.filter(({ state }) => endStates.has(state)).map((report) => report.taskId)),
+        this.#onReported(reports.filter(({ state }) => endStates.has(state)).map(({ taskId }) => taskId)),
     });
     this.#checkIns = new CheckIns({
       client: this.#client,
       log,
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
-      onAnswer: (answer) => this.#answered(answer),
-      random: this.#context.random,
+      onAnswer: (answer) => this.#onAnswer(answer),
+      random: Math.random,
     });
-    this.#network = this.#createNetwork();
-    gaugesOf(this.#metrics, this.#context, () => this.#runners.values());
+    this.#roaming = this.#createRoaming();
+    const parts = { lan, lanGroup: this.#lanGroup, exchange: this.#exchange };
+    gaugesOf(this.#metrics, parts, () => this.#device.tasks.values());
   }
 
-  #createNetwork(): Roaming {
+  #ports(): DevicePorts {
+    const { log, cache, identity, dataFolder, volunteer } = this.#options;
+    const medium = () => this.#roaming.current?.medium ?? null;
+    const gcTrigger = new GcTrigger(() => performance.now());
+    const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
+    return {
+      device: identity.deviceId,
+      clock: systemClock,
+      random: Math.random,
+      cache,
+      lan: this.#lan,
+      peers: this.#exchange,
+      web: { open: openRangeStream },
+      source: this.#client,
+      commands: { run: (request) => runCommand(request, join(dataFolder, "tasks")) },
+      place: this.#place,
+      medium,
+      rank: createRanker({ medium, dataFolder, volunteer }),
+      publisherKeys: keys,
+      sizes: receiveSizes,
+      log,
+      metrics: this.#metrics,
+      onBytesPassed: () => gcTrigger.collectIfGrown(),
+    };
+  }
+
+  #createRoaming(): Roaming {
+    const { interfaceNamed, group, log } = this.#options;
     return new Roaming({
-      context: this.#context,
-      named: this.#options.interfaceNamed,
-      group: this.#options.group,
+      lanGroup: this.#lanGroup,
+      exchange: this.#exchange,
+      client: this.#client,
+      place: this.#place,
+      named: interfaceNamed,
+      group,
       sourceUrl: this.#identity.sourceUrl,
-      log: this.#options.log,
+      log,
       moving: {
-        isBusy: () => [...this.#runners.values()].some(takesPart),
+        isBusy: () => [...this.#device.tasks.values()].some(takesPart),
         leave: (reason) => this.#leaveSubnet(reason),
         onMoved: () => this.#checkIns.hurry(),
         onChanged: () => this.#metrics.interfaceChanged(),
@@ -145,8 +173,8 @@ export class Agent {
   async start(): Promise<void> {
     const { log, group, dataFolder } = this.#options;
     mkdirSync(join(dataFolder, "tasks"), { recursive: true });
-    await this.#network.start();
-    const { current, why } = this.#network;
+    await this.#roaming.start();
+    const { current, why } = this.#roaming;
     this.#statusServer = new StatusServer({
       dataFolder,
       status: () => this.status(),
@@ -160,33 +188,34 @@ export class Agent {
         medium: current?.medium,
         why,
         group: formatGroup(group),
-        receiveBufferBytes: this.#context.lan.bus?.receiveBufferBytes,
+        receiveBufferBytes: this.#lanGroup.bus?.receiveBufferBytes,
         status: `${this.#statusServer.url}/status`,
         version,
       },
       "agent runs",
     );
-    await this.#resume();
+    await this.#device.resume();
     this.#checkIns.start();
   }
 
-  /** Ends within seconds: sessions resign, what is verified is written down, the source hears the last word. */
+  /** Ends within seconds: sessions resign, everything verified is written, the source gets the last report. */
   async stop(): Promise<void> {
-    this.#network.close();
+    this.#roaming.close();
     this.#checkIns.stop();
-    await Promise.all([...this.#runners.values()].map((runner) => runner.stop("shutdown")));
-    await Promise.race([this.#reporter.flush(), Bun.sleep(1_500)]);
-    this.#reporter.close();
-    this.#holdings.close();
-    await this.#context.exchange.close();
+    await this.#device.stop();
+    await Promise.race([this.#reports.flush(), Bun.sleep(lastReportMs)]);
+    this.#reports.close();
+    this.#device.close();
+    await this.#exchange.close();
     await this.#statusServer?.close();
-    this.#context.lan.close();
+    this.#lanGroup.close();
     await this.#options.cache.close();
   }
 
   status(): AgentStatus {
-    const { lan, exchange } = this.#context;
-    const { current, why, multicastProblem } = this.#network;
+    const { current, why, multicastProblem } = this.#roaming;
+    const exchange = this.#exchange;
+    const lan = this.#lan;
     return {
       version,
       pid: process.pid,
@@ -194,85 +223,49 @@ export class Agent {
       hostname: os.hostname(),
       source: this.#identity.sourceUrl,
       connected: this.#checkIns.isConnected,
-      subnetId: this.#context.subnetId,
+      subnetId: this.#place.subnetId,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
       multicastProblem,
-      receiveBufferBytes: lan.bus?.receiveBufferBytes ?? 0,
+      receiveBufferBytes: this.#lanGroup.bus?.receiveBufferBytes ?? 0,
       lan: {
-        framesHeard: lan.framesHeard,
+        framesHeard: lan.framesReceived,
         framesSent: lan.framesSent,
         kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },
       exchange: {
-        port: exchange.port,
+        port: exchange.lanPort,
         chunksSent: exchange.counters.chunksSent,
         bytesSent: exchange.counters.bytesSent,
       },
-      tasks: [...this.#runners.values()].map((runner) =>
-        Object.assign(runner.progress(), {
-          package: `${runner.row.task.packageName} ${runner.row.task.packageVersion}`,
+      tasks: [...this.#device.tasks.values()].map((task) =>
+        Object.assign(task.progress(), {
+          package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
         }),
       ),
     };
   }
 
-  /** Takes up what the ledger knows: open tasks go on, cached packages are offered to the subnet. */
-  async #resume(): Promise<void> {
-    const { cache, log } = this.#options;
-    for (const { taskId, state } of cache.ledger.tasks()) {
-      const row = parseTaskRow(state);
-      if (!row) {
-        log.warn({ taskId }, "a task in the ledger cannot be read: it is dropped, the source sends it again");
-        cache.ledger.deleteTask(taskId);
-        continue;
-      }
-      const runner = new TaskRunner({ ...this.#runnerOptions(taskId), row });
-      this.#runners.set(taskId, runner);
-      const store = await cache.find(row.task.packageId);
-      if (store) this.#holdings.offer(store, Buffer.from(row.task.packageKey, "base64"));
-      if (runner.stage === "ended" && !row.reported) this.#touch(taskId);
-      runner.start();
-    }
+  #onChange(task: Task): void {
+    this.#reports.touch(task.id, `${stateOf(task)} ${task.session?.member.role ?? ""}`);
   }
 
-  #runnerOptions(taskId: number) {
-    return {
-      context: this.#context,
-      holdings: this.#holdings,
-      outputFolder: join(this.#options.dataFolder, "tasks"),
-      onChange: () => this.#touch(taskId),
-      fetchedBy: (packageId: string) => {
-        const others = [...this.#runners.values()].filter((runner) => runner.id !== taskId);
-        return others.find(({ stage, store }) => stage === "session" && store?.id === packageId)?.id ?? null;
-      },
-      onPackageComplete: (packageId: string) => {
-        for (const runner of this.#runners.values()) runner.packageCompleted(packageId);
-      },
-    };
-  }
-
-  #touch(taskId: number): void {
-    const runner = this.#runners.get(taskId);
-    if (runner) this.#reporter.touch(taskId, `${stateOf(runner)} ${runner.session?.member.role ?? ""}`);
-  }
-
-  #reported(taskIds: number[]): void {
+  #onReported(taskIds: number[]): void {
     for (const id of taskIds) {
-      const runner = this.#runners.get(id);
-      if (!runner || runner.stage !== "ended" || runner.row.reported) continue;
-      runner.row.reported = true;
-      runner.trySave();
+      const task = this.#device.tasks.get(id);
+      if (!task || task.stage.kind !== "ended" || task.row.reported) continue;
+      task.row.reported = true;
+      task.trySave();
     }
   }
 
   #reportIntervalMs(): number {
-    const active = [...this.#runners.values()].filter((runner) => !runner.isOver);
+    const active = [...this.#device.tasks.values()].filter((task) => !task.isOver);
     const intervalMs = Math.min(
       this.#values.reportIntervalMs,
-      ...active.map((runner) => runner.row.task.setting.values.reportIntervalMs),
+      ...active.map(({ row }) => row.task.setting.values.reportIntervalMs),
     );
     const peers = active.map(({ session }) => session?.member.fellowPeers ?? 0);
     return sharedIntervalMs(intervalMs, Math.max(0, ...peers));
@@ -280,71 +273,41 @@ export class Agent {
 
   async #inventory() {
     const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
-    const { interfaces, current } = this.#network;
+    const { interfaces, current } = this.#roaming;
     const cacheBytes = cache.list().reduce((sum, held) => sum + held.bytesVerified, 0);
     const groupName = groupIsNamed ? formatGroup(group) : "";
     return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
   }
 
   #leaveSubnet(reason: string): () => void {
-    // The stream is opened anew: that it broke is no news.
+    // The change stream is opened again: its end is expected.
     this.#checkIns.isConnected = false;
-    const left = [...this.#runners.values()].filter((runner) => runner.leaveSubnet(reason));
-    return () => {
-      for (const runner of left) runner.start();
-    };
+    return this.#device.leaveSubnet(reason);
   }
 
-  #answered(answer: CheckInResponse): void {
-    const { cache } = this.#options;
-    this.#context.subnetId = answer.subnetId;
+  #onAnswer(answer: CheckInResponse): void {
+    const { cache, log } = this.#options;
+    this.#place.subnetId = answer.subnetId;
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
-    void cache.evict().catch(this.#log);
+    void cache.evict().catch((error: unknown) => log.error({ error: String(error) }, "task"));
     this.#trust(answer.publisherKeys);
-    const named = new Set(answer.tasks.map((task) => task.id));
-    for (const runner of this.#runners.values()) {
-      if (!named.has(runner.id) && runner.stage !== "ended") void runner.stop("cancelled").catch(this.#log);
-    }
-    for (const task of answer.tasks) this.#take(task);
+    this.#device.accept(answer.tasks);
   }
 
-  readonly #log = (error: unknown): void => this.#options.log.error({ error: String(error) }, "task");
-
-  #take(task: AgentTask): void {
-    const known = this.#runners.get(task.id);
-    if (known) {
-      // The source has not heard how it ended.
-      if (known.stage === "ended") this.#touch(task.id);
-      else known.update(task);
-      return;
-    }
-    const runner = new TaskRunner({ ...this.#runnerOptions(task.id), row: newTaskRow(task) });
-    this.#runners.set(task.id, runner);
-    this.#options.log.info(
-      { taskId: task.id, package: `${task.packageName} ${task.packageVersion}`, action: task.action },
-      "new task",
-    );
-    runner.trySave();
-    runner.start();
-  }
-
-  /** The first publisher's key is pinned; another one is never taken from the source's word alone. */
+  /** Pins the first publisher's key. Another one is never accepted from the source's word alone. */
   #trust(keys: readonly string[]): void {
+    const { log, cache } = this.#options;
     const { publisherKeys } = this.#identity;
     if (publisherKeys.length > 0) {
       const unknown = keys.filter((key) => !publisherKeys.includes(key));
       if (unknown.length > 0)
-        this.#options.log.warn(
-          { unknown },
-          "the source names a publisher's key that was not pinned: it is not trusted",
-        );
+        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
       return;
     }
     if (keys.length === 0) return;
     this.#identity = { ...this.#identity, publisherKeys: [...keys] };
-    this.#options.cache.ledger.saveIdentity(this.#identity);
-    this.#context.publisherKeys = keys.map((key) => Buffer.from(key, "base64"));
-    this.#options.log.info({ keys }, "publisher's key pinned");
+    cache.ledger.saveIdentity(this.#identity);
+    log.info({ keys }, "publisher's key pinned");
   }
 }

@@ -20,7 +20,6 @@ import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
 import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
-import type { RepresentativeFactory } from "../device/representative-context.ts";
 import { identify, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
 
@@ -29,7 +28,6 @@ type AgentProgram = {
   about: string;
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
-  representative: RepresentativeFactory;
 };
 
 /** Upper bound on a shutdown; after it the process exits even if something hangs. */
@@ -156,7 +154,6 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     receiveBufferBytes,
     groups,
     volunteer: program.volunteer,
-    createRepresentative: program.representative,
   });
   await agent.start();
   await stopping.asked;

@@ -14,7 +14,10 @@ import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts
 import { addressTowards, learnGateway, listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
-import type { AgentContext } from "../device/context.ts";
+import type { Place } from "../device/ports.ts";
+import type { AgentClient } from "../api/agent-client.ts";
+import type { ExchangeServer } from "../net/exchange/server.ts";
+import type { LanGroup } from "./lan-group.ts";
 
 const lookEveryMs = 2_000;
 /**
@@ -42,7 +45,10 @@ type RoamingHooks = {
 };
 
 type RoamingOptions = {
-  context: AgentContext;
+  lanGroup: LanGroup;
+  exchange: ExchangeServer;
+  client: AgentClient;
+  place: Place;
   /** `--interface`: an address or a name; null selects automatically. */
   named: string | null;
   group: Group;
@@ -106,8 +112,8 @@ export class Roaming {
     this.#route.refresh();
     const change = this.#look();
     if (change) return this.#move(change);
-    const { lan } = this.#options.context;
-    if (this.current && !lan.bus && this.#joinAttempts < joinAttemptsMax) await this.#join(this.current);
+    const { lanGroup } = this.#options;
+    if (this.current && !lanGroup.bus && this.#joinAttempts < joinAttemptsMax) await this.#join(this.current);
   }
 
   #look(): InterfaceChange | null {
@@ -126,12 +132,12 @@ export class Roaming {
   }
 
   async #move(change: InterfaceChange): Promise<void> {
-    const { context, moving, log } = this.#options;
+    const { client, moving, log } = this.#options;
     const { from, to, cause } = change;
     this.#options.moving.onChanged();
     const reason = to ? `moves to ${nameOf(to)}: ${cause}` : `leaves the LAN: ${cause}`;
     dropPooledConnections();
-    context.client.renew(new Error(reason));
+    client.renew(new Error(reason));
     const resume = moving.leave(reason);
     try {
       await this.#settle(change);
@@ -151,13 +157,13 @@ export class Roaming {
   }
 
   async #settle({ to }: InterfaceChange): Promise<void> {
-    const { context } = this.#options;
-    context.lan.close();
-    context.subnetId = null;
-    context.interfaceAddress = to?.address ?? loopbackAddress;
+    const { lanGroup, place } = this.#options;
+    lanGroup.close();
+    place.subnetId = null;
+    place.address = to?.address ?? loopbackAddress;
     this.#joinAttempts = 0;
     this.multicastProblem = to ? "" : this.why;
-    await this.#listen(context.interfaceAddress);
+    await this.#listen(place.address);
     if (!to || this.#state === "closed") return;
     await this.#join(to);
     await learnGateway(to);
@@ -165,20 +171,20 @@ export class Roaming {
 
   /** Falls back to loopback if the address has already gone; the next look notices the change. */
   async #listen(address: string): Promise<void> {
-    const { context, log } = this.#options;
+    const { exchange, log } = this.#options;
     try {
-      await context.exchange.move(address);
+      await exchange.move(address);
     } catch (error) {
       log.warn({ address, error: String(error) }, "the LAN exchange cannot listen on this address");
-      await context.exchange.move(loopbackAddress);
+      await exchange.move(loopbackAddress);
     }
   }
 
   async #join({ address }: NetInterface): Promise<void> {
-    const { context, group, log } = this.#options;
+    const { lanGroup, group, log } = this.#options;
     this.#joinAttempts++;
     try {
-      await context.lan.open(address, group);
+      await lanGroup.open(address, group);
       this.multicastProblem = "";
     } catch (error) {
       if (!(error instanceof LanBusError)) throw error;

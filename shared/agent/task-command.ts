@@ -2,13 +2,13 @@
  * Runs the command of a task in the package's folder, with a time limit and its output in a file.
  *
  * The command is the administrator's text and is passed to the system's shell unchanged. Whether
- * its exit code means success is decided in `device/task.ts`.
+ * its exit code means success is decided in `device/command-outcome.ts`.
  */
 import { closeSync, mkdirSync, openSync, readSync, fstatSync } from "node:fs";
-import { dirname } from "node:path";
+import { join } from "node:path";
 import type { CommandOutcome } from "../api/schema/common.ts";
 import { platform } from "../platform/index.ts";
-import type { CommandRequest } from "../device/context.ts";
+import type { CommandRequest } from "../device/ports.ts";
 
 const outputTailBytes = 4_096;
 /** Time between SIGTERM and SIGKILL. */
@@ -16,11 +16,12 @@ const killGraceMs = 2_000;
 
 /**
  * Runs the command until it exits, its time limit passes or `request.signal` is aborted.
+ * @param outputFolder for standard output and error together, as TASK.log
  * @throws Error when the shell cannot be started
  */
-export async function runCommand(request: CommandRequest): Promise<CommandOutcome> {
-  mkdirSync(dirname(request.outputFile), { recursive: true });
-  const output = openSync(request.outputFile, "w+", 0o600);
+export async function runCommand(request: CommandRequest, outputFolder: string): Promise<CommandOutcome> {
+  mkdirSync(outputFolder, { recursive: true });
+  const output = openSync(join(outputFolder, `${request.taskId}.log`), "w+", 0o600);
   try {
     const child = Bun.spawn(platform.shell(request.command), {
       cwd: request.folder,

@@ -392,7 +392,7 @@ export class VirtualSubnet {
       this.#later(device, 5, () => {
         const isReached = other.state === "up" && this.reaches(device, other);
         const isWrong = isReached && this.servesWrong(other, chunk);
-        const held = other.held.has(chunk) ? "served" : "lacks";
+        const held = other.held.has(chunk) ? "served" : "not-found";
         const outcome = !isReached ? "failed" : isWrong ? "wrong" : held;
         device.member.holders.finished(taken, outcome, this.nowMs);
         if (isWrong) this.#step(device, { type: "BadChunkReceived", device: other.id });

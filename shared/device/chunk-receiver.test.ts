@@ -4,8 +4,9 @@ import { cacheOptions } from "../cache/testing.ts";
 import { blockLayout } from "../fec/index.ts";
 import { temporaryFolder, testKey, testPackage } from "../model/testing.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
+import { receiveSizes } from "./ports.ts";
 
-const symbolSizeBytes = 1_400;
+const { symbolBytes: symbolSizeBytes } = receiveSizes;
 const chunkSizeBytes = 262_144;
 const layout = blockLayout(chunkSizeBytes, symbolSizeBytes);
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -13,43 +14,43 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-/** A desk for a package of so many chunks; `place` puts one of its symbols there. */
-async function deskOf(chunks: number) {
+/** A receiver for a package of `chunks` chunks; `place` gives it one of their symbols. */
+async function receiverOf(chunks: number) {
   const key = testKey();
   const sent = testPackage(key, { files: { "a.bin": chunks * chunkSizeBytes }, chunkSizeBytes });
-  const { path, remove } = temporaryFolder("desk");
+  const { path, remove } = temporaryFolder("receiver");
   cleanups.push(remove);
   const cache = await openCache(cacheOptions(path));
   cleanups.push(() => cache.close());
   const stored: number[] = [];
   const errors: unknown[] = [];
-  const desk = new ChunkReceiver({
+  const receiver = new ChunkReceiver({
     store: await cache.begin(sent.signed, [key.publicKey]),
-    symbolSizeBytes,
+    sizes: receiveSizes,
     cipher: (_chunk, bytes) => bytes,
     onStored: (chunk) => {
       stored.push(chunk);
-      desk.stored(chunk);
+      receiver.stored(chunk);
     },
-    onWrong: (chunk) => errors.push(chunk),
+    onBadChunk: (chunk) => errors.push(chunk),
     onError: (error) => errors.push(error),
   });
   const place = (chunk: number, block: number, symbol: number): void => {
     const at = layout.symbolOffsetBytes(block, symbol);
     const payload = sent.chunk(chunk).subarray(at, at + layout.symbolLengthBytes(block, symbol));
-    expect(desk.accept({ kind: "symbol", chunk, block, symbol, payload, session: "", sender: "" })).toBe(
+    expect(receiver.accept({ kind: "symbol", chunk, block, symbol, payload, session: "", sender: "" })).toBe(
       true,
     );
   };
   const untilStored = async (count: number): Promise<void> => {
     for (let waited = 0; waited < 10_000 && stored.length < count; waited += 10) await Bun.sleep(10);
   };
-  return { desk, stored, errors, place, untilStored };
+  return { receiver, stored, errors, place, untilStored };
 }
 
 test("a burst of symbols that makes many chunks ready at once loses none of them", async () => {
   const chunks = 40;
-  const { desk, stored, errors, place, untilStored } = await deskOf(chunks);
+  const { receiver, stored, errors, place, untilStored } = await receiverOf(chunks);
   for (let chunk = 0; chunk < chunks; chunk++)
     for (let block = 0; block < layout.blockCount; block++)
       for (let symbol = 0; symbol < layout.k(block); symbol++)
@@ -58,32 +59,32 @@ test("a burst of symbols that makes many chunks ready at once loses none of them
   for (let chunk = 0; chunk < chunks; chunk++) place(chunk, 0, 0);
   await untilStored(chunks);
   expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: chunks }, (_, chunk) => chunk));
-  expect(desk.counters.overflow).toBe(0);
+  expect(receiver.counters.overflow).toBe(0);
   expect(errors).toEqual([]);
 });
 
 test("symbols that come while their chunk is being written do not begin it anew", async () => {
-  const { desk, stored, errors, place, untilStored } = await deskOf(2);
+  const { receiver, stored, errors, place, untilStored } = await receiverOf(2);
   for (let block = 0; block < layout.blockCount; block++)
     for (let symbol = 0; symbol < layout.k(block); symbol++) place(0, block, symbol);
   expect(stored).toEqual([]);
   place(0, 0, 0);
-  expect(desk.counters.useless).toBe(1);
-  expect(desk.reassembly.memoryBytes).toBe(0);
+  expect(receiver.counters.useless).toBe(1);
+  expect(receiver.reassembly.memoryBytes).toBe(0);
   await untilStored(1);
-  expect(desk.reassembly.openCount).toBe(0);
+  expect(receiver.reassembly.openCount).toBe(0);
   expect(errors).toEqual([]);
 });
 
 test("a chunk that becomes ready while others are set aside is stored without another push", async () => {
-  const { desk, stored, errors, place, untilStored } = await deskOf(70);
+  const { receiver, stored, errors, place, untilStored } = await receiverOf(70);
   // One symbol takes the memory of its chunk: 12 MiB, and then 4 MiB on their way to the disk.
   const last = 62;
   for (let chunk = 0; chunk <= last; chunk++) place(chunk, 0, 0);
   for (let block = 0; block < layout.blockCount; block++)
     for (let symbol = 0; symbol < layout.k(block); symbol++)
       if (block + symbol > 0) place(last, block, symbol);
-  expect(desk.reassembly.openCount).toBe(last + 1);
+  expect(receiver.reassembly.openCount).toBe(last + 1);
   await untilStored(1);
   expect(stored).toEqual([last]);
   expect(errors).toEqual([]);

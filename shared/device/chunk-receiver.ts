@@ -1,6 +1,6 @@
 /**
- * Between the symbols of a session and the package on the disk: places symbols, lets a ready chunk be checked and
- * stored, and moves half-received chunks to the disk when memory is full.
+ * Receives the symbols of a session: reassembles chunks, has ready ones checked and stored, and spills partial chunks to
+ * the disk when memory is full. Frames and seals are opened before (lan-sessions.ts).
  */
 import type { PackageStore } from "../cache/index.ts";
 import { Reassembly } from "../core/reassembly/reassembly.ts";
@@ -8,55 +8,49 @@ import { UntrustedSenders } from "../core/reassembly/untrusted-senders.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../model/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
+import type { ReceiveSizes } from "./ports.ts";
 
-/** Half-received chunks in memory. */
-const receptionBytesMax = 12 * 1_048_576;
-/** Chunks on their way to the disk at a time; ready ones beyond that wait where they are. */
-const writingBytesMax = 4 * 1_048_576;
+export type ChunkReceiverOptions = {
+  readonly store: PackageStore;
+  readonly sizes: ReceiveSizes;
+  /** Symbols are pieces of encrypted chunks. */
+  readonly cipher: ChunkCipher;
+  readonly onStored: (chunk: number) => void;
+  /** A chunk had a wrong digest. @param sender null: its symbols came from several senders */
+  readonly onBadChunk: (chunk: number, sender: string | null) => void;
+  readonly onError: (error: unknown) => void;
+};
 
 export class ChunkReceiver {
   readonly reassembly: Reassembly;
   readonly untrustedSenders = new UntrustedSenders();
   readonly counters = { symbols: 0, useless: 0, overflow: 0, refused: 0, wrongDigest: 0 };
+  readonly #options: ChunkReceiverOptions;
   readonly #store: PackageStore;
   readonly #spillWrites = new Map<number, Promise<void>>();
   readonly #finishing = new Set<number>();
-  readonly #cipher: ChunkCipher;
-  readonly #onStored: (chunk: number) => void;
-  readonly #onWrong: (chunk: number, sender: string | null) => void;
-  readonly #onError: (error: unknown) => void;
-  /** They wait to be finished. A burst of repairs makes many at once. */
+  /** Complete chunks that wait to be checked and written. A burst of repairs completes many at once. */
   readonly #ready: number[] = [];
   #writingBytes = 0;
 
-  constructor(options: {
-    store: PackageStore;
-    symbolSizeBytes: number;
-    /** Symbols are pieces of encrypted chunks. */
-    cipher: ChunkCipher;
-    onStored: (chunk: number) => void;
-    /** A chunk had a wrong digest; null: its symbols came from several senders. */
-    onWrong: (chunk: number, sender: string | null) => void;
-    onError: (error: unknown) => void;
-  }) {
-    this.#store = options.store;
-    this.#cipher = options.cipher;
-    this.#onStored = options.onStored;
-    this.#onWrong = options.onWrong;
-    this.#onError = options.onError;
+  constructor(options: ChunkReceiverOptions) {
+    const { store, sizes } = options;
+    this.#options = options;
+    this.#store = store;
     this.reassembly = new Reassembly({
-      chunkLengthBytes: (chunk) => chunkLength(options.store.manifest, chunk),
-      symbolSizeBytes: options.symbolSizeBytes,
+      chunkLengthBytes: (chunk) => chunkLength(store.manifest, chunk),
+      symbolSizeBytes: sizes.symbolBytes,
       code: createErasureCode(),
-      memoryBytesMax: receptionBytesMax,
+      memoryBytesMax: sizes.partialBytesMax,
     });
   }
 
-  /** False: there is no room for it, it is lost. */
+  /** Returns false when there is no room for the symbol: it is lost. */
   accept(symbol: ReceivedSymbol): boolean {
     const { verified } = this.#store;
+    const { sizes } = this.#options;
     this.counters.symbols++;
-    // One that is being checked and written needs no more: it would begin anew.
+    // A chunk that is being checked and written needs no more symbols: reassembly would start again.
     const { chunk } = symbol;
     if (chunk >= verified.size || verified.has(chunk) || this.#finishing.has(chunk)) {
       this.counters.useless++;
@@ -64,10 +58,10 @@ export class ChunkReceiver {
     }
     if (!this.untrustedSenders.accepts(symbol.chunk, symbol.sender)) {
       this.counters.refused++;
-      // What the representative sends has arrived, wanted or not.
+      // A symbol of the representative counts as received, wanted or not.
       return symbol.sender === this.untrustedSenders.leader;
     }
-    if (this.reassembly.memoryBytes + this.#writingBytes > receptionBytesMax + writingBytesMax) {
+    if (this.reassembly.memoryBytes + this.#writingBytes > sizes.partialBytesMax + sizes.writingBytesMax) {
       this.counters.overflow++;
       return false;
     }
@@ -88,13 +82,14 @@ export class ChunkReceiver {
   }
 
   #spill(chunk: number, bytes: Uint8Array): void {
-    // They may be given back and empty when it is over.
+    // The buffer may be recycled and empty when the write has ended.
     const lengthBytes = bytes.length;
     this.#writingBytes += lengthBytes;
     const write = this.#writeSpill(chunk, bytes).finally(() => {
       this.#writingBytes -= lengthBytes;
       if (this.#spillWrites.get(chunk) === write) this.#spillWrites.delete(chunk);
-      // What became ready meanwhile waits for nobody else, and takes the memory of what is to come.
+      // Chunks that became ready during this write wait for the write budget alone; start them now, they hold memory that
+      // new symbols need.
       this.#finishReady();
     });
     this.#spillWrites.set(chunk, write);
@@ -103,7 +98,7 @@ export class ChunkReceiver {
 
   async #writeSpill(chunk: number, bytes: Uint8Array): Promise<void> {
     try {
-      // Refused when the chunk came another way meanwhile.
+      // Refused when the chunk was stored from another origin in the meantime.
       if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reassembly.forget(chunk);
       this.reassembly.recycle(bytes);
     } catch (error) {
@@ -113,21 +108,21 @@ export class ChunkReceiver {
   }
 
   /**
-   * What a chunk lacks of the representative's symbols; one that is on its way to the disk, or that the representative
-   * sends wrong, lacks nothing. False: nothing of it was received.
+   * Reports how many of the representative's symbols each block of a chunk lacks. A chunk that is being written, or that
+   * the representative sends wrong, lacks none. Returns false when no symbol of the chunk was received.
    */
   missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
     if (this.#finishing.has(chunk) || this.untrustedSenders.isHopeless(chunk)) return true;
     return this.reassembly.missingSymbols(chunk, add);
   }
 
-  /** The chunk is in the store, whichever way it came. */
+  /** The chunk is in the store, from whatever origin. */
   stored(chunk: number): void {
     this.reassembly.forget(chunk);
   }
 
   #finishReady(): void {
-    while (this.#writingBytes < writingBytesMax) {
+    while (this.#writingBytes < this.#options.sizes.writingBytesMax) {
       const chunk = this.#ready.shift();
       if (chunk === undefined) return;
       this.#run(this.#finish(chunk));
@@ -157,9 +152,9 @@ export class ChunkReceiver {
     this.#writingBytes += encrypted.length;
     try {
       if (this.#store.verified.has(chunk)) return;
-      const bytes = this.#cipher(chunk, encrypted);
+      const bytes = this.#options.cipher(chunk, encrypted);
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
-      if (outcome === "stored") this.#onStored(chunk);
+      if (outcome === "stored") this.#options.onStored(chunk);
       else if (outcome === "wrong-digest") this.#wrong(chunk, sender);
     } finally {
       this.#writingBytes -= encrypted.length;
@@ -171,10 +166,10 @@ export class ChunkReceiver {
   #wrong(chunk: number, sender: string | null): void {
     this.counters.wrongDigest++;
     this.untrustedSenders.wrong(chunk, sender);
-    this.#onWrong(chunk, sender);
+    this.#options.onBadChunk(chunk, sender);
   }
 
   #run(work: Promise<unknown>): void {
-    work.catch(this.#onError);
+    work.catch(this.#options.onError);
   }
 }

@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { Reassembly } from "../core/reassembly/reassembly.ts";
 import type { SendItem } from "../core/repair/items.ts";
 import { createErasureCode } from "../fec/index.ts";
-import { createFrameReceiver, createFrameSender, createIncarnation, sessionOf } from "../wire/index.ts";
+import { createFrameReceiver, createFrameWriter, createIncarnation, sessionOf } from "../wire/index.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { ChunkSender } from "./chunk-sender.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 
@@ -52,16 +53,16 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
   });
   open.push(bus);
   const items: SendItem[] = chunks.map((_, chunk) => ({ kind: "chunk", chunk }));
-  const sender = createFrameSender({
+  const writer = createFrameWriter({
     crypto: nodeCrypto,
     deployment: 1,
     session,
     key,
     incarnation: createIncarnation("0000000000000001"),
   });
-  const caster = new ChunkSender({
-    bus,
-    sender: () => sender,
+  const sender = new ChunkSender({
+    group: bus,
+    writer: () => writer,
     next: () => items.shift() ?? null,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
     symbolSizeBytes,
@@ -72,16 +73,16 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     onSent: () => {},
     onBusy: () => {},
     repairOffset: 0,
-    nowMs: () => performance.now(),
+    clock: systemClock,
     onIdle: () => {},
     onError: (error) => {
       throw error;
     },
   });
   const begunMs = performance.now();
-  caster.wake();
+  sender.wake();
   for (let round = 0; round < 20 && received.size < chunks.length; round++) {
-    for (let waited = 0; waited < 4_000 && caster.symbolsSent < 6 * 188; waited += 20) await Bun.sleep(20);
+    for (let waited = 0; waited < 4_000 && sender.symbolsSent < 6 * 188; waited += 20) await Bun.sleep(20);
     if (round === 0) expect(performance.now() - begunMs).toBeGreaterThan((6 * 262_144 * 8) / 100_000 - 20);
     await Bun.sleep(50);
     for (const chunk of chunks.keys()) {
@@ -90,10 +91,10 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
         reception.missingSymbols(chunk, (block, count) => blocks.push({ block, count }));
       if (blocks.length > 0) items.push({ kind: "repair", chunk, blocks });
     }
-    caster.wake();
+    sender.wake();
     await Bun.sleep(50);
   }
   expect(received.size).toBe(chunks.length);
   for (const [chunk, bytes] of received) expect(Buffer.compare(bytes, chunks[chunk]!)).toBe(0);
-  caster.stop();
+  sender.stop();
 });

@@ -1,51 +1,54 @@
 /**
- * Puts symbols on the wire: takes what the session wants to send next, reads and encrypts the chunk once, cuts it into
- * tagged symbols, and lets them go at the pace of a token bucket. What to send, how fast and when to stop is the
- * session's decision.
+ * Sends symbols: takes the next item of the session, reads and encrypts its chunk once, cuts it into tagged symbols, and
+ * sends them at the pace of a token bucket. The session decides what to send, how fast, and when to stop.
  *
- * The blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them. Frames
- * are made in buffers that every batch uses again, and the next chunk is read while this one is sent.
+ * Blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them. Frames are
+ * written to buffers that every batch reuses, and the next chunk is read while the present one is sent.
  */
-import { TokenBucket } from "../core/rate/token-bucket.ts";
+import { sleep, type Clock } from "../model/clock.ts";
 import { freeBuffer } from "../model/free-buffer.ts";
+import { TokenBucket } from "../core/rate/token-bucket.ts";
 import type { SendItem } from "../core/repair/items.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts";
-import { limits, symbolFrameMaxBytes, type ChunkCipher, type FrameSender } from "../wire/index.ts";
-import type { LanBus } from "../net/lan/lan-bus.ts";
+import { limits, symbolOverheadBytes, type ChunkCipher, type FrameWriter } from "../wire/index.ts";
+import type { Group } from "./group.ts";
 
-/** Datagrams in one system call: as many as fit the 64 KiB of a run, and below the bucket's burst. */
+/** Datagrams of one system call: they fit the 64 KiB of a run, and stay below the bucket's burst. */
 const batchDatagramsMax = 44;
-/** 400 ms at 60 Mbit/s, from a chunk to the answer to its END; of large chunks two at least. */
+/**
+ * Encrypted chunks kept for repairs: 400 ms at 60 Mbit/s, the time from a chunk to the answers to its END. At least two
+ * chunks are kept, however large.
+ */
 const recentBytesMax = 3 * 1_048_576;
-/** The kernel took nothing: its buffer is full, or the interface is down. */
+/** Pause after the system took nothing: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
-/** Blocks whose used repair symbols are remembered; a forgotten one begins anew. */
+/** Upper bound on blocks whose used repair symbols are remembered. A forgotten one starts from its first again. */
 const repairsKnownMax = 100_000;
 
 export type ChunkSenderOptions = {
-  bus: LanBus;
-  sender: () => FrameSender;
-  cipher: ChunkCipher;
-  /** The next item, or null when there is nothing to send now. */
-  next: () => SendItem | null;
-  /** Into bytes of their own. */
-  readChunk: (chunk: number) => Promise<Uint8Array>;
-  /** Can this chunk be read already? */
-  holds: (chunk: number) => boolean;
-  symbolSizeBytes: number;
-  code: ErasureCode;
+  readonly group: Group;
+  readonly writer: () => FrameWriter;
+  readonly cipher: ChunkCipher;
+  /** The next item, or null while there is nothing to send. */
+  readonly next: () => SendItem | null;
+  /** Reads a chunk into its own buffer, which is freed here. */
+  readonly readChunk: (chunk: number) => Promise<Uint8Array>;
+  /** Whether the chunk can be read already. */
+  readonly holds: (chunk: number) => boolean;
+  /** Payload of a full symbol. */
+  readonly symbolSizeBytes: number;
+  readonly code: ErasureCode;
   /** Payload bits per second; asked before every batch. */
-  rateBps: () => number;
-  /** So many symbols left. */
-  onSent: (symbols: number) => void;
-  /** Where repair symbols begin, so that two representatives of one session do not send the same. */
-  repairOffset: number;
-  nowMs: () => number;
+  readonly rateBps: () => number;
+  readonly onSent: (symbols: number) => void;
+  /** First repair symbol, counted from k, so that two representatives of one session send different ones. */
+  readonly repairOffset: number;
+  readonly clock: Clock;
   /** Sending begins. */
-  onBusy: () => void;
-  /** Everything that `next` named was sent. */
-  onIdle: () => void;
-  onError: (error: unknown) => void;
+  readonly onBusy: () => void;
+  /** Every item that `next` returned was sent. */
+  readonly onIdle: () => void;
+  readonly onError: (error: unknown) => void;
 };
 
 export class ChunkSender {
@@ -53,10 +56,9 @@ export class ChunkSender {
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
   /** The frames of a batch lie one after the other. */
-  readonly #bytes = new Uint8Array(batchDatagramsMax * symbolFrameMaxBytes);
-  readonly #places = Array.from({ length: batchDatagramsMax }, (_, i) =>
-    this.#bytes.subarray(i * symbolFrameMaxBytes, (i + 1) * symbolFrameMaxBytes),
-  );
+  readonly #bytes: Uint8Array;
+  readonly #frameBytes: number;
+  readonly #slots: Uint8Array[];
   /** Encrypted, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
   #sendingChunk = -1;
@@ -69,7 +71,14 @@ export class ChunkSender {
 
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
-    this.#bucket = new TokenBucket(options.rateBps(), options.nowMs());
+    this.#bucket = new TokenBucket(options.rateBps(), options.clock.nowMs());
+    const frameBytes = options.symbolSizeBytes + symbolOverheadBytes;
+    const bytes = new Uint8Array(batchDatagramsMax * frameBytes);
+    this.#frameBytes = frameBytes;
+    this.#bytes = bytes;
+    this.#slots = Array.from({ length: batchDatagramsMax }, (_, i) =>
+      bytes.subarray(i * frameBytes, (i + 1) * frameBytes),
+    );
   }
 
   /** There may be something to send. */
@@ -77,7 +86,7 @@ export class ChunkSender {
     this.#again = true;
     if (this.#state !== "resting") return;
     this.#state = "running";
-    this.#bucket.resume(this.#options.nowMs());
+    this.#bucket.resume(this.#options.clock.nowMs());
     this.#options.onBusy();
     void this.#run().catch((error: unknown) => this.#options.onError(error));
   }
@@ -181,41 +190,39 @@ export class ChunkSender {
   /** A shorter frame ends a run. */
   get #isFull(): boolean {
     const { length } = this.#batch;
-    return (
-      length >= batchDatagramsMax || (length > 0 && this.#batch[length - 1]!.length < symbolFrameMaxBytes)
-    );
+    return length >= batchDatagramsMax || (length > 0 && this.#batch[length - 1]!.length < this.#frameBytes);
   }
 
   #add(chunk: number, block: number, symbol: number, payload: Uint8Array): void {
-    const into = this.#places[this.#batch.length]!;
-    this.#batch.push(this.#options.sender().symbol(chunk, block, symbol, payload, into));
+    const into = this.#slots[this.#batch.length]!;
+    this.#batch.push(this.#options.writer().symbol(chunk, block, symbol, payload, into));
     this.#batchBytes += payload.length;
   }
 
   /** Waits for the tokens of the batch, then sends it; what the kernel does not take is offered again. */
   async #flush(): Promise<void> {
-    const { bus, nowMs, rateBps, onSent } = this.#options;
+    const { group, clock, rateBps, onSent } = this.#options;
     const bytes = this.#batchBytes;
     let batch = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
     if (batch.length === 0) return;
     this.#bucket.rateBps = rateBps();
-    while (this.#bucket.available(nowMs()) < bytes) {
-      await Bun.sleep(Math.max(1, this.#bucket.waitMs(bytes)));
+    while (this.#bucket.available(clock.nowMs()) < bytes) {
+      await sleep(clock, Math.max(1, this.#bucket.waitMs(bytes)));
       if (this.#isStopped) return;
     }
     this.#bucket.spend(bytes);
     this.symbolsSent += batch.length;
     this.payloadBytesSent += bytes;
     onSent(batch.length);
-    let run = this.#bytes.subarray(0, (batch.length - 1) * symbolFrameMaxBytes + batch.at(-1)!.length);
+    let run = this.#bytes.subarray(0, (batch.length - 1) * this.#frameBytes + batch.at(-1)!.length);
     for (;;) {
-      const sent = bus.sendRun(run, batch);
+      const sent = group.sendRun(run, batch);
       if (sent >= batch.length || this.#isStopped) return;
       batch = batch.slice(sent);
-      run = run.subarray(sent * symbolFrameMaxBytes);
-      await Bun.sleep(sent > 0 ? 1 : refusedPauseMs);
+      run = run.subarray(sent * this.#frameBytes);
+      await sleep(clock, sent > 0 ? 1 : refusedPauseMs);
     }
   }
 }

@@ -44,7 +44,7 @@ function silenceText(reason: UnicastReason, { group, own, others }: Hearing): st
 
 /** The way just now or, at the end, of most bytes. */
 export function deliveryOf({ session, stage, store }: TaskView): Progress["way"] {
-  if (session && stage === "session") return deliveryNow(session.member);
+  if (session && stage.kind === "session") return deliveryNow(session.member);
   const from = store?.originBytes;
   if (!from) return "none";
   const [most, bytes] = Object.entries(from).toSorted(([, a], [, b]) => b - a)[0]!;

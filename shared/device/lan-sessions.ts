@@ -1,148 +1,128 @@
 /**
- * The agent's voice and ears on the LAN: seals and opens frames for every session the device takes part in, over one
- * multicast bus. Sessions join with their key and a listener; everything that is not theirs is counted and dropped.
+ * The LAN sessions of a device: opens and seals the frames of every session that it takes part in, over one membership
+ * in the multicast group. Sessions join with their key and a listener; frames of others are counted and dropped.
  */
-import { randomBytes } from "node:crypto";
-import { nodeCrypto } from "../net/seal/aead.ts";
-import { receiveBufferAdvice } from "../net/lan/receive-buffer.ts";
-import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
-import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   sessionOf,
   type ChunkCipher,
   type ControlFrame,
+  type Crypto,
   type DatagramBatch,
   type DropReason,
   type FrameReceiver,
-  type FrameSender,
+  type FrameWriter,
   type Incarnation,
   type Received,
   type ReceivedSymbol,
 } from "../wire/index.ts";
-
+import type { Clock } from "../model/clock.ts";
 import type { Hearing } from "./hearing.ts";
+import type { Group } from "./group.ts";
 
 export type LanListener = {
-  /** @param sender the sender's name in the frame's header: 16 hex digits, new at each start of a process */
+  /** @param sender the sender id in the frame's header: 16 hex digits, new at each start of a process */
   onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
-  /** @param nowMs by `performance.now()`, which is asked once for what came together */
+  /** @param nowMs monotonic; read once per batch */
   onSymbol?: (symbol: ReceivedSymbol, fromAddress: string, nowMs: number) => void;
 };
-type Joined = { key: Uint8Array; listeners: Set<LanListener>; sender: FrameSender };
+type Joined = { key: Uint8Array; listeners: Set<LanListener>; writer: FrameWriter };
 
-/** Announcements and what peers ask come within this time, if they come. */
-const heardMs = 5_000;
-/** A new incarnation long before the sequences run out. */
-const remainingMin = 1_000_000;
+/** Announcements and requests of other devices come within this time, if they come. */
+const recentMs = 5_000;
+/** A new incarnation starts long before the sequence numbers of the present one run out. */
+const sequencesLeftMin = 1_000_000;
+
+export type LanSessionsOptions = {
+  readonly deployment: number;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  /** A new sender id, 16 hex digits. */
+  readonly newSender: () => string;
+};
 
 export class LanSessions {
   readonly dropped = new Map<DropReason, number>();
-  readonly #deployment: number;
+  readonly #options: LanSessionsOptions;
   readonly #receiver: FrameReceiver;
   readonly #sessions = new Map<string, Joined>();
-  readonly #onError: (error: unknown) => void;
-  #incarnation: Incarnation;
-  #bus: LanBus | null = null;
+  readonly #totals = { framesReceived: 0, framesSent: 0, kernelDrops: 0 };
   /** Sessions that are multicasting from this device. */
   readonly #sending = new Set<string>();
-  #heardBefore = 0;
-  #sentBefore = 0;
-  /** Since the group was joined. */
-  #ownHeard = false;
-  #othersHeardAtMs: number | null = null;
-  readonly #receiveBufferBytes: number;
-  readonly #onAdvice: (advice: string) => void;
-  #dropsBefore = 0;
-  #isAdvised = false;
+  #incarnation: Incarnation;
+  #group: Group | null = null;
+  /** Since the group was joined: whether this device's own frames came back, and when another's came last. */
+  #received: { own: boolean; othersAtMs: number | null } = { own: false, othersAtMs: null };
 
-  /** @param options.onAdvice what the administrator of this device should do about its receive buffer */
-  constructor(options: {
-    deployment: number;
-    receiveBufferBytes: number;
-    onAdvice: (advice: string) => void;
-    onError: (error: unknown) => void;
-  }) {
-    this.#receiveBufferBytes = options.receiveBufferBytes;
-    this.#onAdvice = options.onAdvice;
-    this.#deployment = options.deployment;
-    this.#onError = options.onError;
-    this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
+  constructor(options: LanSessionsOptions) {
+    this.#options = options;
+    this.#incarnation = createIncarnation(options.newSender());
     this.#receiver = createFrameReceiver({
-      crypto: nodeCrypto,
+      crypto: options.crypto,
       deployment: options.deployment,
       ownSender: this.#incarnation.sender,
     });
   }
 
-  /** Leaves the group where it was joined before. @throws LanBusError */
-  async open(interfaceAddress: string, group: Group): Promise<void> {
-    this.close();
-    this.#ownHeard = false;
-    this.#othersHeardAtMs = null;
-    this.#bus = await openLanBus({
-      interfaceAddress,
-      group,
-      receiveBufferBytes: this.#receiveBufferBytes,
-      onBatch: (batch) => this.#onBatch(batch),
-      onError: this.#onError,
-    });
-    this.#adviseOnBuffer(this.#bus.receiveBufferBytes);
+  /** The group was joined; its datagrams go to `onBatch` from now on. */
+  attach(group: Group): void {
+    this.detach();
+    this.#received = { own: false, othersAtMs: null };
+    this.#group = group;
   }
 
-  #adviseOnBuffer(givenBytes: number): void {
-    const advice = receiveBufferAdvice(this.#receiveBufferBytes, givenBytes);
-    // Once: another interface does not change the system's limit.
-    if (advice !== null && !this.#isAdvised) this.#onAdvice(advice);
-    this.#isAdvised = true;
+  /** Call before the group is left: counters are read once more. */
+  detach(): void {
+    const group = this.#group;
+    if (!group) return;
+    this.#totals.kernelDrops += group.kernelDrops() ?? 0;
+    this.#totals.framesReceived += group.counters.framesReceived;
+    this.#totals.framesSent += group.counters.framesSent;
+    this.#group = null;
   }
 
-  /** Datagrams lost in full receive buffers since the start; read from the system. Null: it does not tell. */
+  get group(): Group | null {
+    return this.#group;
+  }
+
+  /** Datagrams lost in full receive buffers since the start; null: the system does not report them. */
   get kernelDrops(): number | null {
-    const drops = this.#bus ? this.#bus.kernelDrops() : 0;
-    return drops === null ? null : this.#dropsBefore + drops;
+    const drops = this.#group ? this.#group.kernelDrops() : 0;
+    return drops === null ? null : this.#totals.kernelDrops + drops;
   }
 
-  /** On every interface since the start. */
-  get framesHeard(): number {
-    return this.#heardBefore + (this.#bus?.counters.framesReceived ?? 0);
+  /** Since the start, on every interface. */
+  get framesReceived(): number {
+    return this.#totals.framesReceived + (this.#group?.counters.framesReceived ?? 0);
   }
 
   get framesSent(): number {
-    return this.#sentBefore + (this.#bus?.counters.framesSent ?? 0);
+    return this.#totals.framesSent + (this.#group?.counters.framesSent ?? 0);
   }
 
   get hearing(): Hearing {
-    const bus = this.#bus;
-    const sinceMs =
-      this.#othersHeardAtMs === null ? Number.POSITIVE_INFINITY : performance.now() - this.#othersHeardAtMs;
+    const group = this.#group;
+    const { own, othersAtMs } = this.#received;
+    const isRecent = othersAtMs !== null && this.#options.clock.nowMs() - othersAtMs < recentMs;
     return {
-      group: bus && formatGroup(bus.group),
-      own: this.#ownHeard ? "heard" : bus && bus.counters.framesSent > 0 ? "unheard" : "none sent",
-      others:
-        sinceMs < heardMs ? "heard" : sinceMs < Number.POSITIVE_INFINITY ? "heard before" : "never heard",
+      group: group && group.name,
+      own: own ? "heard" : group && group.counters.framesSent > 0 ? "unheard" : "none sent",
+      others: isRecent ? "heard" : othersAtMs === null ? "never heard" : "heard before",
     };
   }
 
-  get bus(): LanBus | null {
-    return this.#bus;
-  }
-
-  /** Returns the session's name. Several listeners may share a session. */
+  /** Returns the session id. Several listeners may share a session. */
   join(key: Uint8Array, listener: LanListener): string {
-    const session = sessionOf(nodeCrypto, key);
+    const session = sessionOf(this.#options.crypto, key);
     const joined = this.#sessions.get(session);
     if (joined) joined.listeners.add(listener);
     else {
       this.#receiver.addContext(session, key);
-      this.#sessions.set(session, {
-        key,
-        listeners: new Set([listener]),
-        sender: this.#senderOf(session, key),
-      });
+      const writer = this.#writerOf(session, key);
+      this.#sessions.set(session, { key, listeners: new Set([listener]), writer });
     }
     return session;
   }
@@ -154,7 +134,7 @@ export class LanSessions {
     this.#receiver.removeContext(session);
   }
 
-  /** Among so many sessions this device's sending is shared, each an equal part of its own rate. */
+  /** Number of sessions that share this device's sending, each an equal part of its own rate; at least 1. */
   get sendShares(): number {
     return Math.max(1, this.#sending.size);
   }
@@ -167,59 +147,45 @@ export class LanSessions {
     this.#sending.delete(session);
   }
 
-  /** Of the chunks that are multicast in the session of this key. */
+  /** The cipher of chunks that are multicast in the session of this key. */
   chunkCipher(key: Uint8Array): ChunkCipher {
-    return chunkCipherOf(nodeCrypto, key, sessionOf(nodeCrypto, key));
+    const { crypto } = this.#options;
+    return chunkCipherOf(crypto, key, sessionOf(crypto, key));
   }
 
-  /** The sender of a joined session; take it anew for every batch. */
-  sender(session: string): FrameSender {
+  /** The frame writer of a joined session. Ask again for every batch: the incarnation may change. */
+  writer(session: string): FrameWriter {
     const joined = this.#sessions.get(session);
     if (!joined) throw new Error(`session ${session} was not joined`);
-    if (joined.sender.remaining < remainingMin) {
-      this.#incarnation = createIncarnation(randomBytes(8).toString("hex"));
+    if (joined.writer.remaining < sequencesLeftMin) {
+      this.#incarnation = createIncarnation(this.#options.newSender());
       this.#receiver.addOwnSender(this.#incarnation.sender);
-      for (const [name, other] of this.#sessions) other.sender = this.#senderOf(name, other.key);
+      for (const [name, other] of this.#sessions) other.writer = this.#writerOf(name, other.key);
     }
-    return joined.sender;
+    return joined.writer;
   }
 
   send(session: string, frame: ControlFrame): void {
-    if (this.#bus && this.#sessions.has(session)) this.#bus.send(this.sender(session).control(frame));
+    if (this.#group && this.#sessions.has(session)) this.#group.send(this.writer(session).control(frame));
   }
 
-  close(): void {
-    const bus = this.#bus;
-    if (!bus) return;
-    // With the socket its row in the kernel's table goes.
-    this.#dropsBefore += bus.kernelDrops() ?? 0;
-    this.#bus = null;
-    bus.close();
-    this.#heardBefore += bus.counters.framesReceived;
-    this.#sentBefore += bus.counters.framesSent;
+  #writerOf(session: string, key: Uint8Array): FrameWriter {
+    const { crypto, deployment } = this.#options;
+    return createFrameWriter({ crypto, deployment, session, key, incarnation: this.#incarnation });
   }
 
-  #senderOf(session: string, key: Uint8Array): FrameSender {
-    return createFrameSender({
-      crypto: nodeCrypto,
-      deployment: this.#deployment,
-      session,
-      key,
-      incarnation: this.#incarnation,
-    });
-  }
-
-  #onBatch(batch: DatagramBatch): void {
-    const nowMs = performance.now();
+  /** Datagrams that arrived together. Their bytes may be overwritten when the call returns. */
+  onBatch(batch: DatagramBatch): void {
+    const nowMs = this.#options.clock.nowMs();
     this.#receiver.receiveBatch(batch, (received, index) => {
-      if (received.kind === "symbol") this.#symbol(received, batch.fromAddress(index), nowMs);
-      else this.#controlOrNothing(received, batch.fromAddress(index));
+      if (received.kind === "symbol") this.#onSymbol(received, batch.fromAddress(index), nowMs);
+      else this.#onOther(received, batch.fromAddress(index), nowMs);
     });
   }
 
-  #controlOrNothing(received: Exclude<Received, ReceivedSymbol>, fromAddress: string): void {
-    if (received.kind === "dropped" && received.reason === "own") this.#ownHeard = true;
-    else this.#othersHeardAtMs = performance.now();
+  #onOther(received: Exclude<Received, ReceivedSymbol>, fromAddress: string, nowMs: number): void {
+    if (received.kind === "dropped" && received.reason === "own") this.#received.own = true;
+    else this.#received.othersAtMs = nowMs;
     if (received.kind === "dropped") {
       this.dropped.set(received.reason, (this.dropped.get(received.reason) ?? 0) + 1);
       return;
@@ -228,9 +194,9 @@ export class LanSessions {
       listener.onControl(received.frame, fromAddress, received.header.sender);
   }
 
-  /** Apart: what runs for every datagram of a package stays short, and little is compiled for it. */
-  #symbol(symbol: ReceivedSymbol, fromAddress: string, nowMs: number): void {
-    this.#othersHeardAtMs = nowMs;
+  /** A function of its own: what runs for every datagram stays short, so that little is compiled for it. */
+  #onSymbol(symbol: ReceivedSymbol, fromAddress: string, nowMs: number): void {
+    this.#received.othersAtMs = nowMs;
     const joined = this.#sessions.get(symbol.session);
     if (joined === undefined) return;
     for (const listener of joined.listeners) listener.onSymbol?.(symbol, fromAddress, nowMs);

@@ -4,40 +4,43 @@
  */
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
-import type { AgentContext } from "./context.ts";
+import { sleep } from "../model/clock.ts";
+import type { DevicePorts } from "./ports.ts";
 
 /** An agent that just started learns its subnet at the first check-in. */
 const subnetPollMs = 50;
+/** Bound of the API on the reason of a failure. */
+const failureLengthMax = 1_000;
 
 export class LeaseRequests {
-  readonly #context: AgentContext;
-  readonly #taskId: () => number;
+  readonly #ports: DevicePorts;
+  readonly #taskId: number;
   readonly #isOpen: () => boolean;
   /** The subnet for which the source granted this device a token. */
   #fallbackSubnetId: string | null = null;
 
-  /** @param options.isOpen false once the session is closed */
-  constructor(options: { context: AgentContext; taskId: () => number; isOpen: () => boolean }) {
-    this.#context = options.context;
-    this.#taskId = options.taskId;
-    this.#isOpen = options.isOpen;
+  /** @param isOpen false once the session is closed */
+  constructor(ports: DevicePorts, taskId: number, isOpen: () => boolean) {
+    this.#ports = ports;
+    this.#taskId = taskId;
+    this.#isOpen = isOpen;
   }
 
   /** @param query only asks who holds the lease */
   async lease(term: number, query: boolean): Promise<LeaseAnswer> {
-    const { client, interfaceAddress, exchange, log, nowMs } = this.#context;
-    const untilMs = nowMs() + timing.leaseTimeoutMs;
-    while (this.#context.subnetId === null && this.#isOpen() && nowMs() < untilMs)
-      await Bun.sleep(subnetPollMs);
-    const { subnetId } = this.#context;
+    const { source, place, peers, log, clock } = this.#ports;
+    const untilMs = clock.nowMs() + timing.leaseTimeoutMs;
+    while (place.subnetId === null && this.#isOpen() && clock.nowMs() < untilMs)
+      await sleep(clock, subnetPollMs);
+    const { subnetId, address } = place;
     if (subnetId === null) return { result: "unreachable" };
-    const taskId = this.#taskId();
+    const taskId = this.#taskId;
     try {
-      const answer = await client.lease({
+      const answer = await source.lease({
         taskId,
         subnetId,
-        address: interfaceAddress,
-        lanPort: exchange.port,
+        address,
+        lanPort: peers.lanPort,
         term,
         ...(query ? { query } : {}),
       });
@@ -55,29 +58,28 @@ export class LeaseRequests {
   }
 
   async release(failure: string | null): Promise<void> {
-    const { client, subnetId, log } = this.#context;
+    const { source, place, log } = this.#ports;
+    const { subnetId } = place;
     if (subnetId === null) return;
-    const taskId = this.#taskId();
+    const taskId = this.#taskId;
     try {
-      await client.releaseLease({ taskId, subnetId, failure: failure?.slice(0, 1_000) ?? null });
+      await source.releaseLease({ taskId, subnetId, failure: failure?.slice(0, failureLengthMax) ?? null });
     } catch (error) {
-      log.warn({ taskId, error: String(error) }, "could not release the lease: it expires by itself");
+      log.warn({ taskId, error: String(error) }, "the lease was not released: it expires");
     }
   }
 
   async fallback(): Promise<FallbackAnswer> {
-    const { client, subnetId, log } = this.#context;
+    const { source, place, log } = this.#ports;
+    const { subnetId } = place;
     if (subnetId === null) return { result: "unreachable" };
-    const taskId = this.#taskId();
+    const taskId = this.#taskId;
     try {
-      const answer = await client.fallback({ taskId, subnetId });
+      const answer = await source.fallback({ taskId, subnetId });
       if (answer.result === "granted") this.#fallbackSubnetId = subnetId;
       return answer;
     } catch (error) {
-      log.warn(
-        { taskId, error: String(error) },
-        "the source did not answer about a download of this device's own",
-      );
+      log.warn({ taskId, error: String(error) }, "the source did not answer about a WAN fallback");
       return { result: "unreachable" };
     }
   }
@@ -87,7 +89,7 @@ export class LeaseRequests {
     const subnetId = this.#fallbackSubnetId;
     this.#fallbackSubnetId = null;
     if (subnetId === null) return;
-    this.#context.client.fallback({ taskId: this.#taskId(), subnetId, release: true }).catch(() => {
+    this.#ports.source.fallback({ taskId: this.#taskId, subnetId, release: true }).catch(() => {
       // The token expires.
     });
   }

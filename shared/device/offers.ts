@@ -1,68 +1,65 @@
 /**
- * What this device holds for others: every package in its cache is offered on the LAN exchange and answers WANT,
- * whether or not a task is under way. A device that comes a week later finds it here.
+ * The packages that this device offers to others: every package in its cache is served by the LAN exchange and answers
+ * WANT, with or without a task under way. A device that arrives a week later finds its package here.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
+import { peersNamedMax } from "../core/peers/poll-response.ts";
 import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { peersNamedMax } from "../core/peers/poll-response.ts";
-import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
+import type { Poll } from "../net/exchange/messages.ts";
+import type { PollReply } from "../net/exchange/peers.ts";
 import { limits, type ControlFrame } from "../wire/index.ts";
-import type { AgentContext } from "./context.ts";
+import type { LanListener } from "./lan-sessions.ts";
+import type { DevicePorts } from "./ports.ts";
 
-type Held = {
-  store: PackageStore;
-  session: string;
-  listener: { onControl: (frame: ControlFrame, fromAddress: string) => void };
-  answering: WantResponder;
-  timer: ReturnType<typeof setTimeout> | null;
+type OnPoll = (poll: Poll, fromAddress: string) => PollReply | undefined;
+type Offer = {
+  readonly store: PackageStore;
+  readonly session: string;
+  readonly listener: LanListener;
+  readonly responder: WantResponder;
+  /** Cancels the next HAVE; null: none is due. */
+  cancel: (() => void) | null;
   /** Sessions of this package, by task. */
-  onPoll: Map<number, OnPoll>;
+  readonly onPoll: Map<number, OnPoll>;
 };
-type OnPoll = (poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads"> | undefined;
 
 export class Offers {
-  readonly #context: AgentContext;
-  readonly #onSpoiled: (packageId: string, error: CacheError) => void;
-  readonly #held = new Map<string, Held>();
+  readonly #ports: DevicePorts;
+  readonly #onCorrupt: (packageId: string, error: CacheError) => void;
+  readonly #offers = new Map<string, Offer>();
 
-  /** @param onSpoiled a chunk of this package was found changed on the disk, when another device asked for it */
-  constructor(context: AgentContext, onSpoiled: (packageId: string, error: CacheError) => void) {
-    this.#context = context;
-    this.#onSpoiled = onSpoiled;
+  /** @param onCorrupt a chunk of this package was found changed on the disk when another device requested it */
+  constructor(ports: DevicePorts, onCorrupt: (packageId: string, error: CacheError) => void) {
+    this.#ports = ports;
+    this.#onCorrupt = onCorrupt;
   }
 
-  /** Offers a package; calling again changes nothing. @param packageKey 16 bytes */
+  /** Offers a package; calling again has no effect. @param packageKey 16 bytes */
   offer(store: PackageStore, packageKey: Uint8Array): void {
-    if (this.#held.get(store.id)?.store === store) return;
-    // It was evicted and begun anew.
+    if (this.#offers.get(store.id)?.store === store) return;
+    // The package was evicted and begun again: its former store is closed.
     this.withdraw(store.id);
-    const { lan, exchange } = this.#context;
-    const listener = { onControl: (frame: ControlFrame) => this.#onFrame(held, frame) };
+    const { lan, peers, onBytesPassed } = this.#ports;
+    const listener = { onControl: (frame: ControlFrame) => this.#onFrame(offer, frame) };
     const session = lan.join(packageKey, listener);
-    const held: Held = {
-      store,
-      session,
-      listener,
-      answering: new WantResponder(),
-      timer: null,
-      onPoll: new Map(),
-    };
-    this.#held.set(store.id, held);
-    exchange.offer(session, {
+    const responder = new WantResponder();
+    const offer: Offer = { store, session, listener, responder, cancel: null, onPoll: new Map() };
+    this.#offers.set(store.id, offer);
+    peers.offer(session, {
       key: packageKey,
       held: () => store.offered,
       readChunk: (chunk) => {
-        // Evicted or removed meanwhile.
+        // Evicted or removed in the meantime.
         if (!store.isOpen) this.withdraw(store.id);
-        this.#context.memory.collectIfGrown();
+        onBytesPassed();
         return this.#read(store, chunk);
       },
       onPoll: (poll, fromAddress) => {
-        const answers = [...held.onPoll.values()].flatMap((answer) => answer(poll, fromAddress) ?? []);
+        const replies = [...offer.onPoll.values()].flatMap((reply) => reply(poll, fromAddress) ?? []);
         return {
-          peers: answers.flatMap(({ peers }) => peers).slice(0, peersNamedMax),
-          leads: Math.max(0, ...answers.map(({ leads }) => leads)),
+          peers: replies.flatMap((reply) => reply.peers).slice(0, peersNamedMax),
+          leads: Math.max(0, ...replies.map(({ leads }) => leads)),
         };
       },
     });
@@ -72,65 +69,61 @@ export class Offers {
     try {
       return await store.readVerified(chunk);
     } catch (error) {
-      if (error instanceof CacheError && error.code === "corrupt") this.#onSpoiled(store.id, error);
+      if (error instanceof CacheError && error.code === "corrupt") this.#onCorrupt(store.id, error);
       throw error;
     }
   }
 
-  /** A task's session takes (or gives up) the polls about its package. */
+  /** A task's session takes polls about its package, or gives them up (null). */
   listenToPolls(packageId: string, taskId: number, onPoll: OnPoll | null): void {
-    const held = this.#held.get(packageId);
-    if (onPoll) held?.onPoll.set(taskId, onPoll);
-    else held?.onPoll.delete(taskId);
+    const offer = this.#offers.get(packageId);
+    if (onPoll) offer?.onPoll.set(taskId, onPoll);
+    else offer?.onPoll.delete(taskId);
   }
 
   withdraw(packageId: string): void {
-    const held = this.#held.get(packageId);
-    if (!held) return;
-    this.#held.delete(packageId);
-    if (held.timer) clearTimeout(held.timer);
-    this.#context.exchange.withdraw(held.session);
-    this.#context.lan.leave(held.session, held.listener);
+    const offer = this.#offers.get(packageId);
+    if (!offer) return;
+    this.#offers.delete(packageId);
+    offer.cancel?.();
+    this.#ports.peers.withdraw(offer.session);
+    this.#ports.lan.leave(offer.session, offer.listener);
   }
 
   close(): void {
-    for (const id of this.#held.keys()) this.withdraw(id);
+    for (const id of this.#offers.keys()) this.withdraw(id);
   }
 
-  #onFrame(held: Held, frame: ControlFrame): void {
-    if (frame.type === "have") return held.answering.onHave(frame.toDevice);
-    if (frame.type !== "want" || frame.device === this.#context.device) return;
-    if (!held.store.isOpen) return this.withdraw(held.store.id);
-    const { offered } = held.store;
+  #onFrame(offer: Offer, frame: ControlFrame): void {
+    if (frame.type === "have") return offer.responder.onHave(frame.toDevice);
+    if (frame.type !== "want" || frame.device === this.#ports.device) return;
+    if (!offer.store.isOpen) return this.withdraw(offer.store.id);
+    const { offered } = offer.store;
     const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
     if (!wanted || wanted.overlap(offered) === 0) return;
-    held.answering.onWant(frame.device, this.#context.nowMs(), this.#context.random());
-    this.#schedule(held);
+    const { clock, random } = this.#ports;
+    offer.responder.onWant(frame.device, clock.nowMs(), random());
+    this.#schedule(offer);
   }
 
-  #schedule(held: Held): void {
-    if (held.timer || !Number.isFinite(held.answering.dueAtMs)) return;
-    const delayMs = Math.max(1, held.answering.dueAtMs - this.#context.nowMs());
-    held.timer = setTimeout(() => {
-      held.timer = null;
-      this.#answer(held);
-      this.#schedule(held);
-    }, delayMs);
+  #schedule(offer: Offer): void {
+    const { dueAtMs } = offer.responder;
+    if (offer.cancel || !Number.isFinite(dueAtMs)) return;
+    const { clock } = this.#ports;
+    offer.cancel = clock.after(Math.max(1, dueAtMs - clock.nowMs()), () => {
+      offer.cancel = null;
+      this.#answer(offer);
+      this.#schedule(offer);
+    });
   }
 
-  #answer(held: Held): void {
-    const { lan, exchange, device, nowMs } = this.#context;
-    const ranges = held.store.offered.toRanges(limits.rangesMax);
-    for (const toDevice of held.answering.takeDue(nowMs())) {
+  #answer(offer: Offer): void {
+    const { lan, peers, device, clock } = this.#ports;
+    const ranges = offer.store.offered.toRanges(limits.rangesMax);
+    for (const toDevice of offer.responder.takeDue(clock.nowMs())) {
       if (ranges.length === 0) continue;
-      lan.send(held.session, {
-        type: "have",
-        device,
-        ranges,
-        load: exchange.load,
-        lanPort: exchange.port,
-        toDevice,
-      });
+      const { load, lanPort } = peers;
+      lan.send(offer.session, { type: "have", device, ranges, load, lanPort, toDevice });
     }
   }
 }

@@ -1,82 +1,87 @@
 /**
- * Takes chunks from other devices over the LAN exchange while the member says so, asks the representative (and the
- * devices it names) what they hold, and answers their polls.
+ * Fetches chunks from other devices over the LAN exchange while the member wants them, polls the representative (and the
+ * devices that it names) for what they hold, and answers polls of others.
  */
 import type { PackageStore } from "../cache/index.ts";
-import { ChunkSet } from "../model/chunk-set.ts";
-import type { Fetch, Holder } from "../core/peers/holders.ts";
 import type { Member } from "../core/member.ts";
 import type { MemberEvent } from "../core/events.ts";
+import type { Fetch, Holder } from "../core/peers/holders.ts";
 import { pollResponse } from "../core/peers/poll-response.ts";
-import { freeBuffer } from "../model/free-buffer.ts";
 import { timing } from "../core/timing.ts";
-import { createExchangeClient, type ExchangeClient } from "../net/exchange/client.ts";
-import { heldRangesMax, type PollAnswer, type Poll } from "../net/exchange/messages.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { repeat } from "../model/clock.ts";
+import { freeBuffer } from "../model/free-buffer.ts";
 import { chunkLength } from "../model/manifest.ts";
-import type { AgentContext } from "./context.ts";
+import { shuffle } from "../model/random.ts";
+import { heldRangesMax, type Poll } from "../net/exchange/messages.ts";
+import type { PeerConnection, PollReply } from "../net/exchange/peers.ts";
+import type { DevicePorts } from "./ports.ts";
 
-/** Other devices polled in one round, besides the representative. */
+/** Polls of one round, in addition to that of the representative. */
 const pollsPerRoundMax = 3;
-/** Devices remembered that others named; the one named first makes room. */
+/** Upper bound on devices remembered because others named them; the oldest makes room. */
 const othersMax = 256;
 
 export type PeerFetcherOptions = {
-  context: AgentContext;
-  store: PackageStore;
-  member: Member;
-  session: string;
-  packageKey: Uint8Array;
-  onStored: (chunk: number) => void;
-  /** Wrong bytes came from this address. */
-  onWrong: (address: string, deviceId: string) => void;
-  onStep: (event: MemberEvent) => void;
-  onError: (error: unknown) => void;
+  readonly ports: DevicePorts;
+  readonly store: PackageStore;
+  readonly member: Member;
+  /** The package's session id and key (16 bytes). */
+  readonly session: string;
+  readonly packageKey: Uint8Array;
+  readonly onStored: (chunk: number) => void;
+  /** A device served wrong bytes. */
+  readonly onBadChunk: (address: string, deviceId: string) => void;
+  readonly onStep: (event: MemberEvent) => void;
+  readonly onError: (error: unknown) => void;
 };
 
 export class PeerFetcher {
   readonly counters = { chunks: 0, bytes: 0, failed: 0, wrong: 0 };
   readonly #options: PeerFetcherOptions;
-  readonly #client: ExchangeClient;
+  readonly #connection: PeerConnection;
   readonly #servedAtStart: number;
-  readonly #others = new Map<string, { address: string; lanPort: number }>();
-  #timer: ReturnType<typeof setInterval> | null = null;
-  /** Polls under way: of the representative, and of others; one that is dead holds up no other. */
+  readonly #others = new Map<string, Holder>();
+  /** Ends the rounds; null while they do not run. */
+  #stopRounds: (() => void) | null = null;
+  /** Devices with a poll under way: the representative's and others' apart, so that a failed device delays no other. */
   #pollingTarget: string | null = null;
   readonly #pollingOthers = new Set<string>();
 
   constructor(options: PeerFetcherOptions) {
     this.#options = options;
-    this.#client = createExchangeClient(options.session, options.packageKey);
+    this.#connection = options.ports.peers.connect(options.session, options.packageKey);
     this.#servedAtStart = this.#bytesSent;
   }
 
   get #bytesSent(): number {
-    return this.#options.context.exchange.bytesSentOf(this.#options.session);
+    const { ports, session } = this.#options;
+    return ports.peers.bytesSentOf(session);
   }
 
-  /** Bytes of chunks that others took from this device since then. */
+  /** Bytes of chunks that other devices fetched from this one since the fetcher was made. */
   get servedBytes(): number {
     return this.#bytesSent - this.#servedAtStart;
   }
 
   start(): void {
-    if (this.#timer) return this.#pump();
-    this.#timer = setInterval(() => this.#round(), timing.pollEveryMs);
+    if (this.#stopRounds) return this.#pump();
+    this.#stopRounds = repeat(this.#options.ports.clock, timing.pollEveryMs, () => this.#round());
     this.#round();
   }
 
   stop(): void {
-    if (this.#timer) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopRounds?.();
+    this.#stopRounds = null;
   }
 
   close(): void {
     this.stop();
-    this.#client.close();
+    this.#connection.close();
   }
 
-  /** Another device polled this one: answers which others take part, and whether this one leads. */
-  onPoll(poll: Poll, fromAddress: string): Pick<PollAnswer, "peers" | "leads"> {
+  /** Another device polled this one: answers which devices take part, and whether this one leads. */
+  onPoll(poll: Poll, fromAddress: string): PollReply {
     const { member, onStep } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
     onStep({ type: "PeerPolled", peer, heldRanges: poll.heldRanges, listens: poll.listens });
@@ -104,26 +109,25 @@ export class PeerFetcher {
     }
   }
 
-  /** Some of those that others named, at random. */
+  /** A random choice of the devices that others named. */
   #chooseOthers(target: string | undefined): Holder[] {
-    const free = pollsPerRoundMax - this.#pollingOthers.size;
-    return [...this.#others]
-      .filter(([device]) => device !== target && !this.#pollingOthers.has(device))
-      .map(([device, { address, lanPort }]) => ({ device, address, lanPort }))
-      .toSorted(() => this.#options.context.random() - 0.5)
-      .slice(0, Math.max(0, free));
+    const free = Math.max(0, pollsPerRoundMax - this.#pollingOthers.size);
+    const idle = [...this.#others.values()].filter(
+      ({ device }) => device !== target && !this.#pollingOthers.has(device),
+    );
+    return shuffle(idle, this.#options.ports.random).slice(0, free);
   }
 
   async #poll(holder: Holder): Promise<void> {
-    const { context, store, member, onStep } = this.#options;
+    const { ports, store, member, onStep } = this.#options;
     const poll = {
-      device: context.device,
-      lanPort: context.exchange.port,
+      device: ports.device,
+      lanPort: ports.peers.lanPort,
       heldRanges: store.verified.toRanges(heldRangesMax),
       listens: member.listens,
     };
-    const answer = await this.#client.poll(holder, poll);
-    if (!this.#timer) return;
+    const answer = await this.#connection.poll(holder, poll);
+    if (!this.#stopRounds) return;
     if (answer && answer.device === holder.device) {
       const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
       if (held) member.holders.update(holder, held, answer.load, true);
@@ -135,24 +139,23 @@ export class PeerFetcher {
   }
 
   #noteOther(peer: Holder): void {
-    if (peer.device === this.#options.context.device) return;
+    if (peer.device === this.#options.ports.device) return;
     this.#others.set(peer.device, peer);
     if (this.#others.size > othersMax) this.#others.delete(this.#others.keys().next().value!);
   }
 
   #pump(): void {
-    const { member, context, onError } = this.#options;
-    for (let fetch = member.nextFetch(context.nowMs()); fetch; fetch = member.nextFetch(context.nowMs())) {
-      this.#fetch(fetch).catch(onError);
-    }
+    const { member, ports, onError } = this.#options;
+    const next = (): Fetch | null => member.nextFetch(ports.clock.nowMs());
+    for (let fetch = next(); fetch; fetch = next()) this.#fetch(fetch).catch(onError);
   }
 
   async #fetch(fetch: Fetch): Promise<void> {
-    const { context, store, member, onStored } = this.#options;
+    const { ports, store, member, onStored } = this.#options;
     const ended = (outcome: Parameters<typeof member.holders.finished>[1]): void =>
-      member.holders.finished(fetch, outcome, context.nowMs());
+      member.holders.finished(fetch, outcome, ports.clock.nowMs());
     try {
-      const answer = await this.#client.chunk(
+      const answer = await this.#connection.chunk(
         fetch.holder,
         fetch.chunk,
         chunkLength(store.manifest, fetch.chunk),
@@ -181,14 +184,14 @@ export class PeerFetcher {
   }
 
   #onBadChunk({ holder, chunk }: Fetch): void {
-    const { context, onWrong, onStep } = this.#options;
+    const { ports, onBadChunk, onStep } = this.#options;
     this.counters.wrong++;
-    context.log.warn(
+    ports.log.warn(
       { device: holder.device, address: holder.address, chunk },
       "a device served wrong bytes: it is not asked again",
     );
-    context.metrics.wrongChunk("peers");
-    onWrong(holder.address, holder.device);
+    ports.metrics.wrongChunk("peers");
+    onBadChunk(holder.address, holder.device);
     onStep({ type: "BadChunkReceived", device: holder.device });
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Carries out what a member decides: one task's session on this device, on real sockets, disk and clock.
+ * One task's session on this device: carries out what the member decides, and tells the member what happened.
  *
- * All decisions are in `shared/core`; here effects become frames, requests and timers, and what happens in the world
- * becomes events. One event at a time: effects of one step are carried out before the next.
+ * All decisions are in shared/core. Here effects become frames, requests and timers. One event at a time: the effects of
+ * a step are carried out before the next event, also when carrying one out causes it.
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
@@ -11,14 +11,17 @@ import type { Effect, MemberEvent } from "../core/events.ts";
 import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
-import { limits, type ChunkCipher, type ControlFrame, type ReceivedSymbol } from "../wire/index.ts";
-import type { AgentContext } from "./context.ts";
-import { PeerFetcher } from "./peer-fetcher.ts";
-import type { RepresentativeContext, Representative } from "./representative-context.ts";
-import { LeaseRequests } from "./lease-requests.ts";
+import type { Clock } from "../model/clock.ts";
+import type { ChunkCipher, ControlFrame, ReceivedSymbol } from "../wire/index.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
 import { unicastReasonText } from "./delivery-text.ts";
+import type { LanListener, LanSessions } from "./lan-sessions.ts";
+import { LeaseRequests } from "./lease-requests.ts";
+import { PeerFetcher } from "./peer-fetcher.ts";
+import type { DevicePorts } from "./ports.ts";
+import { Representative } from "./representative.ts";
 
+/** The member is told of received symbols in batches of this time. */
 const symbolsStepEveryMs = 250;
 const wakeEarliestMs = 5;
 
@@ -27,10 +30,18 @@ export type SessionHooks = {
   /** Every chunk is verified: read the package back. */
   onAllVerified: () => void;
   onFailed: (reason: string, retryAfterMs: number) => void;
-  /** Wrong bytes came from this address, of the device that it says it is (null: it never said). */
+  /** Wrong bytes came from this address. @param deviceId as the sender states it; null: it never did */
   onBadChunk: (address: string, deviceId: string | null) => void;
-  /** Disk full and the like: nothing the session could mend. */
+  /** An error that the session cannot repair, for example a full disk. */
   onError: (error: unknown) => void;
+};
+
+export type SessionOptions = {
+  readonly ports: DevicePorts;
+  /** Read again at every use: the task's setting may change. */
+  readonly task: () => AgentTask;
+  readonly store: PackageStore;
+  readonly hooks: SessionHooks;
 };
 
 export class Session {
@@ -38,270 +49,223 @@ export class Session {
   readonly receiver: ChunkReceiver;
   readonly representative: Representative;
   readonly fetcher: PeerFetcher;
-  readonly #context: AgentContext;
-  readonly #task: () => AgentTask;
-  readonly #store: PackageStore;
-  readonly #hooks: SessionHooks;
-  readonly #listener;
-  readonly #packageListener;
-  readonly #taskSession: string;
-  readonly #chunkCipher: ChunkCipher;
-  readonly #packageSession: string;
+  readonly #options: SessionOptions;
+  readonly #links: SessionLinks;
   readonly #senders = new SenderDirectory();
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #dueAtMs = Number.POSITIVE_INFINITY;
-  #symbolsAtMs = Number.NEGATIVE_INFINITY;
-  #symbolsReceived = 0;
   readonly #requests: LeaseRequests;
-  #state: "open" | "closed" = "open";
+  readonly #timer: StepTimer;
+  readonly #symbols = { count: 0, reportedAtMs: Number.NEGATIVE_INFINITY };
+  /** Events that wait for the effects of the present step. */
+  readonly #events: MemberEvent[] = [];
+  #state: "open" | "stepping" | "closed" = "open";
 
-  /** @param task read anew at every use: its setting may change meanwhile */
-  constructor(context: AgentContext, task: () => AgentTask, store: PackageStore, hooks: SessionHooks) {
-    this.#context = context;
-    this.#task = task;
-    this.#store = store;
-    this.#hooks = hooks;
-    this.#requests = new LeaseRequests({
-      context,
-      taskId: () => task().id,
-      isOpen: () => this.#state === "open",
+  constructor(options: SessionOptions) {
+    const { ports, task, store, hooks } = options;
+    this.#options = options;
+    this.#timer = new StepTimer(ports.clock, () => this.#onTimer());
+    this.#requests = new LeaseRequests(ports, task().id, () => this.#state !== "closed");
+    this.#links = new SessionLinks(ports.lan, task(), {
+      onControl: (frame, address, sender) => this.#onControl(frame, address, sender),
+      onSymbol: (symbol, address, nowMs) => this.#onSymbol(symbol, address, nowMs),
     });
-    const taskKey = Buffer.from(task().taskKey, "base64");
-    this.#chunkCipher = context.lan.chunkCipher(taskKey);
+    const { cipher, taskSession, packageSession, packageKey } = this.#links;
     this.receiver = new ChunkReceiver({
       store,
-      cipher: this.#chunkCipher,
-      symbolSizeBytes: limits.symbolMaxBytes,
-      onStored: (chunk) => this.#stored(chunk),
-      onWrong: (chunk, sender) => this.#wrong(chunk, sender),
+      cipher,
+      sizes: ports.sizes,
+      onStored: (chunk) => this.#onStored(chunk),
+      onBadChunk: (chunk, sender) => this.#onBadChunk(chunk, sender),
       onError: hooks.onError,
     });
     this.member = this.#createMember();
-    this.representative = context.createRepresentative(this.#duty());
-    this.#listener = {
-      onControl: (frame: ControlFrame, address: string, sender: string) =>
-        this.#control(frame, address, sender),
-      onSymbol: (symbol: ReceivedSymbol, address: string, nowMs: number) =>
-        this.#symbol(symbol, address, nowMs),
-    };
-    this.#packageListener = { onControl: this.#listener.onControl };
-    this.#taskSession = context.lan.join(taskKey, this.#listener);
-    const packageKey = Buffer.from(task().packageKey, "base64");
-    this.#packageSession = context.lan.join(packageKey, this.#packageListener);
+    this.representative = new Representative({
+      ports,
+      member: this.member,
+      store,
+      session: taskSession,
+      cipher,
+      setting: () => task().setting.values,
+      onStored: (chunk) => this.#onStored(chunk),
+      onChange: hooks.onChange,
+      onDownloadEnded: (failure) => this.step({ type: "DownloadEnded", failure }),
+      onSendIdle: () => this.step({ type: "TimerFired" }),
+      onError: hooks.onError,
+    });
     this.fetcher = new PeerFetcher({
-      context,
+      ports,
       store,
       member: this.member,
-      session: this.#packageSession,
+      session: packageSession,
       packageKey,
-      onStored: (chunk) => this.#stored(chunk),
-      onWrong: hooks.onBadChunk,
+      onStored: (chunk) => this.#onStored(chunk),
+      onBadChunk: hooks.onBadChunk,
       onStep: (event) => this.step(event),
       onError: hooks.onError,
     });
   }
 
   #createMember(): Member {
-    const context = this.#context;
-    const store = this.#store;
-    const values = () => this.#task().setting.values;
+    const { ports, store, task } = this.#options;
+    const { lan } = ports;
+    const values = () => task().setting.values;
     return new Member({
-      device: context.device,
-      lanPort: context.exchange.port,
+      device: ports.device,
+      lanPort: ports.peers.lanPort,
       held: store.verified,
       missingSymbols: (chunk, add) => this.receiver.missingSymbols(chunk, add),
       currentChunk: () => this.receiver.reassembly.currentChunk,
-      sendShares: () => this.#context.lan.sendShares,
+      sendShares: () => lan.sendShares,
       rank: () => {
         const heldShare = store.verified.count / Math.max(1, store.verified.size);
-        return context.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
+        return ports.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
       },
-      random: context.random,
-      symbolSizeBytes: limits.symbolMaxBytes,
+      random: ports.random,
+      symbolSizeBytes: ports.sizes.symbolBytes,
       setting: () => {
         const setting = values();
         return {
           ...setting,
-          useMulticast: setting.useMulticast && context.lan.bus !== null,
-          receivesMulticast: setting.wirelessMulticast || context.medium() !== "wireless",
+          useMulticast: setting.useMulticast && lan.group !== null,
+          receivesMulticast: setting.wirelessMulticast || ports.medium() !== "wireless",
         };
       },
     });
-  }
-
-  #duty(): RepresentativeContext {
-    const context = this.#context;
-    const store = this.#store;
-    const hooks = this.#hooks;
-    const { client, log, nowMs, random } = context;
-    return {
-      client,
-      log,
-      nowMs,
-      random,
-      onWanBytes: (bytes) => context.metrics.wanBytes(bytes),
-      store,
-      setting: () => this.#task().setting.values,
-      nextDownloadRun: () => this.member.nextDownloadRun(context.nowMs()),
-      isWanted: (chunk) => this.member.wantsDownload(chunk, context.nowMs()),
-      nextToSend: () => this.member.nextToSend(context.nowMs()),
-      bus: () => context.lan.bus,
-      sender: () => context.lan.sender(this.#taskSession),
-      chunkCipher: this.#chunkCipher,
-      rateBps: () => this.member.sendRateBps() / context.lan.sendShares,
-      onSymbolsSent: (count) => {
-        this.member.onSymbolsSent(count);
-        context.memory.collectIfGrown();
-      },
-      term: () => this.member.term,
-      onStored: (chunk) => this.#stored(chunk),
-      onChange: hooks.onChange,
-      onDownloadEnded: (failure) => this.step({ type: "DownloadEnded", failure }),
-      onSendBusy: () => context.lan.sendBegan(this.#taskSession),
-      onSendIdle: () => {
-        context.lan.sendEnded(this.#taskSession);
-        this.step({ type: "TimerFired" });
-      },
-      onError: hooks.onError,
-    };
   }
 
   start(): void {
     this.step({ type: "Started" });
   }
 
-  /** Why chunks come by unicast just now; empty: they do not. */
+  /** Why chunks come by unicast at present; empty: they do not. */
   get unicastReason(): string {
     const { state } = this.member;
-    return state.role === "peer" ? unicastReasonText(state.wayReason, this.#context.lan.hearing) : "";
+    return state.role === "peer" ? unicastReasonText(state.wayReason, this.#options.ports.lan.hearing) : "";
   }
 
-  /** A chunk of it on this disk is not what was verified: whoever leads with it gives way to others. */
-  packageSpoiled(error: Error): void {
-    this.#hooks.onError(error);
+  /** A chunk of the package on this disk is not what was verified: a device that leads with it yields to others. */
+  onCorruptPackage(error: Error): void {
+    this.#options.hooks.onError(error);
   }
 
-  /** Sent to others since it began, by multicast and by unicast. */
+  /** Bytes sent to others since the session began, by multicast and by unicast. */
   get lanBytes(): number {
     return this.representative.sentBytes + this.fetcher.servedBytes;
   }
 
-  get packageSession(): string {
-    return this.#packageSession;
-  }
-
   step(event: MemberEvent): void {
     if (this.#state === "closed") return;
-    const nowMs = this.#context.nowMs();
-    this.#noteStall(nowMs);
+    this.#events.push(event);
+    if (this.#state === "stepping") return;
+    this.#state = "stepping";
+    try {
+      for (let next = this.#events.shift(); next; next = this.#events.shift()) {
+        this.#stepOne(next);
+        if (next.type === "Stopped") return this.#shut();
+      }
+    } finally {
+      // #shut closed it.
+      if ((this.#state as string) !== "closed") this.#state = "open";
+    }
+    const nowMs = this.#options.ports.clock.nowMs();
+    this.#timer.schedule(Math.max(wakeAtMs(this.member, nowMs), nowMs + wakeEarliestMs), nowMs);
+  }
+
+  #stepOne(event: MemberEvent): void {
+    const { ports, task } = this.#options;
+    const nowMs = ports.clock.nowMs();
+    // Datagrams that waited in the socket may be read before the timer that is late.
+    const stalledMs = this.#timer.takeStallMs(nowMs);
+    if (stalledMs > 0) {
+      ports.log.warn({ taskId: task().id, stalledMs }, "this device stalled");
+      for (const effect of step(this.member, { type: "Stalled", stalledMs }, nowMs)) this.#carryOut(effect);
+    }
     for (const effect of step(this.member, event, nowMs)) this.#carryOut(effect);
-    this.#schedule(nowMs);
   }
 
-  /** What waited in the socket may come before the timer that is late. */
-  #noteStall(nowMs: number): void {
-    const stalledMs = Math.round(nowMs - this.#dueAtMs);
-    if (stalledMs <= timing.stallMs) return;
-    this.#dueAtMs = Number.POSITIVE_INFINITY;
-    this.#context.log.warn({ taskId: this.#task().id, stalledMs }, "this device stalled");
-    for (const effect of step(this.member, { type: "Stalled", stalledMs }, nowMs)) this.#carryOut(effect);
-  }
-
+  /** Resigns if it leads, and ends everything. Takes effect after the step under way. */
   close(reason: string): void {
-    if (this.#state === "closed") return;
     this.step({ type: "Stopped", reason });
+  }
+
+  #shut(): void {
     this.#state = "closed";
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#stepDown();
-    this.fetcher.close();
-    this.#context.lan.leave(this.#taskSession, this.#listener);
-    this.#context.lan.leave(this.#packageSession, this.#packageListener);
-  }
-
-  #stepDown(): void {
+    this.#events.length = 0;
+    this.#timer.stop();
     this.representative.stepDown();
-    this.#context.lan.sendEnded(this.#taskSession);
+    this.fetcher.close();
+    this.#links.leave();
   }
 
-  #schedule(nowMs: number): void {
-    if (this.#state === "closed") return;
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#dueAtMs = Math.max(wakeAtMs(this.member, nowMs), nowMs + wakeEarliestMs);
-    if (!Number.isFinite(this.#dueAtMs)) return;
-    this.#timer = setTimeout(() => this.#wake(), this.#dueAtMs - nowMs);
-  }
-
-  #wake(): void {
+  #onTimer(): void {
     this.step({ type: "TimerFired" });
-    // What a representative sends goes on after its own copy is complete.
-    if (this.member.role === "representative") this.#hooks.onChange();
+    // A representative goes on sending after its own copy is complete.
+    if (this.member.role === "representative") this.#options.hooks.onChange();
   }
 
-  #symbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
+  #onSymbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
     if (this.#state === "closed") return;
     this.#senders.update(symbol.sender, address, null);
-    // What a slow disk leaves no room for is as lost as what the network drops: the rate must not pass over it.
-    if (this.receiver.accept(symbol)) this.#symbolsReceived++;
-    if (nowMs - this.#symbolsAtMs < symbolsStepEveryMs) return;
-    this.#reportSymbols();
+    // A symbol dropped because the disk is behind counts as lost, so that rate control slows down for a slow disk too.
+    if (this.receiver.accept(symbol)) this.#symbols.count++;
+    if (nowMs - this.#symbols.reportedAtMs >= symbolsStepEveryMs) this.#reportSymbols();
   }
 
   #reportSymbols(): void {
-    const count = this.#symbolsReceived;
+    const { count } = this.#symbols;
     if (count === 0) return;
-    this.#symbolsReceived = 0;
-    this.#symbolsAtMs = this.#context.nowMs();
+    this.#symbols.count = 0;
+    this.#symbols.reportedAtMs = this.#options.ports.clock.nowMs();
     this.step({ type: "SymbolsReceived", count });
   }
 
-  #control(frame: ControlFrame, address: string, sender: string): void {
+  #onControl(frame: ControlFrame, address: string, sender: string): void {
     this.#senders.update(sender, address, frame.device);
-    // The loss of a pass is counted when its END comes.
+    // The loss of a pass is counted when its END arrives.
     if (frame.type === "end") this.#reportSymbols();
     this.step({ type: "FrameReceived", frame, from: { address, sender } });
     const { state } = this.member;
     if (state.role === "peer") this.receiver.untrustedSenders.leader = state.leader.sender;
   }
 
-  #wrong(chunk: number, sender: string | null): void {
-    const taskId = this.#task().id;
+  #onBadChunk(chunk: number, sender: string | null): void {
+    const { ports, task, hooks } = this.#options;
+    const taskId = task().id;
     if (sender === null) {
       const advice =
         "a chunk of several senders' symbols was wrong: it is taken from the representative alone";
-      return this.#context.log.warn({ taskId, chunk }, advice);
+      return ports.log.warn({ taskId, chunk }, advice);
     }
     const { address, deviceId } = this.#senders.lookUp(sender);
-    this.#context.log.warn(
+    ports.log.warn(
       { taskId, chunk, address, device: deviceId, sender },
-      "a device multicast a wrong chunk: its symbols of it are not taken any more",
+      "a device multicast a wrong chunk: its symbols of it are not accepted any more",
     );
-    this.#context.metrics.wrongChunk("multicast");
-    this.#hooks.onBadChunk(address, deviceId);
+    ports.metrics.wrongChunk("multicast");
+    hooks.onBadChunk(address, deviceId);
     if (deviceId !== null) this.step({ type: "BadChunkReceived", device: deviceId });
   }
 
-  #stored(chunk: number): void {
+  #onStored(chunk: number): void {
+    const { ports, hooks } = this.#options;
     this.receiver.stored(chunk);
-    this.#context.memory.collectIfGrown();
+    ports.onBytesPassed();
     this.step({ type: "ChunkVerified", chunk });
-    this.#hooks.onChange();
-    if (this.#store.verified.isFull) this.#hooks.onAllVerified();
+    hooks.onChange();
+    if (this.member.isDone) hooks.onAllVerified();
   }
 
   #carryOut(effect: Effect): void {
-    const { lan } = this.#context;
     switch (effect.do) {
       case "SendFrame":
-        return lan.send(effect.context === "task" ? this.#taskSession : this.#packageSession, effect.frame);
+        return this.#links.send(effect.context, effect.frame);
       case "RequestLease":
-        return void this.#askLease(effect.term, effect.query);
+        return void this.#requestLease(effect.term, effect.query);
       case "ReleaseLease":
         return void this.#requests.release(effect.failure);
       case "StartDownload":
-        return this.representative.download();
+        return this.representative.startDownload();
       case "RequestFallback":
-        return void this.#askFallback();
+        return void this.#requestFallback();
       case "StopDownload":
         this.#requests.releaseFallback();
         return this.representative.stopDownload();
@@ -312,29 +276,94 @@ export class Session {
       case "WakeSender":
         return this.member.role === "representative" ? this.representative.wakeSender() : undefined;
       case "RoleChanged":
-        return this.#roleChanged(effect);
+        return this.#onRoleChange(effect);
       case "Failed":
-        return this.#hooks.onFailed(effect.reason, effect.retryAfterMs);
+        return this.#options.hooks.onFailed(effect.reason, effect.retryAfterMs);
     }
   }
 
-  #roleChanged({ from, to, term, why }: Extract<Effect, { do: "RoleChanged" }>): void {
-    const { id } = this.#task();
-    this.#context.log.info({ taskId: id, from, to, term, why }, "role changed");
-    this.#context.metrics.roleChanged(from, to);
-    if (from === "representative") this.#stepDown();
-    this.#hooks.onChange();
+  #onRoleChange({ from, to, term, why }: Extract<Effect, { do: "RoleChanged" }>): void {
+    const { ports, task, hooks } = this.#options;
+    ports.log.info({ taskId: task().id, from, to, term, why }, "role changed");
+    ports.metrics.roleChanged(from, to);
+    if (from === "representative") this.representative.stepDown();
+    hooks.onChange();
   }
 
-  async #askLease(term: number, query: boolean): Promise<void> {
+  async #requestLease(term: number, query: boolean): Promise<void> {
     const answer = await this.#requests.lease(term, query);
     if (this.#state === "closed")
       return answer.result === "granted" ? this.#requests.release(null) : undefined;
     this.step({ type: "LeaseAnswered", answer });
   }
 
-  async #askFallback(): Promise<void> {
+  async #requestFallback(): Promise<void> {
     this.step({ type: "FallbackAnswered", answer: await this.#requests.fallback() });
     if (!this.member.isDownloading) this.#requests.releaseFallback();
+  }
+}
+
+/** A session's two contexts on the LAN: the task's, and the package's. */
+class SessionLinks {
+  readonly cipher: ChunkCipher;
+  readonly taskSession: string;
+  readonly packageSession: string;
+  /** 16 bytes */
+  readonly packageKey: Uint8Array;
+  readonly #lan: LanSessions;
+  readonly #taskListener: LanListener;
+  readonly #packageListener: LanListener;
+
+  constructor(lan: LanSessions, { taskKey, packageKey }: AgentTask, listener: LanListener) {
+    const key = Buffer.from(taskKey, "base64");
+    this.#lan = lan;
+    this.#taskListener = listener;
+    this.#packageListener = { onControl: listener.onControl };
+    this.packageKey = Buffer.from(packageKey, "base64");
+    this.cipher = lan.chunkCipher(key);
+    this.taskSession = lan.join(key, this.#taskListener);
+    this.packageSession = lan.join(this.packageKey, this.#packageListener);
+  }
+
+  send(context: "task" | "package", frame: ControlFrame): void {
+    this.#lan.send(context === "task" ? this.taskSession : this.packageSession, frame);
+  }
+
+  leave(): void {
+    this.#lan.leave(this.taskSession, this.#taskListener);
+    this.#lan.leave(this.packageSession, this.#packageListener);
+  }
+}
+
+/** The one timer of a session, and how late it is: a device that slept or stalled grants others that time. */
+class StepTimer {
+  readonly #clock: Clock;
+  readonly #run: () => void;
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  #cancel: (() => void) | null = null;
+
+  constructor(clock: Clock, run: () => void) {
+    this.#clock = clock;
+    this.#run = run;
+  }
+
+  /** @param dueAtMs infinite: no timer */
+  schedule(dueAtMs: number, nowMs: number): void {
+    this.stop();
+    this.#dueAtMs = dueAtMs;
+    if (Number.isFinite(dueAtMs)) this.#cancel = this.#clock.after(dueAtMs - nowMs, this.#run);
+  }
+
+  /** Milliseconds by which the timer is late, once; 0 when that is within the limits of a running device. */
+  takeStallMs(nowMs: number): number {
+    const stalledMs = Math.round(nowMs - this.#dueAtMs);
+    if (stalledMs <= timing.stallMs) return 0;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    return stalledMs;
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
   }
 }

@@ -3,28 +3,30 @@
  * which way the bytes come, and why.
  */
 import { formatDuration, formatRate } from "../model/quantity.ts";
-import type { DeviceTaskState } from "../api/schema/common.ts";
+import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
 import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
 import { completionText } from "./delivery-log.ts";
+import { deliveryOf } from "./delivery-text.ts";
+import { isBlocked } from "./task-stage.ts";
 import type { TaskView } from "./task-view.ts";
 
-export function stateOf(runner: TaskView): DeviceTaskState {
-  switch (runner.stage) {
+export function stateOf(task: TaskView): DeviceTaskState {
+  switch (task.stage.kind) {
     case "ended":
-      return runner.row.life === "complete"
+      return task.row.life === "complete"
         ? "complete"
-        : runner.row.life === "cancelled"
+        : task.row.life === "cancelled"
           ? "cancelled"
           : "failed";
     case "waiting":
-      return runner.isBlocked ? "failed" : "waiting";
+      return isBlocked(task.stage) ? "failed" : "waiting";
     case "verifying":
     case "running":
-      return runner.stage;
+      return task.stage.kind;
     case "session":
-      return sessionState(runner);
+      return sessionState(task);
   }
 }
 
@@ -46,24 +48,24 @@ function sessionState({ session, row }: TaskView): DeviceTaskState {
 /** It leads a session, or receives. */
 export function takesPart({ session, stage }: TaskView): boolean {
   const role = session?.member.role;
-  return role === "representative" || (role === "peer" && stage === "session");
+  return role === "representative" || (role === "peer" && stage.kind === "session");
 }
 
-export function describe(runner: TaskView, nowMs: number): string {
-  const { session, stage, note, row } = runner;
-  if (stage === "verifying") return "reads the package back from the disk";
-  if (stage === "running") return "runs the command";
+export function describe(task: TaskView, nowMs: number): string {
+  const { session, stage, row } = task;
+  if (stage.kind === "verifying") return "reads the package back from the disk";
+  if (stage.kind === "running") return "runs the command";
   const state = session?.member.state;
   if (state?.role === "representative")
-    return `${ended(stage)}representative of term ${state.term}: ${leading(runner, state, nowMs)}`;
-  if (stage === "ended") return row.life === "complete" ? origins(runner) : row.reason;
-  if (stage === "waiting") return note;
+    return `${ended(stage.kind)}representative of term ${state.term}: ${leading(task, state, nowMs)}`;
+  if (stage.kind === "ended") return row.life === "complete" ? origins(task) : row.reason;
+  if (stage.kind === "waiting") return stage.note;
   if (state?.role === "candidate") return "looks for a session on this subnet";
-  if (state?.role === "peer") return following(runner, state, nowMs);
-  return note || (state?.role === "idle" ? state.why : "");
+  if (state?.role === "peer") return following(task, state, nowMs);
+  return stage.note || (state?.role === "idle" ? state.why : "");
 }
 
-const ended = (stage: TaskView["stage"]): string => (stage === "ended" ? "complete; still " : "");
+const ended = (stage: TaskView["stage"]["kind"]): string => (stage === "ended" ? "complete; still " : "");
 
 function leading({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): string {
   const { values } = row.task.setting;
@@ -113,3 +115,28 @@ function following({ session }: TaskView, state: PeerState, nowMs: number): stri
 
 const origins = ({ store, row }: TaskView): string =>
   store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";
+
+/** What is counted for a report, beside what the view shows. */
+type Counted = Pick<Progress, "wanBytesFetched" | "lanBytesSent" | "rateBps" | "wrongFrom">;
+
+/** Bound of the API on the sentence of a report. */
+const reasonLengthMax = 1_000;
+
+/** The report of a task to the source. */
+export function progressOf(task: TaskView, nowMs: number, counted: Counted): Progress {
+  const { store, session, row } = task;
+  const role = session?.member.role ?? "idle";
+  return {
+    taskId: row.task.id,
+    state: stateOf(task),
+    role: role === "idle" ? "none" : role,
+    term: session?.member.term ?? 0,
+    bytesTotal: store?.manifest.sizeBytes ?? 0,
+    bytesVerified: store?.bytesVerified ?? 0,
+    from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
+    way: deliveryOf(task),
+    reason: describe(task, nowMs).slice(0, reasonLengthMax),
+    command: row.command,
+    ...counted,
+  };
+}

@@ -1,9 +1,8 @@
-/** A task of this device as those see it who describe it: `status`, reports, metrics. */
+/** A task of this device as its descriptions see it: `status`, reports, metrics. */
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
 import type { TaskRow } from "./task-record.ts";
-
-export type RunnerStage = "waiting" | "session" | "verifying" | "running" | "ended";
+import type { TaskStage } from "./task-stage.ts";
 
 export type SessionView = {
   readonly member: Member;
@@ -15,10 +14,7 @@ export type SessionView = {
 
 export type TaskView = {
   readonly row: TaskRow;
-  readonly stage: RunnerStage;
-  /** Why it waits. */
-  readonly note: string;
-  readonly isBlocked: boolean;
+  readonly stage: TaskStage;
   readonly session: SessionView | null;
   readonly store: PackageStore | null;
 };

@@ -4,7 +4,7 @@
  * attempts without progress, or the same chunk wrong twice.
  */
 import { backoffMs } from "../model/backoff.ts";
-import { downloadBackoff } from "../net/web/download-pace.ts";
+import { downloadBackoff } from "../device/download-pace.ts";
 import type { Session } from "./session.ts";
 
 const attemptsMax = 8;

@@ -122,7 +122,7 @@ export class Fetcher {
       (other) => other.life!.chunk(fetch.chunk),
       (answer) => {
         if (!answer) return ended("failed");
-        if (answer === "lacks") return ended("lacks");
+        if (answer === "not-found") return ended("not-found");
         const outcome = life.write(fetch.chunk, answer, "peers");
         if (outcome === "failed") return ended("failed");
         if (outcome === "wrong-digest") {

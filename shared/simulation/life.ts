@@ -232,12 +232,12 @@ export class Life {
   }
 
   /** What this device serves when asked for a chunk. */
-  chunk(chunk: number): Uint8Array | "lacks" {
-    if (!this.store.offered.has(chunk)) return "lacks";
+  chunk(chunk: number): Uint8Array | "not-found" {
+    if (!this.store.offered.has(chunk)) return "not-found";
     const bytes = this.store.readProven(chunk);
     if (!bytes) {
       this.#spoiled(chunk);
-      return "lacks";
+      return "not-found";
     }
     if (!this.#machine.isBad) return bytes;
     const wrong = bytes.slice();

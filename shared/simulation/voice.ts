@@ -6,7 +6,7 @@ import { nodeCrypto } from "../net/seal/aead.ts";
 import {
   chunkCipherOf,
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   sessionOf,
   symbolOverheadBytes,
@@ -14,7 +14,7 @@ import {
   type ControlFrame,
   type Crypto,
   type FrameReceiver,
-  type FrameSender,
+  type FrameWriter,
   type Received,
 } from "../wire/index.ts";
 import type { Random } from "./random.ts";
@@ -82,7 +82,7 @@ export class Voice {
   readonly chunkCipher: ChunkCipher;
   readonly #receiver: FrameReceiver;
   readonly #sessions: Readonly<Record<ContextName, string>>;
-  readonly #senders: Readonly<Record<ContextName, FrameSender>>;
+  readonly #senders: Readonly<Record<ContextName, FrameWriter>>;
   readonly #keys: Keys;
 
   /** @param sender 16 hex digits; null: new ones, as at each start of a process */
@@ -92,8 +92,8 @@ export class Voice {
     this.#receiver = createFrameReceiver({ crypto, deployment, ownSender: incarnation.sender });
     const task = sessionOf(crypto, keys.task);
     const ofPackage = sessionOf(crypto, keys.package);
-    const senderOf = (session: string, key: Uint8Array): FrameSender =>
-      createFrameSender({ crypto, deployment, session, key, incarnation });
+    const senderOf = (session: string, key: Uint8Array): FrameWriter =>
+      createFrameWriter({ crypto, deployment, session, key, incarnation });
     this.#sessions = { task, package: ofPackage };
     this.#senders = { task: senderOf(task, keys.task), package: senderOf(ofPackage, keys.package) };
     this.chunkCipher = chunkCipherOf(crypto, keys.task, task);

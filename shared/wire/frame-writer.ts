@@ -37,7 +37,7 @@ export type FrameWriter = {
 };
 
 /**
- * Creates the writer of one sender in one session; index.ts exports it as `createFrameSender`.
+ * Creates the writer of one sender in one session.
  *
  * @example
  * const writer = createFrameWriter({ crypto, deployment, session, key, incarnation });

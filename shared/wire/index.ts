@@ -3,7 +3,7 @@
  */
 export { batchDatagramsMax, batchOf, type DatagramBatch } from "./datagram-batch.ts";
 export { createIncarnation, type Incarnation } from "./incarnation.ts";
-export { createFrameWriter as createFrameSender, type FrameWriter as FrameSender } from "./frame-writer.ts";
+export { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 export { createFrameReceiver, type FrameReceiver, type Received, type ReceivedSymbol } from "./receiver.ts";
 export { chunkCipherOf, sessionOf, type ChunkCipher, type Crypto } from "./seal.ts";
 export { limits } from "./limits.ts";

@@ -2,21 +2,25 @@
  * Registers the gauges of a running agent, whose values are read each time the metrics are
  * requested.
  */
-import type { AgentContext } from "../../device/context.ts";
+import type { LanSessions } from "../../device/lan-sessions.ts";
+import type { ExchangeServer } from "../../net/exchange/server.ts";
+import type { LanGroup } from "../lan-group.ts";
 import type { AgentMetrics } from "./metrics.ts";
-import type { TaskRunner } from "../../device/task.ts";
+import type { Task } from "../../device/task.ts";
 
-export function gaugesOf(
-  metrics: AgentMetrics,
-  context: AgentContext,
-  runners: () => Iterable<TaskRunner>,
-): void {
-  lanGauges(metrics, context);
+type LanParts = {
+  readonly lan: LanSessions;
+  readonly lanGroup: LanGroup;
+  readonly exchange: ExchangeServer;
+};
+
+export function gaugesOf(metrics: AgentMetrics, lan: LanParts, runners: () => Iterable<Task>): void {
+  lanGauges(metrics, lan);
   taskGauges(metrics, runners);
 }
 
-function lanGauges(metrics: AgentMetrics, { lan, exchange }: AgentContext): void {
-  metrics.gauge("flockcast_lan_frames_heard", "Datagrams received from the group", () => lan.framesHeard);
+function lanGauges(metrics: AgentMetrics, { lan, lanGroup, exchange }: LanParts): void {
+  metrics.gauge("flockcast_lan_frames_heard", "Datagrams received from the group", () => lan.framesReceived);
   metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.framesSent);
   metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
   metrics.gauge(
@@ -27,7 +31,7 @@ function lanGauges(metrics: AgentMetrics, { lan, exchange }: AgentContext): void
   metrics.gauge(
     "flockcast_receive_buffer_bytes",
     "Kernel buffer of the group's socket",
-    () => lan.bus?.receiveBufferBytes ?? 0,
+    () => lanGroup.bus?.receiveBufferBytes ?? 0,
   );
   metrics.gauge(
     "flockcast_exchange_bytes_sent",
@@ -37,8 +41,8 @@ function lanGauges(metrics: AgentMetrics, { lan, exchange }: AgentContext): void
   metrics.gauge("flockcast_exchange_load", "Share of upload slots in use, 0 to 100", () => exchange.load);
 }
 
-function taskGauges(metrics: AgentMetrics, runners: () => Iterable<TaskRunner>): void {
-  const byTask = (read: (runner: TaskRunner) => number) => (): [string, number][] =>
+function taskGauges(metrics: AgentMetrics, runners: () => Iterable<Task>): void {
+  const byTask = (read: (runner: Task) => number) => (): [string, number][] =>
     [...runners()].map((runner) => [String(runner.id), read(runner)]);
   metrics.gauge(
     "flockcast_task_bytes_verified",

@@ -129,7 +129,7 @@ export class Holders {
     return this.#inFlight.has(chunk);
   }
 
-  finished(fetch: Fetch, outcome: "served" | "failed" | "lacks" | "busy" | "wrong", nowMs: number): void {
+  finished(fetch: Fetch, outcome: "served" | "failed" | "not-found" | "busy" | "wrong", nowMs: number): void {
     const underWay = this.#inFlight.get(fetch.chunk);
     if (underWay?.fetch !== fetch) return;
     this.#inFlight.delete(fetch.chunk);
@@ -140,7 +140,7 @@ export class Holders {
         entry.served++;
         entry.failures = 0;
         return;
-      case "lacks":
+      case "not-found":
         entry.chunks.delete(fetch.chunk);
         return;
       case "busy":

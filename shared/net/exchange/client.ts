@@ -4,7 +4,8 @@
  */
 import http from "node:http";
 import { freeBuffer } from "../../model/free-buffer.ts";
-import { decodePollAnswer, encodePoll, type Poll, type PollAnswer } from "./messages.ts";
+import { decodePollAnswer, encodePoll } from "./messages.ts";
+import type { PeerConnection } from "./peers.ts";
 import { createExchangeSeal } from "./seal.ts";
 
 const timeoutMs = 10_000;
@@ -14,23 +15,8 @@ const answerMsMax = 30_000;
 const sealBytes = 28;
 const pollAnswerBytesMax = 262_144;
 
-export type ChunkAnswer =
-  | { kind: "chunk"; bytes: Uint8Array }
-  /** The device does not hold the chunk, or no longer holds it. */
-  | { kind: "lacks" }
-  | { kind: "busy" }
-  /** The answer was not sealed with this package's key, or has the wrong length. */
-  | { kind: "wrong" }
-  | { kind: "failed"; reason: string };
-
-export type ExchangeClient = {
-  poll(to: { address: string; lanPort: number }, poll: Poll): Promise<PollAnswer | null>;
-  chunk(from: { address: string; lanPort: number }, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
-  close(): void;
-};
-
 /** @param packageKey 16 bytes */
-export function createExchangeClient(session: string, packageKey: Uint8Array): ExchangeClient {
+export function createExchangeClient(session: string, packageKey: Uint8Array): PeerConnection {
   const seal = createExchangeSeal(packageKey);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 4, timeout: timeoutMs });
   return {
@@ -54,7 +40,7 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): E
       const answer = await ask(agent, from, { method: "GET", path, headers }, null, lengthBytes + sealBytes);
       if (answer.kind === "failed") return answer;
       if (answer.kind === "status") {
-        if (answer.status === 404) return { kind: "lacks" };
+        if (answer.status === 404) return { kind: "not-found" };
         if (answer.status === 503) return { kind: "busy" };
         return { kind: "failed", reason: `answered ${answer.status}` };
       }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { ChunkSet } from "../../model/chunk-set.ts";
-import { createExchangeClient, type ExchangeClient } from "./client.ts";
+import { createExchangeClient } from "./client.ts";
+import type { PeerConnection } from "./peers.ts";
 import { ExchangeServer } from "./server.ts";
 
 const device = "00000000000000aa";
@@ -11,9 +12,9 @@ const key = randomBytes(16);
 const chunks = [randomBytes(300_000), randomBytes(300_000), randomBytes(1_000)];
 
 let exchange: ExchangeServer;
-let client: ExchangeClient;
+let client: PeerConnection;
 let verified: ChunkSet;
-const to = () => ({ address: "127.0.0.1", lanPort: exchange.port });
+const to = () => ({ address: "127.0.0.1", lanPort: exchange.lanPort });
 
 beforeEach(() => {
   exchange = new ExchangeServer({ interfaceAddress: "127.0.0.1", device, onError: () => {} });
@@ -36,7 +37,7 @@ describe("the LAN exchange", () => {
     expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
     const answer = await client.chunk(to(), 0, 300_000);
     expect(answer.kind === "chunk" && Buffer.compare(answer.bytes, chunks[0]!)).toBe(0);
-    expect(await client.chunk(to(), 2, 1_000)).toEqual({ kind: "lacks" });
+    expect(await client.chunk(to(), 2, 1_000)).toEqual({ kind: "not-found" });
     expect(exchange.counters).toMatchObject({ chunksSent: 2, bytesSent: 600_000, refused: 1 });
   });
 
@@ -57,9 +58,9 @@ describe("the LAN exchange", () => {
   });
 
   test("keeps its packages and its port when it moves to another address", async () => {
-    const { port } = exchange;
+    const { lanPort } = exchange;
     await exchange.move("127.0.0.1");
-    expect(exchange.port).toBe(port);
+    expect(exchange.lanPort).toBe(lanPort);
     expect(await client.chunk(to(), 1, 300_000)).toMatchObject({ kind: "chunk" });
   });
 
@@ -91,7 +92,7 @@ describe("the LAN exchange", () => {
   });
 
   test("reports an unreachable device as a failure, without throwing", async () => {
-    const port = exchange.port;
+    const port = exchange.lanPort;
     await exchange.close();
     expect(await client.chunk({ address: "127.0.0.1", lanPort: port }, 0, 300_000)).toMatchObject({
       kind: "failed",
@@ -99,7 +100,7 @@ describe("the LAN exchange", () => {
   });
 
   test("refuses malformed requests and counts them", async () => {
-    const base = `http://127.0.0.1:${exchange.port}`;
+    const base = `http://127.0.0.1:${exchange.lanPort}`;
     const statuses = await Promise.all([
       fetch(`${base}/`),
       fetch(`${base}/exchange/${session}/chunk/99999999999`),
@@ -115,7 +116,7 @@ describe("the LAN exchange", () => {
   test("answers a request without a Host header", async () => {
     const socket = await Bun.connect({
       hostname: "127.0.0.1",
-      port: exchange.port,
+      port: exchange.lanPort,
       socket: {
         data: (_, data) => answered.resolve(data.toString()),
         error: (_, error) => answered.reject(error),

@@ -4,9 +4,10 @@
  *
  * Only verified chunks are served. A chunk that `readChunk` cannot read counts as not held.
  */
-import type { ChunkSet } from "../../model/chunk-set.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
-import { decodePoll, encodePollAnswer, heldRangesMax, type Poll, type PollAnswer } from "./messages.ts";
+import { createExchangeClient } from "./client.ts";
+import { decodePoll, encodePollAnswer, heldRangesMax } from "./messages.ts";
+import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 
 /** Concurrent uploads over all packages; bounds their memory to 8 chunks of at most 4 MiB. */
@@ -14,18 +15,9 @@ const uploadsMax = 8;
 /** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;
 
-export type ExchangedPackage = {
-  /** The package's key, 16 bytes. */
-  key: Uint8Array;
-  /** Chunks that may be requested now. */
-  held: () => ChunkSet;
-  /** Returns the chunk in its own buffer, which the server frees after use. */
-  readChunk: (chunk: number) => Promise<Uint8Array>;
-  onPoll?: ((poll: Poll, fromAddress: string) => Pick<PollAnswer, "peers" | "leads">) | undefined;
-};
-type Entry = ExchangedPackage & { seal: ExchangeSeal; bytesSent: number };
+type Entry = OfferedPackage & { seal: ExchangeSeal; bytesSent: number };
 
-export class ExchangeServer {
+export class ExchangeServer implements Peers {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
   readonly #packages = new Map<string, Entry>();
   readonly #device: string;
@@ -44,10 +36,10 @@ export class ExchangeServer {
    * @throws Error when the server cannot listen on the address
    */
   async move(interfaceAddress: string): Promise<void> {
-    const { port } = this;
+    const { lanPort } = this;
     await this.#server.stop(true);
     try {
-      this.#server = this.#listen(interfaceAddress, port);
+      this.#server = this.#listen(interfaceAddress, lanPort);
     } catch {
       this.#server = this.#listen(interfaceAddress, 0);
     }
@@ -66,8 +58,12 @@ export class ExchangeServer {
     });
   }
 
-  get port(): number {
+  get lanPort(): number {
     return this.#server.port!;
+  }
+
+  connect(session: string, packageKey: Uint8Array): PeerConnection {
+    return createExchangeClient(session, packageKey);
   }
 
   /** Share of upload slots in use, 0 to 100. */
@@ -76,7 +72,7 @@ export class ExchangeServer {
   }
 
   /** Serves chunks of this package under its session name until `withdraw`. */
-  offer(session: string, offered: ExchangedPackage): void {
+  offer(session: string, offered: OfferedPackage): void {
     this.#packages.set(session, { ...offered, seal: createExchangeSeal(offered.key), bytesSent: 0 });
   }
 

@@ -11,7 +11,7 @@ import type { DatagramBatch } from "../../wire/index.ts";
 import { openGroupReceiver, type GroupReceiver } from "./group-receiver.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
-import type { Group } from "./multicast-group.ts";
+import { formatGroup, type Group } from "./multicast-group.ts";
 
 type LanBusCounters = {
   framesSent: number;
@@ -24,6 +24,8 @@ type LanBusCounters = {
 
 export type LanBus = {
   readonly group: Group;
+  /** "ADDRESS:PORT" */
+  readonly name: string;
   /** Granted size of the kernel's receive buffer; may be less than requested. */
   readonly receiveBufferBytes: number;
   /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
@@ -137,6 +139,7 @@ function busOf(
   };
   return {
     group,
+    name: formatGroup(group),
     receiveBufferBytes: receiver.receiveBufferBytes,
     kernelDrops: () => receiver.kernelDrops(),
     counters,

@@ -18,7 +18,7 @@ import {
 import { symbolTag, writeNonce } from "../../wire/seal.ts";
 import {
   createFrameReceiver,
-  createFrameSender,
+  createFrameWriter,
   createIncarnation,
   limits,
   sessionOf,
@@ -34,7 +34,7 @@ const session = sessionOf(nodeCrypto, key);
 const isMissing = batchMemory() === null && process.env["CI"] !== "true";
 
 const senderOf = (name: string) =>
-  createFrameSender({
+  createFrameWriter({
     crypto: nodeCrypto,
     deployment: 1,
     session,

@@ -5,7 +5,7 @@
  * Pure. Digests detect wrong bytes in any case. The checks here give a person a reason to act on,
  * and avoid fetching bytes in vain.
  */
-import { parseRetryAfterMs } from "./download-pace.ts";
+import { parseRetryAfterMs } from "./retry-after.ts";
 import { redactUrl, WebProblem } from "./problem.ts";
 
 /** Validators that distinguish versions of a resource (RFC 9110 §8.8). */

@@ -9,33 +9,17 @@
 import { pinnedTls } from "./pinned-tls.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
-import type { ContentLocation } from "./locate.ts";
-import { ifRangeValue, readRangeAnswer, type RangeAnswer, type RangeValidator } from "./range-answer.ts";
+import { ifRangeValue, readRangeAnswer, type RangeAnswer } from "./range-answer.ts";
 import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
+import type { RangeRequest, WebStream } from "./web.ts";
 
 const redirectsMax = 10;
 /** Upper bound on the wait for the end of a body after its last byte. */
 const endMs = 1_000;
 
-type RangeRequest = {
-  readonly location: ContentLocation;
-  /** Sent to the origin of `location.url` only. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Pinned certificate (PEM), used for the origin of `location.url` only. */
-  readonly ca: string | undefined;
-  readonly validator: RangeValidator | null;
-  /** False for a site that is known to ignore Range. */
-  readonly useRange: boolean;
-  readonly useIfRange: boolean;
-  /** Bypasses caches, because one of them may have delivered wrong bytes. */
-  readonly pastCaches: boolean;
-  readonly stallMs: number;
-  readonly signal: AbortSignal;
-};
-
 type BodyReader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
 
-export class RangeStream {
+class RangeStream implements WebStream {
   readonly url: string;
   readonly answer: RangeAnswer;
   /** Position in the resource of the next byte that `read` returns. */
@@ -100,7 +84,7 @@ export class RangeStream {
  * @throws WebProblem when the request fails or the answer cannot be used
  * @throws the reason of `request.signal` once it is aborted
  */
-export async function openRangeStream(request: RangeRequest): Promise<RangeStream> {
+export async function openRangeStream(request: RangeRequest): Promise<WebStream> {
   const { location, validator } = request;
   // A whole resource is requested without Range, because caches store whole answers.
   const whole = location.start === 0 && location.end === location.sizeBytes;

@@ -7,17 +7,19 @@
  * most one chunk in memory, so a slow disk slows the reads down. Every outcome is a value with a
  * reason.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { backoffMs } from "../../model/backoff.ts";
-import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../../model/manifest.ts";
-import type { RangeValidator } from "./range-answer.ts";
-import { locateContent, urlsOfChunk, type ContentLocation } from "./locate.ts";
-import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
-import { openRangeStream, type RangeStream } from "./range-stream.ts";
-import { downloadBackoff, waitText, sleepMs, DownloadPace } from "./download-pace.ts";
+import { backoffMs } from "../model/backoff.ts";
+import { repeat, sleep, type Clock } from "../model/clock.ts";
+import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
+import type { RangeValidator } from "../net/web/range-answer.ts";
+import { locateContent, urlsOfChunk, type ContentLocation } from "../net/web/locate.ts";
+import { connectionProblem, redactUrl, WebProblem } from "../net/web/problem.ts";
+import type { Web, WebStream } from "../net/web/web.ts";
+import { downloadBackoff, DownloadPace, waitText } from "./download-pace.ts";
 
 export type ChunkRun = { readonly first: number; readonly count: number };
 export type DownloadOptions = {
+  readonly web: Web;
+  readonly clock: Clock;
   readonly manifest: Manifest;
   /** URL of the whole stream, for packages that the source serves. */
   readonly contentUrl: string | null;
@@ -88,7 +90,7 @@ class Download {
   readonly #wrongDigests = new Map<number, number>();
   readonly #answeredKnown = new Set<number>();
   #useIfRange = true;
-  #stream: RangeStream | null = null;
+  #stream: WebStream | null = null;
   #chunk = -1;
   #filled = 0;
   #buffer: Uint8Array;
@@ -98,19 +100,19 @@ class Download {
   #said = "";
   /** Aborted when a pause begins. */
   #going = new AbortController();
-  readonly #lookout: ReturnType<typeof setInterval>;
+  readonly #stopLookout: () => void;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
-    this.#pace = new DownloadPace(options.rateBps, () => performance.now());
+    this.#pace = new DownloadPace(options.rateBps, options.clock);
     this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
-    this.#lookout = setInterval(() => {
+    this.#stopLookout = repeat(options.clock, pauseLookMs, () => {
       if (this.#isPaused) this.#going.abort(new PauseBegan());
-    }, pauseLookMs);
+    });
   }
 
   end(): void {
-    clearInterval(this.#lookout);
+    this.#stopLookout();
     this.close();
   }
 
@@ -160,9 +162,9 @@ class Download {
   /** Keeps received bytes and returns soon: the setting may change, or peers deliver the rest. */
   async #pause(): Promise<void> {
     this.close();
-    const { pauseReason, signal } = this.#options;
+    const { pauseReason, signal, clock } = this.#options;
     this.#say(pauseReason?.() ?? "paused by the setting");
-    await sleepMs(pauseLookMs, signal);
+    await sleep(clock, pauseLookMs, signal);
   }
 
   #resume(): void {
@@ -188,10 +190,10 @@ class Download {
   }
 
   async #backOff(problem: WebProblem, failures: number): Promise<void> {
-    const { backoffBaseMs: baseMs = downloadBackoff.baseMs, random, signal } = this.#options;
+    const { backoffBaseMs: baseMs = downloadBackoff.baseMs, random, signal, clock } = this.#options;
     const pauseMs = problem.retryAfterMs ?? backoffMs({ ...downloadBackoff, baseMs }, failures - 1, random);
     this.#say(`waiting ${waitText(pauseMs)}: ${problem.message}`);
-    await sleepMs(pauseMs, signal);
+    await sleep(clock, pauseMs, signal);
   }
 
   #say(reason: string): void {
@@ -208,11 +210,11 @@ class Download {
   }
 
   async #fetchRun(run: ChunkRun): Promise<void> {
-    const { manifest, contentUrl } = this.#options;
+    const { manifest, contentUrl, clock, signal } = this.#options;
     if (!this.#isRun(run))
       throw new Error(`Bug: the run ${run.first}+${run.count} is not within the package`);
     if (!this.#isWanted(run.first)) {
-      await delay(unwantedPauseMs);
+      await sleep(clock, unwantedPauseMs, signal);
       return;
     }
     if (this.#chunk !== run.first) this.#begin(run.first);
@@ -276,7 +278,7 @@ class Download {
     return true;
   }
 
-  async #read(stream: RangeStream, max: number): Promise<Uint8Array> {
+  async #read(stream: WebStream, max: number): Promise<Uint8Array> {
     let received = 0;
     const bytes = await stream.read(max, (count) => {
       received = count;
@@ -292,7 +294,7 @@ class Download {
     return bytes;
   }
 
-  async #streamAt(location: ContentLocation): Promise<RangeStream | null> {
+  async #streamAt(location: ContentLocation): Promise<WebStream | null> {
     const options = this.#options;
     const origin = originOf(location.url);
     const open = this.#stream;
@@ -301,7 +303,7 @@ class Download {
       if (this.#ignoresRange.has(origin) || location.start - open.position <= skipBytesMax) return open;
     }
     this.close();
-    const stream = await openRangeStream({
+    const stream = await options.web.open({
       location,
       ...(options.manifest.origin.kind === "source"
         ? { headers: options.headers, ca: options.ca }

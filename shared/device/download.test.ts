@@ -3,8 +3,10 @@ import { createServer, connect, type Server, type Socket } from "node:net";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ChunkSet } from "../../model/chunk-set.ts";
-import { seededBytes, temporaryFolder, testKey, testPackage, type TestPackage } from "../../model/testing.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { seededBytes, temporaryFolder, testKey, testPackage, type TestPackage } from "../model/testing.ts";
+import { openRangeStream } from "../net/web/range-stream.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
 
 const key = testKey();
@@ -41,6 +43,8 @@ async function download(
   const stored: number[] = [];
   let bytes = 0;
   const outcome = await runDownload({
+    web: { open: openRangeStream },
+    clock: systemClock,
     manifest: from.manifest,
     contentUrl: null,
     headers: {},

@@ -5,9 +5,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../../model/wan-schedule.ts";
-import { ChunkSet } from "../../model/chunk-set.ts";
-import { testKey, testPackage, type TestPackage } from "../../model/testing.ts";
+import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../model/wan-schedule.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { testKey, testPackage, type TestPackage } from "../model/testing.ts";
+import { openRangeStream } from "../net/web/range-stream.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
 
 const key = testKey();
@@ -82,6 +84,8 @@ function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
   const states: string[] = [];
   let bytes = 0;
   const outcome = runDownload({
+    web: { open: openRangeStream },
+    clock: systemClock,
     manifest: from.manifest,
     contentUrl: null,
     headers: {},
