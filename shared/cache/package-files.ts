@@ -39,9 +39,10 @@ export class PackageFiles {
   async write(offset: number, bytes: Uint8Array, path: IoPath): Promise<void> {
     let at = 0;
     for (const span of fileSpans(this.#manifest, offset, bytes.length)) {
-      await this.#using(span.file, "write to", (file) => {
+      await this.#using(span.file, "write to", async (file) => {
+        await file.write(bytes, at, span.length, span.fileOffset, path);
+        // Only now: a sync that ran during the write does not cover it.
         this.#dirty.add(span.file);
-        return file.write(bytes, at, span.length, span.fileOffset, path);
       });
       at += span.length;
     }
