@@ -35,6 +35,10 @@ export class PackageFiles {
     this.#access = access;
   }
 
+  get root(): string {
+    return this.#root;
+  }
+
   /** @param bytes must not change until the write has ended */
   async write(offset: number, bytes: Uint8Array, path: IoPath): Promise<void> {
     let at = 0;
@@ -96,6 +100,7 @@ export class PackageFiles {
   /** Moves the whole folder. Reads and writes wait meanwhile: Windows moves no folder with open files. */
   async relocate(root: string, access: "read" | "write"): Promise<void> {
     await this.#alone(async () => {
+      if (this.#root === root) return;
       await this.#files.makeFolder(dirname(root));
       await this.#files.rename(this.#root, root);
       this.#root = root;

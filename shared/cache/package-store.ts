@@ -15,6 +15,7 @@ import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from ".
 import type { Files, IoPath } from "./files.ts";
 import { PackageFiles } from "./package-files.ts";
 import { ReadBack } from "./read-back.ts";
+import { SerialQueues } from "./serial-queues.ts";
 
 export type StoreOptions = {
   readonly id: string;
@@ -46,7 +47,8 @@ export class PackageStore {
   readonly #readBack: ReadBack;
   readonly #originOf = new Map<number, ChunkOrigin>();
   readonly #originBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
-  readonly #busy = new Map<number, Promise<unknown>>();
+  /** One write at a time per chunk: a late scratch write never lands on verified bytes. */
+  readonly #writes = new SerialQueues();
   /**
    * Checksums of chunks whose digest was right in memory, until they are read back: whether a file holds the bytes that
    * were written needs no second SHA-256, which takes twenty times as long (29 against 1.4 GB/s).
@@ -143,9 +145,10 @@ export class PackageStore {
     this.#assertOpen();
     if (this.verified.has(chunk)) return "known";
     if (!this.#isChunk(chunk) || !this.#digestMatches(chunk, bytes)) return "wrong-digest";
-    return this.#serially(chunk, async () => {
+    return this.#writes.run(chunk, async () => {
       if (this.verified.has(chunk)) return "known";
       this.#assertOpen();
+      await this.#leaveFinalPath();
       this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
       const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.clock.wallMs() };
@@ -167,9 +170,10 @@ export class PackageStore {
         `${bytes.length} bytes at ${offsetInChunk} do not lie in chunk ${chunk} (${length})`,
       );
     }
-    return this.#serially(chunk, async () => {
+    return this.#writes.run(chunk, async () => {
       // Verified while this write waited its turn: it must not be overwritten.
       if (this.verified.has(chunk)) return false;
+      await this.#leaveFinalPath();
       await this.#files.write(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, "cached");
       return true;
     });
@@ -250,8 +254,9 @@ export class PackageStore {
 
   async #complete(): Promise<Completion> {
     this.#assertOpen();
-    const { finalPath, ledger, log } = this.#options;
+    const { partialPath, finalPath, ledger, log } = this.#options;
     if (this.#state === "complete") return { ok: true, path: finalPath };
+    await this.#leaveFinalPath();
     await this.flush();
     await this.#readBack.settle();
     const badChunks = await this.#check(this.#readBack.done);
@@ -260,8 +265,14 @@ export class PackageStore {
     this.#assertOpen();
     await this.#assertFree(finalPath);
     await this.#files.finish();
-    await this.#files.relocate(finalPath, "read");
-    ledger.setState(this.id, "complete");
+    try {
+      await this.#files.relocate(finalPath, "read");
+      ledger.setState(this.id, "complete");
+    } catch (error) {
+      // The ledger does not know of the name, for example on a full disk: the package is completed again later.
+      await this.#files.relocate(partialPath, "write");
+      throw error;
+    }
     if (this.isOpen) this.#state = "complete";
     log({
       level: "info",
@@ -269,6 +280,13 @@ export class PackageStore {
       message: `${this.#title} is complete at "${finalPath}"`,
     });
     return { ok: true, path: finalPath };
+  }
+
+  /** A package that is not complete keeps the name when it could not be taken back at once. */
+  async #leaveFinalPath(): Promise<void> {
+    const { partialPath, finalPath } = this.#options;
+    if (this.#state === "partial" && this.#files.root === finalPath)
+      await this.#files.relocate(partialPath, "write");
   }
 
   async #assertFree(finalPath: string): Promise<void> {
@@ -347,7 +365,7 @@ export class PackageStore {
     this.#state = "closed";
     await this.#completing?.catch(() => {});
     await this.#readBack.stop();
-    await Promise.all(this.#busy.values());
+    await this.#writes.idle();
     try {
       await this.flush();
     } finally {
@@ -410,20 +428,5 @@ export class PackageStore {
       message: `${this.#title}: ${count} chunk${count === 1 ? "" : "s"} on disk no longer match and will be fetched again`,
     });
     await this.withdraw();
-  }
-
-  /** One write at a time per chunk: a late scratch write never lands on verified bytes. */
-  #serially<T>(chunk: number, action: () => Promise<T>): Promise<T> {
-    const before = this.#busy.get(chunk);
-    const result = before ? before.then(action) : action();
-    const settled = result.then(
-      () => {},
-      () => {},
-    );
-    this.#busy.set(chunk, settled);
-    void settled.then(() => {
-      if (this.#busy.get(chunk) === settled) this.#busy.delete(chunk);
-    });
-    return result;
   }
 }
