@@ -123,7 +123,7 @@ export class PeerFetcher {
     const poll = {
       device: ports.device,
       lanPort: ports.peers.lanPort,
-      heldRanges: store.verified.toRanges(heldRangesMax),
+      heldRanges: store.offered.toRanges(heldRangesMax),
       listens: member.listens,
     };
     const answer = await this.#connection.poll(holder, poll);
