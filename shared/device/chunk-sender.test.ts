@@ -6,6 +6,7 @@ import { createErasureCode } from "../fec/index.ts";
 import { createFrameReceiver, createFrameWriter, createIncarnation, sessionOf } from "../wire/index.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { headerBytes, symbolAt } from "../wire/layout.ts";
 import { ChunkSender } from "./chunk-sender.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 
@@ -96,5 +97,54 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
   }
   expect(received.size).toBe(chunks.length);
   for (const [chunk, bytes] of received) expect(Buffer.compare(bytes, chunks[chunk]!)).toBe(0);
+  sender.stop();
+});
+
+test("repairs of a few symbols at a time come round to every repair symbol of a block", async () => {
+  const k = 128;
+  const bytes = new Uint8Array(randomBytes(k * 16));
+  const key = randomBytes(16);
+  const session = sessionOf(nodeCrypto, key);
+  const incarnation = createIncarnation("0000000000000001");
+  const writer = createFrameWriter({ crypto: nodeCrypto, deployment: 1, session, key, incarnation });
+  const sent = new Set<number>();
+  const items: SendItem[] = Array.from({ length: 128 }, () => ({
+    kind: "repair",
+    chunk: 0,
+    blocks: [{ block: 0, count: 3 }],
+  }));
+  const { promise: allSent, resolve } = Promise.withResolvers<void>();
+  const sender = new ChunkSender({
+    group: {
+      name: "",
+      counters: { framesSent: 0, framesReceived: 0 },
+      kernelDrops: () => null,
+      send: () => {},
+      sendRun: (_run, datagrams) => {
+        for (const datagram of datagrams) sent.add(datagram[headerBytes + symbolAt.symbol]!);
+        return datagrams.length;
+      },
+    },
+    writer: () => writer,
+    next: () => items.shift() ?? null,
+    readChunk: async () => bytes.slice(),
+    symbolSizeBytes: 16,
+    code,
+    rateBps: () => 1e9,
+    holds: () => true,
+    cipher: (_chunk, plain) => plain,
+    onSent: () => {},
+    onBusy: () => {},
+    repairOffset: 0,
+    clock: systemClock,
+    onIdle: resolve,
+    onError: (error) => {
+      throw error;
+    },
+  });
+  sender.wake();
+  await allSent;
+  // A receiver with nothing but repair symbols needs all of them.
+  expect([...sent].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 256 - k }, (_, i) => k + i));
   sender.stop();
 });

@@ -37,6 +37,8 @@ export type ChunkSenderOptions = {
   readonly holds: (chunk: number) => boolean;
   /** Payload of a full symbol. */
   readonly symbolSizeBytes: number;
+  /** Payload of one burst, bytes. */
+  readonly burstBytes?: number | undefined;
   readonly code: ErasureCode;
   /** Payload bits per second; asked before every batch. */
   readonly rateBps: () => number;
@@ -71,7 +73,7 @@ export class ChunkSender {
 
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
-    this.#bucket = new TokenBucket(options.rateBps(), options.clock.nowMs());
+    this.#bucket = new TokenBucket(options.rateBps(), options.clock.nowMs(), options.burstBytes);
     const frameBytes = options.symbolSizeBytes + symbolOverheadBytes;
     const bytes = new Uint8Array(batchDatagramsMax * frameBytes);
     this.#frameBytes = frameBytes;
@@ -174,16 +176,24 @@ export class ChunkSender {
     const room = limits.codedSymbolsMax - k;
     const many = Math.min(count, room);
     const key = `${chunk}/${block}`;
-    let used = this.#repairsUsed.get(key) ?? repairOffset % room;
-    if (used + many > room) used = 0;
+    const used = this.#repairsUsed.get(key) ?? repairOffset % room;
     if (this.#repairsUsed.size >= repairsKnownMax) this.#repairsUsed.clear();
-    this.#repairsUsed.set(key, used + many);
+    this.#repairsUsed.set(key, (used + many) % room);
     const offset = layout.blockOffsetBytes(block);
     const view = bytes.subarray(offset, offset + layout.blockLengthBytes(block));
-    const symbols = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k + used, many);
-    for (let i = 0; i < many; i++) {
-      this.#add(chunk, block, k + used + i, symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
-      if (this.#isFull) await this.#flush();
+    // From the first again after the last, and none is left out: a receiver may have nothing but repair symbols.
+    const beforeWrap = Math.min(many, room - used);
+    for (const [from, length] of [
+      [used, beforeWrap],
+      [0, many - beforeWrap],
+    ] as const) {
+      if (length === 0) continue;
+      const symbols = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k + from, length);
+      for (let i = 0; i < length; i++) {
+        const payload = symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes);
+        this.#add(chunk, block, k + from + i, payload);
+        if (this.#isFull) await this.#flush();
+      }
     }
   }
 

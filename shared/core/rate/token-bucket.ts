@@ -23,12 +23,15 @@ export class TokenBucket {
   #owedBytes = 0;
   #filledAtMs: number;
   #rateBps: number;
+  readonly #burstBytes: number;
   /** Bytes that left since `#tickAtMs`: one burst a tick. */
   #tickBytes = 0;
   #tickAtMs: number;
 
-  constructor(rateBps: number, nowMs: number) {
+  /** @param burstBytes of one run of datagrams and the rest of a chunk */
+  constructor(rateBps: number, nowMs: number, burstBytes = burstBytesMax) {
     this.#rateBps = rateBps;
+    this.#burstBytes = burstBytes;
     this.#filledAtMs = nowMs;
     this.#tickAtMs = nowMs;
   }
@@ -48,7 +51,7 @@ export class TokenBucket {
 
   /** Bytes that may leave in one go. */
   get burstBytes(): number {
-    return Math.max(burstBytesMax, (timerMs * this.#rateBps) / 8_000);
+    return Math.max(this.#burstBytes, (timerMs * this.#rateBps) / 8_000);
   }
 
   /** Bytes that may be sent at `nowMs`. */
