@@ -16,6 +16,9 @@ export class LeaseRequests {
   readonly #ports: DevicePorts;
   readonly #taskId: number;
   readonly #isOpen: () => boolean;
+  /** Numbers of the last request for the lease that was sent, and of the last one that the source answered. */
+  #sent = 0;
+  #answered = 0;
   /** The subnet for which the source granted this device a token. */
   #fallbackSubnetId: string | null = null;
 
@@ -26,8 +29,20 @@ export class LeaseRequests {
     this.#isOpen = isOpen;
   }
 
-  /** @param query only asks who holds the lease */
-  async lease(term: number, query: boolean): Promise<LeaseAnswer> {
+  /**
+   * Returns null when the source has answered a later request meanwhile: an answer that was overtaken says what was so before.
+   * @param query only asks who holds the lease
+   */
+  async lease(term: number, query: boolean): Promise<LeaseAnswer | null> {
+    const request = ++this.#sent;
+    const answer = await this.#requestLease(term, query);
+    if (answer.result === "unreachable") return answer;
+    if (request < this.#answered) return null;
+    this.#answered = request;
+    return answer;
+  }
+
+  async #requestLease(term: number, query: boolean): Promise<LeaseAnswer> {
     const { source, place, peers, log, clock } = this.#ports;
     const untilMs = clock.nowMs() + timing.leaseTimeoutMs;
     while (place.subnetId === null && this.#isOpen() && clock.nowMs() < untilMs)

@@ -292,6 +292,7 @@ export class Session {
 
   async #requestLease(term: number, query: boolean): Promise<void> {
     const answer = await this.#requests.lease(term, query);
+    if (answer === null) return;
     if (this.#state === "closed")
       return answer.result === "granted" ? this.#requests.release(null) : undefined;
     this.step({ type: "LeaseAnswered", answer });

@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import type { LeaseResponse } from "../api/schema/agent.ts";
+import { systemClock } from "../platform/system-clock.ts";
+import { LeaseRequests } from "./lease-requests.ts";
+import type { DevicePorts } from "./ports.ts";
+
+const granted: LeaseResponse = { result: "granted", term: 2, expiresInMs: 15_000, before: null };
+const holder = { deviceId: "00000000000000bb", address: "10.0.0.2", lanPort: 7_000, term: 1 };
+const refused: LeaseResponse = { result: "refused", holder, retryAfterMs: 0 };
+
+/** Requests to a source that answers when the test says so. */
+function requests() {
+  const answers: ((answer: LeaseResponse | Error) => void)[] = [];
+  const source = {
+    lease: () =>
+      new Promise<LeaseResponse>((resolve, reject) =>
+        answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
+      ),
+  };
+  const ports = {
+    source,
+    clock: systemClock,
+    place: { address: "10.0.0.1", subnetId: "s" },
+    peers: { lanPort: 7_000 },
+    log: { info() {}, warn() {}, error() {} },
+  } as unknown as DevicePorts;
+  const leases = new LeaseRequests(ports, 1, () => true);
+  return { leases, answers };
+}
+
+test("an answer that a later one has overtaken is dropped", async () => {
+  const { leases, answers } = requests();
+  const first = leases.lease(1, false);
+  const second = leases.lease(2, false);
+  answers[1]!(granted);
+  expect(await second).toMatchObject({ result: "granted", term: 2 });
+  answers[0]!(refused);
+  expect(await first).toBeNull();
+});
+
+test("an answer counts although a later request was not answered", async () => {
+  const { leases, answers } = requests();
+  const first = leases.lease(1, false);
+  const second = leases.lease(2, false);
+  answers[1]!(new Error("connection refused"));
+  expect(await second).toEqual({ result: "unreachable" });
+  answers[0]!(granted);
+  expect(await first).toMatchObject({ result: "granted" });
+});
