@@ -40,12 +40,18 @@ export function stepRepresentative(
       if (event.device === state.previousHolder?.device) state.previousHolder = null;
       return;
     case "PeerPolled":
-      // One that gets no further is not helped by this representative: another one may know better.
-      if (member.roster.get(event.peer.device)?.changedAtMs === nowMs) state.busyAtMs = nowMs;
+      if (isNewsOf(member, event.peer.device, nowMs)) state.busyAtMs = nowMs;
       return;
     default:
   }
 }
+
+/**
+ * Whether the device is new, or misses more or less than before. A device that gets no further is not helped by this
+ * representative, for example because it distrusts it: another one may do better.
+ */
+const isNewsOf = (member: Member, device: string, nowMs: number): boolean =>
+  member.roster.get(device)?.changedAtMs === nowMs;
 
 function onFrame(
   member: Member,
@@ -61,7 +67,7 @@ function onFrame(
         nowMs + member.config.random() * timing.answerDelayMsMax,
       );
       if (frame.missing.length === 0) return;
-      state.busyAtMs = nowMs;
+      if (isNewsOf(member, frame.device, nowMs)) state.busyAtMs = nowMs;
       if (state.phase === "serving") addLatecomerLosses(state, frame.device, frame.missing, nowMs);
       member.effects.push({ do: "WakeSender" });
       return;

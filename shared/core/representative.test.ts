@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { Member } from "./member.ts";
+import type { MemberEvent } from "./events.ts";
+import { step } from "./step.ts";
+import { timing } from "./timing.ts";
+
+const chunkCount = 8;
+
+/** A representative whose package is complete. */
+function completeRepresentative(): Member {
+  const member = new Member({
+    device: "00000000000000aa",
+    lanPort: 7_000,
+    held: ChunkSet.fromRanges(chunkCount, [0, chunkCount])!,
+    missingSymbols: () => false,
+    currentChunk: () => null,
+    sendShares: () => 1,
+    rank: () => ({ kind: "score", score: 1 }),
+    random: () => 0.5,
+    symbolSizeBytes: 1_400,
+    setting: () => ({
+      useMulticast: false,
+      receivesMulticast: true,
+      sessionStartDelayMs: 0,
+      lanRateBps: null,
+      wanFallback: "never",
+      useDeputy: true,
+    }),
+  });
+  return member;
+}
+
+const seek = (device: string, haveCount: number): MemberEvent => ({
+  type: "FrameReceived",
+  frame: {
+    type: "seek",
+    device,
+    haveCount,
+    missing: [haveCount, chunkCount - haveCount],
+    lanPort: 7_000,
+    term: 1,
+  },
+  from: { address: "10.0.0.2", sender: device },
+});
+
+/** Lets the member lead from 0 on, and devices send a SEEK every second. Returns when it stopped leading, ms. */
+function leadsUntilMs(haveCountAt: (second: number) => number): number {
+  const member = completeRepresentative();
+  step(member, { type: "Started" }, 0);
+  let nowMs = 0;
+  for (; member.role === "candidate" && nowMs < 10_000; nowMs += 50) {
+    for (const effect of step(member, { type: "TimerFired" }, nowMs))
+      if (effect.do === "RequestLease")
+        step(member, { type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } }, nowMs);
+  }
+  expect(member.role).toBe("representative");
+  const ledFromMs = nowMs;
+  for (; member.role === "representative" && nowMs < ledFromMs + 60_000; nowMs += 50) {
+    if (nowMs % 1_000 === 0)
+      step(member, seek("00000000000000bb", haveCountAt(Math.floor(nowMs / 1_000))), nowMs);
+    for (const effect of step(member, { type: "TimerFired" }, nowMs))
+      if (effect.do === "RequestLease")
+        step(member, { type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } }, nowMs);
+  }
+  return nowMs - ledFromMs;
+}
+
+test("a device that asks again and again, and gets no further, does not keep a session open", () => {
+  expect(leadsUntilMs(() => 3)).toBeLessThan(timing.serveMs + 5_000);
+});
+
+test("a device that gets further keeps the session open", () => {
+  expect(leadsUntilMs((second) => second % chunkCount)).toBeGreaterThan(50_000);
+});
