@@ -56,7 +56,7 @@ export type DownloadOutcome =
 
 /** Bytes of one chunk that count as progress; a large one may take several connections. */
 const progressBytes = 65_536;
-/** Longest gap to read and discard; up to this size that is cheaper than another request. */
+/** Longest gap to read and discard, at most one chunk; up to this size that is cheaper than another request. */
 const skipBytesMax = 262_144;
 /** Wait before `nextRun` is called again when its chunk is not wanted. */
 const unwantedPauseMs = 100;
@@ -300,7 +300,8 @@ class Download {
     const open = this.#stream;
     if (open?.url === location.url && open.position <= location.start && location.start < open.answer.end) {
       // A site that ignores Range would send the whole resource again: keep reading this answer.
-      if (this.#ignoresRange.has(origin) || location.start - open.position <= skipBytesMax) return open;
+      const gapMax = Math.min(skipBytesMax, options.manifest.chunkSizeBytes);
+      if (this.#ignoresRange.has(origin) || location.start - open.position <= gapMax) return open;
     }
     this.close();
     const stream = await options.web.open({

@@ -122,11 +122,15 @@ export class Session {
       random: ports.random,
       symbolSizeBytes: ports.sizes.symbolBytes,
       setting: () => {
+        // Asked for many times an event: only what the member uses.
         const setting = values();
         return {
-          ...setting,
           useMulticast: setting.useMulticast && lan.group !== null,
           receivesMulticast: setting.wirelessMulticast || ports.medium() !== "wireless",
+          sessionStartDelayMs: setting.sessionStartDelayMs,
+          lanRateBps: setting.lanRateBps,
+          wanFallback: setting.wanFallback,
+          useDeputy: setting.useDeputy,
         };
       },
     });
@@ -350,9 +354,15 @@ class StepTimer {
 
   /** @param dueAtMs infinite: no timer */
   schedule(dueAtMs: number, nowMs: number): void {
+    // Most frames change nothing about when the next step is due.
+    if (this.#cancel && dueAtMs === this.#dueAtMs) return;
     this.stop();
     this.#dueAtMs = dueAtMs;
-    if (Number.isFinite(dueAtMs)) this.#cancel = this.#clock.after(dueAtMs - nowMs, this.#run);
+    if (!Number.isFinite(dueAtMs)) return;
+    this.#cancel = this.#clock.after(dueAtMs - nowMs, () => {
+      this.#cancel = null;
+      this.#run();
+    });
   }
 
   /** Milliseconds by which the timer is late, once; 0 when that is within the limits of a running device. */

@@ -169,7 +169,8 @@ export class ChunkSet {
   /** Returns the number of members in both sets. */
   overlap(other: ChunkSet): number {
     let shared = 0;
-    for (const chunk of other) if (this.has(chunk)) shared++;
+    const words = Math.min(this.#words.length, other.#words.length);
+    for (let i = 0; i < words; i++) shared += popCount((this.#words[i]! & other.#words[i]!) >>> 0);
     return shared;
   }
 

@@ -72,8 +72,10 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 function encodeFields(manifest: Manifest): Uint8Array {
-  const { origin } = manifest;
-  return new Encoder({ initialBufferSize: 65_536 }).encode([
+  const { origin, files, chunkDigests } = manifest;
+  // A guess: the buffer grows where paths are longer.
+  const initialBufferSize = 1_024 + chunkDigests.length + 64 * files.length;
+  return new Encoder({ initialBufferSize }).encode([
     manifest.format,
     manifest.name,
     manifest.version,
@@ -254,7 +256,7 @@ export function chunkSizeFor(totalBytes: number): number {
 }
 
 /** Part of one file. */
-type FileSpan = {
+export type FileSpan = {
   /** Index in `manifest.files`. */
   readonly file: number;
   readonly fileOffset: number;

@@ -104,7 +104,7 @@ export class Holders {
    * @param among only one of these
    */
   next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
-    if (this.#inFlight.size >= fetchesMax) return null;
+    if (held.isFull || this.#inFlight.size >= fetchesMax) return null;
     const free = [...this.#entries.values()].filter(
       (e) => e.inFlight < fetchesPerHolderMax && e.bannedUntilMs <= nowMs,
     );
