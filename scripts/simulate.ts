@@ -1,19 +1,20 @@
 /**
- * `bun run simulate --seed N`: runs the core in a simulated world of one seed and checks, at every step, what must hold.
+ * `bun run simulate --seed N`: runs real devices in a simulated world of one seed and checks, at every event, what must hold.
  * With `--seeds A..B` many of them. A violation prints what was expected and the command that replays it.
  */
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import os from "node:os";
+import { join } from "node:path";
 import {
   faultNames,
-  mutations,
   simulate,
   type Choice,
   type FaultName,
   type Outcome,
 } from "../shared/simulation/index.ts";
-import { sweep, type Sweep } from "./simulate/sweep.ts";
 import { between } from "./rig/option-parsers.ts";
+import { mutationNames, type Mutation } from "./simulate/mutations.ts";
+import { sweep, type Sweep } from "./simulate/sweep.ts";
 
 const command = new Command("bun run simulate")
   .description("The whole LAN protocol in a simulated world: see docs/TESTING.md.")
@@ -23,7 +24,11 @@ const command = new Command("bun run simulate")
   .option("--subnets <n>", "instead of what the seed draws", between(1, 100, true))
   .option("--minutes <n>", "of simulated time at least", between(0, 1_000_000), 0)
   .option("--faults <names>", `all, none, or some of ${faultNames.join(", ")}`, parseFaults)
-  .option("--mutate <name>", `break something on purpose: ${mutations.join(", ")}`, parseMutation)
+  .option(
+    "--mutate <name>",
+    `break a line of the program on purpose: ${mutationNames.join(", ")}`,
+    parseMutation,
+  )
   .option("--log", "print the history")
   .option("--jobs <n>", "processes of a sweep", between(1, 256, true), os.availableParallelism());
 
@@ -45,11 +50,24 @@ function parseFaults(text: string): readonly FaultName[] {
   });
 }
 
-function parseMutation(text: string) {
-  const known = mutations.find((each) => each === text);
+function parseMutation(text: string): Mutation {
+  const known = mutationNames.find((each) => each === text);
   if (!known)
-    throw new InvalidArgumentError(`There is no mutation "${text}": write one of ${mutations.join(", ")}`);
+    throw new InvalidArgumentError(
+      `There is no mutation "${text}": write one of ${mutationNames.join(", ")}`,
+    );
   return known;
+}
+
+/** Runs this command again with the mutation in the program. Never returns. */
+function runMutated(mutation: Mutation): never {
+  const preload = join(import.meta.dir, "simulate", "mutated.ts");
+  const { exitCode } = Bun.spawnSync([process.execPath, import.meta.path, ...process.argv.slice(2)], {
+    // The processes of a sweep inherit it.
+    env: { ...process.env, BUN_OPTIONS: `--preload=${preload}`, FLOCKCAST_MUTATION: mutation },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  process.exit(exitCode);
 }
 
 /** What of the command line, besides the seed, makes the world what it is. */
@@ -99,8 +117,8 @@ const choice: Omit<Choice, "seed"> = {
   devices: options.devices,
   subnets: options.subnets,
   faults: options.faults,
-  mutation: options.mutate,
 };
+if (options.mutate && process.env["FLOCKCAST_MUTATION"] !== options.mutate) runMutated(options.mutate);
 if (options.seeds) {
   const beganMs = performance.now();
   const sum = await sweep(choice, options.seeds, options.jobs, (outcome) =>

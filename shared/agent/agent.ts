@@ -12,7 +12,7 @@ import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
-import { receiveSizes, type DevicePorts, type Place } from "../device/ports.ts";
+import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
@@ -143,7 +143,7 @@ export class Agent {
       medium,
       rank: createRanker({ medium, dataFolder, volunteer }),
       publisherKeys: keys,
-      sizes: receiveSizes,
+      sizes: sessionSizes,
       log,
       metrics: this.#metrics,
       onBytesPassed: () => gcTrigger.collectIfGrown(),

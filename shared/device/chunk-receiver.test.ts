@@ -4,9 +4,9 @@ import { cacheOptions } from "../cache/testing.ts";
 import { blockLayout } from "../fec/index.ts";
 import { temporaryFolder, testKey, testPackage } from "../model/testing.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
-import { receiveSizes } from "./ports.ts";
+import { sessionSizes } from "./ports.ts";
 
-const { symbolBytes: symbolSizeBytes } = receiveSizes;
+const { symbolBytes: symbolSizeBytes } = sessionSizes;
 const chunkSizeBytes = 262_144;
 const layout = blockLayout(chunkSizeBytes, symbolSizeBytes);
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -26,7 +26,7 @@ async function receiverOf(chunks: number) {
   const errors: unknown[] = [];
   const receiver = new ChunkReceiver({
     store: await cache.begin(sent.signed, [key.publicKey]),
-    sizes: receiveSizes,
+    sizes: sessionSizes,
     cipher: (_chunk, bytes) => bytes,
     onStored: (chunk) => {
       stored.push(chunk);

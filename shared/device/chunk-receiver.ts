@@ -8,11 +8,11 @@ import { UntrustedSenders } from "../core/reassembly/untrusted-senders.ts";
 import { createErasureCode } from "../fec/index.ts";
 import { chunkLength } from "../model/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
-import type { ReceiveSizes } from "./ports.ts";
+import type { SessionSizes } from "./ports.ts";
 
 export type ChunkReceiverOptions = {
   readonly store: PackageStore;
-  readonly sizes: ReceiveSizes;
+  readonly sizes: SessionSizes;
   /** Symbols are pieces of encrypted chunks. */
   readonly cipher: ChunkCipher;
   readonly onStored: (chunk: number) => void;

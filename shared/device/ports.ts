@@ -1,12 +1,13 @@
 /**
  * What a device's shell uses of the world, and all that it uses: the ports. The agent passes the operating system
- * (shared/agent/device-ports.ts), the simulator its world (shared/simulation/process.ts).
+ * (shared/agent/agent.ts), the simulator its world (shared/simulation/process.ts).
  */
 import type { DistributionCache } from "../cache/index.ts";
 import type { FallbackAnswer } from "../core/events.ts";
 import type { Rank } from "../core/election/rank.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
 import type { FallbackRequest, LeaseRelease, LeaseRequest, LeaseResponse } from "../api/schema/agent.ts";
+import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
 import type { SignedManifest } from "../model/signing.ts";
@@ -51,19 +52,22 @@ export type Commands = {
 type LogLine = (fields: object, message: string) => void;
 export type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
-/** Sizes of the receiving side. */
-export type ReceiveSizes = {
+/** Sizes of a session's buffers; the simulator makes them small. */
+export type SessionSizes = {
   /** Payload of a full symbol, bytes. */
   readonly symbolBytes: number;
   /** Bound on partial chunks in memory; beyond it they are spilled to the disk. */
   readonly partialBytesMax: number;
   /** Bound on chunks that are being written; beyond it ready ones wait in memory. */
   readonly writingBytesMax: number;
+  /** Payload that leaves in one burst. */
+  readonly burstBytes: number;
 };
-export const receiveSizes: ReceiveSizes = {
+export const sessionSizes: SessionSizes = {
   symbolBytes: limits.symbolMaxBytes,
   partialBytesMax: 12 * 1_048_576,
   writingBytesMax: 4 * 1_048_576,
+  burstBytes: burstBytesMax,
 };
 
 /** What a device counts. */
@@ -99,7 +103,7 @@ export type DevicePorts = {
   readonly rank: (cachedShare: number, packageBytes: number, weight: number) => Rank;
   /** Raw Ed25519 keys of the publishers that this device trusts. */
   readonly publisherKeys: () => readonly Uint8Array[];
-  readonly sizes: ReceiveSizes;
+  readonly sizes: SessionSizes;
   readonly log: DeviceLog;
   readonly metrics: DeviceMetrics;
   /** Called whenever a chunk's worth of bytes passed: the agent keeps its memory small. */

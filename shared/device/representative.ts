@@ -103,6 +103,7 @@ export class Representative {
       holds: (chunk) => store.verified.has(chunk),
       readChunk: (chunk) => store.readChunk(chunk),
       symbolSizeBytes: ports.sizes.symbolBytes,
+      burstBytes: ports.sizes.burstBytes,
       code: createErasureCode(),
       rateBps: () => member.sendRateBps() / lan.sendShares,
       cipher,

@@ -1,11 +1,16 @@
 /**
- * Time for tests and simulations: events in the order of their time, and of their making where the time is the same;
- * and random numbers from a seed. The same seed gives the same run, bit for bit.
+ * Virtual time: events in the order of their time, and in the order of their creation where the time is the same. After
+ * each event every pending promise reaction runs before the next event, so that asynchronous code is as deterministic as
+ * synchronous code. That holds as long as the code under test waits for nothing but its ports.
  */
+import { drainMicrotasks } from "bun:jsc";
+
 type Item = { atMs: number; order: number; run: () => void };
 
 export class VirtualClock {
   nowMs = 0;
+  /** Called when an event and all its promise reactions are over. */
+  onSettled: () => void = () => {};
   /** A binary heap. */
   readonly #items: Item[] = [];
   #order = 0;
@@ -21,9 +26,10 @@ export class VirtualClock {
     this.#items[at] = item;
   }
 
-  /** Runs until `until` holds or `limitMs` are over; returns whether it held. */
+  /** Runs until `until` holds or `limitMs` have passed; returns whether it held. */
   run(limitMs: number, until: () => boolean): boolean {
     const endMs = this.nowMs + limitMs;
+    this.#settle();
     while (!until()) {
       const next = this.#items[0];
       if (!next || next.atMs > endMs) {
@@ -33,8 +39,14 @@ export class VirtualClock {
       this.#drop();
       this.nowMs = next.atMs;
       next.run();
+      this.#settle();
     }
     return true;
+  }
+
+  #settle(): void {
+    drainMicrotasks();
+    this.onSettled();
   }
 
   /** Removes the first item. */

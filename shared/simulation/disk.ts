@@ -1,89 +1,310 @@
 /**
- * A simulated disk with the ledger on it: what is on the platter, what is only in the page cache, what the ledger
- * lists. It outlives the processes of its device, and breaks in the ways that disks do: full, a power cut that tears
- * what was being written, bit rot.
+ * A simulated disk: files as the cache uses them, and what a power cut leaves of them. The disk outlives the processes of
+ * its machine, and fails in the ways of real disks: full, slow, a power cut that tears what was not synced, flipped bits.
+ *
+ * Writes and reads through the page cache take no time, as on a machine with free memory; syncs, atomic replacements and
+ * writes to a slow disk do, so that a crash can come before their end.
  */
+import type { FileEntry, Files, OpenFile } from "../cache/files.ts";
 import type { Random } from "./random.ts";
 
-export class DiskError extends Error {}
+/** An error as the operating system reports it. */
+class SystemError extends Error {
+  readonly code: string;
+
+  constructor(code: string, path: string) {
+    super(`${code}: ${path}`);
+    this.code = code;
+  }
+}
+
+type Extent = { readonly from: number; readonly to: number };
+type FileNode = {
+  /** A view on a buffer that may be longer, so that a growing file is not copied at every write. */
+  bytes: Uint8Array<ArrayBuffer>;
+  mode: number;
+  /** What survives a power cut; null: the file was never synced. */
+  platter: Uint8Array<ArrayBuffer> | null;
+  /** Written since the last sync. */
+  dirty: Extent[];
+  /** Numbers of the operations that last wrote and read bytes, by blocks of `blockBytes`. */
+  written: number[];
+  read: number[];
+};
+type Rename = { readonly from: string; readonly to: string };
+
+const blockBytes = 1_024;
+const diskBytes = 1 << 30;
+/** Room for most files of a small world, so that they are not copied when they grow. */
+const fileRoomMin = 16_384;
+
+/** How long operations take, by the clock of the process that waits; never settles when the process ends before. */
+export type Waiting = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
 
 export class Disk {
   /** Writes fail. */
   isFull = false;
-  manifest = false;
-  state: "partial" | "complete" = "partial";
-  /** Chunks that the ledger lists. */
-  readonly ledger = new Set<number>();
-  /** Listed by a transaction that a power cut may still lose. */
-  readonly #ledgerRecent = new Set<number>();
-  readonly #platter = new Map<number, Uint8Array>();
-  readonly #pageCache = new Map<number, Uint8Array>();
+  /** Milliseconds that a write takes; 0: the page cache takes it at once. */
+  writeMs = 0;
+  readonly #files = new Map<string, FileNode>();
+  readonly #folders = new Set<string>();
+  /** Not durable yet: the folder of the target was not synced since. */
+  #renames: Rename[] = [];
+  #operations = 0;
 
-  /** @throws DiskError */
-  write(chunk: number, bytes: Uint8Array): void {
-    if (this.isFull) throw new DiskError("the disk is full");
-    this.#pageCache.set(chunk, bytes.slice());
+  /** The disk as a process uses it. */
+  filesFor(waiting: Waiting): Files {
+    const { sleep, random } = waiting;
+    const syncTime = (): Promise<void> => sleep(random.between(1, 20));
+    return {
+      open: async (path, access) => this.#open(path, access, sleep, syncTime),
+      readFile: async (path) => this.#nodeAt(path).bytes.slice(),
+      replaceFile: async (path, bytes) => {
+        this.#assertRoom(path);
+        await syncTime();
+        this.#assertRoom(path);
+        this.#makeParents(path);
+        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), platter: bytes.slice() });
+      },
+      entryAt: async (path) => this.#entryAt(path),
+      listFolder: async (path) => this.#list(path),
+      makeFolder: async (path) => this.#makeFolder(path),
+      rename: async (from, to) => {
+        this.#move(from, to);
+        this.#renames.push({ from, to });
+      },
+      syncFolder: async (path) => {
+        await syncTime();
+        this.#renames = this.#renames.filter(({ to }) => parentOf(to) !== path);
+      },
+      remove: async (path) => this.#remove(path),
+      removeEmptyFolder: async (path) => {
+        if (this.#list(path).length === 0) this.#folders.delete(path);
+      },
+      space: async () => ({ totalBytes: diskBytes, freeBytes: this.isFull ? 0 : diskBytes / 2 }),
+    };
   }
 
-  /** @throws DiskError */
-  sync(): void {
-    for (const [chunk, bytes] of this.#pageCache) this.#platter.set(chunk, bytes);
-    this.#pageCache.clear();
+  // ---- looking ------------------------------------------------------------------------------------------------
+
+  /** Bytes of a file; null: there are not as many. */
+  bytesAt(path: string, offset: number, length: number): Uint8Array | null {
+    const node = this.#files.get(path);
+    return node && node.bytes.length >= offset + length ? node.bytes.subarray(offset, offset + length) : null;
   }
 
-  /** As it lies there; what was never written is not there. */
-  read(chunk: number): Uint8Array | undefined {
-    return this.#pageCache.get(chunk) ?? this.#platter.get(chunk);
+  /** Whether these bytes would survive a power cut. */
+  isDurable(path: string, offset: number, length: number): boolean {
+    const node = this.#files.get(path);
+    if (!node?.platter || node.platter.length < offset + length) return false;
+    return !node.dirty.some(({ from, to }) => from < offset + length && offset < to);
   }
 
-  /** @throws DiskError */
-  list(chunks: Iterable<number>): void {
-    if (this.isFull) throw new DiskError("the disk is full");
-    this.#ledgerRecent.clear();
-    for (const chunk of chunks) {
-      this.ledger.add(chunk);
-      this.#ledgerRecent.add(chunk);
-    }
-  }
-
-  unlist(chunks: Iterable<number>): void {
-    for (const chunk of chunks) this.ledger.delete(chunk);
-  }
-
-  /** Durable when it returns, and all that was written to the ledger before with it. @throws DiskError */
-  setState(state: "partial" | "complete"): void {
-    if (this.isFull) throw new DiskError("the disk is full");
-    this.state = state;
-    this.#ledgerRecent.clear();
-  }
-
-  /** Of what was not synced, each chunk is lost, torn or written; the last transaction of the ledger may be lost. */
-  cutPower(random: Random): void {
-    for (const [chunk, bytes] of this.#pageCache) {
-      const fate = random.next();
-      if (fate < 0.4) continue;
-      if (fate < 0.7) this.#platter.set(chunk, torn(bytes, this.#platter.get(chunk), random));
-      else this.#platter.set(chunk, bytes);
-    }
-    this.#pageCache.clear();
-    if (random.chance(0.5)) this.unlist(this.#ledgerRecent);
-    this.#ledgerRecent.clear();
-  }
-
-  /** One bit of a chunk flips. False: nothing of it is on the disk. */
-  rot(chunk: number, random: Random): boolean {
-    const bytes = this.read(chunk)?.slice();
-    if (!bytes) return false;
-    bytes[random.whole(0, bytes.length - 1)]! ^= 1 << random.whole(0, 7);
-    if (this.#pageCache.has(chunk)) this.#pageCache.set(chunk, bytes);
-    else this.#platter.set(chunk, bytes);
+  /** Whether every byte was read after it was written last. */
+  wasReadBack(path: string, offset: number, length: number): boolean {
+    const node = this.#files.get(path);
+    if (!node) return false;
+    for (let block = Math.floor(offset / blockBytes); block * blockBytes < offset + length; block++)
+      if ((node.read[block] ?? -1) < (node.written[block] ?? 0)) return false;
     return true;
   }
+
+  modeOf(path: string): number | null {
+    return this.#files.get(path)?.mode ?? null;
+  }
+
+  // ---- faults -------------------------------------------------------------------------------------------------
+
+  /** Unsynced extents are lost, torn or written; unsynced renames and new files may be undone. */
+  cutPower(random: Random): void {
+    for (const { from, to } of this.#renames.splice(0).toReversed())
+      if (random.chance(0.5) && this.#exists(to) && !this.#exists(from)) this.#move(to, from);
+    for (const [path, node] of this.#files) {
+      if (node.dirty.length === 0) continue;
+      if (node.platter === null && random.chance(0.3)) {
+        this.#files.delete(path);
+        continue;
+      }
+      const platter = new Uint8Array(node.bytes.length);
+      platter.set((node.platter ?? new Uint8Array(0)).subarray(0, platter.length));
+      for (const { from, to } of node.dirty) {
+        const fate = random.next();
+        const end = fate < 0.4 ? from : fate < 0.7 ? random.whole(from, to) : to;
+        platter.set(node.bytes.subarray(from, end), from);
+      }
+      Object.assign(node, { bytes: platter.slice(), platter, dirty: [] });
+    }
+  }
+
+  /** One bit of a file flips, on the platter too. */
+  flipBit(path: string, offset: number, bit: number): void {
+    const node = this.#files.get(path);
+    if (!node || offset >= node.bytes.length) return;
+    node.bytes[offset]! ^= 1 << bit;
+    if (node.platter && offset < node.platter.length) node.platter[offset] = node.bytes[offset]!;
+  }
+
+  // ---- the file system ----------------------------------------------------------------------------------------
+
+  #open(
+    path: string,
+    access: "read" | "write",
+    sleep: Waiting["sleep"],
+    syncTime: () => Promise<void>,
+  ): OpenFile {
+    let node = this.#files.get(path);
+    if (!node) {
+      if (access === "read") throw new SystemError("ENOENT", path);
+      this.#makeParents(path);
+      this.#files.set(path, (node = newNode()));
+    }
+    const file = node;
+    return {
+      write: async (bytes, at, length, position) => {
+        // The system takes the bytes at the time of the call.
+        const taken = bytes.slice(at, at + length);
+        if (this.writeMs > 0) await sleep(this.writeMs);
+        this.#assertRoom(path);
+        this.#write(file, taken, position);
+      },
+      read: async (into, position) => {
+        const found = file.bytes.subarray(position, position + into.length);
+        into.set(found);
+        this.#mark(file.read, position, found.length);
+        return found.length;
+      },
+      sync: async () => {
+        // What is written during the sync is not part of it.
+        const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
+        await syncTime();
+        for (const { extent, bytes } of synced) file.platter = withBytes(file.platter, bytes, extent.from);
+        file.platter ??= new Uint8Array(0);
+        const extents = new Set(synced.map(({ extent }) => extent));
+        file.dirty = file.dirty.filter((extent) => !extents.has(extent));
+      },
+      sizeBytes: async () => file.bytes.length,
+      truncate: async (sizeBytes) => this.#resize(file, sizeBytes),
+      setMode: async (mode) => void (file.mode = mode),
+      close: async () => {},
+    };
+  }
+
+  #write(file: FileNode, bytes: Uint8Array, position: number): void {
+    const end = position + bytes.length;
+    if (position > file.bytes.length) this.#resize(file, position);
+    if (end > file.bytes.length) file.bytes = withBytes(file.bytes, bytes, position);
+    else file.bytes.set(bytes, position);
+    file.dirty.push({ from: position, to: end });
+    this.#mark(file.written, position, bytes.length);
+  }
+
+  #resize(file: FileNode, sizeBytes: number): void {
+    const before = file.bytes.length;
+    if (sizeBytes > before) {
+      // What was cut off reads as zero when the file grows again.
+      file.bytes = withBytes(file.bytes, new Uint8Array(sizeBytes - before), before);
+      file.dirty.push({ from: before, to: sizeBytes });
+    } else if (sizeBytes < before) {
+      file.bytes = file.bytes.subarray(0, sizeBytes);
+      file.platter &&= file.platter.subarray(0, sizeBytes);
+      file.dirty = file.dirty
+        .filter(({ from }) => from < sizeBytes)
+        .map(({ from, to }) => ({ from, to: Math.min(to, sizeBytes) }));
+    }
+  }
+
+  #mark(blocks: number[], position: number, length: number): void {
+    const operation = ++this.#operations;
+    for (let block = Math.floor(position / blockBytes); block * blockBytes < position + length; block++)
+      blocks[block] = operation;
+  }
+
+  #nodeAt(path: string): FileNode {
+    const node = this.#files.get(path);
+    if (!node) throw new SystemError("ENOENT", path);
+    return node;
+  }
+
+  #assertRoom(path: string): void {
+    if (this.isFull) throw new SystemError("ENOSPC", path);
+  }
+
+  #entryAt(path: string): FileEntry | null {
+    const node = this.#files.get(path);
+    if (node) return { kind: "file", sizeBytes: node.bytes.length };
+    return this.#folders.has(path) ? { kind: "folder", sizeBytes: 0 } : null;
+  }
+
+  #exists(path: string): boolean {
+    return this.#entryAt(path) !== null;
+  }
+
+  #list(path: string): string[] {
+    const names = new Set<string>();
+    for (const each of [...this.#files.keys(), ...this.#folders])
+      if (each.startsWith(`${path}/`)) names.add(each.slice(path.length + 1).split("/")[0]!);
+    return [...names];
+  }
+
+  #makeFolder(path: string): void {
+    for (let folder = path; folder !== "/" && !this.#folders.has(folder); folder = parentOf(folder))
+      this.#folders.add(folder);
+  }
+
+  #makeParents(path: string): void {
+    this.#makeFolder(parentOf(path));
+  }
+
+  #move(from: string, to: string): void {
+    if (!this.#exists(from)) throw new SystemError("ENOENT", from);
+    const moved = (path: string): string | null =>
+      path === from ? to : path.startsWith(`${from}/`) ? to + path.slice(from.length) : null;
+    for (const [path, node] of this.#files) {
+      const next = moved(path);
+      if (next === null) continue;
+      this.#files.delete(path);
+      this.#files.set(next, node);
+    }
+    for (const path of this.#folders) {
+      const next = moved(path);
+      if (next === null) continue;
+      this.#folders.delete(path);
+      this.#folders.add(next);
+    }
+    this.#makeParents(to);
+  }
+
+  #remove(path: string): void {
+    const isBelow = (each: string): boolean => each === path || each.startsWith(`${path}/`);
+    for (const each of this.#files.keys()) if (isBelow(each)) this.#files.delete(each);
+    for (const each of this.#folders) if (isBelow(each)) this.#folders.delete(each);
+  }
 }
 
-/** The first sectors are new, the rest is what was there before. */
-function torn(bytes: Uint8Array, before: Uint8Array | undefined, random: Random): Uint8Array {
-  const result = before?.length === bytes.length ? before.slice() : new Uint8Array(bytes.length);
-  result.set(bytes.subarray(0, random.whole(0, bytes.length - 1)));
-  return result;
+const contentOf = ({ bytes }: FileNode, { from, to }: Extent): Uint8Array => bytes.slice(from, to);
+
+/** Writes into `into`, or into a longer copy of it. */
+function withBytes(
+  into: Uint8Array<ArrayBuffer> | null,
+  bytes: Uint8Array,
+  position: number,
+): Uint8Array<ArrayBuffer> {
+  const size = Math.max(into?.length ?? 0, position + bytes.length);
+  const room =
+    into && size <= into.buffer.byteLength ? into.buffer : new ArrayBuffer(Math.max(fileRoomMin, 2 * size));
+  const written = new Uint8Array(room, 0, size);
+  if (into && room !== into.buffer) written.set(into);
+  written.set(bytes, position);
+  return written;
 }
+
+const newNode = (): FileNode => ({
+  bytes: new Uint8Array(0),
+  mode: 0o644,
+  platter: null,
+  dirty: [],
+  written: [],
+  read: [],
+});
+
+const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")));

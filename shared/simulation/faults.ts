@@ -2,7 +2,7 @@
  * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
  * and puts that into the plan; whoever replays the seed gets the same plan.
  */
-import type { Weather } from "./network.ts";
+import { goodConditions, type NetworkConditions } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
 import type { World } from "./world.ts";
@@ -36,12 +36,14 @@ function victim(plan: Plan): (world: World) => string {
   return (world) => (picksLeader ? world.representatives(subnet)[0]?.name : undefined) ?? named;
 }
 
-function weather(plan: Plan, bad: Partial<Weather>, good: Partial<Weather>, staysShare: number): void {
+function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: number): void {
   const subnet = anySubnet(plan);
   const stays = plan.random.chance(staysShare);
   const { fromMs, untilMs } = strike(plan, 2_000, 40_000);
-  plan.at(stays ? 0 : fromMs, (world) => world.weather(subnet, bad));
-  if (!stays) plan.at(untilMs, (world) => world.weather(subnet, good));
+  const names = Object.keys(bad) as (keyof NetworkConditions)[];
+  const good = Object.fromEntries(names.map((name) => [name, goodConditions[name]]));
+  plan.at(stays ? 0 : fromMs, (world) => world.conditions(subnet, bad));
+  if (!stays) plan.at(untilMs, (world) => world.conditions(subnet, good));
 }
 
 /** Down for a while, and back; a few never come back. */
@@ -73,29 +75,23 @@ export const faults = {
   loss: (plan) => {
     const stays = plan.random.chance(0.5);
     const loss = plan.random.between(0.005, stays ? 0.1 : 0.5);
-    weather(plan, { loss }, { loss: 0 }, stays ? 1 : 0);
+    conditions(plan, { loss }, stays ? 1 : 0);
   },
   bursts: (plan) =>
-    weather(
+    conditions(
       plan,
       { burstEveryMs: plan.random.between(500, 8_000), burstMs: plan.random.between(5, 400) },
-      { burstEveryMs: 0, burstMs: 0 },
       0.5,
     ),
   delay: (plan) =>
-    weather(
-      plan,
-      { delayMs: plan.random.between(2, 80), jitterMs: plan.random.between(0, 80) },
-      { delayMs: 1, jitterMs: 1 },
-      0.5,
-    ),
-  duplicate: (plan) => weather(plan, { duplicate: plan.random.between(0.01, 0.5) }, { duplicate: 0 }, 0.5),
-  reorder: (plan) => weather(plan, { reorder: plan.random.between(0.01, 0.5) }, { reorder: 0 }, 0.5),
-  corrupt: (plan) => weather(plan, { corrupt: plan.random.between(0.001, 0.1) }, { corrupt: 0 }, 0.5),
+    conditions(plan, { delayMs: plan.random.between(2, 80), jitterMs: plan.random.between(0, 80) }, 0.5),
+  duplicate: (plan) => conditions(plan, { duplicate: plan.random.between(0.01, 0.5) }, 0.5),
+  reorder: (plan) => conditions(plan, { reorder: plan.random.between(0.01, 0.5) }, 0.5),
+  corrupt: (plan) => conditions(plan, { corrupt: plan.random.between(0.001, 0.1) }, 0.5),
   mtu: (plan) => {
     // Symbols do not pass, or not even the longer control frames.
     const mtuBytes = plan.random.whole(90, 66 + plan.symbolBytes - 1);
-    weather(plan, { mtuBytes }, { mtuBytes: 1_472 }, 0.3);
+    conditions(plan, { mtuBytes }, 0.3);
   },
   prune: (plan) => {
     const name = anyDevice(plan);
@@ -110,13 +106,13 @@ export const faults = {
     const inside = plan.devices.filter(() => plan.random.chance(0.5));
     const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.partition(subnet, ...inside));
-    plan.at(untilMs, (world) => world.mend());
+    plan.at(untilMs, (world) => world.repairNetwork());
   },
   "one-way": (plan) => {
     const [from, to] = [anyDevice(plan), anyDevice(plan)];
     const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.oneWay(from, to));
-    plan.at(untilMs, (world) => world.mend());
+    plan.at(untilMs, (world) => world.repairNetwork());
   },
   "disk-full": (plan) => {
     const who = victim(plan);
@@ -128,13 +124,36 @@ export const faults = {
     });
     plan.at(untilMs, () => {});
   },
+  "disk-slow": (plan) => {
+    const who = victim(plan);
+    const writeMs = plan.random.between(20, 800);
+    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    plan.at(fromMs, (world) => {
+      const name = who(world);
+      world.slowDisk(name, writeMs);
+      world.at(untilMs, () => world.slowDisk(name, 0));
+    });
+    plan.at(untilMs, () => {});
+  },
   "torn-write": (plan) => crash(plan, "power"),
   crash: (plan) => crash(plan, "process"),
-  rot: (plan) => {
+  "command-crash": (plan) => {
     const name = anyDevice(plan);
-    for (let i = plan.random.whole(1, 3); i > 0; i--) {
+    const [forMs, intoMs] = [plan.random.between(100, 10_000), plan.random.between(0, 500)];
+    plan.at(0, (world) =>
+      world.onCommand(name, () =>
+        world.at(world.nowMs + intoMs, () => {
+          world.crash(name);
+          world.at(world.nowMs + forMs, () => world.start(name));
+        }),
+      ),
+    );
+  },
+  "bit-flip": (plan) => {
+    const who = victim(plan);
+    for (let i = plan.random.whole(1, 8); i > 0; i--) {
       const { fromMs } = strike(plan, 0, 0);
-      plan.at(fromMs, (world) => world.rot(name, plan.random.whole(0, world.options.chunks - 1)));
+      plan.at(fromMs, (world) => world.flipBit(who(world), plan.random.whole(0, world.options.chunks - 1)));
     }
   },
   jump: (plan) => {
@@ -201,10 +220,20 @@ export const faults = {
   "web-slow": (plan) => web(plan, "slow"),
   "web-errors": (plan) => web(plan, "errors"),
   "web-wrong": (plan) => web(plan, "wrong"),
+  "web-silent": (plan) => web(plan, "silent"),
 } satisfies Record<string, (plan: Plan) => void>;
 
 /** These are properties of the world, drawn in `scenario.ts`. */
-export const traits = ["skew", "late", "no-multicast", "mixed-ranks", "setting"] as const;
+export const traits = [
+  "skew",
+  "late",
+  "no-multicast",
+  "mixed-ranks",
+  "setting",
+  "wan-pause",
+  "no-ranges",
+  "little-memory",
+] as const;
 
 export type StrikingFault = keyof typeof faults;
 export type FaultName = StrikingFault | (typeof traits)[number];

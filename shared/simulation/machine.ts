@@ -1,148 +1,222 @@
 /**
- * A simulated computer: its clock, its disk, its place in the network, and whether it runs. The agent that runs on it
- * is a `Life`; a crash ends the life, the machine stays.
+ * A simulated computer: its clock, its disk and ledger, its place in the network, and whether it runs. The agent that runs
+ * on it is a process (process.ts); a crash ends the process, the machine stays.
  *
- * A machine may stall: its timers fire late and its kernel keeps a few datagrams. Or sleep: it hears nothing meanwhile.
+ * A machine may stall: its timers fire late and its kernel keeps a few datagrams. Or sleep: it receives nothing meanwhile.
  */
-import type { Rank, RankInputs } from "../core/election/rank.ts";
-import { rankOf } from "../core/election/rank.ts";
+import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
+import type { Clock } from "../model/clock.ts";
+import type { ChunkOrigin } from "../cache/index.ts";
+import type { SessionSizes } from "../device/ports.ts";
+import type { Session } from "../device/session.ts";
+import type { ChunkSet } from "../model/chunk-set.ts";
+import type { Context } from "./context.ts";
 import { Disk } from "./disk.ts";
-import type { Env } from "./env.ts";
-import type { Life } from "./life.ts";
-import type { Host } from "./network.ts";
+import { MemoryLedger } from "./ledger.ts";
+import type { ExchangeServer, Host } from "./network.ts";
 import { Random } from "./random.ts";
 
-/** What a default receive buffer of Linux holds. */
+/** Datagrams that a default receive buffer of Linux holds. */
 const inboxMax = 90;
+/** Wall clocks begin on some day, not in 1970. */
+const wallOriginMs = 1_800_000_000_000;
 
-export type Character = Omit<RankInputs, "cachedShare">;
+export type DeviceProfile = Omit<RankInputs, "cachedShare">;
+
+/** The clock of one process: nothing that it waits for happens after the process ended. */
+export type ProcessClock = Clock & { sleep(delayMs: number): Promise<void> };
+
+/** A process of the agent, as its machine and the checkers see it. */
+export type RunningProcess = {
+  readonly exchange: ExchangeServer;
+  readonly session: Session | null;
+  readonly sizes: SessionSizes;
+  readonly role: string;
+  readonly isEnded: boolean;
+  /** It ends in good order. */
+  readonly isStopping: boolean;
+  /** The source has assigned the subnet: without it no lease can be requested. */
+  readonly knowsSubnet: boolean;
+  /** Chunks that the device counted as verified after its last event. */
+  readonly held: ChunkSet;
+  readonly heldCount: number;
+  /** World time since which the device downloads; null: it does not. */
+  readonly downloadsSinceMs: number | null;
+  /** Chunks that this process received from there. */
+  cameFrom(origin: ChunkOrigin): number;
+  receive(datagrams: readonly Uint8Array[], fromAddress: string): void;
+  /** After every event of this machine: tells the observer what changed. */
+  observe(): void;
+  start(): void;
+  /** Ends in good order; resolves when everything is written. */
+  stop(): Promise<void>;
+  leaveSubnet(reason: string): void;
+  arriveOnSubnet(): void;
+  /** The setting of the task has changed, and the source woke the device. */
+  onSettingChange(): void;
+};
+
+type Arrival = { readonly datagrams: readonly Uint8Array[]; readonly fromAddress: string };
 
 export class Machine implements Host {
   readonly index: number;
   readonly name: string;
   readonly id: string;
   readonly disk = new Disk();
+  readonly ledger: MemoryLedger;
   readonly random: Random;
   readonly lanPort: number;
   subnet = 0;
   address = "";
-  life: Life | null = null;
-  /** It serves wrong bytes to whoever asks. */
+  process: RunningProcess | null = null;
+  /** It serves wrong bytes to every device that asks. */
   isBad = false;
-  character: Character;
+  profile: DeviceProfile;
   /** Seconds of its clock in a second. */
   readonly clockRate: number;
-  /** Since then nothing happened to it that a protocol has to recover from. */
+  /** The last time that something happened to it which a protocol has to recover from. */
   disturbedAtMs = 0;
   /** It was out of reach at some time. */
   hasFaltered = false;
   state: "up" | "stalled" | "asleep" = "up";
-  readonly #env: Env;
+  readonly #context: Context;
   #clockOffsetMs: number;
-  #lifeNumber = 0;
-  #inbox: { datagram: Uint8Array; fromAddress: string }[] = [];
+  /** Counts processes, so that timers of an ended one do not fire. */
+  #generation = 0;
+  #inbox: Arrival[] = [];
   #late: (() => void)[] = [];
 
-  constructor(env: Env, index: number, character: Character, clockRate: number) {
-    this.#env = env;
+  constructor(context: Context, index: number, profile: DeviceProfile, clockRate: number) {
+    this.#context = context;
     this.index = index;
     this.name = nameOf(index);
     this.id = (index + 1).toString(16).padStart(16, "0");
-    this.random = new Random(env.options.seed, `device ${index}`);
+    this.random = new Random(context.options.seed, `device ${index}`);
     this.lanPort = 1_000 + index;
-    this.character = character;
+    this.profile = profile;
     this.clockRate = clockRate;
     this.#clockOffsetMs = this.random.whole(0, 1_000_000);
+    this.ledger = new MemoryLedger(
+      () => this.disk.isFull,
+      () => this.wallMs,
+    );
   }
 
-  /** Of this machine's own clock, which never goes back. */
+  /** The machine's own monotonic clock. */
   get nowMs(): number {
-    return this.#clockOffsetMs + this.#env.clock.nowMs * this.clockRate;
+    return this.#clockOffsetMs + this.#context.clock.nowMs * this.clockRate;
+  }
+
+  get wallMs(): number {
+    return wallOriginMs + this.nowMs;
   }
 
   get isRunning(): boolean {
-    return this.life !== null && this.state === "up";
+    return this.process !== null && this.state === "up";
   }
 
-  /** The clock goes on from a later time, as after a sleep on systems that count it. */
+  /** The clock continues from a later time, as after a sleep on systems that count it. */
   jump(byMs: number): void {
     this.#clockOffsetMs += byMs;
   }
 
   rank(cachedShare: number): Rank {
-    return rankOf({ ...this.character, cachedShare });
+    return rankOf({ ...this.profile, cachedShare });
   }
 
-  begin(life: Life): void {
-    this.#lifeNumber++;
-    this.life = life;
-    this.disturb();
+  begin(process: RunningProcess): void {
+    this.#generation++;
+    this.process = process;
+    this.noteFault();
   }
 
   /** The process is gone, with all that waits for it. */
   end(): void {
-    this.#lifeNumber++;
+    this.#generation++;
     this.hasFaltered = true;
-    this.life = null;
+    this.process = null;
     this.#inbox = [];
     this.#late = [];
-    this.disturb();
+    this.noteFault();
   }
 
   move(subnet: number): void {
-    this.hasFaltered ||= this.life !== null;
+    this.hasFaltered ||= this.process !== null;
     this.subnet = subnet;
     this.address = `10.0.${subnet}.${this.index + 1}`;
-    this.disturb();
+    this.noteFault();
   }
 
-  disturb(): void {
-    this.disturbedAtMs = this.#env.clock.nowMs;
+  noteFault(): void {
+    this.disturbedAtMs = this.#context.clock.nowMs;
   }
 
   freeze(state: "stalled" | "asleep"): void {
     this.state = state;
     this.hasFaltered = true;
-    this.disturb();
+    this.noteFault();
   }
 
-  /** Goes on: timers that are due and datagrams that were kept, in either order. */
+  /** Continues: timers that are due and datagrams that were kept, in either order. */
   thaw(): void {
     if (this.state === "up") return;
     this.state = "up";
-    this.disturb();
+    this.noteFault();
     const [late, inbox] = [this.#late, this.#inbox];
     this.#late = [];
     this.#inbox = [];
     const runLate = (): void => late.forEach((run) => run());
     const readInbox = (): void =>
-      inbox.forEach(({ datagram, fromAddress }) => this.hear(datagram, fromAddress));
+      inbox.forEach(({ datagrams, fromAddress }) => this.receive(datagrams, fromAddress));
     const first = this.random.chance(0.5);
     if (first) runLate();
     readInbox();
     if (!first) runLate();
   }
 
-  /** After so long by its own clock, unless this life is over by then. */
-  after(delayMs: number, run: () => void): void {
-    const life = this.#lifeNumber;
+  /** Runs after `delayMs` of the machine's own clock, unless the process has ended by then. Returns what cancels it. */
+  after(delayMs: number, run: () => void): () => void {
+    const generation = this.#generation;
+    let isCancelled = false;
     const due = (): void => {
-      if (this.#lifeNumber !== life) return;
+      if (isCancelled || this.#generation !== generation) return;
       if (this.state !== "up") return void this.#late.push(due);
-      this.#env.checks.acting = this;
+      this.#context.observer.acts(this);
       run();
     };
-    this.#env.clock.at(Math.max(0, delayMs) / this.clockRate, due);
+    this.#context.clock.at(Math.max(0, delayMs) / this.clockRate, due);
+    return () => {
+      isCancelled = true;
+    };
   }
 
-  hear(datagram: Uint8Array, fromAddress: string): void {
-    if (this.life === null || this.state === "asleep") return;
+  get exchange(): ExchangeServer | null {
+    return this.process?.exchange ?? null;
+  }
+
+  /** Now, or when the machine continues; never when the process has ended by then. */
+  soon(run: () => void): void {
+    this.after(0, run);
+  }
+
+  processClock(): ProcessClock {
+    return {
+      nowMs: () => this.nowMs,
+      wallMs: () => this.wallMs,
+      after: (delayMs, run) => this.after(delayMs, run),
+      sleep: (delayMs) => new Promise((resolve) => void this.after(delayMs, resolve)),
+    };
+  }
+
+  receive(datagrams: readonly Uint8Array[], fromAddress: string): void {
+    if (this.process === null || this.state === "asleep") return;
     if (this.state === "stalled") {
-      if (this.#inbox.length < inboxMax) this.#inbox.push({ datagram, fromAddress });
+      const kept = this.#inbox.reduce((sum, arrival) => sum + arrival.datagrams.length, 0);
+      if (kept < inboxMax) this.#inbox.push({ datagrams: datagrams.slice(0, inboxMax - kept), fromAddress });
       return;
     }
-    this.#env.checks.acting = this;
-    this.life.hear(datagram, fromAddress);
+    this.#context.observer.acts(this);
+    this.process.receive(datagrams, fromAddress);
   }
 }
 

@@ -1,39 +1,53 @@
 /**
- * The simulated LANs: one switch for each subnet. Multicast datagrams get lost (alone or in bursts), come late, twice,
- * in another order or with a flipped bit; a switch forgets the group behind a port; cables and firewalls cut one way or
- * both. Unicast (the LAN exchange over TCP) survives loss at the price of time, and no cut.
+ * The simulated LANs: one switch for each subnet. Multicast datagrams get lost (alone or in bursts), arrive late, twice,
+ * in another order or with a flipped bit; a switch prunes the group behind a port; cables and firewalls cut one direction
+ * or both. Unicast (the LAN exchange over TCP) survives loss at the price of time, and no cut.
  */
+import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
+import type { ChunkAnswer } from "../net/exchange/peers.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
 
-/** Whoever is plugged into a switch. */
+/** The LAN exchange that a running process serves. */
+export type ExchangeServer = {
+  answerPoll: (session: string, poll: Poll, fromAddress: string) => Promise<PollAnswer | null>;
+  answerChunk: (session: string, chunk: number) => Promise<ChunkAnswer>;
+};
+
+/** A machine with a port of a switch. */
 export type Host = {
   readonly index: number;
   /** 0: unplugged. */
   subnet: number;
   readonly address: string;
-  hear: (datagram: Uint8Array, fromAddress: string) => void;
+  readonly lanPort: number;
+  /** Null: nothing listens. */
+  readonly exchange: ExchangeServer | null;
+  /** Datagrams that arrive together. */
+  receive: (datagrams: readonly Uint8Array[], fromAddress: string) => void;
+  /** Now, or when the machine continues; never when the process has ended by then. */
+  soon: (run: () => void) => void;
 };
 
 /** What a subnet's switch and cables do to multicast. Shares are 0 … 1, of each datagram at each receiver. */
-export type Weather = {
+export type NetworkConditions = {
   loss: number;
   duplicate: number;
-  /** So many overtake others by up to `reorderMs`. */
+  /** Share of datagrams that arrive up to `reorderMs` later than others. */
   reorder: number;
-  /** A bit flips; the checksum of UDP let it pass. */
+  /** Share of datagrams with a flipped bit that the checksum of UDP did not find. */
   corrupt: number;
   delayMs: number;
   jitterMs: number;
-  /** Every so often, on average, all that comes to one port within `burstMs` is lost; 0: never. */
+  /** Mean time between bursts, in which all that arrives at one port within `burstMs` is lost; 0: never. */
   burstEveryMs: number;
   burstMs: number;
   /** Larger datagrams vanish. */
   mtuBytes: number;
 };
 
-export const fairWeather: Readonly<Weather> = {
+export const goodConditions: Readonly<NetworkConditions> = {
   loss: 0,
   duplicate: 0,
   reorder: 0,
@@ -47,41 +61,40 @@ export const fairWeather: Readonly<Weather> = {
 
 const reorderMs = 40;
 
+export type NetworkOptions = {
+  readonly subnets: number;
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly history: History;
+};
+
 export class Network {
-  readonly weather: Weather[];
+  readonly conditions: NetworkConditions[];
   datagramsSent = 0;
   bytesSent = 0;
-  /** Ports behind which the switch forgot the group: control frames and symbols, or symbols alone. */
+  /** Ports behind which the switch pruned the group: control frames and symbols, or symbols alone. */
   readonly pruned = new Map<number, "all" | "symbols">();
+  readonly #options: NetworkOptions;
   readonly #cuts = new Set<number>();
   readonly #hosts: Host[] = [];
-  readonly #clock: VirtualClock;
-  readonly #random: Random;
-  readonly #history: History;
-  /** Of each host: when its port loses everything next, and until when. */
+  /** The next burst of each host. */
   readonly #bursts = new Map<number, { fromMs: number; untilMs: number }>();
 
-  constructor(options: { subnets: number; clock: VirtualClock; random: Random; history: History }) {
-    this.weather = Array.from({ length: options.subnets + 1 }, () => ({ ...fairWeather }));
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#history = options.history;
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.conditions = Array.from({ length: options.subnets + 1 }, () => ({ ...goodConditions }));
   }
 
   plug(host: Host): void {
     this.#hosts.push(host);
   }
 
-  /** Nothing gets from one to the other any more. */
+  /** Nothing passes from one host to the other any more. */
   cut(from: Host, to: Host): void {
     this.#cuts.add(from.index * 65_536 + to.index);
   }
 
-  mend(from: Host, to: Host): void {
-    this.#cuts.delete(from.index * 65_536 + to.index);
-  }
-
-  mendAll(): void {
+  repairAll(): void {
     this.#cuts.clear();
   }
 
@@ -90,15 +103,15 @@ export class Network {
     return from.subnet !== 0 && from.subnet === to.subnet && !this.#cuts.has(from.index * 65_536 + to.index);
   }
 
-  /** Who has this address on the subnet of `from`. */
+  /** The host with this address on the subnet of `from`. */
   at(from: Host, address: string): Host | undefined {
     return this.#hosts.find((host) => host.subnet === from.subnet && host.address === address);
   }
 
-  /** Datagrams that leave in one go. @param isSymbols data, not control frames */
+  /** Datagrams that leave together. @param isSymbols data, not control frames */
   multicast(from: Host, datagrams: readonly Uint8Array[], isSymbols: boolean): void {
     if (from.subnet === 0) return;
-    const weather = this.weather[from.subnet]!;
+    const conditions = this.conditions[from.subnet]!;
     this.datagramsSent += datagrams.length;
     for (const datagram of datagrams) this.bytesSent += datagram.length;
     const { address } = from;
@@ -106,16 +119,23 @@ export class Network {
       if (to === from || !this.reaches(from, to)) continue;
       const pruned = this.pruned.get(to.index);
       if (pruned === "all" || (pruned === "symbols" && isSymbols)) continue;
-      const arriving = this.#arriving(to, address, datagrams, weather);
-      if (arriving.length > 0) this.#deliver(to, address, arriving, this.#delayMs(weather));
+      const arriving = this.#arriving(to, address, datagrams, conditions);
+      if (arriving.length > 0) this.#deliver(to, address, arriving, this.#delayMs(conditions));
     }
   }
 
-  /** What comes in its order; the rest is on its way already. */
-  #arriving(to: Host, fromAddress: string, datagrams: readonly Uint8Array[], weather: Weather): Uint8Array[] {
-    if (this.#isInBurst(to, weather)) return [];
-    const random = this.#random;
-    const { loss, duplicate, reorder, corrupt, mtuBytes } = weather;
+  /** Those that arrive in their order; the rest is delivered separately, or lost. */
+  #arriving(
+    to: Host,
+    fromAddress: string,
+    datagrams: readonly Uint8Array[],
+    conditions: NetworkConditions,
+  ): readonly Uint8Array[] {
+    if (this.#isInBurst(to, conditions)) return [];
+    const { loss, duplicate, reorder, corrupt, mtuBytes } = conditions;
+    const { random } = this.#options;
+    const isCalm = loss + duplicate + reorder + corrupt === 0;
+    if (isCalm && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
     const arriving: Uint8Array[] = [];
     for (const datagram of datagrams) {
       if (datagram.length > mtuBytes || (loss > 0 && random.next() < loss)) continue;
@@ -129,43 +149,45 @@ export class Network {
   }
 
   #flipped(datagram: Uint8Array): Uint8Array {
+    const { random } = this.#options;
     const copy = datagram.slice();
-    copy[this.#random.whole(0, copy.length - 1)]! ^= 1 << this.#random.whole(0, 7);
+    copy[random.whole(0, copy.length - 1)]! ^= 1 << random.whole(0, 7);
     return copy;
   }
 
-  #isInBurst(to: Host, { burstEveryMs, burstMs }: Weather): boolean {
+  #isInBurst(to: Host, { burstEveryMs, burstMs }: NetworkConditions): boolean {
     if (burstEveryMs === 0) return false;
-    const { nowMs } = this.#clock;
+    const { clock, random } = this.#options;
+    const { nowMs } = clock;
     let burst = this.#bursts.get(to.index);
     if (!burst || nowMs >= burst.untilMs) {
-      const fromMs = nowMs + this.#random.between(0, 2 * burstEveryMs);
+      const fromMs = nowMs + random.between(0, 2 * burstEveryMs);
       this.#bursts.set(to.index, (burst = { fromMs, untilMs: fromMs + burstMs }));
     }
     return nowMs >= burst.fromMs && nowMs < burst.untilMs;
   }
 
-  #delayMs({ delayMs, jitterMs }: Weather): number {
-    return delayMs + this.#random.next() * jitterMs;
+  #delayMs({ delayMs, jitterMs }: NetworkConditions): number {
+    return delayMs + this.#options.random.next() * jitterMs;
   }
 
   #deliver(to: Host, fromAddress: string, datagrams: readonly Uint8Array[], delayMs: number): void {
     const { subnet } = to;
-    this.#clock.at(delayMs, () => {
-      // Unplugged meanwhile.
+    const { clock, history } = this.#options;
+    clock.at(delayMs, () => {
+      // Unplugged in the meantime.
       if (to.subnet !== subnet) return;
-      for (const datagram of datagrams) {
-        this.#history.mix(datagram.length * 65_536 + to.index);
-        to.hear(datagram, fromAddress);
-      }
+      for (const datagram of datagrams) history.mix(datagram.length * 65_536 + to.index);
+      to.receive(datagrams, fromAddress);
     });
   }
 
   /** How long a request or an answer over TCP takes: loss costs retransmissions. */
   unicastMs(subnet: number): number {
-    const weather = this.weather[subnet]!;
-    let delayMs = this.#delayMs(weather);
-    for (let tries = 0; tries < 6 && this.#random.next() < weather.loss; tries++) delayMs += 200 << tries;
+    const conditions = this.conditions[subnet]!;
+    let delayMs = this.#delayMs(conditions);
+    for (let tries = 0; tries < 6 && this.#options.random.next() < conditions.loss; tries++)
+      delayMs += 200 << tries;
     return delayMs;
   }
 }

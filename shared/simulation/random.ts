@@ -1,10 +1,10 @@
 /**
- * Random numbers of a simulated world: one stream for each concern, all from one seed. Turning a fault off, or adding a
+ * Random numbers of a simulated world: one stream for each concern, all from one seed. Switching a fault off, or adding a
  * device, changes only the streams concerned, so that a failure stays recognisable while its scenario is made smaller.
  */
-import { seededRandom } from "../model/random.ts";
+import { seededRandom, shuffle } from "../model/random.ts";
 
-/** FNV-1a. */
+/** FNV-1a, 32 bits. */
 export function hashOf(text: string, start = 0x811c_9dc5): number {
   let hash = start;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
@@ -45,10 +45,6 @@ export class Random {
 
   /** In place. */
   shuffle<T>(list: T[]): T[] {
-    for (let i = list.length - 1; i > 0; i--) {
-      const other = this.whole(0, i);
-      [list[i], list[other]] = [list[other]!, list[i]!];
-    }
-    return list;
+    return shuffle(list, this.next);
   }
 }

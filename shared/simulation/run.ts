@@ -1,5 +1,5 @@
 /** Runs one seed from its beginning to its end, and says how it went. */
-import { completeWithinMs } from "./checks.ts";
+import { completeWithinMs } from "./checks/completion.ts";
 import type { FaultName } from "./faults.ts";
 import { createScenario, type Choice } from "./scenario.ts";
 import { Violation } from "./violation.ts";
@@ -29,15 +29,17 @@ export function simulate(choice: Choice, minutes = 0): Outcome {
     world.run(quietAtMs);
     world.run(completeWithinMs, () => world.allComplete);
     if (world.allComplete) settledMs = world.nowMs - quietAtMs;
-    world.checks.atRest();
+    world.checks.completion.atRest();
+    world.checks.throwFound();
     world.run(completeWithinMs, () => world.isAtRest);
-    world.checks.atTheEnd();
+    world.checks.completion.atTheEnd();
+    world.checks.throwFound();
     world.run(Math.max(0, minutes * 60_000 - world.nowMs));
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     violation = error;
   }
-  const wan = world.checks.wan.reduce(
+  const wan = world.checks.wan.accounts.reduce(
     (sum, { chunks, held }) => ({ chunks: sum.chunks + chunks, held: sum.held + held }),
     { chunks: 0, held: 0 },
   );
@@ -47,7 +49,7 @@ export function simulate(choice: Choice, minutes = 0): Outcome {
     hash: world.hash,
     simulatedMs: world.nowMs,
     devices: world.machines.length,
-    datagrams: world.checks.datagrams,
+    datagrams: world.checks.wire.datagrams,
     settledMs,
     wanChunks: wan.chunks,
     wanHeld: wan.held,

@@ -1,16 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import { mutations, simulate, World, type Mutation } from "./index.ts";
+import { join } from "node:path";
+import { mutationNames, type Mutation } from "../../scripts/simulate/mutations.ts";
+import { simulate, World } from "./index.ts";
 
 /** As far as `npm test` has time; `bun run simulate --seeds A..B` goes on. */
 const seedsFixed = 120;
-/** Within so many seeds the checkers find each thing that is broken on purpose. */
-const caughtWithin: Record<Mutation, { seeds: number; checkers: readonly string[] }> = {
-  "accept-unverified": { seeds: 40, checkers: ["wrong bytes"] },
-  "skip-lease": { seeds: 20, checkers: ["lease", "one leader"] },
-  "reuse-nonce": { seeds: 60, checkers: ["nonce"] },
-  "forget-ledger": { seeds: 5, checkers: ["complete"] },
-  "never-step-down": { seeds: 60, checkers: ["one leader"] },
-  "all-deputies": { seeds: 60, checkers: ["deputy"] },
+/** Within so many seeds a checker finds each line that is broken on purpose. */
+const seedsMutated = 60;
+const foundBy: Record<Mutation, string> = {
+  "accept-unverified": "wrong bytes",
+  "skip-lease": "lease",
+  "keep-lease": "lease",
+  "reuse-nonce": "nonce",
+  "forget-ledger": "complete",
+  "list-before-sync": "ledger",
+  "complete-before-read-back": "complete",
+  "offer-corrupt": "claims",
+  "exceed-rate": "pace",
+  "repeat-command": "command",
+  "never-step-down": "one leader",
+  "all-standbys": "standby",
 };
 
 describe("worlds from seeds", () => {
@@ -35,25 +44,25 @@ describe("worlds from seeds", () => {
     const world = new World({ seed: 1, devices: 12, subnets: 3, log: false });
     world.start();
     expect(world.run(60_000, () => world.isAtRest)).toBe(true);
-    for (const { chunks } of world.checks.wan.slice(1)) expect(chunks).toBe(world.options.chunks);
-    const { datagrams } = world.checks;
+    for (const { chunks } of world.checks.wan.accounts.slice(1)) expect(chunks).toBe(world.options.chunks);
+    const { datagrams } = world.checks.wire;
     world.run(86_400_000);
-    expect(world.checks.datagrams).toBe(datagrams);
+    expect(world.checks.wire.datagrams).toBe(datagrams);
   });
 });
 
 /** A subnet with nothing but loss: all bytes of its group, and the time from the first chunk that went out. */
 function lossy(options: { devices: number; lanRateBps: number; loss: number; chunks: number; seed: number }) {
   const { loss, ...given } = options;
-  const [chunkBytes, symbolBytes] = [94 * 1_400, 1_400];
+  const [chunkBytes, symbolBytes] = [131_072, 1_400];
   const usual = { chunkBytes, symbolBytes, wanRateBps: 1e9, useDeputy: false, log: false };
   const world = new World({ ...usual, ...given });
-  world.network.weather[1]!.loss = loss;
+  world.network.conditions[1]!.loss = loss;
   world.start();
   const isCast = () => world.network.bytesSent > chunkBytes;
   expect(world.run(60_000, isCast)).toBe(true);
   const fromMs = world.nowMs;
-  expect(world.run(120_000, () => world.allComplete)).toBe(true);
+  expect(world.run(120_000, () => world.allHold)).toBe(true);
   const packageBytes = options.chunks * chunkBytes;
   // Of each datagram: UDP, IPv4 and Ethernet.
   const lanBytes = world.network.bytesSent + world.network.datagramsSent * 42;
@@ -66,21 +75,30 @@ describe("what loss costs, where nothing else is in the way", () => {
     { devices: 9, lanRateBps: 8e6, loss: 0.01, lanMax: 1.11, timeMax: 1.05 },
     { devices: 65, lanRateBps: 8e6, loss: 0.01, lanMax: 1.13, timeMax: 1.07 },
     { devices: 9, lanRateBps: 4e6, loss: 0.05, lanMax: 1.18, timeMax: 1.12 },
-  ])("%o", ({ lanMax, timeMax, ...options }) => {
-    for (const seed of [1, 2]) {
-      const { lanShare, timeShare } = lossy({ ...options, chunks: 80, seed });
-      expect(lanShare).toBeLessThan(lanMax);
-      expect(timeShare).toBeLessThan(timeMax);
-    }
-  });
+  ])(
+    "%o",
+    ({ lanMax, timeMax, ...options }) => {
+      for (const seed of [1, 2]) {
+        const { lanShare, timeShare } = lossy({ ...options, chunks: 80, seed });
+        expect(lanShare).toBeLessThan(lanMax);
+        expect(timeShare).toBeLessThan(timeMax);
+      }
+    },
+    60_000,
+  );
 });
 
 describe("the checkers find what is broken on purpose", () => {
-  test.each([...mutations])("%s", (mutation) => {
-    const { seeds, checkers } = caughtWithin[mutation];
-    let found: string | null = null;
-    for (let seed = 1; seed <= seeds && found === null; seed++)
-      found = simulate({ seed, mutation }).violation?.checker ?? null;
-    expect(checkers).toContain(found!);
+  test.each(mutationNames)("%s", async (mutation) => {
+    const script = join(import.meta.dir, "..", "..", "scripts", "simulate.ts");
+    const seeds = `1..${seedsMutated}`;
+    const run = Bun.spawn([process.execPath, script, "--seeds", seeds, "--jobs", "1", "--mutate", mutation], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+    expect(errors).toBe("");
+    expect(output).toContain(`VIOLATION of "${foundBy[mutation]}"`);
+    expect(await run.exited).toBe(1);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * A simulated world: devices on subnets, a source and a web site, on a clock of its own. The decisions, the frames, the
- * seals, the erasure code and the lease are the real ones; what lies around them is made up, and goes wrong on demand.
+ * A simulated world: devices on subnets, a source and a web site, on a clock of its own. The devices are the real ones
+ * (shared/device) with their cache, their decisions and their frames; the ports around them are simulated, and fail on
+ * demand.
  *
  * @example
  * const world = new World({ seed: 1, devices: 4 });
@@ -9,18 +10,23 @@
  * world.run(60_000, () => world.allComplete);
  * console.log(world.log.join("\n"));
  */
+import { newTaskRow } from "../device/task-record.ts";
+import { Checks } from "./checks/checks.ts";
+import type { CheckedWorld } from "./checks/checked-world.ts";
 import { VirtualClock } from "./clock.ts";
-import { Checks } from "./checks.ts";
-import { Content } from "./content.ts";
-import type { Env, WorldOptions } from "./env.ts";
+import type { WorldOptions } from "./context.ts";
+import { flipBit } from "./disk-layout.ts";
 import { History, historyHeader } from "./history.ts";
-import { Life } from "./life.ts";
-import { Machine, type Character } from "./machine.ts";
-import { Network, type Weather } from "./network.ts";
+import { taskId } from "./layout.ts";
+import { Machine, type DeviceProfile } from "./machine.ts";
+import { Network, type NetworkConditions } from "./network.ts";
+import { Package } from "./package.ts";
+import { Process } from "./process.ts";
 import { Random } from "./random.ts";
-import { Source } from "./source.ts";
+import { createSharedCrypto } from "./shared-crypto.ts";
+import { Source, type SourceState, type WebState } from "./source.ts";
+import { taskOf } from "./task.ts";
 import { Violation } from "./violation.ts";
-import { createSharedCrypto } from "./voice.ts";
 
 export const worldDefaults: WorldOptions = {
   seed: 1,
@@ -31,17 +37,19 @@ export const worldDefaults: WorldOptions = {
   symbolBytes: 128,
   startDelayMs: 2_000,
   useMulticast: true,
+  pausesDownloads: false,
   lanRateBps: 100_000,
   wanRateBps: 50_000,
+  webIgnoresRange: false,
   wanFallback: "last-resort",
   useDeputy: true,
+  hasLittleMemory: false,
   skewPermille: 0,
   log: true,
-  talk: false,
-  mutation: null,
+  narrates: false,
 };
 
-const usual: Character = {
+const usualProfile: DeviceProfile = {
   deviceClass: "desktop",
   medium: "wired",
   onBattery: false,
@@ -58,53 +66,50 @@ export class World {
   readonly source: Source;
   readonly checks: Checks;
   readonly clock = new VirtualClock();
-  /** Of what the world does to devices. */
-  readonly random: Random;
   readonly #history: History;
+  readonly #context: CheckedWorld;
+  /** Machines whose agent is started again as soon as it has stopped. */
+  readonly #restarting = new Set<Machine>();
 
   constructor(given: Partial<WorldOptions>) {
     const options = { ...worldDefaults, ...given };
-    const { seed, subnets } = options;
-    this.options = options;
-    this.random = new Random(seed, "world");
-    this.#history = new History(options.log);
+    const { seed, subnets, devices } = options;
     const { clock } = this;
     const machines: Machine[] = [];
-    this.machines = machines;
-    this.network = new Network({
-      subnets,
-      clock,
-      random: new Random(seed, "network"),
-      history: this.#history,
-    });
-    this.source = new Source({
-      clock,
-      random: new Random(seed, "source"),
-      devicesOn: (subnet) => machines.filter((machine) => machine.subnet === subnet).length,
-    });
-    this.checks = new Checks(subnets, () => env);
+    const history = new History(options.log);
+    const devicesOn = (subnet: number): number =>
+      machines.filter((machine) => machine.subnet === subnet).length;
+    const sent = new Package(seed, options.chunks, options.chunkBytes);
     const keys = new Random(seed, "keys");
-    const env: Env = {
+    const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };
+    const context: Omit<CheckedWorld, "observer"> & { observer: Checks | null } = {
       options,
       clock,
-      history: this.#history,
-      network: this.network,
-      source: this.source,
-      content: new Content(seed, options.chunks, options.chunkBytes),
+      history,
+      network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
+      source: new Source({ clock, random: new Random(seed, "source"), devicesOn }),
+      package: sent,
       crypto: createSharedCrypto(),
-      keys: { task: keys.bytes(16), package: keys.bytes(16) },
-      checks: this.checks,
       machines,
+      taskFor: (weight) => taskOf(options, sent, keysOfTask, weight),
+      observer: null,
     };
-    for (let index = 0; index < options.devices; index++) machines.push(this.#build(env, index));
-    this.#env = env;
+    this.options = options;
+    this.machines = machines;
+    this.#history = history;
+    this.#context = context as CheckedWorld;
+    this.network = context.network;
+    this.source = context.source;
+    this.checks = context.observer = new Checks(this.#context);
+    clock.onSettled = () => this.checks.settle();
+    const random = new Random(seed, "world");
+    for (let index = 0; index < devices; index++) machines.push(this.#build(index, random));
   }
-  readonly #env: Env;
 
-  #build(env: Env, index: number): Machine {
-    const { skewPermille, subnets } = env.options;
-    const rate = 1 + (this.random.between(-1, 1) * skewPermille) / 1_000;
-    const machine = new Machine(env, index, usual, rate);
+  #build(index: number, random: Random): Machine {
+    const { skewPermille, subnets } = this.options;
+    const rate = 1 + (random.between(-1, 1) * skewPermille) / 1_000;
+    const machine = new Machine(this.#context, index, usualProfile, rate);
     machine.move(1 + (index % subnets));
     this.network.plug(machine);
     return machine;
@@ -137,18 +142,23 @@ export class World {
   }
 
   representatives(subnet = 1): Machine[] {
-    return this.on(subnet).filter((machine) => machine.life?.session?.member.role === "representative");
+    return this.on(subnet).filter((machine) => machine.process?.session?.member.role === "representative");
   }
 
-  /** Of the devices whose agent runs. */
+  /** Every device whose agent runs holds every chunk. Its disk, and its command, may still be at work. */
+  get allHold(): boolean {
+    return this.machines.every(({ process }) => process === null || process.held.isFull);
+  }
+
+  /** The task has ended on every device whose agent runs. */
   get allComplete(): boolean {
-    return this.machines.every(({ life }) => life === null || life.stage === "ended");
+    return this.machines.every(({ process }) => process === null || process.isEnded);
   }
 
   /** Every session is over too. */
   get isAtRest(): boolean {
     return this.machines.every(
-      ({ life }) => life === null || (life.stage === "ended" && life.session === null),
+      ({ process }) => process === null || (process.isEnded && process.session === null),
     );
   }
 
@@ -165,8 +175,9 @@ export class World {
       return this.clock.run(limitMs, until);
     } catch (error) {
       if (error instanceof Violation) throw error;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      throw new Violation("exception", this.checks.acting?.name ?? "-", this.nowMs, text);
+      this.checks.threw(error);
+      this.checks.throwFound();
+      throw error;
     }
   }
 
@@ -179,42 +190,64 @@ export class World {
   /** A line about the world itself. */
   say(event: string, detail: string, subnet: number | null = null): void {
     this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, held: 0, event, detail });
+    const { reachability } = this.checks;
     if (subnet === null)
-      for (let each = 0; each <= this.options.subnets; each++) this.checks.circumstances.disturb(each);
-    else this.checks.circumstances.disturb(subnet);
+      for (let each = 0; each <= this.options.subnets; each++) reachability.noteFault(each);
+    else reachability.noteFault(subnet);
   }
 
   /** Starts the agents of these devices, of all that do not run without names. */
   start(...names: string[]): void {
     const machines = names.length > 0 ? names.map((name) => this.device(name)) : this.machines;
     for (const machine of machines) {
-      if (machine.life) continue;
-      const life = new Life(this.#env, machine);
-      machine.begin(life);
+      if (machine.process?.isStopping) this.#restarting.add(machine);
+      if (machine.process) continue;
+      // The task was given to the device before the world began.
+      machine.ledger.giveTask(taskId, newTaskRow(this.#context.taskFor(machine.profile.weight)));
+      const process = new Process(this.#context, machine);
+      machine.begin(process);
       this.#note(machine, "start");
-      this.checks.acting = machine;
-      life.start();
+      this.checks.acts(machine);
+      process.start();
     }
   }
 
-  /** "process": the agent is killed. "power": so is the machine, with what its disk had not written yet. */
-  crash(name: string, kind: "process" | "power" = "process"): void {
-    const machine = this.device(name);
-    if (!machine.life) return;
-    this.#note(machine, "crash", kind === "process" ? "the agent is killed" : "power is cut");
-    this.checks.leadsNothing(machine);
+  #end(machine: Machine): void {
     machine.end();
     machine.state = "up";
-    if (kind === "power") machine.disk.cutPower(machine.random);
+    this.checks.processEnded(machine);
+  }
+
+  /** "process": the agent is killed. "power": so is the machine, with what its disk had not synced. */
+  crash(name: string, kind: "process" | "power" = "process"): void {
+    const machine = this.device(name);
+    if (!machine.process) return;
+    this.#note(machine, "crash", kind === "process" ? "the agent is killed" : "power is cut");
+    this.#end(machine);
+    this.#restarting.delete(machine);
+    if (kind === "process") return;
+    machine.ledger.cutPower(machine.random);
+    machine.disk.cutPower(machine.random);
+  }
+
+  /** Calls `run` once, when the device's next command starts. */
+  onCommand(name: string, run: () => void): void {
+    this.checks.commands.onStarted(this.device(name), run);
   }
 
   stop(name: string): void {
     const machine = this.device(name);
-    if (!machine.isRunning) return;
+    const { process } = machine;
+    if (!process || !machine.isRunning || process.isStopping) return;
     this.#note(machine, "stop", "the agent ends in good order");
-    machine.life!.closeSession("the agent stops");
-    this.checks.leadsNothing(machine);
-    machine.end();
+    this.checks.acts(machine);
+    void process.stop().then(
+      () => {
+        this.#end(machine);
+        if (this.#restarting.delete(machine)) this.start(name);
+      },
+      (error: unknown) => this.checks.crashed(machine, error),
+    );
   }
 
   /** Its loop does not run for so long; its kernel keeps a few datagrams. */
@@ -226,7 +259,7 @@ export class World {
     this.clock.at(forMs, () => machine.thaw());
   }
 
-  /** It hears nothing for so long. @param countsTime its clock goes on meanwhile */
+  /** It receives nothing for so long. @param countsTime its clock goes on meanwhile */
   sleep(name: string, forMs: number, countsTime = true): void {
     const machine = this.device(name);
     if (!machine.isRunning) return;
@@ -247,7 +280,7 @@ export class World {
     this.#note(machine, "leave", `subnet ${machine.subnet}`);
     this.checks.leadsNothing(machine);
     machine.move(0);
-    machine.life?.leaveSubnet("leaves the LAN");
+    machine.process?.leaveSubnet("leaves the LAN");
   }
 
   join(name: string, subnet: number): void {
@@ -256,7 +289,7 @@ export class World {
     if (machine.subnet !== 0) this.leave(name);
     machine.move(subnet);
     this.#note(machine, "join", `subnet ${subnet}`);
-    machine.life?.arriveOnSubnet();
+    machine.process?.arriveOnSubnet();
   }
 
   /** Its clock goes on so much later. */
@@ -264,39 +297,55 @@ export class World {
     const machine = this.device(name);
     this.#note(machine, "clock", `+${Math.round(byMs)} ms`);
     machine.jump(byMs);
-    machine.disturb();
+    machine.noteFault();
   }
 
   fillDisk(name: string, isFull: boolean): void {
     const machine = this.device(name);
     this.#note(machine, "disk", isFull ? "is full" : "has room again");
     machine.disk.isFull = isFull;
-    machine.disturb();
+    machine.noteFault();
   }
 
-  /** A bit flips in a chunk that is on its disk. */
-  rot(name: string, chunk: number): void {
+  /** @param writeMs milliseconds that each write takes; 0: as before */
+  slowDisk(name: string, writeMs: number): void {
     const machine = this.device(name);
-    if (machine.disk.rot(chunk, machine.random)) this.#note(machine, "bit rot", `chunk ${chunk}`);
+    this.#note(
+      machine,
+      "disk",
+      writeMs > 0 ? `takes ${Math.round(writeMs)} ms for a write` : "is fast again",
+    );
+    machine.disk.writeMs = writeMs;
+    machine.noteFault();
   }
 
-  /** From now on it serves wrong bytes to whoever asks for a chunk. */
+  /** A bit flips in a chunk that it holds on its disk. */
+  flipBit(name: string, chunk: number): void {
+    const machine = this.device(name);
+    if (machine.process?.held.has(chunk) !== true) return;
+    this.#note(machine, "bit flip", `chunk ${chunk}`);
+    flipBit(this.#context, machine, chunk);
+  }
+
+  /** From now on it serves wrong bytes to every device that asks for a chunk. */
   turnBad(name: string): void {
     const machine = this.device(name);
     this.#note(machine, "bad peer", "serves wrong bytes");
     machine.isBad = true;
   }
 
-  /** The switch forgets the group behind its port. */
+  /** The switch prunes the group behind its port. */
   prune(name: string, what: "all" | "symbols" | "nothing"): void {
     const machine = this.device(name);
     this.#note(machine, "prune", what);
     if (what === "nothing") this.network.pruned.delete(machine.index);
     else this.network.pruned.set(machine.index, what);
-    machine.disturb();
+    machine.noteFault();
   }
 
-  /** Two parts of a subnet that do not hear each other. Those not named are the other part. */
+  // ---- what happens to the network and to the source ------------------------------------------------------------
+
+  /** Two parts of a subnet that do not receive each other's frames. Those not named are the other part. */
   partition(subnet: number, ...names: string[]): void {
     this.say("partition", `${names.join(" ")} | the others`, subnet);
     const [inside, outside] = [true, false].map((is) =>
@@ -309,34 +358,44 @@ export class World {
       }
   }
 
-  /** Nothing gets from one to the other; back it does. */
+  /** Nothing passes from one to the other; the other direction works. */
   oneWay(from: string, to: string): void {
-    this.say("one-way", `nothing gets from ${from} to ${to}`, this.device(from).subnet);
+    this.say("one-way", `nothing passes from ${from} to ${to}`, this.device(from).subnet);
     this.network.cut(this.device(from), this.device(to));
   }
 
-  /** Cables and switches are whole again. */
-  mend(): void {
-    this.say("mended", "every cable and switch");
-    this.network.mendAll();
+  /** Cables and switches work again. */
+  repairNetwork(): void {
+    this.say("repaired", "every cable and switch");
+    this.network.repairAll();
     this.network.pruned.clear();
   }
 
-  weather(subnet: number, change: Partial<Weather>): void {
+  conditions(subnet: number, change: Partial<NetworkConditions>): void {
     const text = Object.entries(change).map(([name, value]) => `${name} ${value}`);
-    this.say("weather", text.join(", "), subnet);
-    Object.assign(this.network.weather[subnet]!, change);
+    this.say("conditions", text.join(", "), subnet);
+    Object.assign(this.network.conditions[subnet]!, change);
   }
 
-  setSource(state: Source["state"]): void {
+  setSource(state: SourceState): void {
     this.say("source", state);
     this.source.state = state;
   }
 
-  /** An administrator changes the setting while sessions run. */
-  setMulticast(isOn: boolean): void {
-    this.say("setting", `useMulticast=${isOn}`);
-    this.options.useMulticast = isOn;
+  /** An administrator changes the setting while sessions run; the source wakes every device that it reaches. */
+  changeSetting(change: Partial<Pick<WorldOptions, "useMulticast" | "pausesDownloads">>): void {
+    this.say(
+      "setting",
+      Object.entries(change)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(", "),
+    );
+    Object.assign(this.options, change);
+    for (const machine of this.machines) {
+      if (!machine.process) continue;
+      this.checks.acts(machine);
+      machine.process.onSettingChange();
+    }
   }
 
   /** Somebody sets its clock. */
@@ -345,7 +404,7 @@ export class World {
     this.source.clockOffsetMs += byMs;
   }
 
-  setWeb(state: Source["web"]): void {
+  setWeb(state: WebState): void {
     this.say("web site", state);
     this.source.web = state;
   }

@@ -1,5 +1,5 @@
 /** Stories of how the bytes get to everybody. */
-import { came, crossed, heldBy, makeIt, roleOf, server, timesTold, type Story } from "./story.ts";
+import { cameFrom, crossed, heldBy, makeIt, roleOf, server, timesTold, type Story } from "./story.ts";
 
 export const repairs: Story = {
   name: "repairs",
@@ -10,12 +10,12 @@ export const repairs: Story = {
   world: { seed: 31, devices: 6, chunks: 32 },
   tell(world, { shows }) {
     makeIt(world, "A", server);
-    world.weather(1, { loss: 0.03 });
+    world.conditions(1, { loss: 0.03 });
     world.start();
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
     shows("Somebody asked for symbols.", timesTold(world, / NEED .* symbols of /) > 0);
-    const mostly = ["B", "C", "D", "E", "F"].filter((name) => came(world, name, "multicast") >= 28);
+    const mostly = ["B", "C", "D", "E", "F"].filter((name) => cameFrom(world, name, "multicast") >= 28);
     shows("Nearly everything came by multicast, except to the deputy.", mostly.length === 4);
     shows("The package crossed the WAN once.", crossed(world) === 32);
   },
@@ -35,7 +35,7 @@ export const lateJoiner: Story = {
     world.start("E");
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    const [heard, fetched] = [came(world, "E", "multicast"), came(world, "E", "peers")];
+    const [heard, fetched] = [cameFrom(world, "E", "multicast"), cameFrom(world, "E", "peers")];
     shows("E heard the second half by multicast.", heard > 20);
     shows("E took the first half from its peers.", fetched > 20 && heard + fetched === 64);
     shows("The package crossed the WAN once.", crossed(world) === 64);
@@ -59,7 +59,7 @@ export const afterAWeek: Story = {
     world.start("D");
     world.run(60_000, () => world.isAtRest);
     shows("D is complete.", roleOf(world, "D") === "done" && heldBy(world, "D") === 16);
-    shows("All of it came from its peers.", came(world, "D", "peers") === 16);
+    shows("All of it came from its peers.", cameFrom(world, "D", "peers") === 16);
     shows("Nothing crossed the WAN.", crossed(world) === before);
   },
 };
@@ -74,12 +74,12 @@ export const multicastSwitchedOff: Story = {
     makeIt(world, "A", server);
     world.start();
     world.run(5_000);
-    world.setMulticast(false);
+    world.changeSetting({ useMulticast: false });
     says("The new setting has reached everybody.");
-    const before = came(world, "B", "multicast");
+    const before = cameFrom(world, "B", "multicast");
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    const [heard, fetched] = [came(world, "B", "multicast"), came(world, "B", "peers")];
+    const [heard, fetched] = [cameFrom(world, "B", "multicast"), cameFrom(world, "B", "peers")];
     shows("B kept what it had heard.", heard >= before && before > 20);
     shows("B took the rest from its peers.", fetched > 20 && heard + fetched === 64);
     shows("Nobody was elected anew.", timesTold(world, /candidate → representative/) === 1);
@@ -99,12 +99,15 @@ export const symbolsMissing: Story = {
     world.prune("D", "symbols");
     world.start();
     world.run(9_000);
-    shows("D takes chunks by unicast.", timesTold(world, / D .* way +by unicast/) === 1);
+    shows("D takes chunks by unicast.", timesTold(world, / D .* delivery +by unicast/) === 1);
     says("The switch learns the group again.");
     world.prune("D", "nothing");
     world.run(120_000, () => world.isAtRest);
-    shows("Then it hears symbols again.", timesTold(world, / D .* way +by multicast/) === 1);
-    shows("D got chunks both ways.", came(world, "D", "peers") > 0 && came(world, "D", "multicast") > 0);
+    shows("Then it hears symbols again.", timesTold(world, / D .* delivery +by multicast/) === 1);
+    shows(
+      "D got chunks both ways.",
+      cameFrom(world, "D", "peers") > 0 && cameFrom(world, "D", "multicast") > 0,
+    );
     shows("Everybody is complete.", world.allComplete);
     shows("The package crossed the WAN once.", crossed(world) === 128);
   },
@@ -132,10 +135,13 @@ export const roaming: Story = {
     world.run(120_000, () => world.isAtRest);
     shows("E was at work when it left.", held > 10 && held < 64);
     shows("Everybody is complete.", world.allComplete);
-    shows("E took nothing over the WAN.", came(world, "E", "wan") === 0);
-    shows("E accepted each chunk once.", came(world, "E", "multicast") + came(world, "E", "peers") === 64);
-    const [, first, second] = world.checks.wan;
-    const brought = came(world, "B", "peers");
+    shows("E took nothing over the WAN.", cameFrom(world, "E", "wan") === 0);
+    shows(
+      "E accepted each chunk once.",
+      cameFrom(world, "E", "multicast") + cameFrom(world, "E", "peers") === 64,
+    );
+    const [, first, second] = world.checks.wan.accounts;
+    const brought = cameFrom(world, "B", "peers");
     shows("The package crossed the WAN line of subnet 1 once.", first!.chunks === 64);
     shows(
       "What E brought along, and B had not begun to download, did not cross the line of subnet 2.",

@@ -1,6 +1,6 @@
 /** Stories of who leads. */
 import {
-  came,
+  cameFrom,
   crossed,
   heldBy,
   laptop,
@@ -46,12 +46,12 @@ export const twoCandidates: Story = {
   about: `A and B are of the same rank, the network is slow, and the source went down after it gave the task out: only
     the local election decides. Both claim term 1 before they hear each other. Each claim carries a random ticket, and
     the lower one stands: it is said again to the loser, who follows.`,
-  world: { seed: 3, devices: 3 },
+  world: { seed: 5, devices: 3 },
   tell(world, { says, shows }) {
     makeIt(world, "A", { weight: 100 });
     makeIt(world, "B", { weight: 100 });
     makeIt(world, "C", laptop);
-    world.weather(1, { delayMs: 90 });
+    world.conditions(1, { delayMs: 90 });
     world.start();
     world.at(200, () => world.setSource("down"));
     world.run(20_000, () => claims(world) >= 2);
@@ -118,7 +118,7 @@ export const leaseRefused: Story = {
     world.run(60_000, () => world.isAtRest);
     shows("The lease was refused to D.", timesTold(world, / D .* lease +refused: A holds it/) > 0);
     shows("D never led.", timesTold(world, / D +representative/) === 0);
-    shows("D got every chunk from its peers by unicast.", came(world, "D", "peers") === 16);
+    shows("D got every chunk from its peers by unicast.", cameFrom(world, "D", "peers") === 16);
     shows("The package crossed the WAN once.", crossed(world) === 16);
     shows("Everybody is complete.", world.allComplete);
   },
@@ -146,7 +146,7 @@ export const partitionHeals: Story = {
     shows("Two lead: A in term 1, and one of the others in term 2.", a?.name === "A" && other !== undefined);
     const name = other?.name ?? "nobody";
     const heldBefore = heldBy(world, "A");
-    world.mend();
+    world.repairNetwork();
     world.run(2_000, () => timesTold(world, / A +peer .* SEEK /) === 1);
     const nobodyHolds = nobodyHolding(world);
     const before = crossed(world);
@@ -179,6 +179,6 @@ export const lastChoice: Story = {
     shows("Then A does.", leaders(world) === "A");
     world.run(60_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
-    shows("B took nothing over the WAN.", came(world, "B", "wan") === 0);
+    shows("B took nothing over the WAN.", cameFrom(world, "B", "wan") === 0);
   },
 };

@@ -1,6 +1,6 @@
 /** Stories of devices that fall silent: by a crash, a stall, an outage, or a word of farewell. */
 import {
-  came,
+  cameFrom,
   crossed,
   heldBy,
   leaders,
@@ -30,7 +30,7 @@ export const representativeDies: Story = {
     const nobodyHolds = nobodyHolding(world);
     says("Nobody has been told. The peers wait for A's next announcement.");
     world.run(20_000, () => leaders(world) !== "");
-    shows("The successor leads term 2.", world.representatives()[0]!.life!.session!.member.term === 2);
+    shows("The successor leads term 2.", world.representatives()[0]!.process!.session!.member.term === 2);
     says("A successor goes on where A stopped.");
     world.run(120_000, () => world.isAtRest);
     shows("Everybody that lives is complete.", world.allComplete);
@@ -86,7 +86,7 @@ export const slowNode: Story = {
     world.run(5_000);
     says("D runs again.");
     world.run(120_000, () => world.isAtRest);
-    shows("D did doubt itself.", timesTold(world, / D .* doubts /) > 0);
+    shows("D did doubt itself.", timesTold(world, / D .* stalled /) > 0);
     const campaigns = timesTold(world, / D .* role +peer → candidate/) + timesTold(world, / D .* CLAIM /);
     shows("D never became a candidate after it had joined.", campaigns === 0);
     shows("A led from the beginning to the end.", timesTold(world, /candidate → representative/) === 1);
@@ -120,7 +120,7 @@ export const frozenWakes: Story = {
       leaders(world) === successor && roleOf(world, "A") === "peer",
     );
     shows("A keeps what it had.", heldBy(world, "A") >= held);
-    skips(() => world.run(30_000, () => world.representatives()[0]?.life!.store.verified.isFull === true));
+    skips(() => world.run(30_000, () => world.representatives()[0]?.process!.held.isFull === true));
     world.run(120_000, () => world.isAtRest);
     shows("Everybody is complete.", world.allComplete);
   },
@@ -190,7 +190,7 @@ export const lastResort: Story = {
     switch. The source says again and again that A leads, and where; D asks A and the others for chunks, and gets no
     answer. The line is slow, A will be busy for minutes. D's own download is the last resort: the setting allows it
     after one to two minutes without a byte, and the source gives the word to one device of a subnet at a time.`,
-  world: { seed: 27, wanRateBps: 700 },
+  world: { seed: 28, wanRateBps: 700 },
   tell(world, { says, skips, shows }) {
     makeIt(world, "A", server);
     world.start();
@@ -204,7 +204,7 @@ export const lastResort: Story = {
     world.run(15_000);
     skips(() => world.run(400_000, () => world.allComplete));
     shows("D never led.", timesTold(world, / D +representative/) === 0);
-    shows("D fetched the package over the WAN.", usesWan() && came(world, "D", "wan") === 16);
+    shows("D fetched the package over the WAN.", usesWan() && cameFrom(world, "D", "wan") === 16);
     shows("Everybody is complete.", world.allComplete);
   },
 };

@@ -3,9 +3,10 @@
  * why, the world's history with the narrator's words between its lines, and what the story shows.
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
-import type { WorldOptions } from "../env.ts";
-import type { Character } from "../machine.ts";
+import type { ChunkOrigin } from "../../cache/index.ts";
+import type { WorldOptions } from "../context.ts";
 import { historyHeader } from "../history.ts";
+import type { DeviceProfile } from "../machine.ts";
 import { World } from "../world.ts";
 
 export type Narrator = {
@@ -42,9 +43,9 @@ const rowMax = 4;
 
 /** @throws Violation */
 export function tellStory(story: Story): Told {
-  const world = new World({ wanRateBps: 100_000, ...story.world, talk: true });
+  const world = new World({ wanRateBps: 100_000, ...story.world, narrates: true });
   // A switch keeps the order of what passes.
-  for (const weather of world.network.weather) weather.jitterMs = 0;
+  for (const conditions of world.network.conditions) conditions.jitterMs = 0;
   const history: string[] = [];
   const shown: string[] = [];
   const missed: string[] = [];
@@ -80,12 +81,12 @@ export function tellStory(story: Story): Told {
 }
 
 /** A server that always volunteers. */
-export const server: Partial<Character> = { deviceClass: "server", volunteer: true };
-export const laptop: Partial<Character> = { deviceClass: "laptop", medium: "wireless" };
+export const server: Partial<DeviceProfile> = { deviceClass: "server", volunteer: true };
+export const laptop: Partial<DeviceProfile> = { deviceClass: "laptop", medium: "wireless" };
 
-export function makeIt(world: World, name: string, change: Partial<Character>): void {
+export function makeIt(world: World, name: string, change: Partial<DeviceProfile>): void {
   const machine = world.device(name);
-  machine.character = { ...machine.character, ...change };
+  machine.profile = { ...machine.profile, ...change };
 }
 
 /** Who leads on the subnet, for example "A" or "A B". */
@@ -95,22 +96,21 @@ export const leaders = (world: World, subnet = 1): string =>
     .map(({ name }) => name)
     .join(" ");
 
-/** Chunks of this device's life that came from there. */
-export const came = (world: World, name: string, from: "wan" | "multicast" | "peers"): number =>
-  world.device(name).life!.store.origins[from];
+/** Chunks that the device's present process received from there. */
+export const cameFrom = (world: World, name: string, origin: ChunkOrigin): number =>
+  world.device(name).process!.cameFrom(origin);
 
 /** Chunks that crossed the subnet's WAN line. */
-export const crossed = (world: World, subnet = 1): number => world.checks.wan[subnet]!.chunks;
+export const crossed = (world: World, subnet = 1): number => world.checks.wan.accounts[subnet]!.chunks;
 
-export const roleOf = (world: World, name: string): string => world.device(name).life?.role ?? "off";
+export const roleOf = (world: World, name: string): string => world.device(name).process?.role ?? "off";
 
-export const heldBy = (world: World, name: string): number =>
-  world.device(name).life?.store.verified.count ?? 0;
+export const heldBy = (world: World, name: string): number => world.device(name).process?.heldCount ?? 0;
 
-/** Chunks of the package that no living device of the subnet holds. */
+/** Chunks of the package that no running device of the subnet holds. */
 export function nobodyHolding(world: World, subnet = 1): number {
   const held = new ChunkSet(world.options.chunks);
-  for (const { life } of world.on(subnet)) if (life) held.addAll(life.store.verified);
+  for (const { process } of world.on(subnet)) if (process && !process.isStopping) held.addAll(process.held);
   return world.options.chunks - held.count;
 }
 

@@ -1,26 +1,27 @@
 /**
- * Tells in the history what one device says, where an eye shall follow a session: frames, answers of the source, the
- * WAN, whom it follows and how. What is only said again (ANNOUNCE, SEEK, a renewed lease) gets no second line.
+ * Tells one device's part in a session in the history: frames, answers of the source, the WAN, whom a peer follows and how
+ * it takes chunks. Repetitions (ANNOUNCE, SEEK, a renewed lease) get no second line.
  */
-import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
+import type { LeaseResponse } from "../api/schema/agent.ts";
+import type { ChunkOrigin } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
-import type { LeaseAnswer } from "../core/events.ts";
 import type { Role } from "../core/roles.ts";
+import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { limits, phases } from "../wire/index.ts";
-import type { ChunkOrigin } from "./store.ts";
 
 const phaseNames = Object.keys(phases);
-/** More of them are only counted. */
+/** Ranges beyond this number are only counted. */
 const rangesNamedMax = 5;
 
-export class Talk {
+export class Transcript {
   readonly #note: (event: string, detail: string) => void;
-  readonly #lastSaid = new Map<string, string>();
+  readonly #lastSent = new Map<string, string>();
   #downloaded: ChunkSet;
+  #isDownloading = false;
   #role: Role = "idle";
   #leader = "";
-  #way = "multicast";
+  #mode = "multicast";
 
   /** @param chunkCount of the package */
   constructor(chunkCount: number, note: (event: string, detail: string) => void) {
@@ -29,12 +30,12 @@ export class Talk {
   }
 
   #once(event: string, detail: string, key = detail): void {
-    if (this.#lastSaid.get(event) === key) return;
-    this.#lastSaid.set(event, key);
+    if (this.#lastSent.get(event) === key) return;
+    this.#lastSent.set(event, key);
     this.#note(event, detail);
   }
 
-  said(frame: ControlFrame): void {
+  sent(frame: ControlFrame): void {
     const event = frame.type.toUpperCase();
     if (frame.type === "announce") return this.#once(event, announced(frame), `${frame.term} ${frame.phase}`);
     if (frame.type === "seek") return this.#once(event, `holds ${frame.haveCount}, knows term ${frame.term}`);
@@ -42,7 +43,7 @@ export class Talk {
     this.#note(event, meaningOf(frame));
   }
 
-  leaseAnswered(answer: LeaseAnswer): void {
+  leaseAnswered(answer: LeaseResponse): void {
     this.#once("lease", leaseText(answer));
   }
 
@@ -50,38 +51,39 @@ export class Talk {
     this.#once("lease", "given back");
   }
 
-  stored(chunk: number, origin: ChunkOrigin): void {
+  /** @param origin null: chunks of several origins were verified at once */
+  verified(chunk: number, origin: ChunkOrigin | null): void {
     if (origin === "wan") this.#downloaded.add(chunk);
-  }
-
-  wanBegan(): void {
-    this.#downloaded = new ChunkSet(this.#downloaded.size);
-    this.#note("WAN begins", "");
-  }
-
-  wanEnded(): void {
-    this.#note("WAN ends", `downloaded ${rangesText(this.#downloaded.toRanges())}`);
   }
 
   stalled(stalledMs: number): void {
     const seconds = (stalledMs / 1_000).toFixed(1);
-    this.#note("doubts", `its own timer was ${seconds} s late: whoever seemed silent may have spoken`);
+    this.#note("stalled", `its own timer was ${seconds} s late: others get that time`);
   }
 
-  /** A step is done; its effects are told after this. Tells whatever changed without a change of the role: whom a peer follows, and how it takes chunks. */
-  stepped({ state }: Member): void {
+  /** An event is over. Notes what changed without a change of role: the download, the leader, how chunks are taken. */
+  observe({ state, isDownloading }: Member): void {
+    if (isDownloading !== this.#isDownloading) this.#observeDownload(isDownloading);
     if (state.role !== this.#role) {
       this.#role = state.role;
-      if (state.role === "candidate" || state.role === "peer") this.#lastSaid.clear();
+      if (state.role === "candidate" || state.role === "peer") this.#lastSent.clear();
       this.#leader = state.role === "peer" ? state.leader.device : "";
-      this.#way = "multicast";
+      this.#mode = "multicast";
     }
     if (state.role !== "peer") return;
     const { device, term } = state.leader;
     if (device !== this.#leader) this.#note("follows", `${device}, term ${term}`);
-    if (state.way !== this.#way) this.#note("way", `by ${state.way}${because(state.wayReason)}`);
+    if (state.way !== this.#mode) this.#note("delivery", `by ${state.way}${because(state.wayReason)}`);
     this.#leader = device;
-    this.#way = state.way;
+    this.#mode = state.way;
+  }
+
+  #observeDownload(isDownloading: boolean): void {
+    this.#isDownloading = isDownloading;
+    if (!isDownloading)
+      return this.#note("WAN ends", `downloaded ${rangesText(this.#downloaded.toRanges())}`);
+    this.#downloaded = new ChunkSet(this.#downloaded.size);
+    this.#note("WAN begins", "");
   }
 }
 
@@ -89,7 +91,7 @@ const because = (reason: string): string => (reason === "" ? "" : `: ${reason}`)
 
 function announced({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
   const soon = startsInMs > 0 ? `, multicasts in ${(startsInMs / 1_000).toFixed(1)} s` : "";
-  return `${phaseNames[phase]}${soon}; front ${frontCount}, cast ${castCount}, hears ${audience} peers`;
+  return `${phaseNames[phase]}${soon}; front ${frontCount}, sent ${castCount}, audience ${audience}`;
 }
 
 function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {
@@ -107,13 +109,13 @@ function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>):
     case "entrust":
       return `to ${frame.toDevice}: take ${rangesText(frame.ranges)}`;
     case "report":
-      return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols${frame.queuedMs > 0 ? `, held back by ${frame.queuedMs} ms` : ""}`;
+      return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols${frame.queuedMs > 0 ? `, queued for ${frame.queuedMs} ms` : ""}`;
     case "resign":
       return frame.reason;
   }
 }
 
-function leaseText(answer: LeaseAnswer): string {
+function leaseText(answer: LeaseResponse): string {
   switch (answer.result) {
     case "granted":
       return `granted, term ${answer.term}`;
@@ -123,8 +125,6 @@ function leaseText(answer: LeaseAnswer): string {
       return `failed: ${answer.reason}`;
     case "free":
       return "nobody holds it";
-    case "unreachable":
-      return "the source cannot be asked";
   }
 }
 

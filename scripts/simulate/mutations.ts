@@ -1,0 +1,87 @@
+/** Mutations: a line of the program is broken on purpose, to see that a checker of the simulator finds it. */
+import type { SourcePatch } from "../rig/source-patches.ts";
+
+export const mutations = {
+  "accept-unverified": [
+    {
+      file: "shared/cache/package-store.ts",
+      from: `if (!this.#isChunk(chunk) || !this.#digestMatches(chunk, bytes)) return "wrong-digest";`,
+      to: `if (!this.#isChunk(chunk)) return "wrong-digest";`,
+    },
+  ],
+  "skip-lease": [
+    {
+      file: "shared/device/lease-requests.ts",
+      from: `if (subnetId === null) return { result: "unreachable" };\n    const taskId = this.#taskId;\n    try {\n      const answer = await source.lease(`,
+      to: `if (!query) return { result: "granted", term, before: null };\n    const taskId = this.#taskId;\n    try {\n      const answer = await source.lease(`,
+    },
+  ],
+  "keep-lease": [
+    {
+      file: "shared/device/session.ts",
+      from: "return void this.#requests.release(effect.failure);",
+      to: "return;",
+    },
+  ],
+  "reuse-nonce": [
+    {
+      file: "shared/wire/frame-writer.ts",
+      from: "const sequence = takeSequence(counter);\n    writeHeaderOf(",
+      to: "const sequence = takeSequence({ ...counter });\n    writeHeaderOf(",
+    },
+  ],
+  "forget-ledger": [
+    {
+      file: "shared/cache/package-store.ts",
+      from: "options.ledger.addChunks(options.id, kept);",
+      to: "options.ledger.addChunks(options.id, kept.slice(1));",
+    },
+  ],
+  "list-before-sync": [{ file: "shared/cache/chunk-batch.ts", from: "await this.#sink.sync();", to: "" }],
+  "complete-before-read-back": [
+    {
+      file: "shared/cache/package-store.ts",
+      from: "await this.#readBack.settle();\n    const badChunks = await this.#check(this.#readBack.done);",
+      to: "const badChunks: number[] = [];",
+    },
+    {
+      file: "shared/cache/package-store.ts",
+      from: "this.#readBack.add(kept.map((row) => row.chunk));",
+      to: "",
+    },
+  ],
+  "offer-corrupt": [
+    {
+      file: "shared/cache/package-store.ts",
+      from: "if (this.#corrupt.isEmpty) return this.verified;",
+      to: "return this.verified;",
+    },
+  ],
+  "exceed-rate": [
+    {
+      file: "shared/device/chunk-sender.ts",
+      from: "while (this.#bucket.available(clock.nowMs()) < bytes) {",
+      to: "while (bytes < 0) {",
+    },
+  ],
+  "repeat-command": [{ file: "shared/device/task.ts", from: "    this.#saveRunning();\n", to: "" }],
+  "never-step-down": [
+    {
+      file: "shared/device/session.ts",
+      from: "this.#senders.update(sender, address, frame.device);",
+      to: `this.#senders.update(sender, address, frame.device);
+    if (this.member.role === "representative" && (frame.type === "announce" || frame.type === "claim")) return;`,
+    },
+    {
+      file: "shared/device/session.ts",
+      from: `this.step({ type: "LeaseAnswered", answer });`,
+      to: `if (this.member.role === "candidate") this.step({ type: "LeaseAnswered", answer });`,
+    },
+  ],
+  "all-standbys": [
+    { file: "shared/core/peer.ts", from: " || frame.toDevice !== member.config.device)", to: ")" },
+  ],
+} as const satisfies Record<string, readonly SourcePatch[]>;
+
+export type Mutation = keyof typeof mutations;
+export const mutationNames = Object.keys(mutations) as Mutation[];

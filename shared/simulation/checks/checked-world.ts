@@ -1,0 +1,5 @@
+/** The world as the checkers see it. */
+import type { Context } from "../context.ts";
+import type { Machine } from "../machine.ts";
+
+export type CheckedWorld = Context & { readonly machines: readonly Machine[] };

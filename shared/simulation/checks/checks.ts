@@ -1,0 +1,169 @@
+/**
+ * Everything that must hold in a simulated world at every event, whatever goes wrong in it: one checker a file. A check
+ * that fails names the checker, the device and what was expected, and ends the world after the event. docs/TESTING.md
+ * states the bounds.
+ */
+import type { ChunkOrigin, ChunkRow } from "../../cache/index.ts";
+import type { Ranges } from "../../model/chunk-set.ts";
+import type { Machine } from "../machine.ts";
+import type { MachineName, Observer } from "../observer.ts";
+import { Violation } from "../violation.ts";
+import { BoundsCheck } from "./bounds.ts";
+import { BytesCheck } from "./bytes.ts";
+import type { CheckedWorld } from "./checked-world.ts";
+import type { Checker } from "./checker.ts";
+import { ClaimsCheck } from "./claims.ts";
+import { CommandsCheck } from "./commands.ts";
+import { CompletionCheck } from "./completion.ts";
+import { LeadershipCheck } from "./leadership.ts";
+import { Reachability } from "./reachability.ts";
+import { StandbyCheck } from "./standby.ts";
+import { WanCheck } from "./wan.ts";
+import { WireCheck } from "./wire.ts";
+
+export class Checks implements Observer {
+  readonly reachability: Reachability;
+  readonly commands: CommandsCheck;
+  readonly completion: CompletionCheck;
+  readonly wan: WanCheck;
+  readonly wire: WireCheck;
+  readonly #bytes: BytesCheck;
+  readonly #bounds: BoundsCheck;
+  readonly #claims: ClaimsCheck;
+  readonly #leadership: LeadershipCheck;
+  readonly #standby: StandbyCheck;
+  readonly #world: CheckedWorld;
+  /** The machine that the present event is about. */
+  #acting: Machine | null = null;
+  /** The first one; thrown after the event, because promises would swallow it. */
+  #violation: Violation | null = null;
+
+  constructor(world: CheckedWorld) {
+    this.#world = world;
+    this.reachability = new Reachability(world);
+    const checker: Checker = {
+      world,
+      reachability: this.reachability,
+      fail: (name, machine, message) => this.#fail(name, machine, message),
+    };
+    this.completion = new CompletionCheck(checker);
+    this.wire = new WireCheck(checker);
+    this.#bytes = new BytesCheck(checker);
+    this.wan = new WanCheck(checker, this.#bytes);
+    this.#bounds = new BoundsCheck(checker);
+    this.#claims = new ClaimsCheck(checker);
+    this.commands = new CommandsCheck(checker);
+    this.#leadership = new LeadershipCheck(checker);
+    this.#standby = new StandbyCheck(checker);
+  }
+
+  #fail(checker: string, machine: MachineName | null, message: string): void {
+    this.#violation ??= new Violation(checker, machine?.name ?? "-", this.#world.clock.nowMs, message);
+  }
+
+  #machine({ index }: MachineName): Machine {
+    return this.#world.machines[index]!;
+  }
+
+  /** The event and all its promise reactions are over. @throws Violation */
+  settle(): void {
+    const machine = this.#acting;
+    if (machine?.process) {
+      const { process } = machine;
+      process.observe();
+      this.#leadership.observe(machine, process.session);
+      if (process.session) this.#bounds.observe(machine, process.session);
+    }
+    this.throwFound();
+  }
+
+  /** Throws what was found outside of an event. @throws Violation */
+  throwFound(): void {
+    if (this.#violation) throw this.#violation;
+  }
+
+  /** Code of the device that acts at present threw. */
+  threw(error: unknown): void {
+    this.crashed(this.#acting, error);
+  }
+
+  /** The process has ended, or the machine has left its subnet: it leads no session. */
+  leadsNothing(machine: Machine): void {
+    this.#leadership.leadsNothing(machine);
+  }
+
+  processEnded(machine: Machine): void {
+    this.#leadership.leadsNothing(machine);
+    this.#claims.forget(machine);
+  }
+
+  // ---- what the world tells -----------------------------------------------------------------------------------
+
+  acts(machine: MachineName): void {
+    this.#acting = this.#machine(machine);
+  }
+
+  note({ index }: MachineName, event: string, detail: string): void {
+    const { history, machines, clock } = this.#world;
+    const named = detail.replaceAll(/0{8}[0-9a-f]{8}/g, (id) => machines[parseInt(id, 16) - 1]?.name ?? id);
+    const { name, subnet, process } = machines[index]!;
+    history.add(clock.nowMs, {
+      subnet,
+      device: name,
+      role: process?.role ?? "off",
+      term: process?.session?.member.term ?? 0,
+      held: process?.heldCount ?? 0,
+      event,
+      detail: named,
+    });
+  }
+
+  crashed(machine: MachineName | null, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#fail("exception", machine, text);
+  }
+
+  sent(machine: MachineName, datagram: Uint8Array): void {
+    this.wire.sent(this.#machine(machine), datagram);
+  }
+
+  paced(machine: MachineName, bytes: number, rateBps: number): void {
+    this.wire.paced(this.#machine(machine), bytes, rateBps);
+  }
+
+  statesHeld(machine: MachineName, heldRanges: Ranges, message: string): void {
+    this.#claims.states(this.#machine(machine), heldRanges, message);
+  }
+
+  foundCorrupt(machine: MachineName, chunk: number): void {
+    this.#claims.knownCorrupt(this.#machine(machine), chunk);
+  }
+
+  requestsChunk(machine: MachineName): void {
+    this.#leadership.requestsChunk(this.#machine(machine));
+  }
+
+  receivedChunk(machine: MachineName, chunk: number, requestedAtMs: number): void {
+    this.wan.received(this.#machine(machine), chunk, requestedAtMs);
+  }
+
+  verified(name: MachineName, chunk: number, origin: ChunkOrigin | null): void {
+    const machine = this.#machine(name);
+    this.#claims.forget(machine, chunk);
+    this.#bytes.verified(machine, chunk, origin);
+    if (origin === "wan") this.wan.stored(machine, chunk);
+    if (origin === "peers") this.#standby.fetched(machine, chunk);
+  }
+
+  lists(machine: MachineName, packageId: string, rows: readonly ChunkRow[]): void {
+    this.#bytes.listed(this.#machine(machine), packageId, rows);
+  }
+
+  completes(machine: MachineName, packageId: string): void {
+    this.completion.completed(this.#machine(machine), packageId);
+  }
+
+  startsCommand(machine: MachineName, taskId: number): void {
+    this.commands.started(this.#machine(machine), taskId);
+  }
+}

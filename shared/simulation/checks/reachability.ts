@@ -1,0 +1,59 @@
+/**
+ * What the program could have known, for the checkers: which devices can talk at present, since when, and after how many
+ * questions chance alone cannot have lost every answer.
+ */
+import { limits } from "../../wire/index.ts";
+import type { CheckedWorld } from "./checked-world.ts";
+import type { Machine } from "../machine.ts";
+
+/** Probability that is accepted for a false alarm, each time. */
+const falseAlarm = 1e-9;
+
+export class Reachability {
+  readonly #world: CheckedWorld;
+  /** The last time that something about each subnet itself changed. */
+  readonly #disturbedAtMs: number[];
+
+  constructor(world: CheckedWorld) {
+    this.#world = world;
+    this.#disturbedAtMs = Array.from({ length: world.options.subnets + 1 }, () => 0);
+  }
+
+  /** A fault on the subnet, or its end, which a protocol has to recover from. */
+  noteFault(subnet: number): void {
+    this.#disturbedAtMs[subnet] = this.#world.clock.nowMs;
+  }
+
+  /** The last time that something happened to this machine or to its subnet. */
+  steadySinceMs(machine: Machine): number {
+    return Math.max(machine.disturbedAtMs, this.#disturbedAtMs[machine.subnet]!);
+  }
+
+  /** Whether requests to it may have failed, after which a device is left alone for a while. */
+  mayBeBanned(machine: Machine): boolean {
+    return machine.hasFaltered || this.#disturbedAtMs[machine.subnet]! > 0;
+  }
+
+  /** Whether frames of every size pass in both directions, loss aside. */
+  canTalk(a: Machine, b: Machine): boolean {
+    const { network, options } = this.#world;
+    if (!options.useMulticast || !network.reaches(a, b) || !network.reaches(b, a)) return false;
+    if (network.pruned.has(a.index) || network.pruned.has(b.index)) return false;
+    return network.conditions[a.subnet]!.mtuBytes >= limits.datagramMaxBytes;
+  }
+
+  /** Whether the source answers it at once. */
+  canAsk(machine: Machine): boolean {
+    const { source } = this.#world;
+    return source.state === "up" && !source.cutOff.has(machine.subnet) && machine.process!.knowsSubnet;
+  }
+
+  /** Rounds of a question after which, with this subnet's loss, the probability of no answer is below `falseAlarm`. */
+  rounds(subnet: number): number {
+    const { loss, corrupt, burstEveryMs, burstMs } = this.#world.network.conditions[subnet]!;
+    const inBurst = burstEveryMs === 0 ? 0 : burstMs / (burstEveryMs + burstMs);
+    const arrives = (1 - loss) * (1 - corrupt) * (1 - inBurst);
+    const fails = 1 - arrives * arrives;
+    return fails < falseAlarm ? 1 : Math.ceil(Math.log(falseAlarm) / Math.log(fails));
+  }
+}

@@ -1,0 +1,67 @@
+/** The WAN: no chunk crosses it that another device of the subnet could have given. */
+import { failurePenaltyMsMax } from "../../core/peers/holders.ts";
+import { timing } from "../../core/timing.ts";
+import type { Machine } from "../machine.ts";
+import type { BytesCheck } from "./bytes.ts";
+import type { Checker } from "./checker.ts";
+import { isTrueOnDisk } from "../disk-layout.ts";
+
+export class WanCheck {
+  /** By subnet: chunks that crossed the WAN, and of these what another running device held at that time. */
+  readonly accounts: { chunks: number; held: number }[];
+  readonly #checker: Checker;
+  readonly #bytes: BytesCheck;
+  /** World time at which a machine requested a chunk that has arrived since. */
+  readonly #requestedAtMs = new Map<Machine, Map<number, number>>();
+
+  constructor(checker: Checker, bytes: BytesCheck) {
+    this.#checker = checker;
+    this.#bytes = bytes;
+    const { subnets } = checker.world.options;
+    this.accounts = Array.from({ length: subnets + 1 }, () => ({ chunks: 0, held: 0 }));
+  }
+
+  /** The last byte of a chunk arrived from the web site. */
+  received(machine: Machine, chunk: number, requestedAtMs: number): void {
+    const account = this.accounts[machine.subnet]!;
+    account.chunks++;
+    const isHeld = (other: Machine): boolean =>
+      other !== machine && other.subnet === machine.subnet && other.process?.held.has(chunk) === true;
+    if (this.#checker.world.machines.some(isHeld)) account.held++;
+    let requested = this.#requestedAtMs.get(machine);
+    if (!requested) this.#requestedAtMs.set(machine, (requested = new Map()));
+    requested.set(chunk, requestedAtMs);
+  }
+
+  /** The device stored a chunk that came over the WAN. */
+  stored(machine: Machine, chunk: number): void {
+    const requestedAtMs = this.#requestedAtMs.get(machine)?.get(chunk);
+    if (requestedAtMs === undefined) return;
+    this.#requestedAtMs.get(machine)!.delete(chunk);
+    const { world, fail } = this.#checker;
+    const holder = world.machines.find((other) => this.#couldServe(machine, other, chunk, requestedAtMs));
+    if (!holder) return;
+    fail(
+      "wan",
+      machine,
+      `chunk ${chunk} crossed the WAN, although ${holder.name} on the same subnet could have given it`,
+    );
+  }
+
+  /** Whether `other` held the chunk for long enough that the downloading device must know, with nothing in the way. */
+  #couldServe(machine: Machine, other: Machine, chunk: number, requestedAtMs: number): boolean {
+    const { world, reachability } = this.#checker;
+    if (other === machine || other.subnet !== machine.subnet || !other.isRunning || other.isBad) return false;
+    if (!other.process!.held.has(chunk) || !reachability.canTalk(machine, other)) return false;
+    const sinceMs = Math.max(
+      this.#bytes.verifiedAtMs(other, chunk),
+      reachability.steadySinceMs(machine),
+      reachability.steadySinceMs(other),
+      machine.process!.downloadsSinceMs ?? requestedAtMs,
+    );
+    const askedMs = timing.wantEveryMs * (1 + reachability.rounds(machine.subnet));
+    const bannedMs = reachability.mayBeBanned(other) ? failurePenaltyMsMax : 0;
+    if (requestedAtMs < sinceMs + askedMs + bannedMs) return false;
+    return isTrueOnDisk(world, other, chunk);
+  }
+}

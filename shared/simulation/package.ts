@@ -1,0 +1,106 @@
+/**
+ * The package of a simulated world: real bytes in files, a manifest, and its signature. Devices judge chunks by the
+ * manifest's digests, as in the field; the checkers compare with the bytes themselves.
+ */
+import {
+  chunkCount,
+  chunkLength,
+  chunkOffset,
+  encodeManifest,
+  fileSpans,
+  packageId,
+  type FileSpan,
+  type Manifest,
+} from "../model/manifest.ts";
+import { signed, type SignedManifest } from "../model/signing.ts";
+import { testKey } from "../model/testing.ts";
+import { Random } from "./random.ts";
+
+/** Making a key takes longer than a small world; signatures of Ed25519 depend on nothing else. */
+const publisher = testKey();
+
+export class Package {
+  readonly manifest: Manifest;
+  readonly signed: SignedManifest;
+  readonly id: string;
+  readonly publisherKey: Uint8Array = publisher.publicKey;
+  readonly chunkCount: number;
+  readonly #stream: Uint8Array;
+
+  /** The last chunk is shorter. @param chunkSizeBytes a power of two from 1,024 on */
+  constructor(seed: number, chunks: number, chunkSizeBytes: number) {
+    const random = new Random(seed, "content");
+    const sizeBytes = (chunks - 1) * chunkSizeBytes + random.whole(1, chunkSizeBytes);
+    this.#stream = filled(sizeBytes, random.whole(0, 0xffff_ffff));
+    const digests = Array.from({ length: chunks }, (_, chunk) =>
+      new Bun.CryptoHasher("sha256")
+        .update(this.#stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes))
+        .digest(),
+    );
+    this.manifest = {
+      format: 1,
+      name: "tool",
+      version: "1.0",
+      files: drawFiles(random, sizeBytes),
+      sizeBytes,
+      chunkSizeBytes,
+      chunkDigests: new Uint8Array(Buffer.concat(digests)),
+      origin: { kind: "source" },
+    };
+    const bytes = encodeManifest(this.manifest);
+    this.id = packageId(bytes);
+    this.signed = signed(bytes, publisher);
+    this.chunkCount = chunkCount(this.manifest);
+  }
+
+  get sizeBytes(): number {
+    return this.manifest.sizeBytes;
+  }
+
+  lengthOf(chunk: number): number {
+    return chunkLength(this.manifest, chunk);
+  }
+
+  /** The chunk that holds this byte of the stream. */
+  chunkAt(offset: number): number {
+    return Math.floor(offset / this.manifest.chunkSizeBytes);
+  }
+
+  bytesOf(chunk: number): Uint8Array {
+    const offset = chunkOffset(this.manifest, chunk);
+    return this.#stream.subarray(offset, offset + this.lengthOf(chunk));
+  }
+
+  /** Bytes of the stream. */
+  bytesAt(offset: number, length: number): Uint8Array {
+    return this.#stream.subarray(offset, offset + length);
+  }
+
+  spansOf(chunk: number): FileSpan[] {
+    return fileSpans(this.manifest, chunkOffset(this.manifest, chunk), this.lengthOf(chunk));
+  }
+}
+
+/** One to three files, so that chunks span files; at times an empty one. */
+function drawFiles(random: Random, sizeBytes: number): Manifest["files"] {
+  const cuts = Array.from({ length: random.whole(0, 2) }, () => random.whole(0, sizeBytes));
+  const ends = [...cuts.toSorted((a, b) => a - b), sizeBytes];
+  return ends.map((end, index) => ({
+    path: `data/${index}.bin`,
+    sizeBytes: end - (ends[index - 1] ?? 0),
+    mode: index === 0 ? 0o755 : 0o644,
+  }));
+}
+
+/** Four bytes at a step: a world needs thousands of them. */
+function filled(length: number, start: number): Uint8Array {
+  const words = new Uint32Array((length + 3) >>> 2);
+  let word = start | 1;
+  for (let i = 0; i < words.length; i++) {
+    word ^= word << 13;
+    word ^= word >>> 17;
+    word ^= word << 5;
+    words[i] = word;
+  }
+  return new Uint8Array(words.buffer, 0, length);
+}

@@ -1,0 +1,119 @@
+/**
+ * The simulated LAN exchange. A request and its answer take time, fail after a timeout where a cable is cut, and soon where
+ * no process listens. Sealing is left out: wrong bytes of a bad device are found by their digest.
+ */
+import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
+import type {
+  ChunkAnswer,
+  OfferedPackage,
+  PeerAddress,
+  PeerConnection,
+  Peers,
+} from "../net/exchange/peers.ts";
+import { CacheError } from "../cache/index.ts";
+import type { Context } from "./context.ts";
+import type { Machine } from "./machine.ts";
+import type { ExchangeServer } from "./network.ts";
+
+/** The client's limit on a silent connection. */
+const timeoutMs = 10_000;
+/** No host has the address, or the port is closed. */
+const refusedMs = 3_000;
+
+export class SimulatedPeers implements Peers, ExchangeServer {
+  readonly #context: Context;
+  readonly #machine: Machine;
+  readonly #offered = new Map<string, OfferedPackage & { bytesSent: number }>();
+
+  constructor(context: Context, machine: Machine) {
+    this.#context = context;
+    this.#machine = machine;
+  }
+
+  get lanPort(): number {
+    return this.#machine.lanPort;
+  }
+
+  get load(): number {
+    return 0;
+  }
+
+  offer(session: string, offered: OfferedPackage): void {
+    this.#offered.set(session, { ...offered, bytesSent: 0 });
+  }
+
+  withdraw(session: string): void {
+    this.#offered.delete(session);
+  }
+
+  bytesSentOf(session: string): number {
+    return this.#offered.get(session)?.bytesSent ?? 0;
+  }
+
+  connect(session: string): PeerConnection {
+    return {
+      poll: (to, poll) => {
+        this.#context.observer.statesHeld(this.#machine, poll.heldRanges, "poll");
+        return this.#request(to, (exchange) => exchange.answerPoll(session, poll, this.#machine.address));
+      },
+      chunk: async (from, chunk) =>
+        (await this.#request(from, (exchange) => exchange.answerChunk(session, chunk))) ?? {
+          kind: "failed",
+          reason: "no answer",
+        },
+      close: () => {},
+    };
+  }
+
+  /** A request to another device, and its answer; null: none. */
+  #request<T>(to: PeerAddress, answer: (exchange: ExchangeServer) => Promise<T>): Promise<T | null> {
+    const machine = this.#machine;
+    const { network, clock } = this.#context;
+    const { subnet } = machine;
+    return new Promise((resolve) => {
+      const other = network.at(machine, to.address);
+      if (!other?.exchange || other.lanPort !== to.lanPort)
+        return void machine.after(refusedMs, () => resolve(null));
+      if (!network.reaches(machine, other) || !network.reaches(other, machine))
+        return void machine.after(timeoutMs, () => resolve(null));
+      machine.after(timeoutMs, () => resolve(null));
+      const own = machine.exchange;
+      clock.at(network.unicastMs(subnet), () => {
+        if (!other.exchange) return;
+        other.soon(() => {
+          void answer(other.exchange!).then((answered) =>
+            clock.at(network.unicastMs(subnet), () => {
+              // The asking process is gone, or moved away.
+              const isOpen = machine.exchange === own && machine.subnet === subnet;
+              if (isOpen && network.reaches(other, machine)) machine.soon(() => resolve(answered));
+            }),
+          );
+        });
+      });
+    });
+  }
+
+  async answerPoll(session: string, poll: Poll, address: string): Promise<PollAnswer | null> {
+    const offered = this.#offered.get(session);
+    if (!offered) return null;
+    const reply = offered.onPoll?.(poll, address) ?? { peers: [], leads: 0 };
+    const heldRanges = [...offered.held().toRanges()];
+    this.#context.observer.statesHeld(this.#machine, heldRanges, "poll answer");
+    return { device: this.#machine.id, heldRanges, load: 0, ...reply };
+  }
+
+  async answerChunk(session: string, chunk: number): Promise<ChunkAnswer> {
+    const offered = this.#offered.get(session);
+    if (!offered?.held().has(chunk)) return { kind: "not-found" };
+    try {
+      const bytes = (await offered.readChunk(chunk)).slice();
+      offered.bytesSent += bytes.length;
+      if (this.#machine.isBad) bytes[0]! ^= 0xff;
+      return { kind: "chunk", bytes };
+    } catch (error) {
+      if (error instanceof CacheError && error.code === "corrupt")
+        this.#context.observer.foundCorrupt(this.#machine, chunk);
+      return { kind: "not-found" };
+    }
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * One process of the agent on a simulated machine, from its start to its crash: a real device (shared/device) over the
+ * ports of the simulated world, and what shared/agent does around it: the first check-in, roaming, shutdown.
+ */
+import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
+import { Device } from "../device/device.ts";
+import type { Group } from "../device/group.ts";
+import { LanSessions } from "../device/lan-sessions.ts";
+import type { Session } from "../device/session.ts";
+import type { Task } from "../device/task.ts";
+import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { sleep } from "../model/clock.ts";
+import { symbolOverheadBytes } from "../wire/index.ts";
+import type { Context, WorldOptions } from "./context.ts";
+import { dataFolder, deployment } from "./layout.ts";
+import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
+import { SimulatedPeers } from "./peers.ts";
+import { requestTimeoutMs } from "./source.ts";
+import { burstBytesOf, Datagrams, ObservedSessions } from "./lan.ts";
+import { Transcript } from "./transcript.ts";
+import { SimulatedWeb } from "./web.ts";
+
+const loopbackAddress = "127.0.0.1";
+/** A device whose check-in failed asks again after this time. */
+const checkInRetryMs = 5_000;
+/** A service manager starts an agent again that could not start. */
+const bootRetryMs = 5_000;
+/** Chunks that a receiver with little memory holds before it spills. */
+const fewChunks = 2;
+
+export class Process implements RunningProcess {
+  readonly exchange: SimulatedPeers;
+  readonly sizes: SessionSizes;
+  readonly device: Device;
+  readonly transcript: Transcript | null;
+  downloadsSinceMs: number | null = null;
+  readonly #context: Context;
+  readonly #machine: Machine;
+  readonly #clock: ProcessClock;
+  readonly #lan: LanSessions;
+  readonly #group: Group;
+  readonly #cache: DistributionCache;
+  readonly #place: Place = { address: loopbackAddress, subnetId: null };
+  /** Verified chunks as they were last seen, and their bytes by origin then and at the start. */
+  readonly #seen: {
+    verified: ChunkSet;
+    origins: Record<ChunkOrigin, number>;
+    atStart: Record<ChunkOrigin, number>;
+  };
+  #resume: (() => void) | null = null;
+  isStopping = false;
+
+  constructor(context: Context, machine: Machine) {
+    this.#context = context;
+    this.#machine = machine;
+    this.#clock = machine.processClock();
+    const { options, observer, crypto, package: sent } = context;
+    const note = (event: string, detail: string): void => observer.note(machine, event, detail);
+    this.transcript = options.narrates ? new Transcript(sent.chunkCount, note) : null;
+    this.exchange = new SimulatedPeers(context, machine);
+    this.sizes = sizesOf(options);
+    this.#group = this.#createGroup();
+    const lanOptions = {
+      deployment,
+      crypto,
+      clock: this.#clock,
+      newSender: () => machine.random.bytes(8).toHex(),
+    };
+    this.#lan = new ObservedSessions(lanOptions, (frame) => {
+      this.transcript?.sent(frame);
+      if (frame.type === "have") observer.statesHeld(machine, frame.ranges, "HAVE");
+    });
+    this.#cache = new DistributionCache(
+      { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock: this.#clock, log: () => {} },
+      {
+        files: machine.disk.filesFor({ sleep: (ms) => this.#clock.sleep(ms), random: machine.random }),
+        ledger: machine.ledger,
+        unlock: () => {},
+      },
+    );
+    this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
+    const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
+    const verified = new ChunkSet(sent.chunkCount);
+    for (const chunk of machine.ledger.listed(sent.id).keys()) verified.add(chunk);
+    this.#seen = { verified, origins, atStart: { ...origins } };
+    machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
+    machine.ledger.onStateSet = (id, state) => {
+      if (state === "complete") observer.completes(machine, id);
+    };
+  }
+
+  // ---- looking ------------------------------------------------------------------------------------------------
+
+  get task(): Task | undefined {
+    return this.device.tasks.values().next().value;
+  }
+
+  get session(): Session | null {
+    return this.task?.session ?? null;
+  }
+
+  get store(): PackageStore | null {
+    return this.task?.store ?? null;
+  }
+
+  get heldCount(): number {
+    return this.#seen.verified.count;
+  }
+
+  get held(): ChunkSet {
+    return this.#seen.verified;
+  }
+
+  get isEnded(): boolean {
+    return this.task?.stage.kind === "ended";
+  }
+
+  get knowsSubnet(): boolean {
+    return this.#place.subnetId !== null;
+  }
+
+  get role(): string {
+    const { task } = this;
+    return task?.session?.member.role ?? (task?.stage.kind === "ended" ? "done" : (task?.stage.kind ?? "-"));
+  }
+
+  cameFrom(origin: ChunkOrigin): number {
+    const bytes = this.#seen.origins[origin] - this.#seen.atStart[origin];
+    return Math.ceil(bytes / this.#context.options.chunkBytes);
+  }
+
+  get heldAtStart(): number {
+    const bytes = Object.values(this.#seen.atStart).reduce((sum, each) => sum + each, 0);
+    return Math.ceil(bytes / this.#context.options.chunkBytes);
+  }
+
+  // ---- life ---------------------------------------------------------------------------------------------------
+
+  /** The agent starts, on whatever the disk holds. */
+  start(): void {
+    if (this.#machine.subnet !== 0) this.#attach();
+    void this.#boot();
+  }
+
+  async #boot(): Promise<void> {
+    try {
+      await this.#cache.reconcile();
+      await this.device.resume();
+    } catch (error) {
+      if (!(error instanceof CacheError)) return this.#context.observer.crashed(this.#machine, error);
+      // As the agent: it exits with the reason, and is started again.
+      return void this.#machine.after(bootRetryMs, () => void this.#boot());
+    }
+    this.#checkIn();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await this.device.stop();
+    this.device.close();
+    await this.#cache.close().catch(() => {});
+  }
+
+  leaveSubnet(reason: string): void {
+    this.#resume = this.device.leaveSubnet(reason);
+    this.#lan.detach();
+    this.#place.subnetId = null;
+    this.#place.address = loopbackAddress;
+  }
+
+  arriveOnSubnet(): void {
+    this.#attach();
+    this.#checkIn();
+    this.#resume?.();
+    this.#resume = null;
+  }
+
+  #attach(): void {
+    this.#place.address = this.#machine.address;
+    this.#lan.attach(this.#group);
+  }
+
+  onSettingChange(): void {
+    const known = this.task;
+    if (known && !this.isEnded) known.update(this.#context.taskFor(this.#machine.profile.weight));
+  }
+
+  #checkIn(): void {
+    const machine = this.#machine;
+    const { subnet } = machine;
+    if (subnet === 0) return;
+    this.#request(() => String(subnet)).then(
+      (subnetId) => {
+        if (machine.subnet !== subnet || this.isStopping) return;
+        this.#place.subnetId = subnetId;
+        // From now on the device can request a lease.
+        machine.noteFault();
+        this.device.accept([this.#context.taskFor(machine.profile.weight)]);
+      },
+      () => {
+        if (machine.subnet === subnet) machine.after(checkInRetryMs, () => this.#checkIn());
+      },
+    );
+  }
+
+  receive(datagrams: readonly Uint8Array[], fromAddress: string): void {
+    this.#lan.onBatch(new Datagrams(datagrams, fromAddress));
+  }
+
+  observe(): void {
+    const { session, store } = this;
+    if (store) this.#observeChunks(store);
+    if (session) this.transcript?.observe(session.member);
+    if (session?.member.isDownloading !== true) this.downloadsSinceMs = null;
+    else this.downloadsSinceMs ??= this.#context.clock.nowMs;
+  }
+
+  #observeChunks(store: PackageStore): void {
+    const seen = this.#seen;
+    const { verified, originBytes } = store;
+    if (verified.count === seen.verified.count && verified.overlap(seen.verified) === verified.count) return;
+    const grown = (Object.keys(noBytes) as ChunkOrigin[]).filter(
+      (each) => originBytes[each] > seen.origins[each],
+    );
+    const origin = grown.length === 1 ? grown[0]! : null;
+    const fresh = verified.clone();
+    fresh.deleteAll(seen.verified);
+    Object.assign(seen.origins, originBytes);
+    seen.verified = verified.clone();
+    for (const chunk of fresh) {
+      this.transcript?.verified(chunk, origin);
+      this.#context.observer.verified(this.#machine, chunk, origin);
+    }
+  }
+
+  // ---- ports --------------------------------------------------------------------------------------------------
+
+  #createGroup(): Group {
+    const machine = this.#machine;
+    const { network, observer } = this.#context;
+    const counters = { framesSent: 0, framesReceived: 0 };
+    return {
+      name: "239.255.70.67:7067",
+      counters,
+      kernelDrops: () => 0,
+      send: (datagram) => {
+        counters.framesSent++;
+        observer.sent(machine, datagram);
+        network.multicast(machine, [datagram], false);
+      },
+      sendRun: (_bytes, datagrams) => {
+        // The sender reuses its buffers, and the datagrams are still under way.
+        const copies = datagrams.map((datagram) => datagram.slice());
+        let payloadBytes = 0;
+        for (const copy of copies) {
+          observer.sent(machine, copy);
+          payloadBytes += copy.length - symbolOverheadBytes;
+        }
+        observer.paced(machine, payloadBytes, this.session?.member.sendRateBps() ?? 0);
+        counters.framesSent += copies.length;
+        network.multicast(machine, copies, true);
+        return copies.length;
+      },
+    };
+  }
+
+  #createPorts(): DevicePorts {
+    const machine = this.#machine;
+    const { package: sent, observer } = this.#context;
+    return {
+      device: machine.id,
+      clock: this.#clock,
+      random: machine.random.next,
+      cache: this.#cache,
+      lan: this.#lan,
+      peers: this.exchange,
+      web: new SimulatedWeb(this.#context, machine, this.#clock),
+      source: this.#createSource(),
+      commands: {
+        run: async ({ taskId, signal }) => {
+          observer.startsCommand(machine, taskId);
+          const isAborted = await sleep(this.#clock, machine.random.between(100, 3_000), signal).then(
+            () => false,
+            () => true,
+          );
+          return { exitCode: isAborted ? null : 0, timedOut: false, outputTail: "" };
+        },
+      },
+      place: this.#place,
+      medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
+      rank: (cachedShare) => machine.rank(cachedShare),
+      publisherKeys: () => [sent.publisherKey],
+      sizes: this.sizes,
+      log: {
+        info: (fields, message) => this.#narrate(message, fields),
+        warn: (fields, message) => this.#narrate(message, fields),
+        error: (fields, message) => observer.crashed(machine, `${message}: ${JSON.stringify(fields)}`),
+      },
+      metrics: { wrongChunk() {}, roleChanged() {}, wanBytes() {}, taskEnded() {} },
+      onBytesPassed: () => {},
+    };
+  }
+
+  #narrate(message: string, fields: object): void {
+    const { observer } = this.#context;
+    const { from, to, why, reason, life, stalledMs } = fields as Record<string, string>;
+    const note = (event: string, detail: string): void => observer.note(this.#machine, event, detail);
+    switch (message) {
+      case "role changed":
+        return note("role", `${from} → ${to}: ${why}`);
+      case "task is held up":
+        return note("held up", reason!);
+      case "the session failed here":
+        return note("failed", reason!);
+      case "task ended":
+        return life === "complete" ? undefined : note(life!, reason!);
+      case "this device stalled":
+        return this.transcript?.stalled(Number(stalledMs));
+      default:
+    }
+  }
+
+  #createSource(): Source {
+    const machine = this.#machine;
+    const { source, package: sent } = this.#context;
+    const { transcript } = this;
+    return {
+      manifest: () => this.#request(() => sent.signed),
+      lease: async (request) => {
+        const answer = await this.#request(() => source.lease(machine.id, request));
+        transcript?.leaseAnswered(answer);
+        return answer;
+      },
+      releaseLease: async ({ subnetId, failure }) => {
+        transcript?.leaseReleased();
+        await this.#request(() => source.release(machine.id, subnetId, failure));
+      },
+      fallback: (request) => this.#request(() => source.fallback(machine.id, request)),
+      contentUrl: (packageId) => `http://source.invalid/v1/packages/${packageId}/content`,
+      authorization: "",
+      ca: undefined,
+    };
+  }
+
+  /** A request to the source. Rejects when there is no answer, or an error. */
+  #request<T>(atTheSource: () => T): Promise<T> {
+    const machine = this.#machine;
+    const { source, clock } = this.#context;
+    const { subnet } = machine;
+    const delayMs = source.answerMs(subnet);
+    return new Promise((resolve, reject) => {
+      if (delayMs === null) {
+        // A refused connection is known at once, a silent one after the client's time limit.
+        const waitMs = machine.random.chance(0.7) ? 30 : requestTimeoutMs;
+        return void machine.after(waitMs, () => reject(new Error("the source cannot be reached")));
+      }
+      let answer: { value: T } | null = null;
+      clock.at(delayMs / 2, () => {
+        // What was sent arrives, whatever became of the sender.
+        if (source.state !== "errors") answer = { value: atTheSource() };
+      });
+      machine.after(delayMs, () => {
+        if (answer && machine.subnet === subnet) resolve(answer.value);
+        else reject(new Error("the source answered 500"));
+      });
+    });
+  }
+}
+
+function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
+  return {
+    symbolBytes,
+    partialBytesMax: hasLittleMemory ? fewChunks * chunkBytes : 1 << 20,
+    writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
+    burstBytes: burstBytesOf(symbolBytes),
+  };
+}
+
+const noBytes: Readonly<Record<ChunkOrigin, number>> = { wan: 0, multicast: 0, peers: 0, cache: 0 };

@@ -1,0 +1,42 @@
+/** The one task of a simulated world, as the source gives it to a device. */
+import type { AgentTask } from "../api/schema/agent.ts";
+import { defaultSettingValues } from "../model/setting.ts";
+import type { WorldOptions } from "./context.ts";
+import { taskId } from "./layout.ts";
+import type { Package } from "./package.ts";
+
+/** @param keys 16 bytes each. @param weight of the device as representative */
+export function taskOf(
+  options: WorldOptions,
+  sent: Package,
+  keys: { readonly task: Uint8Array; readonly package: Uint8Array },
+  weight: number,
+): AgentTask {
+  const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy } = options;
+  const { name, version } = sent.manifest;
+  return {
+    id: taskId,
+    packageId: sent.id,
+    packageName: name,
+    packageVersion: version,
+    action: "run",
+    command: "./install",
+    startAtMs: 0,
+    taskKey: keys.task.toBase64(),
+    packageKey: keys.package.toBase64(),
+    setting: {
+      name: "default",
+      version: 1,
+      values: {
+        ...defaultSettingValues,
+        useMulticast,
+        sessionStartDelayMs: startDelayMs,
+        lanRateBps,
+        wanRateBps: pausesDownloads ? 0 : null,
+        wanFallback,
+        useDeputy,
+        representativeWeight: weight,
+      },
+    },
+  };
+}
