@@ -63,8 +63,8 @@ function onFrame(
  */
 function onClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
   if (rival.term < state.term) return;
-  const mineStands = rival.term === state.term && state.ticket <= rival.ticket;
-  if (state.stage === "claimed" && mineStands) return sendClaim(member, state);
+  const isOwnBetter = rival.term === state.term && state.ticket <= rival.ticket;
+  if (state.stage === "claimed" && isOwnBetter) return sendClaim(member, state);
   if (state.lease !== "asked" && state.lease !== "granted") return yieldTo(member, nowMs, rival);
   if (!state.rival || rival.term > state.rival.term || rival.ticket < state.rival.ticket) state.rival = rival;
 }
@@ -87,8 +87,8 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
       return state.rival ? yieldTo(member, nowMs, state.rival) : undefined;
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
-      const doubtedUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
-      if (leader.device === member.failedLeader && nowMs < doubtedUntilMs) {
+      const ignoresHolderUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
+      if (leader.device === member.failedLeader && nowMs < ignoresHolderUntilMs) {
         state.lease = "refused";
         return;
       }
@@ -122,7 +122,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (neverLeads(state)) waitForOthers(member, state, nowMs);
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
-    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
+    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.receivesOthers(nowMs)) {
       state.mayBeIsolated = false;
       state.claimAtMs = nowMs + timing.isolationDelayMs;
       return;
@@ -146,8 +146,8 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (sourceIsSilent && state.rival) return yieldTo(member, nowMs, state.rival);
   const isGranted = state.lease === "granted";
   // The lease settles every competition; without it, competing claims need time to be heard.
-  const isAlone = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
-  if (isGranted || isAlone) {
+  const isUncontested = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
+  if (isGranted || isUncontested) {
     const why = isGranted
       ? "the source granted the lease"
       : "the source cannot be asked: the local election decides";
@@ -194,7 +194,7 @@ function leaseDueMs(state: CandidateState): number {
   return state.lease === "asked" ? state.leaseAskedAtMs + timing.leaseTimeoutMs : 0;
 }
 
-const unheard: Leader = {
+const unknownLeader: Leader = {
   device: "",
   term: 0,
   ticket: 0,
@@ -238,7 +238,7 @@ export function leaderOf(
 
 export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
   const { device, term, ticket, lanPort } = frame;
-  return { ...unheard, ...from, device, term, ticket, lanPort, known: "claim" };
+  return { ...unknownLeader, ...from, device, term, ticket, lanPort, known: "claim" };
 }
 
 export function holderAsLeader(
@@ -246,5 +246,5 @@ export function holderAsLeader(
   nowMs: number,
 ): Leader {
   const { deviceId, address, lanPort, term } = holder;
-  return { ...unheard, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
+  return { ...unknownLeader, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
 }

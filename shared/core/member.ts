@@ -65,7 +65,7 @@ export class Member {
   }
 
   /** Another device was heard on the group within the last announcements. */
-  hearsOthers(nowMs: number): boolean {
+  receivesOthers(nowMs: number): boolean {
     return nowMs - this.lastFrameAtMs < timing.announceEveryMs * (timing.silentPeriodsMax + 1);
   }
 

@@ -152,10 +152,10 @@ function acceptStandbyChunks(
 
 function onEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
   const { size } = member.config.held;
-  const cast = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
-  if (!cast) return;
-  member.sentEarlier.addAll(cast);
-  state.nacks.onEnd(cast, nowMs, state.leader.audience, member.config.random());
+  const named = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
+  if (!named) return;
+  member.sentEarlier.addAll(named);
+  state.nacks.onEnd(named, nowMs, state.leader.audience, member.config.random());
 }
 
 /**
@@ -235,7 +235,7 @@ function followAnnouncement(member: Member, state: PeerState, leader: Leader, no
   }
   state.leader = leader;
   state.failureDetector.onAnnouncement(nowMs);
-  if (state.way === "multicast" && state.returnedAtMs === null && !isLeaderUntrusted(member, state))
+  if (state.way === "multicast" && state.multicastRetriedAtMs === null && !isLeaderUntrusted(member, state))
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
   // The last one that was lost.
@@ -262,10 +262,10 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
 }
 
 /** Until its representative knows it; once nothing is left to be multicast, it would only hold up the end. */
-const repeatsSeek = ({ leader, returnedAtMs }: PeerState): boolean =>
+const repeatsSeek = ({ leader, multicastRetriedAtMs }: PeerState): boolean =>
   leader.known !== "announce" ||
   leader.audience === 0 ||
-  (returnedAtMs !== null && leader.castCount < leader.frontCount);
+  (multicastRetriedAtMs !== null && leader.castCount < leader.frontCount);
 
 function sendNacks(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, missingSymbols } = member.config;

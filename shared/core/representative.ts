@@ -75,9 +75,9 @@ function onFrame(
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
-      const otherStands =
+      const isOtherBetter =
         frame.term > state.term || (frame.term === state.term && frame.ticket < state.ticket);
-      if (!otherStands) {
+      if (!isOtherBetter) {
         state.announceAtMs = nowMs;
         return;
       }
@@ -167,16 +167,16 @@ function replicate(member: Member, state: RepresentativeState, nowMs: number): v
   const { useMulticast, useDeputy } = member.config.setting();
   if (!useMulticast || !useDeputy) return;
   const { roster, holders, verifiedAtMs, config } = member;
-  const isBefore = nowMs < state.sendFromMs;
+  const isBeforeStart = nowMs < state.sendFromMs;
   // A multicast that is slower than the WAN is not held up: a second copy would only slow it down.
-  if (!isBefore && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
-  const untilMs = isBefore ? nowMs : nowMs - timing.sendLagMs;
-  const isAlone = (chunk: number): boolean =>
+  if (!isBeforeStart && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
+  const untilMs = isBeforeStart ? nowMs : nowMs - timing.sendLagMs;
+  const isSoleCopy = (chunk: number): boolean =>
     config.held.has(chunk) &&
     !state.queue.wasSent(chunk) &&
     (verifiedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
-  const handed = state.replication.next({ roster, holders, isSoleCopy: isAlone }, nowMs);
-  if (handed) member.send({ type: "entrust", device: config.device, term: state.term, ...handed });
+  const entrusted = state.replication.next({ roster, holders, isSoleCopy }, nowMs);
+  if (entrusted) member.send({ type: "entrust", device: config.device, term: state.term, ...entrusted });
 }
 
 function answerNacks(member: Member, state: RepresentativeState, nowMs: number): void {
@@ -268,11 +268,11 @@ function measuredSendBps(
 function endAtMs(member: Member, state: RepresentativeState): number {
   const { queue, endedAtMs, symbolsSent, symbolsEnded } = state;
   if (!queue.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
-  const isMuch = symbolsSent - symbolsEnded >= timing.endEverySymbols;
+  const isPassFull = symbolsSent - symbolsEnded >= timing.endEverySymbols;
   // The answers to one END come before the next.
-  if (isMuch) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
-  const isLittle = symbolsSent - symbolsEnded < timing.endFewSymbols;
-  return endedAtMs + (isLittle ? timing.endSeldomMs : timing.endEveryMs);
+  if (isPassFull) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
+  const isPassShort = symbolsSent - symbolsEnded < timing.endFewSymbols;
+  return endedAtMs + (isPassShort ? timing.endSeldomMs : timing.endEveryMs);
 }
 
 /** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
@@ -321,21 +321,21 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
 }
 
 export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
-  const needsAtMs =
+  const nacksAtMs =
     state.nacks.firstAtMs === null
       ? Number.POSITIVE_INFINITY
       : state.nacks.firstAtMs + needWindowMs(member.roster.audience);
   const endDueAtMs = state.queue.hasUnreported
     ? Math.max(endAtMs(member, state), nowMs)
     : Number.POSITIVE_INFINITY;
-  const castAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
+  const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.announceAtMs,
     state.leaseAtMs,
-    needsAtMs,
+    nacksAtMs,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),
-    castAtMs,
+    sendAtMs,
     nowMs + timing.endEveryMs / 2,
   );
 }

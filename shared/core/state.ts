@@ -86,11 +86,11 @@ export type PeerState = {
   symbolsAtMs: number | null;
   announcedAtMs: number;
   /** Since when the representative says that it multicasts and nothing comes. */
-  deafSinceMs: number | null;
+  dataMissingSinceMs: number | null;
   /** Since when the representative says that nobody listens, although this device does. */
-  overlookedSinceMs: number | null;
+  unseenByLeaderSinceMs: number | null;
   /** Back from unicast since then, and no symbol yet. */
-  returnedAtMs: number | null;
+  multicastRetriedAtMs: number | null;
   way: "multicast" | "unicast";
   wayReason: UnicastReason;
   /** Multicast is tried again then. */

@@ -105,7 +105,7 @@ function learnFromPoll(member: Member, { peer, heldRanges, listens }: Polled, no
     member.roster.update({
       ...peer,
       missing: held.complement(),
-      heardAtMs: nowMs,
+      receivedAtMs: nowMs,
       delivery: listens ? "multicast" : "unicast",
     });
 }
@@ -121,7 +121,7 @@ function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs
       const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
       if (!held.isEmpty && held.count <= frame.haveCount) member.holders.update(holder, held, loadUnknown);
       if (missing.isEmpty) member.roster.forget(frame.device);
-      else member.roster.update({ ...holder, missing, heardAtMs: nowMs, delivery: "multicast" });
+      else member.roster.update({ ...holder, missing, receivedAtMs: nowMs, delivery: "multicast" });
       return;
     }
     case "have": {

@@ -107,7 +107,7 @@ export const timing = {
 /** Frames of NEED at one time; what is left over waits for the next END. */
 export const needFramesMax = 4;
 /** NEEDs of others heard since an END, and a peer leaves its own for the next one: feedback has a bound. */
-export const needFramesHeardMax = 64;
+export const peerNacksMax = 64;
 /** Chunks of a package of so many that a peer takes for lost with their END, and not for sent before it listened. */
 export const lostChunksMax = (chunkCount: number): number => Math.max(8, Math.floor(chunkCount / 16));
 /** Receivers that report their loss after an END, on average. */

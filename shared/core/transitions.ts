@@ -77,9 +77,9 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       reportFromMs: nowMs,
       symbolsAtMs: null,
       announcedAtMs: nowMs,
-      deafSinceMs: null,
-      overlookedSinceMs: null,
-      returnedAtMs: null,
+      dataMissingSinceMs: null,
+      unseenByLeaderSinceMs: null,
+      multicastRetriedAtMs: null,
       way: "multicast",
       wayReason: "",
       retryAtMs: Number.POSITIVE_INFINITY,
@@ -114,8 +114,8 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
-  const plan = new SendQueue(held, member.sentEarlier);
-  const outstanding = new InFlight();
+  const queue = new SendQueue(held, member.sentEarlier);
+  const inFlight = new InFlight();
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
@@ -129,9 +129,9 @@ export function becomeRepresentative(
       electedAtMs: nowMs,
       sendFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
       phase: "preparing",
-      queue: plan,
-      nacks: new NackCollector(held.size, (chunk) => plan.wasSent(chunk), outstanding),
-      inFlight: outstanding,
+      queue,
+      nacks: new NackCollector(held.size, (chunk) => queue.wasSent(chunk), inFlight),
+      inFlight,
       singleLosses: new SingleReceiverLosses(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
       sendRate: new SendRateMeter(),
@@ -147,7 +147,7 @@ export function becomeRepresentative(
       // WANT went out with the claim.
       downloadFromMs:
         Math.max(state.enteredAtMs, member.lastWantAtMs) +
-        haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
+        haveWaitMs(term, setting().useMulticast && member.receivesOthers(nowMs)),
       busyAtMs: nowMs,
       caughtUpAtMs: Number.NEGATIVE_INFINITY,
       servingSinceMs: null,
@@ -166,8 +166,8 @@ export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtM
 }
 
 /** From the WANT of the election to the first byte over the WAN. */
-function haveWaitMs(term: number, isHeard: boolean): number {
+function haveWaitMs(term: number, receivesOthers: boolean): number {
   if (term === 1) return timing.haveWaitMs;
   // Where there is no multicast, peers say what they hold when they poll.
-  return isHeard ? timing.successorWaitMs : timing.pollWaitMs;
+  return receivesOthers ? timing.successorWaitMs : timing.pollWaitMs;
 }

@@ -12,14 +12,14 @@ import { phases } from "../../wire/frames.ts";
 const isAdministrative = (reason: UnicastReason): boolean =>
   reason === "switched-off" || reason === "wireless";
 /** Reasons after which multicast is tried again in a while. */
-const isLasting = (reason: UnicastReason): boolean => reason === "no-data" || reason === "stuck";
+const isRetried = (reason: UnicastReason): boolean => reason === "no-data" || reason === "stuck";
 /** Reasons that the representative's announcement disproves. */
 const isSilence = (reason: UnicastReason): boolean => reason === "unheard" || reason === "fell-silent";
 
 /** What the ways are judged by, of a member. */
-type Judged = Pick<MemberConfig, "held" | "setting">;
+type ModeInputs = Pick<MemberConfig, "held" | "setting">;
 
-export function updateDeliveryMode(config: Judged, state: PeerState, nowMs: number): void {
+export function updateDeliveryMode(config: ModeInputs, state: PeerState, nowMs: number): void {
   const { useMulticast, receivesMulticast } = config.setting();
   if (!useMulticast) return switchToUnicast(state, "switched-off", nowMs);
   if (!receivesMulticast) return switchToUnicast(state, "wireless", nowMs);
@@ -30,9 +30,12 @@ export function updateDeliveryMode(config: Judged, state: PeerState, nowMs: numb
   const { leader } = state;
   if (leader.known === "lease" && nowMs >= state.joinedAtMs + timing.unheardMs)
     return switchToUnicast(state, "unheard", nowMs);
-  if (isSince(state.overlookedSinceMs, timing.dataMissingMs, nowMs))
+  if (isSince(state.unseenByLeaderSinceMs, timing.dataMissingMs, nowMs))
     return switchToUnicast(state, "not-heard", nowMs);
-  if (isSince(state.deafSinceMs, timing.dataMissingMs, nowMs) || isRetryFruitless(config, state, nowMs))
+  if (
+    isSince(state.dataMissingSinceMs, timing.dataMissingMs, nowMs) ||
+    isRetryFruitless(config, state, nowMs)
+  )
     return switchToUnicast(state, "no-data", nowMs);
   if (isStuck(config, state, nowMs)) switchToUnicast(state, "stuck", nowMs);
 }
@@ -41,13 +44,17 @@ const isSince = (sinceMs: number | null, forMs: number, nowMs: number): boolean 
   sinceMs !== null && nowMs >= sinceMs + forMs;
 
 /** It came back from unicast, the representative holds more than it does, and nothing comes. */
-const isRetryFruitless = (config: Judged, { returnedAtMs, leader }: PeerState, nowMs: number): boolean =>
-  returnedAtMs !== null &&
-  nowMs >= Math.max(returnedAtMs, leader.startsAtMs) + timing.unreachableMs &&
+const isRetryFruitless = (
+  config: ModeInputs,
+  { multicastRetriedAtMs, leader }: PeerState,
+  nowMs: number,
+): boolean =>
+  multicastRetriedAtMs !== null &&
+  nowMs >= Math.max(multicastRetriedAtMs, leader.startsAtMs) + timing.unreachableMs &&
   leader.frontCount > config.held.count;
 
 /** Everything was multicast, repairs go on and on, and complete nothing here. */
-const isStuck = (config: Judged, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
+const isStuck = (config: ModeInputs, { leader, progressAtMs }: PeerState, nowMs: number): boolean =>
   leader.phase === phases.casting &&
   leader.castCount >= config.held.size &&
   nowMs >= progressAtMs + stuckMs(leader.rateBps);
@@ -59,8 +66,8 @@ export function switchToUnicast(state: PeerState, reason: UnicastReason, nowMs: 
   state.way = "unicast";
   state.wayReason = reason;
   state.seekAtMs = null;
-  state.returnedAtMs = null;
-  state.retryAtMs = isLasting(reason)
+  state.multicastRetriedAtMs = null;
+  state.retryAtMs = isRetried(reason)
     ? nowMs + timing.multicastRetryMs * 2 ** state.retries++
     : Number.POSITIVE_INFINITY;
 }
@@ -71,12 +78,12 @@ export function switchToMulticast(state: PeerState, nowMs: number): void {
     way: "multicast",
     wayReason: "",
     seekAtMs: nowMs,
-    returnedAtMs: nowMs,
+    multicastRetriedAtMs: nowMs,
     progressAtMs: nowMs,
-    deafSinceMs: null,
-    overlookedSinceMs: null,
+    dataMissingSinceMs: null,
+    unseenByLeaderSinceMs: null,
     retryAtMs: Number.POSITIVE_INFINITY,
-  });
+  } satisfies Partial<PeerState>);
 }
 
 /**
@@ -88,11 +95,11 @@ export const awaitsStart = ({ way, wayReason, leader }: PeerState, nowMs: number
 
 export function onSymbols(state: PeerState, nowMs: number): void {
   state.symbolsAtMs = nowMs;
-  state.deafSinceMs = null;
+  state.dataMissingSinceMs = null;
   const { way, wayReason } = state;
   if (way === "unicast" && !isAdministrative(wayReason) && wayReason !== "stuck")
     switchToMulticast(state, nowMs);
-  state.returnedAtMs = null;
+  state.multicastRetriedAtMs = null;
 }
 
 /** `state.leader` is still what was announced before. */
@@ -100,12 +107,12 @@ export function onAnnouncement(state: PeerState, leader: Leader, nowMs: number):
   const { leader: before, symbolsAtMs, announcedAtMs } = state;
   if (state.way === "unicast" && isSilence(state.wayReason)) switchToMulticast(state, nowMs);
   // Only what is said twice tells that something was sent in between.
-  const isSame = before.known === "announce" && before.device === leader.device;
-  if (isSame && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
-    state.deafSinceMs ??= announcedAtMs;
-  if (leader.phase !== phases.casting) state.deafSinceMs = null;
-  state.overlookedSinceMs =
-    leader.audience > 0 || leader.phase === phases.serving ? null : (state.overlookedSinceMs ?? nowMs);
+  const isSameLeader = before.known === "announce" && before.device === leader.device;
+  if (isSameLeader && leader.castCount > before.castCount && (symbolsAtMs ?? 0) < announcedAtMs)
+    state.dataMissingSinceMs ??= announcedAtMs;
+  if (leader.phase !== phases.casting) state.dataMissingSinceMs = null;
+  state.unseenByLeaderSinceMs =
+    leader.audience > 0 || leader.phase === phases.serving ? null : (state.unseenByLeaderSinceMs ?? nowMs);
   state.announcedAtMs = nowMs;
 }
 

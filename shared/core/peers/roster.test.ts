@@ -18,7 +18,7 @@ test("somebody listens for a chunk as long as one of those who listen to the gro
         const [first, last] = range.toSorted((a, b) => a - b) as [number, number];
         const missing = ChunkSet.fromRanges(size, [first, last - first + 1])!;
         if (way === "gone") roster.forget(device);
-        else roster.update({ device, address: "", lanPort: 1, missing, heardAtMs: 0, delivery: way });
+        else roster.update({ device, address: "", lanPort: 1, missing, receivedAtMs: 0, delivery: way });
         const listeners = [...roster].filter((entry) => entry.delivery === "multicast");
         for (let chunk = 0; chunk < size; chunk++)
           expect(roster.hasListenerMissing(chunk)).toBe(listeners.some((entry) => entry.missing.has(chunk)));
@@ -31,7 +31,14 @@ test("nobody listens any more for whoever made room", () => {
   const roster = new Roster();
   for (let i = 0; i <= rosterDevicesMax; i++) {
     const missing = ChunkSet.fromRanges(size, [i === 0 ? 1 : 2, 1])!;
-    roster.update({ device: `${i}`, address: "", lanPort: 1, missing, heardAtMs: i, delivery: "multicast" });
+    roster.update({
+      device: `${i}`,
+      address: "",
+      lanPort: 1,
+      missing,
+      receivedAtMs: i,
+      delivery: "multicast",
+    });
   }
   expect(roster.size).toBe(rosterDevicesMax);
   expect([1, 2].map((chunk) => roster.hasListenerMissing(chunk))).toEqual([false, true]);

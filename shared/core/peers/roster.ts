@@ -13,7 +13,7 @@ export type RosterEntry = {
   lanPort: number;
   /** Never changed after it was noted. */
   missing: ChunkSet;
-  heardAtMs: number;
+  receivedAtMs: number;
   /** As it was heard last: it listens to the group, or takes chunks by unicast. */
   delivery: "multicast" | "unicast";
 };
@@ -35,7 +35,7 @@ export class Roster {
     this.forget(entry.device);
     this.#entries.set(entry.device, {
       ...entry,
-      changedAtMs: isChanged ? entry.heardAtMs : known.changedAtMs,
+      changedAtMs: isChanged ? entry.receivedAtMs : known.changedAtMs,
     });
     if (this.#listeners.length === 0) this.#listeners = new Uint16Array(entry.missing.size);
     this.#count(entry, 1);

@@ -122,7 +122,7 @@ describe("whoever is named deputy", () => {
         address: device,
         lanPort: 1,
         missing: ChunkSet.fromRanges(chunkCount, [0, missing])!,
-        heardAtMs: nowMs,
+        receivedAtMs: nowMs,
         delivery: way,
       });
     return { trust, says };

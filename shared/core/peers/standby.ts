@@ -31,16 +31,16 @@ export class StandbyReplication {
   #nextAtMs = Number.NEGATIVE_INFINITY;
 
   /** The next ENTRUST, or null while there is nothing to say. */
-  next(trust: ReplicationView, nowMs: number): { toDevice: string; ranges: Ranges } | null {
+  next(view: ReplicationView, nowMs: number): { toDevice: string; ranges: Ranges } | null {
     if (nowMs < this.#nextAtMs) return null;
     this.#nextAtMs = nowMs + timing.standbyEveryMs;
-    this.#review(trust, nowMs);
-    const ranges = rangesOf(trust, nowMs);
+    this.#review(view, nowMs);
+    const ranges = rangesOf(view, nowMs);
     if (ranges.length === 0) {
       if (this.#standby) this.#standby.progressAtMs = nowMs;
       return null;
     }
-    this.#standby ??= this.#choose(trust, nowMs);
+    this.#standby ??= this.#choose(view, nowMs);
     return this.#standby && { toDevice: this.#standby.device, ranges };
   }
 
@@ -67,13 +67,13 @@ export class StandbyReplication {
 
   /** Who has most of the package already. */
   #choose({ roster }: ReplicationView, nowMs: number): Standby | null {
-    const able = [...roster].filter(
+    const eligible = [...roster].filter(
       ({ delivery, lanPort, missing }) => delivery === "multicast" && lanPort > 0 && !missing.isEmpty,
     );
-    const untried = able.filter(({ device }) => !this.#failed.has(device));
+    const untried = eligible.filter(({ device }) => !this.#failed.has(device));
     // Each of them failed once: they begin anew.
     if (untried.length === 0) this.#failed.clear();
-    const best = (untried.length > 0 ? untried : able).toSorted(
+    const best = (untried.length > 0 ? untried : eligible).toSorted(
       (a, b) => a.missing.count - b.missing.count,
     )[0];
     return best ? { device: best.device, missing: best.missing.count, progressAtMs: nowMs } : null;

@@ -9,7 +9,7 @@ import { limits } from "../../wire/index.ts";
 const memoryMs = 120_000;
 /** No queue of a LAN is as long: a clock jumped, or a device slept. */
 const jumpMs = 2_000;
-const turn = limits.counterMax + 1;
+const modulus = limits.counterMax + 1;
 
 export class DelayMeter {
   /** Time of the receiver less time of the sender: the earliest of this memory, and of the one before. */
@@ -52,6 +52,6 @@ export class DelayMeter {
 
 /** To -2^31 … 2^31. */
 const signed = (ms: number): number => {
-  const within = ((ms % turn) + turn) % turn;
-  return within >= turn / 2 ? within - turn : within;
+  const within = ((ms % modulus) + modulus) % modulus;
+  return within >= modulus / 2 ? within - modulus : within;
 };

@@ -9,7 +9,7 @@ const symbolsMin = 100;
 const stragglesPermille = 250;
 const recoversPermille = 100;
 /** So many measurements in a row make a straggler, or none of one. */
-const inRow = 2;
+const measurementsInRow = 2;
 
 export class LossMeter {
   #sentBefore: number | null = null;
@@ -41,10 +41,10 @@ export class LossMeter {
     this.#sentBefore = symbolsSent;
     this.#received = 0;
     this.#lossPermille = lossPermille;
-    const turns =
+    const isOpposite =
       this.#state === "follows" ? lossPermille >= stragglesPermille : lossPermille < recoversPermille;
-    this.#inRow = turns ? this.#inRow + 1 : 0;
-    if (this.#inRow >= inRow) {
+    this.#inRow = isOpposite ? this.#inRow + 1 : 0;
+    if (this.#inRow >= measurementsInRow) {
       this.#state = this.#state === "follows" ? "straggles" : "follows";
       this.#inRow = 0;
     }

@@ -46,18 +46,18 @@ const increaseMinBps = 2_000_000;
 const smallStepShare = 0.1;
 
 /** So much queue, and what a batch takes at the rate itself, is no accident … */
-const queueMs = 40;
+const standingQueueMs = 40;
 const batchBits = 62_000 * 8;
 /** … and so much comes from no step of an increase: others fill the link. */
 const foreignQueueMs = 100;
 /** Below this the link is free. */
 const freeQueueMs = 15;
 /** After so many judgements in a row of a free link the rate returns quickly. */
-const freeInRow = 2;
+const freeWindowsMin = 2;
 const yieldFactor = 0.85;
 const yieldFactorMost = 0.6;
 /** Whoever fills the link gets at most the rest: the session still ends. */
-const floorShare = 0.25;
+const yieldFloorShare = 0.25;
 /** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
 const overloadPermille = 200;
 
@@ -76,7 +76,7 @@ const passesKept = 64;
 /** So many ENDs without a report say that none of them was heard. */
 const unansweredMax = 4;
 
-type Trial = {
+type Probe = {
   /** Before the first decrease. */
   readonly rateBps: number;
   readonly lossPermille: number;
@@ -87,7 +87,7 @@ type Trial = {
  * What of a loss has to be left after a decrease for the rate not to be its cause. Much loss is measured well, and behind
  * an overloaded link falls in several decreases, the first of which still saw the link's queue fill.
  */
-const persistsShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
+const persistsShare = ({ lossPermille }: Probe): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 type Report = { readonly lossPermille: number; readonly queuedMs: number };
 /** With what was sent at before the END that it answers, when that was less than the rate. */
@@ -104,17 +104,17 @@ export class RateControl {
   #sentBps: number;
   #state: "searching" | "steady";
   /** Loss that does not depend on the rate, ‰. */
-  #ownLossPermille = 0;
-  #probe: Trial | null = null;
+  #baselineLossPermille = 0;
+  #probe: Probe | null = null;
   /** Up to here the rate returns quickly. */
   #recoveryTargetBps = 0;
   /** What the last judgement of a loss said, of those that queues left to it. */
   #hadExcess = false;
   /** Since the last decrease. */
-  #increasesInRow = 0;
+  #increases = 0;
   /** Before it gave way; null: it does not. */
   #beforeYieldBps: number | null = null;
-  #freeInRow = 0;
+  #freeWindows = 0;
   #queuedMs = 0;
   /** Until a pass shows what a change brought; the next one is sent at the old rate in part. */
   #settlingPasses = 2;
@@ -188,8 +188,8 @@ export class RateControl {
   adjust(capBps: number | null, nowMs: number, pass: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
     // The first or the last answer to an END says little alone.
-    const isPart = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
-    if (isPart && nowMs < this.#windowEndsAtMs + windowMs) return false;
+    const isPartial = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
+    if (isPartial && nowMs < this.#windowEndsAtMs + windowMs) return false;
     this.#reportsBefore = this.#reports.size;
     this.#windowEndsAtMs = nowMs + windowMs;
     if (this.#reports.size === 0) return this.#onNoReports(capBps ?? searchMaxBps);
@@ -212,7 +212,7 @@ export class RateControl {
   #onNoReports(capBps: number): boolean {
     if (this.#unanswered < unansweredMax) return false;
     const before = this.#rateBps;
-    this.#increasesInRow = 0;
+    this.#increases = 0;
     this.#recoveryTargetBps = Math.max(this.#recoveryTargetBps, before * recoveryShare);
     this.#state = "steady";
     this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
@@ -220,7 +220,7 @@ export class RateControl {
   }
 
   #evaluate(lossPermille: number, capBps: number): void {
-    if (this.#queuedMs > queueMs + (1_000 * batchBits) / this.#rateBps)
+    if (this.#queuedMs > standingQueueMs + (1_000 * batchBits) / this.#rateBps)
       return this.#yield(lossPermille, capBps);
     if (this.#beforeYieldBps !== null) this.#detectFreeLink(this.#beforeYieldBps);
     this.#evaluateLoss(lossPermille, capBps);
@@ -230,13 +230,13 @@ export class RateControl {
   #yield(lossPermille: number, capBps: number): void {
     const isSearch = this.#state === "searching";
     const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
-    const isOverload = lossPermille - this.#ownLossPermille > overloadPermille;
+    const isOverload = lossPermille - this.#baselineLossPermille > overloadPermille;
     const carriedBps = isOverload ? this.#sentBps * (1 - lossPermille / 1_000) * drainFactor : this.#sentBps;
     if (isSearch) this.#beforeYieldBps = Math.min(carriedBps, this.#rateBps / searchFactor);
     else if (this.#beforeYieldBps === null || isOverload) this.#beforeYieldBps = carriedBps;
-    const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
+    const share = Math.min(1, (this.#queuedMs - standingQueueMs) / (foreignQueueMs - standingQueueMs));
     const factor = yieldFactor - share * (yieldFactor - yieldFactorMost);
-    const leastBps = Math.max(this.#beforeYieldBps! * floorShare, Math.min(rateFloorBps, capBps));
+    const leastBps = Math.max(this.#beforeYieldBps! * yieldFloorShare, Math.min(rateFloorBps, capBps));
     const wantedBps = factor * (isSearch ? this.#beforeYieldBps! : carriedBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
     // What this session queued itself has to go first.
@@ -244,48 +244,51 @@ export class RateControl {
     this.#state = "steady";
     this.#probe = null;
     this.#recoveryTargetBps = 0;
-    this.#increasesInRow = 0;
-    this.#freeInRow = 0;
+    this.#increases = 0;
+    this.#freeWindows = 0;
   }
 
-  #detectFreeLink(openBps: number): void {
-    this.#freeInRow = this.#queuedMs <= freeQueueMs ? this.#freeInRow + 1 : 0;
-    if (this.#freeInRow < freeInRow) return;
+  #detectFreeLink(beforeYieldBps: number): void {
+    this.#freeWindows = this.#queuedMs <= freeQueueMs ? this.#freeWindows + 1 : 0;
+    if (this.#freeWindows < freeWindowsMin) return;
     this.#beforeYieldBps = null;
-    this.#recoveryTargetBps = openBps * recoveryShare;
-    this.#rateBps = Math.max(this.#rateBps, openBps / 2);
+    this.#recoveryTargetBps = beforeYieldBps * recoveryShare;
+    this.#rateBps = Math.max(this.#rateBps, beforeYieldBps / 2);
   }
 
   #evaluateLoss(lossPermille: number, capBps: number): void {
-    const trial = this.#probe;
+    const probe = this.#probe;
     this.#probe = null;
-    const stays =
-      trial !== null && lossPermille > trial.lossPermille * persistsShare(trial) + excessPermille / 4;
+    const persists =
+      probe !== null && lossPermille > probe.lossPermille * persistsShare(probe) + excessPermille / 4;
     const isQueueless = this.#queuedMs <= freeQueueMs;
-    if (stays && trial.decreases >= (isQueueless ? 1 : decreasesMax)) {
+    if (persists && probe.decreases >= (isQueueless ? 1 : decreasesMax)) {
       // It did not help: that much is lost at any rate.
-      this.#ownLossPermille = lossPermille;
-      this.#rateBps = Math.min(trial.rateBps, capBps);
+      this.#baselineLossPermille = lossPermille;
+      this.#rateBps = Math.min(probe.rateBps, capBps);
       return;
     }
-    const excess = lossPermille - this.#ownLossPermille;
+    const excess = lossPermille - this.#baselineLossPermille;
     const excessMax = isQueueless ? queuelessExcessPermille : excessPermille;
-    const isExcess = excess > excessMax && excess > this.#ownLossPermille * 0.4;
-    const isAccident = isExcess && !stays && isQueueless && excess <= isolatedPermille && !this.#hadExcess;
+    const isExcess = excess > excessMax && excess > this.#baselineLossPermille * 0.4;
+    const isIsolated = isExcess && !persists && isQueueless && excess <= isolatedPermille && !this.#hadExcess;
     this.#hadExcess = isExcess;
-    if (isAccident) return;
-    if (stays || isExcess) {
-      const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
+    if (isIsolated) return;
+    if (persists || isExcess) {
+      const before = persists ? probe : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#probe = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
-      this.#increasesInRow = 0;
+      this.#increases = 0;
       this.#recoveryTargetBps = this.#sentBps * recoveryShare;
       const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
       const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
       this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
       return;
     }
-    this.#ownLossPermille = Math.min(this.#ownLossPermille, (this.#ownLossPermille + lossPermille) / 2);
+    this.#baselineLossPermille = Math.min(
+      this.#baselineLossPermille,
+      (this.#baselineLossPermille + lossPermille) / 2,
+    );
     this.#rateBps = Math.min(this.#increased(), capBps);
   }
 
@@ -293,9 +296,9 @@ export class RateControl {
     if (this.#sentBps < this.#rateBps) return this.#rateBps;
     if (this.#state === "searching") return this.#rateBps * searchFactor;
     // Into a queue it grows the slower the longer that is.
-    const room = Math.max(0, 1 - this.#queuedMs / queueMs);
-    const share = increaseShare * 2 ** Math.min(this.#increasesInRow, increaseDoublings);
-    this.#increasesInRow++;
+    const room = Math.max(0, 1 - this.#queuedMs / standingQueueMs);
+    const share = increaseShare * 2 ** Math.min(this.#increases, increaseDoublings);
+    this.#increases++;
     const step = room * Math.max(increaseMinBps, this.#rateBps * share);
     return this.#rateBps + Math.max(step, (this.#recoveryTargetBps - this.#rateBps) * recoveryStep);
   }

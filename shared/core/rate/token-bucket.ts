@@ -12,8 +12,8 @@ export const burstBytesMax = 86 * 1_024;
 const tickMs = 1;
 /** Timers fire no sooner than this: at high rates a burst is what flows in so long, and a little more. */
 const timerMs = 2.2;
-const arrearsMsMax = 12;
-const arrearsBurstsMax = 3;
+const catchUpMsMax = 12;
+const catchUpBurstsMax = 3;
 /** Beyond that: so much more than the rate until nothing is owed, and never more than a late timer can explain. */
 const catchUpShare = 0.25;
 const owedMsMax = 250;
@@ -65,9 +65,12 @@ export class TokenBucket {
   #fill(elapsedMs: number): void {
     const dueBytes = (elapsedMs * this.#rateBps) / 8_000;
     const caughtUpBytes = Math.min(this.#owedBytes, dueBytes * catchUpShare);
-    const arrearsBytes = Math.max(this.burstBytes * arrearsBurstsMax, (arrearsMsMax * this.#rateBps) / 8_000);
+    const tokensBytesMax = Math.max(
+      this.burstBytes * catchUpBurstsMax,
+      (catchUpMsMax * this.#rateBps) / 8_000,
+    );
     const tokensBytes = this.#tokensBytes + dueBytes + caughtUpBytes;
-    this.#tokensBytes = Math.min(arrearsBytes, tokensBytes);
+    this.#tokensBytes = Math.min(tokensBytesMax, tokensBytes);
     const leftBytes = this.#owedBytes - caughtUpBytes + (tokensBytes - this.#tokensBytes);
     this.#owedBytes = Math.min(leftBytes, (owedMsMax * this.#rateBps) / 8_000);
   }

@@ -9,14 +9,14 @@ import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts"
 
 /** An assembly's own objects, beside its bytes and what it notes for each symbol and block. */
 const partialChunkBytes = 512;
-const notesBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
+const indexBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
 
 /** What a place holds: nothing, its own source symbol, or a repair symbol, by its number. */
 const empty = 0;
-const own = 1;
+const source = 1;
 const firstRepair = 2;
 
-type Apart = { readonly block: number; readonly symbol: number; readonly payload: Uint8Array };
+type OverflowSymbol = { readonly block: number; readonly symbol: number; readonly payload: Uint8Array };
 
 export class PartialChunk {
   readonly chunk: number;
@@ -33,13 +33,13 @@ export class PartialChunk {
   /** By block: 1 when it holds repair symbols. */
   readonly #isRepaired: Uint8Array;
   #incompleteBlocks: number;
-  #overflow: Apart[] = [];
+  #overflow: OverflowSymbol[] = [];
 
   constructor(chunk: number, layout: BlockLayout, bytes: Uint8Array, sender: string) {
     this.chunk = chunk;
     this.sender = sender;
     this.bytes = bytes;
-    this.heldBytes = bytes.length + notesBytes(layout) + partialChunkBytes;
+    this.heldBytes = bytes.length + indexBytes(layout) + partialChunkBytes;
     this.#layout = layout;
     this.#slots = new Uint16Array(layout.symbolCount);
     this.#missing = new Uint8Array(layout.blockCount);
@@ -73,21 +73,21 @@ export class PartialChunk {
 
   #addSource(block: number, symbol: number, payload: Uint8Array): boolean {
     const number = this.#layout.firstSymbol(block) + symbol;
-    const there = this.#slots[number]!;
-    if (there === own) return false;
+    const slot = this.#slots[number]!;
+    if (slot === source) return false;
     if (this.bytes === null) {
       // The repair symbol in its place is on the disk; another symbol of the block will do as well.
-      if (there !== empty) return false;
+      if (slot !== empty) return false;
       this.#keepOverflow(block, symbol, payload);
     } else {
       const { symbolSizeBytes } = this.#layout;
       const at = number * symbolSizeBytes;
-      this.#slots[number] = own;
-      if (there >= firstRepair)
-        this.#putRepair(block, there - firstRepair, this.bytes.subarray(at, at + symbolSizeBytes));
+      this.#slots[number] = source;
+      if (slot >= firstRepair)
+        this.#putRepair(block, slot - firstRepair, this.bytes.subarray(at, at + symbolSizeBytes));
       this.bytes.set(payload, at);
     }
-    this.#slots[number] = own;
+    this.#slots[number] = source;
     return true;
   }
 
@@ -133,7 +133,7 @@ export class PartialChunk {
 
   /** @param bytes what `setAside` gave */
   restore(bytes: Uint8Array): void {
-    const isRepair = ({ block, symbol }: Apart): boolean => symbol >= this.#layout.k(block);
+    const isRepair = ({ block, symbol }: OverflowSymbol): boolean => symbol >= this.#layout.k(block);
     for (const { block, symbol, payload } of this.#overflow.filter((each) => !isRepair(each))) {
       bytes.set(payload, this.#layout.symbolOffsetBytes(block, symbol));
       this.heldBytes -= payload.length;
@@ -158,11 +158,11 @@ export class PartialChunk {
     const missing: number[] = [];
     const repairs: RepairSymbol[] = this.#overflow.filter((each) => each.block === block && each.symbol >= k);
     for (let symbol = 0; symbol < k; symbol++) {
-      const there = this.#slots[first + symbol]!;
-      if (there !== own) missing.push(symbol);
-      if (there < firstRepair) continue;
+      const slot = this.#slots[first + symbol]!;
+      if (slot !== source) missing.push(symbol);
+      if (slot < firstRepair) continue;
       const at = (first + symbol) * symbolSizeBytes;
-      repairs.push({ symbol: there - firstRepair, payload: bytes.subarray(at, at + symbolSizeBytes) });
+      repairs.push({ symbol: slot - firstRepair, payload: bytes.subarray(at, at + symbolSizeBytes) });
     }
     const offset = this.#layout.blockOffsetBytes(block);
     const view = bytes.subarray(offset, offset + this.#layout.blockLengthBytes(block));

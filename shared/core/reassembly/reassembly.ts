@@ -67,13 +67,13 @@ export class Reassembly {
 
   /** The payload is copied. `chunk` must be one that is still missing. */
   addSymbol(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): AddResult {
-    const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
-    this.#last = assembly;
-    const before = assembly.heldBytes;
-    if (!assembly.addSymbol(block, symbol, payload)) return "useless";
-    this.#memoryBytes += assembly.heldBytes - before;
-    if (assembly.sender !== sender) assembly.sender = null;
-    return assembly.isReady ? "ready" : "placed";
+    const partial = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
+    this.#last = partial;
+    const before = partial.heldBytes;
+    if (!partial.addSymbol(block, symbol, payload)) return "useless";
+    this.#memoryBytes += partial.heldBytes - before;
+    if (partial.sender !== sender) partial.sender = null;
+    return partial.isReady ? "ready" : "placed";
   }
 
   #open(chunk: number, sender: string): PartialChunk {
@@ -84,10 +84,10 @@ export class Reassembly {
       return known;
     }
     const lengthBytes = this.#chunkLengthBytes(chunk);
-    const assembly = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
-    this.#memoryBytes += assembly.heldBytes;
-    this.#partials.set(chunk, assembly);
-    return assembly;
+    const partial = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
+    this.#memoryBytes += partial.heldBytes;
+    this.#partials.set(chunk, partial);
+    return partial;
   }
 
   #layoutOf(lengthBytes: number): BlockLayout {
@@ -127,11 +127,11 @@ export class Reassembly {
   /** A chunk to write to the disk to make room, or null when memory is within its bound. */
   takeSpill(): Spill | null {
     if (this.#memoryBytes <= this.#memoryBytesMax) return null;
-    for (const assembly of this.#partials.values()) {
-      if (!assembly.bytes || assembly === this.#last || assembly.isReady) continue;
-      const bytes = assembly.spill()!;
+    for (const partial of this.#partials.values()) {
+      if (!partial.bytes || partial === this.#last || partial.isReady) continue;
+      const bytes = partial.spill()!;
       this.#memoryBytes -= bytes.length;
-      return { chunk: assembly.chunk, bytes };
+      return { chunk: partial.chunk, bytes };
     }
     this.#forgetOldestSpill();
     return null;
@@ -139,9 +139,9 @@ export class Reassembly {
 
   /** Symbols apart from chunks on the disk are bounded too: the oldest such chunk begins anew. */
   #forgetOldestSpill(): void {
-    for (const assembly of this.#partials.values()) {
-      if (assembly === this.#last || assembly.bytes) continue;
-      this.forget(assembly.chunk);
+    for (const partial of this.#partials.values()) {
+      if (partial === this.#last || partial.bytes) continue;
+      this.forget(partial.chunk);
       return;
     }
   }
@@ -152,39 +152,39 @@ export class Reassembly {
 
   /** The bytes of a chunk set aside, read back. */
   restore(chunk: number, bytes: Uint8Array): void {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly || assembly.bytes || bytes.length !== assembly.lengthBytes) return;
-    const before = assembly.heldBytes;
-    assembly.restore(bytes);
-    this.#memoryBytes += assembly.heldBytes - before;
+    const partial = this.#partials.get(chunk);
+    if (!partial || partial.bytes || bytes.length !== partial.lengthBytes) return;
+    const before = partial.heldBytes;
+    partial.restore(bytes);
+    this.#memoryBytes += partial.heldBytes - before;
   }
 
   /** The bytes of a ready chunk, rebuilt; it is forgotten here. Null when it is not ready or was set aside. */
   take(chunk: number): Uint8Array | null {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly?.bytes || !assembly.isReady) return null;
-    this.#remove(assembly);
-    return assembly.rebuild(this.#code);
+    const partial = this.#partials.get(chunk);
+    if (!partial?.bytes || !partial.isReady) return null;
+    this.#remove(partial);
+    return partial.rebuild(this.#code);
   }
 
   /** The chunk came another way, or its bytes were wrong. */
   forget(chunk: number): void {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly) return;
-    this.#remove(assembly);
-    if (assembly.bytes) this.recycle(assembly.bytes);
+    const partial = this.#partials.get(chunk);
+    if (!partial) return;
+    this.#remove(partial);
+    if (partial.bytes) this.recycle(partial.bytes);
   }
 
-  #remove(assembly: PartialChunk): void {
-    this.#partials.delete(assembly.chunk);
-    this.#memoryBytes -= assembly.heldBytes;
-    if (this.#last === assembly) this.#last = null;
+  #remove(partial: PartialChunk): void {
+    this.#partials.delete(partial.chunk);
+    this.#memoryBytes -= partial.heldBytes;
+    if (this.#last === partial) this.#last = null;
   }
 
   /** Calls `add` with every block that lacks symbols; false when nothing of the chunk was received. */
   missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
-    const assembly = this.#partials.get(chunk);
-    assembly?.missingSymbols(add);
-    return assembly !== undefined;
+    const partial = this.#partials.get(chunk);
+    partial?.missingSymbols(add);
+    return partial !== undefined;
   }
 }

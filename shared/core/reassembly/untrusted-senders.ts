@@ -23,9 +23,8 @@ export class UntrustedSenders {
   /** Are symbols of this chunk taken from this sender? */
   accepts(chunk: number, sender: string): boolean {
     if (this.#corruptBySender.size === 0 && this.#mixed.size === 0) return true;
-    const reportCorrupt = this.#corruptBySender.get(sender);
-    if (reportCorrupt !== undefined && (reportCorrupt.size >= corruptChunksMax || reportCorrupt.has(chunk)))
-      return false;
+    const corrupt = this.#corruptBySender.get(sender);
+    if (corrupt !== undefined && (corrupt.size >= corruptChunksMax || corrupt.has(chunk))) return false;
     return sender === this.leader || !(this.#mixed.size >= mixedChunksMax || this.#mixed.has(chunk));
   }
 

@@ -17,26 +17,26 @@ const keyOf = (chunk: number, block: number): number => chunk * 65_536 + block;
 
 export class InFlight {
   /** No END named it yet. */
-  readonly #unended: Sent = new Map();
+  readonly #unreported: Sent = new Map();
   /** Named by the END of this pass. */
-  readonly #ended = new Map<number, Sent>();
+  readonly #reported = new Map<number, Sent>();
 
   /** It goes on its way. */
   onSend(item: SendItem): void {
-    if (item.kind === "chunk") return add(this.#unended, keyOf(item.chunk, wholeChunks), 1);
-    for (const { block, count } of item.blocks) add(this.#unended, keyOf(item.chunk, block), count);
+    if (item.kind === "chunk") return add(this.#unreported, keyOf(item.chunk, wholeChunks), 1);
+    for (const { block, count } of item.blocks) add(this.#unreported, keyOf(item.chunk, block), count);
   }
 
   /** @param pass of the END that names these chunks */
   onEnd(chunks: ChunkSet, pass: number): void {
-    const sent = this.#ended.get(pass) ?? new Map();
-    for (const [key, count] of this.#unended) {
+    const sent = this.#reported.get(pass) ?? new Map();
+    for (const [key, count] of this.#unreported) {
       if (!chunks.has(Math.floor(key / 65_536))) continue;
-      this.#unended.delete(key);
+      this.#unreported.delete(key);
       add(sent, key, count);
     }
-    this.#ended.set(pass, sent);
-    for (const past of this.#ended.keys()) if (past <= pass - passesMax) this.#ended.delete(past);
+    this.#reported.set(pass, sent);
+    for (const past of this.#reported.keys()) if (past <= pass - passesMax) this.#reported.delete(past);
   }
 
   /** Symbols of a block that a device which heard the END of `pass` last cannot have counted in. */
@@ -52,8 +52,8 @@ export class InFlight {
   }
 
   #since(key: number, pass: number): number {
-    let count = this.#unended.get(key) ?? 0;
-    for (const [ended, sent] of this.#ended) if (ended > pass) count += sent.get(key) ?? 0;
+    let count = this.#unreported.get(key) ?? 0;
+    for (const [ended, sent] of this.#reported) if (ended > pass) count += sent.get(key) ?? 0;
     return count;
   }
 }

@@ -7,7 +7,7 @@ import { ChunkSet } from "../../model/chunk-set.ts";
 import { NackSender, type MissingSymbols } from "./nack-sender.ts";
 import { NackCollector } from "./nack-collector.ts";
 import { InFlight } from "./in-flight.ts";
-import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
+import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
 import { seededRandom } from "../../model/random.ts";
 import { wholeChunks } from "../../wire/index.ts";
 
@@ -66,7 +66,7 @@ describe("after an END", () => {
       const { frames, largest, asked } = onePass(receivers, 0.01, receivers);
       // Whoever's time comes while a NEED is on the air has not heard it.
       const inFlight = Math.ceil((receivers * airMs) / needDelayMs(receivers)) * needFramesMax;
-      expect(frames).toBeLessThanOrEqual(Math.min(receivers, needFramesHeardMax + inFlight));
+      expect(frames).toBeLessThanOrEqual(Math.min(receivers, peerNacksMax + inFlight));
       let lacked = 0;
       let covered = 0;
       for (const [key, count] of largest) {

@@ -5,7 +5,7 @@
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { limits, wholeChunks } from "../../wire/index.ts";
-import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
+import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
 
 /** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
 export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
@@ -20,7 +20,7 @@ export class NackSender {
   #awaitsFirstEnd: boolean;
   readonly #sentBeforeJoin: ChunkSet;
   /** To be asked for. */
-  readonly #ended: ChunkSet;
+  readonly #toAsk: ChunkSet;
   /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
   readonly #asked: ChunkSet;
   readonly #askedByPeers = new Map<number, number>();
@@ -40,7 +40,7 @@ export class NackSender {
     this.#held = held;
     this.#awaitsFirstEnd = joinsLate;
     this.#sentBeforeJoin = new ChunkSet(held.size);
-    this.#ended = new ChunkSet(held.size);
+    this.#toAsk = new ChunkSet(held.size);
     this.#asked = new ChunkSet(held.size);
   }
 
@@ -50,30 +50,30 @@ export class NackSender {
   }
 
   /**
-   * @param cast chunks that an END named
+   * @param named chunks that an END named
    * @param audience devices that may ask
    * @param random 0 … 1
    */
-  onEnd(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
+  onEnd(named: ChunkSet, nowMs: number, audience: number, random: number): void {
     this.#peerNacks = 0;
-    this.#forgetAskedByPeers(cast);
-    if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(cast);
+    this.#forgetAskedByPeers(named);
+    if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(named);
     this.#awaitsFirstEnd = false;
-    let lacking = false;
-    for (const chunk of cast) {
-      this.#ended.add(chunk);
+    let isMissing = false;
+    for (const chunk of named) {
+      this.#toAsk.add(chunk);
       this.#asked.delete(chunk);
-      if (!this.#held.has(chunk)) lacking = true;
+      if (!this.#held.has(chunk)) isMissing = true;
     }
-    if (!lacking) return;
+    if (!isMissing) return;
     this.#askedCount = 0;
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
   }
 
   /** What others asked for before an END is answered, or lost, when it names the chunk again. */
-  #forgetAskedByPeers(cast: ChunkSet): void {
+  #forgetAskedByPeers(named: ChunkSet): void {
     for (const key of this.#askedByPeers.keys())
-      if (cast.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
+      if (named.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
   }
 
   /** Another peer asked. */
@@ -88,28 +88,28 @@ export class NackSender {
   }
 
   /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
-  takeDue(nowMs: number, lacksOf: MissingSymbols): number[][] {
+  takeDue(nowMs: number, missingSymbols: MissingSymbols): number[][] {
     const { dueAtMs } = this;
     if (dueAtMs === null || nowMs < dueAtMs) return [];
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
     this.#repeatAtMs = null;
     // The representative has enough to answer; what is still lacking then is asked for after the next END.
-    if (this.#peerNacks >= needFramesHeardMax) {
+    if (this.#peerNacks >= peerNacksMax) {
       this.#askedByPeers.clear();
       this.#scheduleRepeat(nowMs);
       return [];
     }
     const entries: number[] = [];
     const entriesMax = limits.needsMax * needFramesMax * 3;
-    for (const chunk of this.#ended) {
+    for (const chunk of this.#toAsk) {
       if (this.#held.has(chunk)) {
-        this.#ended.delete(chunk);
+        this.#toAsk.delete(chunk);
         continue;
       }
       if (entries.length >= entriesMax) break;
-      this.#addEntries(chunk, entries, lacksOf);
-      this.#ended.delete(chunk);
+      this.#addEntries(chunk, entries, missingSymbols);
+      this.#toAsk.delete(chunk);
       this.#asked.add(chunk);
     }
     this.#askedByPeers.clear();
@@ -121,11 +121,11 @@ export class NackSender {
     return frames;
   }
 
-  #addEntries(chunk: number, entries: number[], lacksOf: MissingSymbols): void {
-    const begun = lacksOf(chunk, (block, count) => {
+  #addEntries(chunk: number, entries: number[], missingSymbols: MissingSymbols): void {
+    const isStarted = missingSymbols(chunk, (block, count) => {
       if ((this.#askedByPeers.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
     });
-    if (begun || this.#sentBeforeJoin.has(chunk)) return;
+    if (isStarted || this.#sentBeforeJoin.has(chunk)) return;
     const last = entries.length - 3;
     if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
       entries[last + 2]!++;
@@ -133,13 +133,13 @@ export class NackSender {
   }
 
   #askAgain(): void {
-    for (const chunk of this.#asked) this.#ended.add(chunk);
+    for (const chunk of this.#asked) this.#toAsk.add(chunk);
     this.#asked.deleteAll(this.#asked.clone());
   }
 
   #scheduleRepeat(nowMs: number): void {
     this.#asked.deleteAll(this.#held);
-    if (this.#ended.isEmpty && this.#asked.isEmpty) return;
+    if (this.#toAsk.isEmpty && this.#asked.isEmpty) return;
     if (this.#held.count > this.#heldAtAsk) this.#askedCount = 0;
     this.#heldAtAsk = this.#held.count;
     if (++this.#askedCount <= timing.needRepeatsMax) this.#repeatAtMs = nowMs + timing.needRepeatMs;

@@ -26,11 +26,11 @@ export class SendQueue {
    * @param held live set of the chunks this device has
    * @param done chunks that an earlier representative of the session already sent
    */
-  constructor(held: ChunkSet, done: ChunkSet) {
+  constructor(held: ChunkSet, sentEarlier: ChunkSet) {
     this.#held = held;
-    this.#sent = done.clone();
+    this.#sent = sentEarlier.clone();
     this.#retransmits = new ChunkSet(held.size);
-    this.#unreported = done.clone();
+    this.#unreported = sentEarlier.clone();
   }
 
   /**
@@ -80,8 +80,8 @@ export class SendQueue {
       this.#retransmits.delete(chunk);
       return { kind: "chunk", chunk };
     }
-    const alone = this.#nextSoleCopy(isMissed, elsewhere);
-    const chunk = alone < 0 ? this.#nextUnsent(isMissed) : alone;
+    const soleCopy = this.#nextSoleCopy(isMissed, elsewhere);
+    const chunk = soleCopy < 0 ? this.#nextUnsent(isMissed) : soleCopy;
     if (chunk < 0) return null;
     this.#sent.add(chunk);
     this.#repairCredit = Math.min(repairCreditMax, this.#repairCredit + chunkRepairCredit);
@@ -91,11 +91,11 @@ export class SendQueue {
   /** Were this device to fall, it would have to cross the WAN again. */
   #nextSoleCopy(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): number {
     if (elsewhere.isEmpty) return -1;
-    const alone = this.#held.clone();
-    alone.deleteAll(this.#sent);
-    alone.deleteAll(elsewhere);
-    let chunk = alone.next(0);
-    while (chunk >= 0 && !isMissed(chunk)) chunk = alone.next(chunk + 1);
+    const soleCopies = this.#held.clone();
+    soleCopies.deleteAll(this.#sent);
+    soleCopies.deleteAll(elsewhere);
+    let chunk = soleCopies.next(0);
+    while (chunk >= 0 && !isMissed(chunk)) chunk = soleCopies.next(chunk + 1);
     return chunk;
   }
 
@@ -122,8 +122,8 @@ export class SendQueue {
   }
 
   /** @param extraSymbols for every block, beside what was asked for */
-  addRepairs(needs: RepairPlan, extraSymbols = 0): void {
-    for (const [chunk, blocks] of needs.repairs) {
+  addRepairs(plan: RepairPlan, extraSymbols = 0): void {
+    for (const [chunk, blocks] of plan.repairs) {
       const counts = new Map(this.#repairs.get(chunk)?.map(({ block, count }) => [block, count]));
       for (const { block, count } of blocks)
         counts.set(block, Math.max(counts.get(block) ?? 0, count + extraSymbols));
@@ -132,7 +132,7 @@ export class SendQueue {
         [...counts].map(([block, count]) => ({ block, count })),
       );
     }
-    this.retransmit(needs.retransmit);
+    this.retransmit(plan.retransmit);
   }
 
   retransmit(chunks: Iterable<number>): void {

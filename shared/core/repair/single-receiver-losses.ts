@@ -14,12 +14,12 @@ export class SingleReceiverLosses {
   /** By chunk. */
   readonly #missedBy = new Map<number, string>();
   readonly #deviceMax: number;
-  #left: number;
+  #budget: number;
   #hasChanged = false;
 
   constructor(chunkCount: number) {
     this.#deviceMax = Math.max(deviceChunksMin, Math.floor(chunkCount * deviceShare));
-    this.#left = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
+    this.#budget = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
   }
 
   /** Was anything noted or forgotten since the last `take`? Without that another one finds nothing. */
@@ -27,9 +27,9 @@ export class SingleReceiverLosses {
     return this.#hasChanged;
   }
 
-  /** @param alone pairs of a chunk and the device that asked for it */
-  add(alone: Iterable<readonly [number, string]>): void {
-    for (const [chunk, device] of alone) {
+  /** @param losses pairs of a chunk and the device that asked for it */
+  add(losses: Iterable<readonly [number, string]>): void {
+    for (const [chunk, device] of losses) {
       this.#missedBy.set(chunk, device);
       this.#hasChanged = true;
     }
@@ -44,13 +44,13 @@ export class SingleReceiverLosses {
   takeRetransmits(): number[] {
     const counts = new Map<string, number>();
     for (const device of this.#missedBy.values()) counts.set(device, (counts.get(device) ?? 0) + 1);
-    const again = [...this.#missedBy]
+    const chunks = [...this.#missedBy]
       .filter(([, device]) => counts.get(device)! <= this.#deviceMax)
       .map(([chunk]) => chunk)
-      .slice(0, this.#left);
-    this.#left -= again.length;
-    this.forget(again);
+      .slice(0, this.#budget);
+    this.#budget -= chunks.length;
+    this.forget(chunks);
     this.#hasChanged = false;
-    return again;
+    return chunks;
   }
 }
