@@ -1,6 +1,7 @@
 /**
- * When a holder answers a WANT: after a random moment, and not at all when enough others already did. A question
- * heard by a thousand holders gets a handful of answers.
+ * Response suppression (RFC 5401): a holder answers a WANT after a random delay, and not at all
+ * once enough other holders answered. A WANT that a thousand holders receive gets a handful of
+ * answers.
  */
 import { timing } from "../timing.ts";
 
@@ -12,19 +13,22 @@ type Pending = { dueAtMs: number; answers: number };
 export class WantResponder {
   readonly #pending = new Map<string, Pending>();
 
-  /** A device asked for something that this one holds. @param random 0 … 1 */
+  /**
+   * Schedules an answer to a device that wants chunks held here.
+   * @param random 0 … 1
+   */
   onWant(device: string, nowMs: number, random: number): void {
     if (this.#pending.has(device) || this.#pending.size >= pendingMax) return;
     this.#pending.set(device, { dueAtMs: nowMs + random * timing.feedbackDelayMsMax, answers: 0 });
   }
 
-  /** Another holder answered. */
+  /** Counts the answer of another holder. */
   onHave(toDevice: string): void {
     const pending = this.#pending.get(toDevice);
     if (pending && ++pending.answers >= answersEnough) this.#pending.delete(toDevice);
   }
 
-  /** Devices to answer now. */
+  /** Removes and returns the devices to answer now. */
   takeDue(nowMs: number): string[] {
     const due = [...this.#pending]
       .filter(([, pending]) => pending.dueAtMs <= nowMs)
@@ -33,6 +37,7 @@ export class WantResponder {
     return due;
   }
 
+  /** Time of the next answer; infinity: none is pending. */
   get dueAtMs(): number {
     let earliest = Number.POSITIVE_INFINITY;
     for (const { dueAtMs } of this.#pending.values()) earliest = Math.min(earliest, dueAtMs);

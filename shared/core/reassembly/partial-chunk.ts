@@ -1,17 +1,20 @@
 /**
- * One half-received chunk: its symbols in their places, what each block lacks, and the rebuilding.
+ * Partial chunk: the symbols received, the number that each block is missing, and the rebuilding.
  *
- * A repair symbol waits in the place of a source symbol that is missing: a block never holds more symbols than it has
- * places, so that repairs cost neither memory nor garbage. Only the last symbol of a chunk is shorter than a place, and
- * a chunk that was set aside has none: what has no place is kept apart.
+ * A repair symbol is stored in the slot of a missing source symbol. A block never holds more
+ * symbols than it has slots, so repairs cost neither memory nor garbage. Two cases have no slot and
+ * are kept as overflow: a repair symbol when only the shorter last slot of a chunk is left, and any
+ * symbol of a spilled chunk.
  */
 import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts";
 
-/** An assembly's own objects, beside its bytes and what it notes for each symbol and block. */
+/** Objects of a partial chunk, in addition to its bytes and the index of symbols and blocks. */
 const partialChunkBytes = 512;
 const indexBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
 
-/** What a place holds: nothing, its own source symbol, or a repair symbol, by its number. */
+/**
+ * Content of a slot: nothing, its source symbol, or a repair symbol (`firstRepair` + its number).
+ */
 const empty = 0;
 const source = 1;
 const firstRepair = 2;
@@ -20,17 +23,17 @@ type OverflowSymbol = { readonly block: number; readonly symbol: number; readonl
 
 export class PartialChunk {
   readonly chunk: number;
-  /** Who sent the symbols; null: several. */
+  /** Sender of the symbols; null: several senders. */
   sender: string | null;
-  /** Null: set aside. */
+  /** Null: spilled. */
   bytes: Uint8Array | null;
   heldBytes: number;
   readonly #layout: BlockLayout;
-  /** By source symbol of the chunk. */
+  /** Content of the slots, by source symbol of the chunk. */
   readonly #slots: Uint16Array;
-  /** Symbols still lacking, by block. */
+  /** Number of missing symbols, by block. */
   readonly #missing: Uint8Array;
-  /** By block: 1 when it holds repair symbols. */
+  /** 1 for a block that holds repair symbols. */
   readonly #isRepaired: Uint8Array;
   #incompleteBlocks: number;
   #overflow: OverflowSymbol[] = [];
@@ -48,7 +51,7 @@ export class PartialChunk {
     for (let block = 0; block < layout.blockCount; block++) this.#missing[block] = layout.k(block);
   }
 
-  /** Every block can be rebuilt. */
+  /** Whether every block can be rebuilt. */
   get isReady(): boolean {
     return this.#incompleteBlocks === 0;
   }
@@ -57,7 +60,10 @@ export class PartialChunk {
     return this.#layout.chunkLengthBytes;
   }
 
-  /** False, and nothing changed: known already, out of its range, or of no use. The payload is copied. */
+  /**
+   * Adds a symbol; the payload is copied. Returns false, without a change, for a duplicate, a
+   * symbol out of range, or one that is not needed.
+   */
   addSymbol(block: number, symbol: number, payload: Uint8Array): boolean {
     const layout = this.#layout;
     if (!layout.hasSymbol(block, symbol, payload.length) || this.#missing[block] === 0) return false;
@@ -76,7 +82,8 @@ export class PartialChunk {
     const slot = this.#slots[number]!;
     if (slot === source) return false;
     if (this.bytes === null) {
-      // The repair symbol in its place is on the disk; another symbol of the block will do as well.
+      // The repair symbol of this slot is on the disk. Any other symbol of the block serves as
+      // well.
       if (slot !== empty) return false;
       this.#keepOverflow(block, symbol, payload);
     } else {
@@ -109,7 +116,7 @@ export class PartialChunk {
     this.#slots[number] = symbol + firstRepair;
   }
 
-  /** A place of a whole symbol's size, or -1. */
+  /** Returns an empty slot of full symbol size, or -1. */
   #emptySlot(block: number): number {
     const { chunkLengthBytes, symbolSizeBytes } = this.#layout;
     const first = this.#layout.firstSymbol(block);
@@ -123,7 +130,7 @@ export class PartialChunk {
     this.heldBytes += payload.length;
   }
 
-  /** The bytes, to be written elsewhere. */
+  /** Removes and returns the bytes, to be written to the disk. */
   spill(): Uint8Array | null {
     const { bytes } = this;
     this.bytes = null;
@@ -131,7 +138,7 @@ export class PartialChunk {
     return bytes;
   }
 
-  /** @param bytes what `setAside` gave */
+  /** @param bytes result of `spill` */
   restore(bytes: Uint8Array): void {
     const isRepair = ({ block, symbol }: OverflowSymbol): boolean => symbol >= this.#layout.k(block);
     for (const { block, symbol, payload } of this.#overflow.filter((each) => !isRepair(each))) {
@@ -143,7 +150,7 @@ export class PartialChunk {
     this.heldBytes += bytes.length;
   }
 
-  /** The chunk, once it is ready and not aside. */
+  /** Rebuilds the chunk in place. The chunk must be ready and not spilled. */
   rebuild(code: ErasureCode): Uint8Array {
     const bytes = this.bytes!;
     for (let block = 0; block < this.#layout.blockCount; block++)
@@ -169,7 +176,7 @@ export class PartialChunk {
     code.recover({ bytes: view, k, symbolSizeBytes }, missing, repairs);
   }
 
-  /** Calls `add` with every block that lacks symbols. */
+  /** Calls `add` with the number of missing symbols of every incomplete block. */
   missingSymbols(add: (block: number, count: number) => void): void {
     for (let block = 0; block < this.#layout.blockCount; block++)
       if (this.#missing[block]! > 0) add(block, this.#missing[block]!);

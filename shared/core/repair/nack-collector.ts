@@ -1,17 +1,19 @@
 /**
- * What a representative was asked to repair. Peers say *how many* symbols a block lacks, never which: so the largest
- * number serves them all, and one repair symbol mends different losses at different peers.
+ * NACK collector of a representative: what it was asked to repair since its last answer. A NACK
+ * states how many symbols a block is missing, never which. The largest count therefore serves all
+ * peers: one repair symbol repairs different losses at different peers.
  *
- * A chunk that is missing as a whole is sent again when several devices miss it; for one device alone, see single-receiver-losses.ts.
+ * A chunk missing as a whole is retransmitted when several devices ask for it; for one device alone
+ * see single-receiver-losses.ts.
  */
 import { wholeChunks } from "../../wire/index.ts";
 import type { BlockRepair, RepairPlan } from "./items.ts";
 import type { InFlight } from "./in-flight.ts";
 
-/** Blocks and chunks remembered between two answers; beyond that the peers ask again. */
+/** Upper bound on blocks and chunks kept between two answers; peers ask again for the rest. */
 const openEntriesMax = 65_536;
 
-/** Of one NEED: how many symbols, and the last END that its device had heard. */
+/** Symbols that one NACK asks for, and the last END that its sender received. */
 type Nack = { readonly count: number; readonly pass: number };
 export class NackCollector {
   readonly #chunkCount: number;
@@ -23,8 +25,8 @@ export class NackCollector {
   #firstAtMs: number | null = null;
 
   /**
-   * @param isCast whether a chunk was sent before: only then is it asked for again
-   * @param outstanding what is on its way already
+   * @param wasSent whether a chunk was sent before; only such a chunk can be asked for again
+   * @param inFlight symbols on their way
    */
   constructor(chunkCount: number, wasSent: (chunk: number) => boolean, inFlight: InFlight) {
     this.#chunkCount = chunkCount;
@@ -32,14 +34,16 @@ export class NackCollector {
     this.#inFlight = inFlight;
   }
 
-  /** When the oldest unanswered need was heard. */
+  /** Time of the oldest unanswered NACK; null: none. */
   get firstAtMs(): number | null {
     return this.#firstAtMs;
   }
 
   /**
-   * @param pass of the last END that the device had heard
-   * @param entries flat [chunk, block, count, …]; with block 0xffff, `count` chunks from `chunk` on as a whole.
+   * Adds a NACK.
+   * @param pass last END that the device received
+   * @param entries flat [chunk, block, count, …]; block 0xffff stands for `count` whole chunks from
+   * `chunk` on
    */
   add(device: string, pass: number, entries: readonly number[], nowMs: number): void {
     for (let i = 0; i + 2 < entries.length; i += 3) {
@@ -75,7 +79,7 @@ export class NackCollector {
     return count - this.#inFlight.symbolsSince(chunk, block, pass);
   }
 
-  /** Everything asked since the last answer; the book is empty afterwards. */
+  /** Removes and returns everything asked for since the last answer. */
   takeRepairs(): RepairPlan {
     const retransmit = [...this.#whole].filter(([, who]) => who === "several").map(([chunk]) => chunk);
     const missedByOne = [...this.#whole].filter(([, who]) => who !== "several");

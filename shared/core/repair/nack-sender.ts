@@ -1,30 +1,40 @@
 /**
- * When and what a peer asks for: after an END it looks which of the chunks named it still lacks, waits a random
- * moment, leaves out what another peer already asked for as much of, and says the rest once. Feedback therefore
- * does not grow with the number of peers that lost the same.
+ * NACK sender of a peer: after an END it looks which of the named chunks are incomplete, waits a
+ * random back-off, leaves out what another peer already asked for, and sends the rest once.
+ * Feedback therefore does not grow with the number of peers that lost the same symbols. (NACK
+ * suppression, RFC 5401.)
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { limits, wholeChunks } from "../../wire/index.ts";
 import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
 
-/** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
+/**
+ * Calls `add` with the number of missing symbols of every incomplete block. Returns false, without
+ * a call, when no symbol of the chunk was received.
+ */
 export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
 
 const askedByPeersMax = 16_384;
 
 export class NackSender {
-  /** Whether the multicast was under way when this device joined. */
+  /** Whether the multicast was running when this device joined. */
   readonly joinsLate: boolean;
   readonly #held: ChunkSet;
-  /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
+  /**
+   * Whether a late joiner still waits for its first END. Chunks that this END names may have been
+   * sent before the device listened; they are asked for only if a symbol of them was received.
+   */
   #awaitsFirstEnd: boolean;
   readonly #sentBeforeJoin: ChunkSet;
-  /** To be asked for. */
+  /** Chunks to ask for. */
   readonly #toAsk: ChunkSet;
-  /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
+  /**
+   * Chunks asked for, by this peer or another. The next END that names them, or a long silence,
+   * makes them due again.
+   */
   readonly #asked: ChunkSet;
   readonly #askedByPeers = new Map<number, number>();
-  /** NEEDs of others since the last END. */
+  /** NEEDs of other peers since the last END. */
   #peerNacks = 0;
   #dueAtMs: number | null = null;
   #repeatAtMs: number | null = null;
@@ -32,8 +42,8 @@ export class NackSender {
   #heldAtAsk = -1;
 
   /**
-   * @param held live set of the chunks this device has
-   * @param joinsLate see there
+   * @param held live set of the chunks this device holds
+   * @param joinsLate the multicast was running when this device joined
    */
   constructor(held: ChunkSet, joinsLate = false) {
     this.joinsLate = joinsLate;
@@ -50,6 +60,7 @@ export class NackSender {
   }
 
   /**
+   * Schedules a NEED if a named chunk is missing.
    * @param named chunks that an END named
    * @param audience devices that may ask
    * @param random 0 … 1
@@ -70,13 +81,13 @@ export class NackSender {
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
   }
 
-  /** What others asked for before an END is answered, or lost, when it names the chunk again. */
+  /** Forgets what other peers asked for before this END: its repair was sent, or it was lost. */
   #forgetAskedByPeers(named: ChunkSet): void {
     for (const key of this.#askedByPeers.keys())
       if (named.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
   }
 
-  /** Another peer asked. */
+  /** Suppresses blocks for which another peer asked for at least as many symbols. */
   onPeerNack(entries: readonly number[]): void {
     this.#peerNacks++;
     for (let i = 0; i + 2 < entries.length && this.#askedByPeers.size < askedByPeersMax; i += 3) {
@@ -87,14 +98,15 @@ export class NackSender {
     }
   }
 
-  /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
+  /** Removes and returns the NEED frames that are due, each a flat [chunk, block, count, …]. */
   takeDue(nowMs: number, missingSymbols: MissingSymbols): number[][] {
     const { dueAtMs } = this;
     if (dueAtMs === null || nowMs < dueAtMs) return [];
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
     this.#repeatAtMs = null;
-    // The representative has enough to answer; what is still lacking then is asked for after the next END.
+    // The representative has enough to answer. Symbols still missing then are asked for after the
+    // next END.
     if (this.#peerNacks >= peerNacksMax) {
       this.#askedByPeers.clear();
       this.#scheduleRepeat(nowMs);
