@@ -5,14 +5,14 @@ import { Roster, rosterDevicesMax } from "./roster.ts";
 
 const size = 40;
 
-test("somebody listens for a chunk as long as one of those who listen to the group misses it", () => {
-  const heard = fc.record({
+test("a chunk has a listener while any device that listens to the group is missing it", () => {
+  const event = fc.record({
     device: fc.constantFrom("a", "b", "c", "d"),
     range: fc.tuple(fc.nat(size - 1), fc.nat(size - 1)),
     way: fc.constantFrom("multicast", "unicast", "gone" as const),
   });
   fc.assert(
-    fc.property(fc.array(heard, { maxLength: 40 }), (events) => {
+    fc.property(fc.array(event, { maxLength: 40 }), (events) => {
       const roster = new Roster();
       for (const { device, range, way } of events) {
         const [first, last] = range.toSorted((a, b) => a - b) as [number, number];
@@ -27,7 +27,7 @@ test("somebody listens for a chunk as long as one of those who listen to the gro
   );
 });
 
-test("nobody listens any more for whoever made room", () => {
+test("a device dropped from a full roster is no longer a listener", () => {
   const roster = new Roster();
   for (let i = 0; i <= rosterDevicesMax; i++) {
     const missing = ChunkSet.fromRanges(size, [i === 0 ? 1 : 2, 1])!;
