@@ -14,7 +14,8 @@ export const timing = {
    */
   silenceJitterMs: 600,
   /**
-   * Lateness of a timer that is not chance: the device slept or stalled, and suspects itself first.
+   * Lateness of a timer that means that the device slept or stalled. It may have missed
+   * announcements, so it does not suspect others.
    */
   stallMs: 750,
   /** Minimum time that a candidate listens: the answer to SEEK comes within `answerDelayMsMax`. */
@@ -58,12 +59,12 @@ export const timing = {
   /** Maximum random delay of HAVE, so that one answer suppresses the others. */
   feedbackDelayMsMax: 120,
   /**
-   * Age of a chunk from which, during the multicast, it is entrusted if it could not be sent yet.
+   * During the multicast, a chunk held for this long that could not be sent yet is entrusted.
    */
   sendLagMs: 250,
   /**
-   * Time without having caught up with the download after which the multicast is slower than the
-   * WAN, and not merely held up.
+   * A multicast that has not caught up with the download for this long is slower than the WAN, not
+   * held up.
    */
   heldUpMs: 3_000,
   /** Minimum interval of ENTRUST. */

@@ -5,7 +5,9 @@
  */
 import { timing } from "../timing.ts";
 
+/** Answers of other holders after which this one's is not needed. */
 const answersEnough = 3;
+/** Upper bound on devices that wait for an answer. */
 const pendingMax = 256;
 
 type Pending = { dueAtMs: number; answers: number };

@@ -77,6 +77,7 @@ const foreignQueueMs = 100;
 const freeQueueMs = 15;
 /** Windows in a row with a free link after which the rate returns quickly. */
 const freeWindowsMin = 2;
+/** Factors of one yield: for the shortest standing queue, and for one of `foreignQueueMs`. */
 const yieldFactor = 0.85;
 const yieldFactorMost = 0.6;
 /**

@@ -14,6 +14,7 @@ import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
  */
 export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
 
+/** Upper bound on blocks remembered from NACKs of other peers. */
 const askedByPeersMax = 16_384;
 
 export class NackSender {
