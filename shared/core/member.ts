@@ -252,8 +252,8 @@ export class Member {
 }
 
 /**
- * Missing chunks as ranges for a frame. When there are more than `rangesMax` ranges, the last one
- * runs to the end of the package: it may name too many chunks, never too few.
+ * Missing chunks as ranges for a frame. Beyond `rangesMax` ranges, the last one runs to the end of
+ * the package: it may name too many chunks, never too few.
  */
 export function missingRanges(held: ChunkSet): number[] {
   const ranges = held.complement().toRanges(limits.rangesMax);

@@ -29,8 +29,8 @@ export type Leader = {
   sender: string | null;
   lanPort: number;
   /**
-   * How this device knows the leader: from its announcement, from its claim, from the source
-   * (`lease`), or from answers to polls although it is no longer received (`exchange`).
+   * How this device knows the leader: from its announcement, its claim, the source (`lease`), or
+   * answers to polls although it is no longer received (`exchange`).
    */
   known: "announce" | "claim" | "lease" | "exchange";
   phase: number;

@@ -230,7 +230,7 @@ export class RateControl {
    */
   adjust(capBps: number | null, nowMs: number, pass: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
-    // The first or last answers to an END are not typical: a window with less than half the reports
+    // The first or last answers to an END are not typical. A window with less than half the reports
     // of the one before is extended once.
     const isPartial = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
     if (isPartial && nowMs < this.#windowEndsAtMs + windowMs) return false;

@@ -1,7 +1,7 @@
 /**
- * Token bucket of the multicast: limits the rate, and the size of a burst to what a receiver's
- * default kernel buffer holds (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304). A
- * burst is one run of datagrams and the rest of a chunk.
+ * Token bucket of the multicast: limits the rate and the size of a burst. A receiver's default
+ * kernel buffer must hold a burst: 208 KiB on Linux, of which a datagram of 1,466 bytes takes
+ * 2,304. A burst is one run of datagrams and the rest of a chunk.
  *
  * Timers are late, on a busy machine by tens of milliseconds. Bytes that a late timer left unsent
  * are caught up with, so that the rate holds. The first of them go out in a few bursts of normal

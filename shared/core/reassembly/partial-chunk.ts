@@ -2,9 +2,9 @@
  * Partial chunk: the symbols received, the number that each block is missing, and the rebuilding.
  *
  * A repair symbol is stored in the slot of a missing source symbol. A block never holds more
- * symbols than it has slots, so repairs cost neither memory nor garbage. Two cases have no slot and
- * are kept as overflow: a repair symbol when only the shorter last slot of a chunk is left, and any
- * symbol of a spilled chunk.
+ * symbols than it has slots, so repairs cost neither memory nor garbage. Two kinds have no slot and
+ * are kept as overflow: any symbol of a spilled chunk, and a repair symbol if only the short last
+ * slot is empty.
  */
 import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts";
 

@@ -1,8 +1,8 @@
 /**
- * NACK sender of a peer: after an END it looks which of the named chunks are incomplete, waits a
- * random back-off, leaves out what another peer already asked for, and sends the rest once.
- * Feedback therefore does not grow with the number of peers that lost the same symbols. (NACK
- * suppression, RFC 5401.)
+ * NACK sender of a peer. After an END it looks which of the named chunks are incomplete and waits a
+ * random back-off. It leaves out what another peer already asked for and sends the rest once (NACK
+ * suppression, RFC 5401). Feedback therefore does not grow with the number of peers that lost the
+ * same symbols.
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { limits, wholeChunks } from "../../wire/index.ts";

@@ -1,7 +1,11 @@
 /**
- * Send queue of a representative, in this order: repairs, which complete what peers began;
- * retransmissions; sole copies; the rest of the package behind the front of the download. A chunk
- * that no listener is missing is not sent. The rate is limited elsewhere (rate/).
+ * Send queue of a representative. The order is:
+ * 1. repairs, which complete what peers began (last when their credit is used up)
+ * 2. retransmissions
+ * 3. sole copies
+ * 4. the rest of the package, behind the front of the download
+ *
+ * A chunk that no listener is missing is not sent. The rate is limited elsewhere (rate/).
  */
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { BlockRepair, SendItem, RepairPlan } from "./items.ts";
