@@ -53,7 +53,7 @@ export type CandidateState = {
   wantFromMs: number;
   claimAtMs: number;
   stage: "listening" | "claimed";
-  /** The candidate receives nobody and has not yet waited `isolationDelayMs` for others. */
+  /** The one-time wait of `isolationDelayMs` for other devices was not used yet. */
   mayBeIsolated: boolean;
   settlesAtMs: number;
   leaseAskedAtMs: number;

@@ -1,8 +1,7 @@
 /**
  * Queuing delay of the network, measured by ENDs: how much later than the earliest END an END
- * arrives. A queue before a full link shows here long before anything is lost, also when other
- * flows fill it. Only differences count, so clocks need not agree. RFC 6817 (LEDBAT) measures the
- * same.
+ * arrives. The queue at a full link shows here long before anything is lost, also when other flows
+ * fill it. Only differences count, so clocks need not agree. RFC 6817 (LEDBAT) measures the same.
  */
 import { limits } from "../../wire/index.ts";
 

@@ -10,7 +10,7 @@
  * rate; otherwise it would change nothing and seem not to help. The rate of a busy device does not
  * grow.
  *
- * A queue before a full link shows before anything is lost. While three of four receivers see one,
+ * The queue at a full link grows before anything is lost. While three of four receivers see one,
  * the rate yields, down to a quarter. A queue of this session drains at once; a queue that stays
  * belongs to other flows.
  */
