@@ -1,4 +1,7 @@
-/** Thousands of devices that one insider makes up: what a member remembers of them is bounded, and it goes on working. */
+/**
+ * Thousands of devices that one insider invents: a member's memory of them is bounded, and the
+ * member keeps working.
+ */
 import { expect, test } from "bun:test";
 import { encodeControl } from "../wire/encode.ts";
 import { limits, wholeChunks, type ControlFrame } from "../wire/index.ts";
@@ -39,7 +42,7 @@ function newMember(): Member {
   });
 }
 
-const claims = (i: number): ControlFrame[] => [
+const framesOf = (i: number): ControlFrame[] => [
   {
     type: "seek",
     device: idOf(i),
@@ -62,22 +65,22 @@ const claims = (i: number): ControlFrame[] => [
     symbolsSent: i,
     sentAtMs: i,
   },
-  { type: "resign", device: idOf(i), term: limits.counterMax, reason: "an insider says so" },
+  { type: "resign", device: idOf(i), term: limits.counterMax, reason: "invented by an insider" },
 ];
 
 test.each(["candidate", "representative", "peer"] as const)(
-  "a %s that hears thousands of invented devices remembers few, and what it says fits its frames",
+  "a %s remembers few of thousands of invented devices, and its frames stay within their limits",
   (role) => {
     const member = newMember();
     let nowMs = 0;
-    const say = (event: MemberEvent): void => {
+    const handle = (event: MemberEvent): void => {
       for (const effect of step(member, event, nowMs))
         if (effect.do === "SendFrame") encodeControl(effect.frame);
     };
-    say({ type: "Started" });
+    handle({ type: "Started" });
     if (role === "representative") {
-      for (nowMs = 1_000; nowMs < 3_000; nowMs += 1_000) say({ type: "TimerFired" });
-      say({ type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } });
+      for (nowMs = 1_000; nowMs < 3_000; nowMs += 1_000) handle({ type: "TimerFired" });
+      handle({ type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } });
     }
     if (role === "peer") {
       const leader = {
@@ -89,19 +92,19 @@ test.each(["candidate", "representative", "peer"] as const)(
         symbolSizeBytes: 1_400,
       };
       const zeros = { startsInMs: 0, frontCount: 0, castCount: 0, pass: 0, audience: 0, rateBps: 0 };
-      say({
+      handle({
         type: "FrameReceived",
         frame: { type: "announce", ...leader, ...zeros },
         from: { address: "10.0.0.2", sender: "1" },
       });
     }
     expect(member.role).toBe(role);
-    // More than any table holds; a representative thinks longest about each.
+    // More devices than any table holds; fewer for a representative, which takes longest for each.
     for (let i = 0; i < (role === "peer" ? inventions : inventions / 8); i++) {
       nowMs += 0.05;
-      for (const frame of claims(i)) {
+      for (const frame of framesOf(i)) {
         if (role === "candidate" && frame.type === "claim") continue;
-        say({ type: "FrameReceived", frame, from: { address: "10.0.0.66", sender: idOf(i) } });
+        handle({ type: "FrameReceived", frame, from: { address: "10.0.0.66", sender: idOf(i) } });
       }
     }
     expect(member.role).toBe(role);
@@ -111,7 +114,7 @@ test.each(["candidate", "representative", "peer"] as const)(
   20_000,
 );
 
-test("whoever is found out stays shunned, whatever name it takes, and nobody else is for it", () => {
+test("a banned holder stays banned under any device id, and no other holder is banned for it", () => {
   const holders = new Holders(4);
   const held = new ChunkSet(4);
   const all = ChunkSet.full(4);
@@ -119,7 +122,7 @@ test("whoever is found out stays shunned, whatever name it takes, and nobody els
   holders.update({ ...honest, address: "10.0.0.66" }, all, 0);
   const fetch = holders.next(held, 0)!;
   holders.finished(fetch, "wrong", 0);
-  // Falling silent does not make it honest.
+  // A banned holder stays banned after it was silent.
   holders.forget(honest.device);
   holders.update({ ...honest, address: "10.0.0.66" }, all, 0);
   holders.update(honest, all, 0);
@@ -128,16 +131,16 @@ test("whoever is found out stays shunned, whatever name it takes, and nobody els
   expect(asked.map((one) => one?.holder)).toEqual([honest, honest, undefined]);
 });
 
-test("answers, overheard needs and reports are bounded", () => {
-  const answering = new WantResponder();
-  const feedback = new NackSender(new ChunkSet(chunkCount));
+test("pending answers, NACKs of peers and reports are bounded", () => {
+  const responder = new WantResponder();
+  const nacks = new NackSender(new ChunkSet(chunkCount));
   const rate = new RateControl(null, 0);
   for (let i = 0; i < inventions; i++) {
-    answering.onWant(idOf(i), 0, 0);
-    feedback.onPeerNack([i % chunkCount, i, 64]);
+    responder.onWant(idOf(i), 0, 0);
+    nacks.onPeerNack([i % chunkCount, i, 64]);
     rate.onReport(idOf(i), { lossPermille: 1_000, queuedMs: 0 }, 1);
   }
-  expect(answering.takeDue(1).length).toBeLessThanOrEqual(256);
+  expect(responder.takeDue(1).length).toBeLessThanOrEqual(256);
   expect(rate.adjust(null, 1_000, 1)).toBe(true);
-  expect(feedback.takeDue(1, () => false)).toEqual([]);
+  expect(nacks.takeDue(1, () => false)).toEqual([]);
 });

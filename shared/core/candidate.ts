@@ -1,6 +1,8 @@
 /**
- * How a candidate thinks: it looks for a session (SEEK), waits as long as its rank says, offers itself (CLAIM), lets
- * better claims pass, and leads once the source granted the lease, or alone when the source cannot be asked.
+ * Candidate: looks for a session (SEEK), waits for the back-off of its rank, claims (CLAIM) and
+ * yields to better claims. It leads once the source grants the lease, or without a lease when the
+ * source is unreachable. docs/PROTOCOL.md, "Candidate", has the rules; the role changes are in
+ * transitions.ts.
  */
 import { becomeIdle, becomePeer, becomeRepresentative } from "./transitions.ts";
 import type { Member } from "./member.ts";
@@ -50,7 +52,12 @@ function onFrame(
     case "announce":
       if (frame.term < member.term) return;
       if (frame.device === member.failedLeader) member.failedLeader = null;
-      return becomePeer(member, nowMs, leaderOf(frame, from, nowMs), `heard representative ${frame.device}`);
+      return becomePeer(
+        member,
+        nowMs,
+        leaderOf(frame, from, nowMs),
+        `received an announcement of representative ${frame.device}`,
+      );
     case "claim":
       return onClaim(member, state, claimantOf(frame, from), nowMs);
     default:
@@ -58,19 +65,22 @@ function onFrame(
 }
 
 /**
- * Of two claims of one term the lower ticket stands, but the lease goes before: whoever asked for it waits for the
- * answer, or two claimants could each follow the other.
+ * Handles the claim of another candidate. A candidate that has not claimed yet yields to any claim
+ * of its term or a later one. After its own claim the higher term wins, then the lower ticket.
+ *
+ * The lease has priority over tickets. A candidate that waits for the lease only remembers a better
+ * claim: otherwise two claimants could each follow the other.
  */
 function onClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
   if (rival.term < state.term) return;
-  const mineStands = rival.term === state.term && state.ticket <= rival.ticket;
-  if (state.stage === "claimed" && mineStands) return sendClaim(member, state);
+  const isOwnBetter = rival.term === state.term && state.ticket <= rival.ticket;
+  if (state.stage === "claimed" && isOwnBetter) return sendClaim(member, state);
   if (state.lease !== "asked" && state.lease !== "granted") return yieldTo(member, nowMs, rival);
   if (!state.rival || rival.term > state.rival.term || rival.ticket < state.rival.ticket) state.rival = rival;
 }
 
 const yieldTo = (member: Member, nowMs: number, rival: Leader): void =>
-  becomePeer(member, nowMs, rival, `claim of ${rival.device} stands`);
+  becomePeer(member, nowMs, rival, `yields to the claim of ${rival.device}`);
 
 function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
   switch (answer.result) {
@@ -87,15 +97,15 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
       return state.rival ? yieldTo(member, nowMs, state.rival) : undefined;
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
-      const doubtedUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
-      if (leader.device === member.failedLeader && nowMs < doubtedUntilMs) {
+      const ignoresHolderUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
+      if (leader.device === member.failedLeader && nowMs < ignoresHolderUntilMs) {
         state.lease = "refused";
         return;
       }
-      return becomePeer(member, nowMs, leader, `the source says that ${leader.device} holds the lease`);
+      return becomePeer(member, nowMs, leader, `the source reports that ${leader.device} holds the lease`);
     }
     case "failed":
-      // Those who let this claim pass need not wait until it falls silent.
+      // RESIGN spares the devices that yielded to this claim a wait of `claimantSilentMs`.
       member.send({
         type: "resign",
         device: member.config.device,
@@ -109,7 +119,7 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
 
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs >= state.wantAtMs) {
-    // One question serves all: the answers are heard by everybody.
+    // One WANT serves all, as HAVE goes to the group: another device's WANT replaces this one.
     if (member.lastWantAtMs < state.wantFromMs) member.sendWant(nowMs);
     state.wantFromMs = nowMs;
     state.wantAtMs = neverLeads(state) ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
@@ -122,7 +132,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   if (neverLeads(state)) waitForOthers(member, state, nowMs);
   if (state.stage === "listening") {
     if (nowMs < state.claimAtMs) return;
-    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.hearsOthers(nowMs)) {
+    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.receivesOthers(nowMs)) {
       state.mayBeIsolated = false;
       state.claimAtMs = nowMs + timing.isolationDelayMs;
       return;
@@ -145,17 +155,19 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
   if (sourceIsSilent && state.rival) return yieldTo(member, nowMs, state.rival);
   const isGranted = state.lease === "granted";
-  // The lease settles every competition; without it, competing claims need time to be heard.
-  const isAlone = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
-  if (isGranted || isAlone) {
+  // The lease decides between claims. Without it, rival claims need `claimSettleMs` to arrive.
+  const isUncontested = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
+  if (isGranted || isUncontested) {
     const why = isGranted
       ? "the source granted the lease"
-      : "the source cannot be asked: the local election decides";
+      : "the source is unreachable: the local election decides";
     becomeRepresentative(member, nowMs, state, why);
   }
 }
 
-/** Weight 0: follows whoever holds the lease, takes what others hold, and is its own last resort. */
+/**
+ * Weight 0: follows the lease's holder, fetches from holders, and at last uses the WAN fallback.
+ */
 function waitForOthers(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
     state.leaseAskedAtMs = nowMs;
@@ -186,7 +198,7 @@ export const wakeCandidateMs = (state: CandidateState): number =>
     state.stage === "listening" ? state.claimAtMs : Math.max(state.settlesAtMs, leaseDueMs(state)),
   );
 
-/** Weight 0. */
+/** Weight 0: the rank has no claim delay. */
 const neverLeads = (state: CandidateState): boolean => state.claimAtMs === Number.POSITIVE_INFINITY;
 
 function leaseDueMs(state: CandidateState): number {
@@ -194,7 +206,7 @@ function leaseDueMs(state: CandidateState): number {
   return state.lease === "asked" ? state.leaseAskedAtMs + timing.leaseTimeoutMs : 0;
 }
 
-const unheard: Leader = {
+const unknownLeader: Leader = {
   device: "",
   term: 0,
   ticket: 0,
@@ -238,7 +250,7 @@ export function leaderOf(
 
 export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
   const { device, term, ticket, lanPort } = frame;
-  return { ...unheard, ...from, device, term, ticket, lanPort, known: "claim" };
+  return { ...unknownLeader, ...from, device, term, ticket, lanPort, known: "claim" };
 }
 
 export function holderAsLeader(
@@ -246,5 +258,5 @@ export function holderAsLeader(
   nowMs: number,
 ): Leader {
   const { deviceId, address, lanPort, term } = holder;
-  return { ...unheard, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
+  return { ...unknownLeader, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
 }

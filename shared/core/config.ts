@@ -1,4 +1,6 @@
-/** What a member is given by its owner: who it is, what it holds, and what it may ask at any time. */
+/**
+ * Inputs of a member, given by its owner: identity, chunks held, and functions called at any time.
+ */
 import type { ChunkSet } from "../model/chunk-set.ts";
 import type { MissingSymbols } from "./repair/nack-sender.ts";
 import type { Rank } from "./election/rank.ts";
@@ -9,24 +11,30 @@ export type MemberConfig = {
   /** Live set of this device's verified chunks; the owner of the cache adds to it. */
   held: ChunkSet;
   missingSymbols: MissingSymbols;
-  /** Whose symbol came last: it may still be being sent. */
+  /** Chunk of the last symbol received, which may still be in transmission; null: none. */
   currentChunk: () => number | null;
-  /** Sessions that this device multicasts now: each sends at an equal part of its own rate. */
+  /**
+   * Number of sessions that this device currently multicasts. Each sends at its own rate divided by
+   * this number.
+   */
   sendShares: () => number;
   rank: () => Rank;
-  /** 0 … 1 */
+  /** Uniform in 0 … 1. */
   random: () => number;
   symbolSizeBytes: number;
-  /** Read anew at every use: a setting may change while the session runs. */
+  /** Read at every use: a setting may change while the session runs. */
   setting: () => {
     useMulticast: boolean;
-    /** False on a radio: it speaks and hears on the group, and takes chunks by unicast. */
+    /**
+     * False on a radio: the device exchanges control frames by multicast and takes chunks by
+     * unicast.
+     */
     receivesMulticast: boolean;
     sessionStartDelayMs: number;
-    /** Cap of the multicast's rate; null: find it. */
+    /** Cap on the multicast rate, payload bits per second; null: the rate is searched for. */
     lanRateBps: number | null;
     wanFallback: "never" | "last-resort";
-    /** May a peer keep by unicast what only the representative holds? */
+    /** Whether a standby may take by unicast what only the representative holds. */
     useDeputy: boolean;
   };
 };

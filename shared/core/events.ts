@@ -1,67 +1,81 @@
-/** What can happen to a member (events), and what it asks the owner of the sockets to do (effects). */
+/**
+ * Events that happen to a member, and effects that it asks the owner of the sockets to carry out.
+ * Types only: step.ts connects the two.
+ */
 import type { Ranges } from "../model/chunk-set.ts";
 import type { ControlFrame } from "../wire/index.ts";
 import type { Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
 
-/** Where a frame came from; `sender` is the name in its header, new at each start of a process. */
+/** Origin of a frame. `sender` is the id in its header, random for each run of a process. */
 export type Sender = { address: string; sender: string };
 
+/** Answer of the source to RequestLease. */
 export type LeaseAnswer =
-  /** `before`: the last other device that held it, and may hold the package. */
+  /** `before` is the last other device that held the lease; it may hold the package. */
   | { result: "granted"; term: number; before: Holder | null }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
   | { result: "failed"; reason: string; retryAfterMs: number }
-  /** Nobody holds it: the answer to a query. */
+  /** Answer to a query: no device holds the lease. */
   | { result: "free" }
   | { result: "unreachable" };
 
-/** May this device download for itself? */
+/** Answer to the request for a fallback token. */
 export type FallbackAnswer =
   { result: "granted" } | { result: "refused"; retryAfterMs: number } | { result: "unreachable" };
 
 export type MemberEvent =
   | { type: "Started" }
   | { type: "TimerFired" }
-  /** This device did not run for so long: it slept, or its loop stalled. */
+  /** This device did not run for `stalledMs`: it slept, or its event loop stalled. */
   | { type: "Stalled"; stalledMs: number }
   | { type: "FrameReceived"; frame: ControlFrame; from: Sender }
-  /** So many since the event before; also just before the END that closes a pass. */
+  /**
+   * Number of symbols since the last such event. It precedes the END of its pass, so that the loss
+   * of the pass is exact.
+   */
   | { type: "SymbolsReceived"; count: number }
   | { type: "LeaseAnswered"; answer: LeaseAnswer }
   | { type: "FallbackAnswered"; answer: FallbackAnswer }
   | { type: "ChunkVerified"; chunk: number }
-  /** The download ended: nothing left to ask for (null), or it failed. */
+  /** The download ended: `failure` is null when nothing is left to download. */
   | { type: "DownloadEnded"; failure: string | null }
-  /** A LAN exchange answered (or did not): `device` is the one asked. */
+  /** A poll of `device` over the LAN exchange was answered (`ok`) or failed. */
   | {
       type: "ExchangeAnswered";
       device: string;
       ok: boolean;
-      /** The term that it leads; 0: it does not lead. */
+      /** Term in which the device leads; 0: it does not lead. */
       leads: number;
     }
   /** Chunks of this device had a wrong digest, by multicast or over its LAN exchange. */
   | { type: "BadChunkReceived"; device: string }
-  /** Another device asked this one over the LAN exchange and said what it holds. */
+  /**
+   * Another device polled this one over the LAN exchange and stated what it holds. `listens`:
+   * multicast reaches it.
+   */
   | { type: "PeerPolled"; peer: Holder; heldRanges: Ranges; listens: boolean }
   | { type: "PackageVerified" }
   | { type: "Stopped"; reason: string };
 
 export type Effect =
   | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
-  /** With `query`: only who holds it. */
+  /** `query` only asks which device holds the lease. */
   | { do: "RequestLease"; term: number; query: boolean }
   | { do: "ReleaseLease"; failure: string | null }
-  /** Asks the source for a token to download although another device leads, or to keep it. */
+  /**
+   * Asks the source for a fallback token (to download although another device leads), or renews it.
+   */
   | { do: "RequestFallback" }
-  /** Download what `nextWanRun` names until StopDownload. */
+  /** Download the runs of `nextDownloadRun` until StopDownload. */
   | { do: "StartDownload" }
   | { do: "StopDownload" }
-  /** Take what `nextFetch` names from other devices until StopFetch; said again when it names something new. */
+  /**
+   * Fetch the chunks of `nextFetch` until StopFetch; repeated when there is something new to fetch.
+   */
   | { do: "StartFetch" }
   | { do: "StopFetch" }
-  /** `nextCast` has something. */
+  /** `nextToSend` has an item. */
   | { do: "WakeSender" }
   | { do: "RoleChanged"; from: Role; to: Role; term: number; why: string }
   | { do: "Failed"; reason: string; retryAfterMs: number };

@@ -1,11 +1,9 @@
 /**
- * A device's part in one task on one subnet: what it knows, in which role it is, what it may be asked.
- *
- * Sans-I/O: `step(member, event, nowMs)` of `step.ts` is the only thing that changes it, and returns effects as data;
- * whoever owns the sockets carries them out and hands back what happened. Time, randomness, the set of verified
- * chunks and the state of half-received chunks are handed in, so that the same code runs in an agent, in a test and in
- * a simulator. The role changes are in `transitions.ts`; how a candidate, a peer and a representative think is in
- * `candidate.ts`, `peer.ts` and `representative.ts`.
+ * State machine of one device in one session: its role, its tables, and the questions its owner may
+ * ask. Sans-I/O: `step` (step.ts) takes events and returns effects as data, which the owner of the
+ * sockets carries out. Time, randomness and the chunks held are passed in, so the same code runs in
+ * agents, tests and the simulator. Role changes are in transitions.ts, behaviour in candidate.ts,
+ * peer.ts and representative.ts.
  */
 import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -20,7 +18,10 @@ import type { Effect } from "./events.ts";
 import { takesByUnicast, type RoleState } from "./state.ts";
 import type { MemberConfig } from "./config.ts";
 
-/** One in a session is an accident, so many an attack that makes up names. */
+/**
+ * Upper bound on devices remembered for wrong chunks. One per session is an accident; this many
+ * means that somebody invents device ids.
+ */
 const untrustedDevicesMax = 64;
 
 export class Member {
@@ -28,27 +29,32 @@ export class Member {
   readonly roster = new Roster();
   readonly holders: Holders;
   state: RoleState = { role: "idle", why: "not started", retryAtMs: null };
-  /** Highest term heard of. */
+  /** Highest term received. */
   term = 0;
-  /** Chunks that some representative has multicast before, as far as this device heard its ENDs. */
+  /** Chunks named by received ENDs: a representative of this session has multicast them. */
   readonly sentEarlier: ChunkSet;
-  /** When the first representative of this session was elected: the start delay counts from there. */
+  /** Time of the session's first election, from which the start delay counts. */
   firstElectedAtMs: number | null = null;
-  /** The representative that this device last gave up for dead. */
+  /** Representative that this device gave up last. */
   failedLeader: string | null = null;
-  /** When another device was last heard on the group. */
+  /** Time of the last frame or symbol of another device on the group. */
   lastFrameAtMs = Number.NEGATIVE_INFINITY;
-  /** Devices that sent wrong chunks: that one of them answers is no sign that it serves this device. */
+  /** Devices that sent wrong chunks. Their answers do not count as being served. */
   readonly untrustedDevices = new Set<string>();
-  /** When WANT was last said on this subnet, by this device or another: HAVE follows within moments. */
+  /**
+   * Time of the last WANT on this subnet, by any device. HAVE follows within `feedbackDelayMsMax`.
+   */
   lastWantAtMs = Number.NEGATIVE_INFINITY;
-  /** Neither multicast nor the representative's exchange reaches this device: from then on it may download itself. */
+  /**
+   * Time from which this device may use the WAN fallback: neither multicast nor the
+   * representative's exchange reaches it. Null while the subnet serves it.
+   */
   fallbackAtMs: number | null = null;
-  /** Every chunk was read back from the disk. */
+  /** Every chunk was read back from the disk and verified. */
   isVerified = false;
-  /** Not before then it asks the source for (or to keep) a token. */
+  /** Earliest time of the next request for a fallback token, or of its renewal. */
   fallbackAskAtMs = Number.NEGATIVE_INFINITY;
-  /** Chunks that were verified here since the session began, and when. */
+  /** Verification time of every chunk verified since the session began. */
   readonly verifiedAtMs = new Map<number, number>();
   effects: Effect[] = [];
   #isFetching = false;
@@ -64,25 +70,30 @@ export class Member {
     return this.state.role;
   }
 
-  /** Another device was heard on the group within the last announcements. */
-  hearsOthers(nowMs: number): boolean {
+  /**
+   * Whether another device was received on the group within `silentPeriodsMax` + 1 announcement
+   * periods.
+   */
+  receivesOthers(nowMs: number): boolean {
     return nowMs - this.lastFrameAtMs < timing.announceEveryMs * (timing.silentPeriodsMax + 1);
   }
 
+  /** Every chunk is held; `isVerified` follows after the read-back. */
   get isDone(): boolean {
     return this.config.held.isFull;
   }
 
-  // ---- what the owner of the sockets asks -------------------------------------------------------------------
-
-  /** Must this chunk cross the WAN? Not when it is here, on its way here, or held by another device of the subnet. */
+  /**
+   * Whether this chunk must cross the WAN: it is not held here, not being fetched, and not held by
+   * another device of the subnet.
+   */
   wantsDownload(chunk: number, nowMs: number): boolean {
     return (
       !this.config.held.has(chunk) && !this.holders.isFetching(chunk) && !this.holders.holds(chunk, nowMs)
     );
   }
 
-  /** The next run of chunks to download. */
+  /** Next run of chunks to download; null when the subnet holds every missing chunk. */
   nextDownloadRun(nowMs: number): { first: number; count: number } | null {
     const onSubnet = this.holders.heldChunks(nowMs);
     onSubnet.addAll(this.config.held);
@@ -93,26 +104,30 @@ export class Member {
     return { first, count: end - first };
   }
 
-  /** The next chunk to take from another device, which counts as under way; tell `holders.ended` how it went. */
+  /**
+   * Next chunk to fetch from another device; null: none. The fetch counts as in flight until
+   * `holders.finished` states its outcome.
+   */
   nextFetch(nowMs: number): ReturnType<Holders["next"]> {
     if (!this.#isFetching) return null;
     const { config, state } = this;
     if (state.role !== "peer") return this.holders.next(config.held, nowMs);
-    // A silent representative is only asked: requests to one that is gone would block others for long.
+    // A silent representative is only polled: fetches from a failed one would block others for
+    // long.
     if (!takesByUnicast(state) && state.standbyChunks === null) return null;
     if (awaitsStart(state, nowMs)) return null;
     const spread = Math.floor(config.random() * config.held.size);
     return this.holders.next(config.held, nowMs, spread, state.standbyChunks?.chunks);
   }
 
-  /** Is there something to multicast, once the start delay is over? */
+  /** Whether there is anything to multicast once the start delay is over. */
   hasToSend(): boolean {
     const { state } = this;
     if (state.role !== "representative" || !this.config.setting().useMulticast) return false;
     return state.queue.hasNext((chunk) => this.roster.hasListenerMissing(chunk));
   }
 
-  /** The next thing to multicast; null: wait for the next Cast. */
+  /** Next item to multicast. After null the sender waits for the effect `WakeSender`. */
   nextToSend(nowMs: number): ReturnType<SendQueue["next"]> {
     const state = this.state;
     if (state.role !== "representative" || nowMs < state.sendFromMs) return null;
@@ -120,7 +135,7 @@ export class Member {
       state.queue.idle();
       return null;
     }
-    // Without a deputy nobody else is meant to hold anything: then the package goes out in order.
+    // Without a standby no other device is meant to hold chunks, and the package goes out in order.
     const elsewhere = this.config.setting().useDeputy
       ? this.holders.heldChunks(nowMs)
       : new ChunkSet(this.config.held.size);
@@ -139,18 +154,18 @@ export class Member {
     return item;
   }
 
-  /** Devices that follow the same representative, this one among them; 0 while it follows none. */
+  /** Devices that follow the same representative, including this one; 0 while it follows none. */
   get fellowPeers(): number {
     return this.state.role === "peer" ? this.state.leader.audience : 0;
   }
 
-  /** Payload bits per second at which a representative may multicast now. */
+  /** Payload bits per second at which a representative may currently multicast. */
   sendRateBps(): number {
     const cap = this.config.setting().lanRateBps;
     return this.state.role === "representative" ? this.state.rate.rateBps(cap) : (cap ?? 0);
   }
 
-  /** So many symbols left this device. */
+  /** Counts symbols that left this device. */
   onSymbolsSent(count: number): void {
     if (this.state.role !== "representative") return;
     this.state.symbolsSent += count;
@@ -171,7 +186,7 @@ export class Member {
     this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
   }
 
-  /** There is something new to take. */
+  /** Asks for a fetch also when one is running: there is something new to fetch. */
   refetch(): void {
     this.#isFetching = true;
     this.effects.push({ do: "StartFetch" });
@@ -183,7 +198,7 @@ export class Member {
     this.effects.push({ do: on ? "StartDownload" : "StopDownload" });
   }
 
-  /** The download ended by itself. */
+  /** The download ended without StopDownload: it is complete, or it failed. */
   onDownloadEnded(): void {
     this.#isDownloading = false;
   }
@@ -196,13 +211,19 @@ export class Member {
     return this.#isDownloading;
   }
 
-  /** Does the multicast reach it, so that what it asks for by unicast is the exception? */
+  /**
+   * Whether multicast reaches this device, so that its unicast requests are the exception. False
+   * for a candidate. A poll states it to the polled device.
+   */
   get listens(): boolean {
     const { state } = this;
     return state.role !== "candidate" && !(state.role === "peer" && state.way === "unicast");
   }
 
-  /** The device to poll for what it holds: the representative, or whoever held the lease before this one. */
+  /**
+   * Device to poll for the chunks it holds: a peer polls its representative, a representative the
+   * previous holder of the lease. Null: none.
+   */
   get pollTarget(): Holder | null {
     if (this.state.role === "representative") return this.state.previousHolder;
     if (!this.#isFetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
@@ -222,7 +243,7 @@ export class Member {
     };
   }
 
-  /** Asks the subnet who holds what is missing here. */
+  /** Asks the subnet which devices hold the chunks that are missing here. */
   sendWant(nowMs: number): void {
     const { device, held, lanPort } = this.config;
     this.lastWantAtMs = nowMs;
@@ -231,8 +252,8 @@ export class Member {
 }
 
 /**
- * The chunks that are not held, as ranges for a frame. A list too long for one is cut by letting its last range run
- * to the end of the package: it may name too much, never too little.
+ * Missing chunks as ranges for a frame. Beyond `rangesMax` ranges, the last one runs to the end of
+ * the package: it may name too many chunks, never too few.
  */
 export function missingRanges(held: ChunkSet): number[] {
   const ranges = held.complement().toRanges(limits.rangesMax);
@@ -242,5 +263,6 @@ export function missingRanges(held: ChunkSet): number[] {
   return ranges;
 }
 
+/** Set of chunks from the ranges of a frame; null when the ranges do not fit the package. */
 export const chunkSetOf = (size: number, ranges: readonly number[]): ChunkSet | null =>
   ChunkSet.fromRanges(size, ranges);

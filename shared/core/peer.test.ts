@@ -8,9 +8,9 @@ import { needDelayMs } from "./timing.ts";
 const chunkCount = 64;
 const leader = "00000000000000bb";
 
-/** A peer that hears one representative; every chunk of `begun` lacks two symbols of its block 1. */
+/** A peer of one representative. Every chunk of `started` is missing two symbols of block 1. */
 function peer(
-  begun: ReadonlySet<number>,
+  started: ReadonlySet<number>,
   currentChunk: number | null,
   { held, castCount } = { held: new ChunkSet(chunkCount), castCount: 0 },
 ) {
@@ -19,8 +19,8 @@ function peer(
     lanPort: 7_000,
     held,
     missingSymbols: (chunk, add) => {
-      if (begun.has(chunk)) add(1, 2);
-      return begun.has(chunk);
+      if (started.has(chunk)) add(1, 2);
+      return started.has(chunk);
     },
     currentChunk: () => currentChunk,
     sendShares: () => 1,
@@ -38,11 +38,11 @@ function peer(
   });
   let nowMs = 0;
   step(member, { type: "Started" }, nowMs);
-  const hear = (frame: ControlFrame): void => {
+  const receive = (frame: ControlFrame): void => {
     nowMs++;
     step(member, { type: "FrameReceived", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
   };
-  hear({
+  receive({
     type: "announce",
     device: leader,
     term: 1,
@@ -59,8 +59,8 @@ function peer(
   });
   return {
     end: (pass: number, castRanges: number[]): void =>
-      hear({ type: "end", device: leader, term: 1, pass, castRanges, symbolsSent: 0, sentAtMs: nowMs }),
-    /** What it asks for from now on, until every delay is over. */
+      receive({ type: "end", device: leader, term: 1, pass, castRanges, symbolsSent: 0, sentAtMs: nowMs }),
+    /** Runs until every delay is over; returns the entries of the NEEDs sent meanwhile. */
     asks: (): (readonly number[])[] => {
       const asked: (readonly number[])[] = [];
       for (const untilMs = nowMs + needDelayMs(4); nowMs <= untilMs; nowMs++)
@@ -71,7 +71,7 @@ function peer(
   };
 }
 
-test("an END that was lost named what symbols came of, as the next END shows", () => {
+test("asks for repair of every started chunk when the next END reveals a lost one", () => {
   const { end, asks } = peer(new Set([3, 9]), null);
   end(1, [0, 1]);
   expect(asks()).toEqual([[0, 0xff_ff, 1]]);
@@ -79,7 +79,7 @@ test("an END that was lost named what symbols came of, as the next END shows", (
   expect(asks()).toEqual([[3, 1, 2, 9, 1, 2]]);
 });
 
-test("what is being sent at that time was not named by it", () => {
+test("leaves out the chunk in transmission when it reconstructs a lost END", () => {
   const { end, asks } = peer(new Set([3, 10]), 10);
   end(1, [0, 1]);
   asks();
@@ -87,7 +87,7 @@ test("what is being sent at that time was not named by it", () => {
   expect(asks()).toEqual([[3, 1, 2, 9, 0xff_ff, 1]]);
 });
 
-test("several frames of one END, and ENDs in a row, hide none", () => {
+test("takes neither several frames of one END nor consecutive ENDs for a lost END", () => {
   const { end, asks } = peer(new Set([3, 9]), null);
   end(1, [0, 1]);
   end(1, [1, 1]);
@@ -96,19 +96,20 @@ test("several frames of one END, and ENDs in a row, hide none", () => {
   expect(asks()).toEqual([[9, 1, 2]]);
 });
 
-test("an END that names no chunk has everything asked for that this device knows of", () => {
+test("asks for every missing chunk it knows of after a flush", () => {
   const { end, asks } = peer(new Set([9, 30]), null);
   end(1, [3, 2]);
   expect(asks()).toEqual([[3, 0xff_ff, 2]]);
-  // Its NEED was lost. Of 30 symbols came; what else was sent it never heard of: that is no repair's matter.
+  // The NEED for 3 and 4 was lost. Symbols of 30 were received. Other chunks that were sent are
+  // unknown to this peer, and it does not ask for them.
   end(2, []);
   expect(asks()).toEqual([[3, 0xff_ff, 2, 9, 1, 2, 30, 1, 2]]);
 });
 
 const held = (count: number) => ChunkSet.fromRanges(chunkCount, [0, count])!;
 
-describe("chunks that were lost together with their END", () => {
-  test("a few are asked for once everything was sent", () => {
+describe("chunks lost together with their END", () => {
+  test("are asked for after a flush when they are few", () => {
     const { end, asks } = peer(new Set(), null, { held: held(56), castCount: 0 });
     end(1, [56, 2]);
     expect(asks()).toEqual([[56, 0xff_ff, 2]]);
@@ -116,7 +117,7 @@ describe("chunks that were lost together with their END", () => {
     expect(asks()).toEqual([[56, 0xff_ff, 8]]);
   });
 
-  test("more than that were sent when this device did not listen", () => {
+  test("are not asked for when they are many: they were sent before this device listened", () => {
     const { end, asks } = peer(new Set(), null, { held: held(53), castCount: 0 });
     end(1, [60, 2]);
     expect(asks()).toEqual([[60, 0xff_ff, 2]]);
@@ -124,7 +125,7 @@ describe("chunks that were lost together with their END", () => {
     expect(asks()).toEqual([[60, 0xff_ff, 2]]);
   });
 
-  test("a device that came late lost none", () => {
+  test("are not asked for by a device that joined late", () => {
     const { end, asks } = peer(new Set(), null, { held: held(60), castCount: 30 });
     end(1, [60, 1]);
     expect(asks()).toEqual([]);

@@ -1,6 +1,8 @@
 /**
- * How a peer thinks: it listens to its representative, asks for repairs after every END, doubts a silent
- * representative, finds out when multicast does not reach it, and takes what is missing at the end from others.
+ * Peer: follows its representative, sends NACKs after every END, and suspects a silent
+ * representative. It switches to unicast where multicast does not reach it, and fetches from
+ * holders what is missing after the end. The delivery mode is decided in delivery/delivery-mode.ts.
+ * docs/PROTOCOL.md, "Peer", has the rules.
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./transitions.ts";
 import { claimantOf, leaderOf } from "./candidate.ts";
@@ -41,7 +43,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       if (!member.isDownloading) markServed(member, state, nowMs);
       return;
     case "LeaseAnswered":
-      // A late answer to an earlier candidacy: the lease is not ours to keep.
+      // Late answer to an earlier candidacy: a peer must not keep the lease.
       if (event.answer.result === "granted") member.effects.push({ do: "ReleaseLease", failure: null });
       return;
     case "Stalled":
@@ -52,7 +54,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       return onFallbackAnswer(member, event.answer, nowMs);
     case "DownloadEnded":
       member.onDownloadEnded();
-      // Whatever ended it, it does not begin again at once; after a failure it waits as long as the first time.
+      // The next download waits for `unreachableMs`, after a failure for `fallbackMs` again.
       state.answeredAtMs = nowMs;
       if (event.failure !== null) member.fallbackAtMs = null;
       return;
@@ -63,19 +65,19 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
   }
 }
 
-/** The representative's exchange answered. */
+/** Handles an answer of the representative's LAN exchange to a poll. */
 function onPollAnswer(member: Member, state: PeerState, leads: number, nowMs: number): void {
   const { leader } = state;
   if (isLeaderUntrusted(member, state)) return;
   const mayLead = leader.known === "lease" || leader.known === "exchange";
   if (leads === 0 && mayLead && member.nextDownloadRun(nowMs)) {
-    return becomeCandidate(member, nowMs, `representative ${leader.device} leads no more`);
+    return becomeCandidate(member, nowMs, `representative ${leader.device} no longer leads`);
   }
   markServed(member, state, nowMs);
   if (leads > 0 && isLeaderSilent(state, nowMs)) onAnswerDespiteSilence(state, nowMs);
 }
 
-/** The subnet serves this device: its own download is not called for (any more). */
+/** Notes that the subnet serves this device, which therefore needs no download of its own. */
 function markServed(member: Member, state: PeerState, nowMs: number): void {
   state.answeredAtMs = nowMs;
   member.fallbackAtMs = null;
@@ -99,10 +101,10 @@ function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Se
       return onClaim(member, state, frame, from, nowMs);
     case "end":
       if (!isFromLeader || frame.term !== state.leader.term) return;
-      // One that was started anew is followed from its next announcement on.
+      // A restarted representative has a new sender id; its next announcement makes it current.
       if (from.sender === state.leader.sender) state.failureDetector.onAnnouncement(nowMs);
       else state.failureDetector.onActivity(nowMs);
-      // An END that was lost shows in the number of passes.
+      // A gap in the numbers of the passes shows that an END was lost.
       if (frame.pass > state.leader.pass + 1) reconstructEnd(member, state, nowMs);
       state.leader.pass = Math.max(state.leader.pass, frame.pass);
       reportReception(member, state, frame, nowMs);
@@ -121,8 +123,9 @@ function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Se
 }
 
 /**
- * Not somebody who speaks in its name. One that says nothing for long may have been started anew: then it has another
- * sender, and the symbols that still come may be that one's.
+ * Returns false for a frame that another sender sent in the representative's name. After a long
+ * silence the representative may have restarted under a new sender id; symbols that still arrive
+ * may be from the new incarnation.
  */
 const isCurrentSender = (
   { leader, failureDetector }: PeerState,
@@ -134,7 +137,7 @@ const isCurrentSender = (
 const isLeaderFresh = ({ leader, failureDetector }: PeerState, nowMs: number): boolean =>
   leader.known === "announce" && nowMs < failureDetector.suspectsAtMs - timing.announceEveryMs;
 
-/** This device is the deputy: it takes at once what it is named. */
+/** Makes this device the standby: it fetches the named chunks at once. */
 function acceptStandbyChunks(
   member: Member,
   state: PeerState,
@@ -152,15 +155,16 @@ function acceptStandbyChunks(
 
 function onEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: number): void {
   const { size } = member.config.held;
-  const cast = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
-  if (!cast) return;
-  member.sentEarlier.addAll(cast);
-  state.nacks.onEnd(cast, nowMs, state.leader.audience, member.config.random());
+  const named = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
+  if (!named) return;
+  member.sentEarlier.addAll(named);
+  state.nacks.onEnd(named, nowMs, state.leader.audience, member.config.random());
 }
 
 /**
- * Everything was sent. Missing chunks that this device knows of: symbols of them came, or an END named them. A few others were lost
- * together with their END; many were sent before it listened.
+ * Missing chunks to ask for after a flush: those with at least one symbol, and those that an END
+ * named. When few others are missing (`lostChunksMax`), they were lost together with their END and
+ * are added. When many are missing, they were sent before this device listened.
  */
 function chunksKnownSent({ sentEarlier, config }: Member, { nacks }: PeerState): ChunkSet {
   const known = sentEarlier.clone();
@@ -171,25 +175,32 @@ function chunksKnownSent({ sentEarlier, config }: Member, { nacks }: PeerState):
   return isLost ? missing : known;
 }
 
-/** Missing chunks of which symbols came. */
+/** Adds the missing chunks of which at least one symbol was received. */
 function addStarted(to: ChunkSet, { held, missingSymbols }: MemberConfig, except: number | null): void {
   for (let chunk = held.nextMissing(0); chunk >= 0; chunk = held.nextMissing(chunk + 1))
     if (chunk !== except && missingSymbols(chunk, () => undefined)) to.add(chunk);
 }
 
-/** What it named is known as far as symbols came of it; of chunks lost as a whole only where they go out in order. */
+/**
+ * Reconstructs what a lost END named: every incomplete chunk with at least one symbol. Chunks lost
+ * as a whole can be derived only while chunks go out in order: those between the last known one and
+ * `castCount`.
+ */
 function reconstructEnd({ sentEarlier, config }: Member, { nacks, leader }: PeerState, nowMs: number): void {
   const { held, random } = config;
   const first = sentEarlier.end;
   const count = Math.min(leader.castCount, held.size) - first;
   const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
-  // Its own END is still to come, unless everything was sent once.
+  // The chunk in transmission belongs to the next END, unless everything was sent once.
   const current = leader.castCount < held.size ? config.currentChunk() : null;
   addStarted(named, config, current);
   nacks.onEnd(named, nowMs, leader.audience, random());
 }
 
-/** A sample of the receivers says how much it lost and how long it was held back: enough for a median, whatever the audience. */
+/**
+ * Sends a receiver report for a pass: loss and queuing delay. A random sample of about
+ * `reportersMax` receivers is enough for a median, whatever the audience.
+ */
 function reportReception(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
   const lossPermille = state.loss.onEnd(frame.symbolsSent);
   const queuedMs = state.delay.onEnd(frame.sentAtMs, nowMs);
@@ -204,7 +215,10 @@ function reportReception(member: Member, state: PeerState, frame: FrameOf<"end">
 const isBetter = (term: number, ticket: number, leader: Leader): boolean =>
   term > leader.term || (term === leader.term && (leader.known !== "announce" || ticket < leader.ticket));
 
-/** A claim against a representative that this device still hears is the claimant's error; otherwise it is followed. */
+/**
+ * Ignores a claim while the representative still announces: only the claimant does not receive the
+ * announcements. Otherwise follows a better claim.
+ */
 function onClaim(
   member: Member,
   state: PeerState,
@@ -224,26 +238,30 @@ function followAnnouncement(member: Member, state: PeerState, leader: Leader, no
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
   noteElection(member, leader, nowMs);
-  // It was asked by unicast meanwhile, and counts this device as one that does not listen.
+  // This device polled the silent representative, which now counts it as a unicast receiver. The
+  // SEEK of the switch corrects that.
   if (state.way === "multicast" && isLeaderSilent(state, nowMs)) switchToMulticast(state, nowMs);
   onAnnouncement(state, leader, nowMs);
   if (!isSameIncarnation(before, leader)) {
-    // It has heard of nobody yet, and counts what it sends from 0.
+    // A new incarnation knows no peers yet and counts its symbols from 0.
     state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
     state.loss = new LossMeter();
     state.delay = new DelayMeter();
   }
   state.leader = leader;
   state.failureDetector.onAnnouncement(nowMs);
-  if (state.way === "multicast" && state.returnedAtMs === null && !isLeaderUntrusted(member, state))
+  if (state.way === "multicast" && state.multicastRetriedAtMs === null && !isLeaderUntrusted(member, state))
     member.fallbackAtMs = null;
   if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
-  // The last one that was lost.
+  // The announcement names a later pass: the END of that pass was lost.
   if (leader.pass > before.pass && leader.device === before.device) reconstructEnd(member, state, nowMs);
   if (leader.frontCount === size) member.holders.update(leader, ChunkSet.full(size), 50);
 }
 
-/** The same device may have died and come back before it was missed: its ticket is another one. */
+/**
+ * Compares incarnations by their tickets. A representative may restart before its failure is
+ * noticed; it then announces the same term with another ticket.
+ */
 const isSameIncarnation = (before: Leader, leader: Leader): boolean =>
   before.device === leader.device &&
   before.term === leader.term &&
@@ -261,22 +279,28 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
   fetchMissing(member, state, nowMs);
 }
 
-/** Until its representative knows it; once nothing is left to be multicast, it would only hold up the end. */
-const repeatsSeek = ({ leader, returnedAtMs }: PeerState): boolean =>
+/**
+ * Repeats SEEK until the representative knows this device. Once nothing is left to multicast, a
+ * SEEK would only delay the end.
+ */
+const repeatsSeek = ({ leader, multicastRetriedAtMs }: PeerState): boolean =>
   leader.known !== "announce" ||
   leader.audience === 0 ||
-  (returnedAtMs !== null && leader.castCount < leader.frontCount);
+  (multicastRetriedAtMs !== null && leader.castCount < leader.frontCount);
 
 function sendNacks(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, missingSymbols } = member.config;
   const { term, pass } = state.leader;
-  // A straggler would be repaired at everybody's cost: it completes from its peers after the end.
+  // Repairs for a straggler would cost all receivers; it completes from holders after the end.
   if (state.loss.straggles) return;
   for (const entries of state.nacks.takeDue(nowMs, missingSymbols))
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
 
-/** Gives the representative up when it is silent on every way that should reach it. */
+/**
+ * Gives the representative up when none of the paths that should work shows a sign of it. Returns
+ * whether the role changed.
+ */
 function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean {
   if (member.isDownloading) {
     requestFallback(member, nowMs);
@@ -285,7 +309,7 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
   const { leader } = state;
   if (leader.known === "claim") {
     if (nowMs < state.joinedAtMs + timing.claimantSilentMs) return false;
-    becomeCandidate(member, nowMs, `claimant ${leader.device} was never heard again`);
+    becomeCandidate(member, nowMs, `claimant ${leader.device} sent no announcement`);
     return true;
   }
   const announces = leader.known === "announce" && state.wayReason !== "switched-off";
@@ -296,7 +320,7 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
     becomeCandidate(
       member,
       nowMs,
-      `representative ${leader.device} has been silent for ${timing.silentPeriodsMax} announcements`,
+      `received nothing from representative ${leader.device} for ${timing.silentPeriodsMax} announcement periods`,
     );
     return true;
   }
@@ -307,7 +331,7 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
     requestFallback(member, nowMs);
     return false;
   }
-  // It is alive and leads: only its bytes do not come through, an election would not change that.
+  // The representative runs and leads; only its bytes do not arrive. An election would not help.
   if (announces) return false;
   member.failedLeader = leader.device;
   becomeCandidate(
@@ -318,11 +342,11 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
   return true;
 }
 
-/** Before it is given up, a silent representative is asked by unicast. */
+/** Whether to poll the representative: one announcement period before it is suspected. */
 const isLeaderSilent = ({ leader, failureDetector }: PeerState, nowMs: number): boolean =>
   leader.known === "announce" && nowMs >= failureDetector.suspectsAtMs - timing.announceEveryMs;
 
-/** After the end, or where multicast does not work: what is missing is asked of the others. */
+/** Fetches missing chunks from holders: after the end, or where multicast does not work. */
 function fetchMissing(member: Member, state: PeerState, nowMs: number): void {
   const isOnUnicast = takesByUnicast(state);
   if (isOnUnicast || (state.standbyChunks && nowMs >= state.standbyChunks.untilMs))
@@ -340,7 +364,8 @@ export function wakePeerMs(state: PeerState, nowMs: number): number {
       : state.leader.known === "announce" && state.way === "multicast"
         ? state.failureDetector.suspectsAtMs - (isLeaderSilent(state, nowMs) ? 0 : timing.announceEveryMs)
         : nowMs + timing.pollEveryMs;
-  // What is due already was not called for: the package is complete, or comes another way.
+  // Timers already due were deliberately not acted on: the package is complete or comes by unicast.
+  // They must not wake this member again.
   const dueMs = [isSilentAtMs, state.seekAtMs, state.nacks.dueAtMs].filter(
     (atMs) => atMs !== null && atMs > nowMs,
   );

@@ -1,7 +1,8 @@
 /**
- * How a representative thinks: it keeps its lease, takes from the subnet what the subnet already has and the rest
- * from the web site, multicasts behind the front of the download once the start delay passed, answers needs, ends
- * the session when nobody asks any more, and steps down for a better one.
+ * Representative: renews its lease, fetches what the subnet holds, downloads the rest, and
+ * multicasts behind the download once the start delay is over. It answers NACKs, ends the session
+ * when no device asks any more, and steps down for a better representative. Decides only;
+ * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
 import { becomeIdle, stepDown } from "./transitions.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -14,7 +15,10 @@ import { limits, phases, wholeChunks } from "../wire/index.ts";
 import { needWindowMs, timing } from "./timing.ts";
 
 const endFramesMax = 4;
-/** More than was asked for, when a lost repair symbol would cost another round that everybody waits for. */
+/**
+ * Repair symbols per block in addition to those asked for, once only repairs are left. A lost
+ * repair symbol would then cost another round for which the whole session waits.
+ */
 const tailExtraSymbols = 1;
 
 export function stepRepresentative(
@@ -47,8 +51,8 @@ export function stepRepresentative(
 }
 
 /**
- * Whether the device is new, or misses more or less than before. A device that gets no further is not helped by this
- * representative, for example because it distrusts it: another one may do better.
+ * Whether the device is new, or misses more or less than before. Only a device that makes progress keeps the session
+ * open. A stuck device, for example one that distrusts this representative, must be free to find another one.
  */
 const isNewsOf = (member: Member, device: string, nowMs: number): boolean =>
   member.roster.get(device)?.changedAtMs === nowMs;
@@ -81,9 +85,9 @@ function onFrame(
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
-      const otherStands =
+      const isOtherBetter =
         frame.term > state.term || (frame.term === state.term && frame.ticket < state.ticket);
-      if (!otherStands) {
+      if (!isOtherBetter) {
         state.announceAtMs = nowMs;
         return;
       }
@@ -99,11 +103,17 @@ function onFrame(
   }
 }
 
-/** Passes of another term say nothing about this one's. */
+/**
+ * Last pass whose END the sender of a NACK received. Passes of another term do not compare with
+ * those of this term; such a NACK counts as up to date.
+ */
 const knownPass = (state: RepresentativeState, { term, pass }: FrameOf<"need">): number =>
   term === state.term ? pass : state.pass;
 
-/** After the end: what several latecomers miss is sent again, one alone takes it by unicast. */
+/**
+ * Treats the missing chunks of a latecomer as NACKs after the end. Chunks that several latecomers
+ * miss are retransmitted; a chunk that one misses is left to unicast.
+ */
 function addLatecomerLosses(
   state: RepresentativeState,
   device: string,
@@ -117,7 +127,7 @@ function addLatecomerLosses(
 function onLeaseAnswer(member: Member, answer: LeaseAnswer, nowMs: number): void {
   if (answer.result === "refused") {
     const leader = holderAsLeader(answer.holder, nowMs);
-    return stepDown(member, nowMs, leader, `the lease went to ${leader.device}`);
+    return stepDown(member, nowMs, leader, `the lease is held by ${leader.device}`);
   }
   if (answer.result === "failed") {
     member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
@@ -152,7 +162,7 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   member.send(announceFrame(member, state, nowMs));
 }
 
-/** What the subnet holds comes from the subnet, the rest from the web site. */
+/** Fetches what the subnet holds, and downloads the rest from the web site. */
 function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: number): void {
   if (member.isDone) {
     member.setFetching(false);
@@ -168,21 +178,24 @@ function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: numb
     member.setDownloading(true);
 }
 
-/** What only this device holds and the multicast does not bring soon is given to a deputy: it would cross the WAN again if this device fell. */
+/**
+ * Entrusts sole copies to a standby: chunks that no other device holds and that the multicast does
+ * not deliver soon. After a failover they would cross the WAN again.
+ */
 function replicate(member: Member, state: RepresentativeState, nowMs: number): void {
   const { useMulticast, useDeputy } = member.config.setting();
   if (!useMulticast || !useDeputy) return;
   const { roster, holders, verifiedAtMs, config } = member;
-  const isBefore = nowMs < state.sendFromMs;
-  // A multicast that is slower than the WAN is not held up: a second copy would only slow it down.
-  if (!isBefore && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
-  const untilMs = isBefore ? nowMs : nowMs - timing.sendLagMs;
-  const isAlone = (chunk: number): boolean =>
+  const isBeforeStart = nowMs < state.sendFromMs;
+  // A multicast slower than the WAN is not held up; second copies would only slow it down.
+  if (!isBeforeStart && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
+  const untilMs = isBeforeStart ? nowMs : nowMs - timing.sendLagMs;
+  const isSoleCopy = (chunk: number): boolean =>
     config.held.has(chunk) &&
     !state.queue.wasSent(chunk) &&
     (verifiedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
-  const handed = state.replication.next({ roster, holders, isSoleCopy: isAlone }, nowMs);
-  if (handed) member.send({ type: "entrust", device: config.device, term: state.term, ...handed });
+  const entrusted = state.replication.next({ roster, holders, isSoleCopy }, nowMs);
+  if (entrusted) member.send({ type: "entrust", device: config.device, term: state.term, ...entrusted });
 }
 
 function answerNacks(member: Member, state: RepresentativeState, nowMs: number): void {
@@ -192,7 +205,7 @@ function answerNacks(member: Member, state: RepresentativeState, nowMs: number):
   if (answer.repairs.size > 0 || answer.retransmit.length > 0) state.busyAtMs = nowMs;
   state.queue.addRepairs(answer, isTail(member, state) ? tailExtraSymbols : 0);
   state.singleLosses.forget(answer.retransmit);
-  // Latecomers take by unicast what they miss alone.
+  // After the end, a latecomer fetches by unicast what it alone misses.
   if (state.phase !== "serving") state.singleLosses.add(answer.missedByOne);
   member.effects.push({ do: "WakeSender" });
 }
@@ -206,7 +219,7 @@ function retransmitSingleLosses(member: Member, state: RepresentativeState, nowM
   member.effects.push({ do: "WakeSender" });
 }
 
-/** Everything was sent once: only repairs are left. */
+/** Whether everything was sent once, so that only repairs are left. */
 const isTail = (member: Member, state: RepresentativeState): boolean =>
   member.isDone && !state.queue.hasUnsent((chunk) => member.roster.hasListenerMissing(chunk));
 
@@ -217,7 +230,7 @@ function sendEnd(member: Member, state: RepresentativeState, nowMs: number): voi
   state.flushes = 0;
   state.busyAtMs = nowMs;
   state.pass++;
-  // While little was sent there is nothing to report.
+  // Receivers do not report a pass with few symbols; its END must not count as unanswered.
   if (state.queue.isSending && member.roster.audience > 0)
     state.rate.onEndSent(state.pass, measuredSendBps(member, state, nowMs));
   for (let frames = 0; frames < endFramesMax && state.queue.hasUnreported; frames++) {
@@ -242,7 +255,10 @@ const endFrame = (
   sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
 });
 
-/** Nothing is left to be sent and nobody asks: an END that names no chunk asks whether somebody's END or NEED was lost. */
+/**
+ * Sends a flush (an END without ranges) when everything was sent and no NACK is open. The flush
+ * reaches receivers whose last END or NACK was lost.
+ */
 function sendFlush(member: Member, state: RepresentativeState, nowMs: number): void {
   if (nowMs < flushAtMs(member, state)) return;
   state.endedAtMs = nowMs;
@@ -256,11 +272,15 @@ function flushAtMs(member: Member, state: RepresentativeState): number {
   const isOver = phase === "casting" && queue.isQuiet && nacks.firstAtMs === null && isTail(member, state);
   const audience = isOver ? member.roster.audience : 0;
   if (audience === 0) return Number.POSITIVE_INFINITY;
-  // The answers to one come before the next. Whoever asks in vain, as what it lacks is too much for repairs, asks seldom.
+  // The answers to one flush arrive before the next is sent. From the third flush on the interval
+  // doubles: a peer that misses too much for repairs asks in vain each time.
   return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, flushes - 1);
 }
 
-/** What this session would send at by itself, as far as its device keeps up; null while it does not send all the time. */
+/**
+ * Measured payload bits per second, multiplied by the number of sessions that share this device;
+ * null unless the session sends continuously.
+ */
 function measuredSendBps(
   { config }: Member,
   { sendRate }: RepresentativeState,
@@ -270,22 +290,29 @@ function measuredSendBps(
   return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.sendShares();
 }
 
-/** Soon when nothing waits to be sent: then whoever lacks something waits for this END. */
+/**
+ * Time of the next END. The END comes soon when nothing waits to be sent, because receivers with
+ * losses then wait for it.
+ */
 function endAtMs(member: Member, state: RepresentativeState): number {
   const { queue, endedAtMs, symbolsSent, symbolsEnded } = state;
   if (!queue.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
-  const isMuch = symbolsSent - symbolsEnded >= timing.endEverySymbols;
-  // The answers to one END come before the next.
-  if (isMuch) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
-  const isLittle = symbolsSent - symbolsEnded < timing.endFewSymbols;
-  return endedAtMs + (isLittle ? timing.endSeldomMs : timing.endEveryMs);
+  const isPassFull = symbolsSent - symbolsEnded >= timing.endEverySymbols;
+  // The answers to one END arrive before the next is sent.
+  if (isPassFull) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
+  const isPassShort = symbolsSent - symbolsEnded < timing.endFewSymbols;
+  return endedAtMs + (isPassShort ? timing.endSeldomMs : timing.endEveryMs);
 }
 
-/** Serving when all is sent and nobody asked for a while; gone when nobody came any more. */
+/**
+ * Enters phase `serving` when everything was sent and no device asked for `quietMs`. Ends the
+ * session after `serveMs` more without a request (`quietMs` without an audience). Returns whether
+ * the session ended.
+ */
 function finishSession(member: Member, state: RepresentativeState, nowMs: number): boolean {
   if (!member.isDone) return false;
   const { useMulticast } = member.config.setting();
-  // Switched off in the middle, what waits to be sent never will be.
+  // With multicast switched off, what waits to be sent is never sent.
   const isSent = !useMulticast || (state.queue.isQuiet && !member.hasToSend());
   const isQuiet = isSent && state.nacks.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
   if (state.phase !== "serving") {
@@ -327,21 +354,21 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
 }
 
 export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
-  const needsAtMs =
+  const nacksAtMs =
     state.nacks.firstAtMs === null
       ? Number.POSITIVE_INFINITY
       : state.nacks.firstAtMs + needWindowMs(member.roster.audience);
   const endDueAtMs = state.queue.hasUnreported
     ? Math.max(endAtMs(member, state), nowMs)
     : Number.POSITIVE_INFINITY;
-  const castAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
+  const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.announceAtMs,
     state.leaseAtMs,
-    needsAtMs,
+    nacksAtMs,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),
-    castAtMs,
+    sendAtMs,
     nowMs + timing.endEveryMs / 2,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The roles a device plays for one task on one subnet, and every legal way from one to another. A change that is
- * not in this table is a bug of ours, whatever the network said.
+ * Roles of a device in one session, and every legal change between them. A change that is not in
+ * this table is a bug of this program, whatever frames it received.
  */
 export const roleTransitions = {
   idle: ["candidate", "peer"],
@@ -11,7 +11,7 @@ export const roleTransitions = {
 
 export type Role = keyof typeof roleTransitions;
 
-/** @throws Error when the table has no such cell: a bug, never an input. */
+/** @throws Error when the table does not list the change: a bug, never caused by input */
 export function assertTransition(from: Role, to: Role): void {
   if (!(roleTransitions[from] as readonly Role[]).includes(to))
     throw new Error(`illegal role change: ${from} → ${to}`);

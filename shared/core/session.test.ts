@@ -5,18 +5,18 @@ import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
 
-/** How long after the last other device this one was complete. */
+/** Time from the completion of the last other device to that of this one. */
 function afterTheOthers({ devices }: VirtualSubnet, one: VirtualDevice): number {
   const others = devices.filter((device) => device !== one).map((device) => device.completeAtMs!);
   return one.completeAtMs! - Math.max(...others);
 }
 
-/** A subnet, started, whose last device hears no symbol between the `from`th and the `to`th. */
-function withDeaf(seed: number, from: number, to: number): { subnet: VirtualSubnet; one: VirtualDevice } {
+/** A started subnet whose last device receives no symbol from number `from` to number `to`. */
+function withLossAt(seed: number, from: number, to: number): { subnet: VirtualSubnet; one: VirtualDevice } {
   const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
   const one = subnet.devices.at(-1)!;
-  const isDeaf = (): boolean => subnet.symbolsSent > from && subnet.symbolsSent <= to;
-  subnet.hears = (_from, device, what) => !(what === "symbol" && device === one && isDeaf());
+  const isLost = (): boolean => subnet.symbolsSent > from && subnet.symbolsSent <= to;
+  subnet.hears = (_from, device, what) => !(what === "symbol" && device === one && isLost());
   subnet.start();
   return { subnet, one };
 }
@@ -33,38 +33,32 @@ describe("a session on one subnet", () => {
     const others = subnet.devices.filter((device) => device.from.wan === 0);
     expect(others).toHaveLength(7);
     for (const device of others) expect(device.from.multicast + device.from.peers).toBe(40);
-    // The deputy took by unicast what came before the multicast began.
+    // The standby fetched by unicast what was held before the multicast began.
     expect(others.filter((device) => device.from.peers > 0)).toHaveLength(1);
     // The download takes 4 s; the multicast follows its front.
     expect(Math.max(...subnet.devices.map((device) => device.completeAtMs!))).toBeLessThan(8_000);
   });
 
-  test.each(seeds)(
-    "seed %d: a download that is over before the start delay is still multicast, after it",
-    (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 1 });
-      subnet.start();
-      expect(subnet.run(30_000)).toBe(true);
-      expect(subnet.symbolsSent).toBe(400);
-      expect(subnet.devices.filter((device) => device.from.multicast === 40)).toHaveLength(3);
-    },
-  );
+  test.each(seeds)("seed %d: a download that ends before the start delay is multicast after it", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 1 });
+    subnet.start();
+    expect(subnet.run(30_000)).toBe(true);
+    expect(subnet.symbolsSent).toBe(400);
+    expect(subnet.devices.filter((device) => device.from.multicast === 40)).toHaveLength(3);
+  });
+
+  test.each(seeds)("seed %d: repair symbols repair 5 %% loss at little cost to the LAN", (seed) => {
+    const subnet = new VirtualSubnet({ seed, devices: 8, loss: 0.05 });
+    subnet.start();
+    expect(subnet.run(60_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+    expect(subnet.symbolsSent).toBeLessThan(40 * 10 * 1.6);
+  });
 
   test.each(seeds)(
-    "seed %d: 5 %% loss is mended by repair symbols, and the LAN carries little more",
+    "seed %d: a device that misses a few whole chunks completes soon after the others",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 8, loss: 0.05 });
-      subnet.start();
-      expect(subnet.run(60_000)).toBe(true);
-      expect(subnet.wanChunks).toBe(40);
-      expect(subnet.symbolsSent).toBeLessThan(40 * 10 * 1.6);
-    },
-  );
-
-  test.each(seeds)(
-    "seed %d: one that misses a few chunks as a whole has them soon after the others",
-    (seed) => {
-      const { subnet, one } = withDeaf(seed, 100, 120);
+      const { subnet, one } = withLossAt(seed, 100, 120);
       expect(subnet.run(30_000)).toBe(true);
       expect(subnet.symbolsSent).toBeLessThanOrEqual(440);
       if (one.from.multicast === 0) return;
@@ -73,17 +67,18 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: nothing is sent again for one that misses many chunks as a whole", (seed) => {
-    const { subnet, one } = withDeaf(seed, 100, 200);
+  test.each(seeds)("seed %d: nothing is retransmitted for a device that misses many whole chunks", (seed) => {
+    const { subnet, one } = withLossAt(seed, 100, 200);
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.symbolsSent).toBe(400);
     if (one.from.multicast > 0) expect(one.from.peers).toBe(10);
   });
 
   test.each(seeds)(
-    "seed %d: a device that sends less than it may is slowed down from what it sends",
+    "seed %d: the rate of a device that sends less than allowed decreases from the measured send rate",
     (seed) => {
-      // Ten symbols of 1,400 bytes in ten milliseconds: 11.2 Mbit/s of the 100 that the setting allows.
+      // Ten symbols of 1,400 bytes in ten milliseconds: 11.2 of the 100 Mbit/s that the setting
+      // allows.
       const subnet = new VirtualSubnet({ seed, devices: 4, chunkCount: 200, wanMsPerChunk: 1, loss: 0.06 });
       subnet.start();
       const rateBps = (): number => subnet.representatives[0]?.member.sendRateBps() ?? 100_000_000;
@@ -94,19 +89,20 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: at the end, a NEED that got lost is soon said again", (seed) => {
+  test.each(seeds)("seed %d: a lost NEED is soon sent again at the end", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
     const [one] = subnet.devices.slice(-1);
     let lost = 0;
-    // The last symbol and, for 60 ms, what it says about that: the random delay of a NEED is 28 ms at most.
-    let saidFromMs: number | null = null;
+    // The last symbol is lost, and for 60 ms the NEEDs for it. The random delay of a NEED is 28 ms
+    // at most.
+    let nackedFromMs: number | null = null;
     subnet.hears = (from, to, what) => {
       if (to === one && what === "symbol") return subnet.symbolsSent !== 400;
       if (from !== one || subnet.symbolsSent < 400) return true;
-      saidFromMs ??= subnet.nowMs;
-      const isHeard = subnet.nowMs > saidFromMs + 60;
-      if (!isHeard) lost++;
-      return isHeard;
+      nackedFromMs ??= subnet.nowMs;
+      const isReceived = subnet.nowMs > nackedFromMs + 60;
+      if (!isReceived) lost++;
+      return isReceived;
     };
     subnet.start();
     expect(subnet.run(30_000)).toBe(true);
@@ -115,27 +111,27 @@ describe("a session on one subnet", () => {
     expect(afterTheOthers(subnet, one!)).toBeLessThan(400);
   });
 
-  test.each(seeds)("seed %d: whoever misses the last END soon hears that there was one", (seed) => {
+  test.each(seeds)("seed %d: a device that misses the last END soon learns of it from a flush", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
     const [one] = subnet.devices.slice(-1);
-    const deafMs = 50;
-    let deafFromMs: number | null = null;
-    // The last symbol, the repair it asked for, and the END after that.
+    const lossMs = 50;
+    let lossFromMs: number | null = null;
+    // The last symbol, the repair of it, and the END after that are lost.
     subnet.hears = (_from, to, what) => {
       if (to !== one || subnet.symbolsSent < 400) return true;
       if (subnet.symbolsSent === 400) return what === "control";
-      if (what === "control") deafFromMs ??= subnet.nowMs;
-      return deafFromMs !== null && subnet.nowMs > deafFromMs + deafMs;
+      if (what === "control") lossFromMs ??= subnet.nowMs;
+      return lossFromMs !== null && subnet.nowMs > lossFromMs + lossMs;
     };
     subnet.start();
     expect(subnet.run(30_000)).toBe(true);
-    // It led, or took everything beforehand, as the deputy.
+    // The device led, or fetched everything beforehand as the standby.
     if (one!.from.multicast === 0) return;
     expect(afterTheOthers(subnet, one!)).toBeLessThan(500);
   });
 
   test.each(seeds)(
-    "seed %d: the representative dies at half time; the WAN costs only what nobody holds",
+    "seed %d: the WAN carries only what no device holds again when the representative fails half-way",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 8, startDelayMs: 0 });
       subnet.start();
@@ -149,7 +145,7 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)(
-    "seed %d: a representative that dies and is back before anybody noticed multicasts on",
+    "seed %d: a representative that restarts before its failure is noticed continues the multicast",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
       subnet.start();
@@ -166,19 +162,22 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: that the lease is granted to nobody is known to all within seconds", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 5 });
-    subnet.leaseFailure = "three representatives failed alike";
-    subnet.start();
-    const allKnow = (): boolean =>
-      subnet.devices.every(
-        ({ member }) => member.state.role === "idle" && member.state.why.includes("alike"),
-      );
-    expect(subnet.run(timing.claimantSilentMs, allKnow)).toBe(true);
-    expect(subnet.wanChunks).toBe(0);
-  });
+  test.each(seeds)(
+    "seed %d: every device learns within seconds that the lease is granted to nobody",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 5 });
+      subnet.leaseFailure = "three representatives failed alike";
+      subnet.start();
+      const allKnow = (): boolean =>
+        subnet.devices.every(
+          ({ member }) => member.state.role === "idle" && member.state.why.includes("alike"),
+        );
+      expect(subnet.run(timing.claimantSilentMs, allKnow)).toBe(true);
+      expect(subnet.wanChunks).toBe(0);
+    },
+  );
 
-  test.each(seeds)("seed %d: a killed device comes back and keeps what it had", (seed) => {
+  test.each(seeds)("seed %d: a killed device keeps its chunks when it restarts", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 20);
@@ -195,7 +194,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: one latecomer gets the rest from its peers, the stream is never rewound",
+    "seed %d: one latecomer fetches the rest from holders, and nothing is multicast again",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
       subnet.start(0, 1, 2, 3, 4);
@@ -208,7 +207,7 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: a device that comes after the end costs no WAN bytes", (seed) => {
+  test.each(seeds)("seed %d: a device that joins after the end costs no WAN bytes", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
     subnet.start(0, 1, 2);
     expect(subnet.run(30_000)).toBe(true);
@@ -221,7 +220,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: without multicast the lease elects, and peers take chunks by unicast",
+    "seed %d: without multicast the lease decides the election and peers take chunks by unicast",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 6, useMulticast: false });
       subnet.start();
@@ -231,7 +230,7 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: where the switch drops all multicast, still one download", (seed) => {
+  test.each(seeds)("seed %d: the WAN is crossed once when the switch drops all multicast", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 6 });
     subnet.hears = () => false;
     subnet.start();
@@ -240,7 +239,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: where announcements come through but data does not, unicast takes over",
+    "seed %d: peers switch to unicast when announcements arrive and symbols do not",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 6 });
       subnet.hears = (_from, _to, what) => what === "control";
@@ -250,7 +249,7 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: with the source out of reach the local election alone decides", (seed) => {
+  test.each(seeds)("seed %d: the local election decides alone when the source is unreachable", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 6 });
     subnet.lease = null;
     subnet.start();
@@ -258,7 +257,7 @@ describe("a session on one subnet", () => {
     expect(subnet.wanChunks).toBe(40);
   });
 
-  test.each(seeds)("seed %d: claims that meet on a slow WAN are settled by the lease, at once", (seed) => {
+  test.each(seeds)("seed %d: the lease decides between simultaneous claims on a slow WAN at once", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 12, leaseMs: 400, loss: 0.05 });
     subnet.start();
     expect(subnet.run(3_000, () => subnet.representatives.length > 0)).toBe(true);
@@ -267,7 +266,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: devices of weight 0 never lead, and find who does without multicast too",
+    "seed %d: devices of weight 0 never lead, and find the representative without multicast, too",
     (seed) => {
       const subnet = new VirtualSubnet({
         seed,
@@ -282,7 +281,7 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test("two halves that cannot hear each other and no source: both lead, and one steps down when they meet", () => {
+  test("two partitions without a source both have a representative; one steps down when they merge", () => {
     const subnet = new VirtualSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
     subnet.lease = null;
     subnet.hears = (from, to) => half(from.name) === half(to.name);
@@ -294,7 +293,7 @@ describe("a session on one subnet", () => {
     expect(subnet.representatives).toHaveLength(1);
   });
 
-  test.each(seeds)("seed %d: what a device holds that comes in the middle is known from its SEEK", (seed) => {
+  test.each(seeds)("seed %d: the chunks of a device that joins half-way are known from its SEEK", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 3, wanMsPerChunk: 100, startDelayMs: 60_000 });
     const latecomer = subnet.devices[2]!;
     for (let chunk = 0; chunk < 30; chunk++) latecomer.held.add(chunk);
@@ -302,12 +301,12 @@ describe("a session on one subnet", () => {
     subnet.run(20_000, () => subnet.wanChunks === 3);
     subnet.start(2);
     expect(subnet.run(90_000)).toBe(true);
-    // Ten that nobody holds, and what was under way before it had said so.
+    // Ten chunks that no device holds, and chunks in flight before the SEEK arrived.
     expect(subnet.wanChunks).toBeLessThanOrEqual(3 + 10 + 5);
   });
 
   test.each(seeds)(
-    "seed %d: neither multicast data nor the exchange come through: it downloads by itself at last",
+    "seed %d: a device that neither multicast data nor the exchange reaches downloads for itself in the end",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 10_000, startDelayMs: 0 });
       subnet.start(0, 1, 2);
@@ -322,7 +321,7 @@ describe("a session on one subnet", () => {
     },
   );
 
-  test.each(seeds)("seed %d: a device that downloads by itself waits when the web site fails it", (seed) => {
+  test.each(seeds)("seed %d: a device that downloads for itself waits when the web site fails", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 2, wanMsPerChunk: 10_000 });
     subnet.hears = () => false;
     subnet.reaches = () => false;
@@ -335,21 +334,21 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: a latecomer that multicast data does not reach notices while it goes on",
+    "seed %d: a latecomer that multicast data does not reach switches to unicast during the session",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 1_000, startDelayMs: 0 });
       subnet.start(0, 1, 2);
       subnet.run(10_000, () => false);
-      const deaf = subnet.devices[3]!;
-      subnet.hears = (_from, to, what) => to !== deaf || what === "control";
+      const unreached = subnet.devices[3]!;
+      subnet.hears = (_from, to, what) => to !== unreached || what === "control";
       subnet.start(3);
-      expect(subnet.run(10_000, () => deaf.from.peers > 0)).toBe(true);
+      expect(subnet.run(10_000, () => unreached.from.peers > 0)).toBe(true);
       expect(subnet.run(60_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
     },
   );
 
-  test.each(seeds)("seed %d: multicast switched off while it goes on: the session still ends", (seed) => {
+  test.each(seeds)("seed %d: the session ends when multicast is switched off half-way", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0, castMsPerChunk: 100 });
     subnet.start();
     subnet.run(3_000, () => false);
@@ -361,16 +360,17 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)(
-    "seed %d: a representative that gives wrong chunks and nothing else is left aside, as the last resort",
+    "seed %d: peers use the WAN fallback when the representative serves only wrong chunks",
     (seed) => {
       const subnet = new VirtualSubnet({ seed, devices: 3, useMulticast: false });
       subnet.start(0);
       expect(subnet.run(30_000, () => subnet.devices[0]!.held.isFull)).toBe(true);
-      // The one device that holds it: chunks 5 and 6 are wrong, whenever they are asked for.
+      // Chunks 5 and 6 of the only holder are wrong, whenever they are asked for.
       subnet.servesWrong = (from, chunk) => from === subnet.devices[0] && (chunk === 5 || chunk === 6);
       subnet.start(1, 2);
       expect(subnet.run(200_000)).toBe(true);
-      // It led, or was over already: what its copy lacks comes over the WAN, not the whole again for everybody.
+      // That device leads or has left. The WAN carries what its copy is missing, not the whole
+      // package for every device.
       expect(subnet.wanChunks).toBeLessThanOrEqual(40 + 2 * 40);
       for (const { from, held } of subnet.devices.slice(1)) expect(from.wan + from.peers).toBe(held.size);
     },
@@ -388,7 +388,7 @@ describe("a session on one subnet", () => {
     expect(subnet.run(6_000, () => subnet.symbolsSent > sent)).toBe(true);
   });
 
-  test("the highest term there is does no harm", () => {
+  test("an election succeeds with the highest possible term", () => {
     const subnet = new VirtualSubnet({ seed: 1, devices: 2 });
     subnet.start();
     subnet.run(3_000, () => false);

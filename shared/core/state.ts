@@ -1,6 +1,6 @@
 /**
- * What a member knows in each of its roles: idle, candidate, peer, representative. Plain records; the transitions between
- * the roles are in transitions.ts, and what happens within one in candidate.ts, peer.ts and representative.ts.
+ * State of a member in each role: idle, candidate, peer, representative. Plain records:
+ * transitions.ts replaces them; candidate.ts, peer.ts and representative.ts work on them.
  */
 import { phases } from "../wire/index.ts";
 import type { NackSender } from "./repair/nack-sender.ts";
@@ -16,18 +16,21 @@ import type { RateControl } from "./rate/rate-control.ts";
 import type { SendRateMeter } from "./rate/send-rate-meter.ts";
 import type { SendQueue } from "./repair/send-queue.ts";
 
-/** Who leads the session, as a peer knows it. */
+/** Leader of the session, as a peer knows it. */
 export type Leader = {
   device: string;
   term: number;
   ticket: number;
   address: string;
-  /** Who says so: another that speaks in this device's name is not followed. Null: only the source named it. */
+  /**
+   * Sender id of the leader's frames; frames of another sender in its name are ignored. Null: only
+   * the source named the leader.
+   */
   sender: string | null;
   lanPort: number;
   /**
-   * How this device knows of it: heard it announce, heard its claim, was told by the source, or, though it is heard no
-   * more, by its answers over the LAN exchange.
+   * How this device knows the leader: from its announcement, its claim, the source (`lease`), or
+   * answers to polls although it is no longer received (`exchange`).
    */
   known: "announce" | "claim" | "lease" | "exchange";
   phase: number;
@@ -46,27 +49,33 @@ export type CandidateState = {
   enteredAtMs: number;
   seekAtMs: number;
   wantAtMs: number;
-  /** WANT heard since then serves this device too. */
+  /** A WANT received since then serves this device too. */
   wantFromMs: number;
   claimAtMs: number;
   stage: "listening" | "claimed";
-  /** It has not yet let others go first because it hears nobody. */
+  /** The one-time wait of `isolationDelayMs` for other devices was not used yet. */
   mayBeIsolated: boolean;
   settlesAtMs: number;
   leaseAskedAtMs: number;
-  /** Refused: the source still names a representative that this device gave up for dead. */
+  /** `refused`: the source still names a representative that this device gave up. */
   lease: "none" | "asked" | "granted" | "unreachable" | "refused";
-  /** From the lease's grant. */
+  /** Holder of the lease before this device, as the grant names it. */
   previousHolder: Holder | null;
-  /** The best other claim heard while the lease was asked for: it counts if the source cannot be asked. */
+  /**
+   * Best rival claim received while waiting for the lease. It wins if the source is unreachable.
+   */
   rival: Leader | null;
 };
 
 /**
- * Why a peer takes chunks by unicast. switched-off: the setting says so; wireless: its interface is a radio; unheard:
- * nothing of the lease's holder is heard; fell-silent: its representative is heard no more but answers by unicast;
- * no-data: announcements come, symbols do not; not-heard: the representative does not hear this device; stuck: all was
- * multicast, and its repairs bring this device nothing.
+ * Why a peer takes chunks by unicast; empty: it uses multicast.
+ * - `switched-off`: the setting disables multicast
+ * - `wireless`: the interface is a radio
+ * - `unheard`: nothing of the lease's holder is received
+ * - `fell-silent`: the representative is no longer received, but answers polls
+ * - `no-data`: announcements are received, symbols are not
+ * - `not-heard`: the representative does not receive this device
+ * - `stuck`: everything was multicast, and repairs complete no chunk here
  */
 export type UnicastReason =
   "" | "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard" | "stuck";
@@ -76,32 +85,35 @@ export type PeerState = {
   leader: Leader;
   failureDetector: FailureDetector;
   joinedAtMs: number;
-  /** When to say (again) who we are and what we miss. */
+  /** Time of the next SEEK; null: none. */
   seekAtMs: number | null;
   nacks: NackSender;
   loss: LossMeter;
   delay: DelayMeter;
-  /** From then on it may report again. */
+  /** Earliest time of the next receiver report. */
   reportFromMs: number;
   symbolsAtMs: number | null;
   announcedAtMs: number;
-  /** Since when the representative says that it multicasts and nothing comes. */
-  deafSinceMs: number | null;
-  /** Since when the representative says that nobody listens, although this device does. */
-  overlookedSinceMs: number | null;
-  /** Back from unicast since then, and no symbol yet. */
-  returnedAtMs: number | null;
+  /**
+   * Since when the representative has announced sent chunks while no symbol arrived; null: not the
+   * case.
+   */
+  dataMissingSinceMs: number | null;
+  /** Since when the representative has announced an audience of 0 although this device listens. */
+  unseenByLeaderSinceMs: number | null;
+  /** Time of the return from unicast to multicast; null: no return, or a symbol arrived since. */
+  multicastRetriedAtMs: number | null;
   way: "multicast" | "unicast";
   wayReason: UnicastReason;
-  /** Multicast is tried again then. */
+  /** Time at which multicast is tried again. */
   retryAtMs: number;
   retries: number;
   wantAtMs: number;
-  /** When a chunk was verified last, or more of the package announced as sent. */
+  /** Time at which a chunk was last verified, or more chunks were announced as sent. */
   progressAtMs: number;
-  /** When bytes came last, or the representative's exchange answered. */
+  /** Time at which bytes last arrived, or the representative's exchange last answered. */
   answeredAtMs: number;
-  /** What the representative asked this device to keep for it; null: nothing, or not any more. */
+  /** Chunks that the representative entrusted to this device as its standby; null: none. */
   standbyChunks: StandbyChunks | null;
 };
 
@@ -119,23 +131,23 @@ export type RepresentativeState = {
   rate: RateControl;
   sendRate: SendRateMeter;
   symbolsSent: number;
-  /** At the last END. */
+  /** `symbolsSent` at the last END. */
   symbolsEnded: number;
   announceAtMs: number;
   leaseAtMs: number;
   endedAtMs: number;
-  /** ENDs without a chunk since the last one that named some. */
+  /** Flushes since the last END that named chunks. */
   flushes: number;
   pass: number;
   wantAtMs: number;
-  /** Held the lease before, and is asked what it holds; null once it answered. */
+  /** Holder of the lease before this device, polled for its chunks; null once that poll ended. */
   previousHolder: Holder | null;
   downloadFromMs: number;
   busyAtMs: number;
-  /** When the multicast last had sent everything there was. */
+  /** Time at which the multicast last had no sole copy left to send. */
   caughtUpAtMs: number;
   servingSinceMs: number | null;
-  /** Sees to it that what only this device holds is not lost with it. */
+  /** Second copies of chunks that only this device holds. */
   replication: StandbyReplication;
 };
 
@@ -143,6 +155,9 @@ export type IdleState = { role: "idle"; why: string; retryAtMs: number | null };
 
 export type RoleState = IdleState | CandidateState | PeerState | RepresentativeState;
 
-/** Hears nothing that would bring its chunks, or everything was multicast: it takes them from others. */
+/**
+ * Whether the peer takes its chunks from holders: multicast does not deliver them, or all were
+ * multicast.
+ */
 export const takesByUnicast = ({ way, leader }: PeerState): boolean =>
   way === "unicast" || leader.phase === phases.serving;

@@ -1,6 +1,6 @@
 /**
- * `step(member, event, nowMs) → effects`: one event in, every effect out, then the next event. The only door through
- * which a member changes.
+ * Entry point of the core: `step` takes one event, changes the member and returns every effect as
+ * data. The caller carries the effects out before the next event. Nothing here waits or does I/O.
  */
 import { becomeCandidate, becomeIdle, becomePeer } from "./transitions.ts";
 import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
@@ -10,6 +10,10 @@ import { chunkSetOf, type Member } from "./member.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 
+/**
+ * Handles one event at `nowMs` (monotonic milliseconds) and returns its effects in order.
+ * @throws Error on an illegal role change, which is a bug
+ */
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
   if (event.type === "PackageVerified") member.isVerified = true;
@@ -22,7 +26,7 @@ export function step(member: Member, event: MemberEvent, nowMs: number): Effect[
   return member.effects;
 }
 
-/** When `TimerFired` is due at the latest. */
+/** Latest time at which `TimerFired` is due; infinity: not before another event. */
 export function wakeAtMs(member: Member, nowMs: number): number {
   const { state } = member;
   switch (state.role) {
@@ -47,16 +51,16 @@ function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
     case "idle":
       if (event.type === "Started") return becomeCandidate(member, nowMs, "the task began");
       if (event.type === "DownloadEnded") return member.onDownloadEnded();
-      // It was asked for before.
+      // The lease was requested before this member became idle.
       if (event.type === "LeaseAnswered" && event.answer.result === "granted")
         return void member.effects.push({ do: "ReleaseLease", failure: null });
-      // One that failed as representative still follows another that does better.
+      // A device that failed as representative still follows another one.
       if (event.type === "FrameReceived" && event.frame.type === "announce" && state.retryAtMs !== null) {
         becomePeer(
           member,
           nowMs,
           leaderOf(event.frame, event.from, nowMs),
-          `heard representative ${event.frame.device}`,
+          `received an announcement of representative ${event.frame.device}`,
         );
       }
       return;
@@ -90,12 +94,12 @@ function resign(member: Member, term: number, reason: string): void {
   member.effects.push({ do: "ReleaseLease", failure: null });
 }
 
-/** Percent, of a holder that did not say. */
+/** Load in percent assumed for a holder that did not state one. */
 const loadUnknown = 50;
 
 type Polled = Extract<MemberEvent, { type: "PeerPolled" }>;
 
-/** A device that asks by unicast what this one holds takes chunks that way, unless it says that it listens. */
+/** Counts a polling device as a unicast receiver, unless it states that multicast reaches it. */
 function learnFromPoll(member: Member, { peer, heldRanges, listens }: Polled, nowMs: number): void {
   const held = chunkSetOf(member.config.held.size, heldRanges);
   if (!held) return;
@@ -105,12 +109,15 @@ function learnFromPoll(member: Member, { peer, heldRanges, listens }: Polled, no
     member.roster.update({
       ...peer,
       missing: held.complement(),
-      heardAtMs: nowMs,
+      receivedAtMs: nowMs,
       delivery: listens ? "multicast" : "unicast",
     });
 }
 
-/** What every role learns from every frame: who is there, what they miss, what they hold. */
+/**
+ * Notes what a frame states about other devices in every role: presence, missing chunks, chunks
+ * held.
+ */
 function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
   const size = member.config.held.size;
   switch (frame.type) {
@@ -121,7 +128,7 @@ function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs
       const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
       if (!held.isEmpty && held.count <= frame.haveCount) member.holders.update(holder, held, loadUnknown);
       if (missing.isEmpty) member.roster.forget(frame.device);
-      else member.roster.update({ ...holder, missing, heardAtMs: nowMs, delivery: "multicast" });
+      else member.roster.update({ ...holder, missing, receivedAtMs: nowMs, delivery: "multicast" });
       return;
     }
     case "have": {

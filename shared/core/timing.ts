@@ -1,124 +1,199 @@
 /**
- * Every timer of the LAN protocol: milliseconds, with the reason. `docs/PROTOCOL.md` lists the same table.
+ * Timers of the LAN protocol, in milliseconds unless the name has another unit, each with its
+ * reason. docs/PROTOCOL.md, "Timers", lists the same names and values; timing.test.ts compares the
+ * two.
  */
 export const timing = {
-  /** A representative speaks this often: three losses in a row at 10 % loss happen once in a thousand. */
+  /** Interval of ANNOUNCE. At 10 % loss, three losses in a row happen once in a thousand. */
   announceEveryMs: 1_000,
-  /** So many silent announcement periods and a peer suspects its representative. */
+  /** Silent announcement periods after which a peer suspects its representative. */
   silentPeriodsMax: 3,
-  /** Random part of the suspicion, so that peers do not all begin an election in the same millisecond. */
+  /**
+   * Random part of the suspicion, so that peers do not all start an election in the same
+   * millisecond.
+   */
   silenceJitterMs: 600,
-  /** A timer that fires later than this was not late by chance: the device slept or stalled, and doubts itself. */
+  /**
+   * Lateness of a timer that means that the device slept or stalled. It may have missed
+   * announcements, so it does not suspect others.
+   */
   stallMs: 750,
-  /** A candidate listens this long at least: an answer to SEEK comes within `answerDelayMsMax`. */
+  /** Minimum time that a candidate listens: the answer to SEEK comes within `answerDelayMsMax`. */
   listenMs: 250,
+  /** Interval of SEEK while a candidate listens. */
   seekRepeatMs: 400,
-  /** The worst rank waits this long on top of listening, the best not at all. */
+  /** Back-off of the worst rank on top of listening; the best rank does not wait. */
   rankWindowMs: 600,
-  /** Random part within the same rank. */
+  /** Random part of the back-off, within one rank. */
   rankJitterMs: 150,
-  /** On battery or VPN: stands only when nobody else did by then. */
+  /** Additional back-off on battery or VPN: such a device claims only when no other did by then. */
   lastChoiceDelayMs: 8_000,
-  /** Without a lease a claim stands when no better one was heard for this long. */
+  /** Without a lease, time without a better claim after which a claim wins. */
   claimSettleMs: 250,
-  /** A claimant that was heard but does not announce within this time is forgotten. */
+  /** Time within which a claimant has to announce before its followers give it up. */
   claimantSilentMs: 5_000,
-  /** The source did not answer: the local election alone decides. */
+  /** Time without an answer of the source after which the local election decides alone. */
   leaseTimeoutMs: 4_000,
-  /** A fifth of the lease's 15 s; after one and a half missed, a successor of a later term may have it. */
+  /**
+   * A fifth of the lease's 15 s. After one and a half missed renewals a successor of a later term
+   * may get the lease.
+   */
   leaseRenewMs: 3_000,
-  /** A device that may never lead asks the source who does, in case it cannot hear it. */
+  /**
+   * Interval at which a device that may never lead asks the source for the leader, in case it
+   * cannot receive that device.
+   */
   leaseQueryMs: 3_000,
-  /** A candidate whose representative is dead asks again while the lease still names the dead one. */
+  /** Interval of requests while the lease still names the failed representative. */
   leaseRetryMs: 700,
-  /** Most that an answer to SEEK waits, to fall together with others. */
+  /** Maximum delay of the answer to SEEK, so that one answer serves several devices. */
   answerDelayMsMax: 60,
-  /** From a WANT on, so long for HAVE to come before the WAN is used for what nobody offered. */
+  /** Wait from WANT for HAVE, before chunks that no device offered are downloaded over the WAN. */
   haveWaitMs: 600,
-  /** The same for a successor: whatever the others hold must not cross the WAN again. */
+  /** The wait of a successor: what other devices hold must not cross the WAN again. */
   successorWaitMs: 1_000,
-  /** The same where multicast is off and peers say what they hold when they poll. */
+  /** The wait without multicast, where peers state what they hold only when they poll. */
   pollWaitMs: 2_500,
-  /** Polls of the representative by a peer that takes chunks by unicast. */
+  /** Interval at which a peer on unicast polls its representative. */
   pollEveryMs: 700,
-  /** Most that HAVE is delayed: random, so that one answer can silence the others. */
+  /** Maximum random delay of HAVE, so that one answer suppresses the others. */
   feedbackDelayMsMax: 120,
-  /** While it multicasts, a representative entrusts what it has held so long and could not send yet. */
+  /**
+   * During the multicast, a chunk held for this long that could not be sent yet is entrusted.
+   */
   sendLagMs: 250,
-  /** A multicast that has not caught up with the download for so long is slower, not held up. */
+  /**
+   * A multicast that has not caught up with the download for this long is slower than the WAN, not
+   * held up.
+   */
   heldUpMs: 3_000,
-  /** A representative entrusts what only it holds this often at most. */
+  /** Minimum interval of ENTRUST. */
   standbyEveryMs: 100,
-  /** A deputy keeps to what it was told for so long; it polls every `pollEveryMs`. */
+  /**
+   * Validity of an ENTRUST: the standby fetches the named chunks, and polls every `pollEveryMs`.
+   */
   standbyChunksMs: 2_000,
-  /** A deputy that took nothing for so long is replaced. */
+  /** Time without progress after which a standby is replaced. */
   standbyIdleMs: 3_000,
-  /** NEED is delayed at random, up to so much and so much for each device of the audience. */
+  /**
+   * Maximum random delay of NEED: a constant and a part per device of the audience, up to
+   * `needDelayMsMax`.
+   */
   needDelayMsMin: 20,
   needDelayPerDeviceMs: 1,
   needDelayMsMax: 300,
-  /** A representative collects NEEDs so much longer than they are delayed before it answers with the largest. */
+  /**
+   * Time that a representative collects NEEDs beyond their maximum delay, before it answers with
+   * the largest counts.
+   */
   needMarginMs: 20,
-  /** While it multicasts, a representative asks for needs this often … */
+  /** Interval of END while a representative multicasts. */
   endEveryMs: 400,
-  /** … less often while it has sent fewer symbols: what many peers say about them weighs more than the symbols it mends … */
+  /**
+   * Interval of END after fewer than `endFewSymbols` symbols: for so short a pass the NEEDs of many
+   * peers cost more than the repairs save.
+   */
   endSeldomMs: 1_000,
+  /** Symbols below which `endSeldomMs` applies. */
   endFewSymbols: 512,
-  /** … or when it has sent so much, so that half-received chunks stay within a receiver's memory at any rate. */
+  /**
+   * Symbols after which an END follows early, so that partial chunks fit a receiver's memory at any
+   * rate.
+   */
   endEverySymbols: 2_048,
-  /** The same when there is nothing to send at the moment, and when there will be nothing more. */
+  /**
+   * Intervals of END while there is currently nothing to send, and when nothing more will follow.
+   */
   endPausedMs: 150,
   endLastMs: 25,
-  /** NEED unanswered: say it again. */
+  /** Time after which an unanswered NEED is sent again. */
   needRepeatMs: 600,
-  /** A receiver reports its loss at most this often, and so many receivers at one time on average. */
+  /**
+   * Minimum interval of a receiver's reports. Of a large audience, `reportersMax` receivers on
+   * average report.
+   */
   reportEveryMs: 250,
+  /** Repetitions of a NEED without a new chunk. */
   needRepeatsMax: 4,
   /**
-   * Nothing asked for this long after everything was sent: the session ends, and who lacks something takes whole chunks
-   * from others. Much sooner, the NEEDs of busy receivers come too late, and each would take by unicast what one
-   * repair symbol mends for all.
+   * Time without a NEED, after everything was sent, after which the session ends. Devices with
+   * missing symbols then fetch whole chunks from holders.
+   *
+   * A much shorter time would miss the NEEDs of busy receivers: each would fetch by unicast what
+   * one repair symbol repairs for all.
    */
   quietMs: 900,
-  /** After the end, a representative stays for latecomers. */
+  /** Time that a representative stays after the end, for latecomers. */
   serveMs: 8_000,
-  /** WANT again while parts are still missing. */
+  /** Interval of WANT while chunks are missing. */
   wantEveryMs: 2_000,
-  /** A candidate that hears nobody lets others go first for so long: it may be the only one that multicast does not reach. */
+  /**
+   * Time for which a candidate that receives nobody lets others go first, once: it may be the only
+   * device that multicast does not reach.
+   */
   isolationDelayMs: 600,
-  /** The lease's holder, which announces every second, is not heard: multicast does not work here. */
+  /**
+   * Time without an announcement of the lease's holder, which announces every second, after which
+   * multicast counts as not working here.
+   */
   unheardMs: 1_500,
-  /** Announcements come, symbols do not; or the representative does not hear this device: the same. */
+  /**
+   * Time with announcements but no symbols, or unseen by the representative, after which multicast
+   * counts as not working here.
+   */
   dataMissingMs: 3_000,
-  /** Where announcements come without symbols, multicast is tried again after this, after twice as long the next time … */
+  /**
+   * Wait before multicast is tried again where announcements arrive without symbols. It doubles
+   * with every attempt.
+   */
   multicastRetryMs: 30_000,
-  /** All was multicast, repairs go on and on, and no chunk of this device was completed by them: at 4 Mbit/s and more. */
+  /**
+   * Time in which repairs complete no chunk of a device after everything was multicast. Applies to
+   * rates of 4 Mbit/s and more.
+   */
   stuckMs: 20_000,
-  /** The representative does not answer over HTTP either: ask for the lease again. */
+  /**
+   * Time without bytes or an answer of the representative's exchange after which a peer asks for
+   * the lease again.
+   */
   unreachableMs: 8_000,
-  /** A session without a way to the bytes: then, if the setting allows it, this device's own download. */
+  /**
+   * Time without any path to the bytes after which a device downloads for itself, if the setting
+   * allows it.
+   */
   fallbackMs: 60_000,
-  /** The source's token for that download is asked for anew: a third of its 60 s. */
+  /** Interval at which the fallback token is renewed: a third of its 60 s. */
   fallbackRenewMs: 20_000,
-  /** A device that failed as representative lets others go first. */
+  /** Time for which a device that failed as representative lets others go first. */
   failedCooldownMs: 60_000,
 } as const;
 
-/** Frames of NEED at one time; what is left over waits for the next END. */
+/** Upper bound on NEED frames sent at one time; the rest waits for the next END. */
 export const needFramesMax = 4;
-/** NEEDs of others heard since an END, and a peer leaves its own for the next one: feedback has a bound. */
-export const needFramesHeardMax = 64;
-/** Chunks of a package of so many that a peer takes for lost with their END, and not for sent before it listened. */
+/**
+ * NEEDs of other peers since an END after which a peer keeps its own for the next one: bounds the
+ * feedback.
+ */
+export const peerNacksMax = 64;
+/**
+ * Upper bound on chunks that a peer takes for lost together with their END. A peer that misses more
+ * was not listening when they were sent.
+ */
 export const lostChunksMax = (chunkCount: number): number => Math.max(8, Math.floor(chunkCount / 16));
-/** Receivers that report their loss after an END, on average. */
+/** Receivers that report after an END, on average. */
 export const reportersMax = 16;
 
-/** Repairs at lower rates take longer: 4 MiB last 8 s at 4 Mbit/s. */
+/**
+ * `timing.stuckMs`, longer below 4 Mbit/s where repairs take longer: 4 MiB last 8 s at 4 Mbit/s.
+ */
 export const stuckMs = (rateBps: number): number =>
   timing.stuckMs * Math.max(1, 4_000_000 / Math.max(1, rateBps));
 
-/** Longest random delay of a NEED: grows with the audience, so that one answer can silence many others. */
+/**
+ * Maximum random delay of a NEED. It grows with the audience, so that one NEED suppresses many
+ * others.
+ */
 export const needDelayMs = (audience: number): number =>
   Math.min(timing.needDelayMsMax, timing.needDelayMsMin + timing.needDelayPerDeviceMs * audience);
-/** From the first NEED to the answer. */
+/** Time from the first NEED to its answer. */
 export const needWindowMs = (audience: number): number => needDelayMs(audience) + timing.needMarginMs;

@@ -1,6 +1,6 @@
 /**
- * The role changes, and nothing else: each asserts the legal predecessor, resets the role's state and leaves one
- * effect to log and count. Nobody else writes `member.state`.
+ * Role changes, and the only code that writes `member.state`. Each change asserts the legal
+ * predecessor, builds the state of the new role and leaves one `RoleChanged` effect.
  */
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
@@ -27,7 +27,7 @@ function change(member: Member, next: RoleState, why: string): void {
   member.effects.push({ do: "RoleChanged", from, to: next.role, term: member.term, why });
 }
 
-/** Looks for a session and, after its rank's delay, offers itself. */
+/** Looks for a session, and claims to lead after the back-off of its rank. */
 export function becomeCandidate(member: Member, nowMs: number, why: string): void {
   const { random, rank } = member.config;
   const delayMs = claimDelayMs(rank(), random());
@@ -77,9 +77,9 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       reportFromMs: nowMs,
       symbolsAtMs: null,
       announcedAtMs: nowMs,
-      deafSinceMs: null,
-      overlookedSinceMs: null,
-      returnedAtMs: null,
+      dataMissingSinceMs: null,
+      unseenByLeaderSinceMs: null,
+      multicastRetriedAtMs: null,
       way: "multicast",
       wayReason: "",
       retryAtMs: Number.POSITIVE_INFINITY,
@@ -93,19 +93,27 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
   );
 }
 
-/** Stops leading for another: follows it, or has nothing left to do. */
+/**
+ * Stops leading in favour of another device: follows it, or becomes idle if its package is
+ * verified.
+ */
 export function stepDown(member: Member, nowMs: number, leader: Leader, why: string): void {
   if (!member.isVerified) return becomePeer(member, nowMs, leader, why);
   member.send(member.seekFrame());
   becomeIdle(member, nowMs, `${why}; the package is complete`, null);
 }
 
-/** The start delay counts from the first election of a session, which may lie before this device came. */
+/**
+ * Notes the session's first election, from which the start delay counts. It may precede the time at
+ * which this device joined.
+ */
 export function noteElection(member: Member, { startsAtMs }: Leader, nowMs: number): void {
   member.firstElectedAtMs ??= Math.min(nowMs, startsAtMs - member.config.setting().sessionStartDelayMs);
 }
 
-/** Leads the session of this term: its lease is granted, or the source cannot be asked. */
+/**
+ * Leads the session in the candidate's term: the lease is granted, or the source is unreachable.
+ */
 export function becomeRepresentative(
   member: Member,
   nowMs: number,
@@ -114,8 +122,8 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
-  const plan = new SendQueue(held, member.sentEarlier);
-  const outstanding = new InFlight();
+  const queue = new SendQueue(held, member.sentEarlier);
+  const inFlight = new InFlight();
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
@@ -129,9 +137,9 @@ export function becomeRepresentative(
       electedAtMs: nowMs,
       sendFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
       phase: "preparing",
-      queue: plan,
-      nacks: new NackCollector(held.size, (chunk) => plan.wasSent(chunk), outstanding),
-      inFlight: outstanding,
+      queue,
+      nacks: new NackCollector(held.size, (chunk) => queue.wasSent(chunk), inFlight),
+      inFlight,
       singleLosses: new SingleReceiverLosses(held.size),
       rate: new RateControl(setting().lanRateBps, nowMs),
       sendRate: new SendRateMeter(),
@@ -144,10 +152,10 @@ export function becomeRepresentative(
       pass: 0,
       wantAtMs: nowMs + timing.wantEveryMs,
       previousHolder: state.previousHolder,
-      // WANT went out with the claim.
+      // The wait for HAVE counts from the last WANT, which precedes the claim.
       downloadFromMs:
         Math.max(state.enteredAtMs, member.lastWantAtMs) +
-        haveWaitMs(term, setting().useMulticast && member.hearsOthers(nowMs)),
+        haveWaitMs(term, setting().useMulticast && member.receivesOthers(nowMs)),
       busyAtMs: nowMs,
       caughtUpAtMs: Number.NEGATIVE_INFINITY,
       servingSinceMs: null,
@@ -157,7 +165,7 @@ export function becomeRepresentative(
   );
 }
 
-/** Takes no part: done, stopped, or waiting to try again. */
+/** Takes no part: done, stopped, or waiting until `retryAtMs` to try again. */
 export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtMs: number | null): void {
   member.setDownloading(false);
   member.setFetching(false);
@@ -165,9 +173,9 @@ export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtM
   else change(member, { role: "idle", why, retryAtMs }, why);
 }
 
-/** From the WANT of the election to the first byte over the WAN. */
-function haveWaitMs(term: number, isHeard: boolean): number {
+/** Wait from the WANT of the election to the first byte over the WAN. */
+function haveWaitMs(term: number, receivesOthers: boolean): number {
   if (term === 1) return timing.haveWaitMs;
-  // Where there is no multicast, peers say what they hold when they poll.
-  return isHeard ? timing.successorWaitMs : timing.pollWaitMs;
+  // Without multicast, peers state what they hold only when they poll.
+  return receivesOthers ? timing.successorWaitMs : timing.pollWaitMs;
 }

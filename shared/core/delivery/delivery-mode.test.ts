@@ -4,9 +4,9 @@ import { timing } from "../timing.ts";
 
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
 
-const ways = (subnet: VirtualSubnet): string[] =>
+const unicastReasons = (subnet: VirtualSubnet): string[] =>
   subnet.devices.flatMap(({ member: { state } }) => (state.role === "peer" ? [state.wayReason] : []));
-/** Role changes into that role. */
+/** Role changes to `role`. */
 const became = (subnet: VirtualSubnet, role: string): string[] =>
   subnet.history.filter((line) => line.includes(`→${role}`));
 
@@ -18,15 +18,15 @@ const prunedAtHalf = (seed: number): VirtualSubnet => {
   return subnet;
 };
 
-/** Devices that neither hear nor reach each other. */
-const apart = (seed: number, devices: number, wanMsPerChunk = 50): VirtualSubnet => {
+/** Devices that reach each other neither by multicast nor by unicast. */
+const isolated = (seed: number, devices: number, wanMsPerChunk = 50): VirtualSubnet => {
   const subnet = new VirtualSubnet({ seed, devices, wanMsPerChunk });
   subnet.hears = () => false;
   subnet.reaches = () => false;
   return subnet;
 };
 
-/** One peer hears nothing from a while before the multicast begins. */
+/** One peer receives nothing from some time before the multicast begins. */
 const silenced = (seed: number): { subnet: VirtualSubnet; one: VirtualDevice } => {
   const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 12_000, wanMsPerChunk: 1 });
   subnet.start();
@@ -41,14 +41,14 @@ const silenced = (seed: number): { subnet: VirtualSubnet; one: VirtualDevice } =
 };
 
 describe("a subnet whose switch drops all multicast", () => {
-  test.each(seeds)("seed %d: is found out within seconds, and nothing is multicast in vain", (seed) => {
+  test.each(seeds)("seed %d: is detected within seconds, and nothing is multicast in vain", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 300 });
     subnet.hears = () => false;
     subnet.start();
     const allFetch = (): boolean =>
       subnet.devices.every(({ member, from }) => member.role === "representative" || from.peers > 0);
     expect(subnet.run(4_500, allFetch)).toBe(true);
-    expect(ways(subnet)).toEqual(Array.from({ length: 7 }, () => "unheard"));
+    expect(unicastReasons(subnet)).toEqual(Array.from({ length: 7 }, () => "unheard"));
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
     expect(subnet.symbolsSent).toBe(0);
@@ -56,20 +56,20 @@ describe("a subnet whose switch drops all multicast", () => {
     expect(subnet.representatives).toHaveLength(0);
   });
 
-  test.each(seeds)("seed %d: a representative that dies costs no chunk that another device holds", (seed) => {
+  test.each(seeds)("seed %d: a failed representative costs no chunk that another device holds", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 6, wanMsPerChunk: 300 });
     subnet.hears = () => false;
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 20);
     subnet.kill(subnet.devices.indexOf(subnet.representatives[0]!));
     expect(subnet.run(60_000)).toBe(true);
-    // What it had not handed on yet is fetched again: two polls and what was under way.
+    // Chunks that no other device had yet are downloaded again: two polls, and what was in flight.
     expect(subnet.wanChunks).toBeLessThanOrEqual(46);
   });
 });
 
-describe("a package that a neighbour got from an earlier session", () => {
-  test.each(seeds)("seed %d: is found through the source where nobody is heard", (seed) => {
+describe("a package that another device holds from an earlier session", () => {
+  test.each(seeds)("seed %d: is found through the source where no frame is received", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 50 });
     subnet.hears = () => false;
     subnet.start(0, 1, 2);
@@ -82,7 +82,7 @@ describe("a package that a neighbour got from an earlier session", () => {
     expect(subnet.devices[3]!.from.peers).toBe(40);
   });
 
-  test.each(seeds)("seed %d: one that is gone is not waited for", (seed) => {
+  test.each(seeds)("seed %d: is downloaded at once when its holder has left", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 2, wanMsPerChunk: 50 });
     subnet.hears = () => false;
     subnet.start(0);
@@ -96,20 +96,20 @@ describe("a package that a neighbour got from an earlier session", () => {
 });
 
 describe("a group that the switch prunes in the middle of a session", () => {
-  test.each(seeds)("seed %d: no election: the representative answers by unicast", (seed) => {
+  test.each(seeds)("seed %d: causes no election: the representative answers by unicast", (seed) => {
     const subnet = prunedAtHalf(seed);
-    expect(subnet.run(4_000, () => ways(subnet).every((way) => way === "fell-silent"))).toBe(true);
+    expect(subnet.run(4_000, () => unicastReasons(subnet).every((way) => way === "fell-silent"))).toBe(true);
     expect(subnet.run(30_000)).toBe(true);
     expect(became(subnet, "representative")).toHaveLength(1);
     expect(subnet.wanChunks).toBe(40);
   });
 
-  test.each(seeds)("seed %d: mended, the devices return to multicast", (seed) => {
+  test.each(seeds)("seed %d: the devices return to multicast when the group works again", (seed) => {
     const subnet = prunedAtHalf(seed);
     subnet.run(5_000, () => false);
-    expect(ways(subnet)).not.toContain("");
+    expect(unicastReasons(subnet)).not.toContain("");
     subnet.hears = () => true;
-    expect(subnet.run(1_500, () => ways(subnet).every((way) => way === ""))).toBe(true);
+    expect(subnet.run(1_500, () => unicastReasons(subnet).every((way) => way === ""))).toBe(true);
     const before = subnet.devices.map(({ from }) => from.multicast);
     expect(subnet.run(30_000)).toBe(true);
     const peers = subnet.devices.filter(({ from }) => from.wan === 0);
@@ -118,7 +118,7 @@ describe("a group that the switch prunes in the middle of a session", () => {
     expect(subnet.wanChunks).toBe(40);
   });
 
-  test.each(seeds)("seed %d: two announcements lost by chance change nothing", (seed) => {
+  test.each(seeds)("seed %d: two announcements lost by chance change no delivery mode", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 10);
@@ -127,7 +127,7 @@ describe("a group that the switch prunes in the middle of a session", () => {
     subnet.run(2_500, () => false);
     subnet.hears = () => true;
     subnet.run(2_000, () => false);
-    expect(ways(subnet)).toEqual(["", "", "", "", ""]);
+    expect(unicastReasons(subnet)).toEqual(["", "", "", "", ""]);
     expect(subnet.run(30_000)).toBe(true);
     expect(unlucky.from.multicast).toBeGreaterThan(20);
     expect(became(subnet, "representative")).toHaveLength(1);
@@ -135,34 +135,40 @@ describe("a group that the switch prunes in the middle of a session", () => {
 });
 
 describe("a representative that falls silent for one device before its multicast begins", () => {
-  test.each(seeds)("seed %d: the device takes nothing by unicast that it will hear", (seed) => {
-    const { subnet, one } = silenced(seed);
-    subnet.hears = () => true;
-    expect(subnet.run(30_000)).toBe(true);
-    // It may have become deputy afterwards.
-    expect(one.from.multicast).toBeGreaterThan(0);
-    expect(subnet.symbolsSent).toBe(400);
-  });
+  test.each(seeds)(
+    "seed %d: the device fetches nothing by unicast that it will receive by multicast",
+    (seed) => {
+      const { subnet, one } = silenced(seed);
+      subnet.hears = () => true;
+      expect(subnet.run(30_000)).toBe(true);
+      // The device may have become standby afterwards.
+      expect(one.from.multicast).toBeGreaterThan(0);
+      expect(subnet.symbolsSent).toBe(400);
+    },
+  );
 
-  test.each(seeds)("seed %d: it takes all that way when the multicast begins without it", (seed) => {
-    const { subnet, one } = silenced(seed);
-    expect(subnet.run(30_000)).toBe(true);
-    expect(one.from.peers).toBe(40);
-    expect(became(subnet, "representative")).toHaveLength(1);
-    expect(subnet.wanChunks).toBe(40);
-  });
+  test.each(seeds)(
+    "seed %d: the device fetches everything by unicast when the multicast begins without it",
+    (seed) => {
+      const { subnet, one } = silenced(seed);
+      expect(subnet.run(30_000)).toBe(true);
+      expect(one.from.peers).toBe(40);
+      expect(became(subnet, "representative")).toHaveLength(1);
+      expect(subnet.wanChunks).toBe(40);
+    },
+  );
 });
 
-describe("one device alone that multicast does not reach", () => {
-  type Hears = VirtualSubnet["hears"];
-  const cases: [string, (one: VirtualDevice) => Hears][] = [
+describe("a single device that multicast does not reach", () => {
+  type Reachable = VirtualSubnet["hears"];
+  const cases: [string, (one: VirtualDevice) => Reachable][] = [
     ["behind a port that drops it both ways", (one) => (from, to) => from !== one && to !== one],
     ["behind a firewall of its own", (one) => (_from, to) => to !== one],
   ];
   const rows = cases.flatMap(([what, hears]) => seeds.map((seed) => [what, seed, hears] as const));
 
   test.each(rows)(
-    "%s, seed %d: takes its copy from its neighbours, the others listen",
+    "%s, seed %d: fetches its copy from holders while the others listen",
     (_what, seed, hears) => {
       const subnet = new VirtualSubnet({ seed, devices: 6, wanMsPerChunk: 200 });
       const one = subnet.devices[2]!;
@@ -171,13 +177,13 @@ describe("one device alone that multicast does not reach", () => {
       expect(subnet.run(40_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
       expect(one.from.peers).toBe(40);
-      // One of them is deputy, and takes some chunks by unicast.
+      // One of them is the standby and fetches some chunks by unicast.
       const listeners = subnet.devices.filter(({ from }) => from.multicast > 0 && from.wan === 0);
       expect(listeners).toHaveLength(4);
     },
   );
 
-  test.each(seeds)("seed %d: one that leads and hears nobody serves the others by unicast", (seed) => {
+  test.each(seeds)("seed %d: serves the others by unicast when it leads and receives nobody", (seed) => {
     const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 500 });
     const [first] = subnet.devices;
     subnet.hears = (_from, to) => to !== first;
@@ -186,26 +192,29 @@ describe("one device alone that multicast does not reach", () => {
     expect(subnet.representatives).toEqual([first!]);
     subnet.start(1, 2, 3);
     subnet.run(6_000, () => false);
-    expect(ways(subnet)).toEqual(["not-heard", "not-heard", "not-heard"]);
+    expect(unicastReasons(subnet)).toEqual(["not-heard", "not-heard", "not-heard"]);
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
   });
 
-  test.each(seeds)("seed %d: a radio among wires takes chunks by unicast from the beginning", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 200 });
-    const at = 3;
-    subnet.radios.add(at);
-    subnet.start();
-    subnet.run(20_000, () => subnet.wanChunks >= 10);
-    const { state } = subnet.devices[at]!.member;
-    if (state.role === "peer") expect(state.wayReason).toBe("wireless");
-    expect(subnet.run(30_000)).toBe(true);
-    expect(subnet.wanChunks).toBe(40);
-  });
+  test.each(seeds)(
+    "seed %d: a radio among wired devices takes chunks by unicast from the beginning",
+    (seed) => {
+      const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 200 });
+      const at = 3;
+      subnet.radios.add(at);
+      subnet.start();
+      subnet.run(20_000, () => subnet.wanChunks >= 10);
+      const { state } = subnet.devices[at]!.member;
+      if (state.role === "peer") expect(state.wayReason).toBe("wireless");
+      expect(subnet.run(30_000)).toBe(true);
+      expect(subnet.wanChunks).toBe(40);
+    },
+  );
 });
 
-describe("where announcements come through and data does not", () => {
-  test.each(seeds)("seed %d: multicast is tried again, and taken when data comes", (seed) => {
+describe("a subnet where announcements arrive and symbols do not", () => {
+  test.each(seeds)("seed %d: tries multicast again, and uses it when symbols arrive", (seed) => {
     const subnet = new VirtualSubnet({
       seed,
       devices: 4,
@@ -215,15 +224,17 @@ describe("where announcements come through and data does not", () => {
     });
     subnet.hears = (_from, _to, what) => what === "control";
     subnet.start();
-    const areDeaf = (): boolean => ways(subnet).join() === "no-data,no-data,no-data";
-    expect(subnet.run(20_000, areDeaf)).toBe(true);
-    // Until each has asked by unicast, it still counts as a listener.
+    const areWithoutData = (): boolean => unicastReasons(subnet).join() === "no-data,no-data,no-data";
+    expect(subnet.run(20_000, areWithoutData)).toBe(true);
+    // Each device counts as a listener until its first poll.
     subnet.run(2 * timing.pollEveryMs, () => false);
     const sent = subnet.symbolsSent;
     subnet.run(timing.multicastRetryMs / 2, () => false);
     expect(subnet.symbolsSent).toBe(sent);
     subnet.hears = () => true;
-    expect(subnet.run(timing.multicastRetryMs, () => ways(subnet).every((way) => way === ""))).toBe(true);
+    expect(subnet.run(timing.multicastRetryMs, () => unicastReasons(subnet).every((way) => way === ""))).toBe(
+      true,
+    );
     expect(subnet.run(200_000)).toBe(true);
     expect(subnet.wanChunks).toBe(160);
     const peers = subnet.devices.filter(({ from }) => from.wan === 0);
@@ -231,16 +242,16 @@ describe("where announcements come through and data does not", () => {
   });
 });
 
-describe("the last resort", () => {
-  test.each(seeds)("seed %d: of twenty devices one at a time downloads, as the source allows", (seed) => {
-    const subnet = apart(seed, 20);
+describe("the WAN fallback", () => {
+  test.each(seeds)("seed %d: is used by one of twenty devices at a time, as the source allows", (seed) => {
+    const subnet = isolated(seed, 20);
     subnet.start();
     expect(subnet.run(1_200_000)).toBe(true);
     expect(subnet.alone.max).toBe(1);
   });
 
-  test.each(seeds)("seed %d: where the source gives no answer they begin at different times", (seed) => {
-    const subnet = apart(seed, 20);
+  test.each(seeds)("seed %d: begins at different times when the source does not answer", (seed) => {
+    const subnet = isolated(seed, 20);
     subnet.fallbackTokensMax = null;
     subnet.start();
     expect(subnet.run(300_000)).toBe(true);
@@ -249,8 +260,8 @@ describe("the last resort", () => {
     expect(times.at(-1)! - times[1]!).toBeGreaterThan(timing.fallbackMs / 2);
   });
 
-  test("never, if the setting says so", () => {
-    const subnet = apart(1, 4, 20_000);
+  test("is not used when the setting forbids it", () => {
+    const subnet = isolated(1, 4, 20_000);
     subnet.wanFallback = "never";
     subnet.start();
     subnet.run(600_000, () => false);

@@ -1,6 +1,7 @@
 /**
- * The last resort: a device that its subnet cannot serve downloads for itself, if the setting allows it. The source hands
- * out tokens, so that the devices of a subnet that fell apart do not download all at once.
+ * WAN fallback: a device that its subnet cannot serve downloads for itself, if the setting allows
+ * it. The source grants tokens for that, so that the devices of a split subnet do not all download
+ * at once.
  */
 import type { Member } from "../member.ts";
 import type { FallbackAnswer } from "../events.ts";
@@ -11,7 +12,7 @@ export const mayUseWan = (member: Member, nowMs: number): boolean =>
   nowMs >= member.fallbackAtMs &&
   member.config.setting().wanFallback !== "never";
 
-/** Asks for a token, or to keep it. */
+/** Asks for a fallback token or renews it, at most once per `fallbackRenewMs`. */
 export function requestFallback(member: Member, nowMs: number): void {
   if (nowMs < member.fallbackAskAtMs) return;
   member.fallbackAskAtMs = nowMs + timing.fallbackRenewMs;
@@ -23,6 +24,7 @@ export function onFallbackAnswer(member: Member, answer: FallbackAnswer, nowMs: 
     member.fallbackAskAtMs = nowMs + answer.retryAfterMs * (1 + member.config.random() * 0.5);
     return member.setDownloading(false);
   }
-  // Without the source, the random wait before it asked has to be enough. Bytes may have come since it asked.
+  // Without the source, the random wait before the request has to spread the downloads. Bytes may
+  // have arrived since the request, so the condition is checked again.
   if (mayUseWan(member, nowMs)) member.setDownloading(true);
 }

@@ -1,6 +1,7 @@
 /**
- * When a peer gives its representative up for dead. A device that stalled itself (a timer far too late, a laptop
- * that slept) missed the announcements by its own fault: it grants the silence it cannot have heard.
+ * Failure detector: when a peer suspects its representative and gives it up. A device that stalled
+ * (a late timer, a laptop that slept) did not receive announcements through its own fault. The
+ * duration of the stall does not count as silence.
  */
 import { timing } from "../timing.ts";
 
@@ -16,28 +17,32 @@ export class FailureDetector {
     this.#jitterMs = random * timing.silenceJitterMs;
   }
 
-  /** Symbols came: they do not name a device. */
+  /** Symbols arrived. They do not name a device, so they do not prove the current sender. */
   onActivity(nowMs: number): void {
     this.#activeAtMs = Math.max(this.#activeAtMs, nowMs);
   }
 
-  /** The representative itself said something. */
+  /** A frame of the representative's known sender arrived. */
   onAnnouncement(nowMs: number): void {
     this.onActivity(nowMs);
     this.#announcedAtMs = Math.max(this.#announcedAtMs, nowMs);
   }
 
-  /** This device was not listening for `stalledMs`. */
+  /** This device did not listen for `stalledMs`; the deadlines move by as much. */
   creditStall(nowMs: number, stalledMs: number): void {
     this.#activeAtMs = Math.min(nowMs, this.#activeAtMs + stalledMs);
     this.#announcedAtMs = Math.min(nowMs, this.#announcedAtMs + stalledMs);
   }
 
+  /** Time at which the representative is given up, unless a sign of it arrives first. */
   get suspectsAtMs(): number {
     return this.#activeAtMs + timing.announceEveryMs * timing.silentPeriodsMax + this.#jitterMs;
   }
 
-  /** From then on it may have been started anew, and speak as another sender: one announcement before it would be suspected. */
+  /**
+   * Time from which a new sender id is accepted as the same representative after a restart. It is
+   * one announcement period before the representative would be suspected.
+   */
   get acceptsNewSenderAtMs(): number {
     return this.#announcedAtMs + timing.announceEveryMs * (timing.silentPeriodsMax - 1) + this.#jitterMs;
   }

@@ -1,32 +1,38 @@
 /**
- * How well a device would serve its subnet as representative, as a number that only delays its own claim: scores
- * are never exchanged, so a device with a wrong idea of itself costs a little time and nothing else.
+ * Election back-off: how well a device would serve its subnet as representative, and how long it
+ * therefore waits before its claim. Ranks are never exchanged, so a device with a wrong rank costs
+ * a little time and nothing else.
  */
 import { timing } from "../timing.ts";
 
 export type RankInputs = {
-  /** Share of the package already verified here, 0 … 1: whoever has it saves the WAN. */
+  /**
+   * Share of the package already verified here, 0 … 1. A representative that holds it saves the
+   * WAN.
+   */
   cachedShare: number;
   deviceClass: "server" | "desktop" | "laptop" | "unknown";
   medium: "wired" | "wireless" | "vpn" | "other";
   onBattery: boolean;
-  /** 0 idle … 1 all processors busy. */
+  /** Load, from 0 (idle) to 1 (all processors busy). */
   load: number;
   /** Free disk after the package, as a share of the package, capped at 1. */
   diskShare: number;
-  /** The setting's representativeWeight: 0 never, 100 first, 50 as the rank says. */
+  /**
+   * Setting `representativeWeight`: 0 never leads, 100 leads first, 50 leaves the rank as it is.
+   */
   weight: number;
-  /** Started as a representative: always volunteers. */
+  /** Started as a representative: always has the best rank. */
   volunteer: boolean;
 };
 
-/** "never" stands for election under no circumstances, "last" only when nobody else did. */
+/** `never` does not claim at all; `last` claims only when no other device did. */
 export type Rank = { kind: "score"; score: number } | { kind: "last" } | { kind: "never" };
 
 const classScore = { server: 61, desktop: 50, laptop: 40, unknown: 40 } as const;
 const wirelessScore = 30;
 
-/** Score 0 (worst) … 1 (best). */
+/** Returns the rank of a device; a score of 0 is the worst, 1 the best. */
 export function rankOf(inputs: RankInputs): Rank {
   if (inputs.volunteer) return { kind: "score", score: 1 };
   if (inputs.weight === 0) return { kind: "never" };
@@ -41,7 +47,10 @@ export function rankOf(inputs: RankInputs): Rank {
   return { kind: "score", score: clamp(own + (inputs.weight - 50) / 100) };
 }
 
-/** How long to wait for somebody better before claiming; null: do not claim. `random` is 0 … 1. */
+/**
+ * Returns the back-off in milliseconds on top of listening; null: no claim.
+ * @param random 0 … 1
+ */
 export function claimDelayMs(rank: Rank, random: number): number | null {
   const jitterMs = random * timing.rankJitterMs;
   switch (rank.kind) {

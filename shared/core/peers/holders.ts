@@ -1,14 +1,14 @@
 /**
- * Who on the LAN holds which chunks of a package, and from whom to take the next one: the least loaded that holds
- * it. A holder that fails is left alone for a while, one that serves wrong bytes for good.
+ * Holders: which devices on the LAN hold which chunks of a package, and from which one to fetch
+ * next (the least loaded). A holder that fails is backed off; a holder of wrong bytes is banned.
  *
- * A holder is an address and a port: that is who answers, whatever device it says it is. So nobody can have another
- * device shunned by speaking in its name.
+ * A holder is identified by address and port, not by the device id it states. A device therefore
+ * cannot have another one banned by using its id.
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 
 export const holdersMax = 64;
-/** Requests under way at one holder and altogether: enough to fill a LAN, too few to flood a peer. */
+/** Fetches in flight at one holder and in total: enough to fill a LAN, too few to flood a peer. */
 export const fetchesPerHolderMax = 2;
 export const fetchesMax = 4;
 const failurePenaltyMs = 3_000;
@@ -36,13 +36,17 @@ export class Holders {
     this.chunkCount = chunkCount;
   }
 
-  /** What a device said it holds; `replaces` when it is the whole truth, else it is added to what is known. */
+  /**
+   * Adds chunks that a device states to hold.
+   * @param load percent
+   * @param replaces the list is complete and replaces what is known of the holder
+   */
   update(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
-    // It serves nothing.
+    // Port 0: the device serves nothing.
     if (holder.lanPort === 0) return;
     const known = this.#entries.get(keyOf(holder));
     if (known) {
-      // Who was found out keeps the name under which that happened.
+      // A banned holder keeps the device id under which it was banned.
       if (known.bannedUntilMs === Number.POSITIVE_INFINITY) return;
       Object.assign(known, { device: holder.device, load });
       if (replaces) known.chunks = chunks.clone();
@@ -66,8 +70,8 @@ export class Holders {
   }
 
   /**
-   * It is gone: what it was asked for may be asked of others at once, not after its silence has lasted long enough. Who
-   * was found out is not forgotten.
+   * Removes a departed device and frees its fetches for other holders at once, without a time-out.
+   * A banned holder stays banned.
    */
   forget(device: string): void {
     for (const [key, entry] of this.#entries)
@@ -81,17 +85,19 @@ export class Holders {
     return this.#entries.size;
   }
 
+  /** Number of fetches in flight. */
   get fetching(): number {
     return this.#inFlight.size;
   }
 
+  /** Whether a holder that is not backed off or banned holds this chunk. */
   holds(chunk: number, nowMs: number): boolean {
     for (const entry of this.#entries.values())
       if (entry.bannedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
     return false;
   }
 
-  /** What one of them can be asked for now, and what is under way. */
+  /** Chunks that a holder can be asked for now, and chunks in flight. */
   heldChunks(nowMs: number): ChunkSet {
     const chunks = new ChunkSet(this.chunkCount);
     for (const entry of this.#entries.values()) if (entry.bannedUntilMs <= nowMs) chunks.addAll(entry.chunks);
@@ -100,8 +106,10 @@ export class Holders {
   }
 
   /**
-   * The next fetch of a missing chunk, or null when nobody is free or nobody holds one. It counts as under way.
-   * @param among only one of these
+   * Starts the next fetch of a missing chunk; null: no holder is free, or none holds one. The fetch
+   * is in flight until `finished`.
+   * @param from chunk to begin the search at; the search wraps around
+   * @param among chunks to choose from; null: all
    */
   next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
     if (held.isFull || this.#inFlight.size >= fetchesMax) return null;
@@ -129,6 +137,10 @@ export class Holders {
     return this.#inFlight.has(chunk);
   }
 
+  /**
+   * Ends a fetch. The outcome decides when its holder is asked again: after a failure with an
+   * exponential back-off, after wrong bytes never.
+   */
   finished(fetch: Fetch, outcome: "served" | "failed" | "not-found" | "busy" | "wrong", nowMs: number): void {
     const underWay = this.#inFlight.get(fetch.chunk);
     if (underWay?.fetch !== fetch) return;

@@ -1,11 +1,17 @@
-/** What a device answers to another that polls it over the LAN exchange, besides what it holds. */
+/**
+ * Poll response: what a device answers over the LAN exchange in addition to the chunks it holds.
+ */
 import type { Holder } from "./holders.ts";
 import type { Member } from "../member.ts";
 
-/** Others that one answer names: whoever polls on hears of more. */
+/** Upper bound on peers in one response; a device that polls again learns of others. */
 export const peersNamedMax = 16;
 
-/** Which others take part, as far as this device knows, and the term it leads in; 0: it does not lead. */
+/**
+ * Returns the other participants that this device knows, and the term in which it leads (0: it does
+ * not lead).
+ * @param asking device that polls; it is left out
+ */
 export function pollResponse(member: Member, asking: string): { peers: Holder[]; leads: number } {
   const known = new Map<string, Holder>();
   for (const { device, address, lanPort } of [...member.holders, ...member.roster])

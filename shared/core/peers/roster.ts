@@ -1,32 +1,35 @@
 /**
- * Who takes part in a task on this subnet, as far as one device has heard: the audience of a multicast and what it
- * misses. Bounded; who was silent longest makes room.
+ * Roster: devices that take part in a session and the chunks each is missing, as this device
+ * received it. The roster is the audience of a multicast. Bounded: the device that was silent
+ * longest is dropped first.
  */
 import type { ChunkSet } from "../../model/chunk-set.ts";
 
-/** A /22 subnet full of devices; one entry is below 1.1 KiB of bitmap. */
+/** A /22 subnet full of devices; the bitmap of one entry is below 1.1 KiB. */
 export const rosterDevicesMax = 1_024;
 
 export type RosterEntry = {
   device: string;
   address: string;
   lanPort: number;
-  /** Never changed after it was noted. */
+  /** Chunks the device is missing; not changed after it was stored. */
   missing: ChunkSet;
-  heardAtMs: number;
-  /** As it was heard last: it listens to the group, or takes chunks by unicast. */
+  receivedAtMs: number;
+  /** Last known delivery mode: the device listens to the group, or takes chunks by unicast. */
   delivery: "multicast" | "unicast";
 };
 
-/** As it is remembered. */
 type Known = RosterEntry & {
-  /** When it last missed more or less than before. */
+  /** Time at which the number of missing chunks last changed. */
   readonly changedAtMs: number;
 };
 
 export class Roster {
   readonly #entries = new Map<string, Known>();
-  /** Of each chunk, how many who listen to the group miss it: asked far more often than it changes. */
+  /**
+   * Listeners that are missing a chunk, by chunk. Kept as counts, which are read far more often
+   * than they change.
+   */
   #listeners = new Uint16Array(0);
 
   update(entry: RosterEntry): void {
@@ -35,7 +38,7 @@ export class Roster {
     this.forget(entry.device);
     this.#entries.set(entry.device, {
       ...entry,
-      changedAtMs: isChanged ? entry.heardAtMs : known.changedAtMs,
+      changedAtMs: isChanged ? entry.receivedAtMs : known.changedAtMs,
     });
     if (this.#listeners.length === 0) this.#listeners = new Uint16Array(entry.missing.size);
     this.#count(entry, 1);
@@ -67,14 +70,14 @@ export class Roster {
     return this.#entries.size;
   }
 
-  /** Devices that still miss something. */
+  /** Number of devices that are missing chunks. */
   get audience(): number {
     let devices = 0;
     for (const entry of this.#entries.values()) if (!entry.missing.isEmpty) devices++;
     return devices;
   }
 
-  /** Those of the audience that take chunks by unicast. */
+  /** Devices of the audience that take chunks by unicast. */
   get unicastCount(): number {
     let devices = 0;
     for (const { delivery, missing } of this.#entries.values())
@@ -82,7 +85,7 @@ export class Roster {
     return devices;
   }
 
-  /** Does anybody who listens to the group miss this chunk? */
+  /** Whether any device that listens to the group is missing this chunk. */
   hasListenerMissing(chunk: number): boolean {
     return (this.#listeners[chunk] ?? 0) > 0;
   }

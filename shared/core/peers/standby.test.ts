@@ -18,32 +18,32 @@ const indexOf = (subnet: VirtualSubnet, device: VirtualSubnet["devices"][number]
   subnet.devices.indexOf(device);
 const holdersOfSome = (subnet: VirtualSubnet) =>
   subnet.devices.filter(({ state, held }) => state === "up" && held.count > 0);
-const deputyOf = (subnet: VirtualSubnet) => holdersOfSome(subnet).find(({ from }) => from.peers > 0)!;
+const standbyOf = (subnet: VirtualSubnet) => holdersOfSome(subnet).find(({ from }) => from.peers > 0)!;
 
-describe("what only the representative holds", () => {
-  test.each(seeds)("seed %d: one peer takes it during the start delay, and only one", (seed) => {
+describe("chunks that only the representative holds", () => {
+  test.each(seeds)("seed %d: are fetched by exactly one peer during the start delay", (seed) => {
     const subnet = openSubnet(seed);
     subnet.run(15_000, () => false);
     expect(subnet.symbolsSent).toBe(0);
     expect(holdersOfSome(subnet).map(({ held }) => held.count)).toEqual([40, 40]);
-    expect(deputyOf(subnet).from).toEqual({ wan: 0, multicast: 0, peers: 40 });
+    expect(standbyOf(subnet).from).toEqual({ wan: 0, multicast: 0, peers: 40 });
     expect(subnet.run(20_000)).toBe(true);
-    // The others hear each chunk once.
+    // The others receive each chunk once.
     expect(subnet.symbolsSent).toBe(400);
   });
 
-  test.each(seeds)("seed %d: survives the representative, whenever it falls", (seed) => {
+  test.each(seeds)("seed %d: survive the representative, whenever it fails", (seed) => {
     const subnet = openSubnet(seed);
     subnet.run(20_000, () => subnet.wanChunks >= 5 + seed * 1.5);
     const fallen = subnet.representatives[0]!;
     subnet.kill(indexOf(subnet, fallen));
     expect(subnet.run(60_000)).toBe(true);
-    // The last two chunks were on their way to the deputy, another was being downloaded.
+    // The last two chunks were on their way to the standby, another was being downloaded.
     expect(subnet.wanChunks).toBeLessThanOrEqual(43);
   });
 
   test.each(seeds)(
-    "seed %d: goes out first once the multicast has begun, however far behind that is",
+    "seed %d: are sent first once the multicast has begun, however far behind it is",
     (seed) => {
       const subnet = new VirtualSubnet({
         seed,
@@ -56,20 +56,20 @@ describe("what only the representative holds", () => {
       subnet.run(20_000, () => subnet.wanChunks >= 105);
       const fallen = subnet.representatives[0]!;
       expect(subnet.symbolsSent).toBeLessThan(800);
-      // What came before the multicast began, and little more.
-      expect(deputyOf(subnet).from.peers).toBeLessThanOrEqual(65);
+      // Chunks from before the multicast began, and few more.
+      expect(standbyOf(subnet).from.peers).toBeLessThanOrEqual(65);
       subnet.kill(indexOf(subnet, fallen));
       expect(subnet.run(60_000)).toBe(true);
       expect(subnet.wanChunks).toBeLessThanOrEqual(123);
-      // The successor sends what was not sent, and one chunk again that was on its way.
+      // The successor sends the unsent chunks, and one again that was in transmission.
       expect(subnet.symbolsSent).toBeLessThanOrEqual(1_210);
     },
   );
 
-  test.each(seeds)("seed %d: finds another deputy when the first one falls", (seed) => {
+  test.each(seeds)("seed %d: are entrusted to another standby when the first one fails", (seed) => {
     const subnet = openSubnet(seed);
     subnet.run(20_000, () => subnet.wanChunks >= 15);
-    const first = deputyOf(subnet);
+    const first = standbyOf(subnet);
     subnet.kill(indexOf(subnet, first));
     subnet.run(8_000, () => false);
     const second = holdersOfSome(subnet).find(({ from }) => from.peers > 0)!;
@@ -80,14 +80,17 @@ describe("what only the representative holds", () => {
     expect(subnet.wanChunks).toBe(40);
   });
 
-  test.each(seeds)("seed %d: a second device of two has all of it, and nothing is multicast", (seed) => {
-    const subnet = openSubnet(seed, 2);
-    expect(subnet.run(40_000)).toBe(true);
-    expect(subnet.symbolsSent).toBe(0);
-    expect(subnet.wanChunks).toBe(40);
-  });
+  test.each(seeds)(
+    "seed %d: are all fetched by the second of two devices, and nothing is multicast",
+    (seed) => {
+      const subnet = openSubnet(seed, 2);
+      expect(subnet.run(40_000)).toBe(true);
+      expect(subnet.symbolsSent).toBe(0);
+      expect(subnet.wanChunks).toBe(40);
+    },
+  );
 
-  test.each(seeds)("seed %d: what was cached before the session is not entrusted", (seed) => {
+  test.each(seeds)("seed %d: are not entrusted when they were cached before the session", (seed) => {
     const subnet = new VirtualSubnet({
       seed,
       devices: 5,
@@ -102,7 +105,7 @@ describe("what only the representative holds", () => {
     expect(subnet.wanChunks).toBe(0);
   });
 
-  test.each(seeds)("seed %d: where unicast does not come through, the multicast still brings all", (seed) => {
+  test.each(seeds)("seed %d: all arrive by multicast where unicast does not work", (seed) => {
     const subnet = openSubnet(seed);
     subnet.reaches = () => false;
     expect(subnet.run(40_000)).toBe(true);
@@ -111,62 +114,62 @@ describe("what only the representative holds", () => {
   });
 });
 
-describe("whoever is named deputy", () => {
+describe("a standby", () => {
   const chunkCount = 40;
-  /** Says what a device misses, as it would in a SEEK or a poll. */
-  const hearing = () => {
-    const trust = { roster: new Roster(), holders: new Holders(chunkCount), isSoleCopy: () => true };
-    const says = (device: string, missing: number, nowMs: number, way: "multicast" | "unicast") =>
-      trust.roster.update({
+  /** A roster that notes what a device is missing, as its SEEK or poll would state it. */
+  const rosterView = () => {
+    const view = { roster: new Roster(), holders: new Holders(chunkCount), isSoleCopy: () => true };
+    const notes = (device: string, missing: number, nowMs: number, way: "multicast" | "unicast") =>
+      view.roster.update({
         device,
         address: device,
         lanPort: 1,
         missing: ChunkSet.fromRanges(chunkCount, [0, missing])!,
-        heardAtMs: nowMs,
+        receivedAtMs: nowMs,
         delivery: way,
       });
-    return { trust, says };
+    return { view, notes };
   };
   const named = (
-    entrusting: StandbyReplication,
-    trust: ReturnType<typeof hearing>["trust"],
+    replication: StandbyReplication,
+    view: ReturnType<typeof rosterView>["view"],
     untilMs: number,
   ) => {
     const devices = new Set<string>();
     for (let nowMs = 0; nowMs <= untilMs; nowMs += timing.standbyEveryMs)
-      devices.add(entrusting.next(trust, nowMs)?.toDevice ?? "nobody");
+      devices.add(replication.next(view, nowMs)?.toDevice ?? "nobody");
     return [...devices];
   };
 
-  test("takes nothing: each other one is tried before it is tried again", () => {
-    const { trust, says } = hearing();
-    says("gone", 10, 0, "multicast");
-    says("gone too", 11, 0, "multicast");
-    says("alive", 40, 0, "multicast");
-    expect(named(new StandbyReplication(), trust, 3 * timing.standbyIdleMs)).toEqual([
+  test("that makes no progress is tried again only after every other device", () => {
+    const { view, notes } = rosterView();
+    notes("gone", 10, 0, "multicast");
+    notes("gone too", 11, 0, "multicast");
+    notes("alive", 40, 0, "multicast");
+    expect(named(new StandbyReplication(), view, 3 * timing.standbyIdleMs)).toEqual([
       "gone",
       "gone too",
       "alive",
     ]);
   });
 
-  test("turns out to take chunks by unicast: one that listens takes its place at once", () => {
-    const { trust, says } = hearing();
-    says("radio", 10, 0, "multicast");
-    says("wired", 40, 0, "multicast");
-    const entrusting = new StandbyReplication();
-    expect(entrusting.next(trust, 0)?.toDevice).toBe("radio");
-    says("radio", 9, 50, "unicast");
-    expect(entrusting.next(trust, timing.standbyEveryMs)?.toDevice).toBe("wired");
+  test("that turns out to be on unicast is replaced by a listener at once", () => {
+    const { view, notes } = rosterView();
+    notes("radio", 10, 0, "multicast");
+    notes("wired", 40, 0, "multicast");
+    const replication = new StandbyReplication();
+    expect(replication.next(view, 0)?.toDevice).toBe("radio");
+    notes("radio", 9, 50, "unicast");
+    expect(replication.next(view, timing.standbyEveryMs)?.toDevice).toBe("wired");
   });
 
-  test("is forgotten: another one is named", () => {
-    const { trust, says } = hearing();
-    says("gone", 10, 0, "multicast");
-    says("alive", 40, 0, "multicast");
-    const entrusting = new StandbyReplication();
-    expect(entrusting.next(trust, 0)?.toDevice).toBe("gone");
-    trust.roster.forget("gone");
-    expect(entrusting.next(trust, timing.standbyEveryMs)?.toDevice).toBe("alive");
+  test("that is forgotten is replaced by another device", () => {
+    const { view, notes } = rosterView();
+    notes("gone", 10, 0, "multicast");
+    notes("alive", 40, 0, "multicast");
+    const replication = new StandbyReplication();
+    expect(replication.next(view, 0)?.toDevice).toBe("gone");
+    view.roster.forget("gone");
+    expect(replication.next(view, timing.standbyEveryMs)?.toDevice).toBe("alive");
   });
 });

@@ -1,8 +1,8 @@
 /**
- * The deputy: one peer that takes by unicast what only the representative holds while the multicast has not begun, so
- * that a representative that falls does not take with it what crossed the WAN already. The representative names it and
- * the chunks (ENTRUST); a deputy that takes nothing for a while is replaced. No state of the protocol: a
- * device is deputy as long as it is told so.
+ * Standby replication: one peer, the standby, fetches by unicast the chunks that only the
+ * representative holds and has not multicast yet. After a failover they need not cross the WAN
+ * again. The representative names the standby and the chunks (ENTRUST), and replaces a standby
+ * without progress. Standby is not a role: a device is standby while its ENTRUST is valid.
  */
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { Holders } from "./holders.ts";
@@ -12,44 +12,46 @@ import { limits } from "../../wire/index.ts";
 
 export type StandbyChunks = { readonly chunks: ChunkSet; readonly untilMs: number };
 
-/** What a representative knows of its subnet. */
+/** Subnet as the representative knows it. */
 export type ReplicationView = {
   readonly roster: Roster;
   readonly holders: Holders;
-  /** Did this chunk come to this device in this session, and was it never multicast? */
+  /** Whether this chunk was verified here in this session and has never been multicast. */
   readonly isSoleCopy: (chunk: number) => boolean;
 };
 
 type Standby = { readonly device: string; missing: number; progressAtMs: number };
 
-/** A representative's side: to whom what is entrusted. */
+/** Representative's side: chooses the standby and the chunks to entrust. */
 export class StandbyReplication {
-  /** What it missed when it last had less to miss, and when that was. */
+  /**
+   * Current standby, its missing-chunk count at its last progress, and the time of that progress.
+   */
   #standby: Standby | null = null;
-  /** Those that took nothing: any other goes before them. */
+  /** Devices that made no progress as standby; any other device is preferred. */
   readonly #failed = new Set<string>();
   #nextAtMs = Number.NEGATIVE_INFINITY;
 
-  /** The next ENTRUST, or null while there is nothing to say. */
-  next(trust: ReplicationView, nowMs: number): { toDevice: string; ranges: Ranges } | null {
+  /** Next ENTRUST; null: nothing is to be entrusted now. */
+  next(view: ReplicationView, nowMs: number): { toDevice: string; ranges: Ranges } | null {
     if (nowMs < this.#nextAtMs) return null;
     this.#nextAtMs = nowMs + timing.standbyEveryMs;
-    this.#review(trust, nowMs);
-    const ranges = rangesOf(trust, nowMs);
+    this.#review(view, nowMs);
+    const ranges = rangesOf(view, nowMs);
     if (ranges.length === 0) {
       if (this.#standby) this.#standby.progressAtMs = nowMs;
       return null;
     }
-    this.#standby ??= this.#choose(trust, nowMs);
+    this.#standby ??= this.#choose(view, nowMs);
     return this.#standby && { toDevice: this.#standby.device, ranges };
   }
 
-  /** One that takes nothing of what it was named is none. */
+  /** Drops a standby that makes no progress on the chunks it was given. */
   #review({ roster, holders }: ReplicationView, nowMs: number): void {
     if (!this.#standby) return;
     const { device, missing, progressAtMs } = this.#standby;
     const known = roster.get(device);
-    // It misses nothing any more, is forgotten, or takes what it likes and not what it is named.
+    // The standby is complete, has left the roster, or uses unicast and picks its own chunks.
     if (!known || known.delivery === "unicast") {
       this.#standby = null;
       return;
@@ -60,20 +62,20 @@ export class StandbyReplication {
       if (this.#failed.size >= rosterDevicesMax) this.#failed.clear();
       this.#failed.add(device);
       this.#standby = null;
-      // What it said it holds may be gone with it.
+      // A device without progress may have failed, and what it holds with it.
       holders.forget(device);
     }
   }
 
-  /** Who has most of the package already. */
+  /** Chooses the device that is missing the fewest chunks. */
   #choose({ roster }: ReplicationView, nowMs: number): Standby | null {
-    const able = [...roster].filter(
+    const eligible = [...roster].filter(
       ({ delivery, lanPort, missing }) => delivery === "multicast" && lanPort > 0 && !missing.isEmpty,
     );
-    const untried = able.filter(({ device }) => !this.#failed.has(device));
-    // Each of them failed once: they begin anew.
+    const untried = eligible.filter(({ device }) => !this.#failed.has(device));
+    // Every eligible device failed once; all of them are tried again.
     if (untried.length === 0) this.#failed.clear();
-    const best = (untried.length > 0 ? untried : able).toSorted(
+    const best = (untried.length > 0 ? untried : eligible).toSorted(
       (a, b) => a.missing.count - b.missing.count,
     )[0];
     return best ? { device: best.device, missing: best.missing.count, progressAtMs: nowMs } : null;

@@ -1,39 +1,48 @@
 /**
- * When a holder answers a WANT: after a random moment, and not at all when enough others already did. A question
- * heard by a thousand holders gets a handful of answers.
+ * Response suppression (RFC 5401): a holder answers a WANT after a random delay, and not at all
+ * once enough other holders answered. A WANT that a thousand holders receive gets a handful of
+ * answers.
  */
 import { timing } from "../timing.ts";
 
+/** Answers of other holders after which this one's is not needed. */
 const answersEnough = 3;
-const openMax = 256;
+/** Upper bound on devices that wait for an answer. */
+const pendingMax = 256;
 
-type Open = { dueAtMs: number; heard: number };
+type Pending = { dueAtMs: number; answers: number };
 
 export class WantResponder {
-  readonly #open = new Map<string, Open>();
+  readonly #pending = new Map<string, Pending>();
 
-  /** A device asked for something that this one holds. @param random 0 … 1 */
+  /**
+   * Schedules an answer to a device that wants chunks held here.
+   * @param random 0 … 1
+   */
   onWant(device: string, nowMs: number, random: number): void {
-    if (this.#open.has(device) || this.#open.size >= openMax) return;
-    this.#open.set(device, { dueAtMs: nowMs + random * timing.feedbackDelayMsMax, heard: 0 });
+    if (this.#pending.has(device) || this.#pending.size >= pendingMax) return;
+    this.#pending.set(device, { dueAtMs: nowMs + random * timing.feedbackDelayMsMax, answers: 0 });
   }
 
-  /** Another holder answered. */
+  /** Counts the answer of another holder. */
   onHave(toDevice: string): void {
-    const open = this.#open.get(toDevice);
-    if (open && ++open.heard >= answersEnough) this.#open.delete(toDevice);
+    const pending = this.#pending.get(toDevice);
+    if (pending && ++pending.answers >= answersEnough) this.#pending.delete(toDevice);
   }
 
-  /** Devices to answer now. */
+  /** Removes and returns the devices to answer now. */
   takeDue(nowMs: number): string[] {
-    const due = [...this.#open].filter(([, open]) => open.dueAtMs <= nowMs).map(([device]) => device);
-    for (const device of due) this.#open.delete(device);
+    const due = [...this.#pending]
+      .filter(([, pending]) => pending.dueAtMs <= nowMs)
+      .map(([device]) => device);
+    for (const device of due) this.#pending.delete(device);
     return due;
   }
 
+  /** Time of the next answer; infinity: none is pending. */
   get dueAtMs(): number {
     let earliest = Number.POSITIVE_INFINITY;
-    for (const open of this.#open.values()) earliest = Math.min(earliest, open.dueAtMs);
+    for (const { dueAtMs } of this.#pending.values()) earliest = Math.min(earliest, dueAtMs);
     return earliest;
   }
 }

@@ -1,33 +1,37 @@
 /**
- * How long the network holds datagrams back: a queue before a full link shows here long before anything is lost, and
- * also when others fill it. An END says when it was sent; clocks need not agree, for what counts is how much later than
- * the earliest one an END comes. (The same idea as LEDBAT's queuing delay, RFC 6817.)
+ * Queuing delay of the network, measured by ENDs: how much later than the earliest END an END
+ * arrives. The queue at a full link shows here long before anything is lost, also when other flows
+ * fill it. Only differences count, so clocks need not agree. RFC 6817 (LEDBAT) measures the same.
  */
 import { limits } from "../../wire/index.ts";
 
-/** The earliest is looked for in so long at least, twice as long at most: clocks drift by 0.1 ms a second. */
+/**
+ * Interval of the minimum. A minimum counts for one to two intervals, because clocks drift by 0.1
+ * ms a second.
+ */
 const memoryMs = 120_000;
-/** No queue of a LAN is as long: a clock jumped, or a device slept. */
+/** Increase that is not a queue of a LAN: a clock jumped, or a device slept. */
 const jumpMs = 2_000;
-const turn = limits.counterMax + 1;
+const modulus = limits.counterMax + 1;
 
 export class DelayMeter {
-  /** Time of the receiver less time of the sender: the earliest of this memory, and of the one before. */
+  /** Minimum of receiver time minus sender time, in this interval and in the one before. */
   #leastMs: number | null = null;
   #leastBeforeMs: number | null = null;
   #memoryEndsAtMs = Number.NEGATIVE_INFINITY;
   #lastMs = 0;
 
   /**
-   * An END came.
-   * @param sentAtMs by its sender's clock, modulo 2^32
-   * @param nowMs by this device's own
-   * @returns milliseconds by which it and the one before were held back at least: one alone may be late by chance
+   * Measures an END.
+   * @param sentAtMs sender's clock, modulo 2^32
+   * @param nowMs clock of this device
+   * @returns milliseconds by which this END and the one before were delayed at least; one alone may
+   * be late by chance
    */
   onEnd(sentAtMs: number, nowMs: number): number {
     const offset = nowMs - sentAtMs;
     const reference = this.#leastMs ?? offset;
-    // The sender's clock starts again at 0 after 2^32 ms.
+    // The sender's clock wraps to 0 after 2^32 ms.
     const transitMs = reference + signed(offset - reference);
     const earliestMs = Math.min(reference, this.#leastBeforeMs ?? reference);
     if (this.#leastMs === null || transitMs - earliestMs > jumpMs) {
@@ -50,8 +54,8 @@ export class DelayMeter {
   }
 }
 
-/** To -2^31 … 2^31. */
+/** Maps a difference to -2^31 … 2^31. */
 const signed = (ms: number): number => {
-  const within = ((ms % turn) + turn) % turn;
-  return within >= turn / 2 ? within - turn : within;
+  const within = ((ms % modulus) + modulus) % modulus;
+  return within >= modulus / 2 ? within - modulus : within;
 };

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { LossMeter } from "./loss-meter.ts";
 
-/** A pass of 1,000 symbols of which so many are heard. */
-function pass(meter: LossMeter, number: number, heard: number): number | null {
-  meter.received(heard);
+/** A pass of 1,000 symbols of which `received` arrive. */
+function pass(meter: LossMeter, number: number, received: number): number | null {
+  meter.received(received);
   return meter.onEnd(number * 1_000);
 }
 
-test("loss counts from the first END that was heard", () => {
+test("counts loss from the first END received", () => {
   const meter = new LossMeter();
   meter.received(300);
   expect(meter.onEnd(5_000)).toBeNull();
@@ -16,7 +16,7 @@ test("loss counts from the first END that was heard", () => {
   expect(pass(meter, 8, 0)).toBe(1_000);
 });
 
-test("a short pass counts with the next one", () => {
+test("counts a short pass with the next one", () => {
   const meter = new LossMeter();
   meter.onEnd(1_000);
   meter.received(50);
@@ -25,7 +25,7 @@ test("a short pass counts with the next one", () => {
   expect(meter.onEnd(2_000)).toBe(100);
 });
 
-test("another representative begins anew; repairs that are heard twice are no negative loss", () => {
+test("starts again with another representative, and does not count repairs received twice as negative loss", () => {
   const meter = new LossMeter();
   meter.onEnd(9_000);
   meter.received(500);
@@ -34,11 +34,11 @@ test("another representative begins anew; repairs that are heard twice are no ne
   expect(meter.onEnd(400)).toBe(0);
 });
 
-test("two bad passes in a row make a straggler, two good ones a follower again", () => {
+test("makes a straggler after two bad passes in a row, and a follower after two good ones", () => {
   const meter = new LossMeter();
   meter.onEnd(0);
-  const states = [200, 700, 700, 900, 700, 920, 950, 950].map((heard, i) => {
-    pass(meter, i + 1, heard);
+  const states = [200, 700, 700, 900, 700, 920, 950, 950].map((received, i) => {
+    pass(meter, i + 1, received);
     return meter.straggles;
   });
   expect(states).toEqual([false, true, true, true, true, true, true, true].map((_, i) => i >= 1 && i < 6));

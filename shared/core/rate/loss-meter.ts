@@ -1,15 +1,15 @@
 /**
- * What share of the stream a receiver loses: the representative says with every END how many symbols it has sent, the
- * receiver knows how many it heard. One that loses a quarter and more is a straggler: it cannot keep up, so it stops
- * asking for repairs, which would cost everybody's time, and completes from its peers after the end.
+ * Loss of a receiver: compares the number of symbols sent, which every END states, with the number
+ * received. A receiver that loses a quarter or more is a straggler. It stops sending NACKs, which
+ * would cost all receivers time, and completes from holders after the end.
  */
 
-/** Fewer sent symbols say too little; they count with the next END. */
+/** Minimum number of sent symbols for a measurement; fewer count with the next END. */
 const symbolsMin = 100;
 const stragglesPermille = 250;
 const recoversPermille = 100;
-/** So many measurements in a row make a straggler, or none of one. */
-const inRow = 2;
+/** Measurements in a row that make a straggler of a receiver, or the reverse. */
+const measurementsInRow = 2;
 
 export class LossMeter {
   #sentBefore: number | null = null;
@@ -18,19 +18,20 @@ export class LossMeter {
   #inRow = 0;
   #state: "follows" | "straggles" = "follows";
 
-  /** So many symbols more were heard. */
+  /** Counts received symbols. */
   received(symbols: number): void {
     this.#received += symbols;
   }
 
   /**
-   * An END said how many symbols its representative had sent. Returns the loss since the last measurement, ‰, or null
-   * when there is none yet.
+   * Measures at an END.
+   * @param symbolsSent symbols that the representative has sent in all
+   * @returns loss since the last measurement, ‰; null: not measured yet
    */
   onEnd(symbolsSent: number): number | null {
     const before = this.#sentBefore;
     if (before === null || symbolsSent < before) {
-      // Joined just now, or somebody else leads.
+      // This device has only joined, or another representative leads.
       this.#sentBefore = symbolsSent;
       this.#received = 0;
       return null;
@@ -41,16 +42,17 @@ export class LossMeter {
     this.#sentBefore = symbolsSent;
     this.#received = 0;
     this.#lossPermille = lossPermille;
-    const turns =
+    const isOpposite =
       this.#state === "follows" ? lossPermille >= stragglesPermille : lossPermille < recoversPermille;
-    this.#inRow = turns ? this.#inRow + 1 : 0;
-    if (this.#inRow >= inRow) {
+    this.#inRow = isOpposite ? this.#inRow + 1 : 0;
+    if (this.#inRow >= measurementsInRow) {
       this.#state = this.#state === "follows" ? "straggles" : "follows";
       this.#inRow = 0;
     }
     return lossPermille;
   }
 
+  /** Loss of the last measurement, ‰; null: not measured yet. */
   get lossPermille(): number | null {
     return this.#lossPermille;
   }

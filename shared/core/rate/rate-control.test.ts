@@ -1,31 +1,37 @@
-/** The rate against networks that behave by a rule: what they carry, what they lose whatever is sent. */
+/**
+ * Rate control against networks that follow a rule: what they carry, and what they lose at any
+ * rate.
+ */
 import { describe, expect, test } from "bun:test";
 import { RateControl, rateFloorBps } from "./rate-control.ts";
 
 const mbit = 1_000_000;
 
-type Path = { carriesBps: number; ownLoss: number };
-/** ‰ that a path loses at a rate. */
-const lossOn = ({ carriesBps, ownLoss }: Path, rateBps: number): number =>
-  Math.round(1_000 * (1 - Math.min(1, carriesBps / rateBps) * (1 - ownLoss)));
+type Path = { carriesBps: number; baselineLoss: number };
+/** Loss of a path at a rate, ‰. */
+const lossOn = ({ carriesBps, baselineLoss }: Path, rateBps: number): number =>
+  Math.round(1_000 * (1 - Math.min(1, carriesBps / rateBps) * (1 - baselineLoss)));
 
 const nothing = { lossPermille: 0, queuedMs: 0 };
 
-/** The rate after each judgement, one a second from second `first` on. */
-const judged = (control: RateControl, reports: readonly (typeof nothing)[], first = 1): number[] =>
+/** Rates after each window, one a second from second `first` on. */
+const ratesAfter = (control: RateControl, reports: readonly (typeof nothing)[], first = 1): number[] =>
   reports.map((report, i) => {
     control.onReport("receiver", report, 10 * (i + first));
     control.adjust(200 * mbit, (i + first) * 1_000, 10 * (i + first));
     return control.rateBps(200 * mbit);
   });
 
-/** A TCP flow over the same bottleneck: it fills the queue, takes off a third at a loss, adds a segment a round trip. */
-class Neighbour {
+/**
+ * A TCP flow over the same bottleneck: fills the queue, takes off a third at a loss, and adds a
+ * segment per round trip.
+ */
+class TcpFlow {
   #windowBits = 0;
-  #sparedUntilMs = 0;
+  #ignoresLossUntilMs = 0;
   sentBits = 0;
 
-  /** Bits that it sends in this millisecond. */
+  /** Returns the bits sent in this millisecond. */
   send(queuedMs: number): number {
     const bits = this.#windowBits / (1 + queuedMs);
     this.#windowBits += (1_448 * 8) / (1 + queuedMs);
@@ -34,22 +40,22 @@ class Neighbour {
   }
 
   lost(ms: number, queuedMs: number): void {
-    if (ms < this.#sparedUntilMs) return;
+    if (ms < this.#ignoresLossUntilMs) return;
     this.#windowBits *= 0.7;
-    this.#sparedUntilMs = ms + 1 + queuedMs;
+    this.#ignoresLossUntilMs = ms + 1 + queuedMs;
   }
 }
 
 /**
- * A bottleneck with a queue before it, an END after every 400 ms and the reports 100 ms after an END went through; the
- * rate after every END. What was sent before a decrease is still lost after it.
+ * Simulates a bottleneck behind a queue: an END every 400 ms, and reports 100 ms after an END went
+ * through. Symbols sent before a decrease are still lost after it. Returns the rate at every END.
  */
 function runBehindQueue(
   capBps: number | null,
   carriesBps: number,
   queueMs: number,
   ends: number,
-  neighbourAt: (ms: number) => Neighbour | null = () => null,
+  flowAt: (ms: number) => TcpFlow | null = () => null,
 ): number[] {
   const control = new RateControl(capBps, 0);
   const rates: number[] = [];
@@ -59,12 +65,12 @@ function runBehindQueue(
   for (let ms = 1; ms <= ends * 400; ms++) {
     const bits = control.rateBps(capBps) / 1_000;
     const waitMs = (queued / carriesBps) * 1_000;
-    const neighbour = neighbourAt(ms);
-    const others = neighbour?.send(waitMs) ?? 0;
+    const flow = flowAt(ms);
+    const others = flow?.send(waitMs) ?? 0;
     queued = Math.max(0, queued - carriesBps / 1_000) + bits + others;
     sent += bits;
     if (queued > room) {
-      neighbour?.lost(ms, waitMs);
+      flow?.lost(ms, waitMs);
       lost += ((queued - room) * bits) / (bits + others);
       queued = room;
     }
@@ -89,7 +95,10 @@ function runBehindQueue(
   return rates;
 }
 
-/** Runs a session over these paths, one report of each in every window; returns the rate after every window. */
+/**
+ * Runs a session over these paths, with one report of each in every window. Returns the rate after
+ * every window.
+ */
 function run(control: RateControl, capBps: number | null, paths: readonly Path[], windows: number): number[] {
   const rates: number[] = [];
   for (let window = 1; window <= windows; window++) {
@@ -104,13 +113,16 @@ function run(control: RateControl, capBps: number | null, paths: readonly Path[]
   }
   return rates;
 }
-/** A device that sends so much at most, and receivers that take so much; the rate after every window. */
+/**
+ * Runs a device that sends at most `sendsBps` to receivers that take at most `takesBps`. Returns
+ * the rate after every window.
+ */
 function runBusy(sendsBps: number, takesBps: number, windows: number): number[] {
   const control = new RateControl(900 * mbit, 0);
   const rates: number[] = [];
   for (let window = 1; window <= windows; window++) {
     const sentBps = Math.min(sendsBps, control.rateBps(900 * mbit));
-    const lossPermille = lossOn({ carriesBps: takesBps, ownLoss: 0 }, sentBps);
+    const lossPermille = lossOn({ carriesBps: takesBps, baselineLoss: 0 }, sentBps);
     control.onEndSent(2 * window, sentBps);
     for (const receiver of ["a", "b", "c", "d"])
       control.onReport(receiver, { lossPermille, queuedMs: 0 }, 2 * window);
@@ -124,37 +136,42 @@ const alike = (path: Path): Path[] => Array.from({ length: 8 }, () => path);
 const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
 describe("the rate", () => {
-  test("begins at the cap and stays there when nothing is lost", () => {
-    const rates = run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0 }), 20);
+  test("starts at the cap and stays there when nothing is lost", () => {
+    const rates = run(
+      new RateControl(200 * mbit, 0),
+      200 * mbit,
+      alike({ carriesBps: 1e9, baselineLoss: 0 }),
+      20,
+    );
     expect(new Set(rates)).toEqual(new Set([200 * mbit]));
   });
 
   test("finds what the path carries when there is no cap, and stays near it", () => {
-    const rates = run(new RateControl(null, 0), null, alike({ carriesBps: 900 * mbit, ownLoss: 0 }), 80);
+    const rates = run(new RateControl(null, 0), null, alike({ carriesBps: 900 * mbit, baselineLoss: 0 }), 80);
     expect(mean(rates.slice(40))).toBeGreaterThan(700 * mbit);
     expect(Math.max(...rates.slice(40))).toBeLessThan(960 * mbit);
   });
 
-  test("comes down at once to what the path carries", () => {
+  test("decreases at once to what the path carries", () => {
     const rates = run(
       new RateControl(900 * mbit, 0),
       900 * mbit,
-      alike({ carriesBps: 90 * mbit, ownLoss: 0 }),
+      alike({ carriesBps: 90 * mbit, baselineLoss: 0 }),
       40,
     );
     expect(rates[0]!).toBeLessThan(95 * mbit);
     expect(mean(rates.slice(10))).toBeGreaterThan(70 * mbit);
   });
 
-  describe("of a device that sends less than it is allowed to", () => {
-    test("a decrease begins at what was sent", () => {
+  describe("of a device that sends less than its rate", () => {
+    test("decreases from the measured send rate", () => {
       const rates = runBusy(300 * mbit, 200 * mbit, 40);
       expect(rates[0]!).toBeLessThan(200 * mbit);
       expect(mean(rates)).toBeGreaterThan(170 * mbit);
       expect(Math.max(...rates)).toBeLessThan(240 * mbit);
     });
 
-    test("it is not told to send more", () => {
+    test("does not grow", () => {
       expect(new Set(runBusy(300 * mbit, 900 * mbit, 20))).toEqual(new Set([900 * mbit]));
       const control = new RateControl(null, 0);
       for (let window = 1; window <= 40; window++) {
@@ -162,14 +179,15 @@ describe("the rate", () => {
         control.onReport("a", { lossPermille: 0, queuedMs: 0 }, 2 * window);
         control.adjust(null, window * 1_000, 2 * window);
       }
-      // What it may send is known three steps of the search later; without this it would be 10 Gbit/s.
+      // The measured rate counts three steps of the search later; without it the rate would be 10
+      // Gbit/s.
       expect(control.rateBps(null)).toBeLessThan(1_500 * mbit);
       expect(control.rateBps(null)).toBeGreaterThan(300 * mbit);
     });
   });
 
   test.each([10, 50, 200])(
-    "finds what a link carries behind a queue of %d ms: what was sent too fast before is not held against it",
+    "finds what a link carries behind a queue of %d ms, without counting losses of earlier passes",
     (queueMs) => {
       for (const carriesBps of [20 * mbit, 50 * mbit, 200 * mbit]) {
         for (const capBps of [null, 400 * mbit]) {
@@ -181,22 +199,22 @@ describe("the rate", () => {
     },
   );
 
-  test("leaves most of a link to whoever fills it, and comes back", () => {
+  test("leaves most of a link to a flow that fills it, and returns after it", () => {
     for (const carriesBps of [20 * mbit, 50 * mbit, 200 * mbit]) {
-      const neighbour = new Neighbour();
+      const flow = new TcpFlow();
       const rates = runBehindQueue(null, carriesBps, 200, 250, (ms) =>
-        ms > 20_000 && ms <= 50_000 ? neighbour : null,
+        ms > 20_000 && ms <= 50_000 ? flow : null,
       );
       const [alone, beside, after] = [rates.slice(25, 50), rates.slice(75, 125), rates.slice(150)].map(mean);
       expect(alone!).toBeGreaterThan(0.7 * carriesBps);
       expect(beside!).toBeLessThan(0.45 * carriesBps);
       expect(Math.min(...rates.slice(50, 125))).toBeGreaterThan(0.1 * carriesBps);
-      expect(neighbour.sentBits / 30).toBeGreaterThan(0.5 * carriesBps);
+      expect(flow.sentBits / 30).toBeGreaterThan(0.5 * carriesBps);
       expect(after!).toBeGreaterThan(0.75 * carriesBps);
     }
   });
 
-  test("does not give way for the queue of one receiver, nor for one that is short", () => {
+  test("does not yield to the queue of a single receiver, nor to a short queue", () => {
     const control = new RateControl(200 * mbit, 0);
     const reported = (queues: readonly number[], pass: number): void => {
       for (const [i, queuedMs] of queues.entries())
@@ -217,21 +235,31 @@ describe("the rate", () => {
     expect(control.rateBps(200 * mbit)).toBeLessThan(160 * mbit);
   });
 
-  test("is not given up for loss that does not depend on it", () => {
-    for (const ownLoss of [0.01, 0.05, 0.1]) {
-      const rates = run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss }), 40);
+  test("is kept when the loss does not depend on it", () => {
+    for (const baselineLoss of [0.01, 0.05, 0.1]) {
+      const rates = run(
+        new RateControl(200 * mbit, 0),
+        200 * mbit,
+        alike({ carriesBps: 1e9, baselineLoss: baselineLoss }),
+        40,
+      );
       expect(rates.filter((rate) => rate < 200 * mbit).length).toBeLessThanOrEqual(2);
     }
   });
 
-  test("is not tried at all for a loss that is cheaper to repair, and by what was lost for more", () => {
-    const rates = (ownLoss: number): number[] =>
-      run(new RateControl(200 * mbit, 0), 200 * mbit, alike({ carriesBps: 1e9, ownLoss }), 40);
+  test("is not probed for a loss that is cheaper to repair, and decreases by the lost share otherwise", () => {
+    const rates = (baselineLoss: number): number[] =>
+      run(
+        new RateControl(200 * mbit, 0),
+        200 * mbit,
+        alike({ carriesBps: 1e9, baselineLoss: baselineLoss }),
+        40,
+      );
     expect(new Set([...rates(0.01), ...rates(0.025)])).toEqual(new Set([200 * mbit]));
     expect(Math.min(...rates(0.05))).toBeGreaterThan(175 * mbit);
   });
 
-  test("is not judged by the one that answers before all others", () => {
+  test("is not judged by a single early report", () => {
     const control = new RateControl(200 * mbit, 0);
     const all = (lossPermille: number, pass: number): void => {
       for (let i = 0; i < 8; i++) control.onReport(`receiver ${i}`, { lossPermille, queuedMs: 0 }, pass);
@@ -244,14 +272,14 @@ describe("the rate", () => {
     control.adjust(200 * mbit, 1_400, 2);
     expect(control.rateBps(200 * mbit)).toBe(200 * mbit);
     expect(control.medianLossPermille).toBe(0);
-    // It is alone with that: the others have gone.
+    // A single receiver reports a second time in a row: the others have left.
     control.onReport("receiver 0", { lossPermille: 400, queuedMs: 0 }, 3);
     expect(control.adjust(200 * mbit, 2_400, 3)).toBe(true);
   });
 
   test.each([
     [
-      "one judgement's loss is an accident",
+      "ignores the loss of a single window",
       [
         [200, 0],
         [0, 0],
@@ -261,46 +289,46 @@ describe("the rate", () => {
       [200, 200, 200, 200],
     ],
     [
-      "the second one's in a row counts",
+      "decreases at the loss of a second window in a row",
       [
         [200, 0],
         [200, 0],
       ],
       [200, 152],
     ],
-    ["behind a queue the first one's does", [[200, 30]], [152]],
-    ["so much loss is none at once", [[310, 0]], [131]],
+    ["decreases at the loss of the first window behind a queue", [[200, 30]], [152]],
+    ["decreases at once when the loss is above the bound", [[310, 0]], [131]],
   ] as const)("%s", (_, reports, rates) => {
     const control = new RateControl(200 * mbit, 0);
-    const after = judged(
+    const after = ratesAfter(
       control,
       reports.map(([lossPermille, queuedMs]) => ({ lossPermille, queuedMs })),
     );
     expect(after.map((rateBps) => Math.round(rateBps / mbit))).toEqual([...rates]);
   });
 
-  test("is soon back where it was before a moment's stall, and does not run into a full path again and again", () => {
+  test("recovers soon from a short stall, and does not repeatedly overrun a full path", () => {
     const control = new RateControl(200 * mbit, 0);
     control.onEndSent(10, 80 * mbit);
     const after = Array.from({ length: 8 }, () => nothing);
-    const rates = judged(control, [{ lossPermille: 400, queuedMs: 0 }, ...after]);
+    const rates = ratesAfter(control, [{ lossPermille: 400, queuedMs: 0 }, ...after]);
     expect(rates[0]!).toBeLessThan(50 * mbit);
     expect(rates.at(-1)!).toBeGreaterThan(150 * mbit);
     const carried = run(
       new RateControl(200 * mbit, 0),
       200 * mbit,
-      alike({ carriesBps: 100 * mbit, ownLoss: 0 }),
+      alike({ carriesBps: 100 * mbit, baselineLoss: 0 }),
       60,
     );
     expect(mean(carried.slice(10))).toBeLessThan(112 * mbit);
     expect(mean(carried.slice(10))).toBeGreaterThan(92 * mbit);
   });
 
-  test("is back soon after an accident", () => {
+  test("recovers soon from an isolated loss", () => {
     const control = new RateControl(200 * mbit, 0);
-    run(control, 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0.5 }), 1);
+    run(control, 200 * mbit, alike({ carriesBps: 1e9, baselineLoss: 0.5 }), 1);
     expect(control.rateBps(200 * mbit)).toBeLessThan(100 * mbit);
-    const rates = judged(
+    const rates = ratesAfter(
       control,
       Array.from({ length: 10 }, () => nothing),
       2,
@@ -309,20 +337,20 @@ describe("the rate", () => {
     expect(rates.at(-1)!).toBeGreaterThan(180 * mbit);
   });
 
-  test("yields to congestion also where the network has a loss of its own", () => {
+  test("decreases at congestion also where the network has a baseline loss", () => {
     const rates = run(
       new RateControl(400 * mbit, 0),
       400 * mbit,
-      alike({ carriesBps: 200 * mbit, ownLoss: 0.05 }),
+      alike({ carriesBps: 200 * mbit, baselineLoss: 0.05 }),
       40,
     );
     expect(mean(rates.slice(10))).toBeLessThan(230 * mbit);
     expect(mean(rates.slice(10))).toBeGreaterThan(140 * mbit);
   });
 
-  test("is not paced by a few slow receivers, and is by the only one", () => {
-    const fast = { carriesBps: 1e9, ownLoss: 0 };
-    const slow = { carriesBps: 20 * mbit, ownLoss: 0 };
+  test("is not paced by a few slow receivers, but by the only one", () => {
+    const fast = { carriesBps: 1e9, baselineLoss: 0 };
+    const slow = { carriesBps: 20 * mbit, baselineLoss: 0 };
     const many = run(new RateControl(200 * mbit, 0), 200 * mbit, [slow, fast, fast, slow, fast], 20);
     expect(Math.min(...many)).toBe(200 * mbit);
     const two = run(new RateControl(200 * mbit, 0), 200 * mbit, [slow, fast], 20);
@@ -332,23 +360,23 @@ describe("the rate", () => {
   });
 
   test("never falls below the floor, nor below a cap that is lower still", () => {
-    const deaf = alike({ carriesBps: 1, ownLoss: 0 });
-    expect(Math.min(...run(new RateControl(200 * mbit, 0), 200 * mbit, deaf, 40))).toBe(rateFloorBps);
-    expect(Math.min(...run(new RateControl(mbit, 0), mbit, deaf, 40))).toBe(mbit);
+    const slow = alike({ carriesBps: 1, baselineLoss: 0 });
+    expect(Math.min(...run(new RateControl(200 * mbit, 0), 200 * mbit, slow, 40))).toBe(rateFloorBps);
+    expect(Math.min(...run(new RateControl(mbit, 0), mbit, slow, 40))).toBe(mbit);
   });
 
-  test("is halved while questions go unanswered, and rises again with the first answers", () => {
+  test("is halved while ENDs are not answered, and rises with the first reports", () => {
     const control = new RateControl(200 * mbit, 0);
     for (let window = 1; window <= 10; window++) {
       control.onEndSent(2 * window, null);
       control.adjust(200 * mbit, window * 1_000, 2 * window);
     }
     expect(control.rateBps(200 * mbit)).toBeLessThan(5 * mbit);
-    const rates = run(control, 200 * mbit, alike({ carriesBps: 1e9, ownLoss: 0 }), 30).slice(11);
+    const rates = run(control, 200 * mbit, alike({ carriesBps: 1e9, baselineLoss: 0 }), 30).slice(11);
     expect(rates.at(-1)!).toBeGreaterThan(100 * mbit);
   });
 
-  test("follows a cap that is changed, and rests when nobody reports", () => {
+  test("follows a changed cap, and stays when no receiver reports", () => {
     const control = new RateControl(200 * mbit, 0);
     expect(control.rateBps(50 * mbit)).toBe(50 * mbit);
     expect(control.adjust(200 * mbit, 10_000, 1)).toBe(false);

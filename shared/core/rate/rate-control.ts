@@ -1,139 +1,177 @@
 /**
- * How fast a representative multicasts: as fast as the median of its receivers can follow, between a floor and the
- * setting's cap. Additive increase, multiplicative decrease; no single receiver paces the stream.
+ * Rate control of the multicast (AIMD): as fast as the median receiver follows, between a floor and
+ * the cap of the setting. No single receiver paces the stream.
  *
- * Not every loss is congestion: a bad cable or a wireless link loses its share at any rate. So a decrease is a trial.
- * When the loss falls with the rate, the rate was too high; when it stays, the rate goes back up and that much loss
- * counts as the network's own.
+ * Not every loss is congestion: a bad cable or a wireless link loses its share at any rate. A
+ * decrease is therefore a probe. If the loss falls with the rate, the rate was too high. If the
+ * loss persists, the rate returns, and this loss becomes the baseline.
  *
- * A device that is too busy sends less than its rate allows. Then a decrease begins at what it really sent, else it would
- * change nothing and seem not to help; and the rate does not grow.
+ * A busy device sends less than its rate allows. A decrease then starts from the measured send
+ * rate; otherwise it would change nothing and seem not to help. The rate of a busy device does not
+ * grow.
  *
- * A queue before a full link is seen before anything is lost. While three of four receivers see one, the rate gives
- * way, down to a quarter: what this session queued itself is gone at once, and what others queue is theirs.
+ * The queue at a full link grows before anything is lost. While three of four receivers see one,
+ * the rate yields, down to a quarter. A queue of this session drains at once; a queue that stays
+ * belongs to other flows.
  */
 
-/** Below this a session would not end in useful time. */
+/** Lower bound on the rate: below it a session would not end in useful time. */
 export const rateFloorBps = 4_000_000;
-/** Where the search begins when the setting names no cap. */
+/** Start of the search when the setting has no cap. */
 const searchStartBps = 50_000_000;
 const searchFactor = 1.5;
-/** Ends the search where no LAN goes further. */
+/** Upper bound of the search, beyond what a LAN carries. */
 const searchMaxBps = 10_000_000_000;
-/** Reports of this time make one judgement: more than a pass at full rate, so that everybody was asked. */
+/**
+ * Window whose reports are judged together. It is longer than a pass at full rate, so that every
+ * receiver was asked.
+ */
 const windowMs = 300;
-/** Loss above the network's own that is answered, ‰: ten datagrams of a thousand are no accident in 300 ms … */
+/**
+ * Loss above the baseline that counts as excess, ‰: ten datagrams of a thousand in 300 ms are not
+ * an accident.
+ */
 const excessPermille = 10;
-/** … but without a queue cheaper to repair than to slow down for: a trial costs more than so much. */
+/** Excess that counts without a queue, ‰. Less loss is cheaper to repair than a probe is. */
 const queuelessExcessPermille = 30;
-/** Without a queue, so much at most may be a stall of the receivers or a gust, ‰: it counts when the next judgement sees loss, too. */
+/**
+ * Upper bound on excess that is ignored once, without a queue, ‰: it may be a stall of the
+ * receivers or a burst of interference. It counts when the next window has excess, too.
+ */
 const isolatedPermille = 300;
 const decreaseFactor = 0.8;
-/** What a receiver got is what the path carries; a little less drains its queue. */
+/**
+ * Share of the received rate to which a decrease goes. Receivers got what the path carries; a
+ * little less drains its queue.
+ */
 const drainFactor = 0.95;
-/** After a decrease the rate goes back in steps of a third to this share of what it was: most losses are accidents. */
+/**
+ * Recovery after a decrease: steps of a third, to this share of the rate before. Most losses are
+ * isolated.
+ */
 const recoveryShare = 0.9;
 const recoveryStep = 1 / 3;
 /**
- * A step of the increase beyond that, as a share of the rate and at least so much. It doubles with each step that cost nothing:
- * a decrease that began when a device stalled may have gone far below what the network carries.
+ * Further increase per step: a share of the rate, and at least `increaseMinBps`. The share doubles
+ * with each step that caused no loss. A decrease during a stall may have gone far below what the
+ * network carries.
  */
 const increaseShare = 0.03;
 const increaseDoublings = 3;
 const increaseMinBps = 2_000_000;
 
-/** A smaller change is not waited for: what was sent before it says nearly the same. */
+/**
+ * Share of the rate below which a change is not waited for: symbols sent before it give nearly the
+ * same result.
+ */
 const smallStepShare = 0.1;
 
-/** So much queue, and what a batch takes at the rate itself, is no accident … */
-const queueMs = 40;
+/**
+ * Queuing delay above this, plus the time that one batch takes to send, counts as a standing queue.
+ */
+const standingQueueMs = 40;
 const batchBits = 62_000 * 8;
-/** … and so much comes from no step of an increase: others fill the link. */
+/** Queuing delay that no step of an increase causes: other flows fill the link. */
 const foreignQueueMs = 100;
-/** Below this the link is free. */
+/** Queuing delay below which the link is free. */
 const freeQueueMs = 15;
-/** After so many judgements in a row of a free link the rate returns quickly. */
-const freeInRow = 2;
+/** Windows in a row with a free link after which the rate returns quickly. */
+const freeWindowsMin = 2;
+/** Factors of one yield: for the shortest standing queue, and for one of `foreignQueueMs`. */
 const yieldFactor = 0.85;
 const yieldFactorMost = 0.6;
-/** Whoever fills the link gets at most the rest: the session still ends. */
-const floorShare = 0.25;
-/** With more loss than this a queue is not only a neighbour's: what comes through is all there is, ‰. */
+/**
+ * Share of its rate that a session keeps while other flows fill the link, so that it still ends.
+ */
+const yieldFloorShare = 0.25;
+/**
+ * Excess, ‰, above which a queue is not only due to other flows: the received rate is all that the
+ * path carries.
+ */
 const overloadPermille = 200;
 
-/** Below this share of its rate the device is what limits it: late timers cost less. */
+/** Share of its rate below which the device itself is the limit; late timers cost less. */
 const limitedShare = 0.65;
 
-/** More receivers report in one window only when somebody makes them up. */
+/**
+ * Upper bound on receivers that report in one window. More means that somebody invents receivers.
+ */
 const reportsMax = 1_024;
 
-/** A first decrease may come while a link's queue still fills, and seem not to help; where there is none, one is enough. */
+/**
+ * Decreases of one probe behind a queue. The first may come while the queue still fills, and seem
+ * not to help. Without a queue one decrease is enough.
+ */
 const decreasesMax = 2;
 
-/** Reports of ENDs before these come too late to count. */
+/** ENDs whose send rate is remembered; reports arrive within fewer passes. */
 const passesKept = 64;
 
-/** So many ENDs without a report say that none of them was heard. */
+/** ENDs without a report after which the representative concludes that no END arrives. */
 const unansweredMax = 4;
 
-type Trial = {
-  /** Before the first decrease. */
+type Probe = {
+  /** Rate before the first decrease. */
   readonly rateBps: number;
   readonly lossPermille: number;
   readonly decreases: number;
 };
 
 /**
- * What of a loss has to be left after a decrease for the rate not to be its cause. Much loss is measured well, and behind
- * an overloaded link falls in several decreases, the first of which still saw the link's queue fill.
+ * Share of the loss that must remain after a decrease to show that the rate is not its cause. High
+ * loss is measured accurately. Behind an overloaded link it falls only over several decreases, the
+ * first of which still sees the queue fill.
  */
-const persistsShare = ({ lossPermille }: Trial): number => (lossPermille > 30 ? 0.85 : 0.6);
+const persistsShare = ({ lossPermille }: Probe): number => (lossPermille > 30 ? 0.85 : 0.6);
 
 type Report = { readonly lossPermille: number; readonly queuedMs: number };
-/** With what was sent at before the END that it answers, when that was less than the rate. */
+/** Report with the send rate measured before its END; null: the allowed rate. */
 type DatedReport = Report & { readonly sentBps: number | null };
 
-/** At the lower quartile: of few receivers the best one. */
+/** Lower quartile; of few receivers the best one. */
 const quartileOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 2]!;
-/** Of two the better one: the other may be a straggler. */
+/** Lower median; of two receivers the better one, as the other may be a straggler. */
 const medianOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 1]!;
 
 export class RateControl {
   #rateBps: number;
-  /** What was really sent at, `#rateBps` unless this device is slower. */
+  /** Measured send rate: `#rateBps` unless this device is slower. */
   #sentBps: number;
   #state: "searching" | "steady";
   /** Loss that does not depend on the rate, ‰. */
-  #ownLossPermille = 0;
-  #probe: Trial | null = null;
-  /** Up to here the rate returns quickly. */
+  #baselineLossPermille = 0;
+  #probe: Probe | null = null;
+  /** Rate up to which the rate recovers quickly. */
   #recoveryTargetBps = 0;
-  /** What the last judgement of a loss said, of those that queues left to it. */
+  /** Whether the previous window had excess loss. Windows decided by queuing delay do not count. */
   #hadExcess = false;
-  /** Since the last decrease. */
-  #increasesInRow = 0;
-  /** Before it gave way; null: it does not. */
+  /** Increases since the last decrease. */
+  #increases = 0;
+  /** Rate before yielding; null: the rate does not yield. */
   #beforeYieldBps: number | null = null;
-  #freeInRow = 0;
+  #freeWindows = 0;
   #queuedMs = 0;
-  /** Until a pass shows what a change brought; the next one is sent at the old rate in part. */
+  /**
+   * Passes until reports show the effect of a change; the next pass is still sent in part at the
+   * old rate.
+   */
   #settlingPasses = 2;
-  /** Reports of earlier passes speak of symbols that were sent at another rate. */
+  /** First pass whose reports count: symbols of earlier passes were sent at another rate. */
   #validFromPass = 0;
   #windowEndsAtMs: number;
-  /** The last report of each receiver in this window. */
+  /** Last report of each receiver in this window. */
   readonly #reports = new Map<string, DatedReport>();
-  /** In the window before. */
+  /** Number of reports in the window before. */
   #reportsBefore = 0;
   #medianPermille: number | null = null;
-  /** At the last ENDs. */
+  /** Allowed rates at the last ENDs. */
   #ratesAsked: number[] = [];
-  /** By the number of an END; null: as fast as it might. */
+  /** Measured send rate before an END, by pass; null: the allowed rate. */
   readonly #sentBefore = new Map<number, number | null>();
   /** ENDs since the last report. */
   #unanswered = 0;
 
-  /** @param capBps null: find it */
+  /** @param capBps null: no cap, the rate is searched for */
   constructor(capBps: number | null, nowMs: number) {
     this.#rateBps = capBps ?? searchStartBps;
     this.#sentBps = this.#rateBps;
@@ -141,28 +179,34 @@ export class RateControl {
     this.#windowEndsAtMs = nowMs + windowMs;
   }
 
-  /** Payload bits per second, whole ones. The cap may have changed meanwhile. */
+  /**
+   * Returns the rate as a whole number of payload bits per second. The cap may have changed since
+   * the last call.
+   */
   rateBps(capBps: number | null): number {
     return Math.round(Math.min(this.#rateBps, capBps ?? searchMaxBps));
   }
 
-  /** Of the last window in which anybody reported; null before. */
+  /** Median loss of the last window with a report, ‰; null before. */
   get medianLossPermille(): number | null {
     return this.#medianPermille;
   }
 
-  /** By the last window: milliseconds that the network held back what was sent, while the rate gives way for that; null: it does not. */
+  /**
+   * Queuing delay of the last window in milliseconds while the rate yields to it; null: it does
+   * not.
+   */
   get yieldDelayMs(): number | null {
     return this.#beforeYieldBps === null ? null : this.#queuedMs;
   }
 
   /**
-   * Receivers were asked: an END went out to an audience.
-   * @param sentBps payload bits per second that left this device before it; null: it had nothing to send meanwhile
+   * Notes an END to an audience, which asks the receivers for reports.
+   * @param sentBps payload bits per second sent before it; null: sending paused
    */
   onEndSent(pass: number, sentBps: number | null): void {
     this.#unanswered++;
-    // It may have been measured while the rate was what it was at the two ENDs before.
+    // The measurement may span the last two ENDs; it is compared with the lowest rate since then.
     this.#ratesAsked = [...this.#ratesAsked.slice(-2), this.#rateBps];
     const isSlow = sentBps !== null && sentBps < Math.min(...this.#ratesAsked) * limitedShare;
     this.#sentBefore.set(pass, isSlow ? sentBps : null);
@@ -170,9 +214,8 @@ export class RateControl {
   }
 
   /**
-   * @param lossPermille of what was sent since the END before
-   * @param queuedMs that the network held back the END
-   * @param pass the END that it answers
+   * Stores the report of a receiver: loss since the END before, and queuing delay of the END.
+   * @param pass END that the report answers
    */
   onReport(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
     this.#unanswered = 0;
@@ -182,14 +225,15 @@ export class RateControl {
   }
 
   /**
-   * Judges the reports of a window that is over; true when the rate changed.
-   * @param pass the last END that was said
+   * Judges the reports of a window that is over. Returns whether the rate changed.
+   * @param pass last END sent
    */
   adjust(capBps: number | null, nowMs: number, pass: number): boolean {
     if (nowMs < this.#windowEndsAtMs) return false;
-    // The first or the last answer to an END says little alone.
-    const isPart = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
-    if (isPart && nowMs < this.#windowEndsAtMs + windowMs) return false;
+    // The first or last answers to an END are not typical. A window with less than half the reports
+    // of the one before is extended once.
+    const isPartial = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
+    if (isPartial && nowMs < this.#windowEndsAtMs + windowMs) return false;
     this.#reportsBefore = this.#reports.size;
     this.#windowEndsAtMs = nowMs + windowMs;
     if (this.#reports.size === 0) return this.#onNoReports(capBps ?? searchMaxBps);
@@ -208,11 +252,11 @@ export class RateControl {
     return true;
   }
 
-  /** Nobody answers any more: nothing gets through, not even the questions. */
+  /** Halves the rate when no receiver answers: not even the ENDs arrive. */
   #onNoReports(capBps: number): boolean {
     if (this.#unanswered < unansweredMax) return false;
     const before = this.#rateBps;
-    this.#increasesInRow = 0;
+    this.#increases = 0;
     this.#recoveryTargetBps = Math.max(this.#recoveryTargetBps, before * recoveryShare);
     this.#state = "steady";
     this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
@@ -220,82 +264,85 @@ export class RateControl {
   }
 
   #evaluate(lossPermille: number, capBps: number): void {
-    if (this.#queuedMs > queueMs + (1_000 * batchBits) / this.#rateBps)
+    if (this.#queuedMs > standingQueueMs + (1_000 * batchBits) / this.#rateBps)
       return this.#yield(lossPermille, capBps);
     if (this.#beforeYieldBps !== null) this.#detectFreeLink(this.#beforeYieldBps);
     this.#evaluateLoss(lossPermille, capBps);
   }
 
-  /** Loss before a full queue is no sign of what the network loses by itself. */
+  /** Lowers the rate for a standing queue. Loss at a full queue does not show the baseline. */
   #yield(lossPermille: number, capBps: number): void {
     const isSearch = this.#state === "searching";
     const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
-    const isOverload = lossPermille - this.#ownLossPermille > overloadPermille;
+    const isOverload = lossPermille - this.#baselineLossPermille > overloadPermille;
     const carriedBps = isOverload ? this.#sentBps * (1 - lossPermille / 1_000) * drainFactor : this.#sentBps;
     if (isSearch) this.#beforeYieldBps = Math.min(carriedBps, this.#rateBps / searchFactor);
     else if (this.#beforeYieldBps === null || isOverload) this.#beforeYieldBps = carriedBps;
-    const share = Math.min(1, (this.#queuedMs - queueMs) / (foreignQueueMs - queueMs));
+    const share = Math.min(1, (this.#queuedMs - standingQueueMs) / (foreignQueueMs - standingQueueMs));
     const factor = yieldFactor - share * (yieldFactor - yieldFactorMost);
-    const leastBps = Math.max(this.#beforeYieldBps! * floorShare, Math.min(rateFloorBps, capBps));
+    const leastBps = Math.max(this.#beforeYieldBps! * yieldFloorShare, Math.min(rateFloorBps, capBps));
     const wantedBps = factor * (isSearch ? this.#beforeYieldBps! : carriedBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
-    // What this session queued itself has to go first.
+    // The queue of this session has to drain first.
     this.#settlingPasses = isForeign ? 1 : 3;
     this.#state = "steady";
     this.#probe = null;
     this.#recoveryTargetBps = 0;
-    this.#increasesInRow = 0;
-    this.#freeInRow = 0;
+    this.#increases = 0;
+    this.#freeWindows = 0;
   }
 
-  #detectFreeLink(openBps: number): void {
-    this.#freeInRow = this.#queuedMs <= freeQueueMs ? this.#freeInRow + 1 : 0;
-    if (this.#freeInRow < freeInRow) return;
+  #detectFreeLink(beforeYieldBps: number): void {
+    this.#freeWindows = this.#queuedMs <= freeQueueMs ? this.#freeWindows + 1 : 0;
+    if (this.#freeWindows < freeWindowsMin) return;
     this.#beforeYieldBps = null;
-    this.#recoveryTargetBps = openBps * recoveryShare;
-    this.#rateBps = Math.max(this.#rateBps, openBps / 2);
+    this.#recoveryTargetBps = beforeYieldBps * recoveryShare;
+    this.#rateBps = Math.max(this.#rateBps, beforeYieldBps / 2);
   }
 
   #evaluateLoss(lossPermille: number, capBps: number): void {
-    const trial = this.#probe;
+    const probe = this.#probe;
     this.#probe = null;
-    const stays =
-      trial !== null && lossPermille > trial.lossPermille * persistsShare(trial) + excessPermille / 4;
+    const persists =
+      probe !== null && lossPermille > probe.lossPermille * persistsShare(probe) + excessPermille / 4;
     const isQueueless = this.#queuedMs <= freeQueueMs;
-    if (stays && trial.decreases >= (isQueueless ? 1 : decreasesMax)) {
-      // It did not help: that much is lost at any rate.
-      this.#ownLossPermille = lossPermille;
-      this.#rateBps = Math.min(trial.rateBps, capBps);
+    if (persists && probe.decreases >= (isQueueless ? 1 : decreasesMax)) {
+      // The decrease did not help: this loss occurs at any rate.
+      this.#baselineLossPermille = lossPermille;
+      this.#rateBps = Math.min(probe.rateBps, capBps);
       return;
     }
-    const excess = lossPermille - this.#ownLossPermille;
+    const excess = lossPermille - this.#baselineLossPermille;
     const excessMax = isQueueless ? queuelessExcessPermille : excessPermille;
-    const isExcess = excess > excessMax && excess > this.#ownLossPermille * 0.4;
-    const isAccident = isExcess && !stays && isQueueless && excess <= isolatedPermille && !this.#hadExcess;
+    const isExcess = excess > excessMax && excess > this.#baselineLossPermille * 0.4;
+    const isIsolated = isExcess && !persists && isQueueless && excess <= isolatedPermille && !this.#hadExcess;
     this.#hadExcess = isExcess;
-    if (isAccident) return;
-    if (stays || isExcess) {
-      const before = stays ? trial : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
+    if (isIsolated) return;
+    if (persists || isExcess) {
+      const before = persists ? probe : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#probe = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
-      this.#increasesInRow = 0;
+      this.#increases = 0;
       this.#recoveryTargetBps = this.#sentBps * recoveryShare;
       const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
       const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
       this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
       return;
     }
-    this.#ownLossPermille = Math.min(this.#ownLossPermille, (this.#ownLossPermille + lossPermille) / 2);
+    this.#baselineLossPermille = Math.min(
+      this.#baselineLossPermille,
+      (this.#baselineLossPermille + lossPermille) / 2,
+    );
     this.#rateBps = Math.min(this.#increased(), capBps);
   }
 
   #increased(): number {
     if (this.#sentBps < this.#rateBps) return this.#rateBps;
     if (this.#state === "searching") return this.#rateBps * searchFactor;
-    // Into a queue it grows the slower the longer that is.
-    const room = Math.max(0, 1 - this.#queuedMs / queueMs);
-    const share = increaseShare * 2 ** Math.min(this.#increasesInRow, increaseDoublings);
-    this.#increasesInRow++;
+    // A queue slows the increase, down to zero at `standingQueueMs`.
+    const room = Math.max(0, 1 - this.#queuedMs / standingQueueMs);
+    const share = increaseShare * 2 ** Math.min(this.#increases, increaseDoublings);
+    this.#increases++;
     const step = room * Math.max(increaseMinBps, this.#rateBps * share);
     return this.#rateBps + Math.max(step, (this.#recoveryTargetBps - this.#rateBps) * recoveryStep);
   }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { SendRateMeter } from "./send-rate-meter.ts";
 
-test("symbols per second, from one question to the next", () => {
+test("measures symbols per second between two calls", () => {
   const meter = new SendRateMeter();
   meter.onSending(1_000);
   meter.onSent(500);
@@ -12,7 +12,7 @@ test("symbols per second, from one question to the next", () => {
   expect(meter.perSecond(2_000)).toBe(200);
 });
 
-test("nothing while it rests, and only what came after a rest", () => {
+test("measures nothing during a pause, and afterwards only what was sent since", () => {
   const meter = new SendRateMeter();
   expect(meter.perSecond(1_000)).toBeNull();
   meter.onSending(1_000);
@@ -25,7 +25,7 @@ test("nothing while it rests, and only what came after a rest", () => {
   expect(meter.perSecond(2_300)).toBe(1_000);
 });
 
-test("a short while says nothing new, and is not forgotten", () => {
+test("does not measure a short time alone, and counts it in the next measurement", () => {
   const meter = new SendRateMeter();
   meter.onSending(0);
   meter.onSent(100);

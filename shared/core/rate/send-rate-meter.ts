@@ -1,10 +1,13 @@
-/** How fast a device really sends while there always is something to send: a busy one is slower than its rate allows. */
+/**
+ * Measured send rate of a device while it always has something to send. A busy device sends less
+ * than its rate allows.
+ */
 
-/** In less, timers that come late say too much. */
+/** Minimum duration of a measurement; in less time, late timers distort it. */
 const measuredMsMin = 200;
 
 export class SendRateMeter {
-  /** Since then there always was something to send. */
+  /** Time since which there was always something to send. */
   #sinceMs: number | null = null;
   #symbols = 0;
   #perSecond: number | null = null;
@@ -22,7 +25,7 @@ export class SendRateMeter {
     this.#symbols += symbols;
   }
 
-  /** Symbols per second of late; null when there was nothing to send meanwhile. */
+  /** Returns the last measured symbols per second; null: none since a pause. */
   perSecond(nowMs: number): number | null {
     if (this.#sinceMs !== null && nowMs >= this.#sinceMs + measuredMsMin) {
       this.#perSecond = (this.#symbols * 1_000) / (nowMs - this.#sinceMs);

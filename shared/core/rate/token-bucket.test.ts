@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { burstBytesMax, TokenBucket } from "./token-bucket.ts";
 
-/** Sends batches as soon as the bucket allows, with a timer that fires every `timerMs`; bytes by millisecond. */
+/**
+ * Sends batches as soon as the bucket allows, at intervals of `timerMs`. Returns the bytes of each
+ * interval.
+ */
 function send(
   bucket: TokenBucket,
   batchBytes: number,
@@ -22,7 +25,7 @@ function send(
 }
 const batchBytes = 44 * 1_400;
 
-/** Bytes in 200 ms, after 200 ms in which nothing left. */
+/** Bytes in 200 ms, after 200 ms in which nothing was sent. */
 function sentAfterPause(change: (bucket: TokenBucket) => void): number {
   const bucket = new TokenBucket(200e6, 0);
   bucket.available(200);
@@ -39,13 +42,13 @@ describe("a token bucket", () => {
     expect(bytes / ((mbit * 1e6 * 4) / 8)).toBeLessThan(1.01);
   });
 
-  test("catches up with timers that come late now and then", () => {
+  test("catches up after occasional late timers", () => {
     const bucket = new TokenBucket(60e6, 0);
     const bytes = sum(send(bucket, batchBytes, 4_000, (nowMs) => (Math.floor(nowMs) % 50 === 0 ? 15 : 1.1)));
     expect(bytes / 30e6).toBeGreaterThan(0.97);
   });
 
-  test("what a long pause of the machine left unsent is caught up with, at a quarter above the rate", () => {
+  test("catches up after a long stall at a quarter above the rate", () => {
     const mbit = 200;
     const bucket = new TokenBucket(mbit * 1e6, 0);
     const bytes = send(bucket, batchBytes, 4_000, (nowMs) => (nowMs > 1_000 && nowMs < 1_001 ? 150 : 1));
@@ -53,12 +56,12 @@ describe("a token bucket", () => {
     const pausedAt = bytes.findIndex((_, i) => i > 1_000);
     const inTheNext = (ms: number): number =>
       sum(bytes.slice(pausedAt, pausedAt + ms)) / ((mbit * 1e3 * ms) / 8);
-    // Three bursts of it at once.
+    // Three bursts are caught up with at once.
     expect(inTheNext(200)).toBeLessThan(1.25 + (3 * burstBytesMax) / ((mbit * 1e3 * 200) / 8));
     expect(Math.max(...bytes)).toBeLessThanOrEqual(burstBytesMax + batchBytes);
   });
 
-  test("owes nothing for a rest, nor for the time before the rate was lowered", () => {
+  test("does not catch up with a pause, nor with the time before the rate was lowered", () => {
     const dueBytes = (200 * 200e6) / 8_000;
     expect(sentAfterPause(() => {})).toBeGreaterThan(dueBytes * 1.2);
     expect(sentAfterPause((bucket) => bucket.resume(200))).toBeLessThan(dueBytes * 1.02 + burstBytesMax);
@@ -66,7 +69,7 @@ describe("a token bucket", () => {
     expect(slower).toBeLessThan(dueBytes * 0.52 + 3 * burstBytesMax);
   });
 
-  test("lets one burst go at a time, also after a long rest", () => {
+  test("allows one burst at a time, also after a long pause", () => {
     const bucket = new TokenBucket(200e6, 0);
     const first = send(bucket, batchBytes, 1, () => 1);
     bucket.available(10_000);
@@ -77,7 +80,7 @@ describe("a token bucket", () => {
     });
     expect(first).toEqual([0]);
     expect(after).toEqual([true, false, true, true]);
-    // In the kernel's account, of its default buffer.
+    // Size of the burst as the kernel counts it, of its default buffer.
     expect((burstBytesMax / 1_400) * 2_304).toBeLessThan(212_992 * 0.7);
   });
 });

@@ -1,20 +1,28 @@
 /**
- * A token bucket: how many bytes may leave now so that the rate holds and no burst overruns a receiver's default
- * kernel buffer (208 KiB on Linux, of which a datagram of 1,466 bytes takes 2,304). A burst is one run of datagrams and
- * the rest of a chunk.
+ * Token bucket of the multicast: limits the rate and the size of a burst. A receiver's default
+ * kernel buffer must hold a burst: 208 KiB on Linux, of which a datagram of 1,466 bytes takes
+ * 2,304. A burst is one run of datagrams and the rest of a chunk.
  *
- * Timers come late, on a busy machine by tens of milliseconds. What a late one left unsent is caught up with, so that
- * the rate holds: a few bursts of it in bursts of the same size as always, what is beyond that at a little more than
- * the rate, so that a receiver sees nothing unusual. What was not sent because there was nothing to send is no arrears.
+ * Timers are late, on a busy machine by tens of milliseconds. Bytes that a late timer left unsent
+ * are caught up with, so that the rate holds. The first of them go out in a few bursts of normal
+ * size, the rest at a little more than the rate. A receiver sees nothing unusual. A pause with
+ * nothing to send is not caught up with.
  */
+/** Normal size of a burst. */
 export const burstBytesMax = 86 * 1_024;
-/** A burst at most in so long, so that two are never one. */
+/** Interval of bursts: at most one per tick, so that two never merge. */
 const tickMs = 1;
-/** Timers fire no sooner than this: at high rates a burst is what flows in so long, and a little more. */
+/**
+ * Interval below which timers do not fire, with a margin: at high rates a burst is what flows in
+ * this time.
+ */
 const timerMs = 2.2;
-const arrearsMsMax = 12;
-const arrearsBurstsMax = 3;
-/** Beyond that: so much more than the rate until nothing is owed, and never more than a late timer can explain. */
+/** Upper bounds on tokens, as time at the rate and as bursts; the larger one applies. */
+const catchUpMsMax = 12;
+const catchUpBurstsMax = 3;
+/**
+ * Catching up beyond that: this share above the rate, and at most what a late timer can explain.
+ */
 const catchUpShare = 0.25;
 const owedMsMax = 250;
 
@@ -24,7 +32,7 @@ export class TokenBucket {
   #filledAtMs: number;
   #rateBps: number;
   readonly #burstBytes: number;
-  /** Bytes that left since `#tickAtMs`: one burst a tick. */
+  /** Bytes sent since `#tickAtMs`: at most one burst per tick. */
   #tickBytes = 0;
   #tickAtMs: number;
 
@@ -37,24 +45,24 @@ export class TokenBucket {
   }
 
   set rateBps(rateBps: number) {
-    // The network is to be spared: what it did not get before is not its due any more.
+    // A lower rate is to spare the network: unsent bytes of the old rate are not caught up with.
     if (rateBps < this.#rateBps) this.#owedBytes = 0;
     this.#rateBps = rateBps;
   }
 
-  /** There is something to send again: the rest before counts for one burst. */
+  /** Ends a pause; at most one burst of the tokens of that time is kept. */
   resume(nowMs: number): void {
     this.available(nowMs);
     this.#tokensBytes = Math.min(this.#tokensBytes, this.burstBytes);
     this.#owedBytes = 0;
   }
 
-  /** Bytes that may leave in one go. */
+  /** Upper bound on bytes sent at once. */
   get burstBytes(): number {
     return Math.max(this.#burstBytes, (timerMs * this.#rateBps) / 8_000);
   }
 
-  /** Bytes that may be sent at `nowMs`. */
+  /** Returns the number of bytes that may be sent at `nowMs`. */
   available(nowMs: number): number {
     this.#fill(Math.max(0, nowMs - this.#filledAtMs));
     this.#filledAtMs = nowMs;
@@ -68,20 +76,23 @@ export class TokenBucket {
   #fill(elapsedMs: number): void {
     const dueBytes = (elapsedMs * this.#rateBps) / 8_000;
     const caughtUpBytes = Math.min(this.#owedBytes, dueBytes * catchUpShare);
-    const arrearsBytes = Math.max(this.burstBytes * arrearsBurstsMax, (arrearsMsMax * this.#rateBps) / 8_000);
+    const tokensBytesMax = Math.max(
+      this.burstBytes * catchUpBurstsMax,
+      (catchUpMsMax * this.#rateBps) / 8_000,
+    );
     const tokensBytes = this.#tokensBytes + dueBytes + caughtUpBytes;
-    this.#tokensBytes = Math.min(arrearsBytes, tokensBytes);
+    this.#tokensBytes = Math.min(tokensBytesMax, tokensBytes);
     const leftBytes = this.#owedBytes - caughtUpBytes + (tokensBytes - this.#tokensBytes);
     this.#owedBytes = Math.min(leftBytes, (owedMsMax * this.#rateBps) / 8_000);
   }
 
-  /** Takes what was sent; the balance may go below zero by one batch. */
+  /** Takes sent bytes from the bucket. The balance may fall below zero by one batch. */
   spend(bytes: number): void {
     this.#tokensBytes -= bytes;
     this.#tickBytes += bytes;
   }
 
-  /** Milliseconds until `bytes` are there. */
+  /** Returns the milliseconds until `bytes`, or one burst, may be sent. */
   waitMs(bytes: number): number {
     const wantedBytes = Math.min(bytes, this.burstBytes);
     return Math.max(0, ((wantedBytes - this.#tokensBytes) * 8_000) / this.#rateBps);

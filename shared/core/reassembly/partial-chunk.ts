@@ -1,45 +1,48 @@
 /**
- * One half-received chunk: its symbols in their places, what each block lacks, and the rebuilding.
+ * Partial chunk: the symbols received, the number that each block is missing, and the rebuilding.
  *
- * A repair symbol waits in the place of a source symbol that is missing: a block never holds more symbols than it has
- * places, so that repairs cost neither memory nor garbage. Only the last symbol of a chunk is shorter than a place, and
- * a chunk that was set aside has none: what has no place is kept apart.
+ * A repair symbol is stored in the slot of a missing source symbol. A block never holds more
+ * symbols than it has slots, so repairs cost neither memory nor garbage. Two kinds have no slot and
+ * are kept as overflow: any symbol of a spilled chunk, and a repair symbol if only the short last
+ * slot is empty.
  */
 import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts";
 
-/** An assembly's own objects, beside its bytes and what it notes for each symbol and block. */
+/** Objects of a partial chunk, in addition to its bytes and the index of symbols and blocks. */
 const partialChunkBytes = 512;
-const notesBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
+const indexBytes = (layout: BlockLayout): number => layout.symbolCount * 2 + layout.blockCount * 2;
 
-/** What a place holds: nothing, its own source symbol, or a repair symbol, by its number. */
+/**
+ * Content of a slot: nothing, its source symbol, or a repair symbol (`firstRepair` + its number).
+ */
 const empty = 0;
-const own = 1;
+const source = 1;
 const firstRepair = 2;
 
-type Apart = { readonly block: number; readonly symbol: number; readonly payload: Uint8Array };
+type OverflowSymbol = { readonly block: number; readonly symbol: number; readonly payload: Uint8Array };
 
 export class PartialChunk {
   readonly chunk: number;
-  /** Who sent the symbols; null: several. */
+  /** Sender of the symbols; null: several senders. */
   sender: string | null;
-  /** Null: set aside. */
+  /** Null: spilled. */
   bytes: Uint8Array | null;
   heldBytes: number;
   readonly #layout: BlockLayout;
-  /** By source symbol of the chunk. */
+  /** Content of the slots, by source symbol of the chunk. */
   readonly #slots: Uint16Array;
-  /** Symbols still lacking, by block. */
+  /** Number of missing symbols, by block. */
   readonly #missing: Uint8Array;
-  /** By block: 1 when it holds repair symbols. */
+  /** 1 for a block that holds repair symbols. */
   readonly #isRepaired: Uint8Array;
   #incompleteBlocks: number;
-  #overflow: Apart[] = [];
+  #overflow: OverflowSymbol[] = [];
 
   constructor(chunk: number, layout: BlockLayout, bytes: Uint8Array, sender: string) {
     this.chunk = chunk;
     this.sender = sender;
     this.bytes = bytes;
-    this.heldBytes = bytes.length + notesBytes(layout) + partialChunkBytes;
+    this.heldBytes = bytes.length + indexBytes(layout) + partialChunkBytes;
     this.#layout = layout;
     this.#slots = new Uint16Array(layout.symbolCount);
     this.#missing = new Uint8Array(layout.blockCount);
@@ -48,7 +51,7 @@ export class PartialChunk {
     for (let block = 0; block < layout.blockCount; block++) this.#missing[block] = layout.k(block);
   }
 
-  /** Every block can be rebuilt. */
+  /** Whether every block can be rebuilt. */
   get isReady(): boolean {
     return this.#incompleteBlocks === 0;
   }
@@ -57,7 +60,10 @@ export class PartialChunk {
     return this.#layout.chunkLengthBytes;
   }
 
-  /** False, and nothing changed: known already, out of its range, or of no use. The payload is copied. */
+  /**
+   * Adds a symbol; the payload is copied. Returns false, without a change, for a duplicate, a
+   * symbol out of range, or one that is not needed.
+   */
   addSymbol(block: number, symbol: number, payload: Uint8Array): boolean {
     const layout = this.#layout;
     if (!layout.hasSymbol(block, symbol, payload.length) || this.#missing[block] === 0) return false;
@@ -73,21 +79,22 @@ export class PartialChunk {
 
   #addSource(block: number, symbol: number, payload: Uint8Array): boolean {
     const number = this.#layout.firstSymbol(block) + symbol;
-    const there = this.#slots[number]!;
-    if (there === own) return false;
+    const slot = this.#slots[number]!;
+    if (slot === source) return false;
     if (this.bytes === null) {
-      // The repair symbol in its place is on the disk; another symbol of the block will do as well.
-      if (there !== empty) return false;
+      // The repair symbol of this slot is on the disk. Any other symbol of the block serves as
+      // well.
+      if (slot !== empty) return false;
       this.#keepOverflow(block, symbol, payload);
     } else {
       const { symbolSizeBytes } = this.#layout;
       const at = number * symbolSizeBytes;
-      this.#slots[number] = own;
-      if (there >= firstRepair)
-        this.#putRepair(block, there - firstRepair, this.bytes.subarray(at, at + symbolSizeBytes));
+      this.#slots[number] = source;
+      if (slot >= firstRepair)
+        this.#putRepair(block, slot - firstRepair, this.bytes.subarray(at, at + symbolSizeBytes));
       this.bytes.set(payload, at);
     }
-    this.#slots[number] = own;
+    this.#slots[number] = source;
     return true;
   }
 
@@ -109,7 +116,7 @@ export class PartialChunk {
     this.#slots[number] = symbol + firstRepair;
   }
 
-  /** A place of a whole symbol's size, or -1. */
+  /** Returns an empty slot of full symbol size, or -1. */
   #emptySlot(block: number): number {
     const { chunkLengthBytes, symbolSizeBytes } = this.#layout;
     const first = this.#layout.firstSymbol(block);
@@ -123,7 +130,7 @@ export class PartialChunk {
     this.heldBytes += payload.length;
   }
 
-  /** The bytes, to be written elsewhere. */
+  /** Removes and returns the bytes, to be written to the disk. */
   spill(): Uint8Array | null {
     const { bytes } = this;
     this.bytes = null;
@@ -131,9 +138,9 @@ export class PartialChunk {
     return bytes;
   }
 
-  /** @param bytes what `setAside` gave */
+  /** @param bytes result of `spill` */
   restore(bytes: Uint8Array): void {
-    const isRepair = ({ block, symbol }: Apart): boolean => symbol >= this.#layout.k(block);
+    const isRepair = ({ block, symbol }: OverflowSymbol): boolean => symbol >= this.#layout.k(block);
     for (const { block, symbol, payload } of this.#overflow.filter((each) => !isRepair(each))) {
       bytes.set(payload, this.#layout.symbolOffsetBytes(block, symbol));
       this.heldBytes -= payload.length;
@@ -143,7 +150,7 @@ export class PartialChunk {
     this.heldBytes += bytes.length;
   }
 
-  /** The chunk, once it is ready and not aside. */
+  /** Rebuilds the chunk in place. The chunk must be ready and not spilled. */
   rebuild(code: ErasureCode): Uint8Array {
     const bytes = this.bytes!;
     for (let block = 0; block < this.#layout.blockCount; block++)
@@ -158,18 +165,18 @@ export class PartialChunk {
     const missing: number[] = [];
     const repairs: RepairSymbol[] = this.#overflow.filter((each) => each.block === block && each.symbol >= k);
     for (let symbol = 0; symbol < k; symbol++) {
-      const there = this.#slots[first + symbol]!;
-      if (there !== own) missing.push(symbol);
-      if (there < firstRepair) continue;
+      const slot = this.#slots[first + symbol]!;
+      if (slot !== source) missing.push(symbol);
+      if (slot < firstRepair) continue;
       const at = (first + symbol) * symbolSizeBytes;
-      repairs.push({ symbol: there - firstRepair, payload: bytes.subarray(at, at + symbolSizeBytes) });
+      repairs.push({ symbol: slot - firstRepair, payload: bytes.subarray(at, at + symbolSizeBytes) });
     }
     const offset = this.#layout.blockOffsetBytes(block);
     const view = bytes.subarray(offset, offset + this.#layout.blockLengthBytes(block));
     code.recover({ bytes: view, k, symbolSizeBytes }, missing, repairs);
   }
 
-  /** Calls `add` with every block that lacks symbols. */
+  /** Calls `add` with the number of missing symbols of every incomplete block. */
   missingSymbols(add: (block: number, count: number) => void): void {
     for (let block = 0; block < this.#layout.blockCount; block++)
       if (this.#missing[block]! > 0) add(block, this.#missing[block]!);

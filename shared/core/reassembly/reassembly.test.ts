@@ -14,7 +14,7 @@ function chunkBytes(chunk: number): Uint8Array {
   for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + chunk * 7 + (i >>> 9)) & 255;
   return bytes;
 }
-const reception = (memoryBytesMax = 1 << 30) =>
+const newReassembly = (memoryBytesMax = 1 << 30) =>
   new Reassembly({ chunkLengthBytes: () => chunkLengthBytes, symbolSizeBytes, code, memoryBytesMax });
 
 const sourceOf = (bytes: Uint8Array, block: number, symbol: number): Uint8Array => {
@@ -28,11 +28,7 @@ function repairOf(bytes: Uint8Array, block: number, count: number): Uint8Array[]
   const all = code.repairSymbols({ bytes: view, k, symbolSizeBytes }, k, count);
   return Array.from({ length: count }, (_, i) => all.slice(i * symbolSizeBytes, (i + 1) * symbolSizeBytes));
 }
-function placeAll(
-  into: Reassembly,
-  chunk: number,
-  loses: (block: number, symbol: number) => boolean,
-): string {
+function addAll(into: Reassembly, chunk: number, loses: (block: number, symbol: number) => boolean): string {
   let last = "";
   for (let block = 0; block < layout.blockCount; block++) {
     for (let symbol = 0; symbol < layout.k(block); symbol++) {
@@ -42,53 +38,53 @@ function placeAll(
   }
   return last;
 }
-const lacksOf = (of: Reassembly, chunk: number): number[] => {
-  const lacks: number[] = [];
-  of.missingSymbols(chunk, (block, count) => lacks.push(block, count));
-  return lacks;
+const missingOf = (of: Reassembly, chunk: number): number[] => {
+  const missing: number[] = [];
+  of.missingSymbols(chunk, (block, count) => missing.push(block, count));
+  return missing;
 };
 
-describe("reception", () => {
-  test("a chunk without losses is ready with its last symbol and comes out as it went in", () => {
-    const r = reception();
-    expect(placeAll(r, 3, () => false)).toBe("ready");
+describe("reassembly", () => {
+  test("returns a chunk without losses unchanged after its last symbol", () => {
+    const r = newReassembly();
+    expect(addAll(r, 3, () => false)).toBe("ready");
     expect(r.take(3)).toEqual(chunkBytes(3));
     expect(r.openCount).toBe(0);
     expect(r.memoryBytes).toBe(0);
   });
 
-  test("says how many symbols each block lacks, and any repair symbols mend them", () => {
-    const r = reception();
-    placeAll(
+  test("states how many symbols each block is missing, and accepts any repair symbols for them", () => {
+    const r = newReassembly();
+    addAll(
       r,
       0,
       (block, symbol) => (block === 1 && symbol < 3) || (block === 2 && symbol === layout.k(2) - 1),
     );
-    expect(lacksOf(r, 0)).toEqual([1, 3, 2, 1]);
-    const mends = repairOf(chunkBytes(0), 1, 5).slice(2);
-    mends.forEach((payload, i) => r.addSymbol(0, 1, layout.k(1) + 2 + i, payload));
-    expect(lacksOf(r, 0)).toEqual([2, 1]);
+    expect(missingOf(r, 0)).toEqual([1, 3, 2, 1]);
+    const repairs = repairOf(chunkBytes(0), 1, 5).slice(2);
+    repairs.forEach((payload, i) => r.addSymbol(0, 1, layout.k(1) + 2 + i, payload));
+    expect(missingOf(r, 0)).toEqual([2, 1]);
     expect(r.addSymbol(0, 2, layout.k(2), repairOf(chunkBytes(0), 2, 1)[0]!)).toBe("ready");
     expect(r.take(0)).toEqual(chunkBytes(0));
   });
 
-  test("duplicates, wrong lengths and blocks that do not exist are useless and change nothing", () => {
-    const r = reception();
+  test("refuses duplicates, wrong lengths and unknown blocks without a change", () => {
+    const r = newReassembly();
     const bytes = chunkBytes(0);
     expect(r.addSymbol(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("placed");
     expect(r.addSymbol(0, 0, 0, sourceOf(bytes, 0, 0))).toBe("useless");
     expect(r.addSymbol(0, 0, 1, bytes.subarray(0, 10))).toBe("useless");
     expect(r.addSymbol(0, 0, 200, bytes.subarray(0, 10))).toBe("useless");
     expect(r.addSymbol(0, 9, 0, sourceOf(bytes, 0, 0))).toBe("useless");
-    expect(lacksOf(r, 0)[1]).toBe(layout.k(0) - 1);
+    expect(missingOf(r, 0)[1]).toBe(layout.k(0) - 1);
   });
 
-  test("memory stays within its bound: old chunks go aside and are put together again from the disk", () => {
-    const r = reception(2 * chunkLengthBytes);
+  test("spills old chunks to stay within the memory bound, and restores them from the disk", () => {
+    const r = newReassembly(2 * chunkLengthBytes);
     const disk = new Map<number, Uint8Array>();
     for (let chunk = 0; chunk < 6; chunk++) {
-      placeAll(r, chunk, (block, symbol) => block === 0 && symbol === 5);
-      for (let aside = r.takeSpill(); aside; aside = r.takeSpill()) disk.set(aside.chunk, aside.bytes);
+      addAll(r, chunk, (block, symbol) => block === 0 && symbol === 5);
+      for (let spill = r.takeSpill(); spill; spill = r.takeSpill()) disk.set(spill.chunk, spill.bytes);
       expect(r.memoryBytes).toBeLessThanOrEqual(2 * chunkLengthBytes);
     }
     expect(disk.size).toBeGreaterThanOrEqual(4);
@@ -103,12 +99,12 @@ describe("reception", () => {
     expect(r.memoryBytes).toBe(0);
   });
 
-  test("any symbols in any order make the chunk, repairs first, some of it on the disk between; repairs take no memory", () => {
+  test("rebuilds a chunk from any symbols in any order, also across a spill, without memory for repairs", () => {
     const random = seededRandom(5);
     const integer = (below: number): number => Math.floor(random() * below);
-    let asides = 0;
+    let spills = 0;
     for (let round = 0; round < 60; round++) {
-      const r = reception(round % 3 === 0 ? 0 : 1 << 30);
+      const r = newReassembly(round % 3 === 0 ? 0 : 1 << 30);
       const bytes = chunkBytes(round);
       const symbols: { block: number; symbol: number; payload: Uint8Array }[] = [];
       for (let block = 0; block < layout.blockCount; block++) {
@@ -128,7 +124,7 @@ describe("reception", () => {
         placed = r.addSymbol(round, block, symbol, payload);
         if (placed === "ready") break;
         if (round % 3 !== 0) expect(r.memoryBytes).toBeLessThan(chunkLengthBytes + 3 * symbolSizeBytes);
-        // The chunk touched last stays: another one is touched.
+        // The chunk touched last is not spilled, so another one is touched.
         if (round % 3 === 0 && !disk && integer(100) === 0) {
           r.addSymbol(round + 1, 0, 0, payload);
           r.forget(round + 1);
@@ -137,12 +133,12 @@ describe("reception", () => {
       }
       expect(placed).toBe("ready");
       if (r.isSpilled(round)) {
-        asides++;
+        spills++;
         r.restore(round, disk!);
       }
       expect(Buffer.compare(r.take(round)!, bytes)).toBe(0);
       expect(r.memoryBytes).toBe(0);
     }
-    expect(asides).toBeGreaterThan(5);
+    expect(spills).toBeGreaterThan(5);
   });
 });

@@ -1,21 +1,23 @@
 /**
- * Half-received chunks: puts symbols in their places (partial-chunk.ts) and says when a chunk can be rebuilt. It knows nothing
- * of digests and files; whoever owns the disk takes a chunk that is ready, checks it and keeps it. For each chunk it
- * remembers who sent its symbols, or that several did.
+ * Reassembly: collects symbols into partial chunks (partial-chunk.ts) and reports when a chunk can
+ * be rebuilt. It knows neither digests nor files: the caller takes a ready chunk, checks it and
+ * stores it. It notes for each chunk which sender its symbols came from, or that there were
+ * several.
  *
- * Memory is bounded whatever the package's size, notes included: beyond `memoryBytesMax` the chunk touched longest ago is
- * set aside (`takeAside`): its bytes go to the disk, the notes stay, and symbols that still come for it are kept apart until
- * its blocks are full and it is put together again (`restore`).
+ * Memory is bounded for a package of any size, bookkeeping included. Above `memoryBytesMax` the
+ * chunk touched longest ago is spilled (`takeSpill`): its bytes go to the disk, its bookkeeping
+ * stays. Symbols that still arrive for it are kept as overflow until its blocks are full and it is
+ * restored (`restore`).
  */
 import { blockLayout, type BlockLayout, type ErasureCode } from "../../fec/index.ts";
 import { PartialChunk } from "./partial-chunk.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
 
 export type AddResult =
-  /** Known already, out of its range, or of no use. */
+  /** A duplicate, out of range, or not needed. */
   | "useless"
   | "placed"
-  /** Every block of the chunk can be rebuilt: `take` it. */
+  /** Every block of the chunk can be rebuilt: call `take`. */
   | "ready";
 
 export type Spill = { readonly chunk: number; readonly bytes: Uint8Array };
@@ -25,20 +27,20 @@ export class Reassembly {
   readonly #symbolSizeBytes: number;
   readonly #code: ErasureCode;
   readonly #memoryBytesMax: number;
-  /** In the order of their last touch, oldest first, as far as whole chunks go. */
+  /** By last touch, oldest first. A run of symbols of one chunk counts as one touch. */
   readonly #partials = new Map<number, PartialChunk>();
-  /** By length of a chunk, of which there are two. */
+  /** By chunk length, of which a package has two. */
   readonly #layouts = new Map<number, BlockLayout>();
   /**
-   * Buffers of chunks that are done, for the next ones, as far as memory is within its bound with them: a new one costs a
-   * page fault every 4 KiB, and what comes and goes by the dozen leaves holes in the process's memory.
+   * Buffers of finished chunks for the next ones, within the bound on memory. A new buffer costs a
+   * page fault every 4 KiB, and frequent allocation fragments the process's memory.
    */
   readonly #pool: Uint8Array[] = [];
   #poolBytes = 0;
   #memoryBytes = 0;
   #last: PartialChunk | null = null;
 
-  /** @param options.chunkLengthBytes of every chunk number that `place` will be given */
+  /** @param options.chunkLengthBytes length of every chunk that `addSymbol` will get */
   constructor(options: {
     chunkLengthBytes: (chunk: number) => number;
     symbolSizeBytes: number;
@@ -55,25 +57,28 @@ export class Reassembly {
     return this.#memoryBytes;
   }
 
-  /** The chunk whose symbol came last, unless it was taken. */
+  /** Chunk of the last symbol; null: it was taken or forgotten since. */
   get currentChunk(): number | null {
     return this.#last?.chunk ?? null;
   }
 
-  /** Chunks begun and not taken. */
+  /** Number of chunks started and not taken. */
   get openCount(): number {
     return this.#partials.size;
   }
 
-  /** The payload is copied. `chunk` must be one that is still missing. */
+  /**
+   * Adds a symbol of a chunk that is still missing. The payload is copied.
+   * @param sender id under which the symbol was sent
+   */
   addSymbol(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): AddResult {
-    const assembly = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
-    this.#last = assembly;
-    const before = assembly.heldBytes;
-    if (!assembly.addSymbol(block, symbol, payload)) return "useless";
-    this.#memoryBytes += assembly.heldBytes - before;
-    if (assembly.sender !== sender) assembly.sender = null;
-    return assembly.isReady ? "ready" : "placed";
+    const partial = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
+    this.#last = partial;
+    const before = partial.heldBytes;
+    if (!partial.addSymbol(block, symbol, payload)) return "useless";
+    this.#memoryBytes += partial.heldBytes - before;
+    if (partial.sender !== sender) partial.sender = null;
+    return partial.isReady ? "ready" : "placed";
   }
 
   #open(chunk: number, sender: string): PartialChunk {
@@ -84,10 +89,10 @@ export class Reassembly {
       return known;
     }
     const lengthBytes = this.#chunkLengthBytes(chunk);
-    const assembly = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
-    this.#memoryBytes += assembly.heldBytes;
-    this.#partials.set(chunk, assembly);
-    return assembly;
+    const partial = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
+    this.#memoryBytes += partial.heldBytes;
+    this.#partials.set(chunk, partial);
+    return partial;
   }
 
   #layoutOf(lengthBytes: number): BlockLayout {
@@ -96,52 +101,60 @@ export class Reassembly {
     return layout;
   }
 
-  /** Bytes for a chunk. What they held before does not matter: every one is received or rebuilt before `take`. */
+  /**
+   * Returns a buffer for a chunk. Its content is arbitrary: every byte is received or rebuilt
+   * before `take`.
+   */
   buffer(lengthBytes: number): Uint8Array {
     if (this.#pool.at(-1)?.length !== lengthBytes) return new Uint8Array(lengthBytes);
     this.#poolBytes -= lengthBytes;
     return this.#pool.pop()!;
   }
 
-  /** Gives back bytes that `take` or `takeAside` handed out: nobody reads them any more. */
+  /** Takes back a buffer that `take` or `takeSpill` returned and that is not read any more. */
   recycle(bytes: Uint8Array): void {
     const keptBytes = this.#memoryBytes + this.#poolBytes + bytes.length;
-    // The last chunk's length is its own.
+    // A buffer of the last chunk's length fits no other chunk.
     if (keptBytes > this.#memoryBytesMax || bytes.length !== this.#chunkLengthBytes(0))
       return freeBuffer(bytes);
     this.#poolBytes += bytes.length;
     this.#pool.push(bytes);
   }
 
-  /** No chunk is to be received any more. */
+  /** Frees the pooled buffers: no further chunk is to be received. */
   freePool(): void {
     for (const bytes of this.#pool.splice(0)) freeBuffer(bytes);
     this.#poolBytes = 0;
   }
 
-  /** Who sent the symbols of a chunk that is under way; null: several did, or it is not. */
+  /** Sender of the symbols of a partial chunk; null: several senders, or not a partial chunk. */
   senderOf(chunk: number): string | null {
     return this.#partials.get(chunk)?.sender ?? null;
   }
 
-  /** A chunk to write to the disk to make room, or null when memory is within its bound. */
+  /**
+   * Chunk to write to the disk to make room; null: memory is within its bound, or nothing can be
+   * spilled.
+   */
   takeSpill(): Spill | null {
     if (this.#memoryBytes <= this.#memoryBytesMax) return null;
-    for (const assembly of this.#partials.values()) {
-      if (!assembly.bytes || assembly === this.#last || assembly.isReady) continue;
-      const bytes = assembly.spill()!;
+    for (const partial of this.#partials.values()) {
+      if (!partial.bytes || partial === this.#last || partial.isReady) continue;
+      const bytes = partial.spill()!;
       this.#memoryBytes -= bytes.length;
-      return { chunk: assembly.chunk, bytes };
+      return { chunk: partial.chunk, bytes };
     }
     this.#forgetOldestSpill();
     return null;
   }
 
-  /** Symbols apart from chunks on the disk are bounded too: the oldest such chunk begins anew. */
+  /**
+   * Bounds the overflow symbols of spilled chunks: the oldest such chunk starts from nothing again.
+   */
   #forgetOldestSpill(): void {
-    for (const assembly of this.#partials.values()) {
-      if (assembly === this.#last || assembly.bytes) continue;
-      this.forget(assembly.chunk);
+    for (const partial of this.#partials.values()) {
+      if (partial === this.#last || partial.bytes) continue;
+      this.forget(partial.chunk);
       return;
     }
   }
@@ -150,41 +163,44 @@ export class Reassembly {
     return this.#partials.get(chunk)?.bytes === null;
   }
 
-  /** The bytes of a chunk set aside, read back. */
+  /** Restores a spilled chunk from the bytes read back. */
   restore(chunk: number, bytes: Uint8Array): void {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly || assembly.bytes || bytes.length !== assembly.lengthBytes) return;
-    const before = assembly.heldBytes;
-    assembly.restore(bytes);
-    this.#memoryBytes += assembly.heldBytes - before;
+    const partial = this.#partials.get(chunk);
+    if (!partial || partial.bytes || bytes.length !== partial.lengthBytes) return;
+    const before = partial.heldBytes;
+    partial.restore(bytes);
+    this.#memoryBytes += partial.heldBytes - before;
   }
 
-  /** The bytes of a ready chunk, rebuilt; it is forgotten here. Null when it is not ready or was set aside. */
+  /** Removes a ready chunk and returns its rebuilt bytes. Null: not ready, or spilled. */
   take(chunk: number): Uint8Array | null {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly?.bytes || !assembly.isReady) return null;
-    this.#remove(assembly);
-    return assembly.rebuild(this.#code);
+    const partial = this.#partials.get(chunk);
+    if (!partial?.bytes || !partial.isReady) return null;
+    this.#remove(partial);
+    return partial.rebuild(this.#code);
   }
 
-  /** The chunk came another way, or its bytes were wrong. */
+  /** Drops a chunk that came another way or had a wrong digest. */
   forget(chunk: number): void {
-    const assembly = this.#partials.get(chunk);
-    if (!assembly) return;
-    this.#remove(assembly);
-    if (assembly.bytes) this.recycle(assembly.bytes);
+    const partial = this.#partials.get(chunk);
+    if (!partial) return;
+    this.#remove(partial);
+    if (partial.bytes) this.recycle(partial.bytes);
   }
 
-  #remove(assembly: PartialChunk): void {
-    this.#partials.delete(assembly.chunk);
-    this.#memoryBytes -= assembly.heldBytes;
-    if (this.#last === assembly) this.#last = null;
+  #remove(partial: PartialChunk): void {
+    this.#partials.delete(partial.chunk);
+    this.#memoryBytes -= partial.heldBytes;
+    if (this.#last === partial) this.#last = null;
   }
 
-  /** Calls `add` with every block that lacks symbols; false when nothing of the chunk was received. */
+  /**
+   * Calls `add` with the number of missing symbols of every incomplete block. Returns false when no
+   * symbol of the chunk was received.
+   */
   missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
-    const assembly = this.#partials.get(chunk);
-    assembly?.missingSymbols(add);
-    return assembly !== undefined;
+    const partial = this.#partials.get(chunk);
+    partial?.missingSymbols(add);
+    return partial !== undefined;
   }
 }

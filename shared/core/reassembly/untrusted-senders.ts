@@ -1,35 +1,44 @@
 /**
- * Whose symbols are taken for which chunk, after chunks were put together that had a wrong digest.
+ * Untrusted senders: whose symbols are accepted for which chunk, after a chunk had a wrong digest.
+ * Every holder of the task's key can multicast wrong symbols.
  *
- * Whoever holds the task's key can multicast symbols, also wrong ones. A wrong chunk of one sender's symbols is that
- * sender's fault: nothing more of it is taken from there. A wrong chunk of several senders' symbols tells only that one
- * of them is wrong: from then on the chunk is taken from the representative alone, so that the next failure has a name.
- * It decides nothing about where else to get a chunk: what is refused here comes from peers after the end.
+ * A wrong chunk from one sender's symbols is attributed to that sender, and the chunk is not
+ * accepted from it again. A wrong chunk from several senders cannot be attributed. From then on the
+ * chunk is accepted from the representative alone, so that the next failure can be. Refused chunks
+ * come from holders after the end; that is decided elsewhere.
  */
 
-/** Wrong chunks of one sender, and nothing of it is taken any more: a bad sector has one or two, an attacker many. */
+/**
+ * Wrong chunks of one sender after which none of its symbols is accepted: a bad sector causes one
+ * or two, an attacker many.
+ */
 const corruptChunksMax = 4;
-/** Wrong chunks of several senders, and only the representative's symbols are taken: somebody goes on with it. */
+/**
+ * Wrong chunks of several senders after which only the representative's symbols are accepted,
+ * because an attacker may change its sender id.
+ */
 const mixedChunksMax = 4;
-/** Senders remembered; the one blamed first is forgotten first. */
+/** Upper bound on senders remembered; the one added first is dropped. */
 const sendersMax = 256;
 
 export class UntrustedSenders {
-  /** The sender whose announcements lead the session. */
+  /** Sender id of the representative's announcements. */
   leader: string | null = null;
   readonly #corruptBySender = new Map<string, Set<number>>();
   readonly #mixed = new Set<number>();
 
-  /** Are symbols of this chunk taken from this sender? */
+  /** Whether symbols of this chunk are accepted from this sender. */
   accepts(chunk: number, sender: string): boolean {
     if (this.#corruptBySender.size === 0 && this.#mixed.size === 0) return true;
-    const reportCorrupt = this.#corruptBySender.get(sender);
-    if (reportCorrupt !== undefined && (reportCorrupt.size >= corruptChunksMax || reportCorrupt.has(chunk)))
-      return false;
+    const corrupt = this.#corruptBySender.get(sender);
+    if (corrupt !== undefined && (corrupt.size >= corruptChunksMax || corrupt.has(chunk))) return false;
     return sender === this.leader || !(this.#mixed.size >= mixedChunksMax || this.#mixed.has(chunk));
   }
 
-  /** A chunk had a wrong digest. @param sender null: its symbols came from several */
+  /**
+   * Notes a chunk with a wrong digest.
+   * @param sender null: its symbols came from several senders
+   */
   wrong(chunk: number, sender: string | null): void {
     if (sender === null) {
       if (this.#mixed.size < mixedChunksMax) this.#mixed.add(chunk);
@@ -42,7 +51,7 @@ export class UntrustedSenders {
       this.#corruptBySender.delete(this.#corruptBySender.keys().next().value!);
   }
 
-  /** Asking the representative for this chunk would bring the wrong one again. */
+  /** Whether NACKs for this chunk are useless, as the representative's symbols are not accepted. */
   isHopeless(chunk: number): boolean {
     return this.leader !== null && !this.accepts(chunk, this.leader);
   }

@@ -1,59 +1,68 @@
 /**
- * What a representative sent and a peer that asks does not know of yet. A NEED names the last END its device heard: what was sent
- * after that is on its way to the device, or waits in its socket, and is not to be sent once more. What of it gets lost is
- * asked for after the next END.
+ * In flight: symbols that a representative sent and that the sender of a NACK cannot have counted
+ * yet. A NACK names the last END its device received. Symbols sent after that END are on their way
+ * or wait in the device's socket, and must not be sent twice. Lost ones are asked for after the
+ * next END.
  */
 import { wholeChunks } from "../../wire/index.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import type { SendItem } from "./items.ts";
 
-/** ENDs that a device may be behind; one further behind counts as no further. */
+/**
+ * Passes whose symbols are remembered. A device further behind counts as this many passes behind.
+ */
 const passesMax = 16;
 
-/** By chunk and block (`wholeChunks`: the chunk), symbols sent. */
+/** Number of symbols sent, by chunk and block (`wholeChunks`: transmissions of the chunk). */
 type Sent = Map<number, number>;
 
 const keyOf = (chunk: number, block: number): number => chunk * 65_536 + block;
 
 export class InFlight {
-  /** No END named it yet. */
-  readonly #unended: Sent = new Map();
-  /** Named by the END of this pass. */
-  readonly #ended = new Map<number, Sent>();
+  /** Sent, and not named by an END yet. */
+  readonly #unreported: Sent = new Map();
+  /** Sent, by the pass of the END that named it. */
+  readonly #reported = new Map<number, Sent>();
 
-  /** It goes on its way. */
+  /** Counts an item that is about to be sent. */
   onSend(item: SendItem): void {
-    if (item.kind === "chunk") return add(this.#unended, keyOf(item.chunk, wholeChunks), 1);
-    for (const { block, count } of item.blocks) add(this.#unended, keyOf(item.chunk, block), count);
+    if (item.kind === "chunk") return add(this.#unreported, keyOf(item.chunk, wholeChunks), 1);
+    for (const { block, count } of item.blocks) add(this.#unreported, keyOf(item.chunk, block), count);
   }
 
-  /** @param pass of the END that names these chunks */
+  /**
+   * Assigns the symbols of these chunks to a pass.
+   * @param pass END that names the chunks
+   */
   onEnd(chunks: ChunkSet, pass: number): void {
-    const sent = this.#ended.get(pass) ?? new Map();
-    for (const [key, count] of this.#unended) {
+    const sent = this.#reported.get(pass) ?? new Map();
+    for (const [key, count] of this.#unreported) {
       if (!chunks.has(Math.floor(key / 65_536))) continue;
-      this.#unended.delete(key);
+      this.#unreported.delete(key);
       add(sent, key, count);
     }
-    this.#ended.set(pass, sent);
-    for (const past of this.#ended.keys()) if (past <= pass - passesMax) this.#ended.delete(past);
+    this.#reported.set(pass, sent);
+    for (const past of this.#reported.keys()) if (past <= pass - passesMax) this.#reported.delete(past);
   }
 
-  /** Symbols of a block that a device which heard the END of `pass` last cannot have counted in. */
+  /**
+   * Symbols of a block that a device cannot have counted if `pass` is the last END it received.
+   * Infinite when the whole chunk was sent since.
+   */
   symbolsSince(chunk: number, block: number, pass: number): number {
     return this.wasChunkSentSince(chunk, pass)
       ? Number.POSITIVE_INFINITY
       : this.#since(keyOf(chunk, block), pass);
   }
 
-  /** The same of a chunk as a whole. */
+  /** Whether the whole chunk was sent since the END of `pass`. */
   wasChunkSentSince(chunk: number, pass: number): boolean {
     return this.#since(keyOf(chunk, wholeChunks), pass) > 0;
   }
 
   #since(key: number, pass: number): number {
-    let count = this.#unended.get(key) ?? 0;
-    for (const [ended, sent] of this.#ended) if (ended > pass) count += sent.get(key) ?? 0;
+    let count = this.#unreported.get(key) ?? 0;
+    for (const [ended, sent] of this.#reported) if (ended > pass) count += sent.get(key) ?? 0;
     return count;
   }
 }

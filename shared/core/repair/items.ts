@@ -1,11 +1,14 @@
-/** What repair deals in: what blocks lack, the answer to what was asked, and an item of what is sent. */
+/**
+ * Values that the parts of repair exchange: missing symbols of a block, an answer to NACKs, an item
+ * to send. Types only.
+ */
 export type BlockRepair = { block: number; count: number };
 
 export type RepairPlan = {
   readonly repairs: Map<number, BlockRepair[]>;
-  /** Missed as a whole by several. */
+  /** Chunks that several devices are missing as a whole. */
   readonly retransmit: number[];
-  /** Missed as a whole by one: pairs of chunk and device. */
+  /** Chunks that one device is missing as a whole: pairs of chunk and device. */
   readonly missedByOne: readonly (readonly [number, string])[];
 };
 

@@ -1,45 +1,49 @@
 /**
- * What a representative was asked to repair. Peers say *how many* symbols a block lacks, never which: so the largest
- * number serves them all, and one repair symbol mends different losses at different peers.
+ * NACK collector of a representative: what it was asked to repair since its last answer. A NACK
+ * states how many symbols a block is missing, never which. The largest count therefore serves all
+ * peers: one repair symbol repairs different losses at different peers.
  *
- * A chunk that is missing as a whole is sent again when several devices miss it; for one device alone, see single-receiver-losses.ts.
+ * A chunk missing as a whole is retransmitted when several devices ask for it; for one device alone
+ * see single-receiver-losses.ts.
  */
 import { wholeChunks } from "../../wire/index.ts";
 import type { BlockRepair, RepairPlan } from "./items.ts";
 import type { InFlight } from "./in-flight.ts";
 
-/** Blocks and chunks remembered between two answers; beyond that the peers ask again. */
-const openNeedsMax = 65_536;
+/** Upper bound on blocks and chunks kept between two answers; peers ask again for the rest. */
+const openEntriesMax = 65_536;
 
-/** Of one NEED: how many symbols, and the last END that its device had heard. */
-type Asked = { readonly count: number; readonly pass: number };
+/** Symbols that one NACK asks for, and the last END that its sender received. */
+type Nack = { readonly count: number; readonly pass: number };
 export class NackCollector {
   readonly #chunkCount: number;
   readonly #wasSent: (chunk: number) => boolean;
   readonly #inFlight: InFlight;
-  readonly #blocks = new Map<number, Map<number, Asked>>();
+  readonly #blocks = new Map<number, Map<number, Nack>>();
   readonly #whole = new Map<number, string | "several">();
-  #open = 0;
+  #openEntries = 0;
   #firstAtMs: number | null = null;
 
   /**
-   * @param isCast whether a chunk was sent before: only then is it asked for again
-   * @param outstanding what is on its way already
+   * @param wasSent whether a chunk was sent before; only such a chunk can be asked for again
+   * @param inFlight symbols on their way
    */
-  constructor(chunkCount: number, isCast: (chunk: number) => boolean, outstanding: InFlight) {
+  constructor(chunkCount: number, wasSent: (chunk: number) => boolean, inFlight: InFlight) {
     this.#chunkCount = chunkCount;
-    this.#wasSent = isCast;
-    this.#inFlight = outstanding;
+    this.#wasSent = wasSent;
+    this.#inFlight = inFlight;
   }
 
-  /** When the oldest unanswered need was heard. */
+  /** Time of the oldest unanswered NACK; null: none. */
   get firstAtMs(): number | null {
     return this.#firstAtMs;
   }
 
   /**
-   * @param pass of the last END that the device had heard
-   * @param entries flat [chunk, block, count, …]; with block 0xffff, `count` chunks from `chunk` on as a whole.
+   * Adds a NACK.
+   * @param pass last END that the device received
+   * @param entries flat [chunk, block, count, …]; block 0xffff stands for `count` whole chunks from
+   * `chunk` on
    */
   add(device: string, pass: number, entries: readonly number[], nowMs: number): void {
     for (let i = 0; i + 2 < entries.length; i += 3) {
@@ -55,43 +59,43 @@ export class NackCollector {
   #addWhole(chunk: number, device: string, pass: number, nowMs: number): void {
     if (!this.#wasSent(chunk) || this.#inFlight.wasChunkSentSince(chunk, pass)) return;
     const known = this.#whole.get(chunk);
-    if (known === undefined && this.#open++ >= openNeedsMax) return;
+    if (known === undefined && this.#openEntries++ >= openEntriesMax) return;
     this.#whole.set(chunk, known === undefined || known === device ? device : "several");
     this.#firstAtMs ??= nowMs;
   }
 
-  #addBlock(chunk: number, block: number, asked: Asked, nowMs: number): void {
-    const lacking = this.#missing(chunk, block, asked);
-    if (lacking <= 0) return;
+  #addBlock(chunk: number, block: number, nack: Nack, nowMs: number): void {
+    const missing = this.#missing(chunk, block, nack);
+    if (missing <= 0) return;
     let blocks = this.#blocks.get(chunk);
     if (!blocks) this.#blocks.set(chunk, (blocks = new Map()));
     const known = blocks.get(block);
-    if (known === undefined && this.#open++ >= openNeedsMax) return;
-    if (known === undefined || this.#missing(chunk, block, known) < lacking) blocks.set(block, asked);
+    if (known === undefined && this.#openEntries++ >= openEntriesMax) return;
+    if (known === undefined || this.#missing(chunk, block, known) < missing) blocks.set(block, nack);
     this.#firstAtMs ??= nowMs;
   }
 
-  #missing(chunk: number, block: number, { count, pass }: Asked): number {
+  #missing(chunk: number, block: number, { count, pass }: Nack): number {
     return count - this.#inFlight.symbolsSince(chunk, block, pass);
   }
 
-  /** Everything asked since the last answer; the book is empty afterwards. */
+  /** Removes and returns everything asked for since the last answer. */
   takeRepairs(): RepairPlan {
-    const recast = [...this.#whole].filter(([, who]) => who === "several").map(([chunk]) => chunk);
-    const alone = [...this.#whole].filter(([, who]) => who !== "several");
-    const again = new Set(recast);
+    const retransmit = [...this.#whole].filter(([, who]) => who === "several").map(([chunk]) => chunk);
+    const missedByOne = [...this.#whole].filter(([, who]) => who !== "several");
+    const retransmitted = new Set(retransmit);
     const repairs = new Map<number, BlockRepair[]>();
     for (const [chunk, blocks] of this.#blocks) {
-      if (again.has(chunk)) continue;
-      const needs = [...blocks]
-        .map(([block, asked]) => ({ block, count: this.#missing(chunk, block, asked) }))
+      if (retransmitted.has(chunk)) continue;
+      const missing = [...blocks]
+        .map(([block, nack]) => ({ block, count: this.#missing(chunk, block, nack) }))
         .filter(({ count }) => count > 0);
-      if (needs.length > 0) repairs.set(chunk, needs);
+      if (missing.length > 0) repairs.set(chunk, missing);
     }
     this.#blocks.clear();
     this.#whole.clear();
-    this.#open = 0;
+    this.#openEntries = 0;
     this.#firstAtMs = null;
-    return { repairs, retransmit: recast, missedByOne: alone };
+    return { repairs, retransmit, missedByOne };
   }
 }

@@ -1,30 +1,41 @@
 /**
- * When and what a peer asks for: after an END it looks which of the chunks named it still lacks, waits a random
- * moment, leaves out what another peer already asked for as much of, and says the rest once. Feedback therefore
- * does not grow with the number of peers that lost the same.
+ * NACK sender of a peer. After an END it looks which of the named chunks are incomplete and waits a
+ * random back-off. It leaves out what another peer already asked for and sends the rest once (NACK
+ * suppression, RFC 5401). Feedback therefore does not grow with the number of peers that lost the
+ * same symbols.
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { limits, wholeChunks } from "../../wire/index.ts";
-import { needDelayMs, needFramesHeardMax, needFramesMax, timing } from "../timing.ts";
+import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
 
-/** Adds [block, count] pairs of what a chunk lacks; nothing received at all adds nothing and returns false. */
+/**
+ * Calls `add` with the number of missing symbols of every incomplete block. Returns false, without
+ * a call, when no symbol of the chunk was received.
+ */
 export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
 
+/** Upper bound on blocks remembered from NACKs of other peers. */
 const askedByPeersMax = 16_384;
 
 export class NackSender {
-  /** Whether the multicast was under way when this device joined. */
+  /** Whether the multicast was running when this device joined. */
   readonly joinsLate: boolean;
   readonly #held: ChunkSet;
-  /** What the first END names may have been sent before this device listened: nothing of it came, nothing is asked. */
+  /**
+   * Whether a late joiner still waits for its first END. Chunks that this END names may have been
+   * sent before the device listened; they are asked for only if a symbol of them was received.
+   */
   #awaitsFirstEnd: boolean;
   readonly #sentBeforeJoin: ChunkSet;
-  /** To be asked for. */
-  readonly #ended: ChunkSet;
-  /** Asked for, here or by others: the next END that names them, or a long silence, has them asked for again. */
+  /** Chunks to ask for. */
+  readonly #toAsk: ChunkSet;
+  /**
+   * Chunks asked for, by this peer or another. The next END that names them, or a long silence,
+   * makes them due again.
+   */
   readonly #asked: ChunkSet;
   readonly #askedByPeers = new Map<number, number>();
-  /** NEEDs of others since the last END. */
+  /** NEEDs of other peers since the last END. */
   #peerNacks = 0;
   #dueAtMs: number | null = null;
   #repeatAtMs: number | null = null;
@@ -32,15 +43,15 @@ export class NackSender {
   #heldAtAsk = -1;
 
   /**
-   * @param held live set of the chunks this device has
-   * @param joinsLate see there
+   * @param held live set of the chunks this device holds
+   * @param joinsLate the multicast was running when this device joined
    */
   constructor(held: ChunkSet, joinsLate = false) {
     this.joinsLate = joinsLate;
     this.#held = held;
     this.#awaitsFirstEnd = joinsLate;
     this.#sentBeforeJoin = new ChunkSet(held.size);
-    this.#ended = new ChunkSet(held.size);
+    this.#toAsk = new ChunkSet(held.size);
     this.#asked = new ChunkSet(held.size);
   }
 
@@ -50,33 +61,34 @@ export class NackSender {
   }
 
   /**
-   * @param cast chunks that an END named
+   * Schedules a NEED if a named chunk is missing.
+   * @param named chunks that an END named
    * @param audience devices that may ask
    * @param random 0 … 1
    */
-  onEnd(cast: ChunkSet, nowMs: number, audience: number, random: number): void {
+  onEnd(named: ChunkSet, nowMs: number, audience: number, random: number): void {
     this.#peerNacks = 0;
-    this.#forgetAskedByPeers(cast);
-    if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(cast);
+    this.#forgetAskedByPeers(named);
+    if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(named);
     this.#awaitsFirstEnd = false;
-    let lacking = false;
-    for (const chunk of cast) {
-      this.#ended.add(chunk);
+    let isMissing = false;
+    for (const chunk of named) {
+      this.#toAsk.add(chunk);
       this.#asked.delete(chunk);
-      if (!this.#held.has(chunk)) lacking = true;
+      if (!this.#held.has(chunk)) isMissing = true;
     }
-    if (!lacking) return;
+    if (!isMissing) return;
     this.#askedCount = 0;
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
   }
 
-  /** What others asked for before an END is answered, or lost, when it names the chunk again. */
-  #forgetAskedByPeers(cast: ChunkSet): void {
+  /** Forgets what other peers asked for before this END: its repair was sent, or it was lost. */
+  #forgetAskedByPeers(named: ChunkSet): void {
     for (const key of this.#askedByPeers.keys())
-      if (cast.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
+      if (named.has(Math.floor(key / 65_536))) this.#askedByPeers.delete(key);
   }
 
-  /** Another peer asked. */
+  /** Suppresses blocks for which another peer asked for at least as many symbols. */
   onPeerNack(entries: readonly number[]): void {
     this.#peerNacks++;
     for (let i = 0; i + 2 < entries.length && this.#askedByPeers.size < askedByPeersMax; i += 3) {
@@ -87,29 +99,30 @@ export class NackSender {
     }
   }
 
-  /** The frames of NEED that are due now, each a flat [chunk, block, count, …]. */
-  takeDue(nowMs: number, lacksOf: MissingSymbols): number[][] {
+  /** Removes and returns the NEED frames that are due, each a flat [chunk, block, count, …]. */
+  takeDue(nowMs: number, missingSymbols: MissingSymbols): number[][] {
     const { dueAtMs } = this;
     if (dueAtMs === null || nowMs < dueAtMs) return [];
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
     this.#dueAtMs = null;
     this.#repeatAtMs = null;
-    // The representative has enough to answer; what is still lacking then is asked for after the next END.
-    if (this.#peerNacks >= needFramesHeardMax) {
+    // The representative has enough to answer. Symbols still missing then are asked for after the
+    // next END.
+    if (this.#peerNacks >= peerNacksMax) {
       this.#askedByPeers.clear();
       this.#scheduleRepeat(nowMs);
       return [];
     }
     const entries: number[] = [];
     const entriesMax = limits.needsMax * needFramesMax * 3;
-    for (const chunk of this.#ended) {
+    for (const chunk of this.#toAsk) {
       if (this.#held.has(chunk)) {
-        this.#ended.delete(chunk);
+        this.#toAsk.delete(chunk);
         continue;
       }
       if (entries.length >= entriesMax) break;
-      this.#addEntries(chunk, entries, lacksOf);
-      this.#ended.delete(chunk);
+      this.#addEntries(chunk, entries, missingSymbols);
+      this.#toAsk.delete(chunk);
       this.#asked.add(chunk);
     }
     this.#askedByPeers.clear();
@@ -121,11 +134,11 @@ export class NackSender {
     return frames;
   }
 
-  #addEntries(chunk: number, entries: number[], lacksOf: MissingSymbols): void {
-    const begun = lacksOf(chunk, (block, count) => {
+  #addEntries(chunk: number, entries: number[], missingSymbols: MissingSymbols): void {
+    const isStarted = missingSymbols(chunk, (block, count) => {
       if ((this.#askedByPeers.get(chunk * 65_536 + block) ?? 0) < count) entries.push(chunk, block, count);
     });
-    if (begun || this.#sentBeforeJoin.has(chunk)) return;
+    if (isStarted || this.#sentBeforeJoin.has(chunk)) return;
     const last = entries.length - 3;
     if (last >= 0 && entries[last + 1] === wholeChunks && entries[last]! + entries[last + 2]! === chunk)
       entries[last + 2]!++;
@@ -133,13 +146,13 @@ export class NackSender {
   }
 
   #askAgain(): void {
-    for (const chunk of this.#asked) this.#ended.add(chunk);
+    for (const chunk of this.#asked) this.#toAsk.add(chunk);
     this.#asked.deleteAll(this.#asked.clone());
   }
 
   #scheduleRepeat(nowMs: number): void {
     this.#asked.deleteAll(this.#held);
-    if (this.#ended.isEmpty && this.#asked.isEmpty) return;
+    if (this.#toAsk.isEmpty && this.#asked.isEmpty) return;
     if (this.#held.count > this.#heldAtAsk) this.#askedCount = 0;
     this.#heldAtAsk = this.#held.count;
     if (++this.#askedCount <= timing.needRepeatsMax) this.#repeatAtMs = nowMs + timing.needRepeatMs;

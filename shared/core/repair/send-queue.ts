@@ -1,12 +1,19 @@
 /**
- * What a representative multicasts next: repairs first (they finish what peers began), then chunks to send again,
- * then what only this device holds, then the rest of the package in order, behind the front of the download. Never a
- * chunk that nobody misses.
+ * Send queue of a representative. The order is:
+ * 1. repairs, which complete what peers began (last when their credit is used up)
+ * 2. retransmissions
+ * 3. sole copies
+ * 4. the rest of the package, behind the front of the download
+ *
+ * A chunk that no listener is missing is not sent. The rate is limited elsewhere (rate/).
  */
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { BlockRepair, SendItem, RepairPlan } from "./items.ts";
 
-/** Repair symbols that every chunk sent for the first time allows: 0.3 of the 188 of a chunk of 256 KiB. */
+/**
+ * Repair symbols that each first transmission of a chunk allows: 0.3 of the 188 symbols of a chunk
+ * of 256 KiB.
+ */
 const chunkRepairCredit = 56;
 const repairCreditMax = 4_096;
 
@@ -15,26 +22,27 @@ export class SendQueue {
   readonly #sent: ChunkSet;
   readonly #retransmits: ChunkSet;
   readonly #repairs = new Map<number, BlockRepair[]>();
-  /** Sent since the last END. */
+  /** Chunks sent and not yet named by an END. */
   readonly #unreported: ChunkSet;
-  /** On its way to the wire. */
+  /** Chunk in transmission; null: none. */
   #sending: number | null = null;
-  /** Repair symbols that may go before chunks that were not sent yet. */
+  /** Repair symbols that may go before first transmissions. */
   #repairCredit = repairCreditMax;
 
   /**
-   * @param held live set of the chunks this device has
-   * @param done chunks that an earlier representative of the session already sent
+   * @param held live set of the chunks this device holds
+   * @param sentEarlier chunks that an earlier representative of the session sent
    */
-  constructor(held: ChunkSet, done: ChunkSet) {
+  constructor(held: ChunkSet, sentEarlier: ChunkSet) {
     this.#held = held;
-    this.#sent = done.clone();
+    this.#sent = sentEarlier.clone();
     this.#retransmits = new ChunkSet(held.size);
-    this.#unreported = done.clone();
+    this.#unreported = sentEarlier.clone();
   }
 
   /**
-   * The next thing to send, or null when nothing is to be sent now. The one before counts as sent.
+   * Returns the next item to send, or null. The item before counts as sent.
+   * @param isMissed whether a listener is missing the chunk
    * @param elsewhere chunks that another device of the subnet holds: they can wait
    */
   next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
@@ -44,7 +52,7 @@ export class SendQueue {
     return item;
   }
 
-  /** Nothing follows now. The one before counts as sent. */
+  /** Notes that nothing follows now. The item before counts as sent. */
   idle(): void {
     if (this.#sending !== null) this.#unreported.add(this.#sending);
     this.#sending = null;
@@ -58,7 +66,10 @@ export class SendQueue {
     );
   }
 
-  /** Repairs take their share of the rate and no more, as long as there is something else to send. */
+  /**
+   * Whether repairs have credit left: while first transmissions wait, repairs get a share of the
+   * rate only.
+   */
   #mayRepair(): boolean {
     return this.#repairCredit > 0;
   }
@@ -80,22 +91,25 @@ export class SendQueue {
       this.#retransmits.delete(chunk);
       return { kind: "chunk", chunk };
     }
-    const alone = this.#nextSoleCopy(isMissed, elsewhere);
-    const chunk = alone < 0 ? this.#nextUnsent(isMissed) : alone;
+    const soleCopy = this.#nextSoleCopy(isMissed, elsewhere);
+    const chunk = soleCopy < 0 ? this.#nextUnsent(isMissed) : soleCopy;
     if (chunk < 0) return null;
     this.#sent.add(chunk);
     this.#repairCredit = Math.min(repairCreditMax, this.#repairCredit + chunkRepairCredit);
     return { kind: "chunk", chunk };
   }
 
-  /** Were this device to fall, it would have to cross the WAN again. */
+  /**
+   * Returns a chunk that no other device holds, or -1. After a failover it would cross the WAN
+   * again.
+   */
   #nextSoleCopy(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): number {
     if (elsewhere.isEmpty) return -1;
-    const alone = this.#held.clone();
-    alone.deleteAll(this.#sent);
-    alone.deleteAll(elsewhere);
-    let chunk = alone.next(0);
-    while (chunk >= 0 && !isMissed(chunk)) chunk = alone.next(chunk + 1);
+    const soleCopies = this.#held.clone();
+    soleCopies.deleteAll(this.#sent);
+    soleCopies.deleteAll(elsewhere);
+    let chunk = soleCopies.next(0);
+    while (chunk >= 0 && !isMissed(chunk)) chunk = soleCopies.next(chunk + 1);
     return chunk;
   }
 
@@ -106,12 +120,12 @@ export class SendQueue {
     return chunk;
   }
 
-  /** Is there a chunk here that somebody misses and that was never sent? */
+  /** Whether a chunk held here was never sent and is missing at a listener. */
   hasUnsent(isMissed: (chunk: number) => boolean): boolean {
     return this.#nextUnsent(isMissed) >= 0;
   }
 
-  /** Is there something to send now? */
+  /** Whether there is something to send now. */
   hasNext(isMissed: (chunk: number) => boolean): boolean {
     const isHeld = (chunk: number): boolean => this.#held.has(chunk);
     return (
@@ -121,9 +135,9 @@ export class SendQueue {
     );
   }
 
-  /** @param extraSymbols for every block, beside what was asked for */
-  addRepairs(needs: RepairPlan, extraSymbols = 0): void {
-    for (const [chunk, blocks] of needs.repairs) {
+  /** @param extraSymbols repair symbols per block in addition to those asked for */
+  addRepairs(plan: RepairPlan, extraSymbols = 0): void {
+    for (const [chunk, blocks] of plan.repairs) {
       const counts = new Map(this.#repairs.get(chunk)?.map(({ block, count }) => [block, count]));
       for (const { block, count } of blocks)
         counts.set(block, Math.max(counts.get(block) ?? 0, count + extraSymbols));
@@ -132,7 +146,7 @@ export class SendQueue {
         [...counts].map(([block, count]) => ({ block, count })),
       );
     }
-    this.retransmit(needs.retransmit);
+    this.retransmit(plan.retransmit);
   }
 
   retransmit(chunks: Iterable<number>): void {
@@ -142,12 +156,12 @@ export class SendQueue {
     }
   }
 
-  /** Chunks asked for that this device does not hold itself. */
+  /** Chunks to repair or retransmit that this device does not hold. */
   unavailable(): number[] {
     return [...this.#repairs.keys(), ...this.#retransmits].filter((chunk) => !this.#held.has(chunk));
   }
 
-  /** Was it sent, by this device or one that led before? */
+  /** Whether this device or an earlier representative sent the chunk. */
   wasSent(chunk: number): boolean {
     return this.#sent.has(chunk);
   }
@@ -164,7 +178,7 @@ export class SendQueue {
     return this.#sending !== null;
   }
 
-  /** Nothing is being sent, waits to be sent or waits for its END; what this device lacks itself does not count. */
+  /** Whether nothing is in transmission, waits to be sent, or waits for its END. */
   get isQuiet(): boolean {
     return (
       this.#sending === null &&
@@ -174,7 +188,10 @@ export class SendQueue {
     );
   }
 
-  /** Ranges for the next END, at most `rangesMax`; what does not fit stays for the one after. */
+  /**
+   * Removes and returns at most `rangesMax` ranges for the next END; the rest waits for the one
+   * after.
+   */
   takeUnreported(rangesMax: number): Ranges {
     const ranges = this.#unreported.toRanges(rangesMax);
     this.#unreported.deleteAll(ChunkSet.fromRanges(this.#unreported.size, ranges)!);

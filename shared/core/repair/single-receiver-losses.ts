@@ -1,56 +1,63 @@
 /**
- * Chunks that a single device misses as a whole. In the middle of a session nothing is sent for one device: a straggler
- * would have the others hear everything twice. At its end a few of them are sent again, for by unicast they would cross
- * the LAN just the same, and only after everybody else was waited for. A device that misses more takes them from others.
+ * Single-receiver losses: chunks that one device alone is missing as a whole. During a session
+ * nothing is sent for one device, as every other receiver would get it twice. At the end a few such
+ * chunks are retransmitted: by unicast they would cross the LAN just the same, and later. A device
+ * that misses more fetches them from holders.
  */
 
-/** Of the package's chunks, what one device has sent again at once, and all devices in a session. */
+/** Retransmission budget as a share of the package: per device and round, and per session. */
 const deviceShare = 1 / 64;
 const deviceChunksMin = 4;
 const sessionShare = 1 / 16;
 const sessionChunksMin = 8;
 
 export class SingleReceiverLosses {
-  /** By chunk. */
+  /** Device that is missing the chunk, by chunk. */
   readonly #missedBy = new Map<number, string>();
   readonly #deviceMax: number;
-  #left: number;
+  #budget: number;
   #hasChanged = false;
 
   constructor(chunkCount: number) {
     this.#deviceMax = Math.max(deviceChunksMin, Math.floor(chunkCount * deviceShare));
-    this.#left = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
+    this.#budget = Math.max(sessionChunksMin, Math.floor(chunkCount * sessionShare));
   }
 
-  /** Was anything noted or forgotten since the last `take`? Without that another one finds nothing. */
+  /** Whether `takeRetransmits` may find anything new since its last call. */
   get hasChanged(): boolean {
     return this.#hasChanged;
   }
 
-  /** @param alone pairs of a chunk and the device that asked for it */
-  add(alone: Iterable<readonly [number, string]>): void {
-    for (const [chunk, device] of alone) {
+  /**
+   * Adds chunks that one device asked for.
+   * @param losses pairs of a chunk and its device
+   */
+  add(losses: Iterable<readonly [number, string]>): void {
+    for (const [chunk, device] of losses) {
       this.#missedBy.set(chunk, device);
       this.#hasChanged = true;
     }
   }
 
-  /** Sent again for another reason. */
+  /** Removes chunks that were retransmitted for another reason. */
   forget(chunks: Iterable<number>): void {
     for (const chunk of chunks) if (this.#missedBy.delete(chunk)) this.#hasChanged = true;
   }
 
-  /** What is to be sent again now that everything was sent once. What a device misses too much of stays noted. */
+  /**
+   * Removes and returns the chunks to retransmit, once everything was sent. Chunks of a device that
+   * is missing too many stay.
+   */
   takeRetransmits(): number[] {
     const counts = new Map<string, number>();
     for (const device of this.#missedBy.values()) counts.set(device, (counts.get(device) ?? 0) + 1);
-    const again = [...this.#missedBy]
+    const chunks = [...this.#missedBy]
       .filter(([, device]) => counts.get(device)! <= this.#deviceMax)
       .map(([chunk]) => chunk)
-      .slice(0, this.#left);
-    this.#left -= again.length;
-    this.forget(again);
+      .slice(0, this.#budget);
+    this.#budget -= chunks.length;
+    this.forget(chunks);
     this.#hasChanged = false;
-    return again;
+    return chunks;
   }
 }
