@@ -9,11 +9,11 @@ import { faultNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
 import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
-import { otherNames } from "./bench/competitors.ts";
+import { competitorNames } from "./bench/competitors.ts";
 import { runScale, scaleText } from "./bench/scale.ts";
-import { runYield, yieldText } from "./bench/fairness.ts";
-import { runWithEnding, UsageError, type Ending } from "./rig/cleanup.ts";
-import { sweepLeftovers } from "./lab/stale-runs.ts";
+import { runFairness, fairnessText } from "./bench/fairness.ts";
+import { runWithCleanup, UsageError, type Cleanup } from "./rig/cleanup.ts";
+import { removeStaleRuns } from "./lab/stale-runs.ts";
 import { between } from "./rig/option-parsers.ts";
 import { limits } from "../shared/wire/limits.ts";
 
@@ -22,15 +22,15 @@ const command = new Command("bun run bench --").description(
 );
 
 /** Namespaces, and a LAN to be built in them. */
-async function onNamespaces(work: (ending: Ending) => Promise<string>): Promise<void> {
-  await runWithEnding(async (ending) => {
+async function onNamespaces(work: (cleanup: Cleanup) => Promise<string>): Promise<void> {
+  await runWithCleanup(async (cleanup) => {
     if (process.platform !== "linux" || process.getuid?.() !== 0)
       throw new UsageError("This benchmark makes network namespaces: run it on Linux as root (sudo)");
     for (const program of ["ip", "tc", "nft"])
       if (!Bun.which(program))
         throw new UsageError(`There is no "${program}": apt-get install iproute2 nftables`);
-    for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
-    console.log(await work(ending));
+    for (const runId of await removeStaleRuns()) console.error(`Removed what run ${runId} left behind.`);
+    console.log(await work(cleanup));
     return 0;
   });
 }
@@ -62,7 +62,9 @@ command
     numbersBetween(0, 50),
     [0, 1, 5],
   )
-  .option("--against <names>", `of ${otherNames.join(", ")}; or none`, namesOf(otherNames), [...otherNames])
+  .option("--against <names>", `of ${competitorNames.join(", ")}; or none`, namesOf(competitorNames), [
+    ...competitorNames,
+  ])
   .option("--encrypt", "uftp a second time, encrypted")
   .option(
     "--receive-buffer <size>",
@@ -73,13 +75,13 @@ command
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")
   .action((given) =>
-    onNamespaces(async (ending) => {
+    onNamespaces(async (cleanup) => {
       const options = {
         ...given,
         encrypt: given.encrypt === true,
         receiveBuffer: given.receiveBuffer ?? null,
       };
-      const rows = await runLan(options, ending);
+      const rows = await runLan(options, cleanup);
       return given.json ? JSON.stringify({ options, rows }, null, 2) : lanText(rows, options);
     }),
   );
@@ -94,8 +96,8 @@ command
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const rows = await runFaults(options, ending);
+    onNamespaces(async (cleanup) => {
+      const rows = await runFaults(options, cleanup);
       return options.json ? JSON.stringify({ options, rows }, null, 2) : faultsText(rows, options);
     }),
   );
@@ -115,8 +117,8 @@ command
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const rows = await runScale(options, ending);
+    onNamespaces(async (cleanup) => {
+      const rows = await runScale(options, cleanup);
       return options.json ? JSON.stringify({ options, rows }, null, 2) : scaleText(rows, options);
     }),
   );
@@ -132,9 +134,9 @@ command
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const findings = await runYield(options, ending);
-      return options.json ? JSON.stringify({ options, ...findings }, null, 2) : yieldText(findings, options);
+    onNamespaces(async (cleanup) => {
+      const report = await runFairness(options, cleanup);
+      return options.json ? JSON.stringify({ options, ...report }, null, 2) : fairnessText(report, options);
     }),
   );
 

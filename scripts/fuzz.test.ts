@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { targets } from "./fuzz.ts";
-import { Dice } from "./fuzz/seeded-random.ts";
+import { SeededRandom } from "./fuzz/seeded-random.ts";
 import { mutated, mutatedValue } from "./fuzz/mutate.ts";
 import { fuzzTarget } from "./fuzz/run.ts";
 
@@ -25,9 +25,9 @@ test.each(targets.map((target) => [target.name, target] as const))(
 );
 
 function made(number: number): unknown[] {
-  const dice = new Dice(3, number);
+  const random = new SeededRandom(3, number);
   const bytes = Uint8Array.from({ length: 40 }, (_, i) => i);
-  return [mutated(dice, bytes).toHex(), mutatedValue(dice, { a: [1, "b"] })];
+  return [mutated(random, bytes).toHex(), mutatedValue(random, { a: [1, "b"] })];
 }
 
 test("a case is the same whenever it is run", () => {
@@ -41,8 +41,8 @@ test("what a case throws, breaks or takes too long for is a finding with its num
     about: "",
     share: 1,
     open: () => ({
-      run: (dice: Dice) => {
-        if (dice.once(50)) throw new TypeError("undefined is not an object");
+      run: (random: SeededRandom) => {
+        if (random.oneIn(50)) throw new TypeError("undefined is not an object");
         return "fine";
       },
     }),

@@ -12,7 +12,7 @@ import { frames } from "./fuzz/frames.ts";
 import { ledger } from "./fuzz/ledger.ts";
 import { manifests } from "./fuzz/manifests.ts";
 import { members } from "./fuzz/members.ts";
-import { fuzzTarget, type Findings } from "./fuzz/run.ts";
+import { fuzzTarget, type FuzzReport } from "./fuzz/run.ts";
 import { settings } from "./fuzz/settings.ts";
 import { web } from "./fuzz/web.ts";
 import { between } from "./rig/option-parsers.ts";
@@ -25,7 +25,7 @@ const casesMax = 1e12;
 
 const countText = (count: number): string => count.toLocaleString("en-US");
 
-function table(all: readonly Findings[]): string {
+function table(all: readonly FuzzReport[]): string {
   const rows = all.map(({ target, cases, seconds, outcomes, findings }) => [
     target,
     countText(cases),
@@ -39,7 +39,7 @@ function table(all: readonly Findings[]): string {
   return `${alignTable([head, ...rows])}\n${countText(total)} cases`;
 }
 
-function outcomesText({ target, outcomes }: Findings): string {
+function outcomesText({ target, outcomes }: FuzzReport): string {
   const words = [...outcomes]
     .toSorted((a, b) => b[1] - a[1])
     .map(([word, count]) => `${word} ${countText(count)}`);
@@ -64,7 +64,7 @@ if (import.meta.main) {
   }
   const endAtMs =
     options.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.minutes * 60_000;
-  const all: Findings[] = [];
+  const all: FuzzReport[] = [];
   for (const target of chosen) {
     const share = chosen.length === 1 ? 1 : target.share / sharesTotal;
     const first = options.case ?? 0;

@@ -6,9 +6,9 @@
 import { truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
-import { runWithEnding, type Ending } from "./rig/cleanup.ts";
+import { runWithCleanup, type Cleanup } from "./rig/cleanup.ts";
 import { readCounters } from "./lab/counters.ts";
-import { findingsText, problemsOf, type Findings } from "./lab/report.ts";
+import { labReportText, problemsOf, type LabReport } from "./lab/report.ts";
 import { labPrograms, prepareMachine } from "./lab/machine.ts";
 import { measureTask } from "./lab/measurement.ts";
 import { labCommand, type LabOptions } from "./lab/options.ts";
@@ -48,7 +48,7 @@ const settingWords = (options: LabOptions): string[] => [
   ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
 
-async function measure(world: World, options: LabOptions, ending: Ending): Promise<Findings> {
+async function measure(world: World, options: LabOptions, cleanup: Cleanup): Promise<LabReport> {
   const [busy = 0] = loadavg();
   if (busy > 1)
     console.error(`The machine is busy (load ${busy.toFixed(1)}): times are longer than they need be`);
@@ -61,13 +61,13 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
     options.scenario,
     options.scenario === "kill-representative" ? options.killAt / 100 : undefined,
   );
-  ending.later("end the scenario", scenario.cancel);
+  cleanup.add("end the scenario", scenario.cancel);
   const early = world.devices.filter((device) => !scenario.heldBack.includes(device));
   for (const device of early) await world.start(device);
   await world.untilEnrolled(early);
   await Bun.sleep(settleMs);
   const usage = createUsageMeter();
-  const common = { limitMs: options.timeout * 1_000, usage, signal: ending.interrupted };
+  const common = { limitMs: options.timeout * 1_000, usage, signal: cleanup.interrupted };
   let toldAtMs = 0;
   const onDetail = (detail: Parameters<typeof scenario.onDetail>[0]) => {
     scenario.onDetail(detail);
@@ -78,7 +78,7 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
   console.error("The task begins.");
   const expected: readonly WorldDevice[] = options.scenario === "cached" ? early : world.devices;
   const first = await measureTask(world, packageId, expected, { ...common, onDetail });
-  let second: Findings["second"] = null;
+  let second: LabReport["second"] = null;
   if (options.scenario === "cached") {
     console.error("A second task for the same package, with a new device at every site.");
     // What the new device does before the second task counts too; the first task is not for it.
@@ -101,32 +101,32 @@ function progressText(detail: Parameters<Parameters<typeof measureTask>[3]["onDe
   return `  ${detail.devices.complete} of ${detail.devices.total} devices complete${spread}`;
 }
 
-async function keepLogs(world: World, findings: Findings): Promise<void> {
-  const failed = findings.first.devices.filter(({ wrong }) => wrong !== null).slice(0, 3);
+async function keepLogs(world: World, report: LabReport): Promise<void> {
+  const failed = report.first.devices.filter(({ wrong }) => wrong !== null).slice(0, 3);
   for (const { name } of failed) {
     const device = world.devices.find(({ place }) => place.name === name)?.device;
     if (device) console.error(`The end of ${name}'s log:\n${await logTail(device.program)}\n`);
   }
 }
 
-async function runLab(options: LabOptions, ending: Ending): Promise<number> {
+async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   await prepareMachine(programsOf(options), options.package);
-  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, ending);
-  const findings = await measure(world, options, ending);
-  const problems = problemsOf(findings);
-  if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
-  else console.log(findingsText(findings));
+  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, cleanup);
+  const report = await measure(world, options, cleanup);
+  const problems = problemsOf(report);
+  if (options.json) console.log(JSON.stringify({ ...report, options, problems }, null, 2));
+  else console.log(labReportText(report));
   for (const problem of problems) console.error(problem);
-  if (problems.length > 0) await keepLogs(world, findings);
+  if (problems.length > 0) await keepLogs(world, report);
   if (options.keep) {
     console.error(`Kept until Ctrl-C: ${world.folder}; for example
   ip netns exec ${world.network.source} curl ${world.source.url}/metrics
   ip netns exec ${world.devices[0]!.place.namespace} bash`);
-    await ending.untilInterrupted();
+    await cleanup.untilInterrupted();
   }
   return problems.length === 0 ? 0 : 1;
 }
 
 const options = labCommand.parse().opts();
 if (options.package !== undefined) options.package = resolve(options.package);
-await runWithEnding((ending) => runLab(options, ending));
+await runWithCleanup((cleanup) => runLab(options, cleanup));

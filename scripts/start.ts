@@ -10,7 +10,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { runDemo } from "./demo/demo.ts";
-import { runWithEnding, UsageError } from "./rig/cleanup.ts";
+import { runWithCleanup, UsageError } from "./rig/cleanup.ts";
 
 const upTo =
   (max: number) =>
@@ -30,7 +30,7 @@ const command = new Command("npm start --")
   .option("--keep", "leave everything running until Ctrl-C")
   .parse();
 
-await runWithEnding(async (ending) => {
+await runWithCleanup(async (cleanup) => {
   const options = command.opts();
   const given = command.args[0];
   if (given !== undefined && !(await stat(given).catch(() => null))) {
@@ -43,6 +43,6 @@ await runWithEnding(async (ending) => {
       devices: options.devices,
       keep: options.keep === true,
     },
-    ending,
+    cleanup,
   );
 });

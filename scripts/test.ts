@@ -44,7 +44,7 @@ export function skippedNames(junit: string): string[] {
 }
 
 /** Shows what comes and keeps it. */
-async function passOn(stream: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
+async function tee(stream: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const piece of stream) {
@@ -67,8 +67,8 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on("SIGINT", forward).on("SIGTERM", forward);
   const [, err, status] = await Promise.all([
-    passOn(child.stdout, process.stdout),
-    passOn(child.stderr, process.stdout),
+    tee(child.stdout, process.stdout),
+    tee(child.stderr, process.stdout),
     child.exited,
   ]);
   const counts = parseSummary(err) ?? { passed: 0, failed: 1, skipped: 0 };

@@ -3,7 +3,7 @@ import { afterEach } from "bun:test";
 import { openHarness, type Harness, type HarnessOptions } from "./harness.ts";
 
 export type Cleanups = {
-  readonly later: (cleanup: () => unknown) => void;
+  readonly addCleanup: (cleanup: () => unknown) => void;
   /** A deployment that ends with the test. */
   readonly open: (options?: HarnessOptions) => Promise<Harness>;
 };
@@ -15,7 +15,7 @@ export function createCleanups(): Cleanups {
     for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   return {
-    later: (cleanup) => void cleanups.push(cleanup),
+    addCleanup: (cleanup) => void cleanups.push(cleanup),
     open: async (options = {}) => {
       const harness = await openHarness(options);
       cleanups.push(() => harness[Symbol.asyncDispose]());

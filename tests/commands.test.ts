@@ -30,7 +30,7 @@ const createRun = (command: string, setting?: string): Promise<number> =>
 
 const outputOfTask = (taskId: number): Promise<string> =>
   readFile(join(peer.data, "tasks", `${taskId}.log`), "utf8");
-const isAlive = (pid: number): boolean => {
+const isRunning = (pid: number): boolean => {
   try {
     return process.kill(pid, 0) && !isZombie(pid);
   } catch {
@@ -108,9 +108,9 @@ test("the time limit ends the command with everything it started, also what does
   expect(part.reason).toContain("longer than 1 s");
   const pids = [await pidIn(deaf), await pidIn(child)];
   await until(
-    () => `still alive: ${pids.filter(isAlive).join(", ")}`,
+    () => `still alive: ${pids.filter(isRunning).join(", ")}`,
     10_000,
-    () => (pids.some(isAlive) ? null : true),
+    () => (pids.some(isRunning) ? null : true),
   );
 }, 30_000);
 
@@ -125,7 +125,7 @@ test("cancelling ends a running command", async () => {
   await until(
     () => "the command goes on",
     10_000,
-    () => (isAlive(pid) ? null : true),
+    () => (isRunning(pid) ? null : true),
   );
 }, 30_000);
 

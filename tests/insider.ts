@@ -26,8 +26,8 @@ import type { Harness } from "./harness.ts";
 
 const everyMs = 20;
 const interfaceAddress = "127.0.0.1";
-export const allMischief = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
-export type Mischief = (typeof allMischief)[number];
+export const allAttacks = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
+export type Attack = (typeof allAttacks)[number];
 
 export type Insider = AsyncDisposable & {
   readonly deviceId: string;
@@ -35,7 +35,7 @@ export type Insider = AsyncDisposable & {
   readonly attack: (options: {
     chunkCount: number;
     chunkBytes: number;
-    mischief: readonly Mischief[];
+    mischief: readonly Attack[];
   }) => Promise<void>;
 };
 
@@ -61,7 +61,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
         readChunk: async () => randomBytes(chunkBytes),
       });
       const voice = { deviceId, deployment, task, lanPort: exchange.lanPort, chunkCount };
-      cleanups.push(speak(harness.group, voice, mischief));
+      cleanups.push(startSending(harness.group, voice, mischief));
     },
     async [Symbol.asyncDispose]() {
       for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -69,7 +69,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   };
 }
 
-type Voice = {
+type Identity = {
   readonly deviceId: string;
   readonly deployment: number;
   readonly task: AgentTask;
@@ -78,7 +78,7 @@ type Voice = {
 };
 
 /** Until the function that it returns is called. */
-function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): () => void {
+function startSending(groupText: string, voice: Identity, mischief: readonly Attack[]): () => void {
   const group = parseGroup(groupText);
   const taskKey = Buffer.from(voice.task.taskKey, "base64");
   const packageKey = Buffer.from(voice.task.packageKey, "base64");
@@ -93,14 +93,16 @@ function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): 
   const receiver = createFrameReceiver({ crypto, deployment, ownSender: own.sender });
   receiver.addContext(inTask.session, taskKey);
   let leader: AnnounceFrame | null = null;
-  const ear = dgram.createSocket({ type: "udp4", reuseAddr: true });
-  ear.on("message", (datagram) => {
+  const receiveSocket = dgram.createSocket({ type: "udp4", reuseAddr: true });
+  receiveSocket.on("message", (datagram) => {
     const received = receiver.receive(datagram);
     if (received.kind === "control" && received.frame.type === "announce") leader = received.frame;
   });
-  ear.bind(group.port, group.address, () => ear.addMembership(group.address, interfaceAddress));
-  const mouth = dgram.createSocket("udp4");
-  const send = (frame: Uint8Array): void => mouth.send(frame.slice(), group.port, group.address);
+  receiveSocket.bind(group.port, group.address, () =>
+    receiveSocket.addMembership(group.address, interfaceAddress),
+  );
+  const sendSocket = dgram.createSocket("udp4");
+  const send = (frame: Uint8Array): void => sendSocket.send(frame.slice(), group.port, group.address);
   const turn = (): void => {
     if (mischief.includes("wrong chunks")) send(inPackage.control(haveAll(voice)));
     if (mischief.includes("wrong symbols")) {
@@ -118,16 +120,16 @@ function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): 
         send(invented.control(seek(randomBytes(8).toString("hex"), voice)));
       }
   };
-  mouth.bind(0, interfaceAddress, () => mouth.setMulticastInterface(interfaceAddress));
+  sendSocket.bind(0, interfaceAddress, () => sendSocket.setMulticastInterface(interfaceAddress));
   const timer = setInterval(turn, everyMs);
   return () => {
     clearInterval(timer);
-    ear.close();
-    mouth.close();
+    receiveSocket.close();
+    sendSocket.close();
   };
 }
 
-const haveAll = ({ deviceId, chunkCount, lanPort }: Voice): ControlFrame => ({
+const haveAll = ({ deviceId, chunkCount, lanPort }: Identity): ControlFrame => ({
   type: "have",
   device: deviceId,
   ranges: [0, chunkCount],
@@ -136,7 +138,7 @@ const haveAll = ({ deviceId, chunkCount, lanPort }: Voice): ControlFrame => ({
   toDevice: deviceId,
 });
 
-const seek = (device: string, { chunkCount, lanPort }: Voice): ControlFrame => ({
+const seek = (device: string, { chunkCount, lanPort }: Identity): ControlFrame => ({
   type: "seek",
   device,
   haveCount: 0,

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, representativeOf, type Peer } from "./harness.ts";
-import { allMischief, openInsider } from "./insider.ts";
+import { allAttacks, openInsider } from "./insider.ts";
 
 const sizeBytes = 6_000_000;
 const chunkBytes = 262_144;
 const chunkCount = Math.ceil(sizeBytes / chunkBytes);
 const memoryBytesMax = 260 * 1_048_576;
-const { later, open: openLab } = createCleanups();
+const { addCleanup, open: openLab } = createCleanups();
 
 const metricsOf = async (peer: Peer): Promise<string> => {
   const { port } = JSON.parse(await readFile(join(peer.data, "agent.json"), "utf8")) as { port: number };
@@ -26,14 +26,14 @@ async function memoryOf(peer: Peer): Promise<number> {
  * Three devices beside a hostile one that hands out wrong chunks and symbols, forges claims, ENDs and reports in the
  * representative's name and its own, and makes up a thousand devices a second.
  */
-async function beAttacked(): Promise<void> {
+async function distributeUnderAttack(): Promise<void> {
   const harness = await openLab({ settings: ["wanRate=24mbit"] });
   const peers = await harness.startPeers(3);
   const insider = await openInsider(harness);
-  later(() => insider[Symbol.asyncDispose]());
+  addCleanup(() => insider[Symbol.asyncDispose]());
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const taskId = await harness.createTask(await harness.publish(original, { name: "tool", version: "1" }));
-  await insider.attack({ chunkCount, chunkBytes, mischief: allMischief });
+  await insider.attack({ chunkCount, chunkBytes, mischief: allAttacks });
   const task = await harness.waitUntilComplete(taskId, peers, 80_000);
   for (const peer of peers) {
     expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
@@ -42,12 +42,12 @@ async function beAttacked(): Promise<void> {
   }
   // What the insider says it holds is asked of it once; after that the web site has it.
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
-  const blamed = task.deviceList.filter(({ wrongFrom }) => wrongFrom.length > 0);
-  const names = blamed.flatMap(({ wrongFrom }) => wrongFrom.map(({ deviceId }) => deviceId));
+  const reporters = task.deviceList.filter(({ wrongFrom }) => wrongFrom.length > 0);
+  const names = reporters.flatMap(({ wrongFrom }) => wrongFrom.map(({ deviceId }) => deviceId));
   expect(new Set(names)).toEqual(new Set([insider.deviceId]));
   const shown = await harness.tryAdmin("task", "show", String(taskId));
   expect(shown.stdout).toMatch(new RegExp(`WRONG CHUNKS FROM[^]*127\\.0\\.0\\.1 +${insider.deviceId} +\\d+`));
-  const seenBy = peers.find(({ id }) => blamed.some(({ deviceId }) => deviceId === id))!;
+  const seenBy = peers.find(({ id }) => reporters.some(({ deviceId }) => deviceId === id))!;
   const status = await harness.run("peer", "status", "--data", seenBy.data);
   expect(status.stdout).toMatch(
     new RegExp(`wrong chunks? from 127\\.0\\.0\\.1 \\(device ${insider.deviceId}\\)`),
@@ -56,7 +56,7 @@ async function beAttacked(): Promise<void> {
 }
 
 /** The representative's copy changes on its disk between its download and the multicast. */
-async function beLedByARottenDisk(): Promise<void> {
+async function distributeFromCorruptDisk(): Promise<void> {
   const harness = await openLab({ settings: ["sessionStartDelay=6s", "useDeputy=false"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("tool.bin", sizeBytes);
@@ -84,5 +84,5 @@ async function beLedByARottenDisk(): Promise<void> {
 }
 
 test("a hostile device of the task, and a representative whose disk rots: named, avoided, and everybody's copy is right", async () => {
-  await Promise.all([beAttacked(), beLedByARottenDisk()]);
+  await Promise.all([distributeUnderAttack(), distributeFromCorruptDisk()]);
 }, 120_000);

@@ -9,11 +9,11 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 6_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 async function openFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-intruders-"));
-  later(() => rm(folder, { recursive: true, force: true }));
+  addCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -40,7 +40,7 @@ test("junk, replays and forged frames on the group change nothing and are counte
     ],
     logFile: join(harness.folder, "intruder.log"),
   });
-  later(() => intruder.stop());
+  addCleanup(() => intruder.stop());
   const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
   expect(intruder.exitStatus()).toBeNull();
   await expectRight(harness, peers, original);

@@ -13,7 +13,7 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 6_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 /** The environment of a program of the next version. */
 const laterProgram = (what: "additions" | "frames" | "source") => ({
@@ -66,7 +66,7 @@ test("agents of this version and of the next share a subnet and one download, al
 /** A folder of its own, and how to make what lies in a file one of version 99. */
 async function openFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-upgrades-"));
-  later(() => rm(folder, { recursive: true, force: true }));
+  addCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

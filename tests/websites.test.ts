@@ -8,7 +8,7 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, wanBytesFetched } from "./harness.ts";
 
 const sizeBytes = 3_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 type Site = { readonly url: string; readonly asked: string[] };
 
@@ -23,7 +23,7 @@ function openSite(answer: (request: Request, count: number) => Response | Promis
       return answer(request, asked.length);
     },
   });
-  later(() => server.stop(true));
+  addCleanup(() => server.stop(true));
   return { url: `http://127.0.0.1:${server.port}`, asked };
 }
 
@@ -136,7 +136,7 @@ test("HTTP_PROXY is for the web: the site is reached through it, the neighbours 
       });
     },
   });
-  later(() => proxy.stop(true));
+  addCleanup(() => proxy.stop(true));
   const harness = await open({ settings: ["useMulticast=false", "wanRate=16mbit"] });
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const site = openSite(() => new Response(Bun.file(original)));

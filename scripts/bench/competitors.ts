@@ -11,9 +11,9 @@ import { differenceFrom } from "../rig/verify.ts";
 import type { BenchLan } from "./lan-world.ts";
 import { sentBytesOf, type Host, type Prepared } from "./transfer.ts";
 
-export const otherNames = ["uftp", "udpcast"] as const;
-export type OtherName = (typeof otherNames)[number];
-export type OtherOptions = {
+export const competitorNames = ["uftp", "udpcast"] as const;
+export type CompetitorName = (typeof competitorNames)[number];
+export type CompetitorOptions = {
   /** Mbit/s. */
   readonly rate: number;
   readonly lossPercent: number;
@@ -44,7 +44,7 @@ const dataBytesMin = 100_000;
  * uftp: fixed rate without congestion control (`-C none`), 1,400-byte blocks, the receivers named so that it begins as
  * soon as all have answered. Encrypted: AES-128-GCM, keys by ECDH signed with ECDSA.
  */
-const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
+const uftp = ({ rate, isEncrypted }: CompetitorOptions): Recipe => ({
   receive: (folder) => [
     ...words(`uftpd -d -q -I eth0 -B ${bufferBytes}`),
     ...(isEncrypted ? words("-E -K ec:prime256v1") : []),
@@ -68,7 +68,7 @@ const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
  * greeting is repeated and receivers have no start timeout: before both were changed, some runs at 1 % loss
  * failed for one receiver or all (docs/BENCHMARKS.md).
  */
-const udpcast = ({ rate, lossPercent }: OtherOptions): Recipe => ({
+const udpcast = ({ rate, lossPercent }: CompetitorOptions): Recipe => ({
   receive: (folder, file) => [
     ...words("udp-receiver --interface eth0 --nokbd --no-progress --rcvbuf 4m --receive-timeout 30"),
     "--file",
@@ -98,7 +98,11 @@ async function untilData(sender: RunningProgram, signal: AbortSignal): Promise<n
 }
 
 /** Starts the receivers; the sender is started when the transfer begins. */
-export async function prepareOther(name: OtherName, lan: BenchLan, options: OtherOptions): Promise<Prepared> {
+export async function prepareCompetitor(
+  name: CompetitorName,
+  lan: BenchLan,
+  options: CompetitorOptions,
+): Promise<Prepared> {
   const { world, receivers, sender } = lan;
   const recipe = recipes[name](options);
   const root = join(world.folder, name);
@@ -143,7 +147,11 @@ const differenceOf = ({ world }: BenchLan, copy: string): Promise<string | null>
   differenceFrom(world.sent.digests, copy);
 
 /** Ends what is left of the programs, and removes the files they made. */
-export async function endOther(name: OtherName, { world }: BenchLan, prepared: Prepared): Promise<void> {
+export async function endCompetitor(
+  name: CompetitorName,
+  { world }: BenchLan,
+  prepared: Prepared,
+): Promise<void> {
   for (const host of [prepared.sender, ...prepared.receivers]) await host.program()?.stop("SIGTERM", 2_000);
   await rm(join(world.folder, name), { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { rateBetween, yieldText } from "./fairness.ts";
+import { rateBetween, fairnessText } from "./fairness.ts";
 
 test("a rate is taken between the first and the last sample of its time", () => {
   const samples = [0, 250, 500, 750].map((ms) => [1_000 + ms, ms * 1_250] as const);
@@ -12,7 +12,7 @@ test("a rate is taken between the first and the last sample of its time", () => 
 test("the table has the flow's share, and a dash for what did not happen", () => {
   const row = { program: "x", castAlone: 48, castBeside: 24, castAfter: null, flowBeside: 12, lastMs: 9_000 };
   const options = { receivers: 4, size: 100, link: 50, flow: "cubic", against: [], timeout: 60 } as const;
-  const text = yieldText({ flowAlone: 48, rows: [{ ...row, verified: 4 }] }, options);
+  const text = fairnessText({ flowAlone: 48, rows: [{ ...row, verified: 4 }] }, options);
   expect(text.split("\n").at(-1)!.trim().split(/ {2,}/)).toEqual([
     "x",
     "48.0",

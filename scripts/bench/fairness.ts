@@ -4,20 +4,20 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { portOf } from "../lab/site.ts";
 import { inside, ip, limitRate } from "../lab/namespace.ts";
 import { controlCongestion } from "../lab/topology.ts";
 import { launch, type RunningProgram } from "../rig/process.ts";
 import { alignTable } from "../rig/table.ts";
-import { createClock } from "./fault-rows.ts";
+import { createTimers } from "./fault-rows.ts";
 import { fixed, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
-import { endOther, prepareOther } from "./competitors.ts";
+import { endCompetitor, prepareCompetitor } from "./competitors.ts";
 import { measureTransfer, sentBytesOf, showFailure, type Prepared } from "./transfer.ts";
 
-export type YieldOptions = {
+export type FairnessOptions = {
   readonly receivers: number;
   /** MB of 10^6 bytes. */
   readonly size: number;
@@ -29,7 +29,7 @@ export type YieldOptions = {
   readonly timeout: number;
 };
 /** Mbit/s on the wire (multicast) or of payload (flow). */
-export type YieldRow = {
+export type FairnessRow = {
   readonly program: string;
   readonly castAlone: number | null;
   readonly castBeside: number | null;
@@ -38,7 +38,7 @@ export type YieldRow = {
   readonly lastMs: number | null;
   readonly verified: number;
 };
-export type YieldFindings = { readonly flowAlone: number | null; readonly rows: readonly YieldRow[] };
+export type FairnessReport = { readonly flowAlone: number | null; readonly rows: readonly FairnessRow[] };
 
 const flowProgram = join(import.meta.dir, "tcp-flow.ts");
 const flowPort = 9_000;
@@ -52,12 +52,12 @@ const settlingMs = 1_500;
 /** Burst of the shared link's token bucket. */
 const linkBurstBytes = 65_536;
 /** A fixed-rate sender is told a little less than the link carries, as whoever knew it would. */
-const fixedShare = 0.9;
+const fixedRateShare = 0.9;
 
 type Sample = readonly [atMs: number, bytes: number];
 
 /** The receivers' switch, behind a link of that rate. */
-async function divide({ world, receivers }: BenchLan, mbit: number): Promise<void> {
+async function splitLan({ world, receivers }: BenchLan, mbit: number): Promise<void> {
   const { router } = receivers[0]!.site;
   await ip(router, [
     "link add far type bridge mcast_snooping 0",
@@ -112,7 +112,7 @@ class Flow {
   }
 
   /** To the last receiver's host, from the sender's side of the link. */
-  take(): RunningProgram {
+  connect(): RunningProgram {
     const { world, receivers } = this.#lan;
     const { namespace } = receivers.at(-1)!.place;
     const name = `taker-${++this.#runs}`;
@@ -124,13 +124,13 @@ async function runContender(
   program: string,
   prepared: Prepared,
   flow: Flow,
-  { timeout }: YieldOptions,
-  ending: Ending,
-): Promise<YieldRow> {
-  const clock = createClock(ending);
+  { timeout }: FairnessOptions,
+  cleanup: Cleanup,
+): Promise<FairnessRow> {
+  const clock = createTimers(cleanup);
   const casts: Sample[] = [];
   let beganAtMs = 0;
-  let taker: RunningProgram | null = null;
+  let receiver: RunningProgram | null = null;
   const sample = async (): Promise<void> => {
     const { pid } = prepared.sender.program()!;
     casts.push([Date.now(), await sentBytesOf(pid)]);
@@ -138,11 +138,11 @@ async function runContender(
   const onBegun = (atMs: number): void => {
     beganAtMs = atMs;
     for (let ms = 0; ms <= flowFromMs + flowMs + afterMs; ms += 250) clock.after(ms, sample);
-    clock.after(flowFromMs, () => void (taker = flow.take()));
-    clock.after(flowFromMs + flowMs, () => taker?.stop("SIGTERM").then());
+    clock.after(flowFromMs, () => void (receiver = flow.connect()));
+    clock.after(flowFromMs + flowMs, () => receiver?.stop("SIGTERM").then());
   };
   try {
-    const transfer = { limitMs: timeout * 1_000, signal: ending.interrupted, onBegun };
+    const transfer = { limitMs: timeout * 1_000, signal: cleanup.interrupted, onBegun };
     const result = await measureTransfer(prepared, transfer);
     await showFailure(prepared, result);
     const [flowAt, flowEnd] = [beganAtMs + flowFromMs, beganAtMs + flowFromMs + flowMs];
@@ -152,7 +152,7 @@ async function runContender(
       castAlone: rateBetween(casts, beganAtMs + settlingMs, flowAt),
       castBeside: rateBetween(casts, flowAt + settlingMs, flowEnd),
       castAfter: rateBetween(casts, flowEnd + settlingMs, Math.min(lastAt, flowEnd + afterMs)),
-      flowBeside: taker && rateBetween(await samplesOf(taker), flowAt + settlingMs, flowEnd),
+      flowBeside: receiver && rateBetween(await samplesOf(receiver), flowAt + settlingMs, flowEnd),
       lastMs: result.lastMs,
       verified: result.verified,
     };
@@ -161,29 +161,29 @@ async function runContender(
   }
 }
 
-export async function runYield(options: YieldOptions, ending: Ending): Promise<YieldFindings> {
-  const lan = await openLan(options, ending);
-  await divide(lan, options.link);
+export async function runFairness(options: FairnessOptions, cleanup: Cleanup): Promise<FairnessReport> {
+  const lan = await openLan(options, cleanup);
+  await splitLan(lan, options.link);
   const flow = await Flow.open(lan, options.flow);
-  const alone = flow.take();
+  const alone = flow.connect();
   await Bun.sleep(settlingMs + aloneMs);
   await alone.stop("SIGTERM");
   const samples = await samplesOf(alone);
   const flowAlone = rateBetween(samples, (samples[0]?.[0] ?? 0) + settlingMs, Infinity);
-  const rows: YieldRow[] = [];
-  const prepared = await prepareFlockcast(lan, { rate: null, signal: ending.interrupted });
-  rows.push(await runContender("flockcast", prepared, flow, options, ending));
+  const rows: FairnessRow[] = [];
+  const prepared = await prepareFlockcast(lan, { rate: null, signal: cleanup.interrupted });
+  rows.push(await runContender("flockcast", prepared, flow, options, cleanup));
   await endFlockcast(lan);
   for (const name of options.against) {
-    const told = { rate: options.link * fixedShare, lossPercent: 0, isEncrypted: false };
-    const other = await prepareOther(name, lan, { ...told, signal: ending.interrupted });
-    rows.push(await runContender(`${name}, fixed rate`, other, flow, options, ending));
-    await endOther(name, lan, other);
+    const told = { rate: options.link * fixedRateShare, lossPercent: 0, isEncrypted: false };
+    const other = await prepareCompetitor(name, lan, { ...told, signal: cleanup.interrupted });
+    rows.push(await runContender(`${name}, fixed rate`, other, flow, options, cleanup));
+    await endCompetitor(name, lan, other);
   }
   return { flowAlone, rows };
 }
 
-export function yieldText({ flowAlone, rows }: YieldFindings, options: YieldOptions): string {
+export function fairnessText({ flowAlone, rows }: FairnessReport, options: FairnessOptions): string {
   const head = [
     "program",
     "multicast alone",

@@ -1,7 +1,7 @@
 /** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { portOf } from "../lab/site.ts";
-import { disturbLeaving, disturbNothing, limitRate, loseArriving } from "../lab/namespace.ts";
+import { impairEgress, clearFilters, limitRate, dropIngress } from "../lab/namespace.ts";
 import { lanBurstBytes } from "../lab/topology.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import type { BenchLan } from "./lan-world.ts";
@@ -21,7 +21,7 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
-export type Stage = {
+export type FaultContext = {
   readonly lan: BenchLan;
   readonly faulty: WorldDevice;
   /** What the transfer would take without a fault. */
@@ -29,7 +29,7 @@ export type Stage = {
   /** After that time since the first symbol; what it starts is ended with the run. */
   readonly after: (ms: number, action: () => Promise<void> | void) => void;
 };
-export type Fault = {
+export type FaultCase = {
   readonly about: string;
   /** One receiver is faulty; the others are the healthy ones. Default: all are alike. */
   readonly isOne?: true;
@@ -38,9 +38,9 @@ export type Fault = {
   /** Not waited for. */
   readonly isLost?: true;
   /** Before the task is created. */
-  readonly before?: (stage: Stage) => Promise<void>;
+  readonly before?: (stage: FaultContext) => Promise<void>;
   /** At the first symbol. */
-  readonly during?: (stage: Stage) => void;
+  readonly during?: (stage: FaultContext) => void;
 };
 
 const frozenMs = 20_000;
@@ -51,7 +51,7 @@ const burstShares = [0.3, 0.6];
 
 const slow =
   (mbit: number) =>
-  async ({ lan, faulty }: Stage): Promise<void> => {
+  async ({ lan, faulty }: FaultContext): Promise<void> => {
     const { router } = faulty.site;
     const port = portOf(lan.world.devices.indexOf(faulty));
     for (const [namespace, device] of [
@@ -61,20 +61,20 @@ const slow =
       await limitRate(namespace, device, mbit, Math.min(lanBurstBytes, Math.round(mbit * 1_000)));
   };
 
-const burst = (stage: Stage, devices: readonly WorldDevice[]): void => {
+const burst = (stage: FaultContext, devices: readonly WorldDevice[]): void => {
   for (const share of burstShares) {
     stage.after(share * stage.idealMs, async () => {
-      await Promise.all(devices.map(({ place }) => loseArriving(place.namespace, "eth0", 100)));
+      await Promise.all(devices.map(({ place }) => dropIngress(place.namespace, "eth0", 100)));
       await Bun.sleep(burstMs);
-      await Promise.all(devices.map(({ place }) => disturbNothing(place.namespace)));
+      await Promise.all(devices.map(({ place }) => clearFilters(place.namespace)));
     });
   }
 };
 
 /** 2 % of packets wait in a class of 6 Mbit/s, some milliseconds at 200 Mbit/s; 1 % are sent twice. */
-const reordering = { latePercent: 2, twicePercent: 1, lateMbit: 6 } as const;
+const reorderShares = { latePercent: 2, twicePercent: 1, lateMbit: 6 } as const;
 
-export const faults: Readonly<Record<FaultName, Fault>> = {
+export const faults: Readonly<Record<FaultName, FaultCase>> = {
   none: { about: "no fault" },
   "slow-100": { about: "one behind 100 Mbit/s (tbf)", isOne: true, before: slow(100) },
   "slow-20": { about: "one behind 20 Mbit/s (tbf)", isOne: true, before: slow(20) },
@@ -102,7 +102,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   "loss-5": {
     about: "one at 5 % loss (nft)",
     isOne: true,
-    before: ({ faulty }) => loseArriving(faulty.place.namespace, "eth0", 5),
+    before: ({ faulty }) => dropIngress(faulty.place.namespace, "eth0", 5),
   },
   bursts: {
     about: "one hears nothing for 200 ms, twice",
@@ -116,14 +116,14 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   },
   "all-reordered": {
     about: "2 % late, 1 % twice, at the sender's port (nft + htb)",
-    before: ({ lan }) => disturbLeaving(lan.sender.place.namespace, "eth0", reordering),
+    before: ({ lan }) => impairEgress(lan.sender.place.namespace, "eth0", reorderShares),
   },
 };
 
 /** The network as it was built. */
-export async function restore({ lan, faulty }: Pick<Stage, "lan" | "faulty">): Promise<void> {
+export async function restoreNetwork({ lan, faulty }: Pick<FaultContext, "lan" | "faulty">): Promise<void> {
   await lan.lose(0);
-  await disturbNothing(lan.sender.place.namespace);
+  await clearFilters(lan.sender.place.namespace);
   const port = portOf(lan.world.devices.indexOf(faulty));
   for (const [namespace, device] of [
     [faulty.site.router, port],
@@ -133,7 +133,7 @@ export async function restore({ lan, faulty }: Pick<Stage, "lan" | "faulty">): P
     await limitRate(namespace, device, 1_000, lanBurstBytes);
 }
 
-async function perform(action: () => Promise<void> | void): Promise<void> {
+async function runAction(action: () => Promise<void> | void): Promise<void> {
   try {
     await action();
   } catch (error) {
@@ -142,16 +142,16 @@ async function perform(action: () => Promise<void> | void): Promise<void> {
 }
 
 /** Runs actions later; what still waits or runs is ended by `end`. */
-export function createClock(ending: Ending): { after: Stage["after"]; end: () => Promise<void> } {
+export function createTimers(cleanup: Cleanup): { after: FaultContext["after"]; end: () => Promise<void> } {
   const timers: ReturnType<typeof setTimeout>[] = [];
   const running: Promise<void>[] = [];
   const end = async () => {
     for (const timer of timers) clearTimeout(timer);
     await Promise.allSettled(running);
   };
-  ending.later("end the faults", end);
+  cleanup.add("end the faults", end);
   return {
-    after: (ms, action) => void timers.push(setTimeout(() => void running.push(perform(action)), ms)),
+    after: (ms, action) => void timers.push(setTimeout(() => void running.push(runAction(action)), ms)),
     end,
   };
 }

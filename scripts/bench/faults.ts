@@ -1,9 +1,9 @@
 /** `bench faults`: what one faulty receiver costs the healthy ones, and what becomes of it. */
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { originText } from "../rig/task-watch.ts";
 import { alignTable } from "../rig/table.ts";
 import { askAgent } from "../lab/agent-status.ts";
-import { createClock, faults, restore, type FaultName, type Stage } from "./fault-rows.ts";
+import { createTimers, faults, restoreNetwork, type FaultName, type FaultContext } from "./fault-rows.ts";
 import { dash, fixed, lastOf, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
@@ -58,13 +58,18 @@ async function runRow(
   lan: BenchLan,
   name: FaultName,
   options: FaultOptions,
-  ending: Ending,
+  cleanup: Cleanup,
 ): Promise<FaultRow> {
   const fault = faults[name];
   const faulty = lan.receivers.at(-1)!;
-  const clock = createClock(ending);
-  const stage: Stage = { lan, faulty, idealMs: (options.size * 8_000) / options.rate, after: clock.after };
-  const signal = ending.interrupted;
+  const clock = createTimers(cleanup);
+  const stage: FaultContext = {
+    lan,
+    faulty,
+    idealMs: (options.size * 8_000) / options.rate,
+    after: clock.after,
+  };
+  const signal = cleanup.interrupted;
   try {
     await fault.before?.(stage);
     const heldBack = new Set(fault.isLate ? [faulty] : []);
@@ -76,25 +81,25 @@ async function runRow(
         limitMs: options.timeout * 1_000,
         signal,
         onBegun: () => fault.during?.(stage),
-        leaveBehind: ({ device }) => (fault.isLost && device === faulty ? 0 : Number.POSITIVE_INFINITY),
+        waitLimitMs: ({ device }) => (fault.isLost && device === faulty ? 0 : Number.POSITIVE_INFINITY),
       },
     );
     if (!fault.isLost) await showFailure(prepared, result);
     return rowOf(lan, name, result, status);
   } finally {
     await clock.end();
-    await restore(stage);
+    await restoreNetwork(stage);
     await endFlockcast(lan);
   }
 }
 
 /** The row without a fault is run first and last, whatever is chosen. */
-export async function runFaults(options: FaultOptions, ending: Ending): Promise<FaultRow[]> {
-  const lan = await openLan(options, ending);
+export async function runFaults(options: FaultOptions, cleanup: Cleanup): Promise<FaultRow[]> {
+  const lan = await openLan(options, cleanup);
   const names: FaultName[] = ["none", ...options.rows.filter((name) => name !== "none"), "none"];
   const rows: FaultRow[] = [];
   for (const name of names) {
-    const row = await runRow(lan, name, options, ending);
+    const row = await runRow(lan, name, options, cleanup);
     console.error(`${faults[name].about}: ${secondsText(row.healthyMs)}`);
     rows.push(row);
   }

@@ -90,7 +90,7 @@ export async function prepareFlockcast(lan: BenchLan, options: FlockcastOptions)
   ];
   await world.source.admin("setting", "set", "default", ...setting);
   const present = [sender, ...receivers.filter((receiver) => !heldBack?.has(receiver))];
-  for (const device of world.devices) await world.renew(device);
+  for (const device of world.devices) await world.reset(device);
   for (const device of present) await world.start(device);
   await world.untilEnrolled(present);
   const { packageId, version } = await lan.publish();

@@ -1,6 +1,6 @@
 /** The benchmarks' network: one LAN of a sender and its receivers, the source behind a link that limits nothing. */
-import type { Ending } from "../rig/cleanup.ts";
-import { disturbNothing, loseArriving } from "../lab/namespace.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
+import { clearFilters, dropIngress } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 
 export type LanShape = { readonly receivers: number; readonly size: number };
@@ -21,7 +21,7 @@ export type BenchLan = {
 const wanMbit = 4_000;
 const portMbit = 1_000;
 
-export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan> {
+export async function openLan(shape: LanShape, cleanup: Cleanup): Promise<BenchLan> {
   const world = await openWorld(
     {
       subnets: 1,
@@ -33,7 +33,7 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
       web: "source",
       roleOf: ({ name }) => (name === "s1-d1" ? "representative" : "peer"),
     },
-    ending,
+    cleanup,
   );
   const [sender, ...receivers] = world.devices;
   let published = 0;
@@ -47,8 +47,8 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
     },
     lose: async (percent) => {
       for (const { place } of receivers) {
-        await disturbNothing(place.namespace);
-        if (percent > 0) await loseArriving(place.namespace, "eth0", percent);
+        await clearFilters(place.namespace);
+        if (percent > 0) await dropIngress(place.namespace, "eth0", percent);
       }
     },
   };

@@ -50,7 +50,7 @@ test("figures are per package: goodput, time to the ideal, bytes, processor time
 });
 
 const programsWith = (more: Partial<LanOptions>) =>
-  contendersOf({ ...options, ...more }).map(({ other, isEncrypted }) => [other, isEncrypted]);
+  contendersOf({ ...options, ...more }).map(({ competitor, isEncrypted }) => [competitor, isEncrypted]);
 const lastRatio = (rows: readonly LanRow[]) =>
   compare(rows, options).find(({ what }) => what === "last")?.ratio;
 

@@ -1,11 +1,11 @@
 /** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
-import { UsageError, type Ending } from "../rig/cleanup.ts";
+import { UsageError, type Cleanup } from "../rig/cleanup.ts";
 import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
 import { alignTable } from "../rig/table.ts";
 import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
-import { endOther, prepareOther, programsOf, type OtherName } from "./competitors.ts";
+import { endCompetitor, prepareCompetitor, programsOf, type CompetitorName } from "./competitors.ts";
 import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
 
 export type LanOptions = {
@@ -14,14 +14,14 @@ export type LanOptions = {
   readonly size: number;
   readonly rate: number;
   readonly loss: readonly number[];
-  readonly against: readonly OtherName[];
+  readonly against: readonly CompetitorName[];
   readonly encrypt: boolean;
   readonly receiveBuffer: number | null;
   readonly repeat: number;
   readonly timeout: number;
 };
 /** `null` is this project. */
-type Contender = { readonly other: OtherName | null; readonly isEncrypted: boolean };
+type Contender = { readonly competitor: CompetitorName | null; readonly isEncrypted: boolean };
 export type LanRow = {
   readonly lossPercent: number;
   readonly program: string;
@@ -33,14 +33,14 @@ export type LanRow = {
 };
 
 export const contendersOf = ({ against, encrypt }: Pick<LanOptions, "against" | "encrypt">): Contender[] => [
-  { other: null, isEncrypted: true },
-  ...against.map((other) => ({ other, isEncrypted: false })),
-  ...(encrypt && against.includes("uftp") ? [{ other: "uftp" as const, isEncrypted: true }] : []),
+  { competitor: null, isEncrypted: true },
+  ...against.map((competitor) => ({ competitor, isEncrypted: false })),
+  ...(encrypt && against.includes("uftp") ? [{ competitor: "uftp" as const, isEncrypted: true }] : []),
 ];
 
 async function runOne(
   lan: BenchLan,
-  { other, isEncrypted }: Contender,
+  { competitor, isEncrypted }: Contender,
   lossPercent: number,
   options: LanOptions,
   signal: AbortSignal,
@@ -52,37 +52,37 @@ async function runOne(
     await showFailure(prepared, result);
     return result;
   };
-  if (other === null) {
+  if (competitor === null) {
     try {
       return await measure(await prepareFlockcast(lan, { rate, signal }));
     } finally {
       await endFlockcast(lan);
     }
   }
-  const prepared = await prepareOther(other, lan, { rate, lossPercent, isEncrypted, signal });
+  const prepared = await prepareCompetitor(competitor, lan, { rate, lossPercent, isEncrypted, signal });
   try {
     return await measure(prepared);
   } finally {
-    await endOther(other, lan, prepared);
+    await endCompetitor(competitor, lan, prepared);
   }
 }
 
-export async function runLan(options: LanOptions, ending: Ending): Promise<LanRow[]> {
+export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<LanRow[]> {
   for (const program of options.against.flatMap((name) => programsOf[name])) {
     if (!Bun.which(program)) throw new UsageError(`There is no "${program}": apt-get install uftp udpcast`);
   }
-  if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, ending);
-  const lan = await openLan(options, ending);
+  if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, cleanup);
+  const lan = await openLan(options, cleanup);
   const rows: LanRow[] = [];
   for (const lossPercent of options.loss) {
     await lan.lose(lossPercent);
     for (let turn = 0; turn < options.repeat; turn++) {
       for (const contender of contendersOf(options)) {
-        const { other, isEncrypted } = contender;
-        const program = `${other ?? "flockcast"}${other !== null && isEncrypted ? " encrypted" : ""}`;
-        const row = { lossPercent, program, isOurs: other === null, isEncrypted };
+        const { competitor, isEncrypted } = contender;
+        const program = `${competitor ?? "flockcast"}${competitor !== null && isEncrypted ? " encrypted" : ""}`;
+        const row = { lossPercent, program, isOurs: competitor === null, isEncrypted };
         try {
-          const result = await runOne(lan, contender, lossPercent, options, ending.interrupted);
+          const result = await runOne(lan, contender, lossPercent, options, cleanup.interrupted);
           rows.push({ ...row, failure: null, result });
           console.error(`${program} at ${lossPercent} % loss: ${secondsText(result.lastMs)}`);
         } catch (error) {

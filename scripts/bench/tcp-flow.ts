@@ -6,7 +6,7 @@
  *
  * Time in milliseconds since 1970, bytes since the beginning.
  */
-const sayEveryMs = 250;
+const reportEveryMs = 250;
 const triesMax = 20;
 const retryMs = 100;
 const [, , what, ...words] = process.argv;
@@ -35,5 +35,5 @@ if (what === "give") {
       await Bun.sleep(retryMs);
     }
   }
-  setInterval(() => console.log(`${Date.now()} ${taken}`), sayEveryMs);
+  setInterval(() => console.log(`${Date.now()} ${taken}`), reportEveryMs);
 } else throw new Error("give PORT | take ADDRESS PORT");

@@ -93,7 +93,7 @@ export type TransferOptions = {
   readonly signal: AbortSignal;
   readonly onBegun?: (beganAtMs: number) => void;
   /** Receivers without which the transfer is over, from that many milliseconds on; default: never. */
-  readonly leaveBehind?: (receiver: Host) => number;
+  readonly waitLimitMs?: (receiver: Host) => number;
 };
 
 async function sumSent(hosts: readonly Host[]): Promise<number> {
@@ -116,7 +116,7 @@ async function follow(
       if (completeAtMs.has(receiver)) continue;
       const atMs = await prepared.completeAtMs(receiver);
       if (atMs !== null) completeAtMs.set(receiver, atMs);
-      else if (elapsedMs < (options.leaveBehind?.(receiver) ?? Number.POSITIVE_INFINITY)) waiting++;
+      else if (elapsedMs < (options.waitLimitMs?.(receiver) ?? Number.POSITIVE_INFINITY)) waiting++;
     }
     if (waiting === 0 || elapsedMs > options.limitMs) break;
     if (round % samplePeakEvery === 0) await sample();

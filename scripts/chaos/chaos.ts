@@ -1,13 +1,13 @@
 /** `bun run chaos --`: runs with faults, between two without, in one world. */
 import { secondsText } from "../rig/figures.ts";
-import type { Ending } from "../rig/cleanup.ts";
-import { openGround } from "./testbed.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
+import { openTestbed } from "./testbed.ts";
 import type { ChaosOptions } from "./options.ts";
 import { runOnce, type RunResult } from "./run.ts";
 import { drawTimetable, type Fault } from "./timetable.ts";
 
 export type ChaosRun = RunResult & { readonly faults: readonly Fault[] };
-export type ChaosFindings = {
+export type ChaosReport = {
   /** Without a fault, first and last. */
   readonly calm: readonly ChaosRun[];
   readonly runs: readonly ChaosRun[];
@@ -16,15 +16,15 @@ export type ChaosFindings = {
 /** Listening and ranking of an election, on average. */
 const electionMs = 700;
 
-export async function runChaos(options: ChaosOptions, ending: Ending): Promise<ChaosFindings> {
-  const ground = await openGround(options, ending);
-  const { sizeBytes } = ground.world.sent;
+export async function runChaos(options: ChaosOptions, cleanup: Cleanup): Promise<ChaosReport> {
+  const testbed = await openTestbed(options, cleanup);
+  const { sizeBytes } = testbed.world.sent;
   const expectedMs = electionMs + (sizeBytes * 8) / (options.wan * 1_000);
-  const shape = { sites: ground.sites.length, expectedMs };
+  const shape = { sites: testbed.sites.length, expectedMs };
   let version = 0;
   const run = async (seed: number, faults: readonly Fault[]): Promise<ChaosRun> => ({
     faults,
-    ...(await runOnce(ground, seed, String(++version), faults)),
+    ...(await runOnce(testbed, seed, String(++version), faults)),
   });
   const calm = [await run(0, [])];
   console.error(`Without a fault the last device is complete after ${secondsText(calm[0]!.allMs)}.`);

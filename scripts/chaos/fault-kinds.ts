@@ -17,7 +17,7 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-export type KindFacts = {
+export type FaultKindFacts = {
   readonly about: string;
   /** It befalls one device (or a site's WAN link), not a server or the LAN. */
   readonly isOfDevice: boolean;
@@ -31,7 +31,7 @@ export type KindFacts = {
  * A representative that fails is silent for 3 to 3.6 s before it is given up; then come an election and the WANT of the
  * successor. A download that broke off is tried again after 0.5 to 1 s, 1 to 2 s, 2 to 4 s …
  */
-export const kindFacts: Readonly<Record<FaultKind, KindFacts>> = {
+export const faultKindFacts: Readonly<Record<FaultKind, FaultKindFacts>> = {
   kill: { about: "kill -9, started again", isOfDevice: true, lastsMs: [500, 4_000], waitMsMax: 8_000 },
   stop: { about: "SIGSTOP, SIGCONT", isOfDevice: true, lastsMs: [1_000, 6_000], waitMsMax: 8_000 },
   link: {

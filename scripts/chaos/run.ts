@@ -8,8 +8,8 @@ import type { WorldDevice } from "../lab/world.ts";
 import { ledgerTasks } from "../rig/ledger-reader.ts";
 import { logTail } from "../rig/process.ts";
 import { differenceFrom } from "../rig/verify.ts";
-import { doFault, prepareFault, type Scene } from "./fault-actions.ts";
-import { untilReady, type Ground } from "./testbed.ts";
+import { injectFault, prepareFault, type ActiveRun } from "./fault-actions.ts";
+import { untilReady, type Testbed } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
 export type SiteAccount = {
@@ -34,24 +34,24 @@ export type RunResult = {
 };
 
 const pollMs = 100;
-const toldLimitMs = 30_000;
+const reportLimitMs = 30_000;
 /** In the package's folder, three below the device's own. */
 const command = 'echo "$FLOCKCAST_TASK" >> ../../../receipts';
 
 /** Plays a fault at its time; what lasts to the end of the run is ended by the answer. */
-async function play(
+async function playFault(
   fault: Fault,
-  scene: Scene,
+  run: ActiveRun,
   begunAtMs: number,
   story: string[],
 ): Promise<() => Promise<string[]>> {
   await Bun.sleep(Math.max(0, begunAtMs + fault.atMs - performance.now()));
-  const deed = await doFault(fault, scene);
+  const injected = await injectFault(fault, run);
   const length = fault.lastsMs === null ? "" : `, ${secondsText(fault.lastsMs)} long`;
-  const text = `+${secondsText(performance.now() - begunAtMs)} ${deed.text}${length}`;
+  const text = `+${secondsText(performance.now() - begunAtMs)} ${injected.text}${length}`;
   story.push(text);
   console.error(`  ${text}`);
-  const end = async (): Promise<string[]> => (await deed.end()) ?? [];
+  const end = async (): Promise<string[]> => (await injected.end()) ?? [];
   if (fault.lastsMs === null) return end;
   await Bun.sleep(fault.lastsMs);
   const wrong = await end();
@@ -60,7 +60,7 @@ async function play(
 
 /** When each device's task was complete, by its ledger: since `begunAtMs`. */
 async function follow(
-  { devices, options }: Ground,
+  { devices, options }: Testbed,
   taskId: number,
   begunAtMs: number,
 ): Promise<Map<WorldDevice, number>> {
@@ -78,15 +78,17 @@ async function follow(
 }
 
 /** The ids of the devices that the source calls complete; waits until it does so of all. */
-async function toldComplete({ world, devices }: Ground, taskId: number): Promise<Set<string>> {
-  let told = new Set<string>();
-  const giveUpAtMs = performance.now() + toldLimitMs;
+async function reportedComplete({ world, devices }: Testbed, taskId: number): Promise<Set<string>> {
+  let reported = new Set<string>();
+  const giveUpAtMs = performance.now() + reportLimitMs;
   const abort = new AbortController();
-  for await (const { deviceList } of world.feed(taskId, abort.signal)) {
-    told = new Set(deviceList.filter(({ state }) => state === "complete").map(({ deviceId }) => deviceId));
-    if (devices.every(({ id }) => told.has(id)) || performance.now() > giveUpAtMs) break;
+  for await (const { deviceList } of world.taskStream(taskId, abort.signal)) {
+    reported = new Set(
+      deviceList.filter(({ state }) => state === "complete").map(({ deviceId }) => deviceId),
+    );
+    if (devices.every(({ id }) => reported.has(id)) || performance.now() > giveUpAtMs) break;
   }
-  return told;
+  return reported;
 }
 
 const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number> => {
@@ -95,12 +97,12 @@ const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number
 };
 
 /** What is wrong with a device's copy, its report and its receipts; empty when all is well. */
-async function faultsOf(
-  ground: Ground,
+async function problemsOf(
+  testbed: Testbed,
   device: WorldDevice,
-  run: { taskId: number; version: string; isTold: boolean },
+  run: { taskId: number; version: string; isReported: boolean },
 ): Promise<string[]> {
-  const { sent } = ground.world;
+  const { sent } = testbed.world;
   const { name } = device.place;
   const copy = join(device.data, "cache", sent.name, run.version);
   const difference = await differenceFrom(sent.digests, copy);
@@ -108,8 +110,8 @@ async function faultsOf(
   const row = ledgerTasks(device.data).find(({ taskId }) => taskId === run.taskId);
   return [
     ...(difference === null ? [] : [`${name} has no right copy: ${difference}`]),
-    ...(difference !== null && run.isTold ? [`${name} REPORTED COMPLETE WITH WRONG BYTES`] : []),
-    ...(run.isTold ? [] : [`${name} did not report completion (its task is ${row?.life ?? "unknown"})`]),
+    ...(difference !== null && run.isReported ? [`${name} REPORTED COMPLETE WITH WRONG BYTES`] : []),
+    ...(run.isReported ? [] : [`${name} did not report completion (its task is ${row?.life ?? "unknown"})`]),
     ...(receipts === 1 ? [] : [`${name} ran the command ${receipts} times`]),
   ];
 }
@@ -138,16 +140,16 @@ async function leadersOf(devices: readonly WorldDevice[], taskId: number): Promi
 }
 
 async function accountOf(
-  ground: Ground,
-  run: { taskId: number; hit: ReadonlySet<WorldDevice>; framesBefore: ReadonlyMap<WorldDevice, number> },
+  testbed: Testbed,
+  run: { taskId: number; affected: ReadonlySet<WorldDevice>; framesBefore: ReadonlyMap<WorldDevice, number> },
   traffic: readonly SiteTraffic[],
 ): Promise<SiteAccount[]> {
-  const leaders = await leadersOf(ground.devices, run.taskId);
-  const framesNow = await framesSent(ground.devices);
-  const { sizeBytes } = ground.world.sent;
-  return ground.sites.map((site, at) => {
-    const mine = ground.devices.filter((device) => device.site === site);
-    const peers = mine.filter((device) => !leaders.has(device) && !run.hit.has(device));
+  const leaders = await leadersOf(testbed.devices, run.taskId);
+  const framesNow = await framesSent(testbed.devices);
+  const { sizeBytes } = testbed.world.sent;
+  return testbed.sites.map((site, at) => {
+    const mine = testbed.devices.filter((device) => device.site === site);
+    const peers = mine.filter((device) => !leaders.has(device) && !run.affected.has(device));
     const { wan, ports } = traffic[at]!;
     // Those at the spare places speak on their own account.
     const own = ports.filter(({ device }) => mine.some(({ place }) => place.name === device));
@@ -171,41 +173,43 @@ const lastOf = (devices: readonly WorldDevice[], times: ReadonlyMap<WorldDevice,
     : null;
 
 export async function runOnce(
-  ground: Ground,
+  testbed: Testbed,
   seed: number,
   version: string,
   faults: readonly Fault[],
 ): Promise<RunResult> {
-  const { world, devices } = ground;
+  const { world, devices } = testbed;
   const packageId = await world.publish(version);
-  for (const fault of faults) await prepareFault(fault, ground, version);
+  for (const fault of faults) await prepareFault(fault, testbed, version);
   const framesBefore = await framesSent(devices);
   const before = await readCounters(world.network);
   const words = ["task", "create", packageId, "--action", "run", "--command", command];
   const taskId = Number(await world.source.admin(...words));
   const begunAtMs = performance.now();
-  const scene: Scene = { ground, taskId, hit: new Set() };
+  const run: ActiveRun = { testbed, taskId, affected: new Set() };
   const story: string[] = [];
-  const plays = Promise.all(faults.map((fault) => play(fault, scene, begunAtMs, story)));
-  const [ends, times] = await Promise.all([plays, follow(ground, taskId, begunAtMs)]);
+  const plays = Promise.all(faults.map((fault) => playFault(fault, run, begunAtMs, story)));
+  const [ends, times] = await Promise.all([plays, follow(testbed, taskId, begunAtMs)]);
   const wrong: string[] = [];
   for (const end of ends) wrong.push(...(await end()));
-  const told = await toldComplete(ground, taskId);
+  const reported = await reportedComplete(testbed, taskId);
   const traffic = trafficBetween(before, await readCounters(world.network));
   const perDevice = await Promise.all(
-    devices.map((device) => faultsOf(ground, device, { taskId, version, isTold: told.has(device.id) })),
+    devices.map((device) =>
+      problemsOf(testbed, device, { taskId, version, isReported: reported.has(device.id) }),
+    ),
   );
-  const sites = await accountOf(ground, { taskId, hit: scene.hit, framesBefore }, traffic);
+  const sites = await accountOf(testbed, { taskId, affected: run.affected, framesBefore }, traffic);
   for (const [at, device] of devices.entries())
     if (perDevice[at]!.length > 0)
       console.error(`The end of ${device.place.name}'s log:\n${await logTail(device.device!.program, 25)}\n`);
   await world.source.admin("task", "cancel", String(taskId));
-  await untilReady(ground);
+  await untilReady(testbed);
   return {
     seed,
     story,
     healthyMs: lastOf(
-      devices.filter((device) => !scene.hit.has(device)),
+      devices.filter((device) => !run.affected.has(device)),
       times,
     ),
     allMs: lastOf(devices, times),

@@ -8,7 +8,7 @@ import { ledgerTasks } from "../rig/ledger-reader.ts";
 import { differenceFrom } from "../rig/verify.ts";
 import type { ChaosOptions } from "./options.ts";
 
-export type Neighbour = {
+export type SecondDeployment = {
   /** Publishes the same bytes under its own name. */
   readonly publish: (version: string) => Promise<void>;
   /** Creates the task for what was published last; answers what is wrong with its copies in the end. */
@@ -20,12 +20,12 @@ const limitMs = 60_000;
 const isOver = (data: string, taskId: number): boolean =>
   ledgerTasks(data).some((task) => task.taskId === taskId && task.life === "complete");
 
-export async function openNeighbour(
+export async function openSecondDeployment(
   world: World,
   places: readonly LabDevice[],
   options: ChaosOptions,
-): Promise<Neighbour> {
-  const folder = (name: string): string => join(world.folder, `neighbour-${name}`);
+): Promise<SecondDeployment> {
+  const folder = (name: string): string => join(world.folder, `second-${name}`);
   const [home] = places;
   const source = await startSource({
     programs: world.programs,
@@ -44,7 +44,7 @@ export async function openNeighbour(
   for (const [at, place] of places.entries()) {
     startDevice({
       programs: world.programs,
-      name: `neighbour ${place.name}`,
+      name: `second ${place.name}`,
       data: data[at]!,
       sourceUrl: source.url,
       enrollToken,
@@ -57,7 +57,7 @@ export async function openNeighbour(
   return {
     publish: async (next) => {
       version = next;
-      packageId = await source.admin("publish", path, "--name", "neighbour", "--version", version);
+      packageId = await source.admin("publish", path, "--name", "second", "--version", version);
     },
     distribute: async () => {
       const taskId = Number(await source.admin("task", "create", packageId, "--action", "pre-cache"));
@@ -66,7 +66,7 @@ export async function openNeighbour(
         while (!data.every((one) => isOver(one, taskId)) && performance.now() < giveUpAtMs)
           await Bun.sleep(100);
         const wrong = await Promise.all(
-          data.map((one) => differenceFrom(digests, join(one, "cache", "neighbour", version))),
+          data.map((one) => differenceFrom(digests, join(one, "cache", "second", version))),
         );
         await source.admin("task", "cancel", String(taskId));
         return wrong.flatMap((text) => (text === null ? [] : [`second deployment: ${text}`]));

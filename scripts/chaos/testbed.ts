@@ -3,16 +3,16 @@
  * second deployment and an intruder, and one device per site on a small disk of its own.
  */
 import { join } from "node:path";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { mountSmallDisk, type SmallDisk } from "../lab/small-disk.ts";
 import type { LabDevice, LabSite } from "../lab/site.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 import { logTail } from "../rig/process.ts";
 import type { ChaosOptions } from "./options.ts";
-import { openNeighbour, type Neighbour } from "./second-deployment.ts";
+import { openSecondDeployment, type SecondDeployment } from "./second-deployment.ts";
 
-export type Ground = {
+export type Testbed = {
   readonly world: World;
   readonly options: ChaosOptions;
   readonly sites: readonly LabSite[];
@@ -22,7 +22,7 @@ export type Ground = {
   readonly spares: readonly LabDevice[];
   readonly disks: ReadonlyMap<WorldDevice, SmallDisk>;
   /** Opened when it is first asked for. */
-  readonly neighbour: () => Promise<Neighbour>;
+  readonly secondDeployment: () => Promise<SecondDeployment>;
 };
 
 const sparePlaces = 2;
@@ -30,10 +30,10 @@ const sparePlaces = 2;
 const diskSizes = 5;
 const readyLimitMs = 60_000;
 
-export async function openGround(options: ChaosOptions, ending: Ending): Promise<Ground> {
+export async function openTestbed(options: ChaosOptions, cleanup: Cleanup): Promise<Testbed> {
   const world = await openWorld(
     { ...options, loss: 0, web: "nginx", devices: options.devices + sparePlaces },
-    ending,
+    cleanup,
   );
   const { sites } = world.network;
   const places = new Set(sites.flatMap((site) => site.devices.slice(0, options.devices)));
@@ -48,20 +48,20 @@ export async function openGround(options: ChaosOptions, ending: Ending): Promise
   }
   await world.source.admin("setting", "set", "default", ...settingWords(world, options));
   const spares = sites[0]!.devices.slice(options.devices);
-  let neighbour: Promise<Neighbour> | null = null;
-  const ground: Ground = {
+  let second: Promise<SecondDeployment> | null = null;
+  const testbed: Testbed = {
     world,
     options,
     sites,
     devices,
     spares,
     disks,
-    neighbour: () => (neighbour ??= openNeighbour(world, spares, options)),
+    secondDeployment: () => (second ??= openSecondDeployment(world, spares, options)),
   };
   for (const device of devices) await world.start(device);
   await world.untilEnrolled(devices);
-  await untilReady(ground);
-  return ground;
+  await untilReady(testbed);
+  return testbed;
 }
 
 const settingWords = (world: World, options: ChaosOptions): string[] => [
@@ -75,7 +75,7 @@ const settingWords = (world: World, options: ChaosOptions): string[] => [
 ];
 
 /** Until every device hears the source, and is on the subnet it belongs to. */
-export async function untilReady({ devices }: Ground): Promise<void> {
+export async function untilReady({ devices }: Testbed): Promise<void> {
   const giveUpAtMs = performance.now() + readyLimitMs;
   for (;;) {
     const notYet: WorldDevice[] = [];

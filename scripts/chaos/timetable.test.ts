@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { faultKinds, kindFacts } from "./fault-kinds.ts";
+import { faultKinds, faultKindFacts } from "./fault-kinds.ts";
 import { drawTimetable, waitBoundMs, type Fault } from "./timetable.ts";
 
 const shape = { sites: 2, expectedMs: 4_000 };
@@ -19,7 +19,7 @@ test("a timetable has every kind once, in the order of time and within the trans
     expect(faults).toEqual(faults.toSorted((a, b) => a.atMs - b.atMs));
     for (const { kind, atMs, lastsMs } of faults) {
       expect(atMs).toBeLessThanOrEqual(3_600);
-      const bounds = kindFacts[kind].lastsMs;
+      const bounds = faultKindFacts[kind].lastsMs;
       if (bounds === null) expect(lastsMs).toBeNull();
       else expect(lastsMs! >= bounds[0] && lastsMs! <= bounds[1]).toBe(true);
     }
@@ -40,6 +40,6 @@ test("twenty seeds in a row befall both roles, both sites and early and late mom
 
 test("the stated bound grows with the faults, up to a limit", () => {
   expect(waitBoundMs([])).toBe(0);
-  expect(waitBoundMs(twenty("intruder").slice(0, 2))).toBe(2 * kindFacts.intruder.waitMsMax);
+  expect(waitBoundMs(twenty("intruder").slice(0, 2))).toBe(2 * faultKindFacts.intruder.waitMsMax);
   expect(waitBoundMs(drawTimetable(faultKinds, 1, shape))).toBe(20_000);
 });

@@ -1,6 +1,6 @@
 /** What will go wrong in a run and when: drawn from a seed, the same seed draws the same. Pure. */
 import { seededRandom } from "../../shared/model/random.ts";
-import { kindFacts, type FaultKind } from "./fault-kinds.ts";
+import { faultKindFacts, type FaultKind } from "./fault-kinds.ts";
 
 export type Fault = {
   readonly kind: FaultKind;
@@ -31,7 +31,7 @@ export function drawTimetable(kinds: readonly FaultKind[], seed: number, shape: 
   // Seeds one after the other begin alike: spread over all 32 bits they do not.
   const random = seededRandom(Math.imul(seed, 0x9e37_79b1));
   const faults = kinds.map((kind): Fault => {
-    const { lastsMs } = kindFacts[kind];
+    const { lastsMs } = faultKindFacts[kind];
     const share = earliest + (latest - earliest) * random();
     const length = random();
     const whom = random();
@@ -55,5 +55,5 @@ const waitOfManyMsMax = 20_000;
 export const waitBoundMs = (faults: readonly Fault[]): number =>
   Math.min(
     waitOfManyMsMax,
-    faults.reduce((total, { kind }) => total + kindFacts[kind].waitMsMax, 0),
+    faults.reduce((total, { kind }) => total + faultKindFacts[kind].waitMsMax, 0),
   );

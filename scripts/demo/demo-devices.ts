@@ -11,7 +11,7 @@ import { deviceIdOf } from "../rig/ledger-reader.ts";
 import { logTail } from "../rig/process.ts";
 import { programsFromSource } from "../rig/programs.ts";
 
-export type FleetDevice = Device & {
+export type DemoDevice = Device & {
   readonly subnet: string;
   /** Empty until it has enrolled. */
   id: string;
@@ -35,13 +35,13 @@ export function freeUdpPort(): Promise<number> {
 export const randomGroup = async (): Promise<string> =>
   `239.${192 + randomInt(4)}.${randomInt(256)}.${1 + randomInt(254)}:${await freeUdpPort()}`;
 
-export async function startFleet(
+export async function startDemoDevices(
   source: Source,
   folder: string,
   shape: { readonly subnets: number; readonly devices: number },
-): Promise<FleetDevice[]> {
+): Promise<DemoDevice[]> {
   const enrollToken = await enrollTokenOf(source);
-  const fleet: FleetDevice[] = [];
+  const devices: DemoDevice[] = [];
   for (let subnet = 1; subnet <= shape.subnets; subnet++) {
     const group = await randomGroup();
     for (let at = 1; at <= shape.devices; at++) {
@@ -55,25 +55,25 @@ export async function startFleet(
         interfaceAddress: "127.0.0.1",
         group,
       });
-      fleet.push(Object.assign(device, { subnet: `subnet ${subnet}`, id: "" }));
+      devices.push(Object.assign(device, { subnet: `subnet ${subnet}`, id: "" }));
     }
   }
-  return fleet;
+  return devices;
 }
 
 /**
  * Waits until every device has enrolled and checked in.
  * @throws Error with the log of a device that ended or took too long.
  */
-export async function untilEnrolled(fleet: readonly FleetDevice[], client: AdminClient): Promise<void> {
+export async function untilEnrolled(devices: readonly DemoDevice[], client: AdminClient): Promise<void> {
   const giveUpAtMs = Date.now() + enrolLimitMs;
   for (;;) {
-    for (const device of fleet) device.id ||= deviceIdOf(device.data) ?? "";
+    for (const device of devices) device.id ||= deviceIdOf(device.data) ?? "";
     const checkedIn = (await client.devices()).filter(({ inventory }) => inventory !== null);
-    const missing = fleet.filter(({ id }) => !checkedIn.some((known) => known.id === id));
+    const missing = devices.filter(({ id }) => !checkedIn.some((known) => known.id === id));
     if (missing.length === 0) return;
     const failed =
-      fleet.find(({ program }) => program.exitStatus() !== null) ??
+      devices.find(({ program }) => program.exitStatus() !== null) ??
       (Date.now() > giveUpAtMs ? missing[0] : null);
     if (failed) {
       const status = failed.program.exitStatus();

@@ -1,5 +1,5 @@
 /** Runs the cases of one target and keeps what was found. */
-import { Dice } from "./seeded-random.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import type { Fuzzing, Target } from "./target.ts";
 
 /** No case needs as long without being a way to stop a program. A busy machine may: a slow case is run again. */
@@ -12,7 +12,7 @@ const lookEvery = 1_024;
 const findingsMax = 10;
 
 export type Finding = { readonly number: number; readonly error: string };
-export type Findings = {
+export type FuzzReport = {
   readonly target: string;
   readonly cases: number;
   readonly seconds: number;
@@ -34,13 +34,13 @@ async function runCase(
   number: number,
 ): Promise<{ outcome: string; isSlow: boolean }> {
   const startMs = performance.now();
-  const result = fuzzing.run(new Dice(seed, number));
+  const result = fuzzing.run(new SeededRandom(seed, number));
   const outcome = typeof result === "string" ? result : await result;
   const limitMs = typeof result === "string" ? caseMsMax : waitingCaseMsMax;
   return { outcome, isSlow: performance.now() - startMs > limitMs };
 }
 
-export async function fuzzTarget(target: Target, run: Run): Promise<Findings> {
+export async function fuzzTarget(target: Target, run: Run): Promise<FuzzReport> {
   const { seed, first, count, endAtMs = Number.POSITIVE_INFINITY } = run;
   const fuzzing = await target.open();
   const outcomes = new Map<string, number>();

@@ -27,7 +27,7 @@ import { canonicalAddress, cidrContains, networkOf } from "../../shared/model/su
 import { parseRetryAfterMs } from "../../shared/net/web/retry-after.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";
 import { limits } from "../../shared/wire/index.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { hostileValue } from "./mutate.ts";
 import { declared, promise, type Target } from "./target.ts";
 
@@ -71,18 +71,18 @@ const symbols = " \t;:,-./+=0123456789abcdefhimnorstuwz\u0000\u00e9\ud83d\u0661e
 /** Longer texts are refused before they are read. */
 const textMax = 16_384;
 
-function anyText(dice: Dice): string {
-  let text: string = dice.once(10) ? String(hostileValue(dice)) : dice.pick(words);
-  for (let changes = dice.int(4); changes > 0; changes--) {
-    const at = dice.int(text.length + 1);
-    const put = dice.once(3) ? dice.pick(words) : symbols[dice.int(symbols.length)]!;
-    text = text.slice(0, at) + (dice.once(3) ? "" : put) + text.slice(at + dice.int(3));
+function anyText(random: SeededRandom): string {
+  let text: string = random.oneIn(10) ? String(hostileValue(random)) : random.pick(words);
+  for (let changes = random.int(4); changes > 0; changes--) {
+    const at = random.int(text.length + 1);
+    const put = random.oneIn(3) ? random.pick(words) : symbols[random.int(symbols.length)]!;
+    text = text.slice(0, at) + (random.oneIn(3) ? "" : put) + text.slice(at + random.int(3));
   }
-  return (dice.once(200) ? text.repeat(1 + dice.int(500)) : text).slice(0, textMax);
+  return (random.oneIn(200) ? text.repeat(1 + random.int(500)) : text).slice(0, textMax);
 }
 
-function setting(text: string, dice: Dice): string {
-  const key = dice.once(20) ? text : dice.pick(Object.keys(settingKeys));
+function setting(text: string, random: SeededRandom): string {
+  const key = random.oneIn(20) ? text : random.pick(Object.keys(settingKeys));
   const values = applySettingWords(defaultSettingValues, [`${key}=${text}`]);
   promise(
     settingLines(values).length === Object.keys(settingKeys).length,
@@ -103,8 +103,8 @@ function schedule(text: string): string {
   return "schedule";
 }
 
-function quantity(text: string, dice: Dice): string {
-  const value = dice.pick([parseDurationMs, parseSizeBytes, parseRateBps, parseInteger])(text);
+function quantity(text: string, random: SeededRandom): string {
+  const value = random.pick([parseDurationMs, parseSizeBytes, parseRateBps, parseInteger])(text);
   promise(Number.isInteger(value), "a quantity is a whole number");
   formatDuration(value);
   formatRate(value);
@@ -136,8 +136,8 @@ function reason(text: string): string {
   return "reason";
 }
 
-function other(text: string, dice: Dice): string {
-  switch (dice.int(6)) {
+function other(text: string, random: SeededRandom): string {
+  switch (random.int(6)) {
     case 0:
       readToken(text);
       parseEnrollToken(text);
@@ -159,14 +159,14 @@ function other(text: string, dice: Dice): string {
   }
 }
 
-function run(dice: Dice): string {
-  const text = anyText(dice);
+function run(random: SeededRandom): string {
+  const text = anyText(random);
   return declared([Error, LanBusError], () => {
-    switch (dice.int(7)) {
+    switch (random.int(7)) {
       case 0:
         return schedule(text);
       case 1:
-        return quantity(text, dice);
+        return quantity(text, random);
       case 2:
         return group(text);
       case 3:
@@ -174,9 +174,9 @@ function run(dice: Dice): string {
       case 4:
         return reason(text);
       case 5:
-        return setting(text, dice);
+        return setting(text, random);
       default:
-        return other(text, dice);
+        return other(text, random);
     }
   });
 }

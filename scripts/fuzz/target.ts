@@ -1,9 +1,9 @@
 /** What a fuzz target is. A case that throws is a finding: no input may make the program do that. */
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 
 export type Fuzzing = {
   /** Runs one case and says in a word what came out; equal words are counted. Throws for a finding. */
-  readonly run: (dice: Dice) => string | Promise<string>;
+  readonly run: (random: SeededRandom) => string | Promise<string>;
   readonly close?: () => void | Promise<void>;
 };
 export type Target = {

@@ -35,7 +35,7 @@ const traffic = ({ bytes, packets }: v.InferOutput<typeof side>): Traffic => ({
   bytes,
   payloadBytes: Math.max(0, bytes - packets * headerBytes),
 });
-const sum = (a: Traffic, b: Traffic): Traffic => ({
+const addTraffic = (a: Traffic, b: Traffic): Traffic => ({
   bytes: a.bytes + b.bytes,
   payloadBytes: a.payloadBytes + b.payloadBytes,
 });
@@ -68,7 +68,7 @@ async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraf
   });
   const sentBytes = ports.reduce((total, port) => total + port.sentBytes, 0);
   return {
-    wan: sum(traffic(wan.tx), traffic(wan.rx)),
+    wan: addTraffic(traffic(wan.tx), traffic(wan.rx)),
     wanDown: traffic(wan.tx),
     lanBytes: Math.max(0, sentBytes - wan.rx.bytes),
     ports,
@@ -78,7 +78,7 @@ async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraf
 export const readCounters = (network: LabNetwork): Promise<SiteTraffic[]> =>
   Promise.all(network.sites.map((site) => siteTraffic(network, site)));
 
-const less = (a: Traffic, b: Traffic): Traffic => ({
+const subtractTraffic = (a: Traffic, b: Traffic): Traffic => ({
   bytes: a.bytes - b.bytes,
   payloadBytes: a.payloadBytes - b.payloadBytes,
 });
@@ -88,8 +88,8 @@ export function trafficBetween(before: readonly SiteTraffic[], after: readonly S
   return after.map((now, index) => {
     const then = before[index]!;
     return {
-      wan: less(now.wan, then.wan),
-      wanDown: less(now.wanDown, then.wanDown),
+      wan: subtractTraffic(now.wan, then.wan),
+      wanDown: subtractTraffic(now.wanDown, then.wanDown),
       lanBytes: now.lanBytes - then.lanBytes,
       ports: now.ports.map((port, at) => ({
         device: port.device,

@@ -11,7 +11,7 @@
  */
 import { outputOf } from "../rig/process.ts";
 import { inside, ip } from "./namespace.ts";
-import { portOf, type Hindrance, type LabDevice, type LabSite } from "./site.ts";
+import { portOf, type Impairment, type LabDevice, type LabSite } from "./site.ts";
 
 /** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
 export const multicastKinds = [
@@ -27,10 +27,10 @@ export const multicastKinds = [
 export type MulticastKind = (typeof multicastKinds)[number];
 
 /** Of the last devices of a subnet, one is behind each. */
-const mixed: readonly Hindrance[] = ["dropped", "pruned", "udp-blocked", "wireless"];
+const mixed: readonly Impairment[] = ["dropped", "pruned", "udp-blocked", "wireless"];
 
 /** @param at index of the device in its subnet of `devices` */
-export function hindranceOf(kind: MulticastKind, at: number, devices: number): Hindrance | null {
+export function impairmentOf(kind: MulticastKind, at: number, devices: number): Impairment | null {
   switch (kind) {
     case "works":
     case "off":
@@ -49,22 +49,22 @@ export const snoopingWords =
   "mcast_snooping 1 mcast_querier 1 mcast_query_interval 100 mcast_startup_query_interval 100 " +
   "mcast_query_response_interval 50 mcast_membership_interval 300";
 
-export const snoops = ({ devices }: Pick<LabSite, "devices">): boolean =>
-  devices.some(({ hindrance }) => hindrance === "pruned");
+export const needsSnooping = ({ devices }: Pick<LabSite, "devices">): boolean =>
+  devices.some(({ impairment }) => impairment === "pruned");
 
-const table = "hindrance";
+const table = "impairment";
 const nft = (namespace: string, rules: string): Promise<string> =>
   outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 
-export async function hinder(site: LabSite): Promise<void> {
-  const isolated = site.devices.flatMap(({ hindrance }, at) =>
-    hindrance === "isolated" ? [portOf(at)] : [],
+export async function impair(site: LabSite): Promise<void> {
+  const isolated = site.devices.flatMap(({ impairment }, at) =>
+    impairment === "isolated" ? [portOf(at)] : [],
   );
   await ip(
     site.router,
     isolated.map((port) => `link set ${port} type bridge_slave isolated on`),
   );
-  const ports = site.devices.flatMap(({ hindrance }, at) => (hindrance === "dropped" ? [portOf(at)] : []));
+  const ports = site.devices.flatMap(({ impairment }, at) => (impairment === "dropped" ? [portOf(at)] : []));
   if (ports.length > 0) await nft(site.router, portRules(ports));
   for (const device of site.devices) {
     const rules = deviceRules(device);
@@ -84,8 +84,8 @@ function portRules(ports: readonly string[]): string {
 `;
 }
 
-function deviceRules({ hindrance, link }: LabDevice): string | null {
-  switch (hindrance) {
+function deviceRules({ impairment, link }: LabDevice): string | null {
+  switch (impairment) {
     case "pruned":
       return `table netdev ${table} {
   chain arriving {
@@ -108,11 +108,11 @@ function deviceRules({ hindrance, link }: LabDevice): string | null {
 }
 
 /** The administrator mended it: filters are gone, the querier is heard. */
-export async function mend(site: LabSite): Promise<void> {
-  if (site.devices.some(({ hindrance }) => hindrance === "dropped")) await remove(site.router, "bridge");
-  for (const { hindrance, namespace } of site.devices) {
-    if (hindrance === "pruned") await remove(namespace, "netdev");
-    if (hindrance === "udp-blocked") await remove(namespace, "inet");
+export async function removeImpairments(site: LabSite): Promise<void> {
+  if (site.devices.some(({ impairment }) => impairment === "dropped")) await remove(site.router, "bridge");
+  for (const { impairment, namespace } of site.devices) {
+    if (impairment === "pruned") await remove(namespace, "netdev");
+    if (impairment === "udp-blocked") await remove(namespace, "inet");
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the lab needs of the machine, checked before anything is built, and a machine without remains of an earlier run. */
 import { stat } from "node:fs/promises";
 import { UsageError } from "../rig/cleanup.ts";
-import { sweepLeftovers } from "./stale-runs.ts";
+import { removeStaleRuns } from "./stale-runs.ts";
 
 /** Programs of every lab, and the Debian package of each. */
 export const labPrograms: Readonly<Record<string, string>> = {
@@ -30,5 +30,5 @@ export async function prepareMachine(
   }
   if (packagePath !== undefined && !(await stat(packagePath).catch(() => null)))
     throw new UsageError(`Cannot distribute "${packagePath}": there is no such file or folder`);
-  for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+  for (const runId of await removeStaleRuns()) console.error(`Removed what run ${runId} left behind.`);
 }

@@ -6,7 +6,7 @@ import { ledgerPackages } from "../rig/ledger-reader.ts";
 import type { SubnetOutcome } from "../rig/table.ts";
 import { differenceFrom } from "../rig/verify.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
-import type { Hindrance } from "./site.ts";
+import type { Impairment } from "./site.ts";
 import type { Usage, UsageMeter } from "./usage.ts";
 import type { World, WorldDevice } from "./world.ts";
 
@@ -14,7 +14,7 @@ export type DeviceResult = {
   readonly name: string;
   readonly site: string;
   /** What keeps multicast from it. */
-  readonly hindrance: Hindrance | null;
+  readonly hindrance: Impairment | null;
   readonly role: string;
   readonly completeAfterMs: number | null;
   readonly from: string;
@@ -68,7 +68,7 @@ async function deviceResult(
   return {
     name: device.place.name,
     site: device.site.name,
-    hindrance: device.place.hindrance,
+    hindrance: device.place.impairment,
     role: seen.roles.get(device.id) ?? "peer",
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
@@ -150,7 +150,7 @@ export async function measureTask(
       if (device) await options.usage.sample(place.name, device.program.pid);
   };
   const timer = setInterval(() => void sample(), sampleEveryMs);
-  const followed = await followTask(world.feed(taskId, options.signal), {
+  const followed = await followTask(world.taskStream(taskId, options.signal), {
     devices: devices.length,
     limitMs: options.limitMs,
     onDetail: (detail) => {

@@ -53,7 +53,7 @@ export async function limitRate(
 }
 
 /** Drops that share of everything that arrives, whatever it is, as a bad cable or port would. */
-export async function loseArriving(namespace: string, device: string, percent: number): Promise<void> {
+export async function dropIngress(namespace: string, device: string, percent: number): Promise<void> {
   const some = percent < 100 ? `numgen random mod 100000 < ${Math.round(percent * 1_000)}` : "";
   const rules = `table netdev lab {
   chain arriving {
@@ -66,7 +66,7 @@ export async function loseArriving(namespace: string, device: string, percent: n
 }
 
 /** Takes back what `loseArriving` and `disturbLeaving` did inside the namespace. */
-export async function disturbNothing(namespace: string): Promise<void> {
+export async function clearFilters(namespace: string): Promise<void> {
   const rules = "table netdev lab\ndelete table netdev lab\n";
   await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 }
@@ -75,7 +75,7 @@ export async function disturbNothing(namespace: string): Promise<void> {
  * Of what leaves through `device`, that share overtakes or is overtaken, and that share leaves twice. There is no
  * netem on many kernels: packets that nft marks go through a slow class of htb beside the fast one, and wait in it.
  */
-export async function disturbLeaving(
+export async function impairEgress(
   namespace: string,
   device: string,
   share: { readonly latePercent: number; readonly twicePercent: number; readonly lateMbit: number },

@@ -1,10 +1,10 @@
 /** What a lab run shows to a person, or as JSON to a program. */
 import { formatSize } from "../../shared/model/quantity.ts";
-import { alignTable, complaints, outcomeTable, wanRatioMax } from "../rig/table.ts";
+import { alignTable, outcomeProblems, outcomeTable, wanRatioMax } from "../rig/table.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
 import type { Usage } from "./usage.ts";
 
-export type Findings = {
+export type LabReport = {
   readonly packageBytes: number;
   readonly curlSeconds: number;
   readonly first: TaskResult;
@@ -63,7 +63,7 @@ function tables(
 }
 
 /** Which way the bytes of each device came, and why; who took none by unicast needs no word. */
-function wayLines({ devices }: TaskResult): string[] {
+function deliveryLines({ devices }: TaskResult): string[] {
   const others = devices.filter(({ unicastAfterMs }) => unicastAfterMs !== null);
   return others.map(
     ({ name, hindrance, unicastAfterMs, reason }) =>
@@ -71,7 +71,7 @@ function wayLines({ devices }: TaskResult): string[] {
   );
 }
 
-const describe = (device: DeviceResult): string[] => [
+const deviceProblems = (device: DeviceResult): string[] => [
   ...(device.wrong === null ? [] : [`${device.name} has no right copy: ${device.wrong}`]),
   ...(device.receiptsMax > 1
     ? [`${device.name} fetched a verified chunk ${device.receiptsMax} times, by its ledger`]
@@ -79,30 +79,30 @@ const describe = (device: DeviceResult): string[] => [
 ];
 
 /** What keeps the run from being a success; empty when all is well. */
-export function problemsOf(findings: Findings): string[] {
-  const { first } = findings;
+export function problemsOf(report: LabReport): string[] {
+  const { first } = report;
   // Whoever is cut off from its neighbours has to download alone.
   const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
   const copies = Math.max(1, alone / first.sites.length);
-  const results = [first, ...(findings.second ? [findings.second] : [])];
+  const results = [first, ...(report.second ? [report.second] : [])];
   return [
-    ...complaints(
+    ...outcomeProblems(
       first.sites.map(({ outcome }) => outcome),
       wanRatioMax * copies,
     ),
-    ...results.flatMap((result) => result.devices.flatMap(describe)),
+    ...results.flatMap((result) => result.devices.flatMap(deviceProblems)),
   ];
 }
 
-export function findingsText(findings: Findings): string {
-  const { first, second, packageBytes, curlSeconds, source } = findings;
+export function labReportText(report: LabReport): string {
+  const { first, second, packageBytes, curlSeconds, source } = report;
   const once = Math.max(0, ...first.devices.map(({ receiptsMax }) => receiptsMax)) <= 1;
   return [
     ...tables("Each device", first, packageBytes, curlSeconds),
     ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
     "",
     ...first.sites.map(phaseLine),
-    ...wayLines(first),
+    ...deliveryLines(first),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
     ...(once ? ["By every device's ledger, no verified chunk was fetched twice."] : []),
     legend,

@@ -10,11 +10,11 @@ const routes = (site: LabSite): string[] => [
 ];
 const portOf = ({ place }: WorldDevice): string => `visit-${place.name}`;
 /** Above those of the site's own devices. */
-const guestAddress = (site: LabSite, device: WorldDevice): string =>
+const addressAt = (site: LabSite, device: WorldDevice): string =>
   site.cidr.replace(/0\/24$/, String(200 + (Number(device.place.address.split(".")[3]) % 50)));
 
 /** The interface keeps its name, and gets an address of the other subnet. @param mbit rate of its port */
-export async function visit(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
+export async function moveDevice(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
   const { namespace } = device.place;
   const port = portOf(device);
   await ip(namespace, ["link set eth0 down", "addr flush dev eth0", "link set eth0 name parked0"]);
@@ -25,14 +25,14 @@ export async function visit(device: WorldDevice, site: LabSite, mbit: number): P
   ]);
   await limitRate(site.router, port, mbit, lanBurstBytes);
   await ip(namespace, [
-    `addr add ${guestAddress(site, device)}/24 brd + dev eth0`,
+    `addr add ${addressAt(site, device)}/24 brd + dev eth0`,
     "link set eth0 up",
     ...routes(site),
   ]);
   await limitRate(namespace, "eth0", mbit, lanBurstBytes);
 }
 
-export async function comeHome(device: WorldDevice, from: LabSite): Promise<void> {
+export async function returnDevice(device: WorldDevice, from: LabSite): Promise<void> {
   const { namespace, address } = device.place;
   await ip(from.router, [`link del ${portOf(device)}`]);
   await ip(namespace, [

@@ -5,7 +5,7 @@
  */
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { shareOf } from "../rig/task-watch.ts";
-import { mend } from "./impairment.ts";
+import { removeImpairments } from "./impairment.ts";
 import type { Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
@@ -30,12 +30,12 @@ const representativeOf = (world: World, site: string, detail: TaskDetail): World
   return world.devices.find((device) => device.site.name === site && leads(device.id));
 };
 
-function say(text: string): void {
+function log(text: string): void {
   console.error(`scenario: ${text}`);
 }
 
 function kill(device: WorldDevice, what: string): void {
-  say(`${device.place.name} (${what}) is killed`);
+  log(`${device.place.name} (${what}) is killed`);
   void device.device?.kill();
 }
 
@@ -48,7 +48,7 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
   /** Killed representatives by site. */
   const fallen = new Map<string, { device: WorldDevice; untilMs: number }>();
   const startAgain = (device: WorldDevice) => {
-    say(`${device.place.name} starts`);
+    log(`${device.place.name} starts`);
     void world.start(device);
   };
   const happen = (site: string, representative: WorldDevice) => {
@@ -60,8 +60,8 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
       later(restartAfterMs, () => startAgain(peer));
     }
     if (scenario === "mend") {
-      say(`what hinders multicast at ${site} is gone`);
-      void mend(world.network.sites.find(({ name }) => name === site)!);
+      log(`what hinders multicast at ${site} is gone`);
+      void removeImpairments(world.network.sites.find(({ name }) => name === site)!);
     }
     if (scenario === "kill-representative") {
       kill(representative, "representative");

@@ -1,5 +1,5 @@
 /** A site of the lab: its devices, their names and addresses, and what keeps multicast from them. */
-export type Hindrance = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
+export type Impairment = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
 
 export const portOf = (at: number): string => `port${at + 1}`;
 
@@ -10,7 +10,7 @@ export type LabDevice = {
   /** Its interface's name. */
   readonly link: string;
   /** What keeps multicast from it. */
-  readonly hindrance: Hindrance | null;
+  readonly impairment: Impairment | null;
 };
 
 export type LabSite = {

@@ -7,14 +7,14 @@
  * exist only inside.
  */
 import { outputOf } from "../rig/process.ts";
-import { hinder, hindranceOf, snoopingWords, snoops, type MulticastKind } from "./impairment.ts";
+import { impair, impairmentOf, snoopingWords, needsSnooping, type MulticastKind } from "./impairment.ts";
 import { portOf, type LabDevice, type LabSite } from "./site.ts";
 import {
   addNamespace,
   inside,
   ip,
   limitRate,
-  loseArriving,
+  dropIngress,
   namespaces,
   removeNamespace,
   translateAddresses,
@@ -52,13 +52,13 @@ export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
       router: `${prefix}-r${number}`,
       wanDevice: `wan${number}`,
       devices: Array.from({ length: shape.devices }, (_unused, at): LabDevice => {
-        const hindrance = hindranceOf(shape.multicast ?? "works", at, shape.devices);
+        const impairment = impairmentOf(shape.multicast ?? "works", at, shape.devices);
         return {
           name: `s${number}-d${at + 1}`,
           namespace: `${prefix}-s${number}d${at + 1}`,
           address: `${net}.${at + 10}`,
-          link: hindrance === "wireless" ? "wlan0" : "eth0",
-          hindrance,
+          link: impairment === "wireless" ? "wlan0" : "eth0",
+          impairment: impairment,
         };
       }),
     };
@@ -98,7 +98,7 @@ async function buildWan(network: LabNetwork, site: LabSite, number: number, shap
 /** A site without its WAN. The router forgets its way out when the link goes down, as one with DHCP or PPPoE does. */
 export const cutWan = (site: LabSite): Promise<void> => ip(site.router, ["link set wan down"]);
 
-export const mendWan = (site: LabSite): Promise<void> =>
+export const restoreWan = (site: LabSite): Promise<void> =>
   ip(site.router, [
     "link set wan up",
     `route add default via ${nearAddress(Number(site.wanDevice.slice(3)))}`,
@@ -115,7 +115,7 @@ export const controlCongestion = ({ source }: LabNetwork, site: LabSite, name: s
 
 async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
   await ip(site.router, [
-    `link add lan type bridge ${snoops(site) ? snoopingWords : "mcast_snooping 0"}`,
+    `link add lan type bridge ${needsSnooping(site) ? snoopingWords : "mcast_snooping 0"}`,
     `addr add ${gatewayOf(site)}/24 brd + dev lan`,
     "link set lan up",
   ]);
@@ -137,9 +137,9 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     ]);
     await limitRate(site.router, port, shape.lan, lanBurstBytes);
     await limitRate(device.namespace, link, shape.lan, lanBurstBytes);
-    if (shape.loss > 0) await loseArriving(device.namespace, link, shape.loss);
+    if (shape.loss > 0) await dropIngress(device.namespace, link, shape.loss);
   }
-  await hinder(site);
+  await impair(site);
 }
 
 export async function buildNetwork(network: LabNetwork, shape: LabShape): Promise<void> {

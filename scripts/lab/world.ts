@@ -11,13 +11,13 @@ import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin
 import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
 import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../rig/deployment.ts";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { deviceIdOf } from "../rig/ledger-reader.ts";
 import { cleanEnvironment, logTail, stopAll } from "../rig/process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../rig/programs.ts";
 import { digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
-import { makeRoomForHosts } from "./kernel-limits.ts";
-import { leaveNote, removeNote } from "./stale-runs.ts";
+import { raiseKernelLimits } from "./kernel-limits.ts";
+import { writeRunRecord, removeRunRecord } from "./stale-runs.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
 import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
@@ -70,14 +70,14 @@ export type World = {
   readonly devices: readonly WorldDevice[];
   readonly start: (device: WorldDevice) => Promise<void>;
   /** Ends the device's program and forgets all it had: the next start is that of a new device. */
-  readonly renew: (device: WorldDevice) => Promise<void>;
+  readonly reset: (device: WorldDevice) => Promise<void>;
   /** Waits until these devices have enrolled. */
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
   /** Answers the package's id; another version is another package of the same bytes. */
   readonly publish: (version?: string) => Promise<string>;
   /** The web site that serves the package's bytes; null while nothing is published, or when the source serves them. */
   readonly web: () => WebSite | null;
-  readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
+  readonly taskStream: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
 };
 
 const enrolLimitMs = 120_000;
@@ -112,22 +112,22 @@ async function choosePrograms(options: WorldOptions, folder: string): Promise<Pr
 }
 
 /** Everything is registered to be removed before it is made. */
-export async function openWorld(options: WorldOptions, ending: Ending): Promise<World> {
+export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promise<World> {
   const runId = `fclab${randomBytes(3).toString("hex")}`;
   const folder = await mkdtemp(join(tmpdir(), "flockcast-lab-"));
   const network = planNetwork(runId, options);
-  ending.later("remove the lab's note", () => removeNote(runId));
-  ending.later("remove the temporary folder", async () => {
+  cleanup.add("remove the lab's note", () => removeRunRecord(runId));
+  cleanup.add("remove the temporary folder", async () => {
     await unmountBelow(folder);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   });
-  ending.later("remove the namespaces", () => removeNetwork(network));
-  ending.later("stop the programs", () => stopAll());
-  await leaveNote(runId, folder);
+  cleanup.add("remove the namespaces", () => removeNetwork(network));
+  cleanup.add("stop the programs", () => stopAll());
+  await writeRunRecord(runId, folder);
   const sent = await preparePackage(options, folder);
   const programs = await choosePrograms(options, folder);
   console.error(`Building ${options.subnets} sites of ${options.devices} devices (namespaces ${runId}-…) …`);
-  await makeRoomForHosts(ending);
+  await raiseKernelLimits(cleanup);
   await buildNetwork(network, options);
   await mkdir(join(folder, "devices"));
   const source = await startSource({
@@ -163,11 +163,11 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
     devices,
     web: () => web,
     start: (device) => startOne(device, programs, source, options.deviceEnvironment),
-    renew,
+    reset: reset,
     untilEnrolled,
     publish: async (version = sent.version) =>
       publish(source, { ...sent, version }, options.web === "nginx" ? await openWeb() : null),
-    feed: (taskId, signal) => feed(network, source, taskId, signal),
+    taskStream: (taskId, signal) => taskStream(network, source, taskId, signal),
   };
 }
 
@@ -193,7 +193,7 @@ async function startOne(
   });
 }
 
-async function renew(device: WorldDevice): Promise<void> {
+async function reset(device: WorldDevice): Promise<void> {
   await device.device?.stop();
   device.device = null;
   device.id = "";
@@ -223,7 +223,7 @@ async function publish(source: Source, sent: LabPackage, web: WebSite | null): P
   return source.admin(...words, "--url", `${web.url}/${encodeURIComponent(basename(sent.path))}`);
 }
 
-async function* feed(
+async function* taskStream(
   network: LabNetwork,
   source: Source,
   taskId: number,

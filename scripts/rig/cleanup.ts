@@ -3,9 +3,9 @@
  * interrupted. A second Ctrl-C does not stop the tidying; it is bounded by the limits of its own steps.
  */
 
-export type Ending = {
+export type Cleanup = {
   /** Registers a step; steps run once, the last registered first. */
-  readonly later: (what: string, step: () => Promise<void> | void) => void;
+  readonly add: (what: string, step: () => Promise<void> | void) => void;
   /** Aborted by Ctrl-C or a termination signal; its reason is the signal's name. */
   readonly interrupted: AbortSignal;
   /** Waits for Ctrl-C as the regular end: the work goes on after it and its status counts. */
@@ -20,7 +20,7 @@ export class UsageError extends Error {}
 
 type Step = { readonly what: string; readonly step: () => Promise<void> | void };
 
-async function tidy(steps: readonly Step[]): Promise<boolean> {
+async function runSteps(steps: readonly Step[]): Promise<boolean> {
   let clean = true;
   for (const { what, step } of steps.toReversed()) {
     try {
@@ -34,7 +34,7 @@ async function tidy(steps: readonly Step[]): Promise<boolean> {
 }
 
 /** Runs `work` and ends the process with what it answers, 1 when it threw, 128 + n after signal n. */
-export async function runWithEnding(work: (ending: Ending) => Promise<number>): Promise<void> {
+export async function runWithCleanup(work: (cleanup: Cleanup) => Promise<number>): Promise<void> {
   const steps: Step[] = [];
   const abort = new AbortController();
   let waiting = false;
@@ -42,8 +42,8 @@ export async function runWithEnding(work: (ending: Ending) => Promise<number>): 
   const aborted = new Promise<void>((resolve) => {
     abort.signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  const ending: Ending = {
-    later: (what, step) => void steps.push({ what, step }),
+  const cleanup: Cleanup = {
+    add: (what, step) => void steps.push({ what, step }),
     interrupted: abort.signal,
     untilInterrupted: () => {
       waiting = true;
@@ -52,7 +52,7 @@ export async function runWithEnding(work: (ending: Ending) => Promise<number>): 
   };
   let status = 1;
   try {
-    const working = work(ending);
+    const working = work(cleanup);
     const outcome = await Promise.race([working, aborted]);
     if (outcome !== undefined) status = outcome;
     else if (waiting) status = await working;
@@ -64,6 +64,6 @@ export async function runWithEnding(work: (ending: Ending) => Promise<number>): 
   } catch (error) {
     console.error(error instanceof UsageError ? error.message : error);
   }
-  if (!(await tidy(steps))) status ||= 1;
+  if (!(await runSteps(steps))) status ||= 1;
   process.exit(status);
 }

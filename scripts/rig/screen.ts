@@ -17,7 +17,7 @@ export type DeviceLine = {
 export type Screen = {
   readonly show: (lines: readonly DeviceLine[], footer: string) => void;
   /** A line that stays: printed above the live part. */
-  readonly say: (text: string) => void;
+  readonly print: (text: string) => void;
   readonly close: () => void;
 };
 
@@ -81,7 +81,7 @@ function terminalScreen(out: NodeJS.WriteStream): Screen {
       out.write(`${erase()}${last.join("\n")}\n`);
       height = last.length;
     },
-    say: (text) => {
+    print: (text) => {
       out.write(`${erase()}${text}\n${last.map((line) => `${line}\n`).join("")}`);
       height = last.length;
     },
@@ -108,7 +108,7 @@ function plainScreen(out: NodeJS.WriteStream): Screen {
         );
       }
     },
-    say: (text) => void out.write(`${text}\n`),
+    print: (text) => void out.write(`${text}\n`),
     close: () => undefined,
   };
 }

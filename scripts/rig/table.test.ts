@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { complaints, outcomeTable, type SubnetOutcome } from "./table.ts";
+import { outcomeProblems, outcomeTable, type SubnetOutcome } from "./table.ts";
 
 const right: SubnetOutcome = {
   subnet: "site1",
@@ -19,11 +19,11 @@ test("a table has a line for each subnet, with ratios to the package", () => {
 });
 
 test("nothing is complained of when every device is right and the WAN carried one package", () => {
-  expect(complaints([right])).toEqual([]);
+  expect(outcomeProblems([right])).toEqual([]);
 });
 
 test("a missing copy and a second WAN transfer are each named with their subnet", () => {
-  expect(complaints([{ ...right, verified: 7, wanBytes: 2_000 }])).toEqual([
+  expect(outcomeProblems([{ ...right, verified: 7, wanBytes: 2_000 }])).toEqual([
     "site1: 1 of 8 devices have no right copy",
     "site1: the WAN carried 2.000 × the package, more than 1.05",
   ]);

@@ -55,7 +55,7 @@ export function outcomeTable(
 }
 
 /** What is wrong with the outcomes, one sentence each; empty when all is well. */
-export function complaints(outcomes: readonly SubnetOutcome[], ratioMax = wanRatioMax): string[] {
+export function outcomeProblems(outcomes: readonly SubnetOutcome[], ratioMax = wanRatioMax): string[] {
   return outcomes.flatMap((outcome) => [
     ...(outcome.verified === outcome.devices
       ? []

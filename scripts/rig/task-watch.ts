@@ -2,7 +2,7 @@
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import type { TaskDetail, TaskDevice } from "../../shared/api/schema/admin.ts";
 
-export type Followed = {
+export type FollowedTask = {
   readonly detail: TaskDetail;
   /** From the task's creation until the device reported completion, by device id. */
   readonly completeAfterMs: ReadonlyMap<string, number>;
@@ -34,7 +34,7 @@ export async function followTask(
     readonly limitMs: number;
     readonly onDetail?: (detail: TaskDetail) => void | Promise<void>;
   },
-): Promise<Followed> {
+): Promise<FollowedTask> {
   const completeAfterMs = new Map<string, number>();
   const giveUpAtMs = performance.now() + options.limitMs;
   let last: TaskDetail | null = null;

@@ -66,7 +66,7 @@ function add(sum: Sweep, outcome: Outcome, onViolation: (outcome: Outcome) => vo
 function runPart(takeOrder: () => Order | null, note: (report: Report) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let isDone = false;
-    const goOn = (part: Bun.Subprocess): void => {
+    const sendNext = (part: Bun.Subprocess): void => {
       const order = takeOrder();
       if (order) return void part.send(order);
       isDone = true;
@@ -76,11 +76,11 @@ function runPart(takeOrder: () => Order | null, note: (report: Report) => void):
       stdio: ["ignore", "inherit", "inherit"],
       ipc: (report: Report) => {
         note(report);
-        goOn(part);
+        sendNext(part);
       },
       onExit: () =>
         isDone ? resolve() : reject(new Error("a process of the sweep ended before its work was done")),
     });
-    goOn(part);
+    sendNext(part);
   });
 }
