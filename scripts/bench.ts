@@ -5,7 +5,7 @@
  */
 import { Command } from "@commander-js/extra-typings";
 import { runFec } from "./bench/fec.ts";
-import { faultNames } from "./bench/fault-rows.ts";
+import { faultRowNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
 import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
@@ -92,7 +92,7 @@ command
   .option("--receivers <n>", "hosts beside the sender; the last one is faulty", between(2, 200, true), 8)
   .option("--size <MB>", "size of the package (10^6)", size(), 96)
   .option("--rate <mbit>", "the setting lanRate", rate(), 200)
-  .option("--rows <names>", `of ${faultNames.join(", ")}`, namesOf(faultNames), [...faultNames])
+  .option("--rows <names>", `of ${faultRowNames.join(", ")}`, namesOf(faultRowNames), [...faultRowNames])
   .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
   .option("--json", "as JSON")
   .action((options) =>

@@ -1,4 +1,5 @@
 /** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
+import type { FaultName } from "../../shared/model/fault.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
 import { portOf } from "../lab/site.ts";
 import { impairEgress, clearFilters, limitRate, dropIngress } from "../lab/namespace.ts";
@@ -6,7 +7,7 @@ import { lanBurstBytes } from "../lab/topology.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import type { BenchLan } from "./lan-world.ts";
 
-export const faultNames = [
+export const faultRowNames = [
   "none",
   "slow-100",
   "slow-20",
@@ -19,7 +20,7 @@ export const faultNames = [
   "all-bursts",
   "all-reordered",
 ] as const;
-export type FaultName = (typeof faultNames)[number];
+export type FaultRowName = (typeof faultRowNames)[number];
 
 export type FaultContext = {
   readonly lan: BenchLan;
@@ -31,12 +32,10 @@ export type FaultContext = {
 };
 export type FaultCase = {
   readonly about: string;
+  /** Faults that the row injects. A receiver that crashes does not start again. */
+  readonly faults: readonly FaultName[];
   /** One receiver is faulty; the others are the healthy ones. Default: all are alike. */
   readonly isOne?: true;
-  /** Not started with the others. */
-  readonly isLate?: true;
-  /** Not waited for. */
-  readonly isLost?: true;
   /** Before the task is created. */
   readonly before?: (stage: FaultContext) => Promise<void>;
   /** At the first symbol. */
@@ -74,18 +73,24 @@ const burst = (stage: FaultContext, devices: readonly WorldDevice[]): void => {
 /** 2 % of packets wait in a class of 6 Mbit/s, some milliseconds at 200 Mbit/s; 1 % are sent twice. */
 const reorderShares = { latePercent: 2, twicePercent: 1, lateMbit: 6 } as const;
 
-export const faults: Readonly<Record<FaultName, FaultCase>> = {
-  none: { about: "no fault" },
-  "slow-100": { about: "one behind 100 Mbit/s (tbf)", isOne: true, before: slow(100) },
-  "slow-20": { about: "one behind 20 Mbit/s (tbf)", isOne: true, before: slow(20) },
+export const faultCases: Readonly<Record<FaultRowName, FaultCase>> = {
+  none: { about: "no fault", faults: [] },
+  "slow-100": {
+    about: "one behind 100 Mbit/s (tbf)",
+    faults: ["slow-port"],
+    isOne: true,
+    before: slow(100),
+  },
+  "slow-20": { about: "one behind 20 Mbit/s (tbf)", faults: ["slow-port"], isOne: true, before: slow(20) },
   killed: {
     about: "one killed at 25 %",
+    faults: ["crash"],
     isOne: true,
-    isLost: true,
     during: ({ after, idealMs, faulty }) => after(idealMs / 4, () => faulty.device?.kill()),
   },
   frozen: {
     about: "one frozen for 20 s at 25 %",
+    faults: ["stall"],
     isOne: true,
     during: ({ after, idealMs, faulty }) => {
       const signal = (name: NodeJS.Signals) => void process.kill(faulty.device!.program.pid, name);
@@ -95,27 +100,31 @@ export const faults: Readonly<Record<FaultName, FaultCase>> = {
   },
   late: {
     about: "one started 2.5 s late",
+    faults: ["late"],
     isOne: true,
-    isLate: true,
     during: ({ after, lan, faulty }) => after(lateMs, () => lan.world.start(faulty)),
   },
   "loss-5": {
     about: "one at 5 % loss (nft)",
+    faults: ["loss"],
     isOne: true,
     before: ({ faulty }) => dropIngress(faulty.place.namespace, "eth0", 5),
   },
   bursts: {
-    about: "one hears nothing for 200 ms, twice",
+    about: "one receives nothing for 200 ms, twice",
+    faults: ["bursts"],
     isOne: true,
     during: (stage) => burst(stage, [stage.faulty]),
   },
-  "all-loss-1": { about: "all at 1 % loss (nft)", before: ({ lan }) => lan.lose(1) },
+  "all-loss-1": { about: "all at 1 % loss (nft)", faults: ["loss"], before: ({ lan }) => lan.lose(1) },
   "all-bursts": {
-    about: "all hear nothing for 200 ms, twice",
+    about: "all receive nothing for 200 ms, twice",
+    faults: ["bursts"],
     during: (stage) => burst(stage, stage.lan.receivers),
   },
   "all-reordered": {
     about: "2 % late, 1 % twice, at the sender's port (nft + htb)",
+    faults: ["reorder", "duplicate"],
     before: ({ lan }) => impairEgress(lan.sender.place.namespace, "eth0", reorderShares),
   },
 };

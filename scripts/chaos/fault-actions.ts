@@ -8,6 +8,7 @@ import { cutWan, restoreWan } from "../lab/topology.ts";
 import { returnDevice, moveDevice } from "../lab/roaming.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import { launch } from "../rig/process.ts";
+import { faultNameOf } from "./fault-kinds.ts";
 import type { Testbed } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
@@ -29,18 +30,19 @@ export async function prepareFault(fault: Fault, testbed: Testbed, version: stri
 }
 
 export function injectFault(fault: Fault, run: ActiveRun): Promise<InjectedFault> {
-  switch (fault.kind) {
-    case "kill":
-    case "stop":
-    case "move":
+  switch (faultNameOf(fault)) {
+    case "crash":
+    case "stall":
+    case "roam":
+    case "port-down":
       return injectAtDevice(fault, run);
-    case "link":
-      return fault.whom === "wan" ? cutSiteWan(fault, run) : injectAtDevice(fault, run);
+    case "line-cut":
+      return cutSiteWan(fault, run);
     case "disk-full":
       return fillDisk(fault, run);
     case "source-restart":
     case "web-restart":
-    case "web-503":
+    case "web-errors":
       return injectAtServer(fault, run);
     case "second-deployment":
       return startSecondDeployment(run);
@@ -72,14 +74,14 @@ async function injectAtDevice(fault: Fault, run: ActiveRun): Promise<InjectedFau
   const { device, role } = await chooseDevice(fault, run);
   const name = `${device.place.name} (${role})`;
   const { pid } = device.device!.program;
-  switch (fault.kind) {
-    case "kill":
+  switch (faultNameOf(fault)) {
+    case "crash":
       await device.device!.kill();
       return { text: `kill -9 ${name}`, end: () => testbed.world.start(device) };
-    case "stop":
+    case "stall":
       process.kill(pid, "SIGSTOP");
       return { text: `SIGSTOP ${name}`, end: async () => void process.kill(pid, "SIGCONT") };
-    case "move": {
+    case "roam": {
       const elsewhere = testbed.sites.find((site) => site !== device.site)!;
       await moveDevice(device, elsewhere, testbed.options.lan);
       return { text: `${name} moves to ${elsewhere.name}`, end: () => returnDevice(device, elsewhere) };
@@ -111,7 +113,7 @@ async function fillDisk(fault: Fault, { testbed, affected }: ActiveRun): Promise
 
 async function injectAtServer(fault: Fault, { testbed: { world } }: ActiveRun): Promise<InjectedFault> {
   const web = world.web()!;
-  switch (fault.kind) {
+  switch (faultNameOf(fault)) {
     case "source-restart":
       await world.source.program.stop("SIGKILL");
       return { text: "kill -9 the source", end: () => world.source.restart() };

@@ -9,6 +9,7 @@
  *
  * `mend` takes the filters away again.
  */
+import type { FaultName } from "../../shared/model/fault.ts";
 import { outputOf } from "../rig/process.ts";
 import { inside, ip } from "./namespace.ts";
 import { portOf, type Impairment, type LabDevice, type LabSite } from "./site.ts";
@@ -25,6 +26,17 @@ export const multicastKinds = [
   "mixed",
 ] as const;
 export type MulticastKind = (typeof multicastKinds)[number];
+
+export const faultsOfImpairments = {
+  dropped: "multicast-dropped",
+  pruned: "prune",
+  "udp-blocked": "udp-blocked",
+  wireless: "wireless",
+  isolated: "isolated",
+} as const satisfies Record<Impairment, FaultName>;
+
+/** Returns the fault that impairs a device's multicast; null when nothing does. */
+const faultAt = ({ impairment }: LabDevice) => impairment && faultsOfImpairments[impairment];
 
 /** Of the last devices of a subnet, one is behind each. */
 const mixed: readonly Impairment[] = ["dropped", "pruned", "udp-blocked", "wireless"];
@@ -50,27 +62,28 @@ export const snoopingWords =
   "mcast_query_response_interval 50 mcast_membership_interval 300";
 
 export const needsSnooping = ({ devices }: Pick<LabSite, "devices">): boolean =>
-  devices.some(({ impairment }) => impairment === "pruned");
+  devices.some((device) => faultAt(device) === "prune");
 
 const table = "impairment";
 const nft = (namespace: string, rules: string): Promise<string> =>
   outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 
 export async function impair(site: LabSite): Promise<void> {
-  const isolated = site.devices.flatMap(({ impairment }, at) =>
-    impairment === "isolated" ? [portOf(at)] : [],
-  );
+  const isolated = portsWith(site, "isolated");
   await ip(
     site.router,
     isolated.map((port) => `link set ${port} type bridge_slave isolated on`),
   );
-  const ports = site.devices.flatMap(({ impairment }, at) => (impairment === "dropped" ? [portOf(at)] : []));
+  const ports = portsWith(site, "multicast-dropped");
   if (ports.length > 0) await nft(site.router, portRules(ports));
   for (const device of site.devices) {
     const rules = deviceRules(device);
     if (rules !== null) await nft(device.namespace, rules);
   }
 }
+
+const portsWith = ({ devices }: LabSite, fault: FaultName): string[] =>
+  devices.flatMap((device, at) => (faultAt(device) === fault ? [portOf(at)] : []));
 
 function portRules(ports: readonly string[]): string {
   const set = `{ ${ports.join(", ")} }`;
@@ -84,12 +97,12 @@ function portRules(ports: readonly string[]): string {
 `;
 }
 
-function deviceRules({ impairment, link }: LabDevice): string | null {
-  switch (impairment) {
-    case "pruned":
+function deviceRules(device: LabDevice): string | null {
+  switch (faultAt(device)) {
+    case "prune":
       return `table netdev ${table} {
   chain arriving {
-    type filter hook ingress device ${link} priority 0;
+    type filter hook ingress device ${device.link} priority 0;
     ip protocol igmp drop
   }
 }
@@ -109,10 +122,11 @@ function deviceRules({ impairment, link }: LabDevice): string | null {
 
 /** The administrator mended it: filters are gone, the querier is heard. */
 export async function removeImpairments(site: LabSite): Promise<void> {
-  if (site.devices.some(({ impairment }) => impairment === "dropped")) await remove(site.router, "bridge");
-  for (const { impairment, namespace } of site.devices) {
-    if (impairment === "pruned") await remove(namespace, "netdev");
-    if (impairment === "udp-blocked") await remove(namespace, "inet");
+  if (portsWith(site, "multicast-dropped").length > 0) await remove(site.router, "bridge");
+  for (const device of site.devices) {
+    const fault = faultAt(device);
+    if (fault === "prune") await remove(device.namespace, "netdev");
+    if (fault === "udp-blocked") await remove(device.namespace, "inet");
   }
 }
 

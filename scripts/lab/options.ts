@@ -1,10 +1,20 @@
 /** The lab's command line, checked. */
 import { Command, Option } from "@commander-js/extra-typings";
+import type { FaultName } from "../../shared/model/fault.ts";
 import { multicastKinds } from "./impairment.ts";
 import { between } from "../rig/option-parsers.ts";
 
 export const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
 export type Scenario = (typeof scenarios)[number];
+
+/** Word of `--scenario` → the fault that it injects; null: none. */
+export const faultsOfScenarios = {
+  late: "late",
+  restart: "crash",
+  "kill-representative": "crash",
+  cached: null,
+  mend: null,
+} as const satisfies Record<Scenario, FaultName | null>;
 
 export const labCommand = new Command("bun run lab --")
   .description(

@@ -6,7 +6,7 @@
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { shareOf } from "../rig/task-watch.ts";
 import { removeImpairments } from "./impairment.ts";
-import type { Scenario } from "./options.ts";
+import { faultsOfScenarios, type Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
 const restartAfterMs = 2_000;
@@ -24,11 +24,14 @@ export type ScenarioRun = {
 const lastOfEach = (world: World): WorldDevice[] =>
   world.network.sites.map((site) => world.devices.findLast((device) => device.site === site)!);
 
-const representativeOf = (world: World, site: string, detail: TaskDetail): WorldDevice | undefined => {
-  const leads = (id: string) =>
-    detail.deviceList.some(({ deviceId, role }) => deviceId === id && role === "representative");
-  return world.devices.find((device) => device.site.name === site && leads(device.id));
-};
+const leads = (device: WorldDevice, { deviceList }: TaskDetail): boolean =>
+  deviceList.some(({ deviceId, role }) => deviceId === device.id && role === "representative");
+
+const representativeOf = (world: World, site: string, detail: TaskDetail): WorldDevice | undefined =>
+  world.devices.find((device) => device.site.name === site && leads(device, detail));
+
+const hasSuccessor = (world: World, killed: WorldDevice, detail: TaskDetail): boolean =>
+  world.devices.some((other) => other !== killed && other.site === killed.site && leads(other, detail));
 
 function log(text: string): void {
   console.error(`scenario: ${text}`);
@@ -39,46 +42,44 @@ function kill(device: WorldDevice, what: string): void {
   void device.device?.kill();
 }
 
-/** @param atShare of the package: when the site's representative holds so much of it, it happens */
+/** @param atShare share of the package, 0 … 1, at which the scenario acts on a site */
 export function startScenario(world: World, scenario: Scenario | undefined, atShare = 0.5): ScenarioRun {
-  const heldBack = scenario === "late" || scenario === "cached" ? lastOfEach(world) : [];
-  const begun = new Set<string>();
+  const fault = scenario === undefined ? null : faultsOfScenarios[scenario];
+  const heldBack = fault === "late" || scenario === "cached" ? lastOfEach(world) : [];
+  /** Sites on which the scenario acted. */
+  const done = new Set<string>();
   const timers: ReturnType<typeof setTimeout>[] = [];
   const later = (ms: number, action: () => void) => void timers.push(setTimeout(action, ms));
-  /** Killed representatives by site. */
-  const fallen = new Map<string, { device: WorldDevice; untilMs: number }>();
-  const startAgain = (device: WorldDevice) => {
+  /** Killed representatives by site, with the time at which each starts again at the latest. */
+  const killed = new Map<string, { device: WorldDevice; untilMs: number }>();
+  const start = (device: WorldDevice) => {
     log(`${device.place.name} starts`);
     void world.start(device);
   };
-  const happen = (site: string, representative: WorldDevice) => {
-    if (scenario === "late") for (const device of heldBack) if (device.site.name === site) startAgain(device);
-    if (scenario === "restart") {
-      const peer = world.devices.find((device) => device.site.name === site && device !== representative);
-      if (!peer) return;
-      kill(peer, "peer");
-      later(restartAfterMs, () => startAgain(peer));
-    }
-    if (scenario === "mend") {
-      log(`what hinders multicast at ${site} is gone`);
-      void removeImpairments(world.network.sites.find(({ name }) => name === site)!);
-    }
+  const crash = (site: string, representative: WorldDevice) => {
     if (scenario === "kill-representative") {
       kill(representative, "representative");
-      fallen.set(site, { device: representative, untilMs: performance.now() + takeoverLimitMs });
+      killed.set(site, { device: representative, untilMs: performance.now() + takeoverLimitMs });
+      return;
+    }
+    const peer = world.devices.find((device) => device.site.name === site && device !== representative);
+    if (!peer) return;
+    kill(peer, "peer");
+    later(restartAfterMs, () => start(peer));
+  };
+  const act = (site: string, representative: WorldDevice) => {
+    if (fault === "late") for (const device of heldBack) if (device.site.name === site) start(device);
+    if (fault === "crash") crash(site, representative);
+    if (scenario === "mend") {
+      log(`the impairments of multicast at ${site} are removed`);
+      void removeImpairments(world.network.sites.find(({ name }) => name === site)!);
     }
   };
-  const raiseFallen = (detail: TaskDetail) => {
-    for (const [site, { device, untilMs }] of fallen) {
-      const leads = world.devices.some(
-        (other) =>
-          other !== device &&
-          other.site.name === site &&
-          detail.deviceList.some(({ deviceId, role }) => deviceId === other.id && role === "representative"),
-      );
-      if (!leads && performance.now() < untilMs) continue;
-      fallen.delete(site);
-      later(restartAfterMs, () => startAgain(device));
+  const restartKilled = (detail: TaskDetail) => {
+    for (const [site, { device, untilMs }] of killed) {
+      if (!hasSuccessor(world, device, detail) && performance.now() < untilMs) continue;
+      killed.delete(site);
+      later(restartAfterMs, () => start(device));
     }
   };
   return {
@@ -88,11 +89,11 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
       for (const { name } of world.network.sites) {
         const representative = representativeOf(world, name, detail);
         const seen = detail.deviceList.find(({ deviceId }) => deviceId === representative?.id);
-        if (!representative || !seen || shareOf(seen) < atShare || begun.has(name)) continue;
-        begun.add(name);
-        happen(name, representative);
+        if (!representative || !seen || shareOf(seen) < atShare || done.has(name)) continue;
+        done.add(name);
+        act(name, representative);
       }
-      raiseFallen(detail);
+      restartKilled(detail);
     },
     cancel: () => {
       for (const timer of timers) clearTimeout(timer);

@@ -2,6 +2,7 @@
  * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
  * and puts that into the plan; whoever replays the seed gets the same plan.
  */
+import type { FaultName as KnownFault } from "../model/fault.ts";
 import type { Weather } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
@@ -201,10 +202,16 @@ export const faults = {
   "web-slow": (plan) => web(plan, "slow"),
   "web-errors": (plan) => web(plan, "errors"),
   "web-wrong": (plan) => web(plan, "wrong"),
-} satisfies Record<string, (plan: Plan) => void>;
+} satisfies Partial<Record<KnownFault, (plan: Plan) => void>>;
 
 /** These are properties of the world, drawn in `scenario.ts`. */
-export const traits = ["skew", "late", "no-multicast", "mixed-ranks", "setting"] as const;
+export const traits = [
+  "skew",
+  "late",
+  "no-multicast",
+  "mixed-ranks",
+  "setting",
+] as const satisfies KnownFault[];
 
 export type StrikingFault = keyof typeof faults;
 export type FaultName = StrikingFault | (typeof traits)[number];
