@@ -1,6 +1,7 @@
 /**
- * `bun run chaos -- [options]`: the real programs in network namespaces while faults happen (docs/TESTING.md). Exit
- * status 0 only when every device holds a right copy and no stated bound was broken.
+ * `bun run chaos -- [options]`: the real programs in network namespaces while faults happen
+ * (docs/TESTING.md). Exit status 0 only when every device holds a right copy and every stated bound
+ * was kept.
  */
 import { resolve } from "node:path";
 import { runChaos } from "./chaos/chaos.ts";

@@ -1,9 +1,11 @@
 /**
- * `bun run fuzz`: hostile input for every decoder, ten million cases in a few minutes; docs/TESTING.md says more.
+ * `bun run fuzz`: hostile input for every decoder, ten million cases in a few minutes;
+ * docs/TESTING.md says more.
  *
- * A case is a seed and a number: it comes out the same alone. A finding is a case that throws anything but the error
- * that its decoder declares, breaks a promise, takes too long or makes the program's memory grow; it is printed with the
- * command that runs it again. Exit status 1 when there was one.
+ * A case is a seed and a number: it comes out the same alone. A finding is a case that throws
+ * anything but the error that its decoder declares, breaks a promise, takes too long or makes the
+ * program's memory grow; it is printed with the command that runs it again. Exit status 1 when
+ * there was one.
  */
 import { Command } from "@commander-js/extra-typings";
 import { api } from "./fuzz/api.ts";

@@ -1,7 +1,8 @@
 /**
- * `bun run lab -- [options]`: the real programs on a network of namespaces, measured by the kernel's counters.
- * Linux, as root. What it builds is removed at its end, also after an error or Ctrl-C; a later run removes what a
- * killed one left. Exit status 0 only when every device holds a right copy and each WAN link carried the package once.
+ * `bun run lab -- [options]`: the real programs in network namespaces, measured with the kernel's
+ * counters (Linux, as root). The lab removes all that it built, also after an error or Ctrl-C. The
+ * next run removes what a killed run left. Exit status 0 only when every device holds a right copy
+ * and each WAN link carried the package once.
  */
 import { truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
@@ -18,7 +19,7 @@ import { timeCurl } from "./lab/web.ts";
 import { crowdedEnvironment, openWorld, type World, type WorldDevice } from "./lab/world.ts";
 import { logTail } from "./rig/process.ts";
 
-/** For a device that came after the first task to be told of the second, and for the LAN to be quiet. */
+/** Time for new devices to open their wake streams, and for the LAN to become quiet. */
 const settleMs = 1_500;
 
 function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string> {
@@ -26,7 +27,7 @@ function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string
   return { ...labPrograms, ...(filters && { nft: "nftables" }) };
 }
 
-/** A file of the package's size, for the one curl to compare with. */
+/** Measures one `curl` for a file of the package's size over the idle WAN link, in seconds. */
 async function measureCurl(world: World): Promise<number> {
   const file = join(world.folder, "curl", "same-size.bin");
   await Bun.write(file, "");
@@ -44,14 +45,14 @@ const settingWords = (options: LabOptions): string[] => [
   `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
   `lanRate=${Math.round(options.lanRate * 1e6)}`,
   `useMulticast=${options.multicast !== "off"}`,
-  // A scenario acts at half: the source has to know how far a device is.
+  // Scenarios act on reported progress, and delivery modes are measured by it.
   ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
 
 async function measure(world: World, options: LabOptions, cleanup: Cleanup): Promise<LabReport> {
   const [busy = 0] = loadavg();
   if (busy > 1)
-    console.error(`The machine is busy (load ${busy.toFixed(1)}): times are longer than they need be`);
+    console.error(`The machine is busy (load ${busy.toFixed(1)}): times will be longer than on an idle one`);
   const curlSeconds = await measureCurl(world);
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));
@@ -81,7 +82,7 @@ async function measure(world: World, options: LabOptions, cleanup: Cleanup): Pro
   let second: LabReport["second"] = null;
   if (options.scenario === "cached") {
     console.error("A second task for the same package, with a new device at every site.");
-    // What the new device does before the second task counts too; the first task is not for it.
+    // The counters start before the new devices do. The first task is not meant for those devices.
     await world.source.admin("task", "cancel", String(first.taskId));
     const since = await readCounters(world.network);
     for (const device of scenario.heldBack) await world.start(device);

@@ -1,6 +1,7 @@
 /**
- * `bench yield`: what a multicast leaves to others. Sender and receivers are on two switches, and one link between them
- * is what all share; a TCP flow of other hosts comes and goes while the multicast runs. A sender of fixed rate beside.
+ * `bench yield`: what a multicast leaves to a TCP flow. Sender and receivers are on two switches,
+ * and all traffic shares the link between them. The flow runs for a part of the multicast. A
+ * competitor with a fixed rate is measured in the same way.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,19 +22,26 @@ export type FairnessOptions = {
   readonly receivers: number;
   /** MB of 10^6 bytes. */
   readonly size: number;
-  /** Mbit/s that the shared link carries. */
+  /** Rate of the shared link, Mbit/s. */
   readonly link: number;
   /** Congestion control of the TCP flow, as Linux names it. */
   readonly flow: string;
   readonly against: readonly "uftp"[];
   readonly timeout: number;
 };
-/** Mbit/s on the wire (multicast) or of payload (flow). */
+/**
+ * Mbit/s on the wire (multicast) or of payload (flow); null: not measured. The field names are
+ * those of the JSON output.
+ */
 export type FairnessRow = {
   readonly program: string;
+  /** Rate of the multicast before the flow. */
   readonly castAlone: number | null;
+  /** Rate of the multicast during the flow. */
   readonly castBeside: number | null;
+  /** Rate of the multicast after the flow. */
   readonly castAfter: number | null;
+  /** Rate of the flow during the multicast. */
   readonly flowBeside: number | null;
   readonly lastMs: number | null;
   readonly verified: number;
@@ -42,21 +50,24 @@ export type FairnessReport = { readonly flowAlone: number | null; readonly rows:
 
 const flowProgram = join(import.meta.dir, "tcp-flow.ts");
 const flowPort = 9_000;
-/** Of the flow alone; and of the multicast before the flow comes, beside it, and after it went. */
+/** Duration of the flow without multicast. */
 const aloneMs = 4_000;
+/** Phases of the multicast: before, during and after the flow. */
 const flowFromMs = 4_000;
 const flowMs = 6_000;
 const afterMs = 4_000;
-/** The search for the rate, and TCP's own beginning, are no part of it. */
+/** Start of each phase that is not measured: the search for the rate, and TCP's slow start. */
 const settlingMs = 1_500;
 /** Burst of the shared link's token bucket. */
 const linkBurstBytes = 65_536;
-/** A fixed-rate sender is told a little less than the link carries, as whoever knew it would. */
+/**
+ * Rate of a fixed-rate sender ÷ rate of the link, as an administrator who knows the link sets it.
+ */
 const fixedRateShare = 0.9;
 
 type Sample = readonly [atMs: number, bytes: number];
 
-/** The receivers' switch, behind a link of that rate. */
+/** Moves the receivers to a second switch, behind a link of `mbit`. */
 async function splitLan({ world, receivers }: BenchLan, mbit: number): Promise<void> {
   const { router } = receivers[0]!.site;
   await ip(router, [
@@ -78,7 +89,9 @@ const samplesOf = async (program: RunningProgram): Promise<Sample[]> => {
   return [...text.matchAll(/^(\d+) (\d+)$/gm)].map(([, atMs, bytes]) => [Number(atMs), Number(bytes)]);
 };
 
-/** Mbit/s between the first and the last sample of that time; null: there are not two. */
+/**
+ * Returns Mbit/s between the first and the last sample of the interval; null without two samples.
+ */
 export function rateBetween(samples: readonly Sample[], fromMs: number, untilMs: number): number | null {
   const within = samples.filter(([atMs]) => atMs >= fromMs && atMs <= untilMs);
   const [first, last] = [within[0], within.at(-1)];
@@ -86,6 +99,7 @@ export function rateBetween(samples: readonly Sample[], fromMs: number, untilMs:
   return ((last[1] - first[1]) * 8) / 1_000 / (last[0] - first[0]);
 }
 
+/** TCP flow from the source's host to the last receiver's host, through the shared link. */
 class Flow {
   readonly #lan: BenchLan;
   #runs = 0;
@@ -94,12 +108,15 @@ class Flow {
     this.#lan = lan;
   }
 
-  /** The giver is beyond the router: the kernel's limit for what a socket may have queued on its own host (TSQ) ends there. */
+  /**
+   * Starts the flow's sender beyond the router. On the host of the link itself, TCP small queues
+   * would limit what the socket may have queued.
+   */
   static async open(lan: BenchLan, congestionControl: string): Promise<Flow> {
     const flow = new Flow(lan);
     const { network } = lan.world;
     await controlCongestion(network, lan.receivers[0]!.site, congestionControl);
-    flow.#launch(network.source, "giver", ["give", String(flowPort)]);
+    flow.#launch(network.source, "sender", ["give", String(flowPort)]);
     return flow;
   }
 
@@ -111,11 +128,11 @@ class Flow {
     });
   }
 
-  /** To the last receiver's host, from the sender's side of the link. */
+  /** Starts a receiver of the flow; the flow lasts until that program is stopped. */
   connect(): RunningProgram {
     const { world, receivers } = this.#lan;
     const { namespace } = receivers.at(-1)!.place;
-    const name = `taker-${++this.#runs}`;
+    const name = `receiver-${++this.#runs}`;
     return this.#launch(namespace, name, ["take", world.network.sourceAddress, String(flowPort)]);
   }
 }
@@ -161,6 +178,7 @@ async function runContender(
   }
 }
 
+/** Measures the flow alone, then this project and the competitors with the flow. */
 export async function runFairness(options: FairnessOptions, cleanup: Cleanup): Promise<FairnessReport> {
   const lan = await openLan(options, cleanup);
   await splitLan(lan, options.link);
@@ -175,8 +193,8 @@ export async function runFairness(options: FairnessOptions, cleanup: Cleanup): P
   rows.push(await runContender("flockcast", prepared, flow, options, cleanup));
   await endFlockcast(lan);
   for (const name of options.against) {
-    const told = { rate: options.link * fixedRateShare, lossPercent: 0, isEncrypted: false };
-    const other = await prepareCompetitor(name, lan, { ...told, signal: cleanup.interrupted });
+    const fixedRate = { rate: options.link * fixedRateShare, lossPercent: 0, isEncrypted: false };
+    const other = await prepareCompetitor(name, lan, { ...fixedRate, signal: cleanup.interrupted });
     rows.push(await runContender(`${name}, fixed rate`, other, flow, options, cleanup));
     await endCompetitor(name, lan, other);
   }
@@ -187,7 +205,7 @@ export function fairnessText({ flowAlone, rows }: FairnessReport, options: Fairn
   const head = [
     "program",
     "multicast alone",
-    "beside the flow",
+    "with the flow",
     "after it",
     "the flow",
     "÷ flow alone",

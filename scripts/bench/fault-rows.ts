@@ -1,4 +1,4 @@
-/** The faults of `bench faults`: what is done to one receiver, or to all, and when. */
+/** Rows of `bench faults`: which faults are injected into one receiver or into all, and when. */
 import type { FaultName } from "../../shared/model/fault.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
 import { portOf } from "../lab/site.ts";
@@ -25,27 +25,29 @@ export type FaultRowName = (typeof faultRowNames)[number];
 export type FaultContext = {
   readonly lan: BenchLan;
   readonly faulty: WorldDevice;
-  /** What the transfer would take without a fault. */
+  /** Duration of the transfer at the full rate. */
   readonly idealMs: number;
-  /** After that time since the first symbol; what it starts is ended with the run. */
+  /**
+   * Runs an action some time after the first symbol. The end of the run cancels pending actions.
+   */
   readonly after: (ms: number, action: () => Promise<void> | void) => void;
 };
-export type FaultCase = {
+type FaultCase = {
   readonly about: string;
   /** Faults that the row injects. A receiver that crashes does not start again. */
   readonly faults: readonly FaultName[];
   /** One receiver is faulty; the others are the healthy ones. Default: all are alike. */
   readonly isOne?: true;
-  /** Before the task is created. */
-  readonly before?: (stage: FaultContext) => Promise<void>;
-  /** At the first symbol. */
-  readonly during?: (stage: FaultContext) => void;
+  /** Called before the task is created. */
+  readonly before?: (context: FaultContext) => Promise<void>;
+  /** Called at the first symbol. */
+  readonly during?: (context: FaultContext) => void;
 };
 
 const frozenMs = 20_000;
 const lateMs = 2_500;
 const burstMs = 200;
-/** Of two that fit into any transfer. */
+/** Times of the two bursts, as shares of the ideal duration. */
 const burstShares = [0.3, 0.6];
 
 const slow =
@@ -60,9 +62,9 @@ const slow =
       await limitRate(namespace, device, mbit, Math.min(lanBurstBytes, Math.round(mbit * 1_000)));
   };
 
-const burst = (stage: FaultContext, devices: readonly WorldDevice[]): void => {
+const burst = (context: FaultContext, devices: readonly WorldDevice[]): void => {
   for (const share of burstShares) {
-    stage.after(share * stage.idealMs, async () => {
+    context.after(share * context.idealMs, async () => {
       await Promise.all(devices.map(({ place }) => dropIngress(place.namespace, "eth0", 100)));
       await Bun.sleep(burstMs);
       await Promise.all(devices.map(({ place }) => clearFilters(place.namespace)));
@@ -70,7 +72,9 @@ const burst = (stage: FaultContext, devices: readonly WorldDevice[]): void => {
   }
 };
 
-/** 2 % of packets wait in a class of 6 Mbit/s, some milliseconds at 200 Mbit/s; 1 % are sent twice. */
+/**
+ * 2 % of packets wait in a class of 6 Mbit/s, some milliseconds at 200 Mbit/s; 1 % are sent twice.
+ */
 const reorderShares = { latePercent: 2, twicePercent: 1, lateMbit: 6 } as const;
 
 export const faultCases: Readonly<Record<FaultRowName, FaultCase>> = {
@@ -114,13 +118,13 @@ export const faultCases: Readonly<Record<FaultRowName, FaultCase>> = {
     about: "one receives nothing for 200 ms, twice",
     faults: ["bursts"],
     isOne: true,
-    during: (stage) => burst(stage, [stage.faulty]),
+    during: (context) => burst(context, [context.faulty]),
   },
   "all-loss-1": { about: "all at 1 % loss (nft)", faults: ["loss"], before: ({ lan }) => lan.lose(1) },
   "all-bursts": {
     about: "all receive nothing for 200 ms, twice",
     faults: ["bursts"],
-    during: (stage) => burst(stage, stage.lan.receivers),
+    during: (context) => burst(context, context.lan.receivers),
   },
   "all-reordered": {
     about: "2 % late, 1 % twice, at the sender's port (nft + htb)",
@@ -129,7 +133,7 @@ export const faultCases: Readonly<Record<FaultRowName, FaultCase>> = {
   },
 };
 
-/** The network as it was built. */
+/** Restores filters and rates of the network as it was built. */
 export async function restoreNetwork({ lan, faulty }: Pick<FaultContext, "lan" | "faulty">): Promise<void> {
   await lan.lose(0);
   await clearFilters(lan.sender.place.namespace);
@@ -146,11 +150,11 @@ async function runAction(action: () => Promise<void> | void): Promise<void> {
   try {
     await action();
   } catch (error) {
-    console.error(`The fault did not happen: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`Cannot inject the fault: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-/** Runs actions later; what still waits or runs is ended by `end`. */
+/** Runs actions at later times. `end` cancels pending actions and waits for running ones. */
 export function createTimers(cleanup: Cleanup): { after: FaultContext["after"]; end: () => Promise<void> } {
   const timers: ReturnType<typeof setTimeout>[] = [];
   const running: Promise<void>[] = [];
@@ -158,7 +162,7 @@ export function createTimers(cleanup: Cleanup): { after: FaultContext["after"]; 
     for (const timer of timers) clearTimeout(timer);
     await Promise.allSettled(running);
   };
-  cleanup.add("end the faults", end);
+  cleanup.add("cancel pending faults", end);
   return {
     after: (ms, action) => void timers.push(setTimeout(() => void running.push(runAction(action)), ms)),
     end,

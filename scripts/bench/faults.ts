@@ -1,4 +1,4 @@
-/** `bench faults`: what one faulty receiver costs the healthy ones, and what becomes of it. */
+/** `bench faults`: what a faulty receiver costs the healthy ones, and how it gets the package. */
 import type { Cleanup } from "../rig/cleanup.ts";
 import { originText } from "../rig/task-watch.ts";
 import { alignTable } from "../rig/table.ts";
@@ -25,14 +25,14 @@ export type FaultOptions = {
 };
 export type FaultRow = {
   readonly name: FaultRowName;
-  /** Of the last healthy receiver; null: one has not all. */
+  /** Time until the last healthy receiver was complete; null: one was not. */
   readonly healthyMs: number | null;
-  /** Null without a faulty one, or when it did not finish. */
+  /** Time until the faulty receiver was complete; null without one, or when it was not. */
   readonly faultyMs: number | null;
   readonly hasFaulty: boolean;
   readonly verified: number;
   readonly expected: number;
-  /** What the faulty receiver, or the last one, said of itself afterwards. */
+  /** Status of the faulty receiver, or of the last one, after the transfer. */
   readonly status: string;
 };
 
@@ -72,7 +72,7 @@ async function runRow(
   const fault = faultCases[name];
   const faulty = lan.receivers.at(-1)!;
   const clock = createTimers(cleanup);
-  const stage: FaultContext = {
+  const context: FaultContext = {
     lan,
     faulty,
     idealMs: (options.size * 8_000) / options.rate,
@@ -80,7 +80,7 @@ async function runRow(
   };
   const signal = cleanup.interrupted;
   try {
-    await fault.before?.(stage);
+    await fault.before?.(context);
     const heldBack = new Set(fault.faults.includes("late") ? [faulty] : []);
     const prepared = await prepareFlockcast(lan, { rate: options.rate, heldBack, signal });
     let status = "";
@@ -89,7 +89,7 @@ async function runRow(
       {
         limitMs: options.timeout * 1_000,
         signal,
-        onBegun: () => fault.during?.(stage),
+        onBegun: () => fault.during?.(context),
         waitLimitMs: ({ device }) => (crashes(name) && device === faulty ? 0 : Number.POSITIVE_INFINITY),
       },
     );
@@ -97,12 +97,12 @@ async function runRow(
     return rowOf(lan, name, result, status);
   } finally {
     await clock.end();
-    await restoreNetwork(stage);
+    await restoreNetwork(context);
     await endFlockcast(lan);
   }
 }
 
-/** The row without a fault is run first and last, whatever is chosen. */
+/** Runs the chosen rows. The row without a fault always runs first and last. */
 export async function runFaults(options: FaultOptions, cleanup: Cleanup): Promise<FaultRow[]> {
   const lan = await openLan(options, cleanup);
   const names: FaultRowName[] = ["none", ...options.rows.filter((name) => name !== "none"), "none"];
@@ -115,7 +115,7 @@ export async function runFaults(options: FaultOptions, cleanup: Cleanup): Promis
   return rows;
 }
 
-/** Mean of the runs without a fault. */
+/** Returns the mean time of the runs without a fault; null when none completed. */
 export function baseOf(rows: readonly FaultRow[]): number | null {
   const times = rows.filter(({ name }) => name === "none").flatMap(({ healthyMs }) => healthyMs ?? []);
   return meanOf(times);

@@ -1,4 +1,4 @@
-/** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
+/** `bench lan`: this project and its competitors in turn, on the same hosts, ports and losses. */
 import { UsageError, type Cleanup } from "../rig/cleanup.ts";
 import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
 import { alignTable } from "../rig/table.ts";
@@ -20,14 +20,14 @@ export type LanOptions = {
   readonly repeat: number;
   readonly timeout: number;
 };
-/** `null` is this project. */
+/** A program to measure; `competitor` is null for this project. */
 type Contender = { readonly competitor: CompetitorName | null; readonly isEncrypted: boolean };
 export type LanRow = {
   readonly lossPercent: number;
   readonly program: string;
   readonly isOurs: boolean;
   readonly isEncrypted: boolean;
-  /** Why there is no result. */
+  /** Reason why the result is missing; null with a result. */
   readonly failure: string | null;
   readonly result: TransferResult | null;
 };
@@ -67,9 +67,11 @@ async function runOne(
   }
 }
 
+/** Runs every contender at every loss. A contender that fails gives a row with the failure. */
 export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<LanRow[]> {
   for (const program of options.against.flatMap((name) => programsOf[name])) {
-    if (!Bun.which(program)) throw new UsageError(`There is no "${program}": apt-get install uftp udpcast`);
+    if (!Bun.which(program))
+      throw new UsageError(`bench lan needs "${program}": apt-get install uftp udpcast, or --against none`);
   }
   if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, cleanup);
   const lan = await openLan(options, cleanup);
@@ -109,6 +111,7 @@ export type LanFigures = {
   readonly receiverCpuPerGb: number | null;
 };
 
+/** Figures of a transfer, relative to the package and to the rate. */
 export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: number): LanFigures {
   const { lastMs } = result;
   const bytes = sizeMb * 1e6;
@@ -159,7 +162,10 @@ const head = [
 
 export type Comparison = { readonly what: string; readonly ratio: number | null };
 
-/** Ours ÷ the best of the others, means over repeated runs; a run in which a receiver has no right copy is no best. */
+/**
+ * Returns ratios of this project to the best competitor, from means over repeated runs. A run in
+ * which a receiver has no right copy does not count.
+ */
 export function compare(rows: readonly LanRow[], options: Pick<LanOptions, "size" | "rate">): Comparison[] {
   const means = (read: (figures: LanFigures) => number | null, among: readonly LanRow[]) => {
     const right = among.filter(({ result }) => result && result.verified === result.receivers.length);

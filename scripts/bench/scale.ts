@@ -1,4 +1,4 @@
-/** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
+/** `bench scale`: cost of more receivers in bytes on the LAN, processor time and feedback. */
 import type { Cleanup } from "../rig/cleanup.ts";
 import { alignTable } from "../rig/table.ts";
 import type { AgentStatus } from "../../shared/agent/status/status-server.ts";
@@ -20,9 +20,12 @@ export type ScaleOptions = {
 };
 export type ScaleRow = {
   readonly receivers: number;
-  /** Multicast frames that all receivers sent, from just before the first symbol until the last one had all. */
+  /**
+   * Multicast frames that all receivers sent, from when the sender holds the package until the last
+   * receiver is complete.
+   */
   readonly feedbackFrames: number;
-  /** Package bytes that any of them, or the sender, handed to another by unicast. */
+  /** Package bytes that the sender and all receivers sent by unicast. */
   readonly unicastBytes: number;
   readonly result: TransferResult;
 };
@@ -60,6 +63,7 @@ async function runNumber(receivers: number, options: ScaleOptions, cleanup: Clea
   }
 }
 
+/** Measures one transfer for each number of receivers, on a LAN of its own. */
 export async function runScale(options: ScaleOptions, cleanup: Cleanup): Promise<ScaleRow[]> {
   const rows: ScaleRow[] = [];
   for (const receivers of options.receivers) {

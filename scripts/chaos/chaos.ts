@@ -1,4 +1,7 @@
-/** `bun run chaos --`: runs with faults, between two without, in one world. */
+/**
+ * Runs of `bun run chaos --` on one testbed: one without a fault, one per seed, and a last one
+ * without a fault. The runs without a fault are what the others are compared with.
+ */
 import { secondsText } from "../rig/figures.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
 import { openTestbed } from "./testbed.ts";
@@ -7,15 +10,17 @@ import { runOnce, type RunResult } from "./run.ts";
 import { drawTimetable, type Fault } from "./timetable.ts";
 
 export type ChaosRun = RunResult & { readonly faults: readonly Fault[] };
+/** Result of all runs; also the JSON output of `--json`. */
 export type ChaosReport = {
-  /** Without a fault, first and last. */
+  /** Runs without a fault: the first one and, after several seeds, the last one. */
   readonly calm: readonly ChaosRun[];
   readonly runs: readonly ChaosRun[];
 };
 
-/** Listening and ranking of an election, on average. */
+/** Mean duration of an election: listening, then the back-off by rank. */
 const electionMs = 700;
 
+/** Builds the testbed and runs every seed of the options. Problems are reported, not thrown. */
 export async function runChaos(options: ChaosOptions, cleanup: Cleanup): Promise<ChaosReport> {
   const testbed = await openTestbed(options, cleanup);
   const { sizeBytes } = testbed.world.sent;

@@ -1,4 +1,7 @@
-/** Does what a timetable says to a running world, and takes it back. */
+/**
+ * Injects the faults of a timetable into a running testbed, and ends them. What each kind is, and
+ * how long it lasts, is decided in `fault-kinds.ts` and `timetable.ts`.
+ */
 import { join } from "node:path";
 import { defaultGroup } from "../../shared/net/lan/multicast-group.ts";
 import { askAgent } from "../lab/agent-status.ts";
@@ -15,20 +18,22 @@ import type { Fault } from "./timetable.ts";
 export type ActiveRun = {
   readonly testbed: Testbed;
   readonly taskId: number;
-  /** Devices that a fault befell. */
+  /** Devices that a fault affected directly. */
   readonly affected: Set<WorldDevice>;
 };
-export type InjectedFault = {
+type InjectedFault = {
+  /** Line of the run's story: "kill -9 s1-d2 (representative)". */
   readonly text: string;
-  /** Ends the fault; answers what went wrong in it. */
+  /** Ends the fault and returns the problems found while it lasted. */
   readonly end: () => Promise<string[] | void>;
 };
 
-/** What a fault needs before the task begins. */
+/** Prepares what a fault needs before the task is created. */
 export async function prepareFault(fault: Fault, testbed: Testbed, version: string): Promise<void> {
   if (fault.kind === "second-deployment") await (await testbed.secondDeployment()).publish(version);
 }
 
+/** Injects a fault now. It lasts until `end` of the result is called. */
 export function injectFault(fault: Fault, run: ActiveRun): Promise<InjectedFault> {
   switch (faultNameOf(fault)) {
     case "crash":
@@ -51,7 +56,10 @@ export function injectFault(fault: Fault, run: ActiveRun): Promise<InjectedFault
   }
 }
 
-/** A device of the site that no fault befell yet; the representative, when that is meant and there is one. */
+/**
+ * Chooses a device of the fault's site that no fault has affected yet. The device is the
+ * representative if the timetable asks for it and the site has one.
+ */
 async function chooseDevice(fault: Fault, run: ActiveRun): Promise<{ device: WorldDevice; role: string }> {
   const site = run.testbed.sites[fault.site]!;
   const free = run.testbed.devices.filter((device) => device.site === site && !run.affected.has(device));
@@ -121,7 +129,7 @@ async function injectAtServer(fault: Fault, { testbed: { world } }: ActiveRun): 
       await web.program.stop();
       return { text: "the web site stops", end: () => web.restart() };
     default:
-      // The download under way is broken off: what it asks next is refused.
+      // The restart aborts the download in flight, so that the next request is refused.
       await web.refuse(true);
       await web.program.stop();
       await web.restart();
@@ -144,11 +152,11 @@ async function startIntruder({ testbed: { world, spares } }: ActiveRun): Promise
     logFile: join(world.folder, "intruder.log"),
   });
   return {
-    text: `an intruder speaks at ${place.name}`,
+    text: `an intruder sends at ${place.name}`,
     end: async () => {
       const status = intruder.exitStatus();
       await intruder.stop();
-      return status === null ? [] : [`the intruder ended by itself with status ${status}`];
+      return status === null ? [] : [`the intruder exited early with status ${status}`];
     },
   };
 }

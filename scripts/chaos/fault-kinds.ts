@@ -1,6 +1,6 @@
 /**
  * Kinds of faults of the chaos lab, as words of `--fault`: the fault behind each word, how long it
- * may last, and how much longer healthy devices may need because of it. `fault-actions.ts` injects them.
+ * may last, and how much longer healthy devices may need. `fault-actions.ts` injects them.
  */
 import type { FaultName } from "../../shared/model/fault.ts";
 
@@ -31,21 +31,21 @@ const namesOfKinds = {
   intruder: "intruder",
 } as const satisfies Record<FaultKind, FaultName>;
 
-/** Name of a drawn fault. The kind `link` stands for two: a device's port or the WAN link of a site. */
+/** Name of a drawn fault. The kind `link` has two: a device's port or the WAN link of a site. */
 export const faultNameOf = ({ kind, whom }: { readonly kind: FaultKind; readonly whom: string }) =>
   kind === "link" && whom === "wan" ? "line-cut" : namesOfKinds[kind];
 
 type FaultKindFacts = {
   readonly about: string;
-  /** Bounds between which the duration is drawn; null: the fault lasts to the end of the run. */
+  /** Bounds of the duration, which is drawn; null: the fault lasts to the end of the run. */
   readonly lastsMs: readonly [number, number] | null;
   /** Stated bound on how much longer the last healthy device needs because of the fault. */
   readonly waitMsMax: number;
 };
 
 /**
- * A failed representative is silent for 3 to 3.6 s before the failure detector of its peers gives it
- * up. An election and the WANT of the successor follow. A broken download is tried again after
+ * A failed representative is silent for 3 to 3.6 s before the failure detector of its peers gives
+ * it up. An election and the WANT of the successor follow. A broken download is tried again after
  * 0.5 to 1 s, 1 to 2 s, 2 to 4 s and so on.
  */
 export const faultKindFacts: Readonly<Record<FaultKind, FaultKindFacts>> = {

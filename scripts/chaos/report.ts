@@ -1,21 +1,21 @@
-/** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
+/** Report of the chaos lab for a person: a row per run, the worst of all, and the problems. */
 import { fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { alignTable } from "../rig/table.ts";
 import type { ChaosReport, ChaosRun } from "./chaos.ts";
 import { faultKindFacts } from "./fault-kinds.ts";
 import { waitBoundMs } from "./timetable.ts";
 
-/** Mean of the runs without a fault; null when one did not end. */
+/** Returns the mean time of the runs without a fault; null when one did not complete. */
 export function calmMs({ calm }: ChaosReport): number | null {
   const times = calm.flatMap(({ allMs }) => allMs ?? []);
   return times.length === calm.length ? meanOf(times) : null;
 }
 
-/** How much longer the last healthy device needed than without a fault. */
+/** Returns how much longer the last healthy device needed than without a fault, at least 0. */
 const waitedMs = (run: ChaosRun, base: number | null): number | null =>
   run.healthyMs === null || base === null ? null : Math.max(0, run.healthyMs - base);
 
-/** What keeps the runs from being a success; empty when all is well. */
+/** Returns one sentence per problem; empty on success. */
 export function chaosProblems(report: ChaosReport): string[] {
   const base = calmMs(report);
   return [
@@ -60,10 +60,11 @@ const head = [
   "feedback",
 ];
 
-const legend = `Times since the task; healthy: no fault befell the device itself. WAN, LAN and feedback of each site: payload on its WAN
-link and Ethernet bytes its devices sent ÷ package, frames that its healthy peers sent.`;
+const legend = `Times are from the creation of the task. A device is healthy if no fault affected it directly. For each site:
+WAN is payload on its WAN link ÷ package, LAN is Ethernet bytes that its devices sent ÷ package,
+and feedback is frames that its healthy peers sent.`;
 
-/** Stated and kept, by kind of fault. */
+/** Compares the stated bound with the longest wait of all runs. */
 function boundLines(report: ChaosReport): string[] {
   const base = calmMs(report);
   const { runs } = report;
@@ -73,7 +74,7 @@ function boundLines(report: ChaosReport): string[] {
   const lost = runs.reduce((total, { expected, verified }) => total + expected - verified, 0);
   return [
     `${kinds.map((kind) => faultKindFacts[kind].about).join("; ")}.`,
-    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "without end"} (stated: at most ${secondsText(stated)}).`,
+    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "for an unknown time: a run did not complete"} (stated: at most ${secondsText(stated)}).`,
   ];
 }
 

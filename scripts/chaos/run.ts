@@ -1,4 +1,8 @@
-/** One run: a new package and a task while the timetable's faults happen, until every device has a right copy; then the accounting. */
+/**
+ * One run of the chaos lab: a new package and a new task while the faults of a timetable happen,
+ * until every device has a right copy or the time is over. Then it checks copies, reports, commands
+ * and bytes.
+ */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { secondsText } from "../rig/figures.ts";
@@ -16,16 +20,17 @@ export type SiteAccount = {
   readonly site: string;
   readonly wanRatio: number;
   readonly lanRatio: number;
-  /** Frames that peers without a fault sent. */
+  /** Multicast frames that peers without a fault sent. */
   readonly feedbackFrames: number;
   readonly representatives: readonly string[];
 };
 export type RunResult = {
   readonly seed: number;
-  /** "+2.1 s kill -9 s1-d2 (representative), 1.4 s long". */
+  /** Faults as they were injected: "+2.1 s kill -9 s1-d2 (representative), 1.4 s long". */
   readonly story: readonly string[];
-  /** Of the last device that no fault befell, and of the last of all; null: it was not complete in time. */
+  /** Time until the last device without a fault was complete; null: not in time. */
   readonly healthyMs: number | null;
+  /** Time until the last device of all was complete; null: not in time. */
   readonly allMs: number | null;
   readonly verified: number;
   readonly expected: number;
@@ -35,10 +40,13 @@ export type RunResult = {
 
 const pollMs = 100;
 const reportLimitMs = 30_000;
-/** In the package's folder, three below the device's own. */
+/** Appends a line to `receipts` in the data folder, three levels above the package's folder. */
 const command = 'echo "$FLOCKCAST_TASK" >> ../../../receipts';
 
-/** Plays a fault at its time; what lasts to the end of the run is ended by the answer. */
+/**
+ * Injects a fault at its time and ends it after its duration. Returns a function that ends a fault
+ * without a duration, and returns the problems found while the fault lasted.
+ */
 async function playFault(
   fault: Fault,
   run: ActiveRun,
@@ -58,7 +66,7 @@ async function playFault(
   return async () => wrong;
 }
 
-/** When each device's task was complete, by its ledger: since `begunAtMs`. */
+/** Returns the time since `begunAtMs` at which each device's ledger had the task complete. */
 async function follow(
   { devices, options }: Testbed,
   taskId: number,
@@ -77,7 +85,7 @@ async function follow(
   return completeMs;
 }
 
-/** The ids of the devices that the source calls complete; waits until it does so of all. */
+/** Waits until all devices have reported completion; returns the ids of those that did in time. */
 async function reportedComplete({ world, devices }: Testbed, taskId: number): Promise<Set<string>> {
   let reported = new Set<string>();
   const giveUpAtMs = performance.now() + reportLimitMs;
@@ -96,7 +104,7 @@ const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number
   return text.split("\n").filter((line) => line === String(taskId)).length;
 };
 
-/** What is wrong with a device's copy, its report and its receipts; empty when all is well. */
+/** Checks a device's copy, its report and its receipts. Returns one sentence per problem. */
 async function problemsOf(
   testbed: Testbed,
   device: WorldDevice,
@@ -126,7 +134,7 @@ const framesSent = async (devices: readonly WorldDevice[]): Promise<Map<WorldDev
     ),
   );
 
-/** By the agents' logs: who led the task at some time. */
+/** Returns the devices that led the task at some time, according to their logs. */
 async function leadersOf(devices: readonly WorldDevice[], taskId: number): Promise<Set<WorldDevice>> {
   const leaders = new Set<WorldDevice>();
   for (const device of devices) {
@@ -151,7 +159,7 @@ async function accountOf(
     const mine = testbed.devices.filter((device) => device.site === site);
     const peers = mine.filter((device) => !leaders.has(device) && !run.affected.has(device));
     const { wan, ports } = traffic[at]!;
-    // Those at the spare places speak on their own account.
+    // The second deployment and the intruder use further ports of the site.
     const own = ports.filter(({ device }) => mine.some(({ place }) => place.name === device));
     const sentBytes = own.reduce((total, port) => total + port.sentBytes, 0);
     return {
@@ -167,11 +175,13 @@ async function accountOf(
   });
 }
 
+/** Returns the largest time of the devices; null when one has none. */
 const lastOf = (devices: readonly WorldDevice[], times: ReadonlyMap<WorldDevice, number>): number | null =>
   devices.every((device) => times.has(device))
     ? Math.max(...devices.map((device) => times.get(device)!))
     : null;
 
+/** Runs one task with the faults, and cancels it in the end. Problems are returned, not thrown. */
 export async function runOnce(
   testbed: Testbed,
   seed: number,

@@ -1,6 +1,6 @@
 /**
- * The demo's devices: processes on loopback. A simulated subnet is a multicast group and a UDP port of its own, both
- * found and not assumed, so that two demos do not hear each other.
+ * Devices of the demo: processes on loopback. A simulated subnet is a multicast group and a UDP
+ * port of its own. Both are chosen at random, so that two demos do not receive each other's frames.
  */
 import dgram from "node:dgram";
 import { randomInt } from "node:crypto";
@@ -13,14 +13,14 @@ import { programsFromSource } from "../rig/programs.ts";
 
 export type DemoDevice = Device & {
   readonly subnet: string;
-  /** Empty until it has enrolled. */
+  /** Device id; empty until the device has enrolled. */
   id: string;
 };
 
 const enrolLimitMs = 60_000;
 
-/** A UDP port that nobody uses now. */
-export function freeUdpPort(): Promise<number> {
+/** Returns a UDP port that is currently free. */
+function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket("udp4");
     socket.once("error", reject);
@@ -31,10 +31,11 @@ export function freeUdpPort(): Promise<number> {
   });
 }
 
-/** An address of the organisation-local scope (RFC 2365), never the same for two runs but by chance. */
+/** Returns a random group of the organization-local scope (RFC 2365), as "ADDRESS:PORT". */
 export const randomGroup = async (): Promise<string> =>
   `239.${192 + randomInt(4)}.${randomInt(256)}.${1 + randomInt(254)}:${await freeUdpPort()}`;
 
+/** Starts the devices of all subnets; does not wait for their enrolment. */
 export async function startDemoDevices(
   source: Source,
   folder: string,
@@ -63,7 +64,7 @@ export async function startDemoDevices(
 
 /**
  * Waits until every device has enrolled and checked in.
- * @throws Error with the log of a device that ended or took too long.
+ * @throws Error with the tail of the log of a device that exited or took too long
  */
 export async function untilEnrolled(devices: readonly DemoDevice[], client: AdminClient): Promise<void> {
   const giveUpAtMs = Date.now() + enrolLimitMs;

@@ -1,4 +1,7 @@
-/** The demo's story: start, publish, give a task, watch, check every copy, tell what it cost, tidy up. */
+/**
+ * Runs the demo: start, publish, create a task, watch it, verify every copy, print the cost, clean
+ * up.
+ */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
@@ -25,7 +28,7 @@ export type DemoOptions = {
   readonly keep: boolean;
 };
 
-/** What two processor cores hold with eight receivers beside the sender and the source. */
+/** Settings that two processor cores can sustain with eight devices and the source. */
 const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit"];
 const pollMs = 250;
 const bytesPerSecondMin = 1_000_000;
@@ -69,7 +72,9 @@ function show(screen: Screen, devices: readonly DemoDevice[], detail: TaskDetail
   screen.show(lines, `${complete} of ${total} devices complete`);
 }
 
-/** Why a device has no right copy: what is wrong with its files, or its state when it never finished. */
+/**
+ * Returns the devices without a right copy → the difference of the files, or the state of the task.
+ */
 async function checkCopies(
   devices: readonly DemoDevice[],
   sent: PackageToSend,
@@ -147,6 +152,9 @@ async function distribute(
   return wanted.length === 0;
 }
 
+/**
+ * Runs the demo and returns its exit status: 0 when every copy is right and the WAN bound was kept.
+ */
 export async function runDemo(options: DemoOptions, cleanup: Cleanup): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-demo-"));
   let outcome: "running" | "right" | "wrong" = "running";
@@ -178,12 +186,12 @@ export async function runDemo(options: DemoOptions, cleanup: Cleanup): Promise<n
 const root = join(import.meta.dir, "..", "..");
 const fromHere = (path: string): string => relative(process.cwd(), path);
 const role = (name: string): string => fromHere(join(root, "roles", `${name}.ts`));
-/** A Bun that was brought along is not on the PATH of the person who reads this. */
+/** Command for Bun as a person types it: one installed into `.bun/` is not on their PATH. */
 const bun = process.execPath.startsWith(root) ? fromHere(process.execPath) : "bun";
 
 async function keepRunning(source: Source, devices: readonly DemoDevice[], cleanup: Cleanup): Promise<void> {
   console.log(`
-Everything keeps running until Ctrl-C. To look at it:
+Everything keeps running until Ctrl-C. To inspect it:
   export FLOCKCAST_SOURCE=${source.url}
   export FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
   ${bun} ${role("source")} task show 1

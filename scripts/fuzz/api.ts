@@ -1,4 +1,7 @@
-/** The API: bodies against their schemas, requests against the source's app, and answers against the agent's client. */
+/**
+ * The API: bodies against their schemas, requests against the source's app, and answers against the
+ * agent's client.
+ */
 import * as v from "valibot";
 import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
 import { openFixture, type Fixture, type TestDevice } from "../../shared/source/app-fixture.ts";

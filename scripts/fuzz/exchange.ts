@@ -1,6 +1,6 @@
 /**
- * The LAN exchange: messages that a holder of the package's key made up, seals that were changed, and on a real socket
- * requests and answers as no program of ours would send them.
+ * The LAN exchange: messages that a holder of the package's key made up, seals that were changed,
+ * and on a real socket requests and answers as no program of ours would send them.
  */
 import { encode } from "@msgpack/msgpack";
 import { ChunkSet } from "../../shared/model/chunk-set.ts";

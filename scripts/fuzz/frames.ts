@@ -1,5 +1,6 @@
 /**
- * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key and seal what they like.
+ * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key
+ * and seal what they like.
  */
 import { encode } from "@msgpack/msgpack";
 import { Reassembly } from "../../shared/core/reassembly/reassembly.ts";
@@ -58,7 +59,10 @@ function anyNeeds(random: SeededRandom, chunksMax: number): number[] {
   return entries;
 }
 
-/** A valid frame whose numbers lie anywhere in their bounds. @param chunksMax chunks that its ranges name */
+/**
+ * A valid frame whose numbers lie anywhere in their bounds. @param chunksMax chunks that its ranges
+ * name
+ */
 export function anyFrame(
   random: SeededRandom,
   type: ControlType,

@@ -1,7 +1,7 @@
 /**
- * What lies on the disk: the agent's ledger and the source's catalog. Rows with impossible values, saved tasks that
- * nobody saved, and files with damaged pages. What is opened is whole, or refused in words, and nothing outside the
- * data folder is touched.
+ * What lies on the disk: the agent's ledger and the source's catalog. Rows with impossible values,
+ * saved tasks that nobody saved, and files with damaged pages. What is opened is whole, or refused
+ * in words, and nothing outside the data folder is touched.
  */
 import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

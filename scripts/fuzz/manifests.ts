@@ -1,4 +1,7 @@
-/** Manifests and their signatures, as a source that was broken into, or a damaged disk, may give them. */
+/**
+ * Manifests and their signatures, as a source that was broken into, or a damaged disk, may give
+ * them.
+ */
 import { generateKeyPairSync } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { encode } from "@msgpack/msgpack";

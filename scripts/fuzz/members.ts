@@ -1,6 +1,7 @@
 /**
- * What a device makes of valid frames that an insider chose: every role, any order, any number in its bounds. Nothing may
- * throw, every frame that the device answers with can be written, and what it remembers stays bounded.
+ * What a device makes of valid frames that an insider chose: every role, any order, any number in
+ * its bounds. Nothing may throw, every frame that the device answers with can be written, and what
+ * it remembers stays bounded.
  */
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
 import { holdersMax } from "../../shared/core/peers/holders.ts";

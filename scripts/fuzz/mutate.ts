@@ -1,11 +1,17 @@
-/** Hostile variants of valid things: bytes that were changed, and values of the wrong type, size or shape. */
+/**
+ * Hostile variants of valid things: bytes that were changed, and values of the wrong type, size or
+ * shape.
+ */
 import type { SeededRandom } from "./seeded-random.ts";
 
 const boundaries = [
   0, 1, 0x7f, 0x80, 0x90, 0xa0, 0xbf, 0xc0, 0xc4, 0xca, 0xcf, 0xd9, 0xdc, 0xdd, 0xdf, 0xff,
 ] as const;
 
-/** `bytes` with one to four changes: bits, boundary values, pieces removed, repeated, moved or put in. */
+/**
+ * `bytes` with one to four changes: bits, boundary values, pieces removed, repeated, moved or put
+ * in.
+ */
 export function mutated(random: SeededRandom, bytes: Uint8Array): Uint8Array {
   let changed: Uint8Array = bytes.slice();
   for (let changes = 1 + random.int(4); changes > 0; changes--) changed = changedOnce(random, changed);

@@ -1,11 +1,16 @@
-/** HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not fit together. */
+/**
+ * HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not
+ * fit together.
+ */
 import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 
 const utf8 = new TextEncoder();
 const giveUpMs = 3_000;
 
-/** A server that sends whatever `answer` gives, once for each connection's first bytes, and closes. */
+/**
+ * A server that sends whatever `answer` gives, once for each connection's first bytes, and closes.
+ */
 export function openRawServer(answer: () => Uint8Array): { readonly port: number; close(): void } {
   const server = Bun.listen({
     hostname: "127.0.0.1",

@@ -2,7 +2,10 @@
 import { SeededRandom } from "./seeded-random.ts";
 import type { Fuzzing, Target } from "./target.ts";
 
-/** No case needs as long without being a way to stop a program. A busy machine may: a slow case is run again. */
+/**
+ * No case needs as long without being a way to stop a program. A busy machine may: a slow case is
+ * run again.
+ */
 const caseMsMax = 400;
 /** A case on a socket waits for others. */
 const waitingCaseMsMax = 8_000;

@@ -1,4 +1,7 @@
-/** What people and other systems write: settings, quantities, schedules, tokens, times, targets, groups, addresses. */
+/**
+ * What people and other systems write: settings, quantities, schedules, tokens, times, targets,
+ * groups, addresses.
+ */
 import * as v from "valibot";
 import { parseStartTime } from "../../shared/source/commands/start-time.ts";
 import {

@@ -1,8 +1,12 @@
-/** What a fuzz target is. A case that throws is a finding: no input may make the program do that. */
+/**
+ * What a fuzz target is. A case that throws is a finding: no input may make the program do that.
+ */
 import type { SeededRandom } from "./seeded-random.ts";
 
 export type Fuzzing = {
-  /** Runs one case and says in a word what came out; equal words are counted. Throws for a finding. */
+  /**
+   * Runs one case and says in a word what came out; equal words are counted. Throws for a finding.
+   */
   readonly run: (random: SeededRandom) => string | Promise<string>;
   readonly close?: () => void | Promise<void>;
 };
@@ -20,7 +24,10 @@ export function promise(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(`broken promise: ${what}`);
 }
 
-/** Runs `work`: its outcome, or the name of the error that it declares. Any other error passes, and is a finding. */
+/**
+ * Runs `work`: its outcome, or the name of the error that it declares. Any other error passes, and
+ * is a finding.
+ */
 export function declared(errors: readonly (new (...args: never[]) => Error)[], work: () => string): string {
   try {
     return work();

@@ -1,4 +1,7 @@
-/** What a web site answers: heads to the pure reader, and whole downloads from a server that answers anything. */
+/**
+ * What a web site answers: heads to the pure reader, and whole downloads from a server that answers
+ * anything.
+ */
 import { createHash } from "node:crypto";
 import { readRangeAnswer } from "../../shared/net/web/range-answer.ts";
 import { WebProblem } from "../../shared/net/web/problem.ts";

@@ -1,20 +1,18 @@
 /**
- * What keeps multicast from devices, as it is met in the field, made with the real parts of the kernel:
+ * Impairments of multicast as they occur in the field, made with the kernel's bridge and nftables:
  *
  *   dropped      the switch drops all IPv4 multicast on the device's port, both ways
- *   pruned       IGMP snooping, and no querier's question reaches the device: its membership ages out after seconds
+ *   pruned       IGMP snooping without queries at the device: its membership expires after seconds
  *   udp-blocked  the device's own firewall drops inbound UDP
  *   wireless     the device's interface is a radio
- *   isolated     the switch lets the device speak with the router only (client isolation): its neighbours cannot serve it
- *
- * `mend` takes the filters away again.
+ *   isolated     the switch forwards only between the device and the router (client isolation)
  */
 import type { FaultName } from "../../shared/model/fault.ts";
 import { outputOf } from "../rig/process.ts";
 import { inside, ip } from "./namespace.ts";
 import { portOf, type Impairment, type LabDevice, type LabSite } from "./site.ts";
 
-/** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
+/** Words of `--multicast`. "off" is the setting useMulticast=false. */
 export const multicastKinds = [
   "works",
   "off",
@@ -38,10 +36,10 @@ export const faultsOfImpairments = {
 /** Returns the fault that impairs a device's multicast; null when nothing does. */
 const faultAt = ({ impairment }: LabDevice) => impairment && faultsOfImpairments[impairment];
 
-/** Of the last devices of a subnet, one is behind each. */
+/** Impairments of the last devices of a subnet, one each, for "mixed". */
 const mixed: readonly Impairment[] = ["dropped", "pruned", "udp-blocked", "wireless"];
 
-/** @param at index of the device in its subnet of `devices` */
+/** @param at index of the device in its subnet of `devices` devices */
 export function impairmentOf(kind: MulticastKind, at: number, devices: number): Impairment | null {
   switch (kind) {
     case "works":
@@ -56,7 +54,9 @@ export function impairmentOf(kind: MulticastKind, at: number, devices: number): 
   }
 }
 
-/** Words of `ip link add … type bridge`: a switch that asks for members each second and forgets them after three. */
+/**
+ * Arguments of `ip link add … type bridge`: queries every second, membership expires after three.
+ */
 export const snoopingWords =
   "mcast_snooping 1 mcast_querier 1 mcast_query_interval 100 mcast_startup_query_interval 100 " +
   "mcast_query_response_interval 50 mcast_membership_interval 300";
@@ -68,6 +68,7 @@ const table = "impairment";
 const nft = (namespace: string, rules: string): Promise<string> =>
   outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 
+/** Applies the impairments of a site's devices. */
 export async function impair(site: LabSite): Promise<void> {
   const isolated = portsWith(site, "isolated");
   await ip(
@@ -120,7 +121,9 @@ function deviceRules(device: LabDevice): string | null {
   }
 }
 
-/** The administrator mended it: filters are gone, the querier is heard. */
+/**
+ * Removes the filters of a site: multicast is forwarded, IGMP queries and UDP reach the devices.
+ */
 export async function removeImpairments(site: LabSite): Promise<void> {
   if (portsWith(site, "multicast-dropped").length > 0) await remove(site.router, "bridge");
   for (const device of site.devices) {

@@ -1,4 +1,6 @@
-/** A device that is carried to another site: its cable is out, another one leads to that site's switch. */
+/**
+ * Moves a device to another site: its own link goes down, a new one leads to that site's switch.
+ */
 import { ip, limitRate } from "./namespace.ts";
 import { gatewayOf, lanBurstBytes } from "./topology.ts";
 import { type LabSite } from "./site.ts";
@@ -8,12 +10,16 @@ const routes = (site: LabSite): string[] => [
   `route add default via ${gatewayOf(site)}`,
   "route add 224.0.0.0/4 dev eth0",
 ];
-const portOf = ({ place }: WorldDevice): string => `visit-${place.name}`;
-/** Above those of the site's own devices. */
+/** Port at the other site's switch. Interface names have at most 15 characters. */
+const portOf = ({ place }: WorldDevice): string => `moved-${place.name}`;
+/** Address at the other site, above those of its own devices. */
 const addressAt = (site: LabSite, device: WorldDevice): string =>
   site.cidr.replace(/0\/24$/, String(200 + (Number(device.place.address.split(".")[3]) % 50)));
 
-/** The interface keeps its name, and gets an address of the other subnet. @param mbit rate of its port */
+/**
+ * Moves a device to `site`. Its interface keeps the name and gets an address of the other subnet.
+ * @param mbit rate of its port, both ways
+ */
 export async function moveDevice(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
   const { namespace } = device.place;
   const port = portOf(device);
@@ -32,6 +38,7 @@ export async function moveDevice(device: WorldDevice, site: LabSite, mbit: numbe
   await limitRate(namespace, "eth0", mbit, lanBurstBytes);
 }
 
+/** Moves a device back to its own site. @param from the site that it was moved to */
 export async function returnDevice(device: WorldDevice, from: LabSite): Promise<void> {
   const { namespace, address } = device.place;
   await ip(from.router, [`link del ${portOf(device)}`]);

@@ -1,7 +1,7 @@
 /**
- * What happens in the middle of a task, at every site: a device that comes late, one that is killed and starts again,
- * the representative that is killed (at half, or when the option says), a switch that is mended. Half means that the
- * site's representative holds half of the package.
+ * Scenarios of the lab, at every site. In the middle of a task, a device starts late, a peer or the
+ * representative is killed and starts again, or impairments of multicast are removed. The middle is
+ * when the site's representative holds half of the package, or the share of `--kill-at`.
  */
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { shareOf } from "../rig/task-watch.ts";
@@ -10,13 +10,15 @@ import { faultsOfScenarios, type Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
 const restartAfterMs = 2_000;
-/** A killed representative stays away until another one leads, at most this long. */
+/** Upper bound on how long a killed representative waits for a successor before it starts again. */
 const takeoverLimitMs = 20_000;
 
 export type ScenarioRun = {
-  /** Devices that do not start with the others. */
+  /** Devices that do not start with the others, but in the middle or for the second task. */
   readonly heldBack: readonly WorldDevice[];
+  /** To be called with all details of the task: they decide when the scenario acts. */
   readonly onDetail: (detail: TaskDetail) => void;
+  /** Cancels starts that are still pending. */
   readonly cancel: () => void;
 };
 
@@ -37,8 +39,8 @@ function log(text: string): void {
   console.error(`scenario: ${text}`);
 }
 
-function kill(device: WorldDevice, what: string): void {
-  log(`${device.place.name} (${what}) is killed`);
+function kill(device: WorldDevice, role: string): void {
+  log(`${device.place.name} (${role}) is killed`);
   void device.device?.kill();
 }
 

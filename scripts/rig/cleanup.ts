@@ -1,21 +1,21 @@
 /**
- * The end of a script: what it made is taken away again, in reverse order, whether it succeeded, threw or was
- * interrupted. A second Ctrl-C does not stop the tidying; it is bounded by the limits of its own steps.
+ * Cleanup of a script: removes what the script made, in reverse order, after success, an error or a
+ * signal. A second Ctrl-C does not abort the cleanup. Each step has to bound its own time.
  */
 
 export type Cleanup = {
-  /** Registers a step; steps run once, the last registered first. */
+  /** Registers a step. Every step runs once, the last registered first. @param what "remove …" */
   readonly add: (what: string, step: () => Promise<void> | void) => void;
-  /** Aborted by Ctrl-C or a termination signal; its reason is the signal's name. */
+  /** Aborts on SIGINT, SIGTERM and SIGHUP; the reason is the name of the signal. */
   readonly interrupted: AbortSignal;
-  /** Waits for Ctrl-C as the regular end: the work goes on after it and its status counts. */
+  /** Resolves on a signal, which then is the regular end: the status of the work still counts. */
   readonly untilInterrupted: () => Promise<void>;
 };
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type InterruptingSignal = keyof typeof signalNumbers;
 
-/** Thrown for what the person at the command line can mend: printed without a stack. */
+/** An error that the person at the command line can correct. Printed without a stack. */
 export class UsageError extends Error {}
 
 type Step = { readonly what: string; readonly step: () => Promise<void> | void };
@@ -33,7 +33,10 @@ async function runSteps(steps: readonly Step[]): Promise<boolean> {
   return clean;
 }
 
-/** Runs `work` and ends the process with what it answers, 1 when it threw, 128 + n after signal n. */
+/**
+ * Runs `work`, then the steps, then exits the process. The exit status is the result of `work`, 1
+ * when it threw or a step failed, or 128 + n after signal n.
+ */
 export async function runWithCleanup(work: (cleanup: Cleanup) => Promise<number>): Promise<void> {
   const steps: Step[] = [];
   const abort = new AbortController();
@@ -58,7 +61,7 @@ export async function runWithCleanup(work: (cleanup: Cleanup) => Promise<number>
     else if (waiting) status = await working;
     else {
       const signal = abort.signal.reason as InterruptingSignal;
-      console.error(`\nInterrupted (${signal}): tidying up …`);
+      console.error(`\nInterrupted (${signal}): cleaning up …`);
       status = 128 + signalNumbers[signal];
     }
   } catch (error) {
