@@ -1,6 +1,7 @@
 /**
- * Runs a script of the project on a bare machine: `node scripts/bootstrap.mjs scripts/start.ts
- * [args…]`.
+ * Runs a script of the project on a bare machine:
+ *
+ *     node scripts/bootstrap.mjs scripts/start.ts [arguments…]
  *
  * Installs Bun in the version of package.json, if it is missing, from the npm registry into
  * `.bun/`. Then installs the dependencies of bun.lock, and runs the script with its arguments,

@@ -1,6 +1,5 @@
 /**
- * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: demo of a distribution on this
- * machine.
+ * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: a distribution on this machine alone.
  *
  * It starts a real source and real devices (one process each) with real sockets on loopback. Every
  * simulated subnet is a multicast group and port of its own. PATH is a file or a folder; the

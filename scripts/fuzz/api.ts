@@ -1,6 +1,6 @@
 /**
- * The API: bodies against their schemas, requests against the source's app, and answers against the
- * agent's client.
+ * Fuzz target of the API: bodies against their schemas, requests to the source's app, and answers
+ * to the agent's client.
  */
 import * as v from "valibot";
 import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
@@ -21,7 +21,7 @@ function body(random: SeededRandom): string {
   const again = v.safeParse(schema, parsed.output);
   promise(
     again.success && Bun.deepEquals(again.output, parsed.output),
-    "a body that was read is read as the same",
+    "a parsed body parses to the same value again",
   );
   return "body read";
 }
@@ -44,7 +44,10 @@ async function request(fixture: Fixture, device: TestDevice, random: SeededRando
     ...(method === "GET" ? {} : { body: random.oneIn(3) ? mutated(random, text) : text }),
   });
   await response.arrayBuffer();
-  promise(response.status < 500, `${method} ${path} is answered in words, not with ${response.status}`);
+  promise(
+    response.status < 500,
+    `${method} ${path} is answered without a server error, not with ${response.status}`,
+  );
   return `request: ${response.status}`;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The LAN exchange: messages that a holder of the package's key made up, seals that were changed,
- * and on a real socket requests and answers as no program of ours would send them.
+ * Fuzz target of the LAN exchange: messages of an insider with the package's key, changed seals,
+ * and malformed requests and answers on a real socket.
  */
 import { encode } from "@msgpack/msgpack";
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
@@ -23,7 +23,7 @@ const key = Uint8Array.from({ length: 16 }, (_, i) => 255 - i);
 const session = "0123456789abcdef";
 const device = "00000000000000aa";
 const pollPath = `/exchange/${session}/poll`;
-/** Heads of arrays in arrays: a decoder that makes an array for each takes gigabytes. */
+/** Nested array heads: a decoder that allocates an array for each head needs gigabytes. */
 const nested = Uint8Array.from({ length: 30_000 }, (_, i) => [0xdc, 0x40, 0x00][i % 3]!);
 
 function anyPoll(random: SeededRandom): unknown[] {
@@ -54,7 +54,7 @@ function message(random: SeededRandom): string {
   const again = isPoll
     ? decodePoll(encodePoll(read as never))
     : decodePollAnswer(encodePollAnswer(read as never));
-  promise(Bun.deepEquals(read, again), "a message that was read is written as the same message");
+  promise(Bun.deepEquals(read, again), "a decoded message is encoded as the same message");
   ChunkSet.fromRanges(1_000, read.heldRanges);
   return isPoll ? "poll read" : "answer read";
 }
@@ -64,12 +64,12 @@ function seals(seal: ExchangeSeal, random: SeededRandom): string {
   const wrong = random.oneIn(3) ? right : mutated(random, right);
   const context = wrong === right ? `${pollPath} answer` : `${pollPath} request`;
   if (wrong !== right && Buffer.compare(wrong, right) === 0) return "unchanged";
-  promise(seal.open(context, wrong) === null, "what was changed, or said elsewhere, does not open");
-  promise(!seal.isProof(pollPath, random.hex(random.int(40))), "an invented proof is none");
+  promise(seal.open(context, wrong) === null, "a changed message, or one of another context, does not open");
+  promise(!seal.isProof(pollPath, random.hex(random.int(40))), "an invented proof is refused");
   return "seal refused";
 }
 
-/** A request that never was, to the real server: an answer, and no chunk without a proof. */
+/** Sends a malformed request to the real server. */
 async function request(exchange: ExchangeServer, seal: ExchangeSeal, random: SeededRandom): Promise<string> {
   const isPoll = random.oneIn(2);
   const path = isPoll ? pollPath : `/exchange/${session}/chunk/${random.pick(["0", "7", "4294967296", "x"])}`;
@@ -83,7 +83,7 @@ async function request(exchange: ExchangeServer, seal: ExchangeSeal, random: See
     body,
     proof,
   });
-  promise(status !== 500, "no request is an error of the server");
+  promise(status !== 500, "no request causes a server error");
   return `request: ${status}`;
 }
 
@@ -98,7 +98,7 @@ async function answer(
     return polled === null ? "poll: nothing" : "poll: answer";
   }
   const got = await client.chunk(to, random.int(3), 1_000);
-  promise(got.kind !== "chunk" || got.bytes.length === 1_000, "a chunk has the length that was asked for");
+  promise(got.kind !== "chunk" || got.bytes.length === 1_000, "a chunk has the requested length");
   return `chunk: ${got.kind}`;
 }
 

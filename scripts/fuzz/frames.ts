@@ -1,6 +1,6 @@
 /**
- * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key
- * and seal what they like.
+ * Fuzz target of LAN frames. Outsiders change and invent datagrams; insiders hold the key and seal
+ * any body.
  */
 import { encode } from "@msgpack/msgpack";
 import { Reassembly } from "../../shared/core/reassembly/reassembly.ts";
@@ -60,8 +60,8 @@ function anyNeeds(random: SeededRandom, chunksMax: number): number[] {
 }
 
 /**
- * A valid frame whose numbers lie anywhere in their bounds. @param chunksMax chunks that its ranges
- * name
+ * Returns a valid frame with numbers anywhere in their bounds.
+ * @param chunksMax upper bound on the chunks in its ranges
  */
 export function anyFrame(
   random: SeededRandom,
@@ -78,7 +78,7 @@ export function anyFrame(
   return frame as ControlFrame;
 }
 
-/** An opened body: nearly right, or not at all. */
+/** Returns the plaintext of a body: valid, nearly valid, or random. */
 function hostileBody(random: SeededRandom, type: ControlType): Uint8Array {
   const { type: _, ...fields } = anyFrame(random, type);
   const values: unknown[] = Object.values(fields);
@@ -94,11 +94,11 @@ function insiderControl(random: SeededRandom): string {
   const frame = decodeControl(type, body);
   if (frame === null) return "body refused";
   const again = decodeControl(type, encodeControl(frame));
-  promise(Bun.deepEquals(frame, again), `a ${type} that was read is written as the same frame`);
+  promise(Bun.deepEquals(frame, again), `a decoded ${type} is encoded as the same frame`);
   return `${type} read`;
 }
 
-/** Any body under a right seal. */
+/** Returns a frame with any body under a valid seal. */
 function sealed(type: number, body: Uint8Array, sequence: number): Uint8Array {
   const frame = new Uint8Array(headerBytes + body.length + tagBytes);
   writeHeader(frame, { deployment, session, sender });
@@ -133,7 +133,7 @@ const newReassembly = (): Reassembly =>
     memoryBytesMax: 200_000,
   });
 
-/** The whole way of a frame that an insider sealed; symbols as far as their place in a chunk. */
+/** Receives a frame that an insider sealed; a symbol is also added to its chunk. */
 function insiderSealed(random: SeededRandom): string {
   const isSymbol = random.oneIn(2);
   const type = isSymbol ? frameTypes.symbol : random.int(128);
@@ -163,13 +163,16 @@ function insiderSealed(random: SeededRandom): string {
   return `sealed: ${placed}`;
 }
 
-/** Every frame differs from what its sender wrote: nothing of it may be believed. */
+/** Receives a datagram that differs from every sealed frame. It has to be dropped. */
 function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, random: SeededRandom): string {
   const original = random.pick(corpus);
   const datagram = random.oneIn(20) ? random.bytes(random.int(1_500)) : mutated(random, original);
   if (Buffer.compare(datagram, original) === 0) return "unchanged";
   const received = receiver.receive(datagram);
-  promise(received.kind === "dropped", `a changed frame is dropped, this one was taken as ${received.kind}`);
+  promise(
+    received.kind === "dropped",
+    `a changed frame is dropped, this one was accepted as ${received.kind}`,
+  );
   return `outsider: ${received.reason}`;
 }
 
@@ -189,7 +192,7 @@ function openFrames(): Fuzzing {
     frameSender.symbol(1, 2, 4, made.bytes(1)).slice(),
   );
   const receiver = newReceiver();
-  // The sender is known from then on: its keys need not be derived for every case.
+  // Makes the sender known, so that its keys are not derived again for every case.
   receiver.receive(first);
   return {
     run: (random) => {

@@ -1,7 +1,7 @@
 /**
- * What lies on the disk: the agent's ledger and the source's catalog. Rows with impossible values,
- * saved tasks that nobody saved, and files with damaged pages. What is opened is whole, or refused
- * in words, and nothing outside the data folder is touched.
+ * Fuzz target of the agent's ledger and the source's catalog: rows with impossible values, invalid
+ * saved tasks, and files with damaged pages. A file is opened as a whole, rebuilt, or refused with
+ * a message. Nothing outside the data folder may change.
  */
 import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ function taskRow(random: SeededRandom): string {
   if (row === null) return "task row refused";
   promise(
     Bun.deepEquals(parseTaskRow(JSON.parse(JSON.stringify(row))), row),
-    "a saved task is read as it was",
+    "a saved task is read as it was written",
   );
   return "task row read";
 }
@@ -38,7 +38,7 @@ const open = (dir: string) =>
     log: () => {},
   });
 
-/** A data folder with one complete and one partial package, without its locks. */
+/** Creates a data folder with one complete and one partial package, which is not in use. */
 async function makeFolder(dir: string): Promise<void> {
   const key = testKey();
   const cache = await open(dir);
@@ -97,8 +97,8 @@ function corruptBytes(file: string, random: SeededRandom): void {
   const bytes = new Uint8Array(readFileSync(file));
   if (random.oneIn(4)) return writeFileSync(file, bytes.subarray(0, random.int(bytes.length)));
   const page = random.int(Math.ceil(bytes.length / 4_096)) * 4_096;
-  const spoiled = mutated(random, bytes.subarray(page, page + 4_096));
-  bytes.set(spoiled.subarray(0, bytes.length - page), page);
+  const corrupted = mutated(random, bytes.subarray(page, page + 4_096));
+  bytes.set(corrupted.subarray(0, bytes.length - page), page);
   writeFileSync(file, bytes);
 }
 
@@ -109,8 +109,8 @@ async function ledgerFolder(template: string, root: string, random: SeededRandom
   mkdirSync(join(outside, "1.0"), { recursive: true });
   writeFileSync(join(outside, "1.0", "mine"), "");
   Bun.spawnSync(["cp", "-a", template, dir]);
-  const spoils = random.oneIn(2) ? "rows" : "bytes";
-  (spoils === "rows" ? corruptRows : corruptBytes)(join(dir, "ledger.db"), random);
+  const damage = random.oneIn(2) ? "rows" : "bytes";
+  (damage === "rows" ? corruptRows : corruptBytes)(join(dir, "ledger.db"), random);
   let outcome = "opened";
   try {
     const cache = await open(dir);
@@ -122,8 +122,8 @@ async function ledgerFolder(template: string, root: string, random: SeededRandom
     if (!(error instanceof CacheError)) throw error;
     outcome = error.code;
   }
-  promise(existsSync(join(outside, "1.0", "mine")), "what lies outside the data folder stays");
-  return `ledger with wrong ${spoils}: ${outcome}`;
+  promise(existsSync(join(outside, "1.0", "mine")), "files outside the data folder stay");
+  return `ledger with wrong ${damage}: ${outcome}`;
 }
 
 async function catalogFile(template: string, root: string, random: SeededRandom): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * Manifests and their signatures, as a source that was broken into, or a damaged disk, may give
- * them.
+ * Fuzz target of manifests and their signatures, as a compromised source or a damaged disk may
+ * deliver them.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { posix, win32 } from "node:path";
@@ -61,7 +61,7 @@ const paths = [
   "~",
 ] as const;
 
-/** Fields that agree with each other, so that what is wrong in one of them is looked at. */
+/** Returns consistent fields, so that a fault in one of them reaches its own check. */
 function fieldsOf(random: SeededRandom): unknown[] {
   const chosen = [...new Set(Array.from({ length: random.int(5) }, () => random.pick(paths)))].toSorted(
     (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
@@ -84,7 +84,7 @@ function hostileBytes(random: SeededRandom): Uint8Array {
 }
 
 function checkAccepted(manifest: Manifest, bytes: Uint8Array, random: SeededRandom): void {
-  promise(Buffer.compare(encodeManifest(manifest), bytes) === 0, "a manifest has one spelling");
+  promise(Buffer.compare(encodeManifest(manifest), bytes) === 0, "a manifest has exactly one encoding");
   for (const { path } of manifest.files) {
     promise(posix.join("/cache", path).startsWith("/cache/"), `"${path}" stays in its folder`);
     promise(
@@ -96,7 +96,10 @@ function checkAccepted(manifest: Manifest, bytes: Uint8Array, random: SeededRand
   const chunk = random.int(chunkCount(manifest));
   const length = chunkLength(manifest, chunk);
   const spans = fileSpans(manifest, chunkOffset(manifest, chunk), length);
-  promise(spans.reduce((sum, span) => sum + span.length, 0) === length, "a chunk's pieces are the chunk");
+  promise(
+    spans.reduce((sum, span) => sum + span.length, 0) === length,
+    "the file spans of a chunk cover the chunk",
+  );
 }
 
 function openManifests(): Fuzzing {
@@ -109,7 +112,7 @@ function openManifests(): Fuzzing {
     const wrong = { ...right, [part]: mutated(random, right[part]) };
     if (Buffer.compare(wrong[part], right[part]) === 0) return "unchanged";
     verifySigned(wrong, [key.publicKey]);
-    throw new Error("broken promise: a changed envelope is not taken");
+    throw new Error("broken promise: a changed envelope is refused");
   };
   return {
     run: (random) =>

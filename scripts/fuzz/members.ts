@@ -1,7 +1,7 @@
 /**
- * What a device makes of valid frames that an insider chose: every role, any order, any number in
- * its bounds. Nothing may throw, every frame that the device answers with can be written, and what
- * it remembers stays bounded.
+ * Fuzz target of a session's member: valid frames of an insider in every role, in any order, with
+ * any number in its bounds. The member must not throw, its answers must be encodable, and its
+ * memory must stay bounded.
  */
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
 import { holdersMax } from "../../shared/core/peers/holders.ts";
@@ -99,7 +99,7 @@ function anyEvent(random: SeededRandom, member: Member): MemberEvent {
         random.pick(controlTypes),
         random.oneIn(3) ? limits.counterMax : chunkCount,
       );
-      // In the name of whom it follows, or in its own.
+      // Forged in the name of the member's representative, or of the member itself.
       const forged =
         state.role === "peer" && random.oneIn(2)
           ? state.leader.device
@@ -128,7 +128,7 @@ function run(random: SeededRandom): string {
   check(member, step(member, { type: "Started" }, nowMs));
   for (let events = 0; events < eventsPerCase; events++) {
     const wakeMs = wakeAtMs(member, nowMs);
-    promise(!Number.isNaN(wakeMs), "there is a time at which it wakes");
+    promise(!Number.isNaN(wakeMs), "the time of the next wake-up is a number");
     nowMs += random.oneIn(3) ? Math.max(0, Math.min(wakeMs - nowMs, 60_000)) : random.int(200);
     check(member, step(member, random.oneIn(3) ? { type: "TimerFired" } : anyEvent(random, member), nowMs));
     member.nextToSend(nowMs);

@@ -1,6 +1,5 @@
 /**
- * Hostile variants of valid things: bytes that were changed, and values of the wrong type, size or
- * shape.
+ * Mutations of valid input: changed bytes, and values of the wrong type, size or shape.
  */
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -9,8 +8,8 @@ const boundaries = [
 ] as const;
 
 /**
- * `bytes` with one to four changes: bits, boundary values, pieces removed, repeated, moved or put
- * in.
+ * Returns a copy of `bytes` with one to four changes: flipped bits, boundary values, and pieces
+ * removed, repeated, moved or inserted.
  */
 export function mutated(random: SeededRandom, bytes: Uint8Array): Uint8Array {
   let changed: Uint8Array = bytes.slice();
@@ -119,7 +118,7 @@ const numbers = [
   Number.MAX_SAFE_INTEGER,
 ] as const;
 
-/** A value that a schema may not expect. */
+/** Returns a value that a schema may not expect. */
 export function hostileValue(random: SeededRandom, depth = 0): unknown {
   switch (random.int(depth > 3 ? 6 : 10)) {
     case 0:
@@ -146,7 +145,7 @@ export function hostileValue(random: SeededRandom, depth = 0): unknown {
   }
 }
 
-/** `value` with something in it replaced, removed, added or repeated. */
+/** Returns a copy of `value` with one part replaced, removed, added or repeated. */
 export function mutatedValue(random: SeededRandom, value: unknown): unknown {
   const isDone = random.oneIn(4);
   if (Array.isArray(value)) {

@@ -1,6 +1,5 @@
 /**
- * HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not
- * fit together.
+ * Malformed HTTP over plain sockets: heads, lengths, ranges and bodies that contradict each other.
  */
 import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
@@ -9,7 +8,8 @@ const utf8 = new TextEncoder();
 const giveUpMs = 3_000;
 
 /**
- * A server that sends whatever `answer` gives, once for each connection's first bytes, and closes.
+ * Opens a server that sends the bytes of `answer` after a connection's first bytes, and closes the
+ * connection.
  */
 export function openRawServer(answer: () => Uint8Array): { readonly port: number; close(): void } {
   const server = Bun.listen({
@@ -66,7 +66,7 @@ const headers = [
   ": y",
 ] as const;
 
-/** An answer around `body`: often one that could be right. */
+/** Returns an HTTP response around `body`, which is often valid. @param options.range status 206 */
 export function rawAnswer(
   random: SeededRandom,
   body: Uint8Array,
@@ -88,7 +88,10 @@ export function rawAnswer(
   return random.oneIn(8) ? whole.subarray(0, random.int(whole.length + 1)) : whole;
 }
 
-/** Sends a request that may be wrong; the status of the answer, 0 when the server just closed. */
+/**
+ * Sends a request that may be malformed. Returns the status of the response; 0 when the server
+ * closed the connection without one.
+ */
 export function rawRequest(
   random: SeededRandom,
   port: number,

@@ -1,6 +1,6 @@
 /**
- * What people and other systems write: settings, quantities, schedules, tokens, times, targets,
- * groups, addresses.
+ * Fuzz target of text from people and other systems: settings, quantities, schedules, tokens,
+ * times, targets, groups, addresses.
  */
 import * as v from "valibot";
 import { parseStartTime } from "../../shared/source/commands/start-time.ts";
@@ -71,7 +71,7 @@ const words = [
 ] as const;
 const symbols = " \t;:,-./+=0123456789abcdefhimnorstuwz\u0000\u00e9\ud83d\u0661e%[]";
 
-/** Longer texts are refused before they are read. */
+/** Upper bound on the length of a text, as at the callers of these parsers. */
 const textMax = 16_384;
 
 function anyText(random: SeededRandom): string {
@@ -89,7 +89,7 @@ function setting(text: string, random: SeededRandom): string {
   const values = applySettingWords(defaultSettingValues, [`${key}=${text}`]);
   promise(
     settingLines(values).length === Object.keys(settingKeys).length,
-    "a setting that was taken can be shown",
+    "an accepted setting can be printed",
   );
   return `setting ${key}`;
 }
@@ -97,11 +97,11 @@ function setting(text: string, random: SeededRandom): string {
 function schedule(text: string): string {
   const parsed = parseWanSchedule(text);
   const again = parseWanSchedule(formatWanSchedule(parsed));
-  // Rates are shown with four digits.
+  // Rates are formatted with four digits and may differ.
   promise(
     again.length === parsed.length &&
       again.every(({ fromMinute }, i) => fromMinute === parsed[i]!.fromMinute),
-    "a schedule is shown as itself",
+    "a printed schedule parses to the same schedule",
   );
   return "schedule";
 }
@@ -116,13 +116,16 @@ function quantity(text: string, random: SeededRandom): string {
 
 function group(text: string): string {
   const parsed = parseGroup(text);
-  promise(formatGroup(parseGroup(formatGroup(parsed))) === formatGroup(parsed), "a group is shown as itself");
+  promise(
+    formatGroup(parseGroup(formatGroup(parsed))) === formatGroup(parsed),
+    "a printed group parses to the same group",
+  );
   return "group";
 }
 
 function addresses(text: string): string {
   const network = networkOf(text);
-  promise(network === null || networkOf(network) === network, "a network's network is itself");
+  promise(network === null || networkOf(network) === network, "the network of a network is that network");
   cidrContains(text, "10.0.0.0/24");
   cidrContains("10.0.0.0/24", text);
   canonicalAddress(text);
@@ -134,7 +137,7 @@ function reason(text: string): string {
   const waitMs = parseRetryAfterMs(text, 0);
   promise(
     waitMs === null || (waitMs >= 0 && waitMs <= 3_600_000),
-    "a web site cannot ask for more than an hour",
+    "a web site cannot request a wait of more than an hour",
   );
   return "reason";
 }
@@ -149,7 +152,7 @@ function other(text: string, random: SeededRandom): string {
       parseSourceUrl(text);
       return "source URL";
     case 2:
-      promise(Number.isFinite(parseStartTime(text, 1e12)), "a start is a time");
+      promise(Number.isFinite(parseStartTime(text, 1e12)), "an accepted start time is a finite number");
       return "start";
     case 3:
       return v.safeParse(targetSchema, text).success ? "target" : "no target";

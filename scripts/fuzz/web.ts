@@ -1,6 +1,6 @@
 /**
- * What a web site answers: heads to the pure reader, and whole downloads from a server that answers
- * anything.
+ * Fuzz target of web sites' answers: heads for the parser of range responses, and whole downloads
+ * from a server that answers anything.
  */
 import { createHash } from "node:crypto";
 import { readRangeAnswer } from "../../shared/net/web/range-answer.ts";
@@ -71,14 +71,14 @@ function head(random: SeededRandom): string {
     const answer = readRangeAnswer({ status: random.pick(statuses), headers }, asked, 0);
     promise(
       answer.position === 0 || answer.position === asked.start,
-      "bytes begin where they were asked for",
+      "bytes begin at the requested position",
     );
-    promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end where they were asked for");
+    promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end at the requested position");
     return answer.ignoresRange ? "head: everything" : "head: taken";
   });
 }
 
-/** A whole download: it ends, by itself, with a reason, and stores no wrong byte. */
+/** Runs a whole download. It has to end on its own, with a reason, and must store no wrong byte. */
 async function download(manifest: Manifest, random: SeededRandom): Promise<string> {
   const missing = new Set([0, 1, 2]);
   const outcome = await runDownload({
@@ -109,9 +109,9 @@ async function download(manifest: Manifest, random: SeededRandom): Promise<strin
     random: () => random.int(1_000) / 1_000,
     backoffBaseMs: 1,
   });
-  promise(outcome.kind !== "aborted", "a download ends by itself");
+  promise(outcome.kind !== "aborted", "a download ends before the time-out");
   promise(outcome.kind !== "failed" || !outcome.reason.startsWith("broken promise"), JSON.stringify(outcome));
-  promise(outcome.kind !== "done" || missing.size === 0, "what is done is whole");
+  promise(outcome.kind !== "done" || missing.size === 0, "a finished download has every chunk");
   return `download: ${outcome.kind}`;
 }
 
