@@ -1,14 +1,16 @@
-/** What a test opens is closed after it, whatever became of it: the last first. */
+/**
+ * Cleanups of a test file: run after each test, also after a failed one, the last registered first.
+ */
 import { afterEach } from "bun:test";
 import { openHarness, type Harness, type HarnessOptions } from "./harness.ts";
 
 export type Cleanups = {
   readonly addCleanup: (cleanup: () => unknown) => void;
-  /** A deployment that ends with the test. */
+  /** Opens a deployment that is closed after the test. */
   readonly open: (options?: HarnessOptions) => Promise<Harness>;
 };
 
-/** Once for a file of tests. */
+/** To be called once by a test file, outside its tests. */
 export function createCleanups(): Cleanups {
   const cleanups: (() => unknown)[] = [];
   afterEach(async () => {

@@ -1,11 +1,12 @@
 /**
- * Makes an agent (or a source) of the next version out of this one, for upgrades.test.ts: `BUN_OPTIONS=--preload=…` loads it
- * before the program, and it changes a few lines of the program's modules on their way into Bun. FLOCKCAST_LATER says which:
+ * Turns this version of an agent or source into a later one, for `upgrades.test.ts`. Bun loads this
+ * file before the program (`BUN_OPTIONS=--preload=…`), and it changes lines of the program's
+ * modules when Bun loads them. The variable FLOCKCAST_LATER chooses the changes:
  *
- *   additions   what may change without a new frame version: further elements in every body and message, a new type of
- *               frame, further keys in every body of the API
+ *   additions   changes that need no new frame version: further elements in every body and message,
+ *               a new type of frame, further keys in every body of the API
  *   frames      frames of version 2
- *   source      further keys in what the source tells agents, also in settings
+ *   source      further keys in the source's answers to agents, also in settings
  */
 import { plugin } from "bun";
 
@@ -71,7 +72,7 @@ async function changed(path: string): Promise<string> {
   let text = await Bun.file(path).text();
   for (const { file, from, to } of chosen.filter((change) => path.endsWith(change.file))) {
     if (!text.includes(from))
-      throw new Error(`${file} has no "${from}" any more: correct tests/later-version.ts`);
+      throw new Error(`${file} does not contain "${from}": correct tests/later-version.ts`);
     text = text.replace(from, to);
   }
   return text;
