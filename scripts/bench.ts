@@ -1,7 +1,7 @@
 /**
  * `bun run bench -- fec | lan | faults | scale | yield`: benchmarks (docs/BENCHMARKS.md). All but
- * `fec` build a LAN of network namespaces and need Linux and root. They remove it at their end; the
- * next run removes what a killed one left.
+ * `fec` build a LAN of network namespaces and need Linux and root. A benchmark removes its LAN at
+ * the end; the next one removes what a killed one left.
  */
 import { Command } from "@commander-js/extra-typings";
 import { runFec } from "./bench/fec.ts";

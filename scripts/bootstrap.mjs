@@ -63,8 +63,8 @@ function findBun(version, among) {
 }
 
 /**
- * Runs npm: its entry point if npm started this process, otherwise npm on PATH. On Windows the
- * latter is a .cmd, which needs a shell.
+ * Runs npm: its entry point if npm started this process, otherwise npm on PATH. On Windows npm on
+ * PATH is a .cmd, which needs a shell.
  */
 function npm(args) {
   const entry = process.env.npm_execpath ?? "";
@@ -194,7 +194,7 @@ function lockOwner(lock) {
 }
 
 /**
- * Removes the lock of an exited owner. It renames the file first: of two processes that see the
+ * Removes the lock of an exited owner. The file is renamed first: of two processes that see the
  * same owner only one succeeds. If the file turns out to be that of a new owner, it is put back.
  */
 function removeStaleLock(lock, owner) {

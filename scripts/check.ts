@@ -18,7 +18,7 @@ const steps = [
   { name: "types", command: ["check", "--no-script"] },
 ] as const;
 
-export type CheckResult = { readonly name: string; readonly passed: boolean };
+type CheckResult = { readonly name: string; readonly passed: boolean };
 
 /** Runs every step and prints its result, also after a failure, so that all problems are shown. */
 export async function runChecks(): Promise<CheckResult[]> {

@@ -1,8 +1,8 @@
 /**
  * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: a distribution on this machine alone.
  *
- * It starts a real source and real devices (one process each) with real sockets on loopback. Every
- * simulated subnet is a multicast group and port of its own. PATH is a file or a folder; the
+ * The demo runs a real source and real devices (one process each) with real sockets on loopback.
+ * Every simulated subnet is a multicast group and port of its own. PATH is a file or a folder; the
  * default is the project's peer executable, which is built first. Exit status 0 only when every
  * device's copy is right and each subnet's WAN bytes are about one package.
  */

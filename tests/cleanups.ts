@@ -4,7 +4,7 @@
 import { afterEach } from "bun:test";
 import { openHarness, type Harness, type HarnessOptions } from "./harness.ts";
 
-export type Cleanups = {
+type Cleanups = {
   readonly addCleanup: (cleanup: () => unknown) => void;
   /** Opens a deployment that is closed after the test. */
   readonly open: (options?: HarnessOptions) => Promise<Harness>;

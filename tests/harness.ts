@@ -1,7 +1,7 @@
 /**
- * Small deployment of real processes on loopback for end-to-end tests. It chooses free ports and
- * groups, and keeps all files in one temporary folder. Its disposal kills the processes and removes
- * the folder.
+ * Small deployment of real processes on loopback for end-to-end tests. The harness chooses free
+ * ports and groups, and keeps all files in one temporary folder. The disposal kills the processes
+ * and removes the folder.
  *
  *     await using harness = await openHarness();
  *     const peers = await harness.startPeers(3);
@@ -103,7 +103,7 @@ export type Harness = AsyncDisposable & {
     peers: readonly Peer[],
     timeoutMs?: number,
   ) => Promise<TaskDetail>;
-  /** Returns the first difference of the peer's copy to `original`; null when they are equal. */
+  /** Returns the first difference between the peer's copy and `original`; null without one. */
   readonly copyError: (peer: Peer, original: string, name: string, version: string) => Promise<string | null>;
 };
 
@@ -120,7 +120,8 @@ const waitMs = 60_000;
 const pollMs = 100;
 
 /**
- * Returns the reported part of a peer in a task. @throws Error when the task does not list the peer
+ * Returns the reported part of a peer in a task.
+ * @throws Error when the task does not list the peer
  */
 export function partOf(task: TaskDetail, peer: Peer): TaskDevice {
   const part = task.deviceList.find(({ deviceId }) => deviceId === peer.id);
@@ -179,8 +180,8 @@ async function explain(task: TaskDetail | null, devices: readonly Device[]): Pro
 }
 
 /**
- * Starts a source with quick settings. @throws Error with the tail of the log when it does not
- * start
+ * Starts a source with quick settings.
+ * @throws Error with the tail of the log when the source does not start
  */
 export async function openHarness(options: HarnessOptions = {}): Promise<Harness> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-harness-"));
@@ -188,7 +189,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
   const devices: Device[] = [];
   let source: Source | null = null;
   const dispose = async () => {
-    // The test is over and does not read their data, so a regular exit is not needed.
+    // The test is over and reads no more data, so a regular exit is not needed.
     await Promise.all([...devices.map((device) => device.kill()), source?.program.stop("SIGKILL")]);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };

@@ -1,7 +1,7 @@
 /**
- * Hostile device for `insiders.test.ts`. It is enrolled and has the keys of its tasks. It offers
- * the whole package and serves wrong chunks, multicasts wrong symbols, forges frames of the
- * representative, and invents devices.
+ * Hostile device for `insiders.test.ts`, which is enrolled and has the keys of its tasks. The
+ * device offers the whole package and serves wrong chunks, multicasts wrong symbols, forges frames
+ * of the representative, and invents devices.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
@@ -27,13 +27,13 @@ import type { Harness } from "./harness.ts";
 const sendEveryMs = 20;
 const interfaceAddress = "127.0.0.1";
 export const allAttacks = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
-export type Attack = (typeof allAttacks)[number];
+type Attack = (typeof allAttacks)[number];
 
-export type Insider = AsyncDisposable & {
+type Insider = AsyncDisposable & {
   readonly deviceId: string;
   /**
-   * Begins to attack the first task of this device. @param chunkBytes size of all chunks but the
-   * last
+   * Begins to attack the first task of this device.
+   * @param chunkBytes size of every chunk but the last
    */
   readonly attack: (options: {
     chunkCount: number;

@@ -25,8 +25,8 @@ async function memoryOf(peer: Peer): Promise<number> {
 }
 
 /**
- * Distributes to three devices next to a hostile one. That one serves wrong chunks and symbols,
- * forges CLAIM, END, NEED and REPORT frames, and invents a thousand devices a second.
+ * Distributes to three devices next to a hostile one. The hostile device serves wrong chunks and
+ * symbols, forges CLAIM, END, NEED and REPORT frames, and invents a thousand devices a second.
  */
 async function distributeUnderAttack(): Promise<void> {
   const harness = await open({ settings: ["wanRate=24mbit"] });

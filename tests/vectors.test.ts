@@ -164,7 +164,7 @@ describe("erasure code", () => {
     }
   });
 
-  // These are two different kernels if SIMD is available.
+  // Two different kernels if SIMD is available.
   test.each([createTypescriptCode(), createErasureCode()])(
     "kernel $kernel encodes the repair symbols of the file, and restores lost symbols from them",
     (code) => {

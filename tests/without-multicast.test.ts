@@ -57,7 +57,7 @@ labTest(
     }
     expect(of("dropped").reason).toContain("the switch seems to drop multicast");
     expect(of("udp-blocked").reason).toContain("its firewall seems to block inbound UDP");
-    // One of the two is the deputy, and takes some chunks by unicast.
+    // One of the two listeners is the deputy, and takes some chunks by unicast.
     const listeners = devices.filter(({ hindrance, role }) => hindrance === null && role === "peer");
     expect(listeners.map(({ from }) => from)).toContain("multicast 100 %");
   },

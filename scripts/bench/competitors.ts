@@ -14,7 +14,7 @@ import { sentBytesOf, type Host, type Prepared } from "./transfer.ts";
 
 export const competitorNames = ["uftp", "udpcast"] as const;
 export type CompetitorName = (typeof competitorNames)[number];
-export type CompetitorOptions = {
+type CompetitorOptions = {
   /** Mbit/s. */
   readonly rate: number;
   readonly lossPercent: number;
@@ -38,12 +38,12 @@ const bufferBytes = 4 * 1_048_576;
 const startMs = 1_000;
 const beginLimitMs = 45_000;
 const endLimitMs = 15_000;
-/** Bytes sent that mean data: more than a handshake has, less than a millisecond at 1 Gbit/s. */
+/** Sent bytes that show that data flows: above a handshake, below a millisecond at 1 Gbit/s. */
 const dataBytesMin = 100_000;
 
 /**
  * uftp: fixed rate without congestion control (`-C none`) and blocks of 1,400 bytes. The receivers
- * are listed so that it begins when all have answered. Encrypted: AES-128-GCM, ECDH signed with
+ * are listed so that uftp begins when all have answered. Encrypted: AES-128-GCM, ECDH signed with
  * ECDSA.
  */
 const uftp = ({ rate, isEncrypted }: CompetitorOptions): Recipe => ({
@@ -66,9 +66,9 @@ const uftp = ({ rate, isEncrypted }: CompetitorOptions): Recipe => ({
 });
 
 /**
- * udpcast: full duplex, so that it sends while receivers acknowledge; with losses 8 repair packets
- * per 128. It repeats the HELLO, and receivers have no start time-out. Without these two options
- * some runs at 1 % loss failed for one receiver or all (docs/BENCHMARKS.md).
+ * udpcast: full duplex, so that the sender sends while receivers acknowledge; with losses 8 repair
+ * packets per 128. The sender repeats the HELLO, and receivers have no start time-out. Without
+ * these two options some runs at 1 % loss failed for one receiver or all (docs/BENCHMARKS.md).
  */
 const udpcast = ({ rate, lossPercent }: CompetitorOptions): Recipe => ({
   receive: (folder, file) => [

@@ -18,7 +18,7 @@ import { openLan, type BenchLan } from "./lan-world.ts";
 import { endCompetitor, prepareCompetitor } from "./competitors.ts";
 import { measureTransfer, sentBytesOf, showFailure, type Prepared } from "./transfer.ts";
 
-export type FairnessOptions = {
+type FairnessOptions = {
   readonly receivers: number;
   /** MB of 10^6 bytes. */
   readonly size: number;
@@ -33,7 +33,7 @@ export type FairnessOptions = {
  * Mbit/s on the wire (multicast) or of payload (flow); null: not measured. The field names are
  * those of the JSON output.
  */
-export type FairnessRow = {
+type FairnessRow = {
   readonly program: string;
   /** Rate of the multicast before the flow. */
   readonly castAlone: number | null;
@@ -46,7 +46,7 @@ export type FairnessRow = {
   readonly lastMs: number | null;
   readonly verified: number;
 };
-export type FairnessReport = { readonly flowAlone: number | null; readonly rows: readonly FairnessRow[] };
+type FairnessReport = { readonly flowAlone: number | null; readonly rows: readonly FairnessRow[] };
 
 const flowProgram = join(import.meta.dir, "tcp-flow.ts");
 const flowPort = 9_000;

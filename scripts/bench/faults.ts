@@ -15,7 +15,7 @@ import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
 import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";
 
-export type FaultOptions = {
+type FaultOptions = {
   readonly receivers: number;
   /** MB of 10^6 bytes. */
   readonly size: number;

@@ -11,10 +11,10 @@ import {
 import { alignTable } from "../rig/table.ts";
 import { fixed } from "../rig/figures.ts";
 
-export type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
+type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
 type Speed = { readonly encode: number; readonly decode: number };
 
-export type FecTimes = { readonly warmUpMs: number; readonly measureMs: number };
+type FecTimes = { readonly warmUpMs: number; readonly measureMs: number };
 const times: FecTimes = { warmUpMs: 200, measureMs: 700 };
 /** Calls between two reads of the clock. */
 const batchCalls = 8;

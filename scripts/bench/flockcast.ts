@@ -1,7 +1,7 @@
 /**
  * This project as a contender: the real source and real agents. The sender's agent always
- * volunteers. It downloads the package within the session start delay, before the multicast begins,
- * so that only the LAN is measured.
+ * volunteers. The sender downloads the package within the session start delay, before the multicast
+ * begins, so that only the LAN is measured.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { differenceFrom } from "../rig/verify.ts";
 import type { BenchLan } from "./lan-world.ts";
 import type { Host, Prepared } from "./transfer.ts";
 
-export type FlockcastOptions = {
+type FlockcastOptions = {
   /** The setting lanRate, Mbit/s of payload; null: rate control finds the rate. */
   readonly rate: number | null;
   /** Receivers that the caller starts later, or not at all. */

@@ -6,7 +6,7 @@ import type { Cleanup } from "../rig/cleanup.ts";
 import { clearFilters, dropIngress } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 
-export type LanShape = { readonly receivers: number; readonly size: number };
+type LanShape = { readonly receivers: number; readonly size: number };
 export type BenchLan = {
   readonly world: World;
   readonly sender: WorldDevice;
@@ -20,7 +20,7 @@ export type BenchLan = {
   readonly lose: (percent: number) => Promise<void>;
 };
 
-/** Rate above that of the source on one processor, for a short preparation. It is not measured. */
+/** Rate above that of the source on one processor. The preparation is short and not measured. */
 const wanMbit = 4_000;
 const portMbit = 1_000;
 

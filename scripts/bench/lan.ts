@@ -101,7 +101,7 @@ export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<Lan
   return rows;
 }
 
-export type LanFigures = {
+type LanFigures = {
   readonly lastMs: number | null;
   readonly medianMs: number | null;
   readonly goodputMbit: number | null;
@@ -160,7 +160,7 @@ const head = [
   "verified",
 ];
 
-export type Comparison = { readonly what: string; readonly ratio: number | null };
+type Comparison = { readonly what: string; readonly ratio: number | null };
 
 /**
  * Returns ratios of this project to the best competitor, from means over repeated runs. A run in

@@ -10,7 +10,7 @@ import { figuresOf } from "./lan.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
 import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";
 
-export type ScaleOptions = {
+type ScaleOptions = {
   readonly receivers: readonly number[];
   /** MB of 10^6 bytes. */
   readonly size: number;
@@ -18,7 +18,7 @@ export type ScaleOptions = {
   readonly loss: number;
   readonly timeout: number;
 };
-export type ScaleRow = {
+type ScaleRow = {
   readonly receivers: number;
   /**
    * Multicast frames that all receivers sent, from when the sender holds the package until the last

@@ -29,7 +29,7 @@ export type Prepared = {
   readonly difference: (receiver: Host) => Promise<string | null>;
   /** Waits, after the last receiver is complete, until the sender is idle. */
   readonly settle: () => Promise<void>;
-  /** Ends the transfer. Its cost is not measured. */
+  /** Ends the transfer; the cost of this step is not measured. */
   readonly end: () => Promise<void>;
 };
 type ReceiverResult = {

@@ -33,7 +33,7 @@ export async function prepareFault(fault: Fault, testbed: Testbed, version: stri
   if (fault.kind === "second-deployment") await (await testbed.secondDeployment()).publish(version);
 }
 
-/** Injects a fault now. It lasts until `end` of the result is called. */
+/** Injects a fault, which lasts until `end` of the result is called. */
 export function injectFault(fault: Fault, run: ActiveRun): Promise<InjectedFault> {
   switch (faultNameOf(fault)) {
     case "crash":

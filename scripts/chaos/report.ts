@@ -6,7 +6,7 @@ import { faultKindFacts } from "./fault-kinds.ts";
 import { waitBoundMs } from "./timetable.ts";
 
 /** Returns the mean time of the runs without a fault; null when one did not complete. */
-export function calmMs({ calm }: ChaosReport): number | null {
+function calmMs({ calm }: ChaosReport): number | null {
   const times = calm.flatMap(({ allMs }) => allMs ?? []);
   return times.length === calm.length ? meanOf(times) : null;
 }

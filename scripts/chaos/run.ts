@@ -16,7 +16,7 @@ import { injectFault, prepareFault, type ActiveRun } from "./fault-actions.ts";
 import { untilReady, type Testbed } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
-export type SiteAccount = {
+type SiteAccount = {
   readonly site: string;
   readonly wanRatio: number;
   readonly lanRatio: number;

@@ -1,7 +1,4 @@
-/**
- * Runs the demo: start, publish, create a task, watch it, verify every copy, print the cost, clean
- * up.
- */
+/** The demo: publishes a package, runs a task, watches it, verifies every copy, prints the cost. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
@@ -21,7 +18,7 @@ import { openScreen, type Screen } from "../rig/screen.ts";
 import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
 import { startDemoDevices, untilEnrolled, type DemoDevice } from "./demo-devices.ts";
 
-export type DemoOptions = {
+type DemoOptions = {
   readonly path: string | null;
   readonly subnets: number;
   readonly devices: number;
@@ -186,7 +183,7 @@ export async function runDemo(options: DemoOptions, cleanup: Cleanup): Promise<n
 const root = join(import.meta.dir, "..", "..");
 const fromHere = (path: string): string => relative(process.cwd(), path);
 const role = (name: string): string => fromHere(join(root, "roles", `${name}.ts`));
-/** Command for Bun as a person types it: one installed into `.bun/` is not on their PATH. */
+/** Command for Bun as the user has to type it: a Bun in `.bun/` is not on the user's PATH. */
 const bun = process.execPath.startsWith(root) ? fromHere(process.execPath) : "bun";
 
 async function keepRunning(source: Source, devices: readonly DemoDevice[], cleanup: Cleanup): Promise<void> {

@@ -163,7 +163,7 @@ function insiderSealed(random: SeededRandom): string {
   return `sealed: ${placed}`;
 }
 
-/** Receives a datagram that differs from every sealed frame. It has to be dropped. */
+/** Receives a datagram that differs from every sealed frame, which has to be dropped. */
 function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, random: SeededRandom): string {
   const original = random.pick(corpus);
   const datagram = random.oneIn(20) ? random.bytes(random.int(1_500)) : mutated(random, original);

@@ -15,7 +15,7 @@ const growthBytesMax = 256 * 1_048_576;
 const sampleEvery = 1_024;
 const findingsMax = 10;
 
-export type Finding = { readonly number: number; readonly error: string };
+type Finding = { readonly number: number; readonly error: string };
 export type FuzzReport = {
   readonly target: string;
   readonly cases: number;
@@ -23,7 +23,7 @@ export type FuzzReport = {
   readonly outcomes: ReadonlyMap<string, number>;
   readonly findings: readonly Finding[];
 };
-export type Run = {
+type Run = {
   readonly seed: number;
   readonly first: number;
   readonly count: number;

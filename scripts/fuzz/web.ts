@@ -78,7 +78,7 @@ function head(random: SeededRandom): string {
   });
 }
 
-/** Runs a whole download. It has to end on its own, with a reason, and must store no wrong byte. */
+/** Runs a download, which has to end on its own, with a reason, and must store no wrong byte. */
 async function download(manifest: Manifest, random: SeededRandom): Promise<string> {
   const missing = new Set([0, 1, 2]);
   const outcome = await runDownload({

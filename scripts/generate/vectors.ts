@@ -37,7 +37,7 @@ const device = "d0d1d2d3d4d5d6d7";
 
 type SymbolFields = { chunk: number; block: number; symbol: number; payload: string };
 /** A frame and its parts; bytes are in hex. `fields` are in the order of the body's array. */
-export type FrameVector = {
+type FrameVector = {
   readonly type: FrameType;
   readonly typeNumber: number;
   readonly sequence: number;
@@ -45,7 +45,7 @@ export type FrameVector = {
   readonly body: string;
   readonly frame: string;
 };
-export type BadFrameVector = { readonly about: string; readonly reason: DropReason; readonly frame: string };
+type BadFrameVector = { readonly about: string; readonly reason: DropReason; readonly frame: string };
 
 const controlFrames: readonly ControlFrame[] = [
   { type: "seek", device, haveCount: 7, missing: [3, 2, 40, 300, 70_000, 1], lanPort: 45_678, term: 0 },
@@ -134,8 +134,8 @@ function goodFrames(): FrameVector[] {
 const bodyOf = (...values: unknown[]): Uint8Array => encode(values);
 
 /**
- * Returns frames that differ in one thing from an accepted one. Their sequences are above those of
- * the good frames.
+ * Returns frames that each differ in one thing from an accepted one. The sequences are above those
+ * of the good frames.
  */
 function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   const body = bodyOf(device, 1, "");

@@ -3,8 +3,8 @@
  *
  * `bytes` are Ethernet frames. `payloadBytes` excludes the headers of Ethernet, IPv4 and TCP with
  * timestamps (66 bytes a packet). One `curl` is then 1.000 × the file instead of 1.068 × (1.046
- * down, acknowledgements up), so the ratio is the cost of the programs without that of TCP/IP. It
- * is the same with and without segmentation offload, which otherwise hides 4 % of the headers.
+ * down, acknowledgements up), so the ratio is the cost of the programs without that of TCP/IP. The
+ * ratio is the same with and without segmentation offload, which hides 4 % of the headers.
  */
 import * as v from "valibot";
 import { outputOf } from "../rig/process.ts";
@@ -16,7 +16,7 @@ const headerBytes = 14 + 20 + 32;
 const side = v.object({ bytes: v.number(), packets: v.number() });
 const linksSchema = v.array(v.object({ ifname: v.string(), stats64: v.object({ rx: side, tx: side }) }));
 
-export type Traffic = { readonly bytes: number; readonly payloadBytes: number };
+type Traffic = { readonly bytes: number; readonly payloadBytes: number };
 export type SiteTraffic = {
   /** Traffic of the WAN link, both directions together. */
   readonly wan: Traffic;

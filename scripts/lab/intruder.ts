@@ -1,7 +1,7 @@
 /**
- * An attacker on the LAN without any key. It sends to the group, until SIGTERM: junk, replays of
- * recorded frames (also of ended tasks), and frames with changed bytes. For sessions that it
- * recorded it also forges CLAIM, END, HAVE and RESIGN frames, sealed with a key of its own.
+ * An attacker on the LAN without any key. Until SIGTERM the program sends junk, replays of recorded
+ * frames (also of ended tasks), and frames with changed bytes to the group. For recorded sessions
+ * it also forges CLAIM, END, HAVE and RESIGN frames, sealed with a key of its own.
  *
  *     bun scripts/lab/intruder.ts ADDRESS:PORT INTERFACE_ADDRESS
  */

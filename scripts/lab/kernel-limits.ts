@@ -3,9 +3,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import type { Cleanup } from "../rig/cleanup.ts";
 
 /**
- * Raises limits that all hosts of a lab share, while each real host has its own. They are the input
- * queue of a processor (a burst is queued once per receiver) and the neighbour table. The default
- * limits suffice for some thirty devices on a LAN, so a failure to raise them is only a warning.
+ * Raises limits that all hosts of a lab share, while each real host has its own: the input queue of
+ * a processor (a burst is queued once per receiver) and the neighbour table. The default limits
+ * suffice for some thirty devices on a LAN, so a failure to raise a limit is only a warning.
  */
 export async function raiseKernelLimits(cleanup: Cleanup): Promise<void> {
   for (const [key, least] of limitsForHosts)

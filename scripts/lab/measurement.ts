@@ -38,7 +38,7 @@ export type DeviceResult = {
 };
 /** Times since the task's creation; null for a phase that was not reached. */
 type Phases = { electedMs: number | null; downloadedMs: number | null };
-export type SiteResult = {
+type SiteResult = {
   readonly outcome: SubnetOutcome;
   readonly phases: Phases;
   readonly traffic: SiteTraffic;

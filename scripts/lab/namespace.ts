@@ -122,7 +122,7 @@ export async function namespaces(): Promise<string[]> {
   return listed.map(({ name }) => name);
 }
 
-export async function processesIn(namespace: string): Promise<number[]> {
+async function processesIn(namespace: string): Promise<number[]> {
   const listed = await outputOf(["ip", "netns", "pids", namespace]).catch(() => "");
   return listed.split("\n").filter(Boolean).map(Number);
 }

@@ -4,7 +4,7 @@ import type { FaultName } from "../../shared/model/fault.ts";
 import { multicastKinds } from "./impairment.ts";
 import { between } from "../rig/option-parsers.ts";
 
-export const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
+const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
 export type Scenario = (typeof scenarios)[number];
 
 /** Word of `--scenario` → the fault that it injects; null: none. */

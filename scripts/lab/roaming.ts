@@ -17,7 +17,7 @@ const addressAt = (site: LabSite, device: WorldDevice): string =>
   site.cidr.replace(/0\/24$/, String(200 + (Number(device.place.address.split(".")[3]) % 50)));
 
 /**
- * Moves a device to `site`. Its interface keeps the name and gets an address of the other subnet.
+ * Moves a device to `site`. The interface keeps its name and gets an address of the other subnet.
  * @param mbit rate of its port, both ways
  */
 export async function moveDevice(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {

@@ -13,7 +13,7 @@ const restartAfterMs = 2_000;
 /** Upper bound on how long a killed representative waits for a successor before it starts again. */
 const takeoverLimitMs = 20_000;
 
-export type ScenarioRun = {
+type ScenarioRun = {
   /** Devices that do not start with the others, but in the middle or for the second task. */
   readonly heldBack: readonly WorldDevice[];
   /** To be called with all details of the task: they decide when the scenario acts. */

@@ -1,6 +1,6 @@
 /**
- * Prints a task's details as one JSON line per interval, until it is killed. It runs inside the
- * source's namespace, because the source is not reachable from outside.
+ * Prints a task's details as one JSON line per interval, until the program is killed. The program
+ * runs inside the source's namespace, because the source is not reachable from outside.
  *
  *     bun scripts/lab/task-stream.ts URL TOKEN_FILE TASK INTERVAL_MS
  */

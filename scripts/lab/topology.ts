@@ -25,7 +25,7 @@ export type LabNetwork = {
   readonly sourceAddress: string;
   readonly sites: readonly LabSite[];
 };
-export type LabShape = {
+type LabShape = {
   readonly subnets: number;
   readonly devices: number;
   readonly wan: number;

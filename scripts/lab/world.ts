@@ -1,6 +1,6 @@
 /**
  * World of a lab: the network, the source, and the devices as processes in their namespaces.
- * Scenarios act on it and measurements read it. `openWorld` builds it and registers its removal.
+ * `openWorld` builds a world and registers its removal. Scenarios act on it, measurements read it.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
 import { startNginx, type WebSite } from "./web.ts";
 
-/** Options of a world: a part of the lab's command line, and three of other callers. */
+/** Options of a world: a part of the lab's command line, and three further ones. */
 export type WorldOptions = Pick<
   LabOptions,
   "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
@@ -39,9 +39,9 @@ export type WorldOptions = Pick<
 
 /**
  * Environment of devices that share a few processors: switches off the engine's last compiler
- * (FTL). It costs a device on a machine of its own a fraction of a second. Sixteen devices that
- * compile at once when the multicast begins leave the representative too little time to keep up
- * with its download (docs/TESTING.md). `BUN_JSC_useFTLJIT=1 bun run lab` runs them with it.
+ * (FTL). On a machine of its own, a device loses a fraction of a second by that compiler. Sixteen
+ * devices that compile at once when the multicast begins leave the representative too little time
+ * to keep up with its download (docs/TESTING.md). `BUN_JSC_useFTLJIT=1 bun run lab` enables FTL.
  */
 export const crowdedEnvironment = { BUN_JSC_useFTLJIT: process.env["BUN_JSC_useFTLJIT"] ?? "0" } as const;
 export type WorldDevice = {

@@ -27,7 +27,7 @@ export type Source = {
   readonly restart: () => Promise<void>;
 };
 
-export type SourceSpec = {
+type SourceSpec = {
   readonly programs: Programs;
   /** Data folder; the log is the file `<data>.log`. */
   readonly data: string;
@@ -112,7 +112,7 @@ export type Device = {
   readonly restart: () => void;
 };
 
-export type DeviceSpec = {
+type DeviceSpec = {
   readonly programs: Programs;
   readonly name: string;
   readonly data: string;

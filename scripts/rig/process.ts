@@ -1,6 +1,6 @@
 /**
- * Programs that a script starts. Each writes to a log file of its own, and `stopAll` ends them all.
- * Not a supervisor: the script itself restarts a program that exits.
+ * Programs that a script starts. Each writes to a log file of its own, and `stopAll` stops all.
+ * Not a supervisor: a program that exits stays down unless the script starts it again.
  */
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -31,7 +31,7 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
 }
 
 /**
- * Starts a program. Its standard output and standard error are appended to `logFile`.
+ * Starts a program, and appends the standard output and standard error to `logFile`.
  * @throws Error after `stopAll` was called
  */
 export function launch(spec: {

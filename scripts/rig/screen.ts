@@ -23,7 +23,7 @@ export type Screen = {
 
 const barWidth = 24;
 
-export const bar = (share: number): string => {
+const bar = (share: number): string => {
   const full = Math.min(barWidth, Math.max(0, Math.floor(share * barWidth)));
   return "█".repeat(full) + "░".repeat(barWidth - full);
 };

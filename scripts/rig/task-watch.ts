@@ -5,7 +5,7 @@
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import type { TaskDetail, TaskDevice } from "../../shared/api/schema/admin.ts";
 
-export type FollowedTask = {
+type FollowedTask = {
   readonly detail: TaskDetail;
   /** Time from the task's creation to the device's report of completion, by device id. */
   readonly completeAfterMs: ReadonlyMap<string, number>;
