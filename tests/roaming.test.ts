@@ -203,8 +203,8 @@ roamingTest(
     const first = await untilStatus(place, 10_000, ({ subnetId }) => subnetId !== null);
     expect(first.interface).toEqual({ name: "eth0", address: "10.71.1.20", medium: "wired" });
     expect(first.interfaceWhy).toBe("");
-    const neighbour = await untilStatus(near, 10_000, ({ subnetId }) => subnetId !== null);
-    expect(first.subnetId).toBe(neighbour.subnetId);
+    const nearStatus = await untilStatus(near, 10_000, ({ subnetId }) => subnetId !== null);
+    expect(first.subnetId).toBe(nearStatus.subnetId);
 
     const alone = await untilStatus(remote, 10_000, ({ connected }) => connected);
     expect(alone.interface).toBeNull();
@@ -222,7 +222,7 @@ roamingTest(
     const back = await untilStatus(
       place,
       20_000,
-      (status) => status.interface?.name === "eth0" && status.subnetId === neighbour.subnetId,
+      (status) => status.interface?.name === "eth0" && status.subnetId === nearStatus.subnetId,
     );
     expect(back.interfaceWhy).toBe("");
 

@@ -143,10 +143,10 @@ async function distribute(
     console.log(`${device.subnet} ${device.name} has no right copy: ${why}`);
     console.log(`The end of its log (${device.program.logFile}):\n${await logTail(device.program)}\n`);
   }
-  const wanted = outcomeProblems(outcomes);
-  for (const complaint of wanted) console.log(complaint);
-  if (wanted.length === 0) console.log(`All ${devices.length} devices verified.`);
-  return wanted.length === 0;
+  const problems = outcomeProblems(outcomes);
+  for (const problem of problems) console.log(problem);
+  if (problems.length === 0) console.log(`All ${devices.length} devices verified.`);
+  return problems.length === 0;
 }
 
 /**
