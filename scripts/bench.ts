@@ -1,19 +1,19 @@
 /**
- * `bun run bench -- fec | lan | faults | scale | yield`: figures to compare, of the erasure code alone, of this project beside
- * other programs on one LAN of network namespaces, of what faulty receivers cost the others, and of many receivers.
- * All but `fec` need Linux and root; what they build is removed at their end, and by a later run if they were killed.
+ * `bun run bench -- fec | lan | faults | scale | yield`: benchmarks (docs/BENCHMARKS.md). All but
+ * `fec` build a LAN of network namespaces and need Linux and root. A benchmark removes its LAN at
+ * the end; the next one removes what a killed one left.
  */
 import { Command } from "@commander-js/extra-typings";
 import { runFec } from "./bench/fec.ts";
-import { faultNames } from "./bench/fault-rows.ts";
+import { faultRowNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
 import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
-import { otherNames } from "./bench/competitors.ts";
+import { competitorNames } from "./bench/competitors.ts";
 import { runScale, scaleText } from "./bench/scale.ts";
-import { runYield, yieldText } from "./bench/fairness.ts";
-import { runWithEnding, UsageError, type Ending } from "./rig/cleanup.ts";
-import { sweepLeftovers } from "./lab/stale-runs.ts";
+import { runFairness, fairnessText } from "./bench/fairness.ts";
+import { runWithCleanup, UsageError, type Cleanup } from "./rig/cleanup.ts";
+import { removeStaleRuns } from "./lab/stale-runs.ts";
 import { between } from "./rig/option-parsers.ts";
 import { limits } from "../shared/wire/limits.ts";
 
@@ -21,16 +21,16 @@ const command = new Command("bun run bench --").description(
   "Benchmarks: see docs/BENCHMARKS.md for what each compares.",
 );
 
-/** Namespaces, and a LAN to be built in them. */
-async function onNamespaces(work: (ending: Ending) => Promise<string>): Promise<void> {
-  await runWithEnding(async (ending) => {
+/** Runs a benchmark that builds network namespaces, and prints its result. */
+async function onNamespaces(work: (cleanup: Cleanup) => Promise<string>): Promise<void> {
+  await runWithCleanup(async (cleanup) => {
     if (process.platform !== "linux" || process.getuid?.() !== 0)
-      throw new UsageError("This benchmark makes network namespaces: run it on Linux as root (sudo)");
+      throw new UsageError("This benchmark creates network namespaces: run it on Linux as root (sudo)");
     for (const program of ["ip", "tc", "nft"])
       if (!Bun.which(program))
-        throw new UsageError(`There is no "${program}": apt-get install iproute2 nftables`);
-    for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
-    console.log(await work(ending));
+        throw new UsageError(`This benchmark needs "${program}": apt-get install iproute2 nftables`);
+    for (const runId of await removeStaleRuns()) console.error(`Removed what run ${runId} left behind.`);
+    console.log(await work(cleanup));
     return 0;
   });
 }
@@ -46,23 +46,29 @@ command
   .option("--r <n>", "repair symbols, and lost symbols", between(1, limits.blockSymbolsMax, true), 16)
   .option("--symbol <bytes>", "size of a symbol", between(1, 1_400, true), 1_400)
   .action((options) => {
-    if (options.r > options.k) command.error("Write an --r that is not above --k.");
+    if (options.r > options.k)
+      command.error(`--r ${options.r} is above --k ${options.k}: write an --r of at most --k.`);
     console.log(runFec(options));
   });
 
 command
   .command("lan")
   .description("this project and others in turn on one LAN of 1 Gbit/s ports")
-  .option("--receivers <n>", "hosts beside the sender", receivers(), 8)
+  .option("--receivers <n>", "hosts in addition to the sender", receivers(), 8)
   .option("--size <MB>", "size of the package (10^6)", size(), 256)
-  .option("--rate <mbit>", "rate that every sender is told", rate(), 900)
+  .option("--rate <mbit>", "rate of every sender", rate(), 900)
   .option(
     "--loss <percents>",
-    "a case for each: lost of what arrives at a receiver",
+    "packets lost at each receiver; one case for each value",
     numbersBetween(0, 50),
     [0, 1, 5],
   )
-  .option("--against <names>", `of ${otherNames.join(", ")}; or none`, namesOf(otherNames), [...otherNames])
+  .option(
+    "--against <names>",
+    `competitors: some of ${competitorNames.join(", ")}; or none`,
+    namesOf(competitorNames),
+    [...competitorNames],
+  )
   .option("--encrypt", "uftp a second time, encrypted")
   .option(
     "--receive-buffer <size>",
@@ -70,32 +76,37 @@ command
     sizeBytes,
   )
   .option("--repeat <n>", "runs of each", between(1, 100, true), 1)
-  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
-  .option("--json", "as JSON")
+  .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
+  .option("--json", "print the result as JSON")
   .action((given) =>
-    onNamespaces(async (ending) => {
+    onNamespaces(async (cleanup) => {
       const options = {
         ...given,
         encrypt: given.encrypt === true,
         receiveBuffer: given.receiveBuffer ?? null,
       };
-      const rows = await runLan(options, ending);
+      const rows = await runLan(options, cleanup);
       return given.json ? JSON.stringify({ options, rows }, null, 2) : lanText(rows, options);
     }),
   );
 
 command
   .command("faults")
-  .description("what a faulty receiver costs the healthy ones, and what becomes of it")
-  .option("--receivers <n>", "hosts beside the sender; the last one is faulty", between(2, 200, true), 8)
+  .description("what a faulty receiver costs the healthy ones, and how it gets the package")
+  .option(
+    "--receivers <n>",
+    "hosts in addition to the sender; the last one is faulty",
+    between(2, 200, true),
+    8,
+  )
   .option("--size <MB>", "size of the package (10^6)", size(), 96)
   .option("--rate <mbit>", "the setting lanRate", rate(), 200)
-  .option("--rows <names>", `of ${faultNames.join(", ")}`, namesOf(faultNames), [...faultNames])
-  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
-  .option("--json", "as JSON")
+  .option("--rows <names>", `some of ${faultRowNames.join(", ")}`, namesOf(faultRowNames), [...faultRowNames])
+  .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
+  .option("--json", "print the result as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const rows = await runFaults(options, ending);
+    onNamespaces(async (cleanup) => {
+      const rows = await runFaults(options, cleanup);
       return options.json ? JSON.stringify({ options, rows }, null, 2) : faultsText(rows, options);
     }),
   );
@@ -105,18 +116,18 @@ command
   .description("what more receivers cost")
   .option(
     "--receivers <numbers>",
-    "hosts beside the sender",
+    "hosts in addition to the sender; one case for each value",
     numbersBetween(1, 200, true),
     [2, 4, 8, 16, 32, 64],
   )
   .option("--size <MB>", "size of the package (10^6)", size(), 24)
   .option("--rate <mbit>", "the setting lanRate", rate(), 40)
-  .option("--loss <percent>", "of what arrives at a receiver", between(0, 50), 0)
-  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
-  .option("--json", "as JSON")
+  .option("--loss <percent>", "packets lost at each receiver", between(0, 50), 0)
+  .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
+  .option("--json", "print the result as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const rows = await runScale(options, ending);
+    onNamespaces(async (cleanup) => {
+      const rows = await runScale(options, cleanup);
       return options.json ? JSON.stringify({ options, rows }, null, 2) : scaleText(rows, options);
     }),
   );
@@ -126,15 +137,15 @@ command
   .description("what the multicast leaves to a TCP flow on the same link")
   .option("--receivers <n>", "hosts behind the link", receivers(), 4)
   .option("--size <MB>", "size of the package (10^6)", size(), 100)
-  .option("--link <mbit>", "what the link carries", rate(), 50)
+  .option("--link <mbit>", "rate of the link", rate(), 50)
   .option("--flow <name>", "the TCP flow's congestion control, as Linux names it", "cubic")
-  .option("--against <names>", "of uftp; or none", namesOf(["uftp"] as const), ["uftp"] as const)
-  .option("--timeout <seconds>", "of one transfer", between(5, 3_600), 120)
-  .option("--json", "as JSON")
+  .option("--against <names>", "uftp or none", namesOf(["uftp"] as const), ["uftp"] as const)
+  .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
+  .option("--json", "print the result as JSON")
   .action((options) =>
-    onNamespaces(async (ending) => {
-      const findings = await runYield(options, ending);
-      return options.json ? JSON.stringify({ options, ...findings }, null, 2) : yieldText(findings, options);
+    onNamespaces(async (cleanup) => {
+      const report = await runFairness(options, cleanup);
+      return options.json ? JSON.stringify({ options, ...report }, null, 2) : fairnessText(report, options);
     }),
   );
 

@@ -1,9 +1,12 @@
 /**
- * Runs one of the project's scripts on a bare machine: `node scripts/bootstrap.mjs scripts/start.ts [args…]`.
+ * Runs a script of the project on a bare machine:
  *
- * Brings Bun, at the version package.json names, when it is not there yet (from the npm registry, into `.bun/`),
- * then the dependencies of bun.lock, then runs the script with its arguments, its terminal and its exit status.
- * Plain JavaScript for Node.js 20 or newer, and for Bun itself; relies on nothing but node's own modules.
+ *     node scripts/bootstrap.mjs scripts/start.ts [arguments…]
+ *
+ * Installs Bun in the version of package.json, if it is missing, from the npm registry into
+ * `.bun/`. Then installs the dependencies of bun.lock, and runs the script with its arguments,
+ * terminal and exit status. Plain JavaScript for Node.js 20 or newer and for Bun, with Node.js
+ * modules only.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -27,7 +30,7 @@ function wantedVersion() {
   return match[1];
 }
 
-/** The version that an executable prints, or null when it is no Bun that runs on this machine. */
+/** Returns the version of a Bun executable; null when it is missing or does not run here. */
 function versionOf(executable) {
   if (!existsSync(executable)) return null;
   const run = spawnSync(executable, ["--version"], { encoding: "utf8", timeout: 30_000, windowsHide: true });
@@ -42,8 +45,9 @@ function* candidates() {
 }
 
 /**
- * npm 11 may refuse the package's install script: then the real binary stays where the platform package put it.
- * Several platform packages fit one machine (glibc and musl, with and without AVX2): the first that runs is taken.
+ * Yields binaries below `.bun/`. npm 11 may not run the package's install script, so the binary may
+ * still be in the platform package. Several of these fit one machine (glibc and musl, with and
+ * without AVX2). The caller takes the first that runs.
  */
 function* localCandidates() {
   const scope = join(home, "node_modules", "@oven");
@@ -58,7 +62,10 @@ function findBun(version, among) {
   return null;
 }
 
-/** npm's own entry point when npm started us, else npm on PATH (a .cmd on Windows, which needs a shell). */
+/**
+ * Runs npm: its entry point if npm started this process, otherwise npm on PATH. On Windows npm on
+ * PATH is a .cmd, which needs a shell.
+ */
 function npm(args) {
   const entry = process.env.npm_execpath ?? "";
   const [command, before] = /npm-cli\.[cm]?js$/.test(entry) ? [process.execPath, [entry]] : ["npm", []];
@@ -87,17 +94,17 @@ function installBun(version) {
   ]);
   if (run.error?.code === "ENOENT") {
     throw new BootstrapError(
-      `Cannot install Bun ${version}: npm is not there. Install Node.js 20 or newer with npm, or Bun ${version} itself (https://bun.sh)`,
+      `Cannot install Bun ${version}: npm was not found. Install Node.js 20 or newer with npm, or Bun ${version} itself (https://bun.sh)`,
     );
   }
   if (run.status !== 0) {
     throw new BootstrapError(
-      `Cannot install Bun ${version}: npm ended with status ${run.status ?? run.signal}. Is the package registry reachable (network, proxy)? npm's own message is above`,
+      `Cannot install Bun ${version}: npm ended with status ${run.status ?? run.signal}. Is the package registry reachable (network, proxy)? The message of npm is above`,
     );
   }
   const found = findBun(version, localCandidates());
   if (found) return found;
-  // No platform package fits: the install script knows other ways.
+  // None of the platform packages runs here: the install script can download another binary.
   spawnSync(process.execPath, [join(home, "node_modules", "bun", "install.js")], {
     cwd: join(home, "node_modules", "bun"),
     stdio: ["ignore", process.stderr.fd, "inherit"],
@@ -131,7 +138,7 @@ function installDependencies(bun) {
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
-function alive(pid) {
+function isRunning(pid) {
   try {
     process.kill(pid, 0);
     return true;
@@ -140,12 +147,14 @@ function alive(pid) {
   }
 }
 
-/** One install at a time; the lock of a process that died is taken over. */
+/**
+ * Runs `work` under a lock file, so that one process installs at a time. Takes over a stale lock.
+ */
 function locked(work) {
   mkdirSync(home, { recursive: true });
   const lock = join(home, "lock");
   const giveUpAtMs = Date.now() + lockWaitMsMax;
-  let told = false;
+  let hasWarned = false;
   for (;;) {
     try {
       const handle = openSync(lock, "wx");
@@ -156,13 +165,15 @@ function locked(work) {
       if (error.code !== "EEXIST") throw error;
     }
     const owner = lockOwner(lock);
-    if (owner !== null && !alive(owner)) {
-      takeAway(lock, owner);
+    if (owner !== null && !isRunning(owner)) {
+      removeStaleLock(lock, owner);
     } else if (Date.now() > giveUpAtMs) {
-      throw new BootstrapError(`Another install holds ${lock} for long: remove that file if none runs`);
+      throw new BootstrapError(
+        `${lock} has been locked by process ${owner ?? "?"} for ${lockWaitMsMax / 60_000} minutes: remove the file if no install is running`,
+      );
     } else {
-      if (!told) console.error(`Waiting for process ${owner ?? "?"}, which installs dependencies …`);
-      told = true;
+      if (!hasWarned) console.error(`Waiting for process ${owner ?? "?"}, which installs dependencies …`);
+      hasWarned = true;
       sleep(200);
     }
   }
@@ -173,7 +184,7 @@ function locked(work) {
   }
 }
 
-/** Null when the file is gone again, or its owner has not written its number yet. */
+/** Returns the owner's process id; null when the file was removed, or the id is not written yet. */
 function lockOwner(lock) {
   try {
     return Number(readFileSync(lock, "utf8")) || null;
@@ -182,8 +193,11 @@ function lockOwner(lock) {
   }
 }
 
-/** Renames first: of two that see the same dead owner, one gets the file, and never a new owner's. */
-function takeAway(lock, owner) {
+/**
+ * Removes the lock of an exited owner. The file is renamed first: of two processes that see the
+ * same owner only one succeeds. If the file turns out to be that of a new owner, it is put back.
+ */
+function removeStaleLock(lock, owner) {
   const aside = `${lock}.${process.pid}`;
   try {
     renameSync(lock, aside);
@@ -208,7 +222,8 @@ function prepare() {
 function runScript(bun, args) {
   const path = `${dirname(bun)}${delimiter}${process.env.PATH ?? ""}`;
   let child = null;
-  // Before it runs: a signal that came between would end this process alone.
+  // Installed before the child starts: an earlier signal would end this process and leave the
+  // child.
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, () => child?.kill(signal));
   child = spawn(bun, args, {
@@ -226,7 +241,7 @@ function runScript(bun, args) {
       return;
     }
     for (const name of signals) process.removeAllListeners(name);
-    // The shell that waits for us shall see the same end as we did.
+    // The waiting shell must see the same signal as this process did.
     if (windows) process.exitCode = 1;
     else process.exitCode = 128 + (constants.signals[signal] ?? 0);
     process.kill(process.pid, signal);

@@ -1,4 +1,4 @@
-/** What a person or a program that starts the project sees of the bootstrap, run by Bun in place of Node.js. */
+/** Behaviour of the bootstrap towards its caller, with Bun in place of Node.js. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -21,20 +21,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test("the script gets its arguments as written, and its exit status is the bootstrap's", () => {
+test("passes arguments to the script as written, and exits with its status", () => {
   const run = Bun.spawnSync([process.execPath, bootstrap, script, "--a", "b c", "--", "-d"], { cwd: folder });
   expect(run.stdout.toString().trim()).toBe('["--a","b c","--","-d"]');
   expect(run.exitCode).toBe(5);
 });
 
-test("a termination signal reaches the script, which ends in its own way", async () => {
+test("forwards a termination signal to the script, and exits with its status", async () => {
   const child = Bun.spawn([process.execPath, bootstrap, script, "wait"], { stdout: "pipe" });
   for await (const piece of child.stdout) if (new TextDecoder().decode(piece).includes("ready")) break;
   child.kill("SIGTERM");
   expect(await child.exited).toBe(7);
 });
 
-test("without a script it says how to name one", () => {
+test("states how to name a script when none is given", () => {
   const run = Bun.spawnSync([process.execPath, bootstrap], { stderr: "pipe" });
   expect(run.stderr.toString()).toContain("Name a script");
   expect(run.exitCode).toBe(1);

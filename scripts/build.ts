@@ -1,6 +1,7 @@
 /**
- * `bun run build [--target NAME|all]… [--role NAME]… [--out DIR]`: standalone executables of the three roles, one
- * file each, and SHA256SUMS. Default: this machine's target, into dist/. The same commit gives the same bytes.
+ * `bun run build [--target NAME|all]… [--role NAME]… [--out DIR]`: standalone executables of the
+ * three roles, one file each, and SHA256SUMS. Default: this machine's target, into dist/. The
+ * builds are reproducible: the same commit gives the same bytes.
  */
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
       ),
     )
     .addOption(new Option("--role <name...>", "only these roles").choices(roleNames))
-    .option("--out <folder>", "where to put them", "dist")
+    .option("--out <folder>", "output folder", "dist")
     .parse()
     .opts();
   const folder = resolve(options.out);

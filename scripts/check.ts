@@ -1,14 +1,14 @@
 /**
- * The gate: `bun run check`. Format, lint (with the purity rule of the folders below the operating system), types and
- * structure (scripts/check), each by name; exit status 1 when one of them fails. Tests are scripts/test.ts, which runs
- * this first.
+ * The gate, `bun run check`: format, lint (which also keeps the core and the device shell free of
+ * I/O), types and structure (scripts/check). Exit status 1 when a step fails. `scripts/test.ts`
+ * runs the gate before the tests.
  */
 import { join } from "node:path";
 import { readProject, structureProblems } from "./check/structure.ts";
 
 const root = join(import.meta.dir, "..");
 
-/** Bun runs oxlint's own entry point, so that a machine without Node.js can check too. */
+/** Steps of the gate. Bun runs oxlint's entry point directly, so that Node.js is not needed. */
 const steps = [
   { name: "format", command: ["fmt", "--check", "--no-script"] },
   {
@@ -18,9 +18,9 @@ const steps = [
   { name: "types", command: ["check", "--no-script"] },
 ] as const;
 
-export type CheckResult = { readonly name: string; readonly passed: boolean };
+type CheckResult = { readonly name: string; readonly passed: boolean };
 
-/** Runs every step, also after one that failed: a person wants to see all that is wrong. */
+/** Runs every step and prints its result, also after a failure, so that all problems are shown. */
 export async function runChecks(): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   const note = (name: string, problems: string): void => {
@@ -51,7 +51,7 @@ if (import.meta.main) {
   const results = await runChecks();
   const failed = results.filter(({ passed }) => !passed).map(({ name }) => name);
   if (failed.length > 0) {
-    console.error(`The gate is closed: ${failed.join(", ")} failed (bun run format mends the format)`);
+    console.error(`${failed.join(", ")} failed ("bun run format" corrects the format)`);
     process.exitCode = 1;
   }
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { targets } from "./fuzz.ts";
-import { Dice } from "./fuzz/seeded-random.ts";
+import { SeededRandom } from "./fuzz/seeded-random.ts";
 import { mutated, mutatedValue } from "./fuzz/mutate.ts";
 import { fuzzTarget } from "./fuzz/run.ts";
 
@@ -10,7 +10,7 @@ const cases = { frames: 20_000, members: 1_000, manifests: 6_000, exchange: 9_00
 const casesOf = (name: string): number => (cases as Partial<Record<string, number>>)[name] ?? 4_000;
 
 test.each(targets.map((target) => [target.name, target] as const))(
-  "%s: a few thousand hostile cases find nothing",
+  "%s: gives no finding in a few thousand hostile cases",
   async (name, target) => {
     const { findings, outcomes, ...run } = await fuzzTarget(target, {
       seed: 7,
@@ -19,30 +19,30 @@ test.each(targets.map((target) => [target.name, target] as const))(
     });
     expect(findings).toEqual([]);
     expect(run.cases).toBe(casesOf(name));
-    // It is not one wall that everything runs into.
+    // More than one outcome: not every case is refused at the first check.
     expect(outcomes.size).toBeGreaterThan(1);
   },
 );
 
 function made(number: number): unknown[] {
-  const dice = new Dice(3, number);
+  const random = new SeededRandom(3, number);
   const bytes = Uint8Array.from({ length: 40 }, (_, i) => i);
-  return [mutated(dice, bytes).toHex(), mutatedValue(dice, { a: [1, "b"] })];
+  return [mutated(random, bytes).toHex(), mutatedValue(random, { a: [1, "b"] })];
 }
 
-test("a case is the same whenever it is run", () => {
+test("draws the same case for the same number", () => {
   expect(made(5)).toEqual(made(5));
   expect(made(5)[0]).not.toEqual(made(6)[0]);
 });
 
-test("what a case throws, breaks or takes too long for is a finding with its number", async () => {
+test("reports a case that throws as a finding with its number", async () => {
   const target = {
     name: "bad",
     about: "",
     share: 1,
     open: () => ({
-      run: (dice: Dice) => {
-        if (dice.once(50)) throw new TypeError("undefined is not an object");
+      run: (random: SeededRandom) => {
+        if (random.oneIn(50)) throw new TypeError("undefined is not an object");
         return "fine";
       },
     }),
@@ -56,7 +56,7 @@ test("what a case throws, breaks or takes too long for is a finding with its num
   expect(again.findings.map(({ number }) => number)).toEqual([first!.number]);
 });
 
-test("the command names its targets, and refuses one that there is not", () => {
+test("refuses an unknown target and lists the known ones", () => {
   const run = Bun.spawnSync([process.execPath, join(import.meta.dir, "fuzz.ts"), "--target", "nothing"]);
   expect(run.exitCode).toBe(2);
   expect(run.stderr.toString()).toContain("frames, members, manifests");

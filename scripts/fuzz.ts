@@ -1,9 +1,10 @@
 /**
- * `bun run fuzz`: hostile input for every decoder, ten million cases in a few minutes; docs/TESTING.md says more.
+ * `bun run fuzz`: hostile input for every decoder (docs/TESTING.md).
  *
- * A case is a seed and a number: it comes out the same alone. A finding is a case that throws anything but the error
- * that its decoder declares, breaks a promise, takes too long or makes the program's memory grow; it is printed with the
- * command that runs it again. Exit status 1 when there was one.
+ * A case is a seed and a number, and can be run again alone. A finding is a case that throws
+ * anything but the declared errors of its decoder, breaks a promise, takes too long, or makes the
+ * program's memory grow. Each is printed with the command that runs it again. Exit status 1 after a
+ * finding.
  */
 import { Command } from "@commander-js/extra-typings";
 import { api } from "./fuzz/api.ts";
@@ -12,7 +13,7 @@ import { frames } from "./fuzz/frames.ts";
 import { ledger } from "./fuzz/ledger.ts";
 import { manifests } from "./fuzz/manifests.ts";
 import { members } from "./fuzz/members.ts";
-import { fuzzTarget, type Findings } from "./fuzz/run.ts";
+import { fuzzTarget, type FuzzReport } from "./fuzz/run.ts";
 import { settings } from "./fuzz/settings.ts";
 import { web } from "./fuzz/web.ts";
 import { between } from "./rig/option-parsers.ts";
@@ -25,7 +26,7 @@ const casesMax = 1e12;
 
 const countText = (count: number): string => count.toLocaleString("en-US");
 
-function table(all: readonly Findings[]): string {
+function table(all: readonly FuzzReport[]): string {
   const rows = all.map(({ target, cases, seconds, outcomes, findings }) => [
     target,
     countText(cases),
@@ -39,7 +40,7 @@ function table(all: readonly Findings[]): string {
   return `${alignTable([head, ...rows])}\n${countText(total)} cases`;
 }
 
-function outcomesText({ target, outcomes }: Findings): string {
+function outcomesText({ target, outcomes }: FuzzReport): string {
   const words = [...outcomes]
     .toSorted((a, b) => b[1] - a[1])
     .map(([word, count]) => `${word} ${countText(count)}`);
@@ -49,12 +50,12 @@ function outcomesText({ target, outcomes }: Findings): string {
 if (import.meta.main) {
   const options = new Command("bun run fuzz --")
     .description("Hostile input for every decoder: see docs/TESTING.md.")
-    .option("--target <name>", `one of ${targets.map(({ name }) => name).join(", ")}; left out: all`)
-    .option("--cases <n>", "cases altogether", between(1, casesMax, true), 1_000_000)
-    .option("--minutes <n>", "stop after so long, whatever is left", between(0.01, 10_000))
-    .option("--seed <n>", "another seed is another run", between(0, 0xffff_ffff, true), 1)
+    .option("--target <name>", `one of ${targets.map(({ name }) => name).join(", ")} (default: all)`)
+    .option("--cases <n>", "number of cases of all targets", between(1, casesMax, true), 1_000_000)
+    .option("--minutes <n>", "stop after this time", between(0.01, 10_000))
+    .option("--seed <n>", "another seed draws other cases", between(0, 0xffff_ffff, true), 1)
     .option("--case <n>", "only this case of --target: repeats a finding", between(0, casesMax, true))
-    .option("--outcomes", "say what came out, and how often")
+    .option("--outcomes", "print every outcome and its count")
     .parse()
     .opts();
   const chosen = targets.filter(({ name }) => options.target === undefined || name === options.target);
@@ -64,7 +65,7 @@ if (import.meta.main) {
   }
   const endAtMs =
     options.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.minutes * 60_000;
-  const all: Findings[] = [];
+  const all: FuzzReport[] = [];
   for (const target of chosen) {
     const share = chosen.length === 1 ? 1 : target.share / sharesTotal;
     const first = options.case ?? 0;

@@ -1,6 +1,7 @@
 /**
- * `bun run generate [kernels|vectors|stories]…`: writes the files that are made from other files and committed: the
- * WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, and the stories of docs/stories. Default: all three.
+ * `bun run generate [kernels|vectors|stories]…`: writes generated files that are committed. These
+ * are the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, and the stories of
+ * docs/stories. Default: all three.
  */
 import { Argument, Command } from "@commander-js/extra-typings";
 import { generateKernels } from "./generate/kernels.ts";
@@ -15,5 +16,5 @@ const [wanted] = new Command("bun run generate")
   .addArgument(new Argument("[what...]", "only these").choices(names))
   .parse().processedArgs;
 for (const name of wanted.length > 0 ? wanted : names) await generators[name]();
-// Vectors are written as JSON.stringify writes; the formatter has the last word.
+// JSON.stringify wrote the vectors; the committed files have the project's format.
 Bun.spawnSync([process.execPath, "fmt", "--no-script"], { cwd: `${import.meta.dir}/..` });

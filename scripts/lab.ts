@@ -1,14 +1,15 @@
 /**
- * `bun run lab -- [options]`: the real programs on a network of namespaces, measured by the kernel's counters.
- * Linux, as root. What it builds is removed at its end, also after an error or Ctrl-C; a later run removes what a
- * killed one left. Exit status 0 only when every device holds a right copy and each WAN link carried the package once.
+ * `bun run lab -- [options]`: the real programs in network namespaces, measured with the kernel's
+ * counters (Linux, as root). The lab removes all that it built, also after an error or Ctrl-C. The
+ * next run removes what a killed run left. Exit status 0 only when every device holds a right copy
+ * and each WAN link carried the package once.
  */
 import { truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
-import { runWithEnding, type Ending } from "./rig/cleanup.ts";
+import { runWithCleanup, type Cleanup } from "./rig/cleanup.ts";
 import { readCounters } from "./lab/counters.ts";
-import { findingsText, problemsOf, type Findings } from "./lab/report.ts";
+import { labReportText, problemsOf, type LabReport } from "./lab/report.ts";
 import { labPrograms, prepareMachine } from "./lab/machine.ts";
 import { measureTask } from "./lab/measurement.ts";
 import { labCommand, type LabOptions } from "./lab/options.ts";
@@ -18,7 +19,7 @@ import { timeCurl } from "./lab/web.ts";
 import { crowdedEnvironment, openWorld, type World, type WorldDevice } from "./lab/world.ts";
 import { logTail } from "./rig/process.ts";
 
-/** For a device that came after the first task to be told of the second, and for the LAN to be quiet. */
+/** Time for new devices to open their wake streams, and for the LAN to become quiet. */
 const settleMs = 1_500;
 
 function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string> {
@@ -26,7 +27,7 @@ function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string
   return { ...labPrograms, ...(filters && { nft: "nftables" }) };
 }
 
-/** A file of the package's size, for the one curl to compare with. */
+/** Measures one `curl` for a file of the package's size over the idle WAN link, in seconds. */
 async function measureCurl(world: World): Promise<number> {
   const file = join(world.folder, "curl", "same-size.bin");
   await Bun.write(file, "");
@@ -44,14 +45,14 @@ const settingWords = (options: LabOptions): string[] => [
   `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
   `lanRate=${Math.round(options.lanRate * 1e6)}`,
   `useMulticast=${options.multicast !== "off"}`,
-  // A scenario acts at half: the source has to know how far a device is.
+  // Scenarios act on reported progress, and delivery modes are measured by it.
   ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
 
-async function measure(world: World, options: LabOptions, ending: Ending): Promise<Findings> {
+async function measure(world: World, options: LabOptions, cleanup: Cleanup): Promise<LabReport> {
   const [busy = 0] = loadavg();
   if (busy > 1)
-    console.error(`The machine is busy (load ${busy.toFixed(1)}): times are longer than they need be`);
+    console.error(`The machine is busy (load ${busy.toFixed(1)}): times will be longer than on an idle one`);
   const curlSeconds = await measureCurl(world);
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));
@@ -61,13 +62,13 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
     options.scenario,
     options.scenario === "kill-representative" ? options.killAt / 100 : undefined,
   );
-  ending.later("end the scenario", scenario.cancel);
+  cleanup.add("end the scenario", scenario.cancel);
   const early = world.devices.filter((device) => !scenario.heldBack.includes(device));
   for (const device of early) await world.start(device);
   await world.untilEnrolled(early);
   await Bun.sleep(settleMs);
   const usage = createUsageMeter();
-  const common = { limitMs: options.timeout * 1_000, usage, signal: ending.interrupted };
+  const common = { limitMs: options.timeout * 1_000, usage, signal: cleanup.interrupted };
   let toldAtMs = 0;
   const onDetail = (detail: Parameters<typeof scenario.onDetail>[0]) => {
     scenario.onDetail(detail);
@@ -78,10 +79,10 @@ async function measure(world: World, options: LabOptions, ending: Ending): Promi
   console.error("The task begins.");
   const expected: readonly WorldDevice[] = options.scenario === "cached" ? early : world.devices;
   const first = await measureTask(world, packageId, expected, { ...common, onDetail });
-  let second: Findings["second"] = null;
+  let second: LabReport["second"] = null;
   if (options.scenario === "cached") {
     console.error("A second task for the same package, with a new device at every site.");
-    // What the new device does before the second task counts too; the first task is not for it.
+    // The counters start before the new devices do. The first task is not meant for those devices.
     await world.source.admin("task", "cancel", String(first.taskId));
     const since = await readCounters(world.network);
     for (const device of scenario.heldBack) await world.start(device);
@@ -101,32 +102,32 @@ function progressText(detail: Parameters<Parameters<typeof measureTask>[3]["onDe
   return `  ${detail.devices.complete} of ${detail.devices.total} devices complete${spread}`;
 }
 
-async function keepLogs(world: World, findings: Findings): Promise<void> {
-  const failed = findings.first.devices.filter(({ wrong }) => wrong !== null).slice(0, 3);
+async function keepLogs(world: World, report: LabReport): Promise<void> {
+  const failed = report.first.devices.filter(({ wrong }) => wrong !== null).slice(0, 3);
   for (const { name } of failed) {
     const device = world.devices.find(({ place }) => place.name === name)?.device;
     if (device) console.error(`The end of ${name}'s log:\n${await logTail(device.program)}\n`);
   }
 }
 
-async function runLab(options: LabOptions, ending: Ending): Promise<number> {
+async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   await prepareMachine(programsOf(options), options.package);
-  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, ending);
-  const findings = await measure(world, options, ending);
-  const problems = problemsOf(findings);
-  if (options.json) console.log(JSON.stringify({ ...findings, options, problems }, null, 2));
-  else console.log(findingsText(findings));
+  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, cleanup);
+  const report = await measure(world, options, cleanup);
+  const problems = problemsOf(report);
+  if (options.json) console.log(JSON.stringify({ ...report, options, problems }, null, 2));
+  else console.log(labReportText(report));
   for (const problem of problems) console.error(problem);
-  if (problems.length > 0) await keepLogs(world, findings);
+  if (problems.length > 0) await keepLogs(world, report);
   if (options.keep) {
     console.error(`Kept until Ctrl-C: ${world.folder}; for example
   ip netns exec ${world.network.source} curl ${world.source.url}/metrics
   ip netns exec ${world.devices[0]!.place.namespace} bash`);
-    await ending.untilInterrupted();
+    await cleanup.untilInterrupted();
   }
   return problems.length === 0 ? 0 : 1;
 }
 
 const options = labCommand.parse().opts();
 if (options.package !== undefined) options.package = resolve(options.package);
-await runWithEnding((ending) => runLab(options, ending));
+await runWithCleanup((cleanup) => runLab(options, cleanup));

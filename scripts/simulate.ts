@@ -1,6 +1,7 @@
 /**
- * `bun run simulate --seed N`: runs real devices in a simulated world of one seed and checks, at every event, what must hold.
- * With `--seeds A..B` many of them. A violation prints what was expected and the command that replays it.
+ * `bun run simulate --seed N`: runs real devices in a simulated world drawn from a seed, with
+ * invariants checked at every event. `--seeds A..B` runs many. A violation prints the broken invariant and the command
+ * that replays it.
  */
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import os from "node:os";
@@ -20,9 +21,9 @@ const command = new Command("bun run simulate")
   .description("The whole LAN protocol in a simulated world: see docs/TESTING.md.")
   .option("--seed <n>", "the world to run", between(0, 4_294_967_295, true), 1)
   .option("--seeds <range>", "many worlds, as A..B", parseRange)
-  .option("--devices <n>", "instead of what the seed draws", between(1, 10_000, true))
-  .option("--subnets <n>", "instead of what the seed draws", between(1, 100, true))
-  .option("--minutes <n>", "of simulated time at least", between(0, 1_000_000), 0)
+  .option("--devices <n>", "number of devices (default: drawn from the seed)", between(1, 10_000, true))
+  .option("--subnets <n>", "number of subnets (default: drawn from the seed)", between(1, 100, true))
+  .option("--minutes <n>", "minimum of simulated time", between(0, 1_000_000), 0)
   .option("--faults <names>", `all, none, or some of ${faultNames.join(", ")}`, parseFaults)
   .option(
     "--mutate <name>",
@@ -35,7 +36,7 @@ const command = new Command("bun run simulate")
 function parseRange(text: string): { first: number; last: number } {
   const match = /^(\d+)\.\.(\d+)$/.exec(text);
   if (!match || Number(match[1]) > Number(match[2]))
-    throw new InvalidArgumentError(`"${text}" is no range of seeds: write for example 1..1000`);
+    throw new InvalidArgumentError(`"${text}" is not a range of seeds: write for example 1..1000`);
   return { first: Number(match[1]), last: Number(match[2]) };
 }
 
@@ -70,8 +71,8 @@ function runMutated(mutation: Mutation): never {
   process.exit(exitCode);
 }
 
-/** What of the command line, besides the seed, makes the world what it is. */
-function replayed(seed: number): string {
+/** Returns the command that runs the world of a seed again, with the options that determine it. */
+function replayCommand(seed: number): string {
   const { devices, subnets, faults, mutate } = command.opts();
   const parts = [`bun run simulate --seed ${seed}`];
   if (devices !== undefined) parts.push(`--devices ${devices}`);
@@ -84,7 +85,7 @@ function replayed(seed: number): string {
 function violationText({ seed, faults, violation }: Outcome): string {
   const { checker, device, atMs, message } = violation!;
   const at = `seed ${seed}, ${(atMs / 1_000).toFixed(3)} s, device ${device}`;
-  return `VIOLATION of "${checker}" (${at}): ${message}\n  faults: ${faults.join(", ") || "none"}\n  replay: ${replayed(seed)}`;
+  return `VIOLATION of "${checker}" (${at}): ${message}\n  faults: ${faults.join(", ") || "none"}\n  replay: ${replayCommand(seed)}`;
 }
 
 const hours = (ms: number): string => Math.round(ms / 3_600_000).toLocaleString("en-US");
@@ -94,7 +95,7 @@ function sweepText(sum: Sweep, tookMs: number): string {
   return [
     `${seeds} seeds in ${(tookMs / 1_000).toFixed(1)} s, ${violations.length} violations`,
     `${(processorMs / seeds).toFixed(1)} ms of processor time a seed, ${hours(deviceMs)} device-hours, ${datagrams} datagrams sealed`,
-    `${wanChunks} chunks crossed the WAN, of these ${wanHeld} that a device of the subnet held just then`,
+    `${wanChunks} chunks crossed the WAN, ${wanHeld} of them while a device of the subnet held them`,
     `last fault to last complete device: ${(settledMsMax / 1_000).toFixed(1)} s at most`,
   ].join("\n");
 }
@@ -107,7 +108,7 @@ function outcomeText(outcome: Outcome, processorMs: number): string {
     `${(simulatedMs / 1_000).toFixed(1)} s simulated in ${processorMs.toFixed(0)} ms of processor time ` +
       `(${Math.round((deviceHours * 1_000) / processorMs).toLocaleString("en-US")} device-hours a second), ` +
       `${datagrams} datagrams, ${wanChunks} chunks over the WAN`,
-    violation ? violationText(outcome) : "every check held",
+    violation ? violationText(outcome) : "no violation",
     `history ${hash}`,
   ].join("\n");
 }

@@ -1,16 +1,16 @@
 /**
- * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: the whole way of a package on this machine alone.
+ * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: a distribution on this machine alone.
  *
- * A real source, real devices (one process each) and real sockets on loopback; every simulated subnet is a multicast
- * group and port of its own. PATH is a file or a folder; without one, the project's own freshly built peer
- * executable is distributed. Exit status 0 only when this script itself found every device's copy right and each
- * subnet's WAN bytes at about one package.
+ * The demo runs a real source and real devices (one process each) with real sockets on loopback.
+ * Every simulated subnet is a multicast group and port of its own. PATH is a file or a folder; the
+ * default is the project's peer executable, which is built first. Exit status 0 only when every
+ * device's copy is right and each subnet's WAN bytes are about one package.
  */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { runDemo } from "./demo/demo.ts";
-import { runWithEnding, UsageError } from "./rig/cleanup.ts";
+import { runWithCleanup, UsageError } from "./rig/cleanup.ts";
 
 const upTo =
   (max: number) =>
@@ -24,13 +24,13 @@ const upTo =
 
 const command = new Command("npm start --")
   .description("Distributes a package from a source to simulated subnets of devices on this machine.")
-  .argument("[path]", "a file or folder (default: the peer's own executable, built now)")
+  .argument("[path]", "a file or folder (default: the peer's executable, which is built first)")
   .option("--subnets <n>", "simulated subnets", upTo(8), 2)
   .option("--devices <n>", "devices per subnet", upTo(32), 4)
   .option("--keep", "leave everything running until Ctrl-C")
   .parse();
 
-await runWithEnding(async (ending) => {
+await runWithCleanup(async (cleanup) => {
   const options = command.opts();
   const given = command.args[0];
   if (given !== undefined && !(await stat(given).catch(() => null))) {
@@ -43,6 +43,6 @@ await runWithEnding(async (ending) => {
       devices: options.devices,
       keep: options.keep === true,
     },
-    ending,
+    cleanup,
   );
 });

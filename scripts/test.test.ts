@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseSummary, skippedNames } from "./test.ts";
 
-test("counts are read from the last summary, and a file that cannot be loaded counts as failed", () => {
+test("reads counts from the last summary, and counts a file that cannot be loaded as failed", () => {
   const output = `
  3 pass
 Ran 3 tests of something that a test printed
@@ -20,11 +20,11 @@ Ran 47 tests across 9 files. [1.20s]
   expect(parseSummary(output)).toEqual({ passed: 41, failed: 4, skipped: 3 });
 });
 
-test("output without a summary gives no counts", () => {
+test("returns null for output without a summary", () => {
   expect(parseSummary("bun: out of memory")).toBeNull();
 });
 
-test("skipped tests are named with their file, and XML escapes are undone", () => {
+test("lists skipped tests with their file, and decodes XML escapes", () => {
   const junit = `<testcase name="runs" classname="" time="0" file="a.test.ts" line="2" assertions="1" />
     <testcase name="needs &lt;root&gt; (skipped: R&amp;D)" classname="" time="0" file="b.test.ts" line="3" assertions="0">
       <skipped />

@@ -1,9 +1,10 @@
 /**
- * `npm test`: the gate, then every test. Its last line is "N passed, N failed", with ", N skipped" behind it when
- * tests were skipped; a step of the gate counts as one. Exit status 1 when anything failed.
+ * `npm test`: the gate, then every test. The last line is "N passed, N failed", and ", N skipped"
+ * if tests were skipped. Each step of the gate counts as one. Exit status 1 when anything failed.
  *
- * The counts are Bun's own (`bun test` prints them at its end), so a test file that cannot even be loaded counts as
- * failed. Skipped tests are listed by name, and a test that skips itself says in its name why.
+ * The counts are those that `bun test` prints, so a test file that cannot be loaded counts as
+ * failed. Skipped tests are listed by name; the name of a test that skips itself contains the
+ * reason.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +16,10 @@ const testTimeoutMs = 60_000;
 
 type Counts = { passed: number; failed: number; skipped: number };
 
-/** Bun's summary: " 12 pass", " 1 skip", " 2 fail" … on lines of their own before "Ran 15 tests across 4 files". */
+/**
+ * Parses Bun's summary: " 12 pass", " 1 skip", " 2 fail" … on lines before "Ran 15 tests across 4
+ * files". Returns null without one. Todo tests count as skipped.
+ */
 export function parseSummary(output: string): Counts | null {
   const end = output.lastIndexOf("\nRan ");
   if (end < 0) return null;
@@ -37,14 +41,14 @@ const unescapeXml = (text: string): string =>
     .replaceAll("&apos;", "'")
     .replaceAll("&amp;", "&");
 
-/** Names of skipped tests in a JUnit file, as "file: name". */
+/** Returns the names of skipped tests in a JUnit file, as "file: name". */
 export function skippedNames(junit: string): string[] {
   const skipped = /<testcase name="([^"]*)"[^>]*? file="([^"]*)"[^>]*[^/]>\s*<skipped/g;
   return [...junit.matchAll(skipped)].map((match) => `${unescapeXml(match[2]!)}: ${unescapeXml(match[1]!)}`);
 }
 
-/** Shows what comes and keeps it. */
-async function passOn(stream: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
+/** Copies a stream to the terminal and returns its text. */
+async function tee(stream: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const piece of stream) {
@@ -67,8 +71,8 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on("SIGINT", forward).on("SIGTERM", forward);
   const [, err, status] = await Promise.all([
-    passOn(child.stdout, process.stdout),
-    passOn(child.stderr, process.stdout),
+    tee(child.stdout, process.stdout),
+    tee(child.stderr, process.stdout),
     child.exited,
   ]);
   const counts = parseSummary(err) ?? { passed: 0, failed: 1, skipped: 0 };

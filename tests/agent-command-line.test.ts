@@ -1,4 +1,6 @@
-/** The agent's command line: what it answers, and what it says when it is called wrongly or its folder is not well. */
+/**
+ * Command line of the agent: its output, and its messages for wrong calls and damaged data folders.
+ */
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -23,17 +25,19 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => harness[Symbol.asyncDispose]());
 
-/** One clear line for a person, besides the log's JSON lines. */
-function complaintOf({ stderr }: Output): string {
+/**
+ * Returns the message for a person: the single line of standard error that is not a JSON log line.
+ */
+function messageOf({ stderr }: Output): string {
   const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
   expect(lines).toHaveLength(1);
   expect(lines[0]).not.toMatch(/^\s+at |\.ts:\d+/);
   return lines[0]!;
 }
 
-async function expectComplaint(status: number, text: string | RegExp, ...args: string[]): Promise<void> {
+async function expectError(status: number, text: string | RegExp, ...args: string[]): Promise<void> {
   const output = await harness.run("peer", ...args);
-  expect([output.stdout, complaintOf(output), output.status]).toEqual([
+  expect([output.stdout, messageOf(output), output.status]).toEqual([
     "",
     expect.stringMatching(text),
     status,
@@ -41,7 +45,7 @@ async function expectComplaint(status: number, text: string | RegExp, ...args: s
 }
 
 let folders = 0;
-/** A call of `run` that is right but for what the test changes. */
+/** Returns the arguments of a valid `run`, with the changes of the test. */
 function runWith(changes: Record<string, string>): string[] {
   const options: Record<string, string> = {
     source: harness.source.url,
@@ -54,37 +58,37 @@ function runWith(changes: Record<string, string>): string[] {
   return ["run", ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])];
 }
 
-test("a wrong call ends with status 2 and says what would be right", async () => {
-  await expectComplaint(2, "unknown option '--nonsense'", ...runWith({ nonsense: "1" }));
-  await expectComplaint(2, "required option '--source", "run");
-  await expectComplaint(2, "required option '--data", "status");
-  await expectComplaint(2, "unknown command 'frobnicate'", "frobnicate");
-  await expectComplaint(2, '"not a url" is not the URL of a source', ...runWith({ source: "not a url" }));
-  await expectComplaint(
+test("exits with status 2 and states what is valid when it is called wrongly", async () => {
+  await expectError(2, "unknown option '--nonsense'", ...runWith({ nonsense: "1" }));
+  await expectError(2, "required option '--source", "run");
+  await expectError(2, "required option '--data", "status");
+  await expectError(2, "unknown command 'frobnicate'", "frobnicate");
+  await expectError(2, '"not a url" is not the URL of a source', ...runWith({ source: "not a url" }));
+  await expectError(
     2,
     /"ftp:\/\/files.example" is not the URL of a source/,
     ...runWith({ source: "ftp://files.example" }),
   );
-  await expectComplaint(2, /group|multicast/, ...runWith({ group: "10.0.0.1:7067" }));
-  await expectComplaint(2, /group|port/, ...runWith({ group: "239.1.2.3" }));
-  await expectComplaint(2, /multicast group/, ...runWith({ group: "239.1.2.3:99999" }));
-  await expectComplaint(
+  await expectError(2, /group|multicast/, ...runWith({ group: "10.0.0.1:7067" }));
+  await expectError(2, /group|port/, ...runWith({ group: "239.1.2.3" }));
+  await expectError(2, /multicast group/, ...runWith({ group: "239.1.2.3:99999" }));
+  await expectError(
     1,
     /No interface of this device is "eth77" .*lo0? \(127\.0\.0\.1\)/,
     ...runWith({ interface: "eth77" }),
   );
-  await expectComplaint(2, /"1KiB" is not a receive buffer size/, ...runWith({ "receive-buffer": "1KiB" }));
-  await expectComplaint(2, /group name/, ...runWith({ "device-group": "a/b" }));
+  await expectError(2, /"1KiB" is not a receive buffer size/, ...runWith({ "receive-buffer": "1KiB" }));
+  await expectError(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);
 
-test("a token that is none, or of another source, ends the agent with what to do", async () => {
-  await expectComplaint(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
+test("exits with what to do when the token is invalid or of another source", async () => {
+  await expectError(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
   const other = `fc1.${"A".repeat(43)}.-`;
-  await expectComplaint(1, /Cannot enrol at http.*token/, ...runWith({ enroll: other }));
+  await expectError(1, /Cannot enrol at http.*token/, ...runWith({ enroll: other }));
   const bare = runWith({});
   bare.splice(bare.indexOf("--enroll"), 2);
-  await expectComplaint(1, /not enrolled yet: give --enroll TOKEN/, ...bare);
-  await expectComplaint(
+  await expectError(1, /not enrolled yet: give --enroll TOKEN/, ...bare);
+  await expectError(
     1,
     /belongs to a device of/,
     "run",
@@ -96,7 +100,7 @@ test("a token that is none, or of another source, ends the agent with what to do
 }, 30_000);
 
 let stopped: Promise<string> | null = null;
-/** The data folder of a device that has been here and is off. */
+/** Returns the data folder of a device that completed the task and was stopped. */
 function stoppedFolder(): Promise<string> {
   stopped ??= (async () => {
     const device = await harness.startPeer({ name: "stopped" });
@@ -111,26 +115,26 @@ function stoppedFolder(): Promise<string> {
   return stopped;
 }
 
-test("an interface that is not there, and a data folder that is none, are named", async () => {
-  await expectComplaint(1, /192\.0\.2\.77.*127\.0\.0\.1/, ...runWith({ interface: "192.0.2.77" }));
-  await expectComplaint(1, /nonsense/, ...runWith({ interface: "nonsense" }));
-  await expectComplaint(1, /data folder ".*tool\.bin"/, ...runWith({ data: original }));
-  await expectComplaint(1, /data folder ".*tool\.bin\/below"/, ...runWith({ data: join(original, "below") }));
+test("names an unknown interface and an invalid data folder", async () => {
+  await expectError(1, /192\.0\.2\.77.*127\.0\.0\.1/, ...runWith({ interface: "192.0.2.77" }));
+  await expectError(1, /nonsense/, ...runWith({ interface: "nonsense" }));
+  await expectError(1, /data folder ".*tool\.bin"/, ...runWith({ data: original }));
+  await expectError(1, /data folder ".*tool\.bin\/below"/, ...runWith({ data: join(original, "below") }));
 }, 30_000);
 
-test("a second agent on the same data folder is refused, the first goes on", async () => {
-  await expectComplaint(
+test("refuses a second agent on the same data folder, while the first continues", async () => {
+  await expectError(
     1,
     new RegExp(`in use by the process with pid ${peer.program.pid}`),
     ...runWith({ data: peer.data }),
   );
-  await expectComplaint(1, /in use by/, "cache", "verify", "--data", peer.data);
-  await expectComplaint(1, /in use by/, "cache", "remove", "tool", "1", "--data", peer.data);
+  await expectError(1, /in use by/, "cache", "verify", "--data", peer.data);
+  await expectError(1, /in use by/, "cache", "remove", "tool", "1", "--data", peer.data);
   expect((await peer.status()).connected).toBe(true);
 }, 30_000);
 
-test("status and cache list tell of a running agent, for people and as JSON", async () => {
-  // Its session ends a moment after its own copy is complete.
+test("prints status and cache list of a running agent, for people and as JSON", async () => {
+  // The peer's session ends a moment after its copy is complete.
   for (let waited = 0; waited < 200 && (await peer.status()).tasks[0]?.role !== "none"; waited++)
     await Bun.sleep(100);
   const text = await harness.run("peer", "status", "--data", peer.data);
@@ -155,7 +159,7 @@ test("status and cache list tell of a running agent, for people and as JSON", as
   ]);
 }, 30_000);
 
-test("status and the cache commands work on the folder of a stopped agent", async () => {
+test("prints status and runs the cache commands on the folder of a stopped agent", async () => {
   const data = await stoppedFolder();
   const status = await harness.run("peer", "status", "--data", data);
   expect(status.stdout).toMatch(
@@ -173,30 +177,30 @@ test("status and the cache commands work on the folder of a stopped agent", asyn
   await writeFile(file, bytes);
   const wrong = await harness.run("peer", "cache", "verify", "--data", data);
   expect([wrong.status, wrong.stdout]).toEqual([1, expect.stringMatching(/^tool 1: 1 chunks? .* wrong/)]);
-  // Nobody takes it for a whole one any more.
+  // The damaged copy was removed, so that no program uses it.
   expect(await stat(file).catch(() => null)).toBeNull();
 
   const removed = await harness.run("peer", "cache", "remove", "tool", "1", "--data", data);
   expect([removed.status, removed.stdout]).toEqual([0, "tool 1: removed\n"]);
-  await expectComplaint(1, /no tool 1 in the cache/, "cache", "remove", "tool", "1", "--data", data);
+  await expectError(1, /no tool 1 in the cache/, "cache", "remove", "tool", "1", "--data", data);
   const list = await harness.run("peer", "cache", "list", "--data", data);
   expect(list.stdout).toBe("The cache is empty.\n");
 }, 60_000);
 
-test("commands on a folder where no agent ever ran say so and make nothing", async () => {
+test("refuses commands on a folder without an agent's data, and creates nothing", async () => {
   const nothing = join(harness.folder, "nothing");
-  await expectComplaint(1, /no data folder ".*nothing"/i, "status", "--data", nothing);
-  await expectComplaint(1, /nothing/, "cache", "list", "--data", nothing);
-  await expectComplaint(1, /no data folder ".*nothing"/i, "cache", "verify", "--data", nothing);
+  await expectError(1, /no data folder ".*nothing"/i, "status", "--data", nothing);
+  await expectError(1, /nothing/, "cache", "list", "--data", nothing);
+  await expectError(1, /no data folder ".*nothing"/i, "cache", "verify", "--data", nothing);
   expect(await stat(nothing).catch(() => null)).toBeNull();
   const empty = join(harness.folder, "empty");
   await mkdir(empty);
-  await expectComplaint(1, /empty/, "status", "--data", empty);
-  await expectComplaint(1, /empty/, "cache", "list", "--data", empty);
-  await expectComplaint(1, /empty/, "cache", "verify", "--data", empty);
+  await expectError(1, /empty/, "status", "--data", empty);
+  await expectError(1, /empty/, "cache", "list", "--data", empty);
+  await expectError(1, /empty/, "cache", "verify", "--data", empty);
 }, 30_000);
 
-test("a damaged ledger is rebuilt from the files: what can be proven is not fetched again", async () => {
+test("rebuilds a damaged ledger from the files, and fetches no verified chunk again", async () => {
   await using own = await openHarness({ settings: ["wanRate=16mbit"] });
   const device = await own.startPeer({ name: "damaged" });
   const first = await own.publish(original, { name: "tool", version: "1" });
@@ -208,7 +212,7 @@ test("a damaged ledger is rebuilt from the files: what can be proven is not fetc
   const garbage = Buffer.alloc(65_536, "garbage ");
   await writeFile(join(device.data, "ledger.db"), garbage);
   device.restart();
-  // The credential was in the ledger: with the token it was started with it enrols as a new device.
+  // The credential was in the ledger, so the agent enrols as a new device with its token.
   const done = await own.waitForTask(taskId, ({ deviceList }) =>
     deviceList.some(({ deviceId, state }) => deviceId !== device.id && state === "complete"),
   );
@@ -231,7 +235,7 @@ const mountTmpfs = (folder: string): boolean =>
     .exitCode === 0;
 
 test.skipIf(!canMount())(
-  "a full disk (needs root and mount) fails the task with what to do, and it completes when there is room",
+  "fails the task with what to do when the disk is full (needs root and mount), and completes it when there is room",
   async () => {
     const data = join(harness.folder, "small");
     await mkdir(data);
@@ -242,7 +246,7 @@ test.skipIf(!canMount())(
       const file = await harness.makeFile("big.bin", 8_000_000);
       const target = `device:${device.id}`;
 
-      // No room from the beginning.
+      // The disk is too full from the beginning.
       const filler = join(data, "filler");
       await writeFile(filler, Buffer.alloc(10 * 1_048_576));
       const packageId = await harness.publish(file, { name: "big", version: "1" });
@@ -255,7 +259,7 @@ test.skipIf(!canMount())(
       expect(partOf(early, device).reason).toMatch(/big 1 needs .* more on this disk.*free space/);
       expect((await device.status()).tasks.at(-1)?.state).toBe("failed");
 
-      // Room, and then none in the middle.
+      // The disk has room at first, and is full in the middle.
       await rm(filler);
       await harness.waitForTask(taskId, (task) => partOf(task, device).bytesVerified > 2_000_000, 40_000);
       await writeFile(filler, Buffer.alloc(16 * 1_048_576)).catch(() => {});
@@ -278,7 +282,7 @@ test.skipIf(!canMount())(
   180_000,
 );
 
-/** Root in a container may not mount. */
+/** Returns whether a mount works. Root in a container may lack the permission. */
 function canMount(): boolean {
   const folder = `/tmp/flockcast-mount-${process.pid}`;
   Bun.spawnSync(["mkdir", "-p", folder]);

@@ -1,4 +1,4 @@
-/** Tasks with `--action run`: the command runs in the package's folder, once, within its limits, and says how it ended. */
+/** Tasks with `--action run`: the command's folder, limits, exit code and reported output. */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,14 +30,14 @@ const createRun = (command: string, setting?: string): Promise<number> =>
 
 const outputOfTask = (taskId: number): Promise<string> =>
   readFile(join(peer.data, "tasks", `${taskId}.log`), "utf8");
-const isAlive = (pid: number): boolean => {
+const isRunning = (pid: number): boolean => {
   try {
     return process.kill(pid, 0) && !isZombie(pid);
   } catch {
     return false;
   }
 };
-/** Of a container whose first process reaps nobody. */
+/** Returns whether a process is a zombie: the first process of a container may reap none. */
 const isZombie = (pid: number): boolean =>
   Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)])
     .stdout.toString()
@@ -49,7 +49,7 @@ const pidIn = (file: string): Promise<number> =>
     async () => Number((await readFile(file, "utf8").catch(() => "")).trim()) || null,
   );
 
-test("a command runs in the package's folder with the package's names, and its output is kept", async () => {
+test("runs a command in the package's folder with the package's names, and keeps its output", async () => {
   const { taskId, part } = await runTask(
     'pwd; echo "$FLOCKCAST_PACKAGE $FLOCKCAST_VERSION $FLOCKCAST_TASK"; ls; echo oops >&2',
   );
@@ -61,14 +61,14 @@ test("a command runs in the package's folder with the package's names, and its o
   expect(shown.stdout).toContain(`setup 1.0 ${taskId}`);
 });
 
-test("of a long output the end is reported and all of it is kept", async () => {
+test("reports the end of a long output and keeps all of it", async () => {
   const { taskId, part } = await runTask("seq 1 20000");
   expect(part.command?.outputTail.endsWith("\n19999\n20000\n")).toBe(true);
   expect(part.command!.outputTail.length).toBeLessThanOrEqual(4_096);
   expect((await outputOfTask(taskId)).split("\n")).toHaveLength(20_001);
 });
 
-test("an exit code that does not mean success fails the task, and says which and where the output lies", async () => {
+test("fails the task with the exit code and the output's path when the code does not mean success", async () => {
   const { taskId, part } = await runTask("echo no licence; exit 7");
   expect([part.state, part.command?.exitCode, part.command?.outputTail]).toEqual([
     "failed",
@@ -82,12 +82,12 @@ test("an exit code that does not mean success fails the task, and says which and
   expect(watched.stdout).toContain("exit code 7");
 });
 
-test("a command that cannot be found fails the task", async () => {
+test("fails the task when the command is not found", async () => {
   const { part } = await runTask("no-such-program-at-all");
   expect([part.state, part.command?.exitCode]).toEqual(["failed", 127]);
 });
 
-test("the setting says which exit codes mean success", async () => {
+test("accepts the exit codes that the setting lists as success", async () => {
   await harness.setSetting("reboots", "commandSuccessExitCodes=0,3010");
   const { part } = await runTask("exit 250", "reboots");
   expect(part.state).toBe("failed");
@@ -96,25 +96,25 @@ test("the setting says which exit codes mean success", async () => {
   expect([again.part.state, again.part.command?.exitCode]).toEqual(["complete", 250]);
 });
 
-test("the time limit ends the command with everything it started, also what does not listen", async () => {
+test("kills a command at its time limit with all its processes, also one that ignores SIGTERM", async () => {
   await harness.setSetting("quick", "commandTimeout=1s");
-  const deaf = join(harness.folder, "deaf.pid");
+  const stubborn = join(harness.folder, "stubborn.pid");
   const child = join(harness.folder, "child.pid");
   const { part } = await runTask(
-    `sh -c 'trap "" TERM; echo $$ > ${deaf}; while :; do sleep 0.2; done' & sleep 100 & echo $! > ${child}; wait`,
+    `sh -c 'trap "" TERM; echo $$ > ${stubborn}; while :; do sleep 0.2; done' & sleep 100 & echo $! > ${child}; wait`,
     "quick",
   );
   expect([part.state, part.command?.timedOut]).toEqual(["failed", true]);
   expect(part.reason).toContain("longer than 1 s");
-  const pids = [await pidIn(deaf), await pidIn(child)];
+  const pids = [await pidIn(stubborn), await pidIn(child)];
   await until(
-    () => `still alive: ${pids.filter(isAlive).join(", ")}`,
+    () => `still running: ${pids.filter(isRunning).join(", ")}`,
     10_000,
-    () => (pids.some(isAlive) ? null : true),
+    () => (pids.some(isRunning) ? null : true),
   );
 }, 30_000);
 
-test("cancelling ends a running command", async () => {
+test("stops a running command when the task is cancelled", async () => {
   const file = join(harness.folder, "cancelled.pid");
   const taskId = await createRun(`sleep 100 & echo $! > ${file}; wait`);
   const pid = await pidIn(file);
@@ -123,13 +123,13 @@ test("cancelling ends a running command", async () => {
   const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
   expect(part.state).toBe("cancelled");
   await until(
-    () => "the command goes on",
+    () => "the command still runs",
     10_000,
-    () => (isAlive(pid) ? null : true),
+    () => (isRunning(pid) ? null : true),
   );
 }, 30_000);
 
-test("pre-cache runs nothing", async () => {
+test("runs no command for pre-cache", async () => {
   const refused = await harness.tryAdmin(
     "task",
     "create",
@@ -146,7 +146,7 @@ test("pre-cache runs nothing", async () => {
   expect(existsSync(join(peer.data, "tasks", `${taskId}.log`))).toBe(false);
 });
 
-test("a command whose agent died is not run again: its outcome is unknown", async () => {
+test("does not run a command again after the agent was killed: its outcome is unknown", async () => {
   const file = join(harness.folder, "once.pid");
   const taskId = await createRun(`echo $$ >> ${file}; exec sleep 100`);
   const pid = await pidIn(file);

@@ -1,4 +1,6 @@
-/** The standalone executables of this machine's target: they start anywhere, know their version, and do the job. */
+/**
+ * Standalone executables for this machine: version, digests, and a task from publish to complete.
+ */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -20,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test("each executable prints the project's version, whatever lies in its working folder", async () => {
+test("prints the project's version, whatever files its working folder has", async () => {
   const cwd = await mkdtemp(join(folder, "cwd-"));
   await writeFile(join(cwd, "bunfig.toml"), "this is = not [toml");
   await writeFile(join(cwd, ".env"), "FLOCKCAST_LOG=nonsense\n");
@@ -35,14 +37,14 @@ test("each executable prints the project's version, whatever lies in its working
   expect(files).toHaveLength(roleNames.length);
 });
 
-test("SHA256SUMS lists every executable with its digest", async () => {
+test("lists every executable with its digest in SHA256SUMS", async () => {
   const sums = (await readFile(join(folder, "SHA256SUMS"), "utf8")).trim().split("\n");
   const expected: string[] = [];
   for (const file of files) expected.push(`${await digestFile(file)}  ${basename(file)}`);
   expect(sums.toSorted()).toEqual(expected.toSorted());
 });
 
-test("a source and two peers made of executables finish a task with right copies", async () => {
+test("completes a task with right copies on a source and two peers run as executables", async () => {
   await using harness = await openHarness({ programs: programsFromFolder(folder) });
   const peers = await harness.startPeers(2);
   const original = await harness.makeFile("tool.bin", 3_000_001);

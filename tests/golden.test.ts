@@ -1,4 +1,4 @@
-/** Data files of earlier versions, opened by this one. */
+/** Opens data files of earlier versions with the current one. */
 import { Database } from "bun:sqlite";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** A folder with the file `name` as the SQL of `golden` makes it. */
+/** Creates a folder with the database `name` from the SQL file `golden`. */
 function folderWith(golden: string, name: string): string {
   const folder = mkdtempSync(join(tmpdir(), "flockcast-golden-"));
   folders.push(folder);
@@ -37,7 +37,7 @@ const versionOf = (file: string): number => {
   return row!.user_version;
 };
 
-test("a ledger of version 1 becomes one of today, with every row", () => {
+test("migrates a ledger of version 1 with every row", () => {
   const folder = folderWith("ledger-1.sql", "ledger.db");
   openLedger(folder, Date.now, () => {}).close();
   const ledger = openLedgerReadOnly(folder);
@@ -60,7 +60,7 @@ test("a ledger of version 1 becomes one of today, with every row", () => {
   expect(versionOf(join(folder, "ledger.db"))).toBe(migrations.length);
 });
 
-test("a step of the ledger that fails leaves the file as it was; one that works keeps the rows", () => {
+test("leaves the ledger as it was when a migration fails, and keeps the rows when it succeeds", () => {
   const folder = folderWith("ledger-1.sql", "ledger.db");
   const file = join(folder, "ledger.db");
   const database = new Database(file);
@@ -78,7 +78,7 @@ test("a step of the ledger that fails leaves the file as it was; one that works 
   expect(() => openLedger(folder, Date.now, () => {})).toThrow(/run the newer flockcast/);
 });
 
-test("a catalog of version 1 becomes one of today, with every row; leases, which live for seconds, begin anew", async () => {
+test("migrates a catalog of version 1 with every row except leases, which last seconds", async () => {
   const folder = folderWith("catalog-1.sql", "catalog.db");
   const file = join(folder, "catalog.db");
   const catalog = await openSqliteCatalog(file);

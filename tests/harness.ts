@@ -1,11 +1,13 @@
 /**
- * A small deployment of real processes on loopback for end-to-end tests. It finds its ports and groups, keeps all of
- * its files in one temporary folder, and is gone with its processes when disposed of:
+ * Small deployment of real processes on loopback for end-to-end tests. The harness chooses free
+ * ports and groups, and keeps all files in one temporary folder. The disposal kills the processes
+ * and removes the folder.
  *
- *     await using lab = await openHarness();
- *     const peers = await lab.startPeers(3);
- *     const id = await lab.publish(await lab.makeFile("a.bin", 3_000_000), { name: "a", version: "1" });
- *     await lab.waitUntilComplete(await lab.createTask(id), peers);
+ *     await using harness = await openHarness();
+ *     const peers = await harness.startPeers(3);
+ *     const file = await harness.makeFile("a.bin", 3_000_000);
+ *     const id = await harness.publish(file, { name: "a", version: "1" });
+ *     await harness.waitUntilComplete(await harness.createTask(id), peers);
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -32,27 +34,27 @@ import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 
 export type Peer = Device & {
   readonly id: string;
-  /** Where its complete copy of a package lies. */
+  /** Path of the peer's complete copy of a package. */
   readonly copyOf: (name: string, version: string) => string;
-  /** Packages as its ledger lists them, read beside the running agent. */
+  /** Packages of the peer's ledger, read while the agent runs. */
   readonly ledger: () => LedgerPackage[];
-  /** The running agent's own status; throws when none answers. */
+  /** Status of the running agent. @throws Error when no agent answers */
   readonly status: () => Promise<AgentStatus>;
 };
 
-export type PeerOptions = {
+type PeerOptions = {
   readonly name?: string;
-  /** Data folder; default: one of its name below the harness's folder. */
+  /** Data folder. Default: one with the peer's name below the harness's folder. */
   readonly data?: string;
   readonly role?: "peer" | "representative";
-  /** Peers of one group are one subnet; default: the harness's own group. */
+  /** Multicast group; peers of one group are one subnet. Default: the harness's group. */
   readonly group?: string;
   readonly enrollToken?: string;
   readonly sourceUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
 };
 
-export type TaskOptions = {
+type TaskOptions = {
   readonly action?: "pre-cache" | "run";
   readonly command?: string;
   readonly target?: string;
@@ -61,7 +63,7 @@ export type TaskOptions = {
 
 export type HarnessOptions = {
   readonly programs?: Programs;
-  /** `key=value` words for the setting `default`, on top of the quick ones below. */
+  /** Words `key=value` for the setting `default`, in addition to `quickSettings`. */
   readonly settings?: readonly string[];
   readonly sourceArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -71,41 +73,43 @@ export type Harness = AsyncDisposable & {
   readonly folder: string;
   readonly source: Source;
   readonly client: AdminClient;
-  /** The default group of its peers: one simulated subnet. */
+  /** Default group of the peers: one simulated subnet. */
   readonly group: string;
   readonly startPeer: (options?: PeerOptions) => Promise<Peer>;
   readonly startPeers: (count: number, options?: Omit<PeerOptions, "name">) => Promise<Peer[]>;
-  /** Another simulated subnet. */
+  /** Returns the group of another simulated subnet. */
   readonly newGroup: () => Promise<string>;
-  /** A file of random bytes below the harness's folder. */
+  /** Creates a file of random bytes below the harness's folder and returns its path. */
   readonly makeFile: (name: string, sizeBytes: number) => Promise<string>;
   readonly publish: (path: string, names: { name: string; version: string; url?: string }) => Promise<string>;
   readonly createTask: (packageId: string, options?: TaskOptions) => Promise<number>;
   readonly setSetting: (name: string, ...words: readonly string[]) => Promise<void>;
-  /** Runs one of the programs to its end, whatever its exit status. */
+  /** Runs one of the programs to its end and returns its output, whatever its exit status. */
   readonly run: (role: RoleName, ...args: readonly string[]) => Promise<Output>;
-  /** An administrator's command, whatever its exit status. */
+  /** Runs an administrator's command and returns its output, whatever its exit status. */
   readonly tryAdmin: (...args: readonly string[]) => Promise<Output>;
   /**
    * Polls until the predicate holds.
-   * @throws Error with every device's state and reason, and the ends of the logs, when the time is over.
+   * @throws Error after `timeoutMs`, with every device's state and reason and the tails of the logs
    */
   readonly waitForTask: (
     taskId: number,
     predicate: (task: TaskDetail) => boolean,
     timeoutMs?: number,
   ) => Promise<TaskDetail>;
-  /** Until exactly these peers report the task complete. */
+  /** Waits until all these peers have reported the task complete. */
   readonly waitUntilComplete: (
     taskId: number,
     peers: readonly Peer[],
     timeoutMs?: number,
   ) => Promise<TaskDetail>;
-  /** Null when the peer's copy is, byte for byte, what lies at `original`; otherwise what is wrong. */
+  /** Returns the first difference between the peer's copy and `original`; null without one. */
   readonly copyError: (peer: Peer, original: string, name: string, version: string) => Promise<string | null>;
 };
 
-/** Quick for tests: no minute of start delay, reports at once, a pace that two busy cores can hold. */
+/**
+ * Settings for quick tests: short start delay, frequent reports, a rate that two cores can sustain.
+ */
 const quickSettings = [
   "sessionStartDelay=500ms",
   "reportInterval=200ms",
@@ -115,19 +119,24 @@ const quickSettings = [
 const waitMs = 60_000;
 const pollMs = 100;
 
-/** A device's part in a task, as it reported it. */
+/**
+ * Returns the reported part of a peer in a task.
+ * @throws Error when the task does not list the peer
+ */
 export function partOf(task: TaskDetail, peer: Peer): TaskDevice {
   const part = task.deviceList.find(({ deviceId }) => deviceId === peer.id);
-  if (!part) throw new Error(`task ${task.id} does not name ${peer.name}`);
+  if (!part) throw new Error(`Task ${task.id} does not list ${peer.name}`);
   return part;
 }
 
-/** Verified bytes of all devices of a task by where they came from. */
+/** Returns the verified bytes of all devices of a task from one origin. */
 export function bytesFrom(task: TaskDetail, origin: keyof TaskDevice["from"]): number {
   return task.deviceList.reduce((sum, { from }) => sum + from[origin], 0);
 }
 
-/** What devices fetched over HTTP from the web site, also what did not verify or was fetched by an earlier life. */
+/**
+ * Returns all bytes downloaded over the WAN, also those that failed verification or a restart lost.
+ */
 export const wanBytesFetched = (task: TaskDetail): number =>
   task.deviceList.reduce((sum, part) => sum + part.wanBytesFetched, 0);
 
@@ -136,6 +145,10 @@ export const representativeOf = (task: TaskDetail, peers: readonly Peer[]): Peer
     task.deviceList.some(({ deviceId, role }) => deviceId === peer.id && role === "representative"),
   ) ?? null;
 
+/**
+ * Polls until `probe` returns a value other than null.
+ * @throws Error with the text of `what` after `timeoutMs`
+ */
 export async function until<T>(
   what: () => string | Promise<string>,
   timeoutMs: number,
@@ -150,7 +163,7 @@ export async function until<T>(
   }
 }
 
-/** What a person needs to know when a wait failed. */
+/** Returns the states of all devices and the tails of the logs, for a failed wait. */
 async function explain(task: TaskDetail | null, devices: readonly Device[]): Promise<string> {
   const states = (task?.deviceList ?? []).map(
     (device) =>
@@ -163,16 +176,20 @@ async function explain(task: TaskDetail | null, devices: readonly Device[]): Pro
       `--- ${name}${status === null ? "" : ` (ended with ${status})`}\n${await logTail(program, 12)}`,
     );
   }
-  return ["the task is not where the test wants it", ...states, ...logs].join("\n");
+  return ["the task does not have the state that the test waits for", ...states, ...logs].join("\n");
 }
 
+/**
+ * Starts a source with quick settings.
+ * @throws Error with the tail of the log when the source does not start
+ */
 export async function openHarness(options: HarnessOptions = {}): Promise<Harness> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-harness-"));
   const programs = options.programs ?? programsFromSource;
   const devices: Device[] = [];
   let source: Source | null = null;
   const dispose = async () => {
-    // Nothing of them is looked at any more: no clean end is waited for.
+    // The test is over and reads no more data, so a regular exit is not needed.
     await Promise.all([...devices.map((device) => device.kill()), source?.program.stop("SIGKILL")]);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };

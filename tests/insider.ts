@@ -1,7 +1,7 @@
 /**
- * A hostile device for insiders.test.ts: enrolled like any other, it has the keys of its tasks. It says that it holds the
- * whole package and hands out wrong chunks, multicasts wrong symbols, speaks in the name of whoever leads, and makes up
- * devices.
+ * Hostile device for `insiders.test.ts`, which is enrolled and has the keys of its tasks. The
+ * device offers the whole package and serves wrong chunks, multicasts wrong symbols, forges frames
+ * of the representative, and invents devices.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
@@ -24,18 +24,21 @@ import {
 } from "../shared/wire/index.ts";
 import type { Harness } from "./harness.ts";
 
-const everyMs = 20;
+const sendEveryMs = 20;
 const interfaceAddress = "127.0.0.1";
-export const allMischief = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
-export type Mischief = (typeof allMischief)[number];
+export const allAttacks = ["wrong chunks", "wrong symbols", "forged frames", "invented devices"] as const;
+type Attack = (typeof allAttacks)[number];
 
-export type Insider = AsyncDisposable & {
+type Insider = AsyncDisposable & {
   readonly deviceId: string;
-  /** Begins; the task must be one of this device's. @param chunkBytes of every chunk but the last */
+  /**
+   * Begins to attack the first task of this device.
+   * @param chunkBytes size of every chunk but the last
+   */
   readonly attack: (options: {
     chunkCount: number;
     chunkBytes: number;
-    mischief: readonly Mischief[];
+    attacks: readonly Attack[];
   }) => Promise<void>;
 };
 
@@ -48,10 +51,10 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   const cleanups: (() => unknown)[] = [];
   return {
     deviceId,
-    async attack({ chunkCount, chunkBytes, mischief }) {
+    async attack({ chunkCount, chunkBytes, attacks }) {
       const { tasks } = await client.checkIn(inventoryOf("insider"));
       const task = tasks[0];
-      if (!task) throw new Error("the insider has no task");
+      if (!task) throw new Error("The insider has no task: create one before the attack");
       const exchange = new ExchangeServer({ interfaceAddress, device: deviceId, onError: () => {} });
       cleanups.push(() => exchange.close());
       const packageKey = Buffer.from(task.packageKey, "base64");
@@ -60,8 +63,8 @@ export async function openInsider(harness: Harness): Promise<Insider> {
         held: () => ChunkSet.full(chunkCount),
         readChunk: async () => randomBytes(chunkBytes),
       });
-      const voice = { deviceId, deployment, task, lanPort: exchange.lanPort, chunkCount };
-      cleanups.push(speak(harness.group, voice, mischief));
+      const identity = { deviceId, deployment, task, lanPort: exchange.lanPort, chunkCount };
+      cleanups.push(startSending(harness.group, identity, attacks));
     },
     async [Symbol.asyncDispose]() {
       for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -69,7 +72,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   };
 }
 
-type Voice = {
+type Identity = {
   readonly deviceId: string;
   readonly deployment: number;
   readonly task: AgentTask;
@@ -77,12 +80,12 @@ type Voice = {
   readonly chunkCount: number;
 };
 
-/** Until the function that it returns is called. */
-function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): () => void {
+/** Sends hostile frames until the returned function is called. */
+function startSending(groupText: string, identity: Identity, attacks: readonly Attack[]): () => void {
   const group = parseGroup(groupText);
-  const taskKey = Buffer.from(voice.task.taskKey, "base64");
-  const packageKey = Buffer.from(voice.task.packageKey, "base64");
-  const { deployment } = voice;
+  const taskKey = Buffer.from(identity.task.taskKey, "base64");
+  const packageKey = Buffer.from(identity.task.packageKey, "base64");
+  const { deployment } = identity;
   const senderOf = (
     key: Uint8Array,
     incarnation = createIncarnation(randomBytes(8).toString("hex")),
@@ -93,41 +96,43 @@ function speak(groupText: string, voice: Voice, mischief: readonly Mischief[]): 
   const receiver = createFrameReceiver({ crypto, deployment, ownSender: own.sender });
   receiver.addContext(inTask.session, taskKey);
   let leader: AnnounceFrame | null = null;
-  const ear = dgram.createSocket({ type: "udp4", reuseAddr: true });
-  ear.on("message", (datagram) => {
+  const receiveSocket = dgram.createSocket({ type: "udp4", reuseAddr: true });
+  receiveSocket.on("message", (datagram) => {
     const received = receiver.receive(datagram);
     if (received.kind === "control" && received.frame.type === "announce") leader = received.frame;
   });
-  ear.bind(group.port, group.address, () => ear.addMembership(group.address, interfaceAddress));
-  const mouth = dgram.createSocket("udp4");
-  const send = (frame: Uint8Array): void => mouth.send(frame.slice(), group.port, group.address);
+  receiveSocket.bind(group.port, group.address, () =>
+    receiveSocket.addMembership(group.address, interfaceAddress),
+  );
+  const sendSocket = dgram.createSocket("udp4");
+  const send = (frame: Uint8Array): void => sendSocket.send(frame.slice(), group.port, group.address);
   const turn = (): void => {
-    if (mischief.includes("wrong chunks")) send(inPackage.control(haveAll(voice)));
-    if (mischief.includes("wrong symbols")) {
-      send(inTask.control(seek(voice.deviceId, voice)));
+    if (attacks.includes("wrong chunks")) send(inPackage.control(haveAll(identity)));
+    if (attacks.includes("wrong symbols")) {
+      send(inTask.control(seek(identity.deviceId, identity)));
       for (let count = 0; count < 8; count++) {
-        const chunk = randomInt(voice.chunkCount);
+        const chunk = randomInt(identity.chunkCount);
         send(inTask.symbol(chunk, randomInt(3), randomInt(60), randomBytes(1_400)));
       }
     }
-    if (mischief.includes("forged frames") && leader)
-      for (const frame of forgeries(leader)) send(inTask.control(frame));
-    if (mischief.includes("invented devices"))
+    if (attacks.includes("forged frames") && leader)
+      for (const frame of forgedFrames(leader)) send(inTask.control(frame));
+    if (attacks.includes("invented devices"))
       for (let count = 0; count < 20; count++) {
         const invented = senderOf(taskKey);
-        send(invented.control(seek(randomBytes(8).toString("hex"), voice)));
+        send(invented.control(seek(randomBytes(8).toString("hex"), identity)));
       }
   };
-  mouth.bind(0, interfaceAddress, () => mouth.setMulticastInterface(interfaceAddress));
-  const timer = setInterval(turn, everyMs);
+  sendSocket.bind(0, interfaceAddress, () => sendSocket.setMulticastInterface(interfaceAddress));
+  const timer = setInterval(turn, sendEveryMs);
   return () => {
     clearInterval(timer);
-    ear.close();
-    mouth.close();
+    receiveSocket.close();
+    sendSocket.close();
   };
 }
 
-const haveAll = ({ deviceId, chunkCount, lanPort }: Voice): ControlFrame => ({
+const haveAll = ({ deviceId, chunkCount, lanPort }: Identity): ControlFrame => ({
   type: "have",
   device: deviceId,
   ranges: [0, chunkCount],
@@ -136,7 +141,7 @@ const haveAll = ({ deviceId, chunkCount, lanPort }: Voice): ControlFrame => ({
   toDevice: deviceId,
 });
 
-const seek = (device: string, { chunkCount, lanPort }: Voice): ControlFrame => ({
+const seek = (device: string, { chunkCount, lanPort }: Identity): ControlFrame => ({
   type: "seek",
   device,
   haveCount: 0,
@@ -145,8 +150,8 @@ const seek = (device: string, { chunkCount, lanPort }: Voice): ControlFrame => (
   term: 0,
 });
 
-/** In the name of the device that leads, and of one that would like to. */
-const forgeries = ({ device, term, pass }: AnnounceFrame): ControlFrame[] => [
+/** Returns frames in the name of the representative, and of invented devices. */
+const forgedFrames = ({ device, term, pass }: AnnounceFrame): ControlFrame[] => [
   { type: "end", device, term, pass: pass + 1, castRanges: [0, 5], symbolsSent: 4_000_000_000, sentAtMs: 0 },
   { type: "claim", device: "0123456789abcdef", term: term + 1, ticket: 0, lanPort: 1, haveCount: 0 },
   { type: "need", device: "0123456789abcdef", term, pass, entries: [0, 0, 64, 1, 1, 64], lanPort: 1 },

@@ -1,16 +1,18 @@
-/** A device of the task turned hostile, and one whose disk rots: what they cost, and that they are named. */
-import { open, readFile } from "node:fs/promises";
+/**
+ * A hostile device of the task, and one with a corrupted disk: their cost, and that they are named.
+ */
+import { open as openFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, representativeOf, type Peer } from "./harness.ts";
-import { allMischief, openInsider } from "./insider.ts";
+import { allAttacks, openInsider } from "./insider.ts";
 
 const sizeBytes = 6_000_000;
 const chunkBytes = 262_144;
 const chunkCount = Math.ceil(sizeBytes / chunkBytes);
 const memoryBytesMax = 260 * 1_048_576;
-const { later, open: openLab } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 const metricsOf = async (peer: Peer): Promise<string> => {
   const { port } = JSON.parse(await readFile(join(peer.data, "agent.json"), "utf8")) as { port: number };
@@ -23,31 +25,31 @@ async function memoryOf(peer: Peer): Promise<number> {
 }
 
 /**
- * Three devices beside a hostile one that hands out wrong chunks and symbols, forges claims, ENDs and reports in the
- * representative's name and its own, and makes up a thousand devices a second.
+ * Distributes to three devices next to a hostile one. The hostile device serves wrong chunks and
+ * symbols, forges CLAIM, END, NEED and REPORT frames, and invents a thousand devices a second.
  */
-async function beAttacked(): Promise<void> {
-  const harness = await openLab({ settings: ["wanRate=24mbit"] });
+async function distributeUnderAttack(): Promise<void> {
+  const harness = await open({ settings: ["wanRate=24mbit"] });
   const peers = await harness.startPeers(3);
   const insider = await openInsider(harness);
-  later(() => insider[Symbol.asyncDispose]());
+  addCleanup(() => insider[Symbol.asyncDispose]());
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const taskId = await harness.createTask(await harness.publish(original, { name: "tool", version: "1" }));
-  await insider.attack({ chunkCount, chunkBytes, mischief: allMischief });
+  await insider.attack({ chunkCount, chunkBytes, attacks: allAttacks });
   const task = await harness.waitUntilComplete(taskId, peers, 80_000);
   for (const peer of peers) {
     expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
     expect(peer.ledger().map(({ state, receiptsMax }) => [state, receiptsMax])).toEqual([["complete", 1]]);
     if (process.platform === "linux") expect(await memoryOf(peer)).toBeLessThan(memoryBytesMax);
   }
-  // What the insider says it holds is asked of it once; after that the web site has it.
+  // The first wrong chunk bans the insider; the package comes from the source.
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
-  const blamed = task.deviceList.filter(({ wrongFrom }) => wrongFrom.length > 0);
-  const names = blamed.flatMap(({ wrongFrom }) => wrongFrom.map(({ deviceId }) => deviceId));
+  const reporters = task.deviceList.filter(({ wrongFrom }) => wrongFrom.length > 0);
+  const names = reporters.flatMap(({ wrongFrom }) => wrongFrom.map(({ deviceId }) => deviceId));
   expect(new Set(names)).toEqual(new Set([insider.deviceId]));
   const shown = await harness.tryAdmin("task", "show", String(taskId));
   expect(shown.stdout).toMatch(new RegExp(`WRONG CHUNKS FROM[^]*127\\.0\\.0\\.1 +${insider.deviceId} +\\d+`));
-  const seenBy = peers.find(({ id }) => blamed.some(({ deviceId }) => deviceId === id))!;
+  const seenBy = peers.find(({ id }) => reporters.some(({ deviceId }) => deviceId === id))!;
   const status = await harness.run("peer", "status", "--data", seenBy.data);
   expect(status.stdout).toMatch(
     new RegExp(`wrong chunks? from 127\\.0\\.0\\.1 \\(device ${insider.deviceId}\\)`),
@@ -55,9 +57,11 @@ async function beAttacked(): Promise<void> {
   expect(await metricsOf(seenBy)).toMatch(/flockcast_wrong_chunks_total\{way="(peers|multicast)"\} [1-9]/);
 }
 
-/** The representative's copy changes on its disk between its download and the multicast. */
-async function beLedByARottenDisk(): Promise<void> {
-  const harness = await openLab({ settings: ["sessionStartDelay=6s", "useDeputy=false"] });
+/**
+ * Distributes from a representative whose copy is corrupted between its download and the multicast.
+ */
+async function distributeFromCorruptDisk(): Promise<void> {
+  const harness = await open({ settings: ["sessionStartDelay=6s", "useDeputy=false"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const taskId = await harness.createTask(await harness.publish(original, { name: "tool", version: "1" }));
@@ -65,7 +69,7 @@ async function beLedByARottenDisk(): Promise<void> {
     deviceList.some((one) => one.role === "representative" && one.state === "complete"),
   );
   const leader = representativeOf(begun, peers)!;
-  const file = await open(join(leader.copyOf("tool", "1"), "tool.bin"), "r+");
+  const file = await openFile(join(leader.copyOf("tool", "1"), "tool.bin"), "r+");
   await file.write(new Uint8Array(64), 0, 64, 3 * chunkBytes + 1_000);
   await file.close();
   const others = peers.filter((peer) => peer !== leader);
@@ -74,15 +78,16 @@ async function beLedByARottenDisk(): Promise<void> {
     expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
     expect(partOf(task, peer).wrongFrom).toEqual([{ address: "127.0.0.1", deviceId: leader.id, chunks: 1 }]);
   }
-  // Who was asked for the chunk noticed, gave way, and another device fetched just this chunk for the subnet.
+  // The representative detected the corrupted chunk and resigned; another device downloaded this
+  // chunk.
   expect(await readFile(leader.program.logFile, "utf8")).toContain(
     "Chunk 3 of tool 1 on disk is not what was verified",
   );
   expect(bytesFrom(task, "wan")).toBe(sizeBytes + chunkBytes);
-  // Its folder stays where somebody may be using it.
+  // The corrupted copy stays listed: a command may be using its folder.
   expect(leader.ledger().map(({ state }) => state)).toEqual(["complete"]);
 }
 
-test("a hostile device of the task, and a representative whose disk rots: named, avoided, and everybody's copy is right", async () => {
-  await Promise.all([beAttacked(), beLedByARottenDisk()]);
+test("gives every device a right copy, and names a hostile device and a representative with a corrupted disk", async () => {
+  await Promise.all([distributeUnderAttack(), distributeFromCorruptDisk()]);
 }, 120_000);

@@ -1,4 +1,4 @@
-/** A LAN on which others speak too, and a source whose certificate nobody but the token vouches for. */
+/** A LAN with other senders, and a source with a self-signed certificate. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +9,11 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 6_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 async function openFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-intruders-"));
-  later(() => rm(folder, { recursive: true, force: true }));
+  addCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -24,8 +24,8 @@ async function expectRight(harness: Harness, peers: readonly Peer[], original: s
   }
 }
 
-test("junk, replays and forged frames on the group change nothing and are counted", async () => {
-  // How much a deputy takes by unicast depends on the machine's load.
+test("drops and counts junk, replays and forged frames on the group", async () => {
+  // The share that a deputy takes by unicast depends on the machine's load.
   const harness = await open({ settings: ["wanRate=16mbit", "useDeputy=false"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("tool.bin", sizeBytes);
@@ -40,13 +40,13 @@ test("junk, replays and forged frames on the group change nothing and are counte
     ],
     logFile: join(harness.folder, "intruder.log"),
   });
-  later(() => intruder.stop());
+  addCleanup(() => intruder.stop());
   const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
   expect(intruder.exitStatus()).toBeNull();
   await expectRight(harness, peers, original);
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
   expect(task.deviceList.filter(({ from }) => from.multicast > 0.8 * sizeBytes)).toHaveLength(2);
-  // The representative's own frames, said again, are its own to itself.
+  // A representative counts replays of its own frames as "own", not as "replay".
   const followers = peers.filter((peer) => partOf(task, peer).from.wan === 0);
   expect(followers).toHaveLength(2);
   for (const peer of peers) {
@@ -56,11 +56,14 @@ test("junk, replays and forged frames on the group change nothing and are counte
     const shown = await harness.run("peer", "status", "--data", peer.data);
     expect(shown.stdout).toMatch(/dropped frames: .*\d+ seal/);
   }
-  await expectReplaysOfAnEarlierTaskToBeNothing(harness, peers, followers);
+  await expectReplaysOfEarlierTaskDropped(harness, peers, followers);
 }, 90_000);
 
-/** The intruder still says what it recorded, most of it the first representative's; the same devices have another task. */
-async function expectReplaysOfAnEarlierTaskToBeNothing(
+/**
+ * Distributes another task to the same devices, while the intruder replays frames of the first
+ * task. Most of these are the first representative's.
+ */
+async function expectReplaysOfEarlierTaskDropped(
   harness: Harness,
   peers: readonly Peer[],
   followersBefore: readonly Peer[],
@@ -76,7 +79,7 @@ async function expectReplaysOfAnEarlierTaskToBeNothing(
   expect(task.deviceList.flatMap(({ wrongFrom }) => wrongFrom)).toEqual([]);
 }
 
-test("two deployments share a group: each distributes its own and ignores the other", async () => {
+test("distributes in two deployments on one group, which ignore each other", async () => {
   const [one, two] = await Promise.all([
     open({ settings: ["wanRate=16mbit"] }),
     open({ settings: ["wanRate=16mbit"] }),
@@ -105,7 +108,7 @@ test("two deployments share a group: each distributes its own and ignores the ot
   }
 }, 90_000);
 
-test("devices trust a self-signed source by the fingerprint in the token, and no other", async () => {
+test("trusts a self-signed source by the fingerprint in the token only", async () => {
   const folder = await openFolder();
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const made = Bun.spawnSync(
@@ -130,8 +133,8 @@ test("devices trust a self-signed source by the fingerprint in the token, and no
     const data = join(harness.folder, "refused");
     const call = ["run", "--source", harness.source.url, "--enroll", refused, "--data", data];
     const output = await harness.run("peer", ...call, "--interface", "127.0.0.1");
-    const complaints = output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
-    expect([output.status, complaints]).toEqual([1, [expect.stringMatching(/certificate|fingerprint/i)]]);
+    const messages = output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+    expect([output.status, messages]).toEqual([1, [expect.stringMatching(/certificate|fingerprint/i)]]);
   }
   expect(await harness.client.devices()).toHaveLength(2);
 }, 90_000);

@@ -1,6 +1,6 @@
 /**
- * The lab itself, small: real programs in network namespaces. It needs Linux, root and the lab's tools; without them
- * it is skipped and says why, except in continuous integration, where it has to run.
+ * Small runs of the lab: real programs in network namespaces. Needs Linux, root and the lab's
+ * tools, or is skipped (network-test.ts).
  */
 import { join } from "node:path";
 import { expect } from "bun:test";
@@ -11,7 +11,7 @@ import { networkTest } from "./network-test.ts";
 const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
 const labTest = networkTest("ip", "tc", "nft", "curl", "nginx");
 
-const findingsSchema = v.object({
+const reportSchema = v.object({
   problems: v.array(v.string()),
   first: v.object({
     sites: v.array(
@@ -29,7 +29,7 @@ const namespacesLeft = async (): Promise<string[]> => {
 };
 
 labTest(
-  "a lossy site of three devices gets right copies while its WAN link carries the package once",
+  "gives three devices of a lossy site right copies while its WAN link carries the package once",
   async () => {
     const before = await namespacesLeft();
     const words = [
@@ -48,12 +48,12 @@ labTest(
     ];
     const run = await runToEnd([process.execPath, labScript, ...words, "--web", "nginx", "--json"]);
     expect(run.status, run.stderr).toBe(0);
-    const findings = v.parse(findingsSchema, JSON.parse(run.stdout));
-    expect(findings.problems).toEqual([]);
-    const { outcome } = findings.first.sites[0]!;
+    const report = v.parse(reportSchema, JSON.parse(run.stdout));
+    expect(report.problems).toEqual([]);
+    const { outcome } = report.first.sites[0]!;
     expect(outcome.wanBytes / outcome.packageBytes).toBeLessThan(1.05);
     expect(outcome.wanBytes / outcome.packageBytes).toBeGreaterThan(0.99);
-    expect(findings.first.devices.map(({ wrong, receiptsMax }) => ({ wrong, receiptsMax }))).toEqual(
+    expect(report.first.devices.map(({ wrong, receiptsMax }) => ({ wrong, receiptsMax }))).toEqual(
       Array.from({ length: 3 }, () => ({ wrong: null, receiptsMax: 1 })),
     );
     expect(await namespacesLeft()).toEqual(before);
@@ -62,7 +62,7 @@ labTest(
 );
 
 labTest(
-  "an interrupted run removes its namespaces and processes",
+  "removes its namespaces and processes when it is interrupted",
   async () => {
     const before = await namespacesLeft();
     const child = Bun.spawn(

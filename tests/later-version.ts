@@ -1,19 +1,18 @@
 /**
- * Makes an agent (or a source) of the next version out of this one, for upgrades.test.ts: `BUN_OPTIONS=--preload=…` loads it
- * before the program, and it changes a few lines of the program's modules on their way into Bun. FLOCKCAST_LATER says which:
+ * Turns this version of an agent or source into a later one, for `upgrades.test.ts`. Bun loads this
+ * file before the program (`BUN_OPTIONS=--preload=…`). A plugin then changes lines of the program's
+ * modules when Bun loads them. The variable FLOCKCAST_LATER chooses the changes:
  *
- *   additions   what may change without a new frame version: further elements in every body and message, a new type of
- *               frame, further keys in every body of the API
+ *   additions   changes that need no new frame version: further elements in every body and message,
+ *               a new type of frame, further keys in every body of the API
  *   frames      frames of version 2
- *   source      further keys in what the source tells agents, also in settings
+ *   source      further keys in the source's answers to agents, also in settings
  */
-import { plugin } from "bun";
-
-type Change = { readonly file: string; readonly from: string; readonly to: string };
+import { installPatches, type SourcePatch } from "../scripts/rig/source-patches.ts";
 
 const laterFields = `null, -1, "later", [1, [2]], { later: true }`;
 
-const changes: Readonly<Record<string, readonly Change[]>> = {
+const patches: Readonly<Record<string, readonly SourcePatch[]>> = {
   additions: [
     {
       file: "shared/wire/encode.ts",
@@ -65,26 +64,4 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   ],
 };
 
-const chosen = changes[process.env["FLOCKCAST_LATER"] ?? ""] ?? [];
-
-async function changed(path: string): Promise<string> {
-  let text = await Bun.file(path).text();
-  for (const { file, from, to } of chosen.filter((change) => path.endsWith(change.file))) {
-    if (!text.includes(from))
-      throw new Error(`${file} has no "${from}" any more: correct tests/later-version.ts`);
-    text = text.replace(from, to);
-  }
-  return text;
-}
-
-for (const file of new Set(chosen.map((change) => change.file))) {
-  plugin({
-    name: `later ${file}`,
-    setup(build) {
-      build.onLoad({ filter: new RegExp(`${file.replaceAll(".", "\\.")}$`) }, async ({ path }) => ({
-        contents: await changed(path),
-        loader: "ts",
-      }));
-    },
-  });
-}
+installPatches(patches[process.env["FLOCKCAST_LATER"] ?? ""] ?? [], "tests/later-version.ts");

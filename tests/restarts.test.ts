@@ -1,6 +1,6 @@
 /**
- * Programs that die in the middle of a transfer and come back: what was verified is never fetched again, and the
- * package still crosses the WAN about once.
+ * Programs that are killed in the middle of a transfer and start again. No verified chunk is
+ * fetched again, and the package still crosses the WAN about once.
  */
 import { afterEach, expect, test } from "bun:test";
 import {
@@ -15,8 +15,9 @@ import {
 
 const sizeBytes = 6_000_000;
 /**
- * The download takes about three seconds. It is the reader that is slow, so what the source counts as sent runs ahead by
- * the kernel's buffers (megabytes on loopback): WAN bytes are those that devices read.
+ * Settings for a download of about three seconds. The receiving side limits the rate, so the bytes
+ * sent by the source are ahead by the kernel's buffers (megabytes on loopback). WAN bytes are
+ * therefore those that devices read.
  */
 const settings = ["wanRate=16mbit"];
 
@@ -35,7 +36,7 @@ afterEach(async () => {
   opened = null;
 });
 
-/** A session in which every device has verified a third of the package. */
+/** Opens a session in which every device has verified a third of the package. */
 async function openMidway(count: number): Promise<Midway> {
   const harness = await openHarness({ settings });
   opened = harness;
@@ -73,16 +74,16 @@ async function expectRightCopies({ harness, original }: Midway, peers: readonly 
   }
 }
 
-/** How many bytes the device's ledger lists. */
+/** Returns the verified bytes in the device's ledger. */
 const listedBytes = (peer: Peer): number => peer.ledger()[0]?.bytesVerified ?? 0;
 
-/** Exit status, and whether it came in time. */
+/** Returns the exit status, and whether the process exited within 5 s. */
 async function ended(what: Promise<number>): Promise<[number, boolean]> {
   const sinceMs = performance.now();
   return [await what, performance.now() - sinceMs < 5_000];
 }
 
-test("a peer that was killed goes on from what its ledger lists", async () => {
+test("resumes from the ledger when a peer is killed", async () => {
   const midway = await openMidway(3);
   const { harness, peers, taskId } = midway;
   const victim = midway.others[0]!;
@@ -96,20 +97,20 @@ test("a peer that was killed goes on from what its ledger lists", async () => {
   expect(partOf(task, victim).from.wan).toBe(0);
 }, 60_000);
 
-test("when the representative dies the others finish, and the WAN is crossed about once", async () => {
+test("completes the other devices with about one WAN transfer when the representative is killed", async () => {
   const midway = await openMidway(3);
   const { harness, others, taskId, representative } = midway;
   await representative.kill();
   const task = await harness.waitUntilComplete(taskId, others);
   await expectRightCopies(midway, others);
   expect(wanBytesFetched(task)).toBeLessThanOrEqual(1.2 * sizeBytes);
-  // Also by the ledgers, the dead one's included: hardly a chunk was downloaded by two devices.
+  // According to all ledgers, that of the killed one included, few chunks were downloaded twice.
   const downloaded = midway.peers.reduce((sum, peer) => sum + peer.ledger()[0]!.originBytes.wan, 0);
   expect(downloaded).toBeLessThanOrEqual(1.2 * sizeBytes);
   expect(others.some((peer) => partOf(task, peer).term > 1)).toBe(true);
 }, 60_000);
 
-test("a representative that was killed and comes back at once fetches nothing twice", async () => {
+test("fetches no verified chunk twice when the representative is killed and restarted at once", async () => {
   const midway = await openMidway(3);
   const { harness, peers, taskId, representative } = midway;
   await representative.kill();
@@ -121,7 +122,7 @@ test("a representative that was killed and comes back at once fetches nothing tw
   expect(wanBytesFetched(task)).toBeLessThanOrEqual(1.2 * sizeBytes);
 }, 60_000);
 
-test("a source that was killed and comes back is waited for, and the download goes on", async () => {
+test("waits for a killed source, and resumes the download when it is back", async () => {
   const midway = await openMidway(2);
   const { harness, peers, taskId } = midway;
   await harness.source.program.stop("SIGKILL");
@@ -132,7 +133,7 @@ test("a source that was killed and comes back is waited for, and the download go
   expect(wanBytesFetched(task)).toBeLessThanOrEqual(1.2 * sizeBytes);
 }, 60_000);
 
-test("source and agents end within 5 s of SIGTERM in the middle of a transfer, and go on afterwards", async () => {
+test("exits within 5 s of SIGTERM in the middle of a transfer, and resumes after a restart", async () => {
   const midway = await openMidway(2);
   const { harness, peers, taskId, representative, others } = midway;
   expect(await ended(representative.stop())).toEqual([0, true]);
@@ -144,17 +145,17 @@ test("source and agents end within 5 s of SIGTERM in the middle of a transfer, a
   for (const peer of peers) peer.restart();
   const task = await harness.waitUntilComplete(taskId, peers);
   await expectRightCopies(midway, peers);
-  // What it verified was in the ledger, so nothing of it crosses the WAN again.
+  // Verified chunks are in the ledgers, so none of them crosses the WAN again.
   expect(partOf(task, representative).from.wan + partOf(task, others[0]!).from.wan).toBe(sizeBytes);
   expect(wanBytesFetched(task)).toBeLessThanOrEqual(1.2 * sizeBytes);
 }, 60_000);
 
-test("a program that was killed before it said anything starts again", async () => {
+test("starts again when a program was killed during its start", async () => {
   const midway = await openMidway(2);
   const { peers, harness, taskId } = midway;
   for (const peer of peers) await peer.kill();
   for (const peer of peers) peer.restart();
-  // In the middle of the start, too.
+  // The second kill hits the agents while they start.
   await Bun.sleep(150);
   for (const peer of peers) await peer.kill();
   for (const peer of peers) peer.restart();

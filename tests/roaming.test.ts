@@ -1,7 +1,8 @@
 /**
- * A device between networks, with real programs in network namespaces: a wire and a radio (both virtual cables; the
- * name makes the second one a radio) lead to two subnets, and there are interfaces that must not be used. Needs Linux,
- * root, iproute2 and curl; without them it is skipped and says why, except in continuous integration.
+ * A device that roams between two subnets, with real programs in network namespaces. A wire and a
+ * radio lead to the subnets (both virtual; the name makes the second one a radio). Further
+ * interfaces must not be used. Needs Linux, root, iproute2 and curl, or is skipped
+ * (network-test.ts).
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -29,7 +30,7 @@ const roamingTest = networkTest("ip", "curl");
 const sourceAddress = "10.255.0.1";
 type Place = { readonly namespace: string; readonly device: Device };
 
-/** The source is on the router of both subnets, 10.71.1.0/24 and 10.71.2.0/24. */
+/** Builds subnets 10.71.1.0/24 and 10.71.2.0/24 with one router, which also runs the source. */
 async function openSites() {
   const prefix = `fcroam${randomBytes(3).toString("hex")}`;
   const folder = await mkdtemp(join(tmpdir(), "flockcast-roaming-"));
@@ -64,7 +65,7 @@ async function openSites() {
     });
     source = serving;
     const settings = ["sessionStartDelay=300ms", "reportInterval=200ms", "checkInInterval=5s"];
-    // Slow enough that something can happen in the middle of it.
+    // Slow enough for changes in the middle of a transfer.
     settings.push("lanRate=20mbit", "wanRate=16mbit");
     await serving.admin("setting", "set", "default", ...settings);
     const start = async (called: string, role: "peer" | "representative" = "peer"): Promise<Place> => {
@@ -81,7 +82,7 @@ async function openSites() {
       devices.push(device);
       return { namespace, device };
     };
-    /** A cable from an interface of the device to a subnet; the port at the switch is named after both. */
+    /** Connects an interface of a device to a subnet; the switch port is "<device>-<interface>". */
     const plug = async (called: string, site: number, own: string, host: number): Promise<void> => {
       const namespace = `${prefix}-${called}`;
       const port = `${called}-${own}`;
@@ -90,7 +91,7 @@ async function openSites() {
         `link set ${port} master lan${site}`,
         `link set ${port} up`,
       ]);
-      // As a network manager does: no route over a cable that is out.
+      // Routes over an interface without a link are ignored, as network managers do.
       const sysctl = `echo 1 > /proc/sys/net/ipv4/conf/${own}/ignore_routes_with_linkdown`;
       await outputOf([...inside(namespace), "sh", "-c", sysctl]);
       await ip(namespace, [
@@ -119,7 +120,7 @@ async function openSites() {
 
 const portSchema = v.object({ port: v.number() });
 
-/** With curl, which starts faster than the program does. */
+/** Reads an agent's status with curl, which starts faster than the agent's `status` command. */
 async function statusOf({ namespace, device }: Place): Promise<AgentStatus> {
   const { port } = v.parse(portSchema, JSON.parse(await readFile(join(device.data, "agent.json"), "utf8")));
   const url = `http://127.0.0.1:${port}/status`;
@@ -130,7 +131,7 @@ async function statusOf({ namespace, device }: Place): Promise<AgentStatus> {
 }
 
 const shown = async (place: Place): Promise<string> =>
-  `${place.device.name} is not where the test wants it:\n${await logTail(place.device.program, 25)}`;
+  `${place.device.name} does not have the state that the test waits for:\n${await logTail(place.device.program, 25)}`;
 
 const untilStatus = (
   place: Place,
@@ -154,7 +155,7 @@ async function distribute(sites: Sites, called: string, sizeBytes: number) {
   const id = await sites.source.admin("publish", path, "--name", called, "--version", "1");
   const taskId = Number(await sites.source.admin("task", "create", id, "--action", "pre-cache"));
   return {
-    /** The device has some of the package, and not yet all. */
+    /** Waits until the device has verified more than a tenth of the package. */
     untilUnderWay: (place: Place) =>
       untilStatus(place, 10_000, ({ tasks }) =>
         tasks.some((task) => task.taskId === taskId && task.bytesVerified > 0.1 * sizeBytes),
@@ -171,7 +172,7 @@ async function distribute(sites: Sites, called: string, sizeBytes: number) {
 }
 
 roamingTest(
-  "a device follows its cable, its radio and its address; one with only a VPN works without multicast",
+  "roams from cable to radio and back, and to a new address; works without multicast over a VPN",
   async () => {
     await using sites = await openSites();
     const roamer = sites.names("roamer");
@@ -189,7 +190,7 @@ roamingTest(
       "link set tunnel up",
       "addr add 10.8.0.2/24 dev tun0",
       "link set tun0 up",
-      // What leads to the source does not count.
+      // The route to the source does not decide which interface is used.
       `route add ${sourceAddress}/32 via 10.71.2.1 dev wlan0`,
     ]);
     const all = await Promise.all([
@@ -202,8 +203,8 @@ roamingTest(
     const first = await untilStatus(place, 10_000, ({ subnetId }) => subnetId !== null);
     expect(first.interface).toEqual({ name: "eth0", address: "10.71.1.20", medium: "wired" });
     expect(first.interfaceWhy).toBe("");
-    const neighbour = await untilStatus(near, 10_000, ({ subnetId }) => subnetId !== null);
-    expect(first.subnetId).toBe(neighbour.subnetId);
+    const nearStatus = await untilStatus(near, 10_000, ({ subnetId }) => subnetId !== null);
+    expect(first.subnetId).toBe(nearStatus.subnetId);
 
     const alone = await untilStatus(remote, 10_000, ({ connected }) => connected);
     expect(alone.interface).toBeNull();
@@ -221,7 +222,7 @@ roamingTest(
     const back = await untilStatus(
       place,
       20_000,
-      (status) => status.interface?.name === "eth0" && status.subnetId === neighbour.subnetId,
+      (status) => status.interface?.name === "eth0" && status.subnetId === nearStatus.subnetId,
     );
     expect(back.interfaceWhy).toBe("");
 
@@ -238,7 +239,8 @@ roamingTest(
     expect((await untilStatus(place, 6_000, ({ subnetId }) => subnetId !== null)).interface?.address).toBe(
       "10.71.1.77",
     );
-    // Both packages were under way when the network changed; the second change is the way back to the cable.
+    // Both transfers were running when the network changed. The second change is the return to
+    // eth0.
     const log = (await readFile(place.device.program.logFile, "utf8")).split("\n");
     const story = log.flatMap((line) => /"msg":"(network changed|task ended)"/.exec(line)?.[1] ?? []);
     const [moved, over] = ["network changed", "task ended"];

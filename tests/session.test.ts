@@ -1,6 +1,6 @@
 /**
- * The way of a package to the devices of a subnet, with real processes on loopback: one WAN transfer, whoever comes,
- * whenever, and whether or not multicast is used.
+ * Distribution to the devices of a subnet, with real processes on loopback: one WAN transfer, with
+ * and without latecomers, second tasks and multicast.
  */
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { expect, test } from "bun:test";
 import { sizeOfTree } from "../scripts/rig/verify.ts";
 import { bytesFrom, openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 
-/** A folder with nested files, an empty one and an executable. */
+/** Creates a folder with nested files, an empty one and an executable. */
 async function makeFolder(harness: Harness): Promise<string> {
   const folder = join(harness.folder, "files", "tree");
   await mkdir(join(folder, "a", "b c"), { recursive: true });
@@ -33,7 +33,7 @@ async function expectCopies(
   }
 }
 
-test("a folder crosses the WAN once, and who comes later takes it from its holders", async () => {
+test("downloads a folder once over the WAN, and serves devices that come later from holders", async () => {
   await using harness = await openHarness({ settings: ["useDeputy=false"] });
   const peers = await harness.startPeers(4);
   const original = await makeFolder(harness);
@@ -55,7 +55,7 @@ test("a folder crosses the WAN once, and who comes later takes it from its holde
   const newcomer = await harness.startPeer({ name: "newcomer" });
   const second = await harness.waitUntilComplete(await harness.createTask(packageId), [...peers, newcomer]);
   await expectCopies(harness, [newcomer], original, ["tree", "1"]);
-  // The first session may still go on when it comes: what it sends is welcome too.
+  // The first session may still run when the newcomer starts, and its multicast counts too.
   const { from } = partOf(second, newcomer);
   expect([from.wan, from.multicast + from.peers]).toEqual([0, sizeBytes]);
   expect(second.deviceList.map((device) => device.wanBytesFetched)).toEqual([0, 0, 0, 0, 0]);
@@ -73,7 +73,7 @@ test("a folder crosses the WAN once, and who comes later takes it from its holde
   expect(partOf(third, stranger).reason).toMatch(/^complete(: 100 % from peers \(|; still)/);
 }, 90_000);
 
-test("without multicast the package still crosses the WAN once", async () => {
+test("downloads the package once over the WAN without multicast", async () => {
   await using harness = await openHarness({ settings: ["useMulticast=false", "wanRate=20mbit"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("tool.bin", 5_000_000);
@@ -86,7 +86,7 @@ test("without multicast the package still crosses the WAN once", async () => {
   expect(task.subnets[0]!.wanBytes).toBeLessThanOrEqual(5_100_000);
 }, 90_000);
 
-test("a device that comes at half time hears the rest and takes the beginning from its peers", async () => {
+test("delivers the rest by multicast and the beginning by unicast to a device that joins midway", async () => {
   await using harness = await openHarness({ settings: ["wanRate=16mbit"] });
   const peers = await harness.startPeers(2);
   const original = await harness.makeFile("tool.bin", 8_000_000);
@@ -108,7 +108,7 @@ test("a device that comes at half time hears the rest and takes the beginning fr
   expect(from.peers).toBeGreaterThan(2_000_000);
 }, 90_000);
 
-test("two tasks for one package at the same time cross the WAN once", async () => {
+test("downloads a package once for two tasks at the same time", async () => {
   await using harness = await openHarness({ settings: ["wanRate=20mbit"] });
   const peers = await harness.startPeers(3);
   const original = await harness.makeFile("both.bin", 5_000_000);
@@ -123,7 +123,7 @@ test("two tasks for one package at the same time cross the WAN once", async () =
   await expectCopies(harness, peers, original, ["both", "1"]);
 }, 90_000);
 
-test("two tasks for one package with different devices share one download", async () => {
+test("shares one download between two tasks for one package with different devices", async () => {
   await using harness = await openHarness({ settings: ["wanRate=20mbit"] });
   const peers = await harness.startPeers(2);
   const original = await harness.makeFile("apart.bin", 5_000_000);

@@ -13,9 +13,9 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 6_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
-/** The environment of a program of the next version. */
+/** Returns the environment of a program of a later version (later-version.ts). */
 const laterProgram = (what: "additions" | "frames" | "source") => ({
   BUN_OPTIONS: `--preload=${join(import.meta.dir, "later-version.ts")}`,
   FLOCKCAST_LATER: what,
@@ -29,7 +29,10 @@ async function distribute(harness: Harness, peers: readonly Peer[]) {
   return task;
 }
 
-/** Agents that say more, and a source that says more: all the same version of frames. */
+/**
+ * Agents and a source of a later version, whose messages have additions. The frame version is
+ * equal.
+ */
 async function shareWithAdditions(): Promise<void> {
   const harness = await open({
     settings: ["wanRate=16mbit", "useDeputy=false"],
@@ -47,7 +50,7 @@ async function shareWithAdditions(): Promise<void> {
   }
 }
 
-/** They do not hear each other. */
+/** Agents of two frame versions, which drop each other's frames and still share one download. */
 async function shareWithAnotherFrameVersion(): Promise<void> {
   const harness = await open({ settings: ["wanRate=16mbit"] });
   const now = await harness.startPeers(2);
@@ -59,17 +62,17 @@ async function shareWithAnotherFrameVersion(): Promise<void> {
   }
 }
 
-test("agents of this version and of the next share a subnet and one download, also when their frames differ", async () => {
+test("shares one download between agents of this and a later version, also of another frame version", async () => {
   await Promise.all([shareWithAdditions(), shareWithAnotherFrameVersion()]);
 }, 120_000);
 
-/** A folder of its own, and how to make what lies in a file one of version 99. */
 async function openFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-upgrades-"));
-  later(() => rm(folder, { recursive: true, force: true }));
+  addCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
+/** Sets the schema version of a database file to 99, and returns the file's bytes. */
 async function makeLater(file: string): Promise<Buffer> {
   const database = new Database(file);
   database.run("PRAGMA user_version = 99");
@@ -81,7 +84,7 @@ async function makeLater(file: string): Promise<Buffer> {
 const runProgram = (role: RoleName, ...words: readonly string[]) =>
   runToEnd([...programsFromSource.commandOf(role), ...words]);
 
-test("an agent refuses the ledger of a later version, says what to do, and leaves it as it is", async () => {
+test("refuses the ledger of a later version with what to do, and leaves it unchanged", async () => {
   const data = await openFolder();
   openLedger(data, Date.now, () => {}).close();
   const file = join(data, "ledger.db");
@@ -97,7 +100,7 @@ test("an agent refuses the ledger of a later version, says what to do, and leave
   expect(Buffer.compare(await readFile(file), before)).toBe(0);
 });
 
-test("a source refuses the catalog of a later version, says what to do, and leaves it as it is", async () => {
+test("refuses the catalog of a later version with what to do, and leaves it unchanged", async () => {
   const data = await openFolder();
   (await openSqliteCatalog(join(data, "catalog.db"))).close();
   const before = await makeLater(join(data, "catalog.db"));

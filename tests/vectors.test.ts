@@ -1,5 +1,5 @@
 /**
- * The golden vectors of docs/PROTOCOL.md, in both directions and through another msgpack implementation.
+ * Golden vectors of docs/PROTOCOL.md: encoded, decoded, and read by another msgpack implementation.
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -71,7 +71,7 @@ const erasure = v.parse(erasureFileSchema, await read(join(root, "docs/vectors/f
 const key = Uint8Array.fromHex(vectors.contextKey);
 
 describe("the files", () => {
-  test("are what the script makes", () => {
+  test("equal the output of the generator", () => {
     expect(vectors as unknown).toEqual(frameVectors());
     expect(erasure as unknown).toEqual(erasureVectors());
   });
@@ -85,7 +85,7 @@ describe("the files", () => {
 });
 
 describe("frames", () => {
-  test("written anew are the golden bytes", () => {
+  test("are encoded as the golden bytes", () => {
     const { session, deployment } = vectors;
     expect(sessionOf(crypto, key)).toBe(session);
     for (const { type, sequence, fields, frame } of vectors.frames) {
@@ -101,7 +101,7 @@ describe("frames", () => {
     }
   });
 
-  test("are read as their fields, and each bad one is dropped for its reason", () => {
+  test("are decoded to their fields, and each bad one is dropped for its reason", () => {
     const receiver = createFrameReceiver({
       crypto,
       deployment: vectors.deployment,
@@ -135,7 +135,7 @@ test("chunks are encrypted and decrypted as in the file", () => {
   }
 });
 
-/** A python3 with msgpack; Debian's own may stand behind another one on the PATH. */
+/** A python3 with msgpack. Another python3 may precede Debian's own on the PATH. */
 const python = ["python3", "/usr/bin/python3"].find(
   (program) => Bun.which(program) !== null && Bun.spawnSync([program, "-c", "import msgpack"]).exitCode === 0,
 );
@@ -154,7 +154,7 @@ describe("another msgpack implementation", () => {
 });
 
 describe("erasure code", () => {
-  test("chunks are laid out as the file says", () => {
+  test("divides chunks into blocks as in the file", () => {
     for (const { chunkLengthBytes, symbolSizeBytes, symbolCount, sourceSymbolsOfBlocks } of erasure.layouts) {
       const layout = blockLayout(chunkLengthBytes, symbolSizeBytes);
       expect(layout.symbolCount).toBe(symbolCount);
@@ -164,9 +164,9 @@ describe("erasure code", () => {
     }
   });
 
-  // Two different kernels wherever there is SIMD.
+  // Two different kernels if SIMD is available.
   test.each([createTypescriptCode(), createErasureCode()])(
-    "repair symbols of kernel $kernel are those of the file, and restore what was lost",
+    "kernel $kernel encodes the repair symbols of the file, and restores lost symbols from them",
     (code) => {
       for (const { k, symbolSizeBytes, sourceSymbols, repairSymbols } of erasure.blocks) {
         const bytes = Buffer.concat(sourceSymbols.map((symbol) => Uint8Array.fromHex(symbol)));

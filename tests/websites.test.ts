@@ -1,4 +1,4 @@
-/** Packages whose bytes lie on another web site: what devices make of its answers, and of a publisher they do not know. */
+/** Packages on another web site: its answers, a proxy, and a publisher whose key is not pinned. */
 import { Database } from "bun:sqlite";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, wanBytesFetched } from "./harness.ts";
 
 const sizeBytes = 3_000_000;
-const { later, open } = createCleanups();
+const { addCleanup, open } = createCleanups();
 
 type Site = { readonly url: string; readonly asked: string[] };
 
-/** A web site that answers as the test says. */
+/** Opens a web site with the answers of the test; it is closed after the test. */
 function openSite(answer: (request: Request, count: number) => Response | Promise<Response>): Site {
   const asked: string[] = [];
   const server = Bun.serve({
@@ -23,13 +23,13 @@ function openSite(answer: (request: Request, count: number) => Response | Promis
       return answer(request, asked.length);
     },
   });
-  later(() => server.stop(true));
+  addCleanup(() => server.stop(true));
   return { url: `http://127.0.0.1:${server.port}`, asked };
 }
 
 const allFailed = (task: TaskDetail): boolean => task.deviceList.every(({ state }) => state === "failed");
 
-test("bytes come from the web site the package names, once", async () => {
+test("downloads the bytes once, from the web site that the package names", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const site = openSite(() => new Response(Bun.file(original)));
@@ -47,7 +47,7 @@ test("bytes come from the web site the package names, once", async () => {
   expect(new Set(site.asked)).toEqual(new Set([`${site.url}/files/tool.bin`]));
 }, 60_000);
 
-test("a file that is not there fails the task on every device, and task watch says which URL", async () => {
+test("fails the task on every device with the URL when the file is missing", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const site = openSite(() => new Response("no", { status: 404 }));
@@ -69,7 +69,7 @@ test("a file that is not there fails the task on every device, and task watch sa
   }
 }, 60_000);
 
-test("bytes that changed after they were published fail the task", async () => {
+test("fails the task when the bytes changed after they were published", async () => {
   const harness = await open({ settings: ["wanAttempts=2"] });
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const other = await readFile(await harness.makeFile("other.bin", sizeBytes));
@@ -89,7 +89,7 @@ test("bytes that changed after they were published fail the task", async () => {
     expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
 }, 60_000);
 
-test("a web site under maintenance is asked again when it said", async () => {
+test("tries a web site under maintenance again after its Retry-After", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
   let firstAtMs = 0;
@@ -116,12 +116,12 @@ test("a web site under maintenance is asked again when it said", async () => {
   expect(wanBytesFetched(task)).toBe(sizeBytes);
 }, 60_000);
 
-test("HTTP_PROXY is for the web: the site is reached through it, the neighbours without", async () => {
+test("uses HTTP_PROXY for the web site and not for peers", async () => {
   const proxied: string[] = [];
   const proxy = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    // Bun's own fetch must not go through a proxy again.
+    // The forwarded request must not use a proxy again.
     fetch: async (request) => {
       proxied.push(new URL(request.url).host);
       const headers = new Headers(request.headers);
@@ -136,7 +136,7 @@ test("HTTP_PROXY is for the web: the site is reached through it, the neighbours 
       });
     },
   });
-  later(() => proxy.stop(true));
+  addCleanup(() => proxy.stop(true));
   const harness = await open({ settings: ["useMulticast=false", "wanRate=16mbit"] });
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const site = openSite(() => new Response(Bun.file(original)));
@@ -156,7 +156,7 @@ test("HTTP_PROXY is for the web: the site is reached through it, the neighbours 
   expect(new Set(proxied)).toEqual(new Set([new URL(site.url).host]));
 }, 60_000);
 
-test("a manifest of a publisher that is not pinned is refused", async () => {
+test("refuses a manifest of a publisher whose key is not pinned", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const peer = await harness.startPeer();

@@ -1,7 +1,7 @@
 /**
- * Subnets without multicast, with real programs in the lab's namespaces: real switches that drop or prune, real
- * firewalls, a radio. Needs Linux, root and the lab's tools; without them it is skipped and says why, except in
- * continuous integration, where it has to run.
+ * Subnets with impaired multicast, with real programs in the lab's namespaces: switches that drop
+ * or prune, firewalls, a radio. Needs Linux, root and the lab's tools, or is skipped
+ * (network-test.ts).
  */
 import { join } from "node:path";
 import { expect } from "bun:test";
@@ -13,7 +13,7 @@ const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
 
 const labTest = networkTest("ip", "tc", "nft", "curl", "nginx");
 
-const findingsSchema = v.object({
+const reportSchema = v.object({
   first: v.object({
     sites: v.array(
       v.object({
@@ -38,16 +38,16 @@ async function runLab(...words: string[]) {
   const shape = ["--subnets", "1", "--wan", "20", "--delay", "1", "--timeout", "120", "--json"];
   const run = await runToEnd([process.execPath, labScript, ...shape, ...words]);
   expect(run.status, run.stderr).toBe(0);
-  const { sites, devices } = v.parse(findingsSchema, JSON.parse(run.stdout)).first;
+  const { sites, devices } = v.parse(reportSchema, JSON.parse(run.stdout)).first;
   expect(devices.map(({ wrong }) => wrong)).toEqual(devices.map(() => null));
   const { packageBytes, wanBytes, lanBytes } = sites[0]!.outcome;
-  // A small package: what is said about it weighs more than in a large one.
+  // The share of control traffic is larger than with a large package.
   expect(wanBytes / packageBytes).toBeLessThan(1.05);
   return { devices, lanRatio: lanBytes / packageBytes };
 }
 
 labTest(
-  "one device behind each hindrance takes its copy by unicast and says why, the others listen",
+  "delivers by unicast with a reason to a device with each impairment, and by multicast to the others",
   async () => {
     const { devices } = await runLab("--devices", "7", "--size", "5", "--multicast", "mixed");
     const of = (hindrance: string) => devices.find((device) => device.hindrance === hindrance)!;
@@ -57,7 +57,7 @@ labTest(
     }
     expect(of("dropped").reason).toContain("the switch seems to drop multicast");
     expect(of("udp-blocked").reason).toContain("its firewall seems to block inbound UDP");
-    // One of the two is deputy, and takes some chunks by unicast.
+    // One of the two listeners is the deputy, and takes some chunks by unicast.
     const listeners = devices.filter(({ hindrance, role }) => hindrance === null && role === "peer");
     expect(listeners.map(({ from }) => from)).toContain("multicast 100 %");
   },
@@ -65,14 +65,14 @@ labTest(
 );
 
 labTest(
-  "a switch that is mended in the middle: the devices return to multicast",
+  "returns to multicast when the switch is repaired midway",
   async () => {
     const words = ["--devices", "4", "--size", "12", "--multicast", "dropped", "--scenario", "mend"];
     const { devices, lanRatio } = await runLab(...words);
     const peers = devices.filter(({ role }) => role === "peer");
     expect(peers.length).toBe(3);
     for (const { from } of peers) expect(from).toMatch(/^multicast \d+ %, peers \d+ %$/);
-    // Half by unicast to each of three, half by multicast to all.
+    // One half goes by unicast to each of three peers, the other half by multicast to all.
     expect(lanRatio).toBeLessThan(3);
   },
   120_000,

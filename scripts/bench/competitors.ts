@@ -1,6 +1,7 @@
 /**
- * Other programs that bring one file to many hosts by multicast, with the options that suit them best on a switched
- * LAN of known rate. All are given 4 MiB of receive buffer, as this project asks for; the kernel may give less.
+ * Other programs that send one file to many hosts by multicast, with the options that suit each
+ * best on a switched LAN of known rate. All request 4 MiB of receive buffer, as this project does;
+ * the kernel may grant less.
  */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -11,23 +12,23 @@ import { differenceFrom } from "../rig/verify.ts";
 import type { BenchLan } from "./lan-world.ts";
 import { sentBytesOf, type Host, type Prepared } from "./transfer.ts";
 
-export const otherNames = ["uftp", "udpcast"] as const;
-export type OtherName = (typeof otherNames)[number];
-export type OtherOptions = {
+export const competitorNames = ["uftp", "udpcast"] as const;
+export type CompetitorName = (typeof competitorNames)[number];
+type CompetitorOptions = {
   /** Mbit/s. */
   readonly rate: number;
   readonly lossPercent: number;
   readonly isEncrypted: boolean;
   readonly signal: AbortSignal;
 };
-/** Of Debian. */
+/** Competitor → its programs, which have the names of Debian's packages. */
 export const programsOf = { uftp: ["uftp", "uftpd"], udpcast: ["udp-sender", "udp-receiver"] } as const;
 
-/** How a program is called; `folder` is the receiver's own. */
+/** Command lines of a competitor; `folder` is the receiver's own. */
 type Recipe = {
   readonly receive: (folder: string, file: string) => string[];
   readonly send: (file: string, receivers: readonly WorldDevice[]) => string[];
-  /** File and text that say that the receiver has all. */
+  /** File, and the text in it once the receiver has the whole package. */
   readonly done: (folder: string) => { readonly file: string; readonly text: string };
 };
 
@@ -37,14 +38,15 @@ const bufferBytes = 4 * 1_048_576;
 const startMs = 1_000;
 const beginLimitMs = 45_000;
 const endLimitMs = 15_000;
-/** More than greetings and key exchanges are, and less than a millisecond of data at 1 Gbit/s. */
+/** Sent bytes that show that data flows: above a handshake, below a millisecond at 1 Gbit/s. */
 const dataBytesMin = 100_000;
 
 /**
- * uftp: fixed rate without congestion control (`-C none`), 1,400-byte blocks, the receivers named so that it begins as
- * soon as all have answered. Encrypted: AES-128-GCM, keys by ECDH signed with ECDSA.
+ * uftp: fixed rate without congestion control (`-C none`) and blocks of 1,400 bytes. The receivers
+ * are listed so that uftp begins when all have answered. Encrypted: AES-128-GCM, ECDH signed with
+ * ECDSA.
  */
-const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
+const uftp = ({ rate, isEncrypted }: CompetitorOptions): Recipe => ({
   receive: (folder) => [
     ...words(`uftpd -d -q -I eth0 -B ${bufferBytes}`),
     ...(isEncrypted ? words("-E -K ec:prime256v1") : []),
@@ -64,11 +66,11 @@ const uftp = ({ rate, isEncrypted }: OtherOptions): Recipe => ({
 });
 
 /**
- * udpcast: full duplex, so that it sends on while receivers acknowledge; with losses 8 repair packets for 128. The
- * greeting is repeated and receivers have no start timeout: before both were changed, some runs at 1 % loss
- * failed for one receiver or all (docs/BENCHMARKS.md).
+ * udpcast: full duplex, so that the sender sends while receivers acknowledge; with losses 8 repair
+ * packets per 128. The sender repeats the HELLO, and receivers have no start time-out. Without
+ * these two options some runs at 1 % loss failed for one receiver or all (docs/BENCHMARKS.md).
  */
-const udpcast = ({ rate, lossPercent }: OtherOptions): Recipe => ({
+const udpcast = ({ rate, lossPercent }: CompetitorOptions): Recipe => ({
   receive: (folder, file) => [
     ...words("udp-receiver --interface eth0 --nokbd --no-progress --rcvbuf 4m --receive-timeout 30"),
     "--file",
@@ -97,8 +99,12 @@ async function untilData(sender: RunningProgram, signal: AbortSignal): Promise<n
   throw new Error(`${sender.name} sent no data:\n${await logTail(sender)}`);
 }
 
-/** Starts the receivers; the sender is started when the transfer begins. */
-export async function prepareOther(name: OtherName, lan: BenchLan, options: OtherOptions): Promise<Prepared> {
+/** Starts the receivers. `begin` of the result starts the sender. */
+export async function prepareCompetitor(
+  name: CompetitorName,
+  lan: BenchLan,
+  options: CompetitorOptions,
+): Promise<Prepared> {
   const { world, receivers, sender } = lan;
   const recipe = recipes[name](options);
   const root = join(world.folder, name);
@@ -142,8 +148,12 @@ export async function prepareOther(name: OtherName, lan: BenchLan, options: Othe
 const differenceOf = ({ world }: BenchLan, copy: string): Promise<string | null> =>
   differenceFrom(world.sent.digests, copy);
 
-/** Ends what is left of the programs, and removes the files they made. */
-export async function endOther(name: OtherName, { world }: BenchLan, prepared: Prepared): Promise<void> {
+/** Stops the programs that still run, and removes their files. */
+export async function endCompetitor(
+  name: CompetitorName,
+  { world }: BenchLan,
+  prepared: Prepared,
+): Promise<void> {
   for (const host of [prepared.sender, ...prepared.receivers]) await host.program()?.stop("SIGTERM", 2_000);
   await rm(join(world.folder, name), { recursive: true, force: true });
 }

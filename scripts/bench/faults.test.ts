@@ -12,7 +12,7 @@ const row = (name: FaultRow["name"], healthyMs: number | null, more: Partial<Fau
   ...more,
 });
 
-test("healthy receivers are compared with the mean of the runs without a fault", () => {
+test("compares healthy receivers with the mean of the runs without a fault", () => {
   const rows = [
     row("none", 2_000),
     row("slow-20", 6_000, { hasFaulty: true, faultyMs: 30_000 }),
@@ -25,6 +25,6 @@ test("healthy receivers are compared with the mean of the runs without a fault",
   );
 });
 
-test("without a run that finished there is nothing to compare with", () => {
+test("has nothing to compare with when no run without a fault completed", () => {
   expect(baseOf([row("none", null)])).toBeNull();
 });

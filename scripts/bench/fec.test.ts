@@ -4,7 +4,7 @@ import { measureCode } from "./fec.ts";
 
 const brief = { warmUpMs: 5, measureMs: 10 };
 
-test("a code is measured in both directions, and what it restored is checked", () => {
+test("measures both directions of a code, and throws when it restores wrong bytes", () => {
   const { encode, decode } = measureCode(createTypescriptCode(), { k: 8, r: 2, symbol: 64 }, 2, brief);
   expect(encode).toBeGreaterThan(0);
   expect(decode).toBeGreaterThan(0);

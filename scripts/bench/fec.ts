@@ -1,4 +1,6 @@
-/** `bench fec`: how fast the two kernels of the erasure code make repair symbols, and restore lost ones. */
+/**
+ * `bench fec`: speed at which both kernels of the erasure code encode repair symbols and decode.
+ */
 import { randomBytes } from "node:crypto";
 import {
   createSimdCode,
@@ -9,15 +11,15 @@ import {
 import { alignTable } from "../rig/table.ts";
 import { fixed } from "../rig/figures.ts";
 
-export type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
+type FecOptions = { readonly k: number; readonly r: number; readonly symbol: number };
 type Speed = { readonly encode: number; readonly decode: number };
 
-export type FecTimes = { readonly warmUpMs: number; readonly measureMs: number };
+type FecTimes = { readonly warmUpMs: number; readonly measureMs: number };
 const times: FecTimes = { warmUpMs: 200, measureMs: 700 };
-/** Calls between two looks at the clock. */
+/** Calls between two reads of the clock. */
 const batchCalls = 8;
 
-/** MB/s of source bytes, with 10^6 bytes to the MB. */
+/** Returns MB/s (10^6 bytes) of source bytes. */
 function speedOf(bytes: number, { warmUpMs, measureMs }: FecTimes, work: () => void): number {
   const runFor = (limitMs: number): number => {
     const beganAtMs = performance.now();
@@ -31,7 +33,11 @@ function speedOf(bytes: number, { warmUpMs, measureMs }: FecTimes, work: () => v
   return runFor(measureMs);
 }
 
-/** `lost` source symbols, spread over the block, are restored from as many repair symbols. */
+/**
+ * Measures encoding, and decoding of `lost` source symbols, spread over the block, from as many
+ * repair symbols.
+ * @throws Error when the code restores wrong bytes
+ */
 export function measureCode(
   code: ErasureCode,
   { k, symbol }: FecOptions,

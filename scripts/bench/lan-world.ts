@@ -1,27 +1,31 @@
-/** The benchmarks' network: one LAN of a sender and its receivers, the source behind a link that limits nothing. */
-import type { Ending } from "../rig/cleanup.ts";
-import { disturbNothing, loseArriving } from "../lab/namespace.ts";
+/**
+ * Network of the benchmarks: one LAN with a sender and receivers, and the source behind a fast
+ * link.
+ */
+import type { Cleanup } from "../rig/cleanup.ts";
+import { clearFilters, dropIngress } from "../lab/namespace.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 
-export type LanShape = { readonly receivers: number; readonly size: number };
+type LanShape = { readonly receivers: number; readonly size: number };
 export type BenchLan = {
   readonly world: World;
   readonly sender: WorldDevice;
   readonly receivers: readonly WorldDevice[];
   /**
-   * Publishes the same bytes as another package and answers its id and version: what devices of an earlier run hold,
-   * and the lease that one of them had, do not touch the next run.
+   * Publishes the same bytes as another package and returns its id and version. A run is therefore
+   * independent of the copies and the lease of an earlier one.
    */
   readonly publish: () => Promise<{ readonly packageId: string; readonly version: string }>;
-  /** Each receiver loses that share of what arrives, by its own dice. */
+  /** Makes each receiver lose a share of the arriving packets, independently of the others. */
   readonly lose: (percent: number) => Promise<void>;
 };
 
-/** Above what one processor moves through the source, so that the preparation is short; it is not measured. */
+/** Rate above that of the source on one processor. The preparation is short and not measured. */
 const wanMbit = 4_000;
 const portMbit = 1_000;
 
-export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan> {
+/** Builds the LAN. The first device is the sender and always volunteers. */
+export async function openLan(shape: LanShape, cleanup: Cleanup): Promise<BenchLan> {
   const world = await openWorld(
     {
       subnets: 1,
@@ -33,7 +37,7 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
       web: "source",
       roleOf: ({ name }) => (name === "s1-d1" ? "representative" : "peer"),
     },
-    ending,
+    cleanup,
   );
   const [sender, ...receivers] = world.devices;
   let published = 0;
@@ -47,8 +51,8 @@ export async function openLan(shape: LanShape, ending: Ending): Promise<BenchLan
     },
     lose: async (percent) => {
       for (const { place } of receivers) {
-        await disturbNothing(place.namespace);
-        if (percent > 0) await loseArriving(place.namespace, "eth0", percent);
+        await clearFilters(place.namespace);
+        if (percent > 0) await dropIngress(place.namespace, "eth0", percent);
       }
     },
   };

@@ -40,7 +40,7 @@ const row = (program: string, of: TransferResult | null): LanRow => ({
   result: of,
 });
 
-test("figures are per package: goodput, time to the ideal, bytes, processor time for a gigabyte", () => {
+test("computes goodput, time ÷ ideal, bytes ÷ package, and processor time per gigabyte", () => {
   const figures = figuresOf(result(2_500), 100, 400);
   expect(figures.goodputMbit).toBeCloseTo(320);
   expect(figures.lastToIdeal).toBeCloseTo(1.25);
@@ -50,11 +50,11 @@ test("figures are per package: goodput, time to the ideal, bytes, processor time
 });
 
 const programsWith = (more: Partial<LanOptions>) =>
-  contendersOf({ ...options, ...more }).map(({ other, isEncrypted }) => [other, isEncrypted]);
+  contendersOf({ ...options, ...more }).map(({ competitor, isEncrypted }) => [competitor, isEncrypted]);
 const lastRatio = (rows: readonly LanRow[]) =>
   compare(rows, options).find(({ what }) => what === "last")?.ratio;
 
-test("uftp runs a second time, encrypted, when asked to and when it runs at all", () => {
+test("runs uftp a second time, encrypted, when asked to and when uftp is chosen", () => {
   expect(programsWith({})).toEqual([
     [null, true],
     ["uftp", false],
@@ -74,7 +74,7 @@ describe("ours ÷ best other", () => {
     expect(lastRatio(rows)).toBeCloseTo(0.5);
   });
 
-  test("a program that delivered a wrong file is not the best one", () => {
+  test("ignores a program that delivered a wrong file", () => {
     const rows = [
       row("flockcast", result(4_000)),
       row("uftp", result(1_000, { verified: 1 })),
@@ -83,7 +83,7 @@ describe("ours ÷ best other", () => {
     expect(lastRatio(rows)).toBeCloseTo(0.5);
   });
 
-  test("encrypted programs are compared with each other", () => {
+  test("compares encrypted programs with each other", () => {
     const rows = [
       row("flockcast", result(4_000)),
       row("uftp", result(4_000, { receiverCpuSeconds: 0.1 })),
@@ -93,7 +93,7 @@ describe("ours ÷ best other", () => {
   });
 });
 
-test("the table says why a program has no result", () => {
+test("shows why a program has no result", () => {
   const text = lanText([row("flockcast", result(2_500)), row("uftp", null)], options);
   expect(text).toContain("2 receivers, 100 MB at 400 Mbit/s, 0 % loss at each receiver");
   expect(text).toMatch(/^flockcast +2\.50 s +2\.40 s +320 Mbit\/s +1\.25 +1\.070 .* 90 % \/ 5 % +2\/2$/m);

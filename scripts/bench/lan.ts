@@ -1,11 +1,11 @@
-/** `bench lan`: this project and others, in turn, on the same hosts, ports and losses. */
-import { UsageError, type Ending } from "../rig/cleanup.ts";
+/** `bench lan`: this project and its competitors in turn, on the same hosts, ports and losses. */
+import { UsageError, type Cleanup } from "../rig/cleanup.ts";
 import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
 import { alignTable } from "../rig/table.ts";
 import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
-import { endOther, prepareOther, programsOf, type OtherName } from "./competitors.ts";
+import { endCompetitor, prepareCompetitor, programsOf, type CompetitorName } from "./competitors.ts";
 import { measureTransfer, showFailure, type Prepared, type TransferResult } from "./transfer.ts";
 
 export type LanOptions = {
@@ -14,33 +14,33 @@ export type LanOptions = {
   readonly size: number;
   readonly rate: number;
   readonly loss: readonly number[];
-  readonly against: readonly OtherName[];
+  readonly against: readonly CompetitorName[];
   readonly encrypt: boolean;
   readonly receiveBuffer: number | null;
   readonly repeat: number;
   readonly timeout: number;
 };
-/** `null` is this project. */
-type Contender = { readonly other: OtherName | null; readonly isEncrypted: boolean };
+/** A program to measure; `competitor` is null for this project. */
+type Contender = { readonly competitor: CompetitorName | null; readonly isEncrypted: boolean };
 export type LanRow = {
   readonly lossPercent: number;
   readonly program: string;
   readonly isOurs: boolean;
   readonly isEncrypted: boolean;
-  /** Why there is no result. */
+  /** Reason why the result is missing; null with a result. */
   readonly failure: string | null;
   readonly result: TransferResult | null;
 };
 
 export const contendersOf = ({ against, encrypt }: Pick<LanOptions, "against" | "encrypt">): Contender[] => [
-  { other: null, isEncrypted: true },
-  ...against.map((other) => ({ other, isEncrypted: false })),
-  ...(encrypt && against.includes("uftp") ? [{ other: "uftp" as const, isEncrypted: true }] : []),
+  { competitor: null, isEncrypted: true },
+  ...against.map((competitor) => ({ competitor, isEncrypted: false })),
+  ...(encrypt && against.includes("uftp") ? [{ competitor: "uftp" as const, isEncrypted: true }] : []),
 ];
 
 async function runOne(
   lan: BenchLan,
-  { other, isEncrypted }: Contender,
+  { competitor, isEncrypted }: Contender,
   lossPercent: number,
   options: LanOptions,
   signal: AbortSignal,
@@ -52,37 +52,39 @@ async function runOne(
     await showFailure(prepared, result);
     return result;
   };
-  if (other === null) {
+  if (competitor === null) {
     try {
       return await measure(await prepareFlockcast(lan, { rate, signal }));
     } finally {
       await endFlockcast(lan);
     }
   }
-  const prepared = await prepareOther(other, lan, { rate, lossPercent, isEncrypted, signal });
+  const prepared = await prepareCompetitor(competitor, lan, { rate, lossPercent, isEncrypted, signal });
   try {
     return await measure(prepared);
   } finally {
-    await endOther(other, lan, prepared);
+    await endCompetitor(competitor, lan, prepared);
   }
 }
 
-export async function runLan(options: LanOptions, ending: Ending): Promise<LanRow[]> {
+/** Runs every contender at every loss. A contender that fails gives a row with the failure. */
+export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<LanRow[]> {
   for (const program of options.against.flatMap((name) => programsOf[name])) {
-    if (!Bun.which(program)) throw new UsageError(`There is no "${program}": apt-get install uftp udpcast`);
+    if (!Bun.which(program))
+      throw new UsageError(`bench lan needs "${program}": apt-get install uftp udpcast, or --against none`);
   }
-  if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, ending);
-  const lan = await openLan(options, ending);
+  if (options.receiveBuffer !== null) await limitReceiveBuffers(options.receiveBuffer, cleanup);
+  const lan = await openLan(options, cleanup);
   const rows: LanRow[] = [];
   for (const lossPercent of options.loss) {
     await lan.lose(lossPercent);
     for (let turn = 0; turn < options.repeat; turn++) {
       for (const contender of contendersOf(options)) {
-        const { other, isEncrypted } = contender;
-        const program = `${other ?? "flockcast"}${other !== null && isEncrypted ? " encrypted" : ""}`;
-        const row = { lossPercent, program, isOurs: other === null, isEncrypted };
+        const { competitor, isEncrypted } = contender;
+        const program = `${competitor ?? "flockcast"}${competitor !== null && isEncrypted ? " encrypted" : ""}`;
+        const row = { lossPercent, program, isOurs: competitor === null, isEncrypted };
         try {
-          const result = await runOne(lan, contender, lossPercent, options, ending.interrupted);
+          const result = await runOne(lan, contender, lossPercent, options, cleanup.interrupted);
           rows.push({ ...row, failure: null, result });
           console.error(`${program} at ${lossPercent} % loss: ${secondsText(result.lastMs)}`);
         } catch (error) {
@@ -99,7 +101,7 @@ export async function runLan(options: LanOptions, ending: Ending): Promise<LanRo
   return rows;
 }
 
-export type LanFigures = {
+type LanFigures = {
   readonly lastMs: number | null;
   readonly medianMs: number | null;
   readonly goodputMbit: number | null;
@@ -109,6 +111,7 @@ export type LanFigures = {
   readonly receiverCpuPerGb: number | null;
 };
 
+/** Figures of a transfer, relative to the package and to the rate. */
 export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: number): LanFigures {
   const { lastMs } = result;
   const bytes = sizeMb * 1e6;
@@ -157,9 +160,12 @@ const head = [
   "verified",
 ];
 
-export type Comparison = { readonly what: string; readonly ratio: number | null };
+type Comparison = { readonly what: string; readonly ratio: number | null };
 
-/** Ours ÷ the best of the others, means over repeated runs; a run in which a receiver has no right copy is no best. */
+/**
+ * Returns ratios of this project to the best competitor, from means over repeated runs. A run in
+ * which a receiver has no right copy does not count.
+ */
 export function compare(rows: readonly LanRow[], options: Pick<LanOptions, "size" | "rate">): Comparison[] {
   const means = (read: (figures: LanFigures) => number | null, among: readonly LanRow[]) => {
     const right = among.filter(({ result }) => result && result.verified === result.receivers.length);

@@ -1,18 +1,17 @@
 /**
- * What the machine's processors did while something was measured. A virtual machine's processors are not always its own: its
- * host says how much of the time it gave to others ("steal"). Without that a slow run looks like a slow program.
- *
- * Relies on Linux: /proc/stat.
+ * Load of the machine's processors during a measurement, from /proc/stat (Linux). The host of a
+ * virtual machine may give processor time to other guests and reports it as "steal". Without this
+ * figure a slow host looks like a slow program.
  */
 import { readFile } from "node:fs/promises";
 import { ratioOf } from "../rig/figures.ts";
 
 /** Ticks of all processors since the machine's start. */
-export type ProcessorTicks = { readonly busy: number; readonly stolen: number; readonly all: number };
-/** Of the time of all processors together, 0 … 1; null when no time passed. */
+type ProcessorTicks = { readonly busy: number; readonly stolen: number; readonly all: number };
+/** Shares of the time of all processors together, 0 … 1; null when no time passed. */
 export type ProcessorShares = { readonly busy: number | null; readonly stolen: number | null };
 
-/** @param text of /proc/stat; proc(5) names the fields of its first line */
+/** @param text content of /proc/stat; proc(5) names the fields of its first line */
 export function ticksOf(text: string): ProcessorTicks {
   const fields = /^cpu +(.*)$/m.exec(text)?.[1]?.split(" ").map(Number) ?? [];
   const [user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0, stolen = 0] = fields;

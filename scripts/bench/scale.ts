@@ -1,5 +1,5 @@
-/** `bench scale`: what more receivers cost: bytes on the LAN, the sender's processor, feedback. */
-import type { Ending } from "../rig/cleanup.ts";
+/** `bench scale`: cost of more receivers in bytes on the LAN, processor time and feedback. */
+import type { Cleanup } from "../rig/cleanup.ts";
 import { alignTable } from "../rig/table.ts";
 import type { AgentStatus } from "../../shared/agent/status/status-server.ts";
 import { askAgent } from "../lab/agent-status.ts";
@@ -10,7 +10,7 @@ import { figuresOf } from "./lan.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
 import { measureTransfer, showFailure, type TransferResult } from "./transfer.ts";
 
-export type ScaleOptions = {
+type ScaleOptions = {
   readonly receivers: readonly number[];
   /** MB of 10^6 bytes. */
   readonly size: number;
@@ -18,11 +18,14 @@ export type ScaleOptions = {
   readonly loss: number;
   readonly timeout: number;
 };
-export type ScaleRow = {
+type ScaleRow = {
   readonly receivers: number;
-  /** Multicast frames that all receivers sent, from just before the first symbol until the last one had all. */
+  /**
+   * Multicast frames that all receivers sent, from when the sender holds the package until the last
+   * receiver is complete.
+   */
   readonly feedbackFrames: number;
-  /** Package bytes that any of them, or the sender, handed to another by unicast. */
+  /** Package bytes that the sender and all receivers sent by unicast. */
   readonly unicastBytes: number;
   readonly result: TransferResult;
 };
@@ -34,24 +37,24 @@ async function sumOver(devices: readonly WorldDevice[], read: (of: AgentStatus) 
 
 const framesSentBy = ({ receivers }: BenchLan): Promise<number> =>
   sumOver(receivers, ({ lan }) => lan.framesSent);
-const handedOnBy = ({ sender, receivers }: BenchLan): Promise<number> =>
+const unicastBytesSentBy = ({ sender, receivers }: BenchLan): Promise<number> =>
   sumOver([sender, ...receivers], ({ exchange }) => exchange.bytesSent);
 
-async function runNumber(receivers: number, options: ScaleOptions, ending: Ending): Promise<ScaleRow> {
+async function runNumber(receivers: number, options: ScaleOptions, cleanup: Cleanup): Promise<ScaleRow> {
   const { size, rate, loss, timeout } = options;
-  const lan = await openLan({ receivers, size }, ending);
+  const lan = await openLan({ receivers, size }, cleanup);
   await lan.lose(loss);
   try {
-    const prepared = await prepareFlockcast(lan, { rate, signal: ending.interrupted });
+    const prepared = await prepareFlockcast(lan, { rate, signal: cleanup.interrupted });
     const before = await framesSentBy(lan);
     let after = before;
     let unicastBytes = 0;
     const settle = async () => {
       after = await framesSentBy(lan);
-      unicastBytes = await handedOnBy(lan);
+      unicastBytes = await unicastBytesSentBy(lan);
       await prepared.settle();
     };
-    const transfer = { limitMs: timeout * 1_000, signal: ending.interrupted };
+    const transfer = { limitMs: timeout * 1_000, signal: cleanup.interrupted };
     const result = await measureTransfer({ ...prepared, settle }, transfer);
     await showFailure(prepared, result);
     return { receivers, feedbackFrames: after - before, unicastBytes, result };
@@ -60,10 +63,11 @@ async function runNumber(receivers: number, options: ScaleOptions, ending: Endin
   }
 }
 
-export async function runScale(options: ScaleOptions, ending: Ending): Promise<ScaleRow[]> {
+/** Measures one transfer for each number of receivers, on a LAN of its own. */
+export async function runScale(options: ScaleOptions, cleanup: Cleanup): Promise<ScaleRow[]> {
   const rows: ScaleRow[] = [];
   for (const receivers of options.receivers) {
-    const row = await runNumber(receivers, options, ending);
+    const row = await runNumber(receivers, options, cleanup);
     console.error(`${receivers} receivers: ${secondsText(row.result.lastMs)}`);
     rows.push(row);
   }

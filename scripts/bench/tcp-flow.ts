@@ -1,31 +1,31 @@
 /**
- * A TCP flow between two hosts, as another user of the link:
+ * TCP flow between two hosts, as another user of the link, until SIGTERM:
  *
- *   bun scripts/bench/tcp-flow.ts give PORT              answers every connection with bytes without end, until SIGTERM
- *   bun scripts/bench/tcp-flow.ts take ADDRESS PORT      takes them until SIGTERM; each 250 ms a line "time bytes"
+ *   bun scripts/bench/tcp-flow.ts give PORT           sends bytes without end on every connection
+ *   bun scripts/bench/tcp-flow.ts take ADDRESS PORT   receives, and prints "time bytes" every 250 ms
  *
- * Time in milliseconds since 1970, bytes since the beginning.
+ * The time is in milliseconds since 1970, the bytes are those since the start.
  */
-const sayEveryMs = 250;
+const reportEveryMs = 250;
 const triesMax = 20;
 const retryMs = 100;
-const [, , what, ...words] = process.argv;
+const [, , side, ...words] = process.argv;
 
-if (what === "give") {
+if (side === "give") {
   const bytes = new Uint8Array(65_536);
   const fill = (socket: Bun.Socket): void => {
     while (socket.write(bytes) === bytes.length);
   };
   Bun.listen({ hostname: "0.0.0.0", port: Number(words[0]), socket: { open: fill, drain: fill, data() {} } });
-} else if (what === "take") {
-  let taken = 0;
+} else if (side === "take") {
+  let received = 0;
   const connect = (): Promise<unknown> =>
     Bun.connect({
       hostname: words[0]!,
       port: Number(words[1]),
-      socket: { data: (_, { length }) => void (taken += length) },
+      socket: { data: (_, { length }) => void (received += length) },
     });
-  // The giver may just be starting.
+  // The sender may not listen yet.
   for (let tries = 1; ; tries++) {
     try {
       await connect();
@@ -35,5 +35,5 @@ if (what === "give") {
       await Bun.sleep(retryMs);
     }
   }
-  setInterval(() => console.log(`${Date.now()} ${taken}`), sayEveryMs);
-} else throw new Error("give PORT | take ADDRESS PORT");
+  setInterval(() => console.log(`${Date.now()} ${received}`), reportEveryMs);
+} else throw new Error(`"${side}" is not a side of the flow: write give PORT | take ADDRESS PORT`);

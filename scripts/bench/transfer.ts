@@ -1,9 +1,10 @@
 /**
- * One transfer from one host to all others of a LAN, measured from outside: the same for this project and for others.
+ * Measures one transfer from one host to all others of a LAN, in the same way for every contender.
  *
- * A contender says how its programs are started, when the first data went out and when a receiver had all. Times are
- * of this machine's one clock. CPU is user and system time from just before the transfer until its programs ended or
- * have nothing left to do; bytes are the kernel's counters of the hosts' own ports.
+ * A contender starts its programs and reports when the first data was sent and when a receiver was
+ * complete. All times are of this machine's one clock. CPU is user and system time from just before
+ * the transfer until the programs exited or are idle. Bytes are the kernel's counters of the hosts'
+ * own ports.
  */
 import { readFile } from "node:fs/promises";
 import { readUsage } from "../lab/usage.ts";
@@ -18,25 +19,27 @@ export type Host = { readonly device: WorldDevice; readonly program: () => Runni
 export type Prepared = {
   readonly sender: Host;
   readonly receivers: readonly Host[];
-  /** Answers when the first data went out, in milliseconds since 1970. */
+  /** Begins; resolves to the time of the first data, in milliseconds since 1970. */
   readonly begin: () => Promise<number>;
-  /** When this receiver had the whole package; null: not yet. */
+  /** Time at which the receiver was complete, in milliseconds since 1970; null: not yet. */
   readonly completeAtMs: (receiver: Host) => Promise<number | null>;
-  /** Null when the receiver's file is the original's. */
+  /**
+   * Returns the first difference between the receiver's copy and the original; null without one.
+   */
   readonly difference: (receiver: Host) => Promise<string | null>;
-  /** After the last receiver: until the sender has nothing left to do. */
+  /** Waits, after the last receiver is complete, until the sender is idle. */
   readonly settle: () => Promise<void>;
-  /** Afterwards; what it costs is not measured. */
+  /** Ends the transfer; the cost of this step is not measured. */
   readonly end: () => Promise<void>;
 };
-export type ReceiverResult = {
+type ReceiverResult = {
   readonly name: string;
   readonly completeAfterMs: number | null;
   readonly wrong: string | null;
 };
 export type TransferResult = {
   readonly receivers: readonly ReceiverResult[];
-  /** Null when a receiver that was waited for has not all. */
+  /** Time until the last receiver was complete; null when one was not. */
   readonly lastMs: number | null;
   readonly medianMs: number | null;
   readonly verified: number;
@@ -45,14 +48,15 @@ export type TransferResult = {
   readonly receiverCpuSeconds: number;
   readonly senderPeakBytes: number;
   readonly receiverPeakBytes: number;
-  /** Of the whole machine, from the first data to the last receiver. */
+  /** Load of the whole machine, from the first data to the last receiver. */
   readonly processors: ProcessorShares;
 };
 
 const pollMs = 20;
+/** Polls between two samples of the processes' memory. */
 const samplePeakEvery = 10;
 
-/** Of `eth0` as the process sees it: link bytes with their Ethernet headers. */
+/** Bytes sent through `eth0` of the process's namespace, with Ethernet headers. */
 export async function sentBytesOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/net/dev`, "utf8").catch(() => "");
   const fields = /^\s*eth0:\s*(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
@@ -88,12 +92,12 @@ class Meter {
   peakBytes = (host: Host): number => this.#peaks.get(host) ?? 0;
 }
 
-export type TransferOptions = {
+type TransferOptions = {
   readonly limitMs: number;
   readonly signal: AbortSignal;
   readonly onBegun?: (beganAtMs: number) => void;
-  /** Receivers without which the transfer is over, from that many milliseconds on; default: never. */
-  readonly leaveBehind?: (receiver: Host) => number;
+  /** Time after which the transfer no longer waits for a receiver. Default: unlimited. */
+  readonly waitLimitMs?: (receiver: Host) => number;
 };
 
 async function sumSent(hosts: readonly Host[]): Promise<number> {
@@ -101,7 +105,7 @@ async function sumSent(hosts: readonly Host[]): Promise<number> {
   return sent.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Until every receiver has all, or the time is over. */
+/** Waits until every receiver is complete or the time is over; returns the time of each. */
 async function follow(
   prepared: Prepared,
   beganAtMs: number,
@@ -116,7 +120,7 @@ async function follow(
       if (completeAtMs.has(receiver)) continue;
       const atMs = await prepared.completeAtMs(receiver);
       if (atMs !== null) completeAtMs.set(receiver, atMs);
-      else if (elapsedMs < (options.leaveBehind?.(receiver) ?? Number.POSITIVE_INFINITY)) waiting++;
+      else if (elapsedMs < (options.waitLimitMs?.(receiver) ?? Number.POSITIVE_INFINITY)) waiting++;
     }
     if (waiting === 0 || elapsedMs > options.limitMs) break;
     if (round % samplePeakEvery === 0) await sample();
@@ -125,6 +129,10 @@ async function follow(
   return completeAtMs;
 }
 
+/**
+ * Measures a transfer, and compares every copy with the original afterwards.
+ * @throws Error when the transfer began before the counters were read
+ */
 export async function measureTransfer(prepared: Prepared, options: TransferOptions): Promise<TransferResult> {
   const hosts = [prepared.sender, ...prepared.receivers];
   const meter = new Meter();
@@ -133,7 +141,7 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
   const countedAtMs = Date.now();
   const beganAtMs = await prepared.begin();
   if (beganAtMs < countedAtMs)
-    throw new Error("The transfer began before its bytes were counted from: the start delay is too short");
+    throw new Error("The transfer began before the counters were read: the start delay is too short");
   options.onBegun?.(beganAtMs);
   const ticksBefore = await readTicks();
   const completeAtMs = await follow(prepared, beganAtMs, options, () => meter.sample(hosts));
@@ -168,7 +176,7 @@ export async function measureTransfer(prepared: Prepared, options: TransferOptio
   };
 }
 
-/** What the programs said, when a receiver has no right copy: its own log's end and the sender's. */
+/** Prints the tails of a receiver's and the sender's log when that receiver has no right copy. */
 export async function showFailure(prepared: Prepared, { receivers }: TransferResult): Promise<void> {
   const failed = receivers.find(({ wrong }) => wrong !== null);
   if (!failed) return;

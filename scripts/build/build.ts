@@ -1,4 +1,4 @@
-/** Builds executables into a folder, and lists their digests in SHA256SUMS. */
+/** Builds executables into a folder and lists their digests in SHA256SUMS. */
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildExecutable, executableName, type RoleName } from "./executable.ts";
@@ -6,7 +6,11 @@ import type { BuildTarget } from "./targets.ts";
 
 export const sumsFile = "SHA256SUMS";
 
-/** Builds into `folder`; answers the paths, in the order of targets and roles. */
+/**
+ * Builds every role for every target into `folder`.
+ * @returns paths of the executables, in the order of targets and roles
+ * @throws Error with the message of `bun build`
+ */
 export async function build(
   targets: readonly BuildTarget[],
   roles: readonly RoleName[],
@@ -17,7 +21,7 @@ export async function build(
   for (const target of targets) {
     for (const role of roles) {
       const file = join(folder, executableName(role, target));
-      // A new file instead of new bytes in one that may be running.
+      // An executable that is running must not be overwritten: unlink it and create a new file.
       await rm(file, { force: true });
       await buildExecutable(role, target, file);
       await chmod(file, 0o755);
@@ -28,7 +32,9 @@ export async function build(
   return files;
 }
 
-/** Lists every executable of the folder, also those of an earlier build for another target. */
+/**
+ * Writes the digests of every executable in the folder, also of earlier builds for other targets.
+ */
 async function writeSums(folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.startsWith("flockcast-")).toSorted();
   const lines: string[] = [];

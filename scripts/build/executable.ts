@@ -1,9 +1,9 @@
 /**
- * Makes one standalone executable of one role with `bun build --compile`. The executable reads no .env and no
- * bunfig.toml of the folder it happens to be started in, and carries the version inside.
+ * Builds a standalone executable of one role with `bun build --compile`. The executable contains
+ * the version, and reads neither .env nor bunfig.toml of its working folder.
  *
- * Bun fetches the runtime of a foreign target itself. Where it cannot (a registry that only npm knows how to ask),
- * npm fetches the same package and Bun is given the binary.
+ * Bun downloads the runtime of a foreign target. If it cannot (for example a registry that only npm
+ * is configured for), npm downloads the same package and Bun gets the path of the binary.
  */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -32,7 +32,9 @@ async function runQuietly(command: readonly string[], cwd: string): Promise<Outc
   return { status, output: `${out}${err}`.trim() };
 }
 
-/** Bun's own arguments; `runtime` is the foreign Bun binary when npm had to fetch it. */
+/**
+ * @param runtime path of the foreign Bun binary when npm downloaded it; null: Bun has or fetches it
+ */
 function compileArguments(
   role: RoleName,
   target: BuildTarget,
@@ -47,10 +49,10 @@ function compileArguments(
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     `--define=FLOCKCAST_VERSION=${JSON.stringify(version)}`,
-    // Else the folder of this checkout stands in the executable, and another checkout gives other bytes.
+    // Otherwise the executable contains the path of this checkout and is not reproducible.
     '--define=__dirname="/"',
     '--define=__filename="/index.js"',
-    // For this machine the runtime is the Bun that builds: nothing to fetch.
+    // For this machine, the runtime is the Bun that builds, so nothing is downloaded.
     ...(native ? [] : [`--target=${target.bunTarget}`]),
     ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
     `--outfile=${file}`,
@@ -58,7 +60,7 @@ function compileArguments(
   ];
 }
 
-/** Unpacks the runtime of a foreign target below `folder`; answers the path of its binary. */
+/** Downloads and unpacks the runtime of a foreign target; returns the path of its binary. */
 async function fetchRuntime(target: BuildTarget, folder: string): Promise<string> {
   const packed = await runQuietly(
     ["npm", "pack", "--silent", `${target.runtimePackage}@${Bun.version}`],
@@ -77,13 +79,13 @@ async function fetchRuntime(target: BuildTarget, folder: string): Promise<string
 
 /**
  * Builds `role` for `target` at `file`.
- * @throws Error with Bun's own message.
+ * @throws Error with the message of `bun build` or npm
  */
 export async function buildExecutable(role: RoleName, target: BuildTarget, file: string): Promise<void> {
   const first = await runQuietly([process.execPath, ...compileArguments(role, target, file, null)], root);
   if (first.status === 0) return;
   const failed = (output: string) =>
-    new Error(`Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build said nothing"}`);
+    new Error(`Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build printed nothing"}`);
   if (!/download|extract|network|fetch/i.test(first.output)) throw failed(first.output);
   const folder = await mkdtemp(join(tmpdir(), "flockcast-runtime-"));
   try {

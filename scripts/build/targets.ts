@@ -1,10 +1,11 @@
 /**
- * The machines that standalone executables are made for: our name for each, Bun's name of the runtime to put into
- * it, and the npm package of that runtime. What a device's operating system calls itself is not decided here.
+ * Targets of standalone executables: the project's name of each, Bun's name of its runtime, and the
+ * npm package of that runtime. Not the names that agents report for their operating system.
  */
 export type BuildTarget = {
   /** Last part of the file names: flockcast-peer-linux-x64. */
   readonly name: string;
+  /** Argument of `bun build --target`. */
   readonly bunTarget: string;
   readonly runtimePackage: string;
   readonly suffix: "" | ".exe";
@@ -27,7 +28,7 @@ export const buildTargets: readonly BuildTarget[] = [
   target("darwin-arm64", "darwin-aarch64"),
 ];
 
-/** The name of the target that runs on this machine. */
+/** Returns the name of the target that runs on this machine; it may not be in `buildTargets`. */
 export function nativeTargetName(): string {
   const os = process.platform === "win32" ? "windows" : process.platform;
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
@@ -36,8 +37,9 @@ export function nativeTargetName(): string {
 }
 
 /**
- * Targets for what was written on the command line; a leading "bun-" may stay.
- * @throws Error that quotes an unknown name and lists the known ones.
+ * Parses names of targets from the command line; a leading "bun-" is ignored. Default: this
+ * machine.
+ * @throws Error that quotes an unknown name and lists the known ones
  */
 export function parseTargets(words: readonly string[]): BuildTarget[] {
   const known = `all, ${buildTargets.map(({ name }) => name).join(", ")}`;

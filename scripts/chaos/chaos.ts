@@ -1,30 +1,35 @@
-/** `bun run chaos --`: runs with faults, between two without, in one world. */
+/**
+ * Runs of `bun run chaos --` on one testbed: one without a fault, one per seed, and a last one
+ * without a fault. The runs without a fault are what the others are compared with.
+ */
 import { secondsText } from "../rig/figures.ts";
-import type { Ending } from "../rig/cleanup.ts";
-import { openGround } from "./testbed.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
+import { openTestbed } from "./testbed.ts";
 import type { ChaosOptions } from "./options.ts";
 import { runOnce, type RunResult } from "./run.ts";
 import { drawTimetable, type Fault } from "./timetable.ts";
 
 export type ChaosRun = RunResult & { readonly faults: readonly Fault[] };
-export type ChaosFindings = {
-  /** Without a fault, first and last. */
+/** Result of all runs; also the JSON output of `--json`. */
+export type ChaosReport = {
+  /** Runs without a fault: the first one and, after several seeds, the last one. */
   readonly calm: readonly ChaosRun[];
   readonly runs: readonly ChaosRun[];
 };
 
-/** Listening and ranking of an election, on average. */
+/** Mean duration of an election: listening, then the back-off by rank. */
 const electionMs = 700;
 
-export async function runChaos(options: ChaosOptions, ending: Ending): Promise<ChaosFindings> {
-  const ground = await openGround(options, ending);
-  const { sizeBytes } = ground.world.sent;
+/** Builds the testbed and runs every seed of the options. Problems are reported, not thrown. */
+export async function runChaos(options: ChaosOptions, cleanup: Cleanup): Promise<ChaosReport> {
+  const testbed = await openTestbed(options, cleanup);
+  const { sizeBytes } = testbed.world.sent;
   const expectedMs = electionMs + (sizeBytes * 8) / (options.wan * 1_000);
-  const shape = { sites: ground.sites.length, expectedMs };
+  const shape = { sites: testbed.sites.length, expectedMs };
   let version = 0;
   const run = async (seed: number, faults: readonly Fault[]): Promise<ChaosRun> => ({
     faults,
-    ...(await runOnce(ground, seed, String(++version), faults)),
+    ...(await runOnce(testbed, seed, String(++version), faults)),
   });
   const calm = [await run(0, [])];
   console.error(`Without a fault the last device is complete after ${secondsText(calm[0]!.allMs)}.`);

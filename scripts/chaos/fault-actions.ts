@@ -1,88 +1,98 @@
-/** Does what a timetable says to a running world, and takes it back. */
+/**
+ * Injects the faults of a timetable into a running testbed, and ends them. What each kind is, and
+ * how long it lasts, is decided in `fault-kinds.ts` and `timetable.ts`.
+ */
 import { join } from "node:path";
 import { defaultGroup } from "../../shared/net/lan/multicast-group.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { portOf } from "../lab/site.ts";
 import { inside, ip } from "../lab/namespace.ts";
-import { cutWan, mendWan } from "../lab/topology.ts";
-import { comeHome, visit } from "../lab/roaming.ts";
+import { cutWan, restoreWan } from "../lab/topology.ts";
+import { returnDevice, moveDevice } from "../lab/roaming.ts";
 import type { WorldDevice } from "../lab/world.ts";
 import { launch } from "../rig/process.ts";
-import type { Ground } from "./testbed.ts";
+import { faultNameOf } from "./fault-kinds.ts";
+import type { Testbed } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
-export type Scene = {
-  readonly ground: Ground;
+export type ActiveRun = {
+  readonly testbed: Testbed;
   readonly taskId: number;
-  /** Devices that a fault befell. */
-  readonly hit: Set<WorldDevice>;
+  /** Devices that a fault affected directly. */
+  readonly affected: Set<WorldDevice>;
 };
-export type Deed = {
+type InjectedFault = {
+  /** Line of the run's story: "kill -9 s1-d2 (representative)". */
   readonly text: string;
-  /** Ends the fault; answers what went wrong in it. */
+  /** Ends the fault and returns the problems found while it lasted. */
   readonly end: () => Promise<string[] | void>;
 };
 
-/** What a fault needs before the task begins. */
-export async function prepareFault(fault: Fault, ground: Ground, version: string): Promise<void> {
-  if (fault.kind === "second-deployment") await (await ground.neighbour()).publish(version);
+/** Prepares what a fault needs before the task is created. */
+export async function prepareFault(fault: Fault, testbed: Testbed, version: string): Promise<void> {
+  if (fault.kind === "second-deployment") await (await testbed.secondDeployment()).publish(version);
 }
 
-export function doFault(fault: Fault, scene: Scene): Promise<Deed> {
-  switch (fault.kind) {
-    case "kill":
-    case "stop":
-    case "move":
-      return befall(fault, scene);
-    case "link":
-      return fault.whom === "wan" ? cutSite(fault, scene) : befall(fault, scene);
+/** Injects a fault, which lasts until `end` of the result is called. */
+export function injectFault(fault: Fault, run: ActiveRun): Promise<InjectedFault> {
+  switch (faultNameOf(fault)) {
+    case "crash":
+    case "stall":
+    case "roam":
+    case "port-down":
+      return injectAtDevice(fault, run);
+    case "line-cut":
+      return cutSiteWan(fault, run);
     case "disk-full":
-      return fillDisk(fault, scene);
+      return fillDisk(fault, run);
     case "source-restart":
     case "web-restart":
-    case "web-503":
-      return disturbServer(fault, scene);
+    case "web-errors":
+      return injectAtServer(fault, run);
     case "second-deployment":
-      return distributeBeside(scene);
+      return startSecondDeployment(run);
     case "intruder":
-      return intrude(scene);
+      return startIntruder(run);
   }
 }
 
-/** A device of the site that no fault befell yet; the representative, when that is meant and there is one. */
-async function chooseDevice(fault: Fault, scene: Scene): Promise<{ device: WorldDevice; role: string }> {
-  const site = scene.ground.sites[fault.site]!;
-  const free = scene.ground.devices.filter((device) => device.site === site && !scene.hit.has(device));
+/**
+ * Chooses a device of the fault's site that no fault has affected yet. The device is the
+ * representative if the timetable asks for it and the site has one.
+ */
+async function chooseDevice(fault: Fault, run: ActiveRun): Promise<{ device: WorldDevice; role: string }> {
+  const site = run.testbed.sites[fault.site]!;
+  const free = run.testbed.devices.filter((device) => device.site === site && !run.affected.has(device));
   const roles = await Promise.all(
     free.map(async (device) => {
       const status = await askAgent(device).catch(() => null);
-      return status?.tasks.find(({ taskId }) => taskId === scene.taskId)?.role ?? "none";
+      return status?.tasks.find(({ taskId }) => taskId === run.taskId)?.role ?? "none";
     }),
   );
   const leads = roles.indexOf("representative");
   const others = free.filter((_, at) => at !== leads);
   const isLeader = fault.whom === "representative" && leads >= 0;
   const device = isLeader ? free[leads]! : (others[Math.floor(fault.pick * others.length)] ?? free[0]!);
-  scene.hit.add(device);
+  run.affected.add(device);
   return { device, role: isLeader ? "representative" : "peer" };
 }
 
-async function befall(fault: Fault, scene: Scene): Promise<Deed> {
-  const { ground } = scene;
-  const { device, role } = await chooseDevice(fault, scene);
+async function injectAtDevice(fault: Fault, run: ActiveRun): Promise<InjectedFault> {
+  const { testbed } = run;
+  const { device, role } = await chooseDevice(fault, run);
   const name = `${device.place.name} (${role})`;
   const { pid } = device.device!.program;
-  switch (fault.kind) {
-    case "kill":
+  switch (faultNameOf(fault)) {
+    case "crash":
       await device.device!.kill();
-      return { text: `kill -9 ${name}`, end: () => ground.world.start(device) };
-    case "stop":
+      return { text: `kill -9 ${name}`, end: () => testbed.world.start(device) };
+    case "stall":
       process.kill(pid, "SIGSTOP");
       return { text: `SIGSTOP ${name}`, end: async () => void process.kill(pid, "SIGCONT") };
-    case "move": {
-      const elsewhere = ground.sites.find((site) => site !== device.site)!;
-      await visit(device, elsewhere, ground.options.lan);
-      return { text: `${name} moves to ${elsewhere.name}`, end: () => comeHome(device, elsewhere) };
+    case "roam": {
+      const elsewhere = testbed.sites.find((site) => site !== device.site)!;
+      await moveDevice(device, elsewhere, testbed.options.lan);
+      return { text: `${name} moves to ${elsewhere.name}`, end: () => returnDevice(device, elsewhere) };
     }
     default: {
       const port = portOf(device.site.devices.indexOf(device.place));
@@ -95,23 +105,23 @@ async function befall(fault: Fault, scene: Scene): Promise<Deed> {
   }
 }
 
-async function cutSite(fault: Fault, { ground }: Scene): Promise<Deed> {
-  const site = ground.sites[fault.site]!;
+async function cutSiteWan(fault: Fault, { testbed }: ActiveRun): Promise<InjectedFault> {
+  const site = testbed.sites[fault.site]!;
   await cutWan(site);
-  return { text: `the WAN link of ${site.name} is down`, end: () => mendWan(site) };
+  return { text: `the WAN link of ${site.name} is down`, end: () => restoreWan(site) };
 }
 
-async function fillDisk(fault: Fault, { ground, hit }: Scene): Promise<Deed> {
-  const site = ground.sites[fault.site]!;
-  const [device, disk] = [...ground.disks].find(([one]) => one.site === site)!;
-  hit.add(device);
+async function fillDisk(fault: Fault, { testbed, affected }: ActiveRun): Promise<InjectedFault> {
+  const site = testbed.sites[fault.site]!;
+  const [device, disk] = [...testbed.disks].find(([one]) => one.site === site)!;
+  affected.add(device);
   await disk.fill();
   return { text: `the disk of ${device.place.name} is full`, end: disk.free };
 }
 
-async function disturbServer(fault: Fault, { ground: { world } }: Scene): Promise<Deed> {
+async function injectAtServer(fault: Fault, { testbed: { world } }: ActiveRun): Promise<InjectedFault> {
   const web = world.web()!;
-  switch (fault.kind) {
+  switch (faultNameOf(fault)) {
     case "source-restart":
       await world.source.program.stop("SIGKILL");
       return { text: "kill -9 the source", end: () => world.source.restart() };
@@ -119,7 +129,7 @@ async function disturbServer(fault: Fault, { ground: { world } }: Scene): Promis
       await web.program.stop();
       return { text: "the web site stops", end: () => web.restart() };
     default:
-      // The download under way is broken off: what it asks next is refused.
+      // The restart aborts the download in flight, so that the next request is refused.
       await web.refuse(true);
       await web.program.stop();
       await web.restart();
@@ -127,12 +137,12 @@ async function disturbServer(fault: Fault, { ground: { world } }: Scene): Promis
   }
 }
 
-async function distributeBeside({ ground }: Scene): Promise<Deed> {
-  const neighbour = await ground.neighbour();
-  return { text: "the second deployment distributes", end: await neighbour.distribute() };
+async function startSecondDeployment({ testbed }: ActiveRun): Promise<InjectedFault> {
+  const second = await testbed.secondDeployment();
+  return { text: "the second deployment distributes", end: await second.distribute() };
 }
 
-async function intrude({ ground: { world, spares } }: Scene): Promise<Deed> {
+async function startIntruder({ testbed: { world, spares } }: ActiveRun): Promise<InjectedFault> {
   const place = spares.at(-1)!;
   const group = `${defaultGroup.address}:${defaultGroup.port}`;
   const script = join(import.meta.dir, "..", "lab", "intruder.ts");
@@ -142,11 +152,11 @@ async function intrude({ ground: { world, spares } }: Scene): Promise<Deed> {
     logFile: join(world.folder, "intruder.log"),
   });
   return {
-    text: `an intruder speaks at ${place.name}`,
+    text: `an intruder sends at ${place.name}`,
     end: async () => {
       const status = intruder.exitStatus();
       await intruder.stop();
-      return status === null ? [] : [`the intruder ended by itself with status ${status}`];
+      return status === null ? [] : [`the intruder exited early with status ${status}`];
     },
   };
 }

@@ -1,7 +1,8 @@
 /**
- * The faults of the chaos lab: what each is, how long it may last, and how much longer healthy devices may need because of
- * it. What is done for each is in `fault-actions.ts`.
+ * Kinds of faults of the chaos lab, as words of `--fault`: the fault behind each word, how long it
+ * may last, and how much longer healthy devices may need. `fault-actions.ts` injects them.
  */
+import type { FaultName } from "../../shared/model/fault.ts";
 
 export const faultKinds = [
   "kill",
@@ -17,54 +18,65 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-export type KindFacts = {
+const namesOfKinds = {
+  kill: "crash",
+  stop: "stall",
+  link: "port-down",
+  move: "roam",
+  "source-restart": "source-restart",
+  "web-restart": "web-restart",
+  "web-503": "web-errors",
+  "disk-full": "disk-full",
+  "second-deployment": "second-deployment",
+  intruder: "intruder",
+} as const satisfies Record<FaultKind, FaultName>;
+
+/** Name of a drawn fault. The kind `link` has two: a device's port or the WAN link of a site. */
+export const faultNameOf = ({ kind, whom }: { readonly kind: FaultKind; readonly whom: string }) =>
+  kind === "link" && whom === "wan" ? "line-cut" : namesOfKinds[kind];
+
+type FaultKindFacts = {
   readonly about: string;
-  /** It befalls one device (or a site's WAN link), not a server or the LAN. */
-  readonly isOfDevice: boolean;
-  /** From its beginning to its end, drawn between these; null: it lasts to the end of the run. */
+  /** Bounds of the duration, which is drawn; null: the fault lasts to the end of the run. */
   readonly lastsMs: readonly [number, number] | null;
-  /** Stated bound: the last healthy device needs at most so much longer than without the fault. */
+  /** Stated bound on how much longer the last healthy device needs because of the fault. */
   readonly waitMsMax: number;
 };
 
 /**
- * A representative that fails is silent for 3 to 3.6 s before it is given up; then come an election and the WANT of the
- * successor. A download that broke off is tried again after 0.5 to 1 s, 1 to 2 s, 2 to 4 s …
+ * A failed representative is silent for 3 to 3.6 s before the failure detector of its peers gives
+ * it up. An election and the WANT of the successor follow. A broken download is tried again after
+ * 0.5 to 1 s, 1 to 2 s, 2 to 4 s and so on.
  */
-export const kindFacts: Readonly<Record<FaultKind, KindFacts>> = {
-  kill: { about: "kill -9, started again", isOfDevice: true, lastsMs: [500, 4_000], waitMsMax: 8_000 },
-  stop: { about: "SIGSTOP, SIGCONT", isOfDevice: true, lastsMs: [1_000, 6_000], waitMsMax: 8_000 },
+export const faultKindFacts: Readonly<Record<FaultKind, FaultKindFacts>> = {
+  kill: { about: "kill -9, started again", lastsMs: [500, 4_000], waitMsMax: 8_000 },
+  stop: { about: "SIGSTOP, SIGCONT", lastsMs: [1_000, 6_000], waitMsMax: 8_000 },
   link: {
     about: "link down and up: a device's port or a site's WAN",
-    isOfDevice: true,
     lastsMs: [500, 4_000],
     waitMsMax: 10_000,
   },
-  move: { about: "moved to the other subnet", isOfDevice: true, lastsMs: null, waitMsMax: 8_000 },
+  move: { about: "moved to the other subnet", lastsMs: null, waitMsMax: 8_000 },
   "source-restart": {
     about: "source killed, started again",
-    isOfDevice: false,
     lastsMs: [500, 3_000],
     waitMsMax: 3_000,
   },
   "web-restart": {
     about: "web site stopped, started again",
-    isOfDevice: false,
     lastsMs: [200, 2_500],
     waitMsMax: 8_000,
   },
-  "web-503": { about: "web site answers 503", isOfDevice: false, lastsMs: [500, 2_500], waitMsMax: 8_000 },
+  "web-503": { about: "web site answers 503", lastsMs: [500, 2_500], waitMsMax: 8_000 },
   "disk-full": {
     about: "disk full (loop file system), then free again",
-    isOfDevice: true,
     lastsMs: [500, 3_000],
     waitMsMax: 8_000,
   },
   "second-deployment": {
     about: "a second deployment distributes on the same subnet",
-    isOfDevice: false,
     lastsMs: null,
     waitMsMax: 3_000,
   },
-  intruder: { about: "junk, replays, forged frames", isOfDevice: false, lastsMs: null, waitMsMax: 3_000 },
+  intruder: { about: "junk, replays, forged frames", lastsMs: null, waitMsMax: 3_000 },
 };

@@ -1,4 +1,4 @@
-/** The command line of the chaos lab, checked. */
+/** Command line of the chaos lab, with its checks. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../rig/cleanup.ts";
 import { between } from "../rig/option-parsers.ts";
@@ -7,7 +7,7 @@ import { faultKinds, type FaultKind } from "./fault-kinds.ts";
 export const chaosCommand = new Command("bun run chaos --")
   .description(
     "The real programs in network namespaces (Linux, as root), with faults at times drawn from a seed. " +
-      "Every device has to hold a right copy in the end, and healthy devices wait no longer than stated.",
+      "Every device has to hold a right copy in the end, and healthy devices may wait no longer than stated.",
   )
   .addOption(new Option("--fault <kind...>", "only these kinds; default: one of each").choices(faultKinds))
   .option("--seed <n>", "the same seed draws the same faults", between(0, 2 ** 31, true), 1)
@@ -27,12 +27,12 @@ export const chaosCommand = new Command("bun run chaos --")
 type CommandLine = ReturnType<typeof chaosCommand.opts>;
 export type ChaosOptions = Omit<CommandLine, "fault"> & { readonly kinds: readonly FaultKind[] };
 
-/** @throws UsageError when the world has no place for a fault */
+/** Checks the options against each other. @throws UsageError when a fault needs a second subnet */
 export function chaosOptions({ fault, ...options }: CommandLine): ChaosOptions {
   const kinds = fault ?? faultKinds;
   if (options.subnets < 2 && kinds.includes("move"))
     throw new UsageError(
-      "A device cannot move to another subnet when there is one: give --subnets 2, or --fault …",
+      `A device cannot move to another subnet with --subnets ${options.subnets}: give --subnets 2, or choose faults without "move" (--fault …)`,
     );
   return { ...options, kinds };
 }

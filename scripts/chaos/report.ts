@@ -1,26 +1,26 @@
-/** What a chaos run shows: each run in a row, the worst of all, and what is wrong. */
+/** Report of the chaos lab for a person: a row per run, the worst of all, and the problems. */
 import { fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
 import { alignTable } from "../rig/table.ts";
-import type { ChaosFindings, ChaosRun } from "./chaos.ts";
-import { kindFacts } from "./fault-kinds.ts";
+import type { ChaosReport, ChaosRun } from "./chaos.ts";
+import { faultKindFacts } from "./fault-kinds.ts";
 import { waitBoundMs } from "./timetable.ts";
 
-/** Mean of the runs without a fault; null when one did not end. */
-export function calmMs({ calm }: ChaosFindings): number | null {
+/** Returns the mean time of the runs without a fault; null when one did not complete. */
+function calmMs({ calm }: ChaosReport): number | null {
   const times = calm.flatMap(({ allMs }) => allMs ?? []);
   return times.length === calm.length ? meanOf(times) : null;
 }
 
-/** How much longer the last healthy device needed than without a fault. */
+/** Returns how much longer the last healthy device needed than without a fault, at least 0. */
 const waitedMs = (run: ChaosRun, base: number | null): number | null =>
   run.healthyMs === null || base === null ? null : Math.max(0, run.healthyMs - base);
 
-/** What keeps the runs from being a success; empty when all is well. */
-export function chaosProblems(findings: ChaosFindings): string[] {
-  const base = calmMs(findings);
+/** Returns one sentence per problem; empty on success. */
+export function chaosProblems(report: ChaosReport): string[] {
+  const base = calmMs(report);
   return [
-    ...findings.calm.flatMap(({ problems }) => problems.map((text) => `without a fault: ${text}`)),
-    ...findings.runs.flatMap((run) => [
+    ...report.calm.flatMap(({ problems }) => problems.map((text) => `without a fault: ${text}`)),
+    ...report.runs.flatMap((run) => [
       ...run.problems.map((text) => `seed ${run.seed}: ${text}`),
       ...((waitedMs(run, base) ?? 0) <= waitBoundMs(run.faults)
         ? []
@@ -31,7 +31,7 @@ export function chaosProblems(findings: ChaosFindings): string[] {
   ];
 }
 
-const each = <T>(run: ChaosRun, text: (site: ChaosRun["sites"][number]) => T): string =>
+const siteCells = <T>(run: ChaosRun, text: (site: ChaosRun["sites"][number]) => T): string =>
   run.sites.map(text).join(" ");
 
 const rowOf = (run: ChaosRun, base: number | null): string[] => [
@@ -42,9 +42,9 @@ const rowOf = (run: ChaosRun, base: number | null): string[] => [
   secondsText(waitedMs(run, base)),
   secondsText(run.allMs),
   `${run.verified}/${run.expected}`,
-  each(run, ({ wanRatio }) => wanRatio.toFixed(3)),
-  each(run, ({ lanRatio }) => lanRatio.toFixed(2)),
-  each(run, ({ feedbackFrames }) => feedbackFrames),
+  siteCells(run, ({ wanRatio }) => wanRatio.toFixed(3)),
+  siteCells(run, ({ lanRatio }) => lanRatio.toFixed(2)),
+  siteCells(run, ({ feedbackFrames }) => feedbackFrames),
 ];
 
 const head = [
@@ -60,25 +60,26 @@ const head = [
   "feedback",
 ];
 
-const legend = `Times since the task; healthy: no fault befell the device itself. WAN, LAN and feedback of each site: payload on its WAN
-link and Ethernet bytes its devices sent ÷ package, frames that its healthy peers sent.`;
+const legend = `Times are from the creation of the task. A device is healthy if no fault affected it directly. For each site:
+WAN is payload on its WAN link ÷ package, LAN is Ethernet bytes that its devices sent ÷ package,
+and feedback is frames that its healthy peers sent.`;
 
-/** Stated and kept, by kind of fault. */
-function boundLines(findings: ChaosFindings): string[] {
-  const base = calmMs(findings);
-  const { runs } = findings;
+/** Compares the stated bound with the longest wait of all runs. */
+function boundLines(report: ChaosReport): string[] {
+  const base = calmMs(report);
+  const { runs } = report;
   const worst = Math.max(0, ...runs.map((run) => waitedMs(run, base) ?? Number.POSITIVE_INFINITY));
   const kinds = [...new Set(runs.flatMap(({ faults }) => faults.map(({ kind }) => kind)))];
   const stated = Math.max(0, ...runs.map(({ faults }) => waitBoundMs(faults)));
   const lost = runs.reduce((total, { expected, verified }) => total + expected - verified, 0);
   return [
-    `${kinds.map((kind) => kindFacts[kind].about).join("; ")}.`,
-    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "without end"} (stated: at most ${secondsText(stated)}).`,
+    `${kinds.map((kind) => faultKindFacts[kind].about).join("; ")}.`,
+    `${runs.length} runs, ${lost} copies lost. Healthy devices waited ${Number.isFinite(worst) ? `at most ${secondsText(worst)}` : "for an unknown time: a run did not complete"} (stated: at most ${secondsText(stated)}).`,
   ];
 }
 
-export function chaosText(findings: ChaosFindings): string {
-  const base = calmMs(findings);
-  const rows = [...findings.calm, ...findings.runs].map((run) => rowOf(run, base));
-  return ["", alignTable([head, ...rows], 2), "", legend, ...boundLines(findings)].join("\n");
+export function chaosText(report: ChaosReport): string {
+  const base = calmMs(report);
+  const rows = [...report.calm, ...report.runs].map((run) => rowOf(run, base));
+  return ["", alignTable([head, ...rows], 2), "", legend, ...boundLines(report)].join("\n");
 }

@@ -1,4 +1,8 @@
-/** One run: a new package and a task while the timetable's faults happen, until every device has a right copy; then the accounting. */
+/**
+ * One run of the chaos lab: a new package and a new task while the faults of a timetable happen,
+ * until every device has a right copy or the time is over. Then it checks copies, reports, commands
+ * and bytes.
+ */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { secondsText } from "../rig/figures.ts";
@@ -8,24 +12,25 @@ import type { WorldDevice } from "../lab/world.ts";
 import { ledgerTasks } from "../rig/ledger-reader.ts";
 import { logTail } from "../rig/process.ts";
 import { differenceFrom } from "../rig/verify.ts";
-import { doFault, prepareFault, type Scene } from "./fault-actions.ts";
-import { untilReady, type Ground } from "./testbed.ts";
+import { injectFault, prepareFault, type ActiveRun } from "./fault-actions.ts";
+import { untilReady, type Testbed } from "./testbed.ts";
 import type { Fault } from "./timetable.ts";
 
-export type SiteAccount = {
+type SiteAccount = {
   readonly site: string;
   readonly wanRatio: number;
   readonly lanRatio: number;
-  /** Frames that peers without a fault sent. */
+  /** Multicast frames that peers without a fault sent. */
   readonly feedbackFrames: number;
   readonly representatives: readonly string[];
 };
 export type RunResult = {
   readonly seed: number;
-  /** "+2.1 s kill -9 s1-d2 (representative), 1.4 s long". */
+  /** Faults as they were injected: "+2.1 s kill -9 s1-d2 (representative), 1.4 s long". */
   readonly story: readonly string[];
-  /** Of the last device that no fault befell, and of the last of all; null: it was not complete in time. */
+  /** Time until the last device without a fault was complete; null: not in time. */
   readonly healthyMs: number | null;
+  /** Time until the last device of all was complete; null: not in time. */
   readonly allMs: number | null;
   readonly verified: number;
   readonly expected: number;
@@ -34,33 +39,36 @@ export type RunResult = {
 };
 
 const pollMs = 100;
-const toldLimitMs = 30_000;
-/** In the package's folder, three below the device's own. */
+const reportLimitMs = 30_000;
+/** Appends a line to `receipts` in the data folder, three levels above the package's folder. */
 const command = 'echo "$FLOCKCAST_TASK" >> ../../../receipts';
 
-/** Plays a fault at its time; what lasts to the end of the run is ended by the answer. */
-async function play(
+/**
+ * Injects a fault at its time and ends it after its duration. Returns a function that ends a fault
+ * without a duration, and returns the problems found while the fault lasted.
+ */
+async function playFault(
   fault: Fault,
-  scene: Scene,
+  run: ActiveRun,
   begunAtMs: number,
   story: string[],
 ): Promise<() => Promise<string[]>> {
   await Bun.sleep(Math.max(0, begunAtMs + fault.atMs - performance.now()));
-  const deed = await doFault(fault, scene);
+  const injected = await injectFault(fault, run);
   const length = fault.lastsMs === null ? "" : `, ${secondsText(fault.lastsMs)} long`;
-  const text = `+${secondsText(performance.now() - begunAtMs)} ${deed.text}${length}`;
+  const text = `+${secondsText(performance.now() - begunAtMs)} ${injected.text}${length}`;
   story.push(text);
   console.error(`  ${text}`);
-  const end = async (): Promise<string[]> => (await deed.end()) ?? [];
+  const end = async (): Promise<string[]> => (await injected.end()) ?? [];
   if (fault.lastsMs === null) return end;
   await Bun.sleep(fault.lastsMs);
   const wrong = await end();
   return async () => wrong;
 }
 
-/** When each device's task was complete, by its ledger: since `begunAtMs`. */
+/** Returns the time since `begunAtMs` at which each device's ledger had the task complete. */
 async function follow(
-  { devices, options }: Ground,
+  { devices, options }: Testbed,
   taskId: number,
   begunAtMs: number,
 ): Promise<Map<WorldDevice, number>> {
@@ -77,16 +85,18 @@ async function follow(
   return completeMs;
 }
 
-/** The ids of the devices that the source calls complete; waits until it does so of all. */
-async function toldComplete({ world, devices }: Ground, taskId: number): Promise<Set<string>> {
-  let told = new Set<string>();
-  const giveUpAtMs = performance.now() + toldLimitMs;
+/** Waits until all devices have reported completion; returns the ids of those that did in time. */
+async function reportedComplete({ world, devices }: Testbed, taskId: number): Promise<Set<string>> {
+  let reported = new Set<string>();
+  const giveUpAtMs = performance.now() + reportLimitMs;
   const abort = new AbortController();
-  for await (const { deviceList } of world.feed(taskId, abort.signal)) {
-    told = new Set(deviceList.filter(({ state }) => state === "complete").map(({ deviceId }) => deviceId));
-    if (devices.every(({ id }) => told.has(id)) || performance.now() > giveUpAtMs) break;
+  for await (const { deviceList } of world.taskStream(taskId, abort.signal)) {
+    reported = new Set(
+      deviceList.filter(({ state }) => state === "complete").map(({ deviceId }) => deviceId),
+    );
+    if (devices.every(({ id }) => reported.has(id)) || performance.now() > giveUpAtMs) break;
   }
-  return told;
+  return reported;
 }
 
 const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number> => {
@@ -94,13 +104,13 @@ const receiptsOf = async ({ data }: WorldDevice, taskId: number): Promise<number
   return text.split("\n").filter((line) => line === String(taskId)).length;
 };
 
-/** What is wrong with a device's copy, its report and its receipts; empty when all is well. */
-async function faultsOf(
-  ground: Ground,
+/** Checks a device's copy, its report and its receipts. Returns one sentence per problem. */
+async function problemsOf(
+  testbed: Testbed,
   device: WorldDevice,
-  run: { taskId: number; version: string; isTold: boolean },
+  run: { taskId: number; version: string; isReported: boolean },
 ): Promise<string[]> {
-  const { sent } = ground.world;
+  const { sent } = testbed.world;
   const { name } = device.place;
   const copy = join(device.data, "cache", sent.name, run.version);
   const difference = await differenceFrom(sent.digests, copy);
@@ -108,8 +118,8 @@ async function faultsOf(
   const row = ledgerTasks(device.data).find(({ taskId }) => taskId === run.taskId);
   return [
     ...(difference === null ? [] : [`${name} has no right copy: ${difference}`]),
-    ...(difference !== null && run.isTold ? [`${name} REPORTED COMPLETE WITH WRONG BYTES`] : []),
-    ...(run.isTold ? [] : [`${name} did not report completion (its task is ${row?.life ?? "unknown"})`]),
+    ...(difference !== null && run.isReported ? [`${name} REPORTED COMPLETE WITH WRONG BYTES`] : []),
+    ...(run.isReported ? [] : [`${name} did not report completion (its task is ${row?.life ?? "unknown"})`]),
     ...(receipts === 1 ? [] : [`${name} ran the command ${receipts} times`]),
   ];
 }
@@ -124,7 +134,7 @@ const framesSent = async (devices: readonly WorldDevice[]): Promise<Map<WorldDev
     ),
   );
 
-/** By the agents' logs: who led the task at some time. */
+/** Returns the devices that led the task at some time, according to their logs. */
 async function leadersOf(devices: readonly WorldDevice[], taskId: number): Promise<Set<WorldDevice>> {
   const leaders = new Set<WorldDevice>();
   for (const device of devices) {
@@ -138,18 +148,18 @@ async function leadersOf(devices: readonly WorldDevice[], taskId: number): Promi
 }
 
 async function accountOf(
-  ground: Ground,
-  run: { taskId: number; hit: ReadonlySet<WorldDevice>; framesBefore: ReadonlyMap<WorldDevice, number> },
+  testbed: Testbed,
+  run: { taskId: number; affected: ReadonlySet<WorldDevice>; framesBefore: ReadonlyMap<WorldDevice, number> },
   traffic: readonly SiteTraffic[],
 ): Promise<SiteAccount[]> {
-  const leaders = await leadersOf(ground.devices, run.taskId);
-  const framesNow = await framesSent(ground.devices);
-  const { sizeBytes } = ground.world.sent;
-  return ground.sites.map((site, at) => {
-    const mine = ground.devices.filter((device) => device.site === site);
-    const peers = mine.filter((device) => !leaders.has(device) && !run.hit.has(device));
+  const leaders = await leadersOf(testbed.devices, run.taskId);
+  const framesNow = await framesSent(testbed.devices);
+  const { sizeBytes } = testbed.world.sent;
+  return testbed.sites.map((site, at) => {
+    const mine = testbed.devices.filter((device) => device.site === site);
+    const peers = mine.filter((device) => !leaders.has(device) && !run.affected.has(device));
     const { wan, ports } = traffic[at]!;
-    // Those at the spare places speak on their own account.
+    // The second deployment and the intruder use further ports of the site.
     const own = ports.filter(({ device }) => mine.some(({ place }) => place.name === device));
     const sentBytes = own.reduce((total, port) => total + port.sentBytes, 0);
     return {
@@ -165,47 +175,51 @@ async function accountOf(
   });
 }
 
+/** Returns the largest time of the devices; null when one has none. */
 const lastOf = (devices: readonly WorldDevice[], times: ReadonlyMap<WorldDevice, number>): number | null =>
   devices.every((device) => times.has(device))
     ? Math.max(...devices.map((device) => times.get(device)!))
     : null;
 
+/** Runs one task with the faults, and cancels it in the end. Problems are returned, not thrown. */
 export async function runOnce(
-  ground: Ground,
+  testbed: Testbed,
   seed: number,
   version: string,
   faults: readonly Fault[],
 ): Promise<RunResult> {
-  const { world, devices } = ground;
+  const { world, devices } = testbed;
   const packageId = await world.publish(version);
-  for (const fault of faults) await prepareFault(fault, ground, version);
+  for (const fault of faults) await prepareFault(fault, testbed, version);
   const framesBefore = await framesSent(devices);
   const before = await readCounters(world.network);
   const words = ["task", "create", packageId, "--action", "run", "--command", command];
   const taskId = Number(await world.source.admin(...words));
   const begunAtMs = performance.now();
-  const scene: Scene = { ground, taskId, hit: new Set() };
+  const run: ActiveRun = { testbed, taskId, affected: new Set() };
   const story: string[] = [];
-  const plays = Promise.all(faults.map((fault) => play(fault, scene, begunAtMs, story)));
-  const [ends, times] = await Promise.all([plays, follow(ground, taskId, begunAtMs)]);
+  const plays = Promise.all(faults.map((fault) => playFault(fault, run, begunAtMs, story)));
+  const [ends, times] = await Promise.all([plays, follow(testbed, taskId, begunAtMs)]);
   const wrong: string[] = [];
   for (const end of ends) wrong.push(...(await end()));
-  const told = await toldComplete(ground, taskId);
+  const reported = await reportedComplete(testbed, taskId);
   const traffic = trafficBetween(before, await readCounters(world.network));
   const perDevice = await Promise.all(
-    devices.map((device) => faultsOf(ground, device, { taskId, version, isTold: told.has(device.id) })),
+    devices.map((device) =>
+      problemsOf(testbed, device, { taskId, version, isReported: reported.has(device.id) }),
+    ),
   );
-  const sites = await accountOf(ground, { taskId, hit: scene.hit, framesBefore }, traffic);
+  const sites = await accountOf(testbed, { taskId, affected: run.affected, framesBefore }, traffic);
   for (const [at, device] of devices.entries())
     if (perDevice[at]!.length > 0)
       console.error(`The end of ${device.place.name}'s log:\n${await logTail(device.device!.program, 25)}\n`);
   await world.source.admin("task", "cancel", String(taskId));
-  await untilReady(ground);
+  await untilReady(testbed);
   return {
     seed,
     story,
     healthyMs: lastOf(
-      devices.filter((device) => !scene.hit.has(device)),
+      devices.filter((device) => !run.affected.has(device)),
       times,
     ),
     allMs: lastOf(devices, times),

@@ -1,4 +1,7 @@
-/** A second deployment on the first site's subnet: a source and two devices of its own, on the same multicast group. */
+/**
+ * Second deployment on the subnet of the first site: a source and two devices of its own, on the
+ * same multicast group as the deployment under test.
+ */
 import { join } from "node:path";
 import { enrollTokenOf, startDevice, startSource } from "../rig/deployment.ts";
 import { inside, insideAs } from "../lab/namespace.ts";
@@ -8,10 +11,13 @@ import { ledgerTasks } from "../rig/ledger-reader.ts";
 import { differenceFrom } from "../rig/verify.ts";
 import type { ChaosOptions } from "./options.ts";
 
-export type Neighbour = {
-  /** Publishes the same bytes under its own name. */
+export type SecondDeployment = {
+  /** Publishes the same bytes under another name. */
   readonly publish: (version: string) => Promise<void>;
-  /** Creates the task for what was published last; answers what is wrong with its copies in the end. */
+  /**
+   * Creates a task for the package published last. The returned function waits for its end and
+   * returns one sentence per wrong copy.
+   */
   readonly distribute: () => Promise<() => Promise<string[]>>;
 };
 
@@ -20,18 +26,19 @@ const limitMs = 60_000;
 const isOver = (data: string, taskId: number): boolean =>
   ledgerTasks(data).some((task) => task.taskId === taskId && task.life === "complete");
 
-export async function openNeighbour(
+/** @param places of its source and devices, without a device of the deployment under test */
+export async function openSecondDeployment(
   world: World,
   places: readonly LabDevice[],
   options: ChaosOptions,
-): Promise<Neighbour> {
-  const folder = (name: string): string => join(world.folder, `neighbour-${name}`);
-  const [home] = places;
+): Promise<SecondDeployment> {
+  const folder = (name: string): string => join(world.folder, `second-${name}`);
+  const [first] = places;
   const source = await startSource({
     programs: world.programs,
     data: folder("source"),
-    listen: `${home!.address}:0`,
-    prefix: inside(home!.namespace),
+    listen: `${first!.address}:0`,
+    prefix: inside(first!.namespace),
   });
   const words = [
     `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
@@ -44,11 +51,11 @@ export async function openNeighbour(
   for (const [at, place] of places.entries()) {
     startDevice({
       programs: world.programs,
-      name: `neighbour ${place.name}`,
+      name: `second ${place.name}`,
       data: data[at]!,
       sourceUrl: source.url,
       enrollToken,
-      prefix: insideAs(place.namespace, `n-${place.name}`),
+      prefix: insideAs(place.namespace, `second-${place.name}`),
     });
   }
   const { path, digests } = world.sent;
@@ -57,7 +64,7 @@ export async function openNeighbour(
   return {
     publish: async (next) => {
       version = next;
-      packageId = await source.admin("publish", path, "--name", "neighbour", "--version", version);
+      packageId = await source.admin("publish", path, "--name", "second", "--version", version);
     },
     distribute: async () => {
       const taskId = Number(await source.admin("task", "create", packageId, "--action", "pre-cache"));
@@ -66,7 +73,7 @@ export async function openNeighbour(
         while (!data.every((one) => isOver(one, taskId)) && performance.now() < giveUpAtMs)
           await Bun.sleep(100);
         const wrong = await Promise.all(
-          data.map((one) => differenceFrom(digests, join(one, "cache", "neighbour", version))),
+          data.map((one) => differenceFrom(digests, join(one, "cache", "second", version))),
         );
         await source.admin("task", "cancel", String(taskId));
         return wrong.flatMap((text) => (text === null ? [] : [`second deployment: ${text}`]));

@@ -1,39 +1,44 @@
 /**
- * Where chaos takes place: a lab of two sites whose programs go on from run to run, with room at the first site for a
- * second deployment and an intruder, and one device per site on a small disk of its own.
+ * Testbed of the chaos lab: a lab whose programs keep running from run to run. The first site has
+ * spare places for a second deployment and an intruder. If disks are to be filled, the last device
+ * of each site has a small disk of its own.
  */
 import { join } from "node:path";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { askAgent } from "../lab/agent-status.ts";
 import { mountSmallDisk, type SmallDisk } from "../lab/small-disk.ts";
 import type { LabDevice, LabSite } from "../lab/site.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 import { logTail } from "../rig/process.ts";
 import type { ChaosOptions } from "./options.ts";
-import { openNeighbour, type Neighbour } from "./second-deployment.ts";
+import { openSecondDeployment, type SecondDeployment } from "./second-deployment.ts";
 
-export type Ground = {
+export type Testbed = {
   readonly world: World;
   readonly options: ChaosOptions;
   readonly sites: readonly LabSite[];
-  /** Of the deployment that is tried; `world.devices` has the spare places too. */
+  /** Devices of the deployment under test; `world.devices` also has the spare places. */
   readonly devices: readonly WorldDevice[];
   /** Places of the first site without a device. */
   readonly spares: readonly LabDevice[];
   readonly disks: ReadonlyMap<WorldDevice, SmallDisk>;
-  /** Opened when it is first asked for. */
-  readonly neighbour: () => Promise<Neighbour>;
+  /** Starts the second deployment at the first call. */
+  readonly secondDeployment: () => Promise<SecondDeployment>;
 };
 
 const sparePlaces = 2;
-/** Of the package's size: the cache holds two packages, its ledger and what is written beside them. */
-const diskSizes = 5;
+/**
+ * Size of a small disk in packages. The cache keeps up to 2.5 packages, and the ledger, the spilled
+ * symbols and the file system need room as well.
+ */
+const diskPackages = 5;
 const readyLimitMs = 60_000;
 
-export async function openGround(options: ChaosOptions, ending: Ending): Promise<Ground> {
+/** Builds the network, starts source and agents, and waits until all are ready. */
+export async function openTestbed(options: ChaosOptions, cleanup: Cleanup): Promise<Testbed> {
   const world = await openWorld(
     { ...options, loss: 0, web: "nginx", devices: options.devices + sparePlaces },
-    ending,
+    cleanup,
   );
   const { sites } = world.network;
   const places = new Set(sites.flatMap((site) => site.devices.slice(0, options.devices)));
@@ -43,39 +48,42 @@ export async function openGround(options: ChaosOptions, ending: Ending): Promise
     for (const site of sites) {
       const device = devices.findLast((one) => one.site === site)!;
       const image = join(world.folder, `${device.place.name}.ext4`);
-      disks.set(device, await mountSmallDisk(device.data, image, world.sent.sizeBytes * diskSizes));
+      disks.set(device, await mountSmallDisk(device.data, image, world.sent.sizeBytes * diskPackages));
     }
   }
   await world.source.admin("setting", "set", "default", ...settingWords(world, options));
   const spares = sites[0]!.devices.slice(options.devices);
-  let neighbour: Promise<Neighbour> | null = null;
-  const ground: Ground = {
+  let second: Promise<SecondDeployment> | null = null;
+  const testbed: Testbed = {
     world,
     options,
     sites,
     devices,
     spares,
     disks,
-    neighbour: () => (neighbour ??= openNeighbour(world, spares, options)),
+    secondDeployment: () => (second ??= openSecondDeployment(world, spares, options)),
   };
   for (const device of devices) await world.start(device);
   await world.untilEnrolled(devices);
-  await untilReady(ground);
-  return ground;
+  await untilReady(testbed);
+  return testbed;
 }
 
 const settingWords = (world: World, options: ChaosOptions): string[] => [
   `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
   `lanRate=${Math.round(options.lanRate * 1e6)}`,
   `cacheMaxBytes=${Math.round(2.5 * world.sent.sizeBytes)}`,
-  // A device that lost its wake-up stream finds a task this soon.
+  // Upper bound on when a device without its wake stream learns of a task.
   "checkInInterval=5s",
   "reportInterval=500ms",
   "wanStall=2s",
 ];
 
-/** Until every device hears the source, and is on the subnet it belongs to. */
-export async function untilReady({ devices }: Ground): Promise<void> {
+/**
+ * Waits until every device is connected to the source and is on its own subnet.
+ * @throws Error with the tail of the log of a device that is not ready in time
+ */
+export async function untilReady({ devices }: Testbed): Promise<void> {
   const giveUpAtMs = performance.now() + readyLimitMs;
   for (;;) {
     const notYet: WorldDevice[] = [];
@@ -88,7 +96,7 @@ export async function untilReady({ devices }: Ground): Promise<void> {
     if (performance.now() > giveUpAtMs) {
       const [first] = notYet;
       throw new Error(
-        `${first!.place.name} does not come back:\n${await logTail(first!.device!.program, 30)}`,
+        `${first!.place.name} is not ready after ${readyLimitMs / 1_000} s:\n${await logTail(first!.device!.program, 30)}`,
       );
     }
     await Bun.sleep(200);

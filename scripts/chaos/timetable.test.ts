@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { faultKinds, kindFacts } from "./fault-kinds.ts";
+import { faultKinds, faultKindFacts } from "./fault-kinds.ts";
 import { drawTimetable, waitBoundMs, type Fault } from "./timetable.ts";
 
 const shape = { sites: 2, expectedMs: 4_000 };
@@ -7,26 +7,26 @@ const seeds = Array.from({ length: 20 }, (_, at) => at + 1);
 const twenty = (kind: (typeof faultKinds)[number]): Fault[] =>
   seeds.flatMap((seed) => drawTimetable([kind], seed, shape));
 
-test("a seed draws the same timetable again, another seed another one", () => {
+test("draws the same timetable for the same seed, and another one for another seed", () => {
   expect(drawTimetable(faultKinds, 7, shape)).toEqual(drawTimetable(faultKinds, 7, shape));
   expect(new Set(seeds.map((seed) => JSON.stringify(drawTimetable(["kill"], seed, shape)))).size).toBe(20);
 });
 
-test("a timetable has every kind once, in the order of time and within the transfer", () => {
+test("draws every kind once, ordered by time and within the transfer", () => {
   for (const seed of seeds) {
     const faults = drawTimetable(faultKinds, seed, shape);
     expect(faults.map(({ kind }) => kind).toSorted()).toEqual([...faultKinds].toSorted());
     expect(faults).toEqual(faults.toSorted((a, b) => a.atMs - b.atMs));
     for (const { kind, atMs, lastsMs } of faults) {
       expect(atMs).toBeLessThanOrEqual(3_600);
-      const bounds = kindFacts[kind].lastsMs;
+      const bounds = faultKindFacts[kind].lastsMs;
       if (bounds === null) expect(lastsMs).toBeNull();
       else expect(lastsMs! >= bounds[0] && lastsMs! <= bounds[1]).toBe(true);
     }
   }
 });
 
-test("twenty seeds in a row befall both roles, both sites and early and late moments", () => {
+test("affects both roles, both sites, early and late times within twenty consecutive seeds", () => {
   for (const kind of ["kill", "stop", "link", "move"] as const) {
     const faults = twenty(kind);
     const roles: Fault["whom"][] = ["peer", "representative"];
@@ -38,8 +38,8 @@ test("twenty seeds in a row befall both roles, both sites and early and late mom
   }
 });
 
-test("the stated bound grows with the faults, up to a limit", () => {
+test("states a bound that grows with the faults, up to a limit", () => {
   expect(waitBoundMs([])).toBe(0);
-  expect(waitBoundMs(twenty("intruder").slice(0, 2))).toBe(2 * kindFacts.intruder.waitMsMax);
+  expect(waitBoundMs(twenty("intruder").slice(0, 2))).toBe(2 * faultKindFacts.intruder.waitMsMax);
   expect(waitBoundMs(drawTimetable(faultKinds, 1, shape))).toBe(20_000);
 });

@@ -1,43 +1,45 @@
-/** What will go wrong in a run and when: drawn from a seed, the same seed draws the same. Pure. */
+/**
+ * Timetable of a run: which fault happens when, for how long and where. Pure: drawn from a seed.
+ */
 import { seededRandom } from "../../shared/model/random.ts";
-import { kindFacts, type FaultKind } from "./fault-kinds.ts";
+import { faultKindFacts, type FaultKind } from "./fault-kinds.ts";
 
 export type Fault = {
   readonly kind: FaultKind;
-  /** Since the task was created. */
+  /** Time since the task was created. */
   readonly atMs: number;
-  /** Null: to the end of the run. */
+  /** Duration; null: to the end of the run. */
   readonly lastsMs: number | null;
   /** Index of the site. */
   readonly site: number;
-  /** Whom it befalls: a role of the site, or (links) the site's WAN. */
+  /** Affected role of the site; "wan" is the site's WAN link (kind `link` only). */
   readonly whom: "representative" | "peer" | "wan";
-  /** Which of several that fit, 0 … 1. */
+  /** Chooses among the devices that fit, 0 … 1. */
   readonly pick: number;
 };
 
-export type Shape = {
+type Shape = {
   readonly sites: number;
-  /** What the transfer takes without a fault. */
+  /** Duration of the transfer without a fault. */
   readonly expectedMs: number;
 };
 
-/** Share of the transfer in which faults begin. */
+/** Faults begin between these shares of the transfer. */
 const earliest = 0.1;
 const latest = 0.9;
 
-/** One fault of every kind given, in the order of their times. */
+/** Draws one fault of every given kind, ordered by time. The same seed draws the same faults. */
 export function drawTimetable(kinds: readonly FaultKind[], seed: number, shape: Shape): Fault[] {
-  // Seeds one after the other begin alike: spread over all 32 bits they do not.
+  // Consecutive seeds draw similar first values; multiplication spreads a seed over all 32 bits.
   const random = seededRandom(Math.imul(seed, 0x9e37_79b1));
   const faults = kinds.map((kind): Fault => {
-    const { lastsMs } = kindFacts[kind];
+    const { lastsMs } = faultKindFacts[kind];
     const share = earliest + (latest - earliest) * random();
     const length = random();
     const whom = random();
     return {
       kind,
-      // What speaks on the LAN does so from the beginning.
+      // Other senders on the LAN send from the beginning.
       atMs: kind === "intruder" || kind === "second-deployment" ? 0 : Math.round(share * shape.expectedMs),
       lastsMs: lastsMs && Math.round(lastsMs[0] + (lastsMs[1] - lastsMs[0]) * length),
       site: Math.floor(random() * shape.sites),
@@ -48,12 +50,12 @@ export function drawTimetable(kinds: readonly FaultKind[], seed: number, shape: 
   return faults.toSorted((a, b) => a.atMs - b.atMs);
 }
 
-/** However many faults: most of them overlap. */
+/** Stated bound for any number of faults, most of which overlap. */
 const waitOfManyMsMax = 20_000;
 
-/** Stated bound of what healthy devices wait longer. */
+/** Returns the stated bound on how much longer healthy devices wait because of these faults. */
 export const waitBoundMs = (faults: readonly Fault[]): number =>
   Math.min(
     waitOfManyMsMax,
-    faults.reduce((total, { kind }) => total + kindFacts[kind].waitMsMax, 0),
+    faults.reduce((total, { kind }) => total + faultKindFacts[kind].waitMsMax, 0),
   );

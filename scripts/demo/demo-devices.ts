@@ -1,6 +1,6 @@
 /**
- * The demo's devices: processes on loopback. A simulated subnet is a multicast group and a UDP port of its own, both
- * found and not assumed, so that two demos do not hear each other.
+ * Devices of the demo: processes on loopback. A simulated subnet is a multicast group and a UDP
+ * port of its own. Both are chosen at random, so that two demos do not receive each other's frames.
  */
 import dgram from "node:dgram";
 import { randomInt } from "node:crypto";
@@ -11,16 +11,16 @@ import { deviceIdOf } from "../rig/ledger-reader.ts";
 import { logTail } from "../rig/process.ts";
 import { programsFromSource } from "../rig/programs.ts";
 
-export type FleetDevice = Device & {
+export type DemoDevice = Device & {
   readonly subnet: string;
-  /** Empty until it has enrolled. */
+  /** Device id; empty until the device has enrolled. */
   id: string;
 };
 
 const enrolLimitMs = 60_000;
 
-/** A UDP port that nobody uses now. */
-export function freeUdpPort(): Promise<number> {
+/** Returns a UDP port that is currently free. */
+function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket("udp4");
     socket.once("error", reject);
@@ -31,17 +31,18 @@ export function freeUdpPort(): Promise<number> {
   });
 }
 
-/** An address of the organisation-local scope (RFC 2365), never the same for two runs but by chance. */
+/** Returns a random group of the organization-local scope (RFC 2365), as "ADDRESS:PORT". */
 export const randomGroup = async (): Promise<string> =>
   `239.${192 + randomInt(4)}.${randomInt(256)}.${1 + randomInt(254)}:${await freeUdpPort()}`;
 
-export async function startFleet(
+/** Starts the devices of all subnets; does not wait for their enrolment. */
+export async function startDemoDevices(
   source: Source,
   folder: string,
   shape: { readonly subnets: number; readonly devices: number },
-): Promise<FleetDevice[]> {
+): Promise<DemoDevice[]> {
   const enrollToken = await enrollTokenOf(source);
-  const fleet: FleetDevice[] = [];
+  const devices: DemoDevice[] = [];
   for (let subnet = 1; subnet <= shape.subnets; subnet++) {
     const group = await randomGroup();
     for (let at = 1; at <= shape.devices; at++) {
@@ -55,25 +56,25 @@ export async function startFleet(
         interfaceAddress: "127.0.0.1",
         group,
       });
-      fleet.push(Object.assign(device, { subnet: `subnet ${subnet}`, id: "" }));
+      devices.push(Object.assign(device, { subnet: `subnet ${subnet}`, id: "" }));
     }
   }
-  return fleet;
+  return devices;
 }
 
 /**
  * Waits until every device has enrolled and checked in.
- * @throws Error with the log of a device that ended or took too long.
+ * @throws Error with the tail of the log of a device that exited or took too long
  */
-export async function untilEnrolled(fleet: readonly FleetDevice[], client: AdminClient): Promise<void> {
+export async function untilEnrolled(devices: readonly DemoDevice[], client: AdminClient): Promise<void> {
   const giveUpAtMs = Date.now() + enrolLimitMs;
   for (;;) {
-    for (const device of fleet) device.id ||= deviceIdOf(device.data) ?? "";
+    for (const device of devices) device.id ||= deviceIdOf(device.data) ?? "";
     const checkedIn = (await client.devices()).filter(({ inventory }) => inventory !== null);
-    const missing = fleet.filter(({ id }) => !checkedIn.some((known) => known.id === id));
+    const missing = devices.filter(({ id }) => !checkedIn.some((known) => known.id === id));
     if (missing.length === 0) return;
     const failed =
-      fleet.find(({ program }) => program.exitStatus() !== null) ??
+      devices.find(({ program }) => program.exitStatus() !== null) ??
       (Date.now() > giveUpAtMs ? missing[0] : null);
     if (failed) {
       const status = failed.program.exitStatus();

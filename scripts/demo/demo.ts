@@ -1,4 +1,4 @@
-/** The demo's story: start, publish, give a task, watch, check every copy, tell what it cost, tidy up. */
+/** The demo: publishes a package, runs a task, watches it, verifies every copy, prints the cost. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
@@ -9,23 +9,23 @@ import { version } from "../../shared/version.ts";
 import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
 import { startSource, type Source } from "../rig/deployment.ts";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { followTask, originText, pollTask, shareOf } from "../rig/task-watch.ts";
 import { logTail, stopAll } from "../rig/process.ts";
 import { programsFromSource } from "../rig/programs.ts";
-import { complaints, outcomeTable, type SubnetOutcome } from "../rig/table.ts";
+import { outcomeProblems, outcomeTable, type SubnetOutcome } from "../rig/table.ts";
 import { openScreen, type Screen } from "../rig/screen.ts";
 import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
-import { startFleet, untilEnrolled, type FleetDevice } from "./demo-devices.ts";
+import { startDemoDevices, untilEnrolled, type DemoDevice } from "./demo-devices.ts";
 
-export type DemoOptions = {
+type DemoOptions = {
   readonly path: string | null;
   readonly subnets: number;
   readonly devices: number;
   readonly keep: boolean;
 };
 
-/** What two processor cores hold with eight receivers beside the sender and the source. */
+/** Settings that two processor cores can sustain with eight devices and the source. */
 const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit"];
 const pollMs = 250;
 const bytesPerSecondMin = 1_000_000;
@@ -53,8 +53,8 @@ async function preparePackage(path: string | null, folder: string): Promise<Pack
   };
 }
 
-function show(screen: Screen, fleet: readonly FleetDevice[], detail: TaskDetail): void {
-  const lines = fleet.map(({ subnet, name, id }) => {
+function show(screen: Screen, devices: readonly DemoDevice[], detail: TaskDetail): void {
+  const lines = devices.map(({ subnet, name, id }) => {
     const device = detail.deviceList.find(({ deviceId }) => deviceId === id);
     return {
       subnet,
@@ -69,14 +69,16 @@ function show(screen: Screen, fleet: readonly FleetDevice[], detail: TaskDetail)
   screen.show(lines, `${complete} of ${total} devices complete`);
 }
 
-/** Why a device has no right copy: what is wrong with its files, or its state when it never finished. */
+/**
+ * Returns the devices without a right copy → the difference of the files, or the state of the task.
+ */
 async function checkCopies(
-  fleet: readonly FleetDevice[],
+  devices: readonly DemoDevice[],
   sent: PackageToSend,
   detail: TaskDetail,
-): Promise<Map<FleetDevice, string>> {
-  const wrong = new Map<FleetDevice, string>();
-  for (const device of fleet) {
+): Promise<Map<DemoDevice, string>> {
+  const wrong = new Map<DemoDevice, string>();
+  for (const device of devices) {
     const known = detail.deviceList.find(({ deviceId }) => deviceId === device.id);
     const copy = join(device.data, "cache", sent.name, sent.version);
     const difference = await differenceFrom(sent.digests, copy);
@@ -88,15 +90,15 @@ async function checkCopies(
 }
 
 function outcomesOf(
-  fleet: readonly FleetDevice[],
+  devices: readonly DemoDevice[],
   sent: PackageToSend,
   detail: TaskDetail,
   completeAfterMs: ReadonlyMap<string, number>,
-  wrong: ReadonlyMap<FleetDevice, string>,
+  wrong: ReadonlyMap<DemoDevice, string>,
 ): SubnetOutcome[] {
-  const subnets = [...new Set(fleet.map(({ subnet }) => subnet))];
+  const subnets = [...new Set(devices.map(({ subnet }) => subnet))];
   return subnets.map((subnet) => {
-    const members = fleet.filter((device) => device.subnet === subnet);
+    const members = devices.filter((device) => device.subnet === subnet);
     const reported = detail.deviceList.find(({ deviceId }) => members.some(({ id }) => id === deviceId));
     const known = detail.subnets.find(({ subnetId }) => subnetId === reported?.subnetId);
     const times = members.map(({ id }) => completeAfterMs.get(id));
@@ -116,43 +118,49 @@ function outcomesOf(
 async function distribute(
   source: Source,
   client: AdminClient,
-  fleet: readonly FleetDevice[],
+  devices: readonly DemoDevice[],
   sent: PackageToSend,
-  ending: Ending,
+  cleanup: Cleanup,
 ): Promise<boolean> {
   const packageId = await source.admin("publish", sent.path, "--name", sent.name, "--version", sent.version);
   const taskId = Number(await source.admin("task", "create", packageId, "--action", "pre-cache"));
   const screen = openScreen();
-  screen.say(`Task ${taskId}: ${sent.name} ${sent.version}, ${formatSize(sent.sizeBytes)}`);
-  const { detail, completeAfterMs } = await followTask(pollTask(client, taskId, pollMs, ending.interrupted), {
-    devices: fleet.length,
-    limitMs: 60_000 + (sent.sizeBytes / bytesPerSecondMin) * 1_000,
-    onDetail: (seen) => show(screen, fleet, seen),
-  });
+  screen.print(`Task ${taskId}: ${sent.name} ${sent.version}, ${formatSize(sent.sizeBytes)}`);
+  const { detail, completeAfterMs } = await followTask(
+    pollTask(client, taskId, pollMs, cleanup.interrupted),
+    {
+      devices: devices.length,
+      limitMs: 60_000 + (sent.sizeBytes / bytesPerSecondMin) * 1_000,
+      onDetail: (seen) => show(screen, devices, seen),
+    },
+  );
   screen.close();
   console.log("\nReading every copy back from the disk …");
-  const wrong = await checkCopies(fleet, sent, detail);
-  const outcomes = outcomesOf(fleet, sent, detail, completeAfterMs, wrong);
+  const wrong = await checkCopies(devices, sent, detail);
+  const outcomes = outcomesOf(devices, sent, detail, completeAfterMs, wrong);
   console.log(`\n${outcomeTable(outcomes)}\n`);
   for (const [device, why] of wrong) {
     console.log(`${device.subnet} ${device.name} has no right copy: ${why}`);
     console.log(`The end of its log (${device.program.logFile}):\n${await logTail(device.program)}\n`);
   }
-  const wanted = complaints(outcomes);
-  for (const complaint of wanted) console.log(complaint);
-  if (wanted.length === 0) console.log(`All ${fleet.length} devices verified.`);
-  return wanted.length === 0;
+  const problems = outcomeProblems(outcomes);
+  for (const problem of problems) console.log(problem);
+  if (problems.length === 0) console.log(`All ${devices.length} devices verified.`);
+  return problems.length === 0;
 }
 
-export async function runDemo(options: DemoOptions, ending: Ending): Promise<number> {
+/**
+ * Runs the demo and returns its exit status: 0 when every copy is right and the WAN bound was kept.
+ */
+export async function runDemo(options: DemoOptions, cleanup: Cleanup): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-demo-"));
   let outcome: "running" | "right" | "wrong" = "running";
-  ending.later("remove the temporary folder", async () => {
-    if (outcome === "wrong" && !ending.interrupted.aborted)
+  cleanup.add("remove the temporary folder", async () => {
+    if (outcome === "wrong" && !cleanup.interrupted.aborted)
       console.log(`The logs and data of this run stay in ${folder}`);
     else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   });
-  ending.later("stop the programs", () => stopAll());
+  cleanup.add("stop the programs", () => stopAll());
   const sent = await preparePackage(options.path, folder);
   outcome = "wrong";
   await mkdir(join(folder, "devices"));
@@ -164,27 +172,27 @@ export async function runDemo(options: DemoOptions, ending: Ending): Promise<num
   await source.admin("setting", "set", "default", ...settingWords);
   const client = await source.client();
   console.log(`Source at ${source.url}; starting ${options.subnets} × ${options.devices} devices …`);
-  const fleet = await startFleet(source, join(folder, "devices"), options);
-  await untilEnrolled(fleet, client);
-  const right = await distribute(source, client, fleet, sent, ending);
+  const devices = await startDemoDevices(source, join(folder, "devices"), options);
+  await untilEnrolled(devices, client);
+  const right = await distribute(source, client, devices, sent, cleanup);
   if (right) outcome = "right";
-  if (options.keep) await keepRunning(source, fleet, ending);
+  if (options.keep) await keepRunning(source, devices, cleanup);
   return right ? 0 : 1;
 }
 
 const root = join(import.meta.dir, "..", "..");
 const fromHere = (path: string): string => relative(process.cwd(), path);
 const role = (name: string): string => fromHere(join(root, "roles", `${name}.ts`));
-/** A Bun that was brought along is not on the PATH of the person who reads this. */
+/** Command for Bun as the user has to type it: a Bun in `.bun/` is not on the user's PATH. */
 const bun = process.execPath.startsWith(root) ? fromHere(process.execPath) : "bun";
 
-async function keepRunning(source: Source, fleet: readonly FleetDevice[], ending: Ending): Promise<void> {
+async function keepRunning(source: Source, devices: readonly DemoDevice[], cleanup: Cleanup): Promise<void> {
   console.log(`
-Everything keeps running until Ctrl-C. To look at it:
+Everything keeps running until Ctrl-C. To inspect it:
   export FLOCKCAST_SOURCE=${source.url}
   export FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
   ${bun} ${role("source")} task show 1
   ${bun} ${role("source")} device list
-  ${bun} ${role("peer")} status --data ${fleet[0]?.data ?? ""}`);
-  await ending.untilInterrupted();
+  ${bun} ${role("peer")} status --data ${devices[0]?.data ?? ""}`);
+  await cleanup.untilInterrupted();
 }

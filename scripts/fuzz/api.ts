@@ -1,54 +1,60 @@
-/** The API: bodies against their schemas, requests against the source's app, and answers against the agent's client. */
+/**
+ * Fuzz target of the API: bodies against their schemas, requests to the source's app, and answers
+ * to the agent's client.
+ */
 import * as v from "valibot";
 import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
 import { openFixture, type Fixture, type TestDevice } from "../../shared/source/app-fixture.ts";
 import { SourceError } from "../../shared/api/source-error.ts";
 import { bodies, requests } from "./bodies.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { rawAnswer, openRawServer } from "./raw-http.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 
 const utf8 = new TextEncoder();
 
-function body(dice: Dice): string {
-  const [schema, valid] = dice.pick(bodies);
-  const parsed = v.safeParse(schema, mutatedValue(dice, valid));
+function body(random: SeededRandom): string {
+  const [schema, valid] = random.pick(bodies);
+  const parsed = v.safeParse(schema, mutatedValue(random, valid));
   if (!parsed.success) return "body refused";
   const again = v.safeParse(schema, parsed.output);
   promise(
     again.success && Bun.deepEquals(again.output, parsed.output),
-    "a body that was read is read as the same",
+    "a parsed body parses to the same value again",
   );
   return "body read";
 }
 
-async function request(fixture: Fixture, device: TestDevice, dice: Dice): Promise<string> {
-  const [method, path, who, valid] = dice.pick(requests);
-  const text = utf8.encode(JSON.stringify(mutatedValue(dice, valid)) ?? "null");
-  const hostilePath = dice.once(8)
-    ? `${path.slice(0, dice.int(path.length))}${encodeURIComponent(dice.hex(3))}`
+async function request(fixture: Fixture, device: TestDevice, random: SeededRandom): Promise<string> {
+  const [method, path, who, valid] = random.pick(requests);
+  const text = utf8.encode(JSON.stringify(mutatedValue(random, valid)) ?? "null");
+  const hostilePath = random.oneIn(8)
+    ? `${path.slice(0, random.int(path.length))}${encodeURIComponent(random.hex(3))}`
     : path;
-  const response = await fixture.raw(dice.once(30) ? "PATCH" : method, hostilePath, {
+  const response = await fixture.raw(random.oneIn(30) ? "PATCH" : method, hostilePath, {
     credential:
-      who === "nobody" || dice.once(30) ? null : who === "device" ? device.credential : fixture.adminToken,
+      who === "nobody" || random.oneIn(30) ? null : who === "device" ? device.credential : fixture.adminToken,
     headers: {
-      "content-type": dice.once(30) ? "text/plain" : "application/json",
-      ...(dice.once(8)
-        ? { range: dice.pick(["bytes=0-", "bytes=5-1", "bytes=-0", "x=1", "bytes=9-99999999999999999999"]) }
+      "content-type": random.oneIn(30) ? "text/plain" : "application/json",
+      ...(random.oneIn(8)
+        ? { range: random.pick(["bytes=0-", "bytes=5-1", "bytes=-0", "x=1", "bytes=9-99999999999999999999"]) }
         : {}),
     },
-    ...(method === "GET" ? {} : { body: dice.once(3) ? mutated(dice, text) : text }),
+    ...(method === "GET" ? {} : { body: random.oneIn(3) ? mutated(random, text) : text }),
   });
   await response.arrayBuffer();
-  promise(response.status < 500, `${method} ${path} is answered in words, not with ${response.status}`);
+  promise(
+    response.status < 500,
+    `${method} ${path} is answered without a server error, not with ${response.status}`,
+  );
   return `request: ${response.status}`;
 }
 
-async function answer(client: AgentClient, dice: Dice): Promise<string> {
+async function answer(client: AgentClient, random: SeededRandom): Promise<string> {
   const lease = { taskId: 1, subnetId: "00000000000000bb", address: "10.0.0.5", lanPort: 1, term: 1 };
   try {
-    await dice.pick([
+    await random.pick([
       () => client.lease(lease),
       () => client.manifest("ab".repeat(32)),
       () => client.progress([]),
@@ -71,12 +77,12 @@ async function openApi(): Promise<Fuzzing> {
     timeoutMs: 300,
   });
   return {
-    run: (dice) => {
-      if (dice.once(100)) return request(fixture, device, dice);
-      if (!dice.once(600)) return body(dice);
-      const text = utf8.encode(JSON.stringify(mutatedValue(dice, dice.pick(bodies)[1])) ?? "null");
-      next = rawAnswer(dice, dice.once(4) ? mutated(dice, text) : text, { range: false });
-      return answer(client, dice);
+    run: (random) => {
+      if (random.oneIn(100)) return request(fixture, device, random);
+      if (!random.oneIn(600)) return body(random);
+      const text = utf8.encode(JSON.stringify(mutatedValue(random, random.pick(bodies)[1])) ?? "null");
+      next = rawAnswer(random, random.oneIn(4) ? mutated(random, text) : text, { range: false });
+      return answer(client, random);
     },
     close: async () => {
       server.close();

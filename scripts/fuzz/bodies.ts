@@ -1,4 +1,4 @@
-/** One valid body of everything that crosses the API: what mutation begins with. */
+/** A valid body for every schema and request of the API, as a start for mutations. */
 import type { GenericSchema } from "valibot";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
@@ -61,7 +61,7 @@ const enroll = {
 };
 const release = { taskId: 1, subnetId, failure: "x" };
 
-/** Requests: method, path, who may ask, body. */
+/** Requests: method, path, who is authorized, body. */
 export const requests = [
   ["POST", "/v1/agent/enroll", "nobody", enroll],
   ["POST", "/v1/agent/check-in", "device", { inventory }],
@@ -75,7 +75,7 @@ export const requests = [
   ["GET", `/v1/packages/${packageId}/content`, "device", null],
 ] as const satisfies readonly (readonly [string, string, "nobody" | "device" | "admin", unknown])[];
 
-/** Every schema of the API with a body that fits it. */
+/** Every schema of the API with a valid body. */
 export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.enrollRequestSchema, enroll],
   [agent.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],

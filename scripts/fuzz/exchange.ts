@@ -1,6 +1,6 @@
 /**
- * The LAN exchange: messages that a holder of the package's key made up, seals that were changed, and on a real socket
- * requests and answers as no program of ours would send them.
+ * Fuzz target of the LAN exchange: messages of an insider with the package's key, changed seals,
+ * and malformed requests and answers on a real socket.
  */
 import { encode } from "@msgpack/msgpack";
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
@@ -14,7 +14,7 @@ import {
 } from "../../shared/net/exchange/messages.ts";
 import { createExchangeSeal, type ExchangeSeal } from "../../shared/net/exchange/seal.ts";
 import { ExchangeServer } from "../../shared/net/exchange/server.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { rawAnswer, openRawServer, rawRequest } from "./raw-http.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
@@ -23,82 +23,82 @@ const key = Uint8Array.from({ length: 16 }, (_, i) => 255 - i);
 const session = "0123456789abcdef";
 const device = "00000000000000aa";
 const pollPath = `/exchange/${session}/poll`;
-/** Heads of arrays in arrays: a decoder that makes an array for each takes gigabytes. */
+/** Nested array heads: a decoder that allocates an array for each head needs gigabytes. */
 const nested = Uint8Array.from({ length: 30_000 }, (_, i) => [0xdc, 0x40, 0x00][i % 3]!);
 
-function anyPoll(dice: Dice): unknown[] {
-  const ranges = dice.once(50)
-    ? Array.from({ length: heldRangesMax * 2 + dice.int(4) }, (_, i) => i * 2)
+function anyPoll(random: SeededRandom): unknown[] {
+  const ranges = random.oneIn(50)
+    ? Array.from({ length: heldRangesMax * 2 + random.int(4) }, (_, i) => i * 2)
     : [0, 5, 9, 1];
-  return [dice.hex(8), dice.edge(0, 65_535), ranges, dice.int(3)];
+  return [random.hex(8), random.edgeValue(0, 65_535), ranges, random.int(3)];
 }
 
-function anyAnswer(dice: Dice): unknown[] {
-  const [from, , ranges] = anyPoll(dice);
-  const peers = Array.from({ length: dice.once(20) ? 64 + dice.int(3) : dice.int(3) }, () => [
-    dice.hex(8),
-    dice.pick(["10.0.0.7", "fe80::1", "evil.example", "", "10.0.0.7:80", "127.0.0.1\r\n"]),
-    dice.edge(0, 65_536),
+function anyAnswer(random: SeededRandom): unknown[] {
+  const [from, , ranges] = anyPoll(random);
+  const peers = Array.from({ length: random.oneIn(20) ? 64 + random.int(3) : random.int(3) }, () => [
+    random.hex(8),
+    random.pick(["10.0.0.7", "fe80::1", "evil.example", "", "10.0.0.7:80", "127.0.0.1\r\n"]),
+    random.edgeValue(0, 65_536),
   ]);
-  return [from, ranges, dice.edge(0, 101), peers, dice.edge(0, 2 ** 32)];
+  return [from, ranges, random.edgeValue(0, 101), peers, random.edgeValue(0, 2 ** 32)];
 }
 
-function message(dice: Dice): string {
-  const isPoll = dice.once(2);
-  const values = isPoll ? anyPoll(dice) : anyAnswer(dice);
-  let bytes: Uint8Array = encode(dice.once(3) ? mutatedValue(dice, values) : values);
-  if (dice.once(3)) bytes = mutated(dice, bytes);
-  if (dice.once(500)) bytes = nested;
+function message(random: SeededRandom): string {
+  const isPoll = random.oneIn(2);
+  const values = isPoll ? anyPoll(random) : anyAnswer(random);
+  let bytes: Uint8Array = encode(random.oneIn(3) ? mutatedValue(random, values) : values);
+  if (random.oneIn(3)) bytes = mutated(random, bytes);
+  if (random.oneIn(500)) bytes = nested;
   const read = isPoll ? decodePoll(bytes) : decodePollAnswer(bytes);
   if (read === null) return "message refused";
   const again = isPoll
     ? decodePoll(encodePoll(read as never))
     : decodePollAnswer(encodePollAnswer(read as never));
-  promise(Bun.deepEquals(read, again), "a message that was read is written as the same message");
+  promise(Bun.deepEquals(read, again), "a decoded message is encoded as the same message");
   ChunkSet.fromRanges(1_000, read.heldRanges);
   return isPoll ? "poll read" : "answer read";
 }
 
-function seals(seal: ExchangeSeal, dice: Dice): string {
-  const right = seal.seal(`${pollPath} request`, dice.bytes(dice.int(60)));
-  const wrong = dice.once(3) ? right : mutated(dice, right);
+function seals(seal: ExchangeSeal, random: SeededRandom): string {
+  const right = seal.seal(`${pollPath} request`, random.bytes(random.int(60)));
+  const wrong = random.oneIn(3) ? right : mutated(random, right);
   const context = wrong === right ? `${pollPath} answer` : `${pollPath} request`;
   if (wrong !== right && Buffer.compare(wrong, right) === 0) return "unchanged";
-  promise(seal.open(context, wrong) === null, "what was changed, or said elsewhere, does not open");
-  promise(!seal.isProof(pollPath, dice.hex(dice.int(40))), "an invented proof is none");
+  promise(seal.open(context, wrong) === null, "a changed message, or one of another context, does not open");
+  promise(!seal.isProof(pollPath, random.hex(random.int(40))), "an invented proof is refused");
   return "seal refused";
 }
 
-/** A request that never was, to the real server: an answer, and no chunk without a proof. */
-async function request(exchange: ExchangeServer, seal: ExchangeSeal, dice: Dice): Promise<string> {
-  const isPoll = dice.once(2);
-  const path = isPoll ? pollPath : `/exchange/${session}/chunk/${dice.pick(["0", "7", "4294967296", "x"])}`;
+/** Sends a malformed request to the real server. */
+async function request(exchange: ExchangeServer, seal: ExchangeSeal, random: SeededRandom): Promise<string> {
+  const isPoll = random.oneIn(2);
+  const path = isPoll ? pollPath : `/exchange/${session}/chunk/${random.pick(["0", "7", "4294967296", "x"])}`;
   const body = isPoll
-    ? seal.seal(`${path} request`, mutated(dice, encode(anyPoll(dice))))
+    ? seal.seal(`${path} request`, mutated(random, encode(anyPoll(random))))
     : new Uint8Array(0);
-  const proof = dice.once(2) ? seal.proof(path) : dice.hex(32);
-  const status = await rawRequest(dice, exchange.lanPort, {
+  const proof = random.oneIn(2) ? seal.proof(path) : random.hex(32);
+  const status = await rawRequest(random, exchange.lanPort, {
     method: isPoll ? "POST" : "GET",
     path,
     body,
     proof,
   });
-  promise(status !== 500, "no request is an error of the server");
+  promise(status !== 500, "no request causes a server error");
   return `request: ${status}`;
 }
 
 async function answer(
-  dice: Dice,
+  random: SeededRandom,
   client: ReturnType<typeof createExchangeClient>,
   port: number,
 ): Promise<string> {
   const to = { address: "127.0.0.1", lanPort: port };
-  if (dice.once(2)) {
-    const polled = await client.poll(to, { device, lanPort: 1, heldRanges: [], listens: dice.once(2) });
+  if (random.oneIn(2)) {
+    const polled = await client.poll(to, { device, lanPort: 1, heldRanges: [], listens: random.oneIn(2) });
     return polled === null ? "poll: nothing" : "poll: answer";
   }
-  const got = await client.chunk(to, dice.int(3), 1_000);
-  promise(got.kind !== "chunk" || got.bytes.length === 1_000, "a chunk has the length that was asked for");
+  const got = await client.chunk(to, random.int(3), 1_000);
+  promise(got.kind !== "chunk" || got.bytes.length === 1_000, "a chunk has the requested length");
   return `chunk: ${got.kind}`;
 }
 
@@ -116,14 +116,14 @@ async function openExchange(): Promise<Fuzzing> {
   const server = openRawServer(() => next);
   const client = createExchangeClient(session, key);
   return {
-    run: (dice) => {
-      if (dice.once(1_500)) {
-        const sealed = seal.seal(`${pollPath} answer`, encode(anyAnswer(dice)));
-        next = rawAnswer(dice, dice.once(3) ? mutated(dice, sealed) : sealed, { range: false });
-        return answer(dice, client, server.port);
+    run: (random) => {
+      if (random.oneIn(1_500)) {
+        const sealed = seal.seal(`${pollPath} answer`, encode(anyAnswer(random)));
+        next = rawAnswer(random, random.oneIn(3) ? mutated(random, sealed) : sealed, { range: false });
+        return answer(random, client, server.port);
       }
-      if (dice.once(1_500)) return request(exchange, seal, dice);
-      return dice.once(20) ? seals(seal, dice) : message(dice);
+      if (random.oneIn(1_500)) return request(exchange, seal, random);
+      return random.oneIn(20) ? seals(seal, random) : message(random);
     },
     close: async () => {
       client.close();

@@ -1,5 +1,6 @@
 /**
- * LAN frames: from outsiders, who change and invent datagrams, and from insiders, who hold the key and seal what they like.
+ * Fuzz target of LAN frames. Outsiders change and invent datagrams; insiders hold the key and seal
+ * any body.
  */
 import { encode } from "@msgpack/msgpack";
 import { Reassembly } from "../../shared/core/reassembly/reassembly.ts";
@@ -20,7 +21,7 @@ import {
 } from "../../shared/wire/index.ts";
 import { associatedBytes, headerBytes, nonceBytes, tagBytes } from "../../shared/wire/layout.ts";
 import { frameAead, symbolTag, writeNonce } from "../../shared/wire/seal.ts";
-import { Dice } from "./seeded-random.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import { hostileValue, mutated } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 
@@ -31,12 +32,12 @@ const sender = "5e4d3c2b1a090807";
 const controlTypes = Object.keys(controlFields) as ControlType[];
 const chunkLengthBytes = 40_000;
 
-function anyRanges(dice: Dice, chunksMax: number): number[] {
+function anyRanges(random: SeededRandom, chunksMax: number): number[] {
   const ranges: number[] = [];
   let end = 0;
-  for (let count = dice.once(8) ? limits.rangesMax : dice.int(6); count > 0; count--) {
-    const first = end + dice.edge(0, dice.once(4) ? chunksMax : 300);
-    const many = 1 + dice.edge(0, dice.once(4) ? chunksMax : 30);
+  for (let count = random.oneIn(8) ? limits.rangesMax : random.int(6); count > 0; count--) {
+    const first = end + random.edgeValue(0, random.oneIn(4) ? chunksMax : 300);
+    const many = 1 + random.edgeValue(0, random.oneIn(4) ? chunksMax : 30);
     if (first + many > chunksMax) break;
     ranges.push(first, many);
     end = first + many;
@@ -44,53 +45,60 @@ function anyRanges(dice: Dice, chunksMax: number): number[] {
   return ranges;
 }
 
-function anyNeeds(dice: Dice, chunksMax: number): number[] {
+function anyNeeds(random: SeededRandom, chunksMax: number): number[] {
   const entries: number[] = [];
   let chunk = 0;
-  for (let count = dice.once(8) ? limits.needsMax : dice.int(6); count > 0; count--) {
-    chunk += 1 + dice.int(dice.once(4) ? 5_000 : 3);
-    const run = 1 + dice.edge(0, 2_000);
+  for (let count = random.oneIn(8) ? limits.needsMax : random.int(6); count > 0; count--) {
+    chunk += 1 + random.int(random.oneIn(4) ? 5_000 : 3);
+    const run = 1 + random.edgeValue(0, 2_000);
     if (chunk + run > chunksMax) break;
-    if (dice.once(3)) entries.push(chunk, wholeChunks, run);
-    else entries.push(chunk, dice.edge(0, 65_534), 1 + dice.int(64));
+    if (random.oneIn(3)) entries.push(chunk, wholeChunks, run);
+    else entries.push(chunk, random.edgeValue(0, 65_534), 1 + random.int(64));
     if (entries.at(-2) === wholeChunks) chunk += run;
   }
   return entries;
 }
 
-/** A valid frame whose numbers lie anywhere in their bounds. @param chunksMax chunks that its ranges name */
-export function anyFrame(dice: Dice, type: ControlType, chunksMax: number = limits.counterMax): ControlFrame {
+/**
+ * Returns a valid frame with numbers anywhere in their bounds.
+ * @param chunksMax upper bound on the chunks in its ranges
+ */
+export function anyFrame(
+  random: SeededRandom,
+  type: ControlType,
+  chunksMax: number = limits.counterMax,
+): ControlFrame {
   const frame: Record<string, unknown> = { type };
   for (const [name, kind] of controlFields[type]) {
-    if (kind.shape === "uint") frame[name] = dice.edge(kind.min, kind.max);
+    if (kind.shape === "uint") frame[name] = random.edgeValue(kind.min, kind.max);
     else if (kind.shape === "list")
-      frame[name] = name === "entries" ? anyNeeds(dice, chunksMax) : anyRanges(dice, chunksMax);
-    else frame[name] = name === "reason" ? "done".repeat(dice.int(40)) : dice.hex(8);
+      frame[name] = name === "entries" ? anyNeeds(random, chunksMax) : anyRanges(random, chunksMax);
+    else frame[name] = name === "reason" ? "done".repeat(random.int(40)) : random.hex(8);
   }
   return frame as ControlFrame;
 }
 
-/** An opened body: nearly right, or not at all. */
-function hostileBody(dice: Dice, type: ControlType): Uint8Array {
-  const { type: _, ...fields } = anyFrame(dice, type);
+/** Returns the plaintext of a body: valid, nearly valid, or random. */
+function hostileBody(random: SeededRandom, type: ControlType): Uint8Array {
+  const { type: _, ...fields } = anyFrame(random, type);
   const values: unknown[] = Object.values(fields);
-  const at = dice.int(values.length + 1);
-  if (dice.once(2)) values.splice(at, dice.int(2), ...(dice.once(3) ? [] : [hostileValue(dice)]));
+  const at = random.int(values.length + 1);
+  if (random.oneIn(2)) values.splice(at, random.int(2), ...(random.oneIn(3) ? [] : [hostileValue(random)]));
   const body = encode(values);
-  return dice.once(2) ? mutated(dice, body) : body;
+  return random.oneIn(2) ? mutated(random, body) : body;
 }
 
-function insiderControl(dice: Dice): string {
-  const type = dice.pick(controlTypes);
-  const body = dice.once(16) ? dice.bytes(dice.int(200)) : hostileBody(dice, type);
+function insiderControl(random: SeededRandom): string {
+  const type = random.pick(controlTypes);
+  const body = random.oneIn(16) ? random.bytes(random.int(200)) : hostileBody(random, type);
   const frame = decodeControl(type, body);
   if (frame === null) return "body refused";
   const again = decodeControl(type, encodeControl(frame));
-  promise(Bun.deepEquals(frame, again), `a ${type} that was read is written as the same frame`);
+  promise(Bun.deepEquals(frame, again), `a decoded ${type} is encoded as the same frame`);
   return `${type} read`;
 }
 
-/** Any body under a right seal. */
+/** Returns a frame with any body under a valid seal. */
 function sealed(type: number, body: Uint8Array, sequence: number): Uint8Array {
   const frame = new Uint8Array(headerBytes + body.length + tagBytes);
   writeHeader(frame, { deployment, session, sender });
@@ -117,7 +125,7 @@ function newReceiver(): FrameReceiver {
   return receiver;
 }
 
-const newReception = (): Reassembly =>
+const newReassembly = (): Reassembly =>
   new Reassembly({
     chunkLengthBytes: () => chunkLengthBytes,
     symbolSizeBytes: limits.symbolMaxBytes,
@@ -125,21 +133,25 @@ const newReception = (): Reassembly =>
     memoryBytesMax: 200_000,
   });
 
-/** The whole way of a frame that an insider sealed; symbols as far as their place in a chunk. */
-function insiderSealed(dice: Dice): string {
-  const isSymbol = dice.once(2);
-  const type = isSymbol ? frameTypes.symbol : dice.int(128);
-  const symbol = [0x94, 0xce, 0, 0, 0, dice.int(9), 0xcd, 0, dice.int(3), 0xcc, dice.int(256), 0xc5];
-  const payload = dice.bytes(dice.once(3) ? dice.int(1_401) : 1_400);
+/** Receives a frame that an insider sealed; a symbol is also added to its chunk. */
+function insiderSealed(random: SeededRandom): string {
+  const isSymbol = random.oneIn(2);
+  const type = isSymbol ? frameTypes.symbol : random.int(128);
+  const symbol = [0x94, 0xce, 0, 0, 0, random.int(9), 0xcd, 0, random.int(3), 0xcc, random.int(256), 0xc5];
+  const payload = random.bytes(random.oneIn(3) ? random.int(1_401) : 1_400);
   const valid = Uint8Array.from([...symbol, payload.length >>> 8, payload.length & 0xff, ...payload]);
-  const body = isSymbol ? valid : hostileBody(dice, dice.pick(controlTypes));
-  const changed = dice.once(2) ? mutated(dice, body) : body;
-  const frame = sealed(type, changed.subarray(0, limits.bodyMaxBytes), dice.edge(0, limits.counterMax));
+  const body = isSymbol ? valid : hostileBody(random, random.pick(controlTypes));
+  const changed = random.oneIn(2) ? mutated(random, body) : body;
+  const frame = sealed(
+    type,
+    changed.subarray(0, limits.bodyMaxBytes),
+    random.edgeValue(0, limits.counterMax),
+  );
   const received = newReceiver().receive(frame);
   if (received.kind === "dropped") return `sealed: ${received.reason}`;
   if (received.kind === "control") return "sealed: read";
   promise(received.payload.length <= limits.symbolMaxBytes, "no payload is longer than a symbol");
-  const reception = newReception();
+  const reception = newReassembly();
   const placed = reception.addSymbol(
     received.chunk,
     received.block,
@@ -151,18 +163,21 @@ function insiderSealed(dice: Dice): string {
   return `sealed: ${placed}`;
 }
 
-/** Every frame differs from what its sender wrote: nothing of it may be believed. */
-function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, dice: Dice): string {
-  const original = dice.pick(corpus);
-  const datagram = dice.once(20) ? dice.bytes(dice.int(1_500)) : mutated(dice, original);
+/** Receives a datagram that differs from every sealed frame, which has to be dropped. */
+function outsider(corpus: readonly Uint8Array[], receiver: FrameReceiver, random: SeededRandom): string {
+  const original = random.pick(corpus);
+  const datagram = random.oneIn(20) ? random.bytes(random.int(1_500)) : mutated(random, original);
   if (Buffer.compare(datagram, original) === 0) return "unchanged";
   const received = receiver.receive(datagram);
-  promise(received.kind === "dropped", `a changed frame is dropped, this one was taken as ${received.kind}`);
+  promise(
+    received.kind === "dropped",
+    `a changed frame is dropped, this one was accepted as ${received.kind}`,
+  );
   return `outsider: ${received.reason}`;
 }
 
 function openFrames(): Fuzzing {
-  const made = new Dice(1, 1);
+  const made = new SeededRandom(1, 1);
   const frameSender = createFrameWriter({
     crypto,
     deployment,
@@ -177,12 +192,12 @@ function openFrames(): Fuzzing {
     frameSender.symbol(1, 2, 4, made.bytes(1)).slice(),
   );
   const receiver = newReceiver();
-  // The sender is known from then on: its keys need not be derived for every case.
+  // Makes the sender known, so that its keys are not derived again for every case.
   receiver.receive(first);
   return {
-    run: (dice) => {
-      if (dice.once(64)) return insiderSealed(dice);
-      return dice.once(4) ? outsider(corpus, receiver, dice) : insiderControl(dice);
+    run: (random) => {
+      if (random.oneIn(64)) return insiderSealed(random);
+      return random.oneIn(4) ? outsider(corpus, receiver, random) : insiderControl(random);
     },
   };
 }

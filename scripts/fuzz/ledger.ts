@@ -1,7 +1,7 @@
 /**
- * What lies on the disk: the agent's ledger and the source's catalog. Rows with impossible values, saved tasks that
- * nobody saved, and files with damaged pages. What is opened is whole, or refused in words, and nothing outside the
- * data folder is touched.
+ * Fuzz target of the agent's ledger and the source's catalog: rows with impossible values, invalid
+ * saved tasks, and files with damaged pages. A file is opened as a whole, rebuilt, or refused with
+ * a message. Nothing outside the data folder may change.
  */
 import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,18 +13,18 @@ import { openSqliteCatalog } from "../../shared/source/catalog/index.ts";
 import { testKey, testPackage } from "../../shared/model/testing.ts";
 import { systemClock } from "../../shared/platform/system-clock.ts";
 import { agentTask } from "./bodies.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 
 const validRow = { ...newTaskRow(agentTask), life: "running", reason: "x" };
 
-function taskRow(dice: Dice): string {
-  const row = parseTaskRow(JSON.parse(JSON.stringify(mutatedValue(dice, validRow)) ?? "null"));
+function taskRow(random: SeededRandom): string {
+  const row = parseTaskRow(JSON.parse(JSON.stringify(mutatedValue(random, validRow)) ?? "null"));
   if (row === null) return "task row refused";
   promise(
     Bun.deepEquals(parseTaskRow(JSON.parse(JSON.stringify(row))), row),
-    "a saved task is read as it was",
+    "a saved task is read as it was written",
   );
   return "task row read";
 }
@@ -38,7 +38,7 @@ const open = (dir: string) =>
     log: () => {},
   });
 
-/** A data folder with one complete and one partial package, without its locks. */
+/** Creates a data folder with one complete and one partial package, which is not in use. */
 async function makeFolder(dir: string): Promise<void> {
   const key = testKey();
   const cache = await open(dir);
@@ -81,36 +81,36 @@ const hostileCells = {
 } as const;
 type Cell = keyof typeof hostileCells;
 
-function spoilRows(file: string, dice: Dice): void {
+function corruptRows(file: string, random: SeededRandom): void {
   const database = new Database(file, { readwrite: true });
   database.run("PRAGMA foreign_keys = OFF");
-  for (let cells = 1 + dice.int(4); cells > 0; cells--) {
-    const cell = dice.pick(Object.keys(hostileCells) as Cell[]);
+  for (let cells = 1 + random.int(4); cells > 0; cells--) {
+    const cell = random.pick(Object.keys(hostileCells) as Cell[]);
     const [table, column] = cell.split(".");
-    const value = dice.pick<string | number>(hostileCells[cell]);
+    const value = random.pick<string | number>(hostileCells[cell]);
     database.run(`UPDATE OR IGNORE ${table} SET ${column} = ?`, [value]);
   }
   database.close();
 }
 
-function spoilBytes(file: string, dice: Dice): void {
+function corruptBytes(file: string, random: SeededRandom): void {
   const bytes = new Uint8Array(readFileSync(file));
-  if (dice.once(4)) return writeFileSync(file, bytes.subarray(0, dice.int(bytes.length)));
-  const page = dice.int(Math.ceil(bytes.length / 4_096)) * 4_096;
-  const spoiled = mutated(dice, bytes.subarray(page, page + 4_096));
-  bytes.set(spoiled.subarray(0, bytes.length - page), page);
+  if (random.oneIn(4)) return writeFileSync(file, bytes.subarray(0, random.int(bytes.length)));
+  const page = random.int(Math.ceil(bytes.length / 4_096)) * 4_096;
+  const corrupted = mutated(random, bytes.subarray(page, page + 4_096));
+  bytes.set(corrupted.subarray(0, bytes.length - page), page);
   writeFileSync(file, bytes);
 }
 
-async function wholeLedger(template: string, root: string, dice: Dice): Promise<string> {
+async function ledgerFolder(template: string, root: string, random: SeededRandom): Promise<string> {
   const dir = join(root, "a", "b", "data");
   const outside = join(root, "a", "b", "outside");
   rmSync(join(root, "a"), { recursive: true, force: true });
   mkdirSync(join(outside, "1.0"), { recursive: true });
   writeFileSync(join(outside, "1.0", "mine"), "");
   Bun.spawnSync(["cp", "-a", template, dir]);
-  const spoils = dice.once(2) ? "rows" : "bytes";
-  (spoils === "rows" ? spoilRows : spoilBytes)(join(dir, "ledger.db"), dice);
+  const damage = random.oneIn(2) ? "rows" : "bytes";
+  (damage === "rows" ? corruptRows : corruptBytes)(join(dir, "ledger.db"), random);
   let outcome = "opened";
   try {
     const cache = await open(dir);
@@ -122,15 +122,15 @@ async function wholeLedger(template: string, root: string, dice: Dice): Promise<
     if (!(error instanceof CacheError)) throw error;
     outcome = error.code;
   }
-  promise(existsSync(join(outside, "1.0", "mine")), "what lies outside the data folder stays");
-  return `ledger with wrong ${spoils}: ${outcome}`;
+  promise(existsSync(join(outside, "1.0", "mine")), "files outside the data folder stay");
+  return `ledger with wrong ${damage}: ${outcome}`;
 }
 
-async function catalogFile(template: string, root: string, dice: Dice): Promise<string> {
+async function catalogFile(template: string, root: string, random: SeededRandom): Promise<string> {
   const file = join(root, "catalog.db");
   for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
   writeFileSync(file, readFileSync(template));
-  spoilBytes(file, dice);
+  corruptBytes(file, random);
   try {
     const catalog = await openSqliteCatalog(file);
     catalog.close();
@@ -148,9 +148,9 @@ async function openLedgers(): Promise<Fuzzing> {
   const catalog = await openSqliteCatalog(catalogTemplate);
   catalog.close();
   return {
-    run: (dice) => {
-      if (dice.once(200)) return wholeLedger(ledgerTemplate, root, dice);
-      return dice.once(200) ? catalogFile(catalogTemplate, root, dice) : taskRow(dice);
+    run: (random) => {
+      if (random.oneIn(200)) return ledgerFolder(ledgerTemplate, root, random);
+      return random.oneIn(200) ? catalogFile(catalogTemplate, root, random) : taskRow(random);
     },
     close: () => rmSync(root, { recursive: true, force: true }),
   };

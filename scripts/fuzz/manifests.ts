@@ -1,4 +1,7 @@
-/** Manifests and their signatures, as a source that was broken into, or a damaged disk, may give them. */
+/**
+ * Fuzz target of manifests and their signatures, as a compromised source or a damaged disk may
+ * deliver them.
+ */
 import { generateKeyPairSync } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { encode } from "@msgpack/msgpack";
@@ -13,7 +16,7 @@ import {
   type Manifest,
 } from "../../shared/model/manifest.ts";
 import { signed, verifySigned, type PublisherKey } from "../../shared/model/signing.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { hostileValue, mutated, mutatedValue } from "./mutate.ts";
 import { declared, promise, type Fuzzing, type Target } from "./target.ts";
 
@@ -58,30 +61,30 @@ const paths = [
   "~",
 ] as const;
 
-/** Fields that agree with each other, so that what is wrong in one of them is looked at. */
-function fieldsOf(dice: Dice): unknown[] {
-  const chosen = [...new Set(Array.from({ length: dice.int(5) }, () => dice.pick(paths)))].toSorted((a, b) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
+/** Returns consistent fields, so that a fault in one of them reaches its own check. */
+function fieldsOf(random: SeededRandom): unknown[] {
+  const chosen = [...new Set(Array.from({ length: random.int(5) }, () => random.pick(paths)))].toSorted(
+    (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );
-  const files = chosen.map((path) => [path, dice.int(5_000), dice.once(2) ? 0o644 : 0o755] as const);
+  const files = chosen.map((path) => [path, random.int(5_000), random.oneIn(2) ? 0o644 : 0o755] as const);
   const sizeBytes = files.reduce((sum, [, size]) => sum + size, 0);
-  const chunkSizeBytes = dice.pick([1_024, 2_048, 262_144]);
-  const digests = dice.bytes(Math.ceil(sizeBytes / chunkSizeBytes) * 32);
-  const origins = [["source"], ["url", "https://web.example/x", dice.pick(["file", "folder"])]];
-  return [1, "tool", "1.0", sizeBytes, chunkSizeBytes, files, digests, dice.pick(origins)];
+  const chunkSizeBytes = random.pick([1_024, 2_048, 262_144]);
+  const digests = random.bytes(Math.ceil(sizeBytes / chunkSizeBytes) * 32);
+  const origins = [["source"], ["url", "https://web.example/x", random.pick(["file", "folder"])]];
+  return [1, "tool", "1.0", sizeBytes, chunkSizeBytes, files, digests, random.pick(origins)];
 }
 
-function hostileBytes(dice: Dice): Uint8Array {
-  const fields = fieldsOf(dice);
-  const at = dice.int(fields.length);
-  const wrong = dice.int(4);
-  if (wrong === 0) fields[at] = dice.once(2) ? mutatedValue(dice, fields[at]) : hostileValue(dice);
+function hostileBytes(random: SeededRandom): Uint8Array {
+  const fields = fieldsOf(random);
+  const at = random.int(fields.length);
+  const wrong = random.int(4);
+  if (wrong === 0) fields[at] = random.oneIn(2) ? mutatedValue(random, fields[at]) : hostileValue(random);
   const bytes = encode(fields);
-  return wrong === 1 ? mutated(dice, bytes) : bytes;
+  return wrong === 1 ? mutated(random, bytes) : bytes;
 }
 
-function checkAccepted(manifest: Manifest, bytes: Uint8Array, dice: Dice): void {
-  promise(Buffer.compare(encodeManifest(manifest), bytes) === 0, "a manifest has one spelling");
+function checkAccepted(manifest: Manifest, bytes: Uint8Array, random: SeededRandom): void {
+  promise(Buffer.compare(encodeManifest(manifest), bytes) === 0, "a manifest has exactly one encoding");
   for (const { path } of manifest.files) {
     promise(posix.join("/cache", path).startsWith("/cache/"), `"${path}" stays in its folder`);
     promise(
@@ -90,30 +93,33 @@ function checkAccepted(manifest: Manifest, bytes: Uint8Array, dice: Dice): void 
     );
   }
   if (manifest.sizeBytes === 0) return;
-  const chunk = dice.int(chunkCount(manifest));
+  const chunk = random.int(chunkCount(manifest));
   const length = chunkLength(manifest, chunk);
   const spans = fileSpans(manifest, chunkOffset(manifest, chunk), length);
-  promise(spans.reduce((sum, span) => sum + span.length, 0) === length, "a chunk's pieces are the chunk");
+  promise(
+    spans.reduce((sum, span) => sum + span.length, 0) === length,
+    "the file spans of a chunk cover the chunk",
+  );
 }
 
 function openManifests(): Fuzzing {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const raw = Buffer.from(publicKey.export({ format: "jwk" }).x!, "base64url");
   const key: PublisherKey = { privateKey, publicKey: new Uint8Array(raw) };
-  const signatures = (dice: Dice): string => {
-    const right = signed(encode(fieldsOf(dice)), key);
-    const part = dice.pick(["manifest", "signature", "publisherKey"] as const);
-    const wrong = { ...right, [part]: mutated(dice, right[part]) };
+  const signatures = (random: SeededRandom): string => {
+    const right = signed(encode(fieldsOf(random)), key);
+    const part = random.pick(["manifest", "signature", "publisherKey"] as const);
+    const wrong = { ...right, [part]: mutated(random, right[part]) };
     if (Buffer.compare(wrong[part], right[part]) === 0) return "unchanged";
     verifySigned(wrong, [key.publicKey]);
-    throw new Error("broken promise: a changed envelope is not taken");
+    throw new Error("broken promise: a changed envelope is refused");
   };
   return {
-    run: (dice) =>
+    run: (random) =>
       declared([ManifestError], () => {
-        if (dice.once(256)) return signatures(dice);
-        const bytes = dice.once(50) ? dice.bytes(dice.int(300)) : hostileBytes(dice);
-        checkAccepted(decodeManifest(bytes), bytes, dice);
+        if (random.oneIn(256)) return signatures(random);
+        const bytes = random.oneIn(50) ? random.bytes(random.int(300)) : hostileBytes(random);
+        checkAccepted(decodeManifest(bytes), bytes, random);
         return "accepted";
       }),
   };

@@ -1,6 +1,7 @@
 /**
- * What a device makes of valid frames that an insider chose: every role, any order, any number in its bounds. Nothing may
- * throw, every frame that the device answers with can be written, and what it remembers stays bounded.
+ * Fuzz target of a session's member: valid frames of an insider in every role, in any order, with
+ * any number in its bounds. The member must not throw, its answers must be encodable, and its
+ * memory must stay bounded.
  */
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
 import { holdersMax } from "../../shared/core/peers/holders.ts";
@@ -12,7 +13,7 @@ import { encodeControl } from "../../shared/wire/encode.ts";
 import { controlFields } from "../../shared/wire/fields.ts";
 import type { ControlType } from "../../shared/wire/frames.ts";
 import { limits } from "../../shared/wire/index.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { anyFrame } from "./frames.ts";
 import { promise, type Target } from "./target.ts";
 
@@ -21,9 +22,9 @@ const controlTypes = Object.keys(controlFields) as ControlType[];
 const eventsPerCase = 24;
 const chunkCount = 64;
 
-function newMember(dice: Dice): Member {
+function newMember(random: SeededRandom): Member {
   const held = new ChunkSet(chunkCount);
-  for (let chunk = dice.int(chunkCount); chunk > 0; chunk--) held.add(chunk);
+  for (let chunk = random.int(chunkCount); chunk > 0; chunk--) held.add(chunk);
   return new Member({
     device,
     lanPort: 7_000,
@@ -32,10 +33,10 @@ function newMember(dice: Dice): Member {
       if (chunk % 3 === 0) add(0, 1 + (chunk % 64));
       return chunk % 3 === 0;
     },
-    currentChunk: () => (dice.int(2) === 0 ? null : dice.int(chunkCount)),
-    sendShares: () => 1 + dice.int(3),
+    currentChunk: () => (random.int(2) === 0 ? null : random.int(chunkCount)),
+    sendShares: () => 1 + random.int(3),
     rank: () => ({ kind: "score", score: 0.5 }),
-    random: () => dice.int(1_000) / 1_000,
+    random: () => random.int(1_000) / 1_000,
     symbolSizeBytes: limits.symbolMaxBytes,
     setting: () => ({
       useMulticast: true,
@@ -48,56 +49,67 @@ function newMember(dice: Dice): Member {
   });
 }
 
-const peerOf = (dice: Dice) => ({ device: dice.hex(8), address: "10.0.0.7", lanPort: 1 });
+const peerOf = (random: SeededRandom) => ({ device: random.hex(8), address: "10.0.0.7", lanPort: 1 });
 
-function anyLease(dice: Dice): LeaseAnswer {
-  const term = dice.edge(0, limits.counterMax);
-  const holder = { deviceId: dice.hex(8), address: "10.0.0.9", lanPort: dice.edge(0, 65_535), term };
-  const retryAfterMs = dice.edge(0, 2 ** 40);
+function anyLease(random: SeededRandom): LeaseAnswer {
+  const term = random.edgeValue(0, limits.counterMax);
+  const holder = { deviceId: random.hex(8), address: "10.0.0.9", lanPort: random.edgeValue(0, 65_535), term };
+  const retryAfterMs = random.edgeValue(0, 2 ** 40);
   const answers = [
     {
       result: "granted",
       term,
-      before: dice.once(2) ? null : { ...peerOf(dice), lanPort: dice.edge(0, 65_535) },
+      before: random.oneIn(2) ? null : { ...peerOf(random), lanPort: random.edgeValue(0, 65_535) },
     },
     { result: "refused", holder },
-    { result: "failed", reason: "x".repeat(dice.int(1_024)), retryAfterMs },
+    { result: "failed", reason: "x".repeat(random.int(1_024)), retryAfterMs },
     { result: "free" },
     { result: "unreachable" },
   ] satisfies LeaseAnswer[];
-  return dice.pick(answers);
+  return random.pick(answers);
 }
 
-function anyEvent(dice: Dice, member: Member): MemberEvent {
+function anyEvent(random: SeededRandom, member: Member): MemberEvent {
   const { state } = member;
-  switch (dice.int(12)) {
+  switch (random.int(12)) {
     case 0:
-      return { type: "LeaseAnswered", answer: anyLease(dice) };
+      return { type: "LeaseAnswered", answer: anyLease(random) };
     case 1:
-      return { type: "SymbolsReceived", count: dice.edge(1, 100_000) };
+      return { type: "SymbolsReceived", count: random.edgeValue(1, 100_000) };
     case 2: {
-      const peer = peerOf(dice);
-      const [first, count] = [dice.int(chunkCount), dice.int(70)];
+      const peer = peerOf(random);
+      const [first, count] = [random.int(chunkCount), random.int(70)];
       return {
         type: "PeerPolled",
         peer,
-        heldRanges: dice.once(4) ? [5, 1, 3, 1] : [first, count],
-        listens: dice.once(2),
+        heldRanges: random.oneIn(4) ? [5, 1, 3, 1] : [first, count],
+        listens: random.oneIn(2),
       };
     }
     case 3:
-      return { type: "Stalled", stalledMs: dice.edge(0, 2 ** 40) };
+      return { type: "Stalled", stalledMs: random.edgeValue(0, 2 ** 40) };
     case 4:
-      return { type: "BadChunkReceived", device: state.role === "peer" ? state.leader.device : dice.hex(8) };
+      return {
+        type: "BadChunkReceived",
+        device: state.role === "peer" ? state.leader.device : random.hex(8),
+      };
     default: {
-      const frame = anyFrame(dice, dice.pick(controlTypes), dice.once(3) ? limits.counterMax : chunkCount);
-      // In the name of whom it follows, or in its own.
+      const frame = anyFrame(
+        random,
+        random.pick(controlTypes),
+        random.oneIn(3) ? limits.counterMax : chunkCount,
+      );
+      // Forged in the name of the member's representative, or of the member itself.
       const forged =
-        state.role === "peer" && dice.once(2) ? state.leader.device : dice.once(8) ? device : frame.device;
+        state.role === "peer" && random.oneIn(2)
+          ? state.leader.device
+          : random.oneIn(8)
+            ? device
+            : frame.device;
       return {
         type: "FrameReceived",
         frame: { ...frame, device: forged },
-        from: { address: `10.0.0.${dice.int(256)}`, sender: dice.pick(["1", "2"]) },
+        from: { address: `10.0.0.${random.int(256)}`, sender: random.pick(["1", "2"]) },
       };
     }
   }
@@ -110,20 +122,20 @@ function check(member: Member, effects: readonly Effect[]): void {
   promise([...member.roster].length <= rosterDevicesMax, "the roster is bounded");
 }
 
-function run(dice: Dice): string {
-  const member = newMember(dice);
+function run(random: SeededRandom): string {
+  const member = newMember(random);
   let nowMs = 1_000_000;
   check(member, step(member, { type: "Started" }, nowMs));
   for (let events = 0; events < eventsPerCase; events++) {
     const wakeMs = wakeAtMs(member, nowMs);
-    promise(!Number.isNaN(wakeMs), "there is a time at which it wakes");
-    nowMs += dice.once(3) ? Math.max(0, Math.min(wakeMs - nowMs, 60_000)) : dice.int(200);
-    check(member, step(member, dice.once(3) ? { type: "TimerFired" } : anyEvent(dice, member), nowMs));
+    promise(!Number.isNaN(wakeMs), "the time of the next wake-up is a number");
+    nowMs += random.oneIn(3) ? Math.max(0, Math.min(wakeMs - nowMs, 60_000)) : random.int(200);
+    check(member, step(member, random.oneIn(3) ? { type: "TimerFired" } : anyEvent(random, member), nowMs));
     member.nextToSend(nowMs);
     member.nextDownloadRun(nowMs);
     const fetch = member.nextFetch(nowMs);
     if (fetch)
-      member.holders.finished(fetch, dice.pick(["served", "failed", "not-found", "busy", "wrong"]), nowMs);
+      member.holders.finished(fetch, random.pick(["served", "failed", "not-found", "busy", "wrong"]), nowMs);
   }
   return member.role;
 }

@@ -1,11 +1,16 @@
-/** HTTP as nobody should write it, over plain sockets: heads, lengths, ranges and bodies that do not fit together. */
-import type { Dice } from "./seeded-random.ts";
+/**
+ * Malformed HTTP over plain sockets: heads, lengths, ranges and bodies that contradict each other.
+ */
+import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 
 const utf8 = new TextEncoder();
 const giveUpMs = 3_000;
 
-/** A server that sends whatever `answer` gives, once for each connection's first bytes, and closes. */
+/**
+ * Opens a server that sends the bytes of `answer` after a connection's first bytes, and closes the
+ * connection.
+ */
 export function openRawServer(answer: () => Uint8Array): { readonly port: number; close(): void } {
   const server = Bun.listen({
     hostname: "127.0.0.1",
@@ -61,31 +66,38 @@ const headers = [
   ": y",
 ] as const;
 
-/** An answer around `body`: often one that could be right. */
-export function rawAnswer(dice: Dice, body: Uint8Array, options: { readonly range: boolean }): Uint8Array {
-  const isPlain = dice.once(3);
+/** Returns an HTTP response around `body`, which is often valid. @param options.range status 206 */
+export function rawAnswer(
+  random: SeededRandom,
+  body: Uint8Array,
+  options: { readonly range: boolean },
+): Uint8Array {
+  const isPlain = random.oneIn(3);
   const status = isPlain
     ? `HTTP/1.1 ${options.range ? "206 Partial Content" : "200 OK"}`
-    : dice.pick(statusLines);
+    : random.pick(statusLines);
   const lines = [status, `content-length: ${body.length}`];
   if (options.range) lines.push(`content-range: bytes 0-${body.length - 1}/${body.length}`);
   if (!isPlain) {
-    if (dice.once(2)) lines.splice(1, 1);
-    for (let count = dice.int(4); count > 0; count--) lines.push(dice.pick(headers));
-    if (dice.once(100)) lines.push(...Array.from({ length: 500 }, (_, i) => `x-${i}: ${"y".repeat(200)}`));
+    if (random.oneIn(2)) lines.splice(1, 1);
+    for (let count = random.int(4); count > 0; count--) lines.push(random.pick(headers));
+    if (random.oneIn(100)) lines.push(...Array.from({ length: 500 }, (_, i) => `x-${i}: ${"y".repeat(200)}`));
   }
   const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
-  const whole = Buffer.concat([dice.once(4) && !isPlain ? mutated(dice, head) : head, body]);
-  return dice.once(8) ? whole.subarray(0, dice.int(whole.length + 1)) : whole;
+  const whole = Buffer.concat([random.oneIn(4) && !isPlain ? mutated(random, head) : head, body]);
+  return random.oneIn(8) ? whole.subarray(0, random.int(whole.length + 1)) : whole;
 }
 
-/** Sends a request that may be wrong; the status of the answer, 0 when the server just closed. */
+/**
+ * Sends a request that may be malformed. Returns the status of the response; 0 when the server
+ * closed the connection without one.
+ */
 export function rawRequest(
-  dice: Dice,
+  random: SeededRandom,
   port: number,
   request: { method: string; path: string; body: Uint8Array; proof: string },
 ): Promise<number> {
-  const length = dice.once(4) ? dice.pick(["-1", "99999999999", "0", "x"]) : String(request.body.length);
+  const length = random.oneIn(4) ? random.pick(["-1", "99999999999", "0", "x"]) : String(request.body.length);
   const lines = [
     `${request.method} ${request.path} HTTP/1.1`,
     "host: x",
@@ -94,7 +106,7 @@ export function rawRequest(
     "connection: close",
   ];
   const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
-  const bytes = Buffer.concat([dice.once(2) ? mutated(dice, head) : head, request.body]);
+  const bytes = Buffer.concat([random.oneIn(2) ? mutated(random, head) : head, request.body]);
   return new Promise((resolve) => {
     let text = "";
     const done = (): void => {

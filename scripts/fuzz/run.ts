@@ -1,46 +1,51 @@
-/** Runs the cases of one target and keeps what was found. */
-import { Dice } from "./seeded-random.ts";
+/** Runs the cases of one target and collects outcomes and findings. */
+import { SeededRandom } from "./seeded-random.ts";
 import type { Fuzzing, Target } from "./target.ts";
 
-/** No case needs as long without being a way to stop a program. A busy machine may: a slow case is run again. */
+/**
+ * Upper bound on the time of a case. Input that takes longer could be used to block the program. A
+ * busy machine is slow as well, so a slow case is run twice.
+ */
 const caseMsMax = 400;
-/** A case on a socket waits for others. */
+/** Upper bound on the time of a case on a socket, which has to wait for the other side. */
 const waitingCaseMsMax = 8_000;
-/** Memory may grow by this from one look to the next; what cases allocate is freed or reused. */
+/** Upper bound on the growth of memory between two samples. Cases keep none of their memory. */
 const growthBytesMax = 256 * 1_048_576;
-const lookEvery = 1_024;
+/** Cases between two samples of the memory. */
+const sampleEvery = 1_024;
 const findingsMax = 10;
 
-export type Finding = { readonly number: number; readonly error: string };
-export type Findings = {
+type Finding = { readonly number: number; readonly error: string };
+export type FuzzReport = {
   readonly target: string;
   readonly cases: number;
   readonly seconds: number;
   readonly outcomes: ReadonlyMap<string, number>;
   readonly findings: readonly Finding[];
 };
-export type Run = {
+type Run = {
   readonly seed: number;
   readonly first: number;
   readonly count: number;
-  /** On the clock of performance.now. */
+  /** Time of `performance.now` after which no case is started. */
   readonly endAtMs?: number;
 };
 
-/** Milliseconds of one case, and what came out. */
+/** Runs one case and measures whether it took too long. */
 async function runCase(
   fuzzing: Fuzzing,
   seed: number,
   number: number,
 ): Promise<{ outcome: string; isSlow: boolean }> {
   const startMs = performance.now();
-  const result = fuzzing.run(new Dice(seed, number));
+  const result = fuzzing.run(new SeededRandom(seed, number));
   const outcome = typeof result === "string" ? result : await result;
   const limitMs = typeof result === "string" ? caseMsMax : waitingCaseMsMax;
   return { outcome, isSlow: performance.now() - startMs > limitMs };
 }
 
-export async function fuzzTarget(target: Target, run: Run): Promise<Findings> {
+/** Runs `count` cases of a target. Stops after ten findings, or when the time is over. */
+export async function fuzzTarget(target: Target, run: Run): Promise<FuzzReport> {
   const { seed, first, count, endAtMs = Number.POSITIVE_INFINITY } = run;
   const fuzzing = await target.open();
   const outcomes = new Map<string, number>();
@@ -53,19 +58,22 @@ export async function fuzzTarget(target: Target, run: Run): Promise<Findings> {
       const { outcome, isSlow } = await runCase(fuzzing, seed, number);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       if (isSlow && (await runCase(fuzzing, seed, number)).isSlow)
-        findings.push({ number, error: "it takes too long" });
+        findings.push({
+          number,
+          error: `the case takes more than ${caseMsMax} ms (${waitingCaseMsMax} ms on a socket)`,
+        });
     } catch (error) {
       findings.push({
         number,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     }
-    if (number % lookEvery !== 0) continue;
+    if (number % sampleEvery !== 0) continue;
     const nowBytes = process.memoryUsage.rss();
     if (nowBytes - memoryBytes > growthBytesMax)
       findings.push({
         number,
-        error: `memory grew by ${nowBytes - memoryBytes} bytes in the ${lookEvery} cases up to this`,
+        error: `memory grew by ${nowBytes - memoryBytes} bytes in the ${sampleEvery} cases up to this one`,
       });
     memoryBytes = Math.max(memoryBytes, nowBytes);
     if (performance.now() > endAtMs) break;

@@ -1,10 +1,12 @@
 /**
- * Random numbers of one fuzz case: the same seed and case number give the same ones, so that a case can be run again alone.
+ * Random values of one fuzz case. A seed and a case number always give the same values, so one case
+ * can be run again on its own. The generator is that of `shared/model/random.ts`.
  */
+import { seededRandom } from "../../shared/model/random.ts";
 
 const golden = 0x9e37_79b9;
 
-/** Mixes all bits of a 32-bit number (Murmur3's finalizer). */
+/** Mixes all bits of a 32-bit number (finalizer of MurmurHash3). */
 function mixed(value: number): number {
   let x = value | 0;
   x = Math.imul(x ^ (x >>> 16), 0x85eb_ca6b);
@@ -12,20 +14,23 @@ function mixed(value: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-export class Dice {
-  #state: number;
+export class SeededRandom {
+  readonly #next: () => number;
 
+  /** @param number of the case, up to 2^53; neighbouring cases draw unrelated values */
   constructor(seed: number, number: number) {
-    this.#state = mixed(mixed(seed + golden) ^ mixed(number) ^ Math.floor(number / 0x1_0000_0000));
+    this.#next = seededRandom(
+      mixed(mixed(seed + golden) ^ mixed(number) ^ Math.floor(number / 0x1_0000_0000)),
+    );
   }
 
-  /** A whole number from 0 to `below` - 1. */
+  /** Returns a whole number from 0 to `below` - 1. */
   int(below: number): number {
-    return Math.floor((this.#next() / 0x1_0000_0000) * below);
+    return Math.floor(this.#next() * below);
   }
 
-  /** Once in `of` cases. */
-  once(of: number): boolean {
+  /** Returns true with a probability of 1 in `of`. */
+  oneIn(of: number): boolean {
     return this.int(of) === 0;
   }
 
@@ -33,8 +38,8 @@ export class Dice {
     return from[this.int(from.length)]!;
   }
 
-  /** From `min` to `max`, and often one of the two or a neighbour of a power of two. */
-  edge(min: number, max: number): number {
+  /** Returns a number from `min` to `max`: often a bound, a power of two, or one below a power. */
+  edgeValue(min: number, max: number): number {
     switch (this.int(5)) {
       case 0:
         return min;
@@ -45,22 +50,17 @@ export class Dice {
       case 3:
         return Math.min(max, Math.max(min, 2 ** this.int(53) - this.int(2)));
       default:
-        return min + Math.floor((this.#next() / 0x1_0000_0000) * (max - min + 1));
+        return min + Math.floor(this.#next() * (max - min + 1));
     }
   }
 
   bytes(length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    for (let i = 0; i < length; i++) bytes[i] = this.#next() >>> 24;
+    for (let i = 0; i < length; i++) bytes[i] = this.#next() * 256;
     return bytes;
   }
 
   hex(bytes: number): string {
     return this.bytes(bytes).toHex();
-  }
-
-  #next(): number {
-    this.#state = (this.#state + golden) >>> 0;
-    return mixed(this.#state);
   }
 }

@@ -1,4 +1,7 @@
-/** What people and other systems write: settings, quantities, schedules, tokens, times, targets, groups, addresses. */
+/**
+ * Fuzz target of text from people and other systems: settings, quantities, schedules, tokens,
+ * times, targets, groups, addresses.
+ */
 import * as v from "valibot";
 import { parseStartTime } from "../../shared/source/commands/start-time.ts";
 import {
@@ -27,7 +30,7 @@ import { canonicalAddress, cidrContains, networkOf } from "../../shared/model/su
 import { parseRetryAfterMs } from "../../shared/net/web/retry-after.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";
 import { limits } from "../../shared/wire/index.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { hostileValue } from "./mutate.ts";
 import { declared, promise, type Target } from "./target.ts";
 
@@ -68,25 +71,25 @@ const words = [
 ] as const;
 const symbols = " \t;:,-./+=0123456789abcdefhimnorstuwz\u0000\u00e9\ud83d\u0661e%[]";
 
-/** Longer texts are refused before they are read. */
+/** Upper bound on the length of a text, as at the callers of these parsers. */
 const textMax = 16_384;
 
-function anyText(dice: Dice): string {
-  let text: string = dice.once(10) ? String(hostileValue(dice)) : dice.pick(words);
-  for (let changes = dice.int(4); changes > 0; changes--) {
-    const at = dice.int(text.length + 1);
-    const put = dice.once(3) ? dice.pick(words) : symbols[dice.int(symbols.length)]!;
-    text = text.slice(0, at) + (dice.once(3) ? "" : put) + text.slice(at + dice.int(3));
+function anyText(random: SeededRandom): string {
+  let text: string = random.oneIn(10) ? String(hostileValue(random)) : random.pick(words);
+  for (let changes = random.int(4); changes > 0; changes--) {
+    const at = random.int(text.length + 1);
+    const put = random.oneIn(3) ? random.pick(words) : symbols[random.int(symbols.length)]!;
+    text = text.slice(0, at) + (random.oneIn(3) ? "" : put) + text.slice(at + random.int(3));
   }
-  return (dice.once(200) ? text.repeat(1 + dice.int(500)) : text).slice(0, textMax);
+  return (random.oneIn(200) ? text.repeat(1 + random.int(500)) : text).slice(0, textMax);
 }
 
-function setting(text: string, dice: Dice): string {
-  const key = dice.once(20) ? text : dice.pick(Object.keys(settingKeys));
+function setting(text: string, random: SeededRandom): string {
+  const key = random.oneIn(20) ? text : random.pick(Object.keys(settingKeys));
   const values = applySettingWords(defaultSettingValues, [`${key}=${text}`]);
   promise(
     settingLines(values).length === Object.keys(settingKeys).length,
-    "a setting that was taken can be shown",
+    "an accepted setting can be printed",
   );
   return `setting ${key}`;
 }
@@ -94,17 +97,17 @@ function setting(text: string, dice: Dice): string {
 function schedule(text: string): string {
   const parsed = parseWanSchedule(text);
   const again = parseWanSchedule(formatWanSchedule(parsed));
-  // Rates are shown with four digits.
+  // Rates are formatted with four digits and may differ.
   promise(
     again.length === parsed.length &&
       again.every(({ fromMinute }, i) => fromMinute === parsed[i]!.fromMinute),
-    "a schedule is shown as itself",
+    "a printed schedule parses to the same schedule",
   );
   return "schedule";
 }
 
-function quantity(text: string, dice: Dice): string {
-  const value = dice.pick([parseDurationMs, parseSizeBytes, parseRateBps, parseInteger])(text);
+function quantity(text: string, random: SeededRandom): string {
+  const value = random.pick([parseDurationMs, parseSizeBytes, parseRateBps, parseInteger])(text);
   promise(Number.isInteger(value), "a quantity is a whole number");
   formatDuration(value);
   formatRate(value);
@@ -113,13 +116,16 @@ function quantity(text: string, dice: Dice): string {
 
 function group(text: string): string {
   const parsed = parseGroup(text);
-  promise(formatGroup(parseGroup(formatGroup(parsed))) === formatGroup(parsed), "a group is shown as itself");
+  promise(
+    formatGroup(parseGroup(formatGroup(parsed))) === formatGroup(parsed),
+    "a printed group parses to the same group",
+  );
   return "group";
 }
 
 function addresses(text: string): string {
   const network = networkOf(text);
-  promise(network === null || networkOf(network) === network, "a network's network is itself");
+  promise(network === null || networkOf(network) === network, "the network of a network is that network");
   cidrContains(text, "10.0.0.0/24");
   cidrContains("10.0.0.0/24", text);
   canonicalAddress(text);
@@ -131,13 +137,13 @@ function reason(text: string): string {
   const waitMs = parseRetryAfterMs(text, 0);
   promise(
     waitMs === null || (waitMs >= 0 && waitMs <= 3_600_000),
-    "a web site cannot ask for more than an hour",
+    "a web site cannot request a wait of more than an hour",
   );
   return "reason";
 }
 
-function other(text: string, dice: Dice): string {
-  switch (dice.int(6)) {
+function other(text: string, random: SeededRandom): string {
+  switch (random.int(6)) {
     case 0:
       readToken(text);
       parseEnrollToken(text);
@@ -146,7 +152,7 @@ function other(text: string, dice: Dice): string {
       parseSourceUrl(text);
       return "source URL";
     case 2:
-      promise(Number.isFinite(parseStartTime(text, 1e12)), "a start is a time");
+      promise(Number.isFinite(parseStartTime(text, 1e12)), "an accepted start time is a finite number");
       return "start";
     case 3:
       return v.safeParse(targetSchema, text).success ? "target" : "no target";
@@ -159,14 +165,14 @@ function other(text: string, dice: Dice): string {
   }
 }
 
-function run(dice: Dice): string {
-  const text = anyText(dice);
+function run(random: SeededRandom): string {
+  const text = anyText(random);
   return declared([Error, LanBusError], () => {
-    switch (dice.int(7)) {
+    switch (random.int(7)) {
       case 0:
         return schedule(text);
       case 1:
-        return quantity(text, dice);
+        return quantity(text, random);
       case 2:
         return group(text);
       case 3:
@@ -174,9 +180,9 @@ function run(dice: Dice): string {
       case 4:
         return reason(text);
       case 5:
-        return setting(text, dice);
+        return setting(text, random);
       default:
-        return other(text, dice);
+        return other(text, random);
     }
   });
 }

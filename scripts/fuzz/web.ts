@@ -1,4 +1,7 @@
-/** What a web site answers: heads to the pure reader, and whole downloads from a server that answers anything. */
+/**
+ * Fuzz target of web sites' answers: heads for the parser of range responses, and whole downloads
+ * from a server that answers anything.
+ */
 import { createHash } from "node:crypto";
 import { readRangeAnswer } from "../../shared/net/web/range-answer.ts";
 import { WebProblem } from "../../shared/net/web/problem.ts";
@@ -7,7 +10,7 @@ import { openRangeStream } from "../../shared/net/web/range-stream.ts";
 import { systemClock } from "../../shared/platform/system-clock.ts";
 import { chunkLength, chunkOffset, type Manifest } from "../../shared/model/manifest.ts";
 import { seededBytes } from "../../shared/model/testing.ts";
-import type { Dice } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 import { openRawServer, rawAnswer } from "./raw-http.ts";
 import { declared, promise, type Fuzzing, type Target } from "./target.ts";
@@ -49,34 +52,34 @@ const values = {
 } as const;
 const statuses = [200, 206, 301, 304, 401, 404, 416, 429, 500, 503, 999] as const;
 
-function head(dice: Dice): string {
+function head(random: SeededRandom): string {
   const headers = new Headers();
   for (const [name, choices] of Object.entries(values))
-    if (!dice.once(3)) headers.set(name, dice.pick(choices));
-  const start = dice.int(100);
-  const validator = dice.once(2) ? null : { etag: dice.pick(values.etag), lastModified: null };
+    if (!random.oneIn(3)) headers.set(name, random.pick(choices));
+  const start = random.int(100);
+  const validator = random.oneIn(2) ? null : { etag: random.pick(values.etag), lastModified: null };
   const asked = {
-    url: dice.pick(["http://web.example/a?secret", "http://[::1]/", "x"]),
+    url: random.pick(["http://web.example/a?secret", "http://[::1]/", "x"]),
     start,
-    end: start + 1 + dice.int(100),
+    end: start + 1 + random.int(100),
     sizeBytes: 100,
-    rangeSent: dice.once(2),
+    rangeSent: random.oneIn(2),
     validator,
     ifRangeSent: validator !== null,
   };
   return declared([WebProblem], () => {
-    const answer = readRangeAnswer({ status: dice.pick(statuses), headers }, asked, 0);
+    const answer = readRangeAnswer({ status: random.pick(statuses), headers }, asked, 0);
     promise(
       answer.position === 0 || answer.position === asked.start,
-      "bytes begin where they were asked for",
+      "bytes begin at the requested position",
     );
-    promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end where they were asked for");
+    promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end at the requested position");
     return answer.ignoresRange ? "head: everything" : "head: taken";
   });
 }
 
-/** A whole download: it ends, by itself, with a reason, and stores no wrong byte. */
-async function download(manifest: Manifest, dice: Dice): Promise<string> {
+/** Runs a download, which has to end on its own, with a reason, and must store no wrong byte. */
+async function download(manifest: Manifest, random: SeededRandom): Promise<string> {
   const missing = new Set([0, 1, 2]);
   const outcome = await runDownload({
     web: { open: openRangeStream },
@@ -103,26 +106,26 @@ async function download(manifest: Manifest, dice: Dice): Promise<string> {
     stallMs: 200,
     attempts: 2,
     signal: AbortSignal.timeout(10_000),
-    random: () => dice.int(1_000) / 1_000,
+    random: () => random.int(1_000) / 1_000,
     backoffBaseMs: 1,
   });
-  promise(outcome.kind !== "aborted", "a download ends by itself");
+  promise(outcome.kind !== "aborted", "a download ends before the time-out");
   promise(outcome.kind !== "failed" || !outcome.reason.startsWith("broken promise"), JSON.stringify(outcome));
-  promise(outcome.kind !== "done" || missing.size === 0, "what is done is whole");
+  promise(outcome.kind !== "done" || missing.size === 0, "a finished download has every chunk");
   return `download: ${outcome.kind}`;
 }
 
 function openWeb(): Fuzzing {
-  let dice: Dice | null = null;
+  let random: SeededRandom | null = null;
   const server = openRawServer(() => {
-    const body = dice!.once(2) ? mutated(dice!, stream) : stream;
-    return rawAnswer(dice!, body, { range: dice!.once(3) });
+    const body = random!.oneIn(2) ? mutated(random!, stream) : stream;
+    return rawAnswer(random!, body, { range: random!.oneIn(3) });
   });
   const manifest = manifestAt(server.port);
   return {
     run: (own) => {
-      dice = own;
-      return own.once(1_500) ? download(manifest, own) : head(own);
+      random = own;
+      return own.oneIn(1_500) ? download(manifest, own) : head(own);
     },
     close: () => server.close(),
   };

@@ -1,6 +1,7 @@
 /**
- * `bun run generate kernels`: assembles the WebAssembly kernels into TypeScript files beside their sources, where an
- * executable finds them too. Run it after each change of a source; a test holds the two against each other.
+ * `bun run generate kernels`: assembles the WebAssembly kernels into TypeScript files next to their
+ * sources, so that standalone executables contain them. Run it after each change of a source; a
+ * test compares the files with the sources.
  */
 import { join } from "node:path";
 import wabt from "wabt";
@@ -8,13 +9,13 @@ import wabt from "wabt";
 const root = join(import.meta.dir, "..", "..");
 const lineLength = 96;
 
-/** Sources (.wat) and what they become, below the project's folder. */
+/** Sources (.wat) and generated files, relative to the project's root. */
 export const kernels = [
   { source: "shared/fec/kernel.wat", target: "shared/fec/kernel.ts" },
   { source: "shared/net/seal/frame-tag.wat", target: "shared/net/seal/frame-tag-kernel.ts" },
 ] as const;
 
-/** The same source gives the same bytes on every machine: the assembler's version is pinned. */
+/** Assembles a source. The bytes are equal on every machine: the assembler's version is pinned. */
 export async function assembleKernel(source: string): Promise<Uint8Array> {
   const text = await Bun.file(join(root, source)).text();
   const module = (await wabt()).parseWat(source, text, { simd: true, bulk_memory: true });

@@ -1,9 +1,10 @@
 /**
- * Tells the stories of `shared/simulation/stories` anew: `bun scripts/generate/stories.ts` writes docs/stories/*.txt.
+ * `bun run generate stories`: runs the stories of `shared/simulation/stories` and writes
+ * docs/stories/*.txt.
  *
- * The same code tells the same stories, so a change of the files is a change of what devices do: read it before it is
- * committed. `shared/simulation/stories.test.ts` compares the files with what is told. A story that does not show what
- * it should is not written.
+ * The same code gives the same transcripts, so a change of the files is a change of the devices'
+ * behaviour: read it before the commit. `shared/simulation/stories.test.ts` compares the files with
+ * the transcripts. A story that does not show its points is not written.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ import { stories, tellStory } from "../../shared/simulation/stories/index.ts";
 
 const folder = join(import.meta.dir, "..", "..", "docs", "stories");
 
-/** Writes docs/stories. Sets the exit status to 1 when a story does not show what it should. */
+/** Writes docs/stories. Sets the exit status to 1 when a story does not show one of its points. */
 export async function generateStories(): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const story of stories) {

@@ -1,9 +1,8 @@
 /**
- * Makes the golden vectors of docs/PROTOCOL.md: `bun scripts/generate/vectors.ts && bun run format` writes docs/vectors/*.json
- * anew.
+ * `bun run generate vectors`: writes the golden vectors of docs/PROTOCOL.md to docs/vectors/*.json.
  *
- * The same input gives the same bytes, so a change of the files is a change of the protocol. tests/vectors.test.ts
- * compares them with what this makes and reads them back.
+ * The same input gives the same bytes, so a change of the files is a change of the protocol.
+ * `tests/vectors.test.ts` compares the files with these functions, and decodes them.
  */
 import { encode } from "@msgpack/msgpack";
 import { join } from "node:path";
@@ -37,8 +36,8 @@ const session = sessionOf(crypto, key);
 const device = "d0d1d2d3d4d5d6d7";
 
 type SymbolFields = { chunk: number; block: number; symbol: number; payload: string };
-/** `fields` are in the order of the body's array; a symbol's payload is in hex. */
-export type FrameVector = {
+/** A frame and its parts; bytes are in hex. `fields` are in the order of the body's array. */
+type FrameVector = {
   readonly type: FrameType;
   readonly typeNumber: number;
   readonly sequence: number;
@@ -46,7 +45,7 @@ export type FrameVector = {
   readonly body: string;
   readonly frame: string;
 };
-export type BadFrameVector = { readonly about: string; readonly reason: DropReason; readonly frame: string };
+type BadFrameVector = { readonly about: string; readonly reason: DropReason; readonly frame: string };
 
 const controlFrames: readonly ControlFrame[] = [
   { type: "seek", device, haveCount: 7, missing: [3, 2, 40, 300, 70_000, 1], lanPort: 45_678, term: 0 },
@@ -87,7 +86,10 @@ const symbols: readonly SymbolFields[] = [
   { chunk: 4_294_967_295, block: 65_534, symbol: 255, payload: noise(1_400, 1).toHex() },
 ];
 
-/** Bytes that look random and are the same at every run: the high bytes of a linear congruential generator. */
+/**
+ * Returns pseudo-random bytes, the high bytes of a linear congruential generator. The golden files
+ * depend on this generator.
+ */
 function noise(length: number, seed: number): Uint8Array {
   let state = seed;
   return Uint8Array.from({ length }, () => {
@@ -131,7 +133,10 @@ function goodFrames(): FrameVector[] {
 
 const bodyOf = (...values: unknown[]): Uint8Array => encode(values);
 
-/** Each differs in one thing from a frame that is accepted. Sequences are above those of the good frames. */
+/**
+ * Returns frames that each differ in one thing from an accepted one. The sequences are above those
+ * of the good frames.
+ */
 function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   const body = bodyOf(device, 1, "");
   const whole = sealed("resign", 90_000, body);
@@ -156,7 +161,7 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   add("seal", "a changed ciphertext", frame(headerBytes, whole[headerBytes]! ^ 1));
   add("seal", "a changed tag", frame(whole.length - 1, whole.at(-1)! ^ 1));
   const symbol = Uint8Array.fromHex(good.find(({ type }) => type === "symbol")!.frame);
-  // Its sequence is new, so that only the tag can tell.
+  // The sequence is new, so that the tag is the only fault.
   symbol.set([0, 1, 0x60, 0], headerAt.sequence);
   add("seal", "a symbol of another sequence", symbol);
   const bodies: readonly (readonly [string, FrameType, Uint8Array])[] = [
@@ -188,7 +193,10 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
   return vectors;
 }
 
-/** As a later minor version may send them: with further elements behind the fields, which a receiver passes over. */
+/**
+ * Returns frames with further elements behind the fields, as later versions may send. Receivers
+ * skip them.
+ */
 function laterFrames(): FrameVector[] {
   const further = [null, -1, 1.5, "later", Uint8Array.of(1, 2), [[1], 2], { key: [1] }];
   return controlFrames.slice(0, 3).map(({ type, ...fields }, i) => {
@@ -199,7 +207,7 @@ function laterFrames(): FrameVector[] {
   });
 }
 
-/** docs/vectors/frames.json */
+/** Returns the content of docs/vectors/frames.json. */
 export function frameVectors() {
   const frames = goodFrames();
   return {
@@ -223,7 +231,7 @@ export function frameVectors() {
   };
 }
 
-/** docs/vectors/fec.json */
+/** Returns the content of docs/vectors/fec.json. */
 export function erasureVectors() {
   const code = createErasureCode();
   const shapes: readonly (readonly [number, number, number])[] = [

@@ -1,4 +1,4 @@
-/** What a running agent says of itself, asked on its loopback page from within its namespace. */
+/** Reads the status of a running agent from its loopback server, inside the device's namespace. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -7,7 +7,7 @@ import { inside } from "./namespace.ts";
 import type { WorldDevice } from "./world.ts";
 import { runToEnd } from "../rig/process.ts";
 
-/** Null when no agent answers. */
+/** Returns the agent's status; null when no agent answers. */
 export async function askAgent({ data, place }: WorldDevice): Promise<AgentStatus | null> {
   const file = await readFile(join(data, "agent.json"), "utf8").catch(() => null);
   if (file === null) return null;

@@ -1,10 +1,10 @@
 /**
- * What links carried, by the kernel's own counters. Nothing is taken from what programs claim.
+ * Bytes on the lab's links, from the kernel's counters and not from the programs.
  *
- * `bytes` are Ethernet frames. `payloadBytes` leaves out the headers of Ethernet, IPv4 and TCP with timestamps (66
- * bytes a packet): one `curl` is then 1.000 × the file instead of 1.068 × (1.046 down, acknowledgements up), and the
- * ratio says what the programs cost and not what TCP/IP costs. Measured: the same 1.000 with and without segmentation
- * offload, which otherwise hides 4 % of headers.
+ * `bytes` are Ethernet frames. `payloadBytes` excludes the headers of Ethernet, IPv4 and TCP with
+ * timestamps (66 bytes a packet). One `curl` is then 1.000 × the file instead of 1.068 × (1.046
+ * down, acknowledgements up), so the ratio is the cost of the programs without that of TCP/IP. The
+ * ratio is the same with and without segmentation offload, which hides 4 % of the headers.
  */
 import * as v from "valibot";
 import { outputOf } from "../rig/process.ts";
@@ -16,14 +16,15 @@ const headerBytes = 14 + 20 + 32;
 const side = v.object({ bytes: v.number(), packets: v.number() });
 const linksSchema = v.array(v.object({ ifname: v.string(), stats64: v.object({ rx: side, tx: side }) }));
 
-export type Traffic = { readonly bytes: number; readonly payloadBytes: number };
+type Traffic = { readonly bytes: number; readonly payloadBytes: number };
 export type SiteTraffic = {
-  /** Towards the site and from it, together. */
+  /** Traffic of the WAN link, both directions together. */
   readonly wan: Traffic;
+  /** Traffic of the WAN link towards the site. */
   readonly wanDown: Traffic;
-  /** What the site's devices sent to each other: a multicast datagram counts once. */
+  /** Bytes that devices of the site sent to each other. A multicast datagram counts once. */
   readonly lanBytes: number;
-  /** What each device's port carried, both ways. */
+  /** Bytes at the switch port of each device. */
   readonly ports: readonly {
     readonly device: string;
     readonly sentBytes: number;
@@ -35,7 +36,7 @@ const traffic = ({ bytes, packets }: v.InferOutput<typeof side>): Traffic => ({
   bytes,
   payloadBytes: Math.max(0, bytes - packets * headerBytes),
 });
-const sum = (a: Traffic, b: Traffic): Traffic => ({
+const addTraffic = (a: Traffic, b: Traffic): Traffic => ({
   bytes: a.bytes + b.bytes,
   payloadBytes: a.payloadBytes + b.payloadBytes,
 });
@@ -50,8 +51,9 @@ async function linksOf(namespace: string): Promise<v.InferOutput<typeof linksSch
 const qdiscsSchema = v.array(v.object({ root: v.optional(v.boolean(), false), bytes: v.number() }));
 
 /**
- * Ethernet bytes that left through a device with a queueing discipline. That one counts the headers of every datagram of
- * a run (segmentation offload), the link's own counter only those of the first.
+ * Ethernet bytes that left through an interface with a queueing discipline. The discipline counts
+ * the headers of every datagram of a segmentation-offload run, the link's counter only those of the
+ * first.
  */
 export async function sentThrough(namespace: string, device: string): Promise<number> {
   const text = await outputOf(["tc", "-n", namespace, "-s", "-j", "qdisc", "show", "dev", device]);
@@ -68,28 +70,29 @@ async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraf
   });
   const sentBytes = ports.reduce((total, port) => total + port.sentBytes, 0);
   return {
-    wan: sum(traffic(wan.tx), traffic(wan.rx)),
+    wan: addTraffic(traffic(wan.tx), traffic(wan.rx)),
     wanDown: traffic(wan.tx),
     lanBytes: Math.max(0, sentBytes - wan.rx.bytes),
     ports,
   };
 }
 
+/** Reads the counters of all sites, in the order of `network.sites`. */
 export const readCounters = (network: LabNetwork): Promise<SiteTraffic[]> =>
   Promise.all(network.sites.map((site) => siteTraffic(network, site)));
 
-const less = (a: Traffic, b: Traffic): Traffic => ({
+const subtractTraffic = (a: Traffic, b: Traffic): Traffic => ({
   bytes: a.bytes - b.bytes,
   payloadBytes: a.payloadBytes - b.payloadBytes,
 });
 
-/** What was carried between two readings. */
+/** Returns the traffic between two readings. */
 export function trafficBetween(before: readonly SiteTraffic[], after: readonly SiteTraffic[]): SiteTraffic[] {
   return after.map((now, index) => {
     const then = before[index]!;
     return {
-      wan: less(now.wan, then.wan),
-      wanDown: less(now.wanDown, then.wanDown),
+      wan: subtractTraffic(now.wan, then.wan),
+      wanDown: subtractTraffic(now.wanDown, then.wanDown),
       lanBytes: now.lanBytes - then.lanBytes,
       ports: now.ports.map((port, at) => ({
         device: port.device,

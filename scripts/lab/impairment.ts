@@ -1,19 +1,18 @@
 /**
- * What keeps multicast from devices, as it is met in the field, made with the real parts of the kernel:
+ * Impairments of multicast as they occur in the field, made with the kernel's bridge and nftables:
  *
  *   dropped      the switch drops all IPv4 multicast on the device's port, both ways
- *   pruned       IGMP snooping, and no querier's question reaches the device: its membership ages out after seconds
+ *   pruned       IGMP snooping without queries at the device: its membership expires after seconds
  *   udp-blocked  the device's own firewall drops inbound UDP
  *   wireless     the device's interface is a radio
- *   isolated     the switch lets the device speak with the router only (client isolation): its neighbours cannot serve it
- *
- * `mend` takes the filters away again.
+ *   isolated     the switch forwards only between the device and the router (client isolation)
  */
+import type { FaultName } from "../../shared/model/fault.ts";
 import { outputOf } from "../rig/process.ts";
 import { inside, ip } from "./namespace.ts";
-import { portOf, type Hindrance, type LabDevice, type LabSite } from "./site.ts";
+import { portOf, type Impairment, type LabDevice, type LabSite } from "./site.ts";
 
-/** The lab's option: how multicast does in every subnet. "off" is the setting useMulticast=false. */
+/** Words of `--multicast`. "off" is the setting useMulticast=false. */
 export const multicastKinds = [
   "works",
   "off",
@@ -26,11 +25,22 @@ export const multicastKinds = [
 ] as const;
 export type MulticastKind = (typeof multicastKinds)[number];
 
-/** Of the last devices of a subnet, one is behind each. */
-const mixed: readonly Hindrance[] = ["dropped", "pruned", "udp-blocked", "wireless"];
+export const faultsOfImpairments = {
+  dropped: "multicast-dropped",
+  pruned: "prune",
+  "udp-blocked": "udp-blocked",
+  wireless: "wireless",
+  isolated: "isolated",
+} as const satisfies Record<Impairment, FaultName>;
 
-/** @param at index of the device in its subnet of `devices` */
-export function hindranceOf(kind: MulticastKind, at: number, devices: number): Hindrance | null {
+/** Returns the fault that impairs a device's multicast; null when nothing does. */
+const faultAt = ({ impairment }: LabDevice) => impairment && faultsOfImpairments[impairment];
+
+/** Impairments of the last devices of a subnet, one each, for "mixed". */
+const mixed: readonly Impairment[] = ["dropped", "pruned", "udp-blocked", "wireless"];
+
+/** @param at index of the device in its subnet of `devices` devices */
+export function impairmentOf(kind: MulticastKind, at: number, devices: number): Impairment | null {
   switch (kind) {
     case "works":
     case "off":
@@ -44,33 +54,37 @@ export function hindranceOf(kind: MulticastKind, at: number, devices: number): H
   }
 }
 
-/** Words of `ip link add … type bridge`: a switch that asks for members each second and forgets them after three. */
+/**
+ * Arguments of `ip link add … type bridge`: queries every second, membership expires after three.
+ */
 export const snoopingWords =
   "mcast_snooping 1 mcast_querier 1 mcast_query_interval 100 mcast_startup_query_interval 100 " +
   "mcast_query_response_interval 50 mcast_membership_interval 300";
 
-export const snoops = ({ devices }: Pick<LabSite, "devices">): boolean =>
-  devices.some(({ hindrance }) => hindrance === "pruned");
+export const needsSnooping = ({ devices }: Pick<LabSite, "devices">): boolean =>
+  devices.some((device) => faultAt(device) === "prune");
 
-const table = "hindrance";
+const table = "impairment";
 const nft = (namespace: string, rules: string): Promise<string> =>
   outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 
-export async function hinder(site: LabSite): Promise<void> {
-  const isolated = site.devices.flatMap(({ hindrance }, at) =>
-    hindrance === "isolated" ? [portOf(at)] : [],
-  );
+/** Applies the impairments of a site's devices. */
+export async function impair(site: LabSite): Promise<void> {
+  const isolated = portsWith(site, "isolated");
   await ip(
     site.router,
     isolated.map((port) => `link set ${port} type bridge_slave isolated on`),
   );
-  const ports = site.devices.flatMap(({ hindrance }, at) => (hindrance === "dropped" ? [portOf(at)] : []));
+  const ports = portsWith(site, "multicast-dropped");
   if (ports.length > 0) await nft(site.router, portRules(ports));
   for (const device of site.devices) {
     const rules = deviceRules(device);
     if (rules !== null) await nft(device.namespace, rules);
   }
 }
+
+const portsWith = ({ devices }: LabSite, fault: FaultName): string[] =>
+  devices.flatMap((device, at) => (faultAt(device) === fault ? [portOf(at)] : []));
 
 function portRules(ports: readonly string[]): string {
   const set = `{ ${ports.join(", ")} }`;
@@ -84,12 +98,12 @@ function portRules(ports: readonly string[]): string {
 `;
 }
 
-function deviceRules({ hindrance, link }: LabDevice): string | null {
-  switch (hindrance) {
-    case "pruned":
+function deviceRules(device: LabDevice): string | null {
+  switch (faultAt(device)) {
+    case "prune":
       return `table netdev ${table} {
   chain arriving {
-    type filter hook ingress device ${link} priority 0;
+    type filter hook ingress device ${device.link} priority 0;
     ip protocol igmp drop
   }
 }
@@ -107,12 +121,15 @@ function deviceRules({ hindrance, link }: LabDevice): string | null {
   }
 }
 
-/** The administrator mended it: filters are gone, the querier is heard. */
-export async function mend(site: LabSite): Promise<void> {
-  if (site.devices.some(({ hindrance }) => hindrance === "dropped")) await remove(site.router, "bridge");
-  for (const { hindrance, namespace } of site.devices) {
-    if (hindrance === "pruned") await remove(namespace, "netdev");
-    if (hindrance === "udp-blocked") await remove(namespace, "inet");
+/**
+ * Removes the filters of a site: multicast is forwarded, IGMP queries and UDP reach the devices.
+ */
+export async function removeImpairments(site: LabSite): Promise<void> {
+  if (portsWith(site, "multicast-dropped").length > 0) await remove(site.router, "bridge");
+  for (const device of site.devices) {
+    const fault = faultAt(device);
+    if (fault === "prune") await remove(device.namespace, "netdev");
+    if (fault === "udp-blocked") await remove(device.namespace, "inet");
   }
 }
 

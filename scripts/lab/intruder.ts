@@ -1,8 +1,9 @@
 /**
- * A program that speaks on a group it has no key for: junk, replays of what it hears (also of tasks that ended long ago),
- * frames whose bytes it changed, and claims, ENDs and resignations sealed with a key of its own for a session it overheard.
+ * An attacker on the LAN without any key. Until SIGTERM the program sends junk, replays of recorded
+ * frames (also of ended tasks), and frames with changed bytes to the group. For recorded sessions
+ * it also forges CLAIM, END, HAVE and RESIGN frames, sealed with a key of its own.
  *
- *     bun scripts/lab/intruder.ts ADDRESS:PORT INTERFACE_ADDRESS          until SIGTERM
+ *     bun scripts/lab/intruder.ts ADDRESS:PORT INTERFACE_ADDRESS
  */
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
@@ -17,19 +18,20 @@ import {
 } from "../../shared/wire/index.ts";
 import { headerAt, headerBytes } from "../../shared/wire/layout.ts";
 
-const everyMs = 10;
+const sendEveryMs = 10;
 const framesPerTurn = 12;
-const keptFrames = 500;
+/** Upper bound on recorded frames; later ones replace recorded ones at random. */
+const recordedMax = 500;
 
 const group = parseGroup(process.argv[2] ?? "");
 const interfaceAddress = process.argv[3] ?? "";
-const heard: Buffer[] = [];
+const recorded: Buffer[] = [];
 const forgers = new Map<string, FrameWriter>();
 
 const device = "0123456789abcdef";
 const term = 4_000_000_000;
 const forged: readonly ControlFrame[] = [
-  { type: "resign", device, term, reason: "an intruder says so" },
+  { type: "resign", device, term, reason: "forged by an intruder" },
   { type: "claim", device, term, ticket: 0, lanPort: 1, haveCount: 1 },
   { type: "end", device, term, pass: 9, castRanges: [0, 1_000], symbolsSent: 1, sentAtMs: 0 },
   { type: "have", device, ranges: [0, 1_000], load: 0, lanPort: 1, toDevice: device },
@@ -52,7 +54,7 @@ function forgerFor(frame: Buffer): FrameWriter {
 }
 
 function nextDatagram(): Uint8Array {
-  const frame = heard[randomInt(Math.max(1, heard.length))];
+  const frame = recorded[randomInt(Math.max(1, recorded.length))];
   switch (frame ? randomInt(5) : 0) {
     case 0:
       return randomBytes(randomInt(1_473));
@@ -70,23 +72,25 @@ function nextDatagram(): Uint8Array {
   }
 }
 
-const ear = dgram.createSocket({ type: "udp4", reuseAddr: true });
-ear.on("message", (datagram) => {
-  // Its own voice comes back as well: some of it is said again.
+const receiveSocket = dgram.createSocket({ type: "udp4", reuseAddr: true });
+receiveSocket.on("message", (datagram) => {
+  // The intruder also receives and replays its own datagrams.
   if (datagram.length <= headerBytes) return;
-  if (heard.length < keptFrames) heard.push(Buffer.from(datagram));
-  else heard[randomInt(keptFrames)] = Buffer.from(datagram);
+  if (recorded.length < recordedMax) recorded.push(Buffer.from(datagram));
+  else recorded[randomInt(recordedMax)] = Buffer.from(datagram);
 });
-ear.bind(group.port, group.address, () => ear.addMembership(group.address, interfaceAddress));
+receiveSocket.bind(group.port, group.address, () =>
+  receiveSocket.addMembership(group.address, interfaceAddress),
+);
 
-const mouth = dgram.createSocket("udp4");
-mouth.bind(0, interfaceAddress, () => {
-  mouth.setMulticastInterface(interfaceAddress);
+const sendSocket = dgram.createSocket("udp4");
+sendSocket.bind(0, interfaceAddress, () => {
+  sendSocket.setMulticastInterface(interfaceAddress);
   setInterval(() => {
     for (let count = 0; count < framesPerTurn; count++) {
       const datagram = nextDatagram();
-      mouth.send(datagram, group.port, group.address);
+      sendSocket.send(datagram, group.port, group.address);
     }
-  }, everyMs);
+  }, sendEveryMs);
 });
 process.on("SIGTERM", () => process.exit(0));

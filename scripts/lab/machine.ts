@@ -1,9 +1,11 @@
-/** What the lab needs of the machine, checked before anything is built, and a machine without remains of an earlier run. */
+/**
+ * Checks the machine before anything is built: Linux, root, programs. Removes what stale runs left.
+ */
 import { stat } from "node:fs/promises";
 import { UsageError } from "../rig/cleanup.ts";
-import { sweepLeftovers } from "./stale-runs.ts";
+import { removeStaleRuns } from "./stale-runs.ts";
 
-/** Programs of every lab, and the Debian package of each. */
+/** Programs that every lab needs → Debian package. */
 export const labPrograms: Readonly<Record<string, string>> = {
   ip: "iproute2",
   tc: "iproute2",
@@ -13,15 +15,17 @@ export const labPrograms: Readonly<Record<string, string>> = {
 
 /**
  * @param programs program → Debian package
- * @param packagePath a file or folder to distribute, if one was named
- * @throws UsageError that says what to do
+ * @param packagePath file or folder to distribute, if one was given
+ * @throws UsageError with what to do
  */
 export async function prepareMachine(
   programs: Readonly<Record<string, string>>,
   packagePath: string | undefined,
 ): Promise<void> {
   if (process.platform !== "linux")
-    throw new UsageError(`The lab needs network namespaces of Linux: this is ${process.platform}`);
+    throw new UsageError(
+      `The lab needs Linux with network namespaces: this machine runs ${process.platform}`,
+    );
   if (process.getuid?.() !== 0)
     throw new UsageError("The lab makes network namespaces: run it as root (sudo)");
   for (const [program, packageName] of Object.entries(programs)) {
@@ -30,5 +34,5 @@ export async function prepareMachine(
   }
   if (packagePath !== undefined && !(await stat(packagePath).catch(() => null)))
     throw new UsageError(`Cannot distribute "${packagePath}": there is no such file or folder`);
-  for (const runId of await sweepLeftovers()) console.error(`Removed what run ${runId} left behind.`);
+  for (const runId of await removeStaleRuns()) console.error(`Removed what run ${runId} left behind.`);
 }

@@ -1,4 +1,6 @@
-/** One task in the lab, measured: who finished when, what each link carried, whose copy is right. */
+/**
+ * Measures one task in the lab: completion times, bytes on each link, right copies, CPU and memory.
+ */
 import { join } from "node:path";
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { followTask, originText } from "../rig/task-watch.ts";
@@ -6,33 +8,37 @@ import { ledgerPackages } from "../rig/ledger-reader.ts";
 import type { SubnetOutcome } from "../rig/table.ts";
 import { differenceFrom } from "../rig/verify.ts";
 import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
-import type { Hindrance } from "./site.ts";
+import type { Impairment } from "./site.ts";
 import type { Usage, UsageMeter } from "./usage.ts";
 import type { World, WorldDevice } from "./world.ts";
 
+/** Result of one device; its fields are those of the JSON output. */
 export type DeviceResult = {
   readonly name: string;
   readonly site: string;
-  /** What keeps multicast from it. */
-  readonly hindrance: Hindrance | null;
+  /** Impairment of the device's multicast. */
+  readonly hindrance: Impairment | null;
   readonly role: string;
   readonly completeAfterMs: number | null;
   readonly from: string;
-  /** Why it took another way than multicast, as it told the source last. */
+  /** Last reported reason, for example why the device took chunks by unicast. */
   readonly reason: string;
-  /** Until the first chunk came by unicast, in the device's own reports. */
+  /** Time until the first chunk by unicast, according to the device's reports. */
   readonly unicastAfterMs: number | null;
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly usage: Usage;
-  /** Of the package's chunks in the device's ledger; above 1: a verified chunk was fetched again. */
+  /**
+   * Largest number of receipts of a chunk in the ledger; above 1, a verified chunk was fetched
+   * again.
+   */
   readonly receiptsMax: number;
-  /** Null when every file is the original's. */
+  /** Reason why the copy is not right; null when every file equals the original. */
   readonly wrong: string | null;
 };
-/** Since the task's creation; null for what did not happen. */
-export type Phases = { electedMs: number | null; downloadedMs: number | null };
-export type SiteResult = {
+/** Times since the task's creation; null for a phase that was not reached. */
+type Phases = { electedMs: number | null; downloadedMs: number | null };
+type SiteResult = {
   readonly outcome: SubnetOutcome;
   readonly phases: Phases;
   readonly traffic: SiteTraffic;
@@ -68,7 +74,7 @@ async function deviceResult(
   return {
     name: device.place.name,
     site: device.site.name,
-    hindrance: device.place.hindrance,
+    hindrance: device.place.impairment,
     role: seen.roles.get(device.id) ?? "peer",
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
@@ -111,7 +117,7 @@ function siteResult(
   };
 }
 
-/** Notes when a site's representative was first seen, and when one first held the whole package. */
+/** Records when a site's representative was first reported, and when it first held the package. */
 function notePhases(world: World, phases: ReadonlyMap<string, Phases>, detail: TaskDetail): void {
   for (const { deviceId, role, state, updatedAtMs } of detail.deviceList) {
     const known = world.devices.find(({ id }) => id === deviceId);
@@ -123,14 +129,17 @@ function notePhases(world: World, phases: ReadonlyMap<string, Phases>, detail: T
   }
 }
 
-/** Creates the task, follows it to its end and measures; `devices` are those that shall have the package. */
+/**
+ * Creates a task, follows it to its end and measures it.
+ * @param devices devices that are to hold the package in the end
+ */
 export async function measureTask(
   world: World,
   packageId: string,
   devices: readonly WorldDevice[],
   options: {
     readonly limitMs: number;
-    /** Counters to measure from; default: just before the task is created. */
+    /** Earlier counters to measure from. Default: those just before the task is created. */
     readonly since?: readonly SiteTraffic[];
     readonly usage: UsageMeter;
     readonly signal: AbortSignal;
@@ -150,7 +159,7 @@ export async function measureTask(
       if (device) await options.usage.sample(place.name, device.program.pid);
   };
   const timer = setInterval(() => void sample(), sampleEveryMs);
-  const followed = await followTask(world.feed(taskId, options.signal), {
+  const followed = await followTask(world.taskStream(taskId, options.signal), {
     devices: devices.length,
     limitMs: options.limitMs,
     onDetail: (detail) => {

@@ -1,10 +1,10 @@
-/** Network namespaces through iproute2: a command inside one, batches of `ip`, `tc` and `nft`. */
+/** Network namespaces: commands inside one, links, rates and filters with `ip`, `tc` and `nft`. */
 import { outputOf } from "../rig/process.ts";
 
-/** Prefix that runs a command inside the namespace; the process keeps its id. */
+/** Returns a prefix that runs a command inside the namespace. The process keeps its id. */
 export const inside = (namespace: string): string[] => ["ip", "netns", "exec", namespace];
 
-/** Prefix that also gives the process a host name of its own, as a device of its own would have. */
+/** Returns a prefix that also gives the process a host name of its own. */
 export const insideAs = (namespace: string, hostname: string): string[] => [
   ...inside(namespace),
   "unshare",
@@ -15,7 +15,7 @@ export const insideAs = (namespace: string, hostname: string): string[] => [
   "sh",
 ];
 
-/** Runs lines of `ip` in one process. */
+/** Runs lines of `ip` in one process. @throws Error when a line fails */
 export async function ip(namespace: string, lines: readonly string[]): Promise<void> {
   await outputOf(["ip", "-n", namespace, "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }
@@ -25,7 +25,10 @@ export async function addNamespace(namespace: string): Promise<void> {
   await ip(namespace, ["link set lo up"]);
 }
 
-/** Limits what `device` sends, instead of what limited it before. Packets wait up to 200 ms, as in a router's queue, before they are dropped. */
+/**
+ * Limits the rate at which `device` sends, in place of an earlier limit. Packets are queued for up
+ * to 200 ms, as in a router, and then dropped.
+ */
 export async function limitRate(
   namespace: string,
   device: string,
@@ -52,8 +55,8 @@ export async function limitRate(
   ]);
 }
 
-/** Drops that share of everything that arrives, whatever it is, as a bad cable or port would. */
-export async function loseArriving(namespace: string, device: string, percent: number): Promise<void> {
+/** Drops a share of all arriving packets at random, as a bad cable or port does. */
+export async function dropIngress(namespace: string, device: string, percent: number): Promise<void> {
   const some = percent < 100 ? `numgen random mod 100000 < ${Math.round(percent * 1_000)}` : "";
   const rules = `table netdev lab {
   chain arriving {
@@ -65,17 +68,18 @@ export async function loseArriving(namespace: string, device: string, percent: n
   await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 }
 
-/** Takes back what `loseArriving` and `disturbLeaving` did inside the namespace. */
-export async function disturbNothing(namespace: string): Promise<void> {
+/** Removes the filters of `dropIngress` and `impairEgress` from the namespace. */
+export async function clearFilters(namespace: string): Promise<void> {
   const rules = "table netdev lab\ndelete table netdev lab\n";
   await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 }
 
 /**
- * Of what leaves through `device`, that share overtakes or is overtaken, and that share leaves twice. There is no
- * netem on many kernels: packets that nft marks go through a slow class of htb beside the fast one, and wait in it.
+ * Reorders a share of the packets that leave through `device`, and sends another share twice. Many
+ * kernels have no netem, so nft marks packets that then wait in a slow htb class next to the fast
+ * one.
  */
-export async function disturbLeaving(
+export async function impairEgress(
   namespace: string,
   device: string,
   share: { readonly latePercent: number; readonly twicePercent: number; readonly lateMbit: number },
@@ -99,7 +103,9 @@ export async function disturbLeaving(
   await outputOf([...inside(namespace), "nft", "-f", "-"], { input: rules });
 }
 
-/** What leaves through `device` gets its address: a site behind address translation. */
+/**
+ * Masquerades packets that leave through `device`: the site is behind network address translation.
+ */
 export async function translateAddresses(namespace: string, device: string): Promise<void> {
   const rules = `table ip lab {
   chain leaving {
@@ -116,18 +122,18 @@ export async function namespaces(): Promise<string[]> {
   return listed.map(({ name }) => name);
 }
 
-export async function processesIn(namespace: string): Promise<number[]> {
+async function processesIn(namespace: string): Promise<number[]> {
   const listed = await outputOf(["ip", "netns", "pids", namespace]).catch(() => "");
   return listed.split("\n").filter(Boolean).map(Number);
 }
 
-/** Ends what runs inside, then removes it with all its links. */
+/** Kills the processes inside, then removes the namespace with all its links. */
 export async function removeNamespace(namespace: string): Promise<void> {
   for (const pid of await processesIn(namespace)) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It ended by itself.
+      // The process exited in the meantime.
     }
   }
   await outputOf(["ip", "netns", "del", namespace]);

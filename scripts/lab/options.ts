@@ -1,10 +1,20 @@
-/** The lab's command line, checked. */
+/** Command line of the lab, with its checks. */
 import { Command, Option } from "@commander-js/extra-typings";
+import type { FaultName } from "../../shared/model/fault.ts";
 import { multicastKinds } from "./impairment.ts";
 import { between } from "../rig/option-parsers.ts";
 
-export const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
+const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
 export type Scenario = (typeof scenarios)[number];
+
+/** Word of `--scenario` → the fault that it injects; null: none. */
+export const faultsOfScenarios = {
+  late: "late",
+  restart: "crash",
+  "kill-representative": "crash",
+  cached: null,
+  mend: null,
+} as const satisfies Record<Scenario, FaultName | null>;
 
 export const labCommand = new Command("bun run lab --")
   .description(
@@ -17,7 +27,7 @@ export const labCommand = new Command("bun run lab --")
   .option("--lan <mbit>", "rate of each device's LAN port, both ways", between(0.1, 10_000), 1_000)
   .option("--size <MB>", "size of the package of random bytes (10^6)", between(0.001, 100_000), 48)
   .option("--package <path>", "a file or folder to distribute instead")
-  .option("--loss <percent>", "of all packets that arrive at a device, each device's own", between(0, 90), 0)
+  .option("--loss <percent>", "share of packets lost at each device, independently", between(0, 90), 0)
   .option("--delay <seconds>", "session start delay", between(0, 3_600), 5)
   .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
   .option("--compiled", "build the executables and run those")
@@ -29,7 +39,7 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--multicast <how>",
-      "how multicast does in every subnet. off: the setting useMulticast=false; dropped: the switch drops it; pruned: IGMP snooping without a querier; udp-blocked: by each device's firewall; wireless: the last device is; isolated: devices reach the router only, each has to download alone; mixed: of the last four devices one is behind each",
+      "impairment of multicast in every subnet. off: the setting useMulticast=false; dropped: the switch drops it; pruned: IGMP snooping without a querier; udp-blocked: each device's firewall drops it; wireless: the last device is a radio; isolated: devices reach the router only, each has to download alone; mixed: each of the last four devices has another impairment",
     )
       .choices(multicastKinds)
       .default("works"),
@@ -38,10 +48,15 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--scenario <name>",
-      "late: a device starts at half; restart: one is killed at half and starts again; kill-representative: that one; cached: a second task for the same package, with a new device; mend: at half, what hinders multicast is gone",
+      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; mend: at half, the impairments of multicast are removed",
     ).choices(scenarios),
   )
-  .option("--kill-at <percent>", "of kill-representative: when it holds so much", between(1, 99), 50)
+  .option(
+    "--kill-at <percent>",
+    "share of the package that the representative holds when kill-representative kills it",
+    between(1, 99),
+    50,
+  )
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)
   .option("--keep", "leave everything running until Ctrl-C")
   .option("--json", "the result as JSON on standard output, all else on standard error");

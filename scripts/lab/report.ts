@@ -1,26 +1,27 @@
-/** What a lab run shows to a person, or as JSON to a program. */
+/** Report of a lab run for a person, and the problems that make the run a failure. */
 import { formatSize } from "../../shared/model/quantity.ts";
-import { alignTable, complaints, outcomeTable, wanRatioMax } from "../rig/table.ts";
+import { alignTable, outcomeProblems, outcomeTable, wanRatioMax } from "../rig/table.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
 import type { Usage } from "./usage.ts";
 
-export type Findings = {
+/** Result of a lab run; also the JSON output of `--json`. */
+export type LabReport = {
   readonly packageBytes: number;
+  /** Duration of one `curl` for as many bytes over the idle WAN link. */
   readonly curlSeconds: number;
   readonly first: TaskResult;
-  /** Of the second task for the same package, if there was one. */
+  /** Result of the second task for the same package; null without one. */
   readonly second: TaskResult | null;
   readonly source: Usage;
 };
 
 const seconds = (ms: number | null): string => (ms === null ? "–" : `${(ms / 1_000).toFixed(2)} s`);
 
-const legend = `WAN ÷ package is payload (link bytes less 66 bytes of Ethernet, IP and TCP headers a packet, both directions,
-control traffic included); on the wire it is with them: one curl costs 1.000 and about 1.07. LAN bytes are what
-devices sent to each other with headers, a multicast datagram counted once (of unicast, segmentation offload may hide up
-to 4 % of headers).`;
+const legend = `WAN ÷ package is payload: link bytes without 66 bytes of Ethernet, IP and TCP headers a packet, both
+directions, control traffic included. "On the wire" includes the headers. One curl has 1.000 and about 1.07.
+LAN bytes are what devices sent to each other, with headers. A multicast datagram counts once. For unicast,
+segmentation offload may hide up to 4 % of the headers.`;
 
-/** Where the time went. */
 const phaseLine = ({ outcome, phases }: TaskResult["sites"][number]): string =>
   `${outcome.subnet}: representative elected after ${seconds(phases.electedMs)}, download complete after ${seconds(phases.downloadedMs)}, last device after ${seconds(outcome.timeMs)}`;
 
@@ -62,8 +63,8 @@ function tables(
   return [`\n${title}`, alignTable([head, ...rows], 3), "", outcomeTable(outcomes, more)];
 }
 
-/** Which way the bytes of each device came, and why; who took none by unicast needs no word. */
-function wayLines({ devices }: TaskResult): string[] {
+/** Delivery of each device that took chunks by unicast: since when, and why. */
+function deliveryLines({ devices }: TaskResult): string[] {
   const others = devices.filter(({ unicastAfterMs }) => unicastAfterMs !== null);
   return others.map(
     ({ name, hindrance, unicastAfterMs, reason }) =>
@@ -71,40 +72,40 @@ function wayLines({ devices }: TaskResult): string[] {
   );
 }
 
-const describe = (device: DeviceResult): string[] => [
+const deviceProblems = (device: DeviceResult): string[] => [
   ...(device.wrong === null ? [] : [`${device.name} has no right copy: ${device.wrong}`]),
   ...(device.receiptsMax > 1
-    ? [`${device.name} fetched a verified chunk ${device.receiptsMax} times, by its ledger`]
+    ? [`${device.name} fetched a verified chunk ${device.receiptsMax} times, according to its ledger`]
     : []),
 ];
 
-/** What keeps the run from being a success; empty when all is well. */
-export function problemsOf(findings: Findings): string[] {
-  const { first } = findings;
-  // Whoever is cut off from its neighbours has to download alone.
+/** Returns one sentence per problem; empty on success. */
+export function problemsOf(report: LabReport): string[] {
+  const { first } = report;
+  // An isolated device cannot reach its peers and has to download for itself.
   const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
   const copies = Math.max(1, alone / first.sites.length);
-  const results = [first, ...(findings.second ? [findings.second] : [])];
+  const results = [first, ...(report.second ? [report.second] : [])];
   return [
-    ...complaints(
+    ...outcomeProblems(
       first.sites.map(({ outcome }) => outcome),
       wanRatioMax * copies,
     ),
-    ...results.flatMap((result) => result.devices.flatMap(describe)),
+    ...results.flatMap((result) => result.devices.flatMap(deviceProblems)),
   ];
 }
 
-export function findingsText(findings: Findings): string {
-  const { first, second, packageBytes, curlSeconds, source } = findings;
+export function labReportText(report: LabReport): string {
+  const { first, second, packageBytes, curlSeconds, source } = report;
   const once = Math.max(0, ...first.devices.map(({ receiptsMax }) => receiptsMax)) <= 1;
   return [
     ...tables("Each device", first, packageBytes, curlSeconds),
     ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
     "",
     ...first.sites.map(phaseLine),
-    ...wayLines(first),
+    ...deliveryLines(first),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
-    ...(once ? ["By every device's ledger, no verified chunk was fetched twice."] : []),
+    ...(once ? ["According to the ledgers, no verified chunk was fetched twice."] : []),
     legend,
   ].join("\n");
 }

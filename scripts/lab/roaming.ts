@@ -1,4 +1,6 @@
-/** A device that is carried to another site: its cable is out, another one leads to that site's switch. */
+/**
+ * Moves a device to another site: its own link goes down, a new one leads to that site's switch.
+ */
 import { ip, limitRate } from "./namespace.ts";
 import { gatewayOf, lanBurstBytes } from "./topology.ts";
 import { type LabSite } from "./site.ts";
@@ -8,13 +10,17 @@ const routes = (site: LabSite): string[] => [
   `route add default via ${gatewayOf(site)}`,
   "route add 224.0.0.0/4 dev eth0",
 ];
-const portOf = ({ place }: WorldDevice): string => `visit-${place.name}`;
-/** Above those of the site's own devices. */
-const guestAddress = (site: LabSite, device: WorldDevice): string =>
+/** Port at the other site's switch. Interface names have at most 15 characters. */
+const portOf = ({ place }: WorldDevice): string => `moved-${place.name}`;
+/** Address at the other site, above those of its own devices. */
+const addressAt = (site: LabSite, device: WorldDevice): string =>
   site.cidr.replace(/0\/24$/, String(200 + (Number(device.place.address.split(".")[3]) % 50)));
 
-/** The interface keeps its name, and gets an address of the other subnet. @param mbit rate of its port */
-export async function visit(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
+/**
+ * Moves a device to `site`. The interface keeps its name and gets an address of the other subnet.
+ * @param mbit rate of its port, both ways
+ */
+export async function moveDevice(device: WorldDevice, site: LabSite, mbit: number): Promise<void> {
   const { namespace } = device.place;
   const port = portOf(device);
   await ip(namespace, ["link set eth0 down", "addr flush dev eth0", "link set eth0 name parked0"]);
@@ -25,14 +31,15 @@ export async function visit(device: WorldDevice, site: LabSite, mbit: number): P
   ]);
   await limitRate(site.router, port, mbit, lanBurstBytes);
   await ip(namespace, [
-    `addr add ${guestAddress(site, device)}/24 brd + dev eth0`,
+    `addr add ${addressAt(site, device)}/24 brd + dev eth0`,
     "link set eth0 up",
     ...routes(site),
   ]);
   await limitRate(namespace, "eth0", mbit, lanBurstBytes);
 }
 
-export async function comeHome(device: WorldDevice, from: LabSite): Promise<void> {
+/** Moves a device back to its own site. @param from the site that it was moved to */
+export async function returnDevice(device: WorldDevice, from: LabSite): Promise<void> {
   const { namespace, address } = device.place;
   await ip(from.router, [`link del ${portOf(device)}`]);
   await ip(namespace, [

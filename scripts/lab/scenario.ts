@@ -1,22 +1,24 @@
 /**
- * What happens in the middle of a task, at every site: a device that comes late, one that is killed and starts again,
- * the representative that is killed (at half, or when the option says), a switch that is mended. Half means that the
- * site's representative holds half of the package.
+ * Scenarios of the lab, at every site. In the middle of a task, a device starts late, a peer or the
+ * representative is killed and starts again, or impairments of multicast are removed. The middle is
+ * when the site's representative holds half of the package, or the share of `--kill-at`.
  */
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { shareOf } from "../rig/task-watch.ts";
-import { mend } from "./impairment.ts";
-import type { Scenario } from "./options.ts";
+import { removeImpairments } from "./impairment.ts";
+import { faultsOfScenarios, type Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
 const restartAfterMs = 2_000;
-/** A killed representative stays away until another one leads, at most this long. */
+/** Upper bound on how long a killed representative waits for a successor before it starts again. */
 const takeoverLimitMs = 20_000;
 
-export type ScenarioRun = {
-  /** Devices that do not start with the others. */
+type ScenarioRun = {
+  /** Devices that do not start with the others, but in the middle or for the second task. */
   readonly heldBack: readonly WorldDevice[];
+  /** To be called with all details of the task: they decide when the scenario acts. */
   readonly onDetail: (detail: TaskDetail) => void;
+  /** Cancels starts that are still pending. */
   readonly cancel: () => void;
 };
 
@@ -24,61 +26,62 @@ export type ScenarioRun = {
 const lastOfEach = (world: World): WorldDevice[] =>
   world.network.sites.map((site) => world.devices.findLast((device) => device.site === site)!);
 
-const representativeOf = (world: World, site: string, detail: TaskDetail): WorldDevice | undefined => {
-  const leads = (id: string) =>
-    detail.deviceList.some(({ deviceId, role }) => deviceId === id && role === "representative");
-  return world.devices.find((device) => device.site.name === site && leads(device.id));
-};
+const leads = (device: WorldDevice, { deviceList }: TaskDetail): boolean =>
+  deviceList.some(({ deviceId, role }) => deviceId === device.id && role === "representative");
 
-function say(text: string): void {
+const representativeOf = (world: World, site: string, detail: TaskDetail): WorldDevice | undefined =>
+  world.devices.find((device) => device.site.name === site && leads(device, detail));
+
+const hasSuccessor = (world: World, killed: WorldDevice, detail: TaskDetail): boolean =>
+  world.devices.some((other) => other !== killed && other.site === killed.site && leads(other, detail));
+
+function log(text: string): void {
   console.error(`scenario: ${text}`);
 }
 
-function kill(device: WorldDevice, what: string): void {
-  say(`${device.place.name} (${what}) is killed`);
+function kill(device: WorldDevice, role: string): void {
+  log(`${device.place.name} (${role}) is killed`);
   void device.device?.kill();
 }
 
-/** @param atShare of the package: when the site's representative holds so much of it, it happens */
+/** @param atShare share of the package, 0 … 1, at which the scenario acts on a site */
 export function startScenario(world: World, scenario: Scenario | undefined, atShare = 0.5): ScenarioRun {
-  const heldBack = scenario === "late" || scenario === "cached" ? lastOfEach(world) : [];
-  const begun = new Set<string>();
+  const fault = scenario === undefined ? null : faultsOfScenarios[scenario];
+  const heldBack = fault === "late" || scenario === "cached" ? lastOfEach(world) : [];
+  /** Sites on which the scenario acted. */
+  const done = new Set<string>();
   const timers: ReturnType<typeof setTimeout>[] = [];
   const later = (ms: number, action: () => void) => void timers.push(setTimeout(action, ms));
-  /** Killed representatives by site. */
-  const fallen = new Map<string, { device: WorldDevice; untilMs: number }>();
-  const startAgain = (device: WorldDevice) => {
-    say(`${device.place.name} starts`);
+  /** Killed representatives by site, with the time at which each starts again at the latest. */
+  const killed = new Map<string, { device: WorldDevice; untilMs: number }>();
+  const start = (device: WorldDevice) => {
+    log(`${device.place.name} starts`);
     void world.start(device);
   };
-  const happen = (site: string, representative: WorldDevice) => {
-    if (scenario === "late") for (const device of heldBack) if (device.site.name === site) startAgain(device);
-    if (scenario === "restart") {
-      const peer = world.devices.find((device) => device.site.name === site && device !== representative);
-      if (!peer) return;
-      kill(peer, "peer");
-      later(restartAfterMs, () => startAgain(peer));
-    }
-    if (scenario === "mend") {
-      say(`what hinders multicast at ${site} is gone`);
-      void mend(world.network.sites.find(({ name }) => name === site)!);
-    }
+  const crash = (site: string, representative: WorldDevice) => {
     if (scenario === "kill-representative") {
       kill(representative, "representative");
-      fallen.set(site, { device: representative, untilMs: performance.now() + takeoverLimitMs });
+      killed.set(site, { device: representative, untilMs: performance.now() + takeoverLimitMs });
+      return;
+    }
+    const peer = world.devices.find((device) => device.site.name === site && device !== representative);
+    if (!peer) return;
+    kill(peer, "peer");
+    later(restartAfterMs, () => start(peer));
+  };
+  const act = (site: string, representative: WorldDevice) => {
+    if (fault === "late") for (const device of heldBack) if (device.site.name === site) start(device);
+    if (fault === "crash") crash(site, representative);
+    if (scenario === "mend") {
+      log(`the impairments of multicast at ${site} are removed`);
+      void removeImpairments(world.network.sites.find(({ name }) => name === site)!);
     }
   };
-  const raiseFallen = (detail: TaskDetail) => {
-    for (const [site, { device, untilMs }] of fallen) {
-      const leads = world.devices.some(
-        (other) =>
-          other !== device &&
-          other.site.name === site &&
-          detail.deviceList.some(({ deviceId, role }) => deviceId === other.id && role === "representative"),
-      );
-      if (!leads && performance.now() < untilMs) continue;
-      fallen.delete(site);
-      later(restartAfterMs, () => startAgain(device));
+  const restartKilled = (detail: TaskDetail) => {
+    for (const [site, { device, untilMs }] of killed) {
+      if (!hasSuccessor(world, device, detail) && performance.now() < untilMs) continue;
+      killed.delete(site);
+      later(restartAfterMs, () => start(device));
     }
   };
   return {
@@ -88,11 +91,11 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
       for (const { name } of world.network.sites) {
         const representative = representativeOf(world, name, detail);
         const seen = detail.deviceList.find(({ deviceId }) => deviceId === representative?.id);
-        if (!representative || !seen || shareOf(seen) < atShare || begun.has(name)) continue;
-        begun.add(name);
-        happen(name, representative);
+        if (!representative || !seen || shareOf(seen) < atShare || done.has(name)) continue;
+        done.add(name);
+        act(name, representative);
       }
-      raiseFallen(detail);
+      restartKilled(detail);
     },
     cancel: () => {
       for (const timer of timers) clearTimeout(timer);

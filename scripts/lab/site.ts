@@ -1,23 +1,28 @@
-/** A site of the lab: its devices, their names and addresses, and what keeps multicast from them. */
-export type Hindrance = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
+/**
+ * Sites of the lab: names and addresses of their devices, and the impairments of their multicast.
+ */
 
+/** Impairment of a device's multicast; `impairment.ts` describes each. */
+export type Impairment = "dropped" | "pruned" | "udp-blocked" | "wireless" | "isolated";
+
+/** Port of the site's switch. @param at index of the device in its site */
 export const portOf = (at: number): string => `port${at + 1}`;
 
 export type LabDevice = {
   readonly name: string;
   readonly namespace: string;
   readonly address: string;
-  /** Its interface's name. */
+  /** Name of the device's interface. */
   readonly link: string;
-  /** What keeps multicast from it. */
-  readonly hindrance: Hindrance | null;
+  readonly impairment: Impairment | null;
 };
 
 export type LabSite = {
   readonly name: string;
   readonly cidr: string;
+  /** Namespace of the router, which is also the switch. */
   readonly router: string;
-  /** The site's link as the source's side names it. */
+  /** Interface of the WAN link in the source's namespace. */
   readonly wanDevice: string;
   readonly devices: readonly LabDevice[];
 };

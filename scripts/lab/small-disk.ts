@@ -1,17 +1,19 @@
-/** A file system of its own, small, in a file (loop device): a disk that can be full without harm to the machine. */
+/**
+ * Small file systems in files (loop devices): disks that can be filled without harm to the machine.
+ */
 import { mkdir, rm, truncate, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { outputOf, runToEnd } from "../rig/process.ts";
 
 export type SmallDisk = {
   readonly folder: string;
-  /** Takes every byte that is free. */
+  /** Occupies every free byte. */
   readonly fill: () => Promise<void>;
-  /** Gives them back. */
+  /** Frees the bytes that `fill` occupied. */
   readonly free: () => Promise<void>;
 };
 
-/** Makes the file system and mounts it at `folder`, which is made too. */
+/** Creates an ext4 file system in the file `image`, and mounts it at `folder`, which it creates. */
 export async function mountSmallDisk(folder: string, image: string, sizeBytes: number): Promise<SmallDisk> {
   await writeFile(image, "");
   await truncate(image, sizeBytes);

@@ -1,6 +1,7 @@
 /**
- * Every lab run leaves a note while it lives: who it is and what it made. A later run removes what runs that died
- * without tidying (SIGKILL, power) left behind, and touches nothing of one that lives.
+ * Records of lab runs, and removal of stale ones. A running lab has a record with its process and
+ * its folder. A later run removes what a run that ended without cleanup (SIGKILL, power) left, and
+ * touches nothing of a running one.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,39 +9,42 @@ import * as v from "valibot";
 import { namespaces, removeNamespace } from "./namespace.ts";
 import { unmountBelow } from "./small-disk.ts";
 
-const notesFolder = "/run/flockcast-lab";
-const noteSchema = v.object({ pid: v.number(), started: v.string(), folder: v.string() });
+const recordsFolder = "/run/flockcast-lab";
+const recordSchema = v.object({ pid: v.number(), started: v.string(), folder: v.string() });
 
-/** Start time of a process in clock ticks: with the id it names one process, also after ids were used again. */
-async function startOf(pid: number): Promise<string | null> {
+/**
+ * Start time of a process in clock ticks, null without one. Tells processes with a reused id apart.
+ */
+async function startTimeOf(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
   return stat === null ? null : (stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null);
 }
 
-export async function leaveNote(runId: string, folder: string): Promise<void> {
-  await mkdir(notesFolder, { recursive: true });
-  const note = { pid: process.pid, started: (await startOf(process.pid)) ?? "", folder };
-  await writeFile(join(notesFolder, `${runId}.json`), JSON.stringify(note));
+/** Records this process and the run's folder, so that a later run can remove what is left. */
+export async function writeRunRecord(runId: string, folder: string): Promise<void> {
+  await mkdir(recordsFolder, { recursive: true });
+  const record = { pid: process.pid, started: (await startTimeOf(process.pid)) ?? "", folder };
+  await writeFile(join(recordsFolder, `${runId}.json`), JSON.stringify(record));
 }
 
-export const removeNote = (runId: string): Promise<void> =>
-  rm(join(notesFolder, `${runId}.json`), { force: true });
+export const removeRunRecord = (runId: string): Promise<void> =>
+  rm(join(recordsFolder, `${runId}.json`), { force: true });
 
-/** Answers the ids of the dead runs whose leftovers were removed. */
-export async function sweepLeftovers(): Promise<string[]> {
-  const swept: string[] = [];
-  const notes = await readdir(notesFolder).catch(() => []);
-  for (const file of notes) {
-    const text = await readFile(join(notesFolder, file), "utf8").catch(() => "");
-    const note = v.safeParse(v.pipe(v.string(), v.parseJson(), noteSchema), text);
-    if (!note.success) continue;
-    if ((await startOf(note.output.pid)) === note.output.started) continue;
+/** Removes the namespaces, mounts and folders of stale runs; returns the ids of these runs. */
+export async function removeStaleRuns(): Promise<string[]> {
+  const removed: string[] = [];
+  const records = await readdir(recordsFolder).catch(() => []);
+  for (const file of records) {
+    const text = await readFile(join(recordsFolder, file), "utf8").catch(() => "");
+    const record = v.safeParse(v.pipe(v.string(), v.parseJson(), recordSchema), text);
+    if (!record.success) continue;
+    if ((await startTimeOf(record.output.pid)) === record.output.started) continue;
     const runId = file.replace(/\.json$/, "");
     for (const name of await namespaces()) if (name.startsWith(`${runId}-`)) await removeNamespace(name);
-    await unmountBelow(note.output.folder);
-    await rm(note.output.folder, { recursive: true, force: true });
-    await removeNote(runId);
-    swept.push(runId);
+    await unmountBelow(record.output.folder);
+    await rm(record.output.folder, { recursive: true, force: true });
+    await removeRunRecord(runId);
+    removed.push(runId);
   }
-  return swept;
+  return removed;
 }

@@ -1,6 +1,8 @@
 /**
- * Runs inside the source's namespace, where alone the source can be reached: prints a task's details as one JSON line
- * each time they are asked for. `bun scripts/lab/task-stream.ts URL TOKEN_FILE TASK INTERVAL_MS`, until it is killed.
+ * Prints a task's details as one JSON line per interval, until the program is killed. The program
+ * runs inside the source's namespace, because the source is not reachable from outside.
+ *
+ *     bun scripts/lab/task-stream.ts URL TOKEN_FILE TASK INTERVAL_MS
  */
 import { readFile } from "node:fs/promises";
 import { createAdminClient } from "../../shared/api/agent-client.ts";

@@ -1,20 +1,20 @@
 /**
- * The lab's network, of namespaces that nothing outside them can see:
+ * Network of the lab, made of namespaces without a link to the outside:
  *
- *   source ── WAN link (rate, both ways) ── router of site N ── bridge ══ devices (rate of each port, loss)
+ *   source ── WAN link (rate, both ways) ── router of site N ── bridge ══ devices (port rate, loss)
  *
- * The bridge floods multicast, as a switch without IGMP snooping does, unless the shape wants it hindered. Addresses
- * exist only inside.
+ * The bridge floods multicast, as a switch without IGMP snooping does, unless the shape has
+ * impairments.
  */
 import { outputOf } from "../rig/process.ts";
-import { hinder, hindranceOf, snoopingWords, snoops, type MulticastKind } from "./impairment.ts";
+import { impair, impairmentOf, snoopingWords, needsSnooping, type MulticastKind } from "./impairment.ts";
 import { portOf, type LabDevice, type LabSite } from "./site.ts";
 import {
   addNamespace,
   inside,
   ip,
   limitRate,
-  loseArriving,
+  dropIngress,
   namespaces,
   removeNamespace,
   translateAddresses,
@@ -25,7 +25,7 @@ export type LabNetwork = {
   readonly sourceAddress: string;
   readonly sites: readonly LabSite[];
 };
-export type LabShape = {
+type LabShape = {
   readonly subnets: number;
   readonly devices: number;
   readonly wan: number;
@@ -35,13 +35,15 @@ export type LabShape = {
   readonly multicast?: MulticastKind;
 };
 
-/** Bursts as large as the token bucket needs at the rate, and small enough that the rate holds for short transfers. */
+/**
+ * Bursts large enough for the token bucket at these rates, and small enough for short transfers.
+ */
 const wanBurstBytes = 32_768;
 export const lanBurstBytes = 262_144;
 
 const sourceAddress = "10.255.0.1";
 
-/** The names and addresses of a lab; makes nothing. Namespaces begin with `prefix`. */
+/** Returns the names and addresses of a lab, and builds nothing. @param prefix of all namespaces */
 export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
   const sites = Array.from({ length: shape.subnets }, (_, index): LabSite => {
     const number = index + 1;
@@ -52,13 +54,13 @@ export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
       router: `${prefix}-r${number}`,
       wanDevice: `wan${number}`,
       devices: Array.from({ length: shape.devices }, (_unused, at): LabDevice => {
-        const hindrance = hindranceOf(shape.multicast ?? "works", at, shape.devices);
+        const impairment = impairmentOf(shape.multicast ?? "works", at, shape.devices);
         return {
           name: `s${number}-d${at + 1}`,
           namespace: `${prefix}-s${number}d${at + 1}`,
           address: `${net}.${at + 10}`,
-          link: hindrance === "wireless" ? "wlan0" : "eth0",
-          hindrance,
+          link: impairment === "wireless" ? "wlan0" : "eth0",
+          impairment: impairment,
         };
       }),
     };
@@ -66,8 +68,8 @@ export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
   return { source: `${prefix}-source`, sourceAddress, sites };
 }
 
-/** Every namespace of the plan: devices first, the source last. */
-export const namespacesOf = (network: LabNetwork): string[] => [
+/** Returns every namespace of the plan: devices first, the source last. */
+const namespacesOf = (network: LabNetwork): string[] => [
   ...network.sites.flatMap((site) => [...site.devices.map(({ namespace }) => namespace), site.router]),
   network.source,
 ];
@@ -77,7 +79,8 @@ export const gatewayOf = (site: LabSite): string => site.cidr.replace(/0\/24$/, 
 async function buildWan(network: LabNetwork, site: LabSite, number: number, shape: LabShape): Promise<void> {
   const near = nearAddress(number);
   const far = farAddress(number);
-  // One segment a packet: with segmentation offload the kernel counts one header for several packets (4 % too few).
+  // One segment a packet. With segmentation offload the kernel counts one header for several
+  // packets (4 % too few bytes).
   const set = "gso_max_segs 1";
   await ip(network.source, [
     `link add ${site.wanDevice} ${set} type veth peer name wan ${set} netns ${site.router}`,
@@ -95,10 +98,11 @@ async function buildWan(network: LabNetwork, site: LabSite, number: number, shap
   else await ip(network.source, [`route add ${site.cidr} via ${far}`]);
 }
 
-/** A site without its WAN. The router forgets its way out when the link goes down, as one with DHCP or PPPoE does. */
+/** Takes a site's WAN link down. The router loses its default route, as with DHCP or PPPoE. */
 export const cutWan = (site: LabSite): Promise<void> => ip(site.router, ["link set wan down"]);
 
-export const mendWan = (site: LabSite): Promise<void> =>
+/** Takes a site's WAN link up again. */
+export const restoreWan = (site: LabSite): Promise<void> =>
   ip(site.router, [
     "link set wan up",
     `route add default via ${nearAddress(Number(site.wanDevice.slice(3)))}`,
@@ -107,7 +111,7 @@ export const mendWan = (site: LabSite): Promise<void> =>
 const nearAddress = (siteNumber: number): string => `172.31.${siteNumber}.1`;
 const farAddress = (siteNumber: number): string => `172.31.${siteNumber}.2`;
 
-/** What TCP from the source's host to this site goes by, as Linux names it: `cubic`, `reno`, `bbr`. */
+/** Sets the congestion control of TCP from the source's host to a site: `cubic`, `reno`, `bbr`. */
 export const controlCongestion = ({ source }: LabNetwork, site: LabSite, name: string): Promise<void> =>
   ip(source, [
     `route change ${site.cidr} via ${farAddress(Number(site.wanDevice.slice(3)))} congctl ${name}`,
@@ -115,7 +119,7 @@ export const controlCongestion = ({ source }: LabNetwork, site: LabSite, name: s
 
 async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
   await ip(site.router, [
-    `link add lan type bridge ${snoops(site) ? snoopingWords : "mcast_snooping 0"}`,
+    `link add lan type bridge ${needsSnooping(site) ? snoopingWords : "mcast_snooping 0"}`,
     `addr add ${gatewayOf(site)}/24 brd + dev lan`,
     "link set lan up",
   ]);
@@ -124,7 +128,8 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     const port = portOf(at);
     await addNamespace(device.namespace);
     await ip(site.router, [
-      // A device may send its datagrams in runs; a switch forwards them one by one, and each can be lost alone.
+      // Splits segmentation-offload runs: a switch forwards datagrams one by one, and may lose one
+      // alone.
       `link add ${port} gso_max_segs 1 type veth peer name ${link} netns ${device.namespace}`,
       `link set ${port} master lan`,
       `link set ${port} up`,
@@ -137,11 +142,12 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     ]);
     await limitRate(site.router, port, shape.lan, lanBurstBytes);
     await limitRate(device.namespace, link, shape.lan, lanBurstBytes);
-    if (shape.loss > 0) await loseArriving(device.namespace, link, shape.loss);
+    if (shape.loss > 0) await dropIngress(device.namespace, link, shape.loss);
   }
-  await hinder(site);
+  await impair(site);
 }
 
+/** Builds the planned network. */
 export async function buildNetwork(network: LabNetwork, shape: LabShape): Promise<void> {
   await addNamespace(network.source);
   await ip(network.source, [`addr add ${sourceAddress}/32 dev lo`]);
@@ -158,8 +164,9 @@ async function forwardPackets(namespace: string): Promise<void> {
 }
 
 /**
- * Removes what there is of the network. Also while it is being built: then the builder fails at its next command,
- * and what it made in the meantime is found by looking again.
+ * Removes the namespaces of the network that exist, also while it is being built. The builder then
+ * fails at its next command. The list is read again until it was empty twice, to find namespaces
+ * that the builder created in the meantime.
  */
 export async function removeNetwork(network: LabNetwork): Promise<void> {
   const names = new Set(namespacesOf(network));

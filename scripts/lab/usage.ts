@@ -1,4 +1,6 @@
-/** CPU time and memory of processes, sampled from /proc, so that a killed one is still accounted for. */
+/**
+ * CPU time and memory of processes, sampled from /proc so that killed processes are counted too.
+ */
 import { readFile } from "node:fs/promises";
 
 /** USER_HZ: 100 on every Linux that Bun runs on. */
@@ -7,18 +9,19 @@ const ticksPerSecond = 100;
 export type Usage = { readonly cpuSeconds: number; readonly peakBytes: number };
 export type UsageMeter = {
   readonly sample: (name: string, pid: number) => Promise<void>;
-  /** Of all processes that ran under the name. */
+  /** Sum of the CPU time and maximum of the memory of all processes sampled under the name. */
   readonly of: (name: string) => Usage;
 };
 
-/** Of a living process and the children it waited for; null when it is gone. */
+/** Usage of a running process and the children that it waited for; null when it has exited. */
 export async function readUsage(pid: number): Promise<Usage | null> {
   try {
     const [stat, status] = await Promise.all([
       readFile(`/proc/${pid}/stat`, "utf8"),
       readFile(`/proc/${pid}/status`, "utf8"),
     ]);
-    // The command's name may hold blanks: fields are counted behind its closing bracket (state is the third).
+    // The command's name may contain blanks: fields are counted from behind its closing bracket,
+    // where the first one is the third of proc(5), the state.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const peak = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
     return {

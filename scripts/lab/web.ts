@@ -1,4 +1,6 @@
-/** A plain web site in the source's namespace (nginx), and one `curl` over a site's idle WAN link to compare with. */
+/**
+ * Web site in the source's namespace (nginx), and one `curl` over an idle WAN link to compare with.
+ */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { launch, logTail, outputOf, runToEnd, type RunningProgram } from "../rig/process.ts";
@@ -9,13 +11,18 @@ const port = 8_080;
 export type WebSite = {
   program: RunningProgram;
   readonly url: string;
-  /** After its program was stopped: starts it again at the same address. */
+  /** Starts the stopped program again at the same address. */
   readonly restart: () => Promise<void>;
-  /** Answers 503 to everything, or serves again. */
+  /** Makes the site answer 503 to every request, or serve again. */
   readonly refuse: (refuses: boolean) => Promise<void>;
 };
 
-/** Serves the folder that holds the package; `folder` takes nginx's own files. */
+/**
+ * Starts nginx and waits until it answers.
+ * @param content folder to serve
+ * @param folder for nginx's own files
+ * @throws Error with the tail of the log when it does not answer
+ */
 export async function startNginx(
   namespace: string,
   address: string,
@@ -80,7 +87,9 @@ async function untilAnswering(program: RunningProgram, namespace: string, url: s
   throw new Error(`nginx does not answer at ${url}:\n${await logTail(program)}`);
 }
 
-/** Seconds that one `curl` takes for a file of that size, from a device, when nobody else uses the link. */
+/**
+ * Serves `file` at the source, and returns the seconds that one `curl` of a device needs for it.
+ */
 export async function timeCurl(
   source: { readonly namespace: string; readonly address: string },
   device: string,

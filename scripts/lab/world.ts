@@ -1,6 +1,6 @@
 /**
- * A lab in operation: the network, the source, the devices as processes in their namespaces. Scenarios act on it,
- * measuring reads it. Made by `openWorld`, taken away by the steps it registers.
+ * World of a lab: the network, the source, and the devices as processes in their namespaces.
+ * `openWorld` builds a world and registers its removal. Scenarios act on it, measurements read it.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,13 +11,13 @@ import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin
 import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
 import { enrollTokenOf, startDevice, startSource, type Device, type Source } from "../rig/deployment.ts";
-import type { Ending } from "../rig/cleanup.ts";
+import type { Cleanup } from "../rig/cleanup.ts";
 import { deviceIdOf } from "../rig/ledger-reader.ts";
 import { cleanEnvironment, logTail, stopAll } from "../rig/process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../rig/programs.ts";
 import { digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
-import { makeRoomForHosts } from "./kernel-limits.ts";
-import { leaveNote, removeNote } from "./stale-runs.ts";
+import { raiseKernelLimits } from "./kernel-limits.ts";
+import { writeRunRecord, removeRunRecord } from "./stale-runs.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
 import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
@@ -25,23 +25,23 @@ import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
 import { startNginx, type WebSite } from "./web.ts";
 
-/** What a world is made of; the lab's own options have more. */
+/** Options of a world: a part of the lab's command line, and three further ones. */
 export type WorldOptions = Pick<
   LabOptions,
   "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
 > & {
   readonly multicast?: LabOptions["multicast"];
-  /** "representative" always volunteers. Default: all are peers. */
+  /** Program of a device; "representative" always volunteers. Default: all run "peer". */
   readonly roleOf?: (place: LabDevice) => "peer" | "representative";
-  /** Beside the lab's own. Default: nothing. */
+  /** Further environment variables of the devices. */
   readonly deviceEnvironment?: Readonly<Record<string, string>>;
 };
 
 /**
- * For devices that share a few processors: the engine does without its last compiler (FTL). On a machine of its own
- * that compiler costs a device a fraction of a second. Sixteen at once, in the seconds when the multicast begins, take
- * from the representative the time that it needs to keep up with its download. `BUN_JSC_useFTLJIT=1 bun run lab` runs
- * them with it.
+ * Environment of devices that share a few processors: switches off the engine's last compiler
+ * (FTL). On a machine of its own, a device loses a fraction of a second by that compiler. Sixteen
+ * devices that compile at once when the multicast begins leave the representative too little time
+ * to keep up with its download (docs/TESTING.md). `BUN_JSC_useFTLJIT=1 bun run lab` enables FTL.
  */
 export const crowdedEnvironment = { BUN_JSC_useFTLJIT: process.env["BUN_JSC_useFTLJIT"] ?? "0" } as const;
 export type WorldDevice = {
@@ -49,12 +49,12 @@ export type WorldDevice = {
   readonly place: LabDevice;
   readonly role: "peer" | "representative";
   readonly data: string;
-  /** Null until it is started for the first time. */
+  /** Process of the device; null until its first start. */
   device: Device | null;
-  /** Empty until it has enrolled. */
+  /** Device id; empty until the device has enrolled. */
   id: string;
 };
-export type LabPackage = {
+type LabPackage = {
   readonly path: string;
   readonly name: string;
   readonly version: string;
@@ -69,15 +69,18 @@ export type World = {
   readonly programs: Programs;
   readonly devices: readonly WorldDevice[];
   readonly start: (device: WorldDevice) => Promise<void>;
-  /** Ends the device's program and forgets all it had: the next start is that of a new device. */
-  readonly renew: (device: WorldDevice) => Promise<void>;
-  /** Waits until these devices have enrolled. */
+  /** Stops the device and deletes its data, so that the next start is that of a new device. */
+  readonly reset: (device: WorldDevice) => Promise<void>;
+  /** Waits until these devices have enrolled. @throws Error with the tail of a device's log */
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
-  /** Answers the package's id; another version is another package of the same bytes. */
+  /**
+   * Publishes the package and returns its id. Another version is another package of equal bytes.
+   */
   readonly publish: (version?: string) => Promise<string>;
-  /** The web site that serves the package's bytes; null while nothing is published, or when the source serves them. */
+  /** Web site with the package's bytes; null before `publish`, or when the source serves them. */
   readonly web: () => WebSite | null;
-  readonly feed: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
+  /** Yields the details of a task several times a second, until the signal aborts. */
+  readonly taskStream: (taskId: number, signal: AbortSignal) => AsyncGenerator<TaskDetail>;
 };
 
 const enrolLimitMs = 120_000;
@@ -111,23 +114,26 @@ async function choosePrograms(options: WorldOptions, folder: string): Promise<Pr
   return programsFromFolder(join(folder, "build"));
 }
 
-/** Everything is registered to be removed before it is made. */
-export async function openWorld(options: WorldOptions, ending: Ending): Promise<World> {
+/**
+ * Builds the world; devices are not started. Registers every removal before the network is built.
+ * @throws Error when a command fails; the registered steps remove what was built
+ */
+export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promise<World> {
   const runId = `fclab${randomBytes(3).toString("hex")}`;
   const folder = await mkdtemp(join(tmpdir(), "flockcast-lab-"));
   const network = planNetwork(runId, options);
-  ending.later("remove the lab's note", () => removeNote(runId));
-  ending.later("remove the temporary folder", async () => {
+  cleanup.add("remove the record of the run", () => removeRunRecord(runId));
+  cleanup.add("remove the temporary folder", async () => {
     await unmountBelow(folder);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   });
-  ending.later("remove the namespaces", () => removeNetwork(network));
-  ending.later("stop the programs", () => stopAll());
-  await leaveNote(runId, folder);
+  cleanup.add("remove the namespaces", () => removeNetwork(network));
+  cleanup.add("stop the programs", () => stopAll());
+  await writeRunRecord(runId, folder);
   const sent = await preparePackage(options, folder);
   const programs = await choosePrograms(options, folder);
   console.error(`Building ${options.subnets} sites of ${options.devices} devices (namespaces ${runId}-…) …`);
-  await makeRoomForHosts(ending);
+  await raiseKernelLimits(cleanup);
   await buildNetwork(network, options);
   await mkdir(join(folder, "devices"));
   const source = await startSource({
@@ -163,11 +169,11 @@ export async function openWorld(options: WorldOptions, ending: Ending): Promise<
     devices,
     web: () => web,
     start: (device) => startOne(device, programs, source, options.deviceEnvironment),
-    renew,
+    reset: reset,
     untilEnrolled,
     publish: async (version = sent.version) =>
       publish(source, { ...sent, version }, options.web === "nginx" ? await openWeb() : null),
-    feed: (taskId, signal) => feed(network, source, taskId, signal),
+    taskStream: (taskId, signal) => taskStream(network, source, taskId, signal),
   };
 }
 
@@ -193,7 +199,7 @@ async function startOne(
   });
 }
 
-async function renew(device: WorldDevice): Promise<void> {
+async function reset(device: WorldDevice): Promise<void> {
   await device.device?.stop();
   device.device = null;
   device.id = "";
@@ -223,7 +229,7 @@ async function publish(source: Source, sent: LabPackage, web: WebSite | null): P
   return source.admin(...words, "--url", `${web.url}/${encodeURIComponent(basename(sent.path))}`);
 }
 
-async function* feed(
+async function* taskStream(
   network: LabNetwork,
   source: Source,
   taskId: number,

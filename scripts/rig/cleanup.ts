@@ -1,26 +1,26 @@
 /**
- * The end of a script: what it made is taken away again, in reverse order, whether it succeeded, threw or was
- * interrupted. A second Ctrl-C does not stop the tidying; it is bounded by the limits of its own steps.
+ * Cleanup of a script: removes what the script made, in reverse order, after success, an error or a
+ * signal. A second Ctrl-C does not abort the cleanup. Each step has to bound its own time.
  */
 
-export type Ending = {
-  /** Registers a step; steps run once, the last registered first. */
-  readonly later: (what: string, step: () => Promise<void> | void) => void;
-  /** Aborted by Ctrl-C or a termination signal; its reason is the signal's name. */
+export type Cleanup = {
+  /** Registers a step. Every step runs once, the last registered first. @param what "remove …" */
+  readonly add: (what: string, step: () => Promise<void> | void) => void;
+  /** Aborts on SIGINT, SIGTERM and SIGHUP; the reason is the name of the signal. */
   readonly interrupted: AbortSignal;
-  /** Waits for Ctrl-C as the regular end: the work goes on after it and its status counts. */
+  /** Resolves on a signal, which then is the regular end: the status of the work still counts. */
   readonly untilInterrupted: () => Promise<void>;
 };
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type InterruptingSignal = keyof typeof signalNumbers;
 
-/** Thrown for what the person at the command line can mend: printed without a stack. */
+/** An error that the person at the command line can correct. Printed without a stack. */
 export class UsageError extends Error {}
 
 type Step = { readonly what: string; readonly step: () => Promise<void> | void };
 
-async function tidy(steps: readonly Step[]): Promise<boolean> {
+async function runSteps(steps: readonly Step[]): Promise<boolean> {
   let clean = true;
   for (const { what, step } of steps.toReversed()) {
     try {
@@ -33,8 +33,11 @@ async function tidy(steps: readonly Step[]): Promise<boolean> {
   return clean;
 }
 
-/** Runs `work` and ends the process with what it answers, 1 when it threw, 128 + n after signal n. */
-export async function runWithEnding(work: (ending: Ending) => Promise<number>): Promise<void> {
+/**
+ * Runs `work`, then the steps, then exits the process. The exit status is the result of `work`, 1
+ * when it threw or a step failed, or 128 + n after signal n.
+ */
+export async function runWithCleanup(work: (cleanup: Cleanup) => Promise<number>): Promise<void> {
   const steps: Step[] = [];
   const abort = new AbortController();
   let waiting = false;
@@ -42,8 +45,8 @@ export async function runWithEnding(work: (ending: Ending) => Promise<number>): 
   const aborted = new Promise<void>((resolve) => {
     abort.signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  const ending: Ending = {
-    later: (what, step) => void steps.push({ what, step }),
+  const cleanup: Cleanup = {
+    add: (what, step) => void steps.push({ what, step }),
     interrupted: abort.signal,
     untilInterrupted: () => {
       waiting = true;
@@ -52,18 +55,18 @@ export async function runWithEnding(work: (ending: Ending) => Promise<number>): 
   };
   let status = 1;
   try {
-    const working = work(ending);
+    const working = work(cleanup);
     const outcome = await Promise.race([working, aborted]);
     if (outcome !== undefined) status = outcome;
     else if (waiting) status = await working;
     else {
       const signal = abort.signal.reason as InterruptingSignal;
-      console.error(`\nInterrupted (${signal}): tidying up …`);
+      console.error(`\nInterrupted (${signal}): cleaning up …`);
       status = 128 + signalNumbers[signal];
     }
   } catch (error) {
     console.error(error instanceof UsageError ? error.message : error);
   }
-  if (!(await tidy(steps))) status ||= 1;
+  if (!(await runSteps(steps))) status ||= 1;
   process.exit(status);
 }

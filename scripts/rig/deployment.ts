@@ -1,6 +1,7 @@
 /**
- * One source and its devices as real processes, for the demo, the lab and the end-to-end tests: started with the
- * command lines of a real deployment, asked through the real API. `prefix` puts a process into a namespace.
+ * A source and its devices as real processes, for the demo, the lab and the end-to-end tests. They
+ * are started with the command lines of a real deployment and queried through the real API. A
+ * `prefix` runs a process inside a network namespace.
  */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,20 +12,24 @@ import type { Programs } from "./programs.ts";
 const startLimitMs = 30_000;
 
 export type Source = {
+  /** Data folder. */
   readonly data: string;
   url: string;
   program: RunningProgram;
-  /** Standard output of an administrator's command, without its last line break. */
+  /**
+   * Runs an administrator's command and returns its standard output without the last line break.
+   * @throws Error when the exit status is not 0
+   */
   readonly admin: (...args: readonly string[]) => Promise<string>;
-  /** For programs that share the source's network. */
+  /** Client of the administrator's API, for callers that can reach the source's network. */
   readonly client: () => Promise<AdminClient>;
-  /** After the source was stopped or killed: starts it again on the same port and data. */
+  /** Starts a source that was stopped or killed again, on the same port and data. */
   readonly restart: () => Promise<void>;
 };
 
-export type SourceSpec = {
+type SourceSpec = {
   readonly programs: Programs;
-  /** Its data folder; logs lie beside it. */
+  /** Data folder; the log is the file `<data>.log`. */
   readonly data: string;
   readonly listen: string;
   readonly prefix?: readonly string[];
@@ -32,7 +37,10 @@ export type SourceSpec = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
-/** Waits until `ready` answers something, or throws with the tail of the program's log when it ends or takes too long. */
+/**
+ * Waits until `ready` returns a value.
+ * @throws Error with the tail of the log when the program exits or is not ready in time
+ */
 async function untilReady<T>(program: RunningProgram, ready: () => Promise<T | null>): Promise<T> {
   const giveUpAtMs = Date.now() + startLimitMs;
   for (;;) {
@@ -55,13 +63,17 @@ const textOf = async (file: string): Promise<string | null> => {
   return text.trim() === "" ? null : text.trim();
 };
 
+/**
+ * Starts a source and waits until it listens.
+ * @throws Error with the tail of the log when it does not listen within 30 s
+ */
 export async function startSource(spec: SourceSpec): Promise<Source> {
   await mkdir(spec.data, { recursive: true });
   const urlFile = join(spec.data, "source.url");
   const tokenFile = join(spec.data, "admin.token");
   const command = [...(spec.prefix ?? []), ...spec.programs.commandOf("source")];
   const serve = async (listen: string): Promise<[RunningProgram, string]> => {
-    // The file says that it listens, not that it once listened.
+    // A file of an earlier run would be taken for that of this one.
     await rm(urlFile, { force: true });
     const program = launch({
       name: "source",
@@ -90,24 +102,26 @@ export async function startSource(spec: SourceSpec): Promise<Source> {
 
 export type Device = {
   readonly name: string;
+  /** Data folder. */
   readonly data: string;
   program: RunningProgram;
-  /** SIGKILL: as a power cut, as far as the process is concerned. */
+  /** Sends SIGKILL: the agent gets no chance to save anything, as after a power cut. */
   readonly kill: () => Promise<void>;
+  /** Sends SIGTERM and returns the exit status. */
   readonly stop: () => Promise<number>;
   readonly restart: () => void;
 };
 
-export type DeviceSpec = {
+type DeviceSpec = {
   readonly programs: Programs;
   readonly name: string;
   readonly data: string;
   readonly sourceUrl: string;
   readonly enrollToken: string;
-  /** "representative" is an agent that always volunteers. */
+  /** Program to run; "representative" is an agent that always volunteers. Default: "peer". */
   readonly role?: "peer" | "representative";
   readonly interfaceAddress?: string;
-  /** "ADDRESS:PORT" of the multicast group. */
+  /** Multicast group as "ADDRESS:PORT". */
   readonly group?: string;
   readonly prefix?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -116,7 +130,7 @@ export type DeviceSpec = {
 export const enrollTokenOf = async (source: Source): Promise<string> =>
   (await readFile(join(source.data, "enroll.token"), "utf8")).trim();
 
-/** Starts an agent. It enrols by itself; whether it did, the source's device list tells. */
+/** Starts an agent and does not wait: the source's device list shows when it has enrolled. */
 export function startDevice(spec: DeviceSpec): Device {
   const command = [
     ...(spec.prefix ?? []),

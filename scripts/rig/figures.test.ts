@@ -1,19 +1,19 @@
 import { expect, test } from "bun:test";
 import { bestOf, fixed, lastOf, meanOf, medianOf, ratioOf, secondsText } from "./figures.ts";
 
-test("the last receiver is unknown when one of them did not finish", () => {
+test("the time of the last receiver is null when one did not finish", () => {
   expect(lastOf([1_200, 3_400, 2_000])).toBe(3_400);
   expect(lastOf([1_200, null])).toBeNull();
   expect(lastOf([])).toBeNull();
 });
 
-test("the median is a time that was measured", () => {
+test("the median is one of the measured times", () => {
   expect(medianOf([30, 10, 20])).toBe(20);
   expect(medianOf([40, 10, 20, 30])).toBe(20);
   expect(medianOf([])).toBeNull();
 });
 
-test("means, bests and ratios leave out what did not happen", () => {
+test("means, minima and ratios are null without values", () => {
   expect(meanOf([1, 2, 6])).toBe(3);
   expect(meanOf([])).toBeNull();
   expect(bestOf([null, 5, 4])).toBe(4);
@@ -23,7 +23,7 @@ test("means, bests and ratios leave out what did not happen", () => {
   expect(ratioOf(3, 0)).toBeNull();
 });
 
-test("what did not happen is written as a dash", () => {
+test("null is formatted as a dash", () => {
   expect(fixed(1.005, 1)).toBe("1.0");
   expect(fixed(null)).toBe("–");
   expect(secondsText(2_345)).toBe("2.35 s");

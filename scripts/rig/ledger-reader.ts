@@ -1,9 +1,12 @@
-/** What a device's ledger says, read beside the running agent: who it is, and whether a chunk came twice. */
+/**
+ * Reads a device's ledger while its agent runs: device id, packages with the receipts of their
+ * chunks, tasks. Opens the ledger read-only and closes it after each call.
+ */
 import { openLedgerReadOnly } from "../../shared/cache/index.ts";
 import { parseTaskRow } from "../../shared/device/task-record.ts";
 import type { LedgerPackage } from "../../shared/cache/index.ts";
 
-/** Null until the device has enrolled. */
+/** Returns the device id; null until the device has enrolled. */
 export function deviceIdOf(dataFolder: string): string | null {
   try {
     const ledger = openLedgerReadOnly(dataFolder);
@@ -13,12 +16,16 @@ export function deviceIdOf(dataFolder: string): string | null {
       ledger.close();
     }
   } catch {
-    // No ledger yet, or it is just being made.
+    // The ledger does not exist yet, or is being created.
     return null;
   }
 }
 
-/** Packages as the ledger lists them; `receiptsMax` above 1 says that a verified chunk crossed the network again. */
+/**
+ * Returns the packages of the ledger. A `receiptsMax` above 1 means that a verified chunk crossed
+ * the network again.
+ * @throws Error when the ledger cannot be opened
+ */
 export function ledgerPackages(dataFolder: string): LedgerPackage[] {
   const ledger = openLedgerReadOnly(dataFolder);
   try {
@@ -28,7 +35,7 @@ export function ledgerPackages(dataFolder: string): LedgerPackage[] {
   }
 }
 
-/** Tasks as the ledger lists them; empty while it cannot be read. */
+/** Returns the tasks of the ledger with their `life` (docs/GLOSSARY.md); empty without a ledger. */
 export function ledgerTasks(dataFolder: string): { readonly taskId: number; readonly life: string }[] {
   try {
     const ledger = openLedgerReadOnly(dataFolder);
@@ -38,7 +45,7 @@ export function ledgerTasks(dataFolder: string): { readonly taskId: number; read
       ledger.close();
     }
   } catch {
-    // Not made yet, or on a disk that is full.
+    // The ledger does not exist yet, or its disk is full.
     return [];
   }
 }

@@ -1,6 +1,10 @@
+/** Parsers of option values that several scripts share. */
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 
-/** Parser of an option: a number within bounds. */
+/**
+ * Returns the parser of an option whose value is a number from `min` to `max`.
+ * @throws InvalidArgumentError (the parser) that states the bounds
+ */
 export const between =
   (min: number, max: number, whole = false) =>
   (text: string): number => {

@@ -1,7 +1,6 @@
 /**
- * Programs that a script starts: each with a log file of its own, ended for certain when the script ends.
- *
- * Not a supervisor: nothing is restarted unless the script says so. Names on screens are given by the caller.
+ * Programs that a script starts. Each writes to a log file of its own, and `stopAll` stops all.
+ * Not a supervisor: a program that exits stays down unless the script starts it again.
  */
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -10,20 +9,20 @@ export type RunningProgram = {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
-  /** Exit status; 128 + n when signal n ended it. */
+  /** Resolves to the exit status; 128 + n after signal n. */
   readonly exited: Promise<number>;
-  /** User and system time of the ended process and its children; null while it runs. */
+  /** User and system time of the exited process and its children; null while it runs. */
   readonly cpuSecondsAtEnd: () => number | null;
-  /** Null while it runs. */
+  /** Exit status; null while the program runs. */
   readonly exitStatus: () => number | null;
-  /** Sends the signal and waits for the end; after `graceMs` it is killed. */
+  /** Sends the signal and returns the exit status. Sends SIGKILL after `graceMs`. */
   readonly stop: (signal?: NodeJS.Signals, graceMs?: number) => Promise<number>;
 };
 
 const running = new Set<RunningProgram>();
 let isEnding = false;
 
-/** The environment of this process without what would change the programs that are tried. */
+/** Environment of this process without the variables that affect the programs under test. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     ([key, value]) => value !== undefined && !/^(FLOCKCAST_|BUN_BE_BUN$|https?_proxy$|all_proxy$)/i.test(key),
@@ -31,7 +30,10 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...(Object.fromEntries(kept) as Record<string, string>), ...extra };
 }
 
-/** Starts a program; its standard output and error are appended to `logFile`. */
+/**
+ * Starts a program, and appends the standard output and standard error to `logFile`.
+ * @throws Error after `stopAll` was called
+ */
 export function launch(spec: {
   readonly name: string;
   readonly command: readonly string[];
@@ -75,13 +77,13 @@ export function launch(spec: {
   return program;
 }
 
-/** Ends every program that `launch` started and that still runs; none is started after it. */
+/** Stops every running program that `launch` started. `launch` fails afterwards. */
 export async function stopAll(signal: NodeJS.Signals = "SIGTERM", graceMs = 3_000): Promise<void> {
   isEnding = true;
   await Promise.all([...running].map((program) => program.stop(signal, graceMs)));
 }
 
-/** The end of a program's log, for a person who has to find out why it failed. */
+/** Returns the last lines of a program's log, for messages about its failure. */
 export async function logTail(program: RunningProgram, lines = 15): Promise<string> {
   const text = await readFile(program.logFile, "utf8").catch(() => "");
   return text.trimEnd().split("\n").slice(-lines).join("\n");
@@ -89,7 +91,7 @@ export async function logTail(program: RunningProgram, lines = 15): Promise<stri
 
 export type Output = { readonly status: number; readonly stdout: string; readonly stderr: string };
 
-/** Runs a command to its end. */
+/** Runs a command to its end and returns its output, whatever its exit status. */
 export async function runToEnd(
   command: readonly string[],
   options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
@@ -109,8 +111,8 @@ export async function runToEnd(
 }
 
 /**
- * Standard output of a command that has to succeed.
- * @throws Error with the command line, its status and what it said.
+ * Runs a command that has to succeed and returns its standard output.
+ * @throws Error with the command line, the exit status and the output
  */
 export async function outputOf(
   command: readonly string[],

@@ -1,4 +1,4 @@
-/** How the three role programs are started: from their source with Bun, or as standalone executables. */
+/** Command lines of the three role programs: from source with Bun, or as standalone executables. */
 import { join } from "node:path";
 import { executableName, type RoleName } from "../build/executable.ts";
 import { buildTargets, nativeTargetName } from "../build/targets.ts";
@@ -11,7 +11,10 @@ export const programsFromSource: Programs = {
   commandOf: (role) => [process.execPath, join(root, "roles", `${role}.ts`)],
 };
 
-/** Executables of this machine's target that `scripts/build.ts` put into `folder`. */
+/**
+ * Executables for this machine that `scripts/build.ts` put into `folder`.
+ * @throws Error when this machine is not among the targets
+ */
 export function programsFromFolder(folder: string): Programs {
   const target = buildTargets.find(({ name }) => name === nativeTargetName());
   if (!target) throw new Error(`No executables are built for this machine (${nativeTargetName()})`);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { drawToFit, type DeviceLine } from "./screen.ts";
 
-const fleet = (subnets: number, devices: number): DeviceLine[] =>
+const linesOf = (subnets: number, devices: number): DeviceLine[] =>
   Array.from({ length: subnets * devices }, (_, at) => ({
     subnet: `subnet ${Math.floor(at / devices) + 1}`,
     device: `device${(at % devices) + 1}`,
@@ -11,15 +11,15 @@ const fleet = (subnets: number, devices: number): DeviceLine[] =>
     from: "multicast 50 %",
   }));
 
-test("a terminal that is high enough shows every device", () => {
-  const drawn = drawToFit(fleet(2, 4), "2 of 8 devices complete", 80, 24);
+test("shows every device when the terminal has enough rows", () => {
+  const drawn = drawToFit(linesOf(2, 4), "2 of 8 devices complete", 80, 24);
   expect(drawn).toHaveLength(11);
   expect(drawn[1]).toBe("  ★ device1  complete    ████████████████████████ 100 %  multicast 50 %");
   expect(drawn[10]).toBe("2 of 8 devices complete");
 });
 
-test("a low terminal shows a line per subnet", () => {
-  expect(drawToFit(fleet(3, 8), "3 of 24 devices complete", 80, 24)).toEqual([
+test("shows one line per subnet when the terminal has too few rows", () => {
+  expect(drawToFit(linesOf(3, 8), "3 of 24 devices complete", 80, 24)).toEqual([
     "subnet 1  █████████████░░░░░░░░░░░  56 %  1 of 8, ★ device1",
     "subnet 2  █████████████░░░░░░░░░░░  56 %  1 of 8, ★ device1",
     "subnet 3  █████████████░░░░░░░░░░░  56 %  1 of 8, ★ device1",
@@ -32,8 +32,8 @@ test.each([
   [8, 3],
   [80, 24],
   [120, 40],
-])("nothing is drawn outside of %i columns and %i rows", (columns, rows) => {
-  for (const lines of [fleet(1, 1), fleet(2, 4), fleet(8, 32)]) {
+])("draws nothing outside %i columns and %i rows", (columns, rows) => {
+  for (const lines of [linesOf(1, 1), linesOf(2, 4), linesOf(8, 32)]) {
     const drawn = drawToFit(lines, "0 of many", columns, rows);
     expect(drawn.length).toBeLessThan(Math.max(3, rows));
     for (const line of drawn) expect(line.length).toBeLessThan(Math.max(1, columns));

@@ -1,6 +1,6 @@
 /**
- * Live progress of many devices: redrawn in place on a terminal, one line per change elsewhere (a log, a pipe).
- * It only shows; what it shows is handed in whole each time.
+ * Live progress of many devices: redrawn in place on a terminal, one line per change in a log or a
+ * pipe. The caller passes the whole state each time.
  */
 
 export type DeviceLine = {
@@ -8,7 +8,7 @@ export type DeviceLine = {
   readonly device: string;
   readonly state: string;
   readonly role: string;
-  /** 0 … 1 */
+  /** Verified share of the package, 0 … 1. */
   readonly share: number;
   /** "multicast 84 %, peers 3 %" */
   readonly from: string;
@@ -16,14 +16,14 @@ export type DeviceLine = {
 
 export type Screen = {
   readonly show: (lines: readonly DeviceLine[], footer: string) => void;
-  /** A line that stays: printed above the live part. */
-  readonly say: (text: string) => void;
+  /** Prints a line that stays above the live part. */
+  readonly print: (text: string) => void;
   readonly close: () => void;
 };
 
 const barWidth = 24;
 
-export const bar = (share: number): string => {
+const bar = (share: number): string => {
   const full = Math.min(barWidth, Math.max(0, Math.floor(share * barWidth)));
   return "█".repeat(full) + "░".repeat(barWidth - full);
 };
@@ -32,7 +32,7 @@ const percent = (share: number): string => `${Math.floor(share * 100)} %`.padSta
 
 const finished = (line: DeviceLine): boolean => line.state === "complete";
 
-/** One line per subnet, for a terminal that is too low for all devices. */
+/** One line per subnet, for a terminal with too few rows for all devices. */
 function drawSubnets(lines: readonly DeviceLine[]): string[] {
   return [...Map.groupBy(lines, ({ subnet }) => subnet)].map(([subnet, devices]) => {
     const share = devices.reduce((sum, device) => sum + device.share, 0) / devices.length;
@@ -43,8 +43,8 @@ function drawSubnets(lines: readonly DeviceLine[]): string[] {
 }
 
 /**
- * What fits: the cursor cannot go back to lines that have left the screen, so a drawing higher than the terminal
- * would be repeated for ever instead of redrawn.
+ * Returns lines that fit into the terminal. The cursor cannot return to lines that were scrolled
+ * off the screen, so a drawing with more rows would be appended each time instead of redrawn.
  */
 export function drawToFit(
   lines: readonly DeviceLine[],
@@ -81,7 +81,7 @@ function terminalScreen(out: NodeJS.WriteStream): Screen {
       out.write(`${erase()}${last.join("\n")}\n`);
       height = last.length;
     },
-    say: (text) => {
+    print: (text) => {
       out.write(`${erase()}${text}\n${last.map((line) => `${line}\n`).join("")}`);
       height = last.length;
     },
@@ -92,7 +92,7 @@ function terminalScreen(out: NodeJS.WriteStream): Screen {
   };
 }
 
-/** A line when a device's state or role changes, or its share passes another tenth. */
+/** Prints a line when a device's state or role changes, or its share passes another tenth. */
 function plainScreen(out: NodeJS.WriteStream): Screen {
   const seen = new Map<string, string>();
   return {
@@ -108,7 +108,7 @@ function plainScreen(out: NodeJS.WriteStream): Screen {
         );
       }
     },
-    say: (text) => void out.write(`${text}\n`),
+    print: (text) => void out.write(`${text}\n`),
     close: () => undefined,
   };
 }

@@ -1,4 +1,4 @@
-/** The table at the end of the demo and of the lab: what each subnet's package cost, and whether it is right. */
+/** Table at the end of the demo and of the lab: cost of the package and right copies, by subnet. */
 
 export type SubnetOutcome = {
   readonly subnet: string;
@@ -6,18 +6,21 @@ export type SubnetOutcome = {
   readonly packageBytes: number;
   readonly wanBytes: number;
   readonly lanBytes: number;
-  /** Until the last device was complete; null when one is not. */
+  /** Time until the last device was complete; null when one is not. */
   readonly timeMs: number | null;
   readonly devices: number;
   readonly verified: number;
 };
 
-/** Design goal of the whole project: a package crosses the WAN once per subnet. */
+/** Upper bound on WAN bytes ÷ package. Design goal of the project: one WAN transfer per subnet. */
 export const wanRatioMax = 1.05;
 
 export const wanRatio = ({ wanBytes, packageBytes }: SubnetOutcome): number => wanBytes / packageBytes;
 
-/** Aligned columns; the first is text, the others numbers, so they end at the right. */
+/**
+ * Aligns columns: text to the left, numbers to the right. The first row is the head.
+ * @param textColumns number of leading columns that hold text
+ */
 export function alignTable(rows: readonly (readonly string[])[], textColumns = 1): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -36,7 +39,7 @@ export function alignTable(rows: readonly (readonly string[])[], textColumns = 1
   );
 }
 
-/** `more` adds columns: a heading and one cell per subnet. */
+/** Returns a table with a row per subnet. @param more further columns, with one cell per subnet */
 export function outcomeTable(
   outcomes: readonly SubnetOutcome[],
   more: readonly { readonly heading: string; readonly cells: readonly string[] }[] = [],
@@ -54,8 +57,8 @@ export function outcomeTable(
   return alignTable([[...head, ...more.map(({ heading }) => heading)], ...rows], 2);
 }
 
-/** What is wrong with the outcomes, one sentence each; empty when all is well. */
-export function complaints(outcomes: readonly SubnetOutcome[], ratioMax = wanRatioMax): string[] {
+/** Returns one sentence per missing copy or exceeded WAN bound; empty on success. */
+export function outcomeProblems(outcomes: readonly SubnetOutcome[], ratioMax = wanRatioMax): string[] {
   return outcomes.flatMap((outcome) => [
     ...(outcome.verified === outcome.devices
       ? []

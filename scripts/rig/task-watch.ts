@@ -1,16 +1,19 @@
-/** Follows a task until every device has ended it, and says when each did. Where the details come from is handed in. */
+/**
+ * Follows a task until every device has ended it, and measures when each completed it. The details
+ * come from a stream of the caller.
+ */
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import type { TaskDetail, TaskDevice } from "../../shared/api/schema/admin.ts";
 
-export type Followed = {
+type FollowedTask = {
   readonly detail: TaskDetail;
-  /** From the task's creation until the device reported completion, by device id. */
+  /** Time from the task's creation to the device's report of completion, by device id. */
   readonly completeAfterMs: ReadonlyMap<string, number>;
 };
 
 const ended = (device: TaskDevice): boolean => ["complete", "failed", "cancelled"].includes(device.state);
 
-/** Asks the source again and again; for programs that share its network. */
+/** Yields the task's details in intervals, for callers that can reach the source's network. */
 export async function* pollTask(
   client: AdminClient,
   taskId: number,
@@ -24,21 +27,22 @@ export async function* pollTask(
 }
 
 /**
- * Reads details until `devices` devices have ended the task, or the time is over, or the feed ends.
- * `onDetail` may act upon what it sees; it is awaited.
+ * Reads details until `devices` devices have ended the task, `limitMs` is over, or the stream ends.
+ * @param stream details of the task; each is passed to `onDetail`, which is awaited
+ * @throws Error when the stream yields nothing
  */
 export async function followTask(
-  feed: AsyncIterable<TaskDetail>,
+  stream: AsyncIterable<TaskDetail>,
   options: {
     readonly devices: number;
     readonly limitMs: number;
     readonly onDetail?: (detail: TaskDetail) => void | Promise<void>;
   },
-): Promise<Followed> {
+): Promise<FollowedTask> {
   const completeAfterMs = new Map<string, number>();
   const giveUpAtMs = performance.now() + options.limitMs;
   let last: TaskDetail | null = null;
-  for await (const detail of feed) {
+  for await (const detail of stream) {
     last = detail;
     for (const device of detail.deviceList) {
       if (device.state === "complete" && !completeAfterMs.has(device.deviceId)) {
@@ -49,14 +53,14 @@ export async function followTask(
     if (detail.deviceList.filter(ended).length >= options.devices) break;
     if (performance.now() > giveUpAtMs) break;
   }
-  if (!last) throw new Error("The source told nothing about the task");
+  if (!last) throw new Error("The source returned no details of the task");
   return { detail: last, completeAfterMs };
 }
 
 export const shareOf = (device: TaskDevice): number =>
   device.bytesTotal > 0 ? device.bytesVerified / device.bytesTotal : 0;
 
-/** "multicast 84 %, peers 3 %" of the package. */
+/** Returns the shares of the package by origin, as "multicast 84 %, peers 3 %". */
 export function originText(device: Pick<TaskDevice, "bytesTotal" | "from">): string {
   if (device.bytesTotal === 0) return "";
   return (["wan", "multicast", "peers", "cache"] as const)

@@ -17,12 +17,12 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const compare = async () => differenceFrom(await digestTree(join(folder, "original")), join(folder, "copy"));
 
-test("the same files differ in nothing", async () => {
+test("finds no difference between equal folders", async () => {
   expect(await compare()).toBeNull();
   expect(await sizeOfTree(join(folder, "original"))).toBe(6);
 });
 
-test("a changed, a missing and an additional file are each named", async () => {
+test("names a changed, a missing and an additional file", async () => {
   await writeFile(join(folder, "copy", "sub", "b.txt"), "tWo");
   expect(await compare()).toContain('"sub/b.txt" differs');
   await rm(join(folder, "copy", "sub", "b.txt"));
@@ -32,7 +32,7 @@ test("a changed, a missing and an additional file are each named", async () => {
   expect(await compare()).toContain('"c.txt"');
 });
 
-test("nothing at all is not a copy", async () => {
+test("reports a missing copy", async () => {
   await rm(join(folder, "copy"), { recursive: true });
   expect(await compare()).toContain("nothing at");
 });

@@ -1,6 +1,6 @@
 /**
- * Are a device's files the original's? Compares SHA-256 of every file, and that no file is missing or too many.
- * Independent of the manifest and of what any program claims.
+ * Compares a device's files with the original: SHA-256 of every file, no missing and no additional
+ * file. Uses neither the manifest nor the reports of any program.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -16,7 +16,7 @@ export async function digestFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Digests of a file (by its own name) or of every file below a folder. Empty when nothing is there. */
+/** Digests of a file, under its own name, or of all files below a folder. Empty without a file. */
 export async function digestTree(path: string): Promise<Digests> {
   const found = await stat(path).catch(() => null);
   if (!found) return new Map();
@@ -30,7 +30,7 @@ export async function digestTree(path: string): Promise<Digests> {
   return digests;
 }
 
-/** Bytes of a file, or of all files below a folder. */
+/** Size of a file, or of all files below a folder, in bytes. */
 export async function sizeOfTree(path: string): Promise<number> {
   const found = await stat(path);
   if (found.isFile()) return found.size;
@@ -41,7 +41,7 @@ export async function sizeOfTree(path: string): Promise<number> {
   return sizeBytes;
 }
 
-/** Null when `copy` holds exactly the original's files; otherwise what is wrong with it. */
+/** Returns null when `copy` holds exactly the original's files, otherwise the first difference. */
 export async function differenceFrom(original: Digests, copy: string): Promise<string | null> {
   const copied = await digestTree(copy);
   if (copied.size === 0) return `nothing at ${copy}`;

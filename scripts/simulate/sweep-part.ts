@@ -1,4 +1,4 @@
-/** One of the processes of a sweep: gets seeds from its parent, answers with what became of them. */
+/** Process of a sweep: receives ranges of seeds from its parent by IPC, and sends the outcomes. */
 import { simulate, type Choice, type Outcome } from "../../shared/simulation/index.ts";
 
 export type Order = { readonly choice: Omit<Choice, "seed">; readonly first: number; readonly last: number };

@@ -1,10 +1,11 @@
-/** Runs many seeds in several processes, and sums up. */
+/** Runs many seeds in several processes and sums up their outcomes. */
 import { join } from "node:path";
 import type { Choice, Outcome } from "../../shared/simulation/index.ts";
 import type { Order, Report } from "./sweep-part.ts";
 
-/** Seeds handed to a process at a time. */
+/** Seeds of one order to a process. */
 const portion = 100;
+/** Upper bound on violations passed to `onViolation`. */
 const shownMax = 20;
 
 export type Sweep = {
@@ -15,11 +16,16 @@ export type Sweep = {
   datagrams: number;
   wanChunks: number;
   wanHeld: number;
-  /** From the last fault to the last complete device: the longest. */
+  /** Longest time from the last fault of a world to its last complete device. */
   settledMsMax: number;
 };
 
-/** @param onViolation as soon as it is known; the first twenty */
+/**
+ * Runs the seeds from `first` to `last`.
+ * @param jobs number of processes
+ * @param onViolation called for each of the first twenty violations, when it is found
+ * @throws Error when a process exits early
+ */
 export async function sweep(
   choice: Omit<Choice, "seed">,
   seeds: { first: number; last: number },
@@ -66,7 +72,7 @@ function add(sum: Sweep, outcome: Outcome, onViolation: (outcome: Outcome) => vo
 function runPart(takeOrder: () => Order | null, note: (report: Report) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let isDone = false;
-    const goOn = (part: Bun.Subprocess): void => {
+    const sendNext = (part: Bun.Subprocess): void => {
       const order = takeOrder();
       if (order) return void part.send(order);
       isDone = true;
@@ -76,11 +82,11 @@ function runPart(takeOrder: () => Order | null, note: (report: Report) => void):
       stdio: ["ignore", "inherit", "inherit"],
       ipc: (report: Report) => {
         note(report);
-        goOn(part);
+        sendNext(part);
       },
       onExit: () =>
-        isDone ? resolve() : reject(new Error("a process of the sweep ended before its work was done")),
+        isDone ? resolve() : reject(new Error("A process of the sweep exited before its work was done")),
     });
-    goOn(part);
+    sendNext(part);
   });
 }

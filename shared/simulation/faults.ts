@@ -2,6 +2,7 @@
  * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
  * and puts that into the plan; whoever replays the seed gets the same plan.
  */
+import type { FaultName as KnownFault } from "../model/fault.ts";
 import { goodConditions, type NetworkConditions } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
@@ -221,7 +222,7 @@ export const faults = {
   "web-errors": (plan) => web(plan, "errors"),
   "web-wrong": (plan) => web(plan, "wrong"),
   "web-silent": (plan) => web(plan, "silent"),
-} satisfies Record<string, (plan: Plan) => void>;
+} satisfies Partial<Record<KnownFault, (plan: Plan) => void>>;
 
 /** These are properties of the world, drawn in `scenario.ts`. */
 export const traits = [
@@ -233,7 +234,7 @@ export const traits = [
   "wan-pause",
   "no-ranges",
   "little-memory",
-] as const;
+] as const satisfies KnownFault[];
 
 export type StrikingFault = keyof typeof faults;
 export type FaultName = StrikingFault | (typeof traits)[number];
