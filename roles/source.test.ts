@@ -194,7 +194,7 @@ async function agent(hostname: string) {
   const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
   const { credential } = await enrollDevice(sourceUrl, request);
   const client = createAgentClient({ sourceUrl, credential });
-  await client.checkIn(inventoryOf(hostname, "127.0.0.1", ["watched"]));
+  await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", ["watched"]) });
   const report = (taskId: number, more: Partial<Progress>): Promise<void> =>
     client.progress([
       {

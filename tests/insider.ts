@@ -52,7 +52,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   return {
     deviceId,
     async attack({ chunkCount, chunkBytes, attacks }) {
-      const { tasks } = await client.checkIn(inventoryOf("insider"));
+      const { tasks } = await client.checkIn({ inventory: inventoryOf("insider") });
       const task = tasks[0];
       if (!task) throw new Error("The insider has no task: create one before the attack");
       const exchange = new ExchangeServer({ interfaceAddress, device: deviceId, onError: () => {} });

@@ -116,7 +116,8 @@ export class Agent {
       log,
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
-      onAnswer: (answer) => this.#onAnswer(answer),
+      serving: () => this.#device.serving,
+      onAnswer: (answer, serving) => this.#onAnswer(answer, serving),
       random: Math.random,
     });
     this.#roaming = this.#createRoaming();
@@ -285,14 +286,14 @@ export class Agent {
     return this.#device.leaveSubnet(reason);
   }
 
-  #onAnswer(answer: CheckInResponse): void {
+  #onAnswer(answer: CheckInResponse, serving: readonly number[]): void {
     const { cache, log } = this.#options;
     this.#place.subnetId = answer.subnetId;
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
     void cache.evict().catch((error: unknown) => log.error({ error: String(error) }, "task"));
     this.#trust(answer.publisherKeys);
-    this.#device.accept(answer.tasks);
+    this.#device.accept(answer.tasks, serving);
   }
 
   /** Pins the first publisher's key. Another one is never accepted from the source's word alone. */

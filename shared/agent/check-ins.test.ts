@@ -18,6 +18,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     log: createLogger("test"),
     intervalMs: () => 30 * 86_400_000,
     inventory: async () => ({}) as Inventory,
+    serving: () => [],
     onAnswer: () => {},
     random: Math.random,
   });

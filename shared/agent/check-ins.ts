@@ -23,7 +23,10 @@ type CheckInOptions = {
   log: Logger;
   intervalMs: () => number;
   inventory: () => Promise<Inventory>;
-  onAnswer: (answer: CheckInResponse) => void;
+  /** Tasks that have ended here, and that this device still serves. */
+  serving: () => number[];
+  /** @param serving as it was sent with the request */
+  onAnswer: (answer: CheckInResponse, serving: readonly number[]) => void;
   random: () => number;
 };
 
@@ -87,13 +90,14 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, log, inventory, intervalMs, onAnswer, random } = this.#options;
+    const { client, log, inventory, serving, intervalMs, onAnswer, random } = this.#options;
     try {
-      const answer = await client.checkIn(await inventory(), this.#abort.signal);
+      const request = { inventory: await inventory(), serving: serving() };
+      const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
-      onAnswer(answer);
+      onAnswer(answer, request.serving);
       this.#askIn(Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * random()));
     } catch (error) {
       if (this.#abort.signal.aborted) return;

@@ -15,6 +15,7 @@ import {
   fallbackResponseSchema,
   leaseResponseSchema,
   manifestResponseSchema,
+  type CheckInRequest,
   type CheckInResponse,
   type EnrollRequest,
   type EnrollResponse,
@@ -24,7 +25,7 @@ import {
   type LeaseRequest,
   type LeaseResponse,
 } from "./schema/agent.ts";
-import type { Inventory, Progress } from "./schema/common.ts";
+import type { Progress } from "./schema/common.ts";
 import { parseEnrollToken } from "./token.ts";
 import { followChanges, type WakeReason } from "./change-stream.ts";
 
@@ -57,7 +58,7 @@ export type AgentClient = {
   /** Value of the Authorization header for a fetch of package bytes. */
   readonly authorization: string;
   contentUrl(packageId: string): string;
-  checkIn(inventory: Inventory, signal?: AbortSignal): Promise<CheckInResponse>;
+  checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInResponse>;
   manifest(packageId: string, signal?: AbortSignal): Promise<SignedManifest>;
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
@@ -132,8 +133,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     tls: pinnedTls(ca),
     authorization,
     contentUrl: (packageId) => `${sourceUrl}/v1/packages/${packageId}/content`,
-    checkIn: (inventory, signal) =>
-      ask(connection, "POST", "/v1/agent/check-in", checkInResponseSchema, { json: { inventory }, signal }),
+    checkIn: (request, signal) =>
+      ask(connection, "POST", "/v1/agent/check-in", checkInResponseSchema, { json: request, signal }),
     async manifest(packageId, signal) {
       const path = `/v1/packages/${packageId}/manifest`;
       const answer = await ask(connection, "GET", path, manifestResponseSchema, { signal });

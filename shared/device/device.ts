@@ -45,21 +45,30 @@ export class Device {
     }
   }
 
-  /** The source named every task of this device: new ones begin, and those that it does not name are cancelled. */
-  accept(tasks: readonly AgentTask[]): void {
-    const named = new Set(tasks.map(({ id }) => id));
-    for (const task of this.tasks.values())
-      if (!named.has(task.id) && task.stage.kind !== "ended")
-        void task.stop("cancelled").catch(this.#onError);
-    for (const task of tasks) this.#accept(task);
+  /** Tasks that have ended here, and whose session this device still leads for others. */
+  get serving(): number[] {
+    const isServing = ({ stage, session }: Task): boolean => stage.kind === "ended" && session !== null;
+    return [...this.tasks.values()].filter(isServing).map(({ id }) => id);
   }
 
-  #accept(given: AgentTask): void {
+  /**
+   * The source named every task of this device: new ones begin, and those that it does not name are cancelled.
+   * @param serving `serving` at the time of the request
+   */
+  accept(tasks: readonly AgentTask[], serving: readonly number[]): void {
+    const named = new Set(tasks.map(({ id }) => id));
+    for (const task of this.tasks.values())
+      if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
+        void task.stop("cancelled").catch(this.#onError);
+    for (const task of tasks) this.#accept(task, serving);
+  }
+
+  #accept(given: AgentTask, serving: readonly number[]): void {
     const known = this.tasks.get(given.id);
     if (known) {
       // The source does not know yet how the task ended.
-      if (known.stage.kind === "ended") this.#options.onChange(known);
-      else known.update(given);
+      if (known.stage.kind === "ended" && !serving.includes(given.id)) this.#options.onChange(known);
+      if (!known.isOver) known.update(given);
       return;
     }
     const task = this.#add(newTaskRow(given));

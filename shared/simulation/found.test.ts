@@ -162,3 +162,19 @@ test("a device that found its own chunks changed does not name them when it poll
   world.start("C");
   expectRest(world, 120_000);
 });
+
+test("multicast is switched off while a representative that is complete multicasts: it begins no chunk more", () => {
+  const rates = { lanRateBps: 64_000, wanRateBps: 1_000_000 };
+  const world = new World({ seed: 13_328, devices: 4, chunks: 160, startDelayMs: 0, ...rates });
+  world.start();
+  expect(world.run(20_000, () => world.representatives()[0]?.process!.isEnded === true)).toBe(true);
+  const [leader] = world.representatives();
+  expect(world.allHold).toBe(false);
+  world.changeSetting({ useMulticast: false });
+  const { representative } = leader!.process!.session!;
+  // The chunk that is being sent is finished.
+  world.run(150);
+  const { sentBytes } = representative;
+  expect(world.run(60_000, () => world.isAtRest)).toBe(true);
+  expect(representative.sentBytes).toBe(sentBytes);
+});

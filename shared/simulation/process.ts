@@ -182,8 +182,11 @@ export class Process implements RunningProcess {
   }
 
   onSettingChange(): void {
-    const known = this.task;
-    if (known && !this.isEnded) known.update(this.#context.taskFor(this.#machine.profile.weight));
+    this.#accept();
+  }
+
+  #accept(): void {
+    this.device.accept([this.#context.taskFor(this.#machine.profile.weight)], this.device.serving);
   }
 
   #checkIn(): void {
@@ -196,7 +199,7 @@ export class Process implements RunningProcess {
         this.#place.subnetId = subnetId;
         // From now on the device can request a lease.
         machine.noteFault();
-        this.device.accept([this.#context.taskFor(machine.profile.weight)]);
+        this.#accept();
       },
       () => {
         if (machine.subnet === subnet) machine.after(checkInRetryMs, () => this.#checkIn());

@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PublishResponse, TaskDetail, TaskSummary } from "../api/schema/admin.ts";
 import type { FallbackResponse, LeaseResponse } from "../api/schema/agent.ts";
+import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
@@ -275,6 +276,23 @@ describe("tasks", () => {
     });
     const after = (await fixture.checkIn(device, inventoryOf("h1"))).body.tasks;
     expect(after[0]!.setting).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
+  });
+
+  test("are sent again to a device that serves them after its own end, until they are cancelled", async () => {
+    await publishFile();
+    const device = await fixture.device("h1");
+    const taskId = await createTask();
+    await send(device, report(taskId, { state: "complete", bytesVerified: bytes.length }));
+    const servedTasks = async (): Promise<number[]> => {
+      const json = { inventory: inventoryOf("h1"), serving: [taskId] };
+      const init = { credential: device.credential, json };
+      const { body } = await fixture.call<CheckInResponse>("POST", "/v1/agent/check-in", init);
+      return body.tasks.map(({ id }) => id);
+    };
+    expect(await tasksOf(device, "h1")).toEqual([]);
+    expect(await servedTasks()).toEqual([taskId]);
+    await fixture.call("POST", `/v1/tasks/${taskId}/cancel`);
+    expect(await servedTasks()).toEqual([]);
   });
 
   test("are refused when package, action, command, target or setting is invalid", async () => {

@@ -99,7 +99,7 @@ describe("a source on a socket", () => {
     await start();
     const packageId = await published(await admin());
     const { client } = await enrolled();
-    const { publisherKeys, subnetId } = await client.checkIn(inventory);
+    const { publisherKeys, subnetId } = await client.checkIn({ inventory });
     const envelope = await client.manifest(packageId);
     const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
     expect(verifySigned(envelope, keys).id).toBe(packageId);
@@ -136,7 +136,7 @@ describe("a source on a socket", () => {
     const { packageId } = await client.publish(signed(bytes, key));
     await client.putContent(packageId, Bun.file(large).stream());
     const agent = await enrolled();
-    await agent.client.checkIn(inventory);
+    await agent.client.checkIn({ inventory });
     const request = { package: "large", action: "pre-cache", command: null, setting: null } as const;
     const taskId = await client.createTask({ ...request, target: "all", startAtMs: null });
     const aborter = new AbortController();
@@ -242,12 +242,12 @@ describe("a source on a socket", () => {
     const { client } = await enrolled();
     expect(await kindOf(client.manifest("0".repeat(64)))).toEqual(["refused", 404]);
     const stranger = createAgentClient({ sourceUrl: source.url, credential: "nobody" });
-    expect(await kindOf(stranger.checkIn(inventory))).toEqual(["unauthorized", 401]);
+    expect(await kindOf(stranger.checkIn({ inventory }))).toEqual(["unauthorized", 401]);
     const unreachable = createAgentClient({ sourceUrl: "http://127.0.0.1:1", credential: "x" });
-    expect(await kindOf(unreachable.checkIn(inventory))).toEqual(["unreachable", null]);
+    expect(await kindOf(unreachable.checkIn({ inventory }))).toEqual(["unreachable", null]);
     const strange = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({ hello: 1 }) });
     const elsewhere = createAgentClient({ sourceUrl: strange.url.origin, credential: "x" });
-    expect(await kindOf(elsewhere.checkIn(inventory))).toEqual(["invalid", 200]);
+    expect(await kindOf(elsewhere.checkIn({ inventory }))).toEqual(["invalid", 200]);
     await strange.stop(true);
   });
 });
@@ -279,7 +279,7 @@ describe("a source with a self-signed certificate", () => {
     const packageId = await published(await admin());
     const { client } = await enrolled();
     expect(client.ca).toContain("BEGIN CERTIFICATE");
-    expect((await client.checkIn(inventory)).publisherKeys).toHaveLength(1);
+    expect((await client.checkIn({ inventory })).publisherKeys).toHaveLength(1);
     const response = await fetch(client.contentUrl(packageId), {
       headers: { authorization: client.authorization },
       ...(client.tls === undefined ? {} : { tls: client.tls }),
@@ -310,7 +310,7 @@ describe("a source with a self-signed certificate", () => {
     source = await startSource({ dataDir: dataDir(), listen, tls, log: createLogger("test", "silent") });
     const renewed = readToken(await token("enroll"))!;
     expect(renewed).toEqual({ secret, fingerprint: tls.fingerprint });
-    await expect(client.checkIn(inventory)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(client.checkIn({ inventory })).rejects.toMatchObject({ kind: "unauthorized" });
     expect((await enrolled("h2")).client.ca).toContain("BEGIN CERTIFICATE");
   });
 });

@@ -49,7 +49,11 @@ export const agentTaskSchema = v.object({
   packageKey: base64(16),
   setting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
 });
-export const checkInRequestSchema = v.object({ inventory: inventorySchema });
+export const checkInRequestSchema = v.object({
+  inventory: inventorySchema,
+  /** Tasks that have ended on the device, and whose session it still leads for others. */
+  serving: v.optional(v.pipe(v.array(taskIdSchema), v.maxLength(256)), []),
+});
 export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
@@ -57,8 +61,8 @@ export const checkInResponseSchema = v.object({
   publisherKeys: v.array(publisherKeySchema),
   defaultSetting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
   /**
-   * Every task of this device that is neither cancelled nor completed by the device. The device
-   * drops any other task.
+   * Every task of this device that is not cancelled, and that the device has not completed or still
+   * serves. The device drops any other task.
    */
   tasks: v.array(agentTaskSchema),
 });
@@ -117,6 +121,7 @@ export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progress
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
+export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;
 export type CheckInResponse = v.InferOutput<typeof checkInResponseSchema>;
 export type LeaseRequest = v.InferOutput<typeof leaseRequestSchema>;
 export type LeaseResponse = v.InferOutput<typeof leaseResponseSchema>;

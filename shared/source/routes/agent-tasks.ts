@@ -30,12 +30,18 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base6
 /**
  * Returns the active tasks of a device that it has not completed. Failed tasks are included: the
  * agent decides whether to retry.
+ *
+ * @param serving tasks that the device has completed and still serves; included while they are active
  */
-export async function agentTasksOf(catalog: Catalog, device: DeviceRecord): Promise<AgentTask[]> {
+export async function agentTasksOf(
+  catalog: Catalog,
+  device: DeviceRecord,
+  serving: readonly number[],
+): Promise<AgentTask[]> {
   const completed = await catalog.tasks.completedBy(device.id);
   const tasks: AgentTask[] = [];
   for (const task of await catalog.tasks.active()) {
-    if (completed.has(task.id) || !isTargeted(task.target, device)) continue;
+    if ((completed.has(task.id) && !serving.includes(task.id)) || !isTargeted(task.target, device)) continue;
     const published = await catalog.packages.byId(task.packageId);
     if (published === null) continue;
     tasks.push({

@@ -104,7 +104,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory } = c.req.valid("json");
+      const { inventory, serving } = c.req.valid("json");
       const active = inventory.interfaces.find((one) => one.active);
       const remote = canonicalAddress(c.env.remoteAddress);
       const subnet = active === undefined ? null : subnetIdentity(active, remote);
@@ -117,7 +117,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
-        tasks: await agentTasksOf(catalog, device),
+        tasks: await agentTasksOf(catalog, device, serving),
       };
       return c.json(answer);
     },
