@@ -87,7 +87,10 @@ export class Session {
       setting: () => task().setting.values,
       onStored: (chunk) => this.#onStored(chunk),
       onChange: hooks.onChange,
-      onDownloadEnded: (failure) => this.step({ type: "DownloadEnded", failure }),
+      onDownloadEnded: (failure) => {
+        this.step({ type: "DownloadEnded", failure });
+        this.#requests.releaseFallback();
+      },
       onSendIdle: () => this.step({ type: "TimerFired" }),
       onError: hooks.onError,
     });
