@@ -1,22 +1,22 @@
 import { describe, expect, test } from "bun:test";
-import { VirtualSubnet, type VirtualDevice } from "./testing.ts";
+import { TestSubnet, type TestDevice } from "./testing.ts";
 import { rateFloorBps } from "./rate/rate-control.ts";
 import { timing } from "./timing.ts";
 
 const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
 
 /** Time from the completion of the last other device to that of this one. */
-function afterTheOthers({ devices }: VirtualSubnet, one: VirtualDevice): number {
+function afterTheOthers({ devices }: TestSubnet, one: TestDevice): number {
   const others = devices.filter((device) => device !== one).map((device) => device.completeAtMs!);
   return one.completeAtMs! - Math.max(...others);
 }
 
 /** A started subnet whose last device receives no symbol from number `from` to number `to`. */
-function withLossAt(seed: number, from: number, to: number): { subnet: VirtualSubnet; one: VirtualDevice } {
-  const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+function withLossAt(seed: number, from: number, to: number): { subnet: TestSubnet; one: TestDevice } {
+  const subnet = new TestSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
   const one = subnet.devices.at(-1)!;
   const isLost = (): boolean => subnet.symbolsSent > from && subnet.symbolsSent <= to;
-  subnet.hears = (_from, device, what) => !(what === "symbol" && device === one && isLost());
+  subnet.delivers = (_from, device, what) => !(what === "symbol" && device === one && isLost());
   subnet.start();
   return { subnet, one };
 }
@@ -25,7 +25,7 @@ const half = (name: string): number => (name < "D" ? 0 : 1);
 
 describe("a session on one subnet", () => {
   test.each(seeds)("seed %d: crosses the WAN once and completes everywhere", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8 });
+    const subnet = new TestSubnet({ seed, devices: 8 });
     subnet.start();
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
@@ -40,7 +40,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)("seed %d: a download that ends before the start delay is multicast after it", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 1 });
+    const subnet = new TestSubnet({ seed, devices: 5, wanMsPerChunk: 1 });
     subnet.start();
     expect(subnet.run(30_000)).toBe(true);
     expect(subnet.symbolsSent).toBe(400);
@@ -48,7 +48,7 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)("seed %d: repair symbols repair 5 %% loss at little cost to the LAN", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8, loss: 0.05 });
+    const subnet = new TestSubnet({ seed, devices: 8, loss: 0.05 });
     subnet.start();
     expect(subnet.run(60_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
@@ -77,26 +77,26 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: the rate of a device that sends less than allowed decreases from the measured send rate",
     (seed) => {
-      // Ten symbols of 1,400 bytes in ten milliseconds: 11.2 of the 100 Mbit/s that the setting
-      // allows.
-      const subnet = new VirtualSubnet({ seed, devices: 4, chunkCount: 200, wanMsPerChunk: 1, loss: 0.06 });
+      // A fifth of the 65.5 Mbit/s that the setting allows.
+      const portBps = 12_000_000;
+      const options = { seed, devices: 4, chunkCount: 500, wanMsPerChunk: 1, castMsPerChunk: 1, loss: 0.06 };
+      const subnet = new TestSubnet({ ...options, portBps });
       subnet.start();
-      const rateBps = (): number => subnet.representatives[0]?.member.sendRateBps() ?? 100_000_000;
-      expect(subnet.run(60_000, () => rateBps() < 100_000_000)).toBe(true);
-      expect(rateBps()).toBeLessThan(11_200_000);
+      const rateBps = (): number => subnet.representatives[0]?.member.sendRateBps() ?? Infinity;
+      expect(subnet.run(60_000, () => rateBps() < portBps)).toBe(true);
       expect(rateBps()).toBeGreaterThan(rateFloorBps);
       expect(subnet.run(60_000)).toBe(true);
     },
   );
 
   test.each(seeds)("seed %d: a lost NEED is soon sent again at the end", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+    const subnet = new TestSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
     const [one] = subnet.devices.slice(-1);
     let lost = 0;
     // The last symbol is lost, and for 60 ms the NEEDs for it. The random delay of a NEED is 28 ms
     // at most.
     let nackedFromMs: number | null = null;
-    subnet.hears = (from, to, what) => {
+    subnet.delivers = (from, to, what) => {
       if (to === one && what === "symbol") return subnet.symbolsSent !== 400;
       if (from !== one || subnet.symbolsSent < 400) return true;
       nackedFromMs ??= subnet.nowMs;
@@ -112,12 +112,12 @@ describe("a session on one subnet", () => {
   });
 
   test.each(seeds)("seed %d: a device that misses the last END soon learns of it from a flush", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
+    const subnet = new TestSubnet({ seed, devices: 8, wanMsPerChunk: 1 });
     const [one] = subnet.devices.slice(-1);
     const lossMs = 50;
     let lossFromMs: number | null = null;
     // The last symbol, the repair of it, and the END after that are lost.
-    subnet.hears = (_from, to, what) => {
+    subnet.delivers = (_from, to, what) => {
       if (to !== one || subnet.symbolsSent < 400) return true;
       if (subnet.symbolsSent === 400) return what === "control";
       if (what === "control") lossFromMs ??= subnet.nowMs;
@@ -133,7 +133,7 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: the WAN carries only what no device holds again when the representative fails half-way",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 8, startDelayMs: 0 });
+      const subnet = new TestSubnet({ seed, devices: 8, startDelayMs: 0 });
       subnet.start();
       subnet.run(20_000, () => subnet.wanChunks >= 20);
       const first = subnet.representatives[0]!;
@@ -147,7 +147,7 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: a representative that restarts before its failure is noticed continues the multicast",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
+      const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 0 });
       subnet.start();
       subnet.run(20_000, () => subnet.wanChunks >= 20);
       const first = subnet.devices.indexOf(subnet.representatives[0]!);
@@ -165,8 +165,8 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: every device learns within seconds that the lease is granted to nobody",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 5 });
-      subnet.leaseFailure = "three representatives failed alike";
+      const subnet = new TestSubnet({ seed, devices: 5 });
+      subnet.failsLeases("three representatives failed alike");
       subnet.start();
       const allKnow = (): boolean =>
         subnet.devices.every(
@@ -178,7 +178,7 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: a killed device keeps its chunks when it restarts", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
+    const subnet = new TestSubnet({ seed, devices: 4, startDelayMs: 0 });
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 20);
     const peer = subnet.devices.findIndex((device) => device.member.role === "peer");
@@ -196,7 +196,7 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: one latecomer fetches the rest from holders, and nothing is multicast again",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0 });
+      const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 0 });
       subnet.start(0, 1, 2, 3, 4);
       subnet.run(20_000, () => subnet.wanChunks >= 20);
       subnet.start(5);
@@ -208,7 +208,7 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: a device that joins after the end costs no WAN bytes", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0 });
+    const subnet = new TestSubnet({ seed, devices: 4, startDelayMs: 0 });
     subnet.start(0, 1, 2);
     expect(subnet.run(30_000)).toBe(true);
     subnet.run(40_000, () => false);
@@ -222,7 +222,7 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: without multicast the lease decides the election and peers take chunks by unicast",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 6, useMulticast: false });
+      const subnet = new TestSubnet({ seed, devices: 6, useMulticast: false });
       subnet.start();
       expect(subnet.run(60_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
@@ -231,8 +231,8 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: the WAN is crossed once when the switch drops all multicast", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 6 });
-    subnet.hears = () => false;
+    const subnet = new TestSubnet({ seed, devices: 6 });
+    subnet.delivers = () => false;
     subnet.start();
     expect(subnet.run(60_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
@@ -241,8 +241,8 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: peers switch to unicast when announcements arrive and symbols do not",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 6 });
-      subnet.hears = (_from, _to, what) => what === "control";
+      const subnet = new TestSubnet({ seed, devices: 6 });
+      subnet.delivers = (_from, _to, what) => what === "control";
       subnet.start();
       expect(subnet.run(60_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
@@ -250,15 +250,15 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: the local election decides alone when the source is unreachable", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 6 });
-    subnet.lease = null;
+    const subnet = new TestSubnet({ seed, devices: 6 });
+    subnet.losesSource();
     subnet.start();
     expect(subnet.run(60_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
   });
 
   test.each(seeds)("seed %d: the lease decides between simultaneous claims on a slow WAN at once", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 12, leaseMs: 400, loss: 0.05 });
+    const subnet = new TestSubnet({ seed, devices: 12, sourceMs: 400, loss: 0.05 });
     subnet.start();
     expect(subnet.run(3_000, () => subnet.representatives.length > 0)).toBe(true);
     expect(subnet.run(30_000)).toBe(true);
@@ -268,7 +268,7 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: devices of weight 0 never lead, and find the representative without multicast, too",
     (seed) => {
-      const subnet = new VirtualSubnet({
+      const subnet = new TestSubnet({
         seed,
         devices: 5,
         useMulticast: false,
@@ -282,21 +282,23 @@ describe("a session on one subnet", () => {
   );
 
   test("two partitions without a source both have a representative; one steps down when they merge", () => {
-    const subnet = new VirtualSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
-    subnet.lease = null;
-    subnet.hears = (from, to) => half(from.name) === half(to.name);
+    const subnet = new TestSubnet({ seed: 3, devices: 6, startDelayMs: 60_000, wanMsPerChunk: 5_000 });
+    subnet.losesSource();
+    subnet.delivers = (from, to) => half(from.name) === half(to.name);
     subnet.start();
     subnet.run(15_000, () => false);
     expect(subnet.representatives).toHaveLength(2);
-    subnet.hears = () => true;
+    subnet.delivers = () => true;
     subnet.run(5 * timing.announceEveryMs, () => false);
     expect(subnet.representatives).toHaveLength(1);
   });
 
   test.each(seeds)("seed %d: the chunks of a device that joins half-way are known from its SEEK", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 3, wanMsPerChunk: 100, startDelayMs: 60_000 });
-    const latecomer = subnet.devices[2]!;
-    for (let chunk = 0; chunk < 30; chunk++) latecomer.held.add(chunk);
+    const subnet = new TestSubnet({ seed, devices: 3, wanMsPerChunk: 100, startDelayMs: 60_000 });
+    subnet.world.precache(
+      "C",
+      Array.from({ length: 30 }, (_, chunk) => chunk),
+    );
     subnet.start(0, 1);
     subnet.run(20_000, () => subnet.wanChunks === 3);
     subnet.start(2);
@@ -308,12 +310,12 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: a device that neither multicast data nor the exchange reaches downloads for itself in the end",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 10_000, startDelayMs: 0 });
+      const subnet = new TestSubnet({ seed, devices: 4, wanMsPerChunk: 10_000, startDelayMs: 0 });
       subnet.start(0, 1, 2);
       subnet.run(12_000, () => false);
       const cutOff = subnet.devices[3]!;
-      subnet.hears = (_from, to, what) => to !== cutOff || what === "control";
-      subnet.reaches = (from) => from !== cutOff;
+      subnet.delivers = (_from, to, what) => to !== cutOff || what === "control";
+      subnet.connects = (from) => from !== cutOff;
       subnet.start(3);
       subnet.run(60_000, () => false);
       expect(cutOff.from.wan).toBe(0);
@@ -322,25 +324,25 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: a device that downloads for itself waits when the web site fails", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 2, wanMsPerChunk: 10_000 });
-    subnet.hears = () => false;
-    subnet.reaches = () => false;
+    const subnet = new TestSubnet({ seed, devices: 2, wanMsPerChunk: 10_000 });
+    subnet.delivers = () => false;
+    subnet.connects = () => false;
     subnet.start();
     expect(subnet.run(150_000, () => subnet.devices.every((device) => device.from.wan > 0))).toBe(true);
-    subnet.web = "down";
+    subnet.world.setWeb("down");
     subnet.run(30_000, () => false);
-    subnet.web = "up";
+    subnet.world.setWeb("up");
     expect(subnet.run(2_000_000)).toBe(true);
   });
 
   test.each(seeds)(
     "seed %d: a latecomer that multicast data does not reach switches to unicast during the session",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 1_000, startDelayMs: 0 });
+      const subnet = new TestSubnet({ seed, devices: 4, wanMsPerChunk: 1_000, startDelayMs: 0 });
       subnet.start(0, 1, 2);
       subnet.run(10_000, () => false);
       const unreached = subnet.devices[3]!;
-      subnet.hears = (_from, to, what) => to !== unreached || what === "control";
+      subnet.delivers = (_from, to, what) => to !== unreached || what === "control";
       subnet.start(3);
       expect(subnet.run(10_000, () => unreached.from.peers > 0)).toBe(true);
       expect(subnet.run(60_000)).toBe(true);
@@ -349,10 +351,10 @@ describe("a session on one subnet", () => {
   );
 
   test.each(seeds)("seed %d: the session ends when multicast is switched off half-way", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 4, startDelayMs: 0, castMsPerChunk: 100 });
+    const subnet = new TestSubnet({ seed, devices: 4, startDelayMs: 0, castMsPerChunk: 100 });
     subnet.start();
     subnet.run(3_000, () => false);
-    subnet.useMulticast = false;
+    subnet.world.changeSetting({ useMulticast: false });
     expect(subnet.run(60_000)).toBe(true);
     expect(subnet.wanChunks).toBe(40);
     subnet.run(30_000, () => false);
@@ -362,11 +364,11 @@ describe("a session on one subnet", () => {
   test.each(seeds)(
     "seed %d: peers use the WAN fallback when the representative serves only wrong chunks",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 3, useMulticast: false });
+      const subnet = new TestSubnet({ seed, devices: 3, useMulticast: false });
       subnet.start(0);
       expect(subnet.run(30_000, () => subnet.devices[0]!.held.isFull)).toBe(true);
       // Chunks 5 and 6 of the only holder are wrong, whenever they are asked for.
-      subnet.servesWrong = (from, chunk) => from === subnet.devices[0] && (chunk === 5 || chunk === 6);
+      subnet.spoils(0, (chunk) => chunk === 5 || chunk === 6);
       subnet.start(1, 2);
       expect(subnet.run(200_000)).toBe(true);
       // That device leads or has left. The WAN carries what its copy is missing, not the whole
@@ -377,7 +379,7 @@ describe("a session on one subnet", () => {
   );
 
   test("a successor that joined late does not wait the start delay again", () => {
-    const subnet = new VirtualSubnet({ seed: 1, devices: 3, startDelayMs: 30_000, wanMsPerChunk: 2_000 });
+    const subnet = new TestSubnet({ seed: 1, devices: 3, startDelayMs: 30_000, wanMsPerChunk: 2_000 });
     subnet.start(0);
     subnet.run(40_000, () => false);
     subnet.start(1, 2);
@@ -389,11 +391,11 @@ describe("a session on one subnet", () => {
   });
 
   test("an election succeeds with the highest possible term", () => {
-    const subnet = new VirtualSubnet({ seed: 1, devices: 2 });
+    const subnet = new TestSubnet({ seed: 1, devices: 2 });
     subnet.start();
     subnet.run(3_000, () => false);
     subnet.kill(subnet.devices.indexOf(subnet.representatives[0]!));
-    const left = subnet.devices.find((device) => device.state === "up");
+    const left = subnet.devices.find(({ isUp }) => isUp);
     left!.member.term = 0xffff_ffff;
     expect(subnet.run(60_000)).toBe(true);
   });

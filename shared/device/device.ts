@@ -47,8 +47,7 @@ export class Device {
 
   /** Tasks that have ended here, and whose session this device still leads for others. */
   get serving(): number[] {
-    const isServing = ({ stage, session }: Task): boolean => stage.kind === "ended" && session !== null;
-    return [...this.tasks.values()].filter(isServing).map(({ id }) => id);
+    return [...this.tasks.values()].filter(({ isServing }) => isServing).map(({ id }) => id);
   }
 
   /**

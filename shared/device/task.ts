@@ -77,6 +77,11 @@ export class Task {
     return this.row.task.id;
   }
 
+  /** It has ended here, and this device still leads its session for others. */
+  get isServing(): boolean {
+    return this.stage.kind === "ended" && this.session !== null;
+  }
+
   get isOver(): boolean {
     return this.stage.kind === "ended" && this.session === null;
   }

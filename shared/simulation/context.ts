@@ -13,6 +13,8 @@ export type WorldOptions = {
   readonly devices: number;
   readonly subnets: number;
   readonly chunks: number;
+  /** The last chunk is as long as the others. */
+  readonly isEven: boolean;
   /** A power of two from 1,024 on. */
   readonly chunkBytes: number;
   readonly symbolBytes: number;
@@ -28,6 +30,8 @@ export type WorldOptions = {
   readonly webIgnoresRange: boolean;
   readonly wanFallback: "never" | "last-resort";
   readonly useDeputy: boolean;
+  /** The task runs a command when the package is complete. */
+  readonly runsCommand: boolean;
   /** Receivers have memory for few partial chunks: the others are spilled to the disk. */
   readonly hasLittleMemory: boolean;
   /** Clocks run up to this share too fast or too slow, in thousandths. */

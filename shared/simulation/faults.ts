@@ -150,6 +150,17 @@ export const faults = {
       ),
     );
   },
+  "slow-port": (plan) => {
+    const who = victim(plan);
+    const rateBps = plan.random.between(10_000, 60_000);
+    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    plan.at(fromMs, (world) => {
+      const name = who(world);
+      world.slowPort(name, rateBps);
+      world.at(untilMs, () => world.slowPort(name, null));
+    });
+    plan.at(untilMs, () => {});
+  },
   "bit-flip": (plan) => {
     const who = victim(plan);
     for (let i = plan.random.whole(1, 8); i > 0; i--) {

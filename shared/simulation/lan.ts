@@ -6,6 +6,29 @@ import { payloadAt } from "../wire/layout.ts";
 /** A burst of the token bucket, scaled to the small symbols of a simulated world: one run of datagrams, and some more. */
 export const burstBytesOf = (symbolBytes: number): number => 48 * symbolBytes;
 
+/** A send buffer, scaled to the small datagrams of a world. */
+const sendBufferBytes = 2_000;
+
+/** The send buffer of a device whose port may be slow. */
+export class SendBuffer {
+  #filledBytes = 0;
+  #atMs = 0;
+
+  /** Returns how many of the datagrams the buffer takes now. @param portBps null: the port takes them as they come */
+  take(datagrams: readonly Uint8Array[], portBps: number | null, nowMs: number): number {
+    if (portBps === null) return datagrams.length;
+    this.#filledBytes = Math.max(0, this.#filledBytes - ((nowMs - this.#atMs) * portBps) / 8_000);
+    this.#atMs = nowMs;
+    let taken = 0;
+    for (const { length } of datagrams) {
+      if (this.#filledBytes > sendBufferBytes) break;
+      this.#filledBytes += length;
+      taken++;
+    }
+    return taken;
+  }
+}
+
 /** Shows what a device sends. */
 export class ObservedSessions extends LanSessions {
   readonly #onSend: (frame: ControlFrame) => void;

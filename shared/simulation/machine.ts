@@ -9,7 +9,7 @@ import type { Clock } from "../model/clock.ts";
 import type { ChunkOrigin } from "../cache/index.ts";
 import type { SessionSizes } from "../device/ports.ts";
 import type { Session } from "../device/session.ts";
-import type { ChunkSet } from "../model/chunk-set.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
 import type { Context } from "./context.ts";
 import { Disk } from "./disk.ts";
 import { MemoryLedger } from "./ledger.ts";
@@ -42,6 +42,8 @@ export type RunningProcess = {
   readonly heldCount: number;
   /** World time since which the device downloads; null: it does not. */
   readonly downloadsSinceMs: number | null;
+  /** Bytes of `held` by where they came from. */
+  readonly originBytes: Readonly<Record<ChunkOrigin, number>>;
   /** Chunks that this process received from there. */
   cameFrom(origin: ChunkOrigin): number;
   receive(datagrams: readonly Uint8Array[], fromAddress: string): void;
@@ -71,6 +73,10 @@ export class Machine implements Host {
   process: RunningProcess | null = null;
   /** It serves wrong bytes to every device that asks. */
   isBad = false;
+  /** The chunks that a bad device serves wrong. */
+  spoils: (chunk: number) => boolean = () => true;
+  /** Rate at which its port takes datagrams, bit/s; null: as fast as they come. */
+  portBps: number | null = null;
   profile: DeviceProfile;
   /** Seconds of its clock in a second. */
   readonly clockRate: number;
@@ -100,6 +106,14 @@ export class Machine implements Host {
       () => this.disk.isFull,
       () => this.wallMs,
     );
+  }
+
+  /** Chunks of the world's package that are in the ledger. */
+  get listedChunks(): ChunkSet {
+    const { package: sent } = this.#context;
+    const listed = new ChunkSet(sent.chunkCount);
+    for (const chunk of this.ledger.listed(sent.id).keys()) listed.add(chunk);
+    return listed;
   }
 
   /** The machine's own monotonic clock. */

@@ -61,6 +61,9 @@ export const goodConditions: Readonly<NetworkConditions> = {
 
 const reorderMs = 40;
 
+/** Whether a multicast datagram passes. @param symbol number of the symbol since the world began; null: a control frame */
+export type DatagramFilter = (from: Host, to: Host, symbol: number | null) => boolean;
+
 export type NetworkOptions = {
   readonly subnets: number;
   readonly clock: VirtualClock;
@@ -72,6 +75,11 @@ export class Network {
   readonly conditions: NetworkConditions[];
   datagramsSent = 0;
   bytesSent = 0;
+  symbolsSent = 0;
+  /** Decides in addition to conditions and cuts. */
+  datagramFilter: DatagramFilter | null = null;
+  /** Whether requests of the LAN exchange pass, in addition to cuts. */
+  exchangeFilter: ((from: Host, to: Host) => boolean) | null = null;
   /** Ports behind which the switch pruned the group: control frames and symbols, or symbols alone. */
   readonly pruned = new Map<number, "all" | "symbols">();
   readonly #options: NetworkOptions;
@@ -108,10 +116,17 @@ export class Network {
     return this.#hosts.find((host) => host.subnet === from.subnet && host.address === address);
   }
 
+  /** Whether the exchange of one host can be asked by another. */
+  connects(from: Host, to: Host): boolean {
+    return this.reaches(from, to) && this.reaches(to, from) && this.exchangeFilter?.(from, to) !== false;
+  }
+
   /** Datagrams that leave together. @param isSymbols data, not control frames */
   multicast(from: Host, datagrams: readonly Uint8Array[], isSymbols: boolean): void {
     if (from.subnet === 0) return;
     const conditions = this.conditions[from.subnet]!;
+    const firstSymbol = this.symbolsSent + 1;
+    if (isSymbols) this.symbolsSent += datagrams.length;
     this.datagramsSent += datagrams.length;
     for (const datagram of datagrams) this.bytesSent += datagram.length;
     const { address } = from;
@@ -119,9 +134,23 @@ export class Network {
       if (to === from || !this.reaches(from, to)) continue;
       const pruned = this.pruned.get(to.index);
       if (pruned === "all" || (pruned === "symbols" && isSymbols)) continue;
-      const arriving = this.#arriving(to, address, datagrams, conditions);
+      const passing = this.#filtered(from, to, datagrams, isSymbols ? firstSymbol : null);
+      const arriving = this.#arriving(to, address, passing, conditions);
       if (arriving.length > 0) this.#deliver(to, address, arriving, this.#delayMs(conditions));
     }
+  }
+
+  #filtered(
+    from: Host,
+    to: Host,
+    datagrams: readonly Uint8Array[],
+    firstSymbol: number | null,
+  ): readonly Uint8Array[] {
+    const filter = this.datagramFilter;
+    if (!filter) return datagrams;
+    return datagrams.filter((_, index) =>
+      filter(from, to, firstSymbol === null ? null : firstSymbol + index),
+    );
   }
 
   /** Those that arrive in their order; the rest is delivered separately, or lost. */

@@ -27,10 +27,11 @@ export class Package {
   readonly chunkCount: number;
   readonly #stream: Uint8Array;
 
-  /** The last chunk is shorter. @param chunkSizeBytes a power of two from 1,024 on */
-  constructor(seed: number, chunks: number, chunkSizeBytes: number) {
+  constructor(seed: number, options: { chunks: number; chunkBytes: number; isEven: boolean }) {
+    const { chunks, chunkBytes: chunkSizeBytes, isEven } = options;
     const random = new Random(seed, "content");
-    const sizeBytes = (chunks - 1) * chunkSizeBytes + random.whole(1, chunkSizeBytes);
+    const lastBytes = isEven ? chunkSizeBytes : random.whole(1, chunkSizeBytes);
+    const sizeBytes = (chunks - 1) * chunkSizeBytes + lastBytes;
     this.#stream = filled(sizeBytes, random.whole(0, 0xffff_ffff));
     const digests = Array.from({ length: chunks }, (_, chunk) =>
       new Bun.CryptoHasher("sha256")

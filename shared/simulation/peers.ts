@@ -74,8 +74,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
       const other = network.at(machine, to.address);
       if (!other?.exchange || other.lanPort !== to.lanPort)
         return void machine.after(refusedMs, () => resolve(null));
-      if (!network.reaches(machine, other) || !network.reaches(other, machine))
-        return void machine.after(timeoutMs, () => resolve(null));
+      if (!network.connects(machine, other)) return void machine.after(timeoutMs, () => resolve(null));
       machine.after(timeoutMs, () => resolve(null));
       const own = machine.exchange;
       clock.at(network.unicastMs(subnet), () => {
@@ -108,7 +107,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     try {
       const bytes = (await offered.readChunk(chunk)).slice();
       offered.bytesSent += bytes.length;
-      if (this.#machine.isBad) bytes[0]! ^= 0xff;
+      if (this.#machine.isBad && this.#machine.spoils(chunk)) bytes[0]! ^= 0xff;
       return { kind: "chunk", bytes };
     } catch (error) {
       if (error instanceof CacheError && error.code === "corrupt")

@@ -17,7 +17,7 @@ import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { SimulatedPeers } from "./peers.ts";
 import { requestTimeoutMs } from "./source.ts";
-import { burstBytesOf, Datagrams, ObservedSessions } from "./lan.ts";
+import { burstBytesOf, Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { Transcript } from "./transcript.ts";
 import { SimulatedWeb } from "./web.ts";
 
@@ -81,9 +81,7 @@ export class Process implements RunningProcess {
     );
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
-    const verified = new ChunkSet(sent.chunkCount);
-    for (const chunk of machine.ledger.listed(sent.id).keys()) verified.add(chunk);
-    this.#seen = { verified, origins, atStart: { ...origins } };
+    this.#seen = { verified: machine.listedChunks, origins, atStart: { ...origins } };
     machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
     machine.ledger.onStateSet = (id, state) => {
       if (state === "complete") observer.completes(machine, id);
@@ -106,6 +104,10 @@ export class Process implements RunningProcess {
 
   get heldCount(): number {
     return this.#seen.verified.count;
+  }
+
+  get originBytes(): Readonly<Record<ChunkOrigin, number>> {
+    return this.#seen.origins;
   }
 
   get held(): ChunkSet {
@@ -241,7 +243,8 @@ export class Process implements RunningProcess {
 
   #createGroup(): Group {
     const machine = this.#machine;
-    const { network, observer } = this.#context;
+    const { network, observer, clock } = this.#context;
+    const port = new SendBuffer();
     const counters = { framesSent: 0, framesReceived: 0 };
     return {
       name: "239.255.70.67:7067",
@@ -254,7 +257,8 @@ export class Process implements RunningProcess {
       },
       sendRun: (_bytes, datagrams) => {
         // The sender reuses its buffers, and the datagrams are still under way.
-        const copies = datagrams.map((datagram) => datagram.slice());
+        const taken = port.take(datagrams, machine.portBps, clock.nowMs);
+        const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         let payloadBytes = 0;
         for (const copy of copies) {
           observer.sent(machine, copy);
@@ -339,7 +343,11 @@ export class Process implements RunningProcess {
         transcript?.leaseReleased();
         await this.#request(() => source.release(machine.id, subnetId, failure));
       },
-      fallback: (request) => this.#request(() => source.fallback(machine.id, request)),
+      fallback: async (request) => {
+        const answer = await this.#request(() => source.fallback(machine.id, request));
+        if (answer === null) throw new Error("the source answered 500");
+        return answer;
+      },
       contentUrl: (packageId) => `http://source.invalid/v1/packages/${packageId}/content`,
       authorization: "",
       ca: undefined,

@@ -10,6 +10,7 @@ import type { Random } from "./random.ts";
 
 /** After this time the agent's client gives up a request to the source. */
 export const requestTimeoutMs = 30_000;
+const slowAnswerMsMax = 9_000;
 
 /** "wrong": a proxy changes what passes. "silent": connections open, and nothing arrives. */
 export type WebState = "up" | "down" | "slow" | "errors" | "wrong" | "silent";
@@ -22,7 +23,11 @@ export type SourceOptions = {
 };
 
 export class Source {
-  state: SourceState = "up";
+  /** Until this world time answers to requests of a slow state may come. */
+  lateUntilMs = 0;
+  #state: SourceState = "up";
+  /** Whether requests for a fallback token are answered at all. */
+  answersFallback = true;
   /** The web site's state; the package is stored at the source. */
   web: WebState = "up";
   /** Subnets whose line to the WAN is cut. */
@@ -37,6 +42,15 @@ export class Source {
     this.#options = options;
   }
 
+  get state(): SourceState {
+    return this.#state;
+  }
+
+  set state(state: SourceState) {
+    if (this.#state === "slow") this.lateUntilMs = this.#options.clock.nowMs + slowAnswerMsMax;
+    this.#state = state;
+  }
+
   get nowMs(): number {
     // Leases begin at some date, not at 0.
     return 1_000_000_000 + this.#options.clock.nowMs + this.clockOffsetMs;
@@ -45,7 +59,7 @@ export class Source {
   /** Milliseconds to the answer of a request from this subnet; null: there is none. */
   answerMs(subnet: number): number | null {
     if (subnet === 0 || this.state === "down" || this.cutOff.has(subnet)) return null;
-    if (this.state === "slow") return this.#options.random.between(500, 9_000);
+    if (this.state === "slow") return this.#options.random.between(500, slowAnswerMsMax);
     return this.#options.random.between(15, 60);
   }
 
@@ -70,7 +84,8 @@ export class Source {
   }
 
   /** A token to download although another device leads, or its return. */
-  fallback(deviceId: string, { subnetId, release }: FallbackRequest): FallbackResponse {
+  fallback(deviceId: string, { subnetId, release }: FallbackRequest): FallbackResponse | null {
+    if (!this.answersFallback) return null;
     const key = { packageId: "", subnetId, deviceId };
     if (!release) return this.#tokens.ask(key, this.nowMs);
     this.#tokens.giveBack(key);

@@ -12,15 +12,16 @@ export function taskOf(
   keys: { readonly task: Uint8Array; readonly package: Uint8Array },
   weight: number,
 ): AgentTask {
-  const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy } = options;
+  const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
+    options;
   const { name, version } = sent.manifest;
   return {
     id: taskId,
     packageId: sent.id,
     packageName: name,
     packageVersion: version,
-    action: "run",
-    command: "./install",
+    action: runsCommand ? "run" : "pre-cache",
+    command: runsCommand ? "./install" : null,
     startAtMs: 0,
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),

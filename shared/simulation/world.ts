@@ -21,6 +21,7 @@ import { taskId } from "./layout.ts";
 import { Machine, type DeviceProfile } from "./machine.ts";
 import { Network, type NetworkConditions } from "./network.ts";
 import { Package } from "./package.ts";
+import { precache } from "./precache.ts";
 import { Process } from "./process.ts";
 import { Random } from "./random.ts";
 import { createSharedCrypto } from "./shared-crypto.ts";
@@ -33,6 +34,7 @@ export const worldDefaults: WorldOptions = {
   devices: 4,
   subnets: 1,
   chunks: 16,
+  isEven: false,
   chunkBytes: 1_024,
   symbolBytes: 128,
   startDelayMs: 2_000,
@@ -43,6 +45,7 @@ export const worldDefaults: WorldOptions = {
   webIgnoresRange: false,
   wanFallback: "last-resort",
   useDeputy: true,
+  runsCommand: true,
   hasLittleMemory: false,
   skewPermille: 0,
   log: true,
@@ -79,7 +82,7 @@ export class World {
     const history = new History(options.log);
     const devicesOn = (subnet: number): number =>
       machines.filter((machine) => machine.subnet === subnet).length;
-    const sent = new Package(seed, options.chunks, options.chunkBytes);
+    const sent = new Package(seed, options);
     const keys = new Random(seed, "keys");
     const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };
     const context: Omit<CheckedWorld, "observer"> & { observer: Checks | null } = {
@@ -212,6 +215,11 @@ export class World {
     }
   }
 
+  /** The device holds these chunks before its agent starts. */
+  precache(name: string, chunks: Iterable<number>): void {
+    precache(this.#context, this.device(name), chunks);
+  }
+
   #end(machine: Machine): void {
     machine.end();
     machine.state = "up";
@@ -319,6 +327,14 @@ export class World {
     machine.noteFault();
   }
 
+  /** @param rateBps at which its port takes datagrams; null: as fast as they come */
+  slowPort(name: string, rateBps: number | null): void {
+    const machine = this.device(name);
+    this.#note(machine, "port", rateBps === null ? "is fast again" : `takes ${Math.round(rateBps)} bit/s`);
+    machine.portBps = rateBps;
+    machine.noteFault();
+  }
+
   /** A bit flips in a chunk that it holds on its disk. */
   flipBit(name: string, chunk: number): void {
     const machine = this.device(name);
@@ -382,7 +398,7 @@ export class World {
     this.source.state = state;
   }
 
-  /** An administrator changes the setting while sessions run; the source wakes every device that it reaches. */
+  /** An administrator changes the setting while sessions run. Every device has it at once. */
   changeSetting(change: Partial<Pick<WorldOptions, "useMulticast" | "pausesDownloads">>): void {
     this.say(
       "setting",

@@ -1,38 +1,35 @@
 import { describe, expect, test } from "bun:test";
-import { VirtualSubnet, type VirtualDevice } from "../testing.ts";
+import { TestSubnet, type Delivers, type SubnetOptions, type TestDevice } from "../testing.ts";
 import { timing } from "../timing.ts";
 
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
 
-const unicastReasons = (subnet: VirtualSubnet): string[] =>
+const unicastReasons = (subnet: TestSubnet): string[] =>
   subnet.devices.flatMap(({ member: { state } }) => (state.role === "peer" ? [state.wayReason] : []));
-/** Role changes to `role`. */
-const became = (subnet: VirtualSubnet, role: string): string[] =>
-  subnet.history.filter((line) => line.includes(`→${role}`));
 
-const prunedAtHalf = (seed: number): VirtualSubnet => {
-  const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
+const prunedAtHalf = (seed: number): TestSubnet => {
+  const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
   subnet.start();
   subnet.run(20_000, () => subnet.wanChunks >= 15);
-  subnet.hears = () => false;
+  subnet.delivers = () => false;
   return subnet;
 };
 
 /** Devices that reach each other neither by multicast nor by unicast. */
-const isolated = (seed: number, devices: number, wanMsPerChunk = 50): VirtualSubnet => {
-  const subnet = new VirtualSubnet({ seed, devices, wanMsPerChunk });
-  subnet.hears = () => false;
-  subnet.reaches = () => false;
+const isolated = (options: SubnetOptions): TestSubnet => {
+  const subnet = new TestSubnet({ wanMsPerChunk: 50, ...options });
+  subnet.delivers = () => false;
+  subnet.connects = () => false;
   return subnet;
 };
 
 /** One peer receives nothing from some time before the multicast begins. */
-const silenced = (seed: number): { subnet: VirtualSubnet; one: VirtualDevice } => {
-  const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 12_000, wanMsPerChunk: 1 });
+const silenced = (seed: number): { subnet: TestSubnet; one: TestDevice } => {
+  const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 12_000, wanMsPerChunk: 1 });
   subnet.start();
   subnet.run(3_000, () => false);
   const one = subnet.devices.find(({ member, from }) => member.role === "peer" && from.peers === 0)!;
-  subnet.hears = (_from, to) => to !== one;
+  subnet.delivers = (_from, to) => to !== one;
   const isSilent = (): boolean => one.member.state.role === "peer" && one.member.state.wayReason !== "";
   expect(subnet.run(5_000, isSilent)).toBe(true);
   subnet.run(1_500, () => false);
@@ -42,8 +39,8 @@ const silenced = (seed: number): { subnet: VirtualSubnet; one: VirtualDevice } =
 
 describe("a subnet whose switch drops all multicast", () => {
   test.each(seeds)("seed %d: is detected within seconds, and nothing is multicast in vain", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 8, wanMsPerChunk: 300 });
-    subnet.hears = () => false;
+    const subnet = new TestSubnet({ seed, devices: 8, wanMsPerChunk: 300 });
+    subnet.delivers = () => false;
     subnet.start();
     const allFetch = (): boolean =>
       subnet.devices.every(({ member, from }) => member.role === "representative" || from.peers > 0);
@@ -57,8 +54,8 @@ describe("a subnet whose switch drops all multicast", () => {
   });
 
   test.each(seeds)("seed %d: a failed representative costs no chunk that another device holds", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 6, wanMsPerChunk: 300 });
-    subnet.hears = () => false;
+    const subnet = new TestSubnet({ seed, devices: 6, wanMsPerChunk: 300 });
+    subnet.delivers = () => false;
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 20);
     subnet.kill(subnet.devices.indexOf(subnet.representatives[0]!));
@@ -70,8 +67,8 @@ describe("a subnet whose switch drops all multicast", () => {
 
 describe("a package that another device holds from an earlier session", () => {
   test.each(seeds)("seed %d: is found through the source where no frame is received", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 50 });
-    subnet.hears = () => false;
+    const subnet = new TestSubnet({ seed, devices: 4, wanMsPerChunk: 50 });
+    subnet.delivers = () => false;
     subnet.start(0, 1, 2);
     expect(subnet.run(30_000)).toBe(true);
     subnet.run(60_000, () => false);
@@ -83,8 +80,8 @@ describe("a package that another device holds from an earlier session", () => {
   });
 
   test.each(seeds)("seed %d: is downloaded at once when its holder has left", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 2, wanMsPerChunk: 50 });
-    subnet.hears = () => false;
+    const subnet = new TestSubnet({ seed, devices: 2, wanMsPerChunk: 50 });
+    subnet.delivers = () => false;
     subnet.start(0);
     expect(subnet.run(30_000)).toBe(true);
     subnet.run(60_000, () => false);
@@ -100,7 +97,7 @@ describe("a group that the switch prunes in the middle of a session", () => {
     const subnet = prunedAtHalf(seed);
     expect(subnet.run(4_000, () => unicastReasons(subnet).every((way) => way === "fell-silent"))).toBe(true);
     expect(subnet.run(30_000)).toBe(true);
-    expect(became(subnet, "representative")).toHaveLength(1);
+    expect(subnet.became("representative")).toHaveLength(1);
     expect(subnet.wanChunks).toBe(40);
   });
 
@@ -108,7 +105,7 @@ describe("a group that the switch prunes in the middle of a session", () => {
     const subnet = prunedAtHalf(seed);
     subnet.run(5_000, () => false);
     expect(unicastReasons(subnet)).not.toContain("");
-    subnet.hears = () => true;
+    subnet.delivers = () => true;
     expect(subnet.run(1_500, () => unicastReasons(subnet).every((way) => way === ""))).toBe(true);
     const before = subnet.devices.map(({ from }) => from.multicast);
     expect(subnet.run(30_000)).toBe(true);
@@ -119,18 +116,18 @@ describe("a group that the switch prunes in the middle of a session", () => {
   });
 
   test.each(seeds)("seed %d: two announcements lost by chance change no delivery mode", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
+    const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
     subnet.start();
     subnet.run(20_000, () => subnet.wanChunks >= 10);
     const unlucky = subnet.devices.find(({ member }) => member.role === "peer")!;
-    subnet.hears = (_from, to) => to !== unlucky;
+    subnet.delivers = (_from, to) => to !== unlucky;
     subnet.run(2_500, () => false);
-    subnet.hears = () => true;
+    subnet.delivers = () => true;
     subnet.run(2_000, () => false);
     expect(unicastReasons(subnet)).toEqual(["", "", "", "", ""]);
     expect(subnet.run(30_000)).toBe(true);
     expect(unlucky.from.multicast).toBeGreaterThan(20);
-    expect(became(subnet, "representative")).toHaveLength(1);
+    expect(subnet.became("representative")).toHaveLength(1);
   });
 });
 
@@ -139,7 +136,7 @@ describe("a representative that falls silent for one device before its multicast
     "seed %d: the device fetches nothing by unicast that it will receive by multicast",
     (seed) => {
       const { subnet, one } = silenced(seed);
-      subnet.hears = () => true;
+      subnet.delivers = () => true;
       expect(subnet.run(30_000)).toBe(true);
       // The device may have become standby afterwards.
       expect(one.from.multicast).toBeGreaterThan(0);
@@ -153,15 +150,15 @@ describe("a representative that falls silent for one device before its multicast
       const { subnet, one } = silenced(seed);
       expect(subnet.run(30_000)).toBe(true);
       expect(one.from.peers).toBe(40);
-      expect(became(subnet, "representative")).toHaveLength(1);
+      expect(subnet.became("representative")).toHaveLength(1);
       expect(subnet.wanChunks).toBe(40);
     },
   );
 });
 
 describe("a single device that multicast does not reach", () => {
-  type Reachable = VirtualSubnet["hears"];
-  const cases: [string, (one: VirtualDevice) => Reachable][] = [
+  type Reachable = Delivers;
+  const cases: [string, (one: TestDevice) => Reachable][] = [
     ["behind a port that drops it both ways", (one) => (from, to) => from !== one && to !== one],
     ["behind a firewall of its own", (one) => (_from, to) => to !== one],
   ];
@@ -170,9 +167,9 @@ describe("a single device that multicast does not reach", () => {
   test.each(rows)(
     "%s, seed %d: fetches its copy from holders while the others listen",
     (_what, seed, hears) => {
-      const subnet = new VirtualSubnet({ seed, devices: 6, wanMsPerChunk: 200 });
+      const subnet = new TestSubnet({ seed, devices: 6, wanMsPerChunk: 200 });
       const one = subnet.devices[2]!;
-      subnet.hears = hears(one);
+      subnet.delivers = hears(one);
       subnet.start();
       expect(subnet.run(40_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
@@ -184,9 +181,9 @@ describe("a single device that multicast does not reach", () => {
   );
 
   test.each(seeds)("seed %d: serves the others by unicast when it leads and receives nobody", (seed) => {
-    const subnet = new VirtualSubnet({ seed, devices: 4, wanMsPerChunk: 500 });
+    const subnet = new TestSubnet({ seed, devices: 4, wanMsPerChunk: 500 });
     const [first] = subnet.devices;
-    subnet.hears = (_from, to) => to !== first;
+    subnet.delivers = (_from, to) => to !== first;
     subnet.start(0);
     subnet.run(3_000, () => false);
     expect(subnet.representatives).toEqual([first!]);
@@ -200,9 +197,9 @@ describe("a single device that multicast does not reach", () => {
   test.each(seeds)(
     "seed %d: a radio among wired devices takes chunks by unicast from the beginning",
     (seed) => {
-      const subnet = new VirtualSubnet({ seed, devices: 5, wanMsPerChunk: 200 });
+      const subnet = new TestSubnet({ seed, devices: 5, wanMsPerChunk: 200 });
       const at = 3;
-      subnet.radios.add(at);
+      subnet.makeWireless(at);
       subnet.start();
       subnet.run(20_000, () => subnet.wanChunks >= 10);
       const { state } = subnet.devices[at]!.member;
@@ -215,14 +212,14 @@ describe("a single device that multicast does not reach", () => {
 
 describe("a subnet where announcements arrive and symbols do not", () => {
   test.each(seeds)("seed %d: tries multicast again, and uses it when symbols arrive", (seed) => {
-    const subnet = new VirtualSubnet({
+    const subnet = new TestSubnet({
       seed,
       devices: 4,
       chunkCount: 160,
       startDelayMs: 0,
       wanMsPerChunk: 1_000,
     });
-    subnet.hears = (_from, _to, what) => what === "control";
+    subnet.delivers = (_from, _to, what) => what === "control";
     subnet.start();
     const areWithoutData = (): boolean => unicastReasons(subnet).join() === "no-data,no-data,no-data";
     expect(subnet.run(20_000, areWithoutData)).toBe(true);
@@ -231,7 +228,7 @@ describe("a subnet where announcements arrive and symbols do not", () => {
     const sent = subnet.symbolsSent;
     subnet.run(timing.multicastRetryMs / 2, () => false);
     expect(subnet.symbolsSent).toBe(sent);
-    subnet.hears = () => true;
+    subnet.delivers = () => true;
     expect(subnet.run(timing.multicastRetryMs, () => unicastReasons(subnet).every((way) => way === ""))).toBe(
       true,
     );
@@ -244,15 +241,15 @@ describe("a subnet where announcements arrive and symbols do not", () => {
 
 describe("the WAN fallback", () => {
   test.each(seeds)("seed %d: is used by one of twenty devices at a time, as the source allows", (seed) => {
-    const subnet = isolated(seed, 20);
+    const subnet = isolated({ seed, devices: 20 });
     subnet.start();
     expect(subnet.run(1_200_000)).toBe(true);
-    expect(subnet.alone.max).toBe(1);
+    expect(subnet.tokens.max).toBe(1);
   });
 
   test.each(seeds)("seed %d: begins at different times when the source does not answer", (seed) => {
-    const subnet = isolated(seed, 20);
-    subnet.fallbackTokensMax = null;
+    const subnet = isolated({ seed, devices: 20 });
+    subnet.refusesTokens();
     subnet.start();
     expect(subnet.run(300_000)).toBe(true);
     const times = subnet.devices.map(({ completeAtMs }) => completeAtMs!).toSorted((a, b) => a - b);
@@ -261,8 +258,7 @@ describe("the WAN fallback", () => {
   });
 
   test("is not used when the setting forbids it", () => {
-    const subnet = isolated(1, 4, 20_000);
-    subnet.wanFallback = "never";
+    const subnet = isolated({ seed: 1, devices: 4, wanMsPerChunk: 20_000, wanFallback: "never" });
     subnet.start();
     subnet.run(600_000, () => false);
     expect(subnet.devices.filter(({ held }) => held.count > 0)).toHaveLength(1);

@@ -79,7 +79,8 @@ export class LeadershipCheck {
     // A candidate may hold the lease again.
     if (!isHeld || session?.member.role === "candidate" || !reachability.canAsk(machine))
       return void this.#resignedAtMs.delete(machine);
-    const sinceMs = Math.max(resignedAtMs, reachability.steadySinceMs(machine));
+    // A renewal that was under way is granted late, and given back when the answer comes.
+    const sinceMs = Math.max(resignedAtMs, reachability.steadySinceMs(machine), source.lateUntilMs);
     if (clock.nowMs <= sinceMs + givenBackWithinMs) return;
     fail(
       "lease",

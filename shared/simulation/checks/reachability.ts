@@ -37,7 +37,8 @@ export class Reachability {
   /** Whether frames of every size pass in both directions, loss aside. */
   canTalk(a: Machine, b: Machine): boolean {
     const { network, options } = this.#world;
-    if (!options.useMulticast || !network.reaches(a, b) || !network.reaches(b, a)) return false;
+    if (!options.useMulticast || network.datagramFilter) return false;
+    if (!network.connects(a, b) || !network.connects(b, a)) return false;
     if (network.pruned.has(a.index) || network.pruned.has(b.index)) return false;
     return network.conditions[a.subnet]!.mtuBytes >= limits.datagramMaxBytes;
   }
