@@ -163,10 +163,13 @@ export const faults = {
   },
   "bit-flip": (plan) => {
     const who = victim(plan);
-    for (let i = plan.random.whole(1, 8); i > 0; i--) {
-      const { fromMs } = strike(plan, 0, 0);
-      plan.at(fromMs, (world) => world.flipBit(who(world), plan.random.whole(0, world.options.chunks - 1)));
-    }
+    // Some bits, or a part of the disk.
+    const share = plan.random.chance(0.5) ? 0.05 : 0.6;
+    for (let i = plan.random.whole(1, 4); i > 0; i--)
+      plan.at(strike(plan, 0, 0).fromMs, (world) => {
+        for (let chunk = 0; chunk < world.options.chunks; chunk++)
+          if (plan.random.chance(share)) world.flipBit(who(world), chunk);
+      });
   },
   jump: (plan) => {
     const name = anyDevice(plan);
