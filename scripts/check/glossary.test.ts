@@ -1,13 +1,16 @@
 /**
- * docs/GLOSSARY.md has an entry for every frame, role, phase, timer, unicast reason and task state
- * of the code. The other terms of the page are not checked here; mentions.ts checks the file names.
+ * docs/GLOSSARY.md has an entry for every frame, role, phase, timer, state within a role, unicast
+ * reason and task state of the code. The other terms of the page are not checked here; mentions.ts checks the file names.
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { deviceTaskStateSchema } from "../../shared/api/schema/common.ts";
+import { deliveryTransitions } from "../../shared/core/delivery/delivery-mode.ts";
+import { candidateTransitions } from "../../shared/core/election/candidate-stage.ts";
 import { roleTransitions } from "../../shared/core/roles.ts";
 import { timing } from "../../shared/core/timing.ts";
 import { taskRowSchema } from "../../shared/device/task-record.ts";
+import { stageTransitions } from "../../shared/device/task-stage.ts";
 import { frameTypes, phases } from "../../shared/wire/frames.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -42,8 +45,15 @@ describe("docs/GLOSSARY.md lists those of the code and no others:", () => {
   test("timers", () =>
     expect(namesOf("Timers", "group", 3).toSorted()).toEqual(Object.keys(timing).toSorted()));
 
+  test("states within a role", () => {
+    const stages = namesOf("States within a role", "stage of a candidate");
+    expect(stages).toEqual(Object.keys(candidateTransitions));
+    expect(namesOf("States within a role", "delivery mode")).toEqual(Object.keys(deliveryTransitions));
+    expect(namesOf("Task states", "stage")).toEqual(Object.keys(stageTransitions));
+  });
+
   test("unicast reasons", async () => {
-    const reasons = await unionMembersOf("shared/core/state.ts", "UnicastReason");
+    const reasons = await unionMembersOf("shared/core/delivery/delivery-mode.ts", "UnicastReason");
     expect(reasons).not.toEqual([]);
     expect(namesOf("Unicast reasons", "reason")).toEqual(reasons);
   });

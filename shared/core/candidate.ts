@@ -6,11 +6,18 @@
  */
 import { becomeIdle, becomePeer, becomeRepresentative } from "./transitions.ts";
 import type { Member } from "./member.ts";
-import type { CandidateState, Leader } from "./state.ts";
+import { hasClaimed, nextCandidateStage, type CandidateStage } from "./election/candidate-stage.ts";
+import { claimantOf, holderAsLeader, leaderOf, type Leader } from "./election/leader.ts";
+import type { CandidateState } from "./state.ts";
 import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { requestFallback, onFallbackAnswer, mayUseWan } from "./delivery/wan-fallback.ts";
 import { timing } from "./timing.ts";
+
+/** The only code that changes the stage of a candidate. */
+function enter(state: CandidateState, stage: CandidateStage): void {
+  state.stage = nextCandidateStage(state.stage, stage);
+}
 
 export function stepCandidate(
   member: Member,
@@ -26,16 +33,19 @@ export function stepCandidate(
     case "PackageVerified":
       return becomeIdle(member, nowMs, "the package is complete", null);
     case "ChunkVerified":
-      if (!member.isDownloading) member.fallbackAtMs = null;
+      if (!member.isDownloading) member.fallback.fromMs = null;
       return;
     case "FallbackAnswered":
       return onFallbackAnswer(member, event.answer, nowMs);
     case "DownloadEnded":
       member.onDownloadEnded();
-      member.fallbackAtMs = null;
+      member.fallback.fromMs = null;
       return;
     case "Stalled":
-      state.claimAtMs = Math.max(state.claimAtMs, nowMs + timing.listenMs);
+      if (state.stage.kind === "listening") {
+        const claimAtMs = Math.max(state.stage.claimAtMs, nowMs + timing.listenMs);
+        enter(state, { ...state.stage, claimAtMs });
+      }
       return;
     default:
   }
@@ -51,7 +61,7 @@ function onFrame(
   switch (frame.type) {
     case "announce":
       if (frame.term < member.term) return;
-      if (frame.device === member.failedLeader) member.failedLeader = null;
+      if (frame.device === member.session.failedLeader) member.session.failedLeader = null;
       return becomePeer(
         member,
         nowMs,
@@ -73,33 +83,39 @@ function onFrame(
  */
 function onClaim(member: Member, state: CandidateState, rival: Leader, nowMs: number): void {
   if (rival.term < state.term) return;
+  const { stage } = state;
   const isOwnBetter = rival.term === state.term && state.ticket <= rival.ticket;
-  if (state.stage === "claimed" && isOwnBetter) return sendClaim(member, state);
-  if (state.lease !== "asked" && state.lease !== "granted") return yieldTo(member, nowMs, rival);
-  if (!state.rival || rival.term > state.rival.term || rival.ticket < state.rival.ticket) state.rival = rival;
+  if (hasClaimed(stage) && isOwnBetter) return sendClaim(member, state);
+  if (stage.kind !== "requesting") return yieldTo(member, nowMs, rival);
+  const known = stage.rival;
+  if (!known || rival.term > known.term || rival.ticket < known.ticket) enter(state, { ...stage, rival });
 }
 
 const yieldTo = (member: Member, nowMs: number, rival: Leader): void =>
   becomePeer(member, nowMs, rival, `yields to the claim of ${rival.device}`);
 
 function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswer, nowMs: number): void {
+  const { stage } = state;
   switch (answer.result) {
     case "granted":
-      state.lease = "granted";
       state.previousHolder = answer.before;
-      state.term = Math.max(state.term, answer.term, state.rival?.term ?? 0);
+      state.term = Math.max(state.term, answer.term, rivalOf(stage)?.term ?? 0);
+      if (hasClaimed(stage)) enter(state, { kind: "granted" });
       return;
     case "free":
       return;
-    case "unreachable":
-      if (state.stage === "listening") return;
-      state.lease = "unreachable";
-      return state.rival ? yieldTo(member, nowMs, state.rival) : undefined;
+    case "unreachable": {
+      const rival = rivalOf(stage);
+      if (rival) return yieldTo(member, nowMs, rival);
+      if (hasSettling(stage)) enter(state, { kind: "unconfirmed", settlesAtMs: stage.settlesAtMs });
+      return;
+    }
     case "refused": {
       const leader = holderAsLeader(answer.holder, nowMs);
       const ignoresHolderUntilMs = state.enteredAtMs + timing.rankWindowMs + timing.claimantSilentMs;
-      if (leader.device === member.failedLeader && nowMs < ignoresHolderUntilMs) {
-        state.lease = "refused";
+      if (leader.device === member.session.failedLeader && nowMs < ignoresHolderUntilMs) {
+        if (hasSettling(stage))
+          enter(state, { requestedAtMs: nowMs, rival: null, ...stage, kind: "refused" });
         return;
       }
       return becomePeer(member, nowMs, leader, `the source reports that ${leader.device} holds the lease`);
@@ -118,63 +134,78 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
 }
 
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
-  if (nowMs >= state.wantAtMs) {
-    // One WANT serves all, as HAVE goes to the group: another device's WANT replaces this one.
-    if (member.lastWantAtMs < state.wantFromMs) member.sendWant(nowMs);
-    state.wantFromMs = nowMs;
-    state.wantAtMs = neverLeads(state) ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
-  }
+  const { stage } = state;
+  askForHolders(member, state, nowMs);
   if (nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    const isListening = state.stage === "listening" && nowMs < state.claimAtMs - timing.seekRepeatMs;
-    state.seekAtMs = nowMs + (isListening ? timing.seekRepeatMs : timing.wantEveryMs);
+    const isEarly = !hasClaimed(stage) && nowMs < claimAtMsOf(stage) - timing.seekRepeatMs;
+    state.seekAtMs = nowMs + (isEarly ? timing.seekRepeatMs : timing.wantEveryMs);
   }
-  if (neverLeads(state)) waitForOthers(member, state, nowMs);
-  if (state.stage === "listening") {
-    if (nowMs < state.claimAtMs) return;
-    if (state.mayBeIsolated && member.config.setting().useMulticast && !member.receivesOthers(nowMs)) {
-      state.mayBeIsolated = false;
-      state.claimAtMs = nowMs + timing.isolationDelayMs;
+  switch (stage.kind) {
+    case "observing":
+      return waitForOthers(member, state, stage.queriedAtMs, nowMs);
+    case "listening":
+      if (nowMs >= stage.claimAtMs) claim(member, state, stage.mayBeIsolated, nowMs);
       return;
-    }
-    state.stage = "claimed";
-    state.claimAtMs = nowMs;
-    state.settlesAtMs = nowMs + timing.claimSettleMs;
-    state.lease = "asked";
-    state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "RequestLease", term: state.term, query: false });
-    sendClaim(member, state);
-    return;
+    case "refused":
+      if (nowMs >= stage.requestedAtMs + timing.leaseRetryMs) request(member, state, stage, nowMs);
+      return;
+    case "granted":
+      return becomeRepresentative(member, nowMs, state, "the source granted the lease");
+    case "unconfirmed":
+      return leadUnconfirmed(member, state, stage.settlesAtMs, nowMs);
+    case "requesting":
+      if (nowMs < stage.requestedAtMs + timing.leaseTimeoutMs) return;
+      if (stage.rival) return yieldTo(member, nowMs, stage.rival);
+      return leadUnconfirmed(member, state, stage.settlesAtMs, nowMs);
   }
-  if (state.lease === "refused" && nowMs >= state.leaseAskedAtMs + timing.leaseRetryMs) {
-    state.lease = "asked";
-    state.leaseAskedAtMs = nowMs;
-    member.effects.push({ do: "RequestLease", term: state.term, query: false });
-    sendClaim(member, state);
+}
+
+/** One WANT serves all, as HAVE goes to the group: another device's WANT replaces this one. */
+function askForHolders(member: Member, state: CandidateState, nowMs: number): void {
+  if (nowMs < state.wantAtMs) return;
+  if (member.lastReceived.wantAtMs < state.wantFromMs) member.sendWant(nowMs);
+  state.wantFromMs = nowMs;
+  state.wantAtMs = state.stage.kind === "observing" ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
+}
+
+/** Claims to lead. A device that receives nobody may be isolated, and waits once. */
+function claim(member: Member, state: CandidateState, mayBeIsolated: boolean, nowMs: number): void {
+  if (mayBeIsolated && member.config.setting().useMulticast && !member.receivesOthers(nowMs)) {
+    const claimAtMs = nowMs + timing.isolationDelayMs;
+    return enter(state, { kind: "listening", claimAtMs, mayBeIsolated: false });
   }
-  const sourceIsSilent = state.lease === "asked" && nowMs >= state.leaseAskedAtMs + timing.leaseTimeoutMs;
-  if (sourceIsSilent && state.rival) return yieldTo(member, nowMs, state.rival);
-  const isGranted = state.lease === "granted";
-  // The lease decides between claims. Without it, rival claims need `claimSettleMs` to arrive.
-  const isUncontested = (state.lease === "unreachable" || sourceIsSilent) && nowMs >= state.settlesAtMs;
-  if (isGranted || isUncontested) {
-    const why = isGranted
-      ? "the source granted the lease"
-      : "the source is unreachable: the local election decides";
-    becomeRepresentative(member, nowMs, state, why);
-  }
+  request(member, state, { settlesAtMs: nowMs + timing.claimSettleMs, rival: null }, nowMs);
+}
+
+/** Asks the source for the lease, and the other candidates with a CLAIM. */
+function request(
+  member: Member,
+  state: CandidateState,
+  { settlesAtMs, rival }: { settlesAtMs: number; rival: Leader | null },
+  nowMs: number,
+): void {
+  enter(state, { kind: "requesting", requestedAtMs: nowMs, settlesAtMs, rival });
+  member.effects.push({ do: "RequestLease", term: state.term, query: false });
+  sendClaim(member, state);
+}
+
+/** The lease decides between claims. Without it, rival claims need `claimSettleMs` to arrive. */
+function leadUnconfirmed(member: Member, state: CandidateState, settlesAtMs: number, nowMs: number): void {
+  if (nowMs < settlesAtMs) return;
+  becomeRepresentative(member, nowMs, state, "the source is unreachable: the local election decides");
 }
 
 /**
  * Weight 0: follows the lease's holder, fetches from holders, and at last uses the WAN fallback.
  */
-function waitForOthers(member: Member, state: CandidateState, nowMs: number): void {
-  if (nowMs >= state.leaseAskedAtMs + timing.leaseQueryMs) {
-    state.leaseAskedAtMs = nowMs;
+function waitForOthers(member: Member, state: CandidateState, queriedAtMs: number, nowMs: number): void {
+  if (nowMs >= queriedAtMs + timing.leaseQueryMs) {
+    enter(state, { kind: "observing", queriedAtMs: nowMs });
     member.effects.push({ do: "RequestLease", term: state.term, query: true });
   }
   member.setFetching(member.holders.count > 0);
-  member.fallbackAtMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());
+  member.fallback.fromMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) requestFallback(member, nowMs);
 }
 
@@ -191,72 +222,31 @@ function sendClaim(member: Member, state: CandidateState): void {
 }
 
 export const wakeCandidateMs = (state: CandidateState): number =>
-  Math.min(
-    state.wantAtMs,
-    state.seekAtMs,
-    neverLeads(state) ? state.leaseAskedAtMs + timing.leaseQueryMs : Number.POSITIVE_INFINITY,
-    state.stage === "listening" ? state.claimAtMs : Math.max(state.settlesAtMs, leaseDueMs(state)),
-  );
+  Math.min(state.wantAtMs, state.seekAtMs, stageEndsAtMs(state.stage));
 
-/** Weight 0: the rank has no claim delay. */
-const neverLeads = (state: CandidateState): boolean => state.claimAtMs === Number.POSITIVE_INFINITY;
-
-function leaseDueMs(state: CandidateState): number {
-  if (state.lease === "refused") return state.leaseAskedAtMs + timing.leaseRetryMs;
-  return state.lease === "asked" ? state.leaseAskedAtMs + timing.leaseTimeoutMs : 0;
+/** Time at which the stage ends without an event. */
+function stageEndsAtMs(stage: CandidateStage): number {
+  switch (stage.kind) {
+    case "listening":
+      return stage.claimAtMs;
+    case "observing":
+      return stage.queriedAtMs + timing.leaseQueryMs;
+    case "requesting":
+      return Math.max(stage.settlesAtMs, stage.requestedAtMs + timing.leaseTimeoutMs);
+    case "granted":
+      return 0;
+    case "unconfirmed":
+      return stage.settlesAtMs;
+    case "refused":
+      return Math.max(stage.settlesAtMs, stage.requestedAtMs + timing.leaseRetryMs);
+  }
 }
 
-const unknownLeader: Leader = {
-  device: "",
-  term: 0,
-  ticket: 0,
-  address: "",
-  sender: null,
-  lanPort: 0,
-  known: "lease",
-  phase: 0,
-  startsAtMs: 0,
-  castCount: 0,
-  frontCount: 0,
-  pass: 0,
-  audience: 0,
-  rateBps: 0,
-};
+const claimAtMsOf = (stage: CandidateStage): number =>
+  stage.kind === "listening" ? stage.claimAtMs : Number.POSITIVE_INFINITY;
 
-export function leaderOf(
-  frame: Extract<ControlFrame, { type: "announce" }>,
-  from: Sender,
-  nowMs: number,
-): Leader {
-  const { device, term, ticket, phase, castCount, frontCount, pass, audience, rateBps, lanPort } = frame;
-  const startsAtMs = nowMs + frame.startsInMs;
-  return {
-    device,
-    term,
-    ticket,
-    phase,
-    castCount,
-    frontCount,
-    pass,
-    audience,
-    rateBps,
-    lanPort,
-    address: from.address,
-    sender: from.sender,
-    known: "announce",
-    startsAtMs,
-  };
-}
+const rivalOf = (stage: CandidateStage): Leader | null => ("rival" in stage ? stage.rival : null);
 
-export function claimantOf(frame: Extract<ControlFrame, { type: "claim" }>, from: Sender): Leader {
-  const { device, term, ticket, lanPort } = frame;
-  return { ...unknownLeader, ...from, device, term, ticket, lanPort, known: "claim" };
-}
-
-export function holderAsLeader(
-  holder: Extract<LeaseAnswer, { result: "refused" }>["holder"],
-  nowMs: number,
-): Leader {
-  const { deviceId, address, lanPort, term } = holder;
-  return { ...unknownLeader, device: deviceId, address, lanPort, term, startsAtMs: nowMs };
-}
+const hasSettling = (
+  stage: CandidateStage,
+): stage is Extract<CandidateStage, { readonly settlesAtMs: number }> => "settlesAtMs" in stage;

@@ -9,6 +9,7 @@ import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { Holders, type Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
+import { nextPhase } from "./phase.ts";
 import { Roster } from "./peers/roster.ts";
 import type { SendQueue } from "./repair/send-queue.ts";
 import { awaitsStart } from "./delivery/delivery-mode.ts";
@@ -24,6 +25,31 @@ import type { MemberConfig } from "./config.ts";
  */
 const untrustedDevicesMax = 64;
 
+/** Facts about the session that outlast a role. */
+type SessionHistory = {
+  /** Chunks named by received ENDs: a representative of this session has multicast them. */
+  readonly sentEarlier: ChunkSet;
+  /** Time of the first election, from which the start delay counts. */
+  electedAtMs: number | null;
+  /** Representative that this device gave up last. */
+  failedLeader: string | null;
+};
+type Fallback = {
+  /**
+   * Time from which this device may use the WAN fallback: neither multicast nor the
+   * representative's exchange reaches it. Null while the subnet serves it.
+   */
+  fromMs: number | null;
+  /** Earliest time of the next request for a fallback token, or of its renewal. */
+  askAtMs: number;
+};
+type Verified = {
+  /** Verification time of every chunk verified since the session began. */
+  readonly chunksAtMs: Map<number, number>;
+  /** Every chunk was read back from the disk and verified. */
+  isPackage: boolean;
+};
+
 export class Member {
   readonly config: MemberConfig;
   readonly roster = new Roster();
@@ -31,39 +57,23 @@ export class Member {
   state: RoleState = { role: "idle", why: "not started", retryAtMs: null };
   /** Highest term received. */
   term = 0;
-  /** Chunks named by received ENDs: a representative of this session has multicast them. */
-  readonly sentEarlier: ChunkSet;
-  /** Time of the session's first election, from which the start delay counts. */
-  firstElectedAtMs: number | null = null;
-  /** Representative that this device gave up last. */
-  failedLeader: string | null = null;
-  /** Time of the last frame or symbol of another device on the group. */
-  lastFrameAtMs = Number.NEGATIVE_INFINITY;
+  readonly session: SessionHistory;
+  /**
+   * Times of the last frame or symbol of another device on the group, and of the last WANT on this
+   * subnet, by any device. HAVE follows within `feedbackDelayMsMax`.
+   */
+  readonly lastReceived = { frameAtMs: Number.NEGATIVE_INFINITY, wantAtMs: Number.NEGATIVE_INFINITY };
   /** Devices that sent wrong chunks. Their answers do not count as being served. */
   readonly untrustedDevices = new Set<string>();
-  /**
-   * Time of the last WANT on this subnet, by any device. HAVE follows within `feedbackDelayMsMax`.
-   */
-  lastWantAtMs = Number.NEGATIVE_INFINITY;
-  /**
-   * Time from which this device may use the WAN fallback: neither multicast nor the
-   * representative's exchange reaches it. Null while the subnet serves it.
-   */
-  fallbackAtMs: number | null = null;
-  /** Every chunk was read back from the disk and verified. */
-  isVerified = false;
-  /** Earliest time of the next request for a fallback token, or of its renewal. */
-  fallbackAskAtMs = Number.NEGATIVE_INFINITY;
-  /** Verification time of every chunk verified since the session began. */
-  readonly verifiedAtMs = new Map<number, number>();
+  readonly fallback: Fallback = { fromMs: null, askAtMs: Number.NEGATIVE_INFINITY };
+  readonly verified: Verified = { chunksAtMs: new Map(), isPackage: false };
   effects: Effect[] = [];
-  #isFetching = false;
-  #isDownloading = false;
+  readonly #transfers = { isFetching: false, isDownloading: false };
 
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
-    this.sentEarlier = new ChunkSet(config.held.size);
+    this.session = { sentEarlier: new ChunkSet(config.held.size), electedAtMs: null, failedLeader: null };
   }
 
   get role(): Role {
@@ -75,10 +85,10 @@ export class Member {
    * periods.
    */
   receivesOthers(nowMs: number): boolean {
-    return nowMs - this.lastFrameAtMs < timing.announceEveryMs * (timing.silentPeriodsMax + 1);
+    return nowMs - this.lastReceived.frameAtMs < timing.announceEveryMs * (timing.silentPeriodsMax + 1);
   }
 
-  /** Every chunk is held; `isVerified` follows after the read-back. */
+  /** Every chunk is held; `verified.isPackage` follows after the read-back. */
   get isDone(): boolean {
     return this.config.held.isFull;
   }
@@ -109,7 +119,7 @@ export class Member {
    * `holders.finished` states its outcome.
    */
   nextFetch(nowMs: number): ReturnType<Holders["next"]> {
-    if (!this.#isFetching) return null;
+    if (!this.#transfers.isFetching) return null;
     const { config, state } = this;
     if (state.role !== "peer") return this.holders.next(config.held, nowMs);
     // A silent representative is only polled: fetches from a failed one would block others for
@@ -124,7 +134,7 @@ export class Member {
   hasToSend(): boolean {
     const { state } = this;
     if (state.role !== "representative" || !this.config.setting().useMulticast) return false;
-    return state.queue.hasNext((chunk) => this.roster.hasListenerMissing(chunk));
+    return state.stream.queue.hasNext((chunk) => this.roster.hasListenerMissing(chunk));
   }
 
   /** Next item to multicast. After null the sender waits for the effect `WakeSender`. */
@@ -132,44 +142,43 @@ export class Member {
     const state = this.state;
     if (state.role !== "representative" || nowMs < state.sendFromMs) return null;
     if (!this.config.setting().useMulticast) {
-      state.queue.idle();
+      state.stream.queue.idle();
       return null;
     }
     // Without a standby no other device is meant to hold chunks, and the package goes out in order.
     const elsewhere = this.config.setting().useDeputy
       ? this.holders.heldChunks(nowMs)
       : new ChunkSet(this.config.held.size);
-    const item = state.queue.next((chunk) => this.roster.hasListenerMissing(chunk), elsewhere);
-    if (!item || elsewhere.has(item.chunk)) state.caughtUpAtMs = nowMs;
-    if (item) state.sendRate.onSending(nowMs);
-    else state.sendRate.onIdle();
-    if (item) {
-      state.inFlight.onSend(item);
-      state.busyAtMs = nowMs;
-      if (state.phase !== "casting") {
-        state.phase = "casting";
-        state.servingSinceMs = null;
-      }
+    const { queue, meter } = state.stream;
+    const item = queue.next((chunk) => this.roster.hasListenerMissing(chunk), elsewhere);
+    if (!item || elsewhere.has(item.chunk)) state.stream.caughtUpAtMs = nowMs;
+    if (item === null) {
+      meter.onIdle();
+      return null;
     }
+    meter.onSending(nowMs);
+    state.repair.inFlight.onSend(item);
+    state.busyAtMs = nowMs;
+    if (state.phase.kind !== "casting") state.phase = nextPhase(state.phase, { kind: "casting" });
     return item;
   }
 
   /** Devices that follow the same representative, including this one; 0 while it follows none. */
   get fellowPeers(): number {
-    return this.state.role === "peer" ? this.state.leader.audience : 0;
+    return this.state.role === "peer" ? this.state.leader.announced.audience : 0;
   }
 
   /** Payload bits per second at which a representative may currently multicast. */
   sendRateBps(): number {
     const cap = this.config.setting().lanRateBps;
-    return this.state.role === "representative" ? this.state.rate.rateBps(cap) : (cap ?? 0);
+    return this.state.role === "representative" ? this.state.stream.rate.rateBps(cap) : (cap ?? 0);
   }
 
   /** Counts symbols that left this device. */
   onSymbolsSent(count: number): void {
     if (this.state.role !== "representative") return;
-    this.state.symbolsSent += count;
-    this.state.sendRate.onSent(count);
+    this.state.stream.symbolsSent += count;
+    this.state.stream.meter.onSent(count);
   }
 
   onBadChunk(device: string): void {
@@ -181,34 +190,34 @@ export class Member {
   }
 
   setFetching(on: boolean): void {
-    if (on === this.#isFetching) return;
-    this.#isFetching = on;
+    if (on === this.#transfers.isFetching) return;
+    this.#transfers.isFetching = on;
     this.effects.push({ do: on ? "StartFetch" : "StopFetch" });
   }
 
   /** Asks for a fetch also when one is running: there is something new to fetch. */
   refetch(): void {
-    this.#isFetching = true;
+    this.#transfers.isFetching = true;
     this.effects.push({ do: "StartFetch" });
   }
 
   setDownloading(on: boolean): void {
-    if (on === this.#isDownloading) return;
-    this.#isDownloading = on;
+    if (on === this.#transfers.isDownloading) return;
+    this.#transfers.isDownloading = on;
     this.effects.push({ do: on ? "StartDownload" : "StopDownload" });
   }
 
   /** The download ended without StopDownload: it is complete, or it failed. */
   onDownloadEnded(): void {
-    this.#isDownloading = false;
+    this.#transfers.isDownloading = false;
   }
 
   get isFetching(): boolean {
-    return this.#isFetching;
+    return this.#transfers.isFetching;
   }
 
   get isDownloading(): boolean {
-    return this.#isDownloading;
+    return this.#transfers.isDownloading;
   }
 
   /**
@@ -217,7 +226,7 @@ export class Member {
    */
   get listens(): boolean {
     const { state } = this;
-    return state.role !== "candidate" && !(state.role === "peer" && state.way === "unicast");
+    return state.role !== "candidate" && !(state.role === "peer" && state.delivery.mode.kind === "unicast");
   }
 
   /**
@@ -225,8 +234,9 @@ export class Member {
    * previous holder of the lease. Null: none.
    */
   get pollTarget(): Holder | null {
-    if (this.state.role === "representative") return this.state.previousHolder;
-    if (!this.#isFetching || this.state.role !== "peer" || this.state.leader.lanPort === 0) return null;
+    if (this.state.role === "representative") return this.state.copies.previousHolder;
+    if (!this.#transfers.isFetching || this.state.role !== "peer" || this.state.leader.lanPort === 0)
+      return null;
     const { device, address, lanPort } = this.state.leader;
     return { device, address, lanPort };
   }
@@ -246,7 +256,7 @@ export class Member {
   /** Asks the subnet which devices hold the chunks that are missing here. */
   sendWant(nowMs: number): void {
     const { device, held, lanPort } = this.config;
-    this.lastWantAtMs = nowMs;
+    this.lastReceived.wantAtMs = nowMs;
     this.send({ type: "want", device, ranges: missingRanges(held), lanPort }, "package");
   }
 }

@@ -5,14 +5,14 @@
  * docs/PROTOCOL.md, "Peer", has the rules.
  */
 import { becomeCandidate, becomeIdle, noteElection } from "./transitions.ts";
-import { claimantOf, leaderOf } from "./candidate.ts";
+import { claimantOf, leaderOf, type Leader } from "./election/leader.ts";
 import { chunkSetOf, type Member } from "./member.ts";
 import type { MemberConfig } from "./config.ts";
-import { takesByUnicast, type Leader, type PeerState } from "./state.ts";
+import { takesByUnicast, type PeerState } from "./state.ts";
 import type { MemberEvent, Sender } from "./events.ts";
 import { DelayMeter } from "./rate/delay-meter.ts";
 import { LossMeter } from "./rate/loss-meter.ts";
-import { phases, type ControlFrame, type FrameOf } from "../wire/frames.ts";
+import { type ControlFrame, type FrameOf } from "../wire/frames.ts";
 import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import { requestFallback, onFallbackAnswer, mayUseWan } from "./delivery/wan-fallback.ts";
 import { lostChunksMax, reportersMax, timing } from "./timing.ts";
@@ -22,6 +22,7 @@ import {
   updateDeliveryMode,
   onSymbols,
   switchToMulticast,
+  unicastReasonOf,
 } from "./delivery/delivery-mode.ts";
 
 export function stepPeer(member: Member, state: PeerState, event: MemberEvent, nowMs: number): void {
@@ -29,7 +30,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
     case "FrameReceived":
       return onFrame(member, state, event.frame, event.from, nowMs);
     case "SymbolsReceived":
-      state.loss.received(event.count);
+      state.reception.loss.received(event.count);
       state.failureDetector.onActivity(nowMs);
       if (!isLeaderUntrusted(member, state)) markServed(member, state, nowMs);
       return onSymbols(state, nowMs);
@@ -56,7 +57,7 @@ export function stepPeer(member: Member, state: PeerState, event: MemberEvent, n
       member.onDownloadEnded();
       // The next download waits for `unreachableMs`, after a failure for `fallbackMs` again.
       state.answeredAtMs = nowMs;
-      if (event.failure !== null) member.fallbackAtMs = null;
+      if (event.failure !== null) member.fallback.fromMs = null;
       return;
     case "PackageVerified":
       member.send(member.seekFrame());
@@ -80,7 +81,7 @@ function onPollAnswer(member: Member, state: PeerState, leads: number, nowMs: nu
 /** Notes that the subnet serves this device, which therefore needs no download of its own. */
 function markServed(member: Member, state: PeerState, nowMs: number): void {
   state.answeredAtMs = nowMs;
-  member.fallbackAtMs = null;
+  member.fallback.fromMs = null;
   member.setDownloading(false);
 }
 
@@ -105,8 +106,8 @@ function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Se
       if (from.sender === state.leader.sender) state.failureDetector.onAnnouncement(nowMs);
       else state.failureDetector.onActivity(nowMs);
       // A gap in the numbers of the passes shows that an END was lost.
-      if (frame.pass > state.leader.pass + 1) reconstructEnd(member, state, nowMs);
-      state.leader.pass = Math.max(state.leader.pass, frame.pass);
+      if (frame.pass > state.leader.announced.pass + 1) reconstructEnd(member, state, nowMs);
+      state.leader.announced.pass = Math.max(state.leader.announced.pass, frame.pass);
       reportReception(member, state, frame, nowMs);
       return onEnd(member, state, frame.castRanges, nowMs);
     case "entrust":
@@ -147,7 +148,7 @@ function acceptStandbyChunks(
 ): void {
   const chunks = chunkSetOf(member.config.held.size, frame.ranges);
   const { device, lanPort } = state.leader;
-  if (!chunks || state.way === "unicast" || state.leader.phase === phases.serving) return;
+  if (!chunks || takesByUnicast(state)) return;
   member.holders.update({ device, address: from.address, lanPort }, chunks, 0);
   state.standbyChunks = { chunks, untilMs: nowMs + timing.standbyChunksMs };
   member.refetch();
@@ -157,8 +158,8 @@ function onEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: numb
   const { size } = member.config.held;
   const named = castRanges.length > 0 ? chunkSetOf(size, castRanges) : chunksKnownSent(member, state);
   if (!named) return;
-  member.sentEarlier.addAll(named);
-  state.nacks.onEnd(named, nowMs, state.leader.audience, member.config.random());
+  member.session.sentEarlier.addAll(named);
+  state.nacks.onEnd(named, nowMs, state.leader.announced.audience, member.config.random());
 }
 
 /**
@@ -166,8 +167,8 @@ function onEnd(member: Member, state: PeerState, castRanges: Ranges, nowMs: numb
  * named. When few others are missing (`lostChunksMax`), they were lost together with their END and
  * are added. When many are missing, they were sent before this device listened.
  */
-function chunksKnownSent({ sentEarlier, config }: Member, { nacks }: PeerState): ChunkSet {
-  const known = sentEarlier.clone();
+function chunksKnownSent({ session, config }: Member, { nacks }: PeerState): ChunkSet {
+  const known = session.sentEarlier.clone();
   known.deleteAll(config.held);
   addStarted(known, config, null);
   const missing = config.held.complement();
@@ -186,15 +187,16 @@ function addStarted(to: ChunkSet, { held, missingSymbols }: MemberConfig, except
  * as a whole can be derived only while chunks go out in order: those between the last known one and
  * `castCount`.
  */
-function reconstructEnd({ sentEarlier, config }: Member, { nacks, leader }: PeerState, nowMs: number): void {
+function reconstructEnd({ session, config }: Member, { nacks, leader }: PeerState, nowMs: number): void {
   const { held, random } = config;
-  const first = sentEarlier.end;
-  const count = Math.min(leader.castCount, held.size) - first;
+  const { castCount, audience } = leader.announced;
+  const first = session.sentEarlier.end;
+  const count = Math.min(castCount, held.size) - first;
   const named = (count > 0 ? chunkSetOf(held.size, [first, count]) : null) ?? new ChunkSet(held.size);
   // The chunk in transmission belongs to the next END, unless everything was sent once.
-  const current = leader.castCount < held.size ? config.currentChunk() : null;
+  const current = castCount < held.size ? config.currentChunk() : null;
   addStarted(named, config, current);
-  nacks.onEnd(named, nowMs, leader.audience, random());
+  nacks.onEnd(named, nowMs, audience, random());
 }
 
 /**
@@ -202,12 +204,13 @@ function reconstructEnd({ sentEarlier, config }: Member, { nacks, leader }: Peer
  * `reportersMax` receivers is enough for a median, whatever the audience.
  */
 function reportReception(member: Member, state: PeerState, frame: FrameOf<"end">, nowMs: number): void {
-  const lossPermille = state.loss.onEnd(frame.symbolsSent);
-  const queuedMs = state.delay.onEnd(frame.sentAtMs, nowMs);
+  const { reception } = state;
+  const lossPermille = reception.loss.onEnd(frame.symbolsSent);
+  const queuedMs = reception.delay.onEnd(frame.sentAtMs, nowMs);
   const { device, random } = member.config;
-  const chance = reportersMax / Math.max(1, state.leader.audience);
-  if (lossPermille === null || nowMs < state.reportFromMs) return;
-  state.reportFromMs = nowMs + timing.reportEveryMs;
+  const chance = reportersMax / Math.max(1, state.leader.announced.audience);
+  if (lossPermille === null || nowMs < reception.reportFromMs) return;
+  reception.reportFromMs = nowMs + timing.reportEveryMs;
   if (random() < chance)
     member.send({ type: "report", device, term: frame.term, pass: frame.pass, lossPermille, queuedMs });
 }
@@ -230,7 +233,7 @@ function onClaim(
   if (isLeaderFresh(state, nowMs)) return;
   member.term = Math.max(member.term, frame.term - 1);
   state.leader = claimantOf(frame, from);
-  state.joinedAtMs = nowMs;
+  state.followedAtMs = nowMs;
 }
 
 function followAnnouncement(member: Member, state: PeerState, leader: Leader, nowMs: number): void {
@@ -240,22 +243,23 @@ function followAnnouncement(member: Member, state: PeerState, leader: Leader, no
   noteElection(member, leader, nowMs);
   // This device polled the silent representative, which now counts it as a unicast receiver. The
   // SEEK of the switch corrects that.
-  if (state.way === "multicast" && isLeaderSilent(state, nowMs)) switchToMulticast(state, nowMs);
+  if (usesMulticast(state) && isLeaderSilent(state, nowMs)) switchToMulticast(state, nowMs);
   onAnnouncement(state, leader, nowMs);
   if (!isSameIncarnation(before, leader)) {
     // A new incarnation knows no peers yet and counts its symbols from 0.
     state.seekAtMs = nowMs + member.config.random() * timing.feedbackDelayMsMax * 2;
-    state.loss = new LossMeter();
-    state.delay = new DelayMeter();
+    Object.assign(state.reception, { loss: new LossMeter(), delay: new DelayMeter() });
   }
   state.leader = leader;
   state.failureDetector.onAnnouncement(nowMs);
-  if (state.way === "multicast" && state.multicastRetriedAtMs === null && !isLeaderUntrusted(member, state))
-    member.fallbackAtMs = null;
-  if (leader.device !== before.device || leader.castCount > before.castCount) state.progressAtMs = nowMs;
+  if (state.delivery.mode.kind === "multicast" && !isLeaderUntrusted(member, state))
+    member.fallback.fromMs = null;
+  const { announced } = leader;
+  const isSameLeader = leader.device === before.device;
+  if (!isSameLeader || announced.castCount > before.announced.castCount) state.progressAtMs = nowMs;
   // The announcement names a later pass: the END of that pass was lost.
-  if (leader.pass > before.pass && leader.device === before.device) reconstructEnd(member, state, nowMs);
-  if (leader.frontCount === size) member.holders.update(leader, ChunkSet.full(size), 50);
+  if (isSameLeader && announced.pass > before.announced.pass) reconstructEnd(member, state, nowMs);
+  if (announced.frontCount === size) member.holders.update(leader, ChunkSet.full(size), 50);
 }
 
 /**
@@ -273,7 +277,7 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
     member.send(member.seekFrame());
     state.seekAtMs = repeatsSeek(state) ? nowMs + timing.wantEveryMs : null;
   }
-  if (state.way === "multicast") sendNacks(member, state, nowMs);
+  if (usesMulticast(state)) sendNacks(member, state, nowMs);
   updateDeliveryMode(member.config, state, nowMs);
   if (checkLiveness(member, state, nowMs)) return;
   fetchMissing(member, state, nowMs);
@@ -283,16 +287,19 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
  * Repeats SEEK until the representative knows this device. Once nothing is left to multicast, a
  * SEEK would only delay the end.
  */
-const repeatsSeek = ({ leader, multicastRetriedAtMs }: PeerState): boolean =>
-  leader.known !== "announce" ||
-  leader.audience === 0 ||
-  (multicastRetriedAtMs !== null && leader.castCount < leader.frontCount);
+const repeatsSeek = ({ leader: { known, announced }, delivery }: PeerState): boolean =>
+  known !== "announce" ||
+  announced.audience === 0 ||
+  (delivery.mode.kind === "probing" && announced.castCount < announced.frontCount);
+
+const usesMulticast = ({ delivery }: PeerState): boolean => delivery.mode.kind !== "unicast";
 
 function sendNacks(member: Member, state: PeerState, nowMs: number): void {
   const { device, lanPort, missingSymbols } = member.config;
-  const { term, pass } = state.leader;
+  const { term, announced } = state.leader;
+  const { pass } = announced;
   // Repairs for a straggler would cost all receivers; it completes from holders after the end.
-  if (state.loss.straggles) return;
+  if (state.reception.loss.straggles) return;
   for (const entries of state.nacks.takeDue(nowMs, missingSymbols))
     member.send({ type: "need", device, term, pass, entries, lanPort });
 }
@@ -308,13 +315,13 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
   }
   const { leader } = state;
   if (leader.known === "claim") {
-    if (nowMs < state.joinedAtMs + timing.claimantSilentMs) return false;
+    if (nowMs < state.followedAtMs + timing.claimantSilentMs) return false;
     becomeCandidate(member, nowMs, `claimant ${leader.device} sent no announcement`);
     return true;
   }
-  const announces = leader.known === "announce" && state.wayReason !== "switched-off";
+  const announces = leader.known === "announce" && unicastReasonOf(state.delivery) !== "switched-off";
   if (announces && nowMs >= state.failureDetector.suspectsAtMs) {
-    member.failedLeader = leader.device;
+    member.session.failedLeader = leader.device;
     member.holders.forget(leader.device);
     member.roster.forget(leader.device);
     becomeCandidate(
@@ -324,16 +331,16 @@ function checkLiveness(member: Member, state: PeerState, nowMs: number): boolean
     );
     return true;
   }
-  if (announces && state.way === "multicast" && !isLeaderUntrusted(member, state)) return false;
+  if (announces && usesMulticast(state) && !isLeaderUntrusted(member, state)) return false;
   if (nowMs < state.answeredAtMs + timing.unreachableMs) return false;
-  member.fallbackAtMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
+  member.fallback.fromMs ??= state.answeredAtMs + timing.fallbackMs * (1 + member.config.random());
   if (mayUseWan(member, nowMs)) {
     requestFallback(member, nowMs);
     return false;
   }
   // The representative runs and leads; only its bytes do not arrive. An election would not help.
   if (announces) return false;
-  member.failedLeader = leader.device;
+  member.session.failedLeader = leader.device;
   becomeCandidate(
     member,
     nowMs,
@@ -360,8 +367,8 @@ function fetchMissing(member: Member, state: PeerState, nowMs: number): void {
 export function wakePeerMs(state: PeerState, nowMs: number): number {
   const isSilentAtMs =
     state.leader.known === "claim"
-      ? state.joinedAtMs + timing.claimantSilentMs
-      : state.leader.known === "announce" && state.way === "multicast"
+      ? state.followedAtMs + timing.claimantSilentMs
+      : state.leader.known === "announce" && usesMulticast(state)
         ? state.failureDetector.suspectsAtMs - (isLeaderSilent(state, nowMs) ? 0 : timing.announceEveryMs)
         : nowMs + timing.pollEveryMs;
   // Timers already due were deliberately not acted on: the package is complete or comes by unicast.

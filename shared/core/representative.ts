@@ -5,8 +5,9 @@
  * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
 import { becomeIdle, stepDown } from "./transitions.ts";
+import { nextPhase } from "./phase.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { holderAsLeader, leaderOf } from "./candidate.ts";
+import { holderAsLeader, leaderOf } from "./election/leader.ts";
 import type { Member } from "./member.ts";
 import type { RepresentativeState } from "./state.ts";
 import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
@@ -41,7 +42,7 @@ export function stepRepresentative(
       if (event.failure !== null) failSession(member, state, event.failure, nowMs);
       return;
     case "ExchangeAnswered":
-      if (event.device === state.previousHolder?.device) state.previousHolder = null;
+      if (event.device === state.copies.previousHolder?.device) state.copies.previousHolder = null;
       return;
     case "PeerPolled":
       if (isNewsOf(member, event.peer.device, nowMs)) state.busyAtMs = nowMs;
@@ -66,29 +67,29 @@ function onFrame(
 ): void {
   switch (frame.type) {
     case "seek":
-      state.announceAtMs = Math.min(
-        state.announceAtMs,
+      state.due.announceAtMs = Math.min(
+        state.due.announceAtMs,
         nowMs + member.config.random() * timing.answerDelayMsMax,
       );
       if (frame.missing.length === 0) return;
       if (isNewsOf(member, frame.device, nowMs)) state.busyAtMs = nowMs;
-      if (state.phase === "serving") addLatecomerLosses(state, frame.device, frame.missing, nowMs);
+      if (state.phase.kind === "serving") addLatecomerLosses(state, frame.device, frame.missing, nowMs);
       member.effects.push({ do: "WakeSender" });
       return;
     case "claim":
-      state.announceAtMs = nowMs;
+      state.due.announceAtMs = nowMs;
       return;
     case "need":
-      return state.nacks.add(frame.device, knownPass(state, frame), frame.entries, nowMs);
+      return state.repair.nacks.add(frame.device, knownPass(state, frame), frame.entries, nowMs);
     case "report":
-      if (frame.term === state.term) state.rate.onReport(frame.device, frame, frame.pass);
+      if (frame.term === state.term) state.stream.rate.onReport(frame.device, frame, frame.pass);
       return;
     case "announce": {
       if (frame.device === member.config.device) return;
       const isOtherBetter =
         frame.term > state.term || (frame.term === state.term && frame.ticket < state.ticket);
       if (!isOtherBetter) {
-        state.announceAtMs = nowMs;
+        state.due.announceAtMs = nowMs;
         return;
       }
       member.effects.push({ do: "ReleaseLease", failure: null });
@@ -108,7 +109,7 @@ function onFrame(
  * those of this term; such a NACK counts as up to date.
  */
 const knownPass = (state: RepresentativeState, { term, pass }: FrameOf<"need">): number =>
-  term === state.term ? pass : state.pass;
+  term === state.term ? pass : state.pass.number;
 
 /**
  * Treats the missing chunks of a latecomer as NACKs after the end. Chunks that several latecomers
@@ -121,7 +122,7 @@ function addLatecomerLosses(
   nowMs: number,
 ): void {
   for (let i = 0; i + 1 < missing.length; i += 2)
-    state.nacks.add(device, state.pass, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
+    state.repair.nacks.add(device, state.pass.number, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
 }
 
 function onLeaseAnswer(member: Member, answer: LeaseAnswer, nowMs: number): void {
@@ -144,21 +145,22 @@ function failSession(member: Member, state: RepresentativeState, reason: string,
 }
 
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (nowMs >= state.leaseAtMs) {
-    state.leaseAtMs = nowMs + timing.leaseRenewMs;
+  const { due, stream } = state;
+  if (nowMs >= due.leaseAtMs) {
+    due.leaseAtMs = nowMs + timing.leaseRenewMs;
     member.effects.push({ do: "RequestLease", term: state.term, query: false });
   }
   fetchOrDownload(member, state, nowMs);
   replicate(member, state, nowMs);
   answerNacks(member, state, nowMs);
   retransmitSingleLosses(member, state, nowMs);
-  state.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass);
+  stream.rate.adjust(member.config.setting().lanRateBps, nowMs, state.pass.number);
   sendEnd(member, state, nowMs);
   sendFlush(member, state, nowMs);
   if (nowMs >= state.sendFromMs && member.hasToSend()) member.effects.push({ do: "WakeSender" });
   if (finishSession(member, state, nowMs)) return;
-  if (nowMs < state.announceAtMs) return;
-  state.announceAtMs = nowMs + timing.announceEveryMs;
+  if (nowMs < due.announceAtMs) return;
+  due.announceAtMs = nowMs + timing.announceEveryMs;
   member.send(announceFrame(member, state, nowMs));
 }
 
@@ -168,14 +170,14 @@ function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: numb
     member.setFetching(false);
     return;
   }
-  if (nowMs >= state.wantAtMs) {
+  const { due, copies, electedAtMs } = state;
+  if (nowMs >= due.wantAtMs) {
     member.sendWant(nowMs);
-    state.wantAtMs = nowMs + timing.wantEveryMs;
+    due.wantAtMs = nowMs + timing.wantEveryMs;
   }
-  member.setFetching(member.holders.count > 0 || state.previousHolder !== null);
-  const isAsking = state.previousHolder !== null && nowMs < state.electedAtMs + timing.unheardMs;
-  if (nowMs >= state.downloadFromMs && !isAsking && member.nextDownloadRun(nowMs))
-    member.setDownloading(true);
+  member.setFetching(member.holders.count > 0 || copies.previousHolder !== null);
+  const isAsking = copies.previousHolder !== null && nowMs < electedAtMs + timing.unheardMs;
+  if (nowMs >= due.downloadFromMs && !isAsking && member.nextDownloadRun(nowMs)) member.setDownloading(true);
 }
 
 /**
@@ -185,57 +187,58 @@ function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: numb
 function replicate(member: Member, state: RepresentativeState, nowMs: number): void {
   const { useMulticast, useDeputy } = member.config.setting();
   if (!useMulticast || !useDeputy) return;
-  const { roster, holders, verifiedAtMs, config } = member;
+  const { roster, holders, verified, config } = member;
   const isBeforeStart = nowMs < state.sendFromMs;
   // A multicast slower than the WAN is not held up; second copies would only slow it down.
-  if (!isBeforeStart && nowMs > state.caughtUpAtMs + timing.heldUpMs) return;
+  if (!isBeforeStart && nowMs > state.stream.caughtUpAtMs + timing.heldUpMs) return;
   const untilMs = isBeforeStart ? nowMs : nowMs - timing.sendLagMs;
   const isSoleCopy = (chunk: number): boolean =>
     config.held.has(chunk) &&
-    !state.queue.wasSent(chunk) &&
-    (verifiedAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
-  const entrusted = state.replication.next({ roster, holders, isSoleCopy }, nowMs);
+    !state.stream.queue.wasSent(chunk) &&
+    (verified.chunksAtMs.get(chunk) ?? nowMs + 1) <= untilMs;
+  const entrusted = state.copies.replication.next({ roster, holders, isSoleCopy }, nowMs);
   if (entrusted) member.send({ type: "entrust", device: config.device, term: state.term, ...entrusted });
 }
 
 function answerNacks(member: Member, state: RepresentativeState, nowMs: number): void {
-  const firstAtMs = state.nacks.firstAtMs;
+  const { nacks, singleLosses } = state.repair;
+  const { firstAtMs } = nacks;
   if (firstAtMs === null || nowMs < firstAtMs + needWindowMs(member.roster.audience)) return;
-  const answer = state.nacks.takeRepairs();
+  const answer = nacks.takeRepairs();
   if (answer.repairs.size > 0 || answer.retransmit.length > 0) state.busyAtMs = nowMs;
-  state.queue.addRepairs(answer, isTail(member, state) ? tailExtraSymbols : 0);
-  state.singleLosses.forget(answer.retransmit);
+  state.stream.queue.addRepairs(answer, isTail(member, state) ? tailExtraSymbols : 0);
+  singleLosses.forget(answer.retransmit);
   // After the end, a latecomer fetches by unicast what it alone misses.
-  if (state.phase !== "serving") state.singleLosses.add(answer.missedByOne);
+  if (state.phase.kind !== "serving") singleLosses.add(answer.missedByOne);
   member.effects.push({ do: "WakeSender" });
 }
 
 function retransmitSingleLosses(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.singleLosses.hasChanged || !isTail(member, state)) return;
-  const chunks = state.singleLosses.takeRetransmits();
+  const { singleLosses } = state.repair;
+  if (!singleLosses.hasChanged || !isTail(member, state)) return;
+  const chunks = singleLosses.takeRetransmits();
   if (chunks.length === 0) return;
   state.busyAtMs = nowMs;
-  state.queue.retransmit(chunks);
+  state.stream.queue.retransmit(chunks);
   member.effects.push({ do: "WakeSender" });
 }
 
 /** Whether everything was sent once, so that only repairs are left. */
 const isTail = (member: Member, state: RepresentativeState): boolean =>
-  member.isDone && !state.queue.hasUnsent((chunk) => member.roster.hasListenerMissing(chunk));
+  member.isDone && !state.stream.queue.hasUnsent((chunk) => member.roster.hasListenerMissing(chunk));
 
 function sendEnd(member: Member, state: RepresentativeState, nowMs: number): void {
-  if (!state.queue.hasUnreported || nowMs < endAtMs(member, state)) return;
-  state.endedAtMs = nowMs;
-  state.symbolsEnded = state.symbolsSent;
-  state.flushes = 0;
+  const { stream, pass, repair } = state;
+  const { queue, rate, symbolsSent } = stream;
+  if (!queue.hasUnreported || nowMs < endAtMs(member, state)) return;
   state.busyAtMs = nowMs;
-  state.pass++;
+  Object.assign(pass, { number: pass.number + 1, endedAtMs: nowMs, symbolsEnded: symbolsSent, flushes: 0 });
   // Receivers do not report a pass with few symbols; its END must not count as unanswered.
-  if (state.queue.isSending && member.roster.audience > 0)
-    state.rate.onEndSent(state.pass, measuredSendBps(member, state, nowMs));
-  for (let frames = 0; frames < endFramesMax && state.queue.hasUnreported; frames++) {
-    const castRanges = [...state.queue.takeUnreported(limits.rangesMax)];
-    state.inFlight.onEnd(ChunkSet.fromRanges(member.config.held.size, castRanges)!, state.pass);
+  if (queue.isSending && member.roster.audience > 0)
+    rate.onEndSent(pass.number, measuredSendBps(member, state, nowMs));
+  for (let frames = 0; frames < endFramesMax && queue.hasUnreported; frames++) {
+    const castRanges = [...queue.takeUnreported(limits.rangesMax)];
+    repair.inFlight.onEnd(ChunkSet.fromRanges(member.config.held.size, castRanges)!, pass.number);
     member.send(endFrame(member, state, castRanges, nowMs));
   }
 }
@@ -249,9 +252,9 @@ const endFrame = (
   type: "end",
   device: member.config.device,
   term: state.term,
-  pass: state.pass,
+  pass: state.pass.number,
   castRanges,
-  symbolsSent: state.symbolsSent % (limits.counterMax + 1),
+  symbolsSent: state.stream.symbolsSent % (limits.counterMax + 1),
   sentAtMs: Math.floor(nowMs) % (limits.counterMax + 1),
 });
 
@@ -261,32 +264,29 @@ const endFrame = (
  */
 function sendFlush(member: Member, state: RepresentativeState, nowMs: number): void {
   if (nowMs < flushAtMs(member, state)) return;
-  state.endedAtMs = nowMs;
-  state.flushes++;
-  state.pass++;
+  state.pass.endedAtMs = nowMs;
+  state.pass.flushes++;
+  state.pass.number++;
   member.send(endFrame(member, state, [], nowMs));
 }
 
 function flushAtMs(member: Member, state: RepresentativeState): number {
-  const { phase, queue, nacks, endedAtMs, flushes } = state;
-  const isOver = phase === "casting" && queue.isQuiet && nacks.firstAtMs === null && isTail(member, state);
+  const { phase, stream, repair, pass } = state;
+  const isQuiet = stream.queue.isQuiet && repair.nacks.firstAtMs === null;
+  const isOver = phase.kind === "casting" && isQuiet && isTail(member, state);
   const audience = isOver ? member.roster.audience : 0;
   if (audience === 0) return Number.POSITIVE_INFINITY;
   // The answers to one flush arrive before the next is sent. From the third flush on the interval
   // doubles: a peer that misses too much for repairs asks in vain each time.
-  return endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, flushes - 1);
+  return pass.endedAtMs + needWindowMs(audience) * 2 ** Math.max(0, pass.flushes - 1);
 }
 
 /**
  * Measured payload bits per second, multiplied by the number of sessions that share this device;
  * null unless the session sends continuously.
  */
-function measuredSendBps(
-  { config }: Member,
-  { sendRate }: RepresentativeState,
-  nowMs: number,
-): number | null {
-  const perSecond = sendRate.perSecond(nowMs);
+function measuredSendBps({ config }: Member, { stream }: RepresentativeState, nowMs: number): number | null {
+  const perSecond = stream.meter.perSecond(nowMs);
   return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.sendShares();
 }
 
@@ -295,7 +295,8 @@ function measuredSendBps(
  * losses then wait for it.
  */
 function endAtMs(member: Member, state: RepresentativeState): number {
-  const { queue, endedAtMs, symbolsSent, symbolsEnded } = state;
+  const { queue, symbolsSent } = state.stream;
+  const { endedAtMs, symbolsEnded } = state.pass;
   if (!queue.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
   const isPassFull = symbolsSent - symbolsEnded >= timing.endEverySymbols;
   // The answers to one END arrive before the next is sent.
@@ -313,16 +314,15 @@ function finishSession(member: Member, state: RepresentativeState, nowMs: number
   if (!member.isDone) return false;
   const { useMulticast } = member.config.setting();
   // With multicast switched off, what waits to be sent is never sent.
-  const isSent = !useMulticast || (state.queue.isQuiet && !member.hasToSend());
-  const isQuiet = isSent && state.nacks.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
-  if (state.phase !== "serving") {
+  const isSent = !useMulticast || (state.stream.queue.isQuiet && !member.hasToSend());
+  const isQuiet = isSent && state.repair.nacks.firstAtMs === null && nowMs >= state.busyAtMs + timing.quietMs;
+  if (state.phase.kind !== "serving") {
     const mayEnd = nowMs >= state.sendFromMs || member.roster.audience === 0 || !useMulticast;
     if (!isQuiet || !mayEnd) return false;
-    state.phase = "serving";
-    state.servingSinceMs = nowMs;
-    state.announceAtMs = nowMs;
+    state.phase = nextPhase(state.phase, { kind: "serving", sinceMs: nowMs });
+    state.due.announceAtMs = nowMs;
   }
-  const lastMs = Math.max(state.servingSinceMs ?? nowMs, state.busyAtMs);
+  const lastMs = Math.max(state.phase.kind === "serving" ? state.phase.sinceMs : nowMs, state.busyAtMs);
   const lingerMs = member.roster.audience === 0 ? timing.quietMs : timing.serveMs;
   if (nowMs < lastMs + lingerMs) return false;
   const { device } = member.config;
@@ -341,30 +341,29 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     device,
     term: state.term,
     ticket: state.ticket,
-    phase: phases[state.phase],
+    phase: phases[state.phase.kind],
     startsInMs: Math.max(0, Math.ceil(state.sendFromMs - nowMs)),
     frontCount: gapAt < 0 ? held.size : gapAt,
-    castCount: state.queue.sentCount,
-    pass: state.pass,
+    castCount: state.stream.queue.sentCount,
+    pass: state.pass.number,
     audience: member.roster.audience,
     symbolSizeBytes,
-    rateBps: state.rate.rateBps(setting().lanRateBps),
+    rateBps: state.stream.rate.rateBps(setting().lanRateBps),
     lanPort,
   };
 }
 
 export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
+  const { firstAtMs } = state.repair.nacks;
   const nacksAtMs =
-    state.nacks.firstAtMs === null
-      ? Number.POSITIVE_INFINITY
-      : state.nacks.firstAtMs + needWindowMs(member.roster.audience);
-  const endDueAtMs = state.queue.hasUnreported
+    firstAtMs === null ? Number.POSITIVE_INFINITY : firstAtMs + needWindowMs(member.roster.audience);
+  const endDueAtMs = state.stream.queue.hasUnreported
     ? Math.max(endAtMs(member, state), nowMs)
     : Number.POSITIVE_INFINITY;
   const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
-    state.announceAtMs,
-    state.leaseAtMs,
+    state.due.announceAtMs,
+    state.due.leaseAtMs,
     nacksAtMs,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),

@@ -3,22 +3,24 @@
  * data. The caller carries the effects out before the next event. Nothing here waits or does I/O.
  */
 import { becomeCandidate, becomeIdle, becomePeer } from "./transitions.ts";
-import { leaderOf, stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
+import { stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./peer.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./representative.ts";
+import { leaderOf } from "./election/leader.ts";
 import { chunkSetOf, type Member } from "./member.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 
 /**
  * Handles one event at `nowMs` (monotonic milliseconds) and returns its effects in order.
- * @throws Error on an illegal role change, which is a bug
+ * @throws BugError on an illegal change of state
  */
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
   member.effects = [];
-  if (event.type === "PackageVerified") member.isVerified = true;
-  if (event.type === "FrameReceived" || event.type === "SymbolsReceived") member.lastFrameAtMs = nowMs;
-  if (event.type === "ChunkVerified") member.verifiedAtMs.set(event.chunk, nowMs);
+  if (event.type === "PackageVerified") member.verified.isPackage = true;
+  if (event.type === "FrameReceived" || event.type === "SymbolsReceived")
+    member.lastReceived.frameAtMs = nowMs;
+  if (event.type === "ChunkVerified") member.verified.chunksAtMs.set(event.chunk, nowMs);
   if (event.type === "FrameReceived") learnFromFrame(member, event.frame, event.from, nowMs);
   if (event.type === "PeerPolled") learnFromPoll(member, event, nowMs);
   dispatch(member, event, nowMs);
@@ -138,7 +140,7 @@ function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs
       return;
     }
     case "want":
-      member.lastWantAtMs = nowMs;
+      member.lastReceived.wantAtMs = nowMs;
       return;
     default:
   }

@@ -5,7 +5,9 @@
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
-import type { CandidateState, Leader, RoleState } from "./state.ts";
+import type { Leader } from "./election/leader.ts";
+import type { CandidateState, RoleState } from "./state.ts";
+import { newDelivery } from "./delivery/delivery-mode.ts";
 import { DelayMeter } from "./rate/delay-meter.ts";
 import { SingleReceiverLosses } from "./repair/single-receiver-losses.ts";
 import { LossMeter } from "./rate/loss-meter.ts";
@@ -43,14 +45,11 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       seekAtMs: nowMs,
       wantAtMs: nowMs + random() * timing.listenMs * 0.5,
       wantFromMs: nowMs,
-      claimAtMs: delayMs === null ? Number.POSITIVE_INFINITY : nowMs + timing.listenMs + delayMs,
-      stage: "listening",
-      mayBeIsolated: true,
-      settlesAtMs: Number.POSITIVE_INFINITY,
-      leaseAskedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs,
-      lease: "none",
+      stage:
+        delayMs === null
+          ? { kind: "observing", queriedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs }
+          : { kind: "listening", claimAtMs: nowMs + timing.listenMs + delayMs, mayBeIsolated: true },
       previousHolder: null,
-      rival: null,
     },
     why,
   );
@@ -69,21 +68,11 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
       role: "peer",
       leader,
       failureDetector: new FailureDetector(nowMs, random()),
-      joinedAtMs: nowMs,
+      followedAtMs: nowMs,
       seekAtMs: nowMs + random() * timing.feedbackDelayMsMax * 2,
-      nacks: new NackSender(held, leader.castCount > 0 && member.sentEarlier.isEmpty),
-      loss: new LossMeter(),
-      delay: new DelayMeter(),
-      reportFromMs: nowMs,
-      symbolsAtMs: null,
-      announcedAtMs: nowMs,
-      dataMissingSinceMs: null,
-      unseenByLeaderSinceMs: null,
-      multicastRetriedAtMs: null,
-      way: "multicast",
-      wayReason: "",
-      retryAtMs: Number.POSITIVE_INFINITY,
-      retries: 0,
+      nacks: new NackSender(held, leader.announced.castCount > 0 && member.session.sentEarlier.isEmpty),
+      reception: { loss: new LossMeter(), delay: new DelayMeter(), reportFromMs: nowMs },
+      delivery: newDelivery(nowMs),
       wantAtMs: nowMs,
       answeredAtMs: nowMs,
       progressAtMs: nowMs,
@@ -98,7 +87,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
  * verified.
  */
 export function stepDown(member: Member, nowMs: number, leader: Leader, why: string): void {
-  if (!member.isVerified) return becomePeer(member, nowMs, leader, why);
+  if (!member.verified.isPackage) return becomePeer(member, nowMs, leader, why);
   member.send(member.seekFrame());
   becomeIdle(member, nowMs, `${why}; the package is complete`, null);
 }
@@ -107,8 +96,11 @@ export function stepDown(member: Member, nowMs: number, leader: Leader, why: str
  * Notes the session's first election, from which the start delay counts. It may precede the time at
  * which this device joined.
  */
-export function noteElection(member: Member, { startsAtMs }: Leader, nowMs: number): void {
-  member.firstElectedAtMs ??= Math.min(nowMs, startsAtMs - member.config.setting().sessionStartDelayMs);
+export function noteElection(member: Member, { announced }: Leader, nowMs: number): void {
+  member.session.electedAtMs ??= Math.min(
+    nowMs,
+    announced.startsAtMs - member.config.setting().sessionStartDelayMs,
+  );
 }
 
 /**
@@ -122,12 +114,12 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
-  const queue = new SendQueue(held, member.sentEarlier);
+  const queue = new SendQueue(held, member.session.sentEarlier);
   const inFlight = new InFlight();
   member.term = Math.max(member.term, term);
   member.roster.forget(device);
   member.holders.forget(device);
-  member.firstElectedAtMs ??= nowMs;
+  member.session.electedAtMs ??= nowMs;
   change(
     member,
     {
@@ -135,31 +127,32 @@ export function becomeRepresentative(
       term,
       ticket,
       electedAtMs: nowMs,
-      sendFromMs: Math.max(nowMs, member.firstElectedAtMs + setting().sessionStartDelayMs),
-      phase: "preparing",
-      queue,
-      nacks: new NackCollector(held.size, (chunk) => queue.wasSent(chunk), inFlight),
-      inFlight,
-      singleLosses: new SingleReceiverLosses(held.size),
-      rate: new RateControl(setting().lanRateBps, nowMs),
-      sendRate: new SendRateMeter(),
-      symbolsSent: 0,
-      symbolsEnded: 0,
-      announceAtMs: nowMs,
-      leaseAtMs: nowMs + timing.leaseRenewMs,
-      endedAtMs: nowMs,
-      flushes: 0,
-      pass: 0,
-      wantAtMs: nowMs + timing.wantEveryMs,
-      previousHolder: state.previousHolder,
-      // The wait for HAVE counts from the last WANT, which precedes the claim.
-      downloadFromMs:
-        Math.max(state.enteredAtMs, member.lastWantAtMs) +
-        haveWaitMs(term, setting().useMulticast && member.receivesOthers(nowMs)),
+      sendFromMs: Math.max(nowMs, member.session.electedAtMs + setting().sessionStartDelayMs),
+      phase: { kind: "preparing" },
+      stream: {
+        queue,
+        rate: new RateControl(setting().lanRateBps, nowMs),
+        meter: new SendRateMeter(),
+        symbolsSent: 0,
+        caughtUpAtMs: Number.NEGATIVE_INFINITY,
+      },
+      repair: {
+        nacks: new NackCollector(held.size, (chunk) => queue.wasSent(chunk), inFlight),
+        inFlight,
+        singleLosses: new SingleReceiverLosses(held.size),
+      },
+      pass: { number: 0, endedAtMs: nowMs, symbolsEnded: 0, flushes: 0 },
+      due: {
+        announceAtMs: nowMs,
+        leaseAtMs: nowMs + timing.leaseRenewMs,
+        wantAtMs: nowMs + timing.wantEveryMs,
+        // The wait for HAVE counts from the last WANT, which precedes the claim.
+        downloadFromMs:
+          Math.max(state.enteredAtMs, member.lastReceived.wantAtMs) +
+          haveWaitMs(term, setting().useMulticast && member.receivesOthers(nowMs)),
+      },
       busyAtMs: nowMs,
-      caughtUpAtMs: Number.NEGATIVE_INFINITY,
-      servingSinceMs: null,
-      replication: new StandbyReplication(),
+      copies: { previousHolder: state.previousHolder, replication: new StandbyReplication() },
     },
     why,
   );

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Delivery } from "../core/delivery/delivery-mode.ts";
 import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
 import { completionText, reasonForWay, DeliveryLog, type SeenMember, type WayNotes } from "./delivery-log.ts";
@@ -75,9 +76,11 @@ describe("the reason for another way", () => {
   });
 });
 
+const announced = (castCount: number, phase: number) =>
+  ({ announced: { castCount, phase } }) as PeerState["leader"];
 const peer = (
   state: { leader: Partial<PeerState["leader"]> } & Partial<Omit<PeerState, "leader">>,
-): RoleState => ({ role: "peer", way: "multicast", wayReason: "", ...state }) as PeerState;
+): RoleState => ({ role: "peer", delivery: { mode: { kind: "multicast" } }, ...state }) as PeerState;
 const seen = (state: RoleState, count = 0, usesWan = false): SeenMember => ({
   state,
   isDownloading: usesWan,
@@ -87,26 +90,34 @@ const seen = (state: RoleState, count = 0, usesWan = false): SeenMember => ({
 describe("the book", () => {
   test("one that hears of a session in the middle came late, by what it lacked then", () => {
     const book = new DeliveryLog();
-    book.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } })));
-    book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } })));
+    book.see(seen(peer({ leader: announced(39, phases.casting) })));
+    book.see(seen(peer({ leader: announced(80, phases.serving) })));
     expect(book.notes).toMatchObject({ joinedAtShare: 0.39, joinedAfterEnd: false });
   });
 
   test("one that was there from the beginning did not, whoever leads later", () => {
     const book = new DeliveryLog();
-    book.see(seen(peer({ leader: { castCount: 0, phase: phases.preparing } })));
+    book.see(seen(peer({ leader: announced(0, phases.preparing) })));
     book.see(seen({ role: "candidate" } as RoleState, 20));
-    book.see(seen(peer({ leader: { castCount: 80, phase: phases.serving } }), 20));
+    book.see(seen(peer({ leader: announced(80, phases.serving) }), 20));
     expect(book.notes.joinedAtShare).toBeNull();
     const before = new DeliveryLog();
-    before.see(seen(peer({ leader: { castCount: 39, phase: phases.casting } }), 39));
+    before.see(seen(peer({ leader: announced(39, phases.casting) }), 39));
     expect(before.notes.joinedAtShare).toBeNull();
   });
 
   test("unicast, an own download and leading are kept after they ended", () => {
     const book = new DeliveryLog();
-    const leader = { castCount: 0, phase: phases.casting };
-    book.see(seen(peer({ leader, way: "unicast", wayReason: "no-data" })), "announcements come through");
+    const leader = announced(0, phases.casting);
+    book.see(
+      seen(
+        peer({
+          leader,
+          delivery: { mode: { kind: "unicast", reason: "no-data", retryAtMs: 0 } } as Delivery,
+        }),
+      ),
+      "announcements come through",
+    );
     book.see(seen(peer({ leader }), 0, true));
     book.see(seen({ role: "representative" } as RepresentativeState));
     book.see(seen({ role: "idle", why: "done", retryAtMs: null }));

@@ -47,11 +47,11 @@ export class DeliveryLog {
     if (state.role !== "peer") return;
     if (isDownloading) notes.usedOwnDownload = true;
     if (state.standbyChunks !== null) notes.wasDeputy = true;
-    if (state.way === "unicast") notes.unicastReason = wayWords;
+    if (state.delivery.mode.kind === "unicast") notes.unicastReason = wayWords;
     // Whoever was here before a representative was replaced did not come late.
     if (this.#hasJoined) return;
     this.#hasJoined = true;
-    const { castCount, phase } = state.leader;
+    const { castCount, phase } = state.leader.announced;
     if (castCount <= held.count) return;
     notes.joinedAtShare = castCount / Math.max(1, held.size);
     notes.joinedAfterEnd = phase === phases.serving;

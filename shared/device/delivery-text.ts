@@ -4,12 +4,12 @@
  */
 import type { Progress } from "../api/schema/common.ts";
 import type { Member } from "../core/member.ts";
-import type { UnicastReason } from "../core/state.ts";
-import { phases } from "../wire/index.ts";
+import type { UnicastReason } from "../core/delivery/delivery-mode.ts";
+import { takesByUnicast } from "../core/state.ts";
 import type { Hearing } from "./hearing.ts";
 import type { TaskView } from "./task-view.ts";
 
-export function unicastReasonText(reason: UnicastReason, hearing: Hearing): string {
+export function unicastReasonText(reason: UnicastReason | "", hearing: Hearing): string {
   const { group } = hearing;
   switch (reason) {
     case "":
@@ -58,7 +58,7 @@ function deliveryNow({ state, isDownloading, isFetching }: Member): Progress["wa
     case "representative":
       return isFetching ? "unicast" : "WAN";
     case "peer":
-      return state.way === "unicast" || state.leader.phase === phases.serving ? "unicast" : "multicast";
+      return takesByUnicast(state) ? "unicast" : "multicast";
     default:
       return "none";
   }

@@ -8,6 +8,7 @@ import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import { Member } from "../core/member.ts";
 import type { Effect, MemberEvent } from "../core/events.ts";
+import { unicastReasonOf } from "../core/delivery/delivery-mode.ts";
 import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
@@ -146,7 +147,8 @@ export class Session {
   /** Why chunks come by unicast at present; empty: they do not. */
   get unicastReason(): string {
     const { state } = this.member;
-    return state.role === "peer" ? unicastReasonText(state.wayReason, this.#options.ports.lan.hearing) : "";
+    if (state.role !== "peer") return "";
+    return unicastReasonText(unicastReasonOf(state.delivery), this.#options.ports.lan.hearing);
   }
 
   /** A chunk of the package on this disk is not what was verified: a device that leads with it yields to others. */

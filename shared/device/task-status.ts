@@ -38,7 +38,7 @@ function sessionState({ session, row }: TaskView): DeviceTaskState {
     case "representative":
       return "downloading";
     case "peer":
-      return state.leader.phase === phases.serving ? "repairing" : "receiving";
+      return state.leader.announced.phase === phases.serving ? "repairing" : "receiving";
     default:
       // Several representatives failed alike: nothing this device could do better for now.
       return row.reason === "" ? "waiting" : "failed";
@@ -72,7 +72,7 @@ function leading({ session, row, store }: TaskView, state: RepresentativeState, 
   const { audience: peers, unicastCount } = session!.member.roster;
   const audience = `${countText(peers - unicastCount)}${unicastCount > 0 ? ` (${unicastCount} more by unicast)` : ""}`;
   const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
-  const percent = Math.floor((100 * state.queue.sentCount) / Math.max(1, store!.verified.size));
+  const percent = Math.floor((100 * state.stream.queue.sentCount) / Math.max(1, store!.verified.size));
   if (!values.useMulticast)
     return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
   if (unicastCount > 0 && unicastCount === peers)
@@ -81,35 +81,36 @@ function leading({ session, row, store }: TaskView, state: RepresentativeState, 
     const waits = formatDuration(Math.ceil((state.sendFromMs - nowMs) / 1_000) * 1_000);
     return `downloads, multicast to ${audience} starts in ${waits}${download}`;
   }
-  if (state.phase === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
+  if (state.phase.kind === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
   return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
 }
 
 const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
 
-function lossText({ rate }: RepresentativeState): string {
+function lossText({ stream: { rate } }: RepresentativeState): string {
   const { medianLossPermille: loss, yieldDelayMs } = rate;
   const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
   return yieldDelayMs === null ? lost : `${lost}, gives way: the network holds it back by ${yieldDelayMs} ms`;
 }
 
 function following({ session }: TaskView, state: PeerState, nowMs: number): string {
-  const { leader } = state;
+  const { leader, reception } = state;
+  const { startsAtMs } = leader.announced;
   const who = `representative ${leader.device}`;
   if (session!.member.isDownloading)
     return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
   if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
   if (awaitsStart(state, nowMs))
     return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.unicastReason}`;
-  if (state.way === "unicast")
+  if (state.delivery.mode.kind === "unicast")
     return `takes chunks from ${who} and others by LAN unicast: ${session!.unicastReason}`;
   if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
-  if (leader.phase === phases.serving) return "asks other devices for the parts it missed";
-  if (nowMs < leader.startsAtMs) {
-    return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((leader.startsAtMs - nowMs) / 1_000) * 1_000)}`;
+  if (leader.announced.phase === phases.serving) return "asks other devices for the parts it missed";
+  if (nowMs < startsAtMs) {
+    return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((startsAtMs - nowMs) / 1_000) * 1_000)}`;
   }
-  if (state.loss.straggles)
-    return `is too slow for the multicast of ${who} (loses ${Math.round((state.loss.lossPermille ?? 0) / 10)} %): completes from its peers after the end`;
+  if (reception.loss.straggles)
+    return `is too slow for the multicast of ${who} (loses ${Math.round((reception.loss.lossPermille ?? 0) / 10)} %): completes from its peers after the end`;
   return `receives multicast from ${who}`;
 }
 

@@ -125,7 +125,7 @@ test("multicast is switched off while a chunk is sent, and on when all are compl
   world.start();
   const isSending = (): boolean => {
     const state = world.representatives()[0]?.process!.session!.member.state;
-    return state?.role === "representative" && state.queue.sentCount === world.options.chunks;
+    return state?.role === "representative" && state.stream.queue.sentCount === world.options.chunks;
   };
   expect(world.run(60_000, isSending)).toBe(true);
   world.changeSetting({ useMulticast: false });

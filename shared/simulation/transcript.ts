@@ -5,6 +5,7 @@
 import type { LeaseResponse } from "../api/schema/agent.ts";
 import type { ChunkOrigin } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
+import { unicastReasonOf } from "../core/delivery/delivery-mode.ts";
 import type { Role } from "../core/roles.ts";
 import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
@@ -73,9 +74,10 @@ export class Transcript {
     if (state.role !== "peer") return;
     const { device, term } = state.leader;
     if (device !== this.#leader) this.#note("follows", `${device}, term ${term}`);
-    if (state.way !== this.#mode) this.#note("delivery", `by ${state.way}${because(state.wayReason)}`);
+    const mode = state.delivery.mode.kind === "unicast" ? "unicast" : "multicast";
+    if (mode !== this.#mode) this.#note("delivery", `by ${mode}${because(unicastReasonOf(state.delivery))}`);
     this.#leader = device;
-    this.#mode = state.way;
+    this.#mode = mode;
   }
 
   #observeDownload(isDownloading: boolean): void {

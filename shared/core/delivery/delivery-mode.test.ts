@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { TestSubnet, type Delivers, type SubnetOptions, type TestDevice } from "../testing.ts";
 import { timing } from "../timing.ts";
+import { unicastReasonOf } from "./delivery-mode.ts";
 
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
 
 const unicastReasons = (subnet: TestSubnet): string[] =>
-  subnet.devices.flatMap(({ member: { state } }) => (state.role === "peer" ? [state.wayReason] : []));
+  subnet.devices.flatMap(({ member: { state } }) =>
+    state.role === "peer" ? [unicastReasonOf(state.delivery)] : [],
+  );
 
 const prunedAtHalf = (seed: number): TestSubnet => {
   const subnet = new TestSubnet({ seed, devices: 6, startDelayMs: 0, wanMsPerChunk: 400 });
@@ -30,7 +33,10 @@ const silenced = (seed: number): { subnet: TestSubnet; one: TestDevice } => {
   subnet.run(3_000, () => false);
   const one = subnet.devices.find(({ member, from }) => member.role === "peer" && from.peers === 0)!;
   subnet.delivers = (_from, to) => to !== one;
-  const isSilent = (): boolean => one.member.state.role === "peer" && one.member.state.wayReason !== "";
+  const isSilent = (): boolean => {
+    const { state } = one.member;
+    return state.role === "peer" && unicastReasonOf(state.delivery) !== "";
+  };
   expect(subnet.run(5_000, isSilent)).toBe(true);
   subnet.run(1_500, () => false);
   expect(one.held.isEmpty).toBe(true);
@@ -203,7 +209,7 @@ describe("a single device that multicast does not reach", () => {
       subnet.start();
       subnet.run(20_000, () => subnet.wanChunks >= 10);
       const { state } = subnet.devices[at]!.member;
-      if (state.role === "peer") expect(state.wayReason).toBe("wireless");
+      if (state.role === "peer") expect(unicastReasonOf(state.delivery)).toBe("wireless");
       expect(subnet.run(30_000)).toBe(true);
       expect(subnet.wanChunks).toBe(40);
     },

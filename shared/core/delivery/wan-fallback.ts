@@ -8,20 +8,20 @@ import type { FallbackAnswer } from "../events.ts";
 import { timing } from "../timing.ts";
 
 export const mayUseWan = (member: Member, nowMs: number): boolean =>
-  member.fallbackAtMs !== null &&
-  nowMs >= member.fallbackAtMs &&
+  member.fallback.fromMs !== null &&
+  nowMs >= member.fallback.fromMs &&
   member.config.setting().wanFallback !== "never";
 
 /** Asks for a fallback token or renews it, at most once per `fallbackRenewMs`. */
 export function requestFallback(member: Member, nowMs: number): void {
-  if (nowMs < member.fallbackAskAtMs) return;
-  member.fallbackAskAtMs = nowMs + timing.fallbackRenewMs;
+  if (nowMs < member.fallback.askAtMs) return;
+  member.fallback.askAtMs = nowMs + timing.fallbackRenewMs;
   member.effects.push({ do: "RequestFallback" });
 }
 
 export function onFallbackAnswer(member: Member, answer: FallbackAnswer, nowMs: number): void {
   if (answer.result === "refused") {
-    member.fallbackAskAtMs = nowMs + answer.retryAfterMs * (1 + member.config.random() * 0.5);
+    member.fallback.askAtMs = nowMs + answer.retryAfterMs * (1 + member.config.random() * 0.5);
     return member.setDownloading(false);
   }
   // Without the source, the random wait before the request has to spread the downloads. Bytes may
