@@ -15,6 +15,8 @@
  * belongs to other flows.
  */
 
+import { ReportWindow, type Report } from "./report-window.ts";
+
 /** Lower bound on the rate: below it a session would not end in useful time. */
 export const rateFloorBps = 4_000_000;
 /** Start of the search when the setting has no cap. */
@@ -22,11 +24,6 @@ const searchStartBps = 50_000_000;
 const searchFactor = 1.5;
 /** Upper bound of the search, beyond what a LAN carries. */
 const searchMaxBps = 10_000_000_000;
-/**
- * Window whose reports are judged together. It is longer than a pass at full rate, so that every
- * receiver was asked.
- */
-const windowMs = 300;
 /**
  * Loss above the baseline that counts as excess, ‰: ten datagrams of a thousand in 300 ms are not
  * an accident.
@@ -90,22 +87,11 @@ const yieldFloorShare = 0.25;
  */
 const overloadPermille = 200;
 
-/** Share of its rate below which the device itself is the limit; late timers cost less. */
-const limitedShare = 0.65;
-
-/**
- * Upper bound on receivers that report in one window. More means that somebody invents receivers.
- */
-const reportsMax = 1_024;
-
 /**
  * Decreases of one probe behind a queue. The first may come while the queue still fills, and seem
  * not to help. Without a queue one decrease is enough.
  */
 const decreasesMax = 2;
-
-/** ENDs whose send rate is remembered; reports arrive within fewer passes. */
-const passesKept = 64;
 
 /** ENDs without a report after which the representative concludes that no END arrives. */
 const unansweredMax = 4;
@@ -124,9 +110,16 @@ type Probe = {
  */
 const persistsShare = ({ lossPermille }: Probe): number => (lossPermille > 30 ? 0.85 : 0.6);
 
-type Report = { readonly lossPermille: number; readonly queuedMs: number };
-/** Report with the send rate measured before its END; null: the allowed rate. */
-type DatedReport = Report & { readonly sentBps: number | null };
+/** Growth of the rate: quick up to a target, slow beyond. */
+type Increase = {
+  /** Increases since the last decrease. */
+  count: number;
+  /** Rate up to which the rate recovers quickly. */
+  targetBps: number;
+};
+
+/** Rate before yielding to the queue of other flows, and windows in a row with a free link. */
+type Yield = { readonly beforeBps: number; freeWindows: number };
 
 /** Lower quartile; of few receivers the best one. */
 const quartileOf = (sorted: readonly number[]): number => sorted[(sorted.length - 1) >>> 2]!;
@@ -141,42 +134,26 @@ export class RateControl {
   /** Loss that does not depend on the rate, ‰. */
   #baselineLossPermille = 0;
   #probe: Probe | null = null;
-  /** Rate up to which the rate recovers quickly. */
-  #recoveryTargetBps = 0;
+  readonly #increase: Increase = { count: 0, targetBps: 0 };
+  /** Null: the rate does not yield. */
+  #yielding: Yield | null = null;
   /** Whether the previous window had excess loss. Windows decided by queuing delay do not count. */
   #hadExcess = false;
-  /** Increases since the last decrease. */
-  #increases = 0;
-  /** Rate before yielding; null: the rate does not yield. */
-  #beforeYieldBps: number | null = null;
-  #freeWindows = 0;
   #queuedMs = 0;
+  #medianPermille: number | null = null;
   /**
    * Passes until reports show the effect of a change; the next pass is still sent in part at the
    * old rate.
    */
   #settlingPasses = 2;
-  /** First pass whose reports count: symbols of earlier passes were sent at another rate. */
-  #validFromPass = 0;
-  #windowEndsAtMs: number;
-  /** Last report of each receiver in this window. */
-  readonly #reports = new Map<string, DatedReport>();
-  /** Number of reports in the window before. */
-  #reportsBefore = 0;
-  #medianPermille: number | null = null;
-  /** Allowed rates at the last ENDs. */
-  #ratesAsked: number[] = [];
-  /** Measured send rate before an END, by pass; null: the allowed rate. */
-  readonly #sentBefore = new Map<number, number | null>();
-  /** ENDs since the last report. */
-  #unanswered = 0;
+  readonly #window: ReportWindow;
 
   /** @param capBps null: no cap, the rate is searched for */
   constructor(capBps: number | null, nowMs: number) {
     this.#rateBps = capBps ?? searchStartBps;
     this.#sentBps = this.#rateBps;
     this.#state = capBps === null ? "searching" : "steady";
-    this.#windowEndsAtMs = nowMs + windowMs;
+    this.#window = new ReportWindow(nowMs);
   }
 
   /**
@@ -197,7 +174,7 @@ export class RateControl {
    * not.
    */
   get yieldDelayMs(): number | null {
-    return this.#beforeYieldBps === null ? null : this.#queuedMs;
+    return this.#yielding === null ? null : this.#queuedMs;
   }
 
   /**
@@ -205,23 +182,15 @@ export class RateControl {
    * @param sentBps payload bits per second sent before it; null: sending paused
    */
   onEndSent(pass: number, sentBps: number | null): void {
-    this.#unanswered++;
-    // The measurement may span the last two ENDs; it is compared with the lowest rate since then.
-    this.#ratesAsked = [...this.#ratesAsked.slice(-2), this.#rateBps];
-    const isSlow = sentBps !== null && sentBps < Math.min(...this.#ratesAsked) * limitedShare;
-    this.#sentBefore.set(pass, isSlow ? sentBps : null);
-    if (this.#sentBefore.size > passesKept) this.#sentBefore.delete(this.#sentBefore.keys().next().value!);
+    this.#window.onEndSent(pass, sentBps, this.#rateBps);
   }
 
   /**
    * Stores the report of a receiver: loss since the END before, and queuing delay of the END.
    * @param pass END that the report answers
    */
-  onReport(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
-    this.#unanswered = 0;
-    if (pass < this.#validFromPass) return;
-    if (this.#reports.size < reportsMax || this.#reports.has(device))
-      this.#reports.set(device, { lossPermille, queuedMs, sentBps: this.#sentBefore.get(pass) ?? null });
+  onReport(device: string, report: Report, pass: number): void {
+    this.#window.onReport(device, report, pass);
   }
 
   /**
@@ -229,16 +198,9 @@ export class RateControl {
    * @param pass last END sent
    */
   adjust(capBps: number | null, nowMs: number, pass: number): boolean {
-    if (nowMs < this.#windowEndsAtMs) return false;
-    // The first or last answers to an END are not typical. A window with less than half the reports
-    // of the one before is extended once.
-    const isPartial = this.#reports.size > 0 && this.#reports.size * 2 < this.#reportsBefore;
-    if (isPartial && nowMs < this.#windowEndsAtMs + windowMs) return false;
-    this.#reportsBefore = this.#reports.size;
-    this.#windowEndsAtMs = nowMs + windowMs;
-    if (this.#reports.size === 0) return this.#onNoReports(capBps ?? searchMaxBps);
-    const reports = [...this.#reports.values()];
-    this.#reports.clear();
+    const reports = this.#window.take(nowMs);
+    if (reports === null) return false;
+    if (reports.length === 0) return this.#onNoReports(capBps ?? searchMaxBps);
     const lossPermille = medianOf(reports.map((report) => report.lossPermille).toSorted((a, b) => a - b));
     this.#queuedMs = quartileOf(reports.map((report) => report.queuedMs).toSorted((a, b) => a - b));
     this.#medianPermille = lossPermille;
@@ -248,16 +210,16 @@ export class RateControl {
     this.#evaluate(lossPermille, capBps ?? searchMaxBps);
     if (this.#rateBps === before) return false;
     if (this.#probe !== null || Math.abs(this.#rateBps - before) > before * smallStepShare)
-      this.#validFromPass = pass + this.#settlingPasses;
+      this.#window.ignoreBefore(pass + this.#settlingPasses);
     return true;
   }
 
   /** Halves the rate when no receiver answers: not even the ENDs arrive. */
   #onNoReports(capBps: number): boolean {
-    if (this.#unanswered < unansweredMax) return false;
+    if (this.#window.unanswered < unansweredMax) return false;
     const before = this.#rateBps;
-    this.#increases = 0;
-    this.#recoveryTargetBps = Math.max(this.#recoveryTargetBps, before * recoveryShare);
+    this.#increase.count = 0;
+    this.#increase.targetBps = Math.max(this.#increase.targetBps, before * recoveryShare);
     this.#state = "steady";
     this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), before / 2);
     return this.#rateBps !== before;
@@ -266,7 +228,7 @@ export class RateControl {
   #evaluate(lossPermille: number, capBps: number): void {
     if (this.#queuedMs > standingQueueMs + (1_000 * batchBits) / this.#rateBps)
       return this.#yield(lossPermille, capBps);
-    if (this.#beforeYieldBps !== null) this.#detectFreeLink(this.#beforeYieldBps);
+    if (this.#yielding !== null) this.#detectFreeLink(this.#yielding);
     this.#evaluateLoss(lossPermille, capBps);
   }
 
@@ -276,28 +238,29 @@ export class RateControl {
     const isForeign = !isSearch && this.#queuedMs >= foreignQueueMs;
     const isOverload = lossPermille - this.#baselineLossPermille > overloadPermille;
     const carriedBps = isOverload ? this.#sentBps * (1 - lossPermille / 1_000) * drainFactor : this.#sentBps;
-    if (isSearch) this.#beforeYieldBps = Math.min(carriedBps, this.#rateBps / searchFactor);
-    else if (this.#beforeYieldBps === null || isOverload) this.#beforeYieldBps = carriedBps;
+    let beforeBps = this.#yielding?.beforeBps ?? carriedBps;
+    if (isSearch) beforeBps = Math.min(carriedBps, this.#rateBps / searchFactor);
+    else if (isOverload) beforeBps = carriedBps;
     const share = Math.min(1, (this.#queuedMs - standingQueueMs) / (foreignQueueMs - standingQueueMs));
     const factor = yieldFactor - share * (yieldFactor - yieldFactorMost);
-    const leastBps = Math.max(this.#beforeYieldBps! * yieldFloorShare, Math.min(rateFloorBps, capBps));
-    const wantedBps = factor * (isSearch ? this.#beforeYieldBps! : carriedBps);
+    const leastBps = Math.max(beforeBps * yieldFloorShare, Math.min(rateFloorBps, capBps));
+    const wantedBps = factor * (isSearch ? beforeBps : carriedBps);
     this.#rateBps = Math.min(this.#rateBps, Math.max(leastBps, wantedBps));
     // The queue of this session has to drain first.
     this.#settlingPasses = isForeign ? 1 : 3;
     this.#state = "steady";
     this.#probe = null;
-    this.#recoveryTargetBps = 0;
-    this.#increases = 0;
-    this.#freeWindows = 0;
+    this.#increase.targetBps = 0;
+    this.#increase.count = 0;
+    this.#yielding = { beforeBps, freeWindows: 0 };
   }
 
-  #detectFreeLink(beforeYieldBps: number): void {
-    this.#freeWindows = this.#queuedMs <= freeQueueMs ? this.#freeWindows + 1 : 0;
-    if (this.#freeWindows < freeWindowsMin) return;
-    this.#beforeYieldBps = null;
-    this.#recoveryTargetBps = beforeYieldBps * recoveryShare;
-    this.#rateBps = Math.max(this.#rateBps, beforeYieldBps / 2);
+  #detectFreeLink(yielding: Yield): void {
+    yielding.freeWindows = this.#queuedMs <= freeQueueMs ? yielding.freeWindows + 1 : 0;
+    if (yielding.freeWindows < freeWindowsMin) return;
+    this.#yielding = null;
+    this.#increase.targetBps = yielding.beforeBps * recoveryShare;
+    this.#rateBps = Math.max(this.#rateBps, yielding.beforeBps / 2);
   }
 
   #evaluateLoss(lossPermille: number, capBps: number): void {
@@ -322,8 +285,8 @@ export class RateControl {
       const before = persists ? probe : { rateBps: this.#rateBps, lossPermille, decreases: 0 };
       this.#probe = { ...before, decreases: before.decreases + 1 };
       this.#state = "steady";
-      this.#increases = 0;
-      this.#recoveryTargetBps = this.#sentBps * recoveryShare;
+      this.#increase.count = 0;
+      this.#increase.targetBps = this.#sentBps * recoveryShare;
       const carried = this.#sentBps * (1 - excess / 1_000) * drainFactor;
       const wanted = isQueueless ? carried : Math.min(this.#sentBps * decreaseFactor, carried);
       this.#rateBps = Math.max(Math.min(rateFloorBps, capBps), wanted);
@@ -341,9 +304,9 @@ export class RateControl {
     if (this.#state === "searching") return this.#rateBps * searchFactor;
     // A queue slows the increase, down to zero at `standingQueueMs`.
     const room = Math.max(0, 1 - this.#queuedMs / standingQueueMs);
-    const share = increaseShare * 2 ** Math.min(this.#increases, increaseDoublings);
-    this.#increases++;
+    const share = increaseShare * 2 ** Math.min(this.#increase.count, increaseDoublings);
+    this.#increase.count++;
     const step = room * Math.max(increaseMinBps, this.#rateBps * share);
-    return this.#rateBps + Math.max(step, (this.#recoveryTargetBps - this.#rateBps) * recoveryStep);
+    return this.#rateBps + Math.max(step, (this.#increase.targetBps - this.#rateBps) * recoveryStep);
   }
 }
