@@ -4,6 +4,7 @@
  * source is unreachable. docs/PROTOCOL.md, "Candidate", has the rules; the role changes are in
  * transitions.ts.
  */
+import { assert } from "../model/assert.ts";
 import { becomeIdle, becomePeer, becomeRepresentative } from "./transitions.ts";
 import type { Member } from "./member.ts";
 import { hasClaimed, nextCandidateStage, type CandidateStage } from "./election/candidate-stage.ts";
@@ -134,6 +135,7 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
 }
 
 export function tickCandidate(member: Member, state: CandidateState, nowMs: number): void {
+  assert(member.state === state, "a candidate is ticked in another role");
   const { stage } = state;
   askForHolders(member, state, nowMs);
   if (nowMs >= state.seekAtMs) {
@@ -164,7 +166,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
 /** One WANT serves all, as HAVE goes to the group: another device's WANT replaces this one. */
 function askForHolders(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs < state.wantAtMs) return;
-  if (member.lastReceived.wantAtMs < state.wantFromMs) member.sendWant(nowMs);
+  if (!member.isDone && member.lastReceived.wantAtMs < state.wantFromMs) member.sendWant(nowMs);
   state.wantFromMs = nowMs;
   state.wantAtMs = state.stage.kind === "observing" ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
 }
@@ -185,6 +187,7 @@ function request(
   { settlesAtMs, rival }: { settlesAtMs: number; rival: Leader | null },
   nowMs: number,
 ): void {
+  assert(state.term >= 1, "a candidate claims term 0");
   enter(state, { kind: "requesting", requestedAtMs: nowMs, settlesAtMs, rival });
   member.effects.push({ do: "RequestLease", term: state.term, query: false });
   sendClaim(member, state);

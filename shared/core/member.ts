@@ -5,6 +5,7 @@
  * agents, tests and the simulator. Role changes are in transitions.ts, behaviour in candidate.ts,
  * peer.ts and representative.ts.
  */
+import { assert } from "../model/assert.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { Holders, type Holder } from "./peers/holders.ts";
@@ -68,6 +69,8 @@ export class Member {
   readonly fallback: Fallback = { fromMs: null, askAtMs: Number.NEGATIVE_INFINITY };
   readonly verified: Verified = { chunksAtMs: new Map(), isPackage: false };
   effects: Effect[] = [];
+  /** Time of the last step. */
+  steppedAtMs = Number.NEGATIVE_INFINITY;
   readonly #transfers = { isFetching: false, isDownloading: false };
 
   constructor(config: MemberConfig) {
@@ -111,6 +114,7 @@ export class Member {
     if (first < 0) return null;
     const next = onSubnet.next(first);
     const end = next < 0 ? onSubnet.size : next;
+    assert(end > first && !this.config.held.has(first), "a download begins at a chunk that is held");
     return { first, count: end - first };
   }
 
@@ -177,6 +181,7 @@ export class Member {
   /** Counts symbols that left this device. */
   onSymbolsSent(count: number): void {
     if (this.state.role !== "representative") return;
+    assert(count > 0, "no symbol was sent");
     this.state.stream.symbolsSent += count;
     this.state.stream.meter.onSent(count);
   }
@@ -256,6 +261,7 @@ export class Member {
   /** Asks the subnet which devices hold the chunks that are missing here. */
   sendWant(nowMs: number): void {
     const { device, held, lanPort } = this.config;
+    assert(!this.isDone, "a device asks for chunks although it holds all");
     this.lastReceived.wantAtMs = nowMs;
     this.send({ type: "want", device, ranges: missingRanges(held), lanPort }, "package");
   }

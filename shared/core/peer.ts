@@ -4,6 +4,7 @@
  * holders what is missing after the end. The delivery mode is decided in delivery/delivery-mode.ts.
  * docs/PROTOCOL.md, "Peer", has the rules.
  */
+import { assert } from "../model/assert.ts";
 import { becomeCandidate, becomeIdle, noteElection } from "./transitions.ts";
 import { claimantOf, leaderOf, type Leader } from "./election/leader.ts";
 import { chunkSetOf, type Member } from "./member.ts";
@@ -237,6 +238,7 @@ function onClaim(
 }
 
 function followAnnouncement(member: Member, state: PeerState, leader: Leader, nowMs: number): void {
+  assert(leader.known === "announce", "a leader is followed that did not announce itself");
   const before = state.leader;
   const size = member.config.held.size;
   member.term = Math.max(member.term, leader.term);
@@ -272,6 +274,7 @@ const isSameIncarnation = (before: Leader, leader: Leader): boolean =>
   (before.ticket === leader.ticket || before.known !== "announce");
 
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
+  assert(member.state === state, "a peer is ticked in another role");
   if (member.isDone) return;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());

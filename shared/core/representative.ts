@@ -4,6 +4,7 @@
  * when no device asks any more, and steps down for a better representative. Decides only;
  * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
+import { assert } from "../model/assert.ts";
 import { becomeIdle, stepDown } from "./transitions.ts";
 import { nextPhase } from "./phase.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -145,6 +146,7 @@ function failSession(member: Member, state: RepresentativeState, reason: string,
 }
 
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
+  assert(member.state === state, "a representative is ticked in another role");
   const { due, stream } = state;
   if (nowMs >= due.leaseAtMs) {
     due.leaseAtMs = nowMs + timing.leaseRenewMs;
@@ -238,6 +240,7 @@ function sendEnd(member: Member, state: RepresentativeState, nowMs: number): voi
     rate.onEndSent(pass.number, measuredSendBps(member, state, nowMs));
   for (let frames = 0; frames < endFramesMax && queue.hasUnreported; frames++) {
     const castRanges = [...queue.takeUnreported(limits.rangesMax)];
+    assert(castRanges.length > 0, "an END names nothing");
     repair.inFlight.onEnd(ChunkSet.fromRanges(member.config.held.size, castRanges)!, pass.number);
     member.send(endFrame(member, state, castRanges, nowMs));
   }
@@ -336,6 +339,7 @@ function finishSession(member: Member, state: RepresentativeState, nowMs: number
 function announceFrame(member: Member, state: RepresentativeState, nowMs: number): ControlFrame {
   const { device, held, lanPort, symbolSizeBytes, setting } = member.config;
   const gapAt = held.nextMissing(0);
+  assert(state.stream.queue.sentCount <= held.size, "more chunks were sent than the package has");
   return {
     type: "announce",
     device,

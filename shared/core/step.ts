@@ -2,6 +2,7 @@
  * Entry point of the core: `step` takes one event, changes the member and returns every effect as
  * data. The caller carries the effects out before the next event. Nothing here waits or does I/O.
  */
+import { assert } from "../model/assert.ts";
 import { becomeCandidate, becomeIdle, becomePeer } from "./transitions.ts";
 import { stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./peer.ts";
@@ -11,11 +12,16 @@ import { chunkSetOf, type Member } from "./member.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame } from "../wire/frames.ts";
 
+/** Rounding of a clock that runs too fast or too slow. */
+const clockSlackMs = 1;
+
 /**
  * Handles one event at `nowMs` (monotonic milliseconds) and returns its effects in order.
  * @throws BugError on an illegal change of state
  */
 export function step(member: Member, event: MemberEvent, nowMs: number): Effect[] {
+  assert(nowMs >= member.steppedAtMs - clockSlackMs, "the clock of a member went back");
+  member.steppedAtMs = nowMs;
   member.effects = [];
   if (event.type === "PackageVerified") member.verified.isPackage = true;
   if (event.type === "FrameReceived" || event.type === "SymbolsReceived")
@@ -25,7 +31,17 @@ export function step(member: Member, event: MemberEvent, nowMs: number): Effect[
   if (event.type === "PeerPolled") learnFromPoll(member, event, nowMs);
   dispatch(member, event, nowMs);
   tick(member, nowMs);
+  assertConsistent(member);
   return member.effects;
+}
+
+/** Invariants of every step: transfers belong to a role, and a representative sends what it holds. */
+function assertConsistent(member: Member): void {
+  const { state, isFetching, isDownloading } = member;
+  assert(state.role !== "idle" || !(isFetching || isDownloading), "an idle device transfers");
+  if (state.role !== "representative") return;
+  assert(state.term <= member.term, "a representative leads a term above the highest one");
+  assert(state.pass.symbolsEnded <= state.stream.symbolsSent, "a pass ended with symbols that were not sent");
 }
 
 /** Latest time at which `TimerFired` is due; infinity: not before another event. */

@@ -2,6 +2,7 @@
  * Role changes, and the only code that writes `member.state`. Each change asserts the legal
  * predecessor, builds the state of the new role and leaves one `RoleChanged` effect.
  */
+import { assert } from "../model/assert.ts";
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
@@ -62,6 +63,7 @@ export function becomePeer(member: Member, nowMs: number, leader: Leader, why: s
   if (leader.known === "announce") noteElection(member, leader, nowMs);
   member.setDownloading(false);
   member.setFetching(false);
+  assert(!member.isDownloading && !member.isFetching, "a new peer transfers already");
   change(
     member,
     {
@@ -114,6 +116,7 @@ export function becomeRepresentative(
 ): void {
   const { term, ticket } = state;
   const { held, setting, device } = member.config;
+  assert(term >= 1 && term <= limits.counterMax, "a term is out of range");
   const queue = new SendQueue(held, member.session.sentEarlier);
   const inFlight = new InFlight();
   member.term = Math.max(member.term, term);
@@ -159,9 +162,10 @@ export function becomeRepresentative(
 }
 
 /** Takes no part: done, stopped, or waiting until `retryAtMs` to try again. */
-export function becomeIdle(member: Member, _nowMs: number, why: string, retryAtMs: number | null): void {
+export function becomeIdle(member: Member, nowMs: number, why: string, retryAtMs: number | null): void {
   member.setDownloading(false);
   member.setFetching(false);
+  assert(retryAtMs === null || retryAtMs >= nowMs, "an idle device tries again in the past");
   if (member.state.role === "idle") member.state = { role: "idle", why, retryAtMs };
   else change(member, { role: "idle", why, retryAtMs }, why);
 }

@@ -216,7 +216,8 @@ export class ChunkSender {
     let batch = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
-    if (batch.length === 0) return;
+    // Stopped: the member no longer leads, and has no rate.
+    if (batch.length === 0 || this.#isStopped) return;
     this.#bucket.rateBps = rateBps();
     while (this.#bucket.available(clock.nowMs()) < bytes) {
       await sleep(clock, Math.max(1, this.#bucket.waitMs(bytes)));

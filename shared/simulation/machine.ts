@@ -213,6 +213,12 @@ export class Machine implements Host {
     this.after(0, run);
   }
 
+  /** Now; when it stalls or sleeps, as soon as it continues with the same process. */
+  whenUp(run: () => void): void {
+    if (this.state === "up") return run();
+    this.soon(run);
+  }
+
   processClock(): ProcessClock {
     return {
       nowMs: () => this.nowMs,

@@ -288,7 +288,8 @@ export class World {
     this.#note(machine, "leave", `subnet ${machine.subnet}`);
     this.checks.leadsNothing(machine);
     machine.move(0);
-    machine.process?.leaveSubnet("leaves the LAN");
+    const { process } = machine;
+    machine.whenUp(() => process?.leaveSubnet("leaves the LAN"));
   }
 
   join(name: string, subnet: number): void {
@@ -297,7 +298,8 @@ export class World {
     if (machine.subnet !== 0) this.leave(name);
     machine.move(subnet);
     this.#note(machine, "join", `subnet ${subnet}`);
-    machine.process?.arriveOnSubnet();
+    const { process } = machine;
+    machine.whenUp(() => process?.arriveOnSubnet());
   }
 
   /** Its clock goes on so much later. */
@@ -408,9 +410,10 @@ export class World {
     );
     Object.assign(this.options, change);
     for (const machine of this.machines) {
-      if (!machine.process) continue;
+      const { process } = machine;
+      if (!process) continue;
       this.checks.acts(machine);
-      machine.process.onSettingChange();
+      machine.whenUp(() => process.onSettingChange());
     }
   }
 

@@ -4,6 +4,7 @@
  * assumes nothing about the network. It returns to multicast as soon as that works. The fetches
  * themselves are decided in peer.ts.
  */
+import { assert } from "../../model/assert.ts";
 import type { Transitions } from "../../model/transitions.ts";
 import { checkedBy } from "../../model/transitions.ts";
 import { phases } from "../../wire/frames.ts";
@@ -175,6 +176,7 @@ export function onSymbols(state: ModeState, nowMs: number): void {
 
 /** Judges an announcement; `state.leader` still holds the one before. */
 export function onAnnouncement(state: ModeState, leader: Leader, nowMs: number): void {
+  assert(leader.known === "announce", "an announcement is judged that is none");
   const { leader: before, delivery } = state;
   const { symbolsAtMs, announcedAtMs, mode } = delivery;
   if (mode.kind === "unicast" && isSilence(mode.reason)) switchToMulticast(state, nowMs);

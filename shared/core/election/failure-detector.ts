@@ -3,6 +3,7 @@
  * (a late timer, a laptop that slept) did not receive announcements through its own fault. The
  * duration of the stall does not count as silence.
  */
+import { assert } from "../../model/assert.ts";
 import { timing } from "../timing.ts";
 
 export class FailureDetector {
@@ -12,6 +13,7 @@ export class FailureDetector {
 
   /** @param random 0 … 1 */
   constructor(nowMs: number, random: number) {
+    assert(random >= 0 && random <= 1, "a random number is not from 0 to 1");
     this.#activeAtMs = nowMs;
     this.#announcedAtMs = nowMs;
     this.#jitterMs = random * timing.silenceJitterMs;
@@ -30,6 +32,7 @@ export class FailureDetector {
 
   /** This device did not listen for `stalledMs`; the deadlines move by as much. */
   creditStall(nowMs: number, stalledMs: number): void {
+    assert(stalledMs > 0, "a stall has no duration");
     this.#activeAtMs = Math.min(nowMs, this.#activeAtMs + stalledMs);
     this.#announcedAtMs = Math.min(nowMs, this.#announcedAtMs + stalledMs);
   }

@@ -3,6 +3,7 @@
  * therefore waits before its claim. Ranks are never exchanged, so a device with a wrong rank costs
  * a little time and nothing else.
  */
+import { assert } from "../../model/assert.ts";
 import { timing } from "../timing.ts";
 
 export type RankInputs = {
@@ -44,6 +45,7 @@ export function rankOf(inputs: RankInputs): Rank {
       : classScore[inputs.deviceClass];
   const fitness = (base / 61) * (1 - 0.3 * clamp(inputs.load)) * (0.7 + 0.3 * clamp(inputs.diskShare));
   const own = 0.7 * clamp(inputs.cachedShare) + 0.3 * fitness;
+  assert(inputs.weight > 0 && inputs.weight < 100, "a weight of 0 or 100 has a rank of its own");
   return { kind: "score", score: clamp(own + (inputs.weight - 50) / 100) };
 }
 
@@ -52,6 +54,7 @@ export function rankOf(inputs: RankInputs): Rank {
  * @param random 0 … 1
  */
 export function claimDelayMs(rank: Rank, random: number): number | null {
+  assert(random >= 0 && random <= 1, "a random number is not from 0 to 1");
   const jitterMs = random * timing.rankJitterMs;
   switch (rank.kind) {
     case "never":
@@ -59,6 +62,7 @@ export function claimDelayMs(rank: Rank, random: number): number | null {
     case "last":
       return timing.lastChoiceDelayMs + timing.rankWindowMs + jitterMs;
     case "score":
+      assert(rank.score >= 0 && rank.score <= 1, "a score is not from 0 to 1");
       return (1 - rank.score) * timing.rankWindowMs + jitterMs;
   }
 }

@@ -5,6 +5,7 @@
  * A holder is identified by address and port, not by the device id it states. A device therefore
  * cannot have another one banned by using its id.
  */
+import { assert } from "../../model/assert.ts";
 import { ChunkSet } from "../../model/chunk-set.ts";
 
 export const holdersMax = 64;
@@ -42,6 +43,7 @@ export class Holders {
    * @param replaces the list is complete and replaces what is known of the holder
    */
   update(holder: Holder, chunks: ChunkSet, load: number, replaces = false): void {
+    assert(chunks.size === this.chunkCount, "chunks of a holder are of another package");
     // Port 0: the device serves nothing.
     if (holder.lanPort === 0) return;
     const known = this.#entries.get(keyOf(holder));
@@ -63,6 +65,7 @@ export class Holders {
       failures: 0,
       bannedUntilMs: 0,
     });
+    assert(this.#entries.size <= holdersMax, "more holders than holdersMax");
   }
 
   [Symbol.iterator](): IterableIterator<Holder> {
@@ -123,6 +126,7 @@ export class Holders {
         if (this.#inFlight.has(chunk) || (among && !among.has(chunk))) continue;
         const entry = free.find((e) => e.chunks.has(chunk));
         if (!entry) continue;
+        assert(!held.has(chunk), "a held chunk is fetched");
         entry.inFlight++;
         const { device, address, lanPort } = entry;
         const fetch = { chunk, holder: { device, address, lanPort } };
@@ -146,7 +150,8 @@ export class Holders {
     if (underWay?.fetch !== fetch) return;
     this.#inFlight.delete(fetch.chunk);
     const { entry } = underWay;
-    entry.inFlight = Math.max(0, entry.inFlight - 1);
+    assert(entry.inFlight > 0, "a fetch ends that its holder did not count");
+    entry.inFlight--;
     switch (outcome) {
       case "served":
         entry.served++;

@@ -3,6 +3,7 @@
  * received it. The roster is the audience of a multicast. Bounded: the device that was silent
  * longest is dropped first.
  */
+import { assert } from "../../model/assert.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
 
 /** A /22 subnet full of devices; the bitmap of one entry is below 1.1 KiB. */
@@ -40,9 +41,14 @@ export class Roster {
       ...entry,
       changedAtMs: isChanged ? entry.receivedAtMs : known.changedAtMs,
     });
+    assert(
+      this.#listeners.length === 0 || this.#listeners.length === entry.missing.size,
+      "chunks of a device are of another package",
+    );
     if (this.#listeners.length === 0) this.#listeners = new Uint16Array(entry.missing.size);
     this.#count(entry, 1);
     if (this.#entries.size > rosterDevicesMax) this.forget(this.#entries.keys().next().value!);
+    assert(this.#entries.size <= rosterDevicesMax, "more devices than rosterDevicesMax");
   }
 
   forget(device: string): void {

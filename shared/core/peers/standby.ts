@@ -4,6 +4,7 @@
  * again. The representative names the standby and the chunks (ENTRUST), and replaces a standby
  * without progress. Standby is not a role: a device is standby while its ENTRUST is valid.
  */
+import { assert } from "../../model/assert.ts";
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { Holders } from "./holders.ts";
 import { rosterDevicesMax, type Roster } from "./roster.ts";
@@ -43,6 +44,7 @@ export class StandbyReplication {
       return null;
     }
     this.#standby ??= this.#choose(view, nowMs);
+    assert(ranges.length % 2 === 0, "ranges are not pairs");
     return this.#standby && { toDevice: this.#standby.device, ranges };
   }
 
@@ -78,6 +80,7 @@ export class StandbyReplication {
     const best = (untried.length > 0 ? untried : eligible).toSorted(
       (a, b) => a.missing.count - b.missing.count,
     )[0];
+    assert(best === undefined || best.lanPort > 0, "a standby has no exchange");
     return best ? { device: best.device, missing: best.missing.count, progressAtMs: nowMs } : null;
   }
 }

@@ -3,6 +3,7 @@
  * once enough other holders answered. A WANT that a thousand holders receive gets a handful of
  * answers.
  */
+import { assert } from "../../model/assert.ts";
 import { timing } from "../timing.ts";
 
 /** Answers of other holders after which this one's is not needed. */
@@ -20,6 +21,7 @@ export class WantResponder {
    * @param random 0 … 1
    */
   onWant(device: string, nowMs: number, random: number): void {
+    assert(random >= 0 && random <= 1, "a random number is not from 0 to 1");
     if (this.#pending.has(device) || this.#pending.size >= pendingMax) return;
     this.#pending.set(device, { dueAtMs: nowMs + random * timing.feedbackDelayMsMax, answers: 0 });
   }
@@ -35,6 +37,7 @@ export class WantResponder {
     const due = [...this.#pending]
       .filter(([, pending]) => pending.dueAtMs <= nowMs)
       .map(([device]) => device);
+    assert(due.length <= pendingMax, "more answers than pendingMax");
     for (const device of due) this.#pending.delete(device);
     return due;
   }

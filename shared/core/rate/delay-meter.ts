@@ -3,6 +3,7 @@
  * arrives. The queue at a full link shows here long before anything is lost, also when other flows
  * fill it. Only differences count, so clocks need not agree. RFC 6817 (LEDBAT) measures the same.
  */
+import { assert } from "../../model/assert.ts";
 import { limits } from "../../wire/index.ts";
 
 /**
@@ -49,6 +50,7 @@ export class DelayMeter {
     this.#leastMs = Math.min(this.#leastMs, transitMs);
     const lateMs = transitMs - Math.min(this.#leastMs, this.#leastBeforeMs ?? this.#leastMs);
     const queuedMs = Math.min(lateMs, this.#lastMs);
+    assert(queuedMs >= 0, "a queuing delay is negative");
     this.#lastMs = lateMs;
     return Math.round(queuedMs);
   }

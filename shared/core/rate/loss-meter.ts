@@ -3,6 +3,7 @@
  * received. A receiver that loses a quarter or more is a straggler. It stops sending NACKs, which
  * would cost all receivers time, and completes from holders after the end.
  */
+import { assert } from "../../model/assert.ts";
 
 /** Minimum number of sent symbols for a measurement; fewer count with the next END. */
 const symbolsMin = 100;
@@ -20,6 +21,7 @@ export class LossMeter {
 
   /** Counts received symbols. */
   received(symbols: number): void {
+    assert(symbols >= 0, "a negative number of symbols was received");
     this.#received += symbols;
   }
 
@@ -39,6 +41,7 @@ export class LossMeter {
     const sent = symbolsSent - before;
     if (sent < symbolsMin) return null;
     const lossPermille = Math.round(1_000 * Math.max(0, 1 - this.#received / sent));
+    assert(lossPermille >= 0 && lossPermille <= 1_000, "a loss is not from 0 to 1,000 permille");
     this.#sentBefore = symbolsSent;
     this.#received = 0;
     this.#lossPermille = lossPermille;

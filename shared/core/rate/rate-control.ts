@@ -14,6 +14,7 @@
  * the rate yields, down to a quarter. A queue of this session drains at once; a queue that stays
  * belongs to other flows.
  */
+import { assert } from "../../model/assert.ts";
 
 import { ReportWindow, type Report } from "./report-window.ts";
 
@@ -150,6 +151,7 @@ export class RateControl {
 
   /** @param capBps null: no cap, the rate is searched for */
   constructor(capBps: number | null, nowMs: number) {
+    assert(capBps === null || capBps > 0, "the cap of a rate is not positive");
     this.#rateBps = capBps ?? searchStartBps;
     this.#sentBps = this.#rateBps;
     this.#state = capBps === null ? "searching" : "steady";
@@ -208,6 +210,10 @@ export class RateControl {
     this.#sentBps = Math.min(before, Math.max(...reports.map((report) => report.sentBps ?? before)));
     this.#settlingPasses = 2;
     this.#evaluate(lossPermille, capBps ?? searchMaxBps);
+    assert(
+      this.#rateBps > 0 && this.#rateBps <= Math.max(before, capBps ?? searchMaxBps),
+      "a rate is not between 0 and its cap",
+    );
     if (this.#rateBps === before) return false;
     if (this.#probe !== null || Math.abs(this.#rateBps - before) > before * smallStepShare)
       this.#window.ignoreBefore(pass + this.#settlingPasses);
@@ -241,6 +247,7 @@ export class RateControl {
     let beforeBps = this.#yielding?.beforeBps ?? carriedBps;
     if (isSearch) beforeBps = Math.min(carriedBps, this.#rateBps / searchFactor);
     else if (isOverload) beforeBps = carriedBps;
+    assert(this.#queuedMs > standingQueueMs, "the rate yields without a queue");
     const share = Math.min(1, (this.#queuedMs - standingQueueMs) / (foreignQueueMs - standingQueueMs));
     const factor = yieldFactor - share * (yieldFactor - yieldFactorMost);
     const leastBps = Math.max(beforeBps * yieldFloorShare, Math.min(rateFloorBps, capBps));

@@ -3,6 +3,7 @@
  * passes that were sent at an earlier rate do not count. The send rate measured before an END is
  * kept with its reports.
  */
+import { assert } from "../../model/assert.ts";
 
 /**
  * Window whose reports are judged together. It is longer than a pass at full rate, so that every
@@ -54,6 +55,7 @@ export class ReportWindow {
    * @param rateBps allowed rate
    */
   onEndSent(pass: number, sentBps: number | null, rateBps: number): void {
+    assert(rateBps > 0, "a rate is not positive");
     this.#unanswered++;
     // The measurement may span the last two ENDs; it is compared with the lowest rate since then.
     this.#ratesAtEnds = [...this.#ratesAtEnds.slice(-2), rateBps];
@@ -64,6 +66,7 @@ export class ReportWindow {
 
   /** @param pass END that the report answers */
   onReport(device: string, { lossPermille, queuedMs }: Report, pass: number): void {
+    assert(lossPermille >= 0 && queuedMs >= 0, "a report has a negative value");
     this.#unanswered = 0;
     if (pass < this.#validFromPass) return;
     if (this.#reports.size < reportsMax || this.#reports.has(device))

@@ -2,6 +2,7 @@
  * Measured send rate of a device while it always has something to send. A busy device sends less
  * than its rate allows.
  */
+import { assert } from "../../model/assert.ts";
 
 /** Minimum duration of a measurement; in less time, late timers distort it. */
 const measuredMsMin = 200;
@@ -22,6 +23,7 @@ export class SendRateMeter {
   }
 
   onSent(symbols: number): void {
+    assert(symbols > 0, "no symbol was sent");
     this.#symbols += symbols;
   }
 
@@ -29,6 +31,7 @@ export class SendRateMeter {
   perSecond(nowMs: number): number | null {
     if (this.#sinceMs !== null && nowMs >= this.#sinceMs + measuredMsMin) {
       this.#perSecond = (this.#symbols * 1_000) / (nowMs - this.#sinceMs);
+      assert(this.#perSecond >= 0, "a send rate is negative");
       this.#begin(nowMs);
     }
     return this.#perSecond;

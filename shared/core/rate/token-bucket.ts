@@ -8,6 +8,8 @@
  * size, the rest at a little more than the rate. A receiver sees nothing unusual. A pause with
  * nothing to send is not caught up with.
  */
+import { assert } from "../../model/assert.ts";
+
 /** Normal size of a burst. */
 export const burstBytesMax = 86 * 1_024;
 /** Interval of bursts: at most one per tick, so that two never merge. */
@@ -38,6 +40,7 @@ export class TokenBucket {
 
   /** @param burstBytes of one run of datagrams and the rest of a chunk */
   constructor(rateBps: number, nowMs: number, burstBytes = burstBytesMax) {
+    assert(rateBps > 0 && burstBytes > 0, "a token bucket without a rate or a burst");
     this.#rateBps = rateBps;
     this.#burstBytes = burstBytes;
     this.#filledAtMs = nowMs;
@@ -45,6 +48,7 @@ export class TokenBucket {
   }
 
   set rateBps(rateBps: number) {
+    assert(rateBps > 0, "a rate is not positive");
     // A lower rate is to spare the network: unsent bytes of the old rate are not caught up with.
     if (rateBps < this.#rateBps) this.#owedBytes = 0;
     this.#rateBps = rateBps;
@@ -88,6 +92,7 @@ export class TokenBucket {
 
   /** Takes sent bytes from the bucket. The balance may fall below zero by one batch. */
   spend(bytes: number): void {
+    assert(bytes > 0, "nothing is spent");
     this.#tokensBytes -= bytes;
     this.#tickBytes += bytes;
   }

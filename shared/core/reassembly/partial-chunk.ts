@@ -6,6 +6,7 @@
  * are kept as overflow: any symbol of a spilled chunk, and a repair symbol if only the short last
  * slot is empty.
  */
+import { assert } from "../../model/assert.ts";
 import type { BlockLayout, ErasureCode, RepairSymbol } from "../../fec/index.ts";
 
 /** Objects of a partial chunk, in addition to its bytes and the index of symbols and blocks. */
@@ -73,6 +74,7 @@ export class PartialChunk {
         : this.#addRepair(block, symbol, payload);
     if (!isPlaced) return false;
     this.#missing[block]!--;
+    assert(this.#incompleteBlocks > 0, "a symbol was added to a complete chunk");
     if (this.#missing[block] === 0) this.#incompleteBlocks--;
     return true;
   }
@@ -145,6 +147,10 @@ export class PartialChunk {
       bytes.set(payload, this.#layout.symbolOffsetBytes(block, symbol));
       this.heldBytes -= payload.length;
     }
+    assert(
+      this.bytes === null && bytes.length === this.lengthBytes,
+      "a chunk is restored that was not spilled",
+    );
     this.#overflow = this.#overflow.filter(isRepair);
     this.bytes = bytes;
     this.heldBytes += bytes.length;
@@ -152,7 +158,8 @@ export class PartialChunk {
 
   /** Rebuilds the chunk in place. The chunk must be ready and not spilled. */
   rebuild(code: ErasureCode): Uint8Array {
-    const bytes = this.bytes!;
+    assert(this.bytes !== null && this.isReady, "a chunk is rebuilt that is not ready");
+    const { bytes } = this;
     for (let block = 0; block < this.#layout.blockCount; block++)
       if (this.#isRepaired[block] === 1) this.#rebuildBlock(code, bytes, block);
     return bytes;
@@ -173,6 +180,7 @@ export class PartialChunk {
     }
     const offset = this.#layout.blockOffsetBytes(block);
     const view = bytes.subarray(offset, offset + this.#layout.blockLengthBytes(block));
+    assert(repairs.length >= missing.length, "a block is rebuilt from too few symbols");
     code.recover({ bytes: view, k, symbolSizeBytes }, missing, repairs);
   }
 

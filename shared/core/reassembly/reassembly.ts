@@ -9,6 +9,7 @@
  * stays. Symbols that still arrive for it are kept as overflow until its blocks are full and it is
  * restored (`restore`).
  */
+import { assert } from "../../model/assert.ts";
 import { blockLayout, type BlockLayout, type ErasureCode } from "../../fec/index.ts";
 import { PartialChunk } from "./partial-chunk.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
@@ -51,6 +52,7 @@ export class Reassembly {
     this.#symbolSizeBytes = options.symbolSizeBytes;
     this.#code = options.code;
     this.#memoryBytesMax = options.memoryBytesMax;
+    assert(options.symbolSizeBytes > 0, "symbols have no size");
   }
 
   get memoryBytes(): number {
@@ -108,6 +110,7 @@ export class Reassembly {
   buffer(lengthBytes: number): Uint8Array {
     if (this.#pool.at(-1)?.length !== lengthBytes) return new Uint8Array(lengthBytes);
     this.#poolBytes -= lengthBytes;
+    assert(this.#poolBytes >= 0, "the pool gives more than it holds");
     return this.#pool.pop()!;
   }
 
@@ -142,6 +145,7 @@ export class Reassembly {
       if (!partial.bytes || partial === this.#last || partial.isReady) continue;
       const bytes = partial.spill()!;
       this.#memoryBytes -= bytes.length;
+      assert(this.#memoryBytes >= 0, "partial chunks hold less than nothing");
       return { chunk: partial.chunk, bytes };
     }
     this.#forgetOldestSpill();
@@ -191,6 +195,7 @@ export class Reassembly {
   #remove(partial: PartialChunk): void {
     this.#partials.delete(partial.chunk);
     this.#memoryBytes -= partial.heldBytes;
+    assert(this.#memoryBytes >= 0, "partial chunks hold less than nothing");
     if (this.#last === partial) this.#last = null;
   }
 

@@ -7,6 +7,7 @@
  * chunk is accepted from the representative alone, so that the next failure can be. Refused chunks
  * come from holders after the end; that is decided elsewhere.
  */
+import { assert } from "../../model/assert.ts";
 
 /**
  * Wrong chunks of one sender after which none of its symbols is accepted: a bad sector causes one
@@ -49,6 +50,7 @@ export class UntrustedSenders {
     else this.#corruptBySender.set(sender, new Set([chunk]));
     if (this.#corruptBySender.size > sendersMax)
       this.#corruptBySender.delete(this.#corruptBySender.keys().next().value!);
+    assert(this.#corruptBySender.size <= sendersMax, "more senders than sendersMax");
   }
 
   /** Whether NACKs for this chunk are useless, as the representative's symbols are not accepted. */

@@ -4,6 +4,7 @@
  * or wait in the device's socket, and must not be sent twice. Lost ones are asked for after the
  * next END.
  */
+import { assert } from "../../model/assert.ts";
 import { wholeChunks } from "../../wire/index.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import type { SendItem } from "./items.ts";
@@ -35,6 +36,7 @@ export class InFlight {
    * @param pass END that names the chunks
    */
   onEnd(chunks: ChunkSet, pass: number): void {
+    assert(pass > 0, "an END has no pass");
     const sent = this.#reported.get(pass) ?? new Map();
     for (const [key, count] of this.#unreported) {
       if (!chunks.has(Math.floor(key / 65_536))) continue;
@@ -43,6 +45,7 @@ export class InFlight {
     }
     this.#reported.set(pass, sent);
     for (const past of this.#reported.keys()) if (past <= pass - passesMax) this.#reported.delete(past);
+    assert(this.#reported.size <= passesMax, "more passes are remembered than passesMax");
   }
 
   /**
@@ -68,5 +71,6 @@ export class InFlight {
 }
 
 function add(sent: Sent, key: number, count: number): void {
+  assert(count > 0, "no symbol is sent");
   sent.set(key, (sent.get(key) ?? 0) + count);
 }

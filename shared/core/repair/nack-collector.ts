@@ -6,6 +6,7 @@
  * A chunk missing as a whole is retransmitted when several devices ask for it; for one device alone
  * see single-receiver-losses.ts.
  */
+import { assert } from "../../model/assert.ts";
 import { wholeChunks } from "../../wire/index.ts";
 import type { BlockRepair, RepairPlan } from "./items.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -46,6 +47,7 @@ export class NackCollector {
    * `chunk` on
    */
   add(device: string, pass: number, entries: readonly number[], nowMs: number): void {
+    assert(entries.length % 3 === 0, "entries are not triples");
     for (let i = 0; i + 2 < entries.length; i += 3) {
       const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
       if (chunk >= this.#chunkCount || count < 1) continue;
@@ -96,6 +98,10 @@ export class NackCollector {
     this.#whole.clear();
     this.#openEntries = 0;
     this.#firstAtMs = null;
+    assert(
+      retransmit.length + missedByOne.length <= this.#chunkCount,
+      "more chunks are missing than the package has",
+    );
     return { repairs, retransmit, missedByOne };
   }
 }

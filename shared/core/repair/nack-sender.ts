@@ -4,6 +4,7 @@
  * suppression, RFC 5401). Feedback therefore does not grow with the number of peers that lost the
  * same symbols.
  */
+import { assert } from "../../model/assert.ts";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { limits, wholeChunks } from "../../wire/index.ts";
 import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
@@ -67,6 +68,7 @@ export class NackSender {
    * @param random 0 … 1
    */
   onEnd(named: ChunkSet, nowMs: number, audience: number, random: number): void {
+    assert(named.size === this.#held.size, "an END names chunks of another package");
     this.#peerNacks = 0;
     this.#forgetAskedByPeers(named);
     if (this.#awaitsFirstEnd) this.#sentBeforeJoin.addAll(named);
@@ -80,6 +82,7 @@ export class NackSender {
     if (!isMissing) return;
     this.#askedCount = 0;
     this.#dueAtMs ??= nowMs + random * needDelayMs(audience);
+    assert(this.#dueAtMs >= nowMs || !this.#toAsk.isEmpty, "a NEED is due with nothing to ask for");
   }
 
   /** Forgets what other peers asked for before this END: its repair was sent, or it was lost. */
@@ -128,9 +131,11 @@ export class NackSender {
     this.#askedByPeers.clear();
     this.#scheduleRepeat(nowMs);
     const frames: number[][] = [];
+    assert(entries.length % 3 === 0, "entries are not triples");
     for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
       frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));
     }
+    assert(frames.length <= needFramesMax, "more NEEDs at once than needFramesMax");
     return frames;
   }
 

@@ -7,6 +7,7 @@
  *
  * A chunk that no listener is missing is not sent. The rate is limited elsewhere (rate/).
  */
+import { assert } from "../../model/assert.ts";
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { BlockRepair, SendItem, RepairPlan } from "./items.ts";
 
@@ -34,6 +35,7 @@ export class SendQueue {
    * @param sentEarlier chunks that an earlier representative of the session sent
    */
   constructor(held: ChunkSet, sentEarlier: ChunkSet) {
+    assert(held.size === sentEarlier.size, "chunks that were sent are of another package");
     this.#held = held;
     this.#sent = sentEarlier.clone();
     this.#retransmits = new ChunkSet(held.size);
@@ -48,6 +50,7 @@ export class SendQueue {
   next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
     this.idle();
     const item = this.#choose(isMissed, elsewhere);
+    assert(item === null || this.#held.has(item.chunk), "a chunk is sent that is not held");
     this.#sending = item?.chunk ?? null;
     return item;
   }
@@ -156,11 +159,6 @@ export class SendQueue {
     }
   }
 
-  /** Chunks to repair or retransmit that this device does not hold. */
-  unavailable(): number[] {
-    return [...this.#repairs.keys(), ...this.#retransmits].filter((chunk) => !this.#held.has(chunk));
-  }
-
   /** Whether this device or an earlier representative sent the chunk. */
   wasSent(chunk: number): boolean {
     return this.#sent.has(chunk);
@@ -194,6 +192,7 @@ export class SendQueue {
    */
   takeUnreported(rangesMax: number): Ranges {
     const ranges = this.#unreported.toRanges(rangesMax);
+    assert(ranges.length <= 2 * rangesMax, "an END names more ranges than allowed");
     this.#unreported.deleteAll(ChunkSet.fromRanges(this.#unreported.size, ranges)!);
     return ranges;
   }

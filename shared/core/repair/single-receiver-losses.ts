@@ -4,6 +4,7 @@
  * chunks are retransmitted: by unicast they would cross the LAN just the same, and later. A device
  * that misses more fetches them from holders.
  */
+import { assert } from "../../model/assert.ts";
 
 /** Retransmission budget as a share of the package: per device and round, and per session. */
 const deviceShare = 1 / 64;
@@ -56,6 +57,7 @@ export class SingleReceiverLosses {
       .map(([chunk]) => chunk)
       .slice(0, this.#budget);
     this.#budget -= chunks.length;
+    assert(this.#budget >= 0, "more chunks are retransmitted than the budget allows");
     this.forget(chunks);
     this.#hasChanged = false;
     return chunks;
