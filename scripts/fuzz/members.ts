@@ -5,7 +5,8 @@
  */
 import { ChunkSet } from "../../shared/model/chunk-set.ts";
 import { holdersMax } from "../../shared/core/peers/holders.ts";
-import { Member } from "../../shared/core/member.ts";
+import type { Member } from "../../shared/core/member.ts";
+import { memberForTest } from "../../shared/core/testing-member.ts";
 import type { Effect, LeaseAnswer, MemberEvent } from "../../shared/core/events.ts";
 import { rosterDevicesMax } from "../../shared/core/peers/roster.ts";
 import { step, wakeAtMs } from "../../shared/core/step.ts";
@@ -25,28 +26,17 @@ const chunkCount = 64;
 function newMember(random: SeededRandom): Member {
   const held = new ChunkSet(chunkCount);
   for (let chunk = random.int(chunkCount); chunk > 0; chunk--) held.add(chunk);
-  return new Member({
-    device,
-    lanPort: 7_000,
+  const config = {
     held,
-    missingSymbols: (chunk, add) => {
+    missingSymbols: (chunk: number, add: (block: number, count: number) => void): boolean => {
       if (chunk % 3 === 0) add(0, 1 + (chunk % 64));
       return chunk % 3 === 0;
     },
     currentChunk: () => (random.int(2) === 0 ? null : random.int(chunkCount)),
     sendShares: () => 1 + random.int(3),
-    rank: () => ({ kind: "score", score: 0.5 }),
     random: () => random.int(1_000) / 1_000,
-    symbolSizeBytes: limits.symbolMaxBytes,
-    setting: () => ({
-      useMulticast: true,
-      receivesMulticast: true,
-      sessionStartDelayMs: 100,
-      lanRateBps: null,
-      wanFallback: "last-resort",
-      useDeputy: true,
-    }),
-  });
+  };
+  return memberForTest(config, { sessionStartDelayMs: 100 });
 }
 
 const peerOf = (random: SeededRandom) => ({ device: random.hex(8), address: "10.0.0.7", lanPort: 1 });

@@ -9,38 +9,19 @@ import { WantResponder } from "./peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import { Holders, holdersMax } from "./peers/holders.ts";
-import { Member } from "./member.ts";
+import type { Member } from "./member.ts";
 import { type MemberEvent } from "./events.ts";
 import { RateControl } from "./rate/rate-control.ts";
 import { rosterDevicesMax } from "./peers/roster.ts";
 import { step } from "./step.ts";
+import { memberForTest } from "./testing-member.ts";
 
 const inventions = 10_000;
 const chunkCount = 8_192;
 const device = "00000000000000aa";
 const idOf = (i: number): string => (0xe00_0000 + i).toString(16).padStart(16, "0");
 
-function newMember(): Member {
-  return new Member({
-    device,
-    lanPort: 7_000,
-    held: ChunkSet.fromRanges(chunkCount, [0, 4_000])!,
-    missingSymbols: () => false,
-    currentChunk: () => null,
-    sendShares: () => 1,
-    rank: () => ({ kind: "score", score: 0.5 }),
-    random: () => 0.5,
-    symbolSizeBytes: 1_400,
-    setting: () => ({
-      useMulticast: true,
-      receivesMulticast: true,
-      sessionStartDelayMs: 0,
-      lanRateBps: null,
-      wanFallback: "last-resort",
-      useDeputy: true,
-    }),
-  });
-}
+const newMember = (): Member => memberForTest({ held: ChunkSet.fromRanges(chunkCount, [0, 4_000])! });
 
 const framesOf = (i: number): ControlFrame[] => [
   {

@@ -5,7 +5,7 @@
  * transitions.ts.
  */
 import { assert } from "../model/assert.ts";
-import { becomeIdle, becomePeer, becomeRepresentative } from "./transitions.ts";
+import { becomeIdle, becomePeer, becomeRepresentative, failSession, sendResign } from "./transitions.ts";
 import type { Member } from "./member.ts";
 import { hasClaimed, nextCandidateStage, type CandidateStage } from "./election/candidate-stage.ts";
 import { claimantOf, holderAsLeader, leaderOf, type Leader } from "./election/leader.ts";
@@ -123,14 +123,8 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
     }
     case "failed":
       // RESIGN spares the devices that yielded to this claim a wait of `claimantSilentMs`.
-      member.send({
-        type: "resign",
-        device: member.config.device,
-        term: state.term,
-        reason: answer.reason.slice(0, 200),
-      });
-      member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
-      return becomeIdle(member, nowMs, answer.reason, nowMs + answer.retryAfterMs);
+      sendResign(member, state.term, answer.reason);
+      return failSession(member, answer.reason, answer.retryAfterMs, nowMs);
   }
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { ControlFrame } from "../wire/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { Member } from "./member.ts";
 import { step } from "./step.ts";
+import { memberForTest } from "./testing-member.ts";
 import { needDelayMs } from "./timing.ts";
 
 const chunkCount = 64;
@@ -14,27 +14,13 @@ function peer(
   currentChunk: number | null,
   { held, castCount } = { held: new ChunkSet(chunkCount), castCount: 0 },
 ) {
-  const member = new Member({
-    device: "00000000000000aa",
-    lanPort: 7_000,
+  const member = memberForTest({
     held,
     missingSymbols: (chunk, add) => {
       if (started.has(chunk)) add(1, 2);
       return started.has(chunk);
     },
     currentChunk: () => currentChunk,
-    sendShares: () => 1,
-    rank: () => ({ kind: "score", score: 0.5 }),
-    random: () => 0.5,
-    symbolSizeBytes: 1_400,
-    setting: () => ({
-      useMulticast: true,
-      receivesMulticast: true,
-      sessionStartDelayMs: 0,
-      lanRateBps: null,
-      wanFallback: "last-resort",
-      useDeputy: true,
-    }),
   });
   let nowMs = 0;
   step(member, { type: "Started" }, nowMs);

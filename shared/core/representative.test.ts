@@ -1,35 +1,11 @@
 import { expect, test } from "bun:test";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { Member } from "./member.ts";
 import type { MemberEvent } from "./events.ts";
 import { step } from "./step.ts";
+import { memberForTest } from "./testing-member.ts";
 import { timing } from "./timing.ts";
 
 const chunkCount = 8;
-
-/** A representative whose package is complete. */
-function completeRepresentative(): Member {
-  const member = new Member({
-    device: "00000000000000aa",
-    lanPort: 7_000,
-    held: ChunkSet.fromRanges(chunkCount, [0, chunkCount])!,
-    missingSymbols: () => false,
-    currentChunk: () => null,
-    sendShares: () => 1,
-    rank: () => ({ kind: "score", score: 1 }),
-    random: () => 0.5,
-    symbolSizeBytes: 1_400,
-    setting: () => ({
-      useMulticast: false,
-      receivesMulticast: true,
-      sessionStartDelayMs: 0,
-      lanRateBps: null,
-      wanFallback: "never",
-      useDeputy: true,
-    }),
-  });
-  return member;
-}
 
 const seek = (device: string, haveCount: number): MemberEvent => ({
   type: "FrameReceived",
@@ -46,7 +22,9 @@ const seek = (device: string, haveCount: number): MemberEvent => ({
 
 /** Lets the member lead from 0 on, and devices send a SEEK every second. Returns when it stopped leading, ms. */
 function leadsUntilMs(haveCountAt: (second: number) => number): number {
-  const member = completeRepresentative();
+  const held = ChunkSet.full(chunkCount);
+  const rank = { kind: "score", score: 1 } as const;
+  const member = memberForTest({ held, rank: () => rank }, { useMulticast: false, wanFallback: "never" });
   step(member, { type: "Started" }, 0);
   let nowMs = 0;
   for (; member.role === "candidate" && nowMs < 10_000; nowMs += 50) {

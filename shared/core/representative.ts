@@ -5,7 +5,7 @@
  * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
 import { assert } from "../model/assert.ts";
-import { becomeIdle, stepDown } from "./transitions.ts";
+import { becomeIdle, failSession, resign, stepDown } from "./transitions.ts";
 import { nextPhase } from "./phase.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { holderAsLeader, leaderOf } from "./election/leader.ts";
@@ -40,8 +40,9 @@ export function stepRepresentative(
       return;
     case "DownloadEnded":
       member.onDownloadEnded();
-      if (event.failure !== null) failSession(member, state, event.failure, nowMs);
-      return;
+      if (event.failure === null) return;
+      resign(member, state.term, event.failure, event.failure);
+      return failSession(member, event.failure, timing.failedCooldownMs, nowMs);
     case "ExchangeAnswered":
       if (event.device === state.copies.previousHolder?.device) state.copies.previousHolder = null;
       return;
@@ -131,18 +132,7 @@ function onLeaseAnswer(member: Member, answer: LeaseAnswer, nowMs: number): void
     const leader = holderAsLeader(answer.holder, nowMs);
     return stepDown(member, nowMs, leader, `the lease is held by ${leader.device}`);
   }
-  if (answer.result === "failed") {
-    member.effects.push({ do: "Failed", reason: answer.reason, retryAfterMs: answer.retryAfterMs });
-    return becomeIdle(member, nowMs, answer.reason, nowMs + answer.retryAfterMs);
-  }
-}
-
-function failSession(member: Member, state: RepresentativeState, reason: string, nowMs: number): void {
-  const { device } = member.config;
-  member.send({ type: "resign", device, term: state.term, reason: reason.slice(0, 200) });
-  member.effects.push({ do: "ReleaseLease", failure: reason });
-  member.effects.push({ do: "Failed", reason, retryAfterMs: timing.failedCooldownMs });
-  becomeIdle(member, nowMs, reason, nowMs + timing.failedCooldownMs);
+  if (answer.result === "failed") failSession(member, answer.reason, answer.retryAfterMs, nowMs);
 }
 
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
@@ -328,10 +318,8 @@ function finishSession(member: Member, state: RepresentativeState, nowMs: number
   const lastMs = Math.max(state.phase.kind === "serving" ? state.phase.sinceMs : nowMs, state.busyAtMs);
   const lingerMs = member.roster.audience === 0 ? timing.quietMs : timing.serveMs;
   if (nowMs < lastMs + lingerMs) return false;
-  const { device } = member.config;
   member.send(announceFrame(member, state, nowMs));
-  member.send({ type: "resign", device, term: state.term, reason: "done" });
-  member.effects.push({ do: "ReleaseLease", failure: null });
+  resign(member, state.term, "done");
   becomeIdle(member, nowMs, "the session ended", null);
   return true;
 }

@@ -3,7 +3,7 @@
  * data. The caller carries the effects out before the next event. Nothing here waits or does I/O.
  */
 import { assert } from "../model/assert.ts";
-import { becomeCandidate, becomeIdle, becomePeer } from "./transitions.ts";
+import { becomeCandidate, becomeIdle, becomePeer, resign } from "./transitions.ts";
 import { stepCandidate, tickCandidate, wakeCandidateMs } from "./candidate.ts";
 import { stepPeer, tickPeer, wakePeerMs } from "./peer.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./representative.ts";
@@ -105,11 +105,6 @@ function tick(member: Member, nowMs: number): void {
     case "representative":
       return tickRepresentative(member, state, nowMs);
   }
-}
-
-function resign(member: Member, term: number, reason: string): void {
-  member.send({ type: "resign", device: member.config.device, term, reason: reason.slice(0, 200) });
-  member.effects.push({ do: "ReleaseLease", failure: null });
 }
 
 /** Load in percent assumed for a holder that did not state one. */

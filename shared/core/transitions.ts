@@ -170,6 +170,30 @@ export function becomeIdle(member: Member, nowMs: number, why: string, retryAtMs
   else change(member, { role: "idle", why, retryAtMs }, why);
 }
 
+/** Upper bound on the reason of a RESIGN, characters. */
+const resignReasonMax = 200;
+
+/** Sends RESIGN: the devices that follow need not wait for silence. */
+export function sendResign(member: Member, term: number, reason: string): void {
+  const { device } = member.config;
+  member.send({ type: "resign", device, term, reason: reason.slice(0, resignReasonMax) });
+}
+
+/**
+ * Stops leading and gives the lease back.
+ * @param failure reason for the source; null: the work is done, or another device does it
+ */
+export function resign(member: Member, term: number, reason: string, failure: string | null = null): void {
+  sendResign(member, term, reason);
+  member.effects.push({ do: "ReleaseLease", failure });
+}
+
+/** Ends the session here after a failure, until `retryAfterMs` from now. */
+export function failSession(member: Member, reason: string, retryAfterMs: number, nowMs: number): void {
+  member.effects.push({ do: "Failed", reason, retryAfterMs });
+  becomeIdle(member, nowMs, reason, nowMs + retryAfterMs);
+}
+
 /** Wait from the WANT of the election to the first byte over the WAN. */
 function haveWaitMs(term: number, receivesOthers: boolean): number {
   if (term === 1) return timing.haveWaitMs;

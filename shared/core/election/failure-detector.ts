@@ -32,7 +32,7 @@ export class FailureDetector {
 
   /** This device did not listen for `stalledMs`; the deadlines move by as much. */
   creditStall(nowMs: number, stalledMs: number): void {
-    assert(stalledMs > 0, "a stall has no duration");
+    assert(stalledMs >= 0, "a stall has a negative duration");
     this.#activeAtMs = Math.min(nowMs, this.#activeAtMs + stalledMs);
     this.#announcedAtMs = Math.min(nowMs, this.#announcedAtMs + stalledMs);
   }
