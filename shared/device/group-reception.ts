@@ -1,9 +1,9 @@
-/** What this device receives from its group, as those need it who explain why multicast does not work. */
-/** What came from the group since this device joined it. */
-export type Hearing = {
+/** Frames received from the group since this device joined it; a hint at why multicast fails. */
+export type GroupReception = {
   /** "ADDRESS:PORT"; null: the group could not be joined. */
   readonly group: string | null;
-  /** Its own frames, which its system hands back to it. */
-  readonly own: "heard" | "unheard" | "none sent";
-  readonly others: "heard" | "heard before" | "never heard";
+  /** Frames of this device that its system looped back: they show that inbound UDP works. */
+  readonly own: "received" | "not received" | "none sent";
+  /** Frames of other devices; "received" means in the last seconds. */
+  readonly others: "received" | "received before" | "never received";
 };
