@@ -80,7 +80,7 @@ export function planRoom(request: RoomRequest): RoomPlan {
     ok: false,
     code: "cache-cap",
     message:
-      `${title} needs ${formatSize(sizeBytes)} in a cache of ${formatSize(maxBytes ?? 0)} of which packages in use take ${formatSize(usedBytes)}: ` +
+      `${title} needs ${formatSize(sizeBytes)} in a cache of ${formatSize(maxBytes ?? 0)}, of which ${formatSize(usedBytes)} are in use: ` +
       "raise cacheMaxBytes, or wait until a task is done",
   };
 }

@@ -17,8 +17,8 @@ export type DeliveryNotes = {
   /** Whether the device was the representative. */
   hasLed: boolean;
   /**
-   * Share of the package that was multicast before the device joined, 0 … 1; null: none of it was
-   * missing here.
+   * Share of the package that was multicast before the device joined, 0 … 1; null: the device held
+   * at least as many chunks.
    */
   joinedAtShare: number | null;
   joinedAfterEnd: boolean;
@@ -62,7 +62,8 @@ export class DeliveryLog {
 }
 
 /**
- * Causes of losses on this device: symbols that its disk, and datagrams that its buffer dropped.
+ * Losses on this device: symbols dropped because the disk was behind, and datagrams dropped at a
+ * full receive buffer.
  */
 type Losses = { readonly diskOverflow: number; readonly kernelDrops: number };
 

@@ -10,8 +10,8 @@ import type { GroupReception } from "./group-reception.ts";
 import type { TaskView } from "./task-view.ts";
 
 /** Returns why chunks come by unicast, with a hint at the cause; empty for no reason. */
-export function unicastReasonText(reason: UnicastReason, hearing: GroupReception): string {
-  const { group } = hearing;
+export function unicastReasonText(reason: UnicastReason, reception: GroupReception): string {
+  const { group } = reception;
   switch (reason) {
     case "":
       return "";
@@ -24,10 +24,10 @@ export function unicastReasonText(reason: UnicastReason, hearing: GroupReception
     case "not-heard":
       return `the representative does not receive this device on ${group}: its firewall or switch port seems to drop multicast`;
     case "stuck":
-      return `everything was multicast on ${group}, and the repairs complete no chunk here: this device is too slow, or a device sends wrong symbols`;
+      return `everything was multicast on ${group}, and the repairs complete no chunk here: this device cannot keep up, or a device sends wrong symbols`;
     case "unheard":
     case "fell-silent":
-      return silenceText(reason, hearing);
+      return silenceText(reason, reception);
   }
 }
 

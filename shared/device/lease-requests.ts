@@ -36,8 +36,7 @@ export class LeaseRequests {
   /**
    * Requests or extends the lease.
    * @param query only asks which device holds the lease
-   * @returns null if the source has meanwhile answered a later request, as this answer is then
-   *   outdated
+   * @returns null if the source has already answered a later request: this answer is outdated
    */
   async lease(term: number, query: boolean): Promise<LeaseAnswer | null> {
     const request = ++this.#sent;

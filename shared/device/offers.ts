@@ -1,7 +1,7 @@
 /**
- * Packages that this device offers to others. Every package in its cache is served by the LAN
- * exchange and answers WANTs, with or without a task, so that devices that join weeks later find
- * it.
+ * Packages that this device offers to others. The LAN exchange serves the cached package of every
+ * known task and answers WANTs for it, also after the task has ended. A device that joins weeks
+ * later finds the package here.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import { peersNamedMax } from "../core/peers/poll-response.ts";

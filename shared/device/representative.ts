@@ -14,8 +14,8 @@ import { runDownload, type DownloadOptions } from "./download.ts";
 import type { DevicePorts } from "./ports.ts";
 
 /**
- * Distance of the first repair symbols of successive terms, so that successive representatives of a
- * session send different ones.
+ * Distance between the first repair symbols of successive terms, so that successive representatives
+ * of a session send different ones.
  */
 const repairsPerTerm = 24;
 

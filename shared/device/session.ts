@@ -24,7 +24,7 @@ import { Representative } from "./representative.ts";
 
 /** Interval at which the number of received symbols is passed to the member. */
 const symbolsStepEveryMs = 250;
-/** Shortest delay of the timer. */
+/** Shortest delay of the timer. Bounds the rate of steps that are due at once. */
 const timerDelayMsMin = 5;
 
 type SessionHooks = {
@@ -382,7 +382,7 @@ class StepTimer {
     });
   }
 
-  /** Returns once by how many milliseconds the timer is late; 0 up to `timing.stallMs`. */
+  /** Returns how late the timer is, once per stall; 0 up to `timing.stallMs`. */
   takeStallMs(nowMs: number): number {
     const stalledMs = Math.round(nowMs - this.#dueAtMs);
     if (stalledMs <= timing.stallMs) return 0;

@@ -41,7 +41,7 @@ function sessionState({ session, row }: TaskView): DeviceTaskState {
     case "peer":
       return state.leader.phase === phases.serving ? "repairing" : "receiving";
     default:
-      // The session failed on the whole subnet; this device cannot do better at present.
+      // An idle member with a reason waits for a retry, after representatives of the subnet failed.
       return row.reason === "" ? "waiting" : "failed";
   }
 }

@@ -61,7 +61,10 @@ export class Task {
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
   #rate = new ByteRate(0, 0);
-  /** Cancels the timer; releases the package; settles when the command has ended. */
+  /**
+   * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
+   * ends.
+   */
   readonly #pending: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
 
   constructor(options: TaskOptions) {

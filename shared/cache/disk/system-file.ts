@@ -1,19 +1,9 @@
 /**
  * Implements an open file of the cache (files.ts) with the operating system.
  *
- * "cached" goes through the page cache. The call is synchronous while the system accepts bytes
- * without delay, because waking a thread costs 15 % of a receiver's time. A slow disk gets
- * asynchronous calls.
- *
- * "direct" bypasses the page cache (Linux, O_DIRECT). The copy into the page cache takes longer
- * than decrypting and digesting the same bytes, and evicts pages of other programs. These bytes use
- * the page cache nevertheless:
- * - parts of a write that fill no page
- * - all bytes on a file system without O_DIRECT
- * - writes to a disk that cannot keep up
- *
- * The kernel keeps both paths coherent as long as no page is written by both at once. A page is
- * therefore either whole in a write, or not written directly.
+ * Cached calls are synchronous while the system accepts bytes without delay, because waking a
+ * thread costs 15 % of a receiver's time. A slow disk gets asynchronous calls. Direct calls use
+ * O_DIRECT (Linux), and fall back to the page cache.
  */
 import { constants, readSync, writeSync } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
@@ -111,6 +101,15 @@ export class SystemFile implements OpenFile {
     while (done < length) done += await this.#writeCached(bytes, at + done, length - done, position + done);
   }
 
+  /**
+   * Writes whole pages past the page cache and returns the number of bytes written. The copy into
+   * the page cache takes longer than decrypting and digesting the same bytes, and evicts pages of
+   * other programs. Other bytes are left to the page cache: parts of pages, all bytes on a file
+   * system without O_DIRECT, and writes to a disk that cannot keep up.
+   *
+   * The kernel keeps both paths coherent as long as no page is written by both at once. A page is
+   * therefore either whole in a write, or not written directly.
+   */
   async #writeDirect(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const whole = directLength(bytes, at, length, position);
     const pace = this.#pace;
