@@ -1,6 +1,7 @@
 /**
- * The agent: the program around a device, which roles/peer.ts and roles/representative.ts run. Enrols once, keeps in touch
- * with the source, follows changes of the network, reports progress, and answers `status`.
+ * The agent: the program around a device, for roles/peer.ts and roles/representative.ts. Connects
+ * the device to the operating system, checks in at the source, follows changes of the network,
+ * reports progress, and answers `status`.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -35,27 +36,27 @@ import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { runCommand } from "./task-command.ts";
 
-export type AgentOptions = {
+type AgentOptions = {
   dataFolder: string;
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
-  /** `--interface`: an address or a name; null: the best interface. */
+  /** `--interface`: an address or a name; null selects automatically. */
   interfaceNamed: string | null;
   group: Group;
-  /** The group was given by hand: part of the subnet's identity. */
+  /** Whether `--group` was given; the group is then part of the subnet's identity. */
   groupIsNamed: boolean;
-  /** Of the group's socket, to ask the system for. */
+  /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
-  /** Names for `--target group:NAME`. */
+  /** Names that tasks can target with group:NAME. */
   groups: readonly string[];
-  /** Started as a representative: always volunteers. */
+  /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
 };
 
 const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
 const loopbackAddress = "127.0.0.1";
-/** Bound on the last report at shutdown. */
+/** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
 
 export class Agent {
@@ -171,6 +172,7 @@ export class Agent {
     });
   }
 
+  /** Joins the LAN, resumes the tasks and starts to check in. */
   async start(): Promise<void> {
     const { log, group, dataFolder } = this.#options;
     mkdirSync(join(dataFolder, "tasks"), { recursive: true });
@@ -199,7 +201,10 @@ export class Agent {
     this.#checkIns.start();
   }
 
-  /** Ends within seconds: sessions resign, everything verified is written, the source gets the last report. */
+  /**
+   * Ends within seconds: sessions resign, verified chunks are written, and the source gets the last
+   * report.
+   */
   async stop(): Promise<void> {
     this.#roaming.close();
     this.#checkIns.stop();
@@ -281,7 +286,7 @@ export class Agent {
   }
 
   #leaveSubnet(reason: string): () => void {
-    // The change stream is opened again: its end is expected.
+    // The change stream is about to end and be opened again, which is not a lost connection.
     this.#checkIns.isConnected = false;
     return this.#device.leaveSubnet(reason);
   }
@@ -296,7 +301,7 @@ export class Agent {
     this.#device.accept(answer.tasks, serving);
   }
 
-  /** Pins the first publisher's key. Another one is never accepted from the source's word alone. */
+  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
   #trust(keys: readonly string[]): void {
     const { log, cache } = this.#options;
     const { publisherKeys } = this.#identity;

@@ -1,14 +1,17 @@
-/** The agent's membership in its multicast group: joins on an interface, leaves, and connects the sockets to the sessions. */
+/**
+ * The agent's membership in its multicast group: joins on an interface, leaves, and connects the
+ * sockets to the sessions.
+ */
 import type { LanSessions } from "../device/lan-sessions.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import { receiveBufferAdvice } from "../net/lan/receive-buffer.ts";
 
-export type LanGroupOptions = {
+type LanGroupOptions = {
   readonly lan: LanSessions;
-  /** Of the group's socket, to ask the system for. */
+  /** Size of the receive buffer to request from the system. */
   readonly receiveBufferBytes: number;
-  /** What the administrator of this device should do about its receive buffer. */
+  /** Called with advice for the administrator, if the system grants a smaller buffer. */
   readonly onAdvice: (advice: string) => void;
   readonly onError: (error: unknown) => void;
 };
@@ -16,7 +19,7 @@ export type LanGroupOptions = {
 export class LanGroup {
   readonly #options: LanGroupOptions;
   #bus: LanBus | null = null;
-  /** Another interface does not change the system's limit: the advice is given once. */
+  /** Whether the advice was given. It is given once: the limit is the same for all interfaces. */
   #isAdvised = false;
 
   constructor(options: LanGroupOptions) {
@@ -27,7 +30,10 @@ export class LanGroup {
     return this.#bus;
   }
 
-  /** Leaves the group where it was joined before. @throws LanBusError */
+  /**
+   * Joins the group on an interface, after leaving it on the former one.
+   * @throws LanBusError when the group cannot be joined
+   */
   async open(interfaceAddress: string, group: Group): Promise<void> {
     this.close();
     const { lan, receiveBufferBytes, onAdvice, onError } = this.#options;
@@ -46,7 +52,7 @@ export class LanGroup {
   }
 
   close(): void {
-    // The socket's counters disappear with it.
+    // The counters are read before the socket is closed.
     this.#options.lan.detach();
     this.#bus?.close();
     this.#bus = null;

@@ -1,13 +1,13 @@
-/** What can go wrong in the distribution cache: a code for programs, a sentence that says what to do for people. */
+/** Errors and events of the distribution cache: codes for programs, advice for people. */
 export type CacheErrorCode =
   | "disk-full"
   | "cache-cap"
-  | "conflict" // another package of that name and version is here
-  | "path-taken" // something that is not ours lies where the package belongs
+  | "conflict" // the cache has another package of that name and version
+  | "path-taken" // the package's path has contents that the ledger does not list
   | "in-use"
   | "not-found"
   | "not-verified"
-  | "corrupt" // a chunk on the disk is no longer what was verified
+  | "corrupt" // a verified chunk has changed on the disk
   | "locked" // another agent uses the folder
   | "newer-version"
   | "no-ledger"
@@ -25,12 +25,16 @@ export class CacheError extends Error {
   }
 }
 
+/** Returns the `code` of an error of the operating system; empty if it has none. */
 export const errorCode = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 
 export const isMissing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errorCode(error));
 
-/** The CacheError for whatever the operating system or SQLite threw while `doing` something to `what`. */
+/**
+ * Converts an error of the operating system or of SQLite. A CacheError is returned unchanged.
+ * @param doing the failed action, for the message: "Cannot DOING "WHAT""
+ */
 export function asCacheError(error: unknown, doing: string, what: string): CacheError {
   if (error instanceof CacheError) return error;
   const code = errorCode(error);
@@ -56,7 +60,7 @@ export function asCacheError(error: unknown, doing: string, what: string): Cache
 
 export type CacheEvent = {
   readonly level: "info" | "warn" | "error";
-  /** A stable name for machines. */
+  /** Name for programs, stable across versions. */
   readonly event:
     | "ledger-damaged"
     | "ledger-rebuilt"

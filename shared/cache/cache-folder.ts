@@ -1,12 +1,12 @@
 /**
- * Where things lie below the agent's data folder, and the signed manifests kept beside the bytes.
+ * Layout of the cache below the agent's data folder, and the signed manifests stored there.
  *
  *   cache/NAME/VERSION/…       complete packages, nothing else
- *   cache/.partial/ID/…        packages under way
- *   cache/.manifests/ID        msgpack [manifest, signature, publisher key]: what a lost ledger is rebuilt from
- *   cache/.trash/…             on its way out; emptied at every start
+ *   cache/.partial/ID/…        packages being fetched
+ *   cache/.manifests/ID        msgpack [manifest, signature, publisher key]; rebuilds a lost ledger
+ *   cache/.trash/…             packages being deleted; emptied at every start
  *
- * Names and versions never begin with a dot, so that none can be taken for one of these folders.
+ * Names of packages never begin with a dot, so they cannot clash with these folders.
  */
 import { decode, encode } from "@msgpack/msgpack";
 import { dirname, join } from "node:path";
@@ -44,7 +44,7 @@ export class CacheFolder {
     return join(this.root, name, version);
   }
 
-  /** Makes the folders and empties the trash. */
+  /** Creates the folders, empties the trash and removes unfinished manifests. */
   async prepare(): Promise<void> {
     try {
       for (const folder of [this.#manifests, this.#partials, this.#trash])
@@ -68,7 +68,10 @@ export class CacheFolder {
     }
   }
 
-  /** Null when there is none that is right. It was signed when it was saved; the check here is against damage. */
+  /**
+   * Returns null if the manifest is missing or damaged. Its signature was verified before it was
+   * saved; the check here detects damage only.
+   */
   async loadManifest(id: string): Promise<{ manifest: Manifest; signed: SignedManifest } | null> {
     try {
       const parts = v.parse(envelopeSchema, decode(await this.#files.readFile(join(this.#manifests, id))));
@@ -84,18 +87,18 @@ export class CacheFolder {
     return this.#files.remove(join(this.#manifests, id));
   }
 
-  /** Whether there is a file or a folder. */
+  /** Whether the path exists. */
   async exists(path: string): Promise<boolean> {
     return (await this.#files.entryAt(path)) !== null;
   }
 
-  /** Moves a folder, and makes the target's parents. */
+  /** Moves a folder; creates the target's parents. */
   async move(from: string, to: string): Promise<void> {
     await this.#files.makeFolder(dirname(to));
     await this.#files.rename(from, to);
   }
 
-  /** Size of each of the package's files below `root`; -1 where there is none. */
+  /** Returns the size of each of the package's files below `root`; -1 for a missing file. */
   fileSizes(manifest: Manifest, root: string): Promise<Float64Array> {
     return fileSizes(this.#files, manifest, root);
   }
@@ -112,13 +115,13 @@ export class CacheFolder {
     return this.#files.listFolder(this.#partials);
   }
 
-  /** Out of the way in one step, then deleted. A missing folder is fine. */
+  /** Moves a folder to the trash in one step, then deletes it. No error if it is missing. */
   async discard(path: string): Promise<void> {
-    const aside = join(this.#trash, String(this.#trashed++));
+    const inTrash = join(this.#trash, String(this.#trashed++));
     try {
-      await this.#files.rename(path, aside);
-      await this.#files.remove(aside);
-      // The folder of the name goes with its last version.
+      await this.#files.rename(path, inTrash);
+      await this.#files.remove(inTrash);
+      // The folder of the name is removed with its last version.
       if (dirname(path) !== this.#partials) await this.#files.removeEmptyFolder(dirname(path));
     } catch (error) {
       if (!isMissing(error)) throw asCacheError(error, "remove", path);
@@ -126,7 +129,7 @@ export class CacheFolder {
   }
 }
 
-/** Whether the envelope's own key made its signature, whoever that is. */
+/** Whether the key in the envelope made the signature. Does not check whose key it is. */
 export function isSelfConsistent(signed: SignedManifest): boolean {
   try {
     verifySigned(signed, [signed.publisherKey]);

@@ -1,46 +1,52 @@
 /**
- * How much room a package needs and who has to go for it. Pure: sizes in, a plan or a reason out.
+ * Decides whether a package fits into the cache, and which packages are evicted for it. Pure: takes
+ * sizes, returns a plan or a reason.
  *
- * Room is reserved when a package is begun: what the packages under way still lack counts as used. A little of the
- * disk stays free, because a system whose disk is full to the last byte fails in places far from here.
+ * Room is reserved when a package is begun: the missing bytes of packages being fetched count as
+ * used. Part of the disk stays free, because other programs fail on a full disk.
  */
 import { formatSize } from "../model/quantity.ts";
 
-/** 2 % of a small disk, 256 MiB of a large one. */
+/** Returns the bytes that the cache leaves free: 2 % of the disk, at most 256 MiB. */
 export const keptFreeBytes = (diskBytes: number): number =>
   Math.min(256 * 1_048_576, Math.floor(diskBytes / 50));
 
 export type Candidate = {
   readonly id: string;
   readonly state: "partial" | "complete";
-  /** What its removal gives back to the cap, and to the disk. */
+  /** Size of the whole package, which counts against the cap. */
   readonly sizeBytes: number;
+  /** Bytes on the disk. */
   readonly storedBytes: number;
   readonly lastUsedAtMs: number;
 };
-export type RoomRequest = {
+type RoomRequest = {
   readonly title: string;
   readonly sizeBytes: number;
-  /** What is still to be written of it. */
+  /** Bytes of the package that are not yet written. */
   readonly missingBytes: number;
-  /** Sizes of every other package, whole. */
+  /** Sum of the sizes of all other packages, whether fetched or not. */
   readonly usedBytes: number;
   readonly maxBytes: number | null;
-  /** Of the disk, less what other packages under way still lack and what is kept free. */
+  /**
+   * Free bytes of the disk, less those kept free and those that other packages being fetched are
+   * still missing.
+   */
   readonly freeBytes: number;
-  /** Packages that nobody uses. */
+  /** Packages that may be evicted: no task, reader or download uses them. */
   readonly candidates: readonly Candidate[];
 };
-export type RoomPlan =
+type RoomPlan =
   | { readonly ok: true; readonly evict: string[] }
   | { readonly ok: false; readonly code: "cache-cap" | "disk-full"; readonly message: string };
 
-/** Complete packages before half ones, the least recently used first. */
-export const evictionOrder = (candidates: readonly Candidate[]): Candidate[] =>
+/** Sorts complete packages before partial ones, then the least recently used first. */
+const evictionOrder = (candidates: readonly Candidate[]): Candidate[] =>
   candidates.toSorted((a, b) =>
     a.state === b.state ? a.lastUsedAtMs - b.lastUsedAtMs : a.state === "complete" ? -1 : 1,
   );
 
+/** Returns the packages to evict for a new one, in order; or why it cannot fit. */
 export function planRoom(request: RoomRequest): RoomPlan {
   const { title, sizeBytes, missingBytes, maxBytes } = request;
   if (maxBytes !== null && sizeBytes > maxBytes) {
@@ -67,19 +73,19 @@ export function planRoom(request: RoomRequest): RoomPlan {
       code: "disk-full",
       message:
         `${title} needs ${formatSize(missingBytes)} more on this disk, ${formatSize(Math.max(0, freeBytes))} can be used ` +
-        "(the rest is kept free or promised to packages under way): free space on it, or give the agent a --data folder on a larger disk",
+        "(the rest is kept free, or reserved for packages being fetched): free space on it, or give the agent a --data folder on a larger disk",
     };
   }
   return {
     ok: false,
     code: "cache-cap",
     message:
-      `${title} needs ${formatSize(sizeBytes)} in a cache of ${formatSize(maxBytes ?? 0)} of which ${formatSize(usedBytes)} are in use by tasks: ` +
+      `${title} needs ${formatSize(sizeBytes)} in a cache of ${formatSize(maxBytes ?? 0)}, of which ${formatSize(usedBytes)} are in use: ` +
       "raise cacheMaxBytes, or wait until a task is done",
   };
 }
 
-/** The packages that leave by age or to get below the cap, without anyone asking for room. */
+/** Returns the packages to evict because of their age, or because the cache exceeds its cap. */
 export function planEviction(request: {
   readonly candidates: readonly Candidate[];
   readonly usedBytes: number;

@@ -1,9 +1,10 @@
 /**
- * Bytes first, then the ledger: collects chunks whose bytes are written and lists them in batches.
+ * Lists written chunks in the ledger in batches, after their bytes are on the disk.
  *
- * A batch is synced to the disk and then becomes one transaction, every 500 ms or 64 chunks. When the sync fails
- * nobody can say which of its bytes are on the disk (a second sync would succeed and prove nothing), so the whole
- * batch is given back as lost. When only the ledger cannot be written, the batch waits for the next turn.
+ * A batch is synced and then listed in one transaction, every 500 ms or 64 chunks. After a failed
+ * sync any of its bytes may be missing on the disk; a second sync would succeed and prove nothing.
+ * The whole batch is then reported as lost. If only the ledger cannot be written, the batch is
+ * retried.
  */
 import type { Clock } from "../model/clock.ts";
 import type { ChunkRow } from "./ledger.ts";
@@ -11,12 +12,12 @@ import type { ChunkRow } from "./ledger.ts";
 const batchChunks = 64;
 const batchDelayMs = 500;
 
-export type BatchSink = {
+type BatchSink = {
   sync(): Promise<void>;
   list(rows: readonly ChunkRow[]): void;
-  /** The bytes of these chunks may not be on the disk. */
+  /** Called after a failed sync: the bytes of these chunks may not be on the disk. */
   lost(rows: readonly ChunkRow[], error: unknown): void;
-  /** A flush that nobody waited for failed. */
+  /** Called when a flush that the timer started fails. */
   failed(error: unknown): void;
 };
 
@@ -38,7 +39,7 @@ export class ChunkBatch {
     else this.#flushSoon(batchDelayMs);
   }
 
-  /** One flush at a time, in order. Rejects when this one fails. */
+  /** Syncs and lists the added chunks, one flush at a time. Rejects if this flush fails. */
   flush(): Promise<void> {
     const flushed = this.#last.then(() => this.#flushNow());
     this.#last = flushed.catch(() => {});
@@ -76,7 +77,7 @@ export class ChunkBatch {
     }
   }
 
-  /** Ends the timer; what is not flushed stays out of the ledger. */
+  /** Cancels the timer; chunks not yet flushed stay out of the ledger. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;

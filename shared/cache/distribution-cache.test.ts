@@ -69,7 +69,7 @@ const visible = (dir: string): string[] =>
   namesBelow(join(dir, "cache")).filter((name) => !name.startsWith("."));
 
 describe("a package", () => {
-  test("gets its name only when every chunk verified from disk, with its modes and empty files", async () => {
+  test("moves to its final path only when every chunk verifies from disk, with modes and empty files", async () => {
     const dir = folder();
     const cache = await open(dir);
     const store = await cache.begin(small.signed, pins);
@@ -94,7 +94,7 @@ describe("a package", () => {
     expect(await store.complete()).toEqual(done);
   });
 
-  test("may be empty", async () => {
+  test("may have no files, or empty ones only", async () => {
     const dir = folder();
     const cache = await open(dir);
     for (const [name, files] of [
@@ -109,7 +109,7 @@ describe("a package", () => {
     expect(again.list().map((row) => row.state)).toEqual(["complete", "complete"]);
   });
 
-  test("takes no chunk with a wrong digest, length or number, and none twice", async () => {
+  test("refuses chunks with a wrong digest, length or number, and stores each chunk once", async () => {
     const cache = await open(folder());
     const store = await cache.begin(small.signed, pins);
     expect(await store.writeChunk(0, small.chunk(1), "wan")).toBe("wrong-digest");
@@ -125,7 +125,7 @@ describe("a package", () => {
     expect(row!.originBytes).toEqual({ wan: 1_024, multicast: 0, peers: 0, cache: 0 });
   });
 
-  test("keeps scratch bytes in place, and never over verified ones", async () => {
+  test("stores unverified bytes in place, and never over verified ones", async () => {
     const cache = await open(folder());
     const store = await cache.begin(small.signed, pins);
     const half = small.chunk(2).subarray(512);
@@ -136,7 +136,7 @@ describe("a package", () => {
     expect(into.subarray(0, 512)).toEqual(new Uint8Array(512));
     expect(store.verified.has(2)).toBe(false);
     expect(await codeOf(store.readChunk(2))).toBe("not-verified");
-    // Asked for at once: whichever goes first, the verified bytes stand in the end.
+    // Both writes start at once: in either order the verified bytes remain.
     const garbage = new Uint8Array(1_024).fill(7);
     await Promise.all([store.writeChunk(2, small.chunk(2), "wan"), store.writeUnverified(2, 0, garbage)]);
     expect(await store.readChunk(2)).toEqual(small.chunk(2));
@@ -144,7 +144,7 @@ describe("a package", () => {
     expect(store.writeUnverified(2, 1_000, garbage)).rejects.toThrow(RangeError);
   });
 
-  test("whose file is damaged behind our back gives its bad chunks, and is not completed", async () => {
+  test("with a damaged file reports its bad chunks and is not completed", async () => {
     const dir = folder();
     const cache = await open(dir);
     const store = await cache.begin(small.signed, pins);
@@ -162,7 +162,7 @@ describe("a package", () => {
     expect((await store.complete()).ok).toBe(true);
   });
 
-  test("with many files keeps few of them open", async () => {
+  test("with many files keeps only few of them open", async () => {
     const dir = folder();
     const files = Object.fromEntries(
       Array.from({ length: 500 }, (_, index) => [`d${index % 7}/f${index}`, 50]),
@@ -176,7 +176,7 @@ describe("a package", () => {
     expect(await store.check()).toEqual([]);
   });
 
-  test("of a stranger or under a name that is taken is refused", async () => {
+  test("from an unknown publisher, or with the name of another package, is refused", async () => {
     const cache = await open(folder());
     expect(cache.begin(small.signed, [testKey().publicKey])).rejects.toThrow("Unknown publisher");
     await cache.begin(small.signed, pins);
@@ -184,7 +184,7 @@ describe("a package", () => {
     expect(await codeOf(cache.begin(other.signed, pins))).toBe("conflict");
   });
 
-  test("does not replace what lies at its place", async () => {
+  test("does not replace files of the user at its final path", async () => {
     const dir = folder();
     const cache = await open(dir);
     const store = await cache.begin(small.signed, pins);
@@ -198,7 +198,7 @@ describe("a package", () => {
 });
 
 describe("after a restart", () => {
-  test("begin goes on where the ledger ends", async () => {
+  test("begin resumes with the chunks in the ledger", async () => {
     const dir = folder();
     const first = await open(dir);
     const store = await first.begin(small.signed, pins, { id: 7, packageId: small.id });
@@ -213,7 +213,7 @@ describe("after a restart", () => {
     expect(again.list()[0]!.pinnedBy).toEqual([7]);
   });
 
-  test("chunks whose files are missing or short have left the ledger", async () => {
+  test("chunks whose files are missing or too short are dropped from the ledger", async () => {
     const dir = folder();
     const first = await open(dir);
     await fill(await first.begin(small.signed, pins), small);
@@ -226,7 +226,7 @@ describe("after a restart", () => {
     expect([...store.verified]).toEqual([0]);
   });
 
-  test("a complete package with a missing file is partial again, and its folder gone", async () => {
+  test("a complete package with a missing file becomes partial, and leaves its final path", async () => {
     const dir = folder();
     const first = await open(dir);
     const { path } = await completed(first, small);
@@ -240,7 +240,7 @@ describe("after a restart", () => {
     expect((await store.complete()).ok).toBe(true);
   });
 
-  test("a package that was moved but not marked is complete", async () => {
+  test("a package that was moved but not marked complete is complete", async () => {
     const dir = folder();
     const first = await open(dir);
     await completed(first, small);
@@ -251,7 +251,7 @@ describe("after a restart", () => {
     expect((await open(dir)).list()[0]!.state).toBe("complete");
   });
 
-  test("a damaged ledger is moved aside and rebuilt from what verifies; identity and tasks are kept if readable", async () => {
+  test("a damaged ledger is renamed and rebuilt from the chunks that verify; an unreadable identity is lost", async () => {
     const dir = folder();
     const first = await open(dir);
     await completed(first, small);
@@ -277,7 +277,7 @@ describe("after a restart", () => {
     expect(again.ledger.identity()).toBeNull();
   });
 
-  test("a ledger damaged inside keeps the identity", async () => {
+  test("a partly damaged ledger keeps identity and tasks", async () => {
     const dir = folder();
     const first = await open(dir);
     const big = testPackage(key, { files: { big: 600_000 } });
@@ -309,7 +309,7 @@ describe("after a restart", () => {
     expect(again.list()[0]!.state).toBe("complete");
   });
 
-  test("a ledger of a newer version is refused and left as it is", async () => {
+  test("a ledger of a newer version is refused and not changed", async () => {
     const dir = folder();
     await (await open(dir)).close();
     const raw = new Database(join(dir, "ledger.db"));
@@ -325,7 +325,7 @@ describe("after a restart", () => {
     ["name", ".trash"],
     ["version", "../../../outside/1.0"],
     ["id", "../../outside"],
-  ])("a row whose %s is %s is removed, and nothing outside the cache with it", async (column, value) => {
+  ])("a row whose %s is %s is removed, and no file outside the cache", async (column, value) => {
     const dir = folder();
     const data = join(dir, "data");
     const mine = join(dir, "outside", "1.0", "mine");
@@ -344,7 +344,7 @@ describe("after a restart", () => {
     expect(existsSync(mine)).toBe(true);
   });
 
-  test("a package whose manifest is unreadable leaves the cache", async () => {
+  test("a package whose manifest is unreadable is removed from the cache", async () => {
     const dir = folder();
     const first = await open(dir);
     await completed(first, small);
@@ -358,12 +358,12 @@ describe("after a restart", () => {
 });
 
 describe("verify", () => {
-  test("a chunk that changed on the disk is given to nobody, and the package stays where it is used", async () => {
+  test("does not serve a chunk that changed on the disk, and leaves the package in place", async () => {
     const events: CacheEvent[] = [];
     const cache = await open(folder(), { log: (event) => void events.push(event) });
     const store = await completed(cache, small);
     writeFileSync(join(store.path!, "a/one.bin"), new Uint8Array(2_500));
-    await expect(store.readVerified(0)).rejects.toThrow(/not given to other devices/);
+    await expect(store.readVerified(0)).rejects.toThrow(/not served to other devices/);
     expect(await store.readVerified(3)).toEqual(small.chunk(3));
     expect(store.offered.toRanges()).toEqual([1, 4]);
     expect(store.verified.isFull).toBe(true);
@@ -373,7 +373,7 @@ describe("verify", () => {
     expect(store.offered).toBe(store.verified);
   });
 
-  test("a chunk found changed before the package is complete is not called complete, though it was read back before", async () => {
+  test("reads a chunk again that was found changed after its read-back, before the package is completed", async () => {
     const dir = folder();
     const cache = await open(dir);
     const store = await cache.begin(small.signed, pins);
@@ -385,7 +385,7 @@ describe("verify", () => {
     expect(store.offered.toRanges()).toEqual([3, 2]);
   });
 
-  test("finds changed bytes in a complete package, which then loses its folder", async () => {
+  test("finds changed bytes in a complete package, which then leaves its final path", async () => {
     const dir = folder();
     const cache = await open(dir);
     const { path } = await completed(cache, small);
@@ -411,7 +411,7 @@ const sized = (name: string, sizeBytes: number): TestPackage =>
   testPackage(key, { name, files: { x: sizeBytes } });
 
 describe("room", () => {
-  test("is made by letting the least recently used unused packages go", async () => {
+  test("is made by evicting the least recently used of the unused packages", async () => {
     let now = 1_000;
     const dir = folder();
     const cache = await open(dir, { maxBytes: 10_000, clock: clockAt(() => now++) });
@@ -425,7 +425,7 @@ describe("room", () => {
     expect(visible(dir).toSorted()).toEqual(["a", "c"]);
   });
 
-  test("is never made by taking what a task, a reader or a download uses", async () => {
+  test("is never made by evicting a package that a task, a reader or a download uses", async () => {
     const cache = await open(folder(), { maxBytes: 9_000 });
     const pinned = sized("pinned", 2_000);
     await completed(cache, pinned);
@@ -448,14 +448,14 @@ describe("room", () => {
     expect(await codeOf(cache.remove("fetching", "1.0"))).toBe("not-found");
   });
 
-  test("that the cap or the disk can never give is refused before a byte is stored", async () => {
+  test("is refused before a byte is stored if the package exceeds the cap", async () => {
     const cache = await open(folder(), { maxBytes: 5_000 });
     expect(await codeOf(cache.begin(sized("big", 5_001).signed, pins))).toBe("cache-cap");
     cache.setLimits({ maxBytes: null, maxAgeMs: null });
     expect(await cache.begin(sized("big", 5_001).signed, pins)).toBeDefined();
   });
 
-  test("comes back with age", async () => {
+  test("is freed by age, and by a lower cap", async () => {
     let now = 0;
     const cache = await open(folder(), { maxAgeMs: 1_000, clock: clockAt(() => now) });
     await completed(cache, sized("old", 10));
@@ -469,7 +469,7 @@ describe("room", () => {
 });
 
 describe("one agent per folder", () => {
-  test("a second one is refused by name of the first; looking works beside it", async () => {
+  test("a second agent is refused with the pid of the first; reading the ledger works meanwhile", async () => {
     const dir = folder();
     const cache = await open(dir);
     await completed(cache, small);
@@ -494,19 +494,19 @@ describe("one agent per folder", () => {
     ]);
     reader.close();
     await cache.close();
-    const beside = openLedgerReadOnly(dir);
-    expect(beside.packages().length).toBe(1);
-    beside.close();
+    const afterwards = openLedgerReadOnly(dir);
+    expect(afterwards.packages().length).toBe(1);
+    afterwards.close();
     await open(dir);
   });
 
-  test("looking into a folder without a ledger says so", () => {
+  test("reading a folder without a ledger fails with a message", () => {
     expect(() => openLedgerReadOnly(folder())).toThrow("There is no ledger");
   });
 });
 
 describe("the ledger", () => {
-  test("keeps tasks and the identity, and hides them from other users", async () => {
+  test("keeps tasks and identity, unreadable for other users", async () => {
     const dir = folder();
     const cache = await open(dir);
     expect(cache.ledger.identity()).toBeNull();
@@ -536,7 +536,7 @@ describe("the ledger", () => {
   });
 });
 
-/** Mounts a small disk of its own, or says why it cannot. */
+/** Mounts a small disk; returns the reason if that is not possible. */
 function smallDisk(sizeBytes: number): { path: string } | { reason: string } {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return { reason: "needs root on Linux to mount a tmpfs" };
@@ -554,7 +554,7 @@ function smallDisk(sizeBytes: number): { path: string } | { reason: string } {
 }
 
 describe("a full disk", () => {
-  test("is a clear error that leaves the cache valid, and work goes on when there is room again", async () => {
+  test("causes a clear error and leaves the cache valid; the package completes once there is room", async () => {
     const disk = smallDisk(6_000_000);
     if ("reason" in disk) return console.warn(`skipped: ${disk.reason}`);
     const cache = await open(disk.path);
@@ -563,7 +563,7 @@ describe("a full disk", () => {
     expect(await codeOf(cache.begin(tooBig.signed, pins))).toBe("disk-full");
     const store = await cache.begin(wanted.signed, pins);
     const rival = testPackage(key, { name: "rival", files: { x: 2_800_000 }, chunkSizeBytes: 65_536 });
-    // 3 MB are promised to the first, though none of it is written yet.
+    // 3 MB are reserved for the first package, although none of them is written yet.
     expect(await codeOf(cache.begin(rival.signed, pins))).toBe("disk-full");
     const ballast = join(disk.path, "ballast");
     Bun.spawnSync(["sh", "-c", `head -c 4000000 /dev/zero > ${ballast}`]);
@@ -586,7 +586,7 @@ describe("a full disk", () => {
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
-test("a process killed at any moment leaves a ledger that lists only what is on the disk", async () => {
+test("a process killed at any moment leaves a ledger that lists only chunks on the disk", async () => {
   const dir = folder();
   const seed = 11;
   const wanted = testPackage(key, {
@@ -611,7 +611,7 @@ test("a process killed at any moment leaves a ledger that lists only what is on 
     );
     const reader = child.stdout.getReader();
     await reader.read();
-    // The last rounds may run to the end, so that completing is hit as well and the test ends.
+    // The last rounds may run to the end, so that kills hit completion too and the test ends.
     await Promise.race([Bun.sleep(round < 8 ? Math.random() * 300 : 8_000), child.exited]);
     child.kill("SIGKILL");
     await child.exited;

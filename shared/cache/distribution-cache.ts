@@ -1,8 +1,9 @@
 /**
- * The distribution cache: the device's complete packages, those under way, and the ledger of both.
+ * The distribution cache: the complete and partial packages of a device, and their ledger.
  *
- * It decides who is in the cache: room, caps, pins, eviction, removal. The bytes of one package are the business of
- * package-store.ts. One process has the folder at a time (folder-lock.ts); others may look (openLedgerReadOnly).
+ * Decides which packages are kept: room, caps, pins, eviction and removal. package-store.ts handles
+ * the bytes of one package. One process uses the folder at a time (disk/folder-lock.ts); others may
+ * read the ledger only.
  */
 import type { Clock } from "../model/clock.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
@@ -17,15 +18,18 @@ import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
 export type CacheOptions = {
   /** The agent's data folder. */
   readonly dir: string;
+  /** Cap on the sum of all package sizes; null: none. */
   readonly maxBytes: number | null;
+  /** Time since its last use after which an unused package is evicted; null: never. */
   readonly maxAgeMs: number | null;
   readonly clock: Clock;
   readonly log: CacheLog;
 };
-/** What the cache is built on; `unlock` lets another process take the folder. */
-export type CacheParts = { readonly files: Files; readonly ledger: Ledger; readonly unlock: () => void };
-export type CachedPackage = LedgerPackage & { readonly path: string | null };
-export type PackageCheck = {
+/** Ports of the cache; `unlock` lets another process use the folder. */
+type CacheParts = { readonly files: Files; readonly ledger: Ledger; readonly unlock: () => void };
+/** `path` is the folder of the complete package; null while it is partial. */
+type CachedPackage = LedgerPackage & { readonly path: string | null };
+type PackageCheck = {
   readonly id: string;
   readonly name: string;
   readonly version: string;
@@ -40,10 +44,10 @@ export class DistributionCache {
   readonly #folder: CacheFolder;
   readonly #unlock: () => void;
   readonly #stores = new Map<string, PackageStore>();
-  /** Stores that `begin` gave out; while one is open its package has room reserved. */
+  /** Stores that `begin` returned. Room is reserved for a package while its store is open. */
   readonly #begun = new Map<string, PackageStore>();
   #limits: { maxBytes: number | null; maxAgeMs: number | null };
-  #turn: Promise<unknown> = Promise.resolve();
+  #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(options: CacheOptions, { files, ledger, unlock }: CacheParts) {
     this.ledger = ledger;
@@ -54,6 +58,7 @@ export class DistributionCache {
     this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs };
   }
 
+  /** Makes ledger and disk agree; call before any other method. */
   reconcile(): Promise<void> {
     const { ledger } = this;
     return reconcile({
@@ -77,24 +82,27 @@ export class DistributionCache {
   }
 
   /**
-   * A package that is in the cache, partial or complete. Nothing is reserved: hold a reader (`addReader`) while it
-   * is used, or it may be evicted and its store closed.
+   * Returns the store of a package in the cache, partial or complete; null if there is none.
+   * Reserves nothing: without a reader (`addReader`) the package may be evicted and its store
+   * closed.
    */
   find(id: string): Promise<PackageStore | null> {
-    return this.#inTurn(() => this.#openStore(id));
+    return this.#serially(() => this.#openStore(id));
   }
 
   /**
-   * The store of a package, made when it is new. Room for the rest of it is reserved until the store is closed; for
-   * that, packages that nobody uses may leave. A task pins the package in the same step.
-   * @throws ManifestError for a wrong manifest, CacheError "disk-full", "cache-cap", "conflict".
+   * Returns the store of a package, and adds the package if it is new. Reserves room for the
+   * missing bytes until the store is closed, and evicts unused packages for it. Pins the package
+   * for `task` in the same step.
+   * @throws ManifestError when the manifest is not valid or its publisher is unknown
+   * @throws CacheError "disk-full", "cache-cap", "conflict" or "not-found"
    */
   begin(
     signed: SignedManifest,
     pinnedKeys: readonly Uint8Array[],
     task?: { readonly id: number; readonly packageId: string },
   ): Promise<PackageStore> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
       const { manifest, id } = verifySigned(signed, pinnedKeys);
       if (task && task.packageId !== id)
         throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
@@ -111,20 +119,23 @@ export class DistributionCache {
       if (!row) {
         await this.#folder.saveManifest(id, signed);
         this.ledger.addPackage(packageRow(id, manifest));
-        const message = `${manifest.name} ${manifest.version} (${manifest.sizeBytes} bytes) is begun`;
+        const message = `${manifest.name} ${manifest.version} (${manifest.sizeBytes} bytes) was added to the cache`;
         this.#options.log({ level: "info", event: "package-begun", message });
       }
       if (task) this.ledger.pin(id, task.id);
       this.ledger.touch(id);
       const store = await this.#openStore(id);
       if (!store)
-        throw new CacheError("not-found", `The manifest of ${manifest.name} ${manifest.version} vanished`);
+        throw new CacheError(
+          "not-found",
+          `The manifest of ${manifest.name} ${manifest.version} is missing or damaged: start the agent again to fetch it again`,
+        );
       this.#begun.set(id, store);
       return store;
     });
   }
 
-  /** While a task pins a package it is neither evicted nor removed; also after a restart. */
+  /** Keeps a package from eviction and removal until `unpin`, also after a restart. */
   pin(id: string, taskId: number): void {
     this.ledger.pin(id, taskId);
     this.ledger.touch(id);
@@ -135,14 +146,17 @@ export class DistributionCache {
     this.ledger.touch(id);
   }
 
-  /** @throws CacheError "not-found" or "in-use". */
+  /**
+   * Removes a package from the ledger and the disk.
+   * @throws CacheError "not-found", "in-use" or "io"
+   */
   remove(name: string, version: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
       const row = this.ledger.packages().find((each) => isSamePackageName(each, { name, version }));
       if (!row) {
         throw new CacheError("not-found", `There is no ${name} ${version} in the cache: see "cache list"`);
       }
-      const reason = this.#useOf(row);
+      const reason = this.#reasonInUse(row);
       if (reason) throw new CacheError("in-use", `${name} ${version} cannot be removed: ${reason}`);
       await this.#drop(row);
       this.#options.log({
@@ -153,7 +167,9 @@ export class DistributionCache {
     });
   }
 
-  /** Reads every verified chunk of the matching packages; what is bad is to be fetched again. */
+  /**
+   * Reads every verified chunk of the matching packages; drops the bad ones, to be fetched again.
+   */
   async verify(name?: string, version?: string): Promise<PackageCheck[]> {
     const checks: PackageCheck[] = [];
     const matches = (row: LedgerPackage): boolean =>
@@ -178,9 +194,9 @@ export class DistributionCache {
     return checks;
   }
 
-  /** Lets go what is too old or above the cap and in nobody's use; returns it. */
+  /** Evicts unused packages that are too old or exceed the cap; returns them. */
   evict(): Promise<{ id: string; name: string; version: string }[]> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
       const rows = this.ledger.packages();
       const evicted = planEviction({
         candidates: this.#candidates(rows),
@@ -196,13 +212,13 @@ export class DistributionCache {
     });
   }
 
-  /** Takes effect at the next begin or evict. */
+  /** Takes effect at the next `begin` or `evict`. */
   setLimits(limits: { maxBytes: number | null; maxAgeMs: number | null }): void {
     this.#limits = { maxBytes: limits.maxBytes, maxAgeMs: limits.maxAgeMs };
   }
 
   async close(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#serially(async () => {
       try {
         const closed = await Promise.allSettled([...this.#stores.values()].map((store) => store.close()));
         for (const result of closed) if (result.status === "rejected") throw result.reason;
@@ -214,10 +230,10 @@ export class DistributionCache {
     });
   }
 
-  /** Changes to who is in the cache happen one after the other. */
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(action);
-    this.#turn = result.catch(() => {});
+  /** Runs changes of the set of packages one after the other. */
+  #serially<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(action);
+    this.#lastChange = result.catch(() => {});
     return result;
   }
 
@@ -269,7 +285,7 @@ export class DistributionCache {
 
   #candidates(rows: readonly LedgerPackage[]): Candidate[] {
     return rows
-      .filter((row) => this.#useOf(row) === null)
+      .filter((row) => this.#reasonInUse(row) === null)
       .map((row) => ({
         id: row.id,
         state: row.state,
@@ -279,8 +295,8 @@ export class DistributionCache {
       }));
   }
 
-  /** Who uses the package, or null. */
-  #useOf(row: LedgerPackage): string | null {
+  /** Returns why the package cannot be removed, for a person; null if it is unused. */
+  #reasonInUse(row: LedgerPackage): string | null {
     const store = this.#stores.get(row.id);
     if (row.pinnedBy.length > 0) return `task ${row.pinnedBy.join(", ")} uses it; cancel the task first`;
     if (store?.isOpen && store.readers > 0) return "it is being read; try again later";
@@ -293,7 +309,7 @@ export class DistributionCache {
     this.#options.log({
       level: "info",
       event: "package-evicted",
-      message: `${row.name} ${row.version} (${row.sizeBytes} bytes) left the cache to make room or because of its age`,
+      message: `${row.name} ${row.version} (${row.sizeBytes} bytes) was evicted from the cache, to make room or because of its age`,
     });
   }
 
@@ -301,7 +317,7 @@ export class DistributionCache {
     await this.#stores.get(row.id)?.close();
     this.#stores.delete(row.id);
     this.#begun.delete(row.id);
-    // The name goes first: what is half deleted is never under it.
+    // The final path goes first, so that it never holds a partly deleted package.
     if (row.state === "complete") await this.#folder.discard(this.#folder.finalPath(row.name, row.version));
     await this.#folder.discard(this.#folder.partialPath(row.id));
     await this.#folder.forgetManifest(row.id);

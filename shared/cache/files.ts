@@ -1,20 +1,28 @@
 /**
- * The file system as the cache uses it: the port below package-store.ts. The agent passes the operating system's files
- * (disk/system-files.ts), the simulator a disk that fills up, loses power and tears writes.
+ * The file system that the cache uses: the port below package-store.ts. The agent passes the
+ * operating system's files (disk/system-files.ts). The simulator passes a disk that fills up, loses
+ * power and tears writes.
  *
- * Paths are absolute. Functions throw errors with a `code` as Node.js does: ENOENT for a missing entry, ENOSPC for a
- * full disk; cache-error.ts turns them into sentences.
+ * Paths are absolute. Functions reject with an error whose `code` is that of Node.js, such as
+ * ENOENT for a missing entry and ENOSPC for a full disk. cache-error.ts converts these errors into
+ * messages for people.
  */
 
-/** "direct" goes past the page cache where the system can; "cached" goes through it. */
+/** "direct" bypasses the page cache where the system supports that; "cached" uses it. */
 export type IoPath = "cached" | "direct";
 
 export type OpenFile = {
-  /** Writes `length` bytes from `at` of `bytes` to `position` of the file. `bytes` must not change until then. */
+  /**
+   * Writes `length` bytes of `bytes`, from index `at` on, to `position` of the file. `bytes` must
+   * not change until the promise settles.
+   */
   write(bytes: Uint8Array, at: number, length: number, position: number, path: IoPath): Promise<void>;
-  /** Fills `into` from `position` on. Returns the number of bytes that the file has there. */
+  /**
+   * Fills `into` with the file's bytes from `position` on. Returns the number of bytes read; fewer
+   * than `into` has if the file ends earlier.
+   */
   read(into: Uint8Array, position: number, path: IoPath): Promise<number>;
-  /** Everything written before survives a power cut afterwards; with "all" also size and mode. */
+  /** Makes all earlier writes durable against a power cut; "all" includes size and mode. */
   sync(what: "data" | "all"): Promise<void>;
   sizeBytes(): Promise<number>;
   truncate(sizeBytes: number): Promise<void>;
@@ -26,24 +34,24 @@ export type OpenFile = {
 export type FileEntry = { readonly kind: "file" | "folder" | "other"; readonly sizeBytes: number };
 
 export type Files = {
-  /** With "write" the file and its folders are made when they are missing. Symbolic links are not followed. */
+  /** Does not follow symbolic links. "write" creates the file and its folders if needed. */
   open(path: string, access: "read" | "write"): Promise<OpenFile>;
   readFile(path: string): Promise<Uint8Array>;
-  /** Durable when it resolves. A crash leaves the old content or the new one. */
+  /** Atomic: a crash leaves the old content or the new one. Durable once it resolves. */
   replaceFile(path: string, bytes: Uint8Array): Promise<void>;
-  /** @returns null when there is nothing */
+  /** @returns null if the path does not exist */
   entryAt(path: string): Promise<FileEntry | null>;
-  /** Names in a folder. */
+  /** Returns the names of the folder's entries. */
   listFolder(path: string): Promise<string[]>;
-  /** With its parents; quiet when it exists. */
+  /** Creates a folder and its parents; no error if it exists. */
   makeFolder(path: string): Promise<void>;
-  /** Atomic; survives a power cut after `syncFolder` of the target's folder. */
+  /** Atomic; durable after `syncFolder` of the target's folder. */
   rename(from: string, to: string): Promise<void>;
   syncFolder(path: string): Promise<void>;
-  /** A file, or a folder with all below it; quiet when there is nothing. */
+  /** Removes a file, or a folder with its contents; no error if the path does not exist. */
   remove(path: string): Promise<void>;
-  /** Quiet when it is missing or not empty. */
+  /** Removes a folder if it is empty; no error if it is not, or does not exist. */
   removeEmptyFolder(path: string): Promise<void>;
-  /** Bytes of the disk that holds `path`, and those that this process may still use. */
+  /** Returns the size of the disk that holds `path`, and the bytes this process may still use. */
   space(path: string): Promise<{ readonly totalBytes: number; readonly freeBytes: number }>;
 };

@@ -1,13 +1,15 @@
 /**
- * The ledger as the cache and the device use it: which chunk of which package is verified and where it came from, what
- * each task's state is, and who this device is. disk/ledger-sqlite.ts implements it in SQLite, the simulator in memory.
+ * The ledger as the cache and the device use it: a port. It lists the verified chunks of each
+ * package with their origin, the state of each task, and the identity of the device.
+ * disk/ledger-sqlite.ts implements it in SQLite, the simulator in memory.
  *
- * The ledger knows nothing about bytes: package-store.ts puts them on the disk first and lists them here afterwards.
+ * The ledger has no access to the bytes: package-store.ts writes them to the disk first and lists
+ * the chunks afterwards.
  */
 import * as v from "valibot";
 import { packageNameProblem, versionProblem } from "../model/package-path.ts";
 
-export const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
+const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
 export type ChunkOrigin = (typeof chunkOrigins)[number];
 export type OriginBytes = Record<ChunkOrigin, number>;
 export type PackageState = "partial" | "complete";
@@ -24,8 +26,12 @@ export type LedgerPackage = {
   readonly chunksVerified: number;
   readonly bytesVerified: number;
   readonly originBytes: OriginBytes;
-  /** More than 1: a chunk crossed the network although it was verified. */
+  /**
+   * Largest number of times that one chunk was listed; above 1, a verified chunk was received
+   * again.
+   */
   readonly receiptsMax: number;
+  /** Ids of the tasks that pin the package. */
   readonly pinnedBy: readonly number[];
 };
 export type NewPackage = Pick<
@@ -51,30 +57,30 @@ export const identitySchema = v.object({
 });
 export type Identity = v.InferOutput<typeof identitySchema>;
 
-/** What may be read beside a running agent too. */
+/** Read access to the ledger, also from another process while an agent runs. */
 export type LedgerReader = {
   packages(): LedgerPackage[];
-  /** Every task with a saved state; one whose JSON cannot be read comes with null. */
+  /** Returns every saved task; its state is null if the JSON cannot be read. */
   tasks(): TaskRow[];
-  /** Null before enrolment. */
+  /** Returns null before enrolment. */
   identity(): Identity | null;
   close(): void;
 };
 
-/** Every method that writes throws CacheError. */
+/** Access of the one agent of the data folder. Every method that writes throws CacheError. */
 export type Ledger = LedgerReader & {
   saveIdentity(identity: Identity): void;
-  /** Durable when it returns, also through a power cut. */
+  /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   deleteTask(taskId: number): void;
   addPackage(row: NewPackage): void;
   removePackage(id: string): void;
-  /** Durable when it returns, and with it everything written before. */
+  /** Durable against a power cut when it returns, and with it all earlier writes. */
   setState(id: string, state: PackageState): void;
   touch(id: string): void;
   pin(id: string, taskId: number): void;
   unpin(id: string, taskId: number): void;
-  /** The chunks of a package with where they came from. */
+  /** Returns the listed chunks of a package, with their origin. */
   chunks(id: string): ChunkRow[];
   /** Lists chunks whose bytes are on the disk, in one transaction. */
   addChunks(id: string, rows: readonly ChunkRow[]): void;
@@ -82,9 +88,9 @@ export type Ledger = LedgerReader & {
 };
 
 /**
- * Whether a row can belong to a cache. Its name and version become folders: a damaged or forged row must not lead out
- * of the cache.
+ * Whether a row can belong to a cache. Name and version become folders, so a damaged or forged row
+ * must not lead out of the cache.
  */
-export function isPossiblePackage({ id, name, version }: LedgerPackage): boolean {
+export function isValidPackageRow({ id, name, version }: LedgerPackage): boolean {
   return /^[0-9a-f]{64}$/.test(id) && packageNameProblem(name) === null && versionProblem(version) === null;
 }

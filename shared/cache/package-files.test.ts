@@ -7,7 +7,7 @@ import { PackageFiles } from "./package-files.ts";
 const cleanups: (() => void)[] = [];
 afterEach(() => cleanups.splice(0).forEach((cleanup) => cleanup()));
 
-/** The system's files, whose writes end when `endWrites` is called, and whose syncs are counted. */
+/** Returns the system's files. Their writes wait for `endWrites`, and their syncs are counted. */
 function slowFiles() {
   const { promise: canEnd, resolve: endWrites } = Promise.withResolvers<void>();
   const system = systemFiles();
@@ -36,7 +36,7 @@ function slowFiles() {
   return { files, counts, endWrites };
 }
 
-test("a write that was under way during a sync is covered by the next sync", async () => {
+test("a write that runs during a sync is covered by the next sync", async () => {
   const folder = temporaryFolder("package-files");
   cleanups.push(folder.remove);
   const { manifest, chunk } = testPackage(testKey(), { files: { "a.bin": 4_096 } });

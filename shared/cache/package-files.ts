@@ -1,17 +1,18 @@
 /**
- * The bytes of one package in its own files: reads and writes at offsets of the package's stream.
+ * The files of one package: reads and writes at offsets of the package's stream.
  *
- * Files are sparse until they are complete. This file knows offsets, open files and syncing. Chunks, digests and the
- * ledger belong to package-store.ts. At most `handlesMax` files are open at a time.
+ * Files are sparse until the package is complete. This file deals with offsets, open files and
+ * syncing; package-store.ts with chunks, digests and the ledger.
  */
 import { dirname, join } from "node:path";
 import { fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
 import type { Files, IoPath, OpenFile } from "./files.ts";
 
+/** Upper bound on files kept open; files in use may exceed it. */
 const handlesMax = 64;
-/** Journaling file systems commit many syncs at once when they come together. */
-const syncsAtOnce = 16;
+/** Concurrent syncs. Journaling file systems commit concurrent syncs together. */
+const concurrentSyncs = 16;
 
 type Handle = { readonly opened: Promise<OpenFile>; users: number };
 
@@ -20,12 +21,13 @@ export class PackageFiles {
   readonly #files: Files;
   #root: string;
   #access: "read" | "write";
-  /** Least recently used first. */
-  #open = new Map<number, Handle>();
-  /** Written since the last sync. */
+  /** Open files by index, least recently used first. */
+  #handles = new Map<number, Handle>();
+  /** Files written since the last sync. */
   #dirty = new Set<number>();
   #users = 0;
   #whenIdle: (() => void) | null = null;
+  /** Settles when no exclusive action is waiting or running. */
   #gate: Promise<void> = Promise.resolve();
 
   constructor(files: Files, manifest: Manifest, root: string, access: "read" | "write") {
@@ -39,20 +41,20 @@ export class PackageFiles {
     return this.#root;
   }
 
-  /** @param bytes must not change until the write has ended */
+  /** @param bytes must not change until the promise settles */
   async write(offset: number, bytes: Uint8Array, path: IoPath): Promise<void> {
     let at = 0;
     for (const span of fileSpans(this.#manifest, offset, bytes.length)) {
-      await this.#using(span.file, "write to", async (file) => {
+      await this.#withFile(span.file, "write to", async (file) => {
         await file.write(bytes, at, span.length, span.fileOffset, path);
-        // Only now: a sync that ran during the write does not cover it.
+        // Marked after the write: a sync that ran during the write does not cover it.
         this.#dirty.add(span.file);
       });
       at += span.length;
     }
   }
 
-  /** Fills `into` from the stream; what the files do not reach stays zero. Returns whether nothing was missing. */
+  /** Fills `into` from the stream; missing bytes become zero. Returns whether none was missing. */
   async read(offset: number, into: Uint8Array, path: IoPath): Promise<boolean> {
     let at = 0;
     let whole = true;
@@ -60,7 +62,7 @@ export class PackageFiles {
       const target = into.subarray(at, at + span.length);
       at += span.length;
       try {
-        await this.#using(span.file, "read", async (file) => {
+        await this.#withFile(span.file, "read", async (file) => {
           const done = await file.read(target, span.fileOffset, path);
           target.fill(0, done);
           whole &&= done === target.length;
@@ -74,21 +76,21 @@ export class PackageFiles {
     return whole;
   }
 
-  /** Returns when everything written before the call is on the disk. */
+  /** Resolves when all writes that ended before the call are on the disk. */
   async sync(): Promise<void> {
     const files = [...this.#dirty];
     this.#dirty.clear();
-    await this.#together(files, "sync", (file) => file.sync("data"));
+    await this.#forEachFile(files, "sync", (file) => file.sync("data"));
   }
 
-  /** Gives every file its exact size and mode, makes the empty ones, and syncs all. */
+  /** Gives every file its exact size and mode, creates the empty ones, and syncs all. */
   async finish(): Promise<void> {
-    // A package without files is a folder all the same.
+    // A package without files still needs its folder.
     await this.#files.makeFolder(this.#root).catch((error: unknown) => {
       throw asCacheError(error, "make", this.#root);
     });
     const { files } = this.#manifest;
-    await this.#together([...files.keys()], "finish", async (file, index) => {
+    await this.#forEachFile([...files.keys()], "finish", async (file, index) => {
       const { sizeBytes, mode } = files[index]!;
       if ((await file.sizeBytes()) !== sizeBytes) await file.truncate(sizeBytes);
       await file.setMode(mode);
@@ -97,9 +99,12 @@ export class PackageFiles {
     this.#dirty.clear();
   }
 
-  /** Moves the whole folder. Reads and writes wait meanwhile: Windows moves no folder with open files. */
+  /**
+   * Moves the whole folder. Reads and writes wait, because Windows cannot move a folder with open
+   * files.
+   */
   async relocate(root: string, access: "read" | "write"): Promise<void> {
-    await this.#alone(async () => {
+    await this.#exclusively(async () => {
       if (this.#root === root) return;
       await this.#files.makeFolder(dirname(root));
       await this.#files.rename(this.#root, root);
@@ -112,18 +117,19 @@ export class PackageFiles {
   }
 
   async close(): Promise<void> {
-    await this.#alone(async () => {});
+    await this.#exclusively(async () => {});
   }
 
-  async #alone(action: () => Promise<void>): Promise<void> {
+  /** Waits for reads and writes to end, closes all files and runs the action alone. */
+  async #exclusively(action: () => Promise<void>): Promise<void> {
     const before = this.#gate;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gate = before.then(() => promise);
     await before;
     try {
       if (this.#users > 0) await new Promise<void>((idle) => (this.#whenIdle = idle));
-      for (const { opened } of this.#open.values()) await (await opened).close();
-      this.#open.clear();
+      for (const { opened } of this.#handles.values()) await (await opened).close();
+      this.#handles.clear();
       await action();
     } finally {
       resolve();
@@ -134,14 +140,14 @@ export class PackageFiles {
     return join(this.#root, ...this.#manifest.files[file]!.path.split("/"));
   }
 
-  async #using<T>(file: number, doing: string, action: (file: OpenFile) => Promise<T>): Promise<T> {
-    // The gate may close again between its opening and this turn.
+  async #withFile<T>(file: number, doing: string, action: (file: OpenFile) => Promise<T>): Promise<T> {
+    // Another exclusive action may have begun before this continuation ran.
     for (let gate = this.#gate; ; gate = this.#gate) {
       await gate;
       if (gate === this.#gate) break;
     }
     this.#users++;
-    const entry = this.#entry(file);
+    const entry = this.#handleOf(file);
     entry.users++;
     try {
       return await action(await entry.opened);
@@ -158,22 +164,22 @@ export class PackageFiles {
     }
   }
 
-  #entry(file: number): Handle {
-    let entry = this.#open.get(file);
-    if (entry) this.#open.delete(file);
+  #handleOf(file: number): Handle {
+    let entry = this.#handles.get(file);
+    if (entry) this.#handles.delete(file);
     else {
       const opened = this.#files.open(this.#pathOf(file), this.#access);
       const made: Handle = { opened, users: 0 };
       opened.catch(() => {
-        if (this.#open.get(file) === made) this.#open.delete(file);
+        if (this.#handles.get(file) === made) this.#handles.delete(file);
       });
       entry = made;
     }
-    this.#open.set(file, entry);
+    this.#handles.set(file, entry);
     return entry;
   }
 
-  async #together(
+  async #forEachFile(
     files: number[],
     doing: string,
     action: (file: OpenFile, index: number) => Promise<void>,
@@ -181,24 +187,24 @@ export class PackageFiles {
     const worker = async (): Promise<void> => {
       for (let index = files.pop(); index !== undefined; index = files.pop()) {
         const each = index;
-        await this.#using(each, doing, (file) => action(file, each));
+        await this.#withFile(each, doing, (file) => action(file, each));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(syncsAtOnce, files.length) }, worker));
+    await Promise.all(Array.from({ length: Math.min(concurrentSyncs, files.length) }, worker));
   }
 
   async #closeSurplus(): Promise<void> {
-    if (this.#open.size <= handlesMax) return;
-    for (const [index, entry] of this.#open) {
+    if (this.#handles.size <= handlesMax) return;
+    for (const [index, entry] of this.#handles) {
       if (entry.users > 0) continue;
-      this.#open.delete(index);
+      this.#handles.delete(index);
       await entry.opened.then((file) => file.close()).catch(() => {});
-      if (this.#open.size <= handlesMax) return;
+      if (this.#handles.size <= handlesMax) return;
     }
   }
 }
 
-/** Size of each of the package's files below `root`; -1 where there is none. */
+/** Returns the size of each of the package's files below `root`; -1 for a missing file. */
 export async function fileSizes(files: Files, manifest: Manifest, root: string): Promise<Float64Array> {
   const sizes = new Float64Array(manifest.files.length).fill(-1);
   for (const [index, file] of manifest.files.entries()) {

@@ -1,9 +1,9 @@
 /**
- * One package in the distribution cache: takes chunks, proves them, keeps them in place, and declares the package
- * complete when every chunk verifies from the file as it lies on disk.
+ * One package in the distribution cache: verifies chunks, stores them in place, and declares the
+ * package complete once every chunk verifies from its file on the disk.
  *
- * `verified` is live: a chunk is in it as soon as its bytes are written. The ledger follows in batches
- * (chunk-batch.ts). Who may be evicted, and how much room there is, is decided in distribution-cache.ts.
+ * `verified` contains a chunk as soon as its bytes are written; the ledger follows in batches
+ * (chunk-batch.ts). Room and eviction are decided in distribution-cache.ts.
  */
 import { ChunkSet } from "../model/chunk-set.ts";
 import { chunkCount, chunkDigest, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
@@ -17,29 +17,35 @@ import { PackageFiles } from "./package-files.ts";
 import { ReadBack } from "./read-back.ts";
 import { SerialQueues } from "./serial-queues.ts";
 
-export type StoreOptions = {
+type StoreOptions = {
   readonly id: string;
   readonly manifest: Manifest;
   readonly signed: SignedManifest;
   readonly ledger: Ledger;
   readonly state: PackageState;
-  /** Folder of the bytes until the package is complete, and after. */
+  /** Folder of the bytes until the package is complete. */
   readonly partialPath: string;
+  /** Folder of the complete package. */
   readonly finalPath: string;
   readonly files: Files;
   readonly clock: Clock;
   readonly log: CacheLog;
 };
-/** From this size on a package goes past the page cache; the files of smaller ones stay in memory for who uses them next. */
+/**
+ * Smallest package that bypasses the page cache. The files of smaller ones stay in memory for the
+ * program that uses them next.
+ */
 const directPackageMinBytes = 64 * 1024 * 1024;
 
-export type Completion =
+/** Outcome of `complete`; `badChunks` are those to be fetched, missing ones included. */
+type Completion =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly badChunks: number[] };
 
 export class PackageStore {
   readonly id: string;
   readonly manifest: Manifest;
   readonly signed: SignedManifest;
+  /** Live set of the verified chunks. */
   readonly verified: ChunkSet;
   readonly #options: StoreOptions;
   readonly #files: PackageFiles;
@@ -47,14 +53,20 @@ export class PackageStore {
   readonly #readBack: ReadBack;
   readonly #originOf = new Map<number, ChunkOrigin>();
   readonly #originBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
-  /** One write at a time per chunk: a late scratch write never lands on verified bytes. */
+  /**
+   * One write per chunk at a time, so that a late unverified write never overwrites verified bytes.
+   */
   readonly #writes = new SerialQueues();
   /**
-   * Checksums of chunks whose digest was right in memory, until they are read back: whether a file holds the bytes that
-   * were written needs no second SHA-256, which takes twenty times as long (29 against 1.4 GB/s).
+   * xxHash3 of each written chunk until its read-back. The digest was right in memory, so comparing
+   * the file with the written bytes needs no second SHA-256. xxHash3 is twenty times as fast (29
+   * versus 1.4 GB/s).
    */
   readonly #writtenSums = new Map<number, number | bigint>();
-  /** Verified once and found changed since, until the package is verified again. */
+  /**
+   * Verified chunks that were found changed on the disk; they are not offered until a check drops
+   * them.
+   */
   readonly #corrupt: ChunkSet;
   #state: PackageState | "closed";
   #readers = 0;
@@ -100,7 +112,7 @@ export class PackageStore {
     return this.#state === "complete" ? "complete" : "partial";
   }
 
-  /** The package's folder once it is complete. */
+  /** The package's folder; null while it is not complete. */
   get path(): string | null {
     return this.#state === "complete" ? this.#options.finalPath : null;
   }
@@ -122,7 +134,7 @@ export class PackageStore {
     return this.#readers;
   }
 
-  /** While a reader is held the package is neither evicted nor removed. Call the result to let go. */
+  /** Keeps the package from eviction and removal until the returned function is called. */
   addReader(): () => void {
     this.#assertOpen();
     this.#readers++;
@@ -134,8 +146,9 @@ export class PackageStore {
   }
 
   /**
-   * Stores a chunk when its digest is right. Bytes may come from anyone: a wrong number or length is a wrong digest.
-   * @throws CacheError "disk-full" or "io"; the chunk is then not stored.
+   * Stores a chunk if its digest is right. The bytes may come from any device, so a wrong chunk
+   * number or length counts as a wrong digest.
+   * @throws CacheError "disk-full", "io" or "closed"; the chunk is then not stored
    */
   async writeChunk(
     chunk: number,
@@ -159,19 +172,20 @@ export class PackageStore {
   }
 
   /**
-   * Scratch space: bytes of a chunk that is still incomplete, at their place in the file, never in the ledger.
-   * Returns false, writing nothing, once the chunk is verified.
+   * Stores bytes of a partial chunk at their place in the file; the ledger never lists them.
+   * Returns false and writes nothing once the chunk is verified.
+   * @throws RangeError when the bytes are not within the chunk
    */
   async writeUnverified(chunk: number, offsetInChunk: number, bytes: Uint8Array): Promise<boolean> {
     this.#assertOpen();
     const length = chunkLength(this.manifest, chunk);
     if (!this.#isChunk(chunk) || offsetInChunk < 0 || offsetInChunk + bytes.length > length) {
       throw new RangeError(
-        `${bytes.length} bytes at ${offsetInChunk} do not lie in chunk ${chunk} (${length})`,
+        `${bytes.length} bytes at ${offsetInChunk} are not within chunk ${chunk} (${length})`,
       );
     }
     return this.#writes.run(chunk, async () => {
-      // Verified while this write waited its turn: it must not be overwritten.
+      // The chunk may have been verified while this write was queued.
       if (this.verified.has(chunk)) return false;
       await this.#leaveFinalPath();
       await this.#files.write(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, "cached");
@@ -179,7 +193,10 @@ export class PackageStore {
     });
   }
 
-  /** What lies at the chunk's place, proven or not, into `into`; what was never written is zero. Returns its length. */
+  /**
+   * Fills `into` with the chunk's bytes as stored on the disk, verified or not; bytes never written
+   * are zero. Returns the number of bytes.
+   */
   async readRaw(chunk: number, into: Uint8Array): Promise<number> {
     this.#assertOpen();
     const length = Math.min(into.length, this.#isChunk(chunk) ? chunkLength(this.manifest, chunk) : 0);
@@ -187,29 +204,30 @@ export class PackageStore {
     return length;
   }
 
-  /** @throws CacheError "not-verified", or "io" when the file was cut short behind our back (the chunk is then lost). */
+  /** Reads a verified chunk; throws as `readRange` does. */
   async readChunk(chunk: number): Promise<Uint8Array> {
     return this.readRange(chunk, 0, chunkLength(this.manifest, chunk));
   }
 
   /**
-   * A chunk for another device: read, and held against its digest, so that what rotted on this disk goes no further. One
-   * that is wrong is not offered any more; the package itself stays as it is, somebody may be using its files.
+   * Reads a chunk for another device and checks its digest, so that corruption of this disk does
+   * not spread. A corrupt chunk is no longer offered. The package stays in place, because a program
+   * may be using its files.
    * @throws CacheError "not-verified", "io" or "corrupt"
    */
   async readVerified(chunk: number): Promise<Uint8Array> {
     const bytes = await this.readChunk(chunk);
     if (this.#digestMatches(chunk, bytes)) return bytes;
     this.#corrupt.add(chunk);
-    // Before a partial package is called complete, the chunk is looked at again.
+    // `complete` has to read this chunk again.
     this.#readBack.forget(chunk);
-    const mends = this.state === "complete" ? `"cache verify" fetches it again` : "it is fetched again";
-    const message = `Chunk ${chunk} of ${this.#title} on disk is not what was verified: it is not given to other devices; ${mends}`;
+    const remedy = this.state === "complete" ? `"cache verify" fetches it again` : "it is fetched again";
+    const message = `Chunk ${chunk} of ${this.#title} changed on the disk after it was verified: it is not served to other devices; ${remedy}`;
     this.#options.log({ level: "warn", event: "chunk-spoiled", message });
     throw new CacheError("corrupt", message);
   }
 
-  /** What others may have: the verified chunks, except those that were found changed on the disk. */
+  /** Chunks that other devices may fetch: the verified ones, except those found corrupt. */
   get offered(): ChunkSet {
     if (this.#corrupt.isEmpty) return this.verified;
     const offered = this.verified.clone();
@@ -217,6 +235,11 @@ export class PackageStore {
     return offered;
   }
 
+  /**
+   * Reads a part of a verified chunk.
+   * @throws CacheError "not-verified"; or "io" when the file was truncated, which drops the chunk
+   * @throws RangeError when the part is not within the chunk
+   */
   async readRange(chunk: number, offsetInChunk: number, length: number): Promise<Uint8Array> {
     this.#assertOpen();
     if (!this.verified.has(chunk)) {
@@ -224,7 +247,7 @@ export class PackageStore {
     }
     const available = chunkLength(this.manifest, chunk) - offsetInChunk;
     if (offsetInChunk < 0 || length < 0 || length > available) {
-      throw new RangeError(`${length} bytes at ${offsetInChunk} do not lie in chunk ${chunk}`);
+      throw new RangeError(`${length} bytes at ${offsetInChunk} are not within chunk ${chunk}`);
     }
     const bytes = new Uint8Array(length);
     const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#originOf.get(chunk));
@@ -238,14 +261,15 @@ export class PackageStore {
     return bytes;
   }
 
-  /** Returns when everything written before is on the disk and in the ledger. */
+  /** Resolves when all stored chunks are on the disk and in the ledger. */
   flush(): Promise<void> {
     return this.#batch.flush();
   }
 
   /**
-   * Reads every chunk back, and only when all are right gives the package its name. Otherwise the bad (or missing)
-   * chunks have left the ledger and are to be fetched again.
+   * Reads back the chunks that were not read back yet, and moves the package to its final path if
+   * all are right. Otherwise the bad chunks are dropped from the ledger, to be fetched again.
+   * @throws CacheError "path-taken", "disk-full", "io" or "closed"
    */
   complete(): Promise<Completion> {
     this.#completing ??= this.#complete().finally(() => (this.#completing = null));
@@ -269,7 +293,7 @@ export class PackageStore {
       await this.#files.relocate(finalPath, "read");
       ledger.setState(this.id, "complete");
     } catch (error) {
-      // The ledger does not know of the name, for example on a full disk: the package is completed again later.
+      // Failed, for example because the disk is full: a later `complete` moves the package again.
       await this.#files.relocate(partialPath, "write");
       throw error;
     }
@@ -282,7 +306,7 @@ export class PackageStore {
     return { ok: true, path: finalPath };
   }
 
-  /** A package that is not complete keeps the name when it could not be taken back at once. */
+  /** Moves a partial package out of the final path, if `complete` failed to move it back. */
   async #leaveFinalPath(): Promise<void> {
     const { partialPath, finalPath } = this.#options;
     if (this.#state === "partial" && this.#files.root === finalPath)
@@ -293,16 +317,19 @@ export class PackageStore {
     if (!(await this.#options.files.entryAt(finalPath).catch(() => null))) return;
     throw new CacheError(
       "path-taken",
-      `Cannot put ${this.#title} at "${finalPath}": something that is not in the ledger lies there; move it away`,
+      `Cannot put ${this.#title} at "${finalPath}": that path exists and is not in the ledger; move it away`,
     );
   }
 
-  /** Reads and digests every verified chunk. The bad ones leave the ledger, the package its folder; returns them. */
+  /**
+   * Reads every verified chunk from the disk. Drops the bad ones from the ledger, in which case the
+   * package leaves its final path. Returns the bad chunks.
+   */
   check(): Promise<number[]> {
     return this.#check(new ChunkSet(this.verified.size));
   }
 
-  /** @param known chunks that need not be read again */
+  /** @param known chunks that are not read again */
   async #check(known: ChunkSet): Promise<number[]> {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
     const badChunks: number[] = [];
@@ -314,7 +341,10 @@ export class PackageStore {
     return badChunks;
   }
 
-  /** Reads a chunk from its file and holds it against what was written, else against its digest. */
+  /**
+   * Compares a chunk's file with the checksum of the written bytes, or with the digest if none is
+   * kept.
+   */
   async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
     const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
     const path = this.#ioPath(this.#originOf.get(chunk));
@@ -325,22 +355,23 @@ export class PackageStore {
     return whole && Bun.hash.xxHash3(bytes) === writtenSum;
   }
 
-  /** A complete package that is not right after all loses its name, so that nobody takes it for a whole one. */
+  /** Moves a complete package with bad chunks out of its final path, so that no program uses it. */
   async withdraw(): Promise<void> {
     if (this.#state !== "complete") return;
     const { partialPath, ledger, log } = this.#options;
     this.#state = "partial";
-    // First the name: a crash in between leaves a complete package without a folder, which the next start corrects.
+    // The move comes first: a crash in between leaves a complete package without a folder, which
+    // reconcile.ts corrects.
     await this.#files.relocate(partialPath, "write");
     ledger.setState(this.id, "partial");
     log({
       level: "warn",
       event: "package-withdrawn",
-      message: `${this.#title} is incomplete and left its folder`,
+      message: `${this.#title} is no longer complete and was moved out of its folder`,
     });
   }
 
-  /** Takes over chunks found on the disk, as after a damaged ledger: reads them all and lists those that are right. */
+  /** Reads all chunks from the disk after the ledger was lost, and lists those that verify. */
   async adopt(): Promise<void> {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
     for (let chunk = 0; chunk < this.verified.size; chunk++) {
@@ -359,7 +390,7 @@ export class PackageStore {
     await this.flush();
   }
 
-  /** Ends what is under way, lists what is written, and lets go of the files. */
+  /** Waits for pending work, lists the written chunks and closes the files. */
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -382,7 +413,7 @@ export class PackageStore {
     if (this.#state === "closed") throw new CacheError("closed", `${this.#title} is closed`);
   }
 
-  /** What came over the WAN is about to be multicast: the representative reads it from memory. */
+  /** Chunks from the WAN are cached: the representative reads them next, to multicast them. */
   #ioPath(origin: ChunkOrigin | undefined): IoPath {
     return origin === "wan" || this.manifest.sizeBytes < directPackageMinBytes ? "cached" : "direct";
   }
@@ -414,11 +445,14 @@ export class PackageStore {
     }
   }
 
-  /** Out of `verified` and out of the ledger, also when a batch was about to list it; then no complete package. */
+  /**
+   * Removes chunks from `verified`, the ledger and pending batches; the package is then not
+   * complete.
+   */
   async #dropChunks(chunks: readonly number[]): Promise<void> {
     if (chunks.length === 0) return;
     this.#invalidate(chunks);
-    // A batch that cannot be listed now leaves these chunks out later: they are no longer in `verified`.
+    // A batch that cannot be listed now is listed later, without chunks that left `verified`.
     await this.flush().catch(() => {});
     this.#options.ledger.deleteChunks(this.id, chunks);
     const count = chunks.length;

@@ -1,27 +1,29 @@
 /**
- * At start: makes the ledger and the disk say the same, whatever happened in between.
+ * Makes the ledger and the disk agree at start.
  *
- * A crash may leave a package moved but not marked, listed but gone, or on disk but not listed; people delete files.
- * Each case ends in one of two states: what the ledger lists is on the disk, or the ledger no longer lists it. Bytes
- * that are listed are not read again here (`cache verify` does that); packages without a ledger row are.
+ * A crash may leave a package that is moved but not marked complete, listed but missing, or on the
+ * disk but not listed. People delete files. Afterwards the ledger lists no chunk whose file is
+ * missing or too short. Bytes of listed chunks are not read here (`cache verify` reads them);
+ * packages without a row are.
  */
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
 import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
-import { isPossiblePackage, type Ledger, type LedgerPackage } from "./ledger.ts";
+import { isValidPackageRow, type Ledger, type LedgerPackage } from "./ledger.ts";
 import type { PackageStore } from "./package-store.ts";
 
-export type Reconciliation = {
+type Reconciliation = {
   readonly folder: CacheFolder;
   readonly ledger: Ledger;
   readonly log: CacheLog;
-  /** Opens the store of a package that has a row and a manifest. */
+  /** Opens the store of a package; null without a row or a manifest. */
   readonly openStore: (id: string) => Promise<PackageStore | null>;
 };
 
+/** @throws CacheError when the disk or the ledger fails */
 export async function reconcile(context: Reconciliation): Promise<void> {
   await context.folder.prepare();
-  dropImpossible(context);
+  dropInvalidRows(context);
   for (const row of context.ledger.packages()) await reconcileListed(context, row);
   const listed = new Set(context.ledger.packages().map((row) => row.id));
   for (const id of await context.folder.manifestIds()) {
@@ -33,14 +35,14 @@ export async function reconcile(context: Reconciliation): Promise<void> {
   }
 }
 
-/** Nothing on the disk belongs to such a row, whatever it names. */
-function dropImpossible({ ledger, log }: Reconciliation): void {
+/** Removes rows that cannot belong to a cache. Files are not touched: the row may name any path. */
+function dropInvalidRows({ ledger, log }: Reconciliation): void {
   for (const row of ledger.packages()) {
-    if (isPossiblePackage(row)) continue;
+    if (isValidPackageRow(row)) continue;
     log({
       level: "warn",
       event: "package-dropped",
-      message: `The ledger has a package that cannot be (${JSON.stringify(row.name)} ${JSON.stringify(row.version)}): its row is removed`,
+      message: `The ledger lists a package with an invalid id, name or version (${JSON.stringify(row.name)} ${JSON.stringify(row.version)}): its row is removed`,
     });
     ledger.removePackage(row.id);
   }
@@ -50,14 +52,15 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
   const { folder, ledger, log } = context;
   const partialPath = folder.partialPath(row.id);
   const finalPath = folder.finalPath(row.name, row.version);
-  // Only a package with every chunk is ever moved: whatever else lies at its final path is not ours to touch.
+  // Only a package with every chunk is moved to the final path. Other contents of that
+  // path are not the cache's, and must stay.
   const wasMoved = row.state === "complete" || row.chunksVerified === row.chunkCount;
   const loaded = await folder.loadManifest(row.id);
   if (!loaded) {
     log({
       level: "warn",
       event: "package-dropped",
-      message: `${row.name} ${row.version} has no readable manifest and leaves the cache; it is fetched again when a task needs it`,
+      message: `${row.name} ${row.version} has no readable manifest and is removed from the cache; it is fetched again when a task needs it`,
     });
     ledger.removePackage(row.id);
     await folder.forgetManifest(row.id);
@@ -66,22 +69,22 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
     return;
   }
   const isFinal = wasMoved && (await folder.exists(finalPath)) && !(await folder.exists(partialPath));
-  const gone = await missingChunks(context, loaded.manifest, isFinal ? finalPath : partialPath, row.id);
-  if (gone.length > 0) {
-    ledger.deleteChunks(row.id, gone);
+  const missing = await missingChunks(context, loaded.manifest, isFinal ? finalPath : partialPath, row.id);
+  if (missing.length > 0) {
+    ledger.deleteChunks(row.id, missing);
     log({
       level: "warn",
       event: "chunks-dropped",
-      message: `${row.name} ${row.version}: ${gone.length} chunks are listed but their files are missing or short; they are fetched again`,
+      message: `${row.name} ${row.version}: ${missing.length} chunks are listed but their files are missing or short; they are fetched again`,
     });
   }
-  const whole =
+  const isWhole =
     isFinal &&
-    row.chunksVerified - gone.length === row.chunkCount &&
+    row.chunksVerified - missing.length === row.chunkCount &&
     (await hasExactSizes(folder, loaded.manifest, finalPath));
-  // Whole and moved, not yet marked: every chunk was read back before the move.
-  if (whole && row.state === "partial") ledger.setState(row.id, "complete");
-  if (whole) return;
+  // A crash between the move and the mark. Every chunk was read back before the move.
+  if (isWhole && row.state === "partial") ledger.setState(row.id, "complete");
+  if (isWhole) return;
   if (row.state === "complete") ledger.setState(row.id, "partial");
   if (isFinal) await moveBack(folder, finalPath, partialPath);
 }
@@ -119,7 +122,9 @@ async function hasExactSizes(folder: CacheFolder, manifest: Manifest, root: stri
   return manifest.files.every((file, index) => sizes[index] === file.sizeBytes);
 }
 
-/** After a lost or damaged ledger: what is on the disk is read, and what verifies is listed again. */
+/**
+ * Restores a package after the ledger was lost: reads its files and lists the chunks that verify.
+ */
 async function adoptUnlisted(context: Reconciliation, id: string): Promise<void> {
   const { folder, ledger, log } = context;
   const loaded = await folder.loadManifest(id);
@@ -167,6 +172,6 @@ export const packageRow = (id: string, manifest: Manifest) => ({
 });
 
 type Named = { readonly name: string; readonly version: string };
-/** As the ledger and the file systems that ignore case see it. */
+/** Ignores case, as the ledger and some file systems do. */
 export const isSamePackageName = (a: Named, b: Named): boolean =>
   a.name.toLowerCase() === b.name.toLowerCase() && a.version.toLowerCase() === b.version.toLowerCase();

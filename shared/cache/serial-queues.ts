@@ -1,9 +1,9 @@
-/** Queues by number: actions of one number run one after the other, actions of different numbers at the same time. */
+/** Numbered queues: the actions of one queue run in order, those of different queues at once. */
 export class SerialQueues {
-  /** The last action of each queue that is not empty; never rejects. */
+  /** Last action of each queue that is not empty; never rejects. */
   readonly #last = new Map<number, Promise<void>>();
 
-  /** Runs the action when those before it have ended, whatever their outcome. */
+  /** Runs the action once the earlier actions of its queue have ended, failed ones included. */
   run<T>(queue: number, action: () => Promise<T>): Promise<T> {
     const before = this.#last.get(queue);
     const result = before ? before.then(action) : action();
@@ -18,7 +18,7 @@ export class SerialQueues {
     return result;
   }
 
-  /** Resolves when every action that was given before has ended. */
+  /** Resolves when all actions queued before the call have ended. */
   async idle(): Promise<void> {
     await Promise.all(this.#last.values());
   }

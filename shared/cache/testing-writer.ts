@@ -1,6 +1,8 @@
 /**
- * A process for the kill test: writes the chunks its ledger lacks, slowly enough to be killed anywhere, and completes.
- * Arguments: data folder, JSON of the signed manifest in base64, JSON of the package's files.
+ * Process of the kill test: writes the chunks that its ledger is missing, and completes the
+ * package. It writes slowly, so that a kill can hit any step.
+ *
+ * Arguments: data folder; JSON of the signed manifest, with its parts in base64; seed of the bytes.
  */
 import { seededBytes } from "../model/testing.ts";
 import { openCache } from "./disk/open-cache.ts";
@@ -20,7 +22,7 @@ const stream = seededBytes(sizeBytes, Number(seed));
 process.stdout.write("ready\n");
 for (let chunk = store.verified.nextMissing(0); chunk >= 0; chunk = store.verified.nextMissing(chunk + 1)) {
   const bytes = stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes);
-  // Scratch bytes, as a receiver keeps them: wrong ones, to show that they never count.
+  // Wrong bytes as a spilled partial chunk: they must never count as verified.
   if (chunk % 3 === 0) await store.writeUnverified(chunk, 0, new Uint8Array(bytes.length).fill(0xee));
   await store.writeChunk(chunk, bytes, chunk % 2 === 0 ? "wan" : "multicast");
   await Bun.sleep(2);

@@ -1,4 +1,4 @@
-/** What every test of the cache opens it with. */
+/** Options of the cache in tests. */
 import { systemClock } from "../platform/system-clock.ts";
 import type { CacheOptions } from "./distribution-cache.ts";
 
@@ -11,5 +11,5 @@ export const cacheOptions = (dir: string, changes: Partial<CacheOptions> = {}): 
   ...changes,
 });
 
-/** The system's clock with another time of day. */
+/** Returns the system's clock with another wall clock. */
 export const clockAt = (wallMs: () => number): CacheOptions["clock"] => ({ ...systemClock, wallMs });

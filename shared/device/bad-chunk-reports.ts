@@ -1,13 +1,14 @@
 /**
- * Who gave this device wrong chunks for a task: counted by the address that the bytes came from and the device that it
- * says it is. Whoever holds the task's key can speak in another's name, so it is the address that counts for a person.
+ * Devices that sent wrong chunks for a task, counted by the address of the bytes and by the device
+ * id that the sender states. Every holder of the task's key can state another's id, so a person has
+ * to go by the address.
  */
 import { type WrongSender, wrongSendersMax } from "../api/schema/common.ts";
 
 export class BadChunkReports {
   readonly #senders = new Map<string, WrongSender>();
 
-  /** @param deviceId null: it never said */
+  /** @param deviceId null: the sender stated none */
   add(address: string, deviceId: string | null): void {
     const key = `${address} ${deviceId}`;
     const known = this.#senders.get(key);

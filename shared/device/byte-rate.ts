@@ -1,4 +1,4 @@
-/** How fast verified bytes come, over windows of a second and more. */
+/** Rate at which verified bytes arrive, measured over windows of at least a second. */
 const windowMs = 1_000;
 
 export class ByteRate {
@@ -11,8 +11,11 @@ export class ByteRate {
     this.#atMs = nowMs;
   }
 
-  /** Bits per second. @param bytes verified until now */
-  at(bytes: number, nowMs: number): number {
+  /**
+   * Returns the rate in bits per second.
+   * @param bytes all bytes verified so far
+   */
+  update(bytes: number, nowMs: number): number {
     const elapsedMs = nowMs - this.#atMs;
     if (elapsedMs >= windowMs) {
       this.#bps = Math.max(0, Math.round(((bytes - this.#bytes) * 8_000) / elapsedMs));

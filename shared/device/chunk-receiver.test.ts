@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-/** A receiver for a package of `chunks` chunks; `place` gives it one of their symbols. */
+/** Returns a receiver for a package of `chunks` chunks; `place` passes one symbol to it. */
 async function receiverOf(chunks: number) {
   const key = testKey();
   const sent = testPackage(key, { files: { "a.bin": chunks * chunkSizeBytes }, chunkSizeBytes });
@@ -48,7 +48,7 @@ async function receiverOf(chunks: number) {
   return { receiver, stored, errors, place, untilStored };
 }
 
-test("a burst of symbols that makes many chunks ready at once loses none of them", async () => {
+test("stores all chunks that a burst of symbols completes at once", async () => {
   const chunks = 40;
   const { receiver, stored, errors, place, untilStored } = await receiverOf(chunks);
   for (let chunk = 0; chunk < chunks; chunk++)
@@ -63,7 +63,7 @@ test("a burst of symbols that makes many chunks ready at once loses none of them
   expect(errors).toEqual([]);
 });
 
-test("symbols that come while their chunk is being written do not begin it anew", async () => {
+test("ignores symbols of a chunk that is being written", async () => {
   const { receiver, stored, errors, place, untilStored } = await receiverOf(2);
   for (let block = 0; block < layout.blockCount; block++)
     for (let symbol = 0; symbol < layout.k(block); symbol++) place(0, block, symbol);
@@ -76,9 +76,9 @@ test("symbols that come while their chunk is being written do not begin it anew"
   expect(errors).toEqual([]);
 });
 
-test("a chunk that becomes ready while others are set aside is stored without another push", async () => {
+test("stores a chunk that is completed while others are spilled, without a further symbol", async () => {
   const { receiver, stored, errors, place, untilStored } = await receiverOf(70);
-  // One symbol takes the memory of its chunk: 12 MiB, and then 4 MiB on their way to the disk.
+  // One symbol allocates memory for its whole chunk: 12 MiB, and 4 MiB being written.
   const last = 62;
   for (let chunk = 0; chunk <= last; chunk++) place(chunk, 0, 0);
   for (let block = 0; block < layout.blockCount; block++)

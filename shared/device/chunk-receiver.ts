@@ -1,6 +1,7 @@
 /**
- * Receives the symbols of a session: reassembles chunks, has ready ones checked and stored, and spills partial chunks to
- * the disk when memory is full. Frames and seals are opened before (lan-sessions.ts).
+ * Receives the symbols of a session: reassembles chunks, verifies and stores complete ones, and
+ * spills partial ones to the disk when memory is full. lan-sessions.ts has opened the frames
+ * before.
  */
 import type { PackageStore } from "../cache/index.ts";
 import { Reassembly } from "../core/reassembly/reassembly.ts";
@@ -10,13 +11,16 @@ import { chunkLength } from "../model/manifest.ts";
 import type { ChunkCipher, ReceivedSymbol } from "../wire/index.ts";
 import type { SessionSizes } from "./ports.ts";
 
-export type ChunkReceiverOptions = {
+type ChunkReceiverOptions = {
   readonly store: PackageStore;
   readonly sizes: SessionSizes;
-  /** Symbols are pieces of encrypted chunks. */
+  /** Decrypts chunks: symbols are parts of the encrypted chunk. */
   readonly cipher: ChunkCipher;
   readonly onStored: (chunk: number) => void;
-  /** A chunk had a wrong digest. @param sender null: its symbols came from several senders */
+  /**
+   * Called for a chunk with a wrong digest.
+   * @param sender null: its symbols came from several senders
+   */
   readonly onBadChunk: (chunk: number, sender: string | null) => void;
   readonly onError: (error: unknown) => void;
 };
@@ -29,7 +33,10 @@ export class ChunkReceiver {
   readonly #store: PackageStore;
   readonly #spillWrites = new Map<number, Promise<void>>();
   readonly #finishing = new Set<number>();
-  /** Complete chunks that wait to be checked and written. A burst of repairs completes many at once. */
+  /**
+   * Complete chunks that wait to be verified and written. A burst of repairs completes many at
+   * once.
+   */
   readonly #ready: number[] = [];
   #writingBytes = 0;
 
@@ -45,12 +52,12 @@ export class ChunkReceiver {
     });
   }
 
-  /** Returns false when there is no room for the symbol: it is lost. */
+  /** Processes a symbol. Returns false if the symbol was dropped because memory is full. */
   accept(symbol: ReceivedSymbol): boolean {
     const { verified } = this.#store;
     const { sizes } = this.#options;
     this.counters.symbols++;
-    // A chunk that is being checked and written needs no more symbols: reassembly would start again.
+    // A chunk that is being verified and written needs no symbols: reassembly would start again.
     const { chunk } = symbol;
     if (chunk >= verified.size || verified.has(chunk) || this.#finishing.has(chunk)) {
       this.counters.useless++;
@@ -58,7 +65,7 @@ export class ChunkReceiver {
     }
     if (!this.untrustedSenders.accepts(symbol.chunk, symbol.sender)) {
       this.counters.refused++;
-      // A symbol of the representative counts as received, wanted or not.
+      // Symbols of the representative count as received, used or not.
       return symbol.sender === this.untrustedSenders.leader;
     }
     if (this.reassembly.memoryBytes + this.#writingBytes > sizes.partialBytesMax + sizes.writingBytesMax) {
@@ -76,20 +83,20 @@ export class ChunkReceiver {
       this.#ready.push(symbol.chunk);
       this.#finishReady();
     } else if (placed === "useless") this.counters.useless++;
-    for (let aside = this.reassembly.takeSpill(); aside; aside = this.reassembly.takeSpill())
-      this.#spill(aside.chunk, aside.bytes);
+    for (let spill = this.reassembly.takeSpill(); spill; spill = this.reassembly.takeSpill())
+      this.#spill(spill.chunk, spill.bytes);
     return true;
   }
 
   #spill(chunk: number, bytes: Uint8Array): void {
-    // The buffer may be recycled and empty when the write has ended.
+    // The buffer may be reused, and empty, when the write has ended.
     const lengthBytes = bytes.length;
     this.#writingBytes += lengthBytes;
     const write = this.#writeSpill(chunk, bytes).finally(() => {
       this.#writingBytes -= lengthBytes;
       if (this.#spillWrites.get(chunk) === write) this.#spillWrites.delete(chunk);
-      // Chunks that became ready during this write wait for the write budget alone; start them now, they hold memory that
-      // new symbols need.
+      // Chunks that became ready during this write waited only for the write budget. They hold
+      // memory that new symbols need.
       this.#finishReady();
     });
     this.#spillWrites.set(chunk, write);
@@ -98,7 +105,7 @@ export class ChunkReceiver {
 
   async #writeSpill(chunk: number, bytes: Uint8Array): Promise<void> {
     try {
-      // Refused when the chunk was stored from another origin in the meantime.
+      // Returns false if the chunk was stored from another origin meanwhile.
       if (!(await this.#store.writeUnverified(chunk, 0, bytes))) this.reassembly.forget(chunk);
       this.reassembly.recycle(bytes);
     } catch (error) {
@@ -108,15 +115,16 @@ export class ChunkReceiver {
   }
 
   /**
-   * Reports how many of the representative's symbols each block of a chunk lacks. A chunk that is being written, or that
-   * the representative sends wrong, lacks none. Returns false when no symbol of the chunk was received.
+   * Calls `add` for each block with the number of symbols it is missing. Reports none while the
+   * chunk is being written, or if the representative's symbols of it are not accepted.
+   * @returns false if no symbol of the chunk was received
    */
   missingSymbols(chunk: number, add: (block: number, count: number) => void): boolean {
     if (this.#finishing.has(chunk) || this.untrustedSenders.isHopeless(chunk)) return true;
     return this.reassembly.missingSymbols(chunk, add);
   }
 
-  /** The chunk is in the store, from whatever origin. */
+  /** Notes that the chunk was stored, from any origin. */
   stored(chunk: number): void {
     this.reassembly.forget(chunk);
   }
@@ -132,14 +140,14 @@ export class ChunkReceiver {
   async #finish(chunk: number): Promise<void> {
     this.#finishing.add(chunk);
     try {
-      await this.#keep(chunk);
+      await this.#verifyAndStore(chunk);
     } finally {
       this.#finishing.delete(chunk);
       this.#finishReady();
     }
   }
 
-  async #keep(chunk: number): Promise<void> {
+  async #verifyAndStore(chunk: number): Promise<void> {
     if (this.reassembly.isSpilled(chunk)) {
       await this.#spillWrites.get(chunk);
       const bytes = this.reassembly.buffer(chunkLength(this.#store.manifest, chunk));
@@ -155,7 +163,7 @@ export class ChunkReceiver {
       const bytes = this.#options.cipher(chunk, encrypted);
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
       if (outcome === "stored") this.#options.onStored(chunk);
-      else if (outcome === "wrong-digest") this.#wrong(chunk, sender);
+      else if (outcome === "wrong-digest") this.#onWrongDigest(chunk, sender);
     } finally {
       this.#writingBytes -= encrypted.length;
       this.reassembly.recycle(encrypted);
@@ -163,7 +171,7 @@ export class ChunkReceiver {
     }
   }
 
-  #wrong(chunk: number, sender: string | null): void {
+  #onWrongDigest(chunk: number, sender: string | null): void {
     this.counters.wrongDigest++;
     this.untrustedSenders.wrong(chunk, sender);
     this.#options.onBadChunk(chunk, sender);

@@ -16,13 +16,13 @@ afterEach(() => open.splice(0).forEach((bus) => bus.close()));
 const symbolSizeBytes = 1_400;
 const code = createErasureCode();
 
-test("chunks cross real sockets sealed and paced, and repair symbols mend what was dropped", async () => {
+test("sends chunks over real sockets, sealed and paced, and repairs dropped symbols", async () => {
   const group = { address: `239.193.${process.pid & 255}.9`, port: 21_000 + (process.pid % 20_000) };
   const key = randomBytes(16);
   const session = sessionOf(nodeCrypto, key);
   const chunks = Array.from({ length: 6 }, () => new Uint8Array(randomBytes(262_144)));
   const received = new Map<number, Uint8Array>();
-  const reception = new Reassembly({
+  const reassembly = new Reassembly({
     chunkLengthBytes: () => 262_144,
     symbolSizeBytes,
     code,
@@ -30,7 +30,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
   });
   const receiver = createFrameReceiver({ crypto: nodeCrypto, deployment: 1, ownSender: "00000000000000ff" });
   receiver.addContext(session, key);
-  let heard = 0;
+  let datagrams = 0;
   open.push(
     await openLanBus({
       interfaceAddress: "127.0.0.1",
@@ -38,10 +38,10 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
       onError: () => {},
       onBatch: (batch) =>
         receiver.receiveBatch(batch, (symbol) => {
-          // Every 50th datagram is lost here.
-          if (++heard % 50 === 0 || symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
-          if (reception.addSymbol(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
-            received.set(symbol.chunk, reception.take(symbol.chunk)!);
+          // Drops every 50th datagram.
+          if (++datagrams % 50 === 0 || symbol.kind !== "symbol" || received.has(symbol.chunk)) return;
+          if (reassembly.addSymbol(symbol.chunk, symbol.block, symbol.symbol, symbol.payload) === "ready") {
+            received.set(symbol.chunk, reassembly.take(symbol.chunk)!);
           }
         }),
     }),
@@ -81,7 +81,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     },
   });
   const begunMs = performance.now();
-  sender.wake();
+  sender.resume();
   for (let round = 0; round < 20 && received.size < chunks.length; round++) {
     for (let waited = 0; waited < 4_000 && sender.symbolsSent < 6 * 188; waited += 20) await Bun.sleep(20);
     if (round === 0) expect(performance.now() - begunMs).toBeGreaterThan((6 * 262_144 * 8) / 100_000 - 20);
@@ -89,10 +89,10 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
     for (const chunk of chunks.keys()) {
       const blocks: { block: number; count: number }[] = [];
       if (!received.has(chunk))
-        reception.missingSymbols(chunk, (block, count) => blocks.push({ block, count }));
+        reassembly.missingSymbols(chunk, (block, count) => blocks.push({ block, count }));
       if (blocks.length > 0) items.push({ kind: "repair", chunk, blocks });
     }
-    sender.wake();
+    sender.resume();
     await Bun.sleep(50);
   }
   expect(received.size).toBe(chunks.length);
@@ -100,7 +100,7 @@ test("chunks cross real sockets sealed and paced, and repair symbols mend what w
   sender.stop();
 });
 
-test("repairs of a few symbols at a time come round to every repair symbol of a block", async () => {
+test("sends every repair symbol of a block, a few at a time, before it repeats one", async () => {
   const k = 128;
   const bytes = new Uint8Array(randomBytes(k * 16));
   const key = randomBytes(16);
@@ -142,7 +142,7 @@ test("repairs of a few symbols at a time come round to every repair symbol of a 
       throw error;
     },
   });
-  sender.wake();
+  sender.resume();
   await allSent;
   // A receiver with nothing but repair symbols needs all of them.
   expect([...sent].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 256 - k }, (_, i) => k + i));

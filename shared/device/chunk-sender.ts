@@ -1,9 +1,11 @@
 /**
- * Sends symbols: takes the next item of the session, reads and encrypts its chunk once, cuts it into tagged symbols, and
- * sends them at the pace of a token bucket. The session decides what to send, how fast, and when to stop.
+ * Sends symbols: takes the next item of the session, reads and encrypts its chunk once, splits it
+ * into tagged symbols, and paces them with a token bucket. The session decides what to send, how
+ * fast, and when to stop.
  *
- * Blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all of them. Frames are
- * written to buffers that every batch reuses, and the next chunk is read while the present one is sent.
+ * Blocks of a chunk are interleaved symbol by symbol, so that a burst of losses is spread over all
+ * blocks. Every batch reuses the same frame buffers. The next chunk is read while the current one
+ * is sent.
  */
 import { sleep, type Clock } from "../model/clock.ts";
 import { freeBuffer } from "../model/free-buffer.ts";
@@ -13,42 +15,48 @@ import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts
 import { limits, symbolOverheadBytes, type ChunkCipher, type FrameWriter } from "../wire/index.ts";
 import type { Group } from "./group.ts";
 
-/** Datagrams of one system call: they fit the 64 KiB of a run, and stay below the bucket's burst. */
+/** Datagrams per system call: they fit into the 64 KiB of a run, and into the bucket's burst. */
 const batchDatagramsMax = 44;
 /**
- * Encrypted chunks kept for repairs: 400 ms at 60 Mbit/s, the time from a chunk to the answers to its END. At least two
- * chunks are kept, however large.
+ * Encrypted chunks kept for repairs: 400 ms at 60 Mbit/s, the time from a chunk to the NACKs that
+ * its END causes. At least two chunks are kept, of any size.
  */
 const recentBytesMax = 3 * 1_048_576;
-/** Pause after the system took nothing: its buffer is full, or the interface is down. */
+/** Pause after the system accepted no datagram: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
-/** Upper bound on blocks whose used repair symbols are remembered. A forgotten one starts from its first again. */
+/**
+ * Upper bound on blocks whose next repair symbol is remembered. Beyond it all are forgotten, and
+ * every block begins with its first repair symbol again.
+ */
 const repairsKnownMax = 100_000;
 
-export type ChunkSenderOptions = {
+type ChunkSenderOptions = {
   readonly group: Group;
   readonly writer: () => FrameWriter;
   readonly cipher: ChunkCipher;
-  /** The next item, or null while there is nothing to send. */
+  /** Returns the next item; null while there is nothing to send. */
   readonly next: () => SendItem | null;
-  /** Reads a chunk into its own buffer, which is freed here. */
+  /** Reads a chunk into a separate buffer, which the sender frees. */
   readonly readChunk: (chunk: number) => Promise<Uint8Array>;
-  /** Whether the chunk can be read already. */
+  /** Whether the chunk can be read. */
   readonly holds: (chunk: number) => boolean;
-  /** Payload of a full symbol. */
+  /** Payload of a full symbol, bytes. */
   readonly symbolSizeBytes: number;
   /** Payload of one burst, bytes. */
   readonly burstBytes?: number | undefined;
   readonly code: ErasureCode;
-  /** Payload bits per second; asked before every batch. */
+  /** Payload bits per second; called before every batch. */
   readonly rateBps: () => number;
   readonly onSent: (symbols: number) => void;
-  /** First repair symbol, counted from k, so that two representatives of one session send different ones. */
+  /**
+   * First repair symbol, counted from k, so that two representatives of one session send different
+   * ones.
+   */
   readonly repairOffset: number;
   readonly clock: Clock;
-  /** Sending begins. */
+  /** Called when sending begins. */
   readonly onBusy: () => void;
-  /** Every item that `next` returned was sent. */
+  /** Called when every item that `next` returned was sent. */
   readonly onIdle: () => void;
   readonly onError: (error: unknown) => void;
 };
@@ -57,17 +65,17 @@ export class ChunkSender {
   readonly #options: ChunkSenderOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
-  /** The frames of a batch lie one after the other. */
+  /** Frames of a batch, stored one after the other. */
   readonly #bytes: Uint8Array;
   readonly #frameBytes: number;
   readonly #slots: Uint8Array[];
-  /** Encrypted, in the order in which they were read. */
+  /** Encrypted chunks, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
   #sendingChunk = -1;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
-  #state: "resting" | "running" | "stopped" = "resting";
-  #again = false;
+  #state: "idle" | "running" | "stopped" = "idle";
+  #wasResumed = false;
   symbolsSent = 0;
   payloadBytesSent = 0;
 
@@ -83,10 +91,10 @@ export class ChunkSender {
     );
   }
 
-  /** There may be something to send. */
-  wake(): void {
-    this.#again = true;
-    if (this.#state !== "resting") return;
+  /** Starts sending if the sender is idle; `next` may have an item. */
+  resume(): void {
+    this.#wasResumed = true;
+    if (this.#state !== "idle") return;
     this.#state = "running";
     this.#bucket.resume(this.#options.clock.nowMs());
     this.#options.onBusy();
@@ -103,13 +111,13 @@ export class ChunkSender {
 
   async #run(): Promise<void> {
     try {
-      while (this.#again && !this.#isStopped) {
-        this.#again = false;
+      while (this.#wasResumed && !this.#isStopped) {
+        this.#wasResumed = false;
         for (let item = this.#options.next(); item && !this.#isStopped; item = this.#options.next())
           await this.#send(item);
       }
     } finally {
-      if (!this.#isStopped) this.#state = "resting";
+      if (!this.#isStopped) this.#state = "idle";
     }
     if (!this.#isStopped) this.#options.onIdle();
   }
@@ -118,7 +126,7 @@ export class ChunkSender {
     const { holds, symbolSizeBytes } = this.#options;
     this.#sendingChunk = item.chunk;
     const bytes = await this.#encrypted(item.chunk);
-    // The next one is read while this one is sent.
+    // The next chunk is read while this one is sent.
     if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
     const layout = blockLayout(bytes.length, symbolSizeBytes);
     if (item.kind === "chunk") await this.#sendChunk(item.chunk, bytes, layout);
@@ -128,7 +136,9 @@ export class ChunkSender {
     await this.#flush();
   }
 
-  /** What was sent a moment ago is asked for again in pieces: it is read once for all of that. */
+  /**
+   * Returns an encrypted chunk. Repairs soon request recent chunks again, so these are read once.
+   */
   #encrypted(chunk: number): Promise<Uint8Array> {
     const known = this.#recent.get(chunk);
     if (known !== undefined) return known;
@@ -181,7 +191,7 @@ export class ChunkSender {
     this.#repairsUsed.set(key, (used + many) % room);
     const offset = layout.blockOffsetBytes(block);
     const view = bytes.subarray(offset, offset + layout.blockLengthBytes(block));
-    // From the first again after the last, and none is left out: a receiver may have nothing but repair symbols.
+    // Numbers wrap around and none is skipped: a receiver may have nothing but repair symbols.
     const beforeWrap = Math.min(many, room - used);
     for (const [from, length] of [
       [used, beforeWrap],
@@ -197,7 +207,7 @@ export class ChunkSender {
     }
   }
 
-  /** A shorter frame ends a run. */
+  /** Whether the batch has to be sent: only the last frame of a run may be shorter. */
   get #isFull(): boolean {
     const { length } = this.#batch;
     return length >= batchDatagramsMax || (length > 0 && this.#batch[length - 1]!.length < this.#frameBytes);
@@ -209,7 +219,7 @@ export class ChunkSender {
     this.#batchBytes += payload.length;
   }
 
-  /** Waits for the tokens of the batch, then sends it; what the kernel does not take is offered again. */
+  /** Waits for the tokens of the batch and sends it; retries what the system does not accept. */
   async #flush(): Promise<void> {
     const { group, clock, rateBps, onSent } = this.#options;
     const bytes = this.#batchBytes;

@@ -1,8 +1,8 @@
-/** How a task ends after its command: by the exit code, or by the time limit. Pure. */
+/** Decides how a task ends after its command: by exit code or time limit. Pure. */
 import type { CommandOutcome } from "../api/schema/common.ts";
 import type { SettingValues } from "../model/setting.ts";
 
-export type TaskEnd = { readonly life: "complete" | "failed"; readonly reason: string };
+type TaskEnd = { readonly life: "complete" | "failed"; readonly reason: string };
 
 export function endOfCommand(
   taskId: number,

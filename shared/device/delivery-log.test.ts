@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import type { Delivery } from "../core/delivery/delivery-mode.ts";
 import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
-import { completionText, reasonForWay, DeliveryLog, type SeenMember, type WayNotes } from "./delivery-log.ts";
+import {
+  completionText,
+  reasonForDelivery,
+  DeliveryLog,
+  type ObservedMember,
+  type DeliveryNotes,
+} from "./delivery-log.ts";
 
 const from = (parts: Partial<Record<"wan" | "multicast" | "peers" | "cache", number>>) => ({
   wan: 0,
@@ -32,14 +38,14 @@ describe("the phrase of a complete device", () => {
   });
 });
 
-describe("the reason for another way", () => {
-  const none: WayNotes = {
+describe("the reason for bytes that did not come by multicast", () => {
+  const none: DeliveryNotes = {
     hasLed: false,
     joinedAtShare: null,
     joinedAfterEnd: false,
     unicastReason: "",
-    usedOwnDownload: false,
-    wasDeputy: false,
+    usedWanFallback: false,
+    wasStandby: false,
   };
   const noLoss = { diskOverflow: 0, kernelDrops: 0 };
   test.each([
@@ -51,14 +57,14 @@ describe("the reason for another way", () => {
       "joined late, 50 % had been multicast",
     ],
     [from({ peers: 100 }), { joinedAtShare: 1, joinedAfterEnd: true }, noLoss, "joined after the multicast"],
-    [from({ peers: 100 }), { joinedAtShare: 0.5, unicastReason: "deaf" }, noLoss, "deaf"],
+    [from({ peers: 100 }), { joinedAtShare: 0.5, unicastReason: "wireless" }, noLoss, "wireless"],
     [from({ wan: 100 }), { hasLed: true }, noLoss, "representative"],
     [from({ peers: 100 }), { hasLed: true }, noLoss, "other devices held it already"],
-    [from({ wan: 100 }), { usedOwnDownload: true }, noLoss, "no device of its subnet could be reached"],
+    [from({ wan: 100 }), { usedWanFallback: true }, noLoss, "no device of its subnet could be reached"],
     [from({ multicast: 99, peers: 1 }), {}, noLoss, "missed parts of the multicast"],
     [
       from({ multicast: 75, peers: 25 }),
-      { wasDeputy: true },
+      { wasStandby: true },
       noLoss,
       "kept a second copy before the multicast began",
     ],
@@ -70,9 +76,9 @@ describe("the reason for another way", () => {
       "its receive buffer was full",
     ],
   ])("%p with %p and %p: %s", (origins, notes, losses, reason) => {
-    const said = reasonForWay(origins, { ...none, ...notes }, losses);
-    if (reason === "") expect(said).toBe("");
-    else expect(said).toContain(reason);
+    const text = reasonForDelivery(origins, { ...none, ...notes }, losses);
+    if (reason === "") expect(text).toBe("");
+    else expect(text).toContain(reason);
   });
 });
 
@@ -81,36 +87,36 @@ const announced = (castCount: number, phase: number) =>
 const peer = (
   state: { leader: Partial<PeerState["leader"]> } & Partial<Omit<PeerState, "leader">>,
 ): RoleState => ({ role: "peer", delivery: { mode: { kind: "multicast" } }, ...state }) as PeerState;
-const seen = (state: RoleState, count = 0, usesWan = false): SeenMember => ({
+const observed = (state: RoleState, count = 0, usesWan = false): ObservedMember => ({
   state,
   isDownloading: usesWan,
   config: { held: { count, size: 100 } },
 });
 
-describe("the book", () => {
-  test("one that hears of a session in the middle came late, by what it lacked then", () => {
-    const book = new DeliveryLog();
-    book.see(seen(peer({ leader: announced(39, phases.casting) })));
-    book.see(seen(peer({ leader: announced(80, phases.serving) })));
-    expect(book.notes).toMatchObject({ joinedAtShare: 0.39, joinedAfterEnd: false });
+describe("the delivery log", () => {
+  test("notes a late joiner, with the share that was multicast before it joined", () => {
+    const log = new DeliveryLog();
+    log.observe(observed(peer({ leader: announced(39, phases.casting) })));
+    log.observe(observed(peer({ leader: announced(80, phases.serving) })));
+    expect(log.notes).toMatchObject({ joinedAtShare: 0.39, joinedAfterEnd: false });
   });
 
-  test("one that was there from the beginning did not, whoever leads later", () => {
-    const book = new DeliveryLog();
-    book.see(seen(peer({ leader: announced(0, phases.preparing) })));
-    book.see(seen({ role: "candidate" } as RoleState, 20));
-    book.see(seen(peer({ leader: announced(80, phases.serving) }), 20));
-    expect(book.notes.joinedAtShare).toBeNull();
+  test("notes no late joiner if the device was present from the beginning, also under a later representative", () => {
+    const log = new DeliveryLog();
+    log.observe(observed(peer({ leader: announced(0, phases.preparing) })));
+    log.observe(observed({ role: "candidate" } as RoleState, 20));
+    log.observe(observed(peer({ leader: announced(80, phases.serving) }), 20));
+    expect(log.notes.joinedAtShare).toBeNull();
     const before = new DeliveryLog();
-    before.see(seen(peer({ leader: announced(39, phases.casting) }), 39));
+    before.observe(observed(peer({ leader: announced(39, phases.casting) }), 39));
     expect(before.notes.joinedAtShare).toBeNull();
   });
 
-  test("unicast, an own download and leading are kept after they ended", () => {
-    const book = new DeliveryLog();
+  test("keeps unicast, WAN fallback and leadership after they end", () => {
+    const log = new DeliveryLog();
     const leader = announced(0, phases.casting);
-    book.see(
-      seen(
+    log.observe(
+      observed(
         peer({
           leader,
           delivery: { mode: { kind: "unicast", reason: "no-data", retryAtMs: 0 } } as Delivery,
@@ -118,12 +124,12 @@ describe("the book", () => {
       ),
       "announcements come through",
     );
-    book.see(seen(peer({ leader }), 0, true));
-    book.see(seen({ role: "representative" } as RepresentativeState));
-    book.see(seen({ role: "idle", why: "done", retryAtMs: null }));
-    expect(book.notes).toMatchObject({
+    log.observe(observed(peer({ leader }), 0, true));
+    log.observe(observed({ role: "representative" } as RepresentativeState));
+    log.observe(observed({ role: "idle", why: "done", retryAtMs: null }));
+    expect(log.notes).toMatchObject({
       unicastReason: "announcements come through",
-      usedOwnDownload: true,
+      usedWanFallback: true,
       hasLed: true,
     });
   });

@@ -1,6 +1,6 @@
 /**
- * A device: its tasks, and the packages that it offers to others. The program around it (shared/agent) enrols it, keeps in
- * touch with the source and watches its network.
+ * A device: its tasks, and the packages it offers to others. The program around it (shared/agent)
+ * enrols the device, checks in at the source and watches the network.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
 import { Offers } from "./offers.ts";
@@ -8,9 +8,9 @@ import type { DevicePorts } from "./ports.ts";
 import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
 
-export type DeviceOptions = {
+type DeviceOptions = {
   readonly ports: DevicePorts;
-  /** There is something new to report about this task. */
+  /** Called when there is something new to report about a task. */
   readonly onChange: (task: Task) => void;
 };
 
@@ -27,7 +27,7 @@ export class Device {
     });
   }
 
-  /** Resumes what the ledger knows: open tasks continue, cached packages are offered to the subnet. */
+  /** Resumes from the ledger: continues open tasks and offers the packages of all tasks. */
   async resume(): Promise<void> {
     const { cache, log } = this.#options.ports;
     for (const { taskId, state } of cache.ledger.tasks()) {
@@ -45,13 +45,13 @@ export class Device {
     }
   }
 
-  /** Tasks that have ended here, and whose session this device still leads for others. */
+  /** Ids of ended tasks whose session this device still leads for others. */
   get serving(): number[] {
     return [...this.tasks.values()].filter(({ isServing }) => isServing).map(({ id }) => id);
   }
 
   /**
-   * The source named every task of this device: new ones begin, and those that it does not name are cancelled.
+   * Takes the task list of the source: starts new tasks and cancels those that the list omits.
    * @param serving `serving` at the time of the request
    */
   accept(tasks: readonly AgentTask[], serving: readonly number[]): void {
@@ -65,7 +65,7 @@ export class Device {
   #accept(given: AgentTask, serving: readonly number[]): void {
     const known = this.tasks.get(given.id);
     if (known) {
-      // The source does not know yet how the task ended.
+      // The source sent the task, so it does not know yet how the task ended.
       if (known.stage.kind === "ended" && !serving.includes(given.id)) this.#options.onChange(known);
       if (!known.isOver) known.update(given);
       return;
@@ -87,7 +87,7 @@ export class Device {
       offers: this.#offers,
       row,
       onChange: () => {
-        // Called from the constructor too, before the task is listed.
+        // Also called by the constructor of the task, before the task is listed.
         const listed = this.tasks.get(row.task.id);
         if (listed) onChange(listed);
       },
@@ -104,7 +104,7 @@ export class Device {
   readonly #onError = (error: unknown): void =>
     this.#options.ports.log.error({ error: String(error) }, "task");
 
-  /** Ends the sessions. Returns what resumes them. */
+  /** Ends the sessions. Returns a function that restarts them. */
   leaveSubnet(reason: string): () => void {
     const left = [...this.tasks.values()].filter((task) => task.leaveSubnet(reason));
     return () => {
@@ -112,12 +112,12 @@ export class Device {
     };
   }
 
-  /** Sessions resign, and everything verified is written. */
+  /** Stops all tasks: sessions resign, and verified chunks are written. */
   async stop(): Promise<void> {
     await Promise.all([...this.tasks.values()].map((task) => task.stop("shutdown")));
   }
 
-  /** Serves nothing to others any more. */
+  /** Stops offering packages. */
   close(): void {
     this.#offers.close();
   }

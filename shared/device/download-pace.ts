@@ -1,4 +1,4 @@
-/** Waits of a download: back-off after a failure, and rate limiting between reads. */
+/** Waits of a download: back-off after a failure, and the rate limit. */
 import type { Backoff } from "../model/backoff.ts";
 import { sleep, type Clock } from "../model/clock.ts";
 

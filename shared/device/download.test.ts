@@ -192,13 +192,13 @@ describe("a whole download", () => {
     expect((await download(from(`${url}/pkg?key=s`), { have })).bytes).toBe(chunkSizeBytes);
   });
 
-  test("from the source sends its headers, and reports a missing address", async () => {
+  test("from the source sends its headers, and reports a missing URL", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
     const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
     const headers = { authorization: "Bearer secret" };
     expect((await download(from, { contentUrl: `${url}/content`, headers })).outcome.kind).toBe("done");
     expect(asked[0]!.headers.authorization).toBe("Bearer secret");
-    expect(reasonOf(await download(from))).toContain("gave no address");
+    expect(reasonOf(await download(from))).toContain("gave no URL");
     await download(atUrl(`${url}/web`), { headers });
     expect(asked.at(-1)!.headers.authorization).toBeUndefined();
   });
@@ -331,7 +331,7 @@ describe("a web site without Range", () => {
     expect(run.stored[0]).toBe(40);
     expect(run.bytes).toBe(sizeBytes);
     expect(asked.length).toBe(1);
-    expect(run.states.join()).toContain("knows no ranges");
+    expect(run.states.join()).toContain("ignores range requests");
   });
 
   test("is remembered, so several missing runs take one request", async () => {

@@ -16,7 +16,7 @@ import { connectionProblem, redactUrl, WebProblem } from "../net/web/problem.ts"
 import type { Web, WebStream } from "../net/web/web.ts";
 import { downloadBackoff, DownloadPace, waitText } from "./download-pace.ts";
 
-export type ChunkRun = { readonly first: number; readonly count: number };
+type ChunkRun = { readonly first: number; readonly count: number };
 export type DownloadOptions = {
   readonly web: Web;
   readonly clock: Clock;
@@ -56,12 +56,15 @@ export type DownloadOutcome =
 
 /** Bytes of one chunk that count as progress; a large one may take several connections. */
 const progressBytes = 65_536;
-/** Longest gap to read and discard, at most one chunk; up to this size that is cheaper than another request. */
+/**
+ * Longest gap to read and discard, at most one chunk; up to this size that is cheaper than another
+ * request.
+ */
 const skipBytesMax = 262_144;
 /** Wait before `nextRun` is called again when its chunk is not wanted. */
 const unwantedPauseMs = 100;
 /** Interval at which the rate is checked, so that a pause begins and ends within it. */
-const pauseLookMs = 500;
+const pauseCheckMs = 500;
 
 /** Ends a pending request when a pause begins; does not count as a failure. */
 class PauseBegan extends Error {}
@@ -97,22 +100,22 @@ class Download {
   /** Progress since the last failure: bytes kept, and whether a chunk was stored. */
   #keptBytes = 0;
   #hasStored = false;
-  #said = "";
+  #lastReport = "";
   /** Aborted when a pause begins. */
-  #going = new AbortController();
-  readonly #stopLookout: () => void;
+  #pauseAbort = new AbortController();
+  readonly #stopPauseChecks: () => void;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
     this.#pace = new DownloadPace(options.rateBps, options.clock);
     this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
-    this.#stopLookout = repeat(options.clock, pauseLookMs, () => {
-      if (this.#isPaused) this.#going.abort(new PauseBegan());
+    this.#stopPauseChecks = repeat(options.clock, pauseCheckMs, () => {
+      if (this.#isPaused) this.#pauseAbort.abort(new PauseBegan());
     });
   }
 
   end(): void {
-    this.#stopLookout();
+    this.#stopPauseChecks();
     this.close();
   }
 
@@ -136,7 +139,7 @@ class Download {
         await this.#pause();
         continue;
       }
-      if (this.#going.signal.aborted) this.#resume();
+      if (this.#pauseAbort.signal.aborted) this.#resume();
       try {
         await this.#fetchRun(run);
         if (this.#takeProgress()) failures = 0;
@@ -163,20 +166,20 @@ class Download {
   async #pause(): Promise<void> {
     this.close();
     const { pauseReason, signal, clock } = this.#options;
-    this.#say(pauseReason?.() ?? "paused by the setting");
-    await sleep(clock, pauseLookMs, signal);
+    this.#report(pauseReason?.() ?? "paused by the setting");
+    await sleep(clock, pauseCheckMs, signal);
   }
 
   #resume(): void {
     this.close();
-    this.#going = new AbortController();
+    this.#pauseAbort = new AbortController();
   }
 
   /** Detects an error that the pause itself caused by closing the connection. */
   #isPauseBeginning(error: unknown): boolean {
     return (
       error instanceof PauseBegan ||
-      (this.#going.signal.aborted && error instanceof WebProblem && error.remedy === "again")
+      (this.#pauseAbort.signal.aborted && error instanceof WebProblem && error.remedy === "again")
     );
   }
 
@@ -186,19 +189,19 @@ class Download {
   #startOverWithout(problem: WebProblem): void {
     this.#useIfRange = false;
     this.#filled = 0;
-    this.#say(`${problem.message}; going on, every chunk is verified`);
+    this.#report(`${problem.message}; the download continues, every chunk is verified`);
   }
 
   async #backOff(problem: WebProblem, failures: number): Promise<void> {
     const { backoffBaseMs: baseMs = downloadBackoff.baseMs, random, signal, clock } = this.#options;
     const pauseMs = problem.retryAfterMs ?? backoffMs({ ...downloadBackoff, baseMs }, failures - 1, random);
-    this.#say(`waiting ${waitText(pauseMs)}: ${problem.message}`);
+    this.#report(`waiting ${waitText(pauseMs)}: ${problem.message}`);
     await sleep(clock, pauseMs, signal);
   }
 
-  #say(reason: string): void {
-    if (reason === this.#said) return;
-    this.#said = reason;
+  #report(reason: string): void {
+    if (reason === this.#lastReport) return;
+    this.#lastReport = reason;
     this.#options.onState(reason);
   }
 
@@ -227,7 +230,7 @@ class Download {
       if (!location) {
         throw new WebProblem(
           "final",
-          "the package lies on the source, but the source gave no address for its bytes",
+          "the package is stored at the source, but the source gave no URL for its bytes",
         );
       }
       if (!(await this.#fetchLocation(location))) return;
@@ -269,7 +272,7 @@ class Download {
       this.#buffer.set(bytes, this.#filled);
       this.#filled += bytes.length;
       this.#keptBytes += bytes.length;
-      if (bytes.length === missing) await this.#handOver();
+      if (bytes.length === missing) await this.#storeChunk();
     }
     if (stream.position === stream.answer.end) {
       this.#stream = null;
@@ -314,35 +317,35 @@ class Download {
       useIfRange: this.#useIfRange,
       pastCaches: this.#wrongDigests.has(this.#chunk),
       stallMs: options.stallMs,
-      signal: AbortSignal.any([options.signal, this.#going.signal]),
+      signal: AbortSignal.any([options.signal, this.#pauseAbort.signal]),
     });
     this.#stream = stream;
     const { answer } = stream;
     this.#validators.set(location.url, answer.validator);
     if (answer.ignoresRange) this.#ignoresRange.add(origin);
-    this.#say(
+    this.#report(
       answer.ignoresRange && location.start > 0
-        ? `reading ${redactUrl(location.url)} from its beginning: the web site knows no ranges`
+        ? `reading ${redactUrl(location.url)} from its beginning: the web site ignores range requests`
         : `downloading from ${redactUrl(location.url)}`,
     );
     if (answer.change === null) return stream;
     const change = `the file at ${redactUrl(location.url)} changed while it was downloaded (${answer.change})`;
     this.#changes.set(location.url, change);
-    this.#say(`${change}; going on, every chunk is verified`);
+    this.#report(`${change}; the download continues, every chunk is verified`);
     if (this.#filled === 0) return stream;
     this.#filled = 0;
     this.close();
     return null;
   }
 
-  async #handOver(): Promise<void> {
+  async #storeChunk(): Promise<void> {
     const chunk = this.#chunk;
     const result = await this.#options.onChunk(chunk, this.#buffer.subarray(0, this.#filled));
     this.#begin(chunk + 1);
     this.#hasStored ||= result === "stored";
     if (result === "known") {
       if (this.#answeredKnown.has(chunk))
-        throw new Error(`Bug: chunk ${chunk} is asked for although it is known`);
+        throw new Error(`Bug: chunk ${chunk} is requested although it is stored`);
       this.#answeredKnown.add(chunk);
     }
     if (result !== "wrong-digest") return;

@@ -1,15 +1,16 @@
-/** The multicast group as a device uses it: the port to the LAN's sockets. */
-
+/** The multicast group as a device uses it: a port. net/lan/lan-bus.ts implements it. */
 export type Group = {
   /** "ADDRESS:PORT" */
   readonly name: string;
+  /** Datagrams since the group was joined. */
   readonly counters: { readonly framesSent: number; readonly framesReceived: number };
   /** Datagrams lost because the receive buffer was full; null: the system does not report them. */
   kernelDrops(): number | null;
   send(datagram: Uint8Array): void;
   /**
-   * Sends datagrams that are stored one after the other in `bytes`, each as long as the first; the last may be shorter.
-   * @returns how many the system took; the rest is offered again after a moment
+   * Sends datagrams that are stored one after the other in `bytes`. All have the length of the
+   * first; the last may be shorter.
+   * @returns how many the system accepted; the caller sends the others again later
    */
   sendRun(bytes: Uint8Array, datagrams: readonly Uint8Array[]): number;
 };

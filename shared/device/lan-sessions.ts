@@ -1,6 +1,7 @@
 /**
- * The LAN sessions of a device: opens and seals the frames of every session that it takes part in, over one membership
- * in the multicast group. Sessions join with their key and a listener; frames of others are counted and dropped.
+ * The LAN sessions of a device: seals and opens the frames of all its sessions, over one membership
+ * in the multicast group. A session joins with its key and a listener. Frames of unknown sessions
+ * are counted and dropped.
  */
 import {
   chunkCipherOf,
@@ -20,31 +21,35 @@ import {
   type ReceivedSymbol,
 } from "../wire/index.ts";
 import type { Clock } from "../model/clock.ts";
-import type { Hearing } from "./hearing.ts";
+import type { GroupReception } from "./group-reception.ts";
 import type { Group } from "./group.ts";
 
 export type LanListener = {
-  /** @param sender the sender id in the frame's header: 16 hex digits, new at each start of a process */
+  /**
+   * @param sender the sender id in the frame's header: 16 hex digits, new at each start of a
+   *   process
+   */
   onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
   /** @param nowMs monotonic; read once per batch */
   onSymbol?: (symbol: ReceivedSymbol, fromAddress: string, nowMs: number) => void;
 };
 type Joined = { key: Uint8Array; listeners: Set<LanListener>; writer: FrameWriter };
 
-/** Announcements and requests of other devices come within this time, if they come. */
+/** Age up to which a frame counts as recent; announcements arrive more often than this. */
 const recentMs = 5_000;
-/** A new incarnation starts long before the sequence numbers of the present one run out. */
+/** Sequence numbers left at which a new incarnation starts, long before they run out. */
 const sequencesLeftMin = 1_000_000;
 
 export type LanSessionsOptions = {
   readonly deployment: number;
   readonly crypto: Crypto;
   readonly clock: Clock;
-  /** A new sender id, 16 hex digits. */
+  /** Returns a new random sender id, 16 hex digits. */
   readonly newSender: () => string;
 };
 
 export class LanSessions {
+  /** Dropped frames by reason, since the start. */
   readonly dropped = new Map<DropReason, number>();
   readonly #options: LanSessionsOptions;
   readonly #receiver: FrameReceiver;
@@ -54,7 +59,10 @@ export class LanSessions {
   readonly #sending = new Set<string>();
   #incarnation: Incarnation;
   #group: Group | null = null;
-  /** Since the group was joined: whether this device's own frames came back, and when another's came last. */
+  /**
+   * Since the group was joined: whether own frames were looped back, and when the last frame of
+   * another device arrived.
+   */
   #received: { own: boolean; othersAtMs: number | null } = { own: false, othersAtMs: null };
 
   constructor(options: LanSessionsOptions) {
@@ -67,14 +75,14 @@ export class LanSessions {
     });
   }
 
-  /** The group was joined; its datagrams go to `onBatch` from now on. */
+  /** Uses a group that was joined. Its datagrams have to go to `onBatch`. */
   attach(group: Group): void {
     this.detach();
     this.#received = { own: false, othersAtMs: null };
     this.#group = group;
   }
 
-  /** Call before the group is left: counters are read once more. */
+  /** Stops using the group, before it is left, and reads its counters a last time. */
   detach(): void {
     const group = this.#group;
     if (!group) return;
@@ -88,13 +96,13 @@ export class LanSessions {
     return this.#group;
   }
 
-  /** Datagrams lost in full receive buffers since the start; null: the system does not report them. */
+  /** Datagrams dropped at a full receive buffer since the start; null if not reported. */
   get kernelDrops(): number | null {
     const drops = this.#group ? this.#group.kernelDrops() : 0;
     return drops === null ? null : this.#totals.kernelDrops + drops;
   }
 
-  /** Since the start, on every interface. */
+  /** Frames received since the start, on all interfaces. */
   get framesReceived(): number {
     return this.#totals.framesReceived + (this.#group?.counters.framesReceived ?? 0);
   }
@@ -103,18 +111,22 @@ export class LanSessions {
     return this.#totals.framesSent + (this.#group?.counters.framesSent ?? 0);
   }
 
-  get hearing(): Hearing {
+  get reception(): GroupReception {
     const group = this.#group;
     const { own, othersAtMs } = this.#received;
     const isRecent = othersAtMs !== null && this.#options.clock.nowMs() - othersAtMs < recentMs;
     return {
       group: group && group.name,
-      own: own ? "heard" : group && group.counters.framesSent > 0 ? "unheard" : "none sent",
-      others: isRecent ? "heard" : othersAtMs === null ? "never heard" : "heard before",
+      own: own ? "received" : group && group.counters.framesSent > 0 ? "not received" : "none sent",
+      others: isRecent ? "received" : othersAtMs === null ? "never received" : "received before",
     };
   }
 
-  /** Returns the session id. Several listeners may share a session. */
+  /**
+   * Joins a session, which several listeners may share.
+   * @param key 16 bytes
+   * @returns the session id
+   */
   join(key: Uint8Array, listener: LanListener): string {
     const session = sessionOf(this.#options.crypto, key);
     const joined = this.#sessions.get(session);
@@ -134,7 +146,7 @@ export class LanSessions {
     this.#receiver.removeContext(session);
   }
 
-  /** Number of sessions that share this device's sending, each an equal part of its own rate; at least 1. */
+  /** Number of sessions that multicast from this device, at least 1; each gets an equal share. */
   get sendShares(): number {
     return Math.max(1, this.#sending.size);
   }
@@ -147,16 +159,19 @@ export class LanSessions {
     this.#sending.delete(session);
   }
 
-  /** The cipher of chunks that are multicast in the session of this key. */
+  /** Returns the cipher of the chunks that are multicast in the session of this key. */
   chunkCipher(key: Uint8Array): ChunkCipher {
     const { crypto } = this.#options;
     return chunkCipherOf(crypto, key, sessionOf(crypto, key));
   }
 
-  /** The frame writer of a joined session. Ask again for every batch: the incarnation may change. */
+  /**
+   * Returns the frame writer of a joined session. Callers get it again for every batch, because the
+   * incarnation may change.
+   */
   writer(session: string): FrameWriter {
     const joined = this.#sessions.get(session);
-    if (!joined) throw new Error(`session ${session} was not joined`);
+    if (!joined) throw new Error(`Bug: session ${session} was not joined`);
     if (joined.writer.remaining < sequencesLeftMin) {
       this.#incarnation = createIncarnation(this.#options.newSender());
       this.#receiver.addOwnSender(this.#incarnation.sender);
@@ -165,6 +180,7 @@ export class LanSessions {
     return joined.writer;
   }
 
+  /** Multicasts a control frame; does nothing without a group or after `leave`. */
   send(session: string, frame: ControlFrame): void {
     if (this.#group && this.#sessions.has(session)) this.#group.send(this.writer(session).control(frame));
   }
@@ -174,16 +190,16 @@ export class LanSessions {
     return createFrameWriter({ crypto, deployment, session, key, incarnation: this.#incarnation });
   }
 
-  /** Datagrams that arrived together. Their bytes may be overwritten when the call returns. */
+  /** Processes datagrams that arrived together. Their bytes are valid until the call returns. */
   onBatch(batch: DatagramBatch): void {
     const nowMs = this.#options.clock.nowMs();
     this.#receiver.receiveBatch(batch, (received, index) => {
       if (received.kind === "symbol") this.#onSymbol(received, batch.fromAddress(index), nowMs);
-      else this.#onOther(received, batch.fromAddress(index), nowMs);
+      else this.#onControlOrDrop(received, batch.fromAddress(index), nowMs);
     });
   }
 
-  #onOther(received: Exclude<Received, ReceivedSymbol>, fromAddress: string, nowMs: number): void {
+  #onControlOrDrop(received: Exclude<Received, ReceivedSymbol>, fromAddress: string, nowMs: number): void {
     if (received.kind === "dropped" && received.reason === "own") this.#received.own = true;
     else this.#received.othersAtMs = nowMs;
     if (received.kind === "dropped") {
@@ -194,7 +210,7 @@ export class LanSessions {
       listener.onControl(received.frame, fromAddress, received.header.sender);
   }
 
-  /** A function of its own: what runs for every datagram stays short, so that little is compiled for it. */
+  /** A separate function: code that runs for every datagram stays short, and compiles quickly. */
   #onSymbol(symbol: ReceivedSymbol, fromAddress: string, nowMs: number): void {
     this.#received.othersAtMs = nowMs;
     const joined = this.#sessions.get(symbol.session);

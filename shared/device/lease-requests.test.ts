@@ -8,7 +8,7 @@ const granted: LeaseResponse = { result: "granted", term: 2, expiresInMs: 15_000
 const holder = { deviceId: "00000000000000bb", address: "10.0.0.2", lanPort: 7_000, term: 1 };
 const refused: LeaseResponse = { result: "refused", holder, retryAfterMs: 0 };
 
-/** Requests to a source that answers when the test says so. */
+/** Returns requests to a source, and functions that answer them one by one. */
 function requests() {
   const answers: ((answer: LeaseResponse | Error) => void)[] = [];
   const source = {
@@ -28,7 +28,7 @@ function requests() {
   return { leases, answers };
 }
 
-test("an answer that a later one has overtaken is dropped", async () => {
+test("drops an answer that arrives after the answer of a later request", async () => {
   const { leases, answers } = requests();
   const first = leases.lease(1, false);
   const second = leases.lease(2, false);
@@ -38,7 +38,7 @@ test("an answer that a later one has overtaken is dropped", async () => {
   expect(await first).toBeNull();
 });
 
-test("an answer counts although a later request was not answered", async () => {
+test("returns an answer if the later request was not answered", async () => {
   const { leases, answers } = requests();
   const first = leases.lease(1, false);
   const second = leases.lease(2, false);

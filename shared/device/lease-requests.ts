@@ -1,28 +1,32 @@
 /**
- * What a session asks the source for: the lease of (package, subnet), and the token to download although another device
- * leads. Every request ends with an answer; a source that does not answer is an answer too ("unreachable").
+ * Requests of a session to the source: the lease of (package, subnet), and the token for a WAN
+ * fallback. Every request ends with an answer; a source that does not respond gives the answer
+ * "unreachable".
  */
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
 import type { DevicePorts } from "./ports.ts";
 
-/** An agent that just started learns its subnet at the first check-in. */
+/**
+ * Interval at which a request checks for the subnet, which a new agent learns at its first
+ * check-in.
+ */
 const subnetPollMs = 50;
-/** Bound of the API on the reason of a failure. */
+/** Upper bound of the API on the reason of a failure, in characters. */
 const failureLengthMax = 1_000;
 
 export class LeaseRequests {
   readonly #ports: DevicePorts;
   readonly #taskId: number;
   readonly #isOpen: () => boolean;
-  /** Numbers of the last request for the lease that was sent, and of the last one that the source answered. */
+  /** Numbers of the last lease request sent, and of the last one that the source answered. */
   #sent = 0;
   #answered = 0;
-  /** The subnet for which the source granted this device a token. */
+  /** Subnet of the granted fallback token; null: none was granted. */
   #fallbackSubnetId: string | null = null;
 
-  /** @param isOpen false once the session is closed */
+  /** @param isOpen returns false once the session is closed */
   constructor(ports: DevicePorts, taskId: number, isOpen: () => boolean) {
     this.#ports = ports;
     this.#taskId = taskId;
@@ -30,8 +34,9 @@ export class LeaseRequests {
   }
 
   /**
-   * Returns null when the source has answered a later request meanwhile: an answer that was overtaken says what was so before.
-   * @param query only asks who holds the lease
+   * Requests or extends the lease.
+   * @param query only asks which device holds the lease
+   * @returns null if the source has already answered a later request: this answer is outdated
    */
   async lease(term: number, query: boolean): Promise<LeaseAnswer | null> {
     const request = ++this.#sent;
@@ -72,6 +77,10 @@ export class LeaseRequests {
     }
   }
 
+  /**
+   * Releases the lease.
+   * @param failure why this representative failed; null: it did not
+   */
   async release(failure: string | null): Promise<void> {
     const { source, place, log } = this.#ports;
     const { subnetId } = place;
@@ -84,6 +93,7 @@ export class LeaseRequests {
     }
   }
 
+  /** Requests or extends the token for a WAN fallback. */
   async fallback(): Promise<FallbackAnswer> {
     const { source, place, log } = this.#ports;
     const { subnetId } = place;
@@ -99,7 +109,7 @@ export class LeaseRequests {
     }
   }
 
-  /** The next device of the subnet need not wait until the token expires. */
+  /** Releases the token, if there is one, so that the next device need not wait for its expiry. */
   releaseFallback(): void {
     const subnetId = this.#fallbackSubnetId;
     this.#fallbackSubnetId = null;

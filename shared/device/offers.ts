@@ -1,6 +1,7 @@
 /**
- * The packages that this device offers to others: every package in its cache is served by the LAN exchange and answers
- * WANT, with or without a task under way. A device that arrives a week later finds its package here.
+ * Packages that this device offers to others. The LAN exchange serves the cached package of every
+ * known task and answers WANTs for it, also after the task has ended. A device that joins weeks
+ * later finds the package here.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import { peersNamedMax } from "../core/peers/poll-response.ts";
@@ -18,9 +19,9 @@ type Offer = {
   readonly session: string;
   readonly listener: LanListener;
   readonly responder: WantResponder;
-  /** Cancels the next HAVE; null: none is due. */
+  /** Cancels the next HAVE; null: none is scheduled. */
   cancel: (() => void) | null;
-  /** Sessions of this package, by task. */
+  /** Handlers of polls, by task: one for each session of the package. */
   readonly onPoll: Map<number, OnPoll>;
 };
 
@@ -29,16 +30,19 @@ export class Offers {
   readonly #onCorrupt: (packageId: string, error: CacheError) => void;
   readonly #offers = new Map<string, Offer>();
 
-  /** @param onCorrupt a chunk of this package was found changed on the disk when another device requested it */
+  /** @param onCorrupt called when a chunk that another device requested has changed on the disk */
   constructor(ports: DevicePorts, onCorrupt: (packageId: string, error: CacheError) => void) {
     this.#ports = ports;
     this.#onCorrupt = onCorrupt;
   }
 
-  /** Offers a package; calling again has no effect. @param packageKey 16 bytes */
+  /**
+   * Offers a package; no effect if it is offered already.
+   * @param packageKey 16 bytes
+   */
   offer(store: PackageStore, packageKey: Uint8Array): void {
     if (this.#offers.get(store.id)?.store === store) return;
-    // The package was evicted and begun again: its former store is closed.
+    // After an eviction the package may return with a new store; the former one is closed.
     this.withdraw(store.id);
     const { lan, peers, onBytesPassed } = this.#ports;
     const listener = { onControl: (frame: ControlFrame) => this.#onFrame(offer, frame) };
@@ -50,7 +54,7 @@ export class Offers {
       key: packageKey,
       held: () => store.offered,
       readChunk: (chunk) => {
-        // Evicted or removed in the meantime.
+        // The package was evicted or removed.
         if (!store.isOpen) this.withdraw(store.id);
         onBytesPassed();
         return this.#read(store, chunk);
@@ -74,13 +78,14 @@ export class Offers {
     }
   }
 
-  /** A task's session takes polls about its package, or gives them up (null). */
+  /** Sets the handler for polls about a task's package; null removes it. */
   listenToPolls(packageId: string, taskId: number, onPoll: OnPoll | null): void {
     const offer = this.#offers.get(packageId);
     if (onPoll) offer?.onPoll.set(taskId, onPoll);
     else offer?.onPoll.delete(taskId);
   }
 
+  /** Stops offering a package; no effect if it is not offered. */
   withdraw(packageId: string): void {
     const offer = this.#offers.get(packageId);
     if (!offer) return;

@@ -1,6 +1,6 @@
 /**
- * Fetches chunks from other devices over the LAN exchange while the member wants them, polls the representative (and the
- * devices that it names) for what they hold, and answers polls of others.
+ * Fetches chunks from other devices over the LAN exchange while the member wants them. Polls the
+ * representative, and devices that others named, for the chunks they hold. Answers polls of others.
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
@@ -17,20 +17,21 @@ import { heldRangesMax, type Poll } from "../net/exchange/messages.ts";
 import type { PeerConnection, PollReply } from "../net/exchange/peers.ts";
 import type { DevicePorts } from "./ports.ts";
 
-/** Polls of one round, in addition to that of the representative. */
+/** Polls of one round, in addition to the poll of the representative. */
 const pollsPerRoundMax = 3;
-/** Upper bound on devices remembered because others named them; the oldest makes room. */
-const othersMax = 256;
+/** Upper bound on remembered devices that others named; the oldest is dropped. */
+const namedPeersMax = 256;
 
-export type PeerFetcherOptions = {
+type PeerFetcherOptions = {
   readonly ports: DevicePorts;
   readonly store: PackageStore;
   readonly member: Member;
-  /** The package's session id and key (16 bytes). */
+  /** Session id of the package. */
   readonly session: string;
+  /** Key of the package, 16 bytes. */
   readonly packageKey: Uint8Array;
   readonly onStored: (chunk: number) => void;
-  /** A device served wrong bytes. */
+  /** Called when a device served wrong bytes. */
   readonly onBadChunk: (address: string, deviceId: string) => void;
   readonly onStep: (event: MemberEvent) => void;
   readonly onError: (error: unknown) => void;
@@ -41,12 +42,16 @@ export class PeerFetcher {
   readonly #options: PeerFetcherOptions;
   readonly #connection: PeerConnection;
   readonly #servedAtStart: number;
-  readonly #others = new Map<string, Holder>();
-  /** Ends the rounds; null while they do not run. */
+  /** Devices that other devices named in answers to polls, by id. */
+  readonly #namedPeers = new Map<string, Holder>();
+  /** Stops the rounds; null while none are scheduled. */
   #stopRounds: (() => void) | null = null;
-  /** Devices with a poll under way: the representative's and others' apart, so that a failed device delays no other. */
+  /**
+   * Device of the running poll of `pollTarget`. Polls of named devices are separate, so that a
+   * failed device delays no other.
+   */
   #pollingTarget: string | null = null;
-  readonly #pollingOthers = new Set<string>();
+  readonly #pollingNamedPeers = new Set<string>();
 
   constructor(options: PeerFetcherOptions) {
     this.#options = options;
@@ -59,13 +64,14 @@ export class PeerFetcher {
     return ports.peers.bytesSentOf(session);
   }
 
-  /** Bytes of chunks that other devices fetched from this one since the fetcher was made. */
+  /** Bytes of chunks that other devices fetched from this one since the fetcher was created. */
   get servedBytes(): number {
     return this.#bytesSent - this.#servedAtStart;
   }
 
+  /** Starts the rounds of polls and fetches; while they run, fetches at once. */
   start(): void {
-    if (this.#stopRounds) return this.#pump();
+    if (this.#stopRounds) return this.#startFetches();
     this.#stopRounds = repeat(this.#options.ports.clock, timing.pollEveryMs, () => this.#round());
     this.#round();
   }
@@ -80,7 +86,7 @@ export class PeerFetcher {
     this.#connection.close();
   }
 
-  /** Another device polled this one: answers which devices take part, and whether this one leads. */
+  /** Answers the poll of another device: which devices take part, and whether this one leads. */
   onPoll(poll: Poll, fromAddress: string): PollReply {
     const { member, onStep } = this.#options;
     const peer = { device: poll.device, address: fromAddress, lanPort: poll.lanPort };
@@ -89,7 +95,7 @@ export class PeerFetcher {
   }
 
   #round(): void {
-    this.#pump();
+    this.#startFetches();
     const { member, onError } = this.#options;
     const target = member.pollTarget;
     if (target && target.device !== this.#pollingTarget) {
@@ -101,19 +107,19 @@ export class PeerFetcher {
           if (this.#pollingTarget === device) this.#pollingTarget = null;
         });
     }
-    for (const other of this.#chooseOthers(target?.device)) {
-      this.#pollingOthers.add(other.device);
+    for (const other of this.#chooseNamedPeers(target?.device)) {
+      this.#pollingNamedPeers.add(other.device);
       this.#poll(other)
         .catch(onError)
-        .finally(() => this.#pollingOthers.delete(other.device));
+        .finally(() => this.#pollingNamedPeers.delete(other.device));
     }
   }
 
-  /** A random choice of the devices that others named. */
-  #chooseOthers(target: string | undefined): Holder[] {
-    const free = Math.max(0, pollsPerRoundMax - this.#pollingOthers.size);
-    const idle = [...this.#others.values()].filter(
-      ({ device }) => device !== target && !this.#pollingOthers.has(device),
+  /** Returns a random choice of the named devices that are not being polled. */
+  #chooseNamedPeers(target: string | undefined): Holder[] {
+    const free = Math.max(0, pollsPerRoundMax - this.#pollingNamedPeers.size);
+    const idle = [...this.#namedPeers.values()].filter(
+      ({ device }) => device !== target && !this.#pollingNamedPeers.has(device),
     );
     return shuffle(idle, this.#options.ports.random).slice(0, free);
   }
@@ -131,20 +137,20 @@ export class PeerFetcher {
     if (answer && answer.device === holder.device) {
       const held = ChunkSet.fromRanges(store.verified.size, answer.heldRanges);
       if (held) member.holders.update(holder, held, answer.load, true);
-      for (const peer of answer.peers) this.#noteOther(peer);
-    } else this.#others.delete(holder.device);
+      for (const peer of answer.peers) this.#addNamedPeer(peer);
+    } else this.#namedPeers.delete(holder.device);
     const ok = answer?.device === holder.device;
     onStep({ type: "ExchangeAnswered", device: holder.device, ok, leads: answer?.leads ?? 0 });
-    this.#pump();
+    this.#startFetches();
   }
 
-  #noteOther(peer: Holder): void {
+  #addNamedPeer(peer: Holder): void {
     if (peer.device === this.#options.ports.device) return;
-    this.#others.set(peer.device, peer);
-    if (this.#others.size > othersMax) this.#others.delete(this.#others.keys().next().value!);
+    this.#namedPeers.set(peer.device, peer);
+    if (this.#namedPeers.size > namedPeersMax) this.#namedPeers.delete(this.#namedPeers.keys().next().value!);
   }
 
-  #pump(): void {
+  #startFetches(): void {
     const { member, ports, onError } = this.#options;
     const next = (): Fetch | null => member.nextFetch(ports.clock.nowMs());
     for (let fetch = next(); fetch; fetch = next()) this.#fetch(fetch).catch(onError);
@@ -179,7 +185,7 @@ export class PeerFetcher {
       ended("failed");
       throw error;
     } finally {
-      this.#pump();
+      this.#startFetches();
     }
   }
 

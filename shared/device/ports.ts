@@ -1,6 +1,6 @@
 /**
- * What a device's shell uses of the world, and all that it uses: the ports. The agent passes the operating system
- * (shared/agent/agent.ts), the simulator its world (shared/simulation/process.ts).
+ * Ports of a device: everything that shared/device uses of its environment. The agent passes the
+ * operating system (shared/agent/agent.ts), the simulator its world (shared/simulation/process.ts).
  */
 import type { DistributionCache } from "../cache/index.ts";
 import type { FallbackAnswer } from "../core/events.ts";
@@ -20,47 +20,57 @@ export type { Clock } from "../model/clock.ts";
 export type { Peers } from "../net/exchange/peers.ts";
 export type { Web } from "../net/web/web.ts";
 
-/** 0 … 1, 1 excluded. */
+/** Uniform from 0 up to, not including, 1. */
 export type Random = () => number;
 
-/** Requests to the source. Each rejects with SourceError. */
+/** Requests to the source. Each rejects with a SourceError. */
 export type Source = {
+  /** Returns the signed manifest of a package. */
   manifest(packageId: string): Promise<SignedManifest>;
+  /** Requests, extends or queries the lease of (package, subnet). */
   lease(request: LeaseRequest): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease): Promise<void>;
+  /** Requests, extends or releases the token for a WAN fallback. */
   fallback(request: FallbackRequest): Promise<FallbackAnswer>;
-  /** The URL of a package's bytes, for packages stored at the source, and what a request to it carries. */
+  /** URL of a package's bytes, for packages that the source stores. */
   contentUrl(packageId: string): string;
+  /** Value of the Authorization header for `contentUrl`. */
   readonly authorization: string;
+  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
   readonly ca: string | undefined;
 };
 
 export type CommandRequest = {
   readonly taskId: number;
   readonly command: string;
-  /** The package's folder. */
+  /** Folder of the complete package. */
   readonly folder: string;
+  /** Time limit, after which the command is killed. */
   readonly timeoutMs: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** Kills the command once aborted. */
   readonly signal: AbortSignal;
 };
 export type Commands = {
-  /** @throws Error when the command cannot be started */
+  /**
+   * Runs the command until it exits or is killed.
+   * @throws Error when the command cannot be started
+   */
   run(request: CommandRequest): Promise<CommandOutcome>;
 };
 
 type LogLine = (fields: object, message: string) => void;
-export type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
+type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
-/** Sizes of a session's buffers; the simulator makes them small. */
+/** Sizes of a session's buffers; smaller in the simulator. */
 export type SessionSizes = {
   /** Payload of a full symbol, bytes. */
   readonly symbolBytes: number;
-  /** Bound on partial chunks in memory; beyond it they are spilled to the disk. */
+  /** Upper bound on partial chunks in memory; further ones are spilled to the disk. */
   readonly partialBytesMax: number;
-  /** Bound on chunks that are being written; beyond it ready ones wait in memory. */
+  /** Upper bound on chunks being written; further complete chunks wait in memory. */
   readonly writingBytesMax: number;
-  /** Payload that leaves in one burst. */
+  /** Payload of one burst, bytes. */
   readonly burstBytes: number;
 };
 export const sessionSizes: SessionSizes = {
@@ -70,24 +80,25 @@ export const sessionSizes: SessionSizes = {
   burstBytes: burstBytesMax,
 };
 
-/** What a device counts. */
-export type DeviceMetrics = {
-  wrongChunk(way: "multicast" | "peers"): void;
+/** Counters and events for metrics. */
+type DeviceMetrics = {
+  /** Counts a chunk with a wrong digest, by the delivery mode of its bytes. */
+  wrongChunk(mode: "multicast" | "peers"): void;
   roleChanged(from: string, to: string): void;
   wanBytes(bytes: number): void;
   taskEnded(outcome: string): void;
 };
 
-/** Where the device is at present; changes when it roams. */
+/** Network location of the device; changes when the device roams. */
 export type Place = {
-  /** Address of the interface that the device plays its roles on; a loopback one while it works without the LAN. */
+  /** Address of the active interface; a loopback address while the device works without the LAN. */
   address: string;
-  /** Identity of the subnet, as the source assigned it; null until the first check-in there. */
+  /** Id of the subnet, assigned by the source; null before the first check-in there. */
   subnetId: string | null;
 };
 
 export type DevicePorts = {
-  /** The device id, 16 hex digits. */
+  /** Device id, 16 hex digits. */
   readonly device: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -98,14 +109,22 @@ export type DevicePorts = {
   readonly source: Source;
   readonly commands: Commands;
   readonly place: Place;
-  /** Medium of the interface in use; null: none. */
+  /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;
+  /**
+   * Ranks this device for a package.
+   * @param cachedShare share of the package that the device holds, 0 … 1
+   * @param weight setting `representativeWeight`
+   */
   readonly rank: (cachedShare: number, packageBytes: number, weight: number) => Rank;
-  /** Raw Ed25519 keys of the publishers that this device trusts. */
+  /** Raw Ed25519 keys of the trusted publishers. */
   readonly publisherKeys: () => readonly Uint8Array[];
   readonly sizes: SessionSizes;
   readonly log: DeviceLog;
   readonly metrics: DeviceMetrics;
-  /** Called whenever a chunk's worth of bytes passed: the agent keeps its memory small. */
+  /**
+   * Called for each chunk stored or served and each batch of symbols sent; the agent then checks
+   * its memory.
+   */
   readonly onBytesPassed: () => void;
 };

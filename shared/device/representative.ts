@@ -1,6 +1,7 @@
 /**
- * What a device does while it is elected: downloads what the subnet lacks, once, and multicasts it. When to download,
- * what to send and when to step down is decided in shared/core (core/representative.ts); the session passes that on.
+ * The work of an elected device: downloads what the subnet is missing, once, and multicasts it.
+ * shared/core decides when to download, what to send and when to step down
+ * (core/representative.ts); session.ts passes these decisions on.
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
@@ -12,24 +13,30 @@ import { ChunkSender } from "./chunk-sender.ts";
 import { runDownload, type DownloadOptions } from "./download.ts";
 import type { DevicePorts } from "./ports.ts";
 
-/** Repair symbols of a block that each later representative of a session leaves to those before it. */
+/**
+ * Distance between the first repair symbols of successive terms, so that successive representatives
+ * of a session send different ones.
+ */
 const repairsPerTerm = 24;
 
-export type RepresentativeContext = {
+type RepresentativeContext = {
   readonly ports: DevicePorts;
   readonly member: Member;
   readonly store: PackageStore;
-  /** The task's session id. */
+  /** Session id of the task. */
   readonly session: string;
   readonly cipher: ChunkCipher;
-  /** Read again at every use. */
+  /** Called at every use, because the setting may change. */
   readonly setting: () => SettingValues;
   readonly onStored: (chunk: number) => void;
-  /** There is something new to report. */
+  /** Called when there is something new to report. */
   readonly onChange: () => void;
-  /** The download ended: nothing was left (null), or it failed. */
+  /**
+   * Called when the download ends. Null: no chunk is left to download; otherwise the reason of the
+   * failure.
+   */
   readonly onDownloadEnded: (failure: string | null) => void;
-  /** Everything that the member wanted to send was sent. */
+  /** Called when everything that the member wanted to send was sent. */
   readonly onSendIdle: () => void;
   readonly onError: (error: unknown) => void;
 };
@@ -37,14 +44,14 @@ export type RepresentativeContext = {
 export class Representative {
   readonly #context: RepresentativeContext;
   #sender: ChunkSender | null = null;
-  /** Aborts the download; null while there is none. */
+  /** Aborts the download; null: there is none. */
   #abort: AbortController | null = null;
-  /** The download that is still winding down, so that two never run at the same time. */
+  /** Settles when the last download has ended; the next one waits for it. */
   #running: Promise<void> = Promise.resolve();
   #sentBefore = 0;
-  /** Body bytes read from the web site, whether or not they verified. */
+  /** Body bytes read from the web site, verified or not. */
   wanBytes = 0;
-  /** What a person should know about the download; empty when all is well. */
+  /** Problem of the download, for a person; empty: none. */
   note = "";
 
   constructor(context: RepresentativeContext) {
@@ -56,6 +63,7 @@ export class Representative {
     return this.#sentBefore + (this.#sender?.payloadBytesSent ?? 0);
   }
 
+  /** Starts the download of the missing chunks; no effect while one is running. */
   startDownload(): void {
     if (this.#abort) return;
     const abort = new AbortController();
@@ -68,13 +76,13 @@ export class Representative {
     this.#abort = null;
   }
 
-  /** There is something to multicast. */
-  wakeSender(): void {
+  /** Resumes the multicast when there is something to send. */
+  resumeSender(): void {
     this.#sender ??= this.#createSender();
-    this.#sender?.wake();
+    this.#sender?.resume();
   }
 
-  /** No longer elected: download and multicast end. */
+  /** Ends download and multicast. */
   stepDown(): void {
     this.stopDownload();
     this.#sentBefore += this.#sender?.payloadBytesSent ?? 0;
@@ -145,7 +153,7 @@ export class Representative {
       isWanted: (chunk) => member.wantsDownload(chunk, clock.nowMs()),
       onChunk: async (chunk, bytes) => {
         const stored = await store.writeChunk(chunk, bytes, "wan").catch((error: unknown): never => {
-          // A full disk is this device's fault, not the web site's: another device may continue.
+          // A full disk is not the web site's fault: another device may continue.
           onError(error);
           throw error;
         });

@@ -1,8 +1,9 @@
 /**
- * One task's session on this device: carries out what the member decides, and tells the member what happened.
+ * The session of one task on this device: passes events to the member and carries out its effects.
  *
- * All decisions are in shared/core. Here effects become frames, requests and timers. One event at a time: the effects of
- * a step are carried out before the next event, also when carrying one out causes it.
+ * All decisions are made in shared/core. Here effects become frames, requests and timers. Events
+ * are processed one at a time: all effects of a step are carried out before the next event, also if
+ * an effect causes that event.
  */
 import type { PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
@@ -22,24 +23,30 @@ import { PeerFetcher } from "./peer-fetcher.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Representative } from "./representative.ts";
 
-/** The member is told of received symbols in batches of this time. */
+/** Interval at which the number of received symbols is passed to the member. */
 const symbolsStepEveryMs = 250;
-const wakeEarliestMs = 5;
+/** Shortest delay of the timer. Bounds the rate of steps that are due at once. */
+const timerDelayMsMin = 5;
 
-export type SessionHooks = {
+type SessionHooks = {
+  /** Called when there is something new to report. */
   onChange: () => void;
-  /** Every chunk is verified: read the package back. */
+  /** Called when every chunk is verified; the package has to be read back. */
   onAllVerified: () => void;
+  /** Called when the session failed on this device; the member retries it after `retryAfterMs`. */
   onFailed: (reason: string, retryAfterMs: number) => void;
-  /** Wrong bytes came from this address. @param deviceId as the sender states it; null: it never did */
+  /**
+   * Called for wrong bytes from an address.
+   * @param deviceId id that the sender stated; null: none
+   */
   onBadChunk: (address: string, deviceId: string | null) => void;
-  /** An error that the session cannot repair, for example a full disk. */
+  /** Called for an error that ends the session, for example a full disk. */
   onError: (error: unknown) => void;
 };
 
-export type SessionOptions = {
+type SessionOptions = {
   readonly ports: DevicePorts;
-  /** Read again at every use: the task's setting may change. */
+  /** Called at every use, because the task's setting may change. */
   readonly task: () => AgentTask;
   readonly store: PackageStore;
   readonly hooks: SessionHooks;
@@ -56,7 +63,7 @@ export class Session {
   readonly #requests: LeaseRequests;
   readonly #timer: StepTimer;
   readonly #symbols = { count: 0, reportedAtMs: Number.NEGATIVE_INFINITY };
-  /** Events that wait for the effects of the present step. */
+  /** Events that wait for the end of the current step. */
   readonly #events: MemberEvent[] = [];
   #state: "open" | "stepping" | "closed" = "open";
 
@@ -126,7 +133,7 @@ export class Session {
       random: ports.random,
       symbolSizeBytes: ports.sizes.symbolBytes,
       setting: () => {
-        // Asked for many times an event: only what the member uses.
+        // Called many times per event, so it copies only what the member uses.
         const setting = values();
         return {
           useMulticast: setting.useMulticast && lan.group !== null,
@@ -144,14 +151,16 @@ export class Session {
     this.step({ type: "Started" });
   }
 
-  /** Why chunks come by unicast at present; empty: they do not. */
+  /** Why chunks currently come by unicast, as text; empty: they do not. */
   get unicastReason(): string {
     const { state } = this.member;
     if (state.role !== "peer") return "";
-    return unicastReasonText(unicastReasonOf(state.delivery), this.#options.ports.lan.hearing);
+    return unicastReasonText(unicastReasonOf(state.delivery), this.#options.ports.lan.reception);
   }
 
-  /** A chunk of the package on this disk is not what was verified: a device that leads with it yields to others. */
+  /**
+   * Called when a chunk on this disk is corrupt. Ends the session, so that another device can lead.
+   */
   onCorruptPackage(error: Error): void {
     this.#options.hooks.onError(error);
   }
@@ -161,6 +170,7 @@ export class Session {
     return this.representative.sentBytes + this.fetcher.servedBytes;
   }
 
+  /** Passes an event to the member; during a step, the event waits for its end. */
   step(event: MemberEvent): void {
     if (this.#state === "closed") return;
     this.#events.push(event);
@@ -172,17 +182,17 @@ export class Session {
         if (next.type === "Stopped") return this.#shut();
       }
     } finally {
-      // #shut closed it.
+      // `#shut` may have closed the session.
       if ((this.#state as string) !== "closed") this.#state = "open";
     }
     const nowMs = this.#options.ports.clock.nowMs();
-    this.#timer.schedule(Math.max(wakeAtMs(this.member, nowMs), nowMs + wakeEarliestMs), nowMs);
+    this.#timer.schedule(Math.max(wakeAtMs(this.member, nowMs), nowMs + timerDelayMsMin), nowMs);
   }
 
   #stepOne(event: MemberEvent): void {
     const { ports, task } = this.#options;
     const nowMs = ports.clock.nowMs();
-    // Datagrams that waited in the socket may be read before the timer that is late.
+    // After a stall the event loop may deliver datagrams before the late timer.
     const stalledMs = this.#timer.takeStallMs(nowMs);
     if (stalledMs > 0) {
       ports.log.warn({ taskId: task().id, stalledMs }, "this device stalled");
@@ -191,7 +201,7 @@ export class Session {
     for (const effect of step(this.member, event, nowMs)) this.#carryOut(effect);
   }
 
-  /** Resigns if it leads, and ends everything. Takes effect after the step under way. */
+  /** Ends the session; the member resigns if it leads. Takes effect after the current step. */
   close(reason: string): void {
     this.step({ type: "Stopped", reason });
   }
@@ -207,14 +217,15 @@ export class Session {
 
   #onTimer(): void {
     this.step({ type: "TimerFired" });
-    // A representative goes on sending after its own copy is complete.
+    // A representative continues to send after its own copy is complete.
     if (this.member.role === "representative") this.#options.hooks.onChange();
   }
 
   #onSymbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
     if (this.#state === "closed") return;
     this.#senders.update(symbol.sender, address, null);
-    // A symbol dropped because the disk is behind counts as lost, so that rate control slows down for a slow disk too.
+    // A symbol dropped because the disk is behind counts as lost, so that rate control slows down
+    // for a slow disk too.
     if (this.receiver.accept(symbol)) this.#symbols.count++;
     if (nowMs - this.#symbols.reportedAtMs >= symbolsStepEveryMs) this.#reportSymbols();
   }
@@ -229,7 +240,7 @@ export class Session {
 
   #onControl(frame: ControlFrame, address: string, sender: string): void {
     this.#senders.update(sender, address, frame.device);
-    // The loss of a pass is counted when its END arrives.
+    // The member computes the loss of a pass when the END arrives.
     if (frame.type === "end") this.#reportSymbols();
     this.step({ type: "FrameReceived", frame, from: { address, sender } });
     const { state } = this.member;
@@ -241,13 +252,13 @@ export class Session {
     const taskId = task().id;
     if (sender === null) {
       const advice =
-        "a chunk of several senders' symbols was wrong: it is taken from the representative alone";
+        "a chunk from several senders' symbols has a wrong digest: only the representative's symbols of it are accepted now";
       return ports.log.warn({ taskId, chunk }, advice);
     }
     const { address, deviceId } = this.#senders.lookUp(sender);
     ports.log.warn(
       { taskId, chunk, address, device: deviceId, sender },
-      "a device multicast a wrong chunk: its symbols of it are not accepted any more",
+      "a device multicast a chunk with a wrong digest: its symbols of that chunk are no longer accepted",
     );
     ports.metrics.wrongChunk("multicast");
     hooks.onBadChunk(address, deviceId);
@@ -283,7 +294,7 @@ export class Session {
       case "StopFetch":
         return this.fetcher.stop();
       case "WakeSender":
-        return this.member.role === "representative" ? this.representative.wakeSender() : undefined;
+        return this.member.role === "representative" ? this.representative.resumeSender() : undefined;
       case "RoleChanged":
         return this.#onRoleChange(effect);
       case "Failed":
@@ -313,7 +324,7 @@ export class Session {
   }
 }
 
-/** A session's two contexts on the LAN: the task's, and the package's. */
+/** The two LAN sessions of a task: one with the task's key, one with the package's. */
 class SessionLinks {
   readonly cipher: ChunkCipher;
   readonly taskSession: string;
@@ -345,7 +356,10 @@ class SessionLinks {
   }
 }
 
-/** The one timer of a session, and how late it is: a device that slept or stalled grants others that time. */
+/**
+ * Timer of a session. It measures how late it fires, so that the silence of others during a stall
+ * of this device is not taken for their failure.
+ */
 class StepTimer {
   readonly #clock: Clock;
   readonly #run: () => void;
@@ -359,7 +373,7 @@ class StepTimer {
 
   /** @param dueAtMs infinite: no timer */
   schedule(dueAtMs: number, nowMs: number): void {
-    // Most frames change nothing about when the next step is due.
+    // Most frames do not change the time of the next step.
     if (this.#cancel && dueAtMs === this.#dueAtMs) return;
     this.stop();
     this.#dueAtMs = dueAtMs;
@@ -370,7 +384,7 @@ class StepTimer {
     });
   }
 
-  /** Milliseconds by which the timer is late, once; 0 when that is within the limits of a running device. */
+  /** Returns how late the timer is, once per stall; 0 up to `timing.stallMs`. */
   takeStallMs(nowMs: number): number {
     const stalledMs = Math.round(nowMs - this.#dueAtMs);
     if (stalledMs <= timing.stallMs) return 0;

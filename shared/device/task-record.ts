@@ -1,27 +1,27 @@
-/**
- * What an agent remembers of a task between two lives: the row it keeps in the ledger, checked when it is read back.
- */
+/** The row of a task in the ledger, which survives a restart. Validated when it is read. */
 import * as v from "valibot";
 import { agentTaskSchema, type AgentTask } from "../api/schema/agent.ts";
 import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.ts";
 
 /**
- * open: not done. running: the command was begun; found after a restart, its outcome is unknown.
- * complete, failed: ended here. cancelled: the source took it back.
+ * - `open`: not done
+ * - `running`: the command was started; after a restart its outcome is unknown
+ * - `complete`, `failed`: ended on this device
+ * - `cancelled`: cancelled at the source
  */
 const lifeSchema = v.picklist(["open", "running", "complete", "failed", "cancelled"]);
-export type TaskLife = v.InferOutput<typeof lifeSchema>;
+type TaskLife = v.InferOutput<typeof lifeSchema>;
 
 export const taskRowSchema = v.object({
   task: agentTaskSchema,
   life: lifeSchema,
   reason: v.string(),
-  /** Why its bytes came another way than by multicast; empty: they did not. */
+  /** Why bytes did not come by multicast, as text; empty: all did, or the reason is unknown. */
   way: v.optional(v.string(), ""),
   command: v.nullable(commandOutcomeSchema),
   wanBytesFetched: v.number(),
   lanBytesSent: v.number(),
-  /** The source knows how it ended. */
+  /** Whether the source has received the report of the task's end. */
   reported: v.boolean(),
 });
 export type TaskRow = {
@@ -46,6 +46,7 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   reported: false,
 });
 
+/** Returns null if the row does not match the schema. */
 export function parseTaskRow(row: unknown): TaskRow | null {
   const parsed = v.safeParse(taskRowSchema, row);
   return parsed.success ? parsed.output : null;

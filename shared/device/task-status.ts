@@ -1,6 +1,6 @@
 /**
- * What a task says of itself: the state for machines, and one sentence for a person that tells what is going on,
- * which way the bytes come, and why.
+ * Describes a task: its state for programs; for people one sentence with activity, delivery mode
+ * and reason.
  */
 import { formatDuration, formatRate } from "../model/quantity.ts";
 import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
@@ -12,6 +12,7 @@ import { deliveryOf } from "./delivery-text.ts";
 import { isBlocked } from "./task-stage.ts";
 import type { TaskView } from "./task-view.ts";
 
+/** Returns the task's state for reports and `status`. */
 export function stateOf(task: TaskView): DeviceTaskState {
   switch (task.stage.kind) {
     case "ended":
@@ -40,34 +41,40 @@ function sessionState({ session, row }: TaskView): DeviceTaskState {
     case "peer":
       return state.leader.announced.phase === phases.serving ? "repairing" : "receiving";
     default:
-      // Several representatives failed alike: nothing this device could do better for now.
+      // An idle member with a reason waits for a retry, after representatives of the subnet failed.
       return row.reason === "" ? "waiting" : "failed";
   }
 }
 
-/** It leads a session, or receives. */
+/** Whether the device leads the session, or receives in it. */
 export function takesPart({ session, stage }: TaskView): boolean {
   const role = session?.member.role;
   return role === "representative" || (role === "peer" && stage.kind === "session");
 }
 
+/** Returns one sentence for a person on what the task does, or how it ended. */
 export function describe(task: TaskView, nowMs: number): string {
   const { session, stage, row } = task;
   if (stage.kind === "verifying") return "reads the package back from the disk";
   if (stage.kind === "running") return "runs the command";
   const state = session?.member.state;
   if (state?.role === "representative")
-    return `${ended(stage.kind)}representative of term ${state.term}: ${leading(task, state, nowMs)}`;
-  if (stage.kind === "ended") return row.life === "complete" ? origins(task) : row.reason;
+    return `${endedPrefix(stage.kind)}representative of term ${state.term}: ${representativeText(task, state, nowMs)}`;
+  if (stage.kind === "ended") return row.life === "complete" ? completeText(task) : row.reason;
   if (stage.kind === "waiting") return stage.note;
   if (state?.role === "candidate") return "looks for a session on this subnet";
-  if (state?.role === "peer") return following(task, state, nowMs);
+  if (state?.role === "peer") return peerText(task, state, nowMs);
   return stage.note || (state?.role === "idle" ? state.why : "");
 }
 
-const ended = (stage: TaskView["stage"]["kind"]): string => (stage === "ended" ? "complete; still " : "");
+const endedPrefix = (stage: TaskView["stage"]["kind"]): string =>
+  stage === "ended" ? "complete; still " : "";
 
-function leading({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): string {
+function representativeText(
+  { session, row, store }: TaskView,
+  state: RepresentativeState,
+  nowMs: number,
+): string {
   const { values } = row.task.setting;
   const { audience: peers, unicastCount } = session!.member.roster;
   const audience = `${countText(peers - unicastCount)}${unicastCount > 0 ? ` (${unicastCount} more by unicast)` : ""}`;
@@ -90,10 +97,10 @@ const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : 
 function lossText({ stream: { rate } }: RepresentativeState): string {
   const { medianLossPermille: loss, yieldDelayMs } = rate;
   const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
-  return yieldDelayMs === null ? lost : `${lost}, gives way: the network holds it back by ${yieldDelayMs} ms`;
+  return yieldDelayMs === null ? lost : `${lost}, yields to other traffic: queuing delay ${yieldDelayMs} ms`;
 }
 
-function following({ session }: TaskView, state: PeerState, nowMs: number): string {
+function peerText({ session }: TaskView, state: PeerState, nowMs: number): string {
   const { leader, reception } = state;
   const { startsAtMs } = leader.announced;
   const who = `representative ${leader.device}`;
@@ -104,7 +111,7 @@ function following({ session }: TaskView, state: PeerState, nowMs: number): stri
     return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.unicastReason}`;
   if (state.delivery.mode.kind === "unicast")
     return `takes chunks from ${who} and others by LAN unicast: ${session!.unicastReason}`;
-  if (leader.known === "lease") return `waits to hear ${who}, which holds the lease`;
+  if (leader.known === "lease") return `waits for an announcement of ${who}, which holds the lease`;
   if (leader.announced.phase === phases.serving) return "asks other devices for the parts it missed";
   if (nowMs < startsAtMs) {
     return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((startsAtMs - nowMs) / 1_000) * 1_000)}`;
@@ -114,16 +121,16 @@ function following({ session }: TaskView, state: PeerState, nowMs: number): stri
   return `receives multicast from ${who}`;
 }
 
-const origins = ({ store, row }: TaskView): string =>
+const completeText = ({ store, row }: TaskView): string =>
   store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";
 
-/** What is counted for a report, beside what the view shows. */
+/** Counters of a report that the view does not contain. */
 type Counted = Pick<Progress, "wanBytesFetched" | "lanBytesSent" | "rateBps" | "wrongFrom">;
 
-/** Bound of the API on the sentence of a report. */
+/** Upper bound of the API on the sentence, in characters. */
 const reasonLengthMax = 1_000;
 
-/** The report of a task to the source. */
+/** Returns the report of a task to the source. */
 export function progressOf(task: TaskView, nowMs: number, counted: Counted): Progress {
   const { store, session, row } = task;
   const role = session?.member.role ?? "idle";

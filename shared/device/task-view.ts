@@ -1,14 +1,14 @@
-/** A task of this device as its descriptions see it: `status`, reports, metrics. */
+/** A task as its descriptions need it: for `status`, reports and metrics. */
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
-export type SessionView = {
+type SessionView = {
   readonly member: Member;
-  /** What a person should know about its download; empty when all is well. */
+  /** `note` is a problem of the download, for a person; empty: none. */
   readonly representative: { readonly note: string };
-  /** Why chunks come by unicast at present; empty: they do not. */
+  /** Why chunks currently come by unicast, as text; empty: they do not. */
   readonly unicastReason: string;
 };
 

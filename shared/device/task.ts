@@ -1,6 +1,7 @@
 /**
- * One task on this device, from the day it is known to the day it ends: waits for its start time, gets the manifest, takes
- * part in the session, reads the package back, runs the command. What must survive a restart goes to the ledger.
+ * One task on this device, from its arrival to its end: waits for the start time, gets the
+ * manifest, takes part in the session, reads the package back and runs the command. State that must
+ * survive a restart is saved in the ledger.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
@@ -11,36 +12,39 @@ import { ManifestError } from "../model/manifest.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import { endOfCommand } from "./command-outcome.ts";
-import { reasonForWay, DeliveryLog } from "./delivery-log.ts";
+import { reasonForDelivery, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
 import type { TaskRow } from "./task-record.ts";
-import { changeStage, isBlocked, isHeldUp, type TaskStage, type WaitCause } from "./task-stage.ts";
+import { changeStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { TaskTraffic } from "./task-traffic.ts";
 
 /**
- * Back-off of a task that an error holds up, such as an unreachable source or a full disk. A minute
- * at most, so that the task continues soon after somebody made room.
+ * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
+ * minute, so that the task continues soon after a person made room.
  */
 const taskBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
-/** Wait for a command to end when the agent stops; the command was killed before. */
+/** Upper bound on the wait for the killed command when the agent stops. */
 const commandEndMs = 2_500;
-/** Interval of looks at whether another task still fetches the package; its completion is reported at once. */
-const otherEveryMs = 2_000;
-/** Longest timer; a start time further away is looked at again. */
+/**
+ * Interval at which a task checks whether another task still fetches its package. Completion of the
+ * package ends the wait at once.
+ */
+const otherTaskPollMs = 2_000;
+/** Longest timer towards the start time; then the clock is read again. */
 const startTimerMsMax = 3_600_000;
 
-export type TaskOptions = {
+type TaskOptions = {
   readonly ports: DevicePorts;
   readonly offers: Offers;
   readonly row: TaskRow;
-  /** There is something new to report. */
+  /** Called when there is something new to report. */
   readonly onChange: () => void;
-  /** The task of this device whose session fetches the package at present. */
+  /** Returns the other task of this device whose session fetches the package; null: none. */
   readonly fetchedBy: (packageId: string) => number | null;
-  /** The package is complete: other tasks of this device may wait for it too. */
+  /** Called when the package is complete; other tasks of this device may wait for it. */
   readonly onPackageComplete: (packageId: string) => void;
 };
 
@@ -54,11 +58,14 @@ export class Task {
   readonly #badChunks = new BadChunkReports();
   readonly #traffic: TaskTraffic;
   readonly #abort = new AbortController();
-  /** Of the present attempt: bytes and kernel drops at its beginning. */
+  /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
   #rate = new ByteRate(0, 0);
-  /** Cancels the timer; lets the package be evicted; resolves when the command has ended. */
-  readonly #open: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
+  /**
+   * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
+   * ends.
+   */
+  readonly #pending: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
 
   constructor(options: TaskOptions) {
     this.#options = options;
@@ -77,68 +84,77 @@ export class Task {
     return this.row.task.id;
   }
 
-  /** It has ended here, and this device still leads its session for others. */
+  /** Whether the task has ended, and this device still leads its session for others. */
   get isServing(): boolean {
     return this.stage.kind === "ended" && this.session !== null;
   }
 
+  /** Whether the task has ended, and its session too. */
   get isOver(): boolean {
     return this.stage.kind === "ended" && this.session === null;
   }
 
-  /** Whether its session fetches this package at present. */
+  /** Whether the session of this task fetches the package. */
   fetches(packageId: string): boolean {
     return this.stage.kind === "session" && this.store?.id === packageId;
   }
 
-  /** The source sent the task again, perhaps with a newer setting. */
+  /** Replaces the task by a newer version from the source, for example with a changed setting. */
   update(task: AgentTask): void {
     this.row.task = task;
     this.trySave();
   }
 
-  /** Another task of this device completed the package. */
+  /** Called when another task of this device has completed the package. */
   packageCompleted(packageId: string): void {
     if (this.row.task.packageId !== packageId) return;
     const { stage } = this;
-    if (stage.kind === "waiting" && stage.cause === "other-task") return this.#later(0, () => this.start());
+    if (stage.kind === "waiting" && stage.cause === "other-task")
+      return this.#schedule(0, () => this.start());
     if (stage.kind !== "session") return;
-    this.#verify().catch((error: unknown) => this.#holdUp(error));
+    this.#verify().catch((error: unknown) => this.#backOff(error));
   }
 
+  /** Starts or resumes a waiting task; no effect in other stages. */
   start(): void {
     if (this.stage.kind !== "waiting") return;
     const { startAtMs } = this.row.task;
     const delayMs = startAtMs - this.#options.ports.clock.wallMs();
     if (delayMs > 0) {
-      this.#wait("start-time", `starts at ${new Date(startAtMs).toISOString()}`);
-      return this.#later(Math.min(delayMs, startTimerMsMax), () => this.start());
+      this.#becomeWaiting("start-time", `starts at ${new Date(startAtMs).toISOString()}`);
+      return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
-    this.#begin().catch((error: unknown) => this.#holdUp(error));
+    this.#begin().catch((error: unknown) => this.#backOff(error));
   }
 
-  /** Cancelled by the source, or the agent stops. Resolves when the command has ended and all is written. */
+  /**
+   * Stops the task. Resolves when its command has ended and its chunks are written.
+   * @param why `cancelled` at the source, or `shutdown` of the agent
+   */
   async stop(why: "cancelled" | "shutdown"): Promise<void> {
-    this.#open.timer?.();
+    this.#pending.timer?.();
     this.#abort.abort();
     this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
     if (why === "cancelled" && this.stage.kind !== "ended")
       this.#end("cancelled", "cancelled by the administrator");
     const { clock } = this.#options.ports;
-    if (this.#open.command)
-      await Promise.race([this.#open.command.catch(() => {}), sleep(clock, commandEndMs)]);
+    if (this.#pending.command)
+      await Promise.race([this.#pending.command.catch(() => {}), sleep(clock, commandEndMs)]);
     await this.store?.flush().catch((error: unknown) => this.#onUnsaved(error));
   }
 
-  /** The device leaves its subnet: the session ends. Returns whether `start` resumes the task. */
+  /**
+   * Ends the session, because the device leaves its subnet. Returns whether `start` resumes the
+   * task.
+   */
   leaveSubnet(reason: string): boolean {
     const resumes = this.stage.kind === "session";
     this.#closeSession(reason);
-    if (resumes) this.#wait("roaming", reason);
+    if (resumes) this.#becomeWaiting("roaming", reason);
     return resumes;
   }
 
-  /** As `save`, for what need not survive: a full disk is not a reason to stop. */
+  /** Saves the task, and logs a failure: a full disk does not stop the task. */
   trySave(): void {
     try {
       this.save();
@@ -152,6 +168,10 @@ export class Task {
     this.#options.ports.log.warn({ taskId: this.id, reason }, "the task's state was not saved");
   }
 
+  /**
+   * Saves the task in the ledger.
+   * @throws CacheError
+   */
   save(): void {
     const { wan, lan } = this.#traffic.total(this.session);
     this.row.wanBytesFetched = wan;
@@ -159,34 +179,38 @@ export class Task {
     this.#options.ports.cache.ledger.saveTask(this.id, this.row);
   }
 
-  #wait(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
+  #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
     this.stage = changeStage(this.stage, { kind: "waiting", cause, note, isBlocked: blocked });
   }
 
-  #later(delayMs: number, work: () => void): void {
-    this.#open.timer?.();
-    this.#open.timer = this.#options.ports.clock.after(delayMs, work);
+  #schedule(delayMs: number, work: () => void): void {
+    this.#pending.timer?.();
+    this.#pending.timer = this.#options.ports.clock.after(delayMs, work);
     this.#options.onChange();
   }
 
-  /** An error holds the task up: reports it, and tries again with back-off. */
-  #holdUp(error: unknown): void {
-    // A full disk fails many writes at once: the first one counts.
-    if (this.#abort.signal.aborted || this.stage.kind === "ended" || isHeldUp(this.stage)) return;
+  /** Handles an error of the current attempt: reports it, and retries with back-off. */
+  #backOff(error: unknown): void {
+    // A full disk fails many writes at once; only the first failure counts.
+    if (this.#abort.signal.aborted || this.stage.kind === "ended" || isBackingOff(this.stage)) return;
     const { log, random } = this.#options.ports;
     const reason = error instanceof Error ? error.message : String(error);
     log.warn({ taskId: this.id, reason }, "task is held up");
-    // A full disk is reported as a failure, and repaired when somebody makes room.
-    this.#wait("back-off", reason, error instanceof CacheError);
+    // An error of the cache, such as a full disk, is reported as a failure, because a person has to
+    // act. The task is still retried.
+    this.#becomeWaiting("back-off", reason, error instanceof CacheError);
     this.#closeSession(reason);
     if (error instanceof ManifestError) return this.#end("failed", reason);
-    this.#later(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
+    this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
   }
 
-  /** The device's own package is whole, only sending to others fails: the command is not started a second time. */
+  /**
+   * Handles an error of the session. Once the package is complete, only serving others ends, so
+   * that the command is not run a second time.
+   */
   #onSessionError(error: unknown): void {
     const { kind } = this.stage;
-    if (kind !== "verifying" && kind !== "running" && kind !== "ended") return this.#holdUp(error);
+    if (kind !== "verifying" && kind !== "running" && kind !== "ended") return this.#backOff(error);
     const reason = error instanceof Error ? error.message : String(error);
     this.#options.ports.log.warn({ taskId: this.id, reason }, "the session ends here");
     this.#closeSession(reason);
@@ -196,7 +220,7 @@ export class Task {
   async #begin(): Promise<void> {
     const { ports, offers, fetchedBy } = this.#options;
     const { task } = this.row;
-    this.#wait("package", "gets the manifest");
+    this.#becomeWaiting("package", "gets the manifest");
     const found = await ports.cache.find(task.packageId);
     const store = found?.state === "complete" ? found : await this.#beginPackage(found);
     if (this.#abort.signal.aborted) {
@@ -208,29 +232,29 @@ export class Task {
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
     this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
     this.#attempt.bytes = store.bytesVerified;
-    this.#wait("package", "", false);
+    this.#becomeWaiting("package", "", false);
     this.save();
     if (store.state === "complete" || store.verified.isFull) return this.#verify();
-    // One session of a package at a time: two would download the same chunks.
+    // Only one session of a package at a time: two would download the same chunks.
     const other = fetchedBy(store.id);
     this.#attempt.waitedForOther = other !== null;
     if (other === null) return this.#openSession(store);
-    this.#wait("other-task", `waits for task ${other}, which fetches the same package`);
-    this.#later(otherEveryMs, () => this.start());
+    this.#becomeWaiting("other-task", `waits for task ${other}, which fetches the same package`);
+    this.#schedule(otherTaskPollMs, () => this.start());
   }
 
   #openSession(store: PackageStore): void {
     const { ports, offers, onChange } = this.#options;
     this.stage = changeStage(this.stage, { kind: "session", note: "" });
     this.#attempt.kernelDrops = ports.lan.kernelDrops ?? 0;
-    this.#open.reader = store.addReader();
+    this.#pending.reader = store.addReader();
     this.session = new Session({
       ports,
       task: () => this.row.task,
       store,
       hooks: {
         onChange: () => this.#onSessionChange(),
-        onAllVerified: () => void this.#verify().catch((error: unknown) => this.#holdUp(error)),
+        onAllVerified: () => void this.#verify().catch((error: unknown) => this.#backOff(error)),
         onFailed: (reason, retryAfterMs) => this.#onSessionFailure(reason, retryAfterMs),
         onBadChunk: (address, deviceId) => this.#badChunks.add(address, deviceId),
         onError: (error) => this.#onSessionError(error),
@@ -241,7 +265,7 @@ export class Task {
     onChange();
   }
 
-  /** Reserves room for what is missing. */
+  /** Reserves room for the missing bytes. */
   async #beginPackage(found: PackageStore | null): Promise<PackageStore> {
     const { cache, source, publisherKeys } = this.#options.ports;
     const { packageId } = this.row.task;
@@ -259,8 +283,8 @@ export class Task {
 
   #onSessionChange(): void {
     const { session, store } = this;
-    if (session) this.#delivery.see(session.member, session.unicastReason);
-    // Being elected again is not progress.
+    if (session) this.#delivery.observe(session.member, session.unicastReason);
+    // Only verified bytes are progress; an election is not.
     if (store && store.bytesVerified > this.#attempt.bytes) this.#attempt.number = 0;
     if (session && session.member.role !== "idle") this.row.reason = "";
     const isOver = session?.member.role === "idle" && store?.state === "complete";
@@ -268,13 +292,13 @@ export class Task {
     this.#options.onChange();
   }
 
-  /** Every chunk is there: they are read back from the disk before anybody is told. */
+  /** Reads the package back from the disk, before completion is reported. */
   async #verify(): Promise<void> {
     const { kind } = this.stage;
     if (kind === "verifying" || kind === "running" || kind === "ended") return;
     const store = this.store!;
     this.row.way = this.#deliveryReason(store);
-    // The last chunk may arrive while the task is held up: errors from now on count again.
+    // The last chunk may arrive while the task backs off. Later errors count again.
     this.stage = changeStage(this.stage, { kind: "verifying" });
     this.#options.onChange();
     const outcome = await store.complete();
@@ -296,11 +320,11 @@ export class Task {
   #deliveryReason(store: PackageStore): string {
     const { session, row } = this;
     if (!session) {
-      // An earlier start of the agent may have noted it.
-      return row.way || (this.#attempt.waitedForOther ? "fetched by another task" : "it was here already");
+      // An earlier run of the agent may have saved the reason.
+      return row.way || (this.#attempt.waitedForOther ? "fetched by another task" : "already in the cache");
     }
     const dropsNow = this.#options.ports.lan.kernelDrops ?? 0;
-    return reasonForWay(store.originBytes, this.#delivery.notes, {
+    return reasonForDelivery(store.originBytes, this.#delivery.notes, {
       diskOverflow: session.receiver.counters.overflow,
       kernelDrops: dropsNow - this.#attempt.kernelDrops,
     });
@@ -328,7 +352,7 @@ export class Task {
       },
       signal: this.#abort.signal,
     });
-    this.#open.command = running;
+    this.#pending.command = running;
     const outcome = await running;
     this.row.command = outcome;
     if (this.#abort.signal.aborted) return;
@@ -336,7 +360,7 @@ export class Task {
     this.#end(life, reason);
   }
 
-  /** On the disk before the command starts: a command runs at most once. */
+  /** Saves the stage before the command starts, so that the command runs at most once. */
   #saveRunning(): void {
     this.row.life = "running";
     try {
@@ -370,10 +394,11 @@ export class Task {
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
-    this.#open.reader?.();
-    delete this.#open.reader;
+    this.#pending.reader?.();
+    delete this.#pending.reader;
   }
 
+  /** Returns the report of the task to the source. */
   progress(): Progress {
     const { store, session } = this;
     const nowMs = this.#options.ports.clock.nowMs();
@@ -381,7 +406,7 @@ export class Task {
     return progressOf(this, nowMs, {
       wanBytesFetched: wan,
       lanBytesSent: lan,
-      rateBps: this.stage.kind === "ended" ? 0 : this.#rate.at(store?.bytesVerified ?? 0, nowMs),
+      rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
       wrongFrom: this.#badChunks.list(),
     });
   }

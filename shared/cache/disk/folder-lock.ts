@@ -1,17 +1,17 @@
 /**
- * One agent per data folder.
+ * Lock of the data folder: one agent at a time.
  *
- * The lock is the operating system's own, held through SQLite on `lock.db`, so it ends with the process however that
- * dies, and no stale lock has to be guessed at. `lock.pid` is only there so that an error can name the holder.
+ * The operating system holds the lock, through SQLite on `lock.db`. The lock ends with its process,
+ * also after a kill, so no stale lock remains. `lock.pid` only lets an error name the holder.
  */
 import { Database } from "bun:sqlite";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asCacheError, CacheError } from "../cache-error.ts";
 
-export type FolderLock = { release(): void };
+type FolderLock = { release(): void };
 
-/** @throws CacheError "locked", naming the process that holds the folder. */
+/** @throws CacheError "locked", which names the process that holds the folder; or "io" */
 export function lockFolder(dir: string): FolderLock {
   const file = join(dir, "lock.db");
   const pidFile = join(dir, "lock.pid");
@@ -47,7 +47,7 @@ function holder(pidFile: string): string {
     const pid = readFileSync(pidFile, "utf8").trim();
     if (/^\d{1,10}$/.test(pid)) return `the process with pid ${pid}`;
   } catch {
-    // Between taking the lock and writing the file, or just removed.
+    // The holder has not written the file yet, or has removed it.
   }
   return "another process";
 }

@@ -1,16 +1,17 @@
 /**
- * Opens `ledger.db`: its schema, its version, and what happens when the file is damaged.
+ * Opens `ledger.db`: its schema, its migrations, and the recovery of a damaged file.
  *
- * WAL with synchronous=NORMAL: a killed process loses nothing; a power cut may lose the last transactions, never the
- * file. That is the safe side here, because bytes reach the disk before the ledger lists them: a lost row only means
- * that a chunk is fetched again. What must not be lost (identity, tasks, completion) is written with FULL (ledger.ts).
+ * SQLite runs with a WAL and synchronous=NORMAL: a killed process loses nothing, a power cut at
+ * most the last transactions. A lost row only means that a chunk is fetched again, because bytes
+ * reach the disk before the ledger lists them. Identity, tasks and completion must not be lost, and
+ * are written with synchronous=FULL (ledger-sqlite.ts).
  */
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { asCacheError, CacheError, type CacheLog } from "../cache-error.ts";
 
-/** One step per schema version; never edited once released. */
+/** SQL of each schema version, in order. A released step is never edited. */
 export const migrations: readonly string[] = [
   `CREATE TABLE packages (
      key INTEGER PRIMARY KEY,
@@ -46,17 +47,20 @@ export const migrations: readonly string[] = [
 
 export const ledgerPath = (dir: string): string => join(dir, "ledger.db");
 
-/** Rows that outlive a damaged ledger when they can still be read from it. */
+/** Rows that are copied out of a damaged ledger if they can be read. */
 type Salvage = {
   facts: { name: string; value: string }[];
   tasks: { task_id: number; state: string; updated_at: number }[];
 };
 
-/** Opens the ledger for its one writer; a damaged file is moved aside and a new one begun. */
+/**
+ * Opens the ledger for its one writer. Renames a damaged file and creates a new one.
+ * @throws CacheError "newer-version", "disk-full" or "io"
+ */
 export function openLedgerFile(dir: string, log: CacheLog): Database {
   const file = ledgerPath(dir);
   try {
-    // It holds the device's credential. SQLite gives its WAL the same mode.
+    // The ledger contains the device's credential. SQLite gives the WAL the same mode.
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
     return openChecked(file);
@@ -65,12 +69,12 @@ export function openLedgerFile(dir: string, log: CacheLog): Database {
     if (failure.code !== "damaged") throw failure;
   }
   const saved = salvage(file);
-  const aside = moveAside(file);
+  const renamed = renameDamaged(file);
   log({
     level: "error",
     event: "ledger-damaged",
     message:
-      `The ledger "${file}" is damaged and was moved to "${aside}". A new one is built from the files on disk; ` +
+      `The ledger "${file}" is damaged and was moved to "${renamed}". A new one is built from the files on disk; ` +
       (saved.facts.length > 0 ? "the enrolment was saved" : "the enrolment is lost: enrol this device again"),
   });
   const database = openChecked(file);
@@ -78,7 +82,7 @@ export function openLedgerFile(dir: string, log: CacheLog): Database {
   return database;
 }
 
-/** Opens the ledger beside a running agent, to look only. */
+/** @throws CacheError "no-ledger", "newer-version", "damaged" or "io" */
 export function openLedgerFileReadOnly(dir: string): Database {
   const file = ledgerPath(dir);
   if (!existsSync(file)) {
@@ -123,7 +127,10 @@ function openChecked(file: string): Database {
   }
 }
 
-/** From one schema version to the newest: the whole way, or not at all. */
+/**
+ * Applies the steps after schema version `found`, all in one transaction.
+ * @param steps SQL of each schema version, in order
+ */
 export function migrate(database: Database, found: number, steps: readonly string[]): void {
   database.transaction(() => {
     for (const step of steps.slice(found)) database.run(step);
@@ -155,7 +162,7 @@ function salvage(file: string): Salvage {
       database.close();
     }
   } catch {
-    // What cannot be read is lost; the log says so.
+    // Unreadable rows are lost; the caller logs it.
   }
   return saved;
 }
@@ -173,14 +180,14 @@ function restore(database: Database, saved: Salvage): void {
   }
 }
 
-function moveAside(file: string): string {
+function renameDamaged(file: string): string {
   let count = 1;
   while (existsSync(`${file}.damaged-${count}`)) count++;
-  const aside = `${file}.damaged-${count}`;
-  renameSync(file, aside);
-  // A WAL beside a new file of the old name would be taken for its own.
-  if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${aside}-wal`);
+  const renamed = `${file}.damaged-${count}`;
+  renameSync(file, renamed);
+  // SQLite would apply the old WAL to the new file.
+  if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${renamed}-wal`);
   rmSync(`${file}-shm`, { force: true });
   closeSync(openSync(file, "a", 0o600));
-  return aside;
+  return renamed;
 }

@@ -1,4 +1,4 @@
-/** The ledger of ledger.ts in SQLite. */
+/** Implements the ledger (ledger.ts) in SQLite. */
 import type { Database } from "bun:sqlite";
 import * as v from "valibot";
 import {
@@ -57,7 +57,6 @@ class SqliteReader implements LedgerReader {
     return bytes;
   }
 
-  /** Every task with a saved state; one whose JSON cannot be read comes with null. */
   tasks(): TaskRow[] {
     return this.db
       .query<{ task_id: number; state: string; updated_at: number }, []>(
@@ -67,7 +66,6 @@ class SqliteReader implements LedgerReader {
       .map((row) => ({ taskId: row.task_id, state: parsedJson(row.state), updatedAtMs: row.updated_at }));
   }
 
-  /** Null before enrolment. */
   identity(): Identity | null {
     const row = this.db.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'identity'").get();
     const parsed = v.safeParse(identitySchema, row && parsedJson(row.value));
@@ -87,7 +85,7 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** For the one agent of the folder. */
+/** Ledger of the process that holds the folder's lock. */
 class SqliteLedger extends SqliteReader implements Ledger {
   readonly #nowMs: () => number;
 
@@ -104,7 +102,7 @@ class SqliteLedger extends SqliteReader implements Ledger {
     }
   }
 
-  /** As #write, and on the disk when it returns, also through a power cut. */
+  /** Writes as `#write` does; durable against a power cut when it returns. */
   #writeDurably<T>(action: () => T): T {
     this.db.run("PRAGMA synchronous = FULL");
     try {
@@ -183,7 +181,6 @@ class SqliteLedger extends SqliteReader implements Ledger {
     );
   }
 
-  /** The chunks of a package with where they came from. */
   chunks(id: string): ChunkRow[] {
     return this.db
       .query<ChunkRow, [string]>(
@@ -193,7 +190,6 @@ class SqliteLedger extends SqliteReader implements Ledger {
       .all(id);
   }
 
-  /** Lists chunks whose bytes are on the disk, in one transaction. */
   addChunks(id: string, rows: readonly ChunkRow[]): void {
     const insert = this.db.query<void, [string, number, number, string, number]>(
       `INSERT INTO chunks (package, chunk, bytes, origin, receipts, verified_at)
@@ -215,9 +211,19 @@ class SqliteLedger extends SqliteReader implements Ledger {
   }
 }
 
+/**
+ * Opens the ledger for the process that holds the folder's lock.
+ * @param dir the agent's data folder
+ * @param nowMs wall clock
+ * @throws CacheError
+ */
 export const openLedger = (dir: string, nowMs: () => number, log: CacheLog): Ledger =>
   new SqliteLedger(openLedgerFile(dir, log), nowMs);
 
-/** For `status` and `cache list`: works while an agent runs, and changes nothing. */
+/**
+ * Opens the ledger to read only, also while an agent runs.
+ * @param dir the agent's data folder
+ * @throws CacheError "no-ledger", "newer-version", "damaged" or "io"
+ */
 export const openLedgerReadOnly = (dir: string): LedgerReader =>
   new SqliteReader(openLedgerFileReadOnly(dir));

@@ -1,4 +1,4 @@
-/** The distribution cache in a folder of the operating system: one process at a time, with the ledger in SQLite. */
+/** Opens the distribution cache on the operating system's files, with the ledger in SQLite. */
 import { mkdir } from "node:fs/promises";
 import { asCacheError } from "../cache-error.ts";
 import { DistributionCache, type CacheOptions } from "../distribution-cache.ts";
@@ -7,7 +7,10 @@ import { lockFolder } from "./folder-lock.ts";
 import { openLedger } from "./ledger-sqlite.ts";
 import { systemFiles } from "./system-files.ts";
 
-/** Takes the folder, rebuilds what is damaged, and makes ledger and disk agree. @throws CacheError */
+/**
+ * Locks the folder, rebuilds a damaged ledger, and makes ledger and disk agree.
+ * @throws CacheError; "locked" when another process uses the folder
+ */
 export async function openCache(options: CacheOptions): Promise<DistributionCache> {
   await mkdir(options.dir, { recursive: true }).catch((error: unknown) => {
     throw asCacheError(error, "make the data folder", options.dir);

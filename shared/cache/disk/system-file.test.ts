@@ -26,12 +26,12 @@ async function openFile(pace = new DiskPace()): Promise<{ file: SystemFile; path
   return { file, path, pace };
 }
 
-/** Bun gives memory of this size pages of its own. */
+/** Bun allocates memory of this size at a page boundary. */
 const sizeBytes = 64 * pageBytes;
 
 describe("direct I/O", () => {
   test.skipIf(process.platform !== "linux")(
-    "takes the whole pages of a write past the page cache",
+    "bypasses the page cache with the whole pages of a write",
     async () => {
       const { file, path, pace } = await openFile();
       const bytes = seededBytes(sizeBytes + 100, 3);
@@ -55,7 +55,7 @@ describe("direct I/O", () => {
     expect(readFileSync(path).subarray(512)).toEqual(Buffer.from(bytes));
   });
 
-  test("returns what there is when a file ends early, in a page or between two", async () => {
+  test("returns the bytes up to the end of a file, inside a page or between two", async () => {
     for (const length of [sizeBytes, sizeBytes - 1, pageBytes + 1]) {
       const { file } = await openFile();
       const bytes = seededBytes(length, 5);
@@ -66,14 +66,14 @@ describe("direct I/O", () => {
     }
   });
 
-  test("and the page cache see each other's bytes, wherever writes lie in file and memory", async () => {
+  test("and the page cache stay coherent, at any position in file and memory", async () => {
     const { file, path } = await openFile();
     const random = seededRandom(11);
     const integer = (below: number): number => Math.floor(random() * below);
     const expected = new Uint8Array(4 * sizeBytes);
     await file.write(expected, 0, expected.length, 0, "cached");
     for (let round = 0; round < 300; round++) {
-      // Mostly at pages, in memory that is a part of a larger one, often not at a page.
+      // Two of three positions in file and memory are page-aligned.
       const unit = integer(3) === 0 ? 1 : pageBytes;
       const position = integer(expected.length / unit) * unit;
       const memory = seededBytes(sizeBytes, round);
@@ -91,32 +91,32 @@ describe("direct I/O", () => {
     expect(readFileSync(path)).toEqual(Buffer.from(expected));
   });
 
-  test("goes on through the page cache where the file system has none", async () => {
+  test("falls back to the page cache if the file system does not support it", async () => {
     const pace = new DiskPace();
-    pace.canDirect = false;
+    pace.supportsDirect = false;
     const { file, path } = await openFile(pace);
     const bytes = seededBytes(sizeBytes, 6);
     await file.write(bytes, 0, bytes.length, 0, "direct");
     expect(readFileSync(path)).toEqual(Buffer.from(bytes));
   });
 
-  test("a disk that falls behind has the page cache take the next writes", () => {
+  test("is replaced by the page cache for the next writes after a backlog of 100 ms", () => {
     const pace = new DiskPace();
-    pace.canDirect = true;
-    // Chunks that became ready together are no backlog yet.
-    pace.goDirectly(4 << 20, 1_000);
+    pace.supportsDirect = true;
+    // A short burst of ready chunks does not count as a backlog.
+    pace.addDirectBytes(4 << 20, 1_000);
     expect(pace.takesDirect(1_099)).toBe(true);
-    pace.goDirectly(-(3 << 20), 1_099);
-    pace.goDirectly(3 << 20, 1_150);
+    pace.addDirectBytes(-(3 << 20), 1_099);
+    pace.addDirectBytes(3 << 20, 1_150);
     expect(pace.takesDirect(1_200)).toBe(true);
     expect(pace.takesDirect(1_250)).toBe(false);
-    pace.goDirectly(-(4 << 20), 1_251);
+    pace.addDirectBytes(-(4 << 20), 1_251);
     const next = Array.from({ length: 65 }, () => pace.takesDirect(1_251));
     expect(next.indexOf(true)).toBe(64);
   });
 });
 
-test("a package past the page cache is complete and right, whatever its files and wherever its chunks come from", async () => {
+test("a package written with direct I/O completes with the right bytes, for any file sizes and chunk origins", async () => {
   const dir = folder();
   const key = testKey();
   const large = testPackage(key, {
@@ -135,7 +135,7 @@ test("a package past the page cache is complete and right, whatever its files an
       several.map((each) => store.writeChunk(each, large.chunk(each), origins[each % origins.length]!)),
     );
     expect(outcomes.every((outcome) => outcome === "stored")).toBe(true);
-    // Another device asks while the rest is still coming in.
+    // Another device requests the chunk while the rest is still being received.
     expect(await store.readVerified(chunk)).toEqual(large.chunk(chunk));
   }
   const done = await store.complete();

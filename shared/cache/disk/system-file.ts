@@ -1,13 +1,9 @@
 /**
- * One open file of the operating system, as files.ts describes it.
+ * Implements an open file of the cache (files.ts) with the operating system.
  *
- * "cached" goes through the page cache. The call is synchronous while the system takes bytes without delay, because
- * waking a thread costs 15 % of a receiver's time; a disk that falls behind gets asynchronous calls.
- *
- * "direct" goes past the page cache (Linux, O_DIRECT). The copy into the page cache takes longer than decrypting and
- * digesting the same bytes, and pushes other programs' pages out of memory. Bytes that cannot go directly use the page
- * cache: ends of a file that fill no page, file systems without O_DIRECT, a disk that cannot keep up. The kernel keeps
- * both paths coherent as long as no page is written both ways at once; a page is either whole in a write or not direct.
+ * Cached calls are synchronous while the system accepts bytes without delay, because waking a
+ * thread costs 15 % of a receiver's time. A slow disk gets asynchronous calls. Direct calls use
+ * O_DIRECT (Linux), and fall back to the page cache.
  */
 import { constants, readSync, writeSync } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
@@ -16,58 +12,65 @@ import { platform } from "../../platform/index.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
 import type { IoPath, OpenFile } from "../files.ts";
 
-/** Offsets in file and memory, and lengths, of direct I/O; no file system or disk in use asks for more. */
+/** Alignment of direct I/O in file and memory; no file system or disk in use requires more. */
 export const pageBytes = 4096;
 
-/** A write that took longer met a disk that is busy. */
-const promptMs = 30;
-const patientWritesMin = 64;
-/** A read that took longer did not find its bytes in memory. */
-const promptReadMs = 3;
-const patientReadsMin = 64;
-/** With more than this on its way directly for so long, the disk is slower than the LAN: the page cache takes the next writes. */
+/** A synchronous write that takes longer was delayed by a busy disk. */
+const slowWriteMs = 30;
+/** Number of writes that are asynchronous after a slow one. */
+const asyncWritesCount = 64;
+/** A synchronous read that takes longer did not find its bytes in memory. */
+const slowReadMs = 3;
+/** Number of reads that are asynchronous after a slow one. */
+const asyncReadsCount = 64;
+/**
+ * With more bytes than this in flight to the disk for `directBacklogMs`, the disk is slower than
+ * the LAN. The next `cachedWritesCount` writes then use the page cache.
+ */
 const directBacklogBytes = 2 * 1024 * 1024;
 const directBacklogMs = 100;
-const cachedWritesMin = 64;
+const cachedWritesCount = 64;
 
-/** What the files of one disk have shown of its speed. */
+/** Speed of a disk as its files observed it: whether calls are asynchronous, and writes direct. */
 export class DiskPace {
-  /** So many of the next writes wait for the disk instead of holding everything up; the same of reads. */
-  patientWrites = 0;
-  patientReads = 0;
-  /** So many of the next writes go through the page cache, also those that could go directly. */
+  /** Number of the next writes that are asynchronous. */
+  asyncWrites = 0;
+  /** Number of the next reads that are asynchronous. */
+  asyncReads = 0;
+  /** Number of the next writes that use the page cache although they could be direct. */
   cachedWrites = 0;
   #directBytes = 0;
   #backlogSinceMs: number | null = null;
-  /** Until the file system refuses. */
-  canDirect = platform.hasDirectIo;
+  /** False once the file system has refused direct I/O. */
+  supportsDirect = platform.hasDirectIo;
 
+  /** Direct bytes in flight. */
   get directBytes(): number {
     return this.#directBytes;
   }
 
-  /** Whether a write may go directly now. */
+  /** Whether the next write may be direct. Counts that write. */
   takesDirect(nowMs: number): boolean {
-    if (!this.canDirect) return false;
+    if (!this.supportsDirect) return false;
     if (this.cachedWrites > 0) {
       this.cachedWrites--;
       return false;
     }
     if (this.#backlogSinceMs === null || nowMs < this.#backlogSinceMs + directBacklogMs) return true;
     this.#backlogSinceMs = nowMs;
-    this.cachedWrites = cachedWritesMin;
+    this.cachedWrites = cachedWritesCount;
     return false;
   }
 
-  /** @param bytes on their way directly, negative when they arrived */
-  goDirectly(bytes: number, nowMs: number): void {
+  /** @param bytes direct bytes that are now in flight; negative when they have arrived */
+  addDirectBytes(bytes: number, nowMs: number): void {
     this.#directBytes += bytes;
     if (this.#directBytes <= directBacklogBytes) this.#backlogSinceMs = null;
     else this.#backlogSinceMs ??= nowMs;
   }
 }
 
-/** Bytes from `position` of a file and `at` of `bytes` that can go directly: whole pages, from a page's start. */
+/** Returns how many bytes can be direct: whole pages, if file and memory begin at a page. */
 function directLength(bytes: Uint8Array, at: number, length: number, position: number): number {
   const isAligned = position % pageBytes === 0 && (bytes.byteOffset + at) % pageBytes === 0;
   return isAligned ? length - (length % pageBytes) : 0;
@@ -87,50 +90,57 @@ export class SystemFile implements OpenFile {
     this.#pace = pace;
   }
 
-  /** Makes the file and its folders where they are missing, when it is to be written. */
+  /** Opens a file for the port `Files`; files of one disk share `pace`. */
   static async open(path: string, access: "read" | "write", pace: DiskPace): Promise<SystemFile> {
     return new SystemFile(await openInPlace(path, access), path, access, pace);
   }
 
-  /** Writes all of `length` bytes from `at` of `bytes`; they must not change meanwhile. */
   async write(bytes: Uint8Array, at: number, length: number, position: number, path: IoPath): Promise<void> {
     let done = 0;
     if (path === "direct") done = await this.#writeDirect(bytes, at, length, position);
     while (done < length) done += await this.#writeCached(bytes, at + done, length - done, position + done);
   }
 
+  /**
+   * Writes whole pages past the page cache and returns the number of bytes written. The copy into
+   * the page cache takes longer than decrypting and digesting the same bytes, and evicts pages of
+   * other programs. Other bytes are left to the page cache: parts of pages, all bytes on a file
+   * system without O_DIRECT, and writes to a disk that cannot keep up.
+   *
+   * The kernel keeps both paths coherent as long as no page is written by both at once. A page is
+   * therefore either whole in a write, or not written directly.
+   */
   async #writeDirect(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const whole = directLength(bytes, at, length, position);
     const pace = this.#pace;
     if (whole === 0 || !pace.takesDirect(performance.now())) return 0;
-    pace.goDirectly(whole, performance.now());
+    pace.addDirectBytes(whole, performance.now());
     try {
-      return await this.#directly(
+      return await this.#tryDirect(
         async (file) => (await file.write(bytes, at, whole, position)).bytesWritten,
       );
     } finally {
-      pace.goDirectly(-whole, performance.now());
+      pace.addDirectBytes(-whole, performance.now());
     }
   }
 
   async #writeCached(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const pace = this.#pace;
-    if (pace.patientWrites > 0) {
-      pace.patientWrites--;
+    if (pace.asyncWrites > 0) {
+      pace.asyncWrites--;
       return (await this.#handle.write(bytes, at, length, position)).bytesWritten;
     }
-    const begunMs = performance.now();
+    const startedMs = performance.now();
     const written = writeSync(this.#handle.fd, bytes, at, length, position);
-    if (performance.now() - begunMs > promptMs) pace.patientWrites = patientWritesMin;
+    if (performance.now() - startedMs > slowWriteMs) pace.asyncWrites = asyncWritesCount;
     return written;
   }
 
-  /** Fills `into` from `position` on; returns how many bytes there were. */
   async read(into: Uint8Array, position: number, path: IoPath): Promise<number> {
     let done = 0;
     const whole = path === "direct" ? directLength(into, 0, into.length, position) : 0;
     if (whole > 0) {
-      done = await this.#directly(async (file) => (await file.read(into, 0, whole, position)).bytesRead);
+      done = await this.#tryDirect(async (file) => (await file.read(into, 0, whole, position)).bytesRead);
     }
     while (done < into.length) {
       const bytesRead = await this.#readCached(into, done, position + done);
@@ -140,29 +150,35 @@ export class SystemFile implements OpenFile {
     return done;
   }
 
-  /** What was written or read a moment ago is in memory: fetching it takes less than waking a thread for it. */
+  /**
+   * Reads synchronously while reads are fast: recently used bytes are in memory, and a copy takes
+   * less time than waking a thread.
+   */
   async #readCached(into: Uint8Array, at: number, position: number): Promise<number> {
     const pace = this.#pace;
     const length = into.length - at;
-    if (pace.patientReads > 0) {
-      pace.patientReads--;
+    if (pace.asyncReads > 0) {
+      pace.asyncReads--;
       return (await this.#handle.read(into, at, length, position)).bytesRead;
     }
-    const begunMs = performance.now();
+    const startedMs = performance.now();
     const read = readSync(this.#handle.fd, into, at, length, position);
-    if (performance.now() - begunMs > promptReadMs) pace.patientReads = patientReadsMin;
+    if (performance.now() - startedMs > slowReadMs) pace.asyncReads = asyncReadsCount;
     return read;
   }
 
-  /** The bytes that went directly; 0, from then on, when the file system or the memory is not made for it. */
-  async #directly(action: (file: FileHandle) => Promise<number>): Promise<number> {
-    if (!this.#pace.canDirect) return 0;
+  /**
+   * Returns the number of bytes moved. Returns 0 and disables direct I/O if the file system or the
+   * memory does not support it.
+   */
+  async #tryDirect(action: (file: FileHandle) => Promise<number>): Promise<number> {
+    if (!this.#pace.supportsDirect) return 0;
     try {
       const file = await (this.#direct ??= this.#openDirect());
       return file ? await action(file) : 0;
     } catch (error) {
       if (errorCode(error) !== "EINVAL") throw error;
-      this.#pace.canDirect = false;
+      this.#pace.supportsDirect = false;
       return 0;
     }
   }
@@ -170,7 +186,7 @@ export class SystemFile implements OpenFile {
   async #openDirect(): Promise<FileHandle | null> {
     const access = this.#access === "read" ? constants.O_RDONLY : constants.O_RDWR;
     const file = await open(this.#path, access | constants.O_DIRECT | constants.O_NOFOLLOW).catch(() => null);
-    if (!file) this.#pace.canDirect = false;
+    if (!file) this.#pace.supportsDirect = false;
     return file;
   }
 

@@ -1,4 +1,4 @@
-/** The operating system's file system, as files.ts describes it. */
+/** Implements the file system of the cache (files.ts) with the operating system. */
 import { constants } from "node:fs";
 import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";

@@ -1,23 +1,24 @@
 /**
- * The LAN exchange as a device uses it: the port between shared/device and HTTP. The agent passes server.ts and client.ts,
- * the simulator its network.
+ * The LAN exchange as a device uses it: a port. The agent passes server.ts and client.ts, the
+ * simulator its network.
  */
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import type { Poll, PollAnswer } from "./messages.ts";
 
 export type PeerAddress = { readonly address: string; readonly lanPort: number };
 
-/** A package that other devices may request chunks of. */
+/** A package whose chunks other devices may request. */
 export type OfferedPackage = {
   /** The package's key, 16 bytes. */
   key: Uint8Array;
-  /** Chunks that may be requested now. */
+  /** Chunks that may currently be requested. */
   held: () => ChunkSet;
-  /** Returns the chunk in its own buffer, which the server frees after use. */
+  /** Returns the chunk in a separate buffer, which the server frees. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
+  /** Called for each poll; its reply is added to the answer. */
   onPoll?: ((poll: Poll, fromAddress: string) => PollReply) | undefined;
 };
-/** What a session adds to the answer of a poll. */
+/** The session's part of the answer to a poll. */
 export type PollReply = Pick<PollAnswer, "peers" | "leads">;
 
 export type ChunkAnswer =
@@ -31,8 +32,9 @@ export type ChunkAnswer =
 
 /** Requests about one package to other devices. */
 export type PeerConnection = {
-  /** @returns null when there is no valid answer */
+  /** Polls a device; null if the answer is missing or not valid. */
   poll(to: PeerAddress, poll: Poll): Promise<PollAnswer | null>;
+  /** Requests a chunk. A failure is an answer of kind `failed`. */
   chunk(from: PeerAddress, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
   close(): void;
 };
@@ -42,11 +44,15 @@ export type Peers = {
   readonly lanPort: number;
   /** Share of this device's upload slots in use, 0 to 100. */
   readonly load: number;
-  /** Serves a package under its session id from now on. */
+  /** Starts to serve a package under its session id. */
   offer(session: string, offered: OfferedPackage): void;
+  /** Stops serving a package. */
   withdraw(session: string): void;
-  /** Bytes of chunks served since the package is offered. */
+  /** Bytes of chunks served since the package was offered. */
   bytesSentOf(session: string): number;
-  /** @param packageKey 16 bytes */
+  /**
+   * Returns a connection for requests about a package.
+   * @param packageKey 16 bytes
+   */
   connect(session: string, packageKey: Uint8Array): PeerConnection;
 };

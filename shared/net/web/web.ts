@@ -1,5 +1,5 @@
 /**
- * A web site as the download uses it: the port between shared/device/download.ts and HTTP. The agent passes
+ * A web site as a download uses it: a port, for shared/device/download.ts. The agent passes
  * range-stream.ts, the simulator a web site that fails.
  */
 import type { ContentLocation } from "./locate.ts";
@@ -9,15 +9,15 @@ export type RangeRequest = {
   readonly location: ContentLocation;
   /** Sent to the origin of `location.url` and to no other. */
   readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the authority of that origin; undefined: those that the system trusts. */
+  /** PEM of the authority of that origin; undefined uses the system's authorities. */
   readonly ca: string | undefined;
   readonly validator: RangeValidator | null;
   /** False for a site that is known to ignore Range. */
   readonly useRange: boolean;
   readonly useIfRange: boolean;
-  /** After wrong bytes: a cache on the path may hold them. */
+  /** Whether caches on the path are bypassed, because they may hold wrong bytes. */
   readonly pastCaches: boolean;
-  /** Silence after which the connection is given up. */
+  /** Time without data after which the request fails. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
 };
@@ -31,17 +31,20 @@ export type WebStream = {
   /** Whether bytes were received that `read` has not returned yet. */
   readonly hasRest: boolean;
   /**
-   * The next bytes, at most `max`, valid until the next call; null at the end of the body.
-   * @param onBytes called with the number of bytes that came off the network, once each
-   * @throws WebProblem when the connection breaks or is silent for too long
+   * Returns the next bytes, at most `max`, valid until the next call; null at the end of the body.
+   * @param onBytes called with the number of bytes received from the network
+   * @throws WebProblem when the connection fails or stalls
    */
   read(max: number, onBytes: (count: number) => void): Promise<Uint8Array | null>;
-  /** After the last byte: waits for the end of the body, so that the connection can be reused. */
+  /** Reads the end of the body after its last byte, so that the connection can be reused. */
   finish(): Promise<void>;
   close(): void;
 };
 
 export type Web = {
-  /** @throws WebProblem */
+  /**
+   * Sends a request and checks the head of the answer.
+   * @throws WebProblem when the request fails or the answer cannot be used
+   */
   open(request: RangeRequest): Promise<WebStream>;
 };
