@@ -34,7 +34,7 @@ export const layers = [
 ] as const;
 
 /** Files beside the folders of `shared`: log, version, standard output. Any folder may import them. */
-const leaf = "shared";
+const unlayeredFolder = "shared";
 
 const isTestFile = (path: string): boolean => /(\.test|\/testing(-\w+)?|-fixture)\.ts$/.test(path);
 
@@ -53,14 +53,14 @@ export function layerProblems(files: ReadonlyMap<string, string>): string[] {
   for (const [path, text] of files) {
     if (!path.endsWith(".ts") || isTestFile(path)) continue;
     const from = layerOf(path);
-    if (rankOf(from) < 0 && from !== leaf) {
+    if (rankOf(from) < 0 && from !== unlayeredFolder) {
       problems.push(`${path}: the folder "${from}" has no place in the order of scripts/check/layers.ts`);
       continue;
     }
     for (const [, specifier] of text.matchAll(importPattern)) {
       const target = normalize(join(dirname(path), specifier!));
       const to = layerOf(target);
-      if (to === from || to === leaf || target === "package.json") continue;
+      if (to === from || to === unlayeredFolder || target === "package.json") continue;
       if (rankOf(to) < 0 || rankOf(to) > rankOf(from))
         problems.push(`${path} imports ${target}: ${to} is not below ${from}`);
     }

@@ -8,7 +8,7 @@ const mentionPattern = /(?<![\w./*-])(?:\.{0,2}\/)?((?:[\w.-]+\/)*[\w-][\w.-]*\.
 const commentsOf = (text: string): string =>
   [...text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*|;;.*/g)].map(([comment]) => comment).join("\n");
 
-const isLooked = (path: string): boolean =>
+const isChecked = (path: string): boolean =>
   /\.(ts|mjs|wat|md)$/.test(path) && !path.endsWith(".test.ts") && !path.startsWith("docs/stories/");
 
 /** @param files path from the project's root → text. Returns one sentence for each name of a file that is not there. */
@@ -16,9 +16,9 @@ export function mentionProblems(files: ReadonlyMap<string, string>): string[] {
   const names = new Set([...files.keys()].flatMap((path) => suffixesOf(path)));
   const problems: string[] = [];
   for (const [path, text] of files) {
-    if (!isLooked(path)) continue;
-    const looked = path.endsWith(".md") ? text : commentsOf(text);
-    for (const [, name] of looked.matchAll(mentionPattern))
+    if (!isChecked(path)) continue;
+    const checked = path.endsWith(".md") ? text : commentsOf(text);
+    for (const [, name] of checked.matchAll(mentionPattern))
       if (!names.has(name!)) problems.push(`${path} names "${name}", which is not a file of the project`);
   }
   return problems;

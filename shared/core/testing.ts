@@ -152,7 +152,7 @@ export class TestSubnet {
   spoils(index: number, isSpoiled: (chunk: number) => boolean): void {
     const { machine } = this.devices[index]!;
     this.world.turnBad(machine.name);
-    machine.spoils = isSpoiled;
+    machine.servesWrong = isSpoiled;
   }
 
   makeWireless(index: number): void {

@@ -39,7 +39,7 @@ export type WorldOptions = {
   /** The history keeps its lines. */
   readonly log: boolean;
   /** The history contains frames too. */
-  readonly narrates: boolean;
+  readonly logsFrames: boolean;
 };
 
 export type Context = {

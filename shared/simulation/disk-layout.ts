@@ -7,10 +7,10 @@ const partialRoot = (id: string): string => `${dataFolder}/cache/.partial/${id}`
 const finalRoot = (name: string, version: string): string => `${dataFolder}/cache/${name}/${version}`;
 
 /** The package's folder: the final one once it is there. */
-export function rootOf({ package: sent }: Context, { disk }: Machine): string {
-  const { name, version, files } = sent.manifest;
+export function rootOf({ package: published }: Context, { disk }: Machine): string {
+  const { name, version, files } = published.manifest;
   const final = finalRoot(name, version);
-  return disk.modeOf(`${final}/${files[0]!.path}`) === null ? partialRoot(sent.id) : final;
+  return disk.modeOf(`${final}/${files[0]!.path}`) === null ? partialRoot(published.id) : final;
 }
 
 export const isFinal = (context: Context, machine: Machine): boolean =>
@@ -23,18 +23,18 @@ export function everySpan(
   chunk: number,
   test: (path: string, fileOffset: number, length: number, streamOffset: number) => boolean,
 ): boolean {
-  const { package: sent } = context;
+  const { package: published } = context;
   const root = rootOf(context, machine);
-  let offset = chunk * sent.manifest.chunkSizeBytes;
-  for (const { file, fileOffset, length } of sent.spansOf(chunk)) {
-    if (!test(`${root}/${sent.manifest.files[file]!.path}`, fileOffset, length, offset)) return false;
+  let offset = chunk * published.manifest.chunkSizeBytes;
+  for (const { file, fileOffset, length } of published.spansOf(chunk)) {
+    if (!test(`${root}/${published.manifest.files[file]!.path}`, fileOffset, length, offset)) return false;
     offset += length;
   }
   return true;
 }
 
 /** Whether the chunk's bytes on the disk are those that were published. */
-export const isTrueOnDisk = (context: Context, machine: Machine, chunk: number): boolean =>
+export const isCorrectOnDisk = (context: Context, machine: Machine, chunk: number): boolean =>
   everySpan(context, machine, chunk, (path, fileOffset, length, offset) => {
     const found = machine.disk.bytesAt(path, fileOffset, length);
     return found !== null && Buffer.compare(found, context.package.bytesAt(offset, length)) === 0;
@@ -42,9 +42,9 @@ export const isTrueOnDisk = (context: Context, machine: Machine, chunk: number):
 
 /** A bit of the chunk flips on the disk. */
 export function flipBit(context: Context, machine: Machine, chunk: number): void {
-  const { package: sent } = context;
+  const { package: published } = context;
   const { disk, random } = machine;
-  const { file, fileOffset, length } = random.pick(sent.spansOf(chunk));
-  const path = `${rootOf(context, machine)}/${sent.manifest.files[file]!.path}`;
+  const { file, fileOffset, length } = random.pick(published.spansOf(chunk));
+  const path = `${rootOf(context, machine)}/${published.manifest.files[file]!.path}`;
   disk.flipBit(path, fileOffset + random.whole(0, length - 1), random.whole(0, 7));
 }

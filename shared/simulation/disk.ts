@@ -24,7 +24,7 @@ type FileNode = {
   bytes: Uint8Array<ArrayBuffer>;
   mode: number;
   /** What survives a power cut; null: the file was never synced. */
-  platter: Uint8Array<ArrayBuffer> | null;
+  durable: Uint8Array<ArrayBuffer> | null;
   /** Written since the last sync. */
   dirty: Extent[];
   /** Numbers of the operations that last wrote and read bytes, by blocks of `blockBytes`. */
@@ -39,7 +39,7 @@ const diskBytes = 1 << 30;
 const fileRoomMin = 16_384;
 
 /** How long operations take, by the clock of the process that waits; never settles when the process ends before. */
-export type Waiting = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
+export type DiskTiming = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
 
 export class Disk {
   /** Writes fail. */
@@ -53,7 +53,7 @@ export class Disk {
   #operations = 0;
 
   /** The disk as a process uses it. */
-  filesFor(waiting: Waiting): Files {
+  filesFor(waiting: DiskTiming): Files {
     const { sleep, random } = waiting;
     const syncTime = (): Promise<void> => sleep(random.between(1, 20));
     return {
@@ -64,7 +64,7 @@ export class Disk {
         await syncTime();
         this.#assertRoom(path);
         this.#makeParents(path);
-        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), platter: bytes.slice() });
+        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), durable: bytes.slice() });
       },
       entryAt: async (path) => this.#entryAt(path),
       listFolder: async (path) => this.#list(path),
@@ -96,7 +96,7 @@ export class Disk {
   /** Whether these bytes would survive a power cut. */
   isDurable(path: string, offset: number, length: number): boolean {
     const node = this.#files.get(path);
-    if (!node?.platter || node.platter.length < offset + length) return false;
+    if (!node?.durable || node.durable.length < offset + length) return false;
     return !node.dirty.some(({ from, to }) => from < offset + length && offset < to);
   }
 
@@ -121,18 +121,18 @@ export class Disk {
       if (random.chance(0.5) && this.#exists(to) && !this.#exists(from)) this.#move(to, from);
     for (const [path, node] of this.#files) {
       if (node.dirty.length === 0) continue;
-      if (node.platter === null && random.chance(0.3)) {
+      if (node.durable === null && random.chance(0.3)) {
         this.#files.delete(path);
         continue;
       }
-      const platter = new Uint8Array(node.bytes.length);
-      platter.set((node.platter ?? new Uint8Array(0)).subarray(0, platter.length));
+      const durable = new Uint8Array(node.bytes.length);
+      durable.set((node.durable ?? new Uint8Array(0)).subarray(0, durable.length));
       for (const { from, to } of node.dirty) {
-        const fate = random.next();
-        const end = fate < 0.4 ? from : fate < 0.7 ? random.whole(from, to) : to;
-        platter.set(node.bytes.subarray(from, end), from);
+        const outcome = random.next();
+        const end = outcome < 0.4 ? from : outcome < 0.7 ? random.whole(from, to) : to;
+        durable.set(node.bytes.subarray(from, end), from);
       }
-      Object.assign(node, { bytes: platter.slice(), platter, dirty: [] });
+      Object.assign(node, { bytes: durable.slice(), durable, dirty: [] });
     }
   }
 
@@ -141,7 +141,7 @@ export class Disk {
     const node = this.#files.get(path);
     if (!node || offset >= node.bytes.length) return;
     node.bytes[offset]! ^= 1 << bit;
-    if (node.platter && offset < node.platter.length) node.platter[offset] = node.bytes[offset]!;
+    if (node.durable && offset < node.durable.length) node.durable[offset] = node.bytes[offset]!;
   }
 
   // ---- the file system ----------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ export class Disk {
   #open(
     path: string,
     access: "read" | "write",
-    sleep: Waiting["sleep"],
+    sleep: DiskTiming["sleep"],
     syncTime: () => Promise<void>,
   ): OpenFile {
     let node = this.#files.get(path);
@@ -177,8 +177,8 @@ export class Disk {
         // What is written during the sync is not part of it.
         const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
         await syncTime();
-        for (const { extent, bytes } of synced) file.platter = withBytes(file.platter, bytes, extent.from);
-        file.platter ??= new Uint8Array(0);
+        for (const { extent, bytes } of synced) file.durable = withBytes(file.durable, bytes, extent.from);
+        file.durable ??= new Uint8Array(0);
         const extents = new Set(synced.map(({ extent }) => extent));
         file.dirty = file.dirty.filter((extent) => !extents.has(extent));
       },
@@ -206,7 +206,7 @@ export class Disk {
       file.dirty.push({ from: before, to: sizeBytes });
     } else if (sizeBytes < before) {
       file.bytes = file.bytes.subarray(0, sizeBytes);
-      file.platter &&= file.platter.subarray(0, sizeBytes);
+      file.durable &&= file.durable.subarray(0, sizeBytes);
       file.dirty = file.dirty
         .filter(({ from }) => from < sizeBytes)
         .map(({ from, to }) => ({ from, to: Math.min(to, sizeBytes) }));
@@ -301,7 +301,7 @@ function withBytes(
 const newNode = (): FileNode => ({
   bytes: new Uint8Array(0),
   mode: 0o644,
-  platter: null,
+  durable: null,
   dirty: [],
   written: [],
   read: [],

@@ -21,7 +21,7 @@ export type Plan = {
 };
 
 /** Somewhere in the busy part of the world's life, and how long it lasts. */
-function strike(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
+function drawInterval(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
   const fromMs = plan.random.between(0, plan.activeMs);
   return { fromMs, untilMs: fromMs + plan.random.between(minMs, maxMs) };
 }
@@ -30,7 +30,7 @@ const anyDevice = (plan: Plan): string => plan.random.pick(plan.devices);
 const anySubnet = (plan: Plan): number => plan.random.whole(1, plan.subnets);
 
 /** Half of the time whoever leads just then: that hurts most. */
-function victim(plan: Plan): (world: World) => string {
+function drawAffected(plan: Plan): (world: World) => string {
   const named = anyDevice(plan);
   const subnet = anySubnet(plan);
   const picksLeader = plan.random.chance(0.5);
@@ -40,7 +40,7 @@ function victim(plan: Plan): (world: World) => string {
 function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: number): void {
   const subnet = anySubnet(plan);
   const stays = plan.random.chance(staysShare);
-  const { fromMs, untilMs } = strike(plan, 2_000, 40_000);
+  const { fromMs, untilMs } = drawInterval(plan, 2_000, 40_000);
   const names = Object.keys(bad) as (keyof NetworkConditions)[];
   const good = Object.fromEntries(names.map((name) => [name, goodConditions[name]]));
   plan.at(stays ? 0 : fromMs, (world) => world.conditions(subnet, bad));
@@ -49,8 +49,8 @@ function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: num
 
 /** Down for a while, and back; a few never come back. */
 function crash(plan: Plan, kind: "process" | "power"): void {
-  const { fromMs, untilMs } = strike(plan, 100, 30_000);
-  const who = victim(plan);
+  const { fromMs, untilMs } = drawInterval(plan, 100, 30_000);
+  const who = drawAffected(plan);
   const returns = plan.random.chance(0.85);
   plan.at(fromMs, (world) => {
     const name = who(world);
@@ -61,13 +61,13 @@ function crash(plan: Plan, kind: "process" | "power"): void {
 }
 
 function source(plan: Plan, state: SourceState): void {
-  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
   plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setSource(state));
   plan.at(untilMs, (world) => world.setSource("up"));
 }
 
 function web(plan: Plan, state: WebState): void {
-  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
   plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setWeb(state));
   plan.at(untilMs, (world) => world.setWeb("up"));
 }
@@ -97,7 +97,7 @@ export const faults = {
   prune: (plan) => {
     const name = anyDevice(plan);
     const what = plan.random.chance(0.5) ? "all" : "symbols";
-    const { fromMs, untilMs } = strike(plan, 3_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 3_000, 60_000);
     const stays = plan.random.chance(0.4);
     plan.at(stays ? 0 : fromMs, (world) => world.prune(name, what));
     if (!stays) plan.at(untilMs, (world) => world.prune(name, "nothing"));
@@ -105,19 +105,19 @@ export const faults = {
   partition: (plan) => {
     const subnet = anySubnet(plan);
     const inside = plan.devices.filter(() => plan.random.chance(0.5));
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.partition(subnet, ...inside));
     plan.at(untilMs, (world) => world.repairNetwork());
   },
   "one-way": (plan) => {
     const [from, to] = [anyDevice(plan), anyDevice(plan)];
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.oneWay(from, to));
     plan.at(untilMs, (world) => world.repairNetwork());
   },
   "disk-full": (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const who = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => {
       const name = who(world);
       world.fillDisk(name, true);
@@ -126,9 +126,9 @@ export const faults = {
     plan.at(untilMs, () => {});
   },
   "disk-slow": (plan) => {
-    const who = victim(plan);
+    const who = drawAffected(plan);
     const writeMs = plan.random.between(20, 800);
-    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
       const name = who(world);
       world.slowDisk(name, writeMs);
@@ -151,9 +151,9 @@ export const faults = {
     );
   },
   "slow-port": (plan) => {
-    const who = victim(plan);
+    const who = drawAffected(plan);
     const rateBps = plan.random.between(10_000, 60_000);
-    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
       const name = who(world);
       world.slowPort(name, rateBps);
@@ -162,11 +162,11 @@ export const faults = {
     plan.at(untilMs, () => {});
   },
   "bit-flip": (plan) => {
-    const who = victim(plan);
+    const who = drawAffected(plan);
     // Some bits, or a part of the disk.
     const share = plan.random.chance(0.5) ? 0.05 : 0.6;
     for (let i = plan.random.whole(1, 4); i > 0; i--)
-      plan.at(strike(plan, 0, 0).fromMs, (world) => {
+      plan.at(drawInterval(plan, 0, 0).fromMs, (world) => {
         for (let chunk = 0; chunk < world.options.chunks; chunk++)
           if (plan.random.chance(share)) world.flipBit(who(world), chunk);
       });
@@ -174,24 +174,24 @@ export const faults = {
   jump: (plan) => {
     const name = anyDevice(plan);
     const byMs = plan.random.between(100, 120_000);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
   },
   stall: (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 100, 8_000);
+    const who = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 100, 8_000);
     plan.at(fromMs, (world) => world.stall(who(world), untilMs - fromMs));
     plan.at(untilMs, () => {});
   },
   sleep: (plan) => {
-    const who = victim(plan);
+    const who = drawAffected(plan);
     const countsTime = plan.random.chance(0.5);
-    const { fromMs, untilMs } = strike(plan, 2_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 2_000, 60_000);
     plan.at(fromMs, (world) => world.sleep(who(world), untilMs - fromMs, countsTime));
     plan.at(untilMs, () => {});
   },
   restart: (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 50, 10_000);
+    const who = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 50, 10_000);
     plan.at(fromMs, (world) => {
       const name = who(world);
       world.stop(name);
@@ -200,13 +200,13 @@ export const faults = {
     plan.at(untilMs, () => {});
   },
   leave: (plan) => {
-    const who = victim(plan);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.leave(who(world)));
+    const who = drawAffected(plan);
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.leave(who(world)));
   },
   roam: (plan) => {
-    const who = victim(plan);
+    const who = drawAffected(plan);
     const to = anySubnet(plan);
-    const { fromMs, untilMs } = strike(plan, 50, 20_000);
+    const { fromMs, untilMs } = drawInterval(plan, 50, 20_000);
     plan.at(fromMs, (world) => {
       const name = who(world);
       world.leave(name);
@@ -223,11 +223,11 @@ export const faults = {
   "source-errors": (plan) => source(plan, "errors"),
   "source-clock": (plan) => {
     const byMs = plan.random.between(-3_600_000, 3_600_000);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
   },
   "line-cut": (plan) => {
     const subnet = anySubnet(plan);
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.setLine(subnet, "cut"));
     plan.at(untilMs, (world) => world.setLine(subnet, "up"));
   },
@@ -250,7 +250,7 @@ export const traits = [
   "little-memory",
 ] as const satisfies KnownFault[];
 
-export type StrikingFault = keyof typeof faults;
-export type FaultName = StrikingFault | (typeof traits)[number];
-export const strikingFaults = Object.keys(faults) as StrikingFault[];
-export const faultNames: readonly FaultName[] = [...strikingFaults, ...traits];
+export type InjectedFault = keyof typeof faults;
+export type FaultName = InjectedFault | (typeof traits)[number];
+export const injectedFaults = Object.keys(faults) as InjectedFault[];
+export const faultNames: readonly FaultName[] = [...injectedFaults, ...traits];

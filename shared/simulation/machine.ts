@@ -45,7 +45,7 @@ export type RunningProcess = {
   /** Bytes of `held` by where they came from. */
   readonly originBytes: Readonly<Record<ChunkOrigin, number>>;
   /** Chunks that this process received from there. */
-  cameFrom(origin: ChunkOrigin): number;
+  receivedFrom(origin: ChunkOrigin): number;
   receive(datagrams: readonly Uint8Array[], fromAddress: string): void;
   /** After every event of this machine: tells the observer what changed. */
   observe(): void;
@@ -74,23 +74,23 @@ export class Machine implements Host {
   /** It serves wrong bytes to every device that asks. */
   isBad = false;
   /** The chunks that a bad device serves wrong. */
-  spoils: (chunk: number) => boolean = () => true;
+  servesWrong: (chunk: number) => boolean = () => true;
   /** Rate at which its port takes datagrams, bit/s; null: as fast as they come. */
   portBps: number | null = null;
   profile: DeviceProfile;
   /** Seconds of its clock in a second. */
   readonly clockRate: number;
   /** The last time that something happened to it which a protocol has to recover from. */
-  disturbedAtMs = 0;
+  lastFaultAtMs = 0;
   /** It was out of reach at some time. */
-  hasFaltered = false;
+  wasUnreachable = false;
   state: "up" | "stalled" | "asleep" = "up";
   readonly #context: Context;
   #clockOffsetMs: number;
   /** Counts processes, so that timers of an ended one do not fire. */
   #generation = 0;
   #inbox: Arrival[] = [];
-  #late: (() => void)[] = [];
+  #lateTimers: (() => void)[] = [];
 
   constructor(context: Context, index: number, profile: DeviceProfile, clockRate: number) {
     this.#context = context;
@@ -110,9 +110,9 @@ export class Machine implements Host {
 
   /** Chunks of the world's package that are in the ledger. */
   get listedChunks(): ChunkSet {
-    const { package: sent } = this.#context;
-    const listed = new ChunkSet(sent.chunkCount);
-    for (const chunk of this.ledger.listed(sent.id).keys()) listed.add(chunk);
+    const { package: published } = this.#context;
+    const listed = new ChunkSet(published.chunkCount);
+    for (const chunk of this.ledger.listed(published.id).keys()) listed.add(chunk);
     return listed;
   }
 
@@ -147,27 +147,27 @@ export class Machine implements Host {
   /** The process is gone, with all that waits for it. */
   end(): void {
     this.#generation++;
-    this.hasFaltered = true;
+    this.wasUnreachable = true;
     this.process = null;
     this.#inbox = [];
-    this.#late = [];
+    this.#lateTimers = [];
     this.noteFault();
   }
 
   move(subnet: number): void {
-    this.hasFaltered ||= this.process !== null;
+    this.wasUnreachable ||= this.process !== null;
     this.subnet = subnet;
     this.address = `10.0.${subnet}.${this.index + 1}`;
     this.noteFault();
   }
 
   noteFault(): void {
-    this.disturbedAtMs = this.#context.clock.nowMs;
+    this.lastFaultAtMs = this.#context.clock.nowMs;
   }
 
   freeze(state: "stalled" | "asleep"): void {
     this.state = state;
-    this.hasFaltered = true;
+    this.wasUnreachable = true;
     this.noteFault();
   }
 
@@ -176,8 +176,8 @@ export class Machine implements Host {
     if (this.state === "up") return;
     this.state = "up";
     this.noteFault();
-    const [late, inbox] = [this.#late, this.#inbox];
-    this.#late = [];
+    const [late, inbox] = [this.#lateTimers, this.#inbox];
+    this.#lateTimers = [];
     this.#inbox = [];
     const runLate = (): void => late.forEach((run) => run());
     const readInbox = (): void =>
@@ -194,7 +194,7 @@ export class Machine implements Host {
     let isCancelled = false;
     const due = (): void => {
       if (isCancelled || this.#generation !== generation) return;
-      if (this.state !== "up") return void this.#late.push(due);
+      if (this.state !== "up") return void this.#lateTimers.push(due);
       this.#context.observer.acts(this);
       run();
     };
@@ -209,7 +209,7 @@ export class Machine implements Host {
   }
 
   /** Now, or when the machine continues; never when the process has ended by then. */
-  soon(run: () => void): void {
+  runWhenUp(run: () => void): void {
     this.after(0, run);
   }
 

@@ -27,7 +27,7 @@ export type Host = {
   /** Datagrams that arrive together. */
   receive: (datagrams: readonly Uint8Array[], fromAddress: string) => void;
   /** Now, or when the machine continues; never when the process has ended by then. */
-  soon: (run: () => void) => void;
+  runWhenUp: (run: () => void) => void;
 };
 
 /** What a subnet's switch and cables do to multicast. Shares are 0 … 1, of each datagram at each receiver. */
@@ -163,8 +163,8 @@ export class Network {
     if (this.#isInBurst(to, conditions)) return [];
     const { loss, duplicate, reorder, corrupt, mtuBytes } = conditions;
     const { random } = this.#options;
-    const isCalm = loss + duplicate + reorder + corrupt === 0;
-    if (isCalm && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
+    const isFaultless = loss + duplicate + reorder + corrupt === 0;
+    if (isFaultless && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
     const arriving: Uint8Array[] = [];
     for (const datagram of datagrams) {
       if (datagram.length > mtuBytes || (loss > 0 && random.next() < loss)) continue;

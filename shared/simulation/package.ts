@@ -32,7 +32,7 @@ export class Package {
     const random = new Random(seed, "content");
     const lastBytes = isEven ? chunkSizeBytes : random.whole(1, chunkSizeBytes);
     const sizeBytes = (chunks - 1) * chunkSizeBytes + lastBytes;
-    this.#stream = filled(sizeBytes, random.whole(0, 0xffff_ffff));
+    this.#stream = pseudorandomBytes(sizeBytes, random.whole(0, 0xffff_ffff));
     const digests = Array.from({ length: chunks }, (_, chunk) =>
       new Bun.CryptoHasher("sha256")
         .update(this.#stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes))
@@ -94,7 +94,7 @@ function drawFiles(random: Random, sizeBytes: number): Manifest["files"] {
 }
 
 /** Four bytes at a step: a world needs thousands of them. */
-function filled(length: number, start: number): Uint8Array {
+function pseudorandomBytes(length: number, start: number): Uint8Array {
   const words = new Uint32Array((length + 3) >>> 2);
   let word = start | 1;
   for (let i = 0; i < words.length; i++) {

@@ -79,12 +79,12 @@ export class SimulatedPeers implements Peers, ExchangeServer {
       const own = machine.exchange;
       clock.at(network.unicastMs(subnet), () => {
         if (!other.exchange) return;
-        other.soon(() => {
+        other.runWhenUp(() => {
           void answer(other.exchange!).then((answered) =>
             clock.at(network.unicastMs(subnet), () => {
               // The asking process is gone, or moved away.
               const isOpen = machine.exchange === own && machine.subnet === subnet;
-              if (isOpen && network.reaches(other, machine)) machine.soon(() => resolve(answered));
+              if (isOpen && network.reaches(other, machine)) machine.runWhenUp(() => resolve(answered));
             }),
           );
         });
@@ -107,7 +107,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     try {
       const bytes = (await offered.readChunk(chunk)).slice();
       offered.bytesSent += bytes.length;
-      if (this.#machine.isBad && this.#machine.spoils(chunk)) bytes[0]! ^= 0xff;
+      if (this.#machine.isBad && this.#machine.servesWrong(chunk)) bytes[0]! ^= 0xff;
       return { kind: "chunk", bytes };
     } catch (error) {
       if (error instanceof CacheError && error.code === "corrupt")

@@ -18,7 +18,7 @@ export function precache(context: Context, machine: Machine, chunks: Iterable<nu
 }
 
 async function fill(context: Context, machine: Machine, chunks: Iterable<number>): Promise<void> {
-  const { package: sent } = context;
+  const { package: published } = context;
   const clock = machine.processClock();
   const files = machine.disk.filesFor({ sleep: async () => {}, random: machine.random });
   const cache = new DistributionCache(
@@ -26,8 +26,11 @@ async function fill(context: Context, machine: Machine, chunks: Iterable<number>
     { files, ledger: machine.ledger, unlock: () => {} },
   );
   await cache.reconcile();
-  const store = await cache.begin(sent.signed, [sent.publisherKey], { id: taskId, packageId: sent.id });
-  for (const chunk of chunks) await store.writeChunk(chunk, sent.bytesOf(chunk), "cache");
+  const store = await cache.begin(published.signed, [published.publisherKey], {
+    id: taskId,
+    packageId: published.id,
+  });
+  for (const chunk of chunks) await store.writeChunk(chunk, published.bytesOf(chunk), "cache");
   await store.flush();
   if (store.verified.isFull) await store.complete();
   await cache.close();

@@ -27,7 +27,7 @@ const checkInRetryMs = 5_000;
 /** A service manager starts an agent again that could not start. */
 const bootRetryMs = 5_000;
 /** Chunks that a receiver with little memory holds before it spills. */
-const fewChunks = 2;
+const littleMemoryChunks = 2;
 
 export class Process implements RunningProcess {
   readonly exchange: SimulatedPeers;
@@ -43,7 +43,7 @@ export class Process implements RunningProcess {
   readonly #cache: DistributionCache;
   readonly #place: Place = { address: loopbackAddress, subnetId: null };
   /** Verified chunks as they were last seen, and their bytes by origin then and at the start. */
-  readonly #seen: {
+  readonly #observed: {
     verified: ChunkSet;
     origins: Record<ChunkOrigin, number>;
     atStart: Record<ChunkOrigin, number>;
@@ -55,9 +55,9 @@ export class Process implements RunningProcess {
     this.#context = context;
     this.#machine = machine;
     this.#clock = machine.processClock();
-    const { options, observer, crypto, package: sent } = context;
+    const { options, observer, crypto, package: published } = context;
     const note = (event: string, detail: string): void => observer.note(machine, event, detail);
-    this.transcript = options.narrates ? new Transcript(sent.chunkCount, note) : null;
+    this.transcript = options.logsFrames ? new Transcript(published.chunkCount, note) : null;
     this.exchange = new SimulatedPeers(context, machine);
     this.sizes = sizesOf(options);
     this.#group = this.#createGroup();
@@ -81,7 +81,7 @@ export class Process implements RunningProcess {
     );
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
-    this.#seen = { verified: machine.listedChunks, origins, atStart: { ...origins } };
+    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins } };
     machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
     machine.ledger.onStateSet = (id, state) => {
       if (state === "complete") observer.completes(machine, id);
@@ -103,15 +103,15 @@ export class Process implements RunningProcess {
   }
 
   get heldCount(): number {
-    return this.#seen.verified.count;
+    return this.#observed.verified.count;
   }
 
   get originBytes(): Readonly<Record<ChunkOrigin, number>> {
-    return this.#seen.origins;
+    return this.#observed.origins;
   }
 
   get held(): ChunkSet {
-    return this.#seen.verified;
+    return this.#observed.verified;
   }
 
   get isEnded(): boolean {
@@ -127,13 +127,13 @@ export class Process implements RunningProcess {
     return task?.session?.member.role ?? (task?.stage.kind === "ended" ? "done" : (task?.stage.kind ?? "-"));
   }
 
-  cameFrom(origin: ChunkOrigin): number {
-    const bytes = this.#seen.origins[origin] - this.#seen.atStart[origin];
+  receivedFrom(origin: ChunkOrigin): number {
+    const bytes = this.#observed.origins[origin] - this.#observed.atStart[origin];
     return Math.ceil(bytes / this.#context.options.chunkBytes);
   }
 
   get heldAtStart(): number {
-    const bytes = Object.values(this.#seen.atStart).reduce((sum, each) => sum + each, 0);
+    const bytes = Object.values(this.#observed.atStart).reduce((sum, each) => sum + each, 0);
     return Math.ceil(bytes / this.#context.options.chunkBytes);
   }
 
@@ -222,17 +222,18 @@ export class Process implements RunningProcess {
   }
 
   #observeChunks(store: PackageStore): void {
-    const seen = this.#seen;
+    const observed = this.#observed;
     const { verified, originBytes } = store;
-    if (verified.count === seen.verified.count && verified.overlap(seen.verified) === verified.count) return;
+    if (verified.count === observed.verified.count && verified.overlap(observed.verified) === verified.count)
+      return;
     const grown = (Object.keys(noBytes) as ChunkOrigin[]).filter(
-      (each) => originBytes[each] > seen.origins[each],
+      (each) => originBytes[each] > observed.origins[each],
     );
     const origin = grown.length === 1 ? grown[0]! : null;
     const fresh = verified.clone();
-    fresh.deleteAll(seen.verified);
-    Object.assign(seen.origins, originBytes);
-    seen.verified = verified.clone();
+    fresh.deleteAll(observed.verified);
+    Object.assign(observed.origins, originBytes);
+    observed.verified = verified.clone();
     for (const chunk of fresh) {
       this.transcript?.verified(chunk, origin);
       this.#context.observer.verified(this.#machine, chunk, origin);
@@ -274,7 +275,7 @@ export class Process implements RunningProcess {
 
   #createPorts(): DevicePorts {
     const machine = this.#machine;
-    const { package: sent, observer } = this.#context;
+    const { package: published, observer } = this.#context;
     return {
       device: machine.id,
       clock: this.#clock,
@@ -297,11 +298,11 @@ export class Process implements RunningProcess {
       place: this.#place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),
-      publisherKeys: () => [sent.publisherKey],
+      publisherKeys: () => [published.publisherKey],
       sizes: this.sizes,
       log: {
-        info: (fields, message) => this.#narrate(message, fields),
-        warn: (fields, message) => this.#narrate(message, fields),
+        info: (fields, message) => this.#noteLog(message, fields),
+        warn: (fields, message) => this.#noteLog(message, fields),
         error: (fields, message) => observer.crashed(machine, `${message}: ${JSON.stringify(fields)}`),
       },
       metrics: { wrongChunk() {}, roleChanged() {}, wanBytes() {}, taskEnded() {} },
@@ -309,7 +310,7 @@ export class Process implements RunningProcess {
     };
   }
 
-  #narrate(message: string, fields: object): void {
+  #noteLog(message: string, fields: object): void {
     const { observer } = this.#context;
     const { from, to, why, reason, life, stalledMs } = fields as Record<string, string>;
     const note = (event: string, detail: string): void => observer.note(this.#machine, event, detail);
@@ -330,10 +331,10 @@ export class Process implements RunningProcess {
 
   #createSource(): Source {
     const machine = this.#machine;
-    const { source, package: sent } = this.#context;
+    const { source, package: published } = this.#context;
     const { transcript } = this;
     return {
-      manifest: () => this.#request(() => sent.signed),
+      manifest: () => this.#request(() => published.signed),
       lease: async (request) => {
         const answer = await this.#request(() => source.lease(machine.id, request));
         transcript?.leaseAnswered(answer);
@@ -355,7 +356,7 @@ export class Process implements RunningProcess {
   }
 
   /** A request to the source. Rejects when there is no answer, or an error. */
-  #request<T>(atTheSource: () => T): Promise<T> {
+  #request<T>(serve: () => T): Promise<T> {
     const machine = this.#machine;
     const { source, clock } = this.#context;
     const { subnet } = machine;
@@ -369,7 +370,7 @@ export class Process implements RunningProcess {
       let answer: { value: T } | null = null;
       clock.at(delayMs / 2, () => {
         // What was sent arrives, whatever became of the sender.
-        if (source.state !== "errors") answer = { value: atTheSource() };
+        if (source.state !== "errors") answer = { value: serve() };
       });
       machine.after(delayMs, () => {
         if (answer && machine.subnet === subnet) resolve(answer.value);
@@ -382,7 +383,7 @@ export class Process implements RunningProcess {
 function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
   return {
     symbolBytes,
-    partialBytesMax: hasLittleMemory ? fewChunks * chunkBytes : 1 << 20,
+    partialBytesMax: hasLittleMemory ? littleMemoryChunks * chunkBytes : 1 << 20,
     writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
     burstBytes: burstBytesOf(symbolBytes),
   };

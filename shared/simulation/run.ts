@@ -29,10 +29,10 @@ export function simulate(choice: Choice, minutes = 0): Outcome {
     world.run(quietAtMs);
     world.run(completeWithinMs, () => world.allComplete);
     if (world.allComplete) settledMs = world.nowMs - quietAtMs;
-    world.checks.completion.atRest();
+    world.checks.completion.checkAllComplete();
     world.checks.throwFound();
     world.run(completeWithinMs, () => world.isAtRest);
-    world.checks.completion.atTheEnd();
+    world.checks.completion.checkAtRest();
     world.checks.throwFound();
     world.run(Math.max(0, minutes * 60_000 - world.nowMs));
   } catch (error) {

@@ -3,7 +3,7 @@
  * them can be run; what the caller fixes (devices, subnets, faults …) is not drawn.
  */
 import type { WorldOptions } from "./context.ts";
-import { faultNames, faults, strikingFaults, traits, type FaultName } from "./faults.ts";
+import { faultNames, faults, injectedFaults, traits, type FaultName } from "./faults.ts";
 import type { DeviceProfile } from "./machine.ts";
 import { Random } from "./random.ts";
 import { worldDefaults, World } from "./world.ts";
@@ -28,7 +28,7 @@ type Setting = Parameters<World["changeSetting"]>[0];
 
 const activeMs = 20_000;
 /** Together at most: with more, little is left that could be wrong. */
-const strikesMax = 6;
+const injectedMax = 6;
 /** Share of worlds that have a trait, for each of them. */
 const traitShare = 0.15;
 /** Lowest rate that the setting allows. */
@@ -53,7 +53,7 @@ export function createScenario(choice: Choice): Scenario {
     at(startAtMs, () => world.start(machine.name));
   }
   for (const [index, name] of drawn.entries()) {
-    if (!isStriking(name)) continue;
+    if (!isInjected(name)) continue;
     const own = new Random(choice.seed, `fault ${index} ${name}`);
     const { subnets, symbolBytes } = options;
     faults[name]({ random: own, devices, subnets, activeMs, symbolBytes, at });
@@ -78,15 +78,15 @@ function planSettings(
   if (drawn.includes("wan-pause")) plan({ pausesDownloads: true }, { pausesDownloads: false });
 }
 
-const isStriking = (name: FaultName): name is keyof typeof faults =>
-  strikingFaults.includes(name as keyof typeof faults);
+const isInjected = (name: FaultName): name is keyof typeof faults =>
+  injectedFaults.includes(name as keyof typeof faults);
 
 /** A few of them, some twice; one world in eight is calm. */
 function drawFaults(random: Random, from: readonly FaultName[]): FaultName[] {
-  const striking = from.filter(isStriking);
+  const injected = from.filter(isInjected);
   const drawn: FaultName[] = traits.filter((trait) => random.chance(traitShare) && from.includes(trait));
-  if (striking.length === 0 || random.chance(0.12)) return drawn;
-  for (let count = random.whole(1, strikesMax); count > 0; count--) drawn.push(random.pick(striking));
+  if (injected.length === 0 || random.chance(0.12)) return drawn;
+  for (let count = random.whole(1, injectedMax); count > 0; count--) drawn.push(random.pick(injected));
   return drawn;
 }
 

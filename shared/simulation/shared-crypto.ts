@@ -23,19 +23,19 @@ export function createSharedCrypto(): Crypto {
     aead(key) {
       const name = key.toHex();
       let aead = aeads.get(name);
-      if (!aead) aeads.set(name, (aead = openingOnce(nodeCrypto.aead(key))));
+      if (!aead) aeads.set(name, (aead = openOnce(nodeCrypto.aead(key))));
       return aead;
     },
     frameTag(key) {
       const name = key.toHex();
       let tag = tags.get(name);
-      if (!tag) tags.set(name, (tag = provingOnce(nodeCrypto.frameTag(key))));
+      if (!tag) tags.set(name, (tag = verifyOnce(nodeCrypto.frameTag(key))));
       return tag;
     },
   };
 }
 
-function openingOnce(aead: Aead): Aead {
+function openOnce(aead: Aead): Aead {
   const opened = new WeakMap<ArrayBufferLike, Uint8Array | null>();
   return {
     ...aead,
@@ -50,15 +50,15 @@ function openingOnce(aead: Aead): Aead {
   };
 }
 
-function provingOnce(tag: FrameTag): FrameTag {
-  const proven = new WeakMap<ArrayBufferLike, boolean>();
+function verifyOnce(tag: FrameTag): FrameTag {
+  const verified = new WeakMap<ArrayBufferLike, boolean>();
   return {
     ...tag,
     isRight(nonce, frame) {
-      let isRight = proven.get(frame.buffer);
+      let isRight = verified.get(frame.buffer);
       if (isRight === undefined) {
         isRight = tag.isRight(nonce, frame);
-        proven.set(frame.buffer, isRight);
+        verified.set(frame.buffer, isRight);
       }
       return isRight;
     },

@@ -2,13 +2,13 @@
 import { describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { stories, tellStory } from "./stories/index.ts";
+import { stories, runStory } from "./stories/index.ts";
 
 const folder = join(import.meta.dir, "..", "..", "docs", "stories");
 
 describe("stories, which `bun run generate stories` tells anew", () => {
   test.each(stories.map((story) => [story.name, story] as const))("%s", async (name, story) => {
-    const { text, missed } = tellStory(story);
+    const { text, missed } = runStory(story);
     expect(missed).toEqual([]);
     expect(text).toBe(await Bun.file(join(folder, `${name}.txt`)).text());
   });

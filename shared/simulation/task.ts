@@ -8,16 +8,16 @@ import type { Package } from "./package.ts";
 /** @param keys 16 bytes each. @param weight of the device as representative */
 export function taskOf(
   options: WorldOptions,
-  sent: Package,
+  published: Package,
   keys: { readonly task: Uint8Array; readonly package: Uint8Array },
   weight: number,
 ): AgentTask {
   const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
     options;
-  const { name, version } = sent.manifest;
+  const { name, version } = published.manifest;
   return {
     id: taskId,
-    packageId: sent.id,
+    packageId: published.id,
     packageName: name,
     packageVersion: version,
     action: runsCommand ? "run" : "pre-cache",

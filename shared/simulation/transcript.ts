@@ -37,10 +37,11 @@ export class Transcript {
 
   sent(frame: ControlFrame): void {
     const event = frame.type.toUpperCase();
-    if (frame.type === "announce") return this.#once(event, announced(frame), `${frame.term} ${frame.phase}`);
+    if (frame.type === "announce")
+      return this.#once(event, announceText(frame), `${frame.term} ${frame.phase}`);
     if (frame.type === "seek") return this.#once(event, `holds ${frame.haveCount}, knows term ${frame.term}`);
     if (frame.type === "report" && frame.lossPermille === 0) return;
-    this.#note(event, meaningOf(frame));
+    this.#note(event, frameText(frame));
   }
 
   leaseAnswered(answer: LeaseResponse): void {
@@ -73,7 +74,7 @@ export class Transcript {
     if (state.role !== "peer") return;
     const { device, term } = state.leader;
     if (device !== this.#leader) this.#note("follows", `${device}, term ${term}`);
-    if (state.way !== this.#mode) this.#note("delivery", `by ${state.way}${because(state.wayReason)}`);
+    if (state.way !== this.#mode) this.#note("delivery", `by ${state.way}${reasonText(state.wayReason)}`);
     this.#leader = device;
     this.#mode = state.way;
   }
@@ -87,14 +88,14 @@ export class Transcript {
   }
 }
 
-const because = (reason: string): string => (reason === "" ? "" : `: ${reason}`);
+const reasonText = (reason: string): string => (reason === "" ? "" : `: ${reason}`);
 
-function announced({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
+function announceText({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
   const soon = startsInMs > 0 ? `, multicasts in ${(startsInMs / 1_000).toFixed(1)} s` : "";
   return `${phaseNames[phase]}${soon}; front ${frontCount}, sent ${castCount}, audience ${audience}`;
 }
 
-function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {
+function frameText(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {
   switch (frame.type) {
     case "claim":
       return `term ${frame.term}, ticket ${frame.ticket.toString(16).padStart(8, "0")}`;

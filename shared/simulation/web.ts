@@ -10,7 +10,7 @@ import type { Machine, ProcessClock } from "./machine.ts";
 import type { WebState } from "./source.ts";
 
 const connectMs = 40;
-const slowness = 8;
+const slowFactor = 8;
 
 /** The web site as one machine's process reaches it. */
 export class SimulatedWeb implements Web {
@@ -58,23 +58,23 @@ export class SimulatedWeb implements Web {
 
   /** The next bytes of the stream, when they have arrived: to the end of a chunk at most. */
   async #piece(position: number, end: number, stallMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    const { package: sent, options, observer, clock } = this.#context;
-    const chunk = sent.chunkAt(position);
-    const chunkEnd = (chunk + 1) * sent.manifest.chunkSizeBytes;
+    const { package: published, options, observer, clock } = this.#context;
+    const chunk = published.chunkAt(position);
+    const chunkEnd = (chunk + 1) * published.manifest.chunkSizeBytes;
     const length = Math.min(end, chunkEnd) - position;
     if (!this.#requestedAtMs.has(chunk)) {
       this.#requestedAtMs.set(chunk, clock.nowMs);
       observer.requestsChunk(this.#machine);
     }
-    const rateBps = options.wanRateBps / (this.state === "slow" ? slowness : 1);
+    const rateBps = options.wanRateBps / (this.state === "slow" ? slowFactor : 1);
     await sleep(this.#clock, (length * 8_000) / rateBps, signal);
     await this.#assertAnswers(stallMs, signal);
-    let bytes = sent.bytesAt(position, length);
+    let bytes = published.bytesAt(position, length);
     if (this.state === "wrong") {
       bytes = bytes.slice();
       bytes[this.#machine.random.whole(0, length - 1)]! ^= 0x10;
     }
-    if (position + length === Math.min(chunkEnd, sent.sizeBytes)) {
+    if (position + length === Math.min(chunkEnd, published.sizeBytes)) {
       observer.receivedChunk(this.#machine, chunk, this.#requestedAtMs.get(chunk)!);
       this.#requestedAtMs.delete(chunk);
     }

@@ -49,7 +49,7 @@ export const worldDefaults: WorldOptions = {
   hasLittleMemory: false,
   skewPermille: 0,
   log: true,
-  narrates: false,
+  logsFrames: false,
 };
 
 const usualProfile: DeviceProfile = {
@@ -82,7 +82,7 @@ export class World {
     const history = new History(options.log);
     const devicesOn = (subnet: number): number =>
       machines.filter((machine) => machine.subnet === subnet).length;
-    const sent = new Package(seed, options);
+    const published = new Package(seed, options);
     const keys = new Random(seed, "keys");
     const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };
     const context: Omit<CheckedWorld, "observer"> & { observer: Checks | null } = {
@@ -91,10 +91,10 @@ export class World {
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
       source: new Source({ clock, random: new Random(seed, "source"), devicesOn }),
-      package: sent,
+      package: published,
       crypto: createSharedCrypto(),
       machines,
-      taskFor: (weight) => taskOf(options, sent, keysOfTask, weight),
+      taskFor: (weight) => taskOf(options, published, keysOfTask, weight),
       observer: null,
     };
     this.options = options;
@@ -140,12 +140,14 @@ export class World {
     return machine;
   }
 
-  on(subnet: number): Machine[] {
+  machinesOn(subnet: number): Machine[] {
     return this.machines.filter((machine) => machine.subnet === subnet);
   }
 
   representatives(subnet = 1): Machine[] {
-    return this.on(subnet).filter((machine) => machine.process?.session?.member.role === "representative");
+    return this.machinesOn(subnet).filter(
+      (machine) => machine.process?.session?.member.role === "representative",
+    );
   }
 
   /** Every device whose agent runs holds every chunk. Its disk, and its command, may still be at work. */
@@ -191,7 +193,7 @@ export class World {
   }
 
   /** A line about the world itself. */
-  say(event: string, detail: string, subnet: number | null = null): void {
+  #noteWorldEvent(event: string, detail: string, subnet: number | null = null): void {
     this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, held: 0, event, detail });
     const { reachability } = this.checks;
     if (subnet === null)
@@ -286,7 +288,7 @@ export class World {
     const machine = this.device(name);
     if (machine.subnet === 0) return;
     this.#note(machine, "leave", `subnet ${machine.subnet}`);
-    this.checks.leadsNothing(machine);
+    this.checks.stopsLeading(machine);
     machine.move(0);
     machine.process?.leaveSubnet("leaves the LAN");
   }
@@ -363,9 +365,9 @@ export class World {
 
   /** Two parts of a subnet that do not receive each other's frames. Those not named are the other part. */
   partition(subnet: number, ...names: string[]): void {
-    this.say("partition", `${names.join(" ")} | the others`, subnet);
+    this.#noteWorldEvent("partition", `${names.join(" ")} | the others`, subnet);
     const [inside, outside] = [true, false].map((is) =>
-      this.on(subnet).filter((machine) => names.includes(machine.name) === is),
+      this.machinesOn(subnet).filter((machine) => names.includes(machine.name) === is),
     );
     for (const a of inside!)
       for (const b of outside!) {
@@ -376,31 +378,31 @@ export class World {
 
   /** Nothing passes from one to the other; the other direction works. */
   oneWay(from: string, to: string): void {
-    this.say("one-way", `nothing passes from ${from} to ${to}`, this.device(from).subnet);
+    this.#noteWorldEvent("one-way", `nothing passes from ${from} to ${to}`, this.device(from).subnet);
     this.network.cut(this.device(from), this.device(to));
   }
 
   /** Cables and switches work again. */
   repairNetwork(): void {
-    this.say("repaired", "every cable and switch");
+    this.#noteWorldEvent("repaired", "every cable and switch");
     this.network.repairAll();
     this.network.pruned.clear();
   }
 
   conditions(subnet: number, change: Partial<NetworkConditions>): void {
     const text = Object.entries(change).map(([name, value]) => `${name} ${value}`);
-    this.say("conditions", text.join(", "), subnet);
+    this.#noteWorldEvent("conditions", text.join(", "), subnet);
     Object.assign(this.network.conditions[subnet]!, change);
   }
 
   setSource(state: SourceState): void {
-    this.say("source", state);
+    this.#noteWorldEvent("source", state);
     this.source.state = state;
   }
 
   /** An administrator changes the setting while sessions run. Every device has it at once. */
   changeSetting(change: Partial<Pick<WorldOptions, "useMulticast" | "pausesDownloads">>): void {
-    this.say(
+    this.#noteWorldEvent(
       "setting",
       Object.entries(change)
         .map(([name, value]) => `${name}=${value}`)
@@ -416,18 +418,18 @@ export class World {
 
   /** Somebody sets its clock. */
   setSourceClock(byMs: number): void {
-    this.say("source clock", `${Math.round(byMs)} ms`);
+    this.#noteWorldEvent("source clock", `${Math.round(byMs)} ms`);
     this.source.clockOffsetMs += byMs;
   }
 
   setWeb(state: WebState): void {
-    this.say("web site", state);
+    this.#noteWorldEvent("web site", state);
     this.source.web = state;
   }
 
   /** The subnet's line to the WAN. */
   setLine(subnet: number, state: "up" | "cut"): void {
-    this.say("WAN line", state, subnet);
+    this.#noteWorldEvent("WAN line", state, subnet);
     if (state === "cut") this.source.cutOff.add(subnet);
     else this.source.cutOff.delete(subnet);
   }

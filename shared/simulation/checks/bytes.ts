@@ -2,7 +2,7 @@
 import type { ChunkRow } from "../../cache/index.ts";
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
-import { everySpan, isTrueOnDisk } from "../disk-layout.ts";
+import { everySpan, isCorrectOnDisk } from "../disk-layout.ts";
 
 export class BytesCheck {
   readonly #checker: Checker;
@@ -24,7 +24,7 @@ export class BytesCheck {
   /** The device counts the chunk as verified now. */
   verified(machine: Machine, chunk: number, origin: string | null): void {
     const { world, fail } = this.#checker;
-    if (!isTrueOnDisk(world, machine, chunk))
+    if (!isCorrectOnDisk(world, machine, chunk))
       fail("wrong bytes", machine, `chunk ${chunk} from ${origin} was accepted, its bytes are wrong`);
     this.#verifiedAtMs.set(this.#keyOf(machine, chunk), world.clock.nowMs);
     world.history.mix(chunk * 4_096 + machine.index);

@@ -88,12 +88,12 @@ export class Checks implements Observer {
   }
 
   /** The process has ended, or the machine has left its subnet: it leads no session. */
-  leadsNothing(machine: Machine): void {
-    this.#leadership.leadsNothing(machine);
+  stopsLeading(machine: Machine): void {
+    this.#leadership.stopsLeading(machine);
   }
 
   processEnded(machine: Machine): void {
-    this.#leadership.leadsNothing(machine);
+    this.#leadership.stopsLeading(machine);
     this.#claims.forget(machine);
   }
 
@@ -132,11 +132,11 @@ export class Checks implements Observer {
   }
 
   statesHeld(machine: MachineName, heldRanges: Ranges, message: string): void {
-    this.#claims.states(this.#machine(machine), heldRanges, message);
+    this.#claims.statesHeld(this.#machine(machine), heldRanges, message);
   }
 
   foundCorrupt(machine: MachineName, chunk: number): void {
-    this.#claims.knownCorrupt(this.#machine(machine), chunk);
+    this.#claims.foundCorrupt(this.#machine(machine), chunk);
   }
 
   requestsChunk(machine: MachineName): void {

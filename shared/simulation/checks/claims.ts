@@ -12,7 +12,7 @@ export class ClaimsCheck {
     this.#checker = checker;
   }
 
-  knownCorrupt(machine: Machine, chunk: number): void {
+  foundCorrupt(machine: Machine, chunk: number): void {
     let corrupt = this.#corrupt.get(machine);
     if (!corrupt) this.#corrupt.set(machine, (corrupt = new Set()));
     corrupt.add(chunk);
@@ -25,7 +25,7 @@ export class ClaimsCheck {
   }
 
   /** @param what the message that names these chunks as held */
-  states(machine: Machine, heldRanges: Ranges, what: string): void {
+  statesHeld(machine: Machine, heldRanges: Ranges, what: string): void {
     const corrupt = this.#corrupt.get(machine);
     if (!corrupt || corrupt.size === 0) return;
     for (let i = 0; i + 1 < heldRanges.length; i += 2)

@@ -16,11 +16,11 @@ export class CompletionCheck {
   /** The ledger is about to call the package complete. */
   completed(machine: Machine, id: string): void {
     const { world, fail } = this.#checker;
-    const { package: sent } = world;
-    if (id !== sent.id) return;
+    const { package: published } = world;
+    if (id !== published.id) return;
     const listed = machine.ledger.listed(id);
     if (!isFinal(world, machine)) fail("complete", machine, "complete, but not in its folder");
-    for (let chunk = 0; chunk < sent.chunkCount; chunk++) {
+    for (let chunk = 0; chunk < published.chunkCount; chunk++) {
       if (!listed.has(chunk))
         fail("complete", machine, `complete, but the ledger does not list chunk ${chunk}`);
       const wasReadBack = everySpan(world, machine, chunk, (path, fileOffset, length) =>
@@ -28,24 +28,24 @@ export class CompletionCheck {
       );
       if (!wasReadBack) fail("complete", machine, `complete, but chunk ${chunk} was not read back`);
     }
-    for (const { path, mode } of sent.manifest.files)
+    for (const { path, mode } of published.manifest.files)
       if (machine.disk.modeOf(`${rootOf(world, machine)}/${path}`) !== mode)
         fail("complete", machine, `complete, but "${path}" is missing or has another mode`);
   }
 
   /** The network has been quiet for `completeWithinMs`. */
-  atRest(): void {
+  checkAllComplete(): void {
     const { world, fail } = this.#checker;
     for (const machine of world.machines) {
       const { process } = machine;
-      if (!process || machine.subnet === 0 || process.isEnded || this.#isHopeless(machine)) continue;
+      if (!process || machine.subnet === 0 || process.isEnded || this.#cannotComplete(machine)) continue;
       const held = `holds ${process.heldCount} of ${world.package.chunkCount} chunks`;
       fail("all complete", machine, `${held} (${process.role})`);
     }
   }
 
   /** By the setting's own will: no running device may fetch anything over the WAN. */
-  #isHopeless({ subnet }: Machine): boolean {
+  #cannotComplete({ subnet }: Machine): boolean {
     const { options, machines } = this.#checker.world;
     if (options.wanFallback !== "never") return false;
     const running = machines.filter((other) => other.subnet === subnet && other.isRunning);
@@ -53,10 +53,10 @@ export class CompletionCheck {
   }
 
   /** After the same time again no device has anything to do any more. */
-  atTheEnd(): void {
+  checkAtRest(): void {
     const { world, fail } = this.#checker;
     for (const machine of world.machines)
-      if (machine.process?.session && machine.subnet !== 0 && !this.#isHopeless(machine))
+      if (machine.process?.session && machine.subnet !== 0 && !this.#cannotComplete(machine))
         fail("at rest", machine, `its session continues as ${machine.process.role}, though all are complete`);
   }
 }

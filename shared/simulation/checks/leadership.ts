@@ -9,7 +9,7 @@ export const leaseKnownWithinMs = 4_500;
 /** From receiving something to acting on it. */
 const reactionMs = 1_000;
 /** A lease is given back within this time: one request, repeated by nobody. It would expire after 15 s. */
-const givenBackWithinMs = 2_000;
+const releasedWithinMs = 2_000;
 
 export class LeadershipCheck {
   readonly #checker: Checker;
@@ -32,10 +32,10 @@ export class LeadershipCheck {
     if (leads) return this.#observeLeader(machine, leaders);
     const { world, reachability } = this.#checker;
     // A release that the source does not answer at once may be lost, or come late.
-    if (leaders.delete(machine) && reachability.canAsk(machine))
+    if (leaders.delete(machine) && reachability.canReachSource(machine))
       this.#resignedAtMs.set(machine, world.clock.nowMs);
     this.#withoutLeaseSinceMs.delete(machine);
-    if (this.#resignedAtMs.size > 0) this.#checkGivenBack(machine, session);
+    if (this.#resignedAtMs.size > 0) this.#checkReleased(machine, session);
   }
 
   #observeLeader(machine: Machine, leaders: Map<Machine, number>): void {
@@ -50,13 +50,13 @@ export class LeadershipCheck {
     const { world, reachability, fail } = this.#checker;
     const { nowMs } = world.clock;
     const leaders = this.#leaders[a.subnet]!;
-    const steadyMs = Math.max(reachability.steadySinceMs(a), reachability.steadySinceMs(b));
+    const steadyMs = Math.max(reachability.undisturbedSinceMs(a), reachability.undisturbedSinceMs(b));
     const sinceMs = Math.max(leaders.get(a)!, leaders.get(b)!, steadyMs);
     const announcements = 1 + reachability.rounds(a.subnet);
-    const receivedMs = reachability.canTalk(a, b)
+    const receivedMs = reachability.canExchangeFrames(a, b)
       ? timing.announceEveryMs * announcements + reactionMs
       : Number.POSITIVE_INFINITY;
-    const canAsk = reachability.canAsk(a) && reachability.canAsk(b);
+    const canAsk = reachability.canReachSource(a) && reachability.canReachSource(b);
     const askedMs = canAsk ? leaseKnownWithinMs : Number.POSITIVE_INFINITY;
     if (nowMs <= sinceMs + Math.min(receivedMs, askedMs)) return;
     const forMs = Math.round(nowMs - sinceMs);
@@ -64,24 +64,24 @@ export class LeadershipCheck {
   }
 
   /** The machine leads no session any more, wherever it was. */
-  leadsNothing(machine: Machine): void {
+  stopsLeading(machine: Machine): void {
     for (const leaders of this.#leaders) leaders.delete(machine);
     this.#resignedAtMs.delete(machine);
   }
 
   /** It stopped leading, and the source still names it although requests pass. */
-  #checkGivenBack(machine: Machine, session: Session | null): void {
+  #checkReleased(machine: Machine, session: Session | null): void {
     const resignedAtMs = this.#resignedAtMs.get(machine);
     if (resignedAtMs === undefined) return;
     const { world, reachability, fail } = this.#checker;
     const { source, clock } = world;
     const isHeld = source.holderOn(machine.subnet) === machine.id;
     // A candidate may hold the lease again.
-    if (!isHeld || session?.member.role === "candidate" || !reachability.canAsk(machine))
+    if (!isHeld || session?.member.role === "candidate" || !reachability.canReachSource(machine))
       return void this.#resignedAtMs.delete(machine);
     // A renewal that was under way is granted late, and given back when the answer comes.
-    const sinceMs = Math.max(resignedAtMs, reachability.steadySinceMs(machine), source.lateUntilMs);
-    if (clock.nowMs <= sinceMs + givenBackWithinMs) return;
+    const sinceMs = Math.max(resignedAtMs, reachability.undisturbedSinceMs(machine), source.lateUntilMs);
+    if (clock.nowMs <= sinceMs + releasedWithinMs) return;
     fail(
       "lease",
       machine,
@@ -95,11 +95,11 @@ export class LeadershipCheck {
     const { source, clock } = world;
     const role = machine.process?.session?.member.role;
     const holds = source.holderOn(machine.subnet) === machine.id;
-    if (holds || role !== "representative" || !reachability.canAsk(machine))
+    if (holds || role !== "representative" || !reachability.canReachSource(machine))
       return void this.#withoutLeaseSinceMs.delete(machine);
     const knownMs = this.#withoutLeaseSinceMs.get(machine);
     if (knownMs === undefined) return void this.#withoutLeaseSinceMs.set(machine, clock.nowMs);
-    const sinceMs = Math.max(knownMs, reachability.steadySinceMs(machine));
+    const sinceMs = Math.max(knownMs, reachability.undisturbedSinceMs(machine));
     if (clock.nowMs <= sinceMs + leaseKnownWithinMs) return;
     const forMs = Math.round(clock.nowMs - sinceMs);
     fail("lease", machine, `downloads for ${forMs} ms without the lease, though the source answers`);

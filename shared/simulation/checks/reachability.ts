@@ -7,35 +7,35 @@ import type { CheckedWorld } from "./checked-world.ts";
 import type { Machine } from "../machine.ts";
 
 /** Probability that is accepted for a false alarm, each time. */
-const falseAlarm = 1e-9;
+const falseAlarmProbability = 1e-9;
 
 export class Reachability {
   readonly #world: CheckedWorld;
   /** The last time that something about each subnet itself changed. */
-  readonly #disturbedAtMs: number[];
+  readonly #lastFaultAtMs: number[];
 
   constructor(world: CheckedWorld) {
     this.#world = world;
-    this.#disturbedAtMs = Array.from({ length: world.options.subnets + 1 }, () => 0);
+    this.#lastFaultAtMs = Array.from({ length: world.options.subnets + 1 }, () => 0);
   }
 
   /** A fault on the subnet, or its end, which a protocol has to recover from. */
   noteFault(subnet: number): void {
-    this.#disturbedAtMs[subnet] = this.#world.clock.nowMs;
+    this.#lastFaultAtMs[subnet] = this.#world.clock.nowMs;
   }
 
   /** The last time that something happened to this machine or to its subnet. */
-  steadySinceMs(machine: Machine): number {
-    return Math.max(machine.disturbedAtMs, this.#disturbedAtMs[machine.subnet]!);
+  undisturbedSinceMs(machine: Machine): number {
+    return Math.max(machine.lastFaultAtMs, this.#lastFaultAtMs[machine.subnet]!);
   }
 
   /** Whether requests to it may have failed, after which a device is left alone for a while. */
   mayBeBanned(machine: Machine): boolean {
-    return machine.hasFaltered || this.#disturbedAtMs[machine.subnet]! > 0;
+    return machine.wasUnreachable || this.#lastFaultAtMs[machine.subnet]! > 0;
   }
 
   /** Whether frames of every size pass in both directions, loss aside. */
-  canTalk(a: Machine, b: Machine): boolean {
+  canExchangeFrames(a: Machine, b: Machine): boolean {
     const { network, options } = this.#world;
     if (!options.useMulticast || network.datagramFilter) return false;
     if (!network.connects(a, b) || !network.connects(b, a)) return false;
@@ -44,7 +44,7 @@ export class Reachability {
   }
 
   /** Whether the source answers it at once. */
-  canAsk(machine: Machine): boolean {
+  canReachSource(machine: Machine): boolean {
     const { source } = this.#world;
     return source.state === "up" && !source.cutOff.has(machine.subnet) && machine.process!.knowsSubnet;
   }
@@ -55,6 +55,6 @@ export class Reachability {
     const inBurst = burstEveryMs === 0 ? 0 : burstMs / (burstEveryMs + burstMs);
     const arrives = (1 - loss) * (1 - corrupt) * (1 - inBurst);
     const fails = 1 - arrives * arrives;
-    return fails < falseAlarm ? 1 : Math.ceil(Math.log(falseAlarm) / Math.log(fails));
+    return fails < falseAlarmProbability ? 1 : Math.ceil(Math.log(falseAlarmProbability) / Math.log(fails));
   }
 }

@@ -3,7 +3,7 @@ import { takesByUnicast } from "../../core/state.ts";
 import { timing } from "../../core/timing.ts";
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
-import { isTrueOnDisk } from "../disk-layout.ts";
+import { isCorrectOnDisk } from "../disk-layout.ts";
 
 type Replica = { readonly standby: Machine; readonly leader: Machine | undefined; readonly atMs: number };
 
@@ -30,12 +30,12 @@ export class StandbyCheck {
     if (reachability.rounds(machine.subnet) > 1) return;
     const { standby } = before;
     // By then a standby that seemed to take nothing is not waited for any more.
-    const isCalm = (each: Machine): boolean =>
+    const isUndisturbed = (each: Machine): boolean =>
       each.isRunning &&
       each.subnet === machine.subnet &&
-      reachability.steadySinceMs(each) <= before.atMs - timing.standbyIdleMs &&
-      reachability.canTalk(each, leader);
-    if (![machine, leader, standby].every(isCalm) || !isTrueOnDisk(world, standby, chunk)) return;
+      reachability.undisturbedSinceMs(each) <= before.atMs - timing.standbyIdleMs &&
+      reachability.canExchangeFrames(each, leader);
+    if (![machine, leader, standby].every(isUndisturbed) || !isCorrectOnDisk(world, standby, chunk)) return;
     fail("standby", machine, `takes chunk ${chunk} by unicast, which ${standby.name} took as standby`);
   }
 }

@@ -4,7 +4,7 @@ import { timing } from "../../core/timing.ts";
 import type { Machine } from "../machine.ts";
 import type { BytesCheck } from "./bytes.ts";
 import type { Checker } from "./checker.ts";
-import { isTrueOnDisk } from "../disk-layout.ts";
+import { isCorrectOnDisk } from "../disk-layout.ts";
 
 export class WanCheck {
   /** By subnet: chunks that crossed the WAN, and of these what another running device held at that time. */
@@ -52,16 +52,16 @@ export class WanCheck {
   #couldServe(machine: Machine, other: Machine, chunk: number, requestedAtMs: number): boolean {
     const { world, reachability } = this.#checker;
     if (other === machine || other.subnet !== machine.subnet || !other.isRunning || other.isBad) return false;
-    if (!other.process!.held.has(chunk) || !reachability.canTalk(machine, other)) return false;
+    if (!other.process!.held.has(chunk) || !reachability.canExchangeFrames(machine, other)) return false;
     const sinceMs = Math.max(
       this.#bytes.verifiedAtMs(other, chunk),
-      reachability.steadySinceMs(machine),
-      reachability.steadySinceMs(other),
+      reachability.undisturbedSinceMs(machine),
+      reachability.undisturbedSinceMs(other),
       machine.process!.downloadsSinceMs ?? requestedAtMs,
     );
     const askedMs = timing.wantEveryMs * (1 + reachability.rounds(machine.subnet));
     const bannedMs = reachability.mayBeBanned(other) ? failurePenaltyMsMax : 0;
     if (requestedAtMs < sinceMs + askedMs + bannedMs) return false;
-    return isTrueOnDisk(world, other, chunk);
+    return isCorrectOnDisk(world, other, chunk);
   }
 }

@@ -1,5 +1,14 @@
 /** Stories of how the bytes get to everybody. */
-import { cameFrom, crossed, heldBy, makeIt, roleOf, server, timesTold, type Story } from "./story.ts";
+import {
+  receivedFrom,
+  wanChunks,
+  heldCount,
+  setProfile,
+  roleOf,
+  server,
+  countLines,
+  type Story,
+} from "./story.ts";
 
 export const repairs: Story = {
   name: "repairs",
@@ -8,16 +17,16 @@ export const repairs: Story = {
     it lacks of which block, unless it overheard another who lacks as much. A sends so many repair symbols once: one
     of them mends a different loss at each device.`,
   world: { seed: 31, devices: 6, chunks: 32 },
-  tell(world, { shows }) {
-    makeIt(world, "A", server);
+  run(world, { show }) {
+    setProfile(world, "A", server);
     world.conditions(1, { loss: 0.03 });
     world.start();
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("Somebody asked for symbols.", timesTold(world, / NEED .* symbols of /) > 0);
-    const mostly = ["B", "C", "D", "E", "F"].filter((name) => cameFrom(world, name, "multicast") >= 28);
-    shows("Nearly everything came by multicast, except to the deputy.", mostly.length === 4);
-    shows("The package crossed the WAN once.", crossed(world) === 32);
+    show("Everybody is complete.", world.allComplete);
+    show("Somebody asked for symbols.", countLines(world, / NEED .* symbols of /) > 0);
+    const mostly = ["B", "C", "D", "E", "F"].filter((name) => receivedFrom(world, name, "multicast") >= 28);
+    show("Nearly everything came by multicast, except to the deputy.", mostly.length === 4);
+    show("The package crossed the WAN once.", wanChunks(world) === 32);
   },
 };
 
@@ -27,18 +36,18 @@ export const lateJoiner: Story = {
   about: `E gets the task when the multicast is half over. It does not rewind the stream: it caches what it hears from
     then on. When everything has been sent it asks who holds the rest, and takes that from the others by unicast.`,
   world: { seed: 32, devices: 5, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start("A", "B", "C", "D");
     world.run(5_000);
-    says("E comes to its desk.");
+    comment("E comes to its desk.");
     world.start("E");
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    const [heard, fetched] = [cameFrom(world, "E", "multicast"), cameFrom(world, "E", "peers")];
-    shows("E heard the second half by multicast.", heard > 20);
-    shows("E took the first half from its peers.", fetched > 20 && heard + fetched === 64);
-    shows("The package crossed the WAN once.", crossed(world) === 64);
+    show("Everybody is complete.", world.allComplete);
+    const [heard, fetched] = [receivedFrom(world, "E", "multicast"), receivedFrom(world, "E", "peers")];
+    show("E heard the second half by multicast.", heard > 20);
+    show("E took the first half from its peers.", fetched > 20 && heard + fetched === 64);
+    show("The package crossed the WAN once.", wanChunks(world) === 64);
   },
 };
 
@@ -49,18 +58,18 @@ export const afterAWeek: Story = {
     and gets the task. It asks the subnet who holds the chunks and hears three answers. It is elected, for nobody else
     wants to lead; but it takes the whole package from its neighbours' caches.`,
   world: { seed: 33 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start("A", "B", "C");
     world.run(60_000, () => world.isAtRest);
-    const before = crossed(world);
+    const before = wanChunks(world);
     world.run(7 * 24 * 3_600_000 - world.nowMs);
-    says("A week later.");
+    comment("A week later.");
     world.start("D");
     world.run(60_000, () => world.isAtRest);
-    shows("D is complete.", roleOf(world, "D") === "done" && heldBy(world, "D") === 16);
-    shows("All of it came from its peers.", cameFrom(world, "D", "peers") === 16);
-    shows("Nothing crossed the WAN.", crossed(world) === before);
+    show("D is complete.", roleOf(world, "D") === "done" && heldCount(world, "D") === 16);
+    show("All of it came from its peers.", receivedFrom(world, "D", "peers") === 16);
+    show("Nothing crossed the WAN.", wanChunks(world) === before);
   },
 };
 
@@ -70,20 +79,20 @@ export const multicastSwitchedOff: Story = {
   about: `An administrator sets useMulticast=false while A multicasts. A sends no more symbols; the peers take the rest
     from A and from one another by unicast. The download goes on, and what has come stays.`,
   world: { seed: 34, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(5_000);
     world.changeSetting({ useMulticast: false });
-    says("The new setting has reached everybody.");
-    const before = cameFrom(world, "B", "multicast");
+    comment("The new setting has reached everybody.");
+    const before = receivedFrom(world, "B", "multicast");
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    const [heard, fetched] = [cameFrom(world, "B", "multicast"), cameFrom(world, "B", "peers")];
-    shows("B kept what it had heard.", heard >= before && before > 20);
-    shows("B took the rest from its peers.", fetched > 20 && heard + fetched === 64);
-    shows("Nobody was elected anew.", timesTold(world, /candidate → representative/) === 1);
-    shows("The package crossed the WAN once.", crossed(world) === 64);
+    show("Everybody is complete.", world.allComplete);
+    const [heard, fetched] = [receivedFrom(world, "B", "multicast"), receivedFrom(world, "B", "peers")];
+    show("B kept what it had heard.", heard >= before && before > 20);
+    show("B took the rest from its peers.", fetched > 20 && heard + fetched === 64);
+    show("Nobody was elected anew.", countLines(world, /candidate → representative/) === 1);
+    show("The package crossed the WAN once.", wanChunks(world) === 64);
   },
 };
 
@@ -94,22 +103,22 @@ export const symbolsMissing: Story = {
     but for three seconds no symbol: so it takes what A holds, and what the others hold, by unicast, and goes back to
     multicast with the first symbol that arrives.`,
   world: { seed: 35, chunks: 128 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.prune("D", "symbols");
     world.start();
     world.run(9_000);
-    shows("D takes chunks by unicast.", timesTold(world, / D .* delivery +by unicast/) === 1);
-    says("The switch learns the group again.");
+    show("D takes chunks by unicast.", countLines(world, / D .* delivery +by unicast/) === 1);
+    comment("The switch learns the group again.");
     world.prune("D", "nothing");
     world.run(120_000, () => world.isAtRest);
-    shows("Then it hears symbols again.", timesTold(world, / D .* delivery +by multicast/) === 1);
-    shows(
+    show("Then it hears symbols again.", countLines(world, / D .* delivery +by multicast/) === 1);
+    show(
       "D got chunks both ways.",
-      cameFrom(world, "D", "peers") > 0 && cameFrom(world, "D", "multicast") > 0,
+      receivedFrom(world, "D", "peers") > 0 && receivedFrom(world, "D", "multicast") > 0,
     );
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", crossed(world) === 128);
+    show("Everybody is complete.", world.allComplete);
+    show("The package crossed the WAN once.", wanChunks(world) === 128);
   },
 };
 
@@ -120,30 +129,30 @@ export const roaming: Story = {
     session is under way. It joins that session with what it has, and says so in its SEEK: the representative there
     takes from it what it has not downloaded yet.`,
   world: { seed: 36, devices: 6, subnets: 2, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
-    makeIt(world, "B", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
+    setProfile(world, "B", server);
     world.start("A", "C", "E");
     world.run(4_000);
-    says("On subnet 2 the task begins now.");
+    comment("On subnet 2 the task begins now.");
     world.start("B", "D", "F");
     world.run(1_000);
-    const held = heldBy(world, "E");
+    const held = heldCount(world, "E");
     world.leave("E");
     world.run(1_500);
     world.join("E", 2);
     world.run(120_000, () => world.isAtRest);
-    shows("E was at work when it left.", held > 10 && held < 64);
-    shows("Everybody is complete.", world.allComplete);
-    shows("E took nothing over the WAN.", cameFrom(world, "E", "wan") === 0);
-    shows(
+    show("E was at work when it left.", held > 10 && held < 64);
+    show("Everybody is complete.", world.allComplete);
+    show("E took nothing over the WAN.", receivedFrom(world, "E", "wan") === 0);
+    show(
       "E accepted each chunk once.",
-      cameFrom(world, "E", "multicast") + cameFrom(world, "E", "peers") === 64,
+      receivedFrom(world, "E", "multicast") + receivedFrom(world, "E", "peers") === 64,
     );
     const [, first, second] = world.checks.wan.accounts;
-    const brought = cameFrom(world, "B", "peers");
-    shows("The package crossed the WAN line of subnet 1 once.", first!.chunks === 64);
-    shows(
+    const brought = receivedFrom(world, "B", "peers");
+    show("The package crossed the WAN line of subnet 1 once.", first!.chunks === 64);
+    show(
       "What E brought along, and B had not begun to download, did not cross the line of subnet 2.",
       brought > 0 && second!.chunks <= 64 - brought + 1,
     );

@@ -1,15 +1,15 @@
 /** Stories of who leads. */
 import {
-  cameFrom,
-  crossed,
-  heldBy,
+  receivedFrom,
+  wanChunks,
+  heldCount,
   laptop,
   leaders,
-  makeIt,
-  nobodyHolding,
+  setProfile,
+  unheldCount,
   roleOf,
   server,
-  timesTold,
+  countLines,
   type Story,
 } from "./story.ts";
 import type { World } from "../world.ts";
@@ -22,23 +22,23 @@ export const campaign: Story = {
     only if nobody else did. B downloads while the start delay passes, then multicasts behind the front of its
     download, and stays a little for latecomers.`,
   world: { seed: 11, devices: 5 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", laptop);
-    makeIt(world, "B", server);
-    makeIt(world, "C", { load: 0.9 });
-    makeIt(world, "D", laptop);
-    makeIt(world, "E", { onBattery: true });
+  run(world, { comment, show }) {
+    setProfile(world, "A", laptop);
+    setProfile(world, "B", server);
+    setProfile(world, "C", { load: 0.9 });
+    setProfile(world, "D", laptop);
+    setProfile(world, "E", { onBattery: true });
     world.start();
     world.run(1_500);
-    shows("The best rank leads: B, and nobody else claimed.", leaders(world) === "B" && claims(world) === 1);
-    says("Everybody knows B. Its start delay runs from the election on, while it downloads.");
+    show("The best rank leads: B, and nobody else claimed.", leaders(world) === "B" && claims(world) === 1);
+    comment("Everybody knows B. Its start delay runs from the election on, while it downloads.");
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete, and every session is over.", world.allComplete && world.isAtRest);
-    shows("The package crossed the WAN once.", crossed(world) === 16);
+    show("Everybody is complete, and every session is over.", world.allComplete && world.isAtRest);
+    show("The package crossed the WAN once.", wanChunks(world) === 16);
   },
 };
 
-const claims = (world: World): number => timesTold(world, / CLAIM /);
+const claims = (world: World): number => countLines(world, / CLAIM /);
 
 export const twoCandidates: Story = {
   name: "two-candidates",
@@ -47,23 +47,23 @@ export const twoCandidates: Story = {
     the local election decides. Both claim term 1 before they hear each other. Each claim carries a random ticket, and
     the lower one stands: it is said again to the loser, who follows.`,
   world: { seed: 5, devices: 3 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", { weight: 100 });
-    makeIt(world, "B", { weight: 100 });
-    makeIt(world, "C", laptop);
+  run(world, { comment, show }) {
+    setProfile(world, "A", { weight: 100 });
+    setProfile(world, "B", { weight: 100 });
+    setProfile(world, "C", laptop);
     world.conditions(1, { delayMs: 90 });
     world.start();
     world.at(200, () => world.setSource("down"));
     world.run(20_000, () => claims(world) >= 2);
-    says("Both have claimed, and have not heard each other yet.");
+    comment("Both have claimed, and have not heard each other yet.");
     const [first, second] = tickets(world);
     const winner = first!.ticket < second!.ticket ? first! : second!;
     world.run(2_000);
-    shows("Both claimed the same term, under different names.", first!.device !== second!.device);
-    shows(`${winner.device} has the lower ticket, and leads alone.`, leaders(world) === winner.device);
+    show("Both claimed the same term, under different names.", first!.device !== second!.device);
+    show(`${winner.device} has the lower ticket, and leads alone.`, leaders(world) === winner.device);
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once, without any lease.", crossed(world) === 16);
+    show("Everybody is complete.", world.allComplete);
+    show("The package crossed the WAN once, without any lease.", wanChunks(world) === 16);
   },
 };
 
@@ -81,23 +81,23 @@ export const sourceDown: Story = {
     the lease, and gets no answer. Its claim has settled meanwhile: it leads, and downloads, by the word of the
     subnet alone. When the source is back, the lease is asked for again, and granted.`,
   world: { seed: 5, chunks: 48 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.at(200, () => world.setSource("down"));
     world.run(20_000, () => leaders(world) !== "");
-    shows(
+    show(
       "A leads although nobody granted a lease.",
       world.source.holderOn(1) === null && leaders(world) === "A",
     );
     world.run(4_000);
-    says("The source comes back in the middle of the session.");
+    comment("The source comes back in the middle of the session.");
     world.setSource("up");
     world.run(60_000, () => world.source.holderOn(1) !== null);
-    shows("The source names A as the lease's holder.", world.source.holderOn(1) === world.device("A").id);
+    show("The source names A as the lease's holder.", world.source.holderOn(1) === world.device("A").id);
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", crossed(world) === 48);
+    show("Everybody is complete.", world.allComplete);
+    show("The package crossed the WAN once.", wanChunks(world) === 48);
   },
 };
 
@@ -108,19 +108,19 @@ export const leaseRefused: Story = {
     grants one lease for a subnet: it refuses, and says that A leads, and where. D does not download; it takes the
     chunks from A and from the others by unicast.`,
   world: { seed: 7 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.prune("D", "all");
     world.start("A", "B", "C");
     world.run(1_500);
-    says("D comes to its desk. It hears nothing of what the others say.");
+    comment("D comes to its desk. It hears nothing of what the others say.");
     world.start("D");
     world.run(60_000, () => world.isAtRest);
-    shows("The lease was refused to D.", timesTold(world, / D .* lease +refused: A holds it/) > 0);
-    shows("D never led.", timesTold(world, / D +representative/) === 0);
-    shows("D got every chunk from its peers by unicast.", cameFrom(world, "D", "peers") === 16);
-    shows("The package crossed the WAN once.", crossed(world) === 16);
-    shows("Everybody is complete.", world.allComplete);
+    show("The lease was refused to D.", countLines(world, / D .* lease +refused: A holds it/) > 0);
+    show("D never led.", countLines(world, / D +representative/) === 0);
+    show("D got every chunk from its peers by unicast.", receivedFrom(world, "D", "peers") === 16);
+    show("The package crossed the WAN once.", wanChunks(world) === 16);
+    show("Everybody is complete.", world.allComplete);
   },
 };
 
@@ -132,33 +132,33 @@ export const partitionHeals: Story = {
     hear each other's announcements. The lower term steps down, keeps its chunks, and is a peer like the others: it
     says what it lacks, and so what it holds, and that does not cross the WAN again.`,
   world: { seed: 4, devices: 5, chunks: 160 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_000);
-    says("The cable breaks between A, B and the others.");
+    comment("The cable breaks between A, B and the others.");
     world.setSource("down");
     world.partition(1, "A", "B");
     world.run(20_000, () => world.representatives().length === 2);
     world.run(1_500);
-    says("A and B on this side, C, D and E on that: each side has its representative.");
+    comment("A and B on this side, C, D and E on that: each side has its representative.");
     const [a, other] = world.representatives();
-    shows("Two lead: A in term 1, and one of the others in term 2.", a?.name === "A" && other !== undefined);
+    show("Two lead: A in term 1, and one of the others in term 2.", a?.name === "A" && other !== undefined);
     const name = other?.name ?? "nobody";
-    const heldBefore = heldBy(world, "A");
+    const heldBefore = heldCount(world, "A");
     world.repairNetwork();
-    world.run(2_000, () => timesTold(world, / A +peer .* SEEK /) === 1);
-    const nobodyHolds = nobodyHolding(world);
-    const before = crossed(world);
+    world.run(2_000, () => countLines(world, / A +peer .* SEEK /) === 1);
+    const unheld = unheldCount(world);
+    const before = wanChunks(world);
     world.run(500);
-    shows(`${name} leads alone, A follows.`, leaders(world) === name && roleOf(world, "A") === "peer");
-    shows("A keeps what it had.", heldBy(world, "A") >= heldBefore);
+    show(`${name} leads alone, A follows.`, leaders(world) === name && roleOf(world, "A") === "peer");
+    show("A keeps what it had.", heldCount(world, "A") >= heldBefore);
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    const after = crossed(world) - before;
-    shows(
+    show("Everybody is complete.", world.allComplete);
+    const after = wanChunks(world) - before;
+    show(
       "From A's word on (SEEK) only what neither side held crossed the WAN, and the chunk under way.",
-      after <= nobodyHolds + 1,
+      after <= unheld + 1,
     );
   },
 };
@@ -169,16 +169,16 @@ export const lastChoice: Story = {
   about: `A runs on battery: it stands only when nobody else did for eight seconds. B has the weight 0 and never leads;
     it asks the source who does, and waits.`,
   world: { seed: 9, devices: 2 },
-  tell(world, { shows }) {
-    makeIt(world, "A", { ...laptop, onBattery: true });
-    makeIt(world, "B", { weight: 0 });
+  run(world, { show }) {
+    setProfile(world, "A", { ...laptop, onBattery: true });
+    setProfile(world, "B", { weight: 0 });
     world.start();
     world.run(8_000);
-    shows("For eight seconds nobody leads.", leaders(world) === "" && claims(world) === 0);
+    show("For eight seconds nobody leads.", leaders(world) === "" && claims(world) === 0);
     world.run(4_000);
-    shows("Then A does.", leaders(world) === "A");
+    show("Then A does.", leaders(world) === "A");
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("B took nothing over the WAN.", cameFrom(world, "B", "wan") === 0);
+    show("Everybody is complete.", world.allComplete);
+    show("B took nothing over the WAN.", receivedFrom(world, "B", "wan") === 0);
   },
 };

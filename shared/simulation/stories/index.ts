@@ -4,7 +4,7 @@ import * as elections from "./elections.ts";
 import * as losses from "./losses.ts";
 import type { Story } from "./story.ts";
 
-export { tellStory, type Story, type Told } from "./story.ts";
+export { runStory, type Story } from "./story.ts";
 
 export const stories: readonly Story[] = [
   elections.campaign,
@@ -13,10 +13,10 @@ export const stories: readonly Story[] = [
   elections.leaseRefused,
   elections.lastChoice,
   elections.partitionHeals,
-  losses.representativeDies,
-  losses.farewell,
+  losses.representativeCrashes,
+  losses.resignation,
   losses.slowNode,
-  losses.frozenWakes,
+  losses.frozenRepresentative,
   losses.powerCut,
   losses.badWebSite,
   losses.lastResort,

@@ -1,19 +1,19 @@
 /** Stories of devices that fall silent: by a crash, a stall, an outage, or a word of farewell. */
 import {
-  cameFrom,
-  crossed,
-  heldBy,
+  receivedFrom,
+  wanChunks,
+  heldCount,
   leaders,
-  makeIt,
-  nobodyHolding,
+  setProfile,
+  unheldCount,
   roleOf,
   server,
-  timesTold,
+  countLines,
   type Story,
 } from "./story.ts";
 import type { World } from "../world.ts";
 
-export const representativeDies: Story = {
+export const representativeCrashes: Story = {
   name: "representative-dies",
   title: "The representative dies midway",
   about: `A leads, and dies in the middle of its multicast. It cannot say so: the peers miss three announcements. The
@@ -21,21 +21,21 @@ export const representativeDies: Story = {
     it to the device of the later term. That one goes on with what it and the others hold; only what died with A crosses
     the WAN again. What A had before it could multicast did not: it had entrusted that to D.`,
   world: { seed: 21, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_500);
-    const before = crossed(world);
+    const before = wanChunks(world);
     world.crash("A");
-    const nobodyHolds = nobodyHolding(world);
-    says("Nobody has been told. The peers wait for A's next announcement.");
+    const unheld = unheldCount(world);
+    comment("Nobody has been told. The peers wait for A's next announcement.");
     world.run(20_000, () => leaders(world) !== "");
-    shows("The successor leads term 2.", world.representatives()[0]!.process!.session!.member.term === 2);
-    says("A successor goes on where A stopped.");
+    show("The successor leads term 2.", world.representatives()[0]!.process!.session!.member.term === 2);
+    comment("A successor goes on where A stopped.");
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody that lives is complete.", world.allComplete);
-    const again = crossed(world) - before;
-    shows("Since then only chunks crossed the WAN that nobody alive held.", again === nobodyHolds);
+    show("Everybody that lives is complete.", world.allComplete);
+    const again = wanChunks(world) - before;
+    show("Since then only chunks crossed the WAN that nobody alive held.", again === unheld);
   },
 };
 
@@ -47,27 +47,27 @@ export const powerCut: Story = {
     chunks in its ledger. They elect again, in a session that knows nothing of the one before, ask one another who
     holds what, and only the rest crosses the WAN.`,
   world: { seed: 22, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(5_200);
-    const heldBefore = world.machines.map(({ name }) => heldBy(world, name));
+    const heldBefore = world.machines.map(({ name }) => heldCount(world, name));
     for (const { name } of world.machines) world.crash(name, "power");
-    says("Dark. Half a minute later the power is back.");
+    comment("Dark. Half a minute later the power is back.");
     world.run(30_000);
-    const before = crossed(world);
+    const before = wanChunks(world);
     world.start();
-    const after = world.machines.map(({ name }) => heldBy(world, name));
-    const nobodyHolds = nobodyHolding(world);
-    shows(
+    const after = world.machines.map(({ name }) => heldCount(world, name));
+    const unheld = unheldCount(world);
+    show(
       "Every device kept most of its chunks, and lost only the last that were not listed yet.",
       after.every((held, at) => held > 0 && held <= heldBefore[at]!) &&
         after.some((held, at) => held < heldBefore[at]!),
     );
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    const again = crossed(world) - before;
-    shows("Only what no ledger listed crossed the WAN again.", again === nobodyHolds);
+    show("Everybody is complete.", world.allComplete);
+    const again = wanChunks(world) - before;
+    show("Only what no ledger listed crossed the WAN again.", again === unheld);
   },
 };
 
@@ -78,75 +78,75 @@ export const slowNode: Story = {
     dead. It wakes with timers that are far too late, and so knows that it was itself who did not listen. It grants A
     the time, hears it again, and takes what it missed from the others when all has been sent. It does not campaign.`,
   world: { seed: 25, chunks: 96 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_000);
     world.stall("D", 5_000);
     world.run(5_000);
-    says("D runs again.");
+    comment("D runs again.");
     world.run(120_000, () => world.isAtRest);
-    shows("D did doubt itself.", timesTold(world, / D .* stalled /) > 0);
-    const campaigns = timesTold(world, / D .* role +peer → candidate/) + timesTold(world, / D .* CLAIM /);
-    shows("D never became a candidate after it had joined.", campaigns === 0);
-    shows("A led from the beginning to the end.", timesTold(world, /candidate → representative/) === 1);
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", crossed(world) === 96);
+    show("D did doubt itself.", countLines(world, / D .* stalled /) > 0);
+    const campaigns = countLines(world, / D .* role +peer → candidate/) + countLines(world, / D .* CLAIM /);
+    show("D never became a candidate after it had joined.", campaigns === 0);
+    show("A led from the beginning to the end.", countLines(world, /candidate → representative/) === 1);
+    show("Everybody is complete.", world.allComplete);
+    show("The package crossed the WAN once.", wanChunks(world) === 96);
   },
 };
 
-export const frozenWakes: Story = {
+export const frozenRepresentative: Story = {
   name: "frozen-representative-wakes",
   title: "A frozen representative wakes up deposed",
   about: `A leads, and its machine freezes for twelve seconds. The others elect a successor and get the lease for term
     2. When A wakes it takes itself for the representative still, until it hears an announcement of a later term, or
     the source refuses to renew its lease: then it steps down, keeps its chunks, and follows.`,
   world: { seed: 24, chunks: 160 },
-  tell(world, { says, skips, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, skip, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_000);
     world.sleep("A", 12_000);
     world.run(11_000, () => world.representatives().length === 2);
     const successor = world.representatives().find(({ name }) => name !== "A")?.name ?? "nobody";
     world.run(1_000);
-    skips(() => world.run(15_900 - world.nowMs));
-    shows(`While A sleeps, ${successor} leads term 2.`, successor !== "nobody");
-    const held = heldBy(world, "A");
-    says("A wakes.");
+    skip(() => world.run(15_900 - world.nowMs));
+    show(`While A sleeps, ${successor} leads term 2.`, successor !== "nobody");
+    const held = heldCount(world, "A");
+    comment("A wakes.");
     world.run(2_000);
-    shows(
+    show(
       `${successor} leads alone, A follows.`,
       leaders(world) === successor && roleOf(world, "A") === "peer",
     );
-    shows("A keeps what it had.", heldBy(world, "A") >= held);
-    skips(() => world.run(30_000, () => world.representatives()[0]?.process!.held.isFull === true));
+    show("A keeps what it had.", heldCount(world, "A") >= held);
+    skip(() => world.run(30_000, () => world.representatives()[0]?.process!.held.isFull === true));
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
+    show("Everybody is complete.", world.allComplete);
   },
 };
 
-export const farewell: Story = {
+export const resignation: Story = {
   name: "farewell",
   title: "The representative is shut down and says so",
   about: `A is shut down in good order: it says RESIGN and gives the lease back. Nobody has to wait for silence: the
     peers become candidates at once, and the next representative goes on with what they hold.`,
   world: { seed: 25, chunks: 64 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_500);
-    const before = crossed(world);
+    const before = wanChunks(world);
     const atMs = world.nowMs;
     world.stop("A");
-    const nobodyHolds = nobodyHolding(world);
-    says("Everybody has heard it.");
+    const unheld = unheldCount(world);
+    comment("Everybody has heard it.");
     world.run(20_000, () => leaders(world) !== "");
-    shows("The next one leads within two seconds.", world.nowMs - atMs < 2_000);
+    show("The next one leads within two seconds.", world.nowMs - atMs < 2_000);
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody that runs is complete.", world.allComplete);
-    const again = crossed(world) - before;
-    shows("Since then only chunks crossed the WAN that nobody else held.", again === nobodyHolds);
+    show("Everybody that runs is complete.", world.allComplete);
+    const again = wanChunks(world) - before;
+    show("Since then only chunks crossed the WAN that nobody else held.", again === unheld);
   },
 };
 
@@ -158,25 +158,25 @@ export const badWebSite: Story = {
     answers a request for the lease with "failed": everybody rests until the time it names, and asks the web site no
     more. Then it is whole again, and the task goes on.`,
   world: { seed: 26 },
-  tell(world, { says, skips, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, skip, show }) {
+    setProfile(world, "A", server);
     world.setWeb("errors");
     world.start();
-    const resigned = (): number => timesTold(world, / RESIGN +gave up/);
+    const resigned = (): number => countLines(world, / RESIGN +gave up/);
     world.run(200_000, () => resigned() === 1);
     world.run(3_000);
-    says("The others try, one after another.");
-    skips(() => world.run(600_000, () => resigned() === 4));
-    world.run(2_000_000, () => timesTold(world, / lease +failed/) > 0);
-    shows("Three devices led in vain.", new Set(failures(world)).size === 3);
+    comment("The others try, one after another.");
+    skip(() => world.run(600_000, () => resigned() === 4));
+    world.run(2_000_000, () => countLines(world, / lease +failed/) > 0);
+    show("Three devices led in vain.", new Set(failures(world)).size === 3);
     const atMs = world.nowMs;
     world.run(2_000);
-    says("The web site is mended, but nobody asks it before the time is over.");
+    comment("The web site is mended, but nobody asks it before the time is over.");
     world.setWeb("up");
     world.run(2_000_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("They rested for minutes.", world.nowMs - atMs > 120_000);
-    shows("The package crossed the WAN once.", crossed(world) === 16);
+    show("Everybody is complete.", world.allComplete);
+    show("They rested for minutes.", world.nowMs - atMs > 120_000);
+    show("The package crossed the WAN once.", wanChunks(world) === 16);
   },
 };
 
@@ -191,20 +191,20 @@ export const lastResort: Story = {
     answer. The line is slow, A will be busy for minutes. D's own download is the last resort: the setting allows it
     after one to two minutes without a byte, and the source gives the word to one device of a subnet at a time.`,
   world: { seed: 28, wanRateBps: 700 },
-  tell(world, { says, skips, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, skip, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(1_000);
     for (const name of ["A", "B", "C"]) world.oneWay(name, "D");
-    says("D has joined the session, and hears nothing of it.");
+    comment("D has joined the session, and hears nothing of it.");
     world.run(18_000);
-    const usesWan = (): boolean => timesTold(world, / D .* WAN begins/) > 0;
-    skips(() => world.run(200_000, usesWan));
-    says("D has waited long enough.");
+    const usesWan = (): boolean => countLines(world, / D .* WAN begins/) > 0;
+    skip(() => world.run(200_000, usesWan));
+    comment("D has waited long enough.");
     world.run(15_000);
-    skips(() => world.run(400_000, () => world.allComplete));
-    shows("D never led.", timesTold(world, / D +representative/) === 0);
-    shows("D fetched the package over the WAN.", usesWan() && cameFrom(world, "D", "wan") === 16);
-    shows("Everybody is complete.", world.allComplete);
+    skip(() => world.run(400_000, () => world.allComplete));
+    show("D never led.", countLines(world, / D +representative/) === 0);
+    show("D fetched the package over the WAN.", usesWan() && receivedFrom(world, "D", "wan") === 16);
+    show("Everybody is complete.", world.allComplete);
   },
 };

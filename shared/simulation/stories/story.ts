@@ -11,11 +11,11 @@ import { World } from "../world.ts";
 
 export type Narrator = {
   /** Words between the lines of the history, at this moment of the story. */
-  says(text: string): void;
+  comment(text: string): void;
   /** What goes on in the same way: its lines are only counted. */
-  skips(run: () => void): void;
+  skip(run: () => void): void;
   /** The point of the story: what must be so at this moment. */
-  shows(text: string, isSo: boolean): void;
+  show(text: string, isSo: boolean): void;
 };
 
 export type Story = {
@@ -25,10 +25,10 @@ export type Story = {
   readonly about: string;
   /** Instead of `worldDefaults`. */
   readonly world?: Partial<WorldOptions>;
-  readonly tell: (world: World, narrator: Narrator) => void;
+  readonly run: (world: World, narrator: Narrator) => void;
 };
 
-export type Told = {
+export type StoryResult = {
   readonly text: string;
   /** What the story should show, and does not. */
   readonly missed: readonly string[];
@@ -42,8 +42,8 @@ const detailAt = historyHeader.indexOf("detail");
 const rowMax = 4;
 
 /** @throws Violation */
-export function tellStory(story: Story): Told {
-  const world = new World({ wanRateBps: 100_000, ...story.world, narrates: true });
+export function runStory(story: Story): StoryResult {
+  const world = new World({ wanRateBps: 100_000, ...story.world, logsFrames: true });
   // A switch keeps the order of what passes.
   for (const conditions of world.network.conditions) conditions.jitterMs = 0;
   const history: string[] = [];
@@ -56,14 +56,14 @@ export function tellStory(story: Story): Told {
     lineCount += since.length;
     return since;
   };
-  story.tell(world, {
-    says: (text) => history.push(...folded(lines()), "", ...wrapped(text), ""),
-    skips: (run) => {
+  story.run(world, {
+    comment: (text) => history.push(...folded(lines()), "", ...wrapped(text), ""),
+    skip: (run) => {
       history.push(...folded(lines()));
       run();
-      history.push(more(lines().length));
+      history.push(omittedLine(lines().length));
     },
-    shows: (text, isSo) => (isSo ? shown : missed).push(text),
+    show: (text, isSo) => (isSo ? shown : missed).push(text),
   });
   history.push(...folded(lines()));
   const text = [
@@ -84,7 +84,7 @@ export function tellStory(story: Story): Told {
 export const server: Partial<DeviceProfile> = { deviceClass: "server", volunteer: true };
 export const laptop: Partial<DeviceProfile> = { deviceClass: "laptop", medium: "wireless" };
 
-export function makeIt(world: World, name: string, change: Partial<DeviceProfile>): void {
+export function setProfile(world: World, name: string, change: Partial<DeviceProfile>): void {
   const machine = world.device(name);
   machine.profile = { ...machine.profile, ...change };
 }
@@ -97,28 +97,29 @@ export const leaders = (world: World, subnet = 1): string =>
     .join(" ");
 
 /** Chunks that the device's present process received from there. */
-export const cameFrom = (world: World, name: string, origin: ChunkOrigin): number =>
-  world.device(name).process!.cameFrom(origin);
+export const receivedFrom = (world: World, name: string, origin: ChunkOrigin): number =>
+  world.device(name).process!.receivedFrom(origin);
 
 /** Chunks that crossed the subnet's WAN line. */
-export const crossed = (world: World, subnet = 1): number => world.checks.wan.accounts[subnet]!.chunks;
+export const wanChunks = (world: World, subnet = 1): number => world.checks.wan.accounts[subnet]!.chunks;
 
 export const roleOf = (world: World, name: string): string => world.device(name).process?.role ?? "off";
 
-export const heldBy = (world: World, name: string): number => world.device(name).process?.heldCount ?? 0;
+export const heldCount = (world: World, name: string): number => world.device(name).process?.heldCount ?? 0;
 
 /** Chunks of the package that no running device of the subnet holds. */
-export function nobodyHolding(world: World, subnet = 1): number {
+export function unheldCount(world: World, subnet = 1): number {
   const held = new ChunkSet(world.options.chunks);
-  for (const { process } of world.on(subnet)) if (process && !process.isStopping) held.addAll(process.held);
+  for (const { process } of world.machinesOn(subnet))
+    if (process && !process.isStopping) held.addAll(process.held);
   return world.options.chunks - held.count;
 }
 
 /** How often the history has such a line. */
-export const timesTold = (world: World, pattern: RegExp): number =>
+export const countLines = (world: World, pattern: RegExp): number =>
   world.log.filter((line) => pattern.test(line)).length;
 
-const more = (count: number): string => `${" ".repeat(eventAt)}… ${count} more`;
+const omittedLine = (count: number): string => `${" ".repeat(eventAt)}… ${count} more`;
 
 /** Everything between the time and the detail, but for the chunks held. */
 const kindOf = (line: string | undefined): string | undefined =>
@@ -126,16 +127,16 @@ const kindOf = (line: string | undefined): string | undefined =>
 
 /** Of many lines in a row in which one device says the same kind of thing only the first and the last stay. */
 function folded(lines: readonly string[]): string[] {
-  const told: string[] = [];
+  const kept: string[] = [];
   for (let at = 0; at < lines.length;) {
     let end = at + 1;
     while (kindOf(lines[end]) === kindOf(lines[at])) end++;
     const row = lines.slice(at, end);
     at = end;
-    if (row.length <= rowMax) told.push(...row);
-    else told.push(row[0]!, more(row.length - 2), row.at(-1)!);
+    if (row.length <= rowMax) kept.push(...row);
+    else kept.push(row[0]!, omittedLine(row.length - 2), row.at(-1)!);
   }
-  return told;
+  return kept;
 }
 
 function wrapped(text: string, first = "", next = ""): string[] {
