@@ -1,4 +1,4 @@
-/** Where a device's copy of the package is on its disk, and whether a chunk of it is right. */
+/** Location of the package on a device's disk, and comparison with the published bytes. */
 import type { Context } from "./context.ts";
 import { dataFolder } from "./layout.ts";
 import type { Machine } from "./machine.ts";
@@ -6,7 +6,7 @@ import type { Machine } from "./machine.ts";
 const partialRoot = (id: string): string => `${dataFolder}/cache/.partial/${id}`;
 const finalRoot = (name: string, version: string): string => `${dataFolder}/cache/${name}/${version}`;
 
-/** The package's folder: the final one once it is there. */
+/** Returns the package's folder: the final one when it exists, otherwise the partial one. */
 export function rootOf({ package: published }: Context, { disk }: Machine): string {
   const { name, version, files } = published.manifest;
   const final = finalRoot(name, version);
@@ -16,7 +16,7 @@ export function rootOf({ package: published }: Context, { disk }: Machine): stri
 export const isFinal = (context: Context, machine: Machine): boolean =>
   rootOf(context, machine) !== partialRoot(context.package.id);
 
-/** Calls `test` for each piece of the chunk; false as soon as one fails. */
+/** Calls `test` for the span of the chunk in each file. Returns false after the first failure. */
 export function everySpan(
   context: Context,
   machine: Machine,
@@ -33,14 +33,14 @@ export function everySpan(
   return true;
 }
 
-/** Whether the chunk's bytes on the disk are those that were published. */
+/** Returns whether the chunk's bytes on the disk equal the published ones. */
 export const isCorrectOnDisk = (context: Context, machine: Machine, chunk: number): boolean =>
   everySpan(context, machine, chunk, (path, fileOffset, length, offset) => {
     const found = machine.disk.bytesAt(path, fileOffset, length);
     return found !== null && Buffer.compare(found, context.package.bytesAt(offset, length)) === 0;
   });
 
-/** A bit of the chunk flips on the disk. */
+/** Flips a random bit of the chunk on the disk. */
 export function flipBit(context: Context, machine: Machine, chunk: number): void {
   const { package: published } = context;
   const { disk, random } = machine;

@@ -1,14 +1,15 @@
 /**
- * A simulated disk: files as the cache uses them, and what a power cut leaves of them. The disk outlives the processes of
- * its machine, and fails in the ways of real disks: full, slow, a power cut that tears what was not synced, flipped bits.
+ * Simulated disk behind the cache's port (cache/files.ts). It outlives the processes of its
+ * machine, and fails as real disks do: full, slow, flipped bits, or a power cut that loses or tears
+ * unsynced writes.
  *
- * Writes and reads through the page cache take no time, as on a machine with free memory; syncs, atomic replacements and
- * writes to a slow disk do, so that a crash can come before their end.
+ * Writes and reads through the page cache take no time, as on a machine with free memory. Syncs,
+ * atomic replacements and writes to a slow disk take time, so that a crash can interrupt them.
  */
 import type { FileEntry, Files, OpenFile } from "../cache/files.ts";
 import type { Random } from "./random.ts";
 
-/** An error as the operating system reports it. */
+/** Error with a `code`, as the operating system reports it. */
 class SystemError extends Error {
   readonly code: string;
 
@@ -20,14 +21,14 @@ class SystemError extends Error {
 
 type Extent = { readonly from: number; readonly to: number };
 type FileNode = {
-  /** A view on a buffer that may be longer, so that a growing file is not copied at every write. */
+  /** View of a buffer that may be longer, so that a growing file is not copied at every write. */
   bytes: Uint8Array<ArrayBuffer>;
   mode: number;
-  /** What survives a power cut; null: the file was never synced. */
+  /** Content after a power cut; null: the file was never synced. */
   durable: Uint8Array<ArrayBuffer> | null;
-  /** Written since the last sync. */
+  /** Extents written since the last sync. */
   dirty: Extent[];
-  /** Numbers of the operations that last wrote and read bytes, by blocks of `blockBytes`. */
+  /** Number of the last operation that wrote or read a block of `blockBytes`, by block. */
   written: number[];
   read: number[];
 };
@@ -35,26 +36,25 @@ type Rename = { readonly from: string; readonly to: string };
 
 const blockBytes = 1_024;
 const diskBytes = 1 << 30;
-/** Room for most files of a small world, so that they are not copied when they grow. */
+/** Initial buffer of a file: most files of a small world fit, and are never copied. */
 const fileRoomMin = 16_384;
 
-/** How long operations take, by the clock of the process that waits; never settles when the process ends before. */
+/** Clock of the waiting process, and the random source of durations. */
 export type DiskTiming = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
 
 export class Disk {
-  /** Writes fail. */
+  /** True: writes fail with ENOSPC. */
   isFull = false;
-  /** Milliseconds that a write takes; 0: the page cache takes it at once. */
+  /** Duration of a write; 0: the page cache accepts it at once. */
   writeMs = 0;
   readonly #files = new Map<string, FileNode>();
   readonly #folders = new Set<string>();
-  /** Not durable yet: the folder of the target was not synced since. */
+  /** Renames that a power cut may undo: the folder of the target was not synced since. */
   #renames: Rename[] = [];
   #operations = 0;
 
-  /** The disk as a process uses it. */
-  filesFor(waiting: DiskTiming): Files {
-    const { sleep, random } = waiting;
+  /** Returns the port for one process. Waits of a process that ended never settle. */
+  filesFor({ sleep, random }: DiskTiming): Files {
     const syncTime = (): Promise<void> => sleep(random.between(1, 20));
     return {
       open: async (path, access) => this.#open(path, access, sleep, syncTime),
@@ -85,22 +85,22 @@ export class Disk {
     };
   }
 
-  // ---- looking ------------------------------------------------------------------------------------------------
+  // ---- queries of the checkers ------------------------------------------------------------------
 
-  /** Bytes of a file; null: there are not as many. */
+  /** Returns bytes of a file; null when the file ends before. */
   bytesAt(path: string, offset: number, length: number): Uint8Array | null {
     const node = this.#files.get(path);
     return node && node.bytes.length >= offset + length ? node.bytes.subarray(offset, offset + length) : null;
   }
 
-  /** Whether these bytes would survive a power cut. */
+  /** Returns whether these bytes would survive a power cut. */
   isDurable(path: string, offset: number, length: number): boolean {
     const node = this.#files.get(path);
     if (!node?.durable || node.durable.length < offset + length) return false;
     return !node.dirty.some(({ from, to }) => from < offset + length && offset < to);
   }
 
-  /** Whether every byte was read after it was written last. */
+  /** Returns whether every byte was read after its last write. */
   wasReadBack(path: string, offset: number, length: number): boolean {
     const node = this.#files.get(path);
     if (!node) return false;
@@ -109,13 +109,14 @@ export class Disk {
     return true;
   }
 
+  /** Returns the permission bits; null when the file does not exist. */
   modeOf(path: string): number | null {
     return this.#files.get(path)?.mode ?? null;
   }
 
-  // ---- faults -------------------------------------------------------------------------------------------------
+  // ---- faults -----------------------------------------------------------------------------------
 
-  /** Unsynced extents are lost, torn or written; unsynced renames and new files may be undone. */
+  /** Loses, tears or keeps each unsynced extent, and may undo unsynced renames and new files. */
   cutPower(random: Random): void {
     for (const { from, to } of this.#renames.splice(0).toReversed())
       if (random.chance(0.5) && this.#exists(to) && !this.#exists(from)) this.#move(to, from);
@@ -136,7 +137,7 @@ export class Disk {
     }
   }
 
-  /** One bit of a file flips, on the platter too. */
+  /** Flips one bit of a file, in its durable content too. */
   flipBit(path: string, offset: number, bit: number): void {
     const node = this.#files.get(path);
     if (!node || offset >= node.bytes.length) return;
@@ -144,7 +145,7 @@ export class Disk {
     if (node.durable && offset < node.durable.length) node.durable[offset] = node.bytes[offset]!;
   }
 
-  // ---- the file system ----------------------------------------------------------------------------------------
+  // ---- file system ------------------------------------------------------------------------------
 
   #open(
     path: string,
@@ -161,7 +162,7 @@ export class Disk {
     const file = node;
     return {
       write: async (bytes, at, length, position) => {
-        // The system takes the bytes at the time of the call.
+        // The operating system copies the bytes at the time of the call.
         const taken = bytes.slice(at, at + length);
         if (this.writeMs > 0) await sleep(this.writeMs);
         this.#assertRoom(path);
@@ -174,7 +175,7 @@ export class Disk {
         return found.length;
       },
       sync: async () => {
-        // What is written during the sync is not part of it.
+        // Bytes written during the sync are not part of it.
         const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
         await syncTime();
         for (const { extent, bytes } of synced) file.durable = withBytes(file.durable, bytes, extent.from);
@@ -201,7 +202,7 @@ export class Disk {
   #resize(file: FileNode, sizeBytes: number): void {
     const before = file.bytes.length;
     if (sizeBytes > before) {
-      // What was cut off reads as zero when the file grows again.
+      // The kept buffer may hold truncated bytes, and a file that grows again reads as zeros there.
       file.bytes = withBytes(file.bytes, new Uint8Array(sizeBytes - before), before);
       file.dirty.push({ from: before, to: sizeBytes });
     } else if (sizeBytes < before) {
@@ -283,7 +284,7 @@ export class Disk {
 
 const contentOf = ({ bytes }: FileNode, { from, to }: Extent): Uint8Array => bytes.slice(from, to);
 
-/** Writes into `into`, or into a longer copy of it. */
+/** Returns `into` with the bytes written at `position`, or a longer copy of it. */
 function withBytes(
   into: Uint8Array<ArrayBuffer> | null,
   bytes: Uint8Array,

@@ -1,6 +1,7 @@
 /**
- * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
- * and puts that into the plan; whoever replays the seed gets the same plan.
+ * Faults of simulated worlds, by the names of model/fault.ts. Each fault draws its times, devices
+ * and strength from its own random stream, and adds actions to the plan of the world. The same seed
+ * gives the same plan.
  */
 import type { FaultName as KnownFault } from "../model/fault.ts";
 import { goodConditions, type NetworkConditions } from "./network.ts";
@@ -8,19 +9,19 @@ import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
 import type { World } from "./world.ts";
 
-/** What a fault may ask and order while it is planned. */
-export type Plan = {
+/** World as a fault sees it while it is planned. */
+type Plan = {
   readonly random: Random;
   readonly devices: readonly string[];
   readonly subnets: number;
-  /** Faults strike before this time. */
+  /** World time before which faults begin. */
   readonly activeMs: number;
   readonly symbolBytes: number;
-  /** At this time of the world. */
+  /** Runs an action at a world time. The last of these times ends the faults of the world. */
   at: (atMs: number, run: (world: World) => void) => void;
 };
 
-/** Somewhere in the busy part of the world's life, and how long it lasts. */
+/** Draws when a fault begins, before `activeMs`, and when it ends. */
 function drawInterval(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
   const fromMs = plan.random.between(0, plan.activeMs);
   return { fromMs, untilMs: fromMs + plan.random.between(minMs, maxMs) };
@@ -29,7 +30,10 @@ function drawInterval(plan: Plan, minMs: number, maxMs: number): { fromMs: numbe
 const anyDevice = (plan: Plan): string => plan.random.pick(plan.devices);
 const anySubnet = (plan: Plan): number => plan.random.whole(1, plan.subnets);
 
-/** Half of the time whoever leads just then: that hurts most. */
+/**
+ * Returns a choice of the affected device: a fixed one, or in half of the cases the representative
+ * at that time, whose faults affect the most devices.
+ */
 function drawAffected(plan: Plan): (world: World) => string {
   const named = anyDevice(plan);
   const subnet = anySubnet(plan);
@@ -37,6 +41,7 @@ function drawAffected(plan: Plan): (world: World) => string {
   return (world) => (picksLeader ? world.representatives(subnet)[0]?.name : undefined) ?? named;
 }
 
+/** @param staysShare probability that the conditions last from the beginning to the end */
 function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: number): void {
   const subnet = anySubnet(plan);
   const stays = plan.random.chance(staysShare);
@@ -47,13 +52,13 @@ function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: num
   if (!stays) plan.at(untilMs, (world) => world.conditions(subnet, good));
 }
 
-/** Down for a while, and back; a few never come back. */
+/** Crashes a device, and starts it again; in 15 % of the cases it stays down. */
 function crash(plan: Plan, kind: "process" | "power"): void {
   const { fromMs, untilMs } = drawInterval(plan, 100, 30_000);
-  const who = drawAffected(plan);
+  const affected = drawAffected(plan);
   const returns = plan.random.chance(0.85);
   plan.at(fromMs, (world) => {
-    const name = who(world);
+    const name = affected(world);
     world.crash(name, kind);
     if (returns) world.at(untilMs, () => world.start(name));
   });
@@ -90,7 +95,7 @@ export const faults = {
   reorder: (plan) => conditions(plan, { reorder: plan.random.between(0.01, 0.5) }, 0.5),
   corrupt: (plan) => conditions(plan, { corrupt: plan.random.between(0.001, 0.1) }, 0.5),
   mtu: (plan) => {
-    // Symbols do not pass, or not even the longer control frames.
+    // No symbol passes; with the smallest sizes, long control frames do not pass either.
     const mtuBytes = plan.random.whole(90, 66 + plan.symbolBytes - 1);
     conditions(plan, { mtuBytes }, 0.3);
   },
@@ -116,21 +121,21 @@ export const faults = {
     plan.at(untilMs, (world) => world.repairNetwork());
   },
   "disk-full": (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.fillDisk(name, true);
       world.at(untilMs, () => world.fillDisk(name, false));
     });
     plan.at(untilMs, () => {});
   },
   "disk-slow": (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const writeMs = plan.random.between(20, 800);
     const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.slowDisk(name, writeMs);
       world.at(untilMs, () => world.slowDisk(name, 0));
     });
@@ -151,24 +156,24 @@ export const faults = {
     );
   },
   "slow-port": (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const rateBps = plan.random.between(10_000, 60_000);
     const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.slowPort(name, rateBps);
       world.at(untilMs, () => world.slowPort(name, null));
     });
     plan.at(untilMs, () => {});
   },
   "bit-flip": (plan) => {
-    const who = drawAffected(plan);
-    // Some bits, or a part of the disk.
+    const affected = drawAffected(plan);
+    // Single bits, or a large part of the disk.
     const share = plan.random.chance(0.5) ? 0.05 : 0.6;
     for (let i = plan.random.whole(1, 4); i > 0; i--)
       plan.at(drawInterval(plan, 0, 0).fromMs, (world) => {
         for (let chunk = 0; chunk < world.options.chunks; chunk++)
-          if (plan.random.chance(share)) world.flipBit(who(world), chunk);
+          if (plan.random.chance(share)) world.flipBit(affected(world), chunk);
       });
   },
   jump: (plan) => {
@@ -177,38 +182,38 @@ export const faults = {
     plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
   },
   stall: (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const { fromMs, untilMs } = drawInterval(plan, 100, 8_000);
-    plan.at(fromMs, (world) => world.stall(who(world), untilMs - fromMs));
+    plan.at(fromMs, (world) => world.stall(affected(world), untilMs - fromMs));
     plan.at(untilMs, () => {});
   },
   sleep: (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const countsTime = plan.random.chance(0.5);
     const { fromMs, untilMs } = drawInterval(plan, 2_000, 60_000);
-    plan.at(fromMs, (world) => world.sleep(who(world), untilMs - fromMs, countsTime));
+    plan.at(fromMs, (world) => world.sleep(affected(world), untilMs - fromMs, countsTime));
     plan.at(untilMs, () => {});
   },
   restart: (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const { fromMs, untilMs } = drawInterval(plan, 50, 10_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.stop(name);
       world.at(untilMs, () => world.start(name));
     });
     plan.at(untilMs, () => {});
   },
   leave: (plan) => {
-    const who = drawAffected(plan);
-    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.leave(who(world)));
+    const affected = drawAffected(plan);
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.leave(affected(world)));
   },
   roam: (plan) => {
-    const who = drawAffected(plan);
+    const affected = drawAffected(plan);
     const to = anySubnet(plan);
     const { fromMs, untilMs } = drawInterval(plan, 50, 20_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.leave(name);
       world.at(untilMs, () => world.join(name, to));
     });
@@ -238,7 +243,7 @@ export const faults = {
   "web-silent": (plan) => web(plan, "silent"),
 } satisfies Partial<Record<KnownFault, (plan: Plan) => void>>;
 
-/** These are properties of the world, drawn in `scenario.ts`. */
+/** Faults that are properties of the world, drawn in scenario.ts. */
 export const traits = [
   "skew",
   "late",
@@ -250,7 +255,7 @@ export const traits = [
   "little-memory",
 ] as const satisfies KnownFault[];
 
-export type InjectedFault = keyof typeof faults;
+type InjectedFault = keyof typeof faults;
 export type FaultName = InjectedFault | (typeof traits)[number];
 export const injectedFaults = Object.keys(faults) as InjectedFault[];
 export const faultNames: readonly FaultName[] = [...injectedFaults, ...traits];

@@ -1,6 +1,7 @@
 /**
- * One process of the agent on a simulated machine, from its start to its crash: a real device (shared/device) over the
- * ports of the simulated world, and what shared/agent does around it: the first check-in, roaming, shutdown.
+ * One process of the agent on a simulated machine: a real device (shared/device) over simulated
+ * ports. The class also does what shared/agent does around a device: check-in, roaming, shutdown.
+ * It observes the device after each event, and reports what changed to the checkers.
  */
 import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
 import { Device } from "../device/device.ts";
@@ -22,11 +23,11 @@ import { Transcript } from "./transcript.ts";
 import { SimulatedWeb } from "./web.ts";
 
 const loopbackAddress = "127.0.0.1";
-/** A device whose check-in failed asks again after this time. */
+/** Interval of check-ins while they fail. */
 const checkInRetryMs = 5_000;
-/** A service manager starts an agent again that could not start. */
+/** Time after which a service manager starts an agent again that exited at its start. */
 const bootRetryMs = 5_000;
-/** Chunks that a receiver with little memory holds before it spills. */
+/** Partial chunks that a receiver with little memory holds before it spills. */
 const littleMemoryChunks = 2;
 
 export class Process implements RunningProcess {
@@ -42,7 +43,7 @@ export class Process implements RunningProcess {
   readonly #group: Group;
   readonly #cache: DistributionCache;
   readonly #place: Place = { address: loopbackAddress, subnetId: null };
-  /** Verified chunks as they were last seen, and their bytes by origin then and at the start. */
+  /** Verified chunks and bytes by origin at the last observation, and bytes at the start. */
   readonly #observed: {
     verified: ChunkSet;
     origins: Record<ChunkOrigin, number>;
@@ -88,7 +89,7 @@ export class Process implements RunningProcess {
     };
   }
 
-  // ---- looking ------------------------------------------------------------------------------------------------
+  // ---- queries ----------------------------------------------------------------------------------
 
   get task(): Task | undefined {
     return this.device.tasks.values().next().value;
@@ -132,14 +133,9 @@ export class Process implements RunningProcess {
     return Math.ceil(bytes / this.#context.options.chunkBytes);
   }
 
-  get heldAtStart(): number {
-    const bytes = Object.values(this.#observed.atStart).reduce((sum, each) => sum + each, 0);
-    return Math.ceil(bytes / this.#context.options.chunkBytes);
-  }
+  // ---- start, roaming, shutdown -----------------------------------------------------------------
 
-  // ---- life ---------------------------------------------------------------------------------------------------
-
-  /** The agent starts, on whatever the disk holds. */
+  /** Starts the agent on the present content of the disk. */
   start(): void {
     if (this.#machine.subnet !== 0) this.#attach();
     void this.#boot();
@@ -151,7 +147,7 @@ export class Process implements RunningProcess {
       await this.device.resume();
     } catch (error) {
       if (!(error instanceof CacheError)) return this.#context.observer.crashed(this.#machine, error);
-      // As the agent: it exits with the reason, and is started again.
+      // The real agent exits with this error, and the service manager starts it again.
       return void this.#machine.after(bootRetryMs, () => void this.#boot());
     }
     this.#checkIn();
@@ -199,7 +195,7 @@ export class Process implements RunningProcess {
       (subnetId) => {
         if (machine.subnet !== subnet || this.isStopping) return;
         this.#place.subnetId = subnetId;
-        // From now on the device can request a lease.
+        // The device can request a lease only now, so the bounds of the checkers begin here.
         machine.noteFault();
         this.#accept();
       },
@@ -240,7 +236,7 @@ export class Process implements RunningProcess {
     }
   }
 
-  // ---- ports --------------------------------------------------------------------------------------------------
+  // ---- ports ------------------------------------------------------------------------------------
 
   #createGroup(): Group {
     const machine = this.#machine;
@@ -257,7 +253,7 @@ export class Process implements RunningProcess {
         network.multicast(machine, [datagram], false);
       },
       sendRun: (_bytes, datagrams) => {
-        // The sender reuses its buffers, and the datagrams are still under way.
+        // Copies, because the sender reuses its buffers while the datagrams are in flight.
         const taken = port.take(datagrams, machine.portBps, clock.nowMs);
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         let payloadBytes = 0;
@@ -310,6 +306,7 @@ export class Process implements RunningProcess {
     };
   }
 
+  /** Adds the device's log lines about roles, delays and failures to the history. */
   #noteLog(message: string, fields: object): void {
     const { observer } = this.#context;
     const { from, to, why, reason, life, stalledMs } = fields as Record<string, string>;
@@ -355,7 +352,7 @@ export class Process implements RunningProcess {
     };
   }
 
-  /** A request to the source. Rejects when there is no answer, or an error. */
+  /** Sends a request to the source. Rejects when the source does not answer, or with an error. */
   #request<T>(serve: () => T): Promise<T> {
     const machine = this.#machine;
     const { source, clock } = this.#context;
@@ -363,13 +360,13 @@ export class Process implements RunningProcess {
     const delayMs = source.answerMs(subnet);
     return new Promise((resolve, reject) => {
       if (delayMs === null) {
-        // A refused connection is known at once, a silent one after the client's time limit.
+        // A refused connection fails at once, a silent one after the client's time-out.
         const waitMs = machine.random.chance(0.7) ? 30 : requestTimeoutMs;
         return void machine.after(waitMs, () => reject(new Error("the source cannot be reached")));
       }
       let answer: { value: T } | null = null;
       clock.at(delayMs / 2, () => {
-        // What was sent arrives, whatever became of the sender.
+        // A request in flight reaches the source even when its sender has crashed.
         if (source.state !== "errors") answer = { value: serve() };
       });
       machine.after(delayMs, () => {

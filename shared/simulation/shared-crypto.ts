@@ -1,6 +1,8 @@
 /**
- * The real ciphers, but a datagram that arrives unchanged at many receivers is opened once: the same key and the same bytes
- * give the same answer. A datagram that was changed on its way has bytes of its own and is always opened itself.
+ * Real ciphers with a cache: a datagram that arrives unchanged at many receivers is decrypted once.
+ *
+ * The cache is keyed by buffer. A datagram that the network corrupts is a copy in another buffer,
+ * so its own tag is always verified.
  */
 import { nodeCrypto } from "../net/seal/aead.ts";
 import type { Crypto } from "../wire/index.ts";

@@ -1,4 +1,4 @@
-/** All stories, in the order in which to read them. */
+/** All stories, in reading order. docs/stories/README.md has the same order. */
 import * as deliveries from "./deliveries.ts";
 import * as elections from "./elections.ts";
 import * as losses from "./losses.ts";
