@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Choice, Outcome } from "../../shared/simulation/index.ts";
 import type { Order, Report } from "./sweep-part.ts";
 
-/** Seeds of one order to a process. */
+/** Number of seeds that a process runs before it reports. */
 const orderSeeds = 100;
 /** Upper bound on violations passed to `onViolation`. */
 const shownMax = 20;

@@ -14,8 +14,9 @@ export const repairs: Story = {
   name: "repairs",
   title: "A lossy subnet: one repair symbol replaces many losses",
   about: `Each device loses three percent of the datagrams, each device different ones. After every END a device states
-    for each block how many symbols it is missing (NEED), unless the NEED of another device states at least as many. A
-    sends the largest number of repair symbols, once. One repair symbol replaces a different loss at each device.`,
+    for each block how many symbols it is missing (NEED), unless the NEED of another device states at least as many.
+    For each block A sends the largest of these numbers of repair symbols, once. One repair symbol replaces a
+    different loss at each device.`,
   world: { seed: 31, devices: 6, chunks: 32 },
   run(world, { show }) {
     setProfile(world, "A", server);

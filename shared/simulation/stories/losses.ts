@@ -1,4 +1,4 @@
-/** Stories of failures: crash, shutdown, stall, sleep, power cut, and a failed web site or switch. */
+/** Stories of failures: crash, shutdown, stall, sleep, power cut, and a broken site or switch. */
 import {
   receivedFrom,
   wanChunks,
