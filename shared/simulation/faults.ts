@@ -31,8 +31,8 @@ const anyDevice = (plan: Plan): string => plan.random.pick(plan.devices);
 const anySubnet = (plan: Plan): number => plan.random.whole(1, plan.subnets);
 
 /**
- * Returns a choice of the affected device: a fixed one, or in half of the cases the representative
- * at that time, whose faults affect the most devices.
+ * Draws the affected device. In half of the cases the returned function chooses the representative
+ * of its time, because faults of a representative affect the most devices.
  */
 function drawAffected(plan: Plan): (world: World) => string {
   const named = anyDevice(plan);
@@ -41,7 +41,7 @@ function drawAffected(plan: Plan): (world: World) => string {
   return (world) => (picksLeader ? world.representatives(subnet)[0]?.name : undefined) ?? named;
 }
 
-/** @param staysShare probability that the conditions last from the beginning to the end */
+/** Plans bad conditions. @param staysShare probability that they last for the whole world */
 function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: number): void {
   const subnet = anySubnet(plan);
   const stays = plan.random.chance(staysShare);

@@ -24,7 +24,7 @@ export class Transcript {
   #leader = "";
   #mode = "multicast";
 
-  /** @param chunkCount of the package */
+  /** @param chunkCount number of chunks of the package */
   constructor(chunkCount: number, note: (event: string, detail: string) => void) {
     this.#note = note;
     this.#downloaded = new ChunkSet(chunkCount);

@@ -237,7 +237,7 @@ export class World {
     this.checks.processEnded(machine);
   }
 
-  /** @param kind "process": kills the agent. "power": also loses what the disk has not synced. */
+  /** Kills the agent. @param kind "power": the disk also loses unsynced writes */
   crash(name: string, kind: "process" | "power" = "process"): void {
     const machine = this.device(name);
     if (!machine.process) return;
@@ -254,7 +254,7 @@ export class World {
     this.checks.commands.onStarted(this.device(name), run);
   }
 
-  /** Shuts the agent down in good order: it resigns, returns its lease and closes its cache. */
+  /** Shuts the agent down: it resigns, releases its lease and closes its cache. */
   stop(name: string): void {
     const machine = this.device(name);
     const { process } = machine;
@@ -296,7 +296,7 @@ export class World {
     });
   }
 
-  /** Pulls the device's cable. Its RESIGN and the return of its lease can reach no one. */
+  /** Pulls the device's cable. Its RESIGN and the release of its lease are lost. */
   leave(name: string): void {
     const machine = this.device(name);
     if (machine.subnet === 0) return;
@@ -324,6 +324,7 @@ export class World {
     machine.noteFault();
   }
 
+  /** Fills the device's disk, or frees it again. */
   fillDisk(name: string, isFull: boolean): void {
     const machine = this.device(name);
     this.#note(machine, "disk", isFull ? "is full" : "has room again");
@@ -331,7 +332,7 @@ export class World {
     machine.noteFault();
   }
 
-  /** @param writeMs duration of each write; 0: writes take no time */
+  /** Slows the device's disk. @param writeMs duration of each write; 0: writes take no time */
   slowDisk(name: string, writeMs: number): void {
     const machine = this.device(name);
     this.#note(
@@ -343,7 +344,7 @@ export class World {
     machine.noteFault();
   }
 
-  /** @param rateBps rate of the device's port for sent datagrams; null: unlimited */
+  /** Slows the device's port. @param rateBps rate for sent datagrams; null: unlimited */
   slowPort(name: string, rateBps: number | null): void {
     const machine = this.device(name);
     this.#note(machine, "port", rateBps === null ? "is fast again" : `takes ${Math.round(rateBps)} bit/s`);

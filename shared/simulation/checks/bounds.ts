@@ -15,7 +15,7 @@ export class BoundsCheck {
   observe(machine: Machine, { member, receiver }: Session): void {
     const { sizes } = machine.process!;
     const { memoryBytes } = receiver.reassembly;
-    // The receiver checks a bound after one more chunk was begun and one more was written.
+    // One chunk more may begin, and one more may be written, before the receiver checks a bound.
     const memoryMax =
       sizes.partialBytesMax + sizes.writingBytesMax + 2 * this.#checker.world.options.chunkBytes;
     this.#bound(machine, "bytes of partial chunks", memoryBytes, memoryMax);

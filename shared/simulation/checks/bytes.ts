@@ -9,7 +9,7 @@ import { everySpan, isCorrectOnDisk } from "../disk-layout.ts";
 
 export class BytesCheck {
   readonly #checker: Checker;
-  /** World time at which a machine last verified a chunk, by both. */
+  /** World time of the last verification, by machine and chunk. */
   readonly #verifiedAtMs = new Map<number, number>();
 
   constructor(checker: Checker) {

@@ -24,7 +24,7 @@ export class LeadershipCheck {
   readonly #leaders: Map<Machine, number>[];
   /** World time since which a representative has downloaded without the lease. */
   readonly #withoutLeaseSinceMs = new Map<Machine, number>();
-  /** World time at which a machine stopped leading in good order. */
+  /** World time at which a machine stopped leading while it could reach the source. */
   readonly #resignedAtMs = new Map<Machine, number>();
 
   constructor(checker: Checker) {
