@@ -1,9 +1,8 @@
 #!/usr/bin/env bun
 /**
- * The agent: a device that takes part in the distribution of packages on its subnet.
- *
- * The device is a peer until it is elected; then it becomes the representative (shared/device/representative.ts), and a
- * peer again when it steps down. shared/core decides, shared/device carries out.
+ * Program of the agent: a device that receives packages on its subnet. It represents the subnet
+ * when it is elected (shared/device/representative.ts), and becomes a peer again when it steps
+ * down. shared/core makes the decisions, and shared/device carries them out.
  */
 import { runAgentProgram } from "../shared/agent/program.ts";
 

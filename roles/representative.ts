@@ -1,10 +1,10 @@
 #!/usr/bin/env bun
 /**
- * An agent that always volunteers as representative: a server left on at a branch office.
+ * Program of an agent that always volunteers as representative, for a server that is always on.
  *
- * Every device can represent its subnet: roles/peer.ts becomes a representative when it is elected. This program stands
- * in every election, so that the device with the best line or the most disk leads. What a representative does (download
- * once, multicast) is shared/device/representative.ts; when it does it is decided in shared/core/representative.ts.
+ * It differs from roles/peer.ts only in its rank, which is best in every election. Any device can
+ * represent its subnet. shared/core/representative.ts decides what a representative does, and
+ * shared/device/representative.ts carries it out.
  */
 import { runAgentProgram } from "../shared/agent/program.ts";
 

@@ -145,11 +145,14 @@ describe("a wrong command line", () => {
     [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is not HOST:PORT'],
     [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c"], 2, "--tls-key"],
     [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 1, '"c"'],
-  ] as [string[], number, string][])("%p exits with status %p and prints %p", async (words, status, says) => {
-    const answer = await run(...words);
-    expect(answer).toEqual({ status, out: "", error: expect.stringContaining(says) });
-    expect(answer.error.split("\n")).toHaveLength(1);
-  });
+  ] as [string[], number, string][])(
+    "%p exits with status %p and prints %p",
+    async (words, status, message) => {
+      const answer = await run(...words);
+      expect(answer).toEqual({ status, out: "", error: expect.stringContaining(message) });
+      expect(answer.error.split("\n")).toHaveLength(1);
+    },
+  );
 
   test("reports a port in use, with what to do", async () => {
     const { host } = new URL(environment["FLOCKCAST_SOURCE"]!);

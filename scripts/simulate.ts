@@ -1,7 +1,7 @@
 /**
- * `bun run simulate --seed N`: runs real devices in a simulated world drawn from a seed, with
- * invariants checked at every event. `--seeds A..B` runs many. A violation prints the broken invariant and the command
- * that replays it.
+ * `bun run simulate --seed N`: runs real devices in a simulated world drawn from a seed, and checks
+ * invariants at every event. `--seeds A..B` runs many worlds. A violation prints the broken
+ * invariant and the command that replays the world. docs/TESTING.md describes the simulator.
  */
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import os from "node:os";
@@ -18,19 +18,19 @@ import { mutationNames, type Mutation } from "./simulate/mutations.ts";
 import { sweep, type Sweep } from "./simulate/sweep.ts";
 
 const command = new Command("bun run simulate")
-  .description("The whole LAN protocol in a simulated world: see docs/TESTING.md.")
-  .option("--seed <n>", "the world to run", between(0, 4_294_967_295, true), 1)
-  .option("--seeds <range>", "many worlds, as A..B", parseRange)
+  .description("Run real devices in simulated worlds with faults and checkers: see docs/TESTING.md.")
+  .option("--seed <n>", "seed of the world to run", between(0, 4_294_967_295, true), 1)
+  .option("--seeds <range>", "seeds of many worlds, as A..B; exit status 1 after a violation", parseRange)
   .option("--devices <n>", "number of devices (default: drawn from the seed)", between(1, 10_000, true))
   .option("--subnets <n>", "number of subnets (default: drawn from the seed)", between(1, 100, true))
   .option("--minutes <n>", "minimum of simulated time", between(0, 1_000_000), 0)
   .option("--faults <names>", `all, none, or some of ${faultNames.join(", ")}`, parseFaults)
   .option(
     "--mutate <name>",
-    `break a line of the program on purpose: ${mutationNames.join(", ")}`,
+    `break the program on purpose, to test the checkers: ${mutationNames.join(", ")}`,
     parseMutation,
   )
-  .option("--log", "print the history")
+  .option("--log", "print the history of the world")
   .option("--jobs <n>", "processes of a sweep", between(1, 256, true), os.availableParallelism());
 
 function parseRange(text: string): { first: number; last: number } {
@@ -64,7 +64,7 @@ function parseMutation(text: string): Mutation {
 function runMutated(mutation: Mutation): never {
   const preload = join(import.meta.dir, "simulate", "mutated.ts");
   const { exitCode } = Bun.spawnSync([process.execPath, import.meta.path, ...process.argv.slice(2)], {
-    // The processes of a sweep inherit it.
+    // The processes of a sweep inherit the environment, and so the mutation.
     env: { ...process.env, BUN_OPTIONS: `--preload=${preload}`, FLOCKCAST_MUTATION: mutation },
     stdio: ["ignore", "inherit", "inherit"],
   });

@@ -11,7 +11,7 @@ describe("comments", () => {
     ["/** The last one is begun anew. */", '"anew": write again'],
     ["// A peer that dies\n// is replaced.", '"dies": write fail'],
     [`/** ${"word ".repeat(21)} */`, "columns wide, more than 100"],
-  ])("%p: is found", (source, problem) => {
+  ])("reports a problem of %p", (source, problem) => {
     expect(problems(source)).toEqual(expect.arrayContaining([expect.stringContaining(problem)]));
   });
 
@@ -20,11 +20,11 @@ describe("comments", () => {
     ['/** The setting `goes on` and the reason "it dies" are names here. */'],
     ['const text = "// It dies"; const other = `/* Of */`;'],
     ["/** @param what is counted */"],
-  ])("%p: is taken", (source) => {
+  ])("accepts %p", (source) => {
     expect(problems(source)).toEqual([]);
   });
 
-  test("the line is that of the fault, and lines that follow each other are one comment", () => {
+  test("reports the line of a comment, and joins consecutive line comments", () => {
     expect(problems("const a = 1;\n// Returns the count\n// of it.\n\n// It\n")).toEqual([
       expect.stringContaining("a.ts:5: a comment begins"),
     ]);

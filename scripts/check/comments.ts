@@ -1,17 +1,18 @@
 /**
- * The language of comments: how they begin, how wide they are, and words that stand for a better one. docs/GLOSSARY.md
- * has the terms of the field. By hand: `bun scripts/check/comments.ts [path prefix…]`.
+ * Language of comments: their first word, their width, and words to replace. docs/GLOSSARY.md has
+ * the terms of the field. `bun scripts/check/comments.ts [path prefix…]` checks parts of the
+ * project by hand.
  */
 import { join } from "node:path";
 import { readProject } from "./structure.ts";
 
-export const commentColumnsMax = 100;
+const commentColumnsMax = 100;
 
-/** A comment begins with a noun, a name or a third-person verb. */
+/** Words that a comment must not begin with: use a noun, a name or a third-person verb. */
 const forbiddenOpening =
   /^(Of|It|Its|What|Whatever|Who|Whoever|They|Them|Their|Those|So (many|much|long|soon|often|far)|Since then|The same|One that|That one|As (above|often|long|far)|Then)\b/;
 
-/** Pattern → what to write. */
+/** Word to replace → suggestion. */
 const forbiddenWords: readonly (readonly [RegExp, string])[] = [
   [/\banew\b/i, "again"],
   [/\bby itself\b/i, "automatically, on its own, alone"],
@@ -32,7 +33,7 @@ const forbiddenWords: readonly (readonly [RegExp, string])[] = [
 
 type Comment = { readonly line: number; readonly text: string };
 
-/** Comments of a program, each as one text without its marks; lines count from 1. */
+/** Returns the comments of a program without their marks, with their first line (from 1). */
 function commentsOf(source: string): Comment[] {
   const found: Comment[] = [];
   let last: { line: number; text: string } | null = null;
@@ -58,14 +59,14 @@ function commentsOf(source: string): Comment[] {
   return found;
 }
 
-/** Examples and names in backticks are not prose. */
+/** Removes examples, quotations, links and names in backticks, which are not prose. */
 const proseOf = (text: string): string =>
   text
     .replaceAll(/@example[\s\S]*$/g, "")
     .replaceAll(/`[^`]*`|"[^"\n]*"|https?:\S+/g, "…")
     .replaceAll(/^@(param|returns|throws)\s+(\S+\s)?/gm, "");
 
-/** Returns one sentence for each fault of a file's comments. */
+/** Returns one sentence for each problem of a file's comments. */
 export function commentProblemsOf(path: string, source: string): string[] {
   const problems: string[] = [];
   for (const { line, text } of commentsOf(source)) {
@@ -88,7 +89,7 @@ export function commentProblemsOf(path: string, source: string): string[] {
   return problems;
 }
 
-/** @param files path from the project's root → text */
+/** Returns the problems of all files. @param files path from the project's root → text */
 export const commentProblems = (files: ReadonlyMap<string, string>): string[] =>
   [...files]
     .filter(([path]) => /\.(ts|mjs)$/.test(path) && !path.endsWith("check/comments.ts"))

@@ -1,11 +1,11 @@
 /**
- * The order of the project's folders: each imports only itself and folders above it in the table, types included. Tests
- * and their helpers may import anything.
+ * Order of the project's folders. A folder imports only itself and lower ones, types included.
+ * Tests and their helpers may import anything.
  */
 import { dirname, join, normalize } from "node:path";
 
-/** Lowest first. A folder that is not listed is a violation, so that a new one gets its place on purpose. */
-export const layers = [
+/** Folders, the lowest first. An unlisted folder is a problem, so that a new one is placed here. */
+const layers = [
   "shared/model",
   "shared/platform",
   "shared/wire",
@@ -33,12 +33,12 @@ export const layers = [
   "tests",
 ] as const;
 
-/** Files beside the folders of `shared`: log, version, standard output. Any folder may import them. */
-const leaf = "shared";
+/** Folder whose own files any folder may import: log, version and standard output. */
+const unlayeredFolder = "shared";
 
 const isTestFile = (path: string): boolean => /(\.test|\/testing(-\w+)?|-fixture)\.ts$/.test(path);
 
-/** "shared/core/peer.ts" → "shared/core"; "scripts/lab.ts" → "scripts". */
+/** Returns a path's folder: "shared/core/peer.ts" → "shared/core", "scripts/lab.ts" → "scripts". */
 function layerOf(path: string): string {
   const [top = "", second = "", third] = path.split("/");
   return (top === "shared" || top === "scripts") && third !== undefined ? `${top}/${second}` : top;
@@ -47,20 +47,23 @@ function layerOf(path: string): string {
 const importPattern = /(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g;
 const rankOf = (layer: string): number => layers.indexOf(layer as (typeof layers)[number]);
 
-/** @param files path from the project's root → text. Returns one sentence for each import against the order. */
+/**
+ * Returns one sentence for each import of a higher folder.
+ * @param files path from the project's root → text
+ */
 export function layerProblems(files: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
   for (const [path, text] of files) {
     if (!path.endsWith(".ts") || isTestFile(path)) continue;
     const from = layerOf(path);
-    if (rankOf(from) < 0 && from !== leaf) {
+    if (rankOf(from) < 0 && from !== unlayeredFolder) {
       problems.push(`${path}: the folder "${from}" has no place in the order of scripts/check/layers.ts`);
       continue;
     }
     for (const [, specifier] of text.matchAll(importPattern)) {
       const target = normalize(join(dirname(path), specifier!));
       const to = layerOf(target);
-      if (to === from || to === leaf || target === "package.json") continue;
+      if (to === from || to === unlayeredFolder || target === "package.json") continue;
       if (rankOf(to) < 0 || rankOf(to) > rankOf(from))
         problems.push(`${path} imports ${target}: ${to} is not below ${from}`);
     }

@@ -1,30 +1,33 @@
 /**
- * Files that comments and documents name exist, so that a renamed file takes its mentions along. Only names that end in
- * .ts, .mjs or .wat are looked at; the end of a path is enough.
+ * Names of files in comments and documents: each must exist, so that the rename of a file includes
+ * them. Only names that end in .ts, .mjs or .wat are checked. The end of a path is enough.
  */
 const mentionPattern = /(?<![\w./*-])(?:\.{0,2}\/)?((?:[\w.-]+\/)*[\w-][\w.-]*\.(?:ts|mjs|wat))\b/g;
 
-/** Comments of a program; documents are looked at as a whole. */
+/** Returns the comments of a program, one after the other. */
 const commentsOf = (text: string): string =>
   [...text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*|;;.*/g)].map(([comment]) => comment).join("\n");
 
-const isLooked = (path: string): boolean =>
+const isChecked = (path: string): boolean =>
   /\.(ts|mjs|wat|md)$/.test(path) && !path.endsWith(".test.ts") && !path.startsWith("docs/stories/");
 
-/** @param files path from the project's root → text. Returns one sentence for each name of a file that is not there. */
+/**
+ * Returns one sentence for each named file that does not exist.
+ * @param files path from the project's root → text
+ */
 export function mentionProblems(files: ReadonlyMap<string, string>): string[] {
   const names = new Set([...files.keys()].flatMap((path) => suffixesOf(path)));
   const problems: string[] = [];
   for (const [path, text] of files) {
-    if (!isLooked(path)) continue;
-    const looked = path.endsWith(".md") ? text : commentsOf(text);
-    for (const [, name] of looked.matchAll(mentionPattern))
+    if (!isChecked(path)) continue;
+    const checked = path.endsWith(".md") ? text : commentsOf(text);
+    for (const [, name] of checked.matchAll(mentionPattern))
       if (!names.has(name!)) problems.push(`${path} names "${name}", which is not a file of the project`);
   }
   return problems;
 }
 
-/** "shared/core/peer.ts" → itself, "core/peer.ts", "peer.ts" */
+/** Returns the ends of a path: "core/peer.ts" → "core/peer.ts", "peer.ts". */
 function suffixesOf(path: string): string[] {
   const parts = path.split("/");
   return parts.map((_, index) => parts.slice(index).join("/"));

@@ -1,13 +1,19 @@
-/** The operating system is asked for in shared/platform alone, so that a system's peculiarities have one place. */
+/**
+ * Checks that only shared/platform reads which operating system the program runs on, so that
+ * differences between systems have one place.
+ */
 
-/** Scripts and tests prepare Linux machines, and say so where they run on another system. */
+/** Returns whether the rule applies. Scripts and tests that need Linux check for it themselves. */
 const isProduct = (path: string): boolean =>
   /^(shared|roles)\/.*\.ts$/.test(path) && !path.endsWith(".test.ts");
 
-/** @param files path from the project's root → text. Returns one sentence for each file that asks elsewhere. */
+/**
+ * Returns one sentence for each other file that reads the operating system.
+ * @param files path from the project's root → text
+ */
 export function platformProblems(files: ReadonlyMap<string, string>): string[] {
   return [...files]
     .filter(([path]) => isProduct(path) && !path.startsWith("shared/platform/"))
     .filter(([, text]) => /process\.platform|os\.platform\(\)/.test(text))
-    .map(([path]) => `${path} asks which system it runs on: move the question to shared/platform`);
+    .map(([path]) => `${path} reads the operating system: move the code to shared/platform`);
 }

@@ -6,7 +6,7 @@ import { platformProblems } from "./platform.ts";
 const project = (files: Record<string, string>) => new Map(Object.entries(files));
 
 describe("the order of folders", () => {
-  test("refuses an import of a folder above, of types too, and takes one of a folder below", () => {
+  test("reports an import of a higher folder, of types too, and accepts one of a lower folder", () => {
     const files = project({
       "shared/core/peer.ts": `import type { Lan } from "../net/lan/lan-bus.ts";\nimport { x } from "../wire/index.ts";`,
       "shared/net/lan/lan-bus.ts": `import { step } from "../../core/step.ts";`,
@@ -17,7 +17,7 @@ describe("the order of folders", () => {
     ]);
   });
 
-  test("refuses a folder without a place, and leaves tests alone", () => {
+  test("reports a folder without a place, and ignores tests", () => {
     const files = project({
       "shared/utils/x.ts": "",
       "shared/core/peer.test.ts": `import "../agent/agent.ts";`,
@@ -26,7 +26,7 @@ describe("the order of folders", () => {
   });
 });
 
-test("a comment or document that names a file which does not exist is found; code and strings are not", () => {
+test("reports a missing file named in a comment or document, and ignores code and strings", () => {
   const files = project({
     "shared/core/peer.ts": `/** See gone.ts and peer.ts. */\nconst file = "elsewhere.ts"; // core/peer.ts`,
     "docs/A.md": "`shared/core/peer.ts`, `core/old.ts`",
@@ -37,11 +37,11 @@ test("a comment or document that names a file which does not exist is found; cod
   ]);
 });
 
-test("a question for the operating system outside shared/platform is found", () => {
+test("reports a file outside shared/platform that reads the operating system", () => {
   const files = project({
     "shared/net/a.ts": "if (process.platform === 'win32') {}",
     "shared/platform/index.ts": "process.platform",
     "scripts/b.ts": "process.platform",
   });
-  expect(platformProblems(files)).toEqual([expect.stringContaining("shared/net/a.ts asks")]);
+  expect(platformProblems(files)).toEqual([expect.stringContaining("shared/net/a.ts reads")]);
 });

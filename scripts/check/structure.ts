@@ -1,10 +1,13 @@
-/** What the gate requires of the project's structure beyond the linter: order of folders, names of files, one place per system. */
+/**
+ * Structure checks of the gate beyond the linter: order of folders, names of files in texts, and
+ * code for an operating system in one place.
+ */
 import { join } from "node:path";
 import { layerProblems } from "./layers.ts";
 import { mentionProblems } from "./mentions.ts";
 import { platformProblems } from "./platform.ts";
 
-/** Every program and document of the project, by its path from the root. */
+/** Reads every program and document of the project. Returns path from the root → text. */
 export async function readProject(root: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const read = async (name: string): Promise<void> =>
@@ -15,6 +18,7 @@ export async function readProject(root: string): Promise<Map<string, string>> {
   return files;
 }
 
+/** Returns one sentence for each problem. @param files path from the project's root → text */
 export const structureProblems = (files: ReadonlyMap<string, string>): string[] => [
   ...layerProblems(files),
   ...mentionProblems(files),

@@ -8,7 +8,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { stories, tellStory } from "../../shared/simulation/stories/index.ts";
+import { stories, runStory } from "../../shared/simulation/stories/index.ts";
 
 const folder = join(import.meta.dir, "..", "..", "docs", "stories");
 
@@ -16,7 +16,7 @@ const folder = join(import.meta.dir, "..", "..", "docs", "stories");
 export async function generateStories(): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const story of stories) {
-    const { text, missed } = tellStory(story);
+    const { text, missed } = runStory(story);
     for (const point of missed) console.error(`${story.name}: it does not show this: ${point}`);
     if (missed.length > 0) process.exitCode = 1;
     else await Bun.write(join(folder, `${story.name}.txt`), text);

@@ -1,19 +1,23 @@
 /**
- * Changes lines of the project's modules on their way into Bun. A file that is loaded with `--preload` calls this before the
- * program is loaded.
+ * Patches the project's modules when Bun loads them. A file loaded with `--preload` installs the
+ * patches before the program is loaded. The files on disk stay unchanged.
  */
 import { plugin } from "bun";
 
-/** `file` is a path from the project's root; `from` stands in it once. */
+/** Replacement in a file (path from the project's root) that contains `from` exactly once. */
 export type SourcePatch = { readonly file: string; readonly from: string; readonly to: string };
 
-/** @throws Error, when a module is loaded that does not contain its `from`. @param table file to correct then */
+/**
+ * Installs the patches. Loading a module fails when it does not contain its `from` exactly once.
+ * @param table file that defines the patches, for the error message
+ */
 export function installPatches(patches: readonly SourcePatch[], table: string): void {
   const patched = async (path: string): Promise<string> => {
     let text = await Bun.file(path).text();
     for (const { file, from, to } of patches) {
       if (!path.endsWith(file)) continue;
-      if (text.split(from).length !== 2) throw new Error(`${file} has no single "${from}": correct ${table}`);
+      if (text.split(from).length !== 2)
+        throw new Error(`${file} must contain "${from}" once: correct ${table}`);
       text = text.replace(from, () => to);
     }
     return text;

@@ -1,4 +1,7 @@
-/** Loaded with `--preload` by `bun run simulate --mutate NAME`: breaks the line that FLOCKCAST_MUTATION names. */
+/**
+ * Installs the mutation that the environment variable FLOCKCAST_MUTATION names. `bun run simulate
+ * --mutate NAME` loads this file with `--preload`.
+ */
 import { installPatches } from "../rig/source-patches.ts";
 import { mutations, type Mutation } from "./mutations.ts";
 

@@ -1,4 +1,7 @@
-/** Mutations: a line of the program is broken on purpose, to see that a checker of the simulator finds it. */
+/**
+ * Mutations: bugs that are patched into the program, to test that a checker of the simulator
+ * detects each. docs/TESTING.md lists them with their detection rates.
+ */
 import type { SourcePatch } from "../rig/source-patches.ts";
 
 export const mutations = {

@@ -1,4 +1,4 @@
-/** Process of a sweep: receives ranges of seeds from its parent by IPC, and sends the outcomes. */
+/** Process of a sweep: receives ranges of seeds from its parent by IPC and returns the outcomes. */
 import { simulate, type Choice, type Outcome } from "../../shared/simulation/index.ts";
 
 export type Order = { readonly choice: Omit<Choice, "seed">; readonly first: number; readonly last: number };

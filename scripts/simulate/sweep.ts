@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Choice, Outcome } from "../../shared/simulation/index.ts";
 import type { Order, Report } from "./sweep-part.ts";
 
-/** Seeds of one order to a process. */
-const portion = 100;
+/** Number of seeds that a process runs before it reports. */
+const orderSeeds = 100;
 /** Upper bound on violations passed to `onViolation`. */
 const shownMax = 20;
 
@@ -45,7 +45,7 @@ export async function sweep(
   let next = seeds.first;
   const takeOrder = (): Order | null => {
     if (next > seeds.last) return null;
-    const order = { choice, first: next, last: Math.min(seeds.last, next + portion - 1) };
+    const order = { choice, first: next, last: Math.min(seeds.last, next + orderSeeds - 1) };
     next = order.last + 1;
     return order;
   };

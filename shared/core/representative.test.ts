@@ -20,7 +20,9 @@ const seek = (device: string, haveCount: number): MemberEvent => ({
   from: { address: "10.0.0.2", sender: device },
 });
 
-/** Lets the member lead from 0 on, and devices send a SEEK every second. Returns when it stopped leading, ms. */
+/**
+ * Lets a member lead while a device sends a SEEK every second. Returns how long it led, ms.
+ */
 function leadsUntilMs(haveCountAt: (second: number) => number): number {
   const held = ChunkSet.full(chunkCount);
   const rank = { kind: "score", score: 1 } as const;

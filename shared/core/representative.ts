@@ -54,8 +54,9 @@ export function stepRepresentative(
 }
 
 /**
- * Whether the device is new, or misses more or less than before. Only a device that makes progress keeps the session
- * open. A stuck device, for example one that distrusts this representative, must be free to find another one.
+ * Whether the device is new, or misses more or less than before. Only a device that makes progress
+ * keeps the session open. A stuck device, for example one that distrusts this representative, must
+ * be free to find another one.
  */
 const isNewsOf = (member: Member, device: string, nowMs: number): boolean =>
   member.roster.get(device)?.changedAtMs === nowMs;

@@ -72,7 +72,7 @@ export type Stream = {
   caughtUpAtMs: number;
 };
 
-/** What receivers miss, and what was sent for that. */
+/** Losses of the receivers, and the repairs sent for them. */
 export type Repair = {
   readonly nacks: NackCollector;
   readonly inFlight: InFlight;

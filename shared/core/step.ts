@@ -35,7 +35,7 @@ export function step(member: Member, event: MemberEvent, nowMs: number): Effect[
   return member.effects;
 }
 
-/** Invariants of every step: transfers belong to a role, and a representative sends what it holds. */
+/** Invariants after every step: transfers belong to a role, and counts are consistent. */
 function assertConsistent(member: Member): void {
   const { state, isFetching, isDownloading } = member;
   assert(state.role !== "idle" || !(isFetching || isDownloading), "an idle device transfers");

@@ -1,4 +1,4 @@
-/** Member for tests of the core: a desktop that may lead, with multicast, unless a test says otherwise. */
+/** Member for tests of the core: it may lead and uses multicast, unless a test overrides that. */
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { MemberConfig } from "./config.ts";
 import { Member } from "./member.ts";

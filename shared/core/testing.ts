@@ -1,6 +1,7 @@
 /**
- * A subnet in memory, for tests of decisions: a simulated world of real devices (shared/simulation) without faults. Tests
- * say what is lost, who reaches whom, and what the source answers.
+ * Subnet in memory for tests of the core's decisions: a simulated world of real devices
+ * (shared/simulation) without random faults. A test defines which datagrams are lost, which devices
+ * reach each other, and how the source answers.
  */
 import type { ChunkOrigin } from "../cache/index.ts";
 import type { ChunkSet } from "../model/chunk-set.ts";
@@ -10,7 +11,7 @@ import type { Rank } from "./election/rank.ts";
 import type { Member } from "./member.ts";
 
 const chunkBytes = 8_192;
-/** Ten symbols in a chunk. */
+/** Gives ten symbols in a chunk. */
 const symbolBytes = 820;
 
 export type SubnetOptions = {
@@ -22,11 +23,11 @@ export type SubnetOptions = {
   useDeputy?: boolean;
   wanFallback?: "never" | "last-resort";
   wanMsPerChunk?: number;
-  /** At the rate that the setting allows. */
+  /** Time to multicast a chunk at the rate of the setting. */
   castMsPerChunk?: number;
-  /** Rate at which each device's port takes datagrams, bit/s. */
+  /** Rate of each device's port for sent datagrams, bit/s; null: unlimited. */
   portBps?: number | null;
-  /** From a request to the source to its answer; undefined: some 15 to 60 ms. */
+  /** Time from a request to the source to its answer; undefined: 15 to 60 ms. */
   sourceMs?: number;
   /** Share of datagrams that each receiver loses on its own. */
   loss?: number;
@@ -50,24 +51,24 @@ export class TestDevice {
     return this.machine.process !== null;
   }
 
-  /** Remembers the present member. */
+  /** Stores the member of the current session, so that it is readable after the session. */
   note(): void {
     this.#member = this.machine.process?.session?.member ?? this.#member;
   }
 
-  /** Of the present session; the last one when there is none. */
+  /** Member of the current session, or of the last one. @throws Error before the first session */
   get member(): Member {
     this.note();
     if (!this.#member) throw new Error(`${this.name} has had no session`);
     return this.#member;
   }
 
-  /** Chunks that the device counts as verified; that are in its ledger, while it does not run. */
+  /** Chunks that the device counts as verified; those in its ledger while it does not run. */
   get held(): ChunkSet {
     return this.machine.process?.held ?? this.machine.listedChunks;
   }
 
-  /** Held chunks by where they came from, also in earlier processes. */
+  /** Number of held chunks by origin, those of earlier processes included. */
   get from(): Record<Exclude<ChunkOrigin, "cache">, number> {
     const { process, ledger } = this.machine;
     const { wan, multicast, peers } = process?.originBytes ?? ledger.packages()[0]!.originBytes;
@@ -80,15 +81,15 @@ const rateOf = (msPerChunk: number): number => Math.round((8_000 * chunkBytes) /
 const hasBegun = ({ machine }: TestDevice): boolean =>
   machine.process?.session !== null || machine.process.held.isFull;
 
-/** A test's word on whether a frame, or a symbol, passes. */
+/** Decides whether a control frame or a symbol passes from one device to another. */
 export type Delivers = (from: TestDevice, to: TestDevice, what: "control" | "symbol") => boolean;
 
 export class TestSubnet {
   readonly world: World;
   readonly devices: readonly TestDevice[];
-  /** Number of the symbol that a filter is asked about. */
+  /** Number of the symbol that a filter currently decides about. */
   #symbol: number | null = null;
-  /** Devices that hold a token of the source, now and at most. */
+  /** Devices that hold a fallback token now, and their largest number so far. */
   readonly tokens = { now: new Set<string>(), max: 0 };
 
   constructor(options: SubnetOptions) {
@@ -126,9 +127,9 @@ export class TestSubnet {
     this.#countTokens();
   }
 
-  // ---- what a test decides --------------------------------------------------------------------------------------
+  // ---- network and source -----------------------------------------------------------------------
 
-  /** Which multicast datagrams pass, besides the random loss. */
+  /** Sets which multicast datagrams pass, in addition to the random loss. */
   set delivers(delivers: Delivers) {
     this.world.network.datagramFilter = (from, to, symbol) => {
       this.#symbol = symbol;
@@ -142,17 +143,17 @@ export class TestSubnet {
     };
   }
 
-  /** Who can ask whose LAN exchange. */
+  /** Sets which devices can send requests to the LAN exchange of which others. */
   set connects(connects: (from: TestDevice, to: TestDevice) => boolean) {
     this.world.network.exchangeFilter = (from, to) =>
       connects(this.devices[from.index]!, this.devices[to.index]!);
   }
 
-  /** The device serves these chunks wrong to each device that asks. */
+  /** Makes the device serve wrong bytes for these chunks. */
   spoils(index: number, isSpoiled: (chunk: number) => boolean): void {
     const { machine } = this.devices[index]!;
     this.world.turnBad(machine.name);
-    machine.spoils = isSpoiled;
+    machine.servesWrong = isSpoiled;
   }
 
   makeWireless(index: number): void {
@@ -160,12 +161,12 @@ export class TestSubnet {
     machine.profile = { ...machine.profile, medium: "wireless" };
   }
 
-  /** The source answers neither about leases nor about anything else, once the tasks have begun. */
+  /** Makes the source unreachable, after every device has received its task. */
   losesSource(): void {
     this.world.at(130, () => this.world.setSource("down"));
   }
 
-  /** Three devices have failed to download: the source grants the lease to none. */
+  /** Makes the source refuse the lease to every device, as after three failed representatives. */
   failsLeases(reason: string): void {
     const { source } = this.world;
     for (const name of ["x", "y", "z"]) {
@@ -174,7 +175,7 @@ export class TestSubnet {
     }
   }
 
-  /** The source answers requests for a fallback token with an error. */
+  /** Makes the source answer requests for a fallback token with an error. */
   refusesTokens(): void {
     this.world.source.answersFallback = false;
   }
@@ -191,18 +192,18 @@ export class TestSubnet {
     };
   }
 
-  // ---- looking --------------------------------------------------------------------------------------------------
+  // ---- queries ----------------------------------------------------------------------------------
 
   get nowMs(): number {
     return this.world.nowMs;
   }
 
-  /** Chunks that crossed the WAN. */
+  /** Number of chunks that crossed the WAN. */
   get wanChunks(): number {
     return this.world.checks.wan.accounts[1]!.chunks;
   }
 
-  /** While a filter decides about a symbol, up to this symbol. */
+  /** Number of symbols sent. In a filter: up to the symbol it decides about. */
   get symbolsSent(): number {
     return this.#symbol ?? this.world.network.symbolsSent;
   }
@@ -216,14 +217,14 @@ export class TestSubnet {
     return this.world.allHold;
   }
 
-  /** Role changes into this role, as lines. */
+  /** Returns the lines of the history about changes to this role. */
   became(role: string): string[] {
     return this.world.log.filter((line) => line.includes(`→ ${role}:`));
   }
 
-  // ---- time -----------------------------------------------------------------------------------------------------
+  // ---- time -------------------------------------------------------------------------------------
 
-  /** Starts these devices, of all without indexes, and runs until each has begun its task. */
+  /** Starts devices (all when no index is given), and runs until each has begun its task. */
   start(...indexes: number[]): void {
     const started = indexes.length > 0 ? indexes.map((index) => this.devices[index]!) : this.devices;
     this.world.start(...started.map(({ name }) => name));
@@ -231,12 +232,12 @@ export class TestSubnet {
     for (const device of started) device.note();
   }
 
-  /** The device is gone without a word. What it had listed is still on its disk. */
+  /** Kills the agent of a device. Its disk keeps the listed chunks. */
   kill(index: number): void {
     this.world.crash(this.devices[index]!.name);
   }
 
-  /** Runs until `until` holds or the time is over; returns whether it held. */
+  /** Runs until `until` holds or `limitMs` have passed; returns whether it held. */
   run(limitMs: number, until: () => boolean = () => this.allComplete): boolean {
     return this.world.run(limitMs, () => {
       for (const device of this.devices)

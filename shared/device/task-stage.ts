@@ -4,7 +4,7 @@
  * A session may outlast the stage `session`: a representative serves others while its own package
  * is read back, and after the task has ended.
  */
-import { assert } from "../model/assert.ts";
+import { checkedBy, type Transitions } from "../model/transitions.ts";
 
 export type TaskStage =
   /**
@@ -35,20 +35,15 @@ export type WaitCause =
   /** The device left its subnet. */
   | "roaming";
 
-const stageTransitions = {
+export const stageTransitions = {
   waiting: ["waiting", "session", "verifying", "ended"],
   session: ["session", "waiting", "verifying", "ended"],
   verifying: ["waiting", "running", "ended"],
   running: ["waiting", "ended"],
   ended: [],
-} as const satisfies Record<TaskStage["kind"], readonly TaskStage["kind"][]>;
+} as const satisfies Transitions<TaskStage["kind"]>;
 
-/** Returns `next`; a change that the table does not contain is a bug. */
-export function changeStage(stage: TaskStage, next: TaskStage): TaskStage {
-  const legal: readonly TaskStage["kind"][] = stageTransitions[stage.kind];
-  assert(legal.includes(next.kind), `illegal change of a task's stage: ${stage.kind} → ${next.kind}`);
-  return next;
-}
+export const nextTaskStage = checkedBy<TaskStage>("task", stageTransitions);
 
 /** Whether an earlier error makes the task wait for a retry. */
 export const isBackingOff = (stage: TaskStage): boolean =>

@@ -17,7 +17,7 @@ import type { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
 import type { TaskRow } from "./task-record.ts";
-import { changeStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
+import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { TaskTraffic } from "./task-traffic.ts";
 
@@ -180,7 +180,7 @@ export class Task {
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
-    this.stage = changeStage(this.stage, { kind: "waiting", cause, note, isBlocked: blocked });
+    this.stage = nextTaskStage(this.stage, { kind: "waiting", cause, note, isBlocked: blocked });
   }
 
   #schedule(delayMs: number, work: () => void): void {
@@ -245,7 +245,7 @@ export class Task {
 
   #openSession(store: PackageStore): void {
     const { ports, offers, onChange } = this.#options;
-    this.stage = changeStage(this.stage, { kind: "session", note: "" });
+    this.stage = nextTaskStage(this.stage, { kind: "session", note: "" });
     this.#attempt.kernelDrops = ports.lan.kernelDrops ?? 0;
     this.#pending.reader = store.addReader();
     this.session = new Session({
@@ -275,7 +275,7 @@ export class Task {
 
   #onSessionFailure(reason: string, retryAfterMs: number): void {
     if (this.stage.kind === "session")
-      this.stage = changeStage(this.stage, { kind: "session", note: reason });
+      this.stage = nextTaskStage(this.stage, { kind: "session", note: reason });
     this.row.reason = reason;
     this.#options.ports.log.warn({ taskId: this.id, reason, retryAfterMs }, "the session failed here");
     this.#options.onChange();
@@ -299,7 +299,7 @@ export class Task {
     const store = this.store!;
     this.row.way = this.#deliveryReason(store);
     // The last chunk may arrive while the task backs off. Later errors count again.
-    this.stage = changeStage(this.stage, { kind: "verifying" });
+    this.stage = nextTaskStage(this.stage, { kind: "verifying" });
     this.#options.onChange();
     const outcome = await store.complete();
     if (this.#abort.signal.aborted) return;
@@ -337,7 +337,7 @@ export class Task {
   async #run(folder: string, command: string): Promise<void> {
     const { task } = this.row;
     const { values } = task.setting;
-    this.stage = changeStage(this.stage, { kind: "running" });
+    this.stage = nextTaskStage(this.stage, { kind: "running" });
     this.#saveRunning();
     this.#options.onChange();
     const running = this.#options.ports.commands.run({
@@ -373,7 +373,7 @@ export class Task {
 
   #end(life: "complete" | "failed" | "cancelled", reason: string): void {
     const { cache, log, metrics } = this.#options.ports;
-    this.stage = changeStage(this.stage, { kind: "ended" });
+    this.stage = nextTaskStage(this.stage, { kind: "ended" });
     Object.assign(this.row, { life, reason, reported: false });
     metrics.taskEnded(life);
     log.info({ taskId: this.id, package: this.#name, life, reason }, "task ended");

@@ -1,17 +1,20 @@
 /**
- * Time as a parameter. The agent passes the system's clock (shared/platform/system-clock.ts), the simulator a virtual
- * one, so that every wait of a device can be replayed.
+ * Time as a parameter, so that every wait of a device can be replayed. The agent passes the
+ * system's clock (shared/platform/system-clock.ts), the simulator a virtual one.
  */
 export type Clock = {
-  /** Monotonic milliseconds from an arbitrary origin. Continues while the device sleeps only where the system's does. */
+  /**
+   * Monotonic milliseconds from an arbitrary origin. Some systems count the time that the device
+   * sleeps, others do not.
+   */
   nowMs(): number;
   /** Milliseconds since 1970 (UTC). May be set back or forward at any time. */
   wallMs(): number;
-  /** Runs `run` once after `delayMs`. Returns a function that cancels it; cancelling late has no effect. */
+  /** Runs `run` once after `delayMs`. Returns the function that cancels the timer. */
   after(delayMs: number, run: () => void): () => void;
 };
 
-/** Resolves after `delayMs`. @throws the signal's reason when it is aborted before */
+/** Resolves after `delayMs`. Rejects with the signal's reason when it is aborted before. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -27,7 +30,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/** Runs `run` every `everyMs`, first after `everyMs`, until the returned function is called. */
+/** Runs `run` every `everyMs`, first after `everyMs`. Returns the function that stops it. */
 export function repeat(clock: Clock, everyMs: number, run: () => void): () => void {
   let cancel = clock.after(everyMs, tick);
   function tick(): void {

@@ -1,7 +1,9 @@
 /**
- * Virtual time: events in the order of their time, and in the order of their creation where the time is the same. After
- * each event every pending promise reaction runs before the next event, so that asynchronous code is as deterministic as
- * synchronous code. That holds as long as the code under test waits for nothing but its ports.
+ * Virtual time: events run by time, and events of one time in the order of their creation.
+ *
+ * The clock drains the microtask queue after each event, so that asynchronous code is as
+ * deterministic as synchronous code. The code under test must wait for nothing but its ports: a
+ * promise that the operating system settles would depend on real time.
  */
 import { drainMicrotasks } from "bun:jsc";
 
@@ -9,12 +11,13 @@ type Item = { atMs: number; order: number; run: () => void };
 
 export class VirtualClock {
   nowMs = 0;
-  /** Called when an event and all its promise reactions are over. */
+  /** Called after an event and all its promise reactions. */
   onSettled: () => void = () => {};
-  /** A binary heap. */
+  /** Binary heap, the earliest event first. */
   readonly #items: Item[] = [];
   #order = 0;
 
+  /** Runs `run` after `delayMs` of virtual time. */
   at(delayMs: number, run: () => void): void {
     const item = { atMs: this.nowMs + delayMs, order: this.#order++, run };
     this.#items.push(item);
@@ -26,7 +29,7 @@ export class VirtualClock {
     this.#items[at] = item;
   }
 
-  /** Runs until `until` holds or `limitMs` have passed; returns whether it held. */
+  /** Runs events until `until` holds or `limitMs` have passed; returns whether it held. */
   run(limitMs: number, until: () => boolean): boolean {
     const endMs = this.nowMs + limitMs;
     this.#settle();
@@ -49,7 +52,7 @@ export class VirtualClock {
     this.onSettled();
   }
 
-  /** Removes the first item. */
+  /** Removes the earliest event from the heap. */
   #drop(): void {
     const last = this.#items.pop()!;
     if (this.#items.length === 0) return;

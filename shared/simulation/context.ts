@@ -1,4 +1,4 @@
-/** What the parts of one simulated world share. */
+/** Options of a simulated world, and the record that its parts share. */
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Crypto } from "../wire/index.ts";
 import type { VirtualClock } from "./clock.ts";
@@ -13,33 +13,34 @@ export type WorldOptions = {
   readonly devices: number;
   readonly subnets: number;
   readonly chunks: number;
-  /** The last chunk is as long as the others. */
+  /** True: the last chunk is as long as the others. */
   readonly isEven: boolean;
-  /** A power of two from 1,024 on. */
+  /** A power of two, at least 1,024. */
   readonly chunkBytes: number;
   readonly symbolBytes: number;
   readonly startDelayMs: number;
-  /** The setting may change while sessions run. */
+  /** Mutable, because a setting may change while sessions run. */
   useMulticast: boolean;
-  /** Downloads pause: the setting wanRate is 0. */
+  /** True: downloads pause, as with `wanRate=0`. */
   pausesDownloads: boolean;
-  /** Cap of the multicast's rate; small packages need a small one to take seconds. */
+  /** Cap on the multicast rate. It is low, so that a package of some KiB takes seconds. */
   readonly lanRateBps: number;
-  /** Rate of the line to the web site, for each download. */
+  /** Rate of each download from the web site. */
   readonly wanRateBps: number;
+  /** True: the web site ignores Range headers and sends whole files. */
   readonly webIgnoresRange: boolean;
   readonly wanFallback: "never" | "last-resort";
   readonly useDeputy: boolean;
-  /** The task runs a command when the package is complete. */
+  /** True: the task runs a command when the package is complete. */
   readonly runsCommand: boolean;
-  /** Receivers have memory for few partial chunks: the others are spilled to the disk. */
+  /** True: receivers have memory for two partial chunks, and spill the others to the disk. */
   readonly hasLittleMemory: boolean;
-  /** Clocks run up to this share too fast or too slow, in thousandths. */
+  /** Maximum error of the devices' clock rates, in thousandths. */
   readonly skewPermille: number;
-  /** The history keeps its lines. */
+  /** True: the history keeps its lines. */
   readonly log: boolean;
-  /** The history contains frames too. */
-  readonly narrates: boolean;
+  /** True: the history contains a line for each frame too. */
+  readonly logsFrames: boolean;
 };
 
 export type Context = {
@@ -51,6 +52,6 @@ export type Context = {
   readonly package: Package;
   readonly crypto: Crypto;
   readonly observer: Observer;
-  /** The task as the source gives it at present. @param weight of the device as representative */
+  /** Returns the task with the current setting. @param weight the device's representativeWeight */
   readonly taskFor: (weight: number) => AgentTask;
 };

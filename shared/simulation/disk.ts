@@ -1,14 +1,15 @@
 /**
- * A simulated disk: files as the cache uses them, and what a power cut leaves of them. The disk outlives the processes of
- * its machine, and fails in the ways of real disks: full, slow, a power cut that tears what was not synced, flipped bits.
+ * Simulated disk behind the cache's port (cache/files.ts). It outlives the processes of its
+ * machine, and fails as real disks do: full, slow, flipped bits, or a power cut that loses or tears
+ * unsynced writes.
  *
- * Writes and reads through the page cache take no time, as on a machine with free memory; syncs, atomic replacements and
- * writes to a slow disk do, so that a crash can come before their end.
+ * Writes and reads through the page cache take no time, as on a machine with free memory. Syncs,
+ * atomic replacements and writes to a slow disk take time, so that a crash can interrupt them.
  */
 import type { FileEntry, Files, OpenFile } from "../cache/files.ts";
 import type { Random } from "./random.ts";
 
-/** An error as the operating system reports it. */
+/** Error with a `code`, as the operating system reports it. */
 class SystemError extends Error {
   readonly code: string;
 
@@ -20,14 +21,14 @@ class SystemError extends Error {
 
 type Extent = { readonly from: number; readonly to: number };
 type FileNode = {
-  /** A view on a buffer that may be longer, so that a growing file is not copied at every write. */
+  /** View of a buffer that may be longer, so that a growing file is not copied at every write. */
   bytes: Uint8Array<ArrayBuffer>;
   mode: number;
-  /** What survives a power cut; null: the file was never synced. */
-  platter: Uint8Array<ArrayBuffer> | null;
-  /** Written since the last sync. */
+  /** Content after a power cut; null: the file was never synced. */
+  durable: Uint8Array<ArrayBuffer> | null;
+  /** Extents written since the last sync. */
   dirty: Extent[];
-  /** Numbers of the operations that last wrote and read bytes, by blocks of `blockBytes`. */
+  /** Number of the last operation that wrote or read a block of `blockBytes`, by block. */
   written: number[];
   read: number[];
 };
@@ -35,26 +36,25 @@ type Rename = { readonly from: string; readonly to: string };
 
 const blockBytes = 1_024;
 const diskBytes = 1 << 30;
-/** Room for most files of a small world, so that they are not copied when they grow. */
+/** Initial buffer of a file: most files of a small world fit, and are never copied. */
 const fileRoomMin = 16_384;
 
-/** How long operations take, by the clock of the process that waits; never settles when the process ends before. */
-export type Waiting = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
+/** Clock of the waiting process, and the random source of durations. */
+export type DiskTiming = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
 
 export class Disk {
-  /** Writes fail. */
+  /** True: writes fail with ENOSPC. */
   isFull = false;
-  /** Milliseconds that a write takes; 0: the page cache takes it at once. */
+  /** Duration of a write; 0: the page cache accepts it at once. */
   writeMs = 0;
   readonly #files = new Map<string, FileNode>();
   readonly #folders = new Set<string>();
-  /** Not durable yet: the folder of the target was not synced since. */
+  /** Renames that a power cut may undo: the folder of the target was not synced since. */
   #renames: Rename[] = [];
   #operations = 0;
 
-  /** The disk as a process uses it. */
-  filesFor(waiting: Waiting): Files {
-    const { sleep, random } = waiting;
+  /** Returns the port for one process. Waits of a process that ended never settle. */
+  filesFor({ sleep, random }: DiskTiming): Files {
     const syncTime = (): Promise<void> => sleep(random.between(1, 20));
     return {
       open: async (path, access) => this.#open(path, access, sleep, syncTime),
@@ -64,7 +64,7 @@ export class Disk {
         await syncTime();
         this.#assertRoom(path);
         this.#makeParents(path);
-        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), platter: bytes.slice() });
+        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), durable: bytes.slice() });
       },
       entryAt: async (path) => this.#entryAt(path),
       listFolder: async (path) => this.#list(path),
@@ -85,22 +85,22 @@ export class Disk {
     };
   }
 
-  // ---- looking ------------------------------------------------------------------------------------------------
+  // ---- queries of the checkers ------------------------------------------------------------------
 
-  /** Bytes of a file; null: there are not as many. */
+  /** Returns bytes of a file; null when the file ends before. */
   bytesAt(path: string, offset: number, length: number): Uint8Array | null {
     const node = this.#files.get(path);
     return node && node.bytes.length >= offset + length ? node.bytes.subarray(offset, offset + length) : null;
   }
 
-  /** Whether these bytes would survive a power cut. */
+  /** Returns whether these bytes would survive a power cut. */
   isDurable(path: string, offset: number, length: number): boolean {
     const node = this.#files.get(path);
-    if (!node?.platter || node.platter.length < offset + length) return false;
+    if (!node?.durable || node.durable.length < offset + length) return false;
     return !node.dirty.some(({ from, to }) => from < offset + length && offset < to);
   }
 
-  /** Whether every byte was read after it was written last. */
+  /** Returns whether every byte was read after its last write. */
   wasReadBack(path: string, offset: number, length: number): boolean {
     const node = this.#files.get(path);
     if (!node) return false;
@@ -109,47 +109,48 @@ export class Disk {
     return true;
   }
 
+  /** Returns the permission bits; null when the file does not exist. */
   modeOf(path: string): number | null {
     return this.#files.get(path)?.mode ?? null;
   }
 
-  // ---- faults -------------------------------------------------------------------------------------------------
+  // ---- faults -----------------------------------------------------------------------------------
 
-  /** Unsynced extents are lost, torn or written; unsynced renames and new files may be undone. */
+  /** Loses, tears or keeps each unsynced extent, and may undo unsynced renames and new files. */
   cutPower(random: Random): void {
     for (const { from, to } of this.#renames.splice(0).toReversed())
       if (random.chance(0.5) && this.#exists(to) && !this.#exists(from)) this.#move(to, from);
     for (const [path, node] of this.#files) {
       if (node.dirty.length === 0) continue;
-      if (node.platter === null && random.chance(0.3)) {
+      if (node.durable === null && random.chance(0.3)) {
         this.#files.delete(path);
         continue;
       }
-      const platter = new Uint8Array(node.bytes.length);
-      platter.set((node.platter ?? new Uint8Array(0)).subarray(0, platter.length));
+      const durable = new Uint8Array(node.bytes.length);
+      durable.set((node.durable ?? new Uint8Array(0)).subarray(0, durable.length));
       for (const { from, to } of node.dirty) {
-        const fate = random.next();
-        const end = fate < 0.4 ? from : fate < 0.7 ? random.whole(from, to) : to;
-        platter.set(node.bytes.subarray(from, end), from);
+        const outcome = random.next();
+        const end = outcome < 0.4 ? from : outcome < 0.7 ? random.whole(from, to) : to;
+        durable.set(node.bytes.subarray(from, end), from);
       }
-      Object.assign(node, { bytes: platter.slice(), platter, dirty: [] });
+      Object.assign(node, { bytes: durable.slice(), durable, dirty: [] });
     }
   }
 
-  /** One bit of a file flips, on the platter too. */
+  /** Flips one bit of a file, in its durable content too. */
   flipBit(path: string, offset: number, bit: number): void {
     const node = this.#files.get(path);
     if (!node || offset >= node.bytes.length) return;
     node.bytes[offset]! ^= 1 << bit;
-    if (node.platter && offset < node.platter.length) node.platter[offset] = node.bytes[offset]!;
+    if (node.durable && offset < node.durable.length) node.durable[offset] = node.bytes[offset]!;
   }
 
-  // ---- the file system ----------------------------------------------------------------------------------------
+  // ---- file system ------------------------------------------------------------------------------
 
   #open(
     path: string,
     access: "read" | "write",
-    sleep: Waiting["sleep"],
+    sleep: DiskTiming["sleep"],
     syncTime: () => Promise<void>,
   ): OpenFile {
     let node = this.#files.get(path);
@@ -161,7 +162,7 @@ export class Disk {
     const file = node;
     return {
       write: async (bytes, at, length, position) => {
-        // The system takes the bytes at the time of the call.
+        // The operating system copies the bytes at the time of the call.
         const taken = bytes.slice(at, at + length);
         if (this.writeMs > 0) await sleep(this.writeMs);
         this.#assertRoom(path);
@@ -174,11 +175,11 @@ export class Disk {
         return found.length;
       },
       sync: async () => {
-        // What is written during the sync is not part of it.
+        // Bytes written during the sync are not part of it.
         const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
         await syncTime();
-        for (const { extent, bytes } of synced) file.platter = withBytes(file.platter, bytes, extent.from);
-        file.platter ??= new Uint8Array(0);
+        for (const { extent, bytes } of synced) file.durable = withBytes(file.durable, bytes, extent.from);
+        file.durable ??= new Uint8Array(0);
         const extents = new Set(synced.map(({ extent }) => extent));
         file.dirty = file.dirty.filter((extent) => !extents.has(extent));
       },
@@ -201,12 +202,12 @@ export class Disk {
   #resize(file: FileNode, sizeBytes: number): void {
     const before = file.bytes.length;
     if (sizeBytes > before) {
-      // What was cut off reads as zero when the file grows again.
+      // The kept buffer may hold truncated bytes, and a file that grows again reads as zeros there.
       file.bytes = withBytes(file.bytes, new Uint8Array(sizeBytes - before), before);
       file.dirty.push({ from: before, to: sizeBytes });
     } else if (sizeBytes < before) {
       file.bytes = file.bytes.subarray(0, sizeBytes);
-      file.platter &&= file.platter.subarray(0, sizeBytes);
+      file.durable &&= file.durable.subarray(0, sizeBytes);
       file.dirty = file.dirty
         .filter(({ from }) => from < sizeBytes)
         .map(({ from, to }) => ({ from, to: Math.min(to, sizeBytes) }));
@@ -283,7 +284,7 @@ export class Disk {
 
 const contentOf = ({ bytes }: FileNode, { from, to }: Extent): Uint8Array => bytes.slice(from, to);
 
-/** Writes into `into`, or into a longer copy of it. */
+/** Returns `into` with the bytes written at `position`, or a longer copy of it. */
 function withBytes(
   into: Uint8Array<ArrayBuffer> | null,
   bytes: Uint8Array,
@@ -301,7 +302,7 @@ function withBytes(
 const newNode = (): FileNode => ({
   bytes: new Uint8Array(0),
   mode: 0o644,
-  platter: null,
+  durable: null,
   dirty: [],
   written: [],
   read: [],

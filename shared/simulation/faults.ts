@@ -1,6 +1,7 @@
 /**
- * Everything that may go wrong in a simulated world, by name. A fault draws from its own random numbers when it strikes
- * and puts that into the plan; whoever replays the seed gets the same plan.
+ * Faults of simulated worlds, by the names of model/fault.ts. Each fault draws its times, devices
+ * and strength from its own random stream, and adds actions to the plan of the world. The same seed
+ * gives the same plan.
  */
 import type { FaultName as KnownFault } from "../model/fault.ts";
 import { goodConditions, type NetworkConditions } from "./network.ts";
@@ -8,20 +9,20 @@ import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
 import type { World } from "./world.ts";
 
-/** What a fault may ask and order while it is planned. */
-export type Plan = {
+/** World as a fault sees it while it is planned. */
+type Plan = {
   readonly random: Random;
   readonly devices: readonly string[];
   readonly subnets: number;
-  /** Faults strike before this time. */
+  /** World time before which faults begin. */
   readonly activeMs: number;
   readonly symbolBytes: number;
-  /** At this time of the world. */
+  /** Runs an action at a world time. The last of these times ends the faults of the world. */
   at: (atMs: number, run: (world: World) => void) => void;
 };
 
-/** Somewhere in the busy part of the world's life, and how long it lasts. */
-function strike(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
+/** Draws when a fault begins, before `activeMs`, and when it ends. */
+function drawInterval(plan: Plan, minMs: number, maxMs: number): { fromMs: number; untilMs: number } {
   const fromMs = plan.random.between(0, plan.activeMs);
   return { fromMs, untilMs: fromMs + plan.random.between(minMs, maxMs) };
 }
@@ -29,31 +30,35 @@ function strike(plan: Plan, minMs: number, maxMs: number): { fromMs: number; unt
 const anyDevice = (plan: Plan): string => plan.random.pick(plan.devices);
 const anySubnet = (plan: Plan): number => plan.random.whole(1, plan.subnets);
 
-/** Half of the time whoever leads just then: that hurts most. */
-function victim(plan: Plan): (world: World) => string {
+/**
+ * Draws the affected device. In half of the cases the returned function chooses the representative
+ * of its time, because faults of a representative affect the most devices.
+ */
+function drawAffected(plan: Plan): (world: World) => string {
   const named = anyDevice(plan);
   const subnet = anySubnet(plan);
   const picksLeader = plan.random.chance(0.5);
   return (world) => (picksLeader ? world.representatives(subnet)[0]?.name : undefined) ?? named;
 }
 
+/** Plans bad conditions. @param staysShare probability that they last for the whole world */
 function conditions(plan: Plan, bad: Partial<NetworkConditions>, staysShare: number): void {
   const subnet = anySubnet(plan);
   const stays = plan.random.chance(staysShare);
-  const { fromMs, untilMs } = strike(plan, 2_000, 40_000);
+  const { fromMs, untilMs } = drawInterval(plan, 2_000, 40_000);
   const names = Object.keys(bad) as (keyof NetworkConditions)[];
   const good = Object.fromEntries(names.map((name) => [name, goodConditions[name]]));
   plan.at(stays ? 0 : fromMs, (world) => world.conditions(subnet, bad));
   if (!stays) plan.at(untilMs, (world) => world.conditions(subnet, good));
 }
 
-/** Down for a while, and back; a few never come back. */
+/** Crashes a device, and starts it again; in 15 % of the cases it stays down. */
 function crash(plan: Plan, kind: "process" | "power"): void {
-  const { fromMs, untilMs } = strike(plan, 100, 30_000);
-  const who = victim(plan);
+  const { fromMs, untilMs } = drawInterval(plan, 100, 30_000);
+  const affected = drawAffected(plan);
   const returns = plan.random.chance(0.85);
   plan.at(fromMs, (world) => {
-    const name = who(world);
+    const name = affected(world);
     world.crash(name, kind);
     if (returns) world.at(untilMs, () => world.start(name));
   });
@@ -61,13 +66,13 @@ function crash(plan: Plan, kind: "process" | "power"): void {
 }
 
 function source(plan: Plan, state: SourceState): void {
-  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
   plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setSource(state));
   plan.at(untilMs, (world) => world.setSource("up"));
 }
 
 function web(plan: Plan, state: WebState): void {
-  const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+  const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
   plan.at(plan.random.chance(0.3) ? 0 : fromMs, (world) => world.setWeb(state));
   plan.at(untilMs, (world) => world.setWeb("up"));
 }
@@ -90,14 +95,14 @@ export const faults = {
   reorder: (plan) => conditions(plan, { reorder: plan.random.between(0.01, 0.5) }, 0.5),
   corrupt: (plan) => conditions(plan, { corrupt: plan.random.between(0.001, 0.1) }, 0.5),
   mtu: (plan) => {
-    // Symbols do not pass, or not even the longer control frames.
+    // No symbol passes; with the smallest sizes, long control frames do not pass either.
     const mtuBytes = plan.random.whole(90, 66 + plan.symbolBytes - 1);
     conditions(plan, { mtuBytes }, 0.3);
   },
   prune: (plan) => {
     const name = anyDevice(plan);
     const what = plan.random.chance(0.5) ? "all" : "symbols";
-    const { fromMs, untilMs } = strike(plan, 3_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 3_000, 60_000);
     const stays = plan.random.chance(0.4);
     plan.at(stays ? 0 : fromMs, (world) => world.prune(name, what));
     if (!stays) plan.at(untilMs, (world) => world.prune(name, "nothing"));
@@ -105,32 +110,32 @@ export const faults = {
   partition: (plan) => {
     const subnet = anySubnet(plan);
     const inside = plan.devices.filter(() => plan.random.chance(0.5));
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.partition(subnet, ...inside));
     plan.at(untilMs, (world) => world.repairNetwork());
   },
   "one-way": (plan) => {
     const [from, to] = [anyDevice(plan), anyDevice(plan)];
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.oneWay(from, to));
     plan.at(untilMs, (world) => world.repairNetwork());
   },
   "disk-full": (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const affected = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.fillDisk(name, true);
       world.at(untilMs, () => world.fillDisk(name, false));
     });
     plan.at(untilMs, () => {});
   },
   "disk-slow": (plan) => {
-    const who = victim(plan);
+    const affected = drawAffected(plan);
     const writeMs = plan.random.between(20, 800);
-    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.slowDisk(name, writeMs);
       world.at(untilMs, () => world.slowDisk(name, 0));
     });
@@ -151,64 +156,64 @@ export const faults = {
     );
   },
   "slow-port": (plan) => {
-    const who = victim(plan);
+    const affected = drawAffected(plan);
     const rateBps = plan.random.between(10_000, 60_000);
-    const { fromMs, untilMs } = strike(plan, 1_000, 30_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.slowPort(name, rateBps);
       world.at(untilMs, () => world.slowPort(name, null));
     });
     plan.at(untilMs, () => {});
   },
   "bit-flip": (plan) => {
-    const who = victim(plan);
-    // Some bits, or a part of the disk.
+    const affected = drawAffected(plan);
+    // Single bits, or a large part of the disk.
     const share = plan.random.chance(0.5) ? 0.05 : 0.6;
     for (let i = plan.random.whole(1, 4); i > 0; i--)
-      plan.at(strike(plan, 0, 0).fromMs, (world) => {
+      plan.at(drawInterval(plan, 0, 0).fromMs, (world) => {
         for (let chunk = 0; chunk < world.options.chunks; chunk++)
-          if (plan.random.chance(share)) world.flipBit(who(world), chunk);
+          if (plan.random.chance(share)) world.flipBit(affected(world), chunk);
       });
   },
   jump: (plan) => {
     const name = anyDevice(plan);
     const byMs = plan.random.between(100, 120_000);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
   },
   stall: (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 100, 8_000);
-    plan.at(fromMs, (world) => world.stall(who(world), untilMs - fromMs));
+    const affected = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 100, 8_000);
+    plan.at(fromMs, (world) => world.stall(affected(world), untilMs - fromMs));
     plan.at(untilMs, () => {});
   },
   sleep: (plan) => {
-    const who = victim(plan);
+    const affected = drawAffected(plan);
     const countsTime = plan.random.chance(0.5);
-    const { fromMs, untilMs } = strike(plan, 2_000, 60_000);
-    plan.at(fromMs, (world) => world.sleep(who(world), untilMs - fromMs, countsTime));
+    const { fromMs, untilMs } = drawInterval(plan, 2_000, 60_000);
+    plan.at(fromMs, (world) => world.sleep(affected(world), untilMs - fromMs, countsTime));
     plan.at(untilMs, () => {});
   },
   restart: (plan) => {
-    const who = victim(plan);
-    const { fromMs, untilMs } = strike(plan, 50, 10_000);
+    const affected = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 50, 10_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.stop(name);
       world.at(untilMs, () => world.start(name));
     });
     plan.at(untilMs, () => {});
   },
   leave: (plan) => {
-    const who = victim(plan);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.leave(who(world)));
+    const affected = drawAffected(plan);
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.leave(affected(world)));
   },
   roam: (plan) => {
-    const who = victim(plan);
+    const affected = drawAffected(plan);
     const to = anySubnet(plan);
-    const { fromMs, untilMs } = strike(plan, 50, 20_000);
+    const { fromMs, untilMs } = drawInterval(plan, 50, 20_000);
     plan.at(fromMs, (world) => {
-      const name = who(world);
+      const name = affected(world);
       world.leave(name);
       world.at(untilMs, () => world.join(name, to));
     });
@@ -223,11 +228,11 @@ export const faults = {
   "source-errors": (plan) => source(plan, "errors"),
   "source-clock": (plan) => {
     const byMs = plan.random.between(-3_600_000, 3_600_000);
-    plan.at(strike(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
   },
   "line-cut": (plan) => {
     const subnet = anySubnet(plan);
-    const { fromMs, untilMs } = strike(plan, 1_000, 60_000);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
     plan.at(fromMs, (world) => world.setLine(subnet, "cut"));
     plan.at(untilMs, (world) => world.setLine(subnet, "up"));
   },
@@ -238,7 +243,7 @@ export const faults = {
   "web-silent": (plan) => web(plan, "silent"),
 } satisfies Partial<Record<KnownFault, (plan: Plan) => void>>;
 
-/** These are properties of the world, drawn in `scenario.ts`. */
+/** Faults that are properties of the world, drawn in scenario.ts. */
 export const traits = [
   "skew",
   "late",
@@ -250,7 +255,7 @@ export const traits = [
   "little-memory",
 ] as const satisfies KnownFault[];
 
-export type StrikingFault = keyof typeof faults;
-export type FaultName = StrikingFault | (typeof traits)[number];
-export const strikingFaults = Object.keys(faults) as StrikingFault[];
-export const faultNames: readonly FaultName[] = [...strikingFaults, ...traits];
+type InjectedFault = keyof typeof faults;
+export type FaultName = InjectedFault | (typeof traits)[number];
+export const injectedFaults = Object.keys(faults) as InjectedFault[];
+export const faultNames: readonly FaultName[] = [...injectedFaults, ...traits];

@@ -1,17 +1,17 @@
 /**
- * What sweeps of seeds have found in the program, each as the smallest world that shows it. A seed alone would soon stand
- * for another world: every new fault changes what is drawn.
+ * Regressions: each bug that a sweep of seeds found, as the smallest world that shows it. A seed
+ * alone would not do, because every new kind of fault changes the worlds that seeds draw.
  */
 import { expect, test } from "bun:test";
 import { World } from "./world.ts";
 
-/** Ends complete and at rest; a checker that finds something throws. */
+/** Expects every device complete and every session over. A violation of a checker throws. */
 function expectRest(world: World, withinMs: number): void {
   if (!world.run(withinMs, () => world.isAtRest)) console.log(world.log.join("\n"));
   expect(world.isAtRest).toBe(true);
 }
 
-test("the source's clock is set back while the holder of the lease is gone: another one gets it", () => {
+test("grants the lease to another device when the source's clock is set back while the holder is gone", () => {
   const world = new World({ seed: 33, devices: 3 });
   world.start("A");
   world.run(2_000, () => world.representatives().length === 1);
@@ -21,11 +21,11 @@ test("the source's clock is set back while the holder of the lease is gone: anot
   expect(world.run(60_000, () => world.device("B").process!.isEnded)).toBe(true);
 });
 
-test("a representative that is complete and loses the lease has nothing left to do", () => {
+test("ends the session of a complete representative that loses the lease", () => {
   const world = new World({ seed: 120, devices: 2, startDelayMs: 20_000 });
   world.start("A");
   expect(world.run(20_000, () => world.device("A").process!.isEnded)).toBe(true);
-  // The other part of the subnet does not hear A, and asks when the source has not heard it either.
+  // B does not receive A, and requests the lease after the source has received no renewal either.
   world.partition(1, "A");
   world.setLine(1, "cut");
   world.run(16_000);
@@ -36,7 +36,7 @@ test("a representative that is complete and loses the lease has nothing left to 
   expectRest(world, 60_000);
 });
 
-test("a device that may never lead takes the package from those who hold it, also when nobody leads", () => {
+test("a device of weight 0 fetches the package from holders when no device leads", () => {
   const world = new World({ seed: 31, devices: 3 });
   world.device("C").profile = { ...world.device("C").profile, weight: 0 };
   world.start("A", "B");
@@ -46,7 +46,7 @@ test("a device that may never lead takes the package from those who hold it, als
   expect(world.checks.wan.accounts[1]!.chunks).toBe(world.options.chunks);
 });
 
-test("where nobody may lead, each device is its own last resort, if the setting allows it", () => {
+test("each device downloads by WAN fallback when no device may lead", () => {
   const world = new World({ seed: 501, devices: 2 });
   for (const name of ["A", "B"]) world.device(name).profile = { ...world.device(name).profile, weight: 0 };
   world.start();
@@ -54,7 +54,7 @@ test("where nobody may lead, each device is its own last resort, if the setting 
 });
 
 test.each([true, false])(
-  "multicast %p: a representative that only serves wrong bytes gives way to another",
+  "multicast %p: another device takes over from a representative that serves only wrong bytes",
   (useMulticast) => {
     const world = new World({ seed: 170, devices: 3, useMulticast, wanFallback: "never" });
     world.turnBad("A");
@@ -67,7 +67,7 @@ test.each([true, false])(
   },
 );
 
-test("without multicast a peer asks the source whether its representative still leads", () => {
+test("a peer without multicast asks the source whether its representative still leads", () => {
   const world = new World({ seed: 1639, devices: 2, useMulticast: false, wanFallback: "never" });
   world.start("A");
   world.run(20_000, () => world.device("A").process!.isEnded);
@@ -77,7 +77,7 @@ test("without multicast a peer asks the source whether its representative still 
   expectRest(world, 180_000);
 });
 
-test("the last chunk comes while the task is held up, and another is wrong when read back: it is fetched again", () => {
+test("fetches a chunk found corrupt again when the last chunk arrives while the task waits to retry", () => {
   const world = new World({ seed: 8_166, devices: 2, useMulticast: false });
   world.start("A");
   expect(world.run(20_000, () => world.device("A").process!.isEnded)).toBe(true);
@@ -89,7 +89,7 @@ test("the last chunk comes while the task is held up, and another is wrong when 
 });
 
 test.each([5, 9])(
-  "seed %d: a representative that is started anew and multicasts at once is followed within announcements",
+  "seed %d: peers follow a restarted representative that multicasts at once, within announcements",
   (seed) => {
     const world = new World({
       seed,
@@ -107,7 +107,7 @@ test.each([5, 9])(
     world.run(100);
     world.start(name);
     expect(world.run(3_000, () => world.representatives()[0]?.name === name)).toBe(true);
-    // Its symbols alone do not keep its former life in mind.
+    // Symbols of the new process must not count as activity of the crashed one.
     world.run(4_000);
     const { state } = world.device(name).process!.session!.member;
     const ticket = state.role === "representative" ? state.ticket : null;
@@ -120,7 +120,7 @@ test.each([5, 9])(
   },
 );
 
-test("multicast is switched off while a chunk is sent, and on when all are complete: the session ends", () => {
+test("ends the session when multicast is switched off during a chunk, and on after all are complete", () => {
   const world = new World({ seed: 1_019_239, devices: 4, lanRateBps: 20_000 });
   world.start();
   const isSending = (): boolean => {
@@ -135,14 +135,14 @@ test("multicast is switched off while a chunk is sent, and on when all are compl
   expectRest(world, 60_000);
 });
 
-test("a slow disk: no chunk is listed that was written while the files were synced", () => {
+test("does not list a chunk written during a sync when the disk is slow", () => {
   const world = new World({ seed: 188, devices: 2 });
   world.slowDisk("B", 600);
   world.start();
   expectRest(world, 60_000);
 });
 
-test("the disk is full when the package has got its name: it is completed again when there is room", () => {
+test("completes the package again after the disk was full between its rename and its completion", () => {
   const world = new World({ seed: 5_978, devices: 1 });
   world.start();
   expect(world.run(20_000, () => world.allHold)).toBe(true);
@@ -153,7 +153,7 @@ test("the disk is full when the package has got its name: it is completed again 
   expectRest(world, 60_000);
 });
 
-test("a device that found its own chunks changed does not name them when it polls", () => {
+test("a poll does not state chunks that the device found corrupt", () => {
   const world = new World({ seed: 1, devices: 3, useMulticast: false, wanRateBps: 5_000 });
   world.start("A", "B");
   const [a, b] = [world.device("A").process!, world.device("B").process!];
@@ -163,7 +163,7 @@ test("a device that found its own chunks changed does not name them when it poll
   expectRest(world, 120_000);
 });
 
-test("multicast is switched off while a representative that is complete multicasts: it begins no chunk more", () => {
+test("a complete representative begins no further chunk when multicast is switched off", () => {
   const rates = { lanRateBps: 64_000, wanRateBps: 1_000_000 };
   const world = new World({ seed: 13_328, devices: 4, chunks: 160, startDelayMs: 0, ...rates });
   world.start();
@@ -172,7 +172,7 @@ test("multicast is switched off while a representative that is complete multicas
   expect(world.allHold).toBe(false);
   world.changeSetting({ useMulticast: false });
   const { representative } = leader!.process!.session!;
-  // The chunk that is being sent is finished.
+  // The representative may finish the chunk in progress.
   world.run(150);
   const { sentBytes } = representative;
   expect(world.run(60_000, () => world.isAtRest)).toBe(true);

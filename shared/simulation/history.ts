@@ -1,10 +1,10 @@
 /**
- * What happened in a simulated world: lines in columns of a fixed width that an eye can follow, and a hash over all of
- * it, down to every datagram, that two runs of one seed must share.
+ * History of a simulated world: lines in columns of fixed width, and a hash. The hash covers every
+ * line and every datagram, and is equal in all runs of one seed.
  *
  *   time (s)   subnet  device  role             term  held  event        detail
  *
- * "held" counts the verified chunks of the device.
+ * "held" is the number of the device's verified chunks.
  */
 import { hashOf } from "./random.ts";
 
@@ -25,7 +25,7 @@ export class History {
   readonly #keeps: boolean;
   #hash = 0x811c_9dc5;
 
-  /** @param keeps lines; the hash is made of them in any case */
+  /** @param keeps whether lines are stored; the hash covers them in any case */
   constructor(keeps: boolean) {
     this.#keeps = keeps;
   }
@@ -36,12 +36,12 @@ export class History {
     if (this.#keeps) this.lines.push(text);
   }
 
-  /** Something too frequent for a line. */
+  /** Adds an event to the hash that is too frequent for a line. */
   mix(number: number): void {
     this.#hash = Math.imul(this.#hash ^ (number | 0), 0x0100_0193) >>> 0;
   }
 
-  /** 8 hex digits */
+  /** Hash so far, 8 hex digits. */
   get hash(): string {
     return this.#hash.toString(16).padStart(8, "0");
   }

@@ -1,4 +1,7 @@
-/** A simulator of the whole: worlds from seeds with faults of every kind, and checkers that watch. */
+/**
+ * Deterministic simulator: real devices in worlds drawn from a seed, with faults, and checkers that
+ * test the invariants after every event. docs/TESTING.md describes faults, checkers and bounds.
+ */
 export type { WorldOptions } from "./context.ts";
 export { faultNames, type FaultName } from "./faults.ts";
 export { simulate, type Outcome } from "./run.ts";

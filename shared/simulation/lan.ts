@@ -1,20 +1,26 @@
-/** A simulated device's side of the LAN: datagrams as they arrive, and the frames that it sends, shown to an observer. */
+/**
+ * LAN side of a simulated device: received datagrams, a send buffer, and sessions that show their
+ * frames to an observer. The network in between is network.ts.
+ */
 import { LanSessions } from "../device/lan-sessions.ts";
 import type { ControlFrame, DatagramBatch } from "../wire/index.ts";
 import { payloadAt } from "../wire/layout.ts";
 
-/** A burst of the token bucket, scaled to the small symbols of a simulated world: one run of datagrams, and some more. */
+/**
+ * Returns the burst of the token bucket, scaled to the small symbols of a world. A burst holds one
+ * run of datagrams and the rest of a chunk (core/rate/token-bucket.ts).
+ */
 export const burstBytesOf = (symbolBytes: number): number => 48 * symbolBytes;
 
-/** A send buffer, scaled to the small datagrams of a world. */
+/** Size of the send buffer, scaled to the small datagrams of a world. */
 const sendBufferBytes = 2_000;
 
-/** The send buffer of a device whose port may be slow. */
+/** Send buffer of a device whose port may be slow. It drains at the port's rate. */
 export class SendBuffer {
   #filledBytes = 0;
   #atMs = 0;
 
-  /** Returns how many of the datagrams the buffer takes now. @param portBps null: the port takes them as they come */
+  /** Returns the number of datagrams that the buffer accepts now. @param portBps null: unlimited */
   take(datagrams: readonly Uint8Array[], portBps: number | null, nowMs: number): number {
     if (portBps === null) return datagrams.length;
     this.#filledBytes = Math.max(0, this.#filledBytes - ((nowMs - this.#atMs) * portBps) / 8_000);
@@ -29,7 +35,7 @@ export class SendBuffer {
   }
 }
 
-/** Shows what a device sends. */
+/** Sessions that pass every frame they send to a callback. */
 export class ObservedSessions extends LanSessions {
   readonly #onSend: (frame: ControlFrame) => void;
 
@@ -44,7 +50,7 @@ export class ObservedSessions extends LanSessions {
   }
 }
 
-/** Datagrams in buffers of their own. */
+/** Batch of datagrams, each in its own buffer. */
 export class Datagrams implements DatagramBatch {
   readonly count: number;
   readonly slots = null;

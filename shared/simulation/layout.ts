@@ -1,8 +1,8 @@
-/** Facts about a simulated device that several parts of a world share. */
+/** Constants of simulated devices that several parts of a world share. */
 
 /** The agent's data folder on every simulated disk. */
 export const dataFolder = "/data";
-/** The deployment number in every frame. */
+/** Deployment number in every frame. */
 export const deployment = 7;
-/** The id of the world's one task. */
+/** Id of the only task of a world. */
 export const taskId = 1;

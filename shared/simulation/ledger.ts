@@ -1,6 +1,7 @@
 /**
- * A simulated ledger on a simulated disk: the rows of cache/ledger.ts in memory. A transaction is atomic; the last ones
- * before a power cut may be lost, back to the last that was written durably.
+ * Simulated ledger: the rows of cache/ledger.ts in memory. Transactions are atomic. A power cut may
+ * lose the last ones, back to the last durable one, as in SQLite with a write-ahead log that is not
+ * synced at every commit.
  */
 import { CacheError } from "../cache/index.ts";
 import type {
@@ -24,14 +25,15 @@ type PackageRow = NewPackage & {
 
 export class MemoryLedger implements Ledger {
   readonly #packages = new Map<string, PackageRow>();
-  /** JSON, as in the real ledger. */
+  /** Task id → JSON, as in the real ledger. */
   readonly #tasks = new Map<number, string>();
-  /** What takes back each transaction that a power cut may still lose, oldest first. */
+  /** Undoes each transaction that a power cut may still lose, the oldest first. */
   #undo: (() => void)[] = [];
   readonly #isFull: () => boolean;
   readonly #nowMs: () => number;
-  /** Called before rows become visible. */
+  /** Called before the rows of chunks are added. */
   onChunksListed: (id: string, rows: readonly ChunkRow[]) => void = () => {};
+  /** Called before the state of a package changes. */
   onStateSet: (id: string, state: PackageState) => void = () => {};
 
   constructor(isFull: () => boolean, nowMs: () => number) {
@@ -39,18 +41,18 @@ export class MemoryLedger implements Ledger {
     this.#nowMs = nowMs;
   }
 
-  /** The last transactions are lost: none, some, or all that were not durable. */
+  /** Undoes the last transactions: none, some, or all that are not durable. */
   cutPower(random: Random): void {
     for (let lost = random.whole(0, this.#undo.length); lost > 0; lost--) this.#undo.pop()!();
     this.#undo = [];
   }
 
-  /** A task that the ledger has from the beginning of the world, if it has none. */
+  /** Adds a task, unless the ledger has a row for it. */
   giveTask(taskId: number, state: unknown): void {
     if (!this.#tasks.has(taskId)) this.#tasks.set(taskId, JSON.stringify(state));
   }
 
-  /** Chunks that are listed for a package. */
+  /** Returns the rows of a package's chunks, by chunk. */
   listed(id: string): ReadonlyMap<number, ChunkRow> {
     return this.#packages.get(id)?.chunks ?? new Map();
   }

@@ -1,8 +1,9 @@
 /**
- * A simulated computer: its clock, its disk and ledger, its place in the network, and whether it runs. The agent that runs
- * on it is a process (process.ts); a crash ends the process, the machine stays.
+ * A simulated computer: clock, disk, ledger, place in the network, and run state. The agent on it
+ * is a process (process.ts). A crash ends the process; the machine, its disk and its ledger stay.
  *
- * A machine may stall: its timers fire late and its kernel keeps a few datagrams. Or sleep: it receives nothing meanwhile.
+ * A stalled machine fires its timers late, and its kernel keeps a few datagrams. A sleeping machine
+ * receives nothing.
  */
 import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
 import type { Clock } from "../model/clock.ts";
@@ -16,45 +17,46 @@ import { MemoryLedger } from "./ledger.ts";
 import type { ExchangeServer, Host } from "./network.ts";
 import { Random } from "./random.ts";
 
-/** Datagrams that a default receive buffer of Linux holds. */
+/** Datagrams of full size that a default receive buffer of Linux (212,992 bytes) holds. */
 const inboxMax = 90;
-/** Wall clocks begin on some day, not in 1970. */
+/** Wall time at which worlds begin: a plausible date, in January 2027. */
 const wallOriginMs = 1_800_000_000_000;
 
+/** Properties of a device that its rank in elections depends on. */
 export type DeviceProfile = Omit<RankInputs, "cachedShare">;
 
-/** The clock of one process: nothing that it waits for happens after the process ended. */
+/** Clock of one process: no timer fires, and no sleep settles, after the process ended. */
 export type ProcessClock = Clock & { sleep(delayMs: number): Promise<void> };
 
-/** A process of the agent, as its machine and the checkers see it. */
+/** A process of the agent, as its machine and the checkers use it. */
 export type RunningProcess = {
   readonly exchange: ExchangeServer;
   readonly session: Session | null;
   readonly sizes: SessionSizes;
   readonly role: string;
   readonly isEnded: boolean;
-  /** It ends in good order. */
+  /** True while the agent shuts down. */
   readonly isStopping: boolean;
-  /** The source has assigned the subnet: without it no lease can be requested. */
+  /** True once the source has assigned the subnet. Before, the device cannot request a lease. */
   readonly knowsSubnet: boolean;
   /** Chunks that the device counted as verified after its last event. */
   readonly held: ChunkSet;
   readonly heldCount: number;
-  /** World time since which the device downloads; null: it does not. */
+  /** World time at which the current download began; null while there is none. */
   readonly downloadsSinceMs: number | null;
-  /** Bytes of `held` by where they came from. */
+  /** Bytes of `held` by origin, those of earlier processes included. */
   readonly originBytes: Readonly<Record<ChunkOrigin, number>>;
-  /** Chunks that this process received from there. */
-  cameFrom(origin: ChunkOrigin): number;
+  /** Number of chunks of this origin that this process received. */
+  receivedFrom(origin: ChunkOrigin): number;
   receive(datagrams: readonly Uint8Array[], fromAddress: string): void;
-  /** After every event of this machine: tells the observer what changed. */
+  /** Reports to the observer what the last event of this machine changed. */
   observe(): void;
   start(): void;
-  /** Ends in good order; resolves when everything is written. */
+  /** Shuts the agent down; resolves when everything is written. */
   stop(): Promise<void>;
   leaveSubnet(reason: string): void;
   arriveOnSubnet(): void;
-  /** The setting of the task has changed, and the source woke the device. */
+  /** Applies a changed setting, as after a wake message of the source. */
   onSettingChange(): void;
 };
 
@@ -71,26 +73,28 @@ export class Machine implements Host {
   subnet = 0;
   address = "";
   process: RunningProcess | null = null;
-  /** It serves wrong bytes to every device that asks. */
+  /** True when the device serves wrong bytes. */
   isBad = false;
-  /** The chunks that a bad device serves wrong. */
-  spoils: (chunk: number) => boolean = () => true;
-  /** Rate at which its port takes datagrams, bit/s; null: as fast as they come. */
+  /** Chunks that a bad device serves with wrong bytes. */
+  servesWrong: (chunk: number) => boolean = () => true;
+  /** Rate of the device's port for sent datagrams, bit/s; null: unlimited. */
   portBps: number | null = null;
   profile: DeviceProfile;
-  /** Seconds of its clock in a second. */
+  /** Seconds of the machine's clock per second of the world. */
   readonly clockRate: number;
-  /** The last time that something happened to it which a protocol has to recover from. */
-  disturbedAtMs = 0;
-  /** It was out of reach at some time. */
-  hasFaltered = false;
+  /** World time of the last event on this machine that the protocol has to recover from. */
+  lastFaultAtMs = 0;
+  /** True once the device was unreachable: others may have failed requests to it. */
+  wasUnreachable = false;
   state: "up" | "stalled" | "asleep" = "up";
   readonly #context: Context;
   #clockOffsetMs: number;
-  /** Counts processes, so that timers of an ended one do not fire. */
+  /** Number of processes begun and ended, so that timers of an ended process do not fire. */
   #generation = 0;
+  /** Datagrams that the kernel keeps during a stall. */
   #inbox: Arrival[] = [];
-  #late: (() => void)[] = [];
+  /** Timers that became due during a stall or sleep. */
+  #lateTimers: (() => void)[] = [];
 
   constructor(context: Context, index: number, profile: DeviceProfile, clockRate: number) {
     this.#context = context;
@@ -108,11 +112,11 @@ export class Machine implements Host {
     );
   }
 
-  /** Chunks of the world's package that are in the ledger. */
+  /** Chunks of the world's package that the ledger lists. */
   get listedChunks(): ChunkSet {
-    const { package: sent } = this.#context;
-    const listed = new ChunkSet(sent.chunkCount);
-    for (const chunk of this.ledger.listed(sent.id).keys()) listed.add(chunk);
+    const { package: published } = this.#context;
+    const listed = new ChunkSet(published.chunkCount);
+    for (const chunk of this.ledger.listed(published.id).keys()) listed.add(chunk);
     return listed;
   }
 
@@ -129,7 +133,7 @@ export class Machine implements Host {
     return this.process !== null && this.state === "up";
   }
 
-  /** The clock continues from a later time, as after a sleep on systems that count it. */
+  /** Sets the clocks forward, as after a sleep on systems that count it. */
   jump(byMs: number): void {
     this.#clockOffsetMs += byMs;
   }
@@ -144,40 +148,41 @@ export class Machine implements Host {
     this.noteFault();
   }
 
-  /** The process is gone, with all that waits for it. */
+  /** Ends the process, with its timers and the datagrams that wait for it. */
   end(): void {
     this.#generation++;
-    this.hasFaltered = true;
+    this.wasUnreachable = true;
     this.process = null;
     this.#inbox = [];
-    this.#late = [];
+    this.#lateTimers = [];
     this.noteFault();
   }
 
   move(subnet: number): void {
-    this.hasFaltered ||= this.process !== null;
+    this.wasUnreachable ||= this.process !== null;
     this.subnet = subnet;
     this.address = `10.0.${subnet}.${this.index + 1}`;
     this.noteFault();
   }
 
+  /** Notes a fault, or its end, at the current time. */
   noteFault(): void {
-    this.disturbedAtMs = this.#context.clock.nowMs;
+    this.lastFaultAtMs = this.#context.clock.nowMs;
   }
 
   freeze(state: "stalled" | "asleep"): void {
     this.state = state;
-    this.hasFaltered = true;
+    this.wasUnreachable = true;
     this.noteFault();
   }
 
-  /** Continues: timers that are due and datagrams that were kept, in either order. */
+  /** Ends a stall or sleep: runs late timers and kept datagrams, in a random order of the two. */
   thaw(): void {
     if (this.state === "up") return;
     this.state = "up";
     this.noteFault();
-    const [late, inbox] = [this.#late, this.#inbox];
-    this.#late = [];
+    const [late, inbox] = [this.#lateTimers, this.#inbox];
+    this.#lateTimers = [];
     this.#inbox = [];
     const runLate = (): void => late.forEach((run) => run());
     const readInbox = (): void =>
@@ -188,13 +193,16 @@ export class Machine implements Host {
     if (!first) runLate();
   }
 
-  /** Runs after `delayMs` of the machine's own clock, unless the process has ended by then. Returns what cancels it. */
+  /**
+   * Runs `run` after `delayMs` of the machine's clock, unless the process has ended by then.
+   * Returns the function that cancels the timer.
+   */
   after(delayMs: number, run: () => void): () => void {
     const generation = this.#generation;
     let isCancelled = false;
     const due = (): void => {
       if (isCancelled || this.#generation !== generation) return;
-      if (this.state !== "up") return void this.#late.push(due);
+      if (this.state !== "up") return void this.#lateTimers.push(due);
       this.#context.observer.acts(this);
       run();
     };
@@ -208,15 +216,14 @@ export class Machine implements Host {
     return this.process?.exchange ?? null;
   }
 
-  /** Now, or when the machine continues; never when the process has ended by then. */
-  soon(run: () => void): void {
+  runWhenUp(run: () => void): void {
     this.after(0, run);
   }
 
-  /** Now; when it stalls or sleeps, as soon as it continues with the same process. */
-  whenUp(run: () => void): void {
+  /** Runs `run` at once on a running machine, as `runWhenUp` otherwise. */
+  runNow(run: () => void): void {
     if (this.state === "up") return run();
-    this.soon(run);
+    this.runWhenUp(run);
   }
 
   processClock(): ProcessClock {
@@ -240,7 +247,7 @@ export class Machine implements Host {
   }
 }
 
-/** A … Z, AA, AB … */
+/** "A" … "Z", "AA", "AB" … */
 function nameOf(index: number): string {
   const last = String.fromCharCode(65 + (index % 26));
   return index < 26 ? last : nameOf(Math.floor(index / 26) - 1) + last;

@@ -1,7 +1,12 @@
 /**
- * The simulated LANs: one switch for each subnet. Multicast datagrams get lost (alone or in bursts), arrive late, twice,
- * in another order or with a flipped bit; a switch prunes the group behind a port; cables and firewalls cut one direction
- * or both. Unicast (the LAN exchange over TCP) survives loss at the price of time, and no cut.
+ * Simulated LANs: one switch for each subnet.
+ *
+ * - Multicast datagrams are lost (alone or in bursts), delayed, duplicated, reordered or corrupted.
+ * - A switch prunes the group from a port.
+ * - A cut stops one direction between two hosts, or both.
+ *
+ * Unicast (the LAN exchange over TCP) is retransmitted after loss, which takes time. It does not
+ * pass a cut.
  */
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type { ChunkAnswer } from "../net/exchange/peers.ts";
@@ -9,41 +14,41 @@ import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
 
-/** The LAN exchange that a running process serves. */
+/** LAN exchange of a running process. */
 export type ExchangeServer = {
   answerPoll: (session: string, poll: Poll, fromAddress: string) => Promise<PollAnswer | null>;
   answerChunk: (session: string, chunk: number) => Promise<ChunkAnswer>;
 };
 
-/** A machine with a port of a switch. */
+/** A machine on a port of a switch. */
 export type Host = {
   readonly index: number;
-  /** 0: unplugged. */
+  /** Number of the subnet from 1; 0: unplugged. */
   subnet: number;
   readonly address: string;
   readonly lanPort: number;
-  /** Null: nothing listens. */
+  /** Null while no process listens. */
   readonly exchange: ExchangeServer | null;
-  /** Datagrams that arrive together. */
+  /** Receives datagrams that arrive together. */
   receive: (datagrams: readonly Uint8Array[], fromAddress: string) => void;
-  /** Now, or when the machine continues; never when the process has ended by then. */
-  soon: (run: () => void) => void;
+  /** Runs `run` now, or after a stall or sleep; never when the process has ended by then. */
+  runWhenUp: (run: () => void) => void;
 };
 
-/** What a subnet's switch and cables do to multicast. Shares are 0 … 1, of each datagram at each receiver. */
+/** Faults of a subnet's multicast. Shares are 0 … 1, drawn for each datagram at each receiver. */
 export type NetworkConditions = {
   loss: number;
   duplicate: number;
   /** Share of datagrams that arrive up to `reorderMs` later than others. */
   reorder: number;
-  /** Share of datagrams with a flipped bit that the checksum of UDP did not find. */
+  /** Share of datagrams with a flipped bit that the checksum of UDP does not detect. */
   corrupt: number;
   delayMs: number;
   jitterMs: number;
-  /** Mean time between bursts, in which all that arrives at one port within `burstMs` is lost; 0: never. */
+  /** Mean time between loss bursts of a port; 0: none. Each drops all datagrams for `burstMs`. */
   burstEveryMs: number;
   burstMs: number;
-  /** Larger datagrams vanish. */
+  /** Size above which datagrams are dropped. */
   mtuBytes: number;
 };
 
@@ -61,7 +66,10 @@ export const goodConditions: Readonly<NetworkConditions> = {
 
 const reorderMs = 40;
 
-/** Whether a multicast datagram passes. @param symbol number of the symbol since the world began; null: a control frame */
+/**
+ * Returns whether a multicast datagram passes.
+ * @param symbol number of the symbol since the world began; null for a control frame
+ */
 export type DatagramFilter = (from: Host, to: Host, symbol: number | null) => boolean;
 
 export type NetworkOptions = {
@@ -76,16 +84,16 @@ export class Network {
   datagramsSent = 0;
   bytesSent = 0;
   symbolsSent = 0;
-  /** Decides in addition to conditions and cuts. */
+  /** Test hook: drops datagrams in addition to conditions and cuts. */
   datagramFilter: DatagramFilter | null = null;
-  /** Whether requests of the LAN exchange pass, in addition to cuts. */
+  /** Test hook: blocks requests of the LAN exchange in addition to cuts. */
   exchangeFilter: ((from: Host, to: Host) => boolean) | null = null;
-  /** Ports behind which the switch pruned the group: control frames and symbols, or symbols alone. */
+  /** Hosts by index whose ports the switch pruned: from all multicast, or from symbols alone. */
   readonly pruned = new Map<number, "all" | "symbols">();
   readonly #options: NetworkOptions;
   readonly #cuts = new Set<number>();
   readonly #hosts: Host[] = [];
-  /** The next burst of each host. */
+  /** Current or next burst of each host. */
   readonly #bursts = new Map<number, { fromMs: number; untilMs: number }>();
 
   constructor(options: NetworkOptions) {
@@ -97,7 +105,7 @@ export class Network {
     this.#hosts.push(host);
   }
 
-  /** Nothing passes from one host to the other any more. */
+  /** Cuts the direction from one host to another. */
   cut(from: Host, to: Host): void {
     this.#cuts.add(from.index * 65_536 + to.index);
   }
@@ -106,22 +114,22 @@ export class Network {
     this.#cuts.clear();
   }
 
-  /** Both on one subnet, and no cut from the one to the other. */
+  /** Returns whether both hosts are on one subnet, and the direction is not cut. */
   reaches(from: Host, to: Host): boolean {
     return from.subnet !== 0 && from.subnet === to.subnet && !this.#cuts.has(from.index * 65_536 + to.index);
   }
 
-  /** The host with this address on the subnet of `from`. */
+  /** Returns the host with this address on the subnet of `from`. */
   at(from: Host, address: string): Host | undefined {
     return this.#hosts.find((host) => host.subnet === from.subnet && host.address === address);
   }
 
-  /** Whether the exchange of one host can be asked by another. */
+  /** Returns whether one host can open a TCP connection to another: both directions must work. */
   connects(from: Host, to: Host): boolean {
     return this.reaches(from, to) && this.reaches(to, from) && this.exchangeFilter?.(from, to) !== false;
   }
 
-  /** Datagrams that leave together. @param isSymbols data, not control frames */
+  /** Sends datagrams that leave together. @param isSymbols true: symbols; false: control frames */
   multicast(from: Host, datagrams: readonly Uint8Array[], isSymbols: boolean): void {
     if (from.subnet === 0) return;
     const conditions = this.conditions[from.subnet]!;
@@ -153,7 +161,7 @@ export class Network {
     );
   }
 
-  /** Those that arrive in their order; the rest is delivered separately, or lost. */
+  /** Drops lost datagrams, delivers reordered ones later, and returns those that keep the order. */
   #arriving(
     to: Host,
     fromAddress: string,
@@ -163,8 +171,8 @@ export class Network {
     if (this.#isInBurst(to, conditions)) return [];
     const { loss, duplicate, reorder, corrupt, mtuBytes } = conditions;
     const { random } = this.#options;
-    const isCalm = loss + duplicate + reorder + corrupt === 0;
-    if (isCalm && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
+    const isFaultless = loss + duplicate + reorder + corrupt === 0;
+    if (isFaultless && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
     const arriving: Uint8Array[] = [];
     for (const datagram of datagrams) {
       if (datagram.length > mtuBytes || (loss > 0 && random.next() < loss)) continue;
@@ -204,14 +212,14 @@ export class Network {
     const { subnet } = to;
     const { clock, history } = this.#options;
     clock.at(delayMs, () => {
-      // Unplugged in the meantime.
+      // The host was unplugged or moved while the datagrams were in flight.
       if (to.subnet !== subnet) return;
       for (const datagram of datagrams) history.mix(datagram.length * 65_536 + to.index);
       to.receive(datagrams, fromAddress);
     });
   }
 
-  /** How long a request or an answer over TCP takes: loss costs retransmissions. */
+  /** Returns the delay of a request or answer over TCP. Losses cost 200 ms, 400 ms … */
   unicastMs(subnet: number): number {
     const conditions = this.conditions[subnet]!;
     let delayMs = this.#delayMs(conditions);

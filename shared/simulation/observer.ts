@@ -1,33 +1,37 @@
-/** What the parts of a simulated world tell the checkers as it happens. */
+/**
+ * Events that the parts of a simulated world report to the checkers. checks/checks.ts implements
+ * the interface.
+ */
 import type { ChunkOrigin, ChunkRow } from "../cache/index.ts";
 import type { Ranges } from "../model/chunk-set.ts";
 
-/** A machine, for an observer. */
+/** Identity of a machine. A type of its own, so that this file does not import machine.ts. */
 export type MachineName = { readonly index: number; readonly name: string };
 
 export type Observer = {
-  /** What follows, until the next call, is done by this machine. */
+  /** Attributes the current event of the clock to this machine. */
   acts(machine: MachineName): void;
-  /** A line of the history. */
+  /** Adds a line to the history. */
   note(machine: MachineName, event: string, detail: string): void;
-  /** A device's code threw, or logged an error. */
+  /** The code of a device threw, or logged an error. */
   crashed(machine: MachineName, error: unknown): void;
+  /** A datagram leaves the device, before the network may lose it. */
   sent(machine: MachineName, datagram: Uint8Array): void;
-  /** Payload that leaves at once. @param rateBps what the member allows at present */
-  paced(machine: MachineName, bytes: number, rateBps: number): void;
-  /** A message names chunks as held. */
+  /** A run of symbols leaves at once. @param rateBps rate that the member allows currently */
+  paced(machine: MachineName, payloadBytes: number, rateBps: number): void;
+  /** A message states that the device holds chunks. @param message its kind, as "HAVE" or "poll" */
   statesHeld(machine: MachineName, heldRanges: Ranges, message: string): void;
   /** The device found a chunk corrupt on its own disk. */
   foundCorrupt(machine: MachineName, chunk: number): void;
-  /** A chunk is requested from the web site. */
+  /** The device requests a chunk from the web site. */
   requestsChunk(machine: MachineName): void;
-  /** The last byte of a chunk arrived from the web site. @param requestedAtMs world time */
+  /** The last byte of a chunk arrived over the WAN. @param requestedAtMs world time */
   receivedChunk(machine: MachineName, chunk: number, requestedAtMs: number): void;
-  /** The device counts the chunk as verified. @param origin null: chunks of several origins were verified at once */
+  /** The device counts the chunk as verified. @param origin null: ambiguous, of several origins */
   verified(machine: MachineName, chunk: number, origin: ChunkOrigin | null): void;
   /** The ledger is about to list chunks. */
   lists(machine: MachineName, packageId: string, rows: readonly ChunkRow[]): void;
-  /** The ledger is about to call the package complete. */
+  /** The ledger is about to mark the package complete. */
   completes(machine: MachineName, packageId: string): void;
   startsCommand(machine: MachineName, taskId: number): void;
 };

@@ -1,6 +1,6 @@
 /**
- * The package of a simulated world: real bytes in files, a manifest, and its signature. Devices judge chunks by the
- * manifest's digests, as in the field; the checkers compare with the bytes themselves.
+ * Package of a simulated world: bytes in files, a manifest and its signature. Devices verify chunks
+ * by the manifest's digests, as in the field. The checkers compare the bytes.
  */
 import {
   chunkCount,
@@ -16,7 +16,10 @@ import { signed, type SignedManifest } from "../model/signing.ts";
 import { testKey } from "../model/testing.ts";
 import { Random } from "./random.ts";
 
-/** Making a key takes longer than a small world; signatures of Ed25519 depend on nothing else. */
+/**
+ * One key for all worlds, because generating a key takes longer than a small world. The key differs
+ * from run to run: no frame and no line of a history depends on it.
+ */
 const publisher = testKey();
 
 export class Package {
@@ -32,7 +35,7 @@ export class Package {
     const random = new Random(seed, "content");
     const lastBytes = isEven ? chunkSizeBytes : random.whole(1, chunkSizeBytes);
     const sizeBytes = (chunks - 1) * chunkSizeBytes + lastBytes;
-    this.#stream = filled(sizeBytes, random.whole(0, 0xffff_ffff));
+    this.#stream = pseudorandomBytes(sizeBytes, random.whole(0, 0xffff_ffff));
     const digests = Array.from({ length: chunks }, (_, chunk) =>
       new Bun.CryptoHasher("sha256")
         .update(this.#stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes))
@@ -62,7 +65,7 @@ export class Package {
     return chunkLength(this.manifest, chunk);
   }
 
-  /** The chunk that holds this byte of the stream. */
+  /** Returns the chunk that contains this byte of the stream. */
   chunkAt(offset: number): number {
     return Math.floor(offset / this.manifest.chunkSizeBytes);
   }
@@ -72,7 +75,7 @@ export class Package {
     return this.#stream.subarray(offset, offset + this.lengthOf(chunk));
   }
 
-  /** Bytes of the stream. */
+  /** Returns bytes of the stream, which is all files in their order. */
   bytesAt(offset: number, length: number): Uint8Array {
     return this.#stream.subarray(offset, offset + length);
   }
@@ -82,7 +85,7 @@ export class Package {
   }
 }
 
-/** One to three files, so that chunks span files; at times an empty one. */
+/** Draws one to three files, so that chunks span files. A file may be empty. */
 function drawFiles(random: Random, sizeBytes: number): Manifest["files"] {
   const cuts = Array.from({ length: random.whole(0, 2) }, () => random.whole(0, sizeBytes));
   const ends = [...cuts.toSorted((a, b) => a - b), sizeBytes];
@@ -93,8 +96,8 @@ function drawFiles(random: Random, sizeBytes: number): Manifest["files"] {
   }));
 }
 
-/** Four bytes at a step: a world needs thousands of them. */
-function filled(length: number, start: number): Uint8Array {
+/** Returns bytes of a xorshift generator, which is faster than Random.bytes: four bytes a step. */
+function pseudorandomBytes(length: number, start: number): Uint8Array {
   const words = new Uint32Array((length + 3) >>> 2);
   let word = start | 1;
   for (let i = 0; i < words.length; i++) {

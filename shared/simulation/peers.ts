@@ -1,6 +1,9 @@
 /**
- * The simulated LAN exchange. A request and its answer take time, fail after a timeout where a cable is cut, and soon where
- * no process listens. Sealing is left out: wrong bytes of a bad device are found by their digest.
+ * Simulated LAN exchange. A request fails after a time-out where a cable is cut, and sooner where
+ * no process listens.
+ *
+ * Seals are not simulated: a device with the package's key can seal wrong bytes, so only the digest
+ * detects them.
  */
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type {
@@ -15,9 +18,9 @@ import type { Context } from "./context.ts";
 import type { Machine } from "./machine.ts";
 import type { ExchangeServer } from "./network.ts";
 
-/** The client's limit on a silent connection. */
+/** Time-out of the client on a silent connection. */
 const timeoutMs = 10_000;
-/** No host has the address, or the port is closed. */
+/** Time to the failure when no host has the address, or the port is closed. */
 const refusedMs = 3_000;
 
 export class SimulatedPeers implements Peers, ExchangeServer {
@@ -65,7 +68,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     };
   }
 
-  /** A request to another device, and its answer; null: none. */
+  /** Sends a request to another device. Resolves to its answer; null without one. */
   #request<T>(to: PeerAddress, answer: (exchange: ExchangeServer) => Promise<T>): Promise<T | null> {
     const machine = this.#machine;
     const { network, clock } = this.#context;
@@ -79,12 +82,12 @@ export class SimulatedPeers implements Peers, ExchangeServer {
       const own = machine.exchange;
       clock.at(network.unicastMs(subnet), () => {
         if (!other.exchange) return;
-        other.soon(() => {
+        other.runWhenUp(() => {
           void answer(other.exchange!).then((answered) =>
             clock.at(network.unicastMs(subnet), () => {
-              // The asking process is gone, or moved away.
+              // False when the requesting process has ended or moved to another subnet.
               const isOpen = machine.exchange === own && machine.subnet === subnet;
-              if (isOpen && network.reaches(other, machine)) machine.soon(() => resolve(answered));
+              if (isOpen && network.reaches(other, machine)) machine.runWhenUp(() => resolve(answered));
             }),
           );
         });
@@ -107,7 +110,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     try {
       const bytes = (await offered.readChunk(chunk)).slice();
       offered.bytesSent += bytes.length;
-      if (this.#machine.isBad && this.#machine.spoils(chunk)) bytes[0]! ^= 0xff;
+      if (this.#machine.isBad && this.#machine.servesWrong(chunk)) bytes[0]! ^= 0xff;
       return { kind: "chunk", bytes };
     } catch (error) {
       if (error instanceof CacheError && error.code === "corrupt")

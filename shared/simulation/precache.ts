@@ -1,11 +1,14 @@
-/** Puts chunks into a device's cache before its agent starts: by a cache of its own, on the same disk and ledger. */
+/**
+ * Stores chunks in a device's cache before its agent starts, through a temporary real cache on the
+ * same disk and ledger.
+ */
 import { drainMicrotasks } from "bun:jsc";
 import { DistributionCache } from "../cache/index.ts";
 import type { Context } from "./context.ts";
 import { dataFolder, taskId } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 
-/** Takes no time of the world. @throws what the cache throws */
+/** Stores the chunks in no time of the world. @throws CacheError from the cache */
 export function precache(context: Context, machine: Machine, chunks: Iterable<number>): void {
   const outcome: { done: boolean; error: unknown } = { done: false, error: null };
   void fill(context, machine, chunks).then(
@@ -14,11 +17,11 @@ export function precache(context: Context, machine: Machine, chunks: Iterable<nu
   );
   drainMicrotasks();
   if (outcome.error !== null) throw outcome.error;
-  if (!outcome.done) throw new Error(`the cache of ${machine.name} waits for something`);
+  if (!outcome.done) throw new Error(`The cache of device ${machine.name} waits for a timer`);
 }
 
 async function fill(context: Context, machine: Machine, chunks: Iterable<number>): Promise<void> {
-  const { package: sent } = context;
+  const { package: published } = context;
   const clock = machine.processClock();
   const files = machine.disk.filesFor({ sleep: async () => {}, random: machine.random });
   const cache = new DistributionCache(
@@ -26,8 +29,11 @@ async function fill(context: Context, machine: Machine, chunks: Iterable<number>
     { files, ledger: machine.ledger, unlock: () => {} },
   );
   await cache.reconcile();
-  const store = await cache.begin(sent.signed, [sent.publisherKey], { id: taskId, packageId: sent.id });
-  for (const chunk of chunks) await store.writeChunk(chunk, sent.bytesOf(chunk), "cache");
+  const store = await cache.begin(published.signed, [published.publisherKey], {
+    id: taskId,
+    packageId: published.id,
+  });
+  for (const chunk of chunks) await store.writeChunk(chunk, published.bytesOf(chunk), "cache");
   await store.flush();
   if (store.verified.isFull) await store.complete();
   await cache.close();

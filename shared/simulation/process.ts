@@ -1,6 +1,7 @@
 /**
- * One process of the agent on a simulated machine, from its start to its crash: a real device (shared/device) over the
- * ports of the simulated world, and what shared/agent does around it: the first check-in, roaming, shutdown.
+ * One process of the agent on a simulated machine: a real device (shared/device) over simulated
+ * ports. The class also does what shared/agent does around a device: check-in, roaming, shutdown.
+ * It observes the device after each event, and reports what changed to the checkers.
  */
 import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
 import { Device } from "../device/device.ts";
@@ -22,12 +23,12 @@ import { Transcript } from "./transcript.ts";
 import { SimulatedWeb } from "./web.ts";
 
 const loopbackAddress = "127.0.0.1";
-/** A device whose check-in failed asks again after this time. */
+/** Interval of check-ins while they fail. */
 const checkInRetryMs = 5_000;
-/** A service manager starts an agent again that could not start. */
+/** Time after which a service manager starts an agent again that exited at its start. */
 const bootRetryMs = 5_000;
-/** Chunks that a receiver with little memory holds before it spills. */
-const fewChunks = 2;
+/** Partial chunks that a receiver with little memory holds before it spills. */
+const littleMemoryChunks = 2;
 
 export class Process implements RunningProcess {
   readonly exchange: SimulatedPeers;
@@ -42,8 +43,8 @@ export class Process implements RunningProcess {
   readonly #group: Group;
   readonly #cache: DistributionCache;
   readonly #place: Place = { address: loopbackAddress, subnetId: null };
-  /** Verified chunks as they were last seen, and their bytes by origin then and at the start. */
-  readonly #seen: {
+  /** Verified chunks and bytes by origin at the last observation, and bytes at the start. */
+  readonly #observed: {
     verified: ChunkSet;
     origins: Record<ChunkOrigin, number>;
     atStart: Record<ChunkOrigin, number>;
@@ -55,9 +56,9 @@ export class Process implements RunningProcess {
     this.#context = context;
     this.#machine = machine;
     this.#clock = machine.processClock();
-    const { options, observer, crypto, package: sent } = context;
+    const { options, observer, crypto, package: published } = context;
     const note = (event: string, detail: string): void => observer.note(machine, event, detail);
-    this.transcript = options.narrates ? new Transcript(sent.chunkCount, note) : null;
+    this.transcript = options.logsFrames ? new Transcript(published.chunkCount, note) : null;
     this.exchange = new SimulatedPeers(context, machine);
     this.sizes = sizesOf(options);
     this.#group = this.#createGroup();
@@ -81,14 +82,14 @@ export class Process implements RunningProcess {
     );
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
-    this.#seen = { verified: machine.listedChunks, origins, atStart: { ...origins } };
+    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins } };
     machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
     machine.ledger.onStateSet = (id, state) => {
       if (state === "complete") observer.completes(machine, id);
     };
   }
 
-  // ---- looking ------------------------------------------------------------------------------------------------
+  // ---- queries ----------------------------------------------------------------------------------
 
   get task(): Task | undefined {
     return this.device.tasks.values().next().value;
@@ -103,15 +104,15 @@ export class Process implements RunningProcess {
   }
 
   get heldCount(): number {
-    return this.#seen.verified.count;
+    return this.#observed.verified.count;
   }
 
   get originBytes(): Readonly<Record<ChunkOrigin, number>> {
-    return this.#seen.origins;
+    return this.#observed.origins;
   }
 
   get held(): ChunkSet {
-    return this.#seen.verified;
+    return this.#observed.verified;
   }
 
   get isEnded(): boolean {
@@ -127,19 +128,14 @@ export class Process implements RunningProcess {
     return task?.session?.member.role ?? (task?.stage.kind === "ended" ? "done" : (task?.stage.kind ?? "-"));
   }
 
-  cameFrom(origin: ChunkOrigin): number {
-    const bytes = this.#seen.origins[origin] - this.#seen.atStart[origin];
+  receivedFrom(origin: ChunkOrigin): number {
+    const bytes = this.#observed.origins[origin] - this.#observed.atStart[origin];
     return Math.ceil(bytes / this.#context.options.chunkBytes);
   }
 
-  get heldAtStart(): number {
-    const bytes = Object.values(this.#seen.atStart).reduce((sum, each) => sum + each, 0);
-    return Math.ceil(bytes / this.#context.options.chunkBytes);
-  }
+  // ---- start, roaming, shutdown -----------------------------------------------------------------
 
-  // ---- life ---------------------------------------------------------------------------------------------------
-
-  /** The agent starts, on whatever the disk holds. */
+  /** Starts the agent on the present content of the disk. */
   start(): void {
     if (this.#machine.subnet !== 0) this.#attach();
     void this.#boot();
@@ -151,7 +147,7 @@ export class Process implements RunningProcess {
       await this.device.resume();
     } catch (error) {
       if (!(error instanceof CacheError)) return this.#context.observer.crashed(this.#machine, error);
-      // As the agent: it exits with the reason, and is started again.
+      // The real agent exits with this error, and the service manager starts it again.
       return void this.#machine.after(bootRetryMs, () => void this.#boot());
     }
     this.#checkIn();
@@ -199,7 +195,7 @@ export class Process implements RunningProcess {
       (subnetId) => {
         if (machine.subnet !== subnet || this.isStopping) return;
         this.#place.subnetId = subnetId;
-        // From now on the device can request a lease.
+        // The device can request a lease only now, so the bounds of the checkers begin here.
         machine.noteFault();
         this.#accept();
       },
@@ -222,24 +218,25 @@ export class Process implements RunningProcess {
   }
 
   #observeChunks(store: PackageStore): void {
-    const seen = this.#seen;
+    const observed = this.#observed;
     const { verified, originBytes } = store;
-    if (verified.count === seen.verified.count && verified.overlap(seen.verified) === verified.count) return;
+    if (verified.count === observed.verified.count && verified.overlap(observed.verified) === verified.count)
+      return;
     const grown = (Object.keys(noBytes) as ChunkOrigin[]).filter(
-      (each) => originBytes[each] > seen.origins[each],
+      (each) => originBytes[each] > observed.origins[each],
     );
     const origin = grown.length === 1 ? grown[0]! : null;
     const fresh = verified.clone();
-    fresh.deleteAll(seen.verified);
-    Object.assign(seen.origins, originBytes);
-    seen.verified = verified.clone();
+    fresh.deleteAll(observed.verified);
+    Object.assign(observed.origins, originBytes);
+    observed.verified = verified.clone();
     for (const chunk of fresh) {
       this.transcript?.verified(chunk, origin);
       this.#context.observer.verified(this.#machine, chunk, origin);
     }
   }
 
-  // ---- ports --------------------------------------------------------------------------------------------------
+  // ---- ports ------------------------------------------------------------------------------------
 
   #createGroup(): Group {
     const machine = this.#machine;
@@ -256,7 +253,7 @@ export class Process implements RunningProcess {
         network.multicast(machine, [datagram], false);
       },
       sendRun: (_bytes, datagrams) => {
-        // The sender reuses its buffers, and the datagrams are still under way.
+        // Copies, because the sender reuses its buffers while the datagrams are in flight.
         const taken = port.take(datagrams, machine.portBps, clock.nowMs);
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         let payloadBytes = 0;
@@ -274,7 +271,7 @@ export class Process implements RunningProcess {
 
   #createPorts(): DevicePorts {
     const machine = this.#machine;
-    const { package: sent, observer } = this.#context;
+    const { package: published, observer } = this.#context;
     return {
       device: machine.id,
       clock: this.#clock,
@@ -297,11 +294,11 @@ export class Process implements RunningProcess {
       place: this.#place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),
-      publisherKeys: () => [sent.publisherKey],
+      publisherKeys: () => [published.publisherKey],
       sizes: this.sizes,
       log: {
-        info: (fields, message) => this.#narrate(message, fields),
-        warn: (fields, message) => this.#narrate(message, fields),
+        info: (fields, message) => this.#noteLog(message, fields),
+        warn: (fields, message) => this.#noteLog(message, fields),
         error: (fields, message) => observer.crashed(machine, `${message}: ${JSON.stringify(fields)}`),
       },
       metrics: { wrongChunk() {}, roleChanged() {}, wanBytes() {}, taskEnded() {} },
@@ -309,7 +306,8 @@ export class Process implements RunningProcess {
     };
   }
 
-  #narrate(message: string, fields: object): void {
+  /** Adds the device's log lines about roles, delays and failures to the history. */
+  #noteLog(message: string, fields: object): void {
     const { observer } = this.#context;
     const { from, to, why, reason, life, stalledMs } = fields as Record<string, string>;
     const note = (event: string, detail: string): void => observer.note(this.#machine, event, detail);
@@ -330,10 +328,10 @@ export class Process implements RunningProcess {
 
   #createSource(): Source {
     const machine = this.#machine;
-    const { source, package: sent } = this.#context;
+    const { source, package: published } = this.#context;
     const { transcript } = this;
     return {
-      manifest: () => this.#request(() => sent.signed),
+      manifest: () => this.#request(() => published.signed),
       lease: async (request) => {
         const answer = await this.#request(() => source.lease(machine.id, request));
         transcript?.leaseAnswered(answer);
@@ -354,22 +352,22 @@ export class Process implements RunningProcess {
     };
   }
 
-  /** A request to the source. Rejects when there is no answer, or an error. */
-  #request<T>(atTheSource: () => T): Promise<T> {
+  /** Sends a request to the source. Rejects when the source does not answer, or with an error. */
+  #request<T>(serve: () => T): Promise<T> {
     const machine = this.#machine;
     const { source, clock } = this.#context;
     const { subnet } = machine;
     const delayMs = source.answerMs(subnet);
     return new Promise((resolve, reject) => {
       if (delayMs === null) {
-        // A refused connection is known at once, a silent one after the client's time limit.
+        // A refused connection fails at once, a silent one after the client's time-out.
         const waitMs = machine.random.chance(0.7) ? 30 : requestTimeoutMs;
         return void machine.after(waitMs, () => reject(new Error("the source cannot be reached")));
       }
       let answer: { value: T } | null = null;
       clock.at(delayMs / 2, () => {
-        // What was sent arrives, whatever became of the sender.
-        if (source.state !== "errors") answer = { value: atTheSource() };
+        // A request in flight reaches the source even when its sender has crashed.
+        if (source.state !== "errors") answer = { value: serve() };
       });
       machine.after(delayMs, () => {
         if (answer && machine.subnet === subnet) resolve(answer.value);
@@ -382,7 +380,7 @@ export class Process implements RunningProcess {
 function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
   return {
     symbolBytes,
-    partialBytesMax: hasLittleMemory ? fewChunks * chunkBytes : 1 << 20,
+    partialBytesMax: hasLittleMemory ? littleMemoryChunks * chunkBytes : 1 << 20,
     writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
     burstBytes: burstBytesOf(symbolBytes),
   };

@@ -1,10 +1,11 @@
 /**
- * Random numbers of a simulated world: one stream for each concern, all from one seed. Switching a fault off, or adding a
- * device, changes only the streams concerned, so that a failure stays recognisable while its scenario is made smaller.
+ * Random numbers of a simulated world: one stream for each concern, all from one seed. Removing a
+ * fault or adding a device changes only that stream. A failure therefore stays recognizable while
+ * its scenario is reduced.
  */
 import { seededRandom, shuffle } from "../model/random.ts";
 
-/** FNV-1a, 32 bits. */
+/** FNV-1a hash, 32 bits. @param start hash of the text before */
 export function hashOf(text: string, start = 0x811c_9dc5): number {
   let hash = start;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
@@ -12,15 +13,15 @@ export function hashOf(text: string, start = 0x811c_9dc5): number {
 }
 
 export class Random {
-  /** 0 … 1, 1 excluded */
+  /** Returns a number from 0 up to, not including, 1. */
   readonly next: () => number;
 
-  /** @param name of the concern, for example "network" or "device 3" */
+  /** @param name name of the concern, for example "network" or "device 3" */
   constructor(seed: number, name: string) {
     this.next = seededRandom(hashOf(`${seed} ${name}`));
   }
 
-  /** A whole number from … to, both included. */
+  /** Returns a whole number from `from` to `to`, both included. */
   whole(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1));
   }
@@ -43,7 +44,7 @@ export class Random {
     return bytes;
   }
 
-  /** In place. */
+  /** Shuffles the list in place and returns it. */
   shuffle<T>(list: T[]): T[] {
     return shuffle(list, this.next);
   }

@@ -1,4 +1,7 @@
-/** Runs one seed from its beginning to its end, and says how it went. */
+/**
+ * Runs the world of one seed: first the faults, then until every device is complete, then until
+ * every session is over. The result is a plain record that a process of a sweep can send.
+ */
 import { completeWithinMs } from "./checks/completion.ts";
 import type { FaultName } from "./faults.ts";
 import { createScenario, type Choice } from "./scenario.ts";
@@ -7,20 +10,28 @@ import { Violation } from "./violation.ts";
 export type Outcome = {
   readonly seed: number;
   readonly faults: readonly FaultName[];
-  /** The same for every run of this seed. */
+  /** Hash of the history, equal in all runs of this seed. */
   readonly hash: string;
   readonly simulatedMs: number;
   readonly devices: number;
   readonly datagrams: number;
-  /** From the last fault to the last device that is complete; null where some never are, as the setting forbids everybody who lives to fetch. */
+  /**
+   * Time from the last fault to the last complete device. Null when a device cannot complete,
+   * because the setting forbids every running device to download.
+   */
   readonly settledMs: number | null;
+  /** Chunks that crossed the WAN, over all subnets. */
   readonly wanChunks: number;
+  /** Chunks of `wanChunks` that another running device of the subnet held at that time. */
   readonly wanHeld: number;
   readonly violation: { checker: string; device: string; atMs: number; message: string } | null;
   readonly log: readonly string[];
 };
 
-/** @param minutes runs so long at least; 0: until everything is over */
+/**
+ * Runs one world; the same seed and choice give the same outcome, bit for bit.
+ * @param minutes minimum of simulated time; 0: the world ends when every session is over
+ */
 export function simulate(choice: Choice, minutes = 0): Outcome {
   const { world, faults, quietAtMs } = createScenario(choice);
   let violation: Violation | null = null;
@@ -29,10 +40,10 @@ export function simulate(choice: Choice, minutes = 0): Outcome {
     world.run(quietAtMs);
     world.run(completeWithinMs, () => world.allComplete);
     if (world.allComplete) settledMs = world.nowMs - quietAtMs;
-    world.checks.completion.atRest();
+    world.checks.completion.checkAllComplete();
     world.checks.throwFound();
     world.run(completeWithinMs, () => world.isAtRest);
-    world.checks.completion.atTheEnd();
+    world.checks.completion.checkAtRest();
     world.checks.throwFound();
     world.run(Math.max(0, minutes * 60_000 - world.nowMs));
   } catch (error) {

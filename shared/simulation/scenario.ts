@@ -1,9 +1,10 @@
 /**
- * What a seed stands for: a world, and what goes wrong in it. Small worlds of every shape, so that a hundred thousand of
- * them can be run; what the caller fixes (devices, subnets, faults …) is not drawn.
+ * Draws a world and its faults from a seed. Worlds are small, so that a sweep of a hundred thousand
+ * takes minutes, and vary in shape. Values that the caller fixes (devices, subnets, faults) are not
+ * drawn.
  */
 import type { WorldOptions } from "./context.ts";
-import { faultNames, faults, strikingFaults, traits, type FaultName } from "./faults.ts";
+import { faultNames, faults, injectedFaults, traits, type FaultName } from "./faults.ts";
 import type { DeviceProfile } from "./machine.ts";
 import { Random } from "./random.ts";
 import { worldDefaults, World } from "./world.ts";
@@ -12,29 +13,33 @@ export type Choice = {
   readonly seed: number;
   readonly devices?: number | undefined;
   readonly subnets?: number | undefined;
-  /** Of these the seed draws some; undefined: of all. */
+  /** Faults that the seed draws from; undefined: all. */
   readonly faults?: readonly FaultName[] | undefined;
   readonly log?: boolean | undefined;
 };
 
-export type Scenario = {
+type Scenario = {
   readonly world: World;
   readonly faults: readonly FaultName[];
-  /** The last fault is over. */
+  /** World time at which the last fault ends. */
   readonly quietAtMs: number;
 };
 
 type Setting = Parameters<World["changeSetting"]>[0];
 
+/** World time before which faults begin. The downloads of these worlds take 0.5 to 8 s. */
 const activeMs = 20_000;
-/** Together at most: with more, little is left that could be wrong. */
-const strikesMax = 6;
-/** Share of worlds that have a trait, for each of them. */
+/**
+ * Upper bound on faults of a world. The bounds of the checkers require undisturbed devices, and
+ * rarely apply with more faults.
+ */
+const injectedMax = 6;
+/** Share of worlds that have a trait, for each trait. */
 const traitShare = 0.15;
-/** Lowest rate that the setting allows. */
+/** Lowest `lanRate` that a setting accepts. */
 const lanRateBpsMin = 64_000;
 
-/** The world of a seed, with its faults planned and its devices waiting for their start. */
+/** Creates the world of a seed, with its faults and the starts of its devices planned. */
 export function createScenario(choice: Choice): Scenario {
   const random = new Random(choice.seed, "scenario");
   const drawn = drawFaults(random, choice.faults ?? faultNames);
@@ -53,7 +58,7 @@ export function createScenario(choice: Choice): Scenario {
     at(startAtMs, () => world.start(machine.name));
   }
   for (const [index, name] of drawn.entries()) {
-    if (!isStriking(name)) continue;
+    if (!isInjected(name)) continue;
     const own = new Random(choice.seed, `fault ${index} ${name}`);
     const { subnets, symbolBytes } = options;
     faults[name]({ random: own, devices, subnets, activeMs, symbolBytes, at });
@@ -62,7 +67,7 @@ export function createScenario(choice: Choice): Scenario {
   return { world, faults: drawn, quietAtMs };
 }
 
-/** Settings change while sessions run, and change back. */
+/** Plans changes of the setting while sessions run; each is reverted within a minute. */
 function planSettings(
   drawn: readonly FaultName[],
   random: Random,
@@ -78,21 +83,21 @@ function planSettings(
   if (drawn.includes("wan-pause")) plan({ pausesDownloads: true }, { pausesDownloads: false });
 }
 
-const isStriking = (name: FaultName): name is keyof typeof faults =>
-  strikingFaults.includes(name as keyof typeof faults);
+const isInjected = (name: FaultName): name is keyof typeof faults =>
+  injectedFaults.includes(name as keyof typeof faults);
 
-/** A few of them, some twice; one world in eight is calm. */
+/** Draws traits and up to six faults, some of them twice. One world in eight has only traits. */
 function drawFaults(random: Random, from: readonly FaultName[]): FaultName[] {
-  const striking = from.filter(isStriking);
+  const injected = from.filter(isInjected);
   const drawn: FaultName[] = traits.filter((trait) => random.chance(traitShare) && from.includes(trait));
-  if (striking.length === 0 || random.chance(0.12)) return drawn;
-  for (let count = random.whole(1, strikesMax); count > 0; count--) drawn.push(random.pick(striking));
+  if (injected.length === 0 || random.chance(0.12)) return drawn;
+  for (let count = random.whole(1, injectedMax); count > 0; count--) drawn.push(random.pick(injected));
   return drawn;
 }
 
 function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>): WorldOptions {
   const subnets = choice.subnets ?? random.pick([1, 1, 1, 2, 3]);
-  // A chunk of several blocks, at times.
+  // 4 % of the worlds have chunks of two blocks, with many more symbols per chunk.
   const hasBlocks = random.chance(0.04);
   const chunkBytes = hasBlocks ? 4_096 : random.pick([1_024, 1_024, 2_048]);
   const symbolBytes = hasBlocks ? 16 : random.pick([128, 128, 256]);
@@ -108,7 +113,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     symbolBytes,
     startDelayMs: random.pick([0, 500, 2_000, 5_000]),
     useMulticast: !drawn.has("no-multicast"),
-    // Some seconds each, so that much can come between.
+    // Multicast and download take seconds each, so that faults happen during both.
     lanRateBps: Math.max(lanRateBpsMin, Math.round(packageBits / random.between(0.5, 6))),
     wanRateBps: Math.round(packageBits / random.between(0.5, 8)),
     wanFallback: random.chance(0.8) ? "last-resort" : "never",

@@ -1,6 +1,8 @@
 /**
- * The real ciphers, but a datagram that arrives unchanged at many receivers is opened once: the same key and the same bytes
- * give the same answer. A datagram that was changed on its way has bytes of its own and is always opened itself.
+ * Real ciphers with a cache: a datagram that arrives unchanged at many receivers is decrypted once.
+ *
+ * The cache is keyed by buffer. A datagram that the network corrupts is a copy in another buffer,
+ * so its own tag is always verified.
  */
 import { nodeCrypto } from "../net/seal/aead.ts";
 import type { Crypto } from "../wire/index.ts";
@@ -23,19 +25,19 @@ export function createSharedCrypto(): Crypto {
     aead(key) {
       const name = key.toHex();
       let aead = aeads.get(name);
-      if (!aead) aeads.set(name, (aead = openingOnce(nodeCrypto.aead(key))));
+      if (!aead) aeads.set(name, (aead = openOnce(nodeCrypto.aead(key))));
       return aead;
     },
     frameTag(key) {
       const name = key.toHex();
       let tag = tags.get(name);
-      if (!tag) tags.set(name, (tag = provingOnce(nodeCrypto.frameTag(key))));
+      if (!tag) tags.set(name, (tag = verifyOnce(nodeCrypto.frameTag(key))));
       return tag;
     },
   };
 }
 
-function openingOnce(aead: Aead): Aead {
+function openOnce(aead: Aead): Aead {
   const opened = new WeakMap<ArrayBufferLike, Uint8Array | null>();
   return {
     ...aead,
@@ -50,15 +52,15 @@ function openingOnce(aead: Aead): Aead {
   };
 }
 
-function provingOnce(tag: FrameTag): FrameTag {
-  const proven = new WeakMap<ArrayBufferLike, boolean>();
+function verifyOnce(tag: FrameTag): FrameTag {
+  const verified = new WeakMap<ArrayBufferLike, boolean>();
   return {
     ...tag,
     isRight(nonce, frame) {
-      let isRight = proven.get(frame.buffer);
+      let isRight = verified.get(frame.buffer);
       if (isRight === undefined) {
         isRight = tag.isRight(nonce, frame);
-        proven.set(frame.buffer, isRight);
+        verified.set(frame.buffer, isRight);
       }
       return isRight;
     },

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { mutationNames, type Mutation } from "../../scripts/simulate/mutations.ts";
 import { simulate, World } from "./index.ts";
 
-/** As far as `npm test` has time; `bun run simulate --seeds A..B` goes on. */
+/** Seeds that `npm test` has time for. `bun run simulate --seeds A..B` runs any number. */
 const seedsFixed = 120;
-/** Within so many seeds a checker finds each line that is broken on purpose. */
+/** Seeds within which a checker detects each mutation. docs/TESTING.md has the detection rates. */
 const seedsMutated = 60;
+/** Checker that detects the mutation first. */
 const foundBy: Record<Mutation, string> = {
   "accept-unverified": "wrong bytes",
   "skip-lease": "lease",
@@ -23,14 +24,17 @@ const foundBy: Record<Mutation, string> = {
 };
 
 describe("worlds from seeds", () => {
-  test.each(Array.from({ length: seedsFixed / 20 }, (_, i) => i * 20))("20 seeds after %d", (before) => {
-    for (let seed = before + 1; seed <= before + 20; seed++) {
-      const { violation, faults } = simulate({ seed });
-      expect({ seed, faults, violation }).toEqual({ seed, faults, violation: null });
-    }
-  });
+  test.each(Array.from({ length: seedsFixed / 20 }, (_, i) => i * 20))(
+    "cause no violation in the 20 seeds after %d",
+    (before) => {
+      for (let seed = before + 1; seed <= before + 20; seed++) {
+        const { violation, faults } = simulate({ seed });
+        expect({ seed, faults, violation }).toEqual({ seed, faults, violation: null });
+      }
+    },
+  );
 
-  test("one seed is one run, bit for bit, whether or not its history is kept", () => {
+  test("give the same outcome at every run of a seed, whether or not the history is kept", () => {
     for (const seed of [4, 33, 78]) {
       const [first, again, logged] = [simulate({ seed }), simulate({ seed }), simulate({ seed, log: true })];
       expect(again).toEqual(first);
@@ -40,7 +44,7 @@ describe("worlds from seeds", () => {
     expect(simulate({ seed: 4 }).hash).not.toBe(simulate({ seed: 5 }).hash);
   });
 
-  test("an undisturbed subnet downloads the package once, and idle devices cost nothing", () => {
+  test("download the package once per subnet without faults, and send nothing when idle", () => {
     const world = new World({ seed: 1, devices: 12, subnets: 3, log: false });
     world.start();
     expect(world.run(60_000, () => world.isAtRest)).toBe(true);
@@ -51,7 +55,10 @@ describe("worlds from seeds", () => {
   });
 });
 
-/** A subnet with nothing but loss: all bytes of its group, and the time from the first chunk that went out. */
+/**
+ * Runs a subnet whose only fault is loss. Returns the bytes of the group ÷ package, and the time
+ * from the first multicast chunk to the last complete device ÷ the time at the rate limit.
+ */
 function lossy(options: { devices: number; lanRateBps: number; loss: number; chunks: number; seed: number }) {
   const { loss, ...given } = options;
   const [chunkBytes, symbolBytes] = [131_072, 1_400];
@@ -59,18 +66,18 @@ function lossy(options: { devices: number; lanRateBps: number; loss: number; chu
   const world = new World({ ...usual, ...given });
   world.network.conditions[1]!.loss = loss;
   world.start();
-  const isCast = () => world.network.bytesSent > chunkBytes;
-  expect(world.run(60_000, isCast)).toBe(true);
+  const firstChunkSent = () => world.network.bytesSent > chunkBytes;
+  expect(world.run(60_000, firstChunkSent)).toBe(true);
   const fromMs = world.nowMs;
   expect(world.run(120_000, () => world.allHold)).toBe(true);
   const packageBytes = options.chunks * chunkBytes;
-  // Of each datagram: UDP, IPv4 and Ethernet.
+  // Headers of each datagram: UDP 8, IPv4 20, Ethernet 14 bytes.
   const lanBytes = world.network.bytesSent + world.network.datagramsSent * 42;
   const idealMs = (8_000 * (packageBytes - chunkBytes)) / options.lanRateBps;
   return { lanShare: lanBytes / packageBytes, timeShare: (world.nowMs - fromMs) / idealMs };
 }
 
-describe("what loss costs, where nothing else is in the way", () => {
+describe("loss without other faults costs at most", () => {
   test.each([
     { devices: 9, lanRateBps: 8e6, loss: 0.01, lanMax: 1.11, timeMax: 1.05 },
     { devices: 65, lanRateBps: 8e6, loss: 0.01, lanMax: 1.13, timeMax: 1.07 },
@@ -88,7 +95,7 @@ describe("what loss costs, where nothing else is in the way", () => {
   );
 });
 
-describe("the checkers find what is broken on purpose", () => {
+describe("the checkers detect the mutation", () => {
   test.each(mutationNames)("%s", async (mutation) => {
     const script = join(import.meta.dir, "..", "..", "scripts", "simulate.ts");
     const seeds = `1..${seedsMutated}`;

@@ -1,6 +1,7 @@
 /**
- * The simulated source. The lease is decided by the real rule (model/lease.ts), fallback tokens by the source's own class;
- * the source may be down, slow or answer errors, and its clock may be set.
+ * Simulated source. Leases follow the real rule (model/lease.ts), and fallback tokens come from the
+ * real class (source/fallback-tokens.ts). The source may be down, slow or answer with errors, and
+ * its clock may be set.
  */
 import type { FallbackRequest, FallbackResponse, LeaseRequest, LeaseResponse } from "../api/schema/agent.ts";
 import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../model/lease.ts";
@@ -8,11 +9,11 @@ import { FallbackTokens } from "../source/fallback-tokens.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
-/** After this time the agent's client gives up a request to the source. */
+/** Time-out of the agent's requests to the source. */
 export const requestTimeoutMs = 30_000;
 const slowAnswerMsMax = 9_000;
 
-/** "wrong": a proxy changes what passes. "silent": connections open, and nothing arrives. */
+/** "wrong": a proxy changes bytes. "silent": connections open, and no bytes arrive. */
 export type WebState = "up" | "down" | "slow" | "errors" | "wrong" | "silent";
 export type SourceState = "up" | "down" | "slow" | "errors";
 
@@ -23,16 +24,16 @@ export type SourceOptions = {
 };
 
 export class Source {
-  /** Until this world time answers to requests of a slow state may come. */
+  /** World time until which answers of an earlier slow state may still arrive. */
   lateUntilMs = 0;
   #state: SourceState = "up";
-  /** Whether requests for a fallback token are answered at all. */
+  /** False: requests for a fallback token get an error. */
   answersFallback = true;
-  /** The web site's state; the package is stored at the source. */
+  /** State of the web site that serves the package. */
   web: WebState = "up";
-  /** Subnets whose line to the WAN is cut. */
+  /** Subnets whose WAN line is cut. */
   readonly cutOff = new Set<number>();
-  /** Added to the clock by which leases run. */
+  /** Offset of the clock that leases run by. */
   clockOffsetMs = 0;
   readonly #tokens = new FallbackTokens();
   readonly #leases = new Map<number, LeaseState>();
@@ -52,18 +53,18 @@ export class Source {
   }
 
   get nowMs(): number {
-    // Leases begin at some date, not at 0.
+    // Wall time is never near 0 in the field, and a clock that is set back must not reach 0.
     return 1_000_000_000 + this.#options.clock.nowMs + this.clockOffsetMs;
   }
 
-  /** Milliseconds to the answer of a request from this subnet; null: there is none. */
+  /** Returns the time to the answer of a request from this subnet; null when none will come. */
   answerMs(subnet: number): number | null {
     if (subnet === 0 || this.state === "down" || this.cutOff.has(subnet)) return null;
     if (this.state === "slow") return this.#options.random.between(500, slowAnswerMsMax);
     return this.#options.random.between(15, 60);
   }
 
-  /** The device that may use the WAN now. */
+  /** Returns the id of the device that holds the subnet's lease now; null when it is free. */
   holderOn(subnet: number): string | null {
     return holderOf(this.#leases.get(subnet) ?? noLease, this.nowMs)?.deviceId ?? null;
   }
@@ -83,7 +84,7 @@ export class Source {
     this.#leases.set(subnet, next);
   }
 
-  /** A token to download although another device leads, or its return. */
+  /** Grants, refuses or takes back a fallback token. Returns null for an error. */
   fallback(deviceId: string, { subnetId, release }: FallbackRequest): FallbackResponse | null {
     if (!this.answersFallback) return null;
     const key = { packageId: "", subnetId, deviceId };

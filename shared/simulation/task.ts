@@ -1,23 +1,23 @@
-/** The one task of a simulated world, as the source gives it to a device. */
+/** The only task of a simulated world, as the source sends it to a device. */
 import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import type { WorldOptions } from "./context.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
 
-/** @param keys 16 bytes each. @param weight of the device as representative */
+/** @param keys 16 bytes each @param weight the device's representativeWeight */
 export function taskOf(
   options: WorldOptions,
-  sent: Package,
+  published: Package,
   keys: { readonly task: Uint8Array; readonly package: Uint8Array },
   weight: number,
 ): AgentTask {
   const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
     options;
-  const { name, version } = sent.manifest;
+  const { name, version } = published.manifest;
   return {
     id: taskId,
-    packageId: sent.id,
+    packageId: published.id,
     packageName: name,
     packageVersion: version,
     action: runsCommand ? "run" : "pre-cache",

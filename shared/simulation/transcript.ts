@@ -1,6 +1,7 @@
 /**
- * Tells one device's part in a session in the history: frames, answers of the source, the WAN, whom a peer follows and how
- * it takes chunks. Repetitions (ANNOUNCE, SEEK, a renewed lease) get no second line.
+ * Adds one device's part in a session to the history: frames, answers of the source, downloads,
+ * leader and delivery mode. Repetitions (ANNOUNCE, SEEK, a renewed lease) get no second line.
+ * Only stories use it: sweeps need no lines.
  */
 import type { LeaseResponse } from "../api/schema/agent.ts";
 import type { ChunkOrigin } from "../cache/index.ts";
@@ -12,7 +13,7 @@ import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 import { limits, phases } from "../wire/index.ts";
 
 const phaseNames = Object.keys(phases);
-/** Ranges beyond this number are only counted. */
+/** Number of ranges above which a line has their count instead. */
 const rangesNamedMax = 5;
 
 export class Transcript {
@@ -24,12 +25,13 @@ export class Transcript {
   #leader = "";
   #mode = "multicast";
 
-  /** @param chunkCount of the package */
+  /** @param chunkCount number of chunks of the package */
   constructor(chunkCount: number, note: (event: string, detail: string) => void) {
     this.#note = note;
     this.#downloaded = new ChunkSet(chunkCount);
   }
 
+  /** Adds the line unless the last one of this event had the same key. */
   #once(event: string, detail: string, key = detail): void {
     if (this.#lastSent.get(event) === key) return;
     this.#lastSent.set(event, key);
@@ -38,10 +40,11 @@ export class Transcript {
 
   sent(frame: ControlFrame): void {
     const event = frame.type.toUpperCase();
-    if (frame.type === "announce") return this.#once(event, announced(frame), `${frame.term} ${frame.phase}`);
+    if (frame.type === "announce")
+      return this.#once(event, announceText(frame), `${frame.term} ${frame.phase}`);
     if (frame.type === "seek") return this.#once(event, `holds ${frame.haveCount}, knows term ${frame.term}`);
     if (frame.type === "report" && frame.lossPermille === 0) return;
-    this.#note(event, meaningOf(frame));
+    this.#note(event, frameText(frame));
   }
 
   leaseAnswered(answer: LeaseResponse): void {
@@ -49,20 +52,20 @@ export class Transcript {
   }
 
   leaseReleased(): void {
-    this.#once("lease", "given back");
+    this.#once("lease", "released");
   }
 
-  /** @param origin null: chunks of several origins were verified at once */
+  /** @param origin null: ambiguous, of several origins */
   verified(chunk: number, origin: ChunkOrigin | null): void {
     if (origin === "wan") this.#downloaded.add(chunk);
   }
 
   stalled(stalledMs: number): void {
     const seconds = (stalledMs / 1_000).toFixed(1);
-    this.#note("stalled", `its own timer was ${seconds} s late: others get that time`);
+    this.#note("stalled", `own timer ${seconds} s late: extends the time-outs of others by that`);
   }
 
-  /** An event is over. Notes what changed without a change of role: the download, the leader, how chunks are taken. */
+  /** Notes changes of download, leader and delivery mode after an event. */
   observe({ state, isDownloading }: Member): void {
     if (isDownloading !== this.#isDownloading) this.#observeDownload(isDownloading);
     if (state.role !== this.#role) {
@@ -75,7 +78,8 @@ export class Transcript {
     const { device, term } = state.leader;
     if (device !== this.#leader) this.#note("follows", `${device}, term ${term}`);
     const mode = state.delivery.mode.kind === "unicast" ? "unicast" : "multicast";
-    if (mode !== this.#mode) this.#note("delivery", `by ${mode}${because(unicastReasonOf(state.delivery))}`);
+    if (mode !== this.#mode)
+      this.#note("delivery", `by ${mode}${reasonText(unicastReasonOf(state.delivery))}`);
     this.#leader = device;
     this.#mode = mode;
   }
@@ -89,27 +93,27 @@ export class Transcript {
   }
 }
 
-const because = (reason: string): string => (reason === "" ? "" : `: ${reason}`);
+const reasonText = (reason: string): string => (reason === "" ? "" : `: ${reason}`);
 
-function announced({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
+function announceText({ phase, startsInMs, frontCount, castCount, audience }: FrameOf<"announce">): string {
   const soon = startsInMs > 0 ? `, multicasts in ${(startsInMs / 1_000).toFixed(1)} s` : "";
-  return `${phaseNames[phase]}${soon}; front ${frontCount}, sent ${castCount}, audience ${audience}`;
+  return `${phaseNames[phase]}${soon}; prefix ${frontCount}, sent ${castCount}, audience ${audience}`;
 }
 
-function meaningOf(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {
+function frameText(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>): string {
   switch (frame.type) {
     case "claim":
       return `term ${frame.term}, ticket ${frame.ticket.toString(16).padStart(8, "0")}`;
     case "end":
-      return `pass ${frame.pass}: ${frame.castRanges.length > 0 ? `sent ${rangesText(frame.castRanges)}` : "everything was sent"}`;
+      return `pass ${frame.pass}: ${frame.castRanges.length > 0 ? `sent ${rangesText(frame.castRanges)}` : "flush, everything was sent"}`;
     case "need":
-      return `pass ${frame.pass}: lacks ${needText(frame.entries)}`;
+      return `pass ${frame.pass}: missing ${needText(frame.entries)}`;
     case "want":
       return `who holds ${rangesText(frame.ranges)}?`;
     case "have":
-      return `to ${frame.toDevice}: ${rangesText(frame.ranges)}`;
+      return `to ${frame.toDevice}: holds ${rangesText(frame.ranges)}`;
     case "entrust":
-      return `to ${frame.toDevice}: take ${rangesText(frame.ranges)}`;
+      return `to ${frame.toDevice}: fetch ${rangesText(frame.ranges)}`;
     case "report":
       return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols${frame.queuedMs > 0 ? `, queued for ${frame.queuedMs} ms` : ""}`;
     case "resign":
@@ -126,7 +130,7 @@ function leaseText(answer: LeaseResponse): string {
     case "failed":
       return `failed: ${answer.reason}`;
     case "free":
-      return "nobody holds it";
+      return "free: no device holds it";
   }
 }
 
@@ -144,7 +148,7 @@ function rangesText(flat: Ranges): string {
   return `chunk${count === 1 ? "" : "s"} ${spans.join(", ")}`;
 }
 
-/** Flat triples: chunk, block, count of symbols or of whole chunks. */
+/** @param entries flat triples: chunk, block, and the number of symbols or of whole chunks */
 function needText(entries: readonly number[]): string {
   const whole: number[] = [];
   const partly = new Set<number>();
@@ -159,6 +163,8 @@ function needText(entries: readonly number[]): string {
   }
   const parts: string[] = [];
   if (whole.length > 0) parts.push(rangesText(whole));
-  if (symbols > 0) parts.push(`${symbols} symbols of ${partly.size} chunk${partly.size === 1 ? "" : "s"}`);
+  if (symbols > 0) parts.push(`${counted(symbols, "symbol")} of ${counted(partly.size, "chunk")}`);
   return parts.join(" and ");
 }
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

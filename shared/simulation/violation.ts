@@ -1,9 +1,10 @@
-/** Something that must hold does not. */
+/** A broken invariant of a simulated world. */
 export class Violation extends Error {
-  /** Which check. */
+  /** Name of the checker, as in docs/TESTING.md. */
   readonly checker: string;
-  /** Its name; "-" when it is nobody's. */
+  /** Name of the device; "-" for a violation of the whole world. */
   readonly device: string;
+  /** World time. */
   readonly atMs: number;
 
   constructor(checker: string, device: string, atMs: number, message: string) {

@@ -1,6 +1,7 @@
 /**
- * The simulated web site: answers ranges of the package at a fixed rate, and fails in its own ways. Connections break in
- * the middle, the site refuses, sends errors, is silent, ignores ranges, or a proxy changes what passes.
+ * Simulated web site: serves ranges of the package at a fixed rate. It may refuse connections, be
+ * slow, answer with errors, send nothing, ignore ranges, or deliver wrong bytes. A fault also
+ * breaks downloads that have begun.
  */
 import { sleep } from "../model/clock.ts";
 import { WebProblem } from "../net/web/problem.ts";
@@ -10,14 +11,15 @@ import type { Machine, ProcessClock } from "./machine.ts";
 import type { WebState } from "./source.ts";
 
 const connectMs = 40;
-const slowness = 8;
+/** Factor by which a slow site is slower. */
+const slowFactor = 8;
 
-/** The web site as one machine's process reaches it. */
+/** Web port of one process. */
 export class SimulatedWeb implements Web {
   readonly #context: Context;
   readonly #machine: Machine;
   readonly #clock: ProcessClock;
-  /** World time at which each chunk was requested from the web site, until its last byte arrived. */
+  /** World time of the request for each chunk whose last byte has not arrived. */
   readonly #requestedAtMs = new Map<number, number>();
 
   constructor(context: Context, machine: Machine, clock: ProcessClock) {
@@ -56,25 +58,25 @@ export class SimulatedWeb implements Web {
     throw new WebProblem("again", `the web site sent nothing for ${stallMs} ms`);
   }
 
-  /** The next bytes of the stream, when they have arrived: to the end of a chunk at most. */
+  /** Returns the next bytes of the stream after their transfer time, at most to a chunk's end. */
   async #piece(position: number, end: number, stallMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    const { package: sent, options, observer, clock } = this.#context;
-    const chunk = sent.chunkAt(position);
-    const chunkEnd = (chunk + 1) * sent.manifest.chunkSizeBytes;
+    const { package: published, options, observer, clock } = this.#context;
+    const chunk = published.chunkAt(position);
+    const chunkEnd = (chunk + 1) * published.manifest.chunkSizeBytes;
     const length = Math.min(end, chunkEnd) - position;
     if (!this.#requestedAtMs.has(chunk)) {
       this.#requestedAtMs.set(chunk, clock.nowMs);
       observer.requestsChunk(this.#machine);
     }
-    const rateBps = options.wanRateBps / (this.state === "slow" ? slowness : 1);
+    const rateBps = options.wanRateBps / (this.state === "slow" ? slowFactor : 1);
     await sleep(this.#clock, (length * 8_000) / rateBps, signal);
     await this.#assertAnswers(stallMs, signal);
-    let bytes = sent.bytesAt(position, length);
+    let bytes = published.bytesAt(position, length);
     if (this.state === "wrong") {
       bytes = bytes.slice();
       bytes[this.#machine.random.whole(0, length - 1)]! ^= 0x10;
     }
-    if (position + length === Math.min(chunkEnd, sent.sizeBytes)) {
+    if (position + length === Math.min(chunkEnd, published.sizeBytes)) {
       observer.receivedChunk(this.#machine, chunk, this.#requestedAtMs.get(chunk)!);
       this.#requestedAtMs.delete(chunk);
     }

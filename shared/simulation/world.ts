@@ -1,7 +1,8 @@
 /**
- * A simulated world: devices on subnets, a source and a web site, on a clock of its own. The devices are the real ones
- * (shared/device) with their cache, their decisions and their frames; the ports around them are simulated, and fail on
- * demand.
+ * A simulated world: devices on subnets, a source and a web site, on one virtual clock. The devices
+ * are the real ones (shared/device, shared/cache, shared/core, shared/wire). The ports below them
+ * are simulated, and fail on demand. Every call that injects a fault also notes its time, so that
+ * the checkers allow the protocol time to recover.
  *
  * @example
  * const world = new World({ seed: 1, devices: 4 });
@@ -49,7 +50,7 @@ export const worldDefaults: WorldOptions = {
   hasLittleMemory: false,
   skewPermille: 0,
   log: true,
-  narrates: false,
+  logsFrames: false,
 };
 
 const usualProfile: DeviceProfile = {
@@ -71,7 +72,7 @@ export class World {
   readonly clock = new VirtualClock();
   readonly #history: History;
   readonly #context: CheckedWorld;
-  /** Machines whose agent is started again as soon as it has stopped. */
+  /** Machines whose agent starts again when its shutdown is complete. */
   readonly #restarting = new Set<Machine>();
 
   constructor(given: Partial<WorldOptions>) {
@@ -82,7 +83,7 @@ export class World {
     const history = new History(options.log);
     const devicesOn = (subnet: number): number =>
       machines.filter((machine) => machine.subnet === subnet).length;
-    const sent = new Package(seed, options);
+    const published = new Package(seed, options);
     const keys = new Random(seed, "keys");
     const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };
     const context: Omit<CheckedWorld, "observer"> & { observer: Checks | null } = {
@@ -91,10 +92,10 @@ export class World {
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
       source: new Source({ clock, random: new Random(seed, "source"), devicesOn }),
-      package: sent,
+      package: published,
       crypto: createSharedCrypto(),
       machines,
-      taskFor: (weight) => taskOf(options, sent, keysOfTask, weight),
+      taskFor: (weight) => taskOf(options, published, keysOfTask, weight),
       observer: null,
     };
     this.options = options;
@@ -118,61 +119,68 @@ export class World {
     return machine;
   }
 
-  // ---- looking ------------------------------------------------------------------------------------------------
+  // ---- queries ----------------------------------------------------------------------------------
 
   get nowMs(): number {
     return this.clock.nowMs;
   }
 
-  /** Two runs of one seed end with the same. */
+  /** Hash over the history and every datagram, 8 hex digits. Equal in all runs of one seed. */
   get hash(): string {
     return this.#history.hash;
   }
 
+  /** Lines of the history below their header; the header alone when `options.log` is false. */
   get log(): readonly string[] {
     return [historyHeader, ...this.#history.lines];
   }
 
-  /** @param name "A", "B" … */
+  /** @param name "A", "B" … @throws Error for an unknown name */
   device(name: string): Machine {
     const machine = this.machines.find((each) => each.name === name);
     if (!machine) throw new Error(`There is no device "${name}"`);
     return machine;
   }
 
-  on(subnet: number): Machine[] {
+  /** Machines on a subnet, counted from 1; on 0, the unplugged ones. */
+  machinesOn(subnet: number): Machine[] {
     return this.machines.filter((machine) => machine.subnet === subnet);
   }
 
   representatives(subnet = 1): Machine[] {
-    return this.on(subnet).filter((machine) => machine.process?.session?.member.role === "representative");
+    return this.machinesOn(subnet).filter(
+      (machine) => machine.process?.session?.member.role === "representative",
+    );
   }
 
-  /** Every device whose agent runs holds every chunk. Its disk, and its command, may still be at work. */
+  /** True when every running agent holds every chunk. Writes and commands may be unfinished. */
   get allHold(): boolean {
     return this.machines.every(({ process }) => process === null || process.held.isFull);
   }
 
-  /** The task has ended on every device whose agent runs. */
+  /** True when the task has ended on every device whose agent runs. */
   get allComplete(): boolean {
     return this.machines.every(({ process }) => process === null || process.isEnded);
   }
 
-  /** Every session is over too. */
+  /** True when, in addition, every session is over. */
   get isAtRest(): boolean {
     return this.machines.every(
       ({ process }) => process === null || (process.isEnded && process.session === null),
     );
   }
 
-  // ---- time ---------------------------------------------------------------------------------------------------
+  // ---- time -------------------------------------------------------------------------------------
 
-  /** @param atMs since the beginning of the world */
+  /** Runs `run` at a time of the world, in milliseconds; at once when that time has passed. */
   at(atMs: number, run: () => void): void {
     this.clock.at(Math.max(0, atMs - this.nowMs), run);
   }
 
-  /** Runs until `until` holds or the time is over; returns whether it held. @throws Violation */
+  /**
+   * Advances the world until `until` holds or `limitMs` have passed; returns whether it held.
+   * @throws Violation when a checker fails, or a device's code throws
+   */
   run(limitMs: number, until: () => boolean = () => false): boolean {
     try {
       return this.clock.run(limitMs, until);
@@ -184,14 +192,14 @@ export class World {
     }
   }
 
-  // ---- what happens to devices ----------------------------------------------------------------------------------
+  // ---- faults of devices ------------------------------------------------------------------------
 
   #note(machine: Machine, event: string, detail = ""): void {
     this.checks.note(machine, event, detail);
   }
 
-  /** A line about the world itself. */
-  say(event: string, detail: string, subnet: number | null = null): void {
+  /** Adds a line about the world itself, and notes a fault. @param subnet null: all subnets */
+  #noteWorldEvent(event: string, detail: string, subnet: number | null = null): void {
     this.#history.add(this.nowMs, { subnet, device: "-", role: "-", term: 0, held: 0, event, detail });
     const { reachability } = this.checks;
     if (subnet === null)
@@ -199,13 +207,16 @@ export class World {
     else reachability.noteFault(subnet);
   }
 
-  /** Starts the agents of these devices, of all that do not run without names. */
+  /**
+   * Starts the agents of the named devices; of all devices when no name is given. Leaves a running
+   * agent alone. An agent that is shutting down starts again afterwards.
+   */
   start(...names: string[]): void {
     const machines = names.length > 0 ? names.map((name) => this.device(name)) : this.machines;
     for (const machine of machines) {
       if (machine.process?.isStopping) this.#restarting.add(machine);
       if (machine.process) continue;
-      // The task was given to the device before the world began.
+      // The ledger has the task from the beginning, as if the device had received it before.
       machine.ledger.giveTask(taskId, newTaskRow(this.#context.taskFor(machine.profile.weight)));
       const process = new Process(this.#context, machine);
       machine.begin(process);
@@ -215,7 +226,7 @@ export class World {
     }
   }
 
-  /** The device holds these chunks before its agent starts. */
+  /** Stores chunks in the device's cache before its agent starts. */
   precache(name: string, chunks: Iterable<number>): void {
     precache(this.#context, this.device(name), chunks);
   }
@@ -226,7 +237,7 @@ export class World {
     this.checks.processEnded(machine);
   }
 
-  /** "process": the agent is killed. "power": so is the machine, with what its disk had not synced. */
+  /** Kills the agent. @param kind "power": the disk also loses unsynced writes */
   crash(name: string, kind: "process" | "power" = "process"): void {
     const machine = this.device(name);
     if (!machine.process) return;
@@ -238,16 +249,17 @@ export class World {
     machine.disk.cutPower(machine.random);
   }
 
-  /** Calls `run` once, when the device's next command starts. */
+  /** Calls `run` once, when the next command of the device starts. */
   onCommand(name: string, run: () => void): void {
     this.checks.commands.onStarted(this.device(name), run);
   }
 
+  /** Shuts the agent down: it resigns, releases its lease and closes its cache. */
   stop(name: string): void {
     const machine = this.device(name);
     const { process } = machine;
     if (!process || !machine.isRunning || process.isStopping) return;
-    this.#note(machine, "stop", "the agent ends in good order");
+    this.#note(machine, "stop", "the agent is shut down");
     this.checks.acts(machine);
     void process.stop().then(
       () => {
@@ -258,7 +270,7 @@ export class World {
     );
   }
 
-  /** Its loop does not run for so long; its kernel keeps a few datagrams. */
+  /** Stops the event loop of the device for `forMs`. The kernel keeps a few datagrams meanwhile. */
   stall(name: string, forMs: number): void {
     const machine = this.device(name);
     if (!machine.isRunning) return;
@@ -267,7 +279,10 @@ export class World {
     this.clock.at(forMs, () => machine.thaw());
   }
 
-  /** It receives nothing for so long. @param countsTime its clock goes on meanwhile */
+  /**
+   * Puts the device to sleep for `forMs`: it neither runs nor receives.
+   * @param countsTime whether its monotonic clock counts the sleep
+   */
   sleep(name: string, forMs: number, countsTime = true): void {
     const machine = this.device(name);
     if (!machine.isRunning) return;
@@ -281,17 +296,18 @@ export class World {
     });
   }
 
-  /** Its cable is pulled: it can say goodbye to nobody. */
+  /** Pulls the device's cable. Its RESIGN and the release of its lease are lost. */
   leave(name: string): void {
     const machine = this.device(name);
     if (machine.subnet === 0) return;
     this.#note(machine, "leave", `subnet ${machine.subnet}`);
-    this.checks.leadsNothing(machine);
+    this.checks.stopsLeading(machine);
     machine.move(0);
     const { process } = machine;
-    machine.whenUp(() => process?.leaveSubnet("leaves the LAN"));
+    machine.runNow(() => process?.leaveSubnet("leaves the LAN"));
   }
 
+  /** Plugs the device's cable into a subnet, after pulling it from another one if needed. */
   join(name: string, subnet: number): void {
     const machine = this.device(name);
     if (machine.subnet === subnet) return;
@@ -299,10 +315,10 @@ export class World {
     machine.move(subnet);
     this.#note(machine, "join", `subnet ${subnet}`);
     const { process } = machine;
-    machine.whenUp(() => process?.arriveOnSubnet());
+    machine.runNow(() => process?.arriveOnSubnet());
   }
 
-  /** Its clock goes on so much later. */
+  /** Sets the device's clocks forward by `byMs`. */
   jump(name: string, byMs: number): void {
     const machine = this.device(name);
     this.#note(machine, "clock", `+${Math.round(byMs)} ms`);
@@ -310,6 +326,7 @@ export class World {
     machine.noteFault();
   }
 
+  /** Fills the device's disk, or frees it again. */
   fillDisk(name: string, isFull: boolean): void {
     const machine = this.device(name);
     this.#note(machine, "disk", isFull ? "is full" : "has room again");
@@ -317,7 +334,7 @@ export class World {
     machine.noteFault();
   }
 
-  /** @param writeMs milliseconds that each write takes; 0: as before */
+  /** Slows the device's disk. @param writeMs duration of each write; 0: writes take no time */
   slowDisk(name: string, writeMs: number): void {
     const machine = this.device(name);
     this.#note(
@@ -329,7 +346,7 @@ export class World {
     machine.noteFault();
   }
 
-  /** @param rateBps at which its port takes datagrams; null: as fast as they come */
+  /** Slows the device's port. @param rateBps rate for sent datagrams; null: unlimited */
   slowPort(name: string, rateBps: number | null): void {
     const machine = this.device(name);
     this.#note(machine, "port", rateBps === null ? "is fast again" : `takes ${Math.round(rateBps)} bit/s`);
@@ -337,7 +354,7 @@ export class World {
     machine.noteFault();
   }
 
-  /** A bit flips in a chunk that it holds on its disk. */
+  /** Flips a bit of a chunk on the device's disk. Does nothing when the device lacks the chunk. */
   flipBit(name: string, chunk: number): void {
     const machine = this.device(name);
     if (machine.process?.held.has(chunk) !== true) return;
@@ -345,14 +362,17 @@ export class World {
     flipBit(this.#context, machine, chunk);
   }
 
-  /** From now on it serves wrong bytes to every device that asks for a chunk. */
+  /** Makes the device serve wrong bytes to every device that requests a chunk. */
   turnBad(name: string): void {
     const machine = this.device(name);
     this.#note(machine, "bad peer", "serves wrong bytes");
     machine.isBad = true;
   }
 
-  /** The switch prunes the group behind its port. */
+  /**
+   * Prunes the multicast group from the device's port, as a switch with IGMP snooping does.
+   * @param what "symbols": control frames still pass
+   */
   prune(name: string, what: "all" | "symbols" | "nothing"): void {
     const machine = this.device(name);
     this.#note(machine, "prune", what);
@@ -361,13 +381,13 @@ export class World {
     machine.noteFault();
   }
 
-  // ---- what happens to the network and to the source ------------------------------------------------------------
+  // ---- faults of the network, the source and the web site --------------------------------------
 
-  /** Two parts of a subnet that do not receive each other's frames. Those not named are the other part. */
+  /** Cuts a subnet into two parts: the named devices, and all others. */
   partition(subnet: number, ...names: string[]): void {
-    this.say("partition", `${names.join(" ")} | the others`, subnet);
+    this.#noteWorldEvent("partition", `${names.join(" ")} | the others`, subnet);
     const [inside, outside] = [true, false].map((is) =>
-      this.on(subnet).filter((machine) => names.includes(machine.name) === is),
+      this.machinesOn(subnet).filter((machine) => names.includes(machine.name) === is),
     );
     for (const a of inside!)
       for (const b of outside!) {
@@ -376,33 +396,34 @@ export class World {
       }
   }
 
-  /** Nothing passes from one to the other; the other direction works. */
+  /** Cuts one direction between two devices; the other direction works. */
   oneWay(from: string, to: string): void {
-    this.say("one-way", `nothing passes from ${from} to ${to}`, this.device(from).subnet);
+    this.#noteWorldEvent("one-way", `nothing passes from ${from} to ${to}`, this.device(from).subnet);
     this.network.cut(this.device(from), this.device(to));
   }
 
-  /** Cables and switches work again. */
+  /** Removes every cut and every pruning. */
   repairNetwork(): void {
-    this.say("repaired", "every cable and switch");
+    this.#noteWorldEvent("repaired", "every cable and switch");
     this.network.repairAll();
     this.network.pruned.clear();
   }
 
+  /** Changes the conditions of a subnet's multicast. */
   conditions(subnet: number, change: Partial<NetworkConditions>): void {
     const text = Object.entries(change).map(([name, value]) => `${name} ${value}`);
-    this.say("conditions", text.join(", "), subnet);
+    this.#noteWorldEvent("conditions", text.join(", "), subnet);
     Object.assign(this.network.conditions[subnet]!, change);
   }
 
   setSource(state: SourceState): void {
-    this.say("source", state);
+    this.#noteWorldEvent("source", state);
     this.source.state = state;
   }
 
-  /** An administrator changes the setting while sessions run. Every device has it at once. */
+  /** Changes the setting of the task while sessions run. Every running device has it at once. */
   changeSetting(change: Partial<Pick<WorldOptions, "useMulticast" | "pausesDownloads">>): void {
-    this.say(
+    this.#noteWorldEvent(
       "setting",
       Object.entries(change)
         .map(([name, value]) => `${name}=${value}`)
@@ -413,24 +434,24 @@ export class World {
       const { process } = machine;
       if (!process) continue;
       this.checks.acts(machine);
-      machine.whenUp(() => process.onSettingChange());
+      machine.runNow(() => process.onSettingChange());
     }
   }
 
-  /** Somebody sets its clock. */
+  /** Sets the source's clock forward, or back when `byMs` is negative. */
   setSourceClock(byMs: number): void {
-    this.say("source clock", `${Math.round(byMs)} ms`);
+    this.#noteWorldEvent("source clock", `${Math.round(byMs)} ms`);
     this.source.clockOffsetMs += byMs;
   }
 
   setWeb(state: WebState): void {
-    this.say("web site", state);
+    this.#noteWorldEvent("web site", state);
     this.source.web = state;
   }
 
-  /** The subnet's line to the WAN. */
+  /** Cuts or restores a subnet's WAN line: to the source and to the web site. */
   setLine(subnet: number, state: "up" | "cut"): void {
-    this.say("WAN line", state, subnet);
+    this.#noteWorldEvent("WAN line", state, subnet);
     if (state === "cut") this.source.cutOff.add(subnet);
     else this.source.cutOff.delete(subnet);
   }

@@ -9,7 +9,7 @@ import type { Leader } from "./leader.ts";
 type Rival = Leader | null;
 
 export type CandidateStage =
-  /** Waits for other devices, then claims. `mayBeIsolated`: its wait for others was not used yet. */
+  /** Waits for other devices, then claims. `mayBeIsolated`: its extra wait was not used yet. */
   | { readonly kind: "listening"; readonly claimAtMs: number; readonly mayBeIsolated: boolean }
   /** Weight 0: never claims, and asks the source who leads. */
   | { readonly kind: "observing"; readonly queriedAtMs: number }

@@ -1,4 +1,4 @@
-/** The world as the checkers see it. */
+/** World as the checkers read it. */
 import type { Context } from "../context.ts";
 import type { Machine } from "../machine.ts";
 

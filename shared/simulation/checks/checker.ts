@@ -1,4 +1,4 @@
-/** What every checker is given: the world, what the program could have known, and how a violation is reported. */
+/** Record that every checker gets: the world, the reachability of devices, and `fail`. */
 import type { Machine } from "../machine.ts";
 import type { CheckedWorld } from "./checked-world.ts";
 import type { Reachability } from "./reachability.ts";
@@ -6,6 +6,10 @@ import type { Reachability } from "./reachability.ts";
 export type Checker = {
   readonly world: CheckedWorld;
   readonly reachability: Reachability;
-  /** Records a violation; the world ends after the present event. @param machine null: no device in particular */
+  /**
+   * Records a violation; the world ends after the current event.
+   * @param checker name of the checker, as in docs/TESTING.md
+   * @param machine null: the whole world
+   */
   readonly fail: (checker: string, machine: Machine | null, message: string) => void;
 };

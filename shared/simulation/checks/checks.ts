@@ -1,7 +1,7 @@
 /**
- * Everything that must hold in a simulated world at every event, whatever goes wrong in it: one checker a file. A check
- * that fails names the checker, the device and what was expected, and ends the world after the event. docs/TESTING.md
- * states the bounds.
+ * Invariants of a simulated world, checked at every event whatever faults it has. This file passes
+ * events to the checkers, one in each file of the folder. A violation names the checker, the device
+ * and the broken invariant, and ends the world after the event. docs/TESTING.md states the bounds.
  */
 import type { ChunkOrigin, ChunkRow } from "../../cache/index.ts";
 import type { Ranges } from "../../model/chunk-set.ts";
@@ -33,9 +33,9 @@ export class Checks implements Observer {
   readonly #leadership: LeadershipCheck;
   readonly #standby: StandbyCheck;
   readonly #world: CheckedWorld;
-  /** The machine that the present event is about. */
+  /** Machine whose code the current event runs. */
   #acting: Machine | null = null;
-  /** The first one; thrown after the event, because promises would swallow it. */
+  /** First violation. Thrown after the event: inside, a promise of the device could catch it. */
   #violation: Violation | null = null;
 
   constructor(world: CheckedWorld) {
@@ -65,7 +65,7 @@ export class Checks implements Observer {
     return this.#world.machines[index]!;
   }
 
-  /** The event and all its promise reactions are over. @throws Violation */
+  /** Checks the state of the acting machine after an event. @throws Violation */
   settle(): void {
     const machine = this.#acting;
     if (machine?.process) {
@@ -77,27 +77,28 @@ export class Checks implements Observer {
     this.throwFound();
   }
 
-  /** Throws what was found outside of an event. @throws Violation */
+  /** Throws the violation that a checker recorded, if any. @throws Violation */
   throwFound(): void {
     if (this.#violation) throw this.#violation;
   }
 
-  /** Code of the device that acts at present threw. */
+  /** Records an error that the code of the acting device threw. */
   threw(error: unknown): void {
     this.crashed(this.#acting, error);
   }
 
-  /** The process has ended, or the machine has left its subnet: it leads no session. */
-  leadsNothing(machine: Machine): void {
-    this.#leadership.leadsNothing(machine);
+  /** Forgets a leader whose machine has left its subnet. */
+  stopsLeading(machine: Machine): void {
+    this.#leadership.stopsLeading(machine);
   }
 
+  /** Forgets a leader whose process has ended, and the chunks that the process found corrupt. */
   processEnded(machine: Machine): void {
-    this.#leadership.leadsNothing(machine);
+    this.#leadership.stopsLeading(machine);
     this.#claims.forget(machine);
   }
 
-  // ---- what the world tells -----------------------------------------------------------------------------------
+  // ---- events of the world (observer.ts) --------------------------------------------------------
 
   acts(machine: MachineName): void {
     this.#acting = this.#machine(machine);
@@ -105,6 +106,7 @@ export class Checks implements Observer {
 
   note({ index }: MachineName, event: string, detail: string): void {
     const { history, machines, clock } = this.#world;
+    // Device ids become names, for the reader of the history.
     const named = detail.replaceAll(/0{8}[0-9a-f]{8}/g, (id) => machines[parseInt(id, 16) - 1]?.name ?? id);
     const { name, subnet, process } = machines[index]!;
     history.add(clock.nowMs, {
@@ -132,11 +134,11 @@ export class Checks implements Observer {
   }
 
   statesHeld(machine: MachineName, heldRanges: Ranges, message: string): void {
-    this.#claims.states(this.#machine(machine), heldRanges, message);
+    this.#claims.statesHeld(this.#machine(machine), heldRanges, message);
   }
 
   foundCorrupt(machine: MachineName, chunk: number): void {
-    this.#claims.knownCorrupt(this.#machine(machine), chunk);
+    this.#claims.foundCorrupt(this.#machine(machine), chunk);
   }
 
   requestsChunk(machine: MachineName): void {

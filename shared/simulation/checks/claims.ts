@@ -1,36 +1,36 @@
-/** Claims: a device does not state that it holds a chunk which it found corrupt on its own disk. */
+/** Claims: a device does not state that it holds a chunk that it found corrupt on its own disk. */
 import type { Ranges } from "../../model/chunk-set.ts";
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
 
 export class ClaimsCheck {
   readonly #checker: Checker;
-  /** Chunks that each machine's present process found corrupt, and has not stored again. */
+  /** Chunks that a machine's current process found corrupt and has not stored again. */
   readonly #corrupt = new Map<Machine, Set<number>>();
 
   constructor(checker: Checker) {
     this.#checker = checker;
   }
 
-  knownCorrupt(machine: Machine, chunk: number): void {
+  foundCorrupt(machine: Machine, chunk: number): void {
     let corrupt = this.#corrupt.get(machine);
     if (!corrupt) this.#corrupt.set(machine, (corrupt = new Set()));
     corrupt.add(chunk);
   }
 
-  /** The chunk was stored again, or the process that knew has ended. */
+  /** Forgets a chunk that was stored again; without a chunk, all of a process that ended. */
   forget(machine: Machine, chunk?: number): void {
     if (chunk === undefined) this.#corrupt.delete(machine);
     else this.#corrupt.get(machine)?.delete(chunk);
   }
 
-  /** @param what the message that names these chunks as held */
-  states(machine: Machine, heldRanges: Ranges, what: string): void {
+  /** Checks a message that states held chunks. @param message its kind, as "HAVE" or "poll" */
+  statesHeld(machine: Machine, heldRanges: Ranges, message: string): void {
     const corrupt = this.#corrupt.get(machine);
     if (!corrupt || corrupt.size === 0) return;
     for (let i = 0; i + 1 < heldRanges.length; i += 2)
       for (const chunk of corrupt)
         if (chunk >= heldRanges[i]! && chunk < heldRanges[i]! + heldRanges[i + 1]!)
-          this.#checker.fail("claims", machine, `a ${what} names chunk ${chunk}, which it found corrupt`);
+          this.#checker.fail("claims", machine, `a ${message} states chunk ${chunk}, found corrupt before`);
   }
 }

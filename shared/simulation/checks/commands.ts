@@ -1,4 +1,4 @@
-/** Commands: at most once for a task, and on a package that is complete. */
+/** Commands: a device starts the command of a task at most once, after the package is complete. */
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
 import { isFinal } from "../disk-layout.ts";
@@ -12,7 +12,7 @@ export class CommandsCheck {
     this.#checker = checker;
   }
 
-  /** Calls `run` once, when the device's next command starts. */
+  /** Calls `run` once, when the next command of the device starts. */
   onStarted(machine: Machine, run: () => void): void {
     this.#hooks.set(machine, run);
   }

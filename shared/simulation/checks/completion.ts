@@ -1,9 +1,15 @@
-/** Complete means complete: every chunk listed, read back after its last write, and in its place; in the end, everywhere. */
+/**
+ * Completion: a package marked complete has every chunk listed, read back after its last write, and
+ * in its final folder. After the last fault every running device completes, and every session ends.
+ */
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
 import { everySpan, isFinal, rootOf } from "../disk-layout.ts";
 
-/** After the last fault every running device is complete within this time. The source's "failed alike" lasts 300 s. */
+/**
+ * Time from the last fault within which every running device is complete. The source refuses the
+ * lease for 300 s of it after three failed representatives (`leaseFailedMs`).
+ */
 export const completeWithinMs = 480_000;
 
 export class CompletionCheck {
@@ -13,14 +19,14 @@ export class CompletionCheck {
     this.#checker = checker;
   }
 
-  /** The ledger is about to call the package complete. */
+  /** Checks a package that the ledger is about to mark complete. */
   completed(machine: Machine, id: string): void {
     const { world, fail } = this.#checker;
-    const { package: sent } = world;
-    if (id !== sent.id) return;
+    const { package: published } = world;
+    if (id !== published.id) return;
     const listed = machine.ledger.listed(id);
-    if (!isFinal(world, machine)) fail("complete", machine, "complete, but not in its folder");
-    for (let chunk = 0; chunk < sent.chunkCount; chunk++) {
+    if (!isFinal(world, machine)) fail("complete", machine, "complete, but not in its final folder");
+    for (let chunk = 0; chunk < published.chunkCount; chunk++) {
       if (!listed.has(chunk))
         fail("complete", machine, `complete, but the ledger does not list chunk ${chunk}`);
       const wasReadBack = everySpan(world, machine, chunk, (path, fileOffset, length) =>
@@ -28,35 +34,35 @@ export class CompletionCheck {
       );
       if (!wasReadBack) fail("complete", machine, `complete, but chunk ${chunk} was not read back`);
     }
-    for (const { path, mode } of sent.manifest.files)
+    for (const { path, mode } of published.manifest.files)
       if (machine.disk.modeOf(`${rootOf(world, machine)}/${path}`) !== mode)
         fail("complete", machine, `complete, but "${path}" is missing or has another mode`);
   }
 
-  /** The network has been quiet for `completeWithinMs`. */
-  atRest(): void {
+  /** Checks that every device is complete, `completeWithinMs` after the last fault. */
+  checkAllComplete(): void {
     const { world, fail } = this.#checker;
     for (const machine of world.machines) {
       const { process } = machine;
-      if (!process || machine.subnet === 0 || process.isEnded || this.#isHopeless(machine)) continue;
+      if (!process || machine.subnet === 0 || process.isEnded || this.#cannotComplete(machine)) continue;
       const held = `holds ${process.heldCount} of ${world.package.chunkCount} chunks`;
       fail("all complete", machine, `${held} (${process.role})`);
     }
   }
 
-  /** By the setting's own will: no running device may fetch anything over the WAN. */
-  #isHopeless({ subnet }: Machine): boolean {
+  /** Returns true when the setting forbids every running device of the subnet to download. */
+  #cannotComplete({ subnet }: Machine): boolean {
     const { options, machines } = this.#checker.world;
     if (options.wanFallback !== "never") return false;
     const running = machines.filter((other) => other.subnet === subnet && other.isRunning);
     return running.every((other) => other.process!.isEnded || other.profile.weight === 0);
   }
 
-  /** After the same time again no device has anything to do any more. */
-  atTheEnd(): void {
+  /** Checks that every session is over, `completeWithinMs` later. */
+  checkAtRest(): void {
     const { world, fail } = this.#checker;
     for (const machine of world.machines)
-      if (machine.process?.session && machine.subnet !== 0 && !this.#isHopeless(machine))
-        fail("at rest", machine, `its session continues as ${machine.process.role}, though all are complete`);
+      if (machine.process?.session && machine.subnet !== 0 && !this.#cannotComplete(machine))
+        fail("at rest", machine, `session continues as ${machine.process.role} after all are complete`);
   }
 }

@@ -1,41 +1,42 @@
 /**
- * What the program could have known, for the checkers: which devices can talk at present, since when, and after how many
- * questions chance alone cannot have lost every answer.
+ * Reachability of devices, so that the checkers count against the program only what it could have
+ * known: which devices can exchange frames, since when they are undisturbed, and how many requests
+ * random loss may leave without an answer.
  */
 import { limits } from "../../wire/index.ts";
 import type { CheckedWorld } from "./checked-world.ts";
 import type { Machine } from "../machine.ts";
 
-/** Probability that is accepted for a false alarm, each time. */
-const falseAlarm = 1e-9;
+/** Probability of a false alarm, accepted at each use of `rounds`. */
+const falseAlarmProbability = 1e-9;
 
 export class Reachability {
   readonly #world: CheckedWorld;
-  /** The last time that something about each subnet itself changed. */
-  readonly #disturbedAtMs: number[];
+  /** World time of the last fault of a subnet, or its end, by subnet. */
+  readonly #lastFaultAtMs: number[];
 
   constructor(world: CheckedWorld) {
     this.#world = world;
-    this.#disturbedAtMs = Array.from({ length: world.options.subnets + 1 }, () => 0);
+    this.#lastFaultAtMs = Array.from({ length: world.options.subnets + 1 }, () => 0);
   }
 
-  /** A fault on the subnet, or its end, which a protocol has to recover from. */
+  /** Notes a fault of the subnet, or its end: the protocol needs time to recover from both. */
   noteFault(subnet: number): void {
-    this.#disturbedAtMs[subnet] = this.#world.clock.nowMs;
+    this.#lastFaultAtMs[subnet] = this.#world.clock.nowMs;
   }
 
-  /** The last time that something happened to this machine or to its subnet. */
-  steadySinceMs(machine: Machine): number {
-    return Math.max(machine.disturbedAtMs, this.#disturbedAtMs[machine.subnet]!);
+  /** Returns the world time of the last fault of the machine or its subnet. */
+  undisturbedSinceMs(machine: Machine): number {
+    return Math.max(machine.lastFaultAtMs, this.#lastFaultAtMs[machine.subnet]!);
   }
 
-  /** Whether requests to it may have failed, after which a device is left alone for a while. */
+  /** Returns whether requests to the machine may have failed, so that others have banned it. */
   mayBeBanned(machine: Machine): boolean {
-    return machine.hasFaltered || this.#disturbedAtMs[machine.subnet]! > 0;
+    return machine.wasUnreachable || this.#lastFaultAtMs[machine.subnet]! > 0;
   }
 
-  /** Whether frames of every size pass in both directions, loss aside. */
-  canTalk(a: Machine, b: Machine): boolean {
+  /** Returns whether frames of every size pass in both directions, apart from random loss. */
+  canExchangeFrames(a: Machine, b: Machine): boolean {
     const { network, options } = this.#world;
     if (!options.useMulticast || network.datagramFilter) return false;
     if (!network.connects(a, b) || !network.connects(b, a)) return false;
@@ -43,18 +44,21 @@ export class Reachability {
     return network.conditions[a.subnet]!.mtuBytes >= limits.datagramMaxBytes;
   }
 
-  /** Whether the source answers it at once. */
-  canAsk(machine: Machine): boolean {
+  /** Returns whether the source answers the machine, and the machine knows its subnet. */
+  canReachSource(machine: Machine): boolean {
     const { source } = this.#world;
     return source.state === "up" && !source.cutOff.has(machine.subnet) && machine.process!.knowsSubnet;
   }
 
-  /** Rounds of a question after which, with this subnet's loss, the probability of no answer is below `falseAlarm`. */
+  /**
+   * Returns the number of requests after which the probability of no answer is below
+   * `falseAlarmProbability`, with this subnet's loss of requests and answers.
+   */
   rounds(subnet: number): number {
     const { loss, corrupt, burstEveryMs, burstMs } = this.#world.network.conditions[subnet]!;
     const inBurst = burstEveryMs === 0 ? 0 : burstMs / (burstEveryMs + burstMs);
     const arrives = (1 - loss) * (1 - corrupt) * (1 - inBurst);
     const fails = 1 - arrives * arrives;
-    return fails < falseAlarm ? 1 : Math.ceil(Math.log(falseAlarm) / Math.log(fails));
+    return fails < falseAlarmProbability ? 1 : Math.ceil(Math.log(falseAlarmProbability) / Math.log(fails));
   }
 }

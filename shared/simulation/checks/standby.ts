@@ -1,22 +1,25 @@
-/** Standby replication: what only the representative holds goes to one peer by unicast, not to several. */
+/**
+ * Standby replication: under one representative, a chunk is entrusted to one standby. A second
+ * standby that fetches it would cost the LAN a further copy of the package.
+ */
 import { takesByUnicast } from "../../core/state.ts";
 import { timing } from "../../core/timing.ts";
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
-import { isTrueOnDisk } from "../disk-layout.ts";
+import { isCorrectOnDisk } from "../disk-layout.ts";
 
 type Replica = { readonly standby: Machine; readonly leader: Machine | undefined; readonly atMs: number };
 
 export class StandbyCheck {
   readonly #checker: Checker;
-  /** By chunk and subnet: the last standby, and who led then. */
+  /** Last standby that fetched a chunk, and its leader, by subnet and chunk. */
   readonly #replicas = new Map<number, Replica>();
 
   constructor(checker: Checker) {
     this.#checker = checker;
   }
 
-  /** A chunk came by unicast. */
+  /** Checks a chunk that a peer on multicast fetched by unicast: only a standby does that. */
   fetched(machine: Machine, chunk: number): void {
     const state = machine.process!.session?.member.state;
     if (state?.role !== "peer" || takesByUnicast(state)) return;
@@ -26,16 +29,16 @@ export class StandbyCheck {
     const before = this.#replicas.get(key);
     this.#replicas.set(key, { standby: machine, leader, atMs: world.clock.nowMs });
     if (!leader || before?.leader !== leader || before.standby === machine) return;
-    // Where datagrams are lost, polls and chunks are late as well.
+    // With random loss, polls and chunks are late, and a standby may seem idle.
     if (reachability.rounds(machine.subnet) > 1) return;
     const { standby } = before;
-    // By then a standby that seemed to take nothing is not waited for any more.
-    const isCalm = (each: Machine): boolean =>
+    // A fault may make a standby seem idle, and so have it replaced, for another `standbyIdleMs`.
+    const isUndisturbed = (each: Machine): boolean =>
       each.isRunning &&
       each.subnet === machine.subnet &&
-      reachability.steadySinceMs(each) <= before.atMs - timing.standbyIdleMs &&
-      reachability.canTalk(each, leader);
-    if (![machine, leader, standby].every(isCalm) || !isTrueOnDisk(world, standby, chunk)) return;
-    fail("standby", machine, `takes chunk ${chunk} by unicast, which ${standby.name} took as standby`);
+      reachability.undisturbedSinceMs(each) <= before.atMs - timing.standbyIdleMs &&
+      reachability.canExchangeFrames(each, leader);
+    if (![machine, leader, standby].every(isUndisturbed) || !isCorrectOnDisk(world, standby, chunk)) return;
+    fail("standby", machine, `fetched chunk ${chunk}, which standby ${standby.name} had fetched before`);
   }
 }

@@ -1,17 +1,17 @@
-/** The WAN: no chunk crosses it that another device of the subnet could have given. */
+/** WAN: no chunk crosses it that another device of the subnet could have served. */
 import { failurePenaltyMsMax } from "../../core/peers/holders.ts";
 import { timing } from "../../core/timing.ts";
 import type { Machine } from "../machine.ts";
 import type { BytesCheck } from "./bytes.ts";
 import type { Checker } from "./checker.ts";
-import { isTrueOnDisk } from "../disk-layout.ts";
+import { isCorrectOnDisk } from "../disk-layout.ts";
 
 export class WanCheck {
-  /** By subnet: chunks that crossed the WAN, and of these what another running device held at that time. */
+  /** By subnet: chunks that crossed the WAN, and how many a running device of it held then. */
   readonly accounts: { chunks: number; held: number }[];
   readonly #checker: Checker;
   readonly #bytes: BytesCheck;
-  /** World time at which a machine requested a chunk that has arrived since. */
+  /** World time of the request for each chunk that a machine received but has not stored yet. */
   readonly #requestedAtMs = new Map<Machine, Map<number, number>>();
 
   constructor(checker: Checker, bytes: BytesCheck) {
@@ -21,7 +21,7 @@ export class WanCheck {
     this.accounts = Array.from({ length: subnets + 1 }, () => ({ chunks: 0, held: 0 }));
   }
 
-  /** The last byte of a chunk arrived from the web site. */
+  /** Counts a chunk whose last byte arrived from the web site. */
   received(machine: Machine, chunk: number, requestedAtMs: number): void {
     const account = this.accounts[machine.subnet]!;
     account.chunks++;
@@ -33,7 +33,7 @@ export class WanCheck {
     requested.set(chunk, requestedAtMs);
   }
 
-  /** The device stored a chunk that came over the WAN. */
+  /** Checks a chunk that the device stored from the WAN. */
   stored(machine: Machine, chunk: number): void {
     const requestedAtMs = this.#requestedAtMs.get(machine)?.get(chunk);
     if (requestedAtMs === undefined) return;
@@ -44,24 +44,24 @@ export class WanCheck {
     fail(
       "wan",
       machine,
-      `chunk ${chunk} crossed the WAN, although ${holder.name} on the same subnet could have given it`,
+      `chunk ${chunk} crossed the WAN, although ${holder.name} on the same subnet could have served it`,
     );
   }
 
-  /** Whether `other` held the chunk for long enough that the downloading device must know, with nothing in the way. */
+  /** Returns whether the downloading device must have known that `other` holds the chunk. */
   #couldServe(machine: Machine, other: Machine, chunk: number, requestedAtMs: number): boolean {
     const { world, reachability } = this.#checker;
     if (other === machine || other.subnet !== machine.subnet || !other.isRunning || other.isBad) return false;
-    if (!other.process!.held.has(chunk) || !reachability.canTalk(machine, other)) return false;
+    if (!other.process!.held.has(chunk) || !reachability.canExchangeFrames(machine, other)) return false;
     const sinceMs = Math.max(
       this.#bytes.verifiedAtMs(other, chunk),
-      reachability.steadySinceMs(machine),
-      reachability.steadySinceMs(other),
+      reachability.undisturbedSinceMs(machine),
+      reachability.undisturbedSinceMs(other),
       machine.process!.downloadsSinceMs ?? requestedAtMs,
     );
     const askedMs = timing.wantEveryMs * (1 + reachability.rounds(machine.subnet));
     const bannedMs = reachability.mayBeBanned(other) ? failurePenaltyMsMax : 0;
     if (requestedAtMs < sinceMs + askedMs + bannedMs) return false;
-    return isTrueOnDisk(world, other, chunk);
+    return isCorrectOnDisk(world, other, chunk);
   }
 }

@@ -1,15 +1,15 @@
-/** The wire: sizes of datagrams, nonces that are never used twice, and the pace of the multicast. */
+/** Wire: sizes of datagrams, nonces that are never used twice, and the rate of the multicast. */
 import { headerAt } from "../../wire/layout.ts";
 import { limits } from "../../wire/index.ts";
 import type { Machine } from "../machine.ts";
 import { burstBytesOf } from "../lan.ts";
 import type { Checker } from "./checker.ts";
 
-/** Windows over which the pace is judged. */
+/** Window over which the rate is measured. */
 const windowMs = 400;
-/** The token bucket catches up with a late timer by a quarter above the rate. */
+/** Upper bound on rate ÷ limit: the token bucket catches up with a late timer at 25 % more. */
 const catchUpFactor = 1.25;
-/** Bursts that may leave at once after a late timer, and one run of datagrams more. */
+/** Bursts at once: three after a late timer (core/rate/token-bucket.ts), and one in progress. */
 const burstsMax = 4;
 
 type Sent = { fromMs: number; bytes: number; rateBps: number };
@@ -17,7 +17,7 @@ type Sent = { fromMs: number; bytes: number; rateBps: number };
 export class WireCheck {
   datagrams = 0;
   readonly #checker: Checker;
-  /** By the first four bytes of the session id and of the sender id: the sequence numbers that were used. */
+  /** Used sequence numbers, by the first four bytes of the session id and of the sender id. */
   readonly #used = new Map<number, Map<number, Uint8Array>>();
   readonly #paces = new Map<Machine, Sent>();
 
@@ -25,19 +25,21 @@ export class WireCheck {
     this.#checker = checker;
   }
 
+  /** Checks size and nonce of a datagram. */
   sent(machine: Machine, datagram: Uint8Array): void {
     const { world, fail } = this.#checker;
     this.datagrams++;
     if (datagram.length > limits.datagramMaxBytes)
       fail("limits", machine, `a datagram of ${datagram.length} bytes`);
     const sequence = uint32(datagram, headerAt.sequence);
-    // A run of symbols is written before it waits for its tokens: later control frames overtake it.
+    // Sequences are not sent in order: a run of symbols is sealed before it waits for its tokens,
+    // and control frames sealed later leave first.
     if (this.#isUsed(uint32(datagram, headerAt.session), uint32(datagram, headerAt.sender), sequence))
       fail("nonce", machine, `the nonce of sequence ${sequence} was used before`);
     world.history.mix(sequence * 256 + machine.index);
   }
 
-  /** Notes the sequence number as used; returns whether it was before. */
+  /** Marks the sequence number as used; returns whether it was used before. */
   #isUsed(session: number, sender: number, sequence: number): boolean {
     let bySender = this.#used.get(session);
     if (!bySender) this.#used.set(session, (bySender = new Map()));
@@ -53,7 +55,7 @@ export class WireCheck {
     return isUsed;
   }
 
-  /** Payload that leaves at once. @param rateBps what the member allows at present */
+  /** Checks the rate of symbols. @param rateBps rate that the member allows currently */
   paced(machine: Machine, bytes: number, rateBps: number): void {
     const { world, fail } = this.#checker;
     const { nowMs } = world.clock;

@@ -1,69 +1,73 @@
-/** Stories of who leads. */
+/** Stories of elections, leases and partitions. */
 import {
-  cameFrom,
-  crossed,
-  heldBy,
+  receivedFrom,
+  wanChunks,
+  heldCount,
   laptop,
   leaders,
-  makeIt,
-  nobodyHolding,
+  setProfile,
+  unheldCount,
   roleOf,
   server,
-  timesTold,
+  countLines,
   type Story,
 } from "./story.ts";
 import type { World } from "../world.ts";
 
-export const campaign: Story = {
-  name: "campaign",
-  title: "A campaign on a quiet subnet",
-  about: `Five devices get a task at the same time. Nobody leads yet. Each waits as long as its own rank says, so B, a
-    server that volunteers, speaks first, and its claim stands before anybody else wanted to speak. E runs on battery: it would lead
-    only if nobody else did. B downloads while the start delay passes, then multicasts behind the front of its
-    download, and stays a little for latecomers.`,
+export const election: Story = {
+  name: "election",
+  title: "An election on a quiet subnet",
+  about: `Five devices get a task at the same time, and no device leads yet. Each candidate waits for a back-off that
+    depends on its rank. B, a server that volunteers, has the best rank. Its claim is the first, and the others yield
+    to it. E runs on battery: it would claim only after eight seconds without another claim. B downloads during the
+    start delay, then multicasts, and stays for latecomers. A and D are on a radio, where multicast is off by default:
+    they fetch chunks by unicast.`,
   world: { seed: 11, devices: 5 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", laptop);
-    makeIt(world, "B", server);
-    makeIt(world, "C", { load: 0.9 });
-    makeIt(world, "D", laptop);
-    makeIt(world, "E", { onBattery: true });
+  run(world, { comment, show }) {
+    setProfile(world, "A", laptop);
+    setProfile(world, "B", server);
+    setProfile(world, "C", { load: 0.9 });
+    setProfile(world, "D", laptop);
+    setProfile(world, "E", { onBattery: true });
     world.start();
     world.run(1_500);
-    shows("The best rank leads: B, and nobody else claimed.", leaders(world) === "B" && claims(world) === 1);
-    says("Everybody knows B. Its start delay runs from the election on, while it downloads.");
+    show(
+      "B, which has the best rank, leads. No other device claimed.",
+      leaders(world) === "B" && claims(world) === 1,
+    );
+    comment("Every device follows B. The start delay began with the election, and B downloads meanwhile.");
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete, and every session is over.", world.allComplete && world.isAtRest);
-    shows("The package crossed the WAN once.", crossed(world) === 16);
+    show("Every device is complete, and every session is over.", world.allComplete && world.isAtRest);
+    show("The package crossed the WAN once.", wanChunks(world) === 16);
   },
 };
 
-const claims = (world: World): number => timesTold(world, / CLAIM /);
+const claims = (world: World): number => countLines(world, / CLAIM /);
 
 export const twoCandidates: Story = {
   name: "two-candidates",
   title: "Two candidates claim at once",
-  about: `A and B are of the same rank, the network is slow, and the source went down after it gave the task out: only
-    the local election decides. Both claim term 1 before they hear each other. Each claim carries a random ticket, and
-    the lower one stands: it is said again to the loser, who follows.`,
+  about: `A and B have the same rank, and frames take 90 ms. The source fails after it has assigned the task, so the
+    local election decides alone. Both devices claim term 1 before they receive each other's claim. A claim has a
+    random ticket, and the lower ticket wins. The winner repeats its claim, and the loser yields.`,
   world: { seed: 5, devices: 3 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", { weight: 100 });
-    makeIt(world, "B", { weight: 100 });
-    makeIt(world, "C", laptop);
+  run(world, { comment, show }) {
+    setProfile(world, "A", { weight: 100 });
+    setProfile(world, "B", { weight: 100 });
+    setProfile(world, "C", laptop);
     world.conditions(1, { delayMs: 90 });
     world.start();
     world.at(200, () => world.setSource("down"));
     world.run(20_000, () => claims(world) >= 2);
-    says("Both have claimed, and have not heard each other yet.");
+    comment("Both have claimed. Neither has received the claim of the other.");
     const [first, second] = tickets(world);
     const winner = first!.ticket < second!.ticket ? first! : second!;
     world.run(2_000);
-    shows("Both claimed the same term, under different names.", first!.device !== second!.device);
-    shows(`${winner.device} has the lower ticket, and leads alone.`, leaders(world) === winner.device);
+    show("Two devices claimed the same term.", first!.device !== second!.device);
+    show(`${winner.device} has the lower ticket, and leads alone.`, leaders(world) === winner.device);
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once, without any lease.", crossed(world) === 16);
+    show("Every device is complete.", world.allComplete);
+    show("The package crossed the WAN once, without a lease.", wanChunks(world) === 16);
   },
 };
 
@@ -76,109 +80,112 @@ function tickets(world: World): { device: string; ticket: string }[] {
 
 export const sourceDown: Story = {
   name: "source-down",
-  title: "The source is down: the local election alone decides",
-  about: `The task was given out, then the source went down; the web site with the package is up. The candidate asks for
-    the lease, and gets no answer. Its claim has settled meanwhile: it leads, and downloads, by the word of the
-    subnet alone. When the source is back, the lease is asked for again, and granted.`,
+  title: "The source is down: the local election decides alone",
+  about: `The source fails after it has assigned the task. The web site with the package works. The candidate's request
+    for the lease fails. Its claim meets no better one, so it leads and downloads without a lease. It repeats the
+    request, and gets the lease when the source works again.`,
   world: { seed: 5, chunks: 48 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.at(200, () => world.setSource("down"));
     world.run(20_000, () => leaders(world) !== "");
-    shows(
-      "A leads although nobody granted a lease.",
-      world.source.holderOn(1) === null && leaders(world) === "A",
-    );
+    show("A leads without a lease.", world.source.holderOn(1) === null && leaders(world) === "A");
     world.run(4_000);
-    says("The source comes back in the middle of the session.");
+    comment("The source works again.");
     world.setSource("up");
     world.run(60_000, () => world.source.holderOn(1) !== null);
-    shows("The source names A as the lease's holder.", world.source.holderOn(1) === world.device("A").id);
+    show("The source names A as holder of the lease.", world.source.holderOn(1) === world.device("A").id);
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("The package crossed the WAN once.", crossed(world) === 48);
+    show("Every device is complete.", world.allComplete);
+    show("The package crossed the WAN once.", wanChunks(world) === 48);
   },
 };
 
 export const leaseRefused: Story = {
   name: "lease-refused",
-  title: "The lease is refused: a representative that cannot be heard",
-  about: `The switch sends no multicast to D's port. D hears nobody, takes itself for alone and claims. But the source
-    grants one lease for a subnet: it refuses, and says that A leads, and where. D does not download; it takes the
-    chunks from A and from the others by unicast.`,
+  title: "The lease is refused to a device that receives no multicast",
+  about: `The switch forwards no multicast to D's port. D receives no other device, and claims. The source grants one
+    lease per subnet: it refuses D's request, and names A as the holder, with A's address. D follows A, receives no
+    announcement within 1.5 s, and so fetches the chunks from A and its peers by unicast.`,
   world: { seed: 7 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.prune("D", "all");
     world.start("A", "B", "C");
     world.run(1_500);
-    says("D comes to its desk. It hears nothing of what the others say.");
+    comment("D starts. It sends frames to the others, and receives none.");
     world.start("D");
     world.run(60_000, () => world.isAtRest);
-    shows("The lease was refused to D.", timesTold(world, / D .* lease +refused: A holds it/) > 0);
-    shows("D never led.", timesTold(world, / D +representative/) === 0);
-    shows("D got every chunk from its peers by unicast.", cameFrom(world, "D", "peers") === 16);
-    shows("The package crossed the WAN once.", crossed(world) === 16);
-    shows("Everybody is complete.", world.allComplete);
+    show("The source refused the lease to D.", countLines(world, / D .* lease +refused: A holds it/) > 0);
+    show("D never led.", countLines(world, / D +representative/) === 0);
+    show("D fetched every chunk by unicast.", receivedFrom(world, "D", "peers") === 16);
+    show("The package crossed the WAN once.", wanChunks(world) === 16);
+    show("Every device is complete.", world.allComplete);
   },
 };
 
-export const partitionHeals: Story = {
-  name: "partition-heals",
-  title: "A partition heals: two representatives, one steps down",
-  about: `The cable between two switches breaks while A leads, and the source is down: no lease can prevent that the
-    other half elects a representative of its own, of term 2. Both halves go on. When the cable is whole again the two
-    hear each other's announcements. The lower term steps down, keeps its chunks, and is a peer like the others: it
-    says what it lacks, and so what it holds, and that does not cross the WAN again.`,
+export const partitionEnds: Story = {
+  name: "partition-ends",
+  title: "A partition ends: of two representatives, one steps down",
+  about: `The cable between two switches fails while A leads, and so does the source. No lease prevents the other part of
+    the subnet from electing its own representative, of term 2. Both parts continue. After the repair of the cable the
+    two representatives receive each other's announcements. The one of the lower term steps down and becomes a peer.
+    Its SEEK states which chunks it is missing. The chunks that it holds do not cross the WAN again.`,
   world: { seed: 4, devices: 5, chunks: 160 },
-  tell(world, { says, shows }) {
-    makeIt(world, "A", server);
+  run(world, { comment, show }) {
+    setProfile(world, "A", server);
     world.start();
     world.run(4_000);
-    says("The cable breaks between A, B and the others.");
+    comment("The cable between A, B and the others fails, and so does the source.");
     world.setSource("down");
     world.partition(1, "A", "B");
     world.run(20_000, () => world.representatives().length === 2);
     world.run(1_500);
-    says("A and B on this side, C, D and E on that: each side has its representative.");
+    comment("Each part has its representative. The cable is repaired.");
     const [a, other] = world.representatives();
-    shows("Two lead: A in term 1, and one of the others in term 2.", a?.name === "A" && other !== undefined);
+    show(
+      "Two devices lead: A in term 1, and a device of the other part in term 2.",
+      a?.name === "A" && other !== undefined,
+    );
     const name = other?.name ?? "nobody";
-    const heldBefore = heldBy(world, "A");
+    const heldBefore = heldCount(world, "A");
     world.repairNetwork();
-    world.run(2_000, () => timesTold(world, / A +peer .* SEEK /) === 1);
-    const nobodyHolds = nobodyHolding(world);
-    const before = crossed(world);
+    world.run(2_000, () => countLines(world, / A +peer .* SEEK /) === 1);
+    const unheld = unheldCount(world);
+    const before = wanChunks(world);
     world.run(500);
-    shows(`${name} leads alone, A follows.`, leaders(world) === name && roleOf(world, "A") === "peer");
-    shows("A keeps what it had.", heldBy(world, "A") >= heldBefore);
+    show(
+      `Then ${name} leads alone, and A follows it.`,
+      leaders(world) === name && roleOf(world, "A") === "peer",
+    );
+    show("A keeps its chunks.", heldCount(world, "A") >= heldBefore);
     world.run(120_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    const after = crossed(world) - before;
-    shows(
-      "From A's word on (SEEK) only what neither side held crossed the WAN, and the chunk under way.",
-      after <= nobodyHolds + 1,
+    show("Every device is complete.", world.allComplete);
+    const after = wanChunks(world) - before;
+    show(
+      "After A's SEEK only chunks that no device held crossed the WAN, and the one in flight.",
+      after <= unheld + 1,
     );
   },
 };
 
 export const lastChoice: Story = {
   name: "last-choice",
-  title: "Only a laptop on battery is there",
-  about: `A runs on battery: it stands only when nobody else did for eight seconds. B has the weight 0 and never leads;
-    it asks the source who does, and waits.`,
+  title: "Only a laptop on battery may lead",
+  about: `A runs on battery, so it claims only after eight seconds without another claim. B has weight 0 and never leads:
+    it asks the source which device does, and waits.`,
   world: { seed: 9, devices: 2 },
-  tell(world, { shows }) {
-    makeIt(world, "A", { ...laptop, onBattery: true });
-    makeIt(world, "B", { weight: 0 });
+  run(world, { show }) {
+    setProfile(world, "A", { ...laptop, onBattery: true });
+    setProfile(world, "B", { weight: 0 });
     world.start();
     world.run(8_000);
-    shows("For eight seconds nobody leads.", leaders(world) === "" && claims(world) === 0);
+    show("For eight seconds no device leads.", leaders(world) === "" && claims(world) === 0);
     world.run(4_000);
-    shows("Then A does.", leaders(world) === "A");
+    show("Then A leads.", leaders(world) === "A");
     world.run(60_000, () => world.isAtRest);
-    shows("Everybody is complete.", world.allComplete);
-    shows("B took nothing over the WAN.", cameFrom(world, "B", "wan") === 0);
+    show("Every device is complete.", world.allComplete);
+    show("B downloaded nothing over the WAN.", receivedFrom(world, "B", "wan") === 0);
   },
 };

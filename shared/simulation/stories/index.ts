@@ -1,25 +1,25 @@
-/** All stories, in the order in which to read them. */
+/** All stories, in reading order. docs/stories/README.md has the same order. */
 import * as deliveries from "./deliveries.ts";
 import * as elections from "./elections.ts";
 import * as losses from "./losses.ts";
 import type { Story } from "./story.ts";
 
-export { tellStory, type Story, type Told } from "./story.ts";
+export { runStory, type Story } from "./story.ts";
 
 export const stories: readonly Story[] = [
-  elections.campaign,
+  elections.election,
   elections.twoCandidates,
   elections.sourceDown,
   elections.leaseRefused,
   elections.lastChoice,
-  elections.partitionHeals,
-  losses.representativeDies,
-  losses.farewell,
-  losses.slowNode,
-  losses.frozenWakes,
+  elections.partitionEnds,
+  losses.representativeCrashes,
+  losses.resignation,
+  losses.stalledPeer,
+  losses.representativeSleeps,
   losses.powerCut,
   losses.badWebSite,
-  losses.lastResort,
+  losses.wanFallback,
   deliveries.repairs,
   deliveries.lateJoiner,
   deliveries.symbolsMissing,

@@ -1,6 +1,7 @@
 /**
- * A story: one simulated world in which something happens, told as a text. The text is the heading, what happens and
- * why, the world's history with the narrator's words between its lines, and what the story shows.
+ * Stories: golden transcripts that document the protocol. A story runs one simulated world without
+ * random faults. Its text has a title, an introduction, the history of the world with comments
+ * between its lines, and the points that the story shows. docs/stories has the texts.
  */
 import { ChunkSet } from "../../model/chunk-set.ts";
 import type { ChunkOrigin } from "../../cache/index.ts";
@@ -10,27 +11,28 @@ import type { DeviceProfile } from "../machine.ts";
 import { World } from "../world.ts";
 
 export type Narrator = {
-  /** Words between the lines of the history, at this moment of the story. */
-  says(text: string): void;
-  /** What goes on in the same way: its lines are only counted. */
-  skips(run: () => void): void;
-  /** The point of the story: what must be so at this moment. */
-  shows(text: string, isSo: boolean): void;
+  /** Adds a comment to the transcript, after the lines so far. */
+  comment(text: string): void;
+  /** Runs the world without its lines in the transcript, which has their number instead. */
+  skip(run: () => void): void;
+  /** Adds a point that the story shows. The story fails when `isSo` is false. */
+  show(text: string, isSo: boolean): void;
 };
 
 export type Story = {
-  /** Of its file, without ".txt". */
+  /** Name of its file, without ".txt". */
   readonly name: string;
   readonly title: string;
+  /** Introduction: the situation, what happens, and why. */
   readonly about: string;
-  /** Instead of `worldDefaults`. */
+  /** Options that differ from `worldDefaults`. */
   readonly world?: Partial<WorldOptions>;
-  readonly tell: (world: World, narrator: Narrator) => void;
+  readonly run: (world: World, narrator: Narrator) => void;
 };
 
-export type Told = {
+type StoryResult = {
   readonly text: string;
-  /** What the story should show, and does not. */
+  /** Points that the story should show and does not. */
   readonly missed: readonly string[];
 };
 
@@ -39,31 +41,32 @@ const timeWidth = 10;
 const heldAt = historyHeader.indexOf("held");
 const eventAt = historyHeader.indexOf("event");
 const detailAt = historyHeader.indexOf("detail");
+/** Lines in a row of one kind above which only the first and the last are kept. */
 const rowMax = 4;
 
-/** @throws Violation */
-export function tellStory(story: Story): Told {
-  const world = new World({ wanRateBps: 100_000, ...story.world, narrates: true });
-  // A switch keeps the order of what passes.
+/** Runs a story and returns its transcript. @throws Violation when a checker fails */
+export function runStory(story: Story): StoryResult {
+  const world = new World({ wanRateBps: 100_000, ...story.world, logsFrames: true });
+  // A switch keeps the order of frames, and a story without reordering is easier to read.
   for (const conditions of world.network.conditions) conditions.jitterMs = 0;
   const history: string[] = [];
   const shown: string[] = [];
   const missed: string[] = [];
   let lineCount = 0;
-  /** The lines since the narrator spoke last. */
+  /** Takes the lines of the history since the last call. */
   const lines = (): string[] => {
     const since = world.log.slice(lineCount);
     lineCount += since.length;
     return since;
   };
-  story.tell(world, {
-    says: (text) => history.push(...folded(lines()), "", ...wrapped(text), ""),
-    skips: (run) => {
+  story.run(world, {
+    comment: (text) => history.push(...folded(lines()), "", ...wrapped(text), ""),
+    skip: (run) => {
       history.push(...folded(lines()));
       run();
-      history.push(more(lines().length));
+      history.push(omittedLine(lines().length));
     },
-    shows: (text, isSo) => (isSo ? shown : missed).push(text),
+    show: (text, isSo) => (isSo ? shown : missed).push(text),
   });
   history.push(...folded(lines()));
   const text = [
@@ -74,7 +77,7 @@ export function tellStory(story: Story): Told {
     "",
     ...history,
     "",
-    "It shows:",
+    "The story shows:",
     ...shown.flatMap((each) => wrapped(each, "- ", "  ")),
   ];
   return { text: `${text.join("\n")}\n`, missed };
@@ -84,58 +87,59 @@ export function tellStory(story: Story): Told {
 export const server: Partial<DeviceProfile> = { deviceClass: "server", volunteer: true };
 export const laptop: Partial<DeviceProfile> = { deviceClass: "laptop", medium: "wireless" };
 
-export function makeIt(world: World, name: string, change: Partial<DeviceProfile>): void {
+export function setProfile(world: World, name: string, change: Partial<DeviceProfile>): void {
   const machine = world.device(name);
   machine.profile = { ...machine.profile, ...change };
 }
 
-/** Who leads on the subnet, for example "A" or "A B". */
+/** Returns the representatives of the subnet, for example "A" or "A B". */
 export const leaders = (world: World, subnet = 1): string =>
   world
     .representatives(subnet)
     .map(({ name }) => name)
     .join(" ");
 
-/** Chunks that the device's present process received from there. */
-export const cameFrom = (world: World, name: string, origin: ChunkOrigin): number =>
-  world.device(name).process!.cameFrom(origin);
+/** Returns the number of chunks of this origin that the device's current process received. */
+export const receivedFrom = (world: World, name: string, origin: ChunkOrigin): number =>
+  world.device(name).process!.receivedFrom(origin);
 
-/** Chunks that crossed the subnet's WAN line. */
-export const crossed = (world: World, subnet = 1): number => world.checks.wan.accounts[subnet]!.chunks;
+/** Returns the number of chunks that crossed the subnet's WAN line. */
+export const wanChunks = (world: World, subnet = 1): number => world.checks.wan.accounts[subnet]!.chunks;
 
 export const roleOf = (world: World, name: string): string => world.device(name).process?.role ?? "off";
 
-export const heldBy = (world: World, name: string): number => world.device(name).process?.heldCount ?? 0;
+export const heldCount = (world: World, name: string): number => world.device(name).process?.heldCount ?? 0;
 
-/** Chunks of the package that no running device of the subnet holds. */
-export function nobodyHolding(world: World, subnet = 1): number {
+/** Returns the number of chunks that no running device of the subnet holds. */
+export function unheldCount(world: World, subnet = 1): number {
   const held = new ChunkSet(world.options.chunks);
-  for (const { process } of world.on(subnet)) if (process && !process.isStopping) held.addAll(process.held);
+  for (const { process } of world.machinesOn(subnet))
+    if (process && !process.isStopping) held.addAll(process.held);
   return world.options.chunks - held.count;
 }
 
-/** How often the history has such a line. */
-export const timesTold = (world: World, pattern: RegExp): number =>
+/** Returns the number of lines of the history that match. */
+export const countLines = (world: World, pattern: RegExp): number =>
   world.log.filter((line) => pattern.test(line)).length;
 
-const more = (count: number): string => `${" ".repeat(eventAt)}… ${count} more`;
+const omittedLine = (count: number): string => `${" ".repeat(eventAt)}… ${count} more`;
 
-/** Everything between the time and the detail, but for the chunks held. */
+/** Returns the columns between time and detail, without the number of held chunks. */
 const kindOf = (line: string | undefined): string | undefined =>
   line && `${line.slice(timeWidth, heldAt)}${line.slice(eventAt, detailAt)}`;
 
-/** Of many lines in a row in which one device says the same kind of thing only the first and the last stay. */
+/** Folds more than `rowMax` consecutive lines of one kind and device to the first and the last. */
 function folded(lines: readonly string[]): string[] {
-  const told: string[] = [];
+  const kept: string[] = [];
   for (let at = 0; at < lines.length;) {
     let end = at + 1;
     while (kindOf(lines[end]) === kindOf(lines[at])) end++;
     const row = lines.slice(at, end);
     at = end;
-    if (row.length <= rowMax) told.push(...row);
-    else told.push(row[0]!, more(row.length - 2), row.at(-1)!);
+    if (row.length <= rowMax) kept.push(...row);
+    else kept.push(row[0]!, omittedLine(row.length - 2), row.at(-1)!);
   }
-  return told;
+  return kept;
 }
 
 function wrapped(text: string, first = "", next = ""): string[] {
