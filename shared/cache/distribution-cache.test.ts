@@ -373,6 +373,18 @@ describe("verify", () => {
     expect(store.offered).toBe(store.verified);
   });
 
+  test("serves a chunk again that was found changed and is right when it is checked", async () => {
+    const cache = await open(folder());
+    const store = await completed(cache, small);
+    const path = join(store.path!, "a/one.bin");
+    const bytes = readFileSync(path);
+    writeFileSync(path, new Uint8Array(2_500));
+    await expect(store.readVerified(0)).rejects.toThrow(/not served to other devices/);
+    writeFileSync(path, bytes);
+    expect(await store.check()).toEqual([]);
+    expect(store.offered).toBe(store.verified);
+  });
+
   test("reads a chunk again that was found changed after its read-back, before the package is completed", async () => {
     const dir = folder();
     const cache = await open(dir);

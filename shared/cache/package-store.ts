@@ -335,7 +335,9 @@ export class PackageStore {
     const badChunks: number[] = [];
     for (const chunk of this.verified.clone()) {
       this.#assertOpen();
-      if (!known.has(chunk) && !(await this.#isOnDisk(chunk, buffer))) badChunks.push(chunk);
+      if (known.has(chunk)) continue;
+      if (await this.#isOnDisk(chunk, buffer)) this.#corrupt.delete(chunk);
+      else badChunks.push(chunk);
     }
     await this.#dropChunks(badChunks);
     return badChunks;
