@@ -1,9 +1,10 @@
 /**
  * The gate, `bun run check`: format, lint (which also keeps the core and the device shell free of
- * I/O), types and structure (scripts/check). Exit status 1 when a step fails. `scripts/test.ts`
- * runs the gate before the tests.
+ * I/O), types, structure and the language of comments (scripts/check). Exit status 1 when a step
+ * fails. `scripts/test.ts` runs the gate before the tests.
  */
 import { join } from "node:path";
+import { commentProblems } from "./check/comments.ts";
 import { readProject, structureProblems } from "./check/structure.ts";
 
 const root = join(import.meta.dir, "..");
@@ -43,7 +44,9 @@ export async function runChecks(): Promise<CheckResult[]> {
     ]);
     note(name, status === 0 ? "" : `${out}${err}`.trimEnd() || `exit status ${status}`);
   }
-  note("structure", structureProblems(await readProject(root)).join("\n"));
+  const files = await readProject(root);
+  note("structure", structureProblems(files).join("\n"));
+  note("comments", commentProblems(files).join("\n"));
   return results;
 }
 

@@ -22,7 +22,7 @@ export const mutations = {
   "keep-lease": [
     {
       file: "shared/device/session.ts",
-      from: "return void this.#requests.release(effect.failure);",
+      from: "return this.#run(this.#requests.release(effect.failure));",
       to: "return;",
     },
   ],

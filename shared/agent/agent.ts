@@ -52,6 +52,8 @@ type AgentOptions = {
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
+  /** Ends the program. */
+  onBug: (error: Error) => void;
 };
 
 const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
@@ -127,7 +129,7 @@ export class Agent {
   }
 
   #ports(): DevicePorts {
-    const { log, cache, identity, dataFolder, volunteer } = this.#options;
+    const { log, cache, identity, dataFolder, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
     const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
@@ -148,6 +150,7 @@ export class Agent {
       sizes: sessionSizes,
       log,
       metrics: this.#metrics,
+      onBug,
       onBytesPassed: () => gcTrigger.collectIfGrown(),
     };
   }

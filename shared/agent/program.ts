@@ -33,6 +33,19 @@ type AgentProgram = {
 /** Upper bound on a shutdown; after it the process exits even if something hangs. */
 const stopMsMax = 4_500;
 
+/** Exit status after a bug: EX_SOFTWARE of sysexits.h. */
+const bugStatus = 70;
+
+/**
+ * Logs a bug and exits. An invariant is broken, so nothing that the process holds in memory can be
+ * trusted; a service manager starts it again on what the ledger lists.
+ */
+function exitOnBug(log: Logger, error: unknown): never {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log.fatal({ error: text, version }, "a bug of this program: report it with this line");
+  process.exit(bugStatus);
+}
+
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
   const command = new Command(program.name).description(program.about).version(version).exitOverride();
@@ -118,6 +131,8 @@ type RunOptions = {
 
 async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
   const log = createLogger(program.name);
+  process.on("uncaughtException", (error) => exitOnBug(log, error));
+  process.on("unhandledRejection", (error) => exitOnBug(log, error));
   parseOption(() => parseSourceUrl(options.source));
   const group = options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!));
   const receiveBufferBytes = parseOption(() => parseReceiveBuffer(options.receiveBuffer));
@@ -154,6 +169,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     receiveBufferBytes,
     groups,
     volunteer: program.volunteer,
+    onBug: (error) => exitOnBug(log, error),
   });
   await agent.start();
   await stopping.asked;

@@ -3,6 +3,7 @@
  * enrols the device, checks in at the source and watches the network.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { BugError } from "../model/assert.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
@@ -101,8 +102,11 @@ export class Device {
     return task;
   }
 
-  readonly #onError = (error: unknown): void =>
-    this.#options.ports.log.error({ error: String(error) }, "task");
+  readonly #onError = (error: unknown): void => {
+    const { ports } = this.#options;
+    if (error instanceof BugError) return ports.onBug(error);
+    ports.log.error({ error: String(error) }, "task");
+  };
 
   /** Ends the sessions. Returns a function that restarts them. */
   leaveSubnet(reason: string): () => void {

@@ -7,6 +7,7 @@
  * most one chunk in memory, so a slow disk slows the reads down. Every outcome is a value with a
  * reason.
  */
+import { BugError } from "../model/assert.ts";
 import { backoffMs } from "../model/backoff.ts";
 import { repeat, sleep, type Clock } from "../model/clock.ts";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
@@ -74,6 +75,7 @@ export async function runDownload(options: DownloadOptions): Promise<DownloadOut
   try {
     return await download.run();
   } catch (error) {
+    if (error instanceof BugError) throw error;
     if (options.signal.aborted) return { kind: "aborted" };
     // An error of the cache, for example a full disk.
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
@@ -214,8 +216,7 @@ class Download {
 
   async #fetchRun(run: ChunkRun): Promise<void> {
     const { manifest, contentUrl, clock, signal } = this.#options;
-    if (!this.#isRun(run))
-      throw new Error(`Bug: the run ${run.first}+${run.count} is not within the package`);
+    if (!this.#isRun(run)) throw new BugError(`the run ${run.first}+${run.count} is not within the package`);
     if (!this.#isWanted(run.first)) {
       await sleep(clock, unwantedPauseMs, signal);
       return;
@@ -345,7 +346,7 @@ class Download {
     this.#hasStored ||= result === "stored";
     if (result === "known") {
       if (this.#answeredKnown.has(chunk))
-        throw new Error(`Bug: chunk ${chunk} is requested although it is stored`);
+        throw new BugError(`chunk ${chunk} is requested although it is stored`);
       this.#answeredKnown.add(chunk);
     }
     if (result !== "wrong-digest") return;

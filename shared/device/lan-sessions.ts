@@ -20,6 +20,7 @@ import {
   type Received,
   type ReceivedSymbol,
 } from "../wire/index.ts";
+import { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { GroupReception } from "./group-reception.ts";
 import type { Group } from "./group.ts";
@@ -171,7 +172,7 @@ export class LanSessions {
    */
   writer(session: string): FrameWriter {
     const joined = this.#sessions.get(session);
-    if (!joined) throw new Error(`Bug: session ${session} was not joined`);
+    if (!joined) throw new BugError(`session ${session} was not joined`);
     if (joined.writer.remaining < sequencesLeftMin) {
       this.#incarnation = createIncarnation(this.#options.newSender());
       this.#receiver.addOwnSender(this.#incarnation.sender);

@@ -8,6 +8,7 @@ import type { Rank } from "../core/election/rank.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
 import type { FallbackRequest, LeaseRelease, LeaseRequest, LeaseResponse } from "../api/schema/agent.ts";
 import { burstBytesMax } from "../core/rate/token-bucket.ts";
+import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
 import type { SignedManifest } from "../model/signing.ts";
@@ -122,6 +123,8 @@ export type DevicePorts = {
   readonly sizes: SessionSizes;
   readonly log: DeviceLog;
   readonly metrics: DeviceMetrics;
+  /** Ends the program: an invariant is broken, and no caller can repair it. */
+  readonly onBug: (error: BugError) => void;
   /**
    * Called for each chunk stored or served and each batch of symbols sent; the agent then checks
    * its memory.

@@ -279,13 +279,13 @@ export class Session {
       case "SendFrame":
         return this.#links.send(effect.context, effect.frame);
       case "RequestLease":
-        return void this.#requestLease(effect.term, effect.query);
+        return this.#run(this.#requestLease(effect.term, effect.query));
       case "ReleaseLease":
-        return void this.#requests.release(effect.failure);
+        return this.#run(this.#requests.release(effect.failure));
       case "StartDownload":
         return this.representative.startDownload();
       case "RequestFallback":
-        return void this.#requestFallback();
+        return this.#run(this.#requestFallback());
       case "StopDownload":
         this.#requests.releaseFallback();
         return this.representative.stopDownload();
@@ -308,6 +308,10 @@ export class Session {
     ports.metrics.roleChanged(from, to);
     if (from === "representative") this.representative.stepDown();
     hooks.onChange();
+  }
+
+  #run(work: Promise<void>): void {
+    work.catch(this.#options.hooks.onError);
   }
 
   async #requestLease(term: number, query: boolean): Promise<void> {

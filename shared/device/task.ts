@@ -6,6 +6,7 @@
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
+import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { sleep } from "../model/clock.ts";
 import { ManifestError } from "../model/manifest.ts";
@@ -191,6 +192,7 @@ export class Task {
 
   /** Handles an error of the current attempt: reports it, and retries with back-off. */
   #backOff(error: unknown): void {
+    if (error instanceof BugError) return this.#options.ports.onBug(error);
     // A full disk fails many writes at once; only the first failure counts.
     if (this.#abort.signal.aborted || this.stage.kind === "ended" || isBackingOff(this.stage)) return;
     const { log, random } = this.#options.ports;
@@ -209,6 +211,7 @@ export class Task {
    * that the command is not run a second time.
    */
   #onSessionError(error: unknown): void {
+    if (error instanceof BugError) return this.#options.ports.onBug(error);
     const { kind } = this.stage;
     if (kind !== "verifying" && kind !== "running" && kind !== "ended") return this.#backOff(error);
     const reason = error instanceof Error ? error.message : String(error);

@@ -302,6 +302,7 @@ export class Process implements RunningProcess {
         error: (fields, message) => observer.crashed(machine, `${message}: ${JSON.stringify(fields)}`),
       },
       metrics: { wrongChunk() {}, roleChanged() {}, wanBytes() {}, taskEnded() {} },
+      onBug: (error) => observer.crashed(machine, error),
       onBytesPassed: () => {},
     };
   }
