@@ -42,17 +42,16 @@ type Completion =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly badChunks: number[] };
 
 export class PackageStore {
-  readonly id: string;
-  readonly manifest: Manifest;
-  readonly signed: SignedManifest;
   /** Live set of the verified chunks. */
   readonly verified: ChunkSet;
   readonly #options: StoreOptions;
   readonly #files: PackageFiles;
   readonly #batch: ChunkBatch;
   readonly #readBack: ReadBack;
-  readonly #originOf = new Map<number, ChunkOrigin>();
-  readonly #originBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
+  readonly #origins = {
+    byChunk: new Map<number, ChunkOrigin>(),
+    bytes: { wan: 0, multicast: 0, peers: 0, cache: 0 } satisfies OriginBytes as OriginBytes,
+  };
   /**
    * One write per chunk at a time, so that a late unverified write never overwrites verified bytes.
    */
@@ -73,9 +72,6 @@ export class PackageStore {
   #completing: Promise<Completion> | null = null;
 
   constructor(options: StoreOptions) {
-    this.id = options.id;
-    this.manifest = options.manifest;
-    this.signed = options.signed;
     this.verified = new ChunkSet(chunkCount(options.manifest));
     this.#options = options;
     this.#state = options.state;
@@ -108,6 +104,18 @@ export class PackageStore {
     );
   }
 
+  get id(): string {
+    return this.#options.id;
+  }
+
+  get manifest(): Manifest {
+    return this.#options.manifest;
+  }
+
+  get signed(): SignedManifest {
+    return this.#options.signed;
+  }
+
   get state(): PackageState {
     return this.#state === "complete" ? "complete" : "partial";
   }
@@ -118,11 +126,11 @@ export class PackageStore {
   }
 
   get originBytes(): Readonly<OriginBytes> {
-    return this.#originBytes;
+    return this.#origins.bytes;
   }
 
   get bytesVerified(): number {
-    const { wan, multicast, peers, cache } = this.#originBytes;
+    const { wan, multicast, peers, cache } = this.#origins.bytes;
     return wan + multicast + peers + cache;
   }
 
@@ -250,7 +258,7 @@ export class PackageStore {
       throw new RangeError(`${length} bytes at ${offsetInChunk} are not within chunk ${chunk}`);
     }
     const bytes = new Uint8Array(length);
-    const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#originOf.get(chunk));
+    const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#origins.byChunk.get(chunk));
     if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, path))) {
       await this.#dropChunks([chunk]);
       throw new CacheError(
@@ -349,7 +357,7 @@ export class PackageStore {
    */
   async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
     const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-    const path = this.#ioPath(this.#originOf.get(chunk));
+    const path = this.#ioPath(this.#origins.byChunk.get(chunk));
     const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes, path);
     const writtenSum = this.#writtenSums.get(chunk);
     if (writtenSum === undefined) return whole && this.#digestMatches(chunk, bytes);
@@ -432,8 +440,8 @@ export class PackageStore {
 
   #markVerified(row: Pick<ChunkRow, "chunk" | "bytes" | "origin">): void {
     if (!this.verified.add(row.chunk)) return;
-    this.#originOf.set(row.chunk, row.origin);
-    this.#originBytes[row.origin] += row.bytes;
+    this.#origins.byChunk.set(row.chunk, row.origin);
+    this.#origins.bytes[row.origin] += row.bytes;
   }
 
   #invalidate(chunks: readonly number[]): void {
@@ -442,8 +450,8 @@ export class PackageStore {
       this.#writtenSums.delete(chunk);
       this.#corrupt.delete(chunk);
       if (!this.verified.delete(chunk)) continue;
-      this.#originBytes[this.#originOf.get(chunk)!] -= chunkLength(this.manifest, chunk);
-      this.#originOf.delete(chunk);
+      this.#origins.bytes[this.#origins.byChunk.get(chunk)!] -= chunkLength(this.manifest, chunk);
+      this.#origins.byChunk.delete(chunk);
     }
   }
 

@@ -34,6 +34,8 @@ type SessionHistory = {
   electedAtMs: number | null;
   /** Representative that this device gave up last. */
   failedLeader: string | null;
+  /** Devices that sent wrong chunks. Their answers do not count as being served. */
+  readonly untrustedDevices: Set<string>;
 };
 type Fallback = {
   /**
@@ -64,8 +66,6 @@ export class Member {
    * subnet, by any device. HAVE follows within `feedbackDelayMsMax`.
    */
   readonly lastReceived = { frameAtMs: Number.NEGATIVE_INFINITY, wantAtMs: Number.NEGATIVE_INFINITY };
-  /** Devices that sent wrong chunks. Their answers do not count as being served. */
-  readonly untrustedDevices = new Set<string>();
   readonly fallback: Fallback = { fromMs: null, askAtMs: Number.NEGATIVE_INFINITY };
   readonly verified: Verified = { chunksAtMs: new Map(), isPackage: false };
   effects: Effect[] = [];
@@ -76,7 +76,12 @@ export class Member {
   constructor(config: MemberConfig) {
     this.config = config;
     this.holders = new Holders(config.held.size);
-    this.session = { sentEarlier: new ChunkSet(config.held.size), electedAtMs: null, failedLeader: null };
+    this.session = {
+      sentEarlier: new ChunkSet(config.held.size),
+      electedAtMs: null,
+      failedLeader: null,
+      untrustedDevices: new Set(),
+    };
   }
 
   get role(): Role {
@@ -187,7 +192,8 @@ export class Member {
   }
 
   onBadChunk(device: string): void {
-    if (this.untrustedDevices.size < untrustedDevicesMax) this.untrustedDevices.add(device);
+    const { untrustedDevices } = this.session;
+    if (untrustedDevices.size < untrustedDevicesMax) untrustedDevices.add(device);
   }
 
   send(frame: ControlFrame, context: "task" | "package" = "task"): void {

@@ -87,7 +87,7 @@ function markServed(member: Member, state: PeerState, nowMs: number): void {
 }
 
 const isLeaderUntrusted = (member: Member, { leader }: PeerState): boolean =>
-  member.untrustedDevices.has(leader.device);
+  member.session.untrustedDevices.has(leader.device);
 
 function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Sender, nowMs: number): void {
   const isFromLeader = frame.device === state.leader.device && isCurrentSender(state, from, nowMs);

@@ -61,19 +61,63 @@ type ChunkSenderOptions = {
   readonly onError: (error: unknown) => void;
 };
 
+/** Frames of one system call, stored one after the other in a buffer that every batch reuses. */
+class SymbolBatch {
+  /** Length of a full frame. */
+  readonly frameBytes: number;
+  readonly #bytes: Uint8Array;
+  readonly #slots: Uint8Array[];
+  #datagrams: Uint8Array[] = [];
+  #payloadBytes = 0;
+
+  constructor(frameBytes: number) {
+    const bytes = new Uint8Array(batchDatagramsMax * frameBytes);
+    this.frameBytes = frameBytes;
+    this.#bytes = bytes;
+    this.#slots = Array.from({ length: batchDatagramsMax }, (_, i) =>
+      bytes.subarray(i * frameBytes, (i + 1) * frameBytes),
+    );
+  }
+
+  /** Where the next frame is written. */
+  get nextSlot(): Uint8Array {
+    return this.#slots[this.#datagrams.length]!;
+  }
+
+  /** Whether the batch has to be sent: only the last frame of a run may be shorter. */
+  get isFull(): boolean {
+    const { length } = this.#datagrams;
+    return (
+      length >= batchDatagramsMax || (length > 0 && this.#datagrams[length - 1]!.length < this.frameBytes)
+    );
+  }
+
+  /** @param frame written to `nextSlot` */
+  add(frame: Uint8Array, payloadBytes: number): void {
+    this.#datagrams.push(frame);
+    this.#payloadBytes += payloadBytes;
+  }
+
+  /** Empties the batch. `run` contains the datagrams one after the other. */
+  take(): { datagrams: Uint8Array[]; run: Uint8Array; payloadBytes: number } {
+    const datagrams = this.#datagrams;
+    const payloadBytes = this.#payloadBytes;
+    const lastBytes = datagrams.at(-1)?.length ?? 0;
+    const run = this.#bytes.subarray(0, Math.max(0, datagrams.length - 1) * this.frameBytes + lastBytes);
+    this.#datagrams = [];
+    this.#payloadBytes = 0;
+    return { datagrams, run, payloadBytes };
+  }
+}
+
 export class ChunkSender {
   readonly #options: ChunkSenderOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
-  /** Frames of a batch, stored one after the other. */
-  readonly #bytes: Uint8Array;
-  readonly #frameBytes: number;
-  readonly #slots: Uint8Array[];
+  readonly #batch: SymbolBatch;
   /** Encrypted chunks, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
   #sendingChunk = -1;
-  #batch: Uint8Array[] = [];
-  #batchBytes = 0;
   #state: "idle" | "running" | "stopped" = "idle";
   #wasResumed = false;
   symbolsSent = 0;
@@ -82,13 +126,7 @@ export class ChunkSender {
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
     this.#bucket = new TokenBucket(options.rateBps(), options.clock.nowMs(), options.burstBytes);
-    const frameBytes = options.symbolSizeBytes + symbolOverheadBytes;
-    const bytes = new Uint8Array(batchDatagramsMax * frameBytes);
-    this.#frameBytes = frameBytes;
-    this.#bytes = bytes;
-    this.#slots = Array.from({ length: batchDatagramsMax }, (_, i) =>
-      bytes.subarray(i * frameBytes, (i + 1) * frameBytes),
-    );
+    this.#batch = new SymbolBatch(options.symbolSizeBytes + symbolOverheadBytes);
   }
 
   /** Starts sending if the sender is idle; `next` may have an item. */
@@ -167,7 +205,7 @@ export class ChunkSender {
         if (symbol >= layout.k(block)) continue;
         const at = layout.symbolOffsetBytes(block, symbol);
         this.#add(chunk, block, symbol, bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol)));
-        if (this.#isFull) await this.#flush();
+        if (this.#batch.isFull) await this.#flush();
       }
       if (this.#isStopped) return;
     }
@@ -202,30 +240,20 @@ export class ChunkSender {
       for (let i = 0; i < length; i++) {
         const payload = symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes);
         this.#add(chunk, block, k + from + i, payload);
-        if (this.#isFull) await this.#flush();
+        if (this.#batch.isFull) await this.#flush();
       }
     }
   }
 
-  /** Whether the batch has to be sent: only the last frame of a run may be shorter. */
-  get #isFull(): boolean {
-    const { length } = this.#batch;
-    return length >= batchDatagramsMax || (length > 0 && this.#batch[length - 1]!.length < this.#frameBytes);
-  }
-
   #add(chunk: number, block: number, symbol: number, payload: Uint8Array): void {
-    const into = this.#slots[this.#batch.length]!;
-    this.#batch.push(this.#options.writer().symbol(chunk, block, symbol, payload, into));
-    this.#batchBytes += payload.length;
+    const frame = this.#options.writer().symbol(chunk, block, symbol, payload, this.#batch.nextSlot);
+    this.#batch.add(frame, payload.length);
   }
 
   /** Waits for the tokens of the batch and sends it; retries what the system does not accept. */
   async #flush(): Promise<void> {
     const { group, clock, rateBps, onSent } = this.#options;
-    const bytes = this.#batchBytes;
-    let batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
+    let { datagrams: batch, run, payloadBytes: bytes } = this.#batch.take();
     // Stopped: the member no longer leads, and has no rate.
     if (batch.length === 0 || this.#isStopped) return;
     this.#bucket.rateBps = rateBps();
@@ -237,12 +265,11 @@ export class ChunkSender {
     this.symbolsSent += batch.length;
     this.payloadBytesSent += bytes;
     onSent(batch.length);
-    let run = this.#bytes.subarray(0, (batch.length - 1) * this.#frameBytes + batch.at(-1)!.length);
     for (;;) {
       const sent = group.sendRun(run, batch);
       if (sent >= batch.length || this.#isStopped) return;
       batch = batch.slice(sent);
-      run = run.subarray(sent * this.#frameBytes);
+      run = run.subarray(sent * this.#batch.frameBytes);
       await sleep(clock, sent > 0 ? 1 : refusedPauseMs);
     }
   }

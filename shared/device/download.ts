@@ -84,24 +84,29 @@ export async function runDownload(options: DownloadOptions): Promise<DownloadOut
   }
 }
 
+/** The chunk in download: its number, or -1, and the bytes received so far. */
+type PartialDownload = { chunk: number; filled: number; readonly buffer: Uint8Array };
+
+/** Properties of the web sites of a package, as their answers have shown them. */
+class SiteNotes {
+  readonly validators = new Map<string, RangeValidator>();
+  /** Origins of sites that ignore Range and send whole resources. */
+  readonly ignoresRange = new Set<string>();
+  /** URL → text on the change of its version; part of the reason when a digest is wrong. */
+  readonly changes = new Map<string, string>();
+  useIfRange = true;
+}
+
 class Download {
   readonly #options: DownloadOptions;
   readonly #pace: DownloadPace;
-  readonly #validators = new Map<string, RangeValidator>();
-  /** Origins of sites that ignore Range and send whole resources. */
-  readonly #ignoresRange = new Set<string>();
-  /** URL → text on the change of its version; part of the reason when a digest is wrong. */
-  readonly #changes = new Map<string, string>();
+  readonly #sites = new SiteNotes();
   readonly #wrongDigests = new Map<number, number>();
   readonly #answeredKnown = new Set<number>();
-  #useIfRange = true;
+  readonly #partial: PartialDownload;
   #stream: WebStream | null = null;
-  #chunk = -1;
-  #filled = 0;
-  #buffer: Uint8Array;
   /** Progress since the last failure: bytes kept, and whether a chunk was stored. */
-  #keptBytes = 0;
-  #hasStored = false;
+  readonly #progress = { keptBytes: 0, hasStored: false };
   #lastReport = "";
   /** Aborted when a pause begins. */
   #pauseAbort = new AbortController();
@@ -110,7 +115,8 @@ class Download {
   constructor(options: DownloadOptions) {
     this.#options = options;
     this.#pace = new DownloadPace(options.rateBps, options.clock);
-    this.#buffer = new Uint8Array(Math.min(options.manifest.chunkSizeBytes, options.manifest.sizeBytes));
+    const { chunkSizeBytes, sizeBytes } = options.manifest;
+    this.#partial = { chunk: -1, filled: 0, buffer: new Uint8Array(Math.min(chunkSizeBytes, sizeBytes)) };
     this.#stopPauseChecks = repeat(options.clock, pauseCheckMs, () => {
       if (this.#isPaused) this.#pauseAbort.abort(new PauseBegan());
     });
@@ -189,8 +195,8 @@ class Download {
    * Discards the partial chunk, so that no chunk mixes two versions; digests verify the new one.
    */
   #startOverWithout(problem: WebProblem): void {
-    this.#useIfRange = false;
-    this.#filled = 0;
+    this.#sites.useIfRange = false;
+    this.#partial.filled = 0;
     this.#report(`${problem.message}; the download continues, every chunk is verified`);
   }
 
@@ -208,9 +214,9 @@ class Download {
   }
 
   #takeProgress(): boolean {
-    const enough = this.#hasStored || this.#keptBytes >= progressBytes;
-    if (enough) this.#keptBytes = 0;
-    this.#hasStored = false;
+    const enough = this.#progress.hasStored || this.#progress.keptBytes >= progressBytes;
+    if (enough) this.#progress.keptBytes = 0;
+    this.#progress.hasStored = false;
     return enough;
   }
 
@@ -221,11 +227,11 @@ class Download {
       await sleep(clock, unwantedPauseMs, signal);
       return;
     }
-    if (this.#chunk !== run.first) this.#begin(run.first);
+    if (this.#partial.chunk !== run.first) this.#begin(run.first);
     const last = run.first + run.count - 1;
     const end = chunkOffset(manifest, last) + chunkLength(manifest, last);
     for (;;) {
-      const at = chunkOffset(manifest, this.#chunk) + this.#filled;
+      const at = chunkOffset(manifest, this.#partial.chunk) + this.#partial.filled;
       if (at >= end) return;
       const location = locateContent(manifest, contentUrl, at, end);
       if (!location) {
@@ -247,8 +253,8 @@ class Download {
   }
 
   #begin(chunk: number): void {
-    this.#chunk = chunk;
-    this.#filled = 0;
+    this.#partial.chunk = chunk;
+    this.#partial.filled = 0;
   }
 
   /** Reads the run's bytes of one resource; returns false if a chunk is no longer wanted. */
@@ -262,17 +268,17 @@ class Download {
     // The open answer may end before the run; another request then fetches the rest.
     const end = Math.min(location.end, stream.answer.end);
     while (stream.position < end) {
-      if (!this.#isWanted(this.#chunk)) {
-        if (!this.#ignoresRange.has(originOf(location.url))) this.close();
+      if (!this.#isWanted(this.#partial.chunk)) {
+        if (!this.#sites.ignoresRange.has(originOf(location.url))) this.close();
         return false;
       }
       // A pause begins before the next read from the network, so received bytes are kept.
       if (!stream.hasRest && this.#isPaused) throw new PauseBegan();
-      const missing = chunkLength(this.#options.manifest, this.#chunk) - this.#filled;
+      const missing = chunkLength(this.#options.manifest, this.#partial.chunk) - this.#partial.filled;
       const bytes = await this.#read(stream, Math.min(missing, end - stream.position));
-      this.#buffer.set(bytes, this.#filled);
-      this.#filled += bytes.length;
-      this.#keptBytes += bytes.length;
+      this.#partial.buffer.set(bytes, this.#partial.filled);
+      this.#partial.filled += bytes.length;
+      this.#progress.keptBytes += bytes.length;
       if (bytes.length === missing) await this.#storeChunk();
     }
     if (stream.position === stream.answer.end) {
@@ -305,7 +311,7 @@ class Download {
     if (open?.url === location.url && open.position <= location.start && location.start < open.answer.end) {
       // A site that ignores Range would send the whole resource again: keep reading this answer.
       const gapMax = Math.min(skipBytesMax, options.manifest.chunkSizeBytes);
-      if (this.#ignoresRange.has(origin) || location.start - open.position <= gapMax) return open;
+      if (this.#sites.ignoresRange.has(origin) || location.start - open.position <= gapMax) return open;
     }
     this.close();
     const stream = await options.web.open({
@@ -313,17 +319,17 @@ class Download {
       ...(options.manifest.origin.kind === "source"
         ? { headers: options.headers, ca: options.ca }
         : { headers: {}, ca: undefined }),
-      validator: this.#validators.get(location.url) ?? null,
-      useRange: !this.#ignoresRange.has(origin),
-      useIfRange: this.#useIfRange,
-      pastCaches: this.#wrongDigests.has(this.#chunk),
+      validator: this.#sites.validators.get(location.url) ?? null,
+      useRange: !this.#sites.ignoresRange.has(origin),
+      useIfRange: this.#sites.useIfRange,
+      pastCaches: this.#wrongDigests.has(this.#partial.chunk),
       stallMs: options.stallMs,
       signal: AbortSignal.any([options.signal, this.#pauseAbort.signal]),
     });
     this.#stream = stream;
     const { answer } = stream;
-    this.#validators.set(location.url, answer.validator);
-    if (answer.ignoresRange) this.#ignoresRange.add(origin);
+    this.#sites.validators.set(location.url, answer.validator);
+    if (answer.ignoresRange) this.#sites.ignoresRange.add(origin);
     this.#report(
       answer.ignoresRange && location.start > 0
         ? `reading ${redactUrl(location.url)} from its beginning: the web site ignores range requests`
@@ -331,22 +337,22 @@ class Download {
     );
     if (answer.change === null) return stream;
     const change = `the file at ${redactUrl(location.url)} changed while it was downloaded (${answer.change})`;
-    this.#changes.set(location.url, change);
+    this.#sites.changes.set(location.url, change);
     this.#report(`${change}; the download continues, every chunk is verified`);
-    if (this.#filled === 0) return stream;
-    this.#filled = 0;
+    if (this.#partial.filled === 0) return stream;
+    this.#partial.filled = 0;
     this.close();
     return null;
   }
 
   async #storeChunk(): Promise<void> {
-    const chunk = this.#chunk;
-    const result = await this.#options.onChunk(chunk, this.#buffer.subarray(0, this.#filled));
+    const chunk = this.#partial.chunk;
+    const result = await this.#options.onChunk(chunk, this.#partial.buffer.subarray(0, this.#partial.filled));
     this.#begin(chunk + 1);
-    this.#hasStored ||= result === "stored";
+    this.#progress.hasStored ||= result === "stored";
     if (result === "known") {
       if (this.#answeredKnown.has(chunk))
-        throw new BugError(`chunk ${chunk} is requested although it is stored`);
+        throw new Error(`chunk ${chunk} was requested twice although it is stored`);
       this.#answeredKnown.add(chunk);
     }
     if (result !== "wrong-digest") return;
@@ -359,7 +365,7 @@ class Download {
     const { manifest, contentUrl } = this.#options;
     const urls = [...new Set(urlsOfChunk(manifest, contentUrl, chunk))];
     const where = urls.slice(0, 3).map(redactUrl).join(", ") + (urls.length > 3 ? " …" : "");
-    const change = urls.map((url) => this.#changes.get(url)).find((each) => each !== undefined);
+    const change = urls.map((url) => this.#sites.changes.get(url)).find((each) => each !== undefined);
     const count = (this.#wrongDigests.get(chunk) ?? 0) + 1;
     this.#wrongDigests.set(chunk, count);
     const what = `chunk ${chunk} from ${where} does not match the manifest`;
