@@ -66,10 +66,12 @@ export class Agent {
   readonly #client: AgentClient;
   readonly #metrics = new AgentMetrics();
   readonly #place: Place = { address: loopbackAddress, subnetId: null };
-  readonly #lanGroup: LanGroup;
-  readonly #exchange: ExchangeServer;
+  readonly #net: {
+    readonly lan: LanSessions;
+    readonly lanGroup: LanGroup;
+    readonly exchange: ExchangeServer;
+  };
   readonly #device: Device;
-  readonly #lan: LanSessions;
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
@@ -93,18 +95,18 @@ export class Agent {
       clock: systemClock,
       newSender: () => randomBytes(8).toString("hex"),
     });
-    this.#lan = lan;
-    this.#lanGroup = new LanGroup({
+    const lanGroup = new LanGroup({
       lan,
       receiveBufferBytes,
       onAdvice: (advice) => log.warn(advice),
       onError,
     });
-    this.#exchange = new ExchangeServer({
+    const exchange = new ExchangeServer({
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
       onError,
     });
+    this.#net = { lan, lanGroup, exchange };
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#client.progress(reports),
@@ -124,8 +126,7 @@ export class Agent {
       random: Math.random,
     });
     this.#roaming = this.#createRoaming();
-    const parts = { lan, lanGroup: this.#lanGroup, exchange: this.#exchange };
-    gaugesOf(this.#metrics, parts, () => this.#device.tasks.values());
+    gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
   }
 
   #ports(): DevicePorts {
@@ -138,8 +139,8 @@ export class Agent {
       clock: systemClock,
       random: Math.random,
       cache,
-      lan: this.#lan,
-      peers: this.#exchange,
+      lan: this.#net.lan,
+      peers: this.#net.exchange,
       web: { open: openRangeStream },
       source: this.#client,
       commands: { run: (request) => runCommand(request, join(dataFolder, "tasks")) },
@@ -158,8 +159,8 @@ export class Agent {
   #createRoaming(): Roaming {
     const { interfaceNamed, group, log } = this.#options;
     return new Roaming({
-      lanGroup: this.#lanGroup,
-      exchange: this.#exchange,
+      lanGroup: this.#net.lanGroup,
+      exchange: this.#net.exchange,
       client: this.#client,
       place: this.#place,
       named: interfaceNamed,
@@ -194,7 +195,7 @@ export class Agent {
         medium: current?.medium,
         why,
         group: formatGroup(group),
-        receiveBufferBytes: this.#lanGroup.bus?.receiveBufferBytes,
+        receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes,
         status: `${this.#statusServer.url}/status`,
         version,
       },
@@ -215,16 +216,16 @@ export class Agent {
     await Promise.race([this.#reports.flush(), Bun.sleep(lastReportMs)]);
     this.#reports.close();
     this.#device.close();
-    await this.#exchange.close();
+    await this.#net.exchange.close();
     await this.#statusServer?.close();
-    this.#lanGroup.close();
+    this.#net.lanGroup.close();
     await this.#options.cache.close();
   }
 
   status(): AgentStatus {
     const { current, why, multicastProblem } = this.#roaming;
-    const exchange = this.#exchange;
-    const lan = this.#lan;
+    const exchange = this.#net.exchange;
+    const lan = this.#net.lan;
     return {
       version,
       pid: process.pid,
@@ -237,7 +238,7 @@ export class Agent {
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
       multicastProblem,
-      receiveBufferBytes: this.#lanGroup.bus?.receiveBufferBytes ?? 0,
+      receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
       lan: {
         framesHeard: lan.framesReceived,
         framesSent: lan.framesSent,

@@ -120,7 +120,7 @@ export class TestSubnet {
     network.conditions[1]!.loss = loss;
     if (sourceMs !== undefined) source.answerMs = () => sourceMs;
     for (const machine of machines) {
-      machine.portBps = portBps;
+      machine.faults.portBps = portBps;
       machine.rank = () => rank(machine.index);
     }
     this.devices = machines.map((machine) => new TestDevice(machine));
@@ -153,7 +153,7 @@ export class TestSubnet {
   spoils(index: number, isSpoiled: (chunk: number) => boolean): void {
     const { machine } = this.devices[index]!;
     this.world.turnBad(machine.name);
-    machine.servesWrong = isSpoiled;
+    machine.faults.servesWrong = isSpoiled;
   }
 
   makeWireless(index: number): void {

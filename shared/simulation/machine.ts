@@ -62,54 +62,80 @@ export type RunningProcess = {
 
 type Arrival = { readonly datagrams: readonly Uint8Array[]; readonly fromAddress: string };
 
+/** Work that waits while the machine stalls or sleeps. */
+type Waiting = {
+  /** Datagrams that the kernel keeps during a stall. */
+  readonly inbox: Arrival[];
+  /** Timers that became due. */
+  readonly lateTimers: (() => void)[];
+};
+const nothingWaits = (): Waiting => ({ inbox: [], lateTimers: [] });
+
+type MachineClock = { readonly rate: number; offsetMs: number };
+
+export type MachineFaults = {
+  /** Chunks that the device serves with wrong bytes; null: none. */
+  servesWrong: ((chunk: number) => boolean) | null;
+  /** Rate of the device's port for sent datagrams, bit/s; null: unlimited. */
+  portBps: number | null;
+  /** World time of the last event on this machine that the protocol has to recover from. */
+  lastAtMs: number;
+  /** True once the device was unreachable: others may have failed requests to it. */
+  wasUnreachable: boolean;
+};
+
 export class Machine implements Host {
   readonly index: number;
-  readonly name: string;
-  readonly id: string;
   readonly disk = new Disk();
   readonly ledger: MemoryLedger;
   readonly random: Random;
-  readonly lanPort: number;
   subnet = 0;
-  address = "";
   process: RunningProcess | null = null;
-  /** True when the device serves wrong bytes. */
-  isBad = false;
-  /** Chunks that a bad device serves with wrong bytes. */
-  servesWrong: (chunk: number) => boolean = () => true;
-  /** Rate of the device's port for sent datagrams, bit/s; null: unlimited. */
-  portBps: number | null = null;
   profile: DeviceProfile;
-  /** Seconds of the machine's clock per second of the world. */
-  readonly clockRate: number;
-  /** World time of the last event on this machine that the protocol has to recover from. */
-  lastFaultAtMs = 0;
-  /** True once the device was unreachable: others may have failed requests to it. */
-  wasUnreachable = false;
+  readonly faults: MachineFaults = {
+    servesWrong: null,
+    portBps: null,
+    lastAtMs: 0,
+    wasUnreachable: false,
+  };
   state: "up" | "stalled" | "asleep" = "up";
   readonly #context: Context;
-  #clockOffsetMs: number;
-  /** Number of processes begun and ended, so that timers of an ended process do not fire. */
-  #generation = 0;
-  /** Datagrams that the kernel keeps during a stall. */
-  #inbox: Arrival[] = [];
-  /** Timers that became due during a stall or sleep. */
-  #lateTimers: (() => void)[] = [];
+  readonly #clock: MachineClock;
+  #waiting: Waiting = nothingWaits();
 
   constructor(context: Context, index: number, profile: DeviceProfile, clockRate: number) {
     this.#context = context;
     this.index = index;
-    this.name = nameOf(index);
-    this.id = (index + 1).toString(16).padStart(16, "0");
     this.random = new Random(context.options.seed, `device ${index}`);
-    this.lanPort = 1_000 + index;
     this.profile = profile;
-    this.clockRate = clockRate;
-    this.#clockOffsetMs = this.random.whole(0, 1_000_000);
+    this.#clock = { rate: clockRate, offsetMs: this.random.whole(0, 1_000_000) };
     this.ledger = new MemoryLedger(
       () => this.disk.isFull,
       () => this.wallMs,
     );
+  }
+
+  /** "A", "B" … */
+  get name(): string {
+    return nameOf(this.index);
+  }
+
+  /** Device id. */
+  get id(): string {
+    return (this.index + 1).toString(16).padStart(16, "0");
+  }
+
+  get address(): string {
+    return `10.0.${this.subnet}.${this.index + 1}`;
+  }
+
+  get lanPort(): number {
+    return 1_000 + this.index;
+  }
+
+  /** Seconds of the machine's clock per second of the world. */
+  get clockRate(): number {
+    return this.#clock.rate;
   }
 
   /** Chunks of the world's package that the ledger lists. */
@@ -122,7 +148,7 @@ export class Machine implements Host {
 
   /** The machine's own monotonic clock. */
   get nowMs(): number {
-    return this.#clockOffsetMs + this.#context.clock.nowMs * this.clockRate;
+    return this.#clock.offsetMs + this.#context.clock.nowMs * this.#clock.rate;
   }
 
   get wallMs(): number {
@@ -135,7 +161,7 @@ export class Machine implements Host {
 
   /** Sets the clocks forward, as after a sleep on systems that count it. */
   jump(byMs: number): void {
-    this.#clockOffsetMs += byMs;
+    this.#clock.offsetMs += byMs;
   }
 
   rank(cachedShare: number): Rank {
@@ -143,36 +169,32 @@ export class Machine implements Host {
   }
 
   begin(process: RunningProcess): void {
-    this.#generation++;
     this.process = process;
     this.noteFault();
   }
 
   /** Ends the process, with its timers and the datagrams that wait for it. */
   end(): void {
-    this.#generation++;
-    this.wasUnreachable = true;
+    this.faults.wasUnreachable = true;
     this.process = null;
-    this.#inbox = [];
-    this.#lateTimers = [];
+    this.#waiting = nothingWaits();
     this.noteFault();
   }
 
   move(subnet: number): void {
-    this.wasUnreachable ||= this.process !== null;
+    this.faults.wasUnreachable ||= this.process !== null;
     this.subnet = subnet;
-    this.address = `10.0.${subnet}.${this.index + 1}`;
     this.noteFault();
   }
 
   /** Notes a fault, or its end, at the current time. */
   noteFault(): void {
-    this.lastFaultAtMs = this.#context.clock.nowMs;
+    this.faults.lastAtMs = this.#context.clock.nowMs;
   }
 
   freeze(state: "stalled" | "asleep"): void {
     this.state = state;
-    this.wasUnreachable = true;
+    this.faults.wasUnreachable = true;
     this.noteFault();
   }
 
@@ -181,10 +203,9 @@ export class Machine implements Host {
     if (this.state === "up") return;
     this.state = "up";
     this.noteFault();
-    const [late, inbox] = [this.#lateTimers, this.#inbox];
-    this.#lateTimers = [];
-    this.#inbox = [];
-    const runLate = (): void => late.forEach((run) => run());
+    const { lateTimers, inbox } = this.#waiting;
+    this.#waiting = nothingWaits();
+    const runLate = (): void => lateTimers.forEach((run) => run());
     const readInbox = (): void =>
       inbox.forEach(({ datagrams, fromAddress }) => this.receive(datagrams, fromAddress));
     const first = this.random.chance(0.5);
@@ -198,11 +219,11 @@ export class Machine implements Host {
    * Returns the function that cancels the timer.
    */
   after(delayMs: number, run: () => void): () => void {
-    const generation = this.#generation;
+    const { process } = this;
     let isCancelled = false;
     const due = (): void => {
-      if (isCancelled || this.#generation !== generation) return;
-      if (this.state !== "up") return void this.#lateTimers.push(due);
+      if (isCancelled || this.process !== process) return;
+      if (this.state !== "up") return void this.#waiting.lateTimers.push(due);
       this.#context.observer.acts(this);
       run();
     };
@@ -238,8 +259,9 @@ export class Machine implements Host {
   receive(datagrams: readonly Uint8Array[], fromAddress: string): void {
     if (this.process === null || this.state === "asleep") return;
     if (this.state === "stalled") {
-      const kept = this.#inbox.reduce((sum, arrival) => sum + arrival.datagrams.length, 0);
-      if (kept < inboxMax) this.#inbox.push({ datagrams: datagrams.slice(0, inboxMax - kept), fromAddress });
+      const kept = this.#waiting.inbox.reduce((sum, arrival) => sum + arrival.datagrams.length, 0);
+      if (kept < inboxMax)
+        this.#waiting.inbox.push({ datagrams: datagrams.slice(0, inboxMax - kept), fromAddress });
       return;
     }
     this.#context.observer.acts(this);

@@ -110,7 +110,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     try {
       const bytes = (await offered.readChunk(chunk)).slice();
       offered.bytesSent += bytes.length;
-      if (this.#machine.isBad && this.#machine.servesWrong(chunk)) bytes[0]! ^= 0xff;
+      if (this.#machine.faults.servesWrong?.(chunk)) bytes[0]! ^= 0xff;
       return { kind: "chunk", bytes };
     } catch (error) {
       if (error instanceof CacheError && error.code === "corrupt")

@@ -30,6 +30,15 @@ const bootRetryMs = 5_000;
 /** Partial chunks that a receiver with little memory holds before it spills. */
 const littleMemoryChunks = 2;
 
+/** Parts of the agent around its device. */
+type Parts = {
+  readonly clock: ProcessClock;
+  readonly lan: LanSessions;
+  readonly group: Group;
+  readonly cache: DistributionCache;
+  readonly place: Place;
+};
+
 export class Process implements RunningProcess {
   readonly exchange: SimulatedPeers;
   readonly sizes: SessionSizes;
@@ -38,11 +47,7 @@ export class Process implements RunningProcess {
   downloadsSinceMs: number | null = null;
   readonly #context: Context;
   readonly #machine: Machine;
-  readonly #clock: ProcessClock;
-  readonly #lan: LanSessions;
-  readonly #group: Group;
-  readonly #cache: DistributionCache;
-  readonly #place: Place = { address: loopbackAddress, subnetId: null };
+  readonly #parts: Parts;
   /** Verified chunks and bytes by origin at the last observation, and bytes at the start. */
   readonly #observed: {
     verified: ChunkSet;
@@ -55,31 +60,32 @@ export class Process implements RunningProcess {
   constructor(context: Context, machine: Machine) {
     this.#context = context;
     this.#machine = machine;
-    this.#clock = machine.processClock();
+    const clock = machine.processClock();
     const { options, observer, crypto, package: published } = context;
     const note = (event: string, detail: string): void => observer.note(machine, event, detail);
     this.transcript = options.logsFrames ? new Transcript(published.chunkCount, note) : null;
     this.exchange = new SimulatedPeers(context, machine);
     this.sizes = sizesOf(options);
-    this.#group = this.#createGroup();
     const lanOptions = {
       deployment,
       crypto,
-      clock: this.#clock,
+      clock,
       newSender: () => machine.random.bytes(8).toHex(),
     };
-    this.#lan = new ObservedSessions(lanOptions, (frame) => {
+    const lan = new ObservedSessions(lanOptions, (frame) => {
       this.transcript?.sent(frame);
       if (frame.type === "have") observer.statesHeld(machine, frame.ranges, "HAVE");
     });
-    this.#cache = new DistributionCache(
-      { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock: this.#clock, log: () => {} },
+    const cache = new DistributionCache(
+      { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock, log: () => {} },
       {
-        files: machine.disk.filesFor({ sleep: (ms) => this.#clock.sleep(ms), random: machine.random }),
+        files: machine.disk.filesFor({ sleep: (ms) => clock.sleep(ms), random: machine.random }),
         ledger: machine.ledger,
         unlock: () => {},
       },
     );
+    const place: Place = { address: loopbackAddress, subnetId: null };
+    this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
     this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins } };
@@ -120,7 +126,7 @@ export class Process implements RunningProcess {
   }
 
   get knowsSubnet(): boolean {
-    return this.#place.subnetId !== null;
+    return this.#parts.place.subnetId !== null;
   }
 
   get role(): string {
@@ -143,7 +149,7 @@ export class Process implements RunningProcess {
 
   async #boot(): Promise<void> {
     try {
-      await this.#cache.reconcile();
+      await this.#parts.cache.reconcile();
       await this.device.resume();
     } catch (error) {
       if (!(error instanceof CacheError)) return this.#context.observer.crashed(this.#machine, error);
@@ -157,14 +163,14 @@ export class Process implements RunningProcess {
     this.isStopping = true;
     await this.device.stop();
     this.device.close();
-    await this.#cache.close().catch(() => {});
+    await this.#parts.cache.close().catch(() => {});
   }
 
   leaveSubnet(reason: string): void {
     this.#resume = this.device.leaveSubnet(reason);
-    this.#lan.detach();
-    this.#place.subnetId = null;
-    this.#place.address = loopbackAddress;
+    this.#parts.lan.detach();
+    this.#parts.place.subnetId = null;
+    this.#parts.place.address = loopbackAddress;
   }
 
   arriveOnSubnet(): void {
@@ -175,8 +181,8 @@ export class Process implements RunningProcess {
   }
 
   #attach(): void {
-    this.#place.address = this.#machine.address;
-    this.#lan.attach(this.#group);
+    this.#parts.place.address = this.#machine.address;
+    this.#parts.lan.attach(this.#parts.group);
   }
 
   onSettingChange(): void {
@@ -194,7 +200,7 @@ export class Process implements RunningProcess {
     this.#request(() => String(subnet)).then(
       (subnetId) => {
         if (machine.subnet !== subnet || this.isStopping) return;
-        this.#place.subnetId = subnetId;
+        this.#parts.place.subnetId = subnetId;
         // The device can request a lease only now, so the bounds of the checkers begin here.
         machine.noteFault();
         this.#accept();
@@ -206,7 +212,7 @@ export class Process implements RunningProcess {
   }
 
   receive(datagrams: readonly Uint8Array[], fromAddress: string): void {
-    this.#lan.onBatch(new Datagrams(datagrams, fromAddress));
+    this.#parts.lan.onBatch(new Datagrams(datagrams, fromAddress));
   }
 
   observe(): void {
@@ -254,7 +260,7 @@ export class Process implements RunningProcess {
       },
       sendRun: (_bytes, datagrams) => {
         // Copies, because the sender reuses its buffers while the datagrams are in flight.
-        const taken = port.take(datagrams, machine.portBps, clock.nowMs);
+        const taken = port.take(datagrams, machine.faults.portBps, clock.nowMs);
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         let payloadBytes = 0;
         for (const copy of copies) {
@@ -274,24 +280,24 @@ export class Process implements RunningProcess {
     const { package: published, observer } = this.#context;
     return {
       device: machine.id,
-      clock: this.#clock,
+      clock: this.#parts.clock,
       random: machine.random.next,
-      cache: this.#cache,
-      lan: this.#lan,
+      cache: this.#parts.cache,
+      lan: this.#parts.lan,
       peers: this.exchange,
-      web: new SimulatedWeb(this.#context, machine, this.#clock),
+      web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: {
         run: async ({ taskId, signal }) => {
           observer.startsCommand(machine, taskId);
-          const isAborted = await sleep(this.#clock, machine.random.between(100, 3_000), signal).then(
+          const isAborted = await sleep(this.#parts.clock, machine.random.between(100, 3_000), signal).then(
             () => false,
             () => true,
           );
           return { exitCode: isAborted ? null : 0, timedOut: false, outputTail: "" };
         },
       },
-      place: this.#place,
+      place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),
       publisherKeys: () => [published.publisherKey],

@@ -350,7 +350,7 @@ export class World {
   slowPort(name: string, rateBps: number | null): void {
     const machine = this.device(name);
     this.#note(machine, "port", rateBps === null ? "is fast again" : `takes ${Math.round(rateBps)} bit/s`);
-    machine.portBps = rateBps;
+    machine.faults.portBps = rateBps;
     machine.noteFault();
   }
 
@@ -366,7 +366,7 @@ export class World {
   turnBad(name: string): void {
     const machine = this.device(name);
     this.#note(machine, "bad peer", "serves wrong bytes");
-    machine.isBad = true;
+    machine.faults.servesWrong = () => true;
   }
 
   /**

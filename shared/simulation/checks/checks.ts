@@ -21,17 +21,22 @@ import { StandbyCheck } from "./standby.ts";
 import { WanCheck } from "./wan.ts";
 import { WireCheck } from "./wire.ts";
 
+/** Checkers that the world itself does not use. */
+type InnerCheckers = {
+  readonly bytes: BytesCheck;
+  readonly bounds: BoundsCheck;
+  readonly claims: ClaimsCheck;
+  readonly leadership: LeadershipCheck;
+  readonly standby: StandbyCheck;
+};
+
 export class Checks implements Observer {
   readonly reachability: Reachability;
   readonly commands: CommandsCheck;
   readonly completion: CompletionCheck;
   readonly wan: WanCheck;
   readonly wire: WireCheck;
-  readonly #bytes: BytesCheck;
-  readonly #bounds: BoundsCheck;
-  readonly #claims: ClaimsCheck;
-  readonly #leadership: LeadershipCheck;
-  readonly #standby: StandbyCheck;
+  readonly #inner: InnerCheckers;
   readonly #world: CheckedWorld;
   /** Machine whose code the current event runs. */
   #acting: Machine | null = null;
@@ -48,13 +53,15 @@ export class Checks implements Observer {
     };
     this.completion = new CompletionCheck(checker);
     this.wire = new WireCheck(checker);
-    this.#bytes = new BytesCheck(checker);
-    this.wan = new WanCheck(checker, this.#bytes);
-    this.#bounds = new BoundsCheck(checker);
-    this.#claims = new ClaimsCheck(checker);
     this.commands = new CommandsCheck(checker);
-    this.#leadership = new LeadershipCheck(checker);
-    this.#standby = new StandbyCheck(checker);
+    this.#inner = {
+      bytes: new BytesCheck(checker),
+      bounds: new BoundsCheck(checker),
+      claims: new ClaimsCheck(checker),
+      leadership: new LeadershipCheck(checker),
+      standby: new StandbyCheck(checker),
+    };
+    this.wan = new WanCheck(checker, this.#inner.bytes);
   }
 
   #fail(checker: string, machine: MachineName | null, message: string): void {
@@ -71,8 +78,8 @@ export class Checks implements Observer {
     if (machine?.process) {
       const { process } = machine;
       process.observe();
-      this.#leadership.observe(machine, process.session);
-      if (process.session) this.#bounds.observe(machine, process.session);
+      this.#inner.leadership.observe(machine, process.session);
+      if (process.session) this.#inner.bounds.observe(machine, process.session);
     }
     this.throwFound();
   }
@@ -89,13 +96,13 @@ export class Checks implements Observer {
 
   /** Forgets a leader whose machine has left its subnet. */
   stopsLeading(machine: Machine): void {
-    this.#leadership.stopsLeading(machine);
+    this.#inner.leadership.stopsLeading(machine);
   }
 
   /** Forgets a leader whose process has ended, and the chunks that the process found corrupt. */
   processEnded(machine: Machine): void {
-    this.#leadership.stopsLeading(machine);
-    this.#claims.forget(machine);
+    this.#inner.leadership.stopsLeading(machine);
+    this.#inner.claims.forget(machine);
   }
 
   // ---- events of the world (observer.ts) --------------------------------------------------------
@@ -134,15 +141,15 @@ export class Checks implements Observer {
   }
 
   statesHeld(machine: MachineName, heldRanges: Ranges, message: string): void {
-    this.#claims.statesHeld(this.#machine(machine), heldRanges, message);
+    this.#inner.claims.statesHeld(this.#machine(machine), heldRanges, message);
   }
 
   foundCorrupt(machine: MachineName, chunk: number): void {
-    this.#claims.foundCorrupt(this.#machine(machine), chunk);
+    this.#inner.claims.foundCorrupt(this.#machine(machine), chunk);
   }
 
   requestsChunk(machine: MachineName): void {
-    this.#leadership.requestsChunk(this.#machine(machine));
+    this.#inner.leadership.requestsChunk(this.#machine(machine));
   }
 
   receivedChunk(machine: MachineName, chunk: number, requestedAtMs: number): void {
@@ -151,14 +158,14 @@ export class Checks implements Observer {
 
   verified(name: MachineName, chunk: number, origin: ChunkOrigin | null): void {
     const machine = this.#machine(name);
-    this.#claims.forget(machine, chunk);
-    this.#bytes.verified(machine, chunk, origin);
+    this.#inner.claims.forget(machine, chunk);
+    this.#inner.bytes.verified(machine, chunk, origin);
     if (origin === "wan") this.wan.stored(machine, chunk);
-    if (origin === "peers") this.#standby.fetched(machine, chunk);
+    if (origin === "peers") this.#inner.standby.fetched(machine, chunk);
   }
 
   lists(machine: MachineName, packageId: string, rows: readonly ChunkRow[]): void {
-    this.#bytes.listed(this.#machine(machine), packageId, rows);
+    this.#inner.bytes.listed(this.#machine(machine), packageId, rows);
   }
 
   completes(machine: MachineName, packageId: string): void {

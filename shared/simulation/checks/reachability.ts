@@ -27,12 +27,12 @@ export class Reachability {
 
   /** Returns the world time of the last fault of the machine or its subnet. */
   undisturbedSinceMs(machine: Machine): number {
-    return Math.max(machine.lastFaultAtMs, this.#lastFaultAtMs[machine.subnet]!);
+    return Math.max(machine.faults.lastAtMs, this.#lastFaultAtMs[machine.subnet]!);
   }
 
   /** Returns whether requests to the machine may have failed, so that others have banned it. */
   mayBeBanned(machine: Machine): boolean {
-    return machine.wasUnreachable || this.#lastFaultAtMs[machine.subnet]! > 0;
+    return machine.faults.wasUnreachable || this.#lastFaultAtMs[machine.subnet]! > 0;
   }
 
   /** Returns whether frames of every size pass in both directions, apart from random loss. */

@@ -51,7 +51,8 @@ export class WanCheck {
   /** Returns whether the downloading device must have known that `other` holds the chunk. */
   #couldServe(machine: Machine, other: Machine, chunk: number, requestedAtMs: number): boolean {
     const { world, reachability } = this.#checker;
-    if (other === machine || other.subnet !== machine.subnet || !other.isRunning || other.isBad) return false;
+    if (other === machine || other.subnet !== machine.subnet || !other.isRunning) return false;
+    if (other.faults.servesWrong) return false;
     if (!other.process!.held.has(chunk) || !reachability.canExchangeFrames(machine, other)) return false;
     const sinceMs = Math.max(
       this.#bytes.verifiedAtMs(other, chunk),
