@@ -1,11 +1,12 @@
 /**
- * Structure checks of the gate beyond the linter: order of folders, names of files in texts, and
- * code for an operating system in one place.
+ * Structure checks of the gate beyond the linter: order of folders, names of files in texts, code
+ * for an operating system in one place, and the width of classes.
  */
 import { join } from "node:path";
 import { layerProblems } from "./layers.ts";
 import { mentionProblems } from "./mentions.ts";
 import { platformProblems } from "./platform.ts";
+import { widthProblems } from "./width.ts";
 
 /** Reads every program and document of the project. Returns path from the root → text. */
 export async function readProject(root: string): Promise<Map<string, string>> {
@@ -23,4 +24,5 @@ export const structureProblems = (files: ReadonlyMap<string, string>): string[] 
   ...layerProblems(files),
   ...mentionProblems(files),
   ...platformProblems(files),
+  ...widthProblems(files),
 ];
