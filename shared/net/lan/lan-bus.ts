@@ -3,7 +3,7 @@
  * one sends symbols. The bus transports and counts datagrams and does not interpret them.
  *
  * It receives through group-receiver.ts, and sends symbols through segment-sender.ts or in batches
- * of Bun.udpSocket. docs/ARCHITECTURE.md has the measurements. Every socket names its interface,
+ * of Bun.udpSocket. docs/BENCHMARKS.md has the measurements. Every socket names its interface,
  * because the system would otherwise choose one.
  */
 import { networkInterfaces } from "node:os";
