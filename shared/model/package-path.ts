@@ -3,7 +3,8 @@
  *
  * A manifest is made on one system and unpacked on others, so the strictest system decides. A name
  * that Windows, macOS or Linux would refuse, rename or merge is refused everywhere, before a byte
- * is stored. Pure: the file system is not asked.
+ * is stored. Limitation: names are compared by lower case, so "ſ" and "s", or "ς" and "σ", count as
+ * different. Pure: the file system is not asked.
  */
 
 const pathBytesMax = 1_024;

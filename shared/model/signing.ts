@@ -1,9 +1,10 @@
 /**
  * Ed25519 signatures (RFC 8032) over manifests: they prove who published a package.
  *
- * Devices pin raw 32-byte public keys at enrolment and refuse manifests of other publishers. A
- * domain prefix keeps a signature from being valid for anything but a manifest. The private key's
- * file is read in source/publishing/publisher-key.ts.
+ * Devices pin the raw 32-byte public keys of the first check-in that names one, and refuse
+ * manifests of other publishers. Commands and settings are not signed. A domain prefix keeps a
+ * signature from being valid for anything but a manifest. The private key's file is read in
+ * source/publishing/publisher-key.ts.
  */
 import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { decodeManifest, ManifestError, packageId, type Manifest } from "./manifest.ts";

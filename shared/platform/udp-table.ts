@@ -1,6 +1,7 @@
 /**
- * Counts datagrams that the kernel dropped because a socket's receive buffer was full. No other
- * counter shows these losses. Linux reports them per socket in /proc/net/udp; other systems do not.
+ * Counts datagrams that the kernel dropped because a socket's receive buffer was full. Linux
+ * reports them for each socket in /proc/net/udp; other systems do not. Sockets of
+ * net/lan/recvmmsg.ts read the same count from the socket itself (SO_MEMINFO).
  *
  * The table is read on demand only, never while a datagram is processed.
  */

@@ -6,7 +6,7 @@
 import { assert } from "../../model/assert.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
 
-/** A /22 subnet full of devices; the bitmap of one entry is below 1.1 KiB. */
+/** A /22 subnet full of devices. The bitmap of one entry has 1 KiB up to 32 GiB, at most 64 KiB. */
 export const rosterDevicesMax = 1_024;
 
 export type RosterEntry = {

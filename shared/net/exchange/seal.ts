@@ -1,5 +1,6 @@
 /**
- * Seals the LAN exchange: a device without the package's key can neither read nor request a chunk.
+ * Seals the LAN exchange: a device without the package's key can neither read a chunk nor make a
+ * new request. A recorded request stays valid, because a proof has no nonce and no time.
  *
  * AES-128-GCM with one key per package and a random nonce per message. The path is associated data,
  * so an answer is not valid for another request path.
@@ -17,7 +18,7 @@ export type ExchangeSeal = {
   seal(context: string, plaintext: Uint8Array): Uint8Array;
   /** Returns null if the bytes were not sealed with this key for this context. */
   open(context: string, sealed: Uint8Array): Uint8Array | null;
-  /** Returns an HMAC-SHA256 in hex, which shows that the requester holds the key. */
+  /** Returns an HMAC-SHA256 in hex: the requester holds the key, or recorded such a request. */
   proof(context: string): string;
   isProof(context: string, proof: string): boolean;
 };

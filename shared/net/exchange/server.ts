@@ -10,7 +10,10 @@ import { decodePoll, encodePollAnswer, heldRangesMax } from "./messages.ts";
 import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 
-/** Concurrent uploads over all packages; bounds their memory to 8 chunks of at most 4 MiB. */
+/**
+ * Chunks read at the same time over all packages. An upload counts until its answer exists, not
+ * until the answer was sent: memory grows by a chunk for each requester that does not read.
+ */
 const uploadsMax = 8;
 /** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;

@@ -85,8 +85,8 @@ const steps: readonly string[] = [
     PRIMARY KEY (task_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
   `,
-  // A lease belongs to the package, not to a task: a package crosses the WAN once per subnet for
-  // all its tasks.
+  // A lease belongs to the package, not to a task: its bytes cross the WAN once per subnet for all
+  // its tasks.
   `
   DROP TABLE leases;
   CREATE TABLE leases (

@@ -1,9 +1,10 @@
 /**
  * Makes the manifest of a file, a folder or a URL that an administrator publishes.
  *
- * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Entries that cannot be equal on
- * every device are refused by name. These are symbolic links, sockets, names that Windows refuses,
- * and files that change while they are read. Signing is in model/signing.ts; the caller stores the
+ * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Refused by name are symbolic
+ * links, sockets, names that Windows refuses, and files that change while they are read. Left out
+ * without a message are empty folders. The executable bit is that of the publisher's file system;
+ * files from Windows or a URL have none. Signing is in model/signing.ts; the caller stores the
  * bytes.
  */
 import { constants, type Stats } from "node:fs";
