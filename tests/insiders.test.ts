@@ -81,7 +81,7 @@ async function distributeFromCorruptDisk(): Promise<void> {
   // The representative detected the corrupted chunk and resigned; another device downloaded this
   // chunk.
   expect(await readFile(leader.program.logFile, "utf8")).toContain(
-    "Chunk 3 of tool 1 on disk is not what was verified",
+    "Chunk 3 of tool 1 changed on the disk after it was verified",
   );
   expect(bytesFrom(task, "wan")).toBe(sizeBytes + chunkBytes);
   // The corrupted copy stays listed: a command may be using its folder.
