@@ -7,7 +7,7 @@ import { createFrameReceiver, createFrameWriter, createIncarnation, sessionOf } 
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { headerBytes, symbolAt } from "../wire/layout.ts";
-import { ChunkSender } from "./chunk-sender.ts";
+import { ChunkSender, type ChunkSenderOptions } from "./chunk-sender.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 
 const open: LanBus[] = [];
@@ -100,20 +100,15 @@ test("sends chunks over real sockets, sealed and paced, and repairs dropped symb
   sender.stop();
 });
 
-test("sends every repair symbol of a block, a few at a time, before it repeats one", async () => {
-  const k = 128;
-  const bytes = new Uint8Array(randomBytes(k * 16));
+/** A sender of one session whose datagrams go to `sent`. */
+function senderOf(options: Partial<ChunkSenderOptions> & Pick<ChunkSenderOptions, "next" | "readChunk">) {
   const key = randomBytes(16);
   const session = sessionOf(nodeCrypto, key);
   const incarnation = createIncarnation("0000000000000001");
   const writer = createFrameWriter({ crypto: nodeCrypto, deployment: 1, session, key, incarnation });
-  const sent = new Set<number>();
-  const items: SendItem[] = Array.from({ length: 128 }, () => ({
-    kind: "repair",
-    chunk: 0,
-    blocks: [{ block: 0, count: 3 }],
-  }));
-  const { promise: allSent, resolve } = Promise.withResolvers<void>();
+  const sent: Uint8Array[] = [];
+  const { promise: idle, resolve: onIdle } = Promise.withResolvers<void>();
+  const errors: unknown[] = [];
   const sender = new ChunkSender({
     group: {
       name: "",
@@ -121,30 +116,71 @@ test("sends every repair symbol of a block, a few at a time, before it repeats o
       kernelDrops: () => null,
       send: () => {},
       sendRun: (_run, datagrams) => {
-        for (const datagram of datagrams) sent.add(datagram[headerBytes + symbolAt.symbol]!);
+        sent.push(...datagrams.map((datagram) => datagram.slice()));
         return datagrams.length;
       },
     },
     writer: () => writer,
-    next: () => items.shift() ?? null,
-    readChunk: async () => bytes.slice(),
     symbolSizeBytes: 16,
     code,
     rateBps: () => 1e9,
-    holds: () => true,
+    holds: () => false,
     cipher: (_chunk, plain) => plain,
     onSent: () => {},
     onBusy: () => {},
     repairOffset: 0,
     clock: systemClock,
-    onIdle: resolve,
-    onError: (error) => {
-      throw error;
-    },
+    onIdle,
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  return { sender, sent, idle, errors };
+}
+
+test("sends every repair symbol of a block, a few at a time, before it repeats one", async () => {
+  const k = 128;
+  const bytes = new Uint8Array(randomBytes(k * 16));
+  const items: SendItem[] = Array.from({ length: 128 }, () => ({
+    kind: "repair",
+    chunk: 0,
+    blocks: [{ block: 0, count: 3 }],
+  }));
+  const { sender, sent, idle } = senderOf({
+    next: () => items.shift() ?? null,
+    readChunk: async () => bytes.slice(),
   });
   sender.resume();
-  await allSent;
+  await idle;
+  const symbols = new Set(sent.map((datagram) => datagram[headerBytes + symbolAt.symbol]!));
   // A receiver with nothing but repair symbols needs all of them.
-  expect([...sent].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 256 - k }, (_, i) => k + i));
+  expect([...symbols].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 256 - k }, (_, i) => k + i));
   sender.stop();
 });
+
+test.each(["chunk", "repair"] as const)(
+  "writes no frame of a %s that is read when it is stopped",
+  async (kind) => {
+    const { promise: bytes, resolve: endRead } = Promise.withResolvers<Uint8Array>();
+    let item: SendItem | null =
+      kind === "chunk" ? { kind, chunk: 0 } : { kind, chunk: 0, blocks: [{ block: 0, count: 3 }] };
+    let framesWritten = 0;
+    const { sender, errors } = senderOf({
+      next: () => {
+        const next = item;
+        item = null;
+        return next;
+      },
+      readChunk: () => bytes,
+      writer: () => {
+        framesWritten++;
+        throw new Error("the session left the LAN");
+      },
+    });
+    sender.resume();
+    sender.stop();
+    endRead(new Uint8Array(64));
+    await bytes;
+    await Bun.sleep(1);
+    expect([framesWritten, errors]).toEqual([0, []]);
+  },
+);

@@ -30,7 +30,7 @@ const refusedPauseMs = 5;
  */
 const repairsKnownMax = 100_000;
 
-type ChunkSenderOptions = {
+export type ChunkSenderOptions = {
   readonly group: Group;
   readonly writer: () => FrameWriter;
   readonly cipher: ChunkCipher;
@@ -164,13 +164,17 @@ export class ChunkSender {
     const { holds, symbolSizeBytes } = this.#options;
     this.#sendingChunk = item.chunk;
     const bytes = await this.#encrypted(item.chunk);
+    // Stopped while it was read: the session may have left the LAN.
+    if (this.#isStopped) return;
     // The next chunk is read while this one is sent.
     if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
     const layout = blockLayout(bytes.length, symbolSizeBytes);
     if (item.kind === "chunk") await this.#sendChunk(item.chunk, bytes, layout);
     else
-      for (const { block, count } of item.blocks)
+      for (const { block, count } of item.blocks) {
         await this.#sendRepair(item.chunk, bytes, layout, block, count);
+        if (this.#isStopped) return;
+      }
     await this.#flush();
   }
 
@@ -206,8 +210,8 @@ export class ChunkSender {
         const at = layout.symbolOffsetBytes(block, symbol);
         this.#add(chunk, block, symbol, bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol)));
         if (this.#batch.isFull) await this.#flush();
+        if (this.#isStopped) return;
       }
-      if (this.#isStopped) return;
     }
   }
 
@@ -241,6 +245,7 @@ export class ChunkSender {
         const payload = symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes);
         this.#add(chunk, block, k + from + i, payload);
         if (this.#batch.isFull) await this.#flush();
+        if (this.#isStopped) return;
       }
     }
   }
