@@ -16,6 +16,7 @@ import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
+import { BugError } from "../model/assert.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
@@ -82,8 +83,11 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, identity, receiveBufferBytes } = options;
-    const onError = (error: unknown): void => log.error({ error: String(error) }, "network error");
+    const { log, identity, receiveBufferBytes, onBug } = options;
+    const onError = (error: unknown): void => {
+      if (error instanceof BugError) return onBug(error);
+      log.error({ error: String(error) }, "network error");
+    };
     this.#client = createAgentClient({
       sourceUrl: identity.sourceUrl,
       credential: identity.credential,
