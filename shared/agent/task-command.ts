@@ -63,9 +63,14 @@ function stopTree(child: Bun.Subprocess): void {
 const isRunning = (child: Bun.Subprocess): boolean =>
   platform.isTreeRunning(child.pid) ?? (child.exitCode === null && child.signalCode === null);
 
+/** Returns the end of the output; a command that ran is not repeated because this fails. */
 function tailOf(file: number): string {
-  const { size } = fstatSync(file);
-  const bytes = Buffer.alloc(Math.min(size, outputTailBytes));
-  readSync(file, bytes, 0, bytes.length, size - bytes.length);
-  return bytes.toString("utf8");
+  try {
+    const { size } = fstatSync(file);
+    const bytes = Buffer.alloc(Math.min(size, outputTailBytes));
+    readSync(file, bytes, 0, bytes.length, size - bytes.length);
+    return bytes.toString("utf8");
+  } catch (error) {
+    return `(the output could not be read: ${error instanceof Error ? error.message : String(error)})`;
+  }
 }
