@@ -86,7 +86,8 @@ function representativeText(
     return `serves ${countText(peers)} by LAN unicast: none of them takes part in the multicast${download}`;
   if (nowMs < state.sendFromMs) {
     const waits = formatDuration(Math.ceil((state.sendFromMs - nowMs) / 1_000) * 1_000);
-    return `downloads, multicast to ${audience} starts in ${waits}${download}`;
+    const downloads = session!.member.isDone ? "" : "downloads, ";
+    return `${downloads}multicast to ${audience} starts in ${waits}${download}`;
   }
   if (state.phase.kind === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
   return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
