@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { BugError } from "../model/assert.ts";
+import { changeStage, isBlocked, isHeldUp, type TaskStage, type WaitCause } from "./task-stage.ts";
+
+const waiting = (cause: WaitCause, blocked = false): TaskStage => ({
+  kind: "waiting",
+  cause,
+  note: "",
+  isBlocked: blocked,
+});
+const stages: readonly TaskStage[] = [
+  waiting("new"),
+  { kind: "session", note: "" },
+  { kind: "verifying" },
+  { kind: "running" },
+  { kind: "ended" },
+];
+/** The table of docs/PROTOCOL.md, "States". */
+const legal: Record<TaskStage["kind"], readonly TaskStage["kind"][]> = {
+  waiting: ["waiting", "session", "verifying", "ended"],
+  session: ["session", "waiting", "verifying", "ended"],
+  verifying: ["waiting", "running", "ended"],
+  running: ["waiting", "ended"],
+  ended: [],
+};
+const pairs = stages.flatMap((from) => stages.map((to) => [from.kind, to.kind, from, to] as const));
+
+test.each(pairs)("a task changes from %s to %s only if that is legal", (_, __, from, to) => {
+  if (legal[from.kind].includes(to.kind)) expect(changeStage(from, to)).toBe(to);
+  else expect(() => changeStage(from, to)).toThrow(BugError);
+});
+
+test("an illegal change of a task names both stages", () => {
+  expect(() => changeStage({ kind: "ended" }, { kind: "running" })).toThrow(
+    "illegal change of a task's stage: ended → running",
+  );
+});
+
+test.each<[what: string, outcome: string, stage: TaskStage]>([
+  ["is new", "neither held up nor blocked", waiting("new")],
+  ["waits for its start time", "neither held up nor blocked", waiting("start-time")],
+  ["waits for another task", "neither held up nor blocked", waiting("other-task")],
+  ["waits after an error", "held up", waiting("back-off")],
+  ["waits for a person after an error", "held up and blocked", waiting("back-off", true)],
+  ["waits for room that a person has to make", "blocked", waiting("package", true)],
+  ["tries again after an error", "neither held up nor blocked", { kind: "session", note: "404" }],
+  ["is verified", "neither held up nor blocked", { kind: "verifying" }],
+  ["ended", "neither held up nor blocked", { kind: "ended" }],
+])("a task that %s is %s", (_, outcome, stage) => {
+  const found = [isHeldUp(stage) && "held up", isBlocked(stage) && "blocked"].filter(Boolean);
+  expect(found.join(" and ") || "neither held up nor blocked").toBe(outcome);
+});

@@ -1,0 +1,412 @@
+/** State and sentence of a task in each stage, over real members and a real store. */
+import { describe, expect, test } from "bun:test";
+import { parse } from "valibot";
+import { progressSchema } from "../api/schema/common.ts";
+import { PackageStore, type ChunkOrigin } from "../cache/index.ts";
+import { packageRow } from "../cache/reconcile.ts";
+import type { Member } from "../core/member.ts";
+import type { UnicastReason } from "../core/delivery/delivery-mode.ts";
+import type { PeerState, RepresentativeState } from "../core/state.ts";
+import { step } from "../core/step.ts";
+import { memberForTest } from "../core/testing-member.ts";
+import { ChunkSet } from "../model/chunk-set.ts";
+import { testKey, testPackage } from "../model/testing.ts";
+import { simulatedCache } from "../simulation/testing.ts";
+import { phases, type ControlFrame } from "../wire/index.ts";
+import { newTaskRow, type TaskLife } from "./task-record.ts";
+import type { TaskStage } from "./task-stage.ts";
+import { describe as describeTask, progressOf, stateOf, takesPart } from "./task-status.ts";
+import type { TaskView } from "./task-view.ts";
+import { taskForTest } from "./testing.ts";
+
+/** Ten chunks of 1,024 bytes. */
+const tool = testPackage(testKey(), { files: { "a.bin": 10_240 } });
+const chunkCount = 10;
+const leader = "00000000000000bb";
+const startMs = 1_000;
+
+/** A store whose ledger lists as many chunks of each origin, the first ones. */
+function storeWith(counts: Partial<Record<ChunkOrigin, number>>): PackageStore {
+  const { files, clock, ledger, folder, log } = simulatedCache();
+  ledger.addPackage(packageRow(tool.id, tool.manifest));
+  let next = 0;
+  for (const [origin, count] of Object.entries(counts) as [ChunkOrigin, number][])
+    for (let i = 0; i < count; i++)
+      ledger.addChunks(tool.id, [{ chunk: next++, bytes: 1_024, origin, verifiedAtMs: 0 }]);
+  const { id, manifest, signed } = tool;
+  const paths = { partialPath: folder.partialPath(id), finalPath: folder.finalPath("tool", "1.0") };
+  return new PackageStore({ id, manifest, signed, ...paths, ledger, state: "partial", files, clock, log });
+}
+
+// ---- members in each role ----------------------------------------------------------------------
+
+type Setting = Parameters<typeof memberForTest>[1];
+
+function candidate(setting: Setting = {}): Member {
+  const member = memberForTest({ held: ChunkSet.full(chunkCount) }, setting);
+  step(member, { type: "Started" }, 0);
+  return member;
+}
+const receive = (member: Member, frame: ControlFrame, nowMs = startMs): void =>
+  void step(member, { type: "FrameReceived", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
+
+/** A peer since `startMs`, of a representative in a phase. */
+function peer(phase: number, startsInMs = 0): Member {
+  const member = memberForTest({ held: new ChunkSet(chunkCount) });
+  step(member, { type: "Started" }, 0);
+  receive(member, {
+    type: "announce",
+    device: leader,
+    term: 3,
+    ticket: 1,
+    phase,
+    startsInMs,
+    frontCount: 0,
+    castCount: 0,
+    pass: 0,
+    audience: 1,
+    symbolSizeBytes: 1_400,
+    rateBps: 1e8,
+    lanPort: 7_000,
+  });
+  return member;
+}
+/** A peer of the device that claimed, or of the holder of the lease that the source named. */
+function peerBy(known: "claim" | "lease"): Member {
+  const member = memberForTest({ held: new ChunkSet(chunkCount) });
+  step(member, { type: "Started" }, 0);
+  if (known === "claim")
+    receive(member, { type: "claim", device: leader, term: 3, ticket: 1, lanPort: 7_000, haveCount: 0 });
+  else {
+    const holder = { deviceId: leader, address: "10.0.0.2", lanPort: 7_000, term: 3 };
+    step(member, { type: "LeaseAnswered", answer: { result: "refused", holder } }, startMs);
+  }
+  return member;
+}
+const peerState = (member: Member): PeerState => member.state as PeerState;
+/** A peer that takes chunks by unicast. */
+function unicastPeer(reason: UnicastReason, startsInMs = 0): Member {
+  const member = peer(phases.casting, startsInMs);
+  peerState(member).delivery.mode = { kind: "unicast", reason, retryAtMs: Number.POSITIVE_INFINITY };
+  return member;
+}
+function straggler(): Member {
+  const member = peer(phases.casting);
+  const { loss } = peerState(member).reception;
+  // A quarter of the symbols arrives, in two passes after the first END.
+  for (const symbolsSent of [0, 1_000, 2_000]) {
+    loss.onEnd(symbolsSent);
+    loss.received(250);
+  }
+  return member;
+}
+function ownDownload(): Member {
+  const member = peer(phases.casting);
+  member.setDownloading(true);
+  return member;
+}
+
+type Audience = { readonly listeners?: number; readonly unicast?: number; readonly startDelayMs?: number };
+
+/** A representative of term 1 since `startMs`, at 2 Mbit/s; its audience misses every chunk. */
+function representative({ listeners = 0, unicast = 0, startDelayMs = 0 }: Audience = {}): Member {
+  const member = candidate({ sessionStartDelayMs: startDelayMs, lanRateBps: 2_000_000 });
+  const seek = { type: "seek", device: leader, haveCount: 0, missing: [], lanPort: 0, term: 0 } as const;
+  receive(member, seek, 100);
+  step(member, { type: "TimerFired" }, startMs);
+  step(member, { type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } }, startMs);
+  expect(member.role).toBe("representative");
+  for (let i = 0; i < listeners + unicast; i++)
+    member.roster.update({
+      device: `${i}`,
+      address: "",
+      lanPort: 1,
+      missing: ChunkSet.full(chunkCount),
+      receivedAtMs: startMs,
+      delivery: i < listeners ? "multicast" : "unicast",
+    });
+  return member;
+}
+/** A representative that has sent some chunks. */
+function casting(chunks: number, audience: Audience = { listeners: 2 }): Member {
+  const member = representative(audience);
+  for (let i = 0; i < chunks; i++) expect(member.nextToSend(startMs)).not.toBeNull();
+  return member;
+}
+function serving(): Member {
+  const member = casting(chunkCount);
+  (member.state as RepresentativeState).phase = { kind: "serving", sinceMs: startMs };
+  return member;
+}
+/** A representative whose receivers report this loss and queuing delay. */
+function reported(lossPermille: number, queuedMs: number): Member {
+  const member = casting(4);
+  const { rate } = (member.state as RepresentativeState).stream;
+  for (const device of ["0", "1"]) rate.onReport(device, { lossPermille, queuedMs }, 0);
+  rate.adjust(2_000_000, startMs + 300, 0);
+  return member;
+}
+function idle(): Member {
+  const member = candidate();
+  step(member, { type: "Stopped", reason: "the package is complete" }, startMs);
+  return member;
+}
+
+// ---- tasks -----------------------------------------------------------------------------------
+
+const session: TaskStage = { kind: "session", note: "" };
+const waiting = (note: string, isBlocked = false): TaskStage => ({
+  kind: "waiting",
+  cause: "back-off",
+  note,
+  isBlocked,
+});
+
+type Parts = {
+  readonly stage?: TaskStage;
+  readonly life?: TaskLife;
+  readonly reason?: string;
+  readonly way?: string;
+  /** Note of the representative's download. */
+  readonly note?: string;
+  readonly store?: PackageStore | null;
+  readonly useMulticast?: boolean;
+};
+
+/** A task whose session has this member; null: it has no session. */
+function taskWith(member: Member | null, parts: Parts = {}): TaskView {
+  const { stage = session, life = "open", reason = "", way = "", note = "", useMulticast = true } = parts;
+  const store = parts.store === undefined ? storeWith({}) : parts.store;
+  return {
+    row: { ...newTaskRow(taskForTest({ useMulticast })), life, reason, way },
+    stage,
+    session: member && { member, representative: { note }, unicastReason: "the reason" },
+    store,
+  };
+}
+const ended: TaskStage = { kind: "ended" };
+
+describe("the state of a task", () => {
+  test.each<[what: string, task: TaskView, state: string]>([
+    ["that ended successfully", taskWith(null, { stage: ended, life: "complete" }), "complete"],
+    ["that failed", taskWith(null, { stage: ended, life: "failed" }), "failed"],
+    ["that was cancelled", taskWith(null, { stage: ended, life: "cancelled" }), "cancelled"],
+    [
+      "that ended and leads for others",
+      taskWith(representative(), { stage: ended, life: "complete" }),
+      "complete",
+    ],
+    ["that waits", taskWith(null, { stage: waiting("") }), "waiting"],
+    ["that waits for a person", taskWith(null, { stage: waiting("", true) }), "failed"],
+    ["that is verified", taskWith(representative(), { stage: { kind: "verifying" } }), "verifying"],
+    ["whose command runs", taskWith(null, { stage: { kind: "running" } }), "running"],
+    ["of a candidate", taskWith(candidate()), "seeking"],
+    ["of a representative", taskWith(representative()), "downloading"],
+    ["of a peer before the multicast", taskWith(peer(phases.preparing)), "receiving"],
+    ["of a peer during the multicast", taskWith(peer(phases.casting)), "receiving"],
+    ["of a peer after the multicast", taskWith(peer(phases.serving)), "repairing"],
+    ["of an idle member", taskWith(idle()), "waiting"],
+    ["of an idle member after failures", taskWith(idle(), { reason: "404" }), "failed"],
+    ["whose session has not begun", taskWith(null), "waiting"],
+  ])("%s", (_, task, state) => {
+    expect(stateOf(task)).toBe(state as ReturnType<typeof stateOf>);
+  });
+});
+
+test.each<[what: string, takes: string, task: TaskView]>([
+  ["a representative", "takes part", taskWith(representative())],
+  ["a representative after its task", "takes part", taskWith(representative(), { stage: ended })],
+  ["a peer", "takes part", taskWith(peer(phases.casting))],
+  [
+    "a peer whose package is verified",
+    "does not take part",
+    taskWith(peer(phases.casting), { stage: { kind: "verifying" } }),
+  ],
+  ["a candidate", "does not take part", taskWith(candidate())],
+  ["an idle member", "does not take part", taskWith(idle())],
+  ["a task without a session", "does not take part", taskWith(null)],
+])("%s %s in a session", (_, takes, task) => {
+  expect(takesPart(task)).toBe(takes === "takes part");
+});
+
+const sentenceOf = (task: TaskView): string => describeTask(task, startMs);
+
+describe("the sentence of a task", () => {
+  test.each<[what: string, task: TaskView, sentence: string]>([
+    ["is verified", taskWith(null, { stage: { kind: "verifying" } }), "reads the package back from the disk"],
+    ["runs its command", taskWith(null, { stage: { kind: "running" } }), "runs the command"],
+    ["waits", taskWith(null, { stage: waiting("the disk is full") }), "the disk is full"],
+    ["failed", taskWith(null, { stage: ended, life: "failed", reason: "404" }), "404"],
+    [
+      "is complete",
+      taskWith(null, {
+        stage: ended,
+        life: "complete",
+        way: "joined late",
+        store: storeWith({ multicast: 6, peers: 4 }),
+      }),
+      "complete: 60 % multicast, 40 % from peers (joined late)",
+    ],
+    [
+      "is complete without a store",
+      taskWith(null, { stage: ended, life: "complete", store: null }),
+      "complete",
+    ],
+    ["looks for a session", taskWith(candidate()), "looks for a session on this subnet"],
+    ["is idle", taskWith(idle()), "the package is complete"],
+    [
+      "is idle after a failure",
+      taskWith(idle(), { stage: { kind: "session", note: "404 again" } }),
+      "404 again",
+    ],
+    ["has no session yet", taskWith(null), ""],
+  ])("that %s", (_, task, sentence) => {
+    expect(sentenceOf(task)).toBe(sentence);
+  });
+});
+
+describe("the sentence of a peer", () => {
+  test.each<[what: string, member: Member, parts: Parts, sentence: string]>([
+    ["of a claimant", peerBy("claim"), {}, `waits for representative ${leader}, which claimed the session`],
+    ["of the lease's holder", peerBy("lease"), {}, `representative ${leader}, which holds the lease`],
+    [
+      "before the multicast",
+      peer(phases.preparing, 4_200),
+      {},
+      `waits for representative ${leader}: multicast starts in 5s`,
+    ],
+    ["during the multicast", peer(phases.casting), {}, `receives multicast from representative ${leader}`],
+    ["after the multicast", peer(phases.serving), {}, "asks other devices for the parts it missed"],
+    [
+      "on unicast",
+      unicastPeer("no-data"),
+      {},
+      `takes chunks from representative ${leader} and others by LAN unicast: the reason`,
+    ],
+    [
+      "whose representative fell silent before its multicast",
+      unicastPeer("fell-silent", 60_000),
+      {},
+      `waits for representative ${leader} to begin its multicast, asks it by LAN unicast meanwhile: the reason`,
+    ],
+    [
+      "that is too slow",
+      straggler(),
+      {},
+      `too slow for the multicast of representative ${leader} (loses 75 %)`,
+    ],
+    [
+      "that downloads for itself",
+      ownDownload(),
+      { note: "at 3 Mbit/s" },
+      "no device of this subnet can be reached: downloads itself at 3 Mbit/s",
+    ],
+  ])("%s", (_, member, parts, sentence) => {
+    expect(sentenceOf(taskWith(member, parts))).toContain(sentence);
+  });
+});
+
+describe("the sentence of a representative", () => {
+  test.each<[what: string, member: Member, parts: Parts, sentence: string]>([
+    [
+      "before the multicast",
+      representative({ listeners: 1, startDelayMs: 3_500 }),
+      {},
+      "downloads, multicast to 1 peer starts in 4s",
+    ],
+    ["during the multicast", casting(4), {}, "multicast 40 % to 2 peers at 2mbit"],
+    [
+      "with a note on its download",
+      casting(4),
+      { note: "waits for the web site" },
+      "multicast 40 % to 2 peers at 2mbit; download waits for the web site",
+    ],
+    [
+      "with a part of its audience on unicast",
+      casting(0, { listeners: 2, unicast: 3 }),
+      {},
+      "multicast 0 % to 2 peers (3 more by unicast) at 2mbit",
+    ],
+    [
+      "with all of its audience on unicast",
+      casting(0, { unicast: 2 }),
+      {},
+      "serves 2 peers by LAN unicast: none of them takes part in the multicast",
+    ],
+    [
+      "without multicast",
+      casting(0),
+      { useMulticast: false },
+      "serves 2 peers by LAN unicast (useMulticast=false)",
+    ],
+    ["without an audience", casting(0, {}), {}, "multicast 0 % to 0 peers at 2mbit"],
+    ["after the multicast", serving(), {}, "multicast is over, serves repairs to 2 peers"],
+  ])("%s", (_, member, parts, sentence) => {
+    expect(sentenceOf(taskWith(member, parts))).toBe(`representative of term 1: ${sentence}`);
+  });
+
+  test("states that its own task is complete when it leads for others", () => {
+    const task = taskWith(serving(), { stage: ended, life: "complete" });
+    expect(sentenceOf(task)).toStartWith("complete; still representative of term 1: multicast is over");
+  });
+
+  test.each([
+    [0, 0, /bit$/],
+    [15, 0, /, median loss 1\.5 %$/],
+    [0, 900, /bit, gives way: the network holds it back by 900 ms$/],
+    [15, 900, /, median loss 1\.5 %, gives way: the network holds it back by 900 ms$/],
+  ])(
+    "with a reported loss of %p permille and a delay of %p ms ends with %p",
+    (lossPermille, queuedMs, end) => {
+      expect(sentenceOf(taskWith(reported(lossPermille, queuedMs)))).toMatch(end);
+    },
+  );
+});
+
+describe("the report of a task", () => {
+  const counted = {
+    wanBytesFetched: 11,
+    lanBytesSent: 12,
+    rateBps: 13,
+    wrongFrom: [{ address: "10.0.0.9", deviceId: null, chunks: 2 }],
+  };
+
+  test("has the state, the bytes by origin and the member's role and term, as the API takes them", () => {
+    const task = taskWith(peer(phases.serving), { store: storeWith({ multicast: 6, peers: 1, wan: 2 }) });
+    const report = progressOf(task, startMs, counted);
+    expect(report).toEqual({
+      taskId: 7,
+      state: "repairing",
+      role: "peer",
+      term: 3,
+      bytesTotal: 10_240,
+      bytesVerified: 9_216,
+      from: { wan: 2_048, multicast: 6_144, peers: 1_024, cache: 0 },
+      way: "unicast",
+      reason: "asks other devices for the parts it missed",
+      command: null,
+      ...counted,
+    });
+    expect(parse(progressSchema, report)).toEqual(report);
+  });
+
+  test("has zeros and no role before the package and the session begin", () => {
+    const task = taskWith(null, { stage: waiting("starts at noon"), store: null });
+    expect(progressOf(task, startMs, counted)).toMatchObject({
+      state: "waiting",
+      role: "none",
+      term: 0,
+      bytesTotal: 0,
+      bytesVerified: 0,
+      from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+      way: "none",
+      reason: "starts at noon",
+    });
+    expect(progressOf(taskWith(idle()), startMs, counted).role).toBe("none");
+  });
+
+  test("has at most 1,000 characters of its sentence", () => {
+    const task = taskWith(null, { stage: waiting("x".repeat(5_000)) });
+    expect(progressOf(task, startMs, counted).reason).toBe("x".repeat(1_000));
+  });
+});

@@ -1,0 +1,17 @@
+/** Task of an agent for tests: a package to store, with the default setting. */
+import type { AgentTask } from "../api/schema/agent.ts";
+import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
+
+/** @param values instead of the default ones */
+export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => ({
+  id: 7,
+  packageId: "ab".repeat(32),
+  packageName: "tool",
+  packageVersion: "1.0",
+  action: "pre-cache",
+  command: null,
+  startAtMs: 0,
+  taskKey: btoa("0123456789abcdef"),
+  packageKey: btoa("fedcba9876543210"),
+  setting: { name: "default", version: 1, values: { ...defaultSettingValues, ...values } },
+});
