@@ -111,7 +111,7 @@ describe("room for a package of 100 MB", () => {
       "packages of tasks fill the cap",
       { maxBytes: 150 * MB, usedBytes: 110 * MB, candidates: [old] },
       "cache-cap",
-      "tool 1.0 needs 100 MB in a cache of 150 MB of which 60 MB are in use by tasks",
+      "tool 1.0 needs 100 MB in a cache of 150 MB, of which 60 MB are in use",
     ],
   ])("is refused when %s", (_, changes, code, message) => {
     const plan = planRoom({ ...request, ...changes });

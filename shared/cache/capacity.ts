@@ -20,7 +20,7 @@ export type Candidate = {
   readonly storedBytes: number;
   readonly lastUsedAtMs: number;
 };
-type RoomRequest = {
+export type RoomRequest = {
   readonly title: string;
   readonly sizeBytes: number;
   /** Bytes of the package that are not yet written. */
@@ -41,7 +41,7 @@ type RoomPlan =
   | { readonly ok: false; readonly code: "cache-cap" | "disk-full"; readonly message: string };
 
 /** Sorts complete packages before partial ones, then the least recently used first. */
-const evictionOrder = (candidates: readonly Candidate[]): Candidate[] =>
+export const evictionOrder = (candidates: readonly Candidate[]): Candidate[] =>
   candidates.toSorted((a, b) =>
     a.state === b.state ? a.lastUsedAtMs - b.lastUsedAtMs : a.state === "complete" ? -1 : 1,
   );

@@ -45,5 +45,5 @@ test.each<[what: string, samples: Sample[]]>([
   ["is a whole number", [[3_000, 100, 267]]],
 ])("the rate of verified bytes %s", (_, samples) => {
   const rate = new ByteRate(10_000, 500_000);
-  for (const [nowMs, bytes, bps] of samples) expect(rate.at(10_000 + bytes, 500_000 + nowMs)).toBe(bps);
+  for (const [nowMs, bytes, bps] of samples) expect(rate.update(10_000 + bytes, 500_000 + nowMs)).toBe(bps);
 });

@@ -10,7 +10,7 @@ import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.
  * - `cancelled`: cancelled at the source
  */
 const lifeSchema = v.picklist(["open", "running", "complete", "failed", "cancelled"]);
-type TaskLife = v.InferOutput<typeof lifeSchema>;
+export type TaskLife = v.InferOutput<typeof lifeSchema>;
 
 export const taskRowSchema = v.object({
   task: agentTaskSchema,

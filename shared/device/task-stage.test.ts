@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { BugError } from "../model/assert.ts";
-import { changeStage, isBlocked, isHeldUp, type TaskStage, type WaitCause } from "./task-stage.ts";
+import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 
 const waiting = (cause: WaitCause, blocked = false): TaskStage => ({
   kind: "waiting",
@@ -26,27 +26,27 @@ const legal: Record<TaskStage["kind"], readonly TaskStage["kind"][]> = {
 const pairs = stages.flatMap((from) => stages.map((to) => [from.kind, to.kind, from, to] as const));
 
 test.each(pairs)("a task changes from %s to %s only if that is legal", (_, __, from, to) => {
-  if (legal[from.kind].includes(to.kind)) expect(changeStage(from, to)).toBe(to);
-  else expect(() => changeStage(from, to)).toThrow(BugError);
+  if (legal[from.kind].includes(to.kind)) expect(nextTaskStage(from, to)).toBe(to);
+  else expect(() => nextTaskStage(from, to)).toThrow(BugError);
 });
 
 test("an illegal change of a task names both stages", () => {
-  expect(() => changeStage({ kind: "ended" }, { kind: "running" })).toThrow(
-    "illegal change of a task's stage: ended → running",
+  expect(() => nextTaskStage({ kind: "ended" }, { kind: "running" })).toThrow(
+    "illegal change of a task: ended → running",
   );
 });
 
 test.each<[what: string, outcome: string, stage: TaskStage]>([
-  ["is new", "neither held up nor blocked", waiting("new")],
-  ["waits for its start time", "neither held up nor blocked", waiting("start-time")],
-  ["waits for another task", "neither held up nor blocked", waiting("other-task")],
-  ["waits after an error", "held up", waiting("back-off")],
-  ["waits for a person after an error", "held up and blocked", waiting("back-off", true)],
+  ["is new", "neither backing off nor blocked", waiting("new")],
+  ["waits for its start time", "neither backing off nor blocked", waiting("start-time")],
+  ["waits for another task", "neither backing off nor blocked", waiting("other-task")],
+  ["waits after an error", "backing off", waiting("back-off")],
+  ["waits for a person after an error", "backing off and blocked", waiting("back-off", true)],
   ["waits for room that a person has to make", "blocked", waiting("package", true)],
-  ["tries again after an error", "neither held up nor blocked", { kind: "session", note: "404" }],
-  ["is verified", "neither held up nor blocked", { kind: "verifying" }],
-  ["ended", "neither held up nor blocked", { kind: "ended" }],
+  ["tries again after an error", "neither backing off nor blocked", { kind: "session", note: "404" }],
+  ["is verified", "neither backing off nor blocked", { kind: "verifying" }],
+  ["ended", "neither backing off nor blocked", { kind: "ended" }],
 ])("a task that %s is %s", (_, outcome, stage) => {
-  const found = [isHeldUp(stage) && "held up", isBlocked(stage) && "blocked"].filter(Boolean);
-  expect(found.join(" and ") || "neither held up nor blocked").toBe(outcome);
+  const found = [isBackingOff(stage) && "backing off", isBlocked(stage) && "blocked"].filter(Boolean);
+  expect(found.join(" and ") || "neither backing off nor blocked").toBe(outcome);
 });

@@ -309,10 +309,10 @@ describe("the sentence of a peer", () => {
 describe("the sentence of a representative", () => {
   test.each<[what: string, member: Member, parts: Parts, sentence: string]>([
     [
-      "before the multicast",
+      "that holds the package, before the multicast",
       representative({ listeners: 1, startDelayMs: 3_500 }),
       {},
-      "downloads, multicast to 1 peer starts in 4s",
+      "multicast to 1 peer starts in 4s",
     ],
     ["during the multicast", casting(4), {}, "multicast 40 % to 2 peers at 2mbit"],
     [
@@ -353,8 +353,8 @@ describe("the sentence of a representative", () => {
   test.each([
     [0, 0, /bit$/],
     [15, 0, /, median loss 1\.5 %$/],
-    [0, 900, /bit, gives way: the network holds it back by 900 ms$/],
-    [15, 900, /, median loss 1\.5 %, gives way: the network holds it back by 900 ms$/],
+    [0, 900, /bit, yields to other traffic: queuing delay 900 ms$/],
+    [15, 900, /, median loss 1\.5 %, yields to other traffic: queuing delay 900 ms$/],
   ])(
     "with a reported loss of %p permille and a delay of %p ms ends with %p",
     (lossPermille, queuedMs, end) => {

@@ -3,7 +3,7 @@
  * on a simulated disk. Tests of whole worlds use world.ts.
  */
 import { CacheFolder } from "../cache/cache-folder.ts";
-import type { CacheEvent, CacheLog } from "../cache/index.ts";
+import type { CacheEvent, CacheLog } from "../cache/cache-error.ts";
 import type { Clock } from "../model/clock.ts";
 import { VirtualClock } from "./clock.ts";
 import { Disk } from "./disk.ts";
