@@ -30,8 +30,12 @@ const query = (expression: string): string =>
   outputOf(["powershell", "-NoProfile", "-Command", expression]).trim();
 
 export const onBattery = (): boolean => query("(Get-CimInstance Win32_Battery).BatteryStatus") === "1";
-export const deviceClass = (): DeviceClass =>
-  query("(Get-CimInstance Win32_OperatingSystem).ProductType") === "1" ? "desktop" : "server";
+/** ProductType: 1 workstation, 2 domain controller, 3 server; "" if the query failed. */
+export function deviceClass(): DeviceClass {
+  const productType = query("(Get-CimInstance Win32_OperatingSystem).ProductType");
+  if (productType === "") return "unknown";
+  return productType === "1" ? "desktop" : "server";
+}
 
 export const shell = (command: string): string[] => ["cmd.exe", "/d", "/s", "/c", command];
 export const hasProcessGroups = false;
