@@ -1,7 +1,8 @@
 /**
  * The files of one package: reads and writes at offsets of the package's stream.
  *
- * Files are sparse until the package is complete. This file deals with offsets, open files and
+ * Files are sparse until the package is complete, except on NTFS, which writes zeros up to the
+ * highest offset written. This file deals with offsets, open files and
  * syncing; package-store.ts with chunks, digests and the ledger.
  */
 import { dirname, join } from "node:path";

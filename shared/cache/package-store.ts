@@ -1,6 +1,7 @@
 /**
  * One package in the distribution cache: verifies chunks, stores them in place, and declares the
- * package complete once every chunk verifies from its file on the disk.
+ * package complete once every chunk was read back from its file and verified, during the transfer
+ * (read-back.ts) or at the end.
  *
  * `verified` contains a chunk as soon as its bytes are written; the ledger follows in batches
  * (chunk-batch.ts). Room and eviction are decided in distribution-cache.ts.

@@ -20,7 +20,7 @@ export function unicastReasonText(reason: UnicastReason | "", reception: GroupRe
     case "wireless":
       return "on a wireless interface, where multicast is slow and lossy";
     case "no-data":
-      return `announcements are received on ${group}, multicast data is not: look for a rate limit or a filter of multicast`;
+      return `announcements are received on ${group}, multicast data is not: look for a rate limit or a filter of multicast, or an MTU below 1,500 bytes`;
     case "not-heard":
       return `the representative does not receive this device on ${group}: its firewall or switch port seems to drop multicast`;
     case "stuck":

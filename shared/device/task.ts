@@ -363,7 +363,10 @@ export class Task {
     this.#end(life, reason);
   }
 
-  /** Saves the stage before the command starts, so that the command runs at most once. */
+  /**
+   * Saves the stage before the command starts, so that the command runs at most once: also when the
+   * agent is killed while it runs. Exceptions: the ledger is lost, or the command does not start.
+   */
   #saveRunning(): void {
     this.row.life = "running";
     try {
