@@ -1,7 +1,7 @@
 /**
  * Checks in with the source: at the start, on each event of the change stream, and at the
  * configured interval. Jitter spreads the check-ins after an event over 300 ms, and those at the
- * interval over a quarter of it; a change stream that connects again triggers one without delay.
+ * interval over a fifth of it; a change stream that connects again triggers one without delay.
  */
 import type { AgentClient } from "../api/agent-client.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
