@@ -244,8 +244,10 @@ export class Agent {
       multicastProblem,
       receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
       lan: {
-        framesHeard: lan.framesReceived,
-        framesSent: lan.framesSent,
+        framesHeard: lan.counters.framesReceived,
+        framesSent: lan.counters.framesSent,
+        receiveCalls: lan.counters.receiveCalls,
+        messagesReceived: lan.counters.messagesReceived,
         kernelDrops: lan.kernelDrops,
         dropped: Object.fromEntries(lan.dropped),
       },

@@ -112,7 +112,7 @@ function senderOf(options: Partial<ChunkSenderOptions> & Pick<ChunkSenderOptions
   const sender = new ChunkSender({
     group: {
       name: "",
-      counters: { framesSent: 0, framesReceived: 0 },
+      counters: { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 },
       kernelDrops: () => null,
       send: () => {},
       sendRun: (_run, datagrams) => {

@@ -1,9 +1,19 @@
+/** Counters since the group was joined. */
+export type GroupCounters = {
+  /** Datagrams. */
+  framesSent: number;
+  framesReceived: number;
+  /** System calls that read a datagram. */
+  receiveCalls: number;
+  /** Messages that they read: single datagrams, and runs of datagrams. */
+  messagesReceived: number;
+};
+
 /** The multicast group as a device uses it: a port. net/lan/lan-bus.ts implements it. */
 export type Group = {
   /** "ADDRESS:PORT" */
   readonly name: string;
-  /** Datagrams since the group was joined. */
-  readonly counters: { readonly framesSent: number; readonly framesReceived: number };
+  readonly counters: Readonly<GroupCounters>;
   /** Datagrams lost because the receive buffer was full; null: the system does not report them. */
   kernelDrops(): number | null;
   send(datagram: Uint8Array): void;

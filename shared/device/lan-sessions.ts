@@ -23,7 +23,7 @@ import {
 import { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { GroupReception } from "./group-reception.ts";
-import type { Group } from "./group.ts";
+import type { Group, GroupCounters } from "./group.ts";
 
 export type LanListener = {
   /**
@@ -55,7 +55,9 @@ export class LanSessions {
   readonly #options: LanSessionsOptions;
   readonly #receiver: FrameReceiver;
   readonly #sessions = new Map<string, Joined>();
-  readonly #totals = { framesReceived: 0, framesSent: 0, kernelDrops: 0 };
+  /** Counters of the groups that were left. */
+  readonly #left: GroupCounters = { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 };
+  #kernelDropsLeft = 0;
   /** Sessions that are multicasting from this device. */
   readonly #sending = new Set<string>();
   #incarnation: Incarnation;
@@ -87,9 +89,8 @@ export class LanSessions {
   detach(): void {
     const group = this.#group;
     if (!group) return;
-    this.#totals.kernelDrops += group.kernelDrops() ?? 0;
-    this.#totals.framesReceived += group.counters.framesReceived;
-    this.#totals.framesSent += group.counters.framesSent;
+    this.#kernelDropsLeft += group.kernelDrops() ?? 0;
+    Object.assign(this.#left, this.counters);
     this.#group = null;
   }
 
@@ -100,16 +101,19 @@ export class LanSessions {
   /** Datagrams dropped at a full receive buffer since the start; null if not reported. */
   get kernelDrops(): number | null {
     const drops = this.#group ? this.#group.kernelDrops() : 0;
-    return drops === null ? null : this.#totals.kernelDrops + drops;
+    return drops === null ? null : this.#kernelDropsLeft + drops;
   }
 
-  /** Frames received since the start, on all interfaces. */
-  get framesReceived(): number {
-    return this.#totals.framesReceived + (this.#group?.counters.framesReceived ?? 0);
-  }
-
-  get framesSent(): number {
-    return this.#totals.framesSent + (this.#group?.counters.framesSent ?? 0);
+  /** Counters since the start, on all interfaces. */
+  get counters(): GroupCounters {
+    const left = this.#left;
+    const now = this.#group?.counters;
+    return {
+      framesSent: left.framesSent + (now?.framesSent ?? 0),
+      framesReceived: left.framesReceived + (now?.framesReceived ?? 0),
+      receiveCalls: left.receiveCalls + (now?.receiveCalls ?? 0),
+      messagesReceived: left.messagesReceived + (now?.messagesReceived ?? 0),
+    };
   }
 
   get reception(): GroupReception {

@@ -54,6 +54,8 @@ export class ObservedSessions extends LanSessions {
 export class Datagrams implements DatagramBatch {
   readonly count: number;
   readonly slots = null;
+  readonly firstSlot = 0;
+  readonly slotStep = 1;
   readonly lengths: Uint32Array;
   readonly #datagrams: readonly Uint8Array[];
   readonly #fromAddress: string;

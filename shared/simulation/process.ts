@@ -248,7 +248,7 @@ export class Process implements RunningProcess {
     const machine = this.#machine;
     const { network, observer, clock } = this.#context;
     const port = new SendBuffer();
-    const counters = { framesSent: 0, framesReceived: 0 };
+    const counters = { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 };
     return {
       name: "239.255.70.67:7067",
       counters,

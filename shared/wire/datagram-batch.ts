@@ -7,10 +7,13 @@ import { payloadAt } from "./layout.ts";
 export interface DatagramBatch {
   readonly count: number;
   /**
-   * Memory of the whole batch: datagram i begins at i × `slotBytes` and has `lengths[i]` bytes. A
-   * kernel verifies all of them there. Null when each datagram has memory of its own.
+   * Memory of `slotCount` slots: datagram i is in slot `firstSlot` + i × `slotStep`, and has
+   * `lengths[i]` bytes. A kernel verifies all of them there. Null when each datagram has memory of
+   * its own.
    */
   readonly slots: Uint8Array | null;
+  readonly firstSlot: number;
+  readonly slotStep: number;
   readonly lengths: Uint32Array;
   /** Returns a view that is valid until the next batch: copy bytes that are kept longer. */
   datagram(index: number): Uint8Array;
@@ -19,7 +22,16 @@ export interface DatagramBatch {
   fromAddress(index: number): string;
 }
 
+/** Datagrams of a batch, and of a run that the kernel merged (UDP_GRO_CNT_MAX of Linux). */
 export const batchDatagramsMax = 64;
+/** Messages of one system call: each contains one datagram, or a run. */
+export const messagesMax = 32;
+/**
+ * Slots of a message. The odd one spreads the first slots of all messages over the sets of the
+ * processor's caches, because messages are often single datagrams.
+ */
+export const messageSlots = batchDatagramsMax + 1;
+export const slotCount = messagesMax * messageSlots;
 /** Size of a slot: larger than any frame, so that an oversized datagram is recognized. */
 export const slotBytes = 2_048;
 
@@ -35,6 +47,8 @@ export function batchOf(datagram: Uint8Array, fromAddress: string): DatagramBatc
   return {
     count: 1,
     slots: null,
+    firstSlot: 0,
+    slotStep: 1,
     lengths: Uint32Array.of(datagram.length),
     datagram: () => datagram,
     payload: (_, lengthBytes) => datagram.subarray(payloadAt, payloadAt + lengthBytes),

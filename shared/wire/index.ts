@@ -1,7 +1,7 @@
 /**
  * LAN frames: their types and limits, the writer that seals them and the receiver that opens them.
  */
-export { batchDatagramsMax, batchOf, type DatagramBatch } from "./datagram-batch.ts";
+export { batchOf, messagesMax, type DatagramBatch } from "./datagram-batch.ts";
 export { createIncarnation, type Incarnation } from "./incarnation.ts";
 export { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 export { createFrameReceiver, type FrameReceiver, type Received, type ReceivedSymbol } from "./receiver.ts";

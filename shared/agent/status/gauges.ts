@@ -20,8 +20,22 @@ export function gaugesOf(metrics: AgentMetrics, lan: LanParts, runners: () => It
 }
 
 function lanGauges(metrics: AgentMetrics, { lan, lanGroup, exchange }: LanParts): void {
-  metrics.gauge("flockcast_lan_frames_heard", "Datagrams received from the group", () => lan.framesReceived);
-  metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.framesSent);
+  metrics.gauge(
+    "flockcast_lan_frames_heard",
+    "Datagrams received from the group",
+    () => lan.counters.framesReceived,
+  );
+  metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.counters.framesSent);
+  metrics.gauge(
+    "flockcast_lan_receive_calls",
+    "System calls that read datagrams of the group",
+    () => lan.counters.receiveCalls,
+  );
+  metrics.gauge(
+    "flockcast_lan_messages_received",
+    "Messages that these calls read: single datagrams, and runs of datagrams",
+    () => lan.counters.messagesReceived,
+  );
   metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
   metrics.gauge(
     "flockcast_lan_kernel_drops",

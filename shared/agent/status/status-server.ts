@@ -29,6 +29,9 @@ export const agentStatusSchema = v.object({
   lan: v.object({
     framesHeard: v.number(),
     framesSent: v.number(),
+    /** System calls that read datagrams, and the messages read: single datagrams and runs. */
+    receiveCalls: v.number(),
+    messagesReceived: v.number(),
     /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
     kernelDrops: v.nullable(v.number()),
     dropped: v.record(v.string(), v.number()),

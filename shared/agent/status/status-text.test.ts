@@ -15,7 +15,14 @@ const status: AgentStatus = {
   group: "239.255.70.67:7067",
   multicastProblem: "",
   receiveBufferBytes: 4_194_304,
-  lan: { framesHeard: 71_764, framesSent: 5, kernelDrops: 0, dropped: { own: 3 } },
+  lan: {
+    framesHeard: 71_764,
+    framesSent: 5,
+    receiveCalls: 2_000,
+    messagesReceived: 2_100,
+    kernelDrops: 0,
+    dropped: { own: 3 },
+  },
   exchange: { port: 40_000, chunksSent: 0, bytesSent: 0 },
   tasks: [],
 };
@@ -62,7 +69,7 @@ describe("status", () => {
     [null, "receive buffer 4 MiB, drops not reported by this system"],
   ])("reports the kernel's drops: %p", (kernelDrops, text) => {
     const lines = runningLines({ ...status, lan: { ...status.lan, kernelDrops } });
-    expect(lines[3]).toBe(`multicast: 71764 frames received, 5 sent, ${text}`);
+    expect(lines[3]).toBe(`multicast: 71764 frames received (35.9 a call), 5 sent, ${text}`);
   });
 
   test("names the origins of a complete task's bytes, and the end of a paused download", () => {

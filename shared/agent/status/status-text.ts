@@ -47,7 +47,7 @@ export function runningLines(status: AgentStatus): string[] {
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""
-    ? `multicast: ${lan.framesHeard} frames received, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${dropsText(lan.kernelDrops)}`
+    ? `multicast: ${lan.framesHeard} frames received${perCallText(lan)}, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${dropsText(lan.kernelDrops)}`
     : `multicast does not work: ${multicastProblem}`;
 
 function subnetLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
@@ -56,6 +56,9 @@ function subnetLine({ subnetId, interface: own, interfaceWhy, group }: AgentStat
   const why = interfaceWhy === "" ? "" : `; ${interfaceWhy}`;
   return `subnet ${subnetId ?? "not known yet"} on ${own.address} (${medium}${own.name}), group ${group}${why}`;
 }
+
+const perCallText = ({ framesHeard, receiveCalls }: AgentStatus["lan"]): string =>
+  receiveCalls === 0 ? "" : ` (${(framesHeard / receiveCalls).toFixed(1)} a call)`;
 
 const dropsText = (drops: number | null): string =>
   drops === null

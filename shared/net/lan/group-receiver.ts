@@ -6,7 +6,7 @@
  * Elsewhere node:dgram delivers each datagram as an event.
  */
 import dgram from "node:dgram";
-import { batchDatagramsMax, batchOf, type DatagramBatch } from "../../wire/index.ts";
+import { batchOf, messagesMax, type DatagramBatch } from "../../wire/index.ts";
 import { openDatagramSocket, type DatagramSocket } from "./recvmmsg.ts";
 import { platform } from "../../platform/index.ts";
 import type { Group } from "./multicast-group.ts";
@@ -17,6 +17,8 @@ type GroupReceiverOptions = {
   readonly group: Group;
   /** Requested size; the system may grant less (Linux: net.core.rmem_max). */
   readonly receiveBufferBytes: number;
+  /** Counted up by the receiver. */
+  readonly counters: ReceiveCounters;
   /** Called with each batch; its bytes are valid until the call returns. */
   readonly onBatch: (batch: DatagramBatch) => void;
   readonly onError: (error: Error) => void;
@@ -24,9 +26,18 @@ type GroupReceiverOptions = {
 export type GroupReceiver = {
   /** Granted size of the kernel's receive buffer. */
   readonly receiveBufferBytes: number;
-  /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
+  /**
+   * Datagrams that the kernel dropped at a full buffer; null if it does not report them. A dropped
+   * run counts as the datagrams that a message had on average in the last poll.
+   */
   kernelDrops(): number | null;
   close(): void;
+};
+export type ReceiveCounters = {
+  /** Calls that read a datagram. */
+  receiveCalls: number;
+  /** Messages that they read: single datagrams, and runs of datagrams. */
+  messagesReceived: number;
 };
 
 /** Shortest timer; about 90 datagrams arrive in this time at 1 Gbit/s. */
@@ -36,11 +47,9 @@ const pollMinMs = 1;
  * of many datagrams are cheaper (docs/BENCHMARKS.md).
  */
 const pollMaxMs = 8;
-/** Bytes of the receive buffer that Linux accounts for a datagram of 1,466 bytes. */
-const accountedBytes = 1_152;
 /**
- * Polling control, as shares of the receive buffer read by one poll. Below `lowFillShare` the
- * interval grows by 1 ms. Above `highFillShare` it drops to the minimum.
+ * Polling control, as shares of the receive buffer that were in use before a poll. Below
+ * `lowFillShare` the interval grows by 1 ms. Above `highFillShare` it drops to the minimum.
  */
 const lowFillShare = 1 / 8;
 const highFillShare = 1 / 4;
@@ -51,8 +60,8 @@ const highFillShare = 1 / 4;
 const idleAfterMs = 100;
 /** Delay of the next poll after the socket of the event loop could not be opened. */
 const errorPauseMs = 1_000;
-/** Upper bound on batches per poll, so that other events are processed in between. */
-const batchesMax = 8;
+/** Datagrams after which a poll ends, so that other events are processed in between. */
+const pollDatagramsMax = 1_024;
 
 /**
  * Joins the group on one interface and starts to receive.
@@ -72,9 +81,13 @@ export async function openGroupReceiver(options: GroupReceiverOptions): Promise<
 }
 
 async function openEventReceiver(options: GroupReceiverOptions): Promise<GroupReceiver> {
-  const { onBatch, receiveBufferBytes } = options;
+  const { counters, onBatch, receiveBufferBytes } = options;
   const socket = await bindGroup(options);
-  socket.on("message", (datagram, remote) => onBatch(batchOf(datagram, remote.address)));
+  socket.on("message", (datagram, remote) => {
+    counters.receiveCalls++;
+    counters.messagesReceived++;
+    onBatch(batchOf(datagram, remote.address));
+  });
   return {
     receiveBufferBytes: sizeReceiveBuffer(socket, receiveBufferBytes),
     kernelDrops: () => platform.kernelDrops(options.group.port),
@@ -111,13 +124,12 @@ class BatchReceiver implements GroupReceiver {
   #state: "idle" | "polling" | "closed" = "idle";
   #lastReceivedAtMs = 0;
   #pollIntervalMs = pollMinMs;
-  /** Datagrams that fit into the receive buffer. */
-  readonly #capacityDatagrams: number;
+  /** Messages that the kernel dropped, the datagrams in them, and those of a message on average. */
+  readonly #drops = { messages: 0, datagrams: 0, datagramsPerMessage: 1 };
 
   constructor(options: GroupReceiverOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
-    this.#capacityDatagrams = socket.receiveBufferBytes / accountedBytes;
   }
 
   get receiveBufferBytes(): number {
@@ -125,7 +137,15 @@ class BatchReceiver implements GroupReceiver {
   }
 
   kernelDrops(): number | null {
-    return this.#socket.kernelDrops();
+    const drops = this.#socket.memory()?.drops ?? null;
+    if (drops === null) return null;
+    this.#countDrops(drops);
+    return Math.round(this.#drops.datagrams);
+  }
+
+  #countDrops(messages: number): void {
+    this.#drops.datagrams += (messages - this.#drops.messages) * this.#drops.datagramsPerMessage;
+    this.#drops.messages = messages;
   }
 
   async enterIdle(): Promise<void> {
@@ -148,13 +168,15 @@ class BatchReceiver implements GroupReceiver {
 
   readonly #poll = (): void => {
     if (this.#state !== "polling") return;
+    const memory = this.#socket.memory();
     const received = this.#drain();
+    if (memory?.drops) this.#countDrops(memory.drops);
     const nowMs = performance.now();
     if (received > 0) this.#lastReceivedAtMs = nowMs;
     if (received > 0 || nowMs < this.#lastReceivedAtMs + idleAfterMs) {
-      if (received > this.#capacityDatagrams * highFillShare) this.#pollIntervalMs = pollMinMs;
-      else if (received < this.#capacityDatagrams * lowFillShare)
-        this.#pollIntervalMs = Math.min(pollMaxMs, this.#pollIntervalMs + 1);
+      const filled = memory?.filled ?? 0;
+      if (filled > highFillShare) this.#pollIntervalMs = pollMinMs;
+      else if (filled < lowFillShare) this.#pollIntervalMs = Math.min(pollMaxMs, this.#pollIntervalMs + 1);
       setTimeout(this.#poll, this.#pollIntervalMs);
       return;
     }
@@ -165,17 +187,22 @@ class BatchReceiver implements GroupReceiver {
   };
 
   #drain(): number {
-    const { onBatch, onError } = this.#options;
+    const { counters, onBatch, onError } = this.#options;
+    const messagesBefore = counters.messagesReceived;
     let received = 0;
     try {
-      for (let batch = 0; batch < batchesMax; batch++) {
-        const count = this.#socket.receive(onBatch);
-        received += count;
-        if (count < batchDatagramsMax) break;
+      while (received < pollDatagramsMax) {
+        const { messages, datagrams } = this.#socket.receive(onBatch);
+        if (messages > 0) counters.receiveCalls++;
+        counters.messagesReceived += messages;
+        received += datagrams;
+        if (messages < messagesMax) break;
       }
     } catch (error) {
       onError(error instanceof Error ? error : new Error(String(error)));
     }
+    if (received > 0)
+      this.#drops.datagramsPerMessage = received / (counters.messagesReceived - messagesBefore);
     return received;
   }
 

@@ -18,6 +18,10 @@ type LanBusCounters = {
   bytesSent: number;
   framesReceived: number;
   bytesReceived: number;
+  /** Calls that read a datagram. */
+  receiveCalls: number;
+  /** Messages that they read: single datagrams, and runs of datagrams. */
+  messagesReceived: number;
   /** Control frames that the system refused to send. */
   framesUnsent: number;
 };
@@ -68,6 +72,8 @@ export async function openLanBus(options: {
     bytesSent: 0,
     framesReceived: 0,
     bytesReceived: 0,
+    receiveCalls: 0,
+    messagesReceived: 0,
     framesUnsent: 0,
   };
   const receiver = await openGroupReceiver({
@@ -75,6 +81,7 @@ export async function openLanBus(options: {
     group,
     receiveBufferBytes: options.receiveBufferBytes ?? defaultReceiveBufferBytes,
     onError,
+    counters,
     onBatch: (batch) => {
       counters.framesReceived += batch.count;
       for (let index = 0; index < batch.count; index++) counters.bytesReceived += batch.lengths[index]!;

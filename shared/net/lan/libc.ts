@@ -39,6 +39,8 @@ export const linux = {
   addMembership: 35,
   /** UDP_SEGMENT, since Linux 4.18. */
   segmentBytes: 103,
+  /** UDP_GRO, since Linux 5.0; also the type of its control message. */
+  receiveRuns: 104,
   dontWait: 0x40,
   errorAgain: 11,
   errorInterrupted: 4,
@@ -87,16 +89,18 @@ export function errorText(system: Libc): string {
 
 export const octetsOf = (address: string): number[] => address.split(".").map(Number);
 
+/**
+ * Allocates memory whose address never changes. The engine keeps a typed array below 1,000 bytes in
+ * its heap, and moves it when its buffer is asked for, for example by `subarray`.
+ */
+export const fixedBytes = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
+
 /** Encodes struct sockaddr_in: family in little-endian, port and address in network byte order. */
-export const socketAddress = (address: string, port: number): Uint8Array =>
-  Buffer.from([
-    linux.familyInet,
-    0,
-    port >>> 8,
-    port & 255,
-    ...octetsOf(address),
-    ...Array.from({ length: 8 }, () => 0),
-  ]);
+export function socketAddress(address: string, port: number): Uint8Array {
+  const bytes = fixedBytes(linux.addressBytes);
+  bytes.set([linux.familyInet, 0, port >>> 8, port & 255, ...octetsOf(address)]);
+  return bytes;
+}
 
 /**
  * Opens a non-blocking UDP socket and configures it with `prepare`; closes it if `prepare` throws.

@@ -7,7 +7,7 @@
  * faults. Without WebAssembly SIMD, @noble/ciphers replaces the kernel. Tests compare the two.
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { batchDatagramsMax, proofNumbers, slotBytes } from "../../wire/datagram-batch.ts";
+import { batchDatagramsMax, proofNumbers, slotBytes, slotCount } from "../../wire/datagram-batch.ts";
 import { tagBytes } from "../../wire/layout.ts";
 import { limits } from "../../wire/limits.ts";
 import type { FrameTag } from "../../wire/seal.ts";
@@ -18,8 +18,8 @@ type KernelFunctions = {
   /** Computes the tag of `length` bytes at `at`. `verify` returns 1 if the last 16 are the tag. */
   readonly tag: (at: number, length: number) => void;
   readonly verify: (at: number, length: number) => number;
-  /** Verifies the first `count` datagrams of the batch memory and fills in the proofs. */
-  readonly prove: (count: number) => void;
+  /** Verifies `count` datagrams, the first at `at`, each `step` bytes after the one before. */
+  readonly prove: (at: number, step: number, count: number) => void;
 };
 type Kernel = KernelFunctions & {
   readonly memoryBytes: Uint8Array;
@@ -85,11 +85,11 @@ export function createKernelTag(key: Uint8Array): FrameTag | null {
       load(nonce, frame);
       return kernel.verify(messageAt, frame.length) === 1;
     },
-    prove({ count, slots }, head) {
+    prove({ count, slots, firstSlot, slotStep }, head) {
       if (slots !== kernel.batch.slots) return null;
       loadKey();
       kernel.memoryBytes.set(head, headAt);
-      kernel.prove(count);
+      kernel.prove(slotsAt + firstSlot * slotBytes, slotStep * slotBytes, count);
       return kernel.proofs;
     },
   };
@@ -124,8 +124,8 @@ export function createPlainTag(key: Uint8Array): FrameTag {
 }
 
 /**
- * The kernel of this thread, with 192 KiB of memory. All tags share it, because calls are
- * synchronous and only the key stays loaded between calls.
+ * The kernel of this thread, with 4.1 MiB of memory, of which only slots that were filled use RAM.
+ * All tags share it, because calls are synchronous and only the key stays loaded between calls.
  */
 let kernelOfThread: Kernel | null | undefined;
 let loadedKey: Uint8Array | null = null;
@@ -144,7 +144,7 @@ function startKernel(): Kernel | null {
     const numbers = (at: number, each: number) =>
       new Uint32Array(memory.buffer, at, batchDatagramsMax * each);
     const batch = {
-      slots: memoryBytes.subarray(slotsAt, slotsAt + batchDatagramsMax * slotBytes),
+      slots: memoryBytes.subarray(slotsAt, slotsAt + slotCount * slotBytes),
       lengths: numbers(lengthsAt, 1),
     };
     return { memory, tag, verify, prove, memoryBytes, batch, proofs: numbers(proofsAt, proofNumbers) };

@@ -15,8 +15,8 @@
   ;; 2048  header prefix of the batch's symbols (29)
   ;; 2304  length of each datagram of a batch (64 times 4)
   ;; 2560  proof of each datagram: sequence, chunk, block and symbol, payload length (64 times 16)
-  ;; 4096  datagrams, 2,048 bytes apart (64)
-  (memory (export "memory") 3 3)
+  ;; 4096  slots of received datagrams, 2,048 bytes each (2,080)
+  (memory (export "memory") 66 66)
 
   ;; Computes the first half of a ChaCha20 block (RFC 8439, section 2.3). Rows a … d hold four words
   ;; each, so that a quarter round works on all columns at once. Rotations by 16 and 8 are byte
@@ -233,16 +233,15 @@
       (i32.shl (i32.load8_u (local.get $at)) (i32.const 8))
       (i32.load8_u offset=1 (local.get $at))))
 
-  ;; Verifies the first `count` datagrams of the batch and writes a proof for each. A payload length
-  ;; of 0 means that the datagram is not verified.
-  (func (export "prove") (param $count i32)
-    (local $slot i32) (local $at i32) (local $found i32) (local $length i32) (local $payload i32)
-    (local.set $at (i32.const 4096))
+  ;; Verifies `count` datagrams, the first one at `at` and each `step` bytes after the one before, and
+  ;; writes a proof for each. A payload length of 0 means that the datagram is not verified.
+  (func (export "prove") (param $at i32) (param $step i32) (param $count i32)
+    (local $index i32) (local $found i32) (local $length i32) (local $payload i32)
     (local.set $found (i32.const 2560))
     (block $done
       (loop $next
-        (br_if $done (i32.ge_u (local.get $slot) (local.get $count)))
-        (local.set $length (i32.load offset=2304 (i32.shl (local.get $slot) (i32.const 2))))
+        (br_if $done (i32.ge_u (local.get $index) (local.get $count)))
+        (local.set $length (i32.load offset=2304 (i32.shl (local.get $index) (i32.const 2))))
         (local.set $payload (call $payloadOf (local.get $at) (local.get $length)))
         (if (local.get $payload)
           (then
@@ -259,7 +258,7 @@
               (v128.load offset=29 (local.get $at)) (v128.load offset=33 (local.get $at)))
             (v128.const i32x4 -1 -1 0x00ffffff 0)))
         (i32.store offset=12 (local.get $found) (local.get $payload))
-        (local.set $slot (i32.add (local.get $slot) (i32.const 1)))
-        (local.set $at (i32.add (local.get $at) (i32.const 2048)))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (local.set $at (i32.add (local.get $at) (local.get $step)))
         (local.set $found (i32.add (local.get $found) (i32.const 16)))
         (br $next)))))
