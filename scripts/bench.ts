@@ -35,6 +35,8 @@ async function onNamespaces(work: (cleanup: Cleanup) => Promise<string>): Promis
   });
 }
 
+const cutRunsHelp =
+  "the switch forwards every datagram by itself; default: runs pass whole to receivers without loss";
 const receivers = () => between(1, 200, true);
 const size = () => between(0.1, 10_000);
 const rate = () => between(1, 10_000);
@@ -70,6 +72,7 @@ command
     [...competitorNames],
   )
   .option("--encrypt", "uftp a second time, encrypted")
+  .option("--cut-runs", cutRunsHelp)
   .option(
     "--receive-buffer <size>",
     "the machine's net.core.rmem_max during the run, for example 208KiB",
@@ -83,6 +86,7 @@ command
       const options = {
         ...given,
         encrypt: given.encrypt === true,
+        cutRuns: given.cutRuns === true,
         receiveBuffer: given.receiveBuffer ?? null,
       };
       const rows = await runLan(options, cleanup);
@@ -101,6 +105,7 @@ command
   )
   .option("--size <MB>", "size of the package (10^6)", size(), 96)
   .option("--rate <mbit>", "the setting lanRate", rate(), 200)
+  .option("--cut-runs", cutRunsHelp)
   .option("--rows <names>", `some of ${faultRowNames.join(", ")}`, namesOf(faultRowNames), [...faultRowNames])
   .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
   .option("--json", "print the result as JSON")
@@ -123,6 +128,7 @@ command
   .option("--size <MB>", "size of the package (10^6)", size(), 24)
   .option("--rate <mbit>", "the setting lanRate", rate(), 40)
   .option("--loss <percent>", "packets lost at each receiver", between(0, 50), 0)
+  .option("--cut-runs", cutRunsHelp)
   .option("--timeout <seconds>", "limit of one transfer", between(5, 3_600), 120)
   .option("--json", "print the result as JSON")
   .action((options) =>

@@ -112,7 +112,7 @@ export const faultCases: Readonly<Record<FaultRowName, FaultCase>> = {
     about: "one at 5 % loss (nft)",
     faults: ["loss"],
     isOne: true,
-    before: ({ faulty }) => dropIngress(faulty.place.namespace, "eth0", 5),
+    before: ({ lan, faulty }) => lan.lose(5, [faulty]),
   },
   bursts: {
     about: "one receives nothing for 200 ms, twice",

@@ -21,6 +21,7 @@ type FaultOptions = {
   readonly size: number;
   readonly rate: number;
   readonly rows: readonly FaultRowName[];
+  readonly cutRuns?: boolean | undefined;
   readonly timeout: number;
 };
 export type FaultRow = {

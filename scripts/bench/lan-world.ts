@@ -3,10 +3,15 @@
  * link.
  */
 import type { Cleanup } from "../rig/cleanup.ts";
-import { clearFilters, dropIngress } from "../lab/namespace.ts";
+import { clearFilters } from "../lab/namespace.ts";
+import { loseAt, passRunsAt } from "../lab/topology.ts";
 import { openWorld, type World, type WorldDevice } from "../lab/world.ts";
 
-type LanShape = { readonly receivers: number; readonly size: number };
+type LanShape = {
+  readonly receivers: number;
+  readonly size: number;
+  readonly cutRuns?: boolean | undefined;
+};
 export type BenchLan = {
   readonly world: World;
   readonly sender: WorldDevice;
@@ -16,8 +21,11 @@ export type BenchLan = {
    * independent of the copies and the lease of an earlier one.
    */
   readonly publish: () => Promise<{ readonly packageId: string; readonly version: string }>;
-  /** Makes each receiver lose a share of the arriving packets, independently of the others. */
-  readonly lose: (percent: number) => Promise<void>;
+  /**
+   * Makes receivers lose a share of the arriving packets, independently of each other. Default: all
+   * receivers.
+   */
+  readonly lose: (percent: number, devices?: readonly WorldDevice[]) => Promise<void>;
 };
 
 /** Rate above that of the source on one processor. The preparation is short and not measured. */
@@ -34,6 +42,7 @@ export async function openLan(shape: LanShape, cleanup: Cleanup): Promise<BenchL
       lan: portMbit,
       loss: 0,
       size: shape.size,
+      cutRuns: shape.cutRuns,
       web: "source",
       roleOf: ({ name }) => (name === "s1-d1" ? "representative" : "peer"),
     },
@@ -49,10 +58,13 @@ export async function openLan(shape: LanShape, cleanup: Cleanup): Promise<BenchL
       const version = String(++published);
       return { packageId: await world.publish(version), version };
     },
-    lose: async (percent) => {
-      for (const { place } of receivers) {
+    lose: async (percent, devices = receivers) => {
+      for (const device of devices) {
+        const { site, place } = device;
+        const at = site.devices.indexOf(place);
         await clearFilters(place.namespace);
-        if (percent > 0) await dropIngress(place.namespace, "eth0", percent);
+        if (percent > 0) await loseAt(site, at, percent);
+        else if (!shape.cutRuns) await passRunsAt(site, at);
       }
     },
   };

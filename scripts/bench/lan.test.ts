@@ -9,6 +9,7 @@ const options: LanOptions = {
   loss: [0],
   against: ["uftp", "udpcast"],
   encrypt: false,
+  cutRuns: false,
   receiveBuffer: null,
   repeat: 1,
   timeout: 60,
@@ -38,6 +39,7 @@ const row = (program: string, of: TransferResult | null): LanRow => ({
   isEncrypted: program === "flockcast" || program.endsWith("encrypted"),
   failure: of ? null : "it did not begin",
   result: of,
+  datagramsPerMessage: program === "flockcast" && of ? 41.6 : null,
 });
 
 test("computes goodput, time ÷ ideal, bytes ÷ package, and processor time per gigabyte", () => {

@@ -3,6 +3,7 @@ import { UsageError, type Cleanup } from "../rig/cleanup.ts";
 import { limitReceiveBuffers } from "../lab/kernel-limits.ts";
 import { alignTable } from "../rig/table.ts";
 import { bestOf, dash, fixed, meanOf, ratioOf, secondsText } from "../rig/figures.ts";
+import { askAgent } from "../lab/agent-status.ts";
 import { endFlockcast, prepareFlockcast } from "./flockcast.ts";
 import { openLan, type BenchLan } from "./lan-world.ts";
 import { endCompetitor, prepareCompetitor, programsOf, type CompetitorName } from "./competitors.ts";
@@ -16,6 +17,7 @@ export type LanOptions = {
   readonly loss: readonly number[];
   readonly against: readonly CompetitorName[];
   readonly encrypt: boolean;
+  readonly cutRuns: boolean;
   readonly receiveBuffer: number | null;
   readonly repeat: number;
   readonly timeout: number;
@@ -30,7 +32,10 @@ export type LanRow = {
   /** Reason why the result is missing; null with a result. */
   readonly failure: string | null;
   readonly result: TransferResult | null;
+  /** Datagrams of a message that a receiver of this project read; null for others. */
+  readonly datagramsPerMessage: number | null;
 };
+type Outcome = Pick<LanRow, "result" | "datagramsPerMessage">;
 
 export const contendersOf = ({ against, encrypt }: Pick<LanOptions, "against" | "encrypt">): Contender[] => [
   { competitor: null, isEncrypted: true },
@@ -44,7 +49,7 @@ async function runOne(
   lossPercent: number,
   options: LanOptions,
   signal: AbortSignal,
-): Promise<TransferResult> {
+): Promise<Outcome> {
   const transfer = { limitMs: options.timeout * 1_000, signal };
   const { rate } = options;
   const measure = async (prepared: Prepared): Promise<TransferResult> => {
@@ -54,17 +59,27 @@ async function runOne(
   };
   if (competitor === null) {
     try {
-      return await measure(await prepareFlockcast(lan, { rate, signal }));
+      const result = await measure(await prepareFlockcast(lan, { rate, signal }));
+      return { result, datagramsPerMessage: await meanDatagrams(lan) };
     } finally {
       await endFlockcast(lan);
     }
   }
   const prepared = await prepareCompetitor(competitor, lan, { rate, lossPercent, isEncrypted, signal });
   try {
-    return await measure(prepared);
+    return { result: await measure(prepared), datagramsPerMessage: null };
   } finally {
     await endCompetitor(competitor, lan, prepared);
   }
+}
+
+async function meanDatagrams({ receivers }: BenchLan): Promise<number | null> {
+  const statuses = await Promise.all(receivers.map(askAgent));
+  return meanOf(
+    statuses.flatMap((status) =>
+      status && status.lan.messagesReceived > 0 ? [status.lan.framesHeard / status.lan.messagesReceived] : [],
+    ),
+  );
 }
 
 /** Runs every contender at every loss. A contender that fails gives a row with the failure. */
@@ -84,14 +99,17 @@ export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<Lan
         const program = `${competitor ?? "flockcast"}${competitor !== null && isEncrypted ? " encrypted" : ""}`;
         const row = { lossPercent, program, isOurs: competitor === null, isEncrypted };
         try {
-          const result = await runOne(lan, contender, lossPercent, options, cleanup.interrupted);
-          rows.push({ ...row, failure: null, result });
-          console.error(`${program} at ${lossPercent} % loss: ${secondsText(result.lastMs)}`);
+          const outcome = await runOne(lan, contender, lossPercent, options, cleanup.interrupted);
+          rows.push({ ...row, failure: null, ...outcome });
+          console.error(
+            `${program} at ${lossPercent} % loss: ${secondsText(outcome.result?.lastMs ?? null)}`,
+          );
         } catch (error) {
           rows.push({
             ...row,
             failure: error instanceof Error ? error.message : String(error),
             result: null,
+            datagramsPerMessage: null,
           });
           console.error(`${program} at ${lossPercent} % loss: ${String(error)}`);
         }
@@ -128,8 +146,11 @@ export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: numb
 
 const percent = (share: number | null): string => fixed(share === null ? null : share * 100, 0, " %");
 
-const rowText = ({ program, result }: LanRow, { size, rate, receivers }: LanOptions): string[] => {
-  if (!result) return [program, ...Array.from({ length: 9 }, () => dash), `0/${receivers}`];
+const rowText = (
+  { program, result, datagramsPerMessage }: LanRow,
+  { size, rate, receivers }: LanOptions,
+): string[] => {
+  if (!result) return [program, ...Array.from({ length: 10 }, () => dash), `0/${receivers}`];
   const figures = figuresOf(result, size, rate);
   return [
     program,
@@ -141,6 +162,7 @@ const rowText = ({ program, result }: LanRow, { size, rate, receivers }: LanOpti
     fixed(figures.senderCpuPerGb),
     fixed(figures.receiverCpuPerGb),
     `${fixed(result.senderPeakBytes / 1e6, 0)} / ${fixed(result.receiverPeakBytes / 1e6, 0)} MB`,
+    fixed(datagramsPerMessage, 1),
     `${percent(result.processors.busy)} / ${percent(result.processors.stolen)}`,
     `${result.verified}/${result.receivers.length}`,
   ];
@@ -156,6 +178,7 @@ const head = [
   "sender CPU s/GB",
   "receiver CPU s/GB",
   "peak memory",
+  "datagrams a message",
   "busy / stolen",
   "verified",
 ];

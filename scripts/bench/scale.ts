@@ -16,6 +16,7 @@ type ScaleOptions = {
   readonly size: number;
   readonly rate: number;
   readonly loss: number;
+  readonly cutRuns?: boolean | undefined;
   readonly timeout: number;
 };
 type ScaleRow = {
@@ -41,8 +42,8 @@ const unicastBytesSentBy = ({ sender, receivers }: BenchLan): Promise<number> =>
   sumOver([sender, ...receivers], ({ exchange }) => exchange.bytesSent);
 
 async function runNumber(receivers: number, options: ScaleOptions, cleanup: Cleanup): Promise<ScaleRow> {
-  const { size, rate, loss, timeout } = options;
-  const lan = await openLan({ receivers, size }, cleanup);
+  const { size, rate, loss, cutRuns, timeout } = options;
+  const lan = await openLan({ receivers, size, cutRuns }, cleanup);
   await lan.lose(loss);
   try {
     const prepared = await prepareFlockcast(lan, { rate, signal: cleanup.interrupted });

@@ -61,13 +61,15 @@ export async function sentThrough(namespace: string, device: string): Promise<nu
 }
 
 async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraffic> {
-  const [near, far] = await Promise.all([linksOf(network.source), linksOf(site.router)]);
+  const near = await linksOf(network.source);
   const wan = near.find(({ ifname }) => ifname === site.wanDevice)!.stats64;
   const sent = await Promise.all(site.devices.map(({ namespace, link }) => sentThrough(namespace, link)));
-  const ports = site.devices.map(({ name }, at) => {
-    const port = far.find(({ ifname }) => ifname === portOf(at))!.stats64;
-    return { device: name, sentBytes: sent[at]!, receivedBytes: port.tx.bytes };
-  });
+  const received = await Promise.all(site.devices.map((_, at) => sentThrough(site.router, portOf(at))));
+  const ports = site.devices.map(({ name }, at) => ({
+    device: name,
+    sentBytes: sent[at]!,
+    receivedBytes: received[at]!,
+  }));
   const sentBytes = ports.reduce((total, port) => total + port.sentBytes, 0);
   return {
     wan: addTraffic(traffic(wan.tx), traffic(wan.rx)),

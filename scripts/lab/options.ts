@@ -28,6 +28,10 @@ export const labCommand = new Command("bun run lab --")
   .option("--size <MB>", "size of the package of random bytes (10^6)", between(0.001, 100_000), 48)
   .option("--package <path>", "a file or folder to distribute instead")
   .option("--loss <percent>", "share of packets lost at each device, independently", between(0, 90), 0)
+  .option(
+    "--cut-runs",
+    "the switch forwards every datagram by itself; default: runs of datagrams pass whole where no packet is lost",
+  )
   .option("--delay <seconds>", "session start delay", between(0, 3_600), 5)
   .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
   .option("--compiled", "build the executables and run those")

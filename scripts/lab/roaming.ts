@@ -25,7 +25,7 @@ export async function moveDevice(device: WorldDevice, site: LabSite, mbit: numbe
   const port = portOf(device);
   await ip(namespace, ["link set eth0 down", "addr flush dev eth0", "link set eth0 name parked0"]);
   await ip(site.router, [
-    `link add ${port} gso_max_segs 1 type veth peer name eth0 netns ${namespace}`,
+    `link add ${port} type veth peer name eth0 netns ${namespace}`,
     `link set ${port} master lan`,
     `link set ${port} up`,
   ]);

@@ -32,6 +32,8 @@ type LabShape = {
   readonly lan: number;
   readonly loss: number;
   readonly nat?: boolean | undefined;
+  /** The switch cuts runs of datagrams, as between network cards without offloads. */
+  readonly cutRuns?: boolean | undefined;
   readonly multicast?: MulticastKind;
 };
 
@@ -128,9 +130,7 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     const port = portOf(at);
     await addNamespace(device.namespace);
     await ip(site.router, [
-      // Splits segmentation-offload runs: a switch forwards datagrams one by one, and may lose one
-      // alone.
-      `link add ${port} gso_max_segs 1 type veth peer name ${link} netns ${device.namespace}`,
+      `link add ${port} type veth peer name ${link} netns ${device.namespace}`,
       `link set ${port} master lan`,
       `link set ${port} up`,
     ]);
@@ -142,9 +142,32 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     ]);
     await limitRate(site.router, port, shape.lan, lanBurstBytes);
     await limitRate(device.namespace, link, shape.lan, lanBurstBytes);
-    if (shape.loss > 0) await dropIngress(device.namespace, link, shape.loss);
+    if (shape.cutRuns) await cutRunsAt(site, at);
+    if (shape.loss > 0) await loseAt(site, at, shape.loss);
   }
   await impair(site);
+}
+
+/**
+ * Cuts runs of datagrams, and TCP's, at a device's switch port. By default a run reaches the device
+ * whole, as through network cards that segment and merge.
+ * @param at index of the device in its site
+ */
+export const cutRunsAt = (site: LabSite, at: number): Promise<void> =>
+  ip(site.router, [`link set ${portOf(at)} gso_max_segs 1`]);
+
+/** Reverses `cutRunsAt`. */
+export const passRunsAt = (site: LabSite, at: number): Promise<void> =>
+  ip(site.router, [`link set ${portOf(at)} gso_max_segs 65535`]);
+
+/**
+ * Makes a device lose a share of the arriving packets. Runs are cut before, so that single
+ * datagrams are lost.
+ */
+export async function loseAt(site: LabSite, at: number, percent: number): Promise<void> {
+  const { namespace, link } = site.devices[at]!;
+  await cutRunsAt(site, at);
+  await dropIngress(namespace, link, percent);
 }
 
 /** Builds the planned network. */

@@ -25,12 +25,13 @@ import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
 import { startNginx, type WebSite } from "./web.ts";
 
-/** Options of a world: a part of the lab's command line, and three further ones. */
+/** Options of a world: a part of the lab's command line, and further ones. */
 export type WorldOptions = Pick<
   LabOptions,
   "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
 > & {
   readonly multicast?: LabOptions["multicast"];
+  readonly cutRuns?: boolean | undefined;
   /** Program of a device; "representative" always volunteers. Default: all run "peer". */
   readonly roleOf?: (place: LabDevice) => "peer" | "representative";
   /** Further environment variables of the devices. */
