@@ -38,12 +38,21 @@ export class Device {
         cache.ledger.deleteTask(taskId);
         continue;
       }
-      const task = this.#add(row);
-      const store = await cache.find(row.task.packageId);
-      if (store) this.#offers.offer(store, Buffer.from(row.task.packageKey, "base64"));
-      if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
-      task.start();
+      // An error of one task hinders no other task.
+      try {
+        await this.#resume(row);
+      } catch (error) {
+        this.#onError(error, taskId);
+      }
     }
+  }
+
+  async #resume(row: TaskRow): Promise<void> {
+    const task = this.#add(row);
+    const store = await this.#options.ports.cache.find(row.task.packageId);
+    if (store) this.#offers.offer(store, Buffer.from(row.task.packageKey, "base64"));
+    if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
+    task.start();
   }
 
   /** Ids of ended tasks whose session this device still leads for others. */
@@ -59,8 +68,14 @@ export class Device {
     const named = new Set(tasks.map(({ id }) => id));
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
-        void task.stop("cancelled").catch(this.#onError);
-    for (const task of tasks) this.#accept(task, serving);
+        void task.stop("cancelled").catch((error: unknown) => this.#onError(error, task.id));
+    for (const task of tasks) {
+      try {
+        this.#accept(task, serving);
+      } catch (error) {
+        this.#onError(error, task.id);
+      }
+    }
   }
 
   #accept(given: AgentTask, serving: readonly number[]): void {
@@ -102,11 +117,11 @@ export class Device {
     return task;
   }
 
-  readonly #onError = (error: unknown): void => {
+  #onError(error: unknown, taskId: number): void {
     const { ports } = this.#options;
     if (error instanceof BugError) return ports.onBug(error);
-    ports.log.error({ error: String(error) }, "task");
-  };
+    ports.log.error({ taskId, error: String(error) }, "task");
+  }
 
   /** Ends the sessions. Returns a function that restarts them. */
   leaveSubnet(reason: string): () => void {

@@ -178,3 +178,15 @@ test("a complete representative begins no further chunk when multicast is switch
   expect(world.run(60_000, () => world.isAtRest)).toBe(true);
   expect(representative.sentBytes).toBe(sentBytes);
 });
+
+test("a task that a device cannot take hinders no other task of the same answer", () => {
+  const world = new World({ seed: 1, devices: 1 });
+  world.start("A");
+  world.run(1_000, () => world.device("A").process!.device.tasks.size > 0);
+  const { device } = world.device("A").process!;
+  const given = device.tasks.values().next().value!.row.task;
+  device.accept([given, { ...given, id: 8, startAtMs: Number.MAX_VALUE }, { ...given, id: 9 }], []);
+  expect(device.tasks.get(9)?.stage).toMatchObject({ kind: "waiting" });
+  // Worlds take every logged error for a violation: this one names the task.
+  expect(() => world.run(60_000)).toThrow('"taskId":8,"error":"RangeError: Invalid Date"');
+});

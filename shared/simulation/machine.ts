@@ -9,6 +9,7 @@ import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
 import type { Clock } from "../model/clock.ts";
 import type { ChunkOrigin } from "../cache/index.ts";
 import type { SessionSizes } from "../device/ports.ts";
+import type { Device } from "../device/device.ts";
 import type { Session } from "../device/session.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Context } from "./context.ts";
@@ -30,6 +31,7 @@ export type ProcessClock = Clock & { sleep(delayMs: number): Promise<void> };
 
 /** A process of the agent, as its machine and the checkers use it. */
 export type RunningProcess = {
+  readonly device: Device;
   readonly exchange: ExchangeServer;
   readonly session: Session | null;
   readonly sizes: SessionSizes;

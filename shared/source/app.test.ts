@@ -314,6 +314,9 @@ describe("tasks", () => {
       [{ target: "subnet:10.0.0.0/99" }, 400],
       [{ target: "device:0000000000000000" }, 404],
       [{ setting: "none-such" }, 404],
+      [{ startAtMs: fixture.clock.nowMs + 3_651 * 86_400_000 }, 422],
+      // Nanoseconds: no time that a device could print.
+      [{ startAtMs: fixture.clock.nowMs * 1_000_000 }, 400],
     ];
     for (const [change, status] of cases) {
       const answer = await fixture.call("POST", "/v1/tasks", { json: { ...base, ...change } });

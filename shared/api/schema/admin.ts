@@ -51,6 +51,8 @@ export const targetSchema = v.pipe(
     "write all, device:ID, subnet:CIDR or group:NAME",
   ),
 );
+/** Latest start of a task, from now: ten years. */
+export const startDelayMaxMs = 10 * 365 * 86_400_000;
 export const taskCreateSchema = v.object({
   /** A package id, "NAME@VERSION", or "NAME" for its newest version. */
   package: name(256),

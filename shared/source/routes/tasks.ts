@@ -5,6 +5,7 @@ import * as v from "valibot";
 import type { PackageRecord } from "../catalog/index.ts";
 import {
   doneSchema,
+  startDelayMaxMs,
   taskCreateSchema,
   taskCreatedSchema,
   taskDetailQuerySchema,
@@ -83,6 +84,12 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       const published = await packageNamed(context, request.package);
       checkAction(request);
       await checkTarget(context, request.target);
+      if (request.startAtMs !== null && request.startAtMs - nowMs() > startDelayMaxMs)
+        throw new ApiError(
+          422,
+          `The start ${request.startAtMs} is more than ten years from now`,
+          "it is in milliseconds since 1970",
+        );
       const settingName = request.setting ?? "default";
       if ((await catalog.settings.byName(settingName)) === null) {
         const known = (await catalog.settings.list()).map((one) => one.name).join(", ");
