@@ -1,12 +1,14 @@
 /**
- * Runs the command of a task in the package's folder, with a time limit and its output in a file.
+ * Runs the command of a task in the package's folder, with a time limit and its output in a file
+ * (command-output.ts).
  *
  * The command is the administrator's text and is passed to the system's shell unchanged. Whether
  * its exit code means success is decided in `device/command-outcome.ts`.
  */
-import { closeSync, mkdirSync, openSync, readSync, fstatSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandOutcome } from "../api/schema/common.ts";
+import { CommandOutput } from "./command-output.ts";
 import { platform } from "../platform/index.ts";
 import type { CommandRequest } from "../device/ports.ts";
 
@@ -21,18 +23,20 @@ const killGraceMs = 2_000;
  */
 export async function runCommand(request: CommandRequest, outputFolder: string): Promise<CommandOutcome> {
   mkdirSync(outputFolder, { recursive: true });
-  const output = openSync(join(outputFolder, `${request.taskId}.log`), "w+", 0o600);
+  const output = new CommandOutput(join(outputFolder, `${request.taskId}.log`));
+  let tail = "";
+  let child: Bun.Subprocess;
+  let timedOut = false;
   try {
-    const child = Bun.spawn(platform.shell(request.command), {
+    child = Bun.spawn(platform.shell(request.command), {
       cwd: request.folder,
       env: { ...process.env, ...request.environment },
       stdin: "ignore",
-      stdout: output,
-      stderr: output,
+      stdout: output.file,
+      stderr: output.file,
       // With its own process group, the command can be stopped together with its children.
       detached: platform.hasProcessGroups,
     });
-    let timedOut = false;
     const end = (): void => stopTree(child);
     const limit = setTimeout(() => {
       timedOut = true;
@@ -42,10 +46,10 @@ export async function runCommand(request: CommandRequest, outputFolder: string):
     await child.exited;
     clearTimeout(limit);
     request.signal.removeEventListener("abort", end);
-    return { exitCode: child.exitCode, timedOut, outputTail: tailOf(output) };
   } finally {
-    closeSync(output);
+    tail = output.close(outputTailBytes);
   }
+  return { exitCode: child.exitCode, timedOut, outputTail: tail };
 }
 
 function stopTree(child: Bun.Subprocess): void {
@@ -62,15 +66,3 @@ function stopTree(child: Bun.Subprocess): void {
 
 const isRunning = (child: Bun.Subprocess): boolean =>
   platform.isTreeRunning(child.pid) ?? (child.exitCode === null && child.signalCode === null);
-
-/** Returns the end of the output; a command that ran is not repeated because this fails. */
-function tailOf(file: number): string {
-  try {
-    const { size } = fstatSync(file);
-    const bytes = Buffer.alloc(Math.min(size, outputTailBytes));
-    readSync(file, bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString("utf8");
-  } catch (error) {
-    return `(the output could not be read: ${error instanceof Error ? error.message : String(error)})`;
-  }
-}

@@ -1,0 +1,72 @@
+/**
+ * File with the output of a command: its beginning and its end, however much was written.
+ *
+ * The command writes to the file itself and not to a pipe, because it may start a service that
+ * keeps writing after the command has ended, and that a closed pipe would kill. While the command
+ * runs, the file is looked at often and its middle is cut out.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+
+const headBytes = 1_048_576;
+/** End of the output that is kept in the file after a cut. */
+const endBytes = 65_536;
+/** Size at which the file is cut back to its head. */
+const cutAtBytes = 4 * 1_048_576;
+/** At 1 GB/s a command writes 20 MB in this time. */
+const checkMs = 20;
+
+export class CommandOutput {
+  /** Descriptor in append mode: after a cut, the command writes at the new end. */
+  readonly file: number;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** End of what was cut out. */
+  #cutEnd: Buffer = Buffer.alloc(0);
+  #cutBytes = 0;
+
+  /** Creates the file, or empties it. */
+  constructor(path: string) {
+    closeSync(openSync(path, "w", 0o600));
+    this.file = openSync(path, "a+", 0o600);
+    this.#timer = setInterval(() => this.#check(), checkMs);
+  }
+
+  #check(): void {
+    try {
+      const { size } = fstatSync(this.file);
+      if (size < cutAtBytes) return;
+      this.#cutEnd = this.#read(size - endBytes, endBytes);
+      this.#cutBytes += size - headBytes;
+      ftruncateSync(this.file, headBytes);
+    } catch {
+      // A full disk or a removed folder: the command continues, and the file is closed at its end.
+    }
+  }
+
+  #read(at: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(this.file, bytes, 0, length, at));
+  }
+
+  /** Closes the file. @returns the end of the output, at most `tailBytes` bytes */
+  close(tailBytes: number): string {
+    clearInterval(this.#timer);
+    try {
+      const { size } = fstatSync(this.file);
+      if (this.#cutBytes === 0)
+        return this.#read(Math.max(0, size - tailBytes), Math.min(size, tailBytes)).toString("utf8");
+      const since = size - headBytes;
+      const rest = this.#read(size - Math.min(since, endBytes), Math.min(since, endBytes));
+      const end = Buffer.concat([this.#cutEnd, rest]).subarray(-endBytes);
+      ftruncateSync(this.file, headBytes);
+      const leftOutBytes = this.#cutBytes + since - end.length;
+      writeSync(this.file, `\n[${leftOutBytes} bytes of the output are left out here]\n`);
+      writeSync(this.file, end);
+      return end.subarray(-tailBytes).toString("utf8");
+    } catch (error) {
+      // A command that ran is not repeated because of this.
+      return `(the output could not be read: ${error instanceof Error ? error.message : String(error)})`;
+    } finally {
+      closeSync(this.file);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runCommand } from "./task-command.ts";
+
+const folders: string[] = [];
+afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
+
+async function run(command: string) {
+  const folder = mkdtempSync(join(tmpdir(), "flockcast-command-"));
+  folders.push(folder);
+  const outcome = await runCommand(
+    {
+      taskId: 7,
+      folder,
+      command,
+      environment: {},
+      timeoutMs: 20_000,
+      signal: new AbortController().signal,
+    },
+    join(folder, "output"),
+  );
+  const path = join(folder, "output", "7.log");
+  return { outcome, path, output: readFileSync(path, "utf8") };
+}
+
+test.skipIf(process.platform === "win32")("a short output is kept whole, with its errors", async () => {
+  const { outcome, output } = await run("echo one; echo two >&2; exit 3");
+  expect(output).toBe("one\ntwo\n");
+  expect(outcome).toEqual({ exitCode: 3, timedOut: false, outputTail: "one\ntwo\n" });
+});
+
+test.skipIf(process.platform === "win32")("a long output keeps its beginning and its end", async () => {
+  // 400 MB, in several cuts.
+  const { outcome, path, output } = await run(
+    "echo first; yes 0123456789abcde | head -c 400000000; echo; echo last",
+  );
+  expect(output).toStartWith("first\n0123456789abcde\n");
+  expect(output).toEndWith("\nlast\n");
+  expect(statSync(path).size).toBeLessThan(1_200_000);
+  const leftOut = Number(/\[(\d+) bytes of the output are left out here\]/.exec(output)?.[1]);
+  const noteBytes = `\n[${leftOut} bytes of the output are left out here]\n`.length;
+  // Bytes written between a look at the file and its cut are lost without being counted.
+  const writtenBytes = "first\n".length + 400_000_000 + "\nlast\n".length;
+  expect(leftOut + output.length - noteBytes).toBeLessThanOrEqual(writtenBytes);
+  expect(leftOut).toBeGreaterThan(200_000_000);
+  expect(outcome.outputTail).toHaveLength(4_096);
+  expect(outcome.outputTail).toEndWith("0123456789abcde\n\nlast\n");
+});
+
+test.skipIf(process.platform === "win32")(
+  "a service that a command leaves behind goes on writing",
+  async () => {
+    const { path } = await run("(sleep 0.3; echo from the service) & echo started");
+    for (let waited = 0; waited < 5_000 && !readFileSync(path, "utf8").includes("service"); waited += 20)
+      await Bun.sleep(20);
+    expect(readFileSync(path, "utf8")).toBe("started\nfrom the service\n");
+  },
+);
