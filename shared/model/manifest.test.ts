@@ -114,6 +114,10 @@ describe("a manifest", () => {
     [["a", "a"], "twice"],
     [["README", "readme"], "ignore case"],
     [["e\u0301", "\u00e9"], "ignore case"],
+    // Letters with two lower-case forms, which APFS takes for one.
+    [["s", "\u017f"], "ignore case"],
+    [["\u03c2", "\u03c3"], "ignore case"],
+    [["k", "\u212a"], "ignore case"],
     [["A", "a/b"], "is a file and also the folder"],
     [["b", "a"], "byte order"],
     [["\u{10000}", "\uffee"], "byte order"],

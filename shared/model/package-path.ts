@@ -3,8 +3,7 @@
  *
  * A manifest is made on one system and unpacked on others, so the strictest system decides. A name
  * that Windows, macOS or Linux would refuse, rename or merge is refused everywhere, before a byte
- * is stored. Limitation: names are compared by lower case, so "ſ" and "s", or "ς" and "σ", count as
- * different. Pure: the file system is not asked.
+ * is stored. Pure: the file system is not asked.
  */
 
 const pathBytesMax = 1_024;
@@ -72,8 +71,12 @@ export const versionProblem = (version: string): string | null =>
  */
 export const comparePaths = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/** Paths with equal results are one file on Windows or macOS. */
-const foldPath = (path: string): string => path.normalize("NFC").toLowerCase();
+/**
+ * Paths with equal results may be one file on Windows or macOS. Upper case of lower case is one
+ * form for every letter with several lower-case forms ("ſ" and "s", "ς" and "σ"); it also makes "ß"
+ * equal to "ss", which only some systems do.
+ */
+const foldPath = (path: string): string => path.normalize("NFC").toLowerCase().toUpperCase().normalize("NFC");
 
 /**
  * Returns a sentence that names the first two paths that cannot be in one folder on every system,

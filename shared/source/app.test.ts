@@ -127,6 +127,27 @@ describe("packages", () => {
     expect(refused).toMatchObject({ status: 409, body: { hint: expect.stringContaining("never changes") } });
   });
 
+  test("are refused under a name that differs by case only, which devices would take for the same", async () => {
+    const id = await publishFile();
+    const path = join(fixture.folder, "tool.bin");
+    for (const [name, version] of [
+      ["Tool", "1.0"],
+      ["TOOL", "1.0"],
+    ] as const) {
+      const other = await fixture.signedPackage(path, { name, version });
+      const refused = await fixture.call("POST", "/v1/packages", { json: other.json });
+      expect(refused).toMatchObject({
+        status: 409,
+        body: {
+          error: `tool 1.0 is published with other content (${id})`,
+          hint: expect.stringContaining("case"),
+        },
+      });
+    }
+    const next = await fixture.signedPackage(path, { name: "tool", version: "1.1" });
+    expect((await fixture.call("POST", "/v1/packages", { json: next.json })).status).toBe(200);
+  });
+
   test("are refused from a second publisher and with a changed manifest", async () => {
     await publishFile();
     const path = join(fixture.folder, "tool.bin");

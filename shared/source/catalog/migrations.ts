@@ -25,8 +25,8 @@ const steps: readonly string[] = [
   CREATE TABLE publisher_keys (key BLOB PRIMARY KEY, registered_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE packages (
     id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    version TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    version TEXT NOT NULL COLLATE NOCASE,
     size_bytes INTEGER NOT NULL,
     file_count INTEGER NOT NULL,
     chunk_size_bytes INTEGER NOT NULL,

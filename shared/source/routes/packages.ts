@@ -83,8 +83,12 @@ async function publish(context: SourceContext, signed: Signed): Promise<PublishR
   if (known === null) {
     const taken = await catalog.packages.byNameVersion(manifest.name, manifest.version);
     if (taken?.state === "ready") {
-      const what = `${manifest.name} ${manifest.version} is published with other content (${taken.id})`;
-      throw new ApiError(409, what, "a version never changes once published: choose another version");
+      const what = `${taken.name} ${taken.version} is published with other content (${taken.id})`;
+      throw new ApiError(
+        409,
+        what,
+        "a version never changes once published, and names that differ only by case are one: choose another version",
+      );
     }
     await registerKey(context, signed.publisherKey);
     const record: PackageRecord = {
