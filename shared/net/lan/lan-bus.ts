@@ -90,14 +90,17 @@ export async function openLanBus(options: {
   }).catch((error: unknown): never => {
     throw busError(options, error);
   });
+  const opened: { close(): void }[] = [receiver];
   try {
     const control = await openGroupSender(interfaceAddress, true);
+    opened.push(control);
     // Symbols are looped back on a loopback interface only, where several devices share the host.
     const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."));
+    opened.push(symbols);
     const runs = openRunSender(options);
     return busOf(group, receiver, { control, symbols, runs }, counters, onError);
   } catch (error) {
-    receiver.close();
+    for (const socket of opened) socket.close();
     throw busError(options, error);
   }
 }
@@ -190,10 +193,15 @@ async function openGroupSender(
   loopback: boolean,
 ): Promise<Bun.udp.Socket<"uint8array">> {
   const socket = await Bun.udpSocket({ hostname: interfaceAddress, binaryType: "uint8array", socket: {} });
-  socket.setMulticastInterface(interfaceAddress);
-  socket.setMulticastTTL(1);
-  socket.setMulticastLoopback(loopback);
-  return socket;
+  try {
+    socket.setMulticastInterface(interfaceAddress);
+    socket.setMulticastTTL(1);
+    socket.setMulticastLoopback(loopback);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 }
 
 function busError(options: { interfaceAddress: string; group: Group }, error: unknown): LanBusError {
