@@ -37,7 +37,7 @@ export async function readInventory(options: {
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,
     groups: [...options.groups],
-    interfaces: describeInterfaces(options.interfaces, options.active, options.group).slice(0, 64),
+    interfaces: describeInterfaces(options.interfaces, options.active, options.group),
   };
 }
 

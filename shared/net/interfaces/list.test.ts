@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { addressTowards, networkOf } from "./list.ts";
+import type { NetInterface } from "../../model/interface.ts";
+import { addressTowards, describeInterfaces, networkOf } from "./list.ts";
 
 describe("interfaces", () => {
   test("finds the local address towards a host", async () => {
@@ -17,5 +18,22 @@ describe("interfaces", () => {
     ["1.2.3.4/0", "0.0.0.0/0"],
   ])("computes the network of %s as %s", (address, network) => {
     expect(networkOf(address)).toBe(network);
+  });
+
+  test("describes the active interface first, also when a host has hundreds", () => {
+    const interfaces = Array.from({ length: 200 }, (_, index): NetInterface => ({
+      name: `veth${index}`,
+      address: `10.0.${index}.1`,
+      cidr: `10.0.${index}.1/24`,
+      mac: "02:00:00:00:00:01",
+      medium: "virtual",
+      hasLink: true,
+      hasGateway: false,
+      linkChanges: 0,
+    }));
+    const described = describeInterfaces(interfaces, interfaces[150]!, "");
+    expect(described).toHaveLength(64);
+    expect(described.filter(({ active }) => active).map(({ name }) => name)).toEqual(["veth150"]);
+    expect(described[0]!.name).toBe("veth150");
   });
 });

@@ -55,8 +55,11 @@ export function listInterfaces(): NetInterface[] {
   return found;
 }
 
+/** Interfaces of an inventory (shared/api/schema). Hosts of containers have hundreds. */
+const describedMax = 64;
+
 /**
- * Returns the interfaces with an address in the form of the inventory.
+ * Returns at most 64 interfaces with an address in the form of the inventory, the active one first.
  * @param active the interface that the device uses for the LAN
  * @param group "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty
  */
@@ -65,23 +68,25 @@ export function describeInterfaces(
   active: NetInterface | null,
   group: string,
 ): DeviceInterface[] {
-  return interfaces
-    .filter(({ address }) => address !== "")
-    .map((one) => {
-      const isActive = active !== null && sameInterface(one, active);
-      const { name, address, cidr, mac, medium } = one;
-      const gateway = isActive ? gatewayMac(name) : null;
-      return {
-        name,
-        address,
-        cidr,
-        mac,
-        medium,
-        gatewayMac: gateway,
-        group: isActive ? group : "",
-        active: isActive,
-      };
-    });
+  const isOwn = (one: NetInterface): boolean => active !== null && sameInterface(one, active);
+  // The source derives the subnet from the active interface: it comes first, and is never left out.
+  const withAddress = interfaces.filter(({ address }) => address !== "");
+  const ordered = [...withAddress.filter(isOwn), ...withAddress.filter((one) => !isOwn(one))];
+  return ordered.slice(0, describedMax).map((one) => {
+    const isActive = isOwn(one);
+    const { name, address, cidr, mac, medium } = one;
+    const gateway = isActive ? gatewayMac(name) : null;
+    return {
+      name,
+      address,
+      cidr,
+      mac,
+      medium,
+      gatewayMac: gateway,
+      group: isActive ? group : "",
+      active: isActive,
+    };
+  });
 }
 
 /** Clears the host bits of an IPv4 CIDR: "10.0.0.7/24" becomes "10.0.0.0/24". */
