@@ -6,6 +6,7 @@
  * and restarts the sessions with all verified chunks. `net/interfaces/watch.ts` decides when to
  * move.
  */
+import os from "node:os";
 import type { Logger } from "../log.ts";
 import { dropPooledConnections } from "../net/web/connection-pool.ts";
 import { nameOf } from "../net/interfaces/choice.ts";
@@ -125,7 +126,7 @@ export class Roaming {
       towardsSource: this.#route.address,
       isBusy: this.#options.moving.isBusy(),
       nowMs: performance.now(),
-      wallMs: Date.now(),
+      uptimeMs: os.uptime() * 1_000,
     });
     if (!this.current) this.multicastProblem = this.why;
     return change;

@@ -25,17 +25,17 @@ const unplugged = (one: NetInterface): NetInterface => ({ ...one, address: "", c
 function device(named: string | null = null) {
   const watch = new InterfaceWatch(named);
   let nowMs = 1_000;
-  let wallMs = 1_700_000_000_000;
+  let uptimeMs = 1_000;
   return {
     watch,
     isBusy: false,
     sleep(ms: number) {
-      wallMs += ms;
+      uptimeMs += ms;
     },
     look(...interfaces: NetInterface[]): string | null {
       nowMs += 2_000;
-      wallMs += 2_000;
-      const change = watch.look({ interfaces, towardsSource: null, isBusy: this.isBusy, nowMs, wallMs });
+      uptimeMs += 2_000;
+      const change = watch.look({ interfaces, towardsSource: null, isBusy: this.isBusy, nowMs, uptimeMs });
       return change && `${change.from?.address ?? "-"} → ${change.to?.address ?? "-"}: ${change.cause}`;
     },
   };

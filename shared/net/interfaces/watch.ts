@@ -17,8 +17,8 @@ import { type NetInterface } from "../../model/interface.ts";
 /** Time for which a better interface must stay usable before a move, in case of a loose cable. */
 const stableMs = 4_000;
 /**
- * Wall-clock gap between two observations that means the device slept. Switches may then have
- * pruned the device's group membership.
+ * Gap between two observations that means the device slept. Switches may then have pruned the
+ * device's group membership.
  */
 const sleepGapMs = 30_000;
 
@@ -28,7 +28,8 @@ type Observation = {
   /** Whether a session is running, during which a better interface has to wait. */
   readonly isBusy: boolean;
   readonly nowMs: number;
-  readonly wallMs: number;
+  /** Since the system started, sleep included. Setting the clock does not change it. */
+  readonly uptimeMs: number;
 };
 /**
  * Instruction to reopen all sockets on `to`, which may equal `from`. If `to` is null, the device
@@ -46,7 +47,7 @@ export class InterfaceWatch {
   why = "no interface was chosen yet";
   readonly #named: string | null;
   #candidate: { one: NetInterface; sinceMs: number } | null = null;
-  #lastLookWallMs = Number.POSITIVE_INFINITY;
+  #lastLookUptimeMs = Number.POSITIVE_INFINITY;
 
   /** @param named `--interface`: an address or a name */
   constructor(named: string | null) {
@@ -55,8 +56,8 @@ export class InterfaceWatch {
 
   /** Takes one observation; returns null if nothing has to change. */
   look(look: Observation): InterfaceChange | null {
-    const hasSlept = look.wallMs - this.#lastLookWallMs > sleepGapMs;
-    this.#lastLookWallMs = look.wallMs;
+    const hasSlept = look.uptimeMs - this.#lastLookUptimeMs > sleepGapMs;
+    this.#lastLookUptimeMs = look.uptimeMs;
     const preference: InterfacePreference = { named: this.#named, towardsSource: look.towardsSource };
     const { chosen, why } = chooseInterface(look.interfaces, preference);
     const { current } = this;
