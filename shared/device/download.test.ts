@@ -334,6 +334,23 @@ describe("a web site without Range", () => {
     expect(run.states.join()).toContain("ignores range requests");
   });
 
+  test("is asked for a range again after an interruption, and then continues there", async () => {
+    let answers = 0;
+    const { url, asked } = await site((request, response) => {
+      if (++answers > 1) return sendRange(request, response);
+      // A cache that fills: the whole file, and the connection breaks.
+      response.writeHead(200, { "content-length": sizeBytes });
+      response.write(body.subarray(0, 80 * chunkSizeBytes), () => response.destroy());
+    });
+    const run = await download(atUrl(url), { have: ChunkSet.fromRanges(101, [0, 40])! });
+    expect(run.outcome.kind).toBe("done");
+    expect(asked.length).toBe(2);
+    // The second request continues behind the chunks of the first, which may end a little early.
+    const from = Number(/^bytes=(\d+)-/.exec(asked[1]!.range ?? "")?.[1]);
+    expect(from).toBeGreaterThan(40 * chunkSizeBytes);
+    expect(run.bytes).toBeLessThan(sizeBytes + 2 * chunkSizeBytes);
+  });
+
   test("is remembered, so several missing runs take one request", async () => {
     const { url, asked } = await site(ignoring);
     const have = ChunkSet.fromRanges(101, [0, 10, 20, 10, 40, 50])!;
@@ -342,6 +359,16 @@ describe("a web site without Range", () => {
     expect(asked.length).toBe(1);
     expect(run.bytes).toBe(sizeBytes);
   });
+});
+
+test("a chunk that others stored twice does not end the download", async () => {
+  const { url } = await site((request, response) => sendRange(request, response));
+  let requests = 0;
+  const run = await download(atUrl(url), {
+    nextRun: () => (++requests <= 2 ? { first: 3, count: 1 } : null),
+    onChunk: async () => "known",
+  });
+  expect(run.outcome).toEqual({ kind: "done" });
 });
 
 describe("answers that cannot be used", () => {

@@ -153,6 +153,8 @@ class Download {
         if (this.#takeProgress()) failures = 0;
       } catch (error) {
         this.close();
+        // The site may have ignored one request only, as a cache does while it fills.
+        this.#sites.ignoresRange.clear();
         signal.throwIfAborted();
         if (this.#isPauseBeginning(error)) continue;
         if (!(error instanceof WebProblem)) throw error;
@@ -346,13 +348,15 @@ class Download {
   }
 
   async #storeChunk(): Promise<void> {
+    const { clock, signal } = this.#options;
     const chunk = this.#partial.chunk;
     const result = await this.#options.onChunk(chunk, this.#partial.buffer.subarray(0, this.#partial.filled));
     this.#begin(chunk + 1);
     this.#progress.hasStored ||= result === "stored";
     if (result === "known") {
-      if (this.#answeredKnown.has(chunk))
-        throw new Error(`chunk ${chunk} was requested twice although it is stored`);
+      // Stored from elsewhere, found corrupt, requested again and stored from elsewhere once more.
+      // The pause keeps a caller that names a stored chunk from using up the line.
+      if (this.#answeredKnown.has(chunk)) await sleep(clock, unwantedPauseMs, signal);
       this.#answeredKnown.add(chunk);
     }
     if (result !== "wrong-digest") return;
