@@ -8,7 +8,7 @@ export const mutations = {
   "accept-unverified": [
     {
       file: "shared/cache/package-store.ts",
-      from: `if (!this.#isChunk(chunk) || !this.#digestMatches(chunk, bytes)) return "wrong-digest";`,
+      from: `if (!this.#isChunk(chunk) || !this.#chunkCheck.digestMatches(chunk, bytes)) return "wrong-digest";`,
       to: `if (!this.#isChunk(chunk)) return "wrong-digest";`,
     },
   ],
@@ -44,13 +44,30 @@ export const mutations = {
   "complete-before-read-back": [
     {
       file: "shared/cache/package-store.ts",
-      from: "await this.#readBack.settle();\n    const badChunks = await this.#check(this.#readBack.done);",
+      from: "const badChunks = await this.#check(this.#readBack.done);",
       to: "const badChunks: number[] = [];",
     },
     {
       file: "shared/cache/package-store.ts",
       from: "this.#readBack.add(kept.map((row) => row.chunk));",
       to: "",
+    },
+  ],
+  "trust-read-back": [
+    {
+      file: "shared/cache/package-store.ts",
+      from: "for (const file of await this.#files.changedFiles()) this.#forgetReadBack(file);",
+      to: "",
+    },
+    {
+      file: "shared/cache/package-store.ts",
+      from: "(await this.#files.changedFiles())];",
+      to: "[]];",
+    },
+    {
+      file: "shared/cache/package-store.ts",
+      from: "(file) => this.#forgetReadBack(file),",
+      to: "() => {},",
     },
   ],
   "offer-corrupt": [

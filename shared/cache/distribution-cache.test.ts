@@ -77,7 +77,7 @@ describe("a package", () => {
     for (const chunk of [4, 2, 0, 3])
       expect(await store.writeChunk(chunk, small.chunk(chunk), "multicast")).toBe("stored");
     expect(store.path).toBeNull();
-    expect(await store.complete()).toEqual({ ok: false, badChunks: [1] });
+    expect(await store.complete()).toEqual({ ok: false, badChunks: [1], paths: expect.any(Array) });
     expect(visible(dir)).toEqual([]);
     await store.writeChunk(1, small.chunk(1), "peers");
     const done = await store.complete();
@@ -154,7 +154,7 @@ describe("a package", () => {
     const bytes = readFileSync(file);
     bytes[1_500]! ^= 1;
     writeFileSync(file, bytes);
-    expect(await store.complete()).toEqual({ ok: false, badChunks: [1] });
+    expect(await store.complete()).toEqual({ ok: false, badChunks: [1], paths: expect.any(Array) });
     expect(store.verified.has(1)).toBe(false);
     expect(cache.list()[0]!.chunksVerified).toBe(4);
     expect(visible(dir)).toEqual([]);
@@ -393,7 +393,7 @@ describe("verify", () => {
     await store.flush();
     writeFileSync(join(dir, "cache", ".partial", small.id, "a", "one.bin"), new Uint8Array(2_500));
     await expect(store.readVerified(0)).rejects.toThrow(/it is fetched again/);
-    expect(await store.complete()).toEqual({ ok: false, badChunks: [0, 1, 2] });
+    expect(await store.complete()).toEqual({ ok: false, badChunks: [0, 1, 2], paths: expect.any(Array) });
     expect(store.offered.toRanges()).toEqual([3, 2]);
   });
 

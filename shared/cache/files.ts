@@ -11,6 +11,15 @@
 /** "direct" bypasses the page cache where the system supports that; "cached" uses it. */
 export type IoPath = "cached" | "direct";
 
+/** State of a file by which a change by another program shows. */
+export type FileState = {
+  /** Equal as long as it is the same file, whatever its name is. */
+  readonly identity: string;
+  readonly sizeBytes: number;
+  /** Time of the last change of the content, nanoseconds since 1970. */
+  readonly modifiedNs: bigint;
+};
+
 export type OpenFile = {
   /**
    * Writes `length` bytes of `bytes`, from index `at` on, to `position` of the file. `bytes` must
@@ -24,14 +33,15 @@ export type OpenFile = {
   read(into: Uint8Array, position: number, path: IoPath): Promise<number>;
   /** Makes all earlier writes durable against a power cut; "all" includes size and mode. */
   sync(what: "data" | "all"): Promise<void>;
-  sizeBytes(): Promise<number>;
+  /** Returns the present state; null when no name leads to the file any more. */
+  state(): FileState | null;
   truncate(sizeBytes: number): Promise<void>;
   /** @param mode permission bits, for example 0o755 */
   setMode(mode: number): Promise<void>;
   close(): Promise<void>;
 };
 
-export type FileEntry = { readonly kind: "file" | "folder" | "other"; readonly sizeBytes: number };
+export type FileEntry = FileState & { readonly kind: "file" | "folder" | "other" };
 
 export type Files = {
   /** Does not follow symbolic links. "write" creates the file and its folders if needed. */

@@ -26,7 +26,7 @@ function slowFiles() {
           return file.sync(what);
         },
         read: (...args) => file.read(...args),
-        sizeBytes: () => file.sizeBytes(),
+        state: () => file.state(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         setMode: (mode) => file.setMode(mode),
         close: () => file.close(),

@@ -2,13 +2,13 @@
  * The files of one package: reads and writes at offsets of the package's stream.
  *
  * Files are sparse until the package is complete, except on NTFS, which writes zeros up to the
- * highest offset written. This file deals with offsets, open files and
- * syncing; package-store.ts with chunks, digests and the ledger.
+ * highest offset written. This file deals with offsets, open files, syncing, and files that
+ * another program changes; package-store.ts with chunks, digests and the ledger.
  */
 import { dirname, join } from "node:path";
 import { fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
-import type { Files, IoPath, OpenFile } from "./files.ts";
+import type { FileEntry, Files, FileState, IoPath, OpenFile } from "./files.ts";
 
 /** Upper bound on files kept open; files in use may exceed it. */
 const handlesMax = 64;
@@ -16,6 +16,8 @@ const handlesMax = 64;
 const concurrentSyncs = 16;
 
 type Handle = { readonly opened: Promise<OpenFile>; users: number };
+/** Writes of this process to a file that have not ended. */
+type Writing = { count: number; endBytes: number };
 
 export class PackageFiles {
   readonly #manifest: Manifest;
@@ -26,13 +28,25 @@ export class PackageFiles {
   #handles = new Map<number, Handle>();
   /** Files written since the last sync. */
   #dirty = new Set<number>();
+  /** State of each file after this process's last write to it, or after its last check. */
+  readonly #states = new Map<number, FileState>();
+  readonly #writing = new Map<number, Writing>();
+  readonly #onForeignChange: (file: number) => void;
   #users = 0;
   #whenIdle: (() => void) | null = null;
   /** Settles when no exclusive action is waiting or running. */
   #gate: Promise<void> = Promise.resolve();
 
-  constructor(files: Files, manifest: Manifest, root: string, access: "read" | "write") {
+  /** @param onForeignChange called when a file is not as this process left it */
+  constructor(
+    files: Files,
+    manifest: Manifest,
+    root: string,
+    access: "read" | "write",
+    onForeignChange: (file: number) => void = () => {},
+  ) {
     this.#files = files;
+    this.#onForeignChange = onForeignChange;
     this.#manifest = manifest;
     this.#root = root;
     this.#access = access;
@@ -46,13 +60,81 @@ export class PackageFiles {
   async write(offset: number, bytes: Uint8Array, path: IoPath): Promise<void> {
     let at = 0;
     for (const span of fileSpans(this.#manifest, offset, bytes.length)) {
+      await this.#reopenUnnamed(span.file);
       await this.#withFile(span.file, "write to", async (file) => {
-        await file.write(bytes, at, span.length, span.fileOffset, path);
+        this.#beginWrite(span.file, file);
+        try {
+          await file.write(bytes, at, span.length, span.fileOffset, path);
+        } finally {
+          this.#endWrite(span.file, file, span.fileOffset + span.length);
+        }
         // Marked after the write: a sync that ran during the write does not cover it.
         this.#dirty.add(span.file);
       });
       at += span.length;
     }
+  }
+
+  /** Compares a file with what this process left, before it changes the file itself. */
+  #beginWrite(index: number, file: OpenFile): void {
+    const writing = this.#writing.get(index) ?? { count: 0, endBytes: 0 };
+    if (writing.count++ > 0) return;
+    this.#writing.set(index, writing);
+    const left = this.#states.get(index);
+    if (left === undefined) return;
+    const found = file.state();
+    writing.endBytes = left.sizeBytes;
+    if (found === null || !isSameState(found, left)) this.#onForeignChange(index);
+  }
+
+  #endWrite(index: number, file: OpenFile, endBytes: number): void {
+    const writing = this.#writing.get(index)!;
+    writing.endBytes = Math.max(writing.endBytes, endBytes);
+    if (--writing.count > 0) return;
+    this.#writing.delete(index);
+    const state = file.state();
+    if (state === null || state.sizeBytes < writing.endBytes) this.#onForeignChange(index);
+    if (state !== null) this.#states.set(index, state);
+  }
+
+  /** Closes the handle of a file that another program removed or replaced. */
+  async #reopenUnnamed(index: number): Promise<void> {
+    const handle = this.#handles.get(index);
+    if (handle === undefined || handle.users > 0) return;
+    const file = await handle.opened.catch(() => null);
+    if (file === null || file.state() !== null || this.#handles.get(index) !== handle || handle.users > 0)
+      return;
+    this.#handles.delete(index);
+    this.#states.delete(index);
+    this.#onForeignChange(index);
+    await file.close();
+  }
+
+  /**
+   * Looks every file up by its name, and returns those that are not as this process left them.
+   * Removes entries that cannot become the file: folders, links, and files that are too long.
+   */
+  async changedFiles(): Promise<number[]> {
+    await this.#exclusively(async () => {});
+    const changed: number[] = [];
+    await forEachIndex(this.#manifest.files.length, async (index) => {
+      const path = this.#pathOf(index);
+      const { sizeBytes } = this.#manifest.files[index]!;
+      try {
+        const found = await this.#files.entryAt(path);
+        if (found !== null && !canBecome(found, sizeBytes)) await this.#files.remove(path);
+        const left = this.#states.get(index);
+        const isUnchanged = found?.kind === "file" && found.sizeBytes === sizeBytes;
+        // An empty file has no chunk that could be fetched again: `finish` creates it.
+        if (sizeBytes === 0 || (isUnchanged && left !== undefined && isSameState(found, left))) return;
+        changed.push(index);
+        if (isUnchanged) this.#states.set(index, found);
+        else this.#states.delete(index);
+      } catch (error) {
+        throw asCacheError(error, "look at", path);
+      }
+    });
+    return changed;
   }
 
   /** Fills `into` from the stream; missing bytes become zero. Returns whether none was missing. */
@@ -84,20 +166,25 @@ export class PackageFiles {
     await this.#forEachFile(files, "sync", (file) => file.sync("data"));
   }
 
-  /** Gives every file its exact size and mode, creates the empty ones, and syncs all. */
-  async finish(): Promise<void> {
+  /**
+   * Gives every file its mode, creates the empty ones, and syncs all. Returns the files whose size
+   * is wrong; they are never lengthened or cut to the right one.
+   */
+  async finish(): Promise<number[]> {
     // A package without files still needs its folder.
     await this.#files.makeFolder(this.#root).catch((error: unknown) => {
       throw asCacheError(error, "make", this.#root);
     });
     const { files } = this.#manifest;
+    const wrong: number[] = [];
     await this.#forEachFile([...files.keys()], "finish", async (file, index) => {
       const { sizeBytes, mode } = files[index]!;
-      if ((await file.sizeBytes()) !== sizeBytes) await file.truncate(sizeBytes);
+      if (file.state()?.sizeBytes !== sizeBytes) return void wrong.push(index);
       await file.setMode(mode);
       await file.sync("all");
     });
     this.#dirty.clear();
+    return wrong;
   }
 
   /**
@@ -181,17 +268,13 @@ export class PackageFiles {
   }
 
   async #forEachFile(
-    files: number[],
+    files: readonly number[],
     doing: string,
     action: (file: OpenFile, index: number) => Promise<void>,
   ): Promise<void> {
-    const worker = async (): Promise<void> => {
-      for (let index = files.pop(); index !== undefined; index = files.pop()) {
-        const each = index;
-        await this.#withFile(each, doing, (file) => action(file, each));
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(concurrentSyncs, files.length) }, worker));
+    await forEachIndex(files.length, (at) =>
+      this.#withFile(files[at]!, doing, (file) => action(file, files[at]!)),
+    );
   }
 
   async #closeSurplus(): Promise<void> {
@@ -203,6 +286,21 @@ export class PackageFiles {
       if (this.#handles.size <= handlesMax) return;
     }
   }
+}
+
+const isSameState = (a: FileState, b: FileState): boolean =>
+  a.identity === b.identity && a.sizeBytes === b.sizeBytes && a.modifiedNs === b.modifiedNs;
+
+const canBecome = (found: FileEntry, sizeBytes: number): boolean =>
+  found.kind === "file" && found.sizeBytes <= sizeBytes;
+
+/** Calls `action` for 0 … count - 1, a few at a time, the last one first. */
+async function forEachIndex(count: number, action: (index: number) => Promise<void>): Promise<void> {
+  let next = count;
+  const worker = async (): Promise<void> => {
+    while (next > 0) await action(--next);
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrentSyncs, count) }, worker));
 }
 
 /** Returns the size of each of the package's files below `root`; -1 for a missing file. */

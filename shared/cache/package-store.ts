@@ -7,11 +7,20 @@
  * (chunk-batch.ts). Room and eviction are decided in distribution-cache.ts.
  */
 import { ChunkSet } from "../model/chunk-set.ts";
-import { chunkCount, chunkDigest, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
+import {
+  chunkCount,
+  chunkLength,
+  chunkOffset,
+  chunksOfFile,
+  filesOfChunks,
+  pathsOfFiles,
+  type Manifest,
+} from "../model/manifest.ts";
 import type { Clock } from "../model/clock.ts";
 import type { SignedManifest } from "../model/signing.ts";
-import { CacheError, type CacheLog } from "./cache-error.ts";
+import { CacheError, type CacheEvent, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
+import { ChunkCheck } from "./chunk-check.ts";
 import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
 import type { Files, IoPath } from "./files.ts";
 import { PackageFiles } from "./package-files.ts";
@@ -38,9 +47,13 @@ type StoreOptions = {
  */
 const directPackageMinBytes = 64 * 1024 * 1024;
 
-/** Outcome of `complete`; `badChunks` are those to be fetched, missing ones included. */
+/**
+ * Outcome of `complete`. `badChunks` are those to be fetched, missing ones included; `paths` name
+ * files that are wrong on the disk, at most three.
+ */
 type Completion =
-  { readonly ok: true; readonly path: string } | { readonly ok: false; readonly badChunks: number[] };
+  | { readonly ok: true; readonly path: string }
+  | { readonly ok: false; readonly badChunks: number[]; readonly paths: string[] };
 
 export class PackageStore {
   /** Live set of the verified chunks. */
@@ -58,16 +71,11 @@ export class PackageStore {
    */
   readonly #writes = new SerialQueues();
   /**
-   * xxHash3 of each written chunk until its read-back. The digest was right in memory, so comparing
-   * the file with the written bytes needs no second SHA-256. xxHash3 is twenty times as fast (29
-   * versus 1.4 GB/s).
-   */
-  readonly #writtenSums = new Map<number, number | bigint>();
-  /**
    * Verified chunks that were found changed on the disk; they are not offered until a check drops
    * them.
    */
   readonly #corrupt: ChunkSet;
+  readonly #chunkCheck: ChunkCheck;
   #state: PackageState | "closed";
   #readers = 0;
   #completing: Promise<Completion> | null = null;
@@ -81,8 +89,10 @@ export class PackageStore {
       options.manifest,
       options.state === "complete" ? options.finalPath : options.partialPath,
       options.state === "complete" ? "read" : "write",
+      (file) => this.#forgetReadBack(file),
     );
     this.#corrupt = new ChunkSet(this.verified.size);
+    this.#chunkCheck = new ChunkCheck(options.manifest, this.#files);
     this.#readBack = new ReadBack(this.verified.size, options.manifest.chunkSizeBytes, (chunk, buffer) =>
       this.#isOnDisk(chunk, buffer),
     );
@@ -166,16 +176,14 @@ export class PackageStore {
   ): Promise<"stored" | "known" | "wrong-digest"> {
     this.#assertOpen();
     if (this.verified.has(chunk)) return "known";
-    if (!this.#isChunk(chunk) || !this.#digestMatches(chunk, bytes)) return "wrong-digest";
+    if (!this.#isChunk(chunk) || !this.#chunkCheck.digestMatches(chunk, bytes)) return "wrong-digest";
     return this.#writes.run(chunk, async () => {
       if (this.verified.has(chunk)) return "known";
       this.#assertOpen();
       await this.#leaveFinalPath();
-      this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
+      this.#chunkCheck.willWrite(chunk, bytes);
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
-      const row = { chunk, bytes: bytes.length, origin, verifiedAtMs: this.#options.clock.wallMs() };
-      this.#markVerified(row);
-      this.#batch.add(row);
+      this.#addVerified(chunk, origin);
       return "stored";
     });
   }
@@ -226,7 +234,10 @@ export class PackageStore {
    */
   async readVerified(chunk: number): Promise<Uint8Array> {
     const bytes = await this.readChunk(chunk);
-    if (this.#digestMatches(chunk, bytes)) return bytes;
+    return this.#chunkCheck.digestMatches(chunk, bytes) ? bytes : this.#failCorrupt(chunk);
+  }
+
+  #failCorrupt(chunk: number): never {
     this.#corrupt.add(chunk);
     // `complete` has to read this chunk again.
     this.#readBack.forget(chunk);
@@ -246,7 +257,8 @@ export class PackageStore {
 
   /**
    * Reads a part of a verified chunk.
-   * @throws CacheError "not-verified"; or "io" when the file was truncated, which drops the chunk
+   * @throws CacheError "not-verified"; or, when the file is too short, "io", which drops the chunk,
+   * or "corrupt" for a complete package, which stays in place: a program may be using its files
    * @throws RangeError when the part is not within the chunk
    */
   async readRange(chunk: number, offsetInChunk: number, length: number): Promise<Uint8Array> {
@@ -261,6 +273,7 @@ export class PackageStore {
     const bytes = new Uint8Array(length);
     const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#origins.byChunk.get(chunk));
     if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, path))) {
+      if (this.#state === "complete") this.#failCorrupt(chunk);
       await this.#dropChunks([chunk]);
       throw new CacheError(
         "io",
@@ -287,17 +300,27 @@ export class PackageStore {
 
   async #complete(): Promise<Completion> {
     this.#assertOpen();
-    const { partialPath, finalPath, ledger, log } = this.#options;
+    const { partialPath, finalPath, ledger } = this.#options;
     if (this.#state === "complete") return { ok: true, path: finalPath };
     await this.#leaveFinalPath();
     await this.flush();
     await this.#readBack.settle();
+    for (const file of await this.#files.changedFiles()) this.#forgetReadBack(file);
     const badChunks = await this.#check(this.#readBack.done);
     const missing = [...this.verified.complement()];
-    if (badChunks.length > 0 || missing.length > 0) return { ok: false, badChunks: missing };
+    if (badChunks.length > 0 || missing.length > 0)
+      return {
+        ok: false,
+        badChunks: missing,
+        paths: pathsOfFiles(this.manifest, filesOfChunks(this.manifest, badChunks)),
+      };
     this.#assertOpen();
     await this.#assertFree(finalPath);
-    await this.#files.finish();
+    const wrongFiles = [...(await this.#files.finish()), ...(await this.#files.changedFiles())];
+    // The next `complete` reads these files again.
+    for (const file of wrongFiles) this.#forgetReadBack(file);
+    if (wrongFiles.length > 0)
+      return { ok: false, badChunks: [], paths: pathsOfFiles(this.manifest, wrongFiles) };
     try {
       await this.#files.relocate(finalPath, "read");
       ledger.setState(this.id, "complete");
@@ -307,12 +330,13 @@ export class PackageStore {
       throw error;
     }
     if (this.isOpen) this.#state = "complete";
-    log({
-      level: "info",
-      event: "package-completed",
-      message: `${this.#title} is complete at "${finalPath}"`,
-    });
+    this.#log("info", "package-completed", `is complete at "${finalPath}"`);
     return { ok: true, path: finalPath };
+  }
+
+  /** Makes `complete` read the chunks of a file again, because another program changed it. */
+  #forgetReadBack(file: number): void {
+    for (const chunk of chunksOfFile(this.manifest, file)) this.#readBack.forget(chunk);
   }
 
   /** Moves a partial package out of the final path, if `complete` failed to move it back. */
@@ -352,52 +376,27 @@ export class PackageStore {
     return badChunks;
   }
 
-  /**
-   * Compares a chunk's file with the checksum of the written bytes, or with the digest if none is
-   * kept.
-   */
-  async #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
-    const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-    const path = this.#ioPath(this.#origins.byChunk.get(chunk));
-    const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes, path);
-    const writtenSum = this.#writtenSums.get(chunk);
-    if (writtenSum === undefined) return whole && this.#digestMatches(chunk, bytes);
-    this.#writtenSums.delete(chunk);
-    return whole && Bun.hash.xxHash3(bytes) === writtenSum;
+  #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
+    return this.#chunkCheck.isOnDisk(chunk, buffer, this.#ioPath(this.#origins.byChunk.get(chunk)));
   }
 
   /** Moves a complete package with bad chunks out of its final path, so that no program uses it. */
   async withdraw(): Promise<void> {
     if (this.#state !== "complete") return;
-    const { partialPath, ledger, log } = this.#options;
+    const { partialPath, ledger } = this.#options;
     this.#state = "partial";
     // The move comes first: a crash in between leaves a complete package without a folder, which
     // reconcile.ts corrects.
     await this.#files.relocate(partialPath, "write");
     ledger.setState(this.id, "partial");
-    log({
-      level: "warn",
-      event: "package-withdrawn",
-      message: `${this.#title} is no longer complete and was moved out of its folder`,
-    });
+    this.#log("warn", "package-withdrawn", "is no longer complete and was moved out of its folder");
   }
 
   /** Reads all chunks from the disk after the ledger was lost, and lists those that verify. */
   async adopt(): Promise<void> {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
-    for (let chunk = 0; chunk < this.verified.size; chunk++) {
-      const bytes = buffer.subarray(0, chunkLength(this.manifest, chunk));
-      const whole = await this.#files.read(chunkOffset(this.manifest, chunk), bytes, "cached");
-      if (!whole || !this.#digestMatches(chunk, bytes) || this.verified.has(chunk)) continue;
-      const row = {
-        chunk,
-        bytes: bytes.length,
-        origin: "cache",
-        verifiedAtMs: this.#options.clock.wallMs(),
-      } as const;
-      this.#markVerified(row);
-      this.#batch.add(row);
-    }
+    for (const chunk of this.verified.complement())
+      if (await this.#isOnDisk(chunk, buffer)) this.#addVerified(chunk, "cache");
     await this.flush();
   }
 
@@ -420,6 +419,10 @@ export class PackageStore {
     return `${this.manifest.name} ${this.manifest.version}`;
   }
 
+  #log(level: CacheEvent["level"], event: CacheEvent["event"], what: string): void {
+    this.#options.log({ level, event, message: `${this.#title} ${what}` });
+  }
+
   #assertOpen(): void {
     if (this.#state === "closed") throw new CacheError("closed", `${this.#title} is closed`);
   }
@@ -433,10 +436,11 @@ export class PackageStore {
     return Number.isInteger(chunk) && chunk >= 0 && chunk < this.verified.size;
   }
 
-  #digestMatches(chunk: number, bytes: Uint8Array): boolean {
-    if (bytes.length !== chunkLength(this.manifest, chunk)) return false;
-    const digest = new Bun.CryptoHasher("sha256").update(bytes).digest();
-    return digest.equals(chunkDigest(this.manifest, chunk));
+  #addVerified(chunk: number, origin: ChunkOrigin): void {
+    const bytes = chunkLength(this.manifest, chunk);
+    const row = { chunk, bytes, origin, verifiedAtMs: this.#options.clock.wallMs() };
+    this.#markVerified(row);
+    this.#batch.add(row);
   }
 
   #markVerified(row: Pick<ChunkRow, "chunk" | "bytes" | "origin">): void {
@@ -448,7 +452,7 @@ export class PackageStore {
   #invalidate(chunks: readonly number[]): void {
     for (const chunk of chunks) {
       this.#readBack.forget(chunk);
-      this.#writtenSums.delete(chunk);
+      this.#chunkCheck.forget(chunk);
       this.#corrupt.delete(chunk);
       if (!this.verified.delete(chunk)) continue;
       this.#origins.bytes[this.#origins.byChunk.get(chunk)!] -= chunkLength(this.manifest, chunk);
@@ -466,12 +470,8 @@ export class PackageStore {
     // A batch that cannot be listed now is listed later, without chunks that left `verified`.
     await this.flush().catch(() => {});
     this.#options.ledger.deleteChunks(this.id, chunks);
-    const count = chunks.length;
-    this.#options.log({
-      level: "warn",
-      event: "chunks-dropped",
-      message: `${this.#title}: ${count} chunk${count === 1 ? "" : "s"} on disk no longer match and will be fetched again`,
-    });
+    const what = `${chunks.length} chunk${chunks.length === 1 ? "" : "s"}`;
+    this.#log("warn", "chunks-dropped", `has ${what} on disk that no longer match and are fetched again`);
     await this.withdraw();
   }
 }

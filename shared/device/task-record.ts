@@ -19,6 +19,8 @@ export const taskRowSchema = v.object({
   /** Why bytes did not come by multicast, as text; empty: all did, or the reason is unknown. */
   way: v.optional(v.string(), ""),
   command: v.nullable(commandOutcomeSchema),
+  /** Times that stored files were wrong when they were read back. */
+  wrongReadBacks: v.optional(v.number(), 0),
   wanBytesFetched: v.number(),
   lanBytesSent: v.number(),
   /** Whether the source has received the report of the task's end. */
@@ -30,6 +32,7 @@ export type TaskRow = {
   reason: string;
   way: string;
   command: CommandOutcome | null;
+  wrongReadBacks: number;
   wanBytesFetched: number;
   lanBytesSent: number;
   reported: boolean;
@@ -41,6 +44,7 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   reason: "",
   way: "",
   command: null,
+  wrongReadBacks: 0,
   wanBytesFetched: 0,
   lanBytesSent: 0,
   reported: false,

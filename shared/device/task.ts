@@ -34,6 +34,11 @@ const commandEndMs = 2_500;
  * package ends the wait at once.
  */
 const otherTaskPollMs = 2_000;
+/**
+ * Wrong read-backs after which the task fails. A bad disk or a crash causes one; a program that
+ * changes a file each time causes one after the other, each with a download of that file.
+ */
+const wrongReadBacksMax = 3;
 /** Longest timer towards the start time; then the clock is read again. */
 const startTimerMsMax = 3_600_000;
 
@@ -306,18 +311,30 @@ export class Task {
     this.#options.onChange();
     const outcome = await store.complete();
     if (this.#abort.signal.aborted) return;
-    if (!outcome.ok) {
-      const chunks = outcome.badChunks.length;
-      throw new Error(
-        `${chunks} chunks of ${this.#name} were wrong when read back from the disk: they are fetched again (check the disk)`,
-      );
-    }
+    if (!outcome.ok) return this.#onWrongReadBack(outcome.paths);
     this.session?.step({ type: "PackageVerified" });
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
     if (this.row.task.action === "run" && this.row.task.command)
       await this.#run(outcome.path, this.row.task.command);
     else this.#end("complete", "");
+  }
+
+  /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
+  #onWrongReadBack(paths: readonly string[]): void {
+    const files = paths.map((path) => `"${path}"`).join(", ");
+    const what = `${files || "parts"} of ${this.#name} ${paths.length > 1 ? "were" : "was"} wrong when read back from the disk`;
+    this.row.wrongReadBacks++;
+    this.trySave();
+    if (this.row.wrongReadBacks < wrongReadBacksMax)
+      throw new Error(`${what}: fetched again (check the disk, and what else changes files there)`);
+    const reason =
+      `${what}, ${wrongReadBacksMax} times: a virus scanner or a clean-up program seems to change or remove it. ` +
+      "Exclude the cache's folder from it, then create the task again";
+    // As a representative this device gives the lease back with the failure, which others count.
+    this.session?.step({ type: "DownloadEnded", failure: reason });
+    this.#end("failed", reason);
+    this.#closeSession(reason);
   }
 
   #deliveryReason(store: PackageStore): string {

@@ -44,6 +44,7 @@ export const faults = {
   "disk-slow": "Each write of a device takes up to a second.",
   "little-memory": "Receivers have memory for two partial chunks: the others are spilled to the disk.",
   "bit-flip": "A bit of a stored chunk flips.",
+  "file-change": "Another program empties, removes or changes a file of an incomplete package.",
   "bad-peer": "A device serves wrong bytes.",
   "mixed-ranks": "Devices differ in class, medium and weight, also weight 0.",
 

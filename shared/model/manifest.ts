@@ -280,6 +280,18 @@ function fileStarts(manifest: Manifest): Float64Array {
   return starts;
 }
 
+/** Returns the numbers of the chunks that hold bytes of a file, in order. */
+export function chunksOfFile(manifest: Manifest, file: number): number[] {
+  const start = fileStarts(manifest)[file]!;
+  const end = start + manifest.files[file]!.sizeBytes;
+  const { chunkSizeBytes } = manifest;
+  const chunks: number[] = [];
+  if (end === start) return chunks;
+  for (let chunk = Math.floor(start / chunkSizeBytes); chunk * chunkSizeBytes < end; chunk++)
+    chunks.push(chunk);
+  return chunks;
+}
+
 /**
  * Returns the parts of files that hold `length` bytes of the stream from `offset` on. Empty files
  * have no part.
@@ -305,3 +317,17 @@ export function fileSpans(manifest: Manifest, offset: number, length: number): F
   }
   return spans;
 }
+
+/** Returns the files that hold bytes of the chunks, by index, each once. */
+export const filesOfChunks = (manifest: Manifest, chunks: readonly number[]): number[] => [
+  ...new Set(
+    chunks.flatMap((chunk) =>
+      fileSpans(manifest, chunkOffset(manifest, chunk), chunkLength(manifest, chunk)).map(({ file }) => file),
+    ),
+  ),
+];
+
+const pathsNamedMax = 3;
+/** Returns the paths of the first three files, for a message. */
+export const pathsOfFiles = (manifest: Manifest, files: readonly number[]): string[] =>
+  files.slice(0, pathsNamedMax).map((file) => manifest.files[file]!.path);

@@ -1,5 +1,7 @@
 /** Location of the package on a device's disk, and comparison with the published bytes. */
 import type { Context } from "./context.ts";
+import type { ForeignChange } from "./disk.ts";
+export type { ForeignChange } from "./disk.ts";
 import { dataFolder } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 
@@ -39,6 +41,17 @@ export const isCorrectOnDisk = (context: Context, machine: Machine, chunk: numbe
     const found = machine.disk.bytesAt(path, fileOffset, length);
     return found !== null && Buffer.compare(found, context.package.bytesAt(offset, length)) === 0;
   });
+
+/** Changes a random file of the incomplete package. Returns what was done, as text. */
+export function changeFile(context: Context, { disk, random }: Machine, change: ForeignChange): string {
+  const root = partialRoot(context.package.id);
+  const paths = context.package.manifest.files.map(({ path }) => `${root}/${path}`);
+  const present = paths.filter((path) => disk.modeOf(path) !== null);
+  if (present.length === 0) return "there is no file";
+  const path = random.pick(present);
+  disk.changeByOther(path, change);
+  return `another program ${change} ${path}`;
+}
 
 /** Flips a random bit of the chunk on the disk. */
 export function flipBit(context: Context, machine: Machine, chunk: number): void {

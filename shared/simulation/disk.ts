@@ -6,7 +6,7 @@
  * Writes and reads through the page cache take no time, as on a machine with free memory. Syncs,
  * atomic replacements and writes to a slow disk take time, so that a crash can interrupt them.
  */
-import type { FileEntry, Files, OpenFile } from "../cache/files.ts";
+import type { FileEntry, Files, FileState, OpenFile } from "../cache/files.ts";
 import type { Random } from "./random.ts";
 
 /** Error with a `code`, as the operating system reports it. */
@@ -21,6 +21,9 @@ class SystemError extends Error {
 
 type Extent = { readonly from: number; readonly to: number };
 type FileNode = {
+  readonly identity: string;
+  /** Number of the last operation that changed the content. */
+  modified: number;
   /** View of a buffer that may be longer, so that a growing file is not copied at every write. */
   bytes: Uint8Array<ArrayBuffer>;
   mode: number;
@@ -39,12 +42,16 @@ const diskBytes = 1 << 30;
 /** Initial buffer of a file: most files of a small world fit, and are never copied. */
 const fileRoomMin = 16_384;
 
+/** Changes that another program of the machine makes to a file. */
+export type ForeignChange = "empties" | "removes" | "rewrites";
+
 /** Clock of the waiting process, and the random source of durations. */
 export type DiskTiming = { readonly sleep: (delayMs: number) => Promise<void>; readonly random: Random };
 
 export class Disk {
   /** True: writes fail with ENOSPC. */
   isFull = false;
+  hasFlippedBits = false;
   /** Duration of a write; 0: the page cache accepts it at once. */
   writeMs = 0;
   readonly #files = new Map<string, FileNode>();
@@ -52,6 +59,8 @@ export class Disk {
   /** Renames that a power cut may undo: the folder of the target was not synced since. */
   #renames: Rename[] = [];
   #operations = 0;
+  /** Files that another program changed: what this process synced of them is gone. */
+  readonly #changedByOther = new Set<string>();
 
   /** Returns the port for one process. Waits of a process that ended never settle. */
   filesFor({ sleep, random }: DiskTiming): Files {
@@ -64,7 +73,7 @@ export class Disk {
         await syncTime();
         this.#assertRoom(path);
         this.#makeParents(path);
-        this.#files.set(path, { ...newNode(), bytes: bytes.slice(), durable: bytes.slice() });
+        this.#files.set(path, { ...this.#newNode(), bytes: bytes.slice(), durable: bytes.slice() });
       },
       entryAt: async (path) => this.#entryAt(path),
       listFolder: async (path) => this.#list(path),
@@ -95,6 +104,7 @@ export class Disk {
 
   /** Returns whether these bytes would survive a power cut. */
   isDurable(path: string, offset: number, length: number): boolean {
+    if (this.#changedByOther.has(path)) return true;
     const node = this.#files.get(path);
     if (!node?.durable || node.durable.length < offset + length) return false;
     return !node.dirty.some(({ from, to }) => from < offset + length && offset < to);
@@ -141,8 +151,19 @@ export class Disk {
   flipBit(path: string, offset: number, bit: number): void {
     const node = this.#files.get(path);
     if (!node || offset >= node.bytes.length) return;
+    this.hasFlippedBits = true;
     node.bytes[offset]! ^= 1 << bit;
     if (node.durable && offset < node.durable.length) node.durable[offset] = node.bytes[offset]!;
+  }
+
+  changeByOther(path: string, change: ForeignChange): void {
+    const node = this.#files.get(path);
+    if (!node) return;
+    this.#changedByOther.add(path);
+    this.#mark(node.written, 0, node.bytes.length);
+    if (change === "removes") this.#files.delete(path);
+    else if (change === "empties") this.#resize(node, 0);
+    else if (node.bytes.length > 0) this.#write(node, new Uint8Array(node.bytes.length).fill(0x55), 0);
   }
 
   // ---- file system ------------------------------------------------------------------------------
@@ -157,7 +178,7 @@ export class Disk {
     if (!node) {
       if (access === "read") throw new SystemError("ENOENT", path);
       this.#makeParents(path);
-      this.#files.set(path, (node = newNode()));
+      this.#files.set(path, (node = this.#newNode()));
     }
     const file = node;
     return {
@@ -183,7 +204,7 @@ export class Disk {
         const extents = new Set(synced.map(({ extent }) => extent));
         file.dirty = file.dirty.filter((extent) => !extents.has(extent));
       },
-      sizeBytes: async () => file.bytes.length,
+      state: () => (this.#isNamed(file) ? stateOf(file) : null),
       truncate: async (sizeBytes) => this.#resize(file, sizeBytes),
       setMode: async (mode) => void (file.mode = mode),
       close: async () => {},
@@ -197,10 +218,12 @@ export class Disk {
     else file.bytes.set(bytes, position);
     file.dirty.push({ from: position, to: end });
     this.#mark(file.written, position, bytes.length);
+    file.modified = this.#operations;
   }
 
   #resize(file: FileNode, sizeBytes: number): void {
     const before = file.bytes.length;
+    file.modified = ++this.#operations;
     if (sizeBytes > before) {
       // The kept buffer may hold truncated bytes, and a file that grows again reads as zeros there.
       file.bytes = withBytes(file.bytes, new Uint8Array(sizeBytes - before), before);
@@ -232,8 +255,28 @@ export class Disk {
 
   #entryAt(path: string): FileEntry | null {
     const node = this.#files.get(path);
-    if (node) return { kind: "file", sizeBytes: node.bytes.length };
-    return this.#folders.has(path) ? { kind: "folder", sizeBytes: 0 } : null;
+    if (node) return { kind: "file", ...stateOf(node) };
+    const folder = { kind: "folder", identity: path, sizeBytes: 0, modifiedNs: 0n } as const;
+    return this.#folders.has(path) ? folder : null;
+  }
+
+  #isNamed(node: FileNode): boolean {
+    for (const each of this.#files.values()) if (each === node) return true;
+    return false;
+  }
+
+  #newNode(): FileNode {
+    const operation = ++this.#operations;
+    return {
+      identity: String(operation),
+      modified: operation,
+      bytes: new Uint8Array(0),
+      mode: 0o644,
+      durable: null,
+      dirty: [],
+      written: [],
+      read: [],
+    };
   }
 
   #exists(path: string): boolean {
@@ -299,13 +342,10 @@ function withBytes(
   return written;
 }
 
-const newNode = (): FileNode => ({
-  bytes: new Uint8Array(0),
-  mode: 0o644,
-  durable: null,
-  dirty: [],
-  written: [],
-  read: [],
+const stateOf = ({ identity, bytes, modified }: FileNode): FileState => ({
+  identity,
+  sizeBytes: bytes.length,
+  modifiedNs: BigInt(modified),
 });
 
 const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")));

@@ -176,6 +176,11 @@ export const faults = {
           if (plan.random.chance(share)) world.flipBit(affected(world), chunk);
       });
   },
+  "file-change": (plan) => {
+    const affected = drawAffected(plan);
+    const change = plan.random.pick(["empties", "removes", "rewrites"] as const);
+    plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.changeFile(affected(world), change));
+  },
   jump: (plan) => {
     const name = anyDevice(plan);
     const byMs = plan.random.between(100, 120_000);

@@ -190,3 +190,25 @@ test("a task that a device cannot take hinders no other task of the same answer"
   // Worlds take every logged error for a violation: this one names the task.
   expect(() => world.run(60_000)).toThrow('"taskId":8,"error":"RangeError: Invalid Date"');
 });
+
+test("a task fails and names the file when another program changes it each time it is stored", () => {
+  const world = new World({ seed: 3, devices: 2, startDelayMs: 1_000 });
+  world.start("A");
+  const scan = (): void => {
+    const { process } = world.device("A");
+    if (process?.isEnded !== false) return;
+    world.changeFile("A", "empties");
+    world.at(world.clock.nowMs + 20, scan);
+  };
+  world.at(20, scan);
+  expect(world.run(120_000, () => world.device("A").process!.isEnded)).toBe(true);
+  const taskOf = (name: string) => world.device(name).process!.device.tasks.values().next().value!;
+  const { row, store } = taskOf("A");
+  const { life, reason, wanBytesFetched } = row;
+  expect([life, reason]).toEqual(["failed", expect.stringMatching(/"[^"]+".* 3 times: a virus scanner/)]);
+  expect(wanBytesFetched).toBeLessThanOrEqual(3 * store!.manifest.sizeBytes);
+  // The lease was given back with the failure: another device leads and completes.
+  world.start("B");
+  expect(world.run(120_000, () => world.device("B").process!.isEnded)).toBe(true);
+  expect(taskOf("B").row.life).toBe("complete");
+});

@@ -16,6 +16,7 @@ const foundBy: Record<Mutation, string> = {
   "forget-ledger": "complete",
   "list-before-sync": "ledger",
   "complete-before-read-back": "complete",
+  "trust-read-back": "complete",
   "offer-corrupt": "claims",
   "exceed-rate": "pace",
   "repeat-command": "command",

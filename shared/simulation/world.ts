@@ -16,7 +16,7 @@ import { Checks } from "./checks/checks.ts";
 import type { CheckedWorld } from "./checks/checked-world.ts";
 import { VirtualClock } from "./clock.ts";
 import type { WorldOptions } from "./context.ts";
-import { flipBit } from "./disk-layout.ts";
+import { changeFile, flipBit, type ForeignChange } from "./disk-layout.ts";
 import { History, historyHeader } from "./history.ts";
 import { taskId } from "./layout.ts";
 import { Machine, type DeviceProfile } from "./machine.ts";
@@ -361,6 +361,10 @@ export class World {
     this.#note(machine, "bit flip", `chunk ${chunk}`);
     flipBit(this.#context, machine, chunk);
   }
+
+  /** Changes a file of an incomplete package, as a virus scanner or a clean-up program does. */
+  readonly changeFile = (name: string, change: ForeignChange): void =>
+    this.#note(this.device(name), "file change", changeFile(this.#context, this.device(name), change));
 
   /** Makes the device serve wrong bytes to every device that requests a chunk. */
   turnBad(name: string): void {

@@ -5,12 +5,12 @@
  * thread costs 15 % of a receiver's time. A slow disk gets asynchronous calls. Direct calls use
  * O_DIRECT (Linux), and fall back to the page cache.
  */
-import { constants, readSync, writeSync } from "node:fs";
+import { constants, fstatSync, readSync, writeSync, type BigIntStats } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
-import type { IoPath, OpenFile } from "../files.ts";
+import type { FileState, IoPath, OpenFile } from "../files.ts";
 
 /** Alignment of direct I/O in file and memory; no file system or disk in use requires more. */
 export const pageBytes = 4096;
@@ -194,8 +194,9 @@ export class SystemFile implements OpenFile {
     return what === "data" ? this.#handle.datasync() : this.#handle.sync();
   }
 
-  async sizeBytes(): Promise<number> {
-    return (await this.#handle.stat()).size;
+  state(): FileState | null {
+    const found = fstatSync(this.#handle.fd, { bigint: true });
+    return found.nlink === 0n ? null : stateOf(found);
   }
 
   truncate(sizeBytes: number): Promise<void> {
@@ -211,6 +212,12 @@ export class SystemFile implements OpenFile {
     await this.#handle.close();
   }
 }
+
+export const stateOf = ({ dev, ino, size, mtimeNs }: BigIntStats): FileState => ({
+  identity: `${dev}:${ino}`,
+  sizeBytes: Number(size),
+  modifiedNs: mtimeNs,
+});
 
 async function openInPlace(path: string, access: "read" | "write"): Promise<FileHandle> {
   const noFollow = constants.O_NOFOLLOW ?? 0;

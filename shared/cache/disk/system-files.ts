@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { isMissing } from "../cache-error.ts";
 import type { Files } from "../files.ts";
-import { DiskPace, SystemFile } from "./system-file.ts";
+import { DiskPace, stateOf, SystemFile } from "./system-file.ts";
 
 export function systemFiles(): Files {
   const pace = new DiskPace();
@@ -26,9 +26,9 @@ export function systemFiles(): Files {
     },
     async entryAt(path) {
       try {
-        const found = await lstat(path);
+        const found = await lstat(path, { bigint: true });
         const kind = found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
-        return { kind, sizeBytes: found.size };
+        return { kind, ...stateOf(found) };
       } catch (error) {
         if (isMissing(error)) return null;
         throw error;

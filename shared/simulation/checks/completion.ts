@@ -4,7 +4,7 @@
  */
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
-import { everySpan, isFinal, rootOf } from "../disk-layout.ts";
+import { everySpan, isCorrectOnDisk, isFinal, rootOf } from "../disk-layout.ts";
 
 /**
  * Time from the last fault within which every running device is complete. The source refuses the
@@ -33,6 +33,9 @@ export class CompletionCheck {
         machine.disk.wasReadBack(path, fileOffset, length),
       );
       if (!wasReadBack) fail("complete", machine, `complete, but chunk ${chunk} was not read back`);
+      // A bit that flips after the read-back shows nowhere.
+      if (!machine.disk.hasFlippedBits && !isCorrectOnDisk(world, machine, chunk))
+        fail("complete", machine, `complete, but the bytes of chunk ${chunk} are wrong`);
     }
     for (const { path, mode } of published.manifest.files)
       if (machine.disk.modeOf(`${rootOf(world, machine)}/${path}`) !== mode)
