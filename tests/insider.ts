@@ -60,6 +60,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
       const packageKey = Buffer.from(task.packageKey, "base64");
       exchange.offer(sessionOf(crypto, packageKey), {
         key: packageKey,
+        chunkSizeBytes: 262_144,
         held: () => ChunkSet.full(chunkCount),
         readChunk: async () => randomBytes(chunkBytes),
       });

@@ -108,6 +108,7 @@ async function openExchange(): Promise<Fuzzing> {
   const held = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,
+    chunkSizeBytes: 262_144,
     held: () => held,
     readChunk: async () => new Uint8Array(1_000),
     onPoll: () => ({ peers: [], leads: 0 }),

@@ -52,6 +52,7 @@ export class Offers {
     this.#offers.set(store.id, offer);
     peers.offer(session, {
       key: packageKey,
+      chunkSizeBytes: store.manifest.chunkSizeBytes,
       held: () => store.offered,
       readChunk: (chunk) => {
         // The package was evicted or removed.

@@ -11,6 +11,8 @@ export type PeerAddress = { readonly address: string; readonly lanPort: number }
 export type OfferedPackage = {
   /** The package's key, 16 bytes. */
   key: Uint8Array;
+  /** Size of a chunk; the last one may be smaller. */
+  chunkSizeBytes: number;
   /** Chunks that may currently be requested. */
   held: () => ChunkSet;
   /** Returns the chunk in a separate buffer, which the server frees. */

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { createExchangeClient } from "./client.ts";
 import type { PeerConnection } from "./peers.ts";
+import { createExchangeSeal } from "./seal.ts";
 import { ExchangeServer } from "./server.ts";
 
 const device = "00000000000000aa";
@@ -21,6 +23,7 @@ beforeEach(() => {
   verified = ChunkSet.fromRanges(3, [0, 2])!;
   exchange.offer(session, {
     key,
+    chunkSizeBytes: 300_000,
     held: () => verified,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
     onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
@@ -126,5 +129,41 @@ describe("the LAN exchange", () => {
     socket.write(`GET /exchange/${session}/chunk/0 HTTP/1.0\r\n\r\n`);
     expect(await answered.promise).toStartWith("HTTP/1.1 403");
     socket.end();
+  });
+});
+
+describe("the LAN exchange with requesters that do not read", () => {
+  const chunkSizeBytes = 4_194_304;
+  const sockets: Socket[] = [];
+  afterEach(() => sockets.splice(0).forEach((socket) => socket.destroy()));
+
+  /** Requests a chunk, and reads nothing of the answer. */
+  function requestWithoutReading(path: string): void {
+    const socket = connect(exchange.lanPort, "127.0.0.1").pause();
+    socket.on("error", () => {});
+    const proof = createExchangeSeal(key).proof(path);
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-flockcast-proof: ${proof}\r\n\r\n`);
+    sockets.push(socket);
+  }
+
+  test("keeps a bounded number of chunks in memory, refuses the others as busy, and recovers", async () => {
+    let reads = 0;
+    exchange.offer(session, {
+      key,
+      chunkSizeBytes,
+      held: () => verified,
+      readChunk: async () => {
+        reads++;
+        return new Uint8Array(chunkSizeBytes);
+      },
+    });
+    for (let i = 0; i < 60; i++) requestWithoutReading(`/exchange/${session}/chunk/0`);
+    for (let waited = 0; exchange.counters.refused < 52 && waited < 5_000; waited += 10) await Bun.sleep(10);
+    expect([reads, exchange.counters.refused, exchange.load]).toEqual([8, 52, 100]);
+    expect(await client.chunk(to(), 0, chunkSizeBytes)).toEqual({ kind: "busy" });
+    for (const socket of sockets.splice(0)) socket.destroy();
+    for (let waited = 0; exchange.load > 0 && waited < 5_000; waited += 10) await Bun.sleep(10);
+    expect(exchange.load).toBe(0);
+    expect(await client.chunk(to(), 0, chunkSizeBytes)).toMatchObject({ kind: "chunk" });
   });
 });

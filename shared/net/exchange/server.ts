@@ -9,15 +9,12 @@ import { createExchangeClient } from "./client.ts";
 import { decodePoll, encodePollAnswer, heldRangesMax } from "./messages.ts";
 import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
+import { Uploads } from "./uploads.ts";
 
-/**
- * Chunks read at the same time over all packages. An upload counts until its answer exists, not
- * until the answer was sent: memory grows by a chunk for each requester that does not read.
- */
-const uploadsMax = 8;
 /** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;
 
+type ChunkRequest = { readonly chunk: number; readonly request: Request; readonly fromAddress: string };
 type Entry = OfferedPackage & { seal: ExchangeSeal; bytesSent: number };
 
 export class ExchangeServer implements Peers {
@@ -26,7 +23,7 @@ export class ExchangeServer implements Peers {
   readonly #device: string;
   readonly #onError: (error: unknown) => void;
   #server: Bun.Server<undefined>;
-  #uploads = 0;
+  readonly #uploads = new Uploads();
 
   constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
     this.#device = options.device;
@@ -71,7 +68,7 @@ export class ExchangeServer implements Peers {
 
   /** Share of upload slots in use, 0 to 100. */
   get load(): number {
-    return Math.round((this.#uploads / uploadsMax) * 100);
+    return this.#uploads.load;
   }
 
   /** Serves chunks of this package under its session name until `withdraw`. */
@@ -99,7 +96,8 @@ export class ExchangeServer implements Peers {
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
     if (match[2] && request.method === "POST") return this.#poll(entry, path, request, fromAddress);
-    if (match[3] && request.method === "GET") return this.#chunk(entry, path, Number(match[3]), request);
+    if (match[3] && request.method === "GET")
+      return this.#chunk(entry, path, { chunk: Number(match[3]), request, fromAddress });
     return this.#refuse(405);
   }
 
@@ -123,24 +121,26 @@ export class ExchangeServer implements Peers {
     );
   }
 
-  async #chunk(entry: Entry, path: string, chunk: number, request: Request): Promise<Response> {
+  async #chunk(entry: Entry, path: string, { chunk, request, fromAddress }: ChunkRequest): Promise<Response> {
     if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
     if (!entry.held().has(chunk)) return this.#refuse(404);
-    if (this.#uploads >= uploadsMax) return this.#refuse(503);
-    this.#uploads++;
+    const upload = this.#uploads.begin(fromAddress, entry.chunkSizeBytes);
+    if (upload === null) return this.#refuse(503);
     try {
       const bytes = await entry.readChunk(chunk);
-      this.counters.chunksSent++;
-      this.counters.bytesSent += bytes.length;
-      entry.bytesSent += bytes.length;
-      const answer = this.#sealed(entry, path, bytes);
+      const sealed = entry.seal.seal(`${path} answer`, bytes);
+      const { length } = bytes;
       freeBuffer(bytes);
-      return answer;
+      const body = this.#uploads.body(upload, sealed, () => {
+        this.counters.chunksSent++;
+        this.counters.bytesSent += length;
+        entry.bytesSent += length;
+      });
+      return new Response(body);
     } catch (error) {
+      this.#uploads.end(upload);
       this.#onError(error);
       return this.#refuse(404);
-    } finally {
-      this.#uploads--;
     }
   }
 
