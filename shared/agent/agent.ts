@@ -119,6 +119,9 @@ export class Agent {
       // The task may have ended after its report was written.
       onSent: (reports) =>
         this.#onReported(reports.filter(({ state }) => endStates.has(state)).map(({ taskId }) => taskId)),
+      onRefused: ({ taskId }, error) =>
+        log.error({ taskId, error: error.message }, "the source refused the report of a task"),
+      random: Math.random,
     });
     this.#checkIns = new CheckIns({
       client: this.#client,
@@ -303,6 +306,7 @@ export class Agent {
 
   #onAnswer(answer: CheckInResponse, serving: readonly number[]): void {
     const { cache, log } = this.#options;
+    this.#reports.onSourceAnswers();
     this.#place.subnetId = answer.subnetId;
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });

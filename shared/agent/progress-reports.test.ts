@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Progress } from "../api/schema/common.ts";
+import { SourceError } from "../api/source-error.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 
 const intervalMs = 500;
@@ -18,6 +19,8 @@ test("reports a new state at once and any other change after the interval", asyn
     read: (taskId) => ({ taskId }) as Progress,
     intervalMs: () => intervalMs,
     onSent: () => {},
+    onRefused: () => {},
+    random: Math.random,
   });
   reporter.touch(1, "receiving");
   await Bun.sleep(intervalMs / 2);
@@ -30,5 +33,72 @@ test("reports a new state at once and any other change after the interval", asyn
   reporter.touch(1, "complete");
   await Bun.sleep(intervalMs / 2);
   expect(sentAtMs).toHaveLength(3);
+  reporter.close();
+});
+
+test("a report that the source refuses is dropped, and holds up no other", async () => {
+  const sent: number[] = [];
+  const refused: number[] = [];
+  const reporter = new ProgressReports({
+    send: async (reports) => {
+      if (reports.some(({ taskId }) => taskId === 2)) throw new SourceError("refused", 400, "invalid report");
+    },
+    read: (taskId) => ({ taskId }) as Progress,
+    intervalMs: () => intervalMs,
+    onSent: (reports) => sent.push(...reports.map(({ taskId }) => taskId)),
+    onRefused: ({ taskId }) => refused.push(taskId),
+    random: () => 0.5,
+  });
+  for (const taskId of [1, 2, 3]) reporter.touch(taskId, "complete");
+  await reporter.flush();
+  expect([sent, refused]).toEqual([[1, 3], [2]]);
+  reporter.touch(3, "failed");
+  await reporter.flush();
+  expect([sent, refused]).toEqual([[1, 3, 3], [2]]);
+  reporter.close();
+});
+
+test("a report that does not reach the source is repeated with growing pauses", async () => {
+  const triedAtMs: number[] = [];
+  const { promise: isSent, resolve } = Promise.withResolvers<void>();
+  const reporter = new ProgressReports({
+    send: async () => {
+      triedAtMs.push(performance.now());
+      if (triedAtMs.length < 5) throw new SourceError("unreachable", 503, "busy");
+    },
+    read: (taskId) => ({ taskId }) as Progress,
+    intervalMs: () => intervalMs,
+    onSent: () => resolve(),
+    onRefused: () => {},
+    random: () => 0.5,
+    backoff: { baseMs: 20, maxMs: 80, jitter: [0.5, 1.5] },
+  });
+  reporter.touch(1, "complete");
+  await isSent;
+  const pauses = triedAtMs.slice(1).map((atMs, index) => atMs - triedAtMs[index]!);
+  for (const [index, leastMs] of [20, 40, 80, 80].entries())
+    expect(pauses[index]).toBeGreaterThanOrEqual(leastMs - 2);
+  reporter.close();
+});
+
+test("a report that waits is sent as soon as the source answers a check-in", async () => {
+  let tries = 0;
+  const { promise: isSent, resolve } = Promise.withResolvers<void>();
+  const reporter = new ProgressReports({
+    send: async () => {
+      if (++tries === 1) throw new SourceError("unreachable", null, "no connection");
+    },
+    read: (taskId) => ({ taskId }) as Progress,
+    intervalMs: () => intervalMs,
+    onSent: () => resolve(),
+    onRefused: () => {},
+    random: () => 0.5,
+    backoff: { baseMs: 3_600_000, maxMs: 3_600_000, jitter: [1, 1] },
+  });
+  reporter.touch(1, "complete");
+  await reporter.flush();
+  reporter.onSourceAnswers();
+  await isSent;
+  expect(tries).toBe(2);
   reporter.close();
 });

@@ -1,11 +1,17 @@
 /**
  * Reports the progress of tasks to the source, only the latest state of each. A new state is
- * reported almost at once, any other change at most once per interval. A failed report is repeated
- * until the source accepts it.
+ * reported almost at once, any other change at most once per interval. A report that does not reach
+ * the source is repeated with back-off. One that the source refuses is dropped, and holds up no
+ * other.
  */
 import type { Progress } from "../api/schema/common.ts";
+import { SourceError } from "../api/source-error.ts";
+import { backoffMs, type Backoff } from "../model/backoff.ts";
 
-const retryMs = 5_000;
+/** Spreads the reports of a fleet whose source was away; five minutes, as check-ins have. */
+const reportBackoff: Backoff = { baseMs: 5_000, maxMs: 300_000, jitter: [0.5, 1.5] };
+/** Reports of one request. */
+const batchMax = 256;
 /**
  * Number of peers of one session that each report at the configured interval. With more peers, each
  * reports less often, so that their total rate does not grow.
@@ -23,28 +29,30 @@ const urgentDelayMs = 100;
 export const sharedIntervalMs = (intervalMs: number, peers: number): number =>
   intervalMs * Math.max(1, peers / reportersMax);
 
+type ReportOptions = {
+  readonly send: (reports: Progress[]) => Promise<void>;
+  readonly read: (taskId: number) => Progress | null;
+  readonly intervalMs: () => number;
+  readonly onSent: (reports: Progress[]) => void;
+  /** Called with a report that the source refused. */
+  readonly onRefused: (report: Progress, error: SourceError) => void;
+  readonly random: () => number;
+  readonly backoff?: Backoff;
+};
+
 export class ProgressReports {
-  readonly #send: (reports: Progress[]) => Promise<void>;
-  readonly #read: (taskId: number) => Progress | null;
-  readonly #intervalMs: () => number;
-  readonly #onSent: (reports: Progress[]) => void;
+  readonly #options: ReportOptions;
   readonly #dirty = new Set<number>();
   readonly #lastState = new Map<number, string>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #sending: Promise<void> = Promise.resolve();
   #sentAtMs = 0;
+  /** Failed attempts in a row. */
+  #failures = 0;
 
-  constructor(options: {
-    send: (reports: Progress[]) => Promise<void>;
-    read: (taskId: number) => Progress | null;
-    intervalMs: () => number;
-    onSent: (reports: Progress[]) => void;
-  }) {
-    this.#send = options.send;
-    this.#read = options.read;
-    this.#intervalMs = options.intervalMs;
-    this.#onSent = options.onSent;
+  constructor(options: ReportOptions) {
+    this.#options = options;
   }
 
   /**
@@ -59,8 +67,13 @@ export class ProgressReports {
     this.#flushAt(
       isNewState
         ? nowMs + urgentDelayMs
-        : Math.max(nowMs + urgentDelayMs, this.#sentAtMs + this.#intervalMs()),
+        : Math.max(nowMs + urgentDelayMs, this.#sentAtMs + this.#options.intervalMs()),
     );
+  }
+
+  /** Ends the back-off: the source answered something else. */
+  onSourceAnswers(): void {
+    if (this.#failures > 0) this.#flushAt(performance.now() + urgentDelayMs);
   }
 
   /** Sends all pending reports now. */
@@ -86,18 +99,34 @@ export class ProgressReports {
   }
 
   async #report(): Promise<void> {
-    const ids = [...this.#dirty];
+    const { read, random, backoff = reportBackoff } = this.#options;
+    const pending = [...this.#dirty].map(read).filter((report) => report !== null);
     this.#dirty.clear();
-    const reports = ids.map((id) => this.#read(id)).filter((report) => report !== null);
-    if (reports.length === 0) return;
+    if (pending.length === 0) return;
     this.#sentAtMs = performance.now();
     try {
-      for (let i = 0; i < reports.length; i += 256) await this.#send(reports.slice(i, i + 256));
-      this.#onSent(reports);
+      while (pending.length > 0) {
+        await this.#sendBatch(pending.slice(0, batchMax));
+        pending.splice(0, batchMax);
+      }
+      this.#failures = 0;
     } catch {
       // The source cannot be reached: keep the reports pending.
-      for (const id of ids) this.#dirty.add(id);
-      this.#flushAt(performance.now() + retryMs);
+      for (const { taskId } of pending) this.#dirty.add(taskId);
+      this.#flushAt(performance.now() + backoffMs(backoff, this.#failures++, random));
+    }
+  }
+
+  /** Sends reports together or, if the source refuses them, one by one. */
+  async #sendBatch(reports: Progress[]): Promise<void> {
+    const { send, onSent, onRefused } = this.#options;
+    try {
+      await send(reports);
+      onSent(reports);
+    } catch (error) {
+      if (!(error instanceof SourceError) || error.kind !== "refused") throw error;
+      if (reports.length === 1) return onRefused(reports[0]!, error);
+      for (const report of reports) await this.#sendBatch([report]);
     }
   }
 }
