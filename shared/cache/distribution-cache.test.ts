@@ -518,6 +518,17 @@ describe("one agent per folder", () => {
 });
 
 describe("the ledger", () => {
+  test("finds a package by its id, and by its name in any case", async () => {
+    const cache = await open(folder());
+    const store = await completed(cache, small);
+    const { name, version, sizeBytes } = small.manifest;
+    const head = cache.ledger.package(store.id);
+    expect(head).toMatchObject({ id: store.id, name, version, sizeBytes, state: "complete", chunkCount: 5 });
+    expect(cache.ledger.packageNamed(name.toUpperCase(), version)).toEqual(head);
+    expect(cache.ledger.package("00".repeat(32))).toBeNull();
+    expect(cache.ledger.packageNamed(name, "9.9")).toBeNull();
+  });
+
   test("keeps tasks and identity, unreadable for other users", async () => {
     const dir = folder();
     const cache = await open(dir);

@@ -11,7 +11,7 @@ import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
 import { CacheFolder } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
-import type { Ledger, LedgerPackage } from "./ledger.ts";
+import type { Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
 import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
 
@@ -106,14 +106,13 @@ export class DistributionCache {
       const { manifest, id } = verifySigned(signed, pinnedKeys);
       if (task && task.packageId !== id)
         throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
-      const rows = this.ledger.packages();
-      const row = rows.find((each) => each.id === id);
+      const row = this.ledger.package(id);
       if (!row) {
-        const other = rows.find((each) => isSamePackageName(each, manifest));
+        const other = this.ledger.packageNamed(manifest.name, manifest.version);
         if (other) throw conflict(other);
       }
       if (row?.state !== "complete" && !this.#isBegun(id)) {
-        const stored = row?.bytesVerified ?? 0;
+        const stored = row ? ((await this.#openStore(id))?.bytesVerified ?? 0) : 0;
         await this.#makeRoom(`${manifest.name} ${manifest.version}`, id, manifest.sizeBytes, stored);
       }
       if (!row) {
@@ -244,7 +243,7 @@ export class DistributionCache {
   async #openStore(id: string): Promise<PackageStore | null> {
     const open = this.#stores.get(id);
     if (open?.isOpen) return open;
-    const row = this.ledger.packages().find((each) => each.id === id);
+    const row = this.ledger.package(id);
     const loaded = row && (await this.#folder.loadManifest(id));
     if (!row || !loaded) return null;
     const store = new PackageStore({
@@ -325,7 +324,7 @@ export class DistributionCache {
   }
 }
 
-const conflict = (other: LedgerPackage): CacheError =>
+const conflict = (other: PackageHead): CacheError =>
   new CacheError(
     "conflict",
     `Another package named ${other.name} ${other.version} is in the cache (id ${other.id}): a published version never changes; ` +

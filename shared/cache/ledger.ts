@@ -38,6 +38,8 @@ export type NewPackage = Pick<
   LedgerPackage,
   "id" | "name" | "version" | "sizeBytes" | "chunkSizeBytes" | "chunkCount"
 >;
+/** Columns of a package, without sums over its chunks. */
+export type PackageHead = NewPackage & Pick<LedgerPackage, "state" | "lastUsedAtMs">;
 export type ChunkRow = {
   readonly chunk: number;
   readonly bytes: number;
@@ -59,7 +61,11 @@ export type Identity = v.InferOutput<typeof identitySchema>;
 
 /** Read access to the ledger, also from another process while an agent runs. */
 export type LedgerReader = {
+  /** Returns all packages with sums over their chunks: slow with many large packages. */
   packages(): LedgerPackage[];
+  package(id: string): PackageHead | null;
+  /** Ignores case, as some file systems do. */
+  packageNamed(name: string, version: string): PackageHead | null;
   /** Returns every saved task; its state is null if the JSON cannot be read. */
   tasks(): TaskRow[];
   /** Returns null before enrolment. */
@@ -72,6 +78,8 @@ export type Ledger = LedgerReader & {
   saveIdentity(identity: Identity): void;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
+  /** Saves tasks in one transaction, as `saveTask` does. */
+  saveTasks(tasks: readonly { readonly taskId: number; readonly state: unknown }[]): void;
   deleteTask(taskId: number): void;
   addPackage(row: NewPackage): void;
   removePackage(id: string): void;

@@ -69,31 +69,61 @@ export class Device {
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
         void task.stop("cancelled").catch((error: unknown) => this.#onError(error, task.id));
-    for (const task of tasks) {
-      try {
-        this.#accept(task, serving);
-      } catch (error) {
-        this.#onError(error, task.id);
+    // An error of one task hinders no other task.
+    const each = <T>(list: readonly T[], id: (one: T) => number, work: (one: T) => void): void => {
+      for (const one of list) {
+        try {
+          work(one);
+        } catch (error) {
+          this.#onError(error, id(one));
+        }
       }
-    }
+    };
+    const changed: Task[] = [];
+    const begun: Task[] = [];
+    each(
+      tasks,
+      ({ id }) => id,
+      (given) => {
+        const known = this.tasks.get(given.id);
+        if (known === undefined) begun.push(this.#begin(given));
+        else if (this.#updates(known, given, serving)) changed.push(known);
+      },
+    );
+    this.#save([...changed, ...begun]);
+    each(
+      begun,
+      ({ id }) => id,
+      (task) => task.start(),
+    );
   }
 
-  #accept(given: AgentTask, serving: readonly number[]): void {
-    const known = this.tasks.get(given.id);
-    if (known) {
-      // The source sent the task, so it does not know yet how the task ended.
-      if (known.stage.kind === "ended" && !serving.includes(given.id)) this.#options.onChange(known);
-      if (!known.isOver) known.update(given);
-      return;
-    }
-    const task = this.#add(newTaskRow(given));
+  /** Updates a task that the device knows. @returns whether it has to be saved */
+  #updates(known: Task, given: AgentTask, serving: readonly number[]): boolean {
+    // The source sent the task, so it does not know yet how the task ended.
+    if (known.stage.kind === "ended" && !serving.includes(given.id)) this.#options.onChange(known);
+    return !known.isOver && known.update(given);
+  }
+
+  #begin(given: AgentTask): Task {
     const { id, packageName, packageVersion, action } = given;
     this.#options.ports.log.info(
       { taskId: id, package: `${packageName} ${packageVersion}`, action },
       "new task",
     );
-    task.trySave();
-    task.start();
+    return this.#add(newTaskRow(given));
+  }
+
+  /** Saves tasks in one transaction: each one waits for the disk. */
+  #save(tasks: readonly Task[]): void {
+    if (tasks.length === 0) return;
+    try {
+      this.#options.ports.cache.ledger.saveTasks(
+        tasks.map((task) => ({ taskId: task.id, state: task.rowNow() })),
+      );
+    } catch (error) {
+      for (const task of tasks) task.onUnsaved(error);
+    }
   }
 
   #add(row: TaskRow): Task {

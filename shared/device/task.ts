@@ -105,10 +105,15 @@ export class Task {
     return this.stage.kind === "session" && this.store?.id === packageId;
   }
 
-  /** Replaces the task by a newer version from the source, for example with a changed setting. */
-  update(task: AgentTask): void {
+  /**
+   * Replaces the task by a newer version from the source, for example with a changed setting. The
+   * caller saves it. Both tasks went through the schema, which gives their fields one order.
+   * @returns whether it differs
+   */
+  update(task: AgentTask): boolean {
+    if (JSON.stringify(this.row.task) === JSON.stringify(task)) return false;
     this.row.task = task;
-    this.trySave();
+    return true;
   }
 
   /** Called when another task of this device has completed the package. */
@@ -146,7 +151,7 @@ export class Task {
     const { clock } = this.#options.ports;
     if (this.#pending.command)
       await Promise.race([this.#pending.command.catch(() => {}), sleep(clock, commandEndMs)]);
-    await this.store?.flush().catch((error: unknown) => this.#onUnsaved(error));
+    await this.store?.flush().catch((error: unknown) => this.onUnsaved(error));
   }
 
   /**
@@ -165,11 +170,12 @@ export class Task {
     try {
       this.save();
     } catch (error) {
-      this.#onUnsaved(error);
+      this.onUnsaved(error);
     }
   }
 
-  #onUnsaved(error: unknown): void {
+  /** Logs that the task was not saved. */
+  onUnsaved(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     this.#options.ports.log.warn({ taskId: this.id, reason }, "the task's state was not saved");
   }
@@ -179,10 +185,15 @@ export class Task {
    * @throws CacheError
    */
   save(): void {
+    this.#options.ports.cache.ledger.saveTask(this.id, this.rowNow());
+  }
+
+  /** Returns the row with the traffic up to now. */
+  rowNow(): TaskRow {
     const { wan, lan } = this.#traffic.total(this.session);
     this.row.wanBytesFetched = wan;
     this.row.lanBytesSent = lan;
-    this.#options.ports.cache.ledger.saveTask(this.id, this.row);
+    return this.row;
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
@@ -404,7 +415,7 @@ export class Task {
     try {
       cache.unpin(this.row.task.packageId, this.id);
     } catch (error) {
-      this.#onUnsaved(error);
+      this.onUnsaved(error);
     }
     this.#options.onChange();
   }

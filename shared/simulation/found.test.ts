@@ -3,6 +3,7 @@
  * alone would not do, because every new kind of fault changes the worlds that seeds draw.
  */
 import { expect, test } from "bun:test";
+import { parseTaskRow } from "../device/task-record.ts";
 import { World } from "./world.ts";
 
 /** Expects every device complete and every session over. A violation of a checker throws. */
@@ -211,4 +212,35 @@ test("a task fails and names the file when another program changes it each time 
   world.start("B");
   expect(world.run(120_000, () => world.device("B").process!.isEnded)).toBe(true);
   expect(taskOf("B").row.life).toBe("complete");
+});
+
+test("a check-in saves its tasks in one transaction, and nothing if none has changed", () => {
+  const world = new World({ seed: 1, devices: 1 });
+  world.start("A");
+  world.run(1_000, () => world.device("A").process!.device.tasks.size > 0);
+  const machine = world.device("A");
+  const { device } = machine.process!;
+  const given = device.tasks.values().next().value!.row.task;
+  const far = Array.from({ length: 1_000 }, (_, index) => ({
+    ...given,
+    id: 100 + index,
+    startAtMs: 8.64e15,
+  }));
+  const saved: number[] = [];
+  const { ledger } = machine;
+  const saveTasks = ledger.saveTasks.bind(ledger);
+  ledger.saveTasks = (tasks) => {
+    saved.push(tasks.length);
+    saveTasks(tasks);
+  };
+  device.accept([given, ...far], []);
+  expect(saved).toEqual([1_000]);
+  device.accept(structuredClone([given, ...far]), []);
+  expect(saved).toEqual([1_000]);
+  const setting = { ...given.setting, version: 2 };
+  device.accept([given, ...far.with(7, { ...far[7]!, setting })], []);
+  expect(saved).toEqual([1_000, 1]);
+  expect(parseTaskRow(ledger.tasks().find(({ taskId }) => taskId === 107)!.state)?.task.setting.version).toBe(
+    2,
+  );
 });

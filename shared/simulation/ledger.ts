@@ -11,9 +11,11 @@ import type {
   LedgerPackage,
   NewPackage,
   OriginBytes,
+  PackageHead,
   PackageState,
   TaskRow,
 } from "../cache/ledger.ts";
+import { isSamePackageName } from "../cache/reconcile.ts";
 import type { Random } from "./random.ts";
 
 type PackageRow = NewPackage & {
@@ -22,6 +24,8 @@ type PackageRow = NewPackage & {
   readonly chunks: Map<number, ChunkRow & { readonly receipts: number }>;
   readonly pins: Set<number>;
 };
+
+const headOf = ({ chunks: _chunks, pins: _pins, ...head }: PackageRow): PackageHead => head;
 
 export class MemoryLedger implements Ledger {
   readonly #packages = new Map<string, PackageRow>();
@@ -88,6 +92,17 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  package(id: string): PackageHead | null {
+    const row = this.#packages.get(id);
+    return row ? headOf(row) : null;
+  }
+
+  packageNamed(name: string, version: string): PackageHead | null {
+    const isNamed = (row: PackageRow): boolean => isSamePackageName(row, { name, version });
+    const row = [...this.#packages.values()].find(isNamed);
+    return row ? headOf(row) : null;
+  }
+
   tasks(): TaskRow[] {
     return [...this.#tasks].map(([taskId, state]) => ({
       taskId,
@@ -103,7 +118,13 @@ export class MemoryLedger implements Ledger {
   saveIdentity(): void {}
 
   saveTask(taskId: number, state: unknown): void {
-    this.#writeDurably(() => void this.#tasks.set(taskId, JSON.stringify(state ?? null)));
+    this.saveTasks([{ taskId, state }]);
+  }
+
+  saveTasks(tasks: readonly { readonly taskId: number; readonly state: unknown }[]): void {
+    this.#writeDurably(() => {
+      for (const { taskId, state } of tasks) this.#tasks.set(taskId, JSON.stringify(state ?? null));
+    });
   }
 
   deleteTask(taskId: number): void {

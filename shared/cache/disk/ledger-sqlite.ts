@@ -11,11 +11,15 @@ import {
   type LedgerReader,
   type NewPackage,
   type OriginBytes,
+  type PackageHead,
   type PackageState,
   type TaskRow,
 } from "../ledger.ts";
 import { asCacheError, type CacheLog } from "../cache-error.ts";
 import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
+
+const selectHead = `SELECT id, name, version, size_bytes AS sizeBytes, chunk_size_bytes AS chunkSizeBytes,
+  chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs FROM packages`;
 
 class SqliteReader implements LedgerReader {
   protected readonly db: Database;
@@ -37,6 +41,16 @@ class SqliteReader implements LedgerReader {
     return rows.map(({ key, ...row }) =>
       Object.assign(row, { originBytes: this.#originBytes(key), pinnedBy: this.#pinnedBy(key) }),
     );
+  }
+
+  package(id: string): PackageHead | null {
+    return this.db.query<PackageHead, [string]>(`${selectHead} WHERE id = ?`).get(id);
+  }
+
+  packageNamed(name: string, version: string): PackageHead | null {
+    return this.db
+      .query<PackageHead, [string, string]>(`${selectHead} WHERE name = ? AND version = ?`)
+      .get(name, version);
   }
 
   #pinnedBy(key: number): number[] {
@@ -121,13 +135,16 @@ class SqliteLedger extends SqliteReader implements Ledger {
   }
 
   saveTask(taskId: number, state: unknown): void {
-    this.#writeDurably(() =>
-      this.db.run("INSERT OR REPLACE INTO tasks (task_id, state, updated_at) VALUES (?, ?, ?)", [
-        taskId,
-        JSON.stringify(state ?? null),
-        this.#nowMs(),
-      ]),
+    this.saveTasks([{ taskId, state }]);
+  }
+
+  saveTasks(tasks: readonly { readonly taskId: number; readonly state: unknown }[]): void {
+    const save = this.db.query<void, [number, string, number]>(
+      "INSERT OR REPLACE INTO tasks (task_id, state, updated_at) VALUES (?, ?, ?)",
     );
+    this.#writeDurably(() => {
+      for (const { taskId, state } of tasks) save.run(taskId, JSON.stringify(state ?? null), this.#nowMs());
+    });
   }
 
   deleteTask(taskId: number): void {
