@@ -40,6 +40,7 @@ const row = (program: string, of: TransferResult | null): LanRow => ({
   failure: of ? null : "it did not begin",
   result: of,
   datagramsPerMessage: program === "flockcast" && of ? 41.6 : null,
+  kernelDrops: program === "flockcast" && of ? 0 : null,
 });
 
 test("computes goodput, time ÷ ideal, bytes ÷ package, and processor time per gigabyte", () => {

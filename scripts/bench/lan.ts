@@ -34,8 +34,10 @@ export type LanRow = {
   readonly result: TransferResult | null;
   /** Datagrams of a message that a receiver of this project read; null for others. */
   readonly datagramsPerMessage: number | null;
+  /** Datagrams that the kernel of a receiver dropped at a full buffer, on average. */
+  readonly kernelDrops: number | null;
 };
-type Outcome = Pick<LanRow, "result" | "datagramsPerMessage">;
+type Outcome = Pick<LanRow, "result" | "datagramsPerMessage" | "kernelDrops">;
 
 export const contendersOf = ({ against, encrypt }: Pick<LanOptions, "against" | "encrypt">): Contender[] => [
   { competitor: null, isEncrypted: true },
@@ -60,26 +62,29 @@ async function runOne(
   if (competitor === null) {
     try {
       const result = await measure(await prepareFlockcast(lan, { rate, signal }));
-      return { result, datagramsPerMessage: await meanDatagrams(lan) };
+      return { result, ...(await receptionOf(lan)) };
     } finally {
       await endFlockcast(lan);
     }
   }
   const prepared = await prepareCompetitor(competitor, lan, { rate, lossPercent, isEncrypted, signal });
   try {
-    return { result: await measure(prepared), datagramsPerMessage: null };
+    return { result: await measure(prepared), datagramsPerMessage: null, kernelDrops: null };
   } finally {
     await endCompetitor(competitor, lan, prepared);
   }
 }
 
-async function meanDatagrams({ receivers }: BenchLan): Promise<number | null> {
-  const statuses = await Promise.all(receivers.map(askAgent));
-  return meanOf(
-    statuses.flatMap((status) =>
-      status && status.lan.messagesReceived > 0 ? [status.lan.framesHeard / status.lan.messagesReceived] : [],
+async function receptionOf({ receivers }: BenchLan): Promise<Omit<Outcome, "result">> {
+  const answers = await Promise.all(receivers.map(askAgent));
+  const statuses = answers.flatMap((status) => status?.lan ?? []);
+  const withMessages = statuses.filter(({ messagesReceived }) => messagesReceived > 0);
+  return {
+    datagramsPerMessage: meanOf(
+      withMessages.map(({ framesHeard, messagesReceived }) => framesHeard / messagesReceived),
     ),
-  );
+    kernelDrops: meanOf(statuses.flatMap(({ kernelDrops }) => kernelDrops ?? [])),
+  };
 }
 
 /** Runs every contender at every loss. A contender that fails gives a row with the failure. */
@@ -110,6 +115,7 @@ export async function runLan(options: LanOptions, cleanup: Cleanup): Promise<Lan
             failure: error instanceof Error ? error.message : String(error),
             result: null,
             datagramsPerMessage: null,
+            kernelDrops: null,
           });
           console.error(`${program} at ${lossPercent} % loss: ${String(error)}`);
         }
@@ -147,7 +153,7 @@ export function figuresOf(result: TransferResult, sizeMb: number, rateMbit: numb
 const percent = (share: number | null): string => fixed(share === null ? null : share * 100, 0, " %");
 
 const rowText = (
-  { program, result, datagramsPerMessage }: LanRow,
+  { program, result, datagramsPerMessage, kernelDrops }: LanRow,
   { size, rate, receivers }: LanOptions,
 ): string[] => {
   if (!result) return [program, ...Array.from({ length: 10 }, () => dash), `0/${receivers}`];
@@ -162,7 +168,7 @@ const rowText = (
     fixed(figures.senderCpuPerGb),
     fixed(figures.receiverCpuPerGb),
     `${fixed(result.senderPeakBytes / 1e6, 0)} / ${fixed(result.receiverPeakBytes / 1e6, 0)} MB`,
-    fixed(datagramsPerMessage, 1),
+    `${fixed(datagramsPerMessage, 1)} / ${fixed(kernelDrops, 0)}`,
     `${percent(result.processors.busy)} / ${percent(result.processors.stolen)}`,
     `${result.verified}/${result.receivers.length}`,
   ];
@@ -178,7 +184,7 @@ const head = [
   "sender CPU s/GB",
   "receiver CPU s/GB",
   "peak memory",
-  "datagrams a message",
+  "datagrams a message / dropped",
   "busy / stolen",
   "verified",
 ];
