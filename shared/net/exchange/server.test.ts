@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
 import { ChunkSet } from "../../model/chunk-set.ts";
 import { createExchangeClient } from "./client.ts";
 import type { PeerConnection } from "./peers.ts";
@@ -134,15 +133,25 @@ describe("the LAN exchange", () => {
 
 describe("the LAN exchange with requesters that do not read", () => {
   const chunkSizeBytes = 4_194_304;
-  const sockets: Socket[] = [];
-  afterEach(() => sockets.splice(0).forEach((socket) => socket.destroy()));
+  /** More than the kernel's buffers of a connection take without a reader. */
+  const answerBytes = 6 * chunkSizeBytes;
+  const sockets: Bun.Socket[] = [];
+  afterEach(() => sockets.splice(0).forEach((socket) => socket.terminate()));
 
   /** Requests a chunk, and reads nothing of the answer. */
-  function requestWithoutReading(path: string): void {
-    const socket = connect(exchange.lanPort, "127.0.0.1").pause();
-    socket.on("error", () => {});
+  async function requestWithoutReading(path: string): Promise<void> {
     const proof = createExchangeSeal(key).proof(path);
-    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-flockcast-proof: ${proof}\r\n\r\n`);
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: exchange.lanPort,
+      socket: {
+        open(opened) {
+          opened.pause();
+          opened.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-flockcast-proof: ${proof}\r\n\r\n`);
+        },
+        data() {},
+      },
+    });
     sockets.push(socket);
   }
 
@@ -154,16 +163,16 @@ describe("the LAN exchange with requesters that do not read", () => {
       held: () => verified,
       readChunk: async () => {
         reads++;
-        return new Uint8Array(chunkSizeBytes);
+        return new Uint8Array(answerBytes);
       },
     });
-    for (let i = 0; i < 60; i++) requestWithoutReading(`/exchange/${session}/chunk/0`);
+    for (let i = 0; i < 60; i++) await requestWithoutReading(`/exchange/${session}/chunk/0`);
     for (let waited = 0; exchange.counters.refused < 52 && waited < 5_000; waited += 10) await Bun.sleep(10);
     expect([reads, exchange.counters.refused, exchange.load]).toEqual([8, 52, 100]);
-    expect(await client.chunk(to(), 0, chunkSizeBytes)).toEqual({ kind: "busy" });
-    for (const socket of sockets.splice(0)) socket.destroy();
+    expect(await client.chunk(to(), 0, answerBytes)).toEqual({ kind: "busy" });
+    for (const socket of sockets.splice(0)) socket.terminate();
     for (let waited = 0; exchange.load > 0 && waited < 5_000; waited += 10) await Bun.sleep(10);
     expect(exchange.load).toBe(0);
-    expect(await client.chunk(to(), 0, chunkSizeBytes)).toMatchObject({ kind: "chunk" });
+    expect(await client.chunk(to(), 0, answerBytes)).toMatchObject({ kind: "chunk" });
   });
 });
