@@ -467,9 +467,10 @@ export class PackageStore {
   async #dropChunks(chunks: readonly number[]): Promise<void> {
     if (chunks.length === 0) return;
     this.#invalidate(chunks);
+    // Before anything else: a chunk may be stored and listed again while this waits.
+    this.#options.ledger.deleteChunks(this.id, chunks);
     // A batch that cannot be listed now is listed later, without chunks that left `verified`.
     await this.flush().catch(() => {});
-    this.#options.ledger.deleteChunks(this.id, chunks);
     const what = `${chunks.length} chunk${chunks.length === 1 ? "" : "s"}`;
     this.#log("warn", "chunks-dropped", `has ${what} on disk that no longer match and are fetched again`);
     await this.withdraw();
