@@ -15,7 +15,8 @@ const handlesMax = 64;
 /** Concurrent syncs. Journaling file systems commit concurrent syncs together. */
 const concurrentSyncs = 16;
 
-type Handle = { readonly opened: Promise<OpenFile>; users: number };
+/** A handle that `isRetired` is no longer listed, and closed by its last user. */
+type Handle = { readonly opened: Promise<OpenFile>; users: number; isRetired: boolean };
 /** Writes of this process to a file that have not ended. */
 type Writing = { count: number; endBytes: number };
 
@@ -97,17 +98,17 @@ export class PackageFiles {
     if (state !== null) this.#states.set(index, state);
   }
 
-  /** Closes the handle of a file that another program removed or replaced. */
+  /** Retires the handle of a file that another program removed or replaced. */
   async #reopenUnnamed(index: number): Promise<void> {
     const handle = this.#handles.get(index);
-    if (handle === undefined || handle.users > 0) return;
+    if (handle === undefined) return;
     const file = await handle.opened.catch(() => null);
-    if (file === null || file.state() !== null || this.#handles.get(index) !== handle || handle.users > 0)
-      return;
+    if (file === null || this.#handles.get(index) !== handle || file.state() !== null) return;
     this.#handles.delete(index);
     this.#states.delete(index);
     this.#onForeignChange(index);
-    await file.close();
+    handle.isRetired = true;
+    if (handle.users === 0) await file.close();
   }
 
   /**
@@ -243,6 +244,8 @@ export class PackageFiles {
       throw asCacheError(error, doing, this.#pathOf(file));
     } finally {
       entry.users--;
+      if (entry.isRetired && entry.users === 0)
+        await entry.opened.then((opened) => opened.close()).catch(() => {});
       await this.#closeSurplus();
       this.#users--;
       if (this.#users === 0) {
@@ -257,7 +260,7 @@ export class PackageFiles {
     if (entry) this.#handles.delete(file);
     else {
       const opened = this.#files.open(this.#pathOf(file), this.#access);
-      const made: Handle = { opened, users: 0 };
+      const made: Handle = { opened, users: 0, isRetired: false };
       opened.catch(() => {
         if (this.#handles.get(file) === made) this.#handles.delete(file);
       });
