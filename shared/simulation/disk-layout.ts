@@ -49,8 +49,7 @@ export function changeFile(context: Context, { disk, random }: Machine, change: 
   const present = paths.filter((path) => disk.modeOf(path) !== null);
   if (present.length === 0) return "there is no file";
   const path = random.pick(present);
-  disk.changeByOther(path, change);
-  return `another program ${change} ${path}`;
+  return disk.changeByOther(path, change) ? `another program ${change} ${path}` : "the file is being written";
 }
 
 /** Flips a random bit of the chunk on the disk. */

@@ -59,12 +59,16 @@ export class Disk {
   /** Renames that a power cut may undo: the folder of the target was not synced since. */
   #renames: Rename[] = [];
   #operations = 0;
+  /** Writes that have begun and not ended. */
+  #writesUnderWay = 0;
   /** Files that another program changed: what this process synced of them is gone. */
   readonly #changedByOther = new Set<string>();
 
   /** Returns the port for one process. Waits of a process that ended never settle. */
   filesFor({ sleep, random }: DiskTiming): Files {
     const syncTime = (): Promise<void> => sleep(random.between(1, 20));
+    // Writes of the former process never end.
+    this.#writesUnderWay = 0;
     return {
       open: async (path, access) => this.#open(path, access, sleep, syncTime),
       readFile: async (path) => this.#nodeAt(path).bytes.slice(),
@@ -156,14 +160,16 @@ export class Disk {
     if (node.durable && offset < node.durable.length) node.durable[offset] = node.bytes[offset]!;
   }
 
-  changeByOther(path: string, change: ForeignChange): void {
+  /** @returns false during a write of the agent: it does not notice such a change */
+  changeByOther(path: string, change: ForeignChange): boolean {
     const node = this.#files.get(path);
-    if (!node) return;
+    if (!node || this.#writesUnderWay > 0) return false;
     this.#changedByOther.add(path);
     this.#mark(node.written, 0, node.bytes.length);
     if (change === "removes") this.#files.delete(path);
     else if (change === "empties") this.#resize(node, 0);
     else if (node.bytes.length > 0) this.#write(node, new Uint8Array(node.bytes.length).fill(0x55), 0);
+    return true;
   }
 
   // ---- file system ------------------------------------------------------------------------------
@@ -185,9 +191,14 @@ export class Disk {
       write: async (bytes, at, length, position) => {
         // The operating system copies the bytes at the time of the call.
         const taken = bytes.slice(at, at + length);
-        if (this.writeMs > 0) await sleep(this.writeMs);
-        this.#assertRoom(path);
-        this.#write(file, taken, position);
+        this.#writesUnderWay++;
+        try {
+          if (this.writeMs > 0) await sleep(this.writeMs);
+          this.#assertRoom(path);
+          this.#write(file, taken, position);
+        } finally {
+          this.#writesUnderWay--;
+        }
       },
       read: async (into, position) => {
         const found = file.bytes.subarray(position, position + into.length);

@@ -46,6 +46,8 @@ export type RunningProcess = {
   readonly heldCount: number;
   /** World time at which the current download began; null while there is none. */
   readonly downloadsSinceMs: number | null;
+  /** World time since which the device is a peer; null while it is not. */
+  readonly followsSinceMs: number | null;
   /** Bytes of `held` by origin, those of earlier processes included. */
   readonly originBytes: Readonly<Record<ChunkOrigin, number>>;
   /** Number of chunks of this origin that this process received. */

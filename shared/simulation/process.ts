@@ -45,6 +45,7 @@ export class Process implements RunningProcess {
   readonly device: Device;
   readonly transcript: Transcript | null;
   downloadsSinceMs: number | null = null;
+  followsSinceMs: number | null = null;
   readonly #context: Context;
   readonly #machine: Machine;
   readonly #parts: Parts;
@@ -221,6 +222,8 @@ export class Process implements RunningProcess {
     if (session) this.transcript?.observe(session.member);
     if (session?.member.isDownloading !== true) this.downloadsSinceMs = null;
     else this.downloadsSinceMs ??= this.#context.clock.nowMs;
+    if (session?.member.role !== "peer") this.followsSinceMs = null;
+    else this.followsSinceMs ??= this.#context.clock.nowMs;
   }
 
   #observeChunks(store: PackageStore): void {

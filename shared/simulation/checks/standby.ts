@@ -32,6 +32,9 @@ export class StandbyCheck {
     // With random loss, polls and chunks are late, and a standby may seem idle.
     if (reachability.rounds(machine.subnet) > 1) return;
     const { standby } = before;
+    // A candidate fetches from any holder, and a standby that serves wrong bytes is replaced.
+    const sinceMs = machine.process!.followsSinceMs ?? Number.POSITIVE_INFINITY;
+    if (sinceMs > before.atMs || standby.faults.servesWrong !== null) return;
     // A fault may make a standby seem idle, and so have it replaced, for another `standbyIdleMs`.
     const isUndisturbed = (each: Machine): boolean =>
       each.isRunning &&
