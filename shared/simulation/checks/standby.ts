@@ -8,6 +8,9 @@ import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
 import { isCorrectOnDisk } from "../disk-layout.ts";
 
+/** Time of a fetch: a new peer still receives what it requested as a candidate. */
+const fetchMs = 1_000;
+
 type Replica = { readonly standby: Machine; readonly leader: Machine | undefined; readonly atMs: number };
 
 export class StandbyCheck {
@@ -34,7 +37,7 @@ export class StandbyCheck {
     const { standby } = before;
     // A candidate fetches from any holder, and a standby that serves wrong bytes is replaced.
     const sinceMs = machine.process!.followsSinceMs ?? Number.POSITIVE_INFINITY;
-    if (sinceMs > before.atMs || standby.faults.servesWrong !== null) return;
+    if (sinceMs > before.atMs - fetchMs || standby.faults.servesWrong !== null) return;
     // A fault may make a standby seem idle, and so have it replaced, for another `standbyIdleMs`.
     const isUndisturbed = (each: Machine): boolean =>
       each.isRunning &&
