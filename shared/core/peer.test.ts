@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { ControlFrame } from "../wire/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { step } from "./step.ts";
-import { memberForTest } from "./testing-member.ts";
+import { announceForTest, memberForTest } from "./testing-member.ts";
 import { needDelayMs } from "./timing.ts";
 
 const chunkCount = 64;
@@ -28,21 +28,9 @@ function peer(
     nowMs++;
     step(member, { type: "FrameReceived", frame, from: { address: "10.0.0.2", sender: "1" } }, nowMs);
   };
-  receive({
-    type: "announce",
-    device: leader,
-    term: 1,
-    ticket: 1,
-    phase: 1,
-    lanPort: 1,
-    symbolSizeBytes: 1_400,
-    startsInMs: 0,
-    frontCount: chunkCount,
-    castCount,
-    pass: 0,
-    audience: 4,
-    rateBps: 1e8,
-  });
+  receive(
+    announceForTest({ device: leader, term: 1, phase: 1, frontCount: chunkCount, castCount, audience: 4 }),
+  );
   return {
     end: (pass: number, castRanges: number[]): void =>
       receive({ type: "end", device: leader, term: 1, pass, castRanges, symbolsSent: 0, sentAtMs: nowMs }),

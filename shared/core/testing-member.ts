@@ -1,11 +1,30 @@
-/** Member for tests of the core: it may lead and uses multicast, unless a test overrides that. */
+/** Members and frames for tests of the core, with usual values that a test may override. */
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { MemberConfig } from "./config.ts";
+import type { FrameOf } from "../wire/index.ts";
 import { Member } from "./member.ts";
+
+/** Announcement of a representative that has sent nothing, unless a test overrides that. */
+export const announceForTest = (
+  fields: Pick<FrameOf<"announce">, "device" | "term"> & Partial<FrameOf<"announce">>,
+): FrameOf<"announce"> => ({
+  type: "announce",
+  ticket: 1,
+  phase: 0,
+  startsInMs: 0,
+  frontCount: 0,
+  castCount: 0,
+  pass: 0,
+  audience: 1,
+  symbolSizeBytes: 1_400,
+  rateBps: 1e8,
+  lanPort: 7_000,
+  ...fields,
+});
 
 type Setting = ReturnType<MemberConfig["setting"]>;
 
-/** @param setting instead of the usual one */
+/** Returns a member that may lead and uses multicast. @param setting instead of the usual one */
 export function memberForTest(
   config: Partial<MemberConfig> & { readonly held: ChunkSet },
   setting: Partial<Setting> = {},

@@ -8,7 +8,7 @@ import type { Member } from "../core/member.ts";
 import type { UnicastReason } from "../core/delivery/delivery-mode.ts";
 import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import { memberForTest } from "../core/testing-member.ts";
+import { announceForTest, memberForTest } from "../core/testing-member.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { testKey, testPackage } from "../model/testing.ts";
 import { simulatedCache } from "../simulation/testing.ts";
@@ -54,21 +54,7 @@ const receive = (member: Member, frame: ControlFrame, nowMs = startMs): void =>
 function peer(phase: number, startsInMs = 0): Member {
   const member = memberForTest({ held: new ChunkSet(chunkCount) });
   step(member, { type: "Started" }, 0);
-  receive(member, {
-    type: "announce",
-    device: leader,
-    term: 3,
-    ticket: 1,
-    phase,
-    startsInMs,
-    frontCount: 0,
-    castCount: 0,
-    pass: 0,
-    audience: 1,
-    symbolSizeBytes: 1_400,
-    rateBps: 1e8,
-    lanPort: 7_000,
-  });
+  receive(member, announceForTest({ device: leader, term: 3, phase, startsInMs }));
   return member;
 }
 /** A peer of the device that claimed, or of the holder of the lease that the source named. */

@@ -6,7 +6,7 @@ import type { LeaseAnswer, MemberEvent } from "../events.ts";
 import type { Member } from "../member.ts";
 import type { Role } from "../roles.ts";
 import { step } from "../step.ts";
-import { memberForTest } from "../testing-member.ts";
+import { announceForTest, memberForTest } from "../testing-member.ts";
 import { timing } from "../timing.ts";
 import { hasClaimed, type CandidateStage } from "./candidate-stage.ts";
 
@@ -23,22 +23,7 @@ const received = (frame: ControlFrame): MemberEvent => ({
 });
 const claims = (rivalTicket: number, term = 1): MemberEvent =>
   received({ type: "claim", device: rival, term, ticket: rivalTicket, lanPort: 7_000, haveCount: 0 });
-const announces = (term: number): MemberEvent =>
-  received({
-    type: "announce",
-    device: rival,
-    term,
-    ticket: 1,
-    phase: 0,
-    startsInMs: 0,
-    frontCount: 0,
-    castCount: 0,
-    pass: 0,
-    audience: 1,
-    symbolSizeBytes: 1_400,
-    rateBps: 1e8,
-    lanPort: 7_000,
-  });
+const announces = (term: number): MemberEvent => received(announceForTest({ device: rival, term }));
 const answers = (answer: LeaseAnswer): MemberEvent => ({ type: "LeaseAnswered", answer });
 const holds = (deviceId: string): MemberEvent =>
   answers({ result: "refused", holder: { deviceId, address: "10.0.0.3", lanPort: 7_000, term: 1 } });
