@@ -35,7 +35,6 @@ export type OpenFile = {
   sync(what: "data" | "all"): Promise<void>;
   /** Returns the present state; null when no name leads to the file any more. */
   state(): FileState | null;
-  truncate(sizeBytes: number): Promise<void>;
   /** @param mode permission bits, for example 0o755 */
   setMode(mode: number): Promise<void>;
   close(): Promise<void>;

@@ -27,7 +27,6 @@ function slowFiles() {
         },
         read: (...args) => file.read(...args),
         state: () => file.state(),
-        truncate: (sizeBytes) => file.truncate(sizeBytes),
         setMode: (mode) => file.setMode(mode),
         close: () => file.close(),
       };

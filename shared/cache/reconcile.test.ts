@@ -17,8 +17,8 @@ const all = [0, 1, 2];
 function newCache() {
   const { files, clock, ledger, folder, log, events } = simulatedCache();
   const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await files.remove(path);
     const file = await files.open(path, "write");
-    await file.truncate(0);
     await file.write(bytes, 0, bytes.length, 0, "cached");
   };
   const pathOf = ({ id, manifest }: TestPackage, place: "partial" | "final"): string =>

@@ -216,7 +216,6 @@ export class Disk {
         file.dirty = file.dirty.filter((extent) => !extents.has(extent));
       },
       state: () => (this.#isNamed(file) ? stateOf(file) : null),
-      truncate: async (sizeBytes) => this.#resize(file, sizeBytes),
       setMode: async (mode) => void (file.mode = mode),
       close: async () => {},
     };

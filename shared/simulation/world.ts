@@ -363,8 +363,10 @@ export class World {
   }
 
   /** Changes a file of an incomplete package, as a virus scanner or a clean-up program does. */
-  readonly changeFile = (name: string, change: ForeignChange): void =>
-    this.#note(this.device(name), "file change", changeFile(this.#context, this.device(name), change));
+  changeFile(name: string, change: ForeignChange): void {
+    const machine = this.device(name);
+    this.#note(machine, "file change", changeFile(this.#context, machine, change));
+  }
 
   /** Makes the device serve wrong bytes to every device that requests a chunk. */
   turnBad(name: string): void {

@@ -199,10 +199,6 @@ export class SystemFile implements OpenFile {
     return found.nlink === 0n ? null : stateOf(found);
   }
 
-  truncate(sizeBytes: number): Promise<void> {
-    return this.#handle.truncate(sizeBytes);
-  }
-
   setMode(mode: number): Promise<void> {
     return this.#handle.chmod(mode);
   }
