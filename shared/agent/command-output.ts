@@ -50,6 +50,8 @@ export class CommandOutput {
   /** Closes the file. @returns the end of the output, at most `tailBytes` bytes */
   close(tailBytes: number): string {
     clearInterval(this.#timer);
+    // A short command may have written much since the last look.
+    this.#check();
     try {
       const { size } = fstatSync(this.file);
       if (this.#cutBytes === 0)

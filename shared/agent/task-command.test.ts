@@ -58,3 +58,12 @@ test.skipIf(process.platform === "win32")(
     expect(readFileSync(path, "utf8")).toBe("started\nfrom the service\n");
   },
 );
+
+test.skipIf(process.platform === "win32")(
+  "an output that was written between two looks is cut as well",
+  async () => {
+    const { path, output } = await run("head -c 9000000 /dev/zero | tr '\\0' x; echo last");
+    expect(statSync(path).size).toBeLessThan(1_200_000);
+    expect(output).toEndWith("xlast\n");
+  },
+);
