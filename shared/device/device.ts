@@ -69,33 +69,26 @@ export class Device {
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
         void task.stop("cancelled").catch((error: unknown) => this.#onError(error, task.id));
-    // An error of one task hinders no other task.
-    const each = <T>(list: readonly T[], id: (one: T) => number, work: (one: T) => void): void => {
-      for (const one of list) {
-        try {
-          work(one);
-        } catch (error) {
-          this.#onError(error, id(one));
-        }
-      }
-    };
     const changed: Task[] = [];
     const begun: Task[] = [];
-    each(
-      tasks,
-      ({ id }) => id,
-      (given) => {
-        const known = this.tasks.get(given.id);
-        if (known === undefined) begun.push(this.#begin(given));
-        else if (this.#updates(known, given, serving)) changed.push(known);
-      },
-    );
+    this.#each(tasks, (given) => {
+      const known = this.tasks.get(given.id);
+      if (known === undefined) begun.push(this.#begin(given));
+      else if (this.#updates(known, given, serving)) changed.push(known);
+    });
     this.#save([...changed, ...begun]);
-    each(
-      begun,
-      ({ id }) => id,
-      (task) => task.start(),
-    );
+    this.#each(begun, (task) => task.start());
+  }
+
+  /** Works on every task: an error of one hinders no other. */
+  #each<T extends { readonly id: number }>(tasks: readonly T[], work: (task: T) => void): void {
+    for (const task of tasks) {
+      try {
+        work(task);
+      } catch (error) {
+        this.#onError(error, task.id);
+      }
+    }
   }
 
   /** Updates a task that the device knows. @returns whether it has to be saved */
