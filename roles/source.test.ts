@@ -103,6 +103,8 @@ describe("publish", () => {
       "1",
       "--url",
       `${url}/files/`,
+      "--url",
+      "https://b.example/",
     );
     await site.stop(true);
     expect(asUrl).toMatchObject({ status: 0, error: "" });
@@ -110,14 +112,31 @@ describe("publish", () => {
     const list = await run("package", "list", "--json");
     const packages = JSON.parse(list.out) as {
       id: string;
-      url: string | null;
+      urls: { url: string; layout: string }[];
       state: string;
       fileCount: number;
     }[];
     const byId = new Map(packages.map((one) => [one.id, one]));
-    expect(byId.get(asFolder.out)).toMatchObject({ url: null, state: "ready", fileCount: 2 });
-    expect(byId.get(asUrl.out)).toMatchObject({ url, state: "ready", fileCount: 1 });
-    expect(byId.get(local.out)).toMatchObject({ url: `${url}/files/`, state: "ready", fileCount: 2 });
+    expect(byId.get(asFolder.out)).toMatchObject({ urls: [], state: "ready", fileCount: 2 });
+    expect(byId.get(asUrl.out)).toMatchObject({
+      urls: [{ url, layout: "file" }],
+      state: "ready",
+      fileCount: 1,
+    });
+    expect(byId.get(local.out)).toMatchObject({
+      urls: [`${url}/files/`, "https://b.example/"].map((each) => ({ url: each, layout: "folder" })),
+      state: "ready",
+      fileCount: 2,
+    });
+    const removed = await run("package", "url", "remove", "mirrored", "https://b.example/");
+    expect(removed).toMatchObject({ status: 0, out: expect.stringContaining(`folder  ${url}/files/`) });
+    const added = await run("package", "url", "add", "folder@1", "https://c.example/a?key=secret", "--json");
+    expect(JSON.parse(added.out)).toEqual({
+      urls: [{ url: "https://c.example/a?…", layout: "folder" }],
+      atSource: true,
+    });
+    const shown = await run("package", "url", "list", asFolder.out);
+    expect(shown.out).toContain("the source");
   });
 });
 

@@ -7,6 +7,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
 import { listDevices, listPackages, listSubnets } from "../shared/source/commands/inventory.ts";
+import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
@@ -42,20 +43,54 @@ function addPublishing(program: Command): void {
     .argument("<path|url>", "what to publish; a URL is read once, and devices download from it")
     .requiredOption("--name <name>", "name of the package")
     .requiredOption("--version <version>", "version of the package; a published version never changes")
-    .option("--url <url>", "address from which devices download the bytes instead of from the source")
+    .option(
+      "--url <url>",
+      "address from which devices download the bytes instead of from the source; repeat it for several",
+      (url, urls: readonly string[] = []) => [...urls, url],
+    )
     .option("--key <file>", "publisher's key, created at first use (default: FLOCKCAST_PUBLISHER_KEY)")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(publish);
-  program
-    .command("package")
-    .description("published packages")
+  const packages = program.command("package").description("published packages");
+  packages
     .command("list")
     .description("all packages, newest first")
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listPackages);
+  addPackageUrls(packages as Command);
+}
+
+function addPackageUrls(packages: Command): void {
+  const url = packages.command("url").description("web sites from which devices download a package");
+  url
+    .command("list")
+    .description("the URLs of a package, in the order in which devices try them")
+    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listUrls);
+  url
+    .command("add")
+    .description("add a URL; running tasks use it too. Of several files, URL is the folder")
+    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<url>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(addUrl);
+  url
+    .command("remove")
+    .description("remove a URL, written in full or as the list shows it")
+    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<url>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(removeUrl);
 }
 
 function addTasks(program: Command): void {

@@ -70,8 +70,7 @@ function fieldsOf(random: SeededRandom): unknown[] {
   const sizeBytes = files.reduce((sum, [, size]) => sum + size, 0);
   const chunkSizeBytes = random.pick([1_024, 2_048, 262_144]);
   const digests = random.bytes(Math.ceil(sizeBytes / chunkSizeBytes) * 32);
-  const origins = [["source"], ["url", "https://web.example/x", random.pick(["file", "folder"])]];
-  return [1, "tool", "1.0", sizeBytes, chunkSizeBytes, files, digests, random.pick(origins)];
+  return [1, "tool", "1.0", sizeBytes, chunkSizeBytes, files, digests];
 }
 
 function hostileBytes(random: SeededRandom): Uint8Array {

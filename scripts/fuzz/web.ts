@@ -19,7 +19,7 @@ const chunkSizeBytes = 1_024;
 const stream = seededBytes(2_500, 7);
 const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
 
-function manifestAt(port: number): Manifest {
+function makeManifest(): Manifest {
   const digests = [0, 1, 2].map((chunk) =>
     digestOf(stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes)),
   );
@@ -31,7 +31,6 @@ function manifestAt(port: number): Manifest {
     sizeBytes: stream.length,
     chunkSizeBytes,
     chunkDigests: new Uint8Array(Buffer.concat(digests)),
-    origin: { kind: "url", url: `http://127.0.0.1:${port}/a.bin`, layout: "file" },
   };
 }
 
@@ -79,14 +78,13 @@ function head(random: SeededRandom): string {
 }
 
 /** Runs a download, which has to end on its own, with a reason, and must store no wrong byte. */
-async function download(manifest: Manifest, random: SeededRandom): Promise<string> {
+async function download(manifest: Manifest, port: number, random: SeededRandom): Promise<string> {
   const missing = new Set([0, 1, 2]);
   const outcome = await runDownload({
     web: { open: openRangeStream },
     clock: systemClock,
     manifest,
-    contentUrl: null,
-    headers: {},
+    sites: () => [{ url: `http://127.0.0.1:${port}/a.bin`, layout: "file" }],
     nextRun: () => {
       const [first] = missing;
       return first === undefined ? null : { first, count: 3 - first };
@@ -121,11 +119,11 @@ function openWeb(): Fuzzing {
     const body = random!.oneIn(2) ? mutated(random!, stream) : stream;
     return rawAnswer(random!, body, { range: random!.oneIn(3) });
   });
-  const manifest = manifestAt(server.port);
+  const manifest = makeManifest();
   return {
     run: (own) => {
       random = own;
-      return own.oneIn(1_500) ? download(manifest, own) : head(own);
+      return own.oneIn(1_500) ? download(manifest, server.port, own) : head(own);
     },
     close: () => server.close(),
   };

@@ -3,12 +3,14 @@
  * is validated (request.ts), and no request is retried.
  */
 import type { SignedManifest } from "../model/signing.ts";
+import type { PackageUrl } from "../model/package-url.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import {
   deviceListSchema,
   doneSchema,
   packageListSchema,
+  packageUrlListSchema,
   publishResponseSchema,
   settingListSchema,
   subnetListSchema,
@@ -16,6 +18,7 @@ import {
   taskDetailSchema,
   taskListSchema,
   type Device,
+  type PackageUrlList,
   type PublishedPackage,
   type PublishResponse,
   type Subnet,
@@ -37,10 +40,15 @@ type AdminClientOptions = {
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = {
-  publish(signed: SignedManifest): Promise<PublishResponse>;
+  /** @param urls web sites that have the bytes */
+  publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
   /** @param content the package's bytes: its files concatenated in manifest order */
   putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
   packages(): Promise<PublishedPackage[]>;
+  /** @param words a package id, NAME (its newest version) or NAME@VERSION */
+  packageUrls(words: string): Promise<PackageUrlList>;
+  addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
+  removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
   createTask(task: TaskCreate): Promise<number>;
   tasks(): Promise<TaskSummary[]>;
   task(id: number, devices?: "all" | "failed", signal?: AbortSignal): Promise<TaskDetail>;
@@ -53,6 +61,7 @@ export type AdminClient = {
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
+const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
@@ -74,12 +83,13 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     timeoutMs: options.timeoutMs,
   };
   return {
-    publish: ({ manifest, signature, publisherKey }) =>
+    publish: ({ manifest, signature, publisherKey }, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: {
           manifest: base64(manifest),
           signature: base64(signature),
           publisherKey: base64(publisherKey),
+          urls,
         },
       }),
     async putContent(packageId, content, signal) {
@@ -87,6 +97,11 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
       await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
     },
     packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
+    packageUrls: (words) => ask(connection, "GET", urlsPath(words), packageUrlListSchema),
+    addPackageUrl: (words, url) =>
+      ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
+    removePackageUrl: (words, url) =>
+      ask(connection, "DELETE", urlsPath(words), packageUrlListSchema, { json: { url } }),
     createTask: async (task) =>
       (await ask(connection, "POST", "/v1/tasks", taskCreatedSchema, { json: task })).taskId,
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,

@@ -8,6 +8,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../model/wan-schedule.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { testKey, testPackage, type TestPackage } from "../model/testing.ts";
+import type { ContentSite } from "../net/web/locate.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
@@ -79,7 +80,8 @@ type Run = {
   readonly bytes: () => number;
   readonly outcome: Promise<DownloadOutcome>;
 };
-function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
+type Sited = TestPackage & { readonly site: ContentSite };
+function start(from: Sited, changes: Partial<DownloadOptions>): Run {
   const have = new ChunkSet(from.manifest.chunkDigests.length / 32);
   const states: string[] = [];
   let bytes = 0;
@@ -87,8 +89,7 @@ function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
     web: { open: openRangeStream },
     clock: systemClock,
     manifest: from.manifest,
-    contentUrl: null,
-    headers: {},
+    sites: () => [from.site],
     nextRun() {
       const first = have.nextMissing(0);
       return first < 0 ? null : { first, count: have.size - first };
@@ -110,12 +111,10 @@ function start(from: TestPackage, changes: Partial<DownloadOptions>): Run {
   return { states, have, bytes: () => bytes, outcome };
 }
 
-const packageAt = (url: string, sizeBytes: number): TestPackage =>
-  testPackage(key, {
-    files: { "setup.bin": sizeBytes },
-    chunkSizeBytes,
-    origin: { kind: "url", url, layout: "file" },
-  });
+const packageAt = (url: string, sizeBytes: number): Sited => ({
+  ...testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes }),
+  site: { url, layout: "file" },
+});
 
 const clock: WallClock = (utcMs) => ({ day: "mon", minute: Math.floor(utcMs / 60_000) % 1_440 });
 

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { seededBytes, temporaryFolder, testKey, testPackage, type TestPackage } from "../model/testing.ts";
+import type { ContentSite } from "../net/web/locate.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
@@ -18,12 +19,13 @@ afterEach(async () => {
 // The package has 100 chunks of 16 KiB and a short one.
 const chunkSizeBytes = 16_384;
 const sizeBytes = 100 * chunkSizeBytes + 777;
-const atUrl = (url: string): TestPackage =>
-  testPackage(key, {
-    files: { "setup.bin": sizeBytes },
-    chunkSizeBytes,
-    origin: { kind: "url", url, layout: "file" },
-  });
+/** A package and a web site that has it. */
+type Sited = TestPackage & { readonly site: ContentSite };
+const single = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
+const atUrl = (url: string, changes: Partial<ContentSite> = {}): Sited => ({
+  ...single,
+  site: { url, layout: "file", ...changes },
+});
 const body = new Uint8Array(seededBytes(sizeBytes, 1));
 
 type Run = {
@@ -35,7 +37,7 @@ type Run = {
 };
 
 async function download(
-  from: TestPackage,
+  from: Sited,
   changes: Partial<DownloadOptions> & { have?: ChunkSet; runMax?: number } = {},
 ): Promise<Run> {
   const have = changes.have ?? new ChunkSet(from.manifest.chunkDigests.length / 32);
@@ -46,8 +48,7 @@ async function download(
     web: { open: openRangeStream },
     clock: systemClock,
     manifest: from.manifest,
-    contentUrl: null,
-    headers: {},
+    sites: () => [from.site],
     nextRun() {
       const first = have.nextMissing(0);
       if (first < 0) return null;
@@ -147,7 +148,9 @@ describe("a whole download", () => {
 
   test("sends no request for an empty package or if nothing is missing", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
-    expect((await download(testPackage(key, { files: {} }))).outcome.kind).toBe("done");
+    expect((await download({ ...testPackage(key, { files: {} }), site: atUrl(url).site })).outcome.kind).toBe(
+      "done",
+    );
     expect((await download(atUrl(url), { have: ChunkSet.full(101) })).outcome.kind).toBe("done");
     expect(asked).toEqual([]);
   });
@@ -169,9 +172,9 @@ describe("a whole download", () => {
   test("of a folder requests each file that has missing bytes, at encoded paths", async () => {
     const files = { "a b/ü#1.bin": 20_000, "data/x?": 0, "data/y": 40_000, "z%": 10 };
     delete (files as Record<string, number>)["data/x?"];
-    const from = (url: string): TestPackage =>
-      testPackage(key, { files, chunkSizeBytes, origin: { kind: "url", url, layout: "folder" } });
-    const stream = from("http://h/").stream;
+    const published = testPackage(key, { files, chunkSizeBytes });
+    const from = (url: string): Sited => ({ ...published, site: { url, layout: "folder" } });
+    const { stream } = published;
     const parts: Record<string, Uint8Array> = {
       "/pkg/a%20b/%C3%BC%231.bin?key=s": stream.subarray(0, 20_000),
       "/pkg/data/y?key=s": stream.subarray(20_000, 60_000),
@@ -192,15 +195,11 @@ describe("a whole download", () => {
     expect((await download(from(`${url}/pkg?key=s`), { have })).bytes).toBe(chunkSizeBytes);
   });
 
-  test("from the source sends its headers, and reports a missing URL", async () => {
+  test("from the source sends its headers", async () => {
     const { url, asked } = await site((request, response) => sendRange(request, response));
-    const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
     const headers = { authorization: "Bearer secret" };
-    expect((await download(from, { contentUrl: `${url}/content`, headers })).outcome.kind).toBe("done");
+    expect((await download(atUrl(`${url}/content`, { headers }))).outcome.kind).toBe("done");
     expect(asked[0]!.headers.authorization).toBe("Bearer secret");
-    expect(reasonOf(await download(from))).toContain("gave no URL");
-    await download(atUrl(`${url}/web`), { headers });
-    expect(asked.at(-1)!.headers.authorization).toBeUndefined();
   });
 });
 
@@ -211,10 +210,9 @@ describe("redirects", () => {
       const to = request.url === "/content" ? "/moved" : `${cdn.url}/bytes`;
       response.writeHead(302, { location: to }).end("moved");
     });
-    const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
     const headers = { authorization: "Bearer secret" };
     const have = ChunkSet.fromRanges(101, [0, 50])!;
-    const run = await download(from, { contentUrl: `${home.url}/content`, headers, have });
+    const run = await download(atUrl(`${home.url}/content`, { headers }), { have });
     expect(run.outcome.kind).toBe("done");
     expect(home.asked.map((each) => each.headers.authorization)).toEqual(["Bearer secret", "Bearer secret"]);
     expect(cdn.asked[0]!.headers.authorization).toBeUndefined();
@@ -536,11 +534,8 @@ describe("callbacks during a download", () => {
       });
     });
     const url = `http://127.0.0.1:${await listen(server)}/big`;
-    const from = testPackage(key, {
-      files: { x: large },
-      chunkSizeBytes: 1_048_576,
-      origin: { kind: "url", url, layout: "file" },
-    });
+    const published = testPackage(key, { files: { x: large }, chunkSizeBytes: 1_048_576 });
+    const from: Sited = { ...published, site: { url, layout: "file" } };
     const abort = new AbortController();
     let stored = 0;
     const run = await download(from, {
@@ -645,13 +640,10 @@ describe("a forward proxy", () => {
     cleanups.push(() => server.stop(true));
     const { url: through, lines } = await proxy();
     environment({ HTTPS_PROXY: through, NO_PROXY: "" });
-    const contentUrl = `https://localhost:${server.port}/x`;
-    const from = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
-    expect(reasonOf(await download(from, { contentUrl }))).toContain("certificate");
+    const url = `https://localhost:${server.port}/x`;
+    expect(reasonOf(await download(atUrl(url)))).toContain("NODE_EXTRA_CA_CERTS");
     const ca = await Bun.file(cert).text();
-    expect((await download(from, { contentUrl, ca })).outcome.kind).toBe("done");
-    // The source's authority does not apply to other web sites.
-    expect(reasonOf(await download(atUrl(contentUrl), { ca }))).toContain("NODE_EXTRA_CA_CERTS");
+    expect((await download(atUrl(url, { ca }))).outcome.kind).toBe("done");
     expect(lines.every((line) => line === `CONNECT localhost:${server.port} HTTP/1.1`)).toBe(true);
   });
 });
@@ -678,9 +670,9 @@ describe("real web servers", () => {
     const folder = temporaryFolder("nginx");
     cleanups.push(folder.remove);
     const files = { "bin/app ä.exe": 300_000, "bin/b": 1, "lib/c.dll": 123_456 };
-    const from = (url: string): TestPackage =>
-      testPackage(key, { files, chunkSizeBytes, origin: { kind: "url", url, layout: "folder" } });
-    const { manifest, stream } = from("http://h/");
+    const published = testPackage(key, { files, chunkSizeBytes });
+    const from = (url: string): Sited => ({ ...published, site: { url, layout: "folder" } });
+    const { manifest, stream } = published;
     let at = 0;
     for (const file of manifest.files) {
       const path = join(folder.path, "web", file.path);

@@ -11,9 +11,10 @@ import { BugError } from "../model/assert.ts";
 import { backoffMs } from "../model/backoff.ts";
 import { repeat, sleep, type Clock } from "../model/clock.ts";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
+import { redactUrl } from "../model/package-url.ts";
 import type { RangeValidator } from "../net/web/range-answer.ts";
-import { locateContent, urlsOfChunk, type ContentLocation } from "../net/web/locate.ts";
-import { connectionProblem, redactUrl, WebProblem } from "../net/web/problem.ts";
+import { locateContent, urlsOfChunk, type ContentLocation, type ContentSite } from "../net/web/locate.ts";
+import { connectionProblem, WebProblem } from "../net/web/problem.ts";
 import type { Web, WebStream } from "../net/web/web.ts";
 import { downloadBackoff, DownloadPace, waitText } from "./download-pace.ts";
 
@@ -22,12 +23,8 @@ export type DownloadOptions = {
   readonly web: Web;
   readonly clock: Clock;
   readonly manifest: Manifest;
-  /** URL of the whole stream, for packages that the source serves. */
-  readonly contentUrl: string | null;
-  /** Sent for `contentUrl` only; never sent to another origin, nor after a redirect to one. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the authority of `contentUrl`, used for its origin only. */
-  readonly ca?: string | undefined;
+  /** Web sites that have the package, at least one, in the order to try; read before each run. */
+  readonly sites: () => readonly ContentSite[];
   /** Returns the next missing run, or null. Called after each request and interruption. */
   readonly nextRun: () => ChunkRun | null;
   /** Stores a chunk. `bytes` is reused for the next chunk once the promise settles. */
@@ -223,7 +220,7 @@ class Download {
   }
 
   async #fetchRun(run: ChunkRun): Promise<void> {
-    const { manifest, contentUrl, clock, signal } = this.#options;
+    const { manifest, clock, signal } = this.#options;
     if (!this.#isRun(run)) throw new BugError(`the run ${run.first}+${run.count} is not within the package`);
     if (!this.#isWanted(run.first)) {
       await sleep(clock, unwantedPauseMs, signal);
@@ -235,15 +232,17 @@ class Download {
     for (;;) {
       const at = chunkOffset(manifest, this.#partial.chunk) + this.#partial.filled;
       if (at >= end) return;
-      const location = locateContent(manifest, contentUrl, at, end);
-      if (!location) {
-        throw new WebProblem(
-          "final",
-          "the package is stored at the source, but the source gave no URL for its bytes",
-        );
-      }
-      if (!(await this.#fetchLocation(location))) return;
+      const site = this.#site;
+      const location = locateContent(manifest, site, at, end);
+      if (!location) throw new BugError(`no file holds byte ${at} of the package`);
+      if (!(await this.#fetchLocation(location, site))) return;
     }
+  }
+
+  get #site(): ContentSite {
+    const [site] = this.#options.sites();
+    if (!site) throw new BugError("the download has no web site");
+    return site;
   }
 
   #isRun({ first, count }: ChunkRun): boolean {
@@ -260,8 +259,8 @@ class Download {
   }
 
   /** Reads the run's bytes of one resource; returns false if a chunk is no longer wanted. */
-  async #fetchLocation(location: ContentLocation): Promise<boolean> {
-    const stream = await this.#streamAt(location);
+  async #fetchLocation(location: ContentLocation, site: ContentSite): Promise<boolean> {
+    const stream = await this.#streamAt(location, site);
     // After a change of version the chunk starts again, so the position to read from has moved.
     if (stream === null) return true;
     while (stream.position < location.start) {
@@ -306,7 +305,7 @@ class Download {
     return bytes;
   }
 
-  async #streamAt(location: ContentLocation): Promise<WebStream | null> {
+  async #streamAt(location: ContentLocation, site: ContentSite): Promise<WebStream | null> {
     const options = this.#options;
     const origin = originOf(location.url);
     const open = this.#stream;
@@ -318,9 +317,8 @@ class Download {
     this.close();
     const stream = await options.web.open({
       location,
-      ...(options.manifest.origin.kind === "source"
-        ? { headers: options.headers, ca: options.ca }
-        : { headers: {}, ca: undefined }),
+      headers: site.headers ?? {},
+      ca: site.ca,
       validator: this.#sites.validators.get(location.url) ?? null,
       useRange: !this.#sites.ignoresRange.has(origin),
       useIfRange: this.#sites.useIfRange,
@@ -366,8 +364,7 @@ class Download {
 
   /** Retries once, past caches. A second wrong digest means that the file itself is wrong. */
   #failWrongDigest(chunk: number): never {
-    const { manifest, contentUrl } = this.#options;
-    const urls = [...new Set(urlsOfChunk(manifest, contentUrl, chunk))];
+    const urls = [...new Set(urlsOfChunk(this.#options.manifest, this.#site, chunk))];
     const where = urls.slice(0, 3).map(redactUrl).join(", ") + (urls.length > 3 ? " …" : "");
     const change = urls.map((url) => this.#sites.changes.get(url)).find((each) => each !== undefined);
     const count = (this.#wrongDigests.get(chunk) ?? 0) + 1;

@@ -4,7 +4,8 @@ import { systemClock } from "../platform/system-clock.ts";
 import { LeaseRequests } from "./lease-requests.ts";
 import type { DevicePorts } from "./ports.ts";
 
-const granted: LeaseResponse = { result: "granted", term: 2, expiresInMs: 15_000, before: null };
+const places = { urls: [{ url: "https://web.example/a", layout: "file" as const }], atSource: false };
+const granted: LeaseResponse = { result: "granted", term: 2, expiresInMs: 15_000, before: null, ...places };
 const holder = { deviceId: "00000000000000bb", address: "10.0.0.2", lanPort: 7_000, term: 1 };
 const refused: LeaseResponse = { result: "refused", holder, retryAfterMs: 0 };
 
@@ -36,6 +37,19 @@ test("drops an answer that arrives after the answer of a later request", async (
   expect(await second).toMatchObject({ result: "granted", term: 2 });
   answers[0]!(refused);
   expect(await first).toBeNull();
+});
+
+test("keeps the web sites of the last grant, of the lease or of a fallback token", async () => {
+  const { leases, answers } = requests();
+  expect(leases.grant).toEqual({ urls: [], atSource: true });
+  const asked = leases.lease(1, false);
+  answers[0]!(granted);
+  await asked;
+  expect(leases.grant).toEqual(places);
+  const again = leases.lease(1, false);
+  answers[1]!({ ...granted, urls: [], atSource: true });
+  await again;
+  expect(leases.grant).toEqual({ urls: [], atSource: true });
 });
 
 test("returns an answer if the later request was not answered", async () => {

@@ -6,6 +6,7 @@
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
+import { grantUnanswered, type DownloadGrant } from "./content-sites.ts";
 import type { DevicePorts } from "./ports.ts";
 
 /**
@@ -23,6 +24,8 @@ export class LeaseRequests {
   /** Numbers of the last lease request sent, and of the last one that the source answered. */
   #sent = 0;
   #answered = 0;
+  /** Where this device may download, by the last grant of a lease or of a fallback token. */
+  grant: DownloadGrant = grantUnanswered;
   /** Subnet of the granted fallback token; null: none was granted. */
   #fallbackSubnetId: string | null = null;
 
@@ -65,7 +68,8 @@ export class LeaseRequests {
         ...(query ? { query } : {}),
       });
       if (answer.result !== "granted") return answer;
-      const { before, term: granted } = answer;
+      const { before, term: granted, urls, atSource } = answer;
+      this.grant = { urls, atSource };
       return {
         result: "granted",
         term: granted,
@@ -101,8 +105,10 @@ export class LeaseRequests {
     const taskId = this.#taskId;
     try {
       const answer = await source.fallback({ taskId, subnetId });
-      if (answer.result === "granted") this.#fallbackSubnetId = subnetId;
-      return answer;
+      if (answer.result === "refused") return answer;
+      this.grant = { urls: answer.urls, atSource: answer.atSource };
+      this.#fallbackSubnetId = subnetId;
+      return { result: "granted" };
     } catch (error) {
       log.warn({ taskId, error: String(error) }, "the source did not answer about a WAN fallback");
       return { result: "unreachable" };

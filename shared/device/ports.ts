@@ -3,10 +3,15 @@
  * operating system (shared/agent/agent.ts), the simulator its world (shared/simulation/process.ts).
  */
 import type { DistributionCache } from "../cache/index.ts";
-import type { FallbackAnswer } from "../core/events.ts";
 import type { Rank } from "../core/election/rank.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
-import type { FallbackRequest, LeaseRelease, LeaseRequest, LeaseResponse } from "../api/schema/agent.ts";
+import type {
+  FallbackRequest,
+  FallbackResponse,
+  LeaseRelease,
+  LeaseRequest,
+  LeaseResponse,
+} from "../api/schema/agent.ts";
 import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
@@ -32,7 +37,7 @@ export type Source = {
   lease(request: LeaseRequest): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease): Promise<void>;
   /** Requests, extends or releases the token for a WAN fallback. */
-  fallback(request: FallbackRequest): Promise<FallbackAnswer>;
+  fallback(request: FallbackRequest): Promise<FallbackResponse>;
   /** URL of a package's bytes, for packages that the source stores. */
   contentUrl(packageId: string): string;
   /** Value of the Authorization header for `contentUrl`. */

@@ -10,6 +10,7 @@ import type { SettingValues } from "../model/setting.ts";
 import { deviceClock, wanPauseReason, wanRateAt } from "../model/wan-schedule.ts";
 import type { ChunkCipher } from "../wire/index.ts";
 import { ChunkSender } from "./chunk-sender.ts";
+import { contentSites, type DownloadGrant } from "./content-sites.ts";
 import { runDownload, type DownloadOptions } from "./download.ts";
 import type { DevicePorts } from "./ports.ts";
 
@@ -26,6 +27,8 @@ type RepresentativeContext = {
   /** Session id of the task. */
   readonly session: string;
   readonly cipher: ChunkCipher;
+  /** Where the source allows this device to download; called at every use. */
+  readonly grant: () => DownloadGrant;
   /** Called at every use, because the setting may change. */
   readonly setting: () => SettingValues;
   readonly onStored: (chunk: number) => void;
@@ -146,9 +149,7 @@ export class Representative {
       web,
       clock,
       manifest: store.manifest,
-      contentUrl: source.contentUrl(store.id),
-      headers: { authorization: source.authorization },
-      ...(source.ca === undefined ? {} : { ca: source.ca }),
+      sites: () => contentSites(this.#context.grant(), source, store.id),
       nextRun: () => member.nextDownloadRun(clock.nowMs()),
       isWanted: (chunk) => member.wantsDownload(chunk, clock.nowMs()),
       onChunk: async (chunk, bytes) => {

@@ -92,6 +92,7 @@ export class Session {
       store,
       session: taskSession,
       cipher,
+      grant: () => this.#requests.grant,
       setting: () => task().setting.values,
       onStored: (chunk) => this.#onStored(chunk),
       onChange: hooks.onChange,

@@ -23,7 +23,6 @@ export { ManifestError } from "./manifest-error.ts";
 /** Upper bound on the encoded manifest: its base64 stays below the 24 MiB body limit of the API. */
 const manifestBytesMax = 16 * 1_048_576;
 export const filesMax = 100_000;
-const urlLengthMax = 2_048;
 export const digestBytes = 32;
 /**
  * The lower bound keeps manifests small. The upper bound is the memory a receiver may need for one
@@ -39,9 +38,6 @@ const chunksMax = manifestBytesMax / digestBytes;
 
 export type FileMode = 0o644 | 0o755;
 export type ManifestFile = { readonly path: string; readonly sizeBytes: number; readonly mode: FileMode };
-export type ManifestOrigin =
-  | { readonly kind: "source" }
-  | { readonly kind: "url"; readonly url: string; readonly layout: "file" | "folder" };
 export type Manifest = {
   readonly format: 1;
   readonly name: string;
@@ -51,7 +47,6 @@ export type Manifest = {
   readonly chunkSizeBytes: number;
   /** SHA-256 digests of all chunks, concatenated. */
   readonly chunkDigests: Uint8Array;
-  readonly origin: ManifestOrigin;
 };
 
 /**
@@ -72,7 +67,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 function encodeFields(manifest: Manifest): Uint8Array {
-  const { origin, files, chunkDigests } = manifest;
+  const { files, chunkDigests } = manifest;
   // A guess: the buffer grows where paths are longer.
   const initialBufferSize = 1_024 + chunkDigests.length + 64 * files.length;
   return new Encoder({ initialBufferSize }).encode([
@@ -83,7 +78,6 @@ function encodeFields(manifest: Manifest): Uint8Array {
     manifest.chunkSizeBytes,
     manifest.files.map((file) => [file.path, file.sizeBytes, file.mode]),
     manifest.chunkDigests,
-    origin.kind === "source" ? ["source"] : ["url", origin.url, origin.layout],
   ]);
 }
 
@@ -107,7 +101,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
 }
 
 function readManifest(reader: MsgpackReader): Manifest {
-  reader.array(8, 8);
+  reader.array(7, 7);
   const format = reader.integer();
   if (format !== 1) {
     throw new ManifestError(
@@ -124,19 +118,7 @@ function readManifest(reader: MsgpackReader): Manifest {
     return { path: reader.text(), sizeBytes: reader.integer(), mode: reader.integer() as FileMode };
   });
   const chunkDigests = reader.binary();
-  const fields = reader.array(1, 3);
-  const kind = reader.text();
-  if (kind === "source" && fields === 1) {
-    return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests, origin: { kind } };
-  }
-  if (kind !== "url" || fields !== 3) throw new ManifestError(`The manifest's origin "${kind}" is unknown`);
-  const url = reader.text();
-  const layout = reader.text();
-  if (layout !== "file" && layout !== "folder") {
-    throw new ManifestError(`The manifest's layout "${layout}" is unknown`);
-  }
-  const origin = { kind, url, layout } as const;
-  return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests, origin };
+  return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests };
 }
 
 function checkManifest(manifest: Manifest): void {
@@ -147,7 +129,6 @@ function checkManifest(manifest: Manifest): void {
     throw new ManifestError(`The version "${manifest.version}" cannot be used: ${versionFault}`);
   checkFiles(manifest.files);
   checkSizes(manifest);
-  checkOrigin(manifest);
 }
 
 function checkFiles(files: readonly ManifestFile[]): void {
@@ -196,31 +177,6 @@ function checkSizes(manifest: Manifest): void {
       `The manifest has ${chunkDigests.length} bytes of digests, ${chunks} chunks need ${chunks * digestBytes}`,
     );
   }
-}
-
-function checkOrigin({ origin, files }: Manifest): void {
-  if (origin.kind === "source") return;
-  const problem = originUrlProblem(origin.url);
-  if (problem) throw new ManifestError(`The URL of the package cannot be used: ${problem}`);
-  if (origin.layout === "file" && files.length !== 1) {
-    throw new ManifestError(`The layout "file" needs exactly one file, the package has ${files.length}`);
-  }
-}
-
-/**
- * Returns why devices cannot download from `url`, or null. The sentence quotes the URL only when it
- * contains no secret.
- */
-export function originUrlProblem(url: string): string | null {
-  if (url.length > urlLengthMax) return `it is longer than ${urlLengthMax} characters`;
-  const parsed = URL.parse(url);
-  if (!parsed) return `"${url}" is not a URL: write for example https://web.example/setup.exe`;
-  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    return `"${parsed.protocol}" is neither http: nor https:`;
-  }
-  if (parsed.username || parsed.password) return "it contains credentials; every device would read them";
-  if (parsed.hash) return `"${parsed.hash}" is never sent to a web site: leave it out`;
-  return null;
 }
 
 /** Returns the package id: SHA-256 of the encoded manifest, in hex. */

@@ -17,7 +17,6 @@ const bytes = encodeManifest({
   sizeBytes: 1,
   chunkSizeBytes: 262_144,
   chunkDigests: new Uint8Array(32),
-  origin: { kind: "source" },
 });
 
 describe("the publisher's key", () => {

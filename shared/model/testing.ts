@@ -5,7 +5,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chunkLength, encodeManifest, packageId, type Manifest, type ManifestOrigin } from "./manifest.ts";
+import { chunkLength, encodeManifest, packageId, type Manifest } from "./manifest.ts";
 import { signed, type PublisherKey, type SignedManifest } from "./signing.ts";
 
 /**
@@ -46,7 +46,6 @@ export function testPackage(
     /** Path → size in bytes. */
     readonly files: Readonly<Record<string, number>>;
     readonly chunkSizeBytes?: number;
-    readonly origin?: ManifestOrigin;
     readonly seed?: number;
   },
 ): TestPackage {
@@ -68,7 +67,6 @@ export function testPackage(
     sizeBytes,
     chunkSizeBytes,
     chunkDigests: new Uint8Array(Buffer.concat(digests)),
-    origin: options.origin ?? { kind: "source" },
   };
   const bytes = encodeManifest(manifest);
   return {

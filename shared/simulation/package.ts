@@ -49,7 +49,6 @@ export class Package {
       sizeBytes,
       chunkSizeBytes,
       chunkDigests: new Uint8Array(Buffer.concat(digests)),
-      origin: { kind: "source" },
     };
     const bytes = encodeManifest(this.manifest);
     this.id = packageId(bytes);

@@ -17,6 +17,9 @@ const slowAnswerMsMax = 9_000;
 export type WebState = "up" | "down" | "slow" | "errors" | "wrong" | "silent";
 export type SourceState = "up" | "down" | "slow" | "errors";
 
+/** Only the source has the package. */
+const sites = { urls: [], atSource: true };
+
 export type SourceOptions = {
   readonly clock: VirtualClock;
   readonly random: Random;
@@ -74,7 +77,7 @@ export class Source {
     const state = this.#leases.get(subnet) ?? noLease;
     const { next, result } = requestLease(state, deviceId, { address, lanPort, term, query }, this.nowMs);
     this.#leases.set(subnet, next);
-    return result;
+    return result.result === "granted" ? { ...result, ...sites } : result;
   }
 
   release(deviceId: string, subnetId: string, failure: string | null): void {
@@ -88,7 +91,10 @@ export class Source {
   fallback(deviceId: string, { subnetId, release }: FallbackRequest): FallbackResponse | null {
     if (!this.answersFallback) return null;
     const key = { packageId: "", subnetId, deviceId };
-    if (!release) return this.#tokens.ask(key, this.nowMs);
+    if (!release) {
+      const answer = this.#tokens.ask(key, this.nowMs);
+      return answer.result === "granted" ? { ...answer, ...sites } : answer;
+    }
     this.#tokens.giveBack(key);
     return { result: "refused", retryAfterMs: 0 };
   }

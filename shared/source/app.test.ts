@@ -223,16 +223,66 @@ describe("packages", () => {
   test("are ready at once and not served when their bytes are on another web site", async () => {
     const path = join(fixture.folder, "tool.bin");
     await writeFile(path, bytes);
-    const origin = { kind: "url", url: "https://web.example/tool.bin", layout: "file" } as const;
-    const { json } = await fixture.signedPackage(path, { name: "web", version: "1", origin });
-    const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+    const { json } = await fixture.signedPackage(path, { name: "web", version: "1" });
+    const urls = [{ url: "https://web.example/tool.bin?sig=secret", layout: "file" }];
+    const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json: { ...json, urls } });
     expect(body.contentNeeded).toBe(false);
     const content = `/v1/packages/${body.packageId}/content`;
     expect(await fixture.call("GET", content)).toMatchObject({
       status: 404,
-      body: { hint: "fetch it from https://web.example/tool.bin" },
+      body: { hint: "fetch it from https://web.example/tool.bin?…" },
     });
-    expect((await fixture.call("PUT", content, { body: bytes })).status).toBe(409);
+    // The copy of the source is one more place.
+    const again = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+    expect(again.body.contentNeeded).toBe(true);
+    expect((await fixture.call("PUT", content, { body: bytes })).status).toBe(200);
+    expect((await fixture.raw("GET", content)).status).toBe(200);
+    const { body: list } = await fixture.call("GET", "/v1/packages/web@1/urls");
+    expect(list).toEqual({
+      urls: [{ url: "https://web.example/tool.bin?…", layout: "file" }],
+      atSource: true,
+    });
+  });
+
+  test("get and lose URLs, which no answer shows with a secret", async () => {
+    const path = join(fixture.folder, "tool.bin");
+    await writeFile(path, bytes);
+    const { json } = await fixture.signedPackage(path, { name: "web", version: "1" });
+    const first = { url: "https://a.example/tool.bin?sig=secret", layout: "file" };
+    const published = await fixture.call("POST", "/v1/packages", { json: { ...json, urls: [first] } });
+    expect(published.status).toBe(200);
+    const urls = "/v1/packages/web/urls";
+    const add = (url: string) => fixture.call<{ error: string }>("POST", urls, { json: { url } });
+    const remove = (url: string) => fixture.call<{ error: string }>("DELETE", urls, { json: { url } });
+    expect((await add("https://user:secret@b.example/x")).body.error).toContain("contains credentials");
+    expect((await add("ftp://b.example/x")).status).toBe(400);
+    const last = await remove(first.url);
+    expect([last.status, last.body.error]).toEqual([409, expect.stringContaining("has no copy")]);
+    expect((await add("https://b.example/x?sig=secret")).body).toMatchObject({ atSource: false });
+    expect((await add("https://b.example/x?sig=other")).status).toBe(200);
+    expect((await remove("https://b.example/x?…")).body.error).toContain("Several URLs");
+    const left = await remove("https://a.example/tool.bin?…");
+    expect(left.body).toMatchObject({
+      urls: [{ url: "https://b.example/x?…" }, { url: "https://b.example/x?…" }],
+    });
+    expect((await remove("https://c.example/")).status).toBe(404);
+    const all = await (await fixture.raw("GET", "/v1/packages")).text();
+    expect(all).not.toContain("sig=");
+  });
+
+  test("are named to the device that may download, with URLs added since", async () => {
+    const path = join(fixture.folder, "tool.bin");
+    await writeFile(path, bytes);
+    const { json } = await fixture.signedPackage(path, { name: "tool", version: "1.0" });
+    const first = { url: "https://a.example/tool.bin?sig=secret", layout: "file" };
+    await fixture.call("POST", "/v1/packages", { json: { ...json, urls: [first] } });
+    const device = await fixture.device("h1", "10.0.0.5");
+    const taskId = await createTask();
+    expect((await ask(device, taskId)).body).toMatchObject({ urls: [first], atSource: false });
+    const second = { url: "https://b.example/", layout: "folder" };
+    await fixture.call("POST", "/v1/packages/tool@1.0/urls", { json: { url: second.url } });
+    expect((await ask(device, taskId)).body).toMatchObject({ urls: [first, second], atSource: false });
+    expect((await askToken(device, taskId)).body).toMatchObject({ urls: [first, second], atSource: false });
   });
 
   test("are served with Range, If-Range, ETag and HEAD of RFC 9110", async () => {
@@ -448,6 +498,8 @@ describe("leases", () => {
       expiresInMs: 15_000,
       term: 1,
       before: null,
+      urls: [],
+      atSource: true,
     });
     expect((await ask(b, taskId)).body).toMatchObject({
       result: "refused",

@@ -123,8 +123,8 @@ function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undef
 }
 
 async function warnOfMissingContent({ catalog, content, log }: SourceContext): Promise<void> {
-  for (const { id, name, version: packageVersion, sizeBytes, url, state } of await catalog.packages.list()) {
-    if (url !== null || state !== "ready" || (await content.has(id, sizeBytes))) continue;
+  for (const { id, name, version: packageVersion, sizeBytes, urls, state } of await catalog.packages.list()) {
+    if (urls.length > 0 || state !== "ready" || (await content.has(id, sizeBytes))) continue;
     log.error(
       { packageId: id, name, version: packageVersion },
       "the bytes of a published package are missing: publish it again",

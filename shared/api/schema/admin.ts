@@ -3,6 +3,7 @@
  * encodings.
  */
 import * as v from "valibot";
+import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
   base64,
@@ -13,6 +14,7 @@ import {
   inventorySchema,
   name,
   packageIdSchema,
+  packageUrlSchema,
   progressSchema,
   publisherKeySchema,
   settingSchema,
@@ -27,6 +29,8 @@ export const publishRequestSchema = v.object({
   manifest: base64(16 * 1_048_576),
   signature: base64(64),
   publisherKey: publisherKeySchema,
+  /** Web sites that have the bytes, added to those of the package; without any, the source does. */
+  urls: v.optional(v.pipe(v.array(packageUrlSchema), v.maxLength(packageUrlsMax)), []),
 });
 export const publishResponseSchema = v.object({ packageId: packageIdSchema, contentNeeded: v.boolean() });
 const packageSchema = v.object({
@@ -36,11 +40,18 @@ const packageSchema = v.object({
   sizeBytes: bytesCount,
   fileCount: counter,
   chunkSizeBytes: bytesCount,
-  /** Null if the source itself serves the bytes. */
-  url: v.nullable(v.string()),
-  /** "uploading" until the source has all bytes, then "ready". */
+  /** Web sites that have the bytes, without secrets. Without any, the source itself serves them. */
+  urls: v.array(v.object({ url: v.string(), layout: v.picklist(urlLayouts) })),
+  /** "uploading" until a web site or the source has all bytes, then "ready". */
   state: v.picklist(["uploading", "ready"]),
   publishedAtMs: timeMs,
+});
+/** A URL to add; one to remove may be written without its query, as lists show it. */
+export const packageUrlChangeSchema = v.object({ url: name(packageUrlLengthMax) });
+export const packageUrlListSchema = v.object({
+  urls: v.array(v.object({ url: v.string(), layout: v.picklist(urlLayouts) })),
+  /** Whether the source has a copy, which devices use last. */
+  atSource: v.boolean(),
 });
 /** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`; target.ts evaluates it. */
 export const targetSchema = v.pipe(
@@ -143,6 +154,7 @@ export const settingNameSchema = v.pipe(
 export const doneSchema = v.object({ ok: v.literal(true) });
 export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });
 export type PublishResponse = v.InferOutput<typeof publishResponseSchema>;
+export type PackageUrlList = v.InferOutput<typeof packageUrlListSchema>;
 export type PublishedPackage = v.InferOutput<typeof packageSchema>;
 export type TaskCreate = v.InferOutput<typeof taskCreateSchema>;
 export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;

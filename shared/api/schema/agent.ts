@@ -3,6 +3,7 @@
  * encodings.
  */
 import * as v from "valibot";
+import { packageUrlsMax } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
   base64,
@@ -12,6 +13,7 @@ import {
   lanAddress,
   name,
   packageIdSchema,
+  packageUrlSchema,
   port,
   progressSchema,
   publisherKeySchema,
@@ -87,6 +89,13 @@ const leaseHolderSchema = v.object({
   lanPort: port,
   term: counter,
 });
+/** Where the device that gets the right to download finds the package. */
+const downloadGrantEntries = {
+  /** Web sites in the order to try. */
+  urls: v.pipe(v.array(packageUrlSchema), v.maxLength(packageUrlsMax)),
+  /** Whether the source has a copy, which is the last to try. */
+  atSource: v.boolean(),
+};
 export const leaseResponseSchema = v.variant("result", [
   v.object({
     result: v.literal("granted"),
@@ -94,6 +103,7 @@ export const leaseResponseSchema = v.variant("result", [
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
+    ...downloadGrantEntries,
   }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
   /** Answers a query while no device holds the lease. */
@@ -114,7 +124,7 @@ export const fallbackRequestSchema = v.object({
   release: v.optional(v.boolean()),
 });
 export const fallbackResponseSchema = v.variant("result", [
-  v.object({ result: v.literal("granted"), expiresInMs: timeMs }),
+  v.object({ result: v.literal("granted"), expiresInMs: timeMs, ...downloadGrantEntries }),
   v.object({ result: v.literal("refused"), retryAfterMs: timeMs }),
 ]);
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });

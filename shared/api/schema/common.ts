@@ -8,6 +8,7 @@
  */
 import * as v from "valibot";
 import { mediums } from "../../model/interface.ts";
+import { packageUrlLengthMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 
 export const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
@@ -28,6 +29,11 @@ export const subnetIdSchema = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{16}$/, "a subnet identity is 16 hex digits"),
 );
+/** A web site that has the bytes of a package. */
+export const packageUrlSchema = v.object({
+  url: name(packageUrlLengthMax),
+  layout: v.picklist(urlLayouts),
+});
 /** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
 export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });

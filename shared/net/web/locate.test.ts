@@ -1,46 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import type { ManifestOrigin } from "../../model/manifest.ts";
 import { testKey, testPackage } from "../../model/testing.ts";
 import { locateContent, urlsOfChunk } from "./locate.ts";
 
 const key = testKey();
-const manifestOf = (files: Record<string, number>, origin: ManifestOrigin = { kind: "source" }) =>
-  testPackage(key, { files, origin }).manifest;
-const folderAt = (url: string): ManifestOrigin => ({ kind: "url", url, layout: "folder" });
+const manifestOf = (files: Record<string, number>) => testPackage(key, { files }).manifest;
+const source = { url: "https://source.example/packages/1/content", layout: "file" } as const;
+const site = { url: "https://web.example/pub/tool", layout: "folder" } as const;
 
-const sourceUrl = "https://source.example/packages/1/content";
 /** Four files of 1,000, 0, 500 and 600 bytes: chunks of 1,024, 1,024 and 52 bytes. */
 const files = { "a.bin": 1_000, "b.empty": 0, "c/d.bin": 500, "e.bin": 600 };
-const folder = manifestOf(files, folderAt("https://web.example/pub/tool"));
+const folder = manifestOf(files);
 const inFolder = (path: string): string => `https://web.example/pub/tool/${path}`;
 
-describe("bytes of a package on the source", () => {
-  test("are at the same offset of its content", () => {
-    const manifest = manifestOf(files);
-    expect(locateContent(manifest, sourceUrl, 900, 1_100)).toEqual({
-      url: sourceUrl,
-      start: 900,
-      end: 1_100,
-      sizeBytes: 2_100,
-    });
+test("bytes at the URL of the whole stream are at the same offset of it", () => {
+  expect(locateContent(folder, source, 900, 1_100)).toEqual({
+    url: source.url,
+    start: 900,
+    end: 1_100,
+    sizeBytes: 2_100,
   });
-
-  test("have no location without the source's URL", () => {
-    expect(locateContent(manifestOf(files), null, 900, 1_100)).toBeNull();
-    expect(urlsOfChunk(manifestOf(files), null, 0)).toEqual([]);
-  });
-});
-
-test("bytes of a package that is one file of a web site are in that file", () => {
-  const url = "https://web.example/setup.exe?v=2";
-  const manifest = manifestOf({ "setup.exe": 3_000 }, { kind: "url", url, layout: "file" });
-  expect(locateContent(manifest, null, 1_024, 2_048)).toEqual({
-    url,
-    start: 1_024,
-    end: 2_048,
-    sizeBytes: 3_000,
-  });
-  expect(urlsOfChunk(manifest, null, 2)).toEqual([url]);
+  expect(urlsOfChunk(folder, source, 2)).toEqual([source.url]);
 });
 
 describe("bytes of a package that is a folder of a web site", () => {
@@ -52,16 +31,12 @@ describe("bytes of a package that is a folder of a web site", () => {
     ["over several files", 0, 2_100, "a.bin", 0, 1_000, 1_000],
     ["at the end of the package", 2_099, 2_100, "e.bin", 599, 600, 600],
   ])("%s are a range of the first file", (_, offset, until, path, start, end, sizeBytes) => {
-    expect(locateContent(folder, null, offset, until)).toEqual({
+    expect(locateContent(folder, site, offset, until)).toEqual({
       url: inFolder(path),
       start,
       end,
       sizeBytes,
     });
-  });
-
-  test("do not use the source's URL", () => {
-    expect(locateContent(folder, sourceUrl, 0, 10)?.url).toBe(inFolder("a.bin"));
   });
 
   test.each([
@@ -70,13 +45,13 @@ describe("bytes of a package that is a folder of a web site", () => {
     [2, ["e.bin"]],
     [3, []],
   ])("in chunk %d are in these files: %j", (chunk, paths) => {
-    expect(urlsOfChunk(folder, null, chunk)).toEqual(paths.map(inFolder));
+    expect(urlsOfChunk(folder, site, chunk)).toEqual(paths.map(inFolder));
   });
 
   test("of an empty package have no location", () => {
-    const empty = manifestOf({ "b.empty": 0 }, folderAt("https://web.example/pub"));
-    expect(locateContent(empty, null, 0, 0)).toBeNull();
-    expect(urlsOfChunk(empty, null, 0)).toEqual([]);
+    const empty = manifestOf({ "b.empty": 0 });
+    expect(locateContent(empty, site, 0, 0)).toBeNull();
+    expect(urlsOfChunk(empty, site, 0)).toEqual([]);
   });
 });
 
@@ -92,6 +67,6 @@ describe("the URL of a file in a folder", () => {
     ["https://web.example/pub", "50%.bin", "https://web.example/pub/50%25.bin"],
     ["https://web.example/pub", "ü.bin", "https://web.example/pub/%C3%BC.bin"],
   ])("%s and %p is %s", (url, path, expected) => {
-    expect(locateContent(manifestOf({ [path]: 10 }, folderAt(url)), null, 0, 10)?.url).toBe(expected);
+    expect(locateContent(manifestOf({ [path]: 10 }), { url, layout: "folder" }, 0, 10)?.url).toBe(expected);
   });
 });

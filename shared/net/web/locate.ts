@@ -1,5 +1,6 @@
 /** Maps bytes of a package's stream to a URL and a byte range of its resource. Pure. */
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../../model/manifest.ts";
+import type { UrlLayout } from "../../model/package-url.ts";
 
 export type ContentLocation = {
   readonly url: string;
@@ -11,28 +12,37 @@ export type ContentLocation = {
   readonly sizeBytes: number;
 };
 
+/** A web site that has the bytes of a package, or the source as one. */
+export type ContentSite = {
+  readonly url: string;
+  /** "file": the resource at `url` is the package's stream. */
+  readonly layout: UrlLayout;
+  /** Sent to the origin of `url` only, and not after a redirect to another one. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** PEM of the pinned certificate of that origin. */
+  readonly ca?: string | undefined;
+};
+
 /**
  * Returns the resource that holds the stream's byte at `offset`, with its range up to `end` or to
  * the end of the resource.
- * @returns null if the source holds the package and `contentUrl` is null
+ * @returns null if no file holds that byte
  */
 export function locateContent(
   manifest: Manifest,
-  contentUrl: string | null,
+  site: Pick<ContentSite, "url" | "layout">,
   offset: number,
   end: number,
 ): ContentLocation | null {
-  const { origin, sizeBytes } = manifest;
-  if (origin.kind === "source")
-    return contentUrl === null ? null : { url: contentUrl, start: offset, end, sizeBytes };
-  if (origin.layout === "file") return { url: origin.url, start: offset, end, sizeBytes };
-  const [span] = fileSpans(manifest, offset, end - offset);
+  const { sizeBytes } = manifest;
+  if (site.layout === "file") return offset < end ? { url: site.url, start: offset, end, sizeBytes } : null;
+  const [span] = fileSpans(manifest, offset, end > offset ? 1 : 0);
   const file = span && manifest.files[span.file];
   if (!span || !file) return null;
   return {
-    url: fileUrl(origin.url, file.path),
+    url: fileUrl(site.url, file.path),
     start: span.fileOffset,
-    end: span.fileOffset + span.length,
+    end: Math.min(file.sizeBytes, span.fileOffset + end - offset),
     sizeBytes: file.sizeBytes,
   };
 }
@@ -46,11 +56,15 @@ function fileUrl(base: string, path: string): string {
 }
 
 /** Returns the URLs of all resources with bytes of `chunk`, in order. */
-export function urlsOfChunk(manifest: Manifest, contentUrl: string | null, chunk: number): string[] {
+export function urlsOfChunk(
+  manifest: Manifest,
+  site: Pick<ContentSite, "url" | "layout">,
+  chunk: number,
+): string[] {
   const urls: string[] = [];
   const end = chunkOffset(manifest, chunk) + chunkLength(manifest, chunk);
   for (let at = chunkOffset(manifest, chunk); at < end;) {
-    const location = locateContent(manifest, contentUrl, at, end);
+    const location = locateContent(manifest, site, at, end);
     if (!location) break;
     urls.push(location.url);
     at += location.end - location.start;

@@ -1,3 +1,5 @@
+import { redactUrl } from "../../model/package-url.ts";
+
 /** A failed WAN request, and whether a retry can help. The message is for a person. */
 export class WebProblem extends Error {
   override readonly name = "WebProblem";
@@ -16,13 +18,6 @@ export class WebProblem extends Error {
     this.remedy = remedy;
     this.retryAfterMs = retryAfterMs;
   }
-}
-
-/** Removes credentials and query of a URL for a log; the query of a signed URL is a credential. */
-export function redactUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (!parsed) return "the web site";
-  return `${parsed.origin}${parsed.pathname}${parsed.search ? "?…" : ""}`;
 }
 
 const certificateCode = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_|HOSTNAME/;

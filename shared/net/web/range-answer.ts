@@ -5,8 +5,9 @@
  * Pure. Digests detect wrong bytes in any case. The checks here give a person a reason to act on,
  * and avoid fetching bytes in vain.
  */
+import { redactUrl } from "../../model/package-url.ts";
 import { parseRetryAfterMs } from "./retry-after.ts";
-import { redactUrl, WebProblem } from "./problem.ts";
+import { WebProblem } from "./problem.ts";
 
 /** Validators that distinguish versions of a resource (RFC 9110 §8.8). */
 export type RangeValidator = { readonly etag: string | null; readonly lastModified: string | null };

@@ -7,10 +7,11 @@
  * the rate limit do not count.
  */
 import { pinnedTls } from "./pinned-tls.ts";
+import { redactUrl } from "../../model/package-url.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
 import { ifRangeValue, readRangeAnswer, type RangeAnswer } from "./range-answer.ts";
-import { connectionProblem, redactUrl, WebProblem } from "./problem.ts";
+import { connectionProblem, WebProblem } from "./problem.ts";
 import type { RangeRequest, WebStream } from "./web.ts";
 
 const redirectsMax = 10;

@@ -8,6 +8,7 @@
  */
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { PackageUrl } from "../../model/package-url.ts";
 import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { LeaseState } from "../../model/lease.ts";
@@ -36,7 +37,9 @@ type CheckIn = {
   readonly atMs: number;
 };
 
-export type PackageRecord = PublishedPackage & {
+export type PackageRecord = Omit<PublishedPackage, "urls"> & {
+  /** With secrets, in the order in which devices try them. */
+  readonly urls: readonly PackageUrl[];
   /** Key of 16 bytes for the devices that a task targets with this package. */
   readonly packageKey: Uint8Array;
 };
@@ -87,6 +90,9 @@ export interface PackageStore {
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
   /** Adds a package. Replaces one of the same name and version that never became ready. */
   add(record: PackageRecord, signed: SignedManifestBytes): Promise<void>;
+  /** Adds a URL as the last one, and marks the package ready; an equal URL changes nothing. */
+  addUrl(id: string, url: PackageUrl): Promise<void>;
+  removeUrl(id: string, url: string): Promise<void>;
   markReady(id: string): Promise<void>;
 }
 

@@ -96,6 +96,20 @@ const steps: readonly string[] = [
     PRIMARY KEY (package_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  // A published version can get another URL, so URLs are not part of the signed manifest.
+  `
+  CREATE TABLE package_urls (
+    package_id TEXT NOT NULL REFERENCES packages (id),
+    position INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    layout TEXT NOT NULL CHECK (layout IN ('file', 'folder')),
+    PRIMARY KEY (package_id, position),
+    UNIQUE (package_id, url)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO package_urls
+    SELECT id, 1, url, iif(file_count = 1, 'file', 'folder') FROM packages WHERE url IS NOT NULL;
+  ALTER TABLE packages DROP COLUMN url;
+  `,
 ];
 
 export const catalogVersion = steps.length;

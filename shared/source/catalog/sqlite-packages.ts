@@ -1,5 +1,6 @@
 /** Store of packages, their signed manifests and the publisher keys in SQLite. */
 import type { Database } from "bun:sqlite";
+import type { PackageUrl } from "../../model/package-url.ts";
 import type { PackageRecord, PackageStore } from "./catalog.ts";
 
 type Row = {
@@ -9,23 +10,22 @@ type Row = {
   size_bytes: number;
   file_count: number;
   chunk_size_bytes: number;
-  url: string | null;
   state: "uploading" | "ready";
   published_at_ms: number;
   package_key: Uint8Array;
 };
 /** Columns without the manifest, which may have 16 MiB and is read separately. */
 const columns =
-  "id, name, version, size_bytes, file_count, chunk_size_bytes, url, state, published_at_ms, package_key";
+  "id, name, version, size_bytes, file_count, chunk_size_bytes, state, published_at_ms, package_key";
 
-const toPackage = (row: Row): PackageRecord => ({
+const toPackage = (row: Row, urls: readonly PackageUrl[]): PackageRecord => ({
   id: row.id,
   name: row.name,
   version: row.version,
   sizeBytes: row.size_bytes,
   fileCount: row.file_count,
   chunkSizeBytes: row.chunk_size_bytes,
-  url: row.url,
+  urls,
   state: row.state,
   publishedAtMs: row.published_at_ms,
   packageKey: row.package_key,
@@ -37,18 +37,48 @@ function insertPackage(database: Database): PackageStore["add"] {
   );
   const insert = database.query(
     `INSERT INTO packages (${columns}, manifest, signature, publisher_key)
-     VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $url, $state, $publishedAtMs,
+     VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $state, $publishedAtMs,
              $packageKey, $manifest, $signature, $publisherKey)`,
   );
   return async (record, signed) => {
     database.transaction(() => {
       replaceUnready.run({ name: record.name, version: record.version });
-      insert.run({ ...record, ...signed });
+      const { urls: _urls, ...row } = record;
+      insert.run({ ...row, ...signed });
     })();
   };
 }
 
+function urlChanges(database: Database): Pick<PackageStore, "addUrl" | "removeUrl" | "markReady"> {
+  const addUrl = database.query(
+    `INSERT INTO package_urls (package_id, position, url, layout)
+     SELECT $id, coalesce(max(position), 0) + 1, $url, $layout FROM package_urls WHERE package_id = $id
+     ON CONFLICT (package_id, url) DO NOTHING`,
+  );
+  const removeUrl = database.query("DELETE FROM package_urls WHERE package_id = $id AND url = $url");
+  const markReady = database.query("UPDATE packages SET state = 'ready' WHERE id = $id");
+  return {
+    async addUrl(id, { url, layout }) {
+      database.transaction(() => {
+        addUrl.run({ id, url, layout });
+        markReady.run({ id });
+      })();
+    },
+    async removeUrl(id, url) {
+      removeUrl.run({ id, url });
+    },
+    async markReady(id) {
+      markReady.run({ id });
+    },
+  };
+}
+
 export function sqlitePackages(database: Database): PackageStore {
+  const urlsOf = database.query<PackageUrl, { id: string }>(
+    "SELECT url, layout FROM package_urls WHERE package_id = $id ORDER BY position",
+  );
+  const withUrls = (row: Row | null): PackageRecord | null =>
+    row && toPackage(row, urlsOf.all({ id: row.id }));
   const byId = database.query<Row, { id: string }>(`SELECT ${columns} FROM packages WHERE id = $id`);
   const byNameVersion = database.query<Row, { name: string; version: string }>(
     `SELECT ${columns} FROM packages WHERE name = $name AND version = $version`,
@@ -72,22 +102,18 @@ export function sqlitePackages(database: Database): PackageStore {
       database.query("INSERT OR IGNORE INTO publisher_keys VALUES ($key, $atMs)").run({ key, atMs });
     },
     async byId(id) {
-      const row = byId.get({ id });
-      return row && toPackage(row);
+      return withUrls(byId.get({ id }));
     },
     async byNameVersion(name, version) {
-      const row = byNameVersion.get({ name, version });
-      return row && toPackage(row);
+      return withUrls(byNameVersion.get({ name, version }));
     },
     async list() {
-      return list.all().map(toPackage);
+      return list.all().map((row) => withUrls(row)!);
     },
     async signedManifest(id) {
       const row = signedManifest.get({ id });
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
-    async markReady(id) {
-      database.query("UPDATE packages SET state = 'ready' WHERE id = $id").run({ id });
-    },
+    ...urlChanges(database),
   };
 }

@@ -36,6 +36,9 @@ export async function listSubnets(options: ListOptions): Promise<void> {
   );
 }
 
+const fromText = (urls: readonly { url: string }[]): string =>
+  urls.length === 0 ? "source" : urls[0]!.url + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
+
 export async function listPackages(options: ListOptions): Promise<void> {
   const packages = await (await connect(options)).packages();
   if (options.json) return printJson(packages);
@@ -48,7 +51,7 @@ export async function listPackages(options: ListOptions): Promise<void> {
       formatSize(one.sizeBytes),
       String(one.fileCount),
       one.state,
-      one.url ?? "source",
+      fromText(one.urls),
       formatTime(one.publishedAtMs),
     ]),
   );

@@ -8,7 +8,8 @@ import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { digestPath, digestUrl, type Digested } from "../publishing/digest-files.ts";
-import type { Manifest, ManifestOrigin } from "../../model/manifest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { packageUrlProblem, type PackageUrl } from "../../model/package-url.ts";
 import { signed } from "../../model/signing.ts";
 import { loadOrCreatePublisherKey } from "../publishing/publisher-key.ts";
 import { formatSize } from "../../model/quantity.ts";
@@ -19,7 +20,7 @@ import { print } from "./print.ts";
 type PublishOptions = ConnectOptions & {
   readonly name: string;
   readonly version: string;
-  readonly url?: string | undefined;
+  readonly url?: readonly string[] | undefined;
   readonly key?: string | undefined;
 };
 
@@ -41,9 +42,10 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
   const client = await connect(options);
   // Tests the token first, so that a wrong one is not reported after an hour of reading.
   await client.packages();
+  const urls = await urlsFor(what, options);
   const { manifest, bytes } = await digest(what, options);
   const key = await loadOrCreatePublisherKey(options.key ?? defaultKeyFile());
-  const { packageId, contentNeeded } = await client.publish(signed(bytes, key));
+  const { packageId, contentNeeded } = await client.publish(signed(bytes, key), urls);
   if (contentNeeded) await client.putContent(packageId, await contentOf(what, manifest));
   clearStatus();
   print(packageId);
@@ -53,10 +55,18 @@ async function digest(what: string, options: PublishOptions): Promise<Digested> 
   const { name, version } = options;
   const onProgress = digestingStatus;
   if (isUrl(what)) return digestUrl(what, { name, version, onProgress });
-  if (options.url === undefined) return digestPath(what, { name, version, onProgress });
-  const folder = (await stat(what).catch(() => null))?.isDirectory() ?? false;
-  const origin: ManifestOrigin = { kind: "url", url: options.url, layout: folder ? "folder" : "file" };
-  return digestPath(what, { name, version, origin, onProgress });
+  return digestPath(what, { name, version, onProgress });
+}
+
+async function urlsFor(what: string, options: PublishOptions): Promise<PackageUrl[]> {
+  if (isUrl(what)) return [{ url: what, layout: "file" }];
+  const isFolder = (await stat(what).catch(() => null))?.isDirectory() ?? false;
+  const urls = options.url ?? [];
+  for (const url of urls) {
+    const problem = packageUrlProblem(url);
+    if (problem) throw new CommandError(`The URL of the package cannot be used: ${problem}`);
+  }
+  return urls.map((url) => ({ url, layout: isFolder ? "folder" : "file" }));
 }
 
 /** Returns the virtual stream of the package: its files in manifest order, one after the other. */

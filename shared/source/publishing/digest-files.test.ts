@@ -50,13 +50,11 @@ describe("digesting a path", () => {
     expect(packageId((await digestPath(at, naming)).bytes)).toBe(packageId(bytes));
   });
 
-  test("keeps the name of a single file and the origin", async () => {
+  test("keeps the name of a single file", async () => {
     const file = join(root, "setup.bin");
     writeFileSync(file, randomBytes(1_000));
-    const origin = { kind: "url", url: "https://cdn.example/setup.bin", layout: "file" } as const;
-    const { manifest } = await digestPath(file, { ...naming, origin });
+    const { manifest } = await digestPath(file, naming);
     expect(manifest.files.map((each) => each.path)).toEqual(["setup.bin"]);
-    expect(manifest.origin).toEqual(origin);
   });
 
   test("makes an empty package of an empty folder", async () => {
@@ -153,7 +151,6 @@ describe("digesting a URL", () => {
       const fromUrl = (await digestUrl(at(path), naming)).manifest;
       expect(fromUrl.chunkDigests).toEqual(manifest.chunkDigests);
       expect(fromUrl.chunkSizeBytes).toBe(manifest.chunkSizeBytes);
-      expect(fromUrl.origin).toEqual({ kind: "url", url: at(path), layout: "file" });
     }
   });
 

@@ -17,20 +17,17 @@ import {
   encodeManifest,
   filesMax,
   ManifestError,
-  originUrlProblem,
   type FileMode,
   type Manifest,
   type ManifestFile,
-  type ManifestOrigin,
 } from "../../model/manifest.ts";
+import { packageUrlProblem } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
 import { digestibleResponse, fileNameOf } from "./url-response.ts";
 
 export type DigestOptions = {
   readonly name: string;
   readonly version: string;
-  /** Origin from which devices download the bytes; default: the source. */
-  readonly origin?: ManifestOrigin;
   /** Chunk size; default: the one that follows from the size. */
   readonly chunkSizeBytes?: number;
   readonly signal?: AbortSignal;
@@ -59,7 +56,7 @@ export async function digestPath(path: string, options: DigestOptions): Promise<
   const digester = new ChunkDigester(options.chunkSizeBytes ?? chunkSizeFor(sizeBytes));
   const buffer = new Uint8Array(readBytes);
   for (const file of found) await digestFile(file, digester, buffer, sizeBytes, options);
-  return finish(files, digester, options, options.origin ?? { kind: "source" });
+  return finish(files, digester, options);
 }
 
 /**
@@ -68,9 +65,9 @@ export async function digestPath(path: string, options: DigestOptions): Promise<
  *
  * @throws ManifestError for an invalid URL, a failed request or a body that ends early
  */
-export async function digestUrl(url: string, options: Omit<DigestOptions, "origin">): Promise<Digested> {
+export async function digestUrl(url: string, options: DigestOptions): Promise<Digested> {
   checkNames(options);
-  const problem = originUrlProblem(url);
+  const problem = packageUrlProblem(url);
   if (problem) throw new ManifestError(`Cannot publish the URL: ${problem}`);
   const { response, totalBytes } = await digestibleResponse(url, options.signal);
   const known = options.chunkSizeBytes ?? (totalBytes === null ? null : chunkSizeFor(totalBytes));
@@ -94,7 +91,7 @@ export async function digestUrl(url: string, options: Omit<DigestOptions, "origi
   }
   const path = fileNameOf(url, response.headers.get("content-disposition"), options.name);
   const files: ManifestFile[] = [{ path, sizeBytes: digester.totalBytes, mode: 0o644 }];
-  return finish(files, digester, options, { kind: "url", url, layout: "file" });
+  return finish(files, digester, options);
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {
@@ -108,7 +105,6 @@ function finish(
   files: readonly ManifestFile[],
   digester: ChunkDigester,
   options: Pick<DigestOptions, "name" | "version">,
-  origin: ManifestOrigin,
 ): Digested {
   const { chunkSizeBytes, chunkDigests } = digester.finish();
   const sizeBytes = digester.totalBytes;
@@ -125,7 +121,6 @@ function finish(
     sizeBytes,
     chunkSizeBytes,
     chunkDigests,
-    origin,
   };
   return { manifest, bytes: encodeManifest(manifest) };
 }

@@ -167,6 +167,12 @@ async function participatingTask(
   return task;
 }
 
+/** Returns where a device that may download finds the package. */
+async function downloadGrant({ catalog, content }: SourceContext, packageId: string) {
+  const { urls, sizeBytes } = (await catalog.packages.byId(packageId))!;
+  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes) };
+}
+
 function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/fallback",
@@ -189,7 +195,9 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
       }
       const answer = context.fallback.ask(token, context.nowMs());
       context.metrics.fallbacks.inc({ result: answer.result });
-      return c.json(answer);
+      return c.json(
+        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
+      );
     },
   );
 }
@@ -213,7 +221,9 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
         requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
       );
       metrics.leases.inc({ result: answer.result });
-      return c.json(answer);
+      return c.json(
+        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
+      );
     },
   );
   routes.post(

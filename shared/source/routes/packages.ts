@@ -6,6 +6,7 @@ import { Hono, type Context } from "hono";
 import * as v from "valibot";
 import type { PackageRecord } from "../catalog/index.ts";
 import { decodeManifest, ManifestError, type Manifest } from "../../model/manifest.ts";
+import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
 import { verifySigned } from "../../model/signing.ts";
 import {
   doneSchema,
@@ -22,6 +23,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
+import { checkUrls, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a manifest of 16 MiB in base64, with signature and key. */
 const publishBytesMax = 24 * 1_048_576;
@@ -37,6 +39,7 @@ export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
   addPublishing(routes, context);
   addUpload(routes, context);
   addReading(routes, context);
+  routes.route("/", packageUrlRoutes(context));
   return routes;
 }
 
@@ -75,11 +78,15 @@ async function verified(
   }
 }
 
-async function publish(context: SourceContext, signed: Signed): Promise<PublishResponse> {
+async function publish(
+  context: SourceContext,
+  signed: Signed,
+  urls: readonly PackageUrl[],
+): Promise<PublishResponse> {
   const { catalog, content, log } = context;
   const { manifest, id } = await verified(context, signed);
-  const url = manifest.origin.kind === "url" ? manifest.origin.url : null;
   const known = await catalog.packages.byId(id);
+  checkUrls(urls, known?.urls ?? [], manifest.files.length);
   if (known === null) {
     const taken = await catalog.packages.byNameVersion(manifest.name, manifest.version);
     if (taken?.state === "ready") {
@@ -98,16 +105,20 @@ async function publish(context: SourceContext, signed: Signed): Promise<PublishR
       sizeBytes: manifest.sizeBytes,
       fileCount: manifest.files.length,
       chunkSizeBytes: manifest.chunkSizeBytes,
-      url,
-      state: url === null ? "uploading" : "ready",
+      urls: [],
+      state: "uploading",
       publishedAtMs: context.nowMs(),
       packageKey: context.randomBytes(16),
     };
     await catalog.packages.add(record, signed);
-    log.info({ packageId: id, name: record.name, version: record.version, url }, "package published");
+    log.info({ packageId: id, name: record.name, version: record.version }, "package published");
+  }
+  for (const each of urls) {
+    await catalog.packages.addUrl(id, each);
+    log.info({ packageId: id, url: redactUrl(each.url) }, "URL added");
   }
   const contentNeeded =
-    url === null && !(known?.state === "ready" && (await content.has(id, manifest.sizeBytes)));
+    urls.length === 0 && !(known?.state === "ready" && (await content.has(id, manifest.sizeBytes)));
   return { packageId: id, contentNeeded };
 }
 
@@ -122,8 +133,8 @@ async function registerKey({ catalog, changeHub, nowMs }: SourceContext, key: Ui
 }
 
 function withoutKey(record: PackageRecord): PublishedPackage {
-  const { packageKey: _key, ...published } = record;
-  return published;
+  const { packageKey: _key, urls, ...published } = record;
+  return { ...published, urls: redacted(urls) };
 }
 
 function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -138,13 +149,13 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(publishBytesMax),
     jsonBody(publishRequestSchema),
     async (c) => {
-      const { manifest, signature, publisherKey } = c.req.valid("json");
+      const { manifest, signature, publisherKey, urls } = c.req.valid("json");
       const signed = {
         manifest: fromBase64(manifest),
         signature: fromBase64(signature),
         publisherKey: fromBase64(publisherKey),
       };
-      return c.json(await publish(context, signed));
+      return c.json(await publish(context, signed, urls));
     },
   );
   routes.get(
@@ -172,13 +183,6 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(packagePathSchema),
     async (c) => {
       const published = await packageById(context, c.req.valid("param").id);
-      if (published.url !== null) {
-        throw new ApiError(
-          409,
-          `The bytes of ${published.name} are at ${published.url}`,
-          "nothing to upload",
-        );
-      }
       c.env.allowIdle(contentIdleSeconds);
       const signed = await context.catalog.packages.signedManifest(published.id);
       const manifest = decodeManifest(signed!.manifest);
@@ -227,10 +231,13 @@ async function contentResponse(
   c: Context<SourceEnv>,
   published: PackageRecord,
 ): Promise<Response> {
-  const { id, sizeBytes, url } = published;
-  if (url !== null)
-    throw new ApiError(404, `The source does not hold ${published.name}`, `fetch it from ${url}`);
-  if (published.state !== "ready" || !(await context.content.has(id, sizeBytes))) {
+  const { id, sizeBytes, urls } = published;
+  const isStored = published.state === "ready" && (await context.content.has(id, sizeBytes));
+  if (!isStored && urls.length > 0) {
+    const hint = `fetch it from ${redacted(urls)[0]!.url}`;
+    throw new ApiError(404, `The source does not hold ${published.name}`, hint);
+  }
+  if (!isStored) {
     throw new ApiError(503, `The source does not hold all of ${published.name} yet`, "publish it again");
   }
   const etag = `"${id}"`;

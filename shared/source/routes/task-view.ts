@@ -171,7 +171,7 @@ export async function taskDetail(
     subnetRow(ofSubnet, published, {
       cidr: cidrs.get(subnetId) ?? "",
       lease: leases.get(subnetId ?? ""),
-      wanBytes: published.url === null ? (account.get(subnetId ?? "") ?? 0) : null,
+      wanBytes: published.urls.length === 0 ? (account.get(subnetId ?? "") ?? 0) : null,
     }),
   );
   return {

@@ -18,6 +18,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { packageNamed } from "./named-package.ts";
 import { taskDetail, taskSummaries } from "./task-view.ts";
 
 const taskPathSchema = v.object({
@@ -81,7 +82,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(taskCreateSchema),
     async (c) => {
       const request = c.req.valid("json");
-      const published = await packageNamed(context, request.package);
+      const published = await readyPackage(context, request.package);
       checkAction(request);
       await checkTarget(context, request.target);
       if (request.startAtMs !== null && request.startAtMs - nowMs() > startDelayMaxMs)
@@ -116,30 +117,12 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
-/**
- * Returns the package that a request names.
- *
- * @param words a package id, NAME (its newest version) or NAME@VERSION
- * @throws ApiError 404 for an unknown package, 409 for one whose upload is incomplete
- */
-async function packageNamed({ catalog }: SourceContext, words: string): Promise<PackageRecord> {
-  const at = words.lastIndexOf("@");
-  const found =
-    (await catalog.packages.byId(words)) ??
-    (at > 0 ? await catalog.packages.byNameVersion(words.slice(0, at), words.slice(at + 1)) : null) ??
-    (await catalog.packages.list()).find((one) => one.name === words && one.state === "ready");
-  if (!found) {
-    throw new ApiError(
-      404,
-      `No package "${words}"`,
-      "write an id, NAME or NAME@VERSION; package list shows all",
-    );
-  }
-  if (found.state !== "ready") {
-    const what = `Package ${found.name} ${found.version}`;
-    throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
-  }
-  return found;
+/** @throws ApiError 409 for a package whose bytes are nowhere yet */
+async function readyPackage(context: SourceContext, words: string): Promise<PackageRecord> {
+  const found = await packageNamed(context, words);
+  if (found.state === "ready") return found;
+  const what = `Package ${found.name} ${found.version}`;
+  throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
 }
 
 function checkAction({ action, command }: TaskCreate): void {
