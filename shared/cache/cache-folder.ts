@@ -11,7 +11,8 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
-import { decodeManifest, packageId, type Manifest } from "../model/manifest.ts";
+import { type Manifest } from "../model/manifest.ts";
+import { decodeManifestInTurns, packageId } from "../model/manifest-codec.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
 import type { Files } from "./files.ts";
@@ -77,7 +78,10 @@ export class CacheFolder {
       const parts = v.parse(envelopeSchema, decode(await this.#files.readFile(join(this.#manifests, id))));
       const [manifest, signature, publisherKey] = parts.map((part) => part.slice()) as typeof parts;
       if (packageId(manifest) !== id) return null;
-      return { manifest: decodeManifest(manifest), signed: { manifest, signature, publisherKey } };
+      return {
+        manifest: await decodeManifestInTurns(manifest),
+        signed: { manifest, signature, publisherKey },
+      };
     } catch {
       return null;
     }
@@ -130,9 +134,9 @@ export class CacheFolder {
 }
 
 /** Whether the key in the envelope made the signature. Does not check whose key it is. */
-export function isSelfConsistent(signed: SignedManifest): boolean {
+export async function isSelfConsistent(signed: SignedManifest): Promise<boolean> {
   try {
-    verifySigned(signed, [signed.publisherKey]);
+    await verifySigned(signed, [signed.publisherKey]);
     return true;
   } catch {
     return false;

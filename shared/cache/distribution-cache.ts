@@ -12,6 +12,7 @@ import { CacheFolder } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
 import type { Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
+import { storeLocalChunks } from "./local-chunks.ts";
 import { PackageStore } from "./package-store.ts";
 import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
 
@@ -103,7 +104,7 @@ export class DistributionCache {
     task?: { readonly id: number; readonly packageId: string },
   ): Promise<PackageStore> {
     return this.#serially(async () => {
-      const { manifest, id } = verifySigned(signed, pinnedKeys);
+      const { manifest, id } = await verifySigned(signed, pinnedKeys);
       if (task && task.packageId !== id)
         throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
       const row = this.ledger.package(id);
@@ -132,6 +133,27 @@ export class DistributionCache {
       this.#begun.set(id, store);
       return store;
     });
+  }
+
+  /**
+   * Stores the chunks of a package that need no network: zeros, and what other cached versions of
+   * it have.
+   * @throws CacheError as `PackageStore.writeChunk` does
+   */
+  async storeLocalChunks(store: PackageStore, signal: AbortSignal): Promise<void> {
+    const releases: (() => void)[] = [];
+    try {
+      const others: PackageStore[] = [];
+      for (const { id } of this.ledger.versionsOf(store.manifest.name)) {
+        const other = id === store.id ? null : await this.find(id);
+        if (other === null) continue;
+        releases.push(other.addReader());
+        others.push(other);
+      }
+      await storeLocalChunks({ store, others, signal });
+    } finally {
+      for (const release of releases) release();
+    }
   }
 
   /** Keeps a package from eviction and removal until `unpin`, also after a restart. */

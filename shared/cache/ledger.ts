@@ -39,7 +39,11 @@ export type NewPackage = Pick<
   "id" | "name" | "version" | "sizeBytes" | "chunkSizeBytes" | "chunkCount"
 >;
 /** Columns of a package, without sums over its chunks. */
-export type PackageHead = NewPackage & Pick<LedgerPackage, "state" | "lastUsedAtMs">;
+export type PackageHead = NewPackage &
+  Pick<LedgerPackage, "state" | "lastUsedAtMs"> & {
+    /** Stamp of the entries (PackageEntries.stamp) when the package was last found right. */
+    readonly stamp: string | null;
+  };
 export type ChunkRow = {
   readonly chunk: number;
   readonly bytes: number;
@@ -66,6 +70,8 @@ export type LedgerReader = {
   package(id: string): PackageHead | null;
   /** Ignores case, as some file systems do. */
   packageNamed(name: string, version: string): PackageHead | null;
+  /** Returns every cached version of a package; ignores case. */
+  versionsOf(name: string): PackageHead[];
   /** Returns every saved task; its state is null if the JSON cannot be read. */
   tasks(): TaskRow[];
   /** Returns null before enrolment. */
@@ -85,6 +91,7 @@ export type Ledger = LedgerReader & {
   removePackage(id: string): void;
   /** Durable against a power cut when it returns, and with it all earlier writes. */
   setState(id: string, state: PackageState): void;
+  setStamp(id: string, stamp: string | null): void;
   touch(id: string): void;
   pin(id: string, taskId: number): void;
   unpin(id: string, taskId: number): void;

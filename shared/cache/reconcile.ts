@@ -6,7 +6,7 @@
  * missing or too short. Bytes of listed chunks are not read here (`cache verify` reads them);
  * packages without a row are.
  */
-import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
+import { chunkCount, chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
 import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
 import { isValidPackageRow, type Ledger, type LedgerPackage } from "./ledger.ts";
@@ -138,7 +138,7 @@ async function adoptUnlisted(context: Reconciliation, id: string): Promise<void>
   if (
     !loaded ||
     taken ||
-    !isSelfConsistent(loaded.signed) ||
+    !(await isSelfConsistent(loaded.signed)) ||
     !(isFinal || (await folder.exists(partialPath)))
   ) {
     await folder.forgetManifest(id);
@@ -168,7 +168,7 @@ export const packageRow = (id: string, manifest: Manifest) => ({
   version: manifest.version,
   sizeBytes: manifest.sizeBytes,
   chunkSizeBytes: manifest.chunkSizeBytes,
-  chunkCount: Math.ceil(manifest.sizeBytes / manifest.chunkSizeBytes),
+  chunkCount: chunkCount(manifest),
 });
 
 type Named = { readonly name: string; readonly version: string };

@@ -9,7 +9,7 @@ import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { sleep } from "../model/clock.ts";
-import { ManifestError } from "../model/manifest.ts";
+import { ManifestError } from "../model/manifest-error.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import { endOfCommand } from "./command-outcome.ts";
@@ -249,6 +249,11 @@ export class Task {
     this.store = store;
     ports.cache.pin(task.packageId, task.id);
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
+    if (store.state !== "complete") {
+      this.#becomeWaiting("package", "stores what other cached versions have");
+      await ports.cache.storeLocalChunks(store, this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
+    }
     this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
     this.#attempt.bytes = store.bytesVerified;
     this.#becomeWaiting("package", "", false);
@@ -320,7 +325,7 @@ export class Task {
     // The last chunk may arrive while the task backs off. Later errors count again.
     this.stage = nextTaskStage(this.stage, { kind: "verifying" });
     this.#options.onChange();
-    const outcome = await store.complete();
+    const outcome = store.state === "complete" ? await store.verifyUnchanged() : await store.complete();
     if (this.#abort.signal.aborted) return;
     if (!outcome.ok) return this.#onWrongReadBack(outcome.paths);
     this.session?.step({ type: "PackageVerified" });

@@ -21,6 +21,7 @@ import type { Random } from "./random.ts";
 type PackageRow = NewPackage & {
   state: PackageState;
   lastUsedAtMs: number;
+  stamp: string | null;
   readonly chunks: Map<number, ChunkRow & { readonly receipts: number }>;
   readonly pins: Set<number>;
 };
@@ -103,6 +104,10 @@ export class MemoryLedger implements Ledger {
     return row ? headOf(row) : null;
   }
 
+  versionsOf(name: string): PackageHead[] {
+    return [...this.#packages.values()].filter((row) => row.name === name).map(headOf);
+  }
+
   tasks(): TaskRow[] {
     return [...this.#tasks].map(([taskId, state]) => ({
       taskId,
@@ -141,6 +146,7 @@ export class MemoryLedger implements Ledger {
         ...row,
         state: "partial",
         lastUsedAtMs: this.#nowMs(),
+        stamp: null,
         chunks: new Map(),
         pins: new Set(),
       });
@@ -161,6 +167,15 @@ export class MemoryLedger implements Ledger {
       this.onStateSet(id, state);
       const row = this.#packages.get(id);
       if (row) row.state = state;
+    });
+  }
+
+  setStamp(id: string, stamp: string | null): void {
+    this.#write(() => {
+      const row = this.#packages.get(id);
+      const before = row?.stamp ?? null;
+      if (row) row.stamp = stamp;
+      return () => void (row && (row.stamp = before));
     });
   }
 

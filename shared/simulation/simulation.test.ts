@@ -49,7 +49,7 @@ describe("worlds from seeds", () => {
     const world = new World({ seed: 1, devices: 12, subnets: 3, log: false });
     world.start();
     expect(world.run(60_000, () => world.isAtRest)).toBe(true);
-    for (const { chunks } of world.checks.wan.accounts.slice(1)) expect(chunks).toBe(world.options.chunks);
+    for (const { chunks } of world.checks.wan.accounts.slice(1)) expect(chunks).toBe(world.chunkCount);
     const { datagrams } = world.checks.wire;
     world.run(86_400_000);
     expect(world.checks.wire.datagrams).toBe(datagrams);

@@ -337,11 +337,8 @@ export class World {
   /** Slows the device's disk. @param writeMs duration of each write; 0: writes take no time */
   slowDisk(name: string, writeMs: number): void {
     const machine = this.device(name);
-    this.#note(
-      machine,
-      "disk",
-      writeMs > 0 ? `takes ${Math.round(writeMs)} ms for a write` : "is fast again",
-    );
+    const pace = writeMs > 0 ? `takes ${Math.round(writeMs)} ms for a write` : "is fast again";
+    this.#note(machine, "disk", pace);
     machine.disk.writeMs = writeMs;
     machine.noteFault();
   }
@@ -360,6 +357,11 @@ export class World {
     if (machine.process?.held.has(chunk) !== true) return;
     this.#note(machine, "bit flip", `chunk ${chunk}`);
     flipBit(this.#context, machine, chunk);
+  }
+
+  /** Chunks of the package; files begin with a chunk, so there may be more than were asked for. */
+  get chunkCount(): number {
+    return this.#context.package.chunkCount;
   }
 
   /** Changes a file of an incomplete package, as a virus scanner or a clean-up program does. */

@@ -102,7 +102,7 @@ describe("a source on a socket", () => {
     const { publisherKeys, subnetId } = await client.checkIn({ inventory });
     const envelope = await client.manifest(packageId);
     const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
-    expect(verifySigned(envelope, keys).id).toBe(packageId);
+    expect((await verifySigned(envelope, keys)).id).toBe(packageId);
     const { authorization } = client;
     const whole = await fetch(client.contentUrl(packageId), { headers: { authorization } });
     expect(Buffer.from(await whole.arrayBuffer()).equals(content)).toBe(true);

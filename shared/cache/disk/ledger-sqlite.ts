@@ -19,7 +19,7 @@ import { asCacheError, type CacheLog } from "../cache-error.ts";
 import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
 
 const selectHead = `SELECT id, name, version, size_bytes AS sizeBytes, chunk_size_bytes AS chunkSizeBytes,
-  chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs FROM packages`;
+  chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs, stamp FROM packages`;
 
 class SqliteReader implements LedgerReader {
   protected readonly db: Database;
@@ -51,6 +51,10 @@ class SqliteReader implements LedgerReader {
     return this.db
       .query<PackageHead, [string, string]>(`${selectHead} WHERE name = ? AND version = ?`)
       .get(name, version);
+  }
+
+  versionsOf(name: string): PackageHead[] {
+    return this.db.query<PackageHead, [string]>(`${selectHead} WHERE name = ?`).all(name);
   }
 
   #pinnedBy(key: number): number[] {
@@ -174,6 +178,10 @@ class SqliteLedger extends SqliteReader implements Ledger {
         id,
       ]),
     );
+  }
+
+  setStamp(id: string, stamp: string | null): void {
+    this.#write(() => this.db.run("UPDATE packages SET stamp = ? WHERE id = ?", [stamp, id]));
   }
 
   touch(id: string): void {

@@ -209,10 +209,12 @@ export class SystemFile implements OpenFile {
   }
 }
 
-export const stateOf = ({ dev, ino, size, mtimeNs }: BigIntStats): FileState => ({
+export const stateOf = ({ dev, ino, size, mtimeNs, ctimeNs, mode }: BigIntStats): FileState => ({
   identity: `${dev}:${ino}`,
   sizeBytes: Number(size),
   modifiedNs: mtimeNs,
+  changedNs: ctimeNs,
+  mode: Number(mode) & 0o777,
 });
 
 async function openInPlace(path: string, access: "read" | "write"): Promise<FileHandle> {

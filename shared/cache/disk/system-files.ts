@@ -1,9 +1,21 @@
 /** Implements the file system of the cache (files.ts) with the operating system. */
 import { constants } from "node:fs";
-import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  symlink,
+} from "node:fs/promises";
+import { dirname, sep } from "node:path";
 import { platform } from "../../platform/index.ts";
-import { isMissing } from "../cache-error.ts";
+import { errorCode, isMissing } from "../cache-error.ts";
 import type { Files } from "../files.ts";
 import { DiskPace, stateOf, SystemFile } from "./system-file.ts";
 
@@ -33,6 +45,18 @@ export function systemFiles(): Files {
         if (isMissing(error)) return null;
         throw error;
       }
+    },
+    async linkAt(path) {
+      try {
+        return (await readlink(path)).replaceAll(sep, "/");
+      } catch (error) {
+        if (isMissing(error) || errorCode(error) === "EINVAL" || errorCode(error) === "UNKNOWN") return null;
+        throw error;
+      }
+    },
+    async makeLink(target, path) {
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(target.replaceAll("/", sep), path);
     },
     listFolder: (path) => readdir(path),
     async makeFolder(path) {

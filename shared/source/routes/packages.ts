@@ -5,7 +5,9 @@
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
 import type { PackageRecord } from "../catalog/index.ts";
-import { decodeManifest, ManifestError, type Manifest } from "../../model/manifest.ts";
+import { type Manifest } from "../../model/manifest.ts";
+import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
+import { ManifestError } from "../../model/manifest-error.ts";
 import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
 import { verifySigned } from "../../model/signing.ts";
 import {
@@ -71,7 +73,7 @@ async function verified(
     );
   }
   try {
-    return verifySigned(signed, [signed.publisherKey]);
+    return await verifySigned(signed, [signed.publisherKey]);
   } catch (error) {
     if (error instanceof ManifestError) throw new ApiError(400, error.message);
     throw error;
@@ -185,7 +187,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       const published = await packageById(context, c.req.valid("param").id);
       c.env.allowIdle(contentIdleSeconds);
       const signed = await context.catalog.packages.signedManifest(published.id);
-      const manifest = decodeManifest(signed!.manifest);
+      const manifest = await decodeManifestInTurns(signed!.manifest);
       await context.content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
       await context.catalog.packages.markReady(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
