@@ -293,7 +293,7 @@ export class Agent {
   async #inventory() {
     const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
     const { interfaces, current } = this.#roaming;
-    const cacheBytes = cache.list().reduce((sum, held) => sum + held.bytesVerified, 0);
+    const cacheBytes = cache.storedBytes;
     const groupName = groupIsNamed ? formatGroup(group) : "";
     return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
   }
@@ -310,7 +310,9 @@ export class Agent {
     this.#place.subnetId = answer.subnetId;
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
-    void cache.evict().catch((error: unknown) => log.error({ error: String(error) }, "task"));
+    void cache
+      .evict(answer.sourceTimeMs)
+      .catch((error: unknown) => log.error({ error: String(error) }, "task"));
     this.#trust(answer.publisherKeys);
     this.#device.accept(answer.tasks, serving);
   }

@@ -49,10 +49,14 @@ export class Device {
 
   async #resume(row: TaskRow): Promise<void> {
     const task = this.#add(row);
-    const store = await this.#options.ports.cache.find(row.task.packageId);
-    if (store) this.#offers.offer(store, Buffer.from(row.task.packageKey, "base64"));
     if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
     task.start();
+    const { cache } = this.#options.ports;
+    const key = Buffer.from(row.task.packageKey, "base64");
+    const listed = cache.ledger.package(row.task.packageId);
+    if (listed?.state === "complete") return this.#offers.offerListed(listed, key);
+    const store = listed && (await cache.find(listed.id));
+    if (store) this.#offers.offer(store, key);
   }
 
   /** Ids of ended tasks whose session this device still leads for others. */
