@@ -125,7 +125,7 @@ async function measure(dir: string): Promise<StartTimes> {
       peers,
       web: { open: openRangeStream },
       sizes: sessionSizes,
-      place: { address: "127.0.0.1", subnetId: null },
+      place: { address: "127.0.0.1", subnetId: null, answered: null },
       log: { info() {}, warn() {}, error: console.error },
       metrics: new AgentMetrics(),
     } as unknown as DevicePorts,

@@ -8,8 +8,7 @@ import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
-import { createAgentClient, type AgentClient } from "../api/agent-client.ts";
-import type { CheckInResponse } from "../api/schema/agent.ts";
+import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
@@ -66,7 +65,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #client: AgentClient;
   readonly #metrics = new AgentMetrics();
-  readonly #place: Place = { address: loopbackAddress, subnetId: null };
+  readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
   readonly #net: {
     readonly lan: LanSessions;
     readonly lanGroup: LanGroup;
@@ -304,17 +303,27 @@ export class Agent {
     return this.#device.leaveSubnet(reason);
   }
 
-  #onAnswer(answer: CheckInResponse, serving: readonly number[]): void {
+  #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
     const { cache, log } = this.#options;
     this.#reports.onSourceAnswers();
     this.#place.subnetId = answer.subnetId;
+    this.#place.answered = {
+      sourceMs: answer.sourceTimeMs,
+      wallMs: systemClock.wallMs(),
+      nowMs: systemClock.nowMs(),
+    };
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
     this.#trust(answer.publisherKeys);
-    this.#device.accept(answer.tasks, serving);
+    if (answer.unreadable.length > 0)
+      log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
+    this.#device.accept(answer.tasks, serving, answer.unreadable);
+    // A session that began to serve during the request may be one of a cancelled task.
+    const named = new Set([...serving, ...answer.tasks.map(({ id }) => id), ...answer.unreadable]);
+    if (this.#device.serving.some((id) => !named.has(id))) this.#checkIns.hurry();
   }
 
   /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
@@ -328,8 +337,14 @@ export class Agent {
       return;
     }
     if (keys.length === 0) return;
-    this.#identity = { ...this.#identity, publisherKeys: [...keys] };
-    cache.ledger.saveIdentity(this.#identity);
+    const pinned = { ...this.#identity, publisherKeys: [...keys] };
+    try {
+      cache.ledger.saveIdentity(pinned);
+    } catch (error) {
+      // A full disk delays tasks of new packages only; the next check-in pins the key.
+      return log.error({ error: String(error) }, "the publisher's key was not saved");
+    }
+    this.#identity = pinned;
     log.info({ keys }, "publisher's key pinned");
   }
 }

@@ -17,6 +17,7 @@ import { reasonForDelivery, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
+import { SpreadStart } from "./start-spread.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
@@ -39,8 +40,11 @@ const otherTaskPollMs = 2_000;
  * changes a file each time causes one after the other, each with a download of that file.
  */
 const wrongReadBacksMax = 3;
-/** Longest timer towards the start time; then the clock is read again. */
-const startTimerMsMax = 3_600_000;
+/**
+ * Longest timer towards the start time; then the clock is read again, because it may have been set,
+ * or the device may have slept.
+ */
+const startTimerMsMax = 60_000;
 
 type TaskOptions = {
   readonly ports: DevicePorts;
@@ -71,12 +75,18 @@ export class Task {
    * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
    * ends.
    */
-  readonly #pending: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
+  readonly #pending: {
+    readonly start: SpreadStart;
+    timer?: () => void;
+    reader?: () => void;
+    command?: Promise<unknown>;
+  };
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
+    this.#pending = { start: new SpreadStart(options.ports) };
     if (this.row.life === "running") {
       this.#end(
         "failed",
@@ -126,13 +136,14 @@ export class Task {
     this.#verify().catch((error: unknown) => this.#backOff(error));
   }
 
-  /** Starts or resumes a waiting task; no effect in other stages. */
+  /** Starts or resumes a waiting task; no effect in other stages, and while an attempt begins. */
   start(): void {
-    if (this.stage.kind !== "waiting") return;
-    const { startAtMs } = this.row.task;
-    const delayMs = startAtMs - this.#options.ports.clock.wallMs();
+    if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
+    this.#pending.timer?.();
+    const { start } = this.#pending;
+    const delayMs = start.delayMs(this.row.task);
     if (delayMs > 0) {
-      this.#becomeWaiting("start-time", `starts at ${new Date(startAtMs).toISOString()}`);
+      this.#becomeWaiting("start-time", `starts at ${new Date(start.dueAtMs).toISOString()}`);
       return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
     this.#begin().catch((error: unknown) => this.#backOff(error));
@@ -240,9 +251,11 @@ export class Task {
     const { ports, offers, fetchedBy } = this.#options;
     const { task } = this.row;
     this.#becomeWaiting("package", "gets the manifest");
+    const attempt = this.stage;
     const found = await ports.cache.find(task.packageId);
     const store = found?.state === "complete" ? found : await this.#beginPackage(found);
-    if (this.#abort.signal.aborted) {
+    // The stage changes with a cancellation, and with an error of the former session.
+    if (this.#abort.signal.aborted || this.stage !== attempt) {
       if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
       return;
     }

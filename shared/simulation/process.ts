@@ -85,7 +85,7 @@ export class Process implements RunningProcess {
         unlock: () => {},
       },
     );
-    const place: Place = { address: loopbackAddress, subnetId: null };
+    const place: Place = { address: loopbackAddress, subnetId: null, answered: null };
     this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };

@@ -54,7 +54,7 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
-  const changeHub = new ChangeHub();
+  const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log);
   const app = createSourceApp({
     catalog,

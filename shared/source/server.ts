@@ -79,7 +79,7 @@ async function openContext(
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const changeHub = new ChangeHub();
+  const changeHub = new ChangeHub((await catalog.devices.list()).length);
   return {
     catalog,
     content,
