@@ -9,7 +9,6 @@ import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
-import type { DeviceTaskState } from "../api/schema/common.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -28,7 +27,7 @@ import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
-import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { endStates, ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -56,7 +55,6 @@ type AgentOptions = {
   onBug: (error: Error) => void;
 };
 
-const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
 const loopbackAddress = "127.0.0.1";
 /** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
