@@ -202,6 +202,7 @@ describe("chunks", () => {
     expect(chunkSizeFor(8_192 * 256 * KiB)).toBe(256 * KiB);
     expect(chunkSizeFor(8_192 * 256 * KiB + 1)).toBe(512 * KiB);
     expect(chunkSizeFor(1e12)).toBe(4_096 * KiB);
+    expect(() => chunkSizeFor(3e12)).toThrow(/has 3 TB.* at most 2.1 TB: divide it/);
   });
 
   test("are adjacent, and the last one is shorter", () => {

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { Encoder } from "@msgpack/msgpack";
 import { ManifestError } from "./manifest-error.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
+import { formatBinarySize, formatSize } from "./quantity.ts";
 import {
   comparePaths,
   packageNameProblem,
@@ -190,13 +191,17 @@ function checkSizes(manifest: Manifest): void {
     throw new ManifestError(`The files add up to ${total} bytes, the manifest states ${manifest.sizeBytes}`);
   }
   const chunks = chunkCount(manifest);
-  if (chunks > chunksMax) throw new ManifestError(`The package has ${chunks} chunks, more than ${chunksMax}`);
+  if (chunks > chunksMax) throw new ManifestError(sizeProblem(manifest));
   if (chunkDigests.length !== chunks * digestBytes) {
     throw new ManifestError(
       `The manifest has ${chunkDigests.length} bytes of digests, ${chunks} chunks need ${chunks * digestBytes}`,
     );
   }
 }
+
+const sizeProblem = ({ sizeBytes, chunkSizeBytes }: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">): string =>
+  `The package has ${formatSize(sizeBytes)}. In chunks of ${formatBinarySize(chunkSizeBytes)} a package has at most ` +
+  `${formatSize(chunksMax * chunkSizeBytes)}: divide it into several`;
 
 function checkOrigin({ origin, files }: Manifest): void {
   if (origin.kind === "source") return;
@@ -252,6 +257,8 @@ export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: num
 export function chunkSizeFor(totalBytes: number): number {
   let sizeBytes = chunkSizeBytesDefault;
   while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksTarget) sizeBytes *= 2;
+  if (totalBytes > chunksMax * sizeBytes)
+    throw new ManifestError(sizeProblem({ sizeBytes: totalBytes, chunkSizeBytes: sizeBytes }));
   return sizeBytes;
 }
 

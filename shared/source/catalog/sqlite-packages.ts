@@ -86,6 +86,17 @@ export function sqlitePackages(database: Database): PackageStore {
       const row = signedManifest.get({ id });
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
+    async unfinishedBefore(atMs) {
+      return database
+        .query<{ id: string }, { atMs: number }>(
+          "SELECT id FROM packages WHERE state = 'uploading' AND published_at_ms < $atMs",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    async removeUnfinished(id) {
+      database.query("DELETE FROM packages WHERE id = $id AND state = 'uploading'").run({ id });
+    },
     async markReady(id) {
       database.query("UPDATE packages SET state = 'ready' WHERE id = $id").run({ id });
     },

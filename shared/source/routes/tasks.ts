@@ -57,7 +57,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     pathParameters(taskPathSchema),
     async (c) => {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
-      await catalog.tasks.cancel(task.id);
+      await catalog.tasks.cancel(task.id, nowMs());
       const devices = targetedDevices(task, await catalog.devices.list()).map((device) => device.id);
       // Representatives come first: the cancellation stops download and multicast at once.
       const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
