@@ -318,10 +318,7 @@ export class Agent {
     this.#trust(answer.publisherKeys);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
-    this.#device.accept(answer.tasks, serving, answer.unreadable);
-    // A session that began to serve during the request may be one of a cancelled task.
-    const named = new Set([...serving, ...answer.tasks.map(({ id }) => id), ...answer.unreadable]);
-    if (this.#device.serving.some((id) => !named.has(id))) this.#checkIns.hurry();
+    if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
   }
 
   /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */

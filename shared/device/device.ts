@@ -74,8 +74,14 @@ export class Device {
    * Takes the task list of the source: starts new tasks and cancels those that the list omits.
    * @param serving `serving` at the time of the request
    * @param unreadable ids of listed tasks that the device cannot read; it leaves them as they are
+   * @returns whether to ask again: a task that ended during the request is still served, and the
+   *   list does not tell whether it was cancelled
    */
-  accept(tasks: readonly AgentTask[], serving: readonly number[], unreadable: readonly number[] = []): void {
+  accept(
+    tasks: readonly AgentTask[],
+    serving: readonly number[],
+    unreadable: readonly number[] = [],
+  ): boolean {
     const named = new Set([...tasks.map(({ id }) => id), ...unreadable]);
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
@@ -90,6 +96,7 @@ export class Device {
     this.#save([...changed, ...begun]);
     this.#each(begun, (task) => task.start());
     this.#forgetEnded(named);
+    return this.serving.some((id) => !serving.includes(id) && !named.has(id));
   }
 
   /** Removes the oldest tasks whose end the source knows, and which it does not list any more. */

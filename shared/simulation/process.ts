@@ -186,12 +186,14 @@ export class Process implements RunningProcess {
     this.#parts.lan.attach(this.#parts.group);
   }
 
-  onSettingChange(): void {
+  onWake(): void {
     this.#accept();
   }
 
   #accept(): void {
-    this.device.accept([this.#context.taskFor(this.#machine.profile.weight)], this.device.serving);
+    const { source, taskFor } = this.#context;
+    const tasks = source.hasCancelled ? [] : [taskFor(this.#machine.profile.weight)];
+    this.device.accept(tasks, this.device.serving);
   }
 
   #checkIn(): void {

@@ -436,11 +436,22 @@ export class World {
         .join(", "),
     );
     Object.assign(this.options, change);
+    this.#wakeAll();
+  }
+
+  /** Cancels the task. Every running device knows it at once. */
+  cancel(): void {
+    this.#noteWorldEvent("task", "cancelled");
+    this.source.hasCancelled = true;
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
     for (const machine of this.machines) {
       const { process } = machine;
       if (!process) continue;
       this.checks.acts(machine);
-      machine.runNow(() => process.onSettingChange());
+      machine.runNow(() => process.onWake());
     }
   }
 
