@@ -11,6 +11,7 @@ import type { CommandOutcome } from "../api/schema/common.ts";
 import { CommandOutput } from "./command-output.ts";
 import { platform } from "../platform/index.ts";
 import type { CommandRequest } from "../device/ports.ts";
+import { removeOldLogs } from "./task-logs.ts";
 
 const outputTailBytes = 4_096;
 /** Time between SIGTERM and SIGKILL. */
@@ -23,6 +24,7 @@ const killGraceMs = 2_000;
  */
 export async function runCommand(request: CommandRequest, outputFolder: string): Promise<CommandOutcome> {
   mkdirSync(outputFolder, { recursive: true });
+  removeOldLogs(outputFolder, Date.now());
   const output = new CommandOutput(join(outputFolder, `${request.taskId}.log`));
   let tail = "";
   let child: Bun.Subprocess;

@@ -11,10 +11,10 @@ import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
 import { CacheFolder } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
-import type { Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 import { storeLocalChunks } from "./local-chunks.ts";
+import type { Ledger, PackageHead, PackageUse } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
-import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
+import { isSamePackageName, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
 export type CacheOptions = {
   /** The agent's data folder. */
@@ -28,8 +28,6 @@ export type CacheOptions = {
 };
 /** Ports of the cache; `unlock` lets another process use the folder. */
 type CacheParts = { readonly files: Files; readonly ledger: Ledger; readonly unlock: () => void };
-/** `path` is the folder of the complete package; null while it is partial. */
-type CachedPackage = LedgerPackage & { readonly path: string | null };
 type PackageCheck = {
   readonly id: string;
   readonly name: string;
@@ -75,11 +73,9 @@ export class DistributionCache {
     return this.#folder.root;
   }
 
-  list(): CachedPackage[] {
-    return this.ledger.packages().map((row) => {
-      const path = row.state === "complete" ? this.#folder.finalPath(row.name, row.version) : null;
-      return Object.assign(row, { path });
-    });
+  /** Bytes that the ledger lists. */
+  get storedBytes(): number {
+    return this.ledger.uses().reduce((sum, { bytesVerified }) => sum + bytesVerified, 0);
   }
 
   /**
@@ -107,13 +103,14 @@ export class DistributionCache {
       const { manifest, id } = await verifySigned(signed, pinnedKeys);
       if (task && task.packageId !== id)
         throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
+      const opened = await this.#openStore(id);
       const row = this.ledger.package(id);
       if (!row) {
         const other = this.ledger.packageNamed(manifest.name, manifest.version);
         if (other) throw conflict(other);
       }
       if (row?.state !== "complete" && !this.#isBegun(id)) {
-        const stored = row ? ((await this.#openStore(id))?.bytesVerified ?? 0) : 0;
+        const stored = opened?.bytesVerified ?? 0;
         await this.#makeRoom(`${manifest.name} ${manifest.version}`, id, manifest.sizeBytes, stored);
       }
       if (!row) {
@@ -173,7 +170,7 @@ export class DistributionCache {
    */
   remove(name: string, version: string): Promise<void> {
     return this.#serially(async () => {
-      const row = this.ledger.packages().find((each) => isSamePackageName(each, { name, version }));
+      const row = this.ledger.uses().find((each) => isSamePackageName(each, { name, version }));
       if (!row) {
         throw new CacheError("not-found", `There is no ${name} ${version} in the cache: see "cache list"`);
       }
@@ -193,9 +190,9 @@ export class DistributionCache {
    */
   async verify(name?: string, version?: string): Promise<PackageCheck[]> {
     const checks: PackageCheck[] = [];
-    const matches = (row: LedgerPackage): boolean =>
+    const matches = (row: PackageUse): boolean =>
       isSamePackageName(row, { name: name ?? row.name, version: version ?? row.version });
-    for (const row of this.ledger.packages().filter(matches)) {
+    for (const row of this.ledger.uses().filter(matches)) {
       const store = await this.find(row.id);
       if (!store) continue;
       const release = store.addReader();
@@ -215,15 +212,20 @@ export class DistributionCache {
     return checks;
   }
 
-  /** Evicts unused packages that are too old or exceed the cap; returns them. */
-  evict(): Promise<{ id: string; name: string; version: string }[]> {
+  /**
+   * Evicts unused packages that are too old or exceed the cap; returns them. The device's own clock
+   * does not decide on ages, because it may be wrong by years.
+   * @param nowMs time of the source
+   */
+  evict(nowMs: number): Promise<{ id: string; name: string; version: string }[]> {
     return this.#serially(async () => {
-      const rows = this.ledger.packages();
+      this.#beginAges(nowMs);
+      const rows = this.ledger.uses();
       const evicted = planEviction({
         candidates: this.#candidates(rows),
         usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
         ...this.#limits,
-        nowMs: this.#options.clock.wallMs(),
+        nowMs,
       });
       for (const id of evicted) await this.#evictOne(rows.find((row) => row.id === id)!);
       return evicted.map((id) => {
@@ -231,6 +233,16 @@ export class DistributionCache {
         return { id, name, version };
       });
     });
+  }
+
+  /** A full disk delays ages, but not the eviction that would free it. */
+  #beginAges(nowMs: number): void {
+    try {
+      this.ledger.beginAges(nowMs);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.log({ level: "error", event: "flush-failed", message });
+    }
   }
 
   /** Takes effect at the next `begin` or `evict`. */
@@ -265,6 +277,9 @@ export class DistributionCache {
   async #openStore(id: string): Promise<PackageStore | null> {
     const open = this.#stores.get(id);
     if (open?.isOpen) return open;
+    const listed = this.ledger.package(id);
+    if (listed?.state === "complete")
+      await reconcileListed({ folder: this.#folder, ledger: this.ledger, log: this.#options.log }, listed);
     const row = this.ledger.package(id);
     const loaded = row && (await this.#folder.loadManifest(id));
     if (!row || !loaded) return null;
@@ -284,7 +299,7 @@ export class DistributionCache {
   }
 
   async #makeRoom(title: string, id: string, sizeBytes: number, storedBytes: number): Promise<void> {
-    const rows = this.ledger.packages().filter((row) => row.id !== id);
+    const rows = this.ledger.uses().filter((row) => row.id !== id);
     const disk = await this.#folder.space().catch((error: unknown) => {
       throw asCacheError(error, "ask the free space of", this.#folder.root);
     });
@@ -304,7 +319,7 @@ export class DistributionCache {
     for (const each of plan.evict) await this.#evictOne(rows.find((row) => row.id === each)!);
   }
 
-  #candidates(rows: readonly LedgerPackage[]): Candidate[] {
+  #candidates(rows: readonly PackageUse[]): Candidate[] {
     return rows
       .filter((row) => this.#reasonInUse(row) === null)
       .map((row) => ({
@@ -313,11 +328,12 @@ export class DistributionCache {
         sizeBytes: row.sizeBytes,
         storedBytes: row.bytesVerified,
         lastUsedAtMs: row.lastUsedAtMs,
+        unusedSinceMs: row.unusedSinceMs,
       }));
   }
 
   /** Returns why the package cannot be removed, for a person; null if it is unused. */
-  #reasonInUse(row: LedgerPackage): string | null {
+  #reasonInUse(row: PackageUse): string | null {
     const store = this.#stores.get(row.id);
     if (row.pinnedBy.length > 0) return `task ${row.pinnedBy.join(", ")} uses it; cancel the task first`;
     if (store?.isOpen && store.readers > 0) return "it is being read; try again later";
@@ -325,7 +341,7 @@ export class DistributionCache {
     return null;
   }
 
-  async #evictOne(row: LedgerPackage): Promise<void> {
+  async #evictOne(row: PackageUse): Promise<void> {
     await this.#drop(row);
     this.#options.log({
       level: "info",
@@ -334,7 +350,7 @@ export class DistributionCache {
     });
   }
 
-  async #drop(row: LedgerPackage): Promise<void> {
+  async #drop(row: PackageUse): Promise<void> {
     await this.#stores.get(row.id)?.close();
     this.#stores.delete(row.id);
     this.#begun.delete(row.id);

@@ -282,12 +282,12 @@ const canBecome = (found: FileEntry, sizeBytes: number): boolean =>
 /** Returns the size of each of the package's files below `root`; -1 for a missing file. */
 export async function fileSizes(files: Files, manifest: Manifest, root: string): Promise<Float64Array> {
   const sizes = new Float64Array(manifest.files.length).fill(-1);
-  for (const [index, file] of manifest.files.entries()) {
-    const path = pathBelow(root, file.path);
+  await forEachIndex(manifest.files.length, async (index) => {
+    const path = pathBelow(root, manifest.files[index]!.path);
     const found = await files.entryAt(path).catch((error: unknown): never => {
       throw asCacheError(error, "look at", path);
     });
     if (found?.kind === "file") sizes[index] = found.sizeBytes;
-  }
+  });
   return sizes;
 }

@@ -21,6 +21,7 @@ import type { Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
 import { limits } from "../wire/index.ts";
 import type { LanSessions } from "./lan-sessions.ts";
+import type { SourceTime } from "./source-time.ts";
 
 export type { Clock } from "../model/clock.ts";
 export type { Peers } from "../net/exchange/peers.ts";
@@ -101,6 +102,8 @@ export type Place = {
   address: string;
   /** Id of the subnet, assigned by the source; null before the first check-in there. */
   subnetId: string | null;
+  /** Time of the source; null before the first check-in. */
+  answered: SourceTime | null;
 };
 
 export type DevicePorts = {

@@ -17,10 +17,12 @@ import { reasonForDelivery, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
+import { SpreadStart } from "./start-spread.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { TaskTraffic } from "./task-traffic.ts";
+import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -35,12 +37,10 @@ const commandEndMs = 2_500;
  */
 const otherTaskPollMs = 2_000;
 /**
- * Wrong read-backs after which the task fails. A bad disk or a crash causes one; a program that
- * changes a file each time causes one after the other, each with a download of that file.
+ * Longest timer towards the start time; then the clock is read again, because it may have been set,
+ * or the device may have slept.
  */
-const wrongReadBacksMax = 3;
-/** Longest timer towards the start time; then the clock is read again. */
-const startTimerMsMax = 3_600_000;
+const startTimerMsMax = 60_000;
 
 type TaskOptions = {
   readonly ports: DevicePorts;
@@ -71,12 +71,18 @@ export class Task {
    * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
    * ends.
    */
-  readonly #pending: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
+  readonly #pending: {
+    readonly start: SpreadStart;
+    timer?: () => void;
+    reader?: () => void;
+    command?: Promise<unknown>;
+  };
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
+    this.#pending = { start: new SpreadStart(options.ports) };
     if (this.row.life === "running") {
       this.#end(
         "failed",
@@ -126,13 +132,14 @@ export class Task {
     this.#verify().catch((error: unknown) => this.#backOff(error));
   }
 
-  /** Starts or resumes a waiting task; no effect in other stages. */
+  /** Starts or resumes a waiting task; no effect in other stages, and while an attempt begins. */
   start(): void {
-    if (this.stage.kind !== "waiting") return;
-    const { startAtMs } = this.row.task;
-    const delayMs = startAtMs - this.#options.ports.clock.wallMs();
+    if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
+    this.#pending.timer?.();
+    const { start } = this.#pending;
+    const delayMs = start.delayMs(this.row.task);
     if (delayMs > 0) {
-      this.#becomeWaiting("start-time", `starts at ${new Date(startAtMs).toISOString()}`);
+      this.#becomeWaiting("start-time", `starts at ${new Date(start.dueAtMs).toISOString()}`);
       return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
     this.#begin().catch((error: unknown) => this.#backOff(error));
@@ -240,9 +247,11 @@ export class Task {
     const { ports, offers, fetchedBy } = this.#options;
     const { task } = this.row;
     this.#becomeWaiting("package", "gets the manifest");
+    const attempt = this.stage;
     const found = await ports.cache.find(task.packageId);
     const store = found?.state === "complete" ? found : await this.#beginPackage(found);
-    if (this.#abort.signal.aborted) {
+    // The stage changes with a cancellation, and with an error of the former session.
+    if (this.#abort.signal.aborted || this.stage !== attempt) {
       if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
       return;
     }
@@ -338,15 +347,10 @@ export class Task {
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
   #onWrongReadBack(paths: readonly string[]): void {
-    const files = paths.map((path) => `"${path}"`).join(", ");
-    const what = `${files || "parts"} of ${this.#name} ${paths.length > 1 ? "were" : "was"} wrong when read back from the disk`;
     this.row.wrongReadBacks++;
     this.trySave();
-    if (this.row.wrongReadBacks < wrongReadBacksMax)
-      throw new Error(`${what}: fetched again (check the disk, and what else changes files there)`);
-    const reason =
-      `${what}, ${wrongReadBacksMax} times: a virus scanner or a clean-up program seems to change or remove it. ` +
-      "Exclude the cache's folder from it, then create the task again";
+    const reason = wrongReadBackText(paths, this.#name, this.row.wrongReadBacks);
+    if (this.row.wrongReadBacks < wrongReadBacksMax) throw new Error(reason);
     // As a representative this device gives the lease back with the failure, which others count.
     this.session?.step({ type: "DownloadEnded", failure: reason });
     this.#end("failed", reason);

@@ -7,6 +7,7 @@ import {
   chunkSizeBytesMax,
   chunkSizeBytesMin,
   digestBytes,
+  sizeProblem,
   type Manifest,
 } from "./manifest.ts";
 import { ManifestError } from "./manifest-error.ts";
@@ -110,14 +111,7 @@ function checkSizes(manifest: Manifest): void {
     throw new ManifestError(`The files add up to ${total} bytes, the manifest states ${manifest.sizeBytes}`);
   }
   const chunks = total > chunksMax * chunkSizeBytes ? chunksMax + 1 : chunkCount(manifest);
-  if (chunks > chunksMax) {
-    const most = `${chunksMax} chunks of ${chunkSizeBytes} bytes`;
-    throw new ManifestError(
-      chunkSizeBytes < chunkSizeBytesMax
-        ? `The package has ${total} bytes, more than ${most}`
-        : `The package has ${total} bytes, more than ${most}, which are about 2 TB: publish it in parts`,
-    );
-  }
+  if (chunks > chunksMax) throw new ManifestError(sizeProblem(total, chunkSizeBytes));
   if (chunkDigests.length !== chunks * digestBytes) {
     throw new ManifestError(
       `The manifest has ${chunkDigests.length} bytes of digests, ${chunks} chunks need ${chunks * digestBytes}`,

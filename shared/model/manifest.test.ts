@@ -225,8 +225,7 @@ describe("a manifest", () => {
 test("a package above the largest size is refused with its size", () => {
   const files = [file("disk.img", 524_288 * 4_194_304 + 1)];
   const refused = refusal(raw(manifestOf(files, { chunkSizeBytes: 4_194_304 })));
-  expect(refused).toContain("2199023255553 bytes");
-  expect(refused).toContain("about 2 TB");
+  expect(refused).toContain("at most 2.1 TB: divide it");
 });
 
 describe("chunks", () => {
@@ -236,6 +235,12 @@ describe("chunks", () => {
     expect(chunkSizeFor(8_192 * 256 * KiB)).toBe(256 * KiB);
     expect(chunkSizeFor(8_192 * 256 * KiB + 1)).toBe(512 * KiB);
     expect(chunkSizeFor(1e12)).toBe(4_096 * KiB);
+    expect(() => chunkSizeFor(3e12)).toThrow(/has 3 TB.* at most 2.1 TB: divide it/);
+    // The size of the version before, up to a factor of four.
+    expect([256, 1_024, 2_048].map((size) => chunkSizeFor(1_000, size * KiB) / KiB)).toEqual([
+      256, 1_024, 256,
+    ]);
+    expect(() => chunkSizeFor(3e12)).toThrow(/has 3 TB.* at most 2.1 TB: divide it/);
   });
 
   test("are adjacent, and the last one is shorter", () => {

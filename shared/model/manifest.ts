@@ -6,8 +6,10 @@
  * in manifest-codec.ts, signatures in signing.ts.
  */
 import { chunkLayout, indexAt, type ChunkLayout } from "./chunk-layout.ts";
+import { ManifestError } from "./manifest-error.ts";
 import type { NamedCommand } from "./package-command.ts";
 import type { PackageLink } from "./package-link.ts";
+import { formatBinarySize, formatSize } from "./quantity.ts";
 
 /** Upper bound on the encoded manifest: its base64 stays below the 24 MiB body limit of the API. */
 export const manifestBytesMax = 16 * 1_048_576;
@@ -95,15 +97,22 @@ export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: num
 /**
  * Returns the chunk size for a package: 256 KiB, doubled until there are at most 8,192 chunks, and
  * 4 MiB at most.
+ * @throws ManifestError for a package that is too large
  * @param before chunk size of the version before, which is kept up to a factor of four, so that
  * unchanged files have unchanged chunks
  */
 export function chunkSizeFor(totalBytes: number, before: number | null = null): number {
   let sizeBytes = chunkSizeBytesDefault;
   while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksTarget) sizeBytes *= 2;
+  if (totalBytes > chunksMax * sizeBytes) throw new ManifestError(sizeProblem(totalBytes, sizeBytes));
   if (before === null) return sizeBytes;
   return before <= 4 * sizeBytes && before >= sizeBytes / 4 ? before : sizeBytes;
 }
+
+/** Returns a sentence on a package that has more chunks than a manifest can list. */
+export const sizeProblem = (sizeBytes: number, chunkSizeBytes: number): string =>
+  `The package has ${formatSize(sizeBytes)}. In chunks of ${formatBinarySize(chunkSizeBytes)} a package has at most ` +
+  `${formatSize(chunksMax * chunkSizeBytes)}: divide it into several`;
 
 /** Part of one file. */
 export type FileSpan = {

@@ -13,6 +13,7 @@ import type {
   OriginBytes,
   PackageHead,
   PackageState,
+  PackageUse,
   TaskRow,
 } from "../cache/ledger.ts";
 import { isSamePackageName } from "../cache/reconcile.ts";
@@ -22,6 +23,7 @@ type PackageRow = NewPackage & {
   state: PackageState;
   lastUsedAtMs: number;
   stamp: string | null;
+  unusedSinceMs: number | null;
   readonly chunks: Map<number, ChunkRow & { readonly receipts: number }>;
   readonly pins: Set<number>;
 };
@@ -93,6 +95,15 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  uses(): PackageUse[] {
+    return this.packages().map((row) =>
+      Object.assign(headOf(this.#packages.get(row.id)!), {
+        bytesVerified: row.bytesVerified,
+        pinnedBy: row.pinnedBy,
+      }),
+    );
+  }
+
   package(id: string): PackageHead | null {
     const row = this.#packages.get(id);
     return row ? headOf(row) : null;
@@ -147,6 +158,7 @@ export class MemoryLedger implements Ledger {
         state: "partial",
         lastUsedAtMs: this.#nowMs(),
         stamp: null,
+        unusedSinceMs: null,
         chunks: new Map(),
         pins: new Set(),
       });
@@ -182,10 +194,15 @@ export class MemoryLedger implements Ledger {
   touch(id: string): void {
     this.#write(() => {
       const row = this.#packages.get(id);
-      const before = row?.lastUsedAtMs ?? 0;
-      if (row) row.lastUsedAtMs = this.#nowMs();
-      return () => void (row && (row.lastUsedAtMs = before));
+      const before = row && { lastUsedAtMs: row.lastUsedAtMs, unusedSinceMs: row.unusedSinceMs };
+      if (row) Object.assign(row, { lastUsedAtMs: this.#nowMs(), unusedSinceMs: null });
+      return () => void (row && Object.assign(row, before));
     });
+  }
+
+  beginAges(nowMs: number): void {
+    for (const row of this.#packages.values())
+      if (row.unusedSinceMs === null || row.unusedSinceMs > nowMs) row.unusedSinceMs = nowMs;
   }
 
   pin(id: string, taskId: number): void {

@@ -366,6 +366,25 @@ describe("tasks", () => {
     expect(await servedTasks()).toEqual([]);
   });
 
+  test("are cancelled at the holder of the lease first, which the other devices do not delay", async () => {
+    await publishFile();
+    const [holder, ...others] = [
+      await fixture.device("h1"),
+      await fixture.device("h2"),
+      await fixture.device("h3"),
+    ];
+    const taskId = await createTask();
+    const lease = { taskId, subnetId: holder.subnetId, address: "10.0.0.5", lanPort: 5, term: 1 };
+    await fixture.call("POST", "/v1/agent/lease", { credential: holder.credential, json: lease });
+    const readers = [holder, ...others].map(({ id }) => fixture.changeHub.open(id).getReader());
+    const next = () =>
+      Promise.all(readers.map(async (reader) => new TextDecoder().decode((await reader.read()).value)));
+    await next();
+    await fixture.call("POST", `/v1/tasks/${taskId}/cancel`);
+    const wakes = [4, 8, 8].map((spreadMs) => `event: wake\ndata: {"spreadMs":${spreadMs}}\n\n`);
+    expect(await next()).toEqual(wakes);
+  });
+
   test("are refused when package, action, command, target or setting is invalid", async () => {
     await publishFile();
     const base = {

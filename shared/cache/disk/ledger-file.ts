@@ -26,6 +26,7 @@ export const migrations: readonly string[] = [
      completed_at INTEGER,
      last_used_at INTEGER NOT NULL,
      stamp TEXT,
+     unused_since INTEGER,
      UNIQUE (name, version)
    ) STRICT;
    CREATE TABLE chunks (

@@ -94,6 +94,10 @@ export interface PackageStore {
   addUrl(id: string, url: PackageUrl): Promise<void>;
   removeUrl(id: string, url: string): Promise<void>;
   markReady(id: string): Promise<void>;
+  /** Returns the packages that were published before this time, and never became ready. */
+  unfinishedBefore(atMs: number): Promise<string[]>;
+  /** Removes a package that never became ready; no effect on others. */
+  removeUnfinished(id: string): Promise<void>;
 }
 
 export interface TaskStore {
@@ -101,7 +105,13 @@ export interface TaskStore {
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
   active(): Promise<TaskRecord[]>;
-  cancel(id: number): Promise<void>;
+  cancel(id: number, atMs: number): Promise<void>;
+  cancelledBefore(atMs: number): Promise<number[]>;
+  /**
+   * Removes a cancelled task, or a part of its reports if these are many. Returns whether the task
+   * is removed.
+   */
+  removePart(id: number): Promise<boolean>;
   /** Stores reports, leaves out those of unknown tasks, and returns the number stored. */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
@@ -128,6 +138,8 @@ export interface LeaseStore {
     decide: (state: LeaseState | null) => { next: LeaseState; result: T },
   ): Promise<T>;
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
+  /** Removes the leases of packages that no task names. */
+  removeWithoutTask(): Promise<void>;
 }
 
 /** WAN account: package bytes that the source sent, per subnet. */
@@ -135,6 +147,8 @@ export interface WanAccount {
   add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
   /** Returns the bytes per subnet since the task was created. */
   sinceTask(taskId: number): Promise<Map<string, number>>;
+  /** Removes the accounts of packages that no task names. */
+  removeWithoutTask(): Promise<void>;
 }
 
 export interface Catalog {

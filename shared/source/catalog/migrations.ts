@@ -54,6 +54,7 @@ const steps: readonly string[] = [
     state TEXT NOT NULL CHECK (state IN ('active', 'cancelled')),
     created_at_ms INTEGER NOT NULL,
     start_at_ms INTEGER NOT NULL,
+    cancelled_at_ms INTEGER,
     task_key BLOB NOT NULL
   ) STRICT;
   CREATE TABLE progress (

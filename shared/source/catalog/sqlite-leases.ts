@@ -29,6 +29,9 @@ export function sqliteLeases(database: Database): LeaseStore {
         })
         .immediate();
     },
+    async removeWithoutTask() {
+      database.run("DELETE FROM leases WHERE package_id NOT IN (SELECT package_id FROM tasks)");
+    },
     async ofPackage(packageId) {
       return new Map(
         ofPackage

@@ -115,5 +115,16 @@ export function sqlitePackages(database: Database): PackageStore {
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
     ...urlChanges(database),
+    async unfinishedBefore(atMs) {
+      return database
+        .query<{ id: string }, { atMs: number }>(
+          "SELECT id FROM packages WHERE state = 'uploading' AND published_at_ms < $atMs",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    async removeUnfinished(id) {
+      database.query("DELETE FROM packages WHERE id = $id AND state = 'uploading'").run({ id });
+    },
   };
 }

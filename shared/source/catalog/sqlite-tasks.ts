@@ -66,6 +66,25 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
     })();
 }
 
+/** Reports that one transaction removes. */
+const removedReports = 5_000;
+
+function removePart(database: Database): TaskStore["removePart"] {
+  const reports = database.query(
+    `DELETE FROM progress WHERE task_id = $id AND device_id IN
+       (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
+  );
+  const baseline = database.query("DELETE FROM wan_baseline WHERE task_id = $id");
+  const task = database.query("DELETE FROM tasks WHERE id = $id AND state = 'cancelled'");
+  return async (id) =>
+    database.transaction(() => {
+      if (reports.run({ id }).changes === removedReports) return false;
+      baseline.run({ id });
+      task.run({ id });
+      return true;
+    })();
+}
+
 export function sqliteTasks(database: Database): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
@@ -93,9 +112,22 @@ export function sqliteTasks(database: Database): TaskStore {
     async active() {
       return active.all().map(toTask);
     },
-    async cancel(id) {
-      database.query("UPDATE tasks SET state = 'cancelled' WHERE id = $id").run({ id });
+    async cancel(id, atMs) {
+      database
+        .query(
+          "UPDATE tasks SET state = 'cancelled', cancelled_at_ms = $atMs WHERE id = $id AND state = 'active'",
+        )
+        .run({ id, atMs });
     },
+    async cancelledBefore(atMs) {
+      return database
+        .query<{ id: number }, { atMs: number }>(
+          "SELECT id FROM tasks WHERE cancelled_at_ms < $atMs ORDER BY id",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    removePart: removePart(database),
     async progressOf(taskId) {
       return new Map(
         progressOf.all({ taskId }).map((row) => {

@@ -113,6 +113,8 @@ async function publish(
       packageKey: context.randomBytes(16),
     };
     await catalog.packages.add(record, signed);
+    // `add` has replaced an upload of the same name and version.
+    if (taken) await content.remove(taken.id);
     log.info({ packageId: id, name: record.name, version: record.version }, "package published");
   }
   for (const each of urls) {
@@ -188,8 +190,13 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       c.env.allowIdle(contentIdleSeconds);
       const signed = await context.catalog.packages.signedManifest(published.id);
       const manifest = await decodeManifestInTurns(signed!.manifest);
-      await context.content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
-      await context.catalog.packages.markReady(published.id);
+      const { catalog, content } = context;
+      try {
+        await content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
+      } finally {
+        if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
+      }
+      await catalog.packages.markReady(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
       return c.json({ ok: true } as const);
     },

@@ -58,9 +58,13 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     pathParameters(taskPathSchema),
     async (c) => {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
-      await catalog.tasks.cancel(task.id);
-      const devices = targetedDevices(task, await catalog.devices.list());
-      context.changeHub.notify(devices.map((device) => device.id));
+      await catalog.tasks.cancel(task.id, nowMs());
+      const devices = targetedDevices(task, await catalog.devices.list()).map((device) => device.id);
+      // Representatives come first: the cancellation stops download and multicast at once.
+      const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
+      const leading = new Set(leases.map(({ holder }) => holder?.deviceId));
+      context.changeHub.notify(devices.filter((id) => leading.has(id)));
+      context.changeHub.notify(devices.filter((id) => !leading.has(id)));
       log.info({ taskId: task.id, atMs: nowMs() }, "task cancelled");
       return c.json({ ok: true } as const);
     },
