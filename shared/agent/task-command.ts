@@ -28,7 +28,9 @@ export async function runCommand(request: CommandRequest, outputFolder: string):
   let child: Bun.Subprocess;
   let timedOut = false;
   try {
-    child = Bun.spawn(platform.shell(request.command), {
+    const { words, isVerbatim } = platform.shell(request.command);
+    child = Bun.spawn([...words], {
+      windowsVerbatimArguments: isVerbatim,
       cwd: request.folder,
       env: { ...process.env, ...request.environment },
       stdin: "ignore",
