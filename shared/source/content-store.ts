@@ -8,6 +8,7 @@
 import { open, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/manifest.ts";
+import { retryLocked } from "../platform/locked-files.ts";
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
@@ -52,7 +53,7 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
       const unfinished = join(folder, packageId, unfinishedPrefix + crypto.randomUUID());
       try {
         await writeVerified(unfinished, manifest, body);
-        await rename(unfinished, pathOf(packageId));
+        await retryLocked(() => rename(unfinished, pathOf(packageId)));
       } finally {
         await rm(unfinished, { force: true });
       }

@@ -15,25 +15,28 @@ import {
 } from "node:fs/promises";
 import { dirname, sep } from "node:path";
 import { platform } from "../../platform/index.ts";
+import { retryLocked } from "../../platform/locked-files.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
 import type { Files } from "../files.ts";
 import { DiskPace, stateOf, SystemFile } from "./system-file.ts";
 
-export function systemFiles(): Files {
+/** @param locksOpenFiles whether operations wait while another program has their file open */
+export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
   const pace = new DiskPace();
+  const retry = <T>(action: () => Promise<T>): Promise<T> => retryLocked(action, locksOpenFiles);
   return {
-    open: (path, access) => SystemFile.open(path, access, pace),
-    readFile: (path) => readFile(path),
+    open: (path, access) => retry(() => SystemFile.open(path, access, pace)),
+    readFile: (path) => retry(() => readFile(path)),
     async replaceFile(path, bytes) {
       const draft = `${path}.new`;
-      const handle = await open(draft, "w", 0o644);
+      const handle = await retry(() => open(draft, "w", 0o644));
       try {
         await handle.writeFile(bytes);
         await handle.sync();
       } finally {
         await handle.close();
       }
-      await rename(draft, path);
+      await retry(() => rename(draft, path));
       await syncFolder(dirname(path));
     },
     async entryAt(path) {
@@ -62,9 +65,9 @@ export function systemFiles(): Files {
     async makeFolder(path) {
       await mkdir(path, { recursive: true });
     },
-    rename,
+    rename: (from, to) => retry(() => rename(from, to)),
     syncFolder,
-    remove: (path) => rm(path, { recursive: true, force: true }),
+    remove: (path) => retry(() => rm(path, { recursive: true, force: true })),
     removeEmptyFolder: (path) => rmdir(path).catch(() => {}),
     async space(path) {
       const { blocks, bavail, bsize } = await statfs(path);
