@@ -5,6 +5,7 @@
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { platform } from "./index.ts";
 
+/** A folder is not empty while a removed file of it is open. */
 const lockedCodes = new Set(["EPERM", "EACCES", "EBUSY", "ENOTEMPTY"]);
 const retryBackoff: Backoff = { baseMs: 10, maxMs: 500, jitter: [0.75, 1.25] };
 /** Upper bound on the retries of one operation. An error of permissions is reported after it. */

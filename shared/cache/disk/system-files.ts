@@ -8,12 +8,12 @@ import {
   readFile,
   readlink,
   rename,
-  rm,
   rmdir,
   statfs,
   symlink,
+  unlink,
 } from "node:fs/promises";
-import { dirname, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { retryLocked } from "../../platform/locked-files.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
@@ -67,13 +67,30 @@ export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
     },
     rename: (from, to) => retry(() => rename(from, to)),
     syncFolder,
-    remove: (path) => retry(() => rm(path, { recursive: true, force: true })),
+    remove: (path) => removeTree(path, retry),
     removeEmptyFolder: (path) => rmdir(path).catch(() => {}),
     async space(path) {
       const { blocks, bavail, bsize } = await statfs(path);
       return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
     },
   };
+}
+
+/**
+ * Removes entry by entry, so that only what another program has open is tried again. Does not
+ * follow links. Bun's recursive `rm` is not used: under Wine 8 it always fails with EFAULT.
+ */
+async function removeTree(
+  path: string,
+  retry: (action: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  try {
+    if (!(await lstat(path)).isDirectory()) return await retry(() => unlink(path));
+    for (const name of await readdir(path)) await removeTree(join(path, name), retry);
+    await retry(() => rmdir(path));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {
