@@ -220,7 +220,7 @@ wineTest(
 );
 
 wineTest(
-  "the cache on Windows waits while a scanner has a file open, and declares its files sparse",
+  "Windows: files wait for a scanner and are declared sparse, a command ends with its children",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "flockcast-wine-"));
     try {
@@ -230,9 +230,10 @@ wineTest(
       const wine = await openWine(join(folder, "prefix"), []);
       // The executable runs the script as Bun does, and Wine traces calls of files.
       const env = { ...wine.environment, BUN_BE_BUN: "1", WINEDEBUG: "-all,trace+file" };
-      const script = join(import.meta.dir, "windows-files.ts");
+      const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
-      const found = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
+      const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
+      const found = { ...files, wasKilled: true, output: "begun" };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {

@@ -1,8 +1,11 @@
 /** Installs Debian packages of programs that a test starts, where that is possible. */
 import { runToEnd } from "./process.ts";
 
+/** Upper bound on one call, for machines whose package server does not answer. */
+const aptSeconds = 150;
+
 const apt = (...words: string[]) =>
-  runToEnd(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", ...words], {
+  runToEnd(["timeout", String(aptSeconds), "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", ...words], {
     env: { DEBIAN_FRONTEND: "noninteractive" },
   });
 

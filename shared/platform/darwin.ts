@@ -4,7 +4,7 @@
  */
 import { networkInterfaces } from "node:os";
 import type { DeviceClass, KernelInterface, KernelNetwork, ShellCommand } from "./platform.ts";
-import { signalGroup, isGroupRunning } from "./process-group.ts";
+import { processGroup } from "./process-group.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
 /** Age at which routes are read again although no address changed. */
@@ -108,5 +108,4 @@ export const shell = (command: string): ShellCommand => ({
   isVerbatim: false,
 });
 export const hasProcessGroups = true;
-export const signalTree = signalGroup;
-export const isTreeRunning = isGroupRunning;
+export const processTree = processGroup;

@@ -11,7 +11,7 @@ import type {
   Link,
   ShellCommand,
 } from "./platform.ts";
-import { signalGroup, isGroupRunning } from "./process-group.ts";
+import { processGroup } from "./process-group.ts";
 import { readDrops } from "./udp-table.ts";
 
 const interfacesFolder = "/sys/class/net";
@@ -149,5 +149,4 @@ export const shell = (command: string): ShellCommand => ({
   isVerbatim: false,
 });
 export const hasProcessGroups = true;
-export const signalTree = signalGroup;
-export const isTreeRunning = isGroupRunning;
+export const processTree = processGroup;

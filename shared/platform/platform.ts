@@ -48,6 +48,15 @@ export type ShellCommand = {
   readonly isVerbatim: boolean;
 };
 
+/** A process and its descendants. */
+export type ProcessTree = {
+  /** Signals all of them; does nothing when they have exited. On Windows every signal is a kill. */
+  signal(signal: NodeJS.Signals): void;
+  isRunning(): boolean;
+  /** Forgets the processes; those that run continue. */
+  close(): void;
+};
+
 /** No function blocks on a process or a device: those that may have to wait return a promise. */
 export type Platform = {
   kernelNetwork(): Promise<KernelNetwork>;
@@ -87,10 +96,8 @@ export type Platform = {
 
   /** Returns the program that runs a command line in the system's shell. */
   shell(command: string): ShellCommand;
-  /** Whether a command can run in its own process group, which signals reach as a whole. */
+  /** Whether a command has to start in its own process group, which signals reach as a whole. */
   readonly hasProcessGroups: boolean;
-  /** Signals a process and its descendants; does nothing when they have exited. */
-  signalTree(pid: number, signal: NodeJS.Signals): void;
-  /** Whether any process of the tree runs; null if only the root process can be checked. */
-  isTreeRunning(pid: number): boolean | null;
+  /** To be called as soon as the process has started. */
+  processTree(pid: number): ProcessTree;
 };

@@ -1,10 +1,11 @@
 /**
- * Calls of Windows by bun:ffi: tables of the IP helper, power, sparse files. A call takes a few
- * milliseconds, where PowerShell takes seconds. The libraries are loaded at the first call.
+ * Calls of Windows by bun:ffi: tables of the IP helper, power, sparse files, jobs. A call takes a
+ * few milliseconds, where PowerShell takes seconds. The libraries are loaded at the first call.
  *
  * `windows-tables.ts` parses what the calls fill in. All of them were run under Wine 8.
  */
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
+import type { ProcessTree } from "./platform.ts";
 
 const { i32, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;
@@ -22,6 +23,11 @@ const loadKernel = () =>
     CreateFileW: { args: [pointer, u32, u32, pointer, u32, u32, u64], returns: FFIType.i64 },
     DeviceIoControl: { args: [FFIType.i64, u32, pointer, u32, pointer, u32, pointer, pointer], returns: i32 },
     CloseHandle: { args: [FFIType.i64], returns: i32 },
+    OpenProcess: { args: [u32, i32, u32], returns: FFIType.i64 },
+    CreateJobObjectW: { args: [pointer, pointer], returns: FFIType.i64 },
+    AssignProcessToJobObject: { args: [FFIType.i64, FFIType.i64], returns: i32 },
+    TerminateJobObject: { args: [FFIType.i64, u32], returns: i32 },
+    QueryInformationJobObject: { args: [FFIType.i64, i32, pointer, u32, pointer], returns: i32 },
   }).symbols;
 const loadPower = () =>
   dlopen("powrprof.dll", { PowerDeterminePlatformRoleEx: { args: [u32], returns: u32 } }).symbols;
@@ -115,4 +121,42 @@ export function setSparse(path: string, isSparse: boolean): boolean {
   } finally {
     CloseHandle(handle);
   }
+}
+
+/** PROCESS_TERMINATE and PROCESS_SET_QUOTA. */
+const processRights = 0x101;
+/** JobObjectBasicAccountingInformation, and the offset of ActiveProcesses in it. */
+const accounting = { informationClass: 1, bytes: 48, activeProcesses: 40 } as const;
+/** Exit status of a process that its job ends. */
+const killedStatus = 1;
+
+/** Returns a job with the process in it; null if the process cannot be put into a job. */
+export function openJob(pid: number): ProcessTree | null {
+  const system = kernel();
+  const child = system.OpenProcess(processRights, 0, pid);
+  if (child === 0n) return null;
+  const job = system.CreateJobObjectW(null, null);
+  const isAssigned = system.AssignProcessToJobObject(job, child) !== 0;
+  system.CloseHandle(child);
+  if (!isAssigned) {
+    system.CloseHandle(job);
+    return null;
+  }
+  let isOpen = true;
+  const information = fixedBytes(accounting.bytes);
+  return {
+    signal() {
+      if (isOpen) system.TerminateJobObject(job, killedStatus);
+    },
+    isRunning() {
+      const { informationClass, bytes, activeProcesses } = accounting;
+      if (!isOpen) return false;
+      system.QueryInformationJobObject(job, informationClass, ptr(information), bytes, null);
+      return new DataView(information.buffer).getUint32(activeProcesses, true) > 0;
+    },
+    close() {
+      if (isOpen) system.CloseHandle(job);
+      isOpen = false;
+    },
+  };
 }

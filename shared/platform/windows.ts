@@ -1,6 +1,5 @@
-/** The Windows implementation of platform.ts: windows-api.ts, windows-tables.ts and taskkill. */
-import type { DeviceClass, KernelNetwork, ShellCommand } from "./platform.ts";
-import { outputOf } from "./run-program.ts";
+/** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
+import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
 import * as api from "./windows-api.ts";
 import {
   classOf,
@@ -77,9 +76,14 @@ export function shell(command: string): ShellCommand {
 }
 export const hasProcessGroups = false;
 
-/** Resolves the tree by its parents while the first process runs; a signal is always a kill. */
-export function signalTree(pid: number, _signal: NodeJS.Signals): void {
-  void outputOf(["taskkill.exe", "/pid", String(pid), "/t", "/f"]);
+/** Puts the process into a job, to which its descendants belong, also after its own end. */
+export function processTree(pid: number): ProcessTree {
+  const job = tryCall(() => api.openJob(pid), null);
+  if (job !== null) return job;
+  // The process has ended, or belongs to a job that allows no other.
+  return {
+    signal: (signal) => void tryCall(() => process.kill(pid, signal), false),
+    isRunning: () => tryCall(() => process.kill(pid, 0), false),
+    close: () => {},
+  };
 }
-
-export const isTreeRunning = (_pid: number): null => null;

@@ -1,10 +1,11 @@
 /**
- * Program for `wine.test.ts`: files of the cache on Windows. Prints one line of JSON. Another
- * handle, which shares nothing, plays the scanner.
+ * Program for `wine.test.ts`: files of the cache and commands on Windows. Prints one line of JSON.
+ * Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
 
 const { CreateFileW, CloseHandle } = dlopen("kernel32.dll", {
@@ -45,4 +46,20 @@ await image.write(new Uint8Array([7]), 0, 1, 64 * 1_048_576, "cached");
 await image.sync("all");
 const imageBytes = image.state()?.sizeBytes;
 await image.close();
-console.log(JSON.stringify({ wasMoved, text, wasRemoved, imageBytes }));
+
+const startedMs = performance.now();
+const { timedOut, outputTail } = await runCommand(
+  {
+    taskId: 1,
+    folder,
+    command: 'echo begun & cmd /c "ping -n 20 127.0.0.1 >nul & echo late"',
+    environment: {},
+    timeoutMs: 1_500,
+    signal: new AbortController().signal,
+  },
+  folder,
+);
+// The command would take 19 s.
+const wasKilled = timedOut && performance.now() - startedMs < 10_000;
+const output = outputTail.trim();
+console.log(JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, wasKilled, output }));
