@@ -24,6 +24,7 @@ import { openRangeStream } from "../net/web/range-stream.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import { CheckIns } from "./check-ins.ts";
+import type { Conditions } from "./conditions.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
@@ -37,6 +38,7 @@ import { runCommand } from "./task-command.ts";
 
 type AgentOptions = {
   dataFolder: string;
+  conditions: Conditions;
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
@@ -134,7 +136,7 @@ export class Agent {
   }
 
   #ports(): DevicePorts {
-    const { log, cache, identity, dataFolder, volunteer, onBug } = this.#options;
+    const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
     const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
@@ -150,7 +152,7 @@ export class Agent {
       commands: { run: (request) => runCommand(request, join(dataFolder, "tasks")) },
       place: this.#place,
       medium,
-      rank: createRanker({ medium, dataFolder, volunteer }),
+      rank: createRanker({ medium, conditions, volunteer }),
       publisherKeys: keys,
       sizes: sessionSizes,
       log,

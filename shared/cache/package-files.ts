@@ -1,9 +1,9 @@
 /**
  * The files of one package: reads and writes at offsets of the package's stream.
  *
- * Files are sparse until the package is complete, except on NTFS, which writes zeros up to the
- * highest offset written. This file deals with offsets, open files, syncing, and files that
- * another program changes; package-store.ts with chunks, digests and the ledger.
+ * Files are sparse until the package is complete. This file deals with offsets, open files,
+ * syncing, and files that another program changes; package-store.ts with chunks, digests and the
+ * ledger.
  */
 import { dirname } from "node:path";
 import { fileSpans, type Manifest } from "../model/manifest.ts";

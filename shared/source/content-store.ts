@@ -8,6 +8,7 @@
 import { open, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/manifest.ts";
+import { retryLocked } from "../platform/locked-files.ts";
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
@@ -60,7 +61,7 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
       receiving.push(packageId);
       try {
         await writeVerified(unfinished, manifest, body);
-        await rename(unfinished, pathOf(packageId));
+        await retryLocked(() => rename(unfinished, pathOf(packageId)));
       } finally {
         receiving.splice(receiving.indexOf(packageId), 1);
         await rm(unfinished, { force: true });
