@@ -53,6 +53,7 @@ const { timedOut, outputTail } = await runCommand(
     taskId: 1,
     folder,
     command: 'echo begun & cmd /c "ping -n 20 127.0.0.1 >nul & echo late"',
+    shell: null,
     environment: {},
     timeoutMs: 1_500,
     signal: new AbortController().signal,

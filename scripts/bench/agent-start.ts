@@ -97,6 +97,7 @@ async function fill(dir: string, options: StartOptions, key: PublisherKey): Prom
       packageVersion: manifest.version,
       action: "pre-cache" as const,
       command: null,
+      run: null,
       startAtMs: 0,
       taskKey: newKey(),
       packageKey: newKey(),

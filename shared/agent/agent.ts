@@ -21,6 +21,7 @@ import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
+import { platform } from "../platform/index.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -149,7 +150,7 @@ export class Agent {
       peers: this.#net.exchange,
       web: { open: openRangeStream },
       source: this.#client,
-      commands: { run: (request) => runCommand(request, join(dataFolder, "tasks")) },
+      commands: { os: platform.os, run: (request) => runCommand(request, join(dataFolder, "tasks")) },
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),

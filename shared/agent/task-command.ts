@@ -31,7 +31,7 @@ export async function runCommand(request: CommandRequest, outputFolder: string):
   let tree: ProcessTree | null = null;
   let timedOut = false;
   try {
-    const { words, isVerbatim } = platform.shell(request.command);
+    const { words, isVerbatim } = platform.shell(request.command, request.shell);
     child = Bun.spawn([...words], {
       windowsVerbatimArguments: isVerbatim,
       cwd: request.folder,

@@ -13,10 +13,11 @@ import { ManifestError } from "../model/manifest-error.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import { endOfCommand } from "./command-outcome.ts";
-import { reasonForDelivery, DeliveryLog } from "./delivery-log.ts";
+import { reasonForDelivery, reasonWithoutSession, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
-import type { DevicePorts } from "./ports.ts";
+import type { CommandRequest, DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
+import { commandOf } from "./task-command.ts";
 import { SpreadStart } from "./start-spread.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
@@ -256,13 +257,10 @@ export class Task {
       return;
     }
     this.store = store;
+    const command = this.#commandOf(store);
+    if (command.kind === "missing") return this.#end("failed", command.reason);
     ports.cache.pin(task.packageId, task.id);
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
-    if (store.state !== "complete") {
-      this.#becomeWaiting("package", "stores what other cached versions have");
-      await ports.cache.storeLocalChunks(store, this.#abort.signal);
-      if (this.#abort.signal.aborted) return;
-    }
     this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
     this.#attempt.bytes = store.bytesVerified;
     this.#becomeWaiting("package", "", false);
@@ -298,12 +296,14 @@ export class Task {
     onChange();
   }
 
-  /** Reserves room for the missing bytes. */
+  /** Reserves room for the missing bytes, and stores those that need no network. */
   async #beginPackage(found: PackageStore | null): Promise<PackageStore> {
     const { cache, source, publisherKeys } = this.#options.ports;
     const { packageId } = this.row.task;
     const signed = found?.signed ?? (await source.manifest(packageId));
-    return cache.begin(signed, publisherKeys(), { id: this.id, packageId });
+    const store = await cache.begin(signed, publisherKeys(), { id: this.id, packageId });
+    await cache.storeLocalChunks(store, this.#abort.signal);
+    return store;
   }
 
   #onSessionFailure(reason: string, retryAfterMs: number): void {
@@ -340,8 +340,8 @@ export class Task {
     this.session?.step({ type: "PackageVerified" });
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
-    if (this.row.task.action === "run" && this.row.task.command)
-      await this.#run(outcome.path, this.row.task.command);
+    const command = this.#commandOf(store);
+    if (command.kind === "line") await this.#run(outcome.path, command);
     else this.#end("complete", "");
   }
 
@@ -359,10 +359,8 @@ export class Task {
 
   #deliveryReason(store: PackageStore): string {
     const { session, row } = this;
-    if (!session) {
-      // An earlier run of the agent may have saved the reason.
-      return row.way || (this.#attempt.waitedForOther ? "fetched by another task" : "already in the cache");
-    }
+    // An earlier run of the agent may have saved the reason.
+    if (!session) return row.way || reasonWithoutSession(this.#attempt.waitedForOther);
     const dropsNow = this.#options.ports.lan.kernelDrops ?? 0;
     return reasonForDelivery(store.originBytes, this.#delivery.notes, {
       diskOverflow: session.receiver.counters.overflow,
@@ -374,7 +372,11 @@ export class Task {
     return `${this.row.task.packageName} ${this.row.task.packageVersion}`;
   }
 
-  async #run(folder: string, command: string): Promise<void> {
+  #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
+    return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
+  }
+
+  async #run(folder: string, { command, shell }: Pick<CommandRequest, "command" | "shell">): Promise<void> {
     const { task } = this.row;
     const { values } = task.setting;
     this.stage = nextTaskStage(this.stage, { kind: "running" });
@@ -383,6 +385,7 @@ export class Task {
     const running = this.#options.ports.commands.run({
       taskId: task.id,
       command,
+      shell,
       folder,
       timeoutMs: values.commandTimeoutMs,
       environment: {

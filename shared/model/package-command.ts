@@ -37,6 +37,14 @@ export function commandProblem(commands: readonly NamedCommand[]): string | null
   return null;
 }
 
+/** Returns the command line of a system, or null if the package has none for it. */
+export const commandFor = (
+  commands: readonly NamedCommand[],
+  name: string,
+  os: OperatingSystem,
+): CommandLine | null =>
+  commands.find((command) => command.name === name)?.lines.find((line) => line.os === os) ?? null;
+
 function linesProblem(lines: readonly CommandLine[]): string | null {
   if (lines.length === 0) return "it has no command line for any operating system";
   let last = -1;

@@ -103,6 +103,7 @@ export function deviceClass(): Promise<DeviceClass> {
   return ownClass;
 }
 
+export const os = "macos";
 export const shell = (command: string): ShellCommand => ({
   words: ["/bin/sh", "-c", command],
   isVerbatim: false,

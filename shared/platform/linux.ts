@@ -144,6 +144,7 @@ export async function deviceClass(): Promise<DeviceClass> {
   return chassis > 2 ? "desktop" : "unknown";
 }
 
+export const os = "linux";
 export const shell = (command: string): ShellCommand => ({
   words: ["/bin/sh", "-c", command],
   isVerbatim: false,

@@ -4,6 +4,7 @@
  * `linux.ts`, `darwin.ts` and `windows.ts` each export all of them; a test compares their exports.
  * Only this folder reads `process.platform`.
  */
+import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 
 /** Properties of a network interface as the kernel reports them. */
 export type InterfaceTraits = {
@@ -94,8 +95,12 @@ export type Platform = {
   /** Returns "unknown" if the system cannot be asked. */
   deviceClass(): Promise<DeviceClass>;
 
-  /** Returns the program that runs a command line in the system's shell. */
-  shell(command: string): ShellCommand;
+  readonly os: OperatingSystem;
+  /**
+   * Returns the program that runs a command line.
+   * @param named shell that the command asks for; null: the system's
+   */
+  shell(command: string, named: CommandShell | null): ShellCommand;
   /** Whether a command has to start in its own process group, which signals reach as a whole. */
   readonly hasProcessGroups: boolean;
   /** To be called as soon as the process has started. */

@@ -32,7 +32,10 @@ describe("a command line", () => {
   test.each(commands)(
     "%s reaches cmd.exe as it is, a script of PowerShell its interpreter",
     (command, argument) => {
-      expect(shell(command)).toEqual({ words: ["cmd.exe", "/d", "/s", "/c", argument], isVerbatim: true });
+      expect(shell(command, null)).toEqual({
+        words: ["cmd.exe", "/d", "/s", "/c", argument],
+        isVerbatim: true,
+      });
     },
   );
 });

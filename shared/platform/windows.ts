@@ -1,4 +1,5 @@
 /** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
+import type { CommandShell } from "../model/package-command.ts";
 import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
 import * as api from "./windows-api.ts";
 import {
@@ -61,16 +62,23 @@ export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
+export const os = "windows";
 /** Script of PowerShell at the beginning of a command, in quotes or not. */
 const powerShellScript = /^\s*(?:"[^"]+\.ps1"|[^\s"&|<>]+\.ps1)(?=\s|$)/i;
-const powerShell = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File";
+const powerShellOptions = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"];
+const powerShell = `powershell.exe ${powerShellOptions.join(" ")} -File`;
 
 /**
  * cmd.exe removes the first and the last quotation mark of its argument (/s), and takes what is
  * between them as it is. Quotation marks of the command must therefore not be escaped. cmd.exe
  * itself would open a .ps1 file in an editor.
  */
-export function shell(command: string): ShellCommand {
+export function shell(command: string, named: CommandShell | null): ShellCommand {
+  if (named === "powershell") {
+    // Base64 of UTF-16LE needs no quotation marks.
+    const encoded = Buffer.from(command, "utf16le").toString("base64");
+    return { words: ["powershell.exe", ...powerShellOptions, "-EncodedCommand", encoded], isVerbatim: false };
+  }
   const line = powerShellScript.test(command) ? `${powerShell} ${command.trimStart()}` : command;
   return { words: ["cmd.exe", "/d", "/s", "/c", `"${line}"`], isVerbatim: true };
 }

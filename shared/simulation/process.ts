@@ -293,6 +293,7 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: {
+        os: "linux",
         run: async ({ taskId, signal }) => {
           observer.startsCommand(machine, taskId);
           const isAborted = await sleep(this.#parts.clock, machine.random.between(100, 3_000), signal).then(

@@ -43,7 +43,10 @@ export const agentTaskSchema = v.object({
   packageName: name(128),
   packageVersion: name(64),
   action: taskActionSchema,
+  /** Command line for the system's shell. */
   command: v.nullable(text(8_192)),
+  /** Name of a command of the package. A task that runs has either `run` or `command`. */
+  run: v.nullable(name(32)),
   startAtMs: timeMs,
   /** 16 bytes; seals the frames of this task's session. */
   taskKey: base64(16),

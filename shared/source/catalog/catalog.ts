@@ -54,6 +54,7 @@ export type TaskRecord = {
   readonly packageId: string;
   readonly action: "pre-cache" | "run";
   readonly command: string | null;
+  readonly run: string | null;
   readonly settingName: string;
   readonly target: string;
   readonly state: "active" | "cancelled";
@@ -85,7 +86,7 @@ export interface PackageStore {
   registerPublisherKey(key: Uint8Array, atMs: number): Promise<void>;
   byId(id: string): Promise<PackageRecord | null>;
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
-  /** Returns all packages, newest first. */
+  /** Returns all packages, the last published first. */
   list(): Promise<PackageRecord[]>;
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
   /** Adds a package. Replaces one of the same name and version that never became ready. */

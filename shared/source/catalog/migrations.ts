@@ -111,6 +111,11 @@ const steps: readonly string[] = [
     SELECT id, 1, url, iif(file_count = 1, 'file', 'folder') FROM packages WHERE url IS NOT NULL;
   ALTER TABLE packages DROP COLUMN url;
   `,
+  // Named commands of packages, from their manifests, and the command that a task names.
+  `
+  ALTER TABLE packages ADD COLUMN commands_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE tasks ADD COLUMN run TEXT;
+  `,
 ];
 
 export const catalogVersion = steps.length;

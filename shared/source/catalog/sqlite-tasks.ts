@@ -8,6 +8,7 @@ type Row = {
   package_id: string;
   action: TaskRecord["action"];
   command: string | null;
+  run: string | null;
   setting_name: string;
   target: string;
   state: TaskRecord["state"];
@@ -21,6 +22,7 @@ const toTask = (row: Row): TaskRecord => ({
   packageId: row.package_id,
   action: row.action,
   command: row.command,
+  run: row.run,
   settingName: row.setting_name,
   target: row.target,
   state: row.state,
@@ -31,9 +33,9 @@ const toTask = (row: Row): TaskRecord => ({
 
 function createTask(database: Database): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id">>(
-    `INSERT INTO tasks (package_id, action, command, setting_name, target, state, created_at_ms, start_at_ms,
+    `INSERT INTO tasks (package_id, action, command, run, setting_name, target, state, created_at_ms, start_at_ms,
                         task_key)
-     VALUES ($packageId, $action, $command, $settingName, $target, $state, $createdAtMs, $startAtMs, $taskKey)
+     VALUES ($packageId, $action, $command, $run, $settingName, $target, $state, $createdAtMs, $startAtMs, $taskKey)
      RETURNING *`,
   );
   const baseline = database.query(

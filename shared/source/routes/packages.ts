@@ -107,6 +107,7 @@ async function publish(
       sizeBytes: manifest.sizeBytes,
       fileCount: manifest.files.length,
       chunkSizeBytes: manifest.chunkSizeBytes,
+      commands: manifest.commands.map(({ name, lines }) => ({ name, lines: [...lines] })),
       urls: [],
       state: "uploading",
       publishedAtMs: context.nowMs(),
@@ -164,7 +165,11 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
   routes.get(
     "/",
-    documented({ summary: "All packages, newest first", audience: ["admin"], answer: packageListSchema }),
+    documented({
+      summary: "All packages, the last published first",
+      audience: ["admin"],
+      answer: packageListSchema,
+    }),
     allow(context, "admin"),
     async (c) => {
       const packages = await context.catalog.packages.list();

@@ -87,7 +87,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const request = c.req.valid("json");
       const published = await readyPackage(context, request.package);
-      checkAction(request);
+      checkAction(request, published);
       await checkTarget(context, request.target);
       if (request.startAtMs !== null && request.startAtMs - nowMs() > startDelayMaxMs)
         throw new ApiError(
@@ -106,6 +106,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         packageId: published.id,
         action: request.action,
         command: request.command,
+        run: request.run,
         settingName,
         target: request.target,
         state: "active",
@@ -129,13 +130,22 @@ async function readyPackage(context: SourceContext, words: string): Promise<Pack
   throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
 }
 
-function checkAction({ action, command }: TaskCreate): void {
-  if (action === "run" && (command === null || command.trim() === "")) {
-    throw new ApiError(400, "A task that runs needs a command", 'add --command "…"');
-  }
-  if (action === "pre-cache" && command !== null) {
+function checkAction({ action, command, run }: TaskCreate, { commands, ...published }: PackageRecord): void {
+  if (action === "pre-cache") {
+    if (command === null && run === null) return;
     throw new ApiError(400, "A task that pre-caches runs no command", "use --action run, or leave it out");
   }
+  if (run !== null && command !== null)
+    throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");
+  if (run === null && (command === null || command.trim() === ""))
+    throw new ApiError(400, "A task that runs needs a command", 'add --run NAME or --command "…"');
+  if (run === null || commands.some(({ name }) => name === run)) return;
+  const names = commands.map(({ name }) => name).join(", ");
+  throw new ApiError(
+    422,
+    `${published.name} ${published.version} has no command "${run}"`,
+    names === "" ? "publish a version with --commands FILE" : `it has: ${names}`,
+  );
 }
 
 async function checkTarget({ catalog }: SourceContext, target: string): Promise<void> {
