@@ -43,3 +43,11 @@ export async function emulatorTest(
     (tools.length > 0 ? missingRequirement(tools) : null) ?? (await installPrograms(programs)),
   );
 }
+
+/**
+ * Returns the function that defines tests that start programs of the system. Installs the missing
+ * ones, if this process is root on Debian.
+ * @param programs name or path → Debian package
+ */
+export const programTest = async (programs: Readonly<Record<string, string>>): Promise<NetworkTest> =>
+  testUnless(await installPrograms(programs));
