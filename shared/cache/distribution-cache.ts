@@ -45,6 +45,8 @@ export class DistributionCache {
   readonly #stores = new Map<string, PackageStore>();
   /** Stores that `begin` returned. Room is reserved for a package while its store is open. */
   readonly #begun = new Map<string, PackageStore>();
+  /** Packages whose rows and files were made to agree since the start. */
+  #checked = new Set<string>();
   #limits: { maxBytes: number | null; maxAgeMs: number | null };
   #lastChange: Promise<unknown> = Promise.resolve();
 
@@ -58,10 +60,9 @@ export class DistributionCache {
   }
 
   /** Makes ledger and disk agree; call before any other method. */
-  reconcile(): Promise<void> {
-    const { ledger } = this;
-    return reconcile({
-      ledger,
+  async reconcile(): Promise<void> {
+    this.#checked = await reconcile({
+      ledger: this.ledger,
       folder: this.#folder,
       log: this.#options.log,
       openStore: (id) => this.#openStore(id),
@@ -227,11 +228,12 @@ export class DistributionCache {
         ...this.#limits,
         nowMs,
       });
-      for (const id of evicted) await this.#evictOne(rows.find((row) => row.id === id)!);
-      return evicted.map((id) => {
-        const { name, version } = rows.find((row) => row.id === id)!;
-        return { id, name, version };
-      });
+      const gone: { id: string; name: string; version: string }[] = [];
+      for (const id of evicted) {
+        const row = rows.find((each) => each.id === id)!;
+        if (await this.#evictOne(row)) gone.push({ id, name: row.name, version: row.version });
+      }
+      return gone;
     });
   }
 
@@ -278,8 +280,10 @@ export class DistributionCache {
     const open = this.#stores.get(id);
     if (open?.isOpen) return open;
     const listed = this.ledger.package(id);
-    if (listed?.state === "complete")
+    if (listed && !this.#checked.has(id)) {
       await reconcileListed({ folder: this.#folder, ledger: this.ledger, log: this.#options.log }, listed);
+      this.#checked.add(id);
+    }
     const row = this.ledger.package(id);
     const loaded = row && (await this.#folder.loadManifest(id));
     if (!row || !loaded) return null;
@@ -298,7 +302,14 @@ export class DistributionCache {
     return store;
   }
 
-  async #makeRoom(title: string, id: string, sizeBytes: number, storedBytes: number): Promise<void> {
+  /** @param stuck ids of packages whose eviction failed */
+  async #makeRoom(
+    title: string,
+    id: string,
+    sizeBytes: number,
+    storedBytes: number,
+    stuck: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
     const rows = this.ledger.uses().filter((row) => row.id !== id);
     const disk = await this.#folder.space().catch((error: unknown) => {
       throw asCacheError(error, "ask the free space of", this.#folder.root);
@@ -313,10 +324,12 @@ export class DistributionCache {
       usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
       maxBytes: this.#limits.maxBytes,
       freeBytes: disk.freeBytes - promised - keptFreeBytes(disk.totalBytes),
-      candidates: this.#candidates(rows),
+      candidates: this.#candidates(rows.filter((row) => !stuck.has(row.id))),
     });
     if (!plan.ok) throw new CacheError(plan.code, plan.message);
-    for (const each of plan.evict) await this.#evictOne(rows.find((row) => row.id === each)!);
+    for (const each of plan.evict)
+      if (!(await this.#evictOne(rows.find((row) => row.id === each)!)))
+        return this.#makeRoom(title, id, sizeBytes, storedBytes, new Set([...stuck, each]));
   }
 
   #candidates(rows: readonly PackageUse[]): Candidate[] {
@@ -341,19 +354,27 @@ export class DistributionCache {
     return null;
   }
 
-  async #evictOne(row: PackageUse): Promise<void> {
-    await this.#drop(row);
-    this.#options.log({
-      level: "info",
-      event: "package-evicted",
-      message: `${row.name} ${row.version} (${row.sizeBytes} bytes) was evicted from the cache, to make room or because of its age`,
-    });
+  /** Returns false if the package cannot be removed, for example because a program uses it. */
+  async #evictOne(row: PackageUse): Promise<boolean> {
+    const what = `${row.name} ${row.version} (${row.sizeBytes} bytes)`;
+    const { log } = this.#options;
+    try {
+      await this.#drop(row);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log({ level: "error", event: "eviction-failed", message: `${what} was not evicted: ${reason}` });
+      return false;
+    }
+    const why = "was evicted from the cache, to make room or because of its age";
+    log({ level: "info", event: "package-evicted", message: `${what} ${why}` });
+    return true;
   }
 
   async #drop(row: PackageUse): Promise<void> {
     await this.#stores.get(row.id)?.close();
     this.#stores.delete(row.id);
     this.#begun.delete(row.id);
+    this.#checked.delete(row.id);
     // The final path goes first, so that it never holds a partly deleted package.
     if (row.state === "complete") await this.#folder.discard(this.#folder.finalPath(row.name, row.version));
     await this.#folder.discard(this.#folder.partialPath(row.id));

@@ -21,20 +21,40 @@ type Reconciliation = {
   readonly openStore: (id: string) => Promise<PackageStore | null>;
 };
 
-/** @throws CacheError when the disk or the ledger fails */
-export async function reconcile(context: Reconciliation): Promise<void> {
-  await context.folder.prepare();
+/**
+ * Makes all packages agree but the complete ones. A package whose files cannot be read or moved
+ * hinders no other.
+ * @returns the ids of the partial packages that agree
+ * @throws CacheError when the ledger or the cache's own folders fail
+ */
+export async function reconcile(context: Reconciliation): Promise<Set<string>> {
+  const { folder, ledger } = context;
+  await folder.prepare();
   dropInvalidRows(context);
+  const checked = new Set<string>();
   const listed = new Set<string>();
-  for (const row of context.ledger.uses()) {
+  for (const row of ledger.uses()) {
     listed.add(row.id);
-    if (row.state === "partial") await reconcileListed(context, row);
+    if (row.state === "complete") continue;
+    await tryPackage(context, row.id, async () => {
+      await reconcileListed(context, row);
+      checked.add(row.id);
+    });
   }
-  for (const id of await context.folder.manifestIds()) {
-    if (!listed.has(id)) await adoptUnlisted(context, id);
-  }
-  for (const id of await context.folder.partialIds()) {
-    if (context.ledger.package(id) === null) await context.folder.discard(context.folder.partialPath(id));
+  for (const id of await folder.manifestIds())
+    if (!listed.has(id)) await tryPackage(context, id, () => adoptUnlisted(context, id));
+  for (const id of await folder.partialIds())
+    if (ledger.package(id) === null)
+      await tryPackage(context, id, () => folder.discard(folder.partialPath(id)));
+  return checked;
+}
+
+async function tryPackage({ log }: Reconciliation, id: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log({ level: "error", event: "check-failed", message: `Package ${id} was not checked: ${reason}` });
   }
 }
 

@@ -3,6 +3,7 @@
  * enrols the device, checks in at the source and watches the network.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
@@ -179,7 +180,9 @@ export class Device {
   #onError(error: unknown, taskId: number): void {
     const { ports } = this.#options;
     if (error instanceof BugError) return ports.onBug(error);
-    ports.log.error({ taskId, error: String(error) }, "task");
+    // The cache's errors, such as a full disk, concern the machine.
+    const level = error instanceof CacheError ? "warn" : "error";
+    ports.log[level]({ taskId, error: String(error) }, "task");
   }
 
   /** Ends the sessions. Returns a function that restarts them. */

@@ -43,7 +43,8 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
   await mkdir(folder, { recursive: true });
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && entry.name.startsWith(unfinishedPrefix)) {
-      await rm(join(entry.parentPath, entry.name), { force: true });
+      // A file in use is left to the next start.
+      await rm(join(entry.parentPath, entry.name), { force: true }).catch(() => {});
     }
   }
   const pathOf = (packageId: string): string => join(folder, packageId, "content");

@@ -22,6 +22,7 @@ import {
   taskIdSchema,
   text,
   timeMs,
+  waitMs,
 } from "./common.ts";
 
 export const enrollRequestSchema = v.object({
@@ -102,17 +103,17 @@ const downloadGrantEntries = {
 export const leaseResponseSchema = v.variant("result", [
   v.object({
     result: v.literal("granted"),
-    expiresInMs: timeMs,
+    expiresInMs: waitMs,
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
     ...downloadGrantEntries,
   }),
-  v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
+  v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: waitMs }),
   /** Answers a query while no device holds the lease. */
-  v.object({ result: v.literal("free"), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("free"), retryAfterMs: waitMs }),
   /** Too many devices of the subnet failed as representative; do not ask before `retryAfterMs`. */
-  v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: waitMs }),
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
@@ -127,8 +128,8 @@ export const fallbackRequestSchema = v.object({
   release: v.optional(v.boolean()),
 });
 export const fallbackResponseSchema = v.variant("result", [
-  v.object({ result: v.literal("granted"), expiresInMs: timeMs, ...downloadGrantEntries }),
-  v.object({ result: v.literal("refused"), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("granted"), expiresInMs: waitMs, ...downloadGrantEntries }),
+  v.object({ result: v.literal("refused"), retryAfterMs: waitMs }),
 ]);
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
