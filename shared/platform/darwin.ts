@@ -75,7 +75,8 @@ export const hasDirectIo = false;
 export const syncsFolders = true;
 export const locksOpenFiles = false;
 /** APFS stores no gaps. */
-export const setSparse = (_path: string, _isSparse: boolean): boolean => true;
+export const setSparse = (_path: string): boolean => true;
+export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
 const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
 
