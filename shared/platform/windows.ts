@@ -1,5 +1,6 @@
 /** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
 import type { CommandShell } from "../model/package-command.ts";
+import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
@@ -21,7 +22,12 @@ function tryCall<T>(call: () => T, otherwise: T): T {
   }
 }
 
-export async function kernelNetwork(): Promise<KernelNetwork> {
+/** With many adapters and packet filters, Windows takes some 10 ms for the table. */
+const networkAgeMs = 5_000;
+
+export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
+
+async function readNetwork(): Promise<KernelNetwork> {
   const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
   const routes = tryCall(() => parseDefaultRoutes(api.routeTable()), []);
   const aliases = new Map(rows.map(({ index, alias }) => [index, alias]));
