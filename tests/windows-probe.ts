@@ -43,6 +43,7 @@ const wasRemoved = !existsSync(moved);
 
 const image = await files.open(join(folder, "image.bin"), "write");
 await image.write(new Uint8Array([7]), 0, 1, 64 * 1_048_576, "cached");
+await image.write(new Uint8Array(64 * 1_048_576), 0, 64 * 1_048_576, 0, "cached");
 await image.sync("all");
 const imageBytes = image.state()?.sizeBytes;
 await image.close();

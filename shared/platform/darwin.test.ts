@@ -15,6 +15,10 @@ Hardware Port: USB 10/100/1000 LAN
 Device: en7
 Ethernet Address: 00:e0:4c:01:02:03
 
+Hardware Port: iPhone USB
+Device: en8
+Ethernet Address: 4e:32:75:01:02:03
+
 Hardware Port: Thunderbolt Bridge
 Device: bridge0
 Ethernet Address: 82:0d:a7:01:02:03
@@ -36,7 +40,7 @@ default            link#22            UCSIg               utun4
 describe("macOS", () => {
   test("has the medium of the hardware port, and of the name where there is no port", () => {
     const found = hardwarePorts(ports);
-    const mediums = ["en4", "en0", "en7", "bridge0", "utun3"].map((name) => [
+    const mediums = ["en4", "en0", "en7", "en8", "bridge0", "utun3"].map((name) => [
       name,
       mediumOf(name, false, found.get(name)?.traits ?? null),
     ]);
@@ -44,6 +48,7 @@ describe("macOS", () => {
       ["en4", "wired"],
       ["en0", "wireless"],
       ["en7", "wired"],
+      ["en8", "vpn"],
       ["bridge0", "virtual"],
       ["utun3", "vpn"],
     ]);

@@ -2,29 +2,22 @@
  * The macOS implementation of platform.ts: reads the output of networksetup, netstat, arp, pmset
  * and sysctl. These programs print one language, whatever the user's is.
  */
-import { networkInterfaces } from "node:os";
+import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork, ShellCommand } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
-/** Age at which routes are read again although no address changed. */
-const networkAgeMs = 30_000;
+/** Two programs are started for each answer. */
+const networkAgeMs = 10_000;
 
-let known: { addresses: string; readAtMs: number; network: Promise<KernelNetwork> } | null = null;
+export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
 
-/** Starts two programs, at most every 30 s and when an address has changed. */
-export function kernelNetwork(): Promise<KernelNetwork> {
-  const addresses = JSON.stringify(networkInterfaces());
-  const nowMs = performance.now();
-  if (known?.addresses !== addresses || nowMs - known.readAtMs > networkAgeMs)
-    known = { addresses, readAtMs: nowMs, network: readNetwork() };
-  return known.network;
-}
+const routeListing = (): Promise<string> => outputOf(["/usr/sbin/netstat", "-rn", "-f", "inet"]);
 
 async function readNetwork(): Promise<KernelNetwork> {
   const [ports, routes] = await Promise.all([
     outputOf(["/usr/sbin/networksetup", "-listallhardwareports"]),
-    outputOf(["/usr/sbin/netstat", "-rn", "-f", "inet"]),
+    routeListing(),
   ]);
   return { interfaces: hardwarePorts(ports), gateways: gatewaysIn(routes) };
 }
@@ -40,7 +33,8 @@ export function hardwarePorts(listing: string): Map<string, KernelInterface> {
     if (/bridge|bluetooth/i.test(port!)) continue;
     const traits = {
       type: 1,
-      kind: "",
+      // A telephone is a way to the mobile network.
+      kind: /^(iphone|ipad)/i.test(port!) ? "wwan" : "",
       isTunnel: false,
       isWireless: /^(wi-?fi|airport)/i.test(port!),
       hasHardware: true,
@@ -59,8 +53,7 @@ export function gatewaysIn(routes: string): Map<string, Set<string>> {
 }
 
 export async function gatewayMac(interfaceName: string): Promise<string | null> {
-  const { gateways } = await kernelNetwork();
-  const [gateway] = gateways.get(interfaceName) ?? [];
+  const [gateway] = gatewaysIn(await routeListing()).get(interfaceName) ?? [];
   if (gateway === undefined) return null;
   return macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, gateway]));
 }
@@ -75,7 +68,8 @@ export const hasDirectIo = false;
 export const syncsFolders = true;
 export const locksOpenFiles = false;
 /** APFS stores no gaps. */
-export const setSparse = (_path: string, _isSparse: boolean): boolean => true;
+export const setSparse = (_path: string): boolean => true;
+export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
 const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
 

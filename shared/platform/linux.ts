@@ -126,7 +126,8 @@ export const hasDirectIo = true;
 export const syncsFolders = true;
 export const locksOpenFiles = false;
 /** File systems of Linux store no gaps. */
-export const setSparse = (_path: string, _isSparse: boolean): boolean => true;
+export const setSparse = (_path: string): boolean => true;
+export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
 export async function onBattery(): Promise<boolean> {
   if (!existsSync(powerSupplies)) return false;

@@ -85,10 +85,12 @@ export type Platform = {
   /** Whether an open file cannot be moved or removed, for example while a scanner reads it. */
   readonly locksOpenFiles: boolean;
   /**
-   * Declares whether the file's gaps take no space; needed where the system otherwise writes zeros
-   * into them. Returns false if the file system refuses.
+   * Declares that gaps of the file take no space, where the system otherwise writes zeros into
+   * them. Returns false if the file system refuses.
    */
-  setSparse(path: string, isSparse: boolean): boolean;
+  setSparse(path: string): boolean;
+  /** Takes `setSparse` back. Gaps are filled with zeros, which may take as long as writing them. */
+  clearSparse(path: string, hasGaps: boolean): Promise<void>;
 
   /** Returns false if the system does not report the power source. */
   onBattery(): Promise<boolean>;

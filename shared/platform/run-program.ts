@@ -1,10 +1,10 @@
 /** Runs system programs that print what no call of the runtime tells. */
 
-/** Upper bound on a program; a program that hangs is killed and counts as silent. */
-const limitMs = 10_000;
+/** Default upper bound on a program; a program that hangs is killed and counts as silent. */
+const limitMsDefault = 10_000;
 
 /** Returns the standard output of a program; empty if the program cannot be started. */
-export async function outputOf(command: readonly string[]): Promise<string> {
+export async function outputOf(command: readonly string[], limitMs = limitMsDefault): Promise<string> {
   try {
     const child = Bun.spawn([...command], {
       stdin: "ignore",

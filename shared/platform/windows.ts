@@ -1,6 +1,8 @@
 /** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
 import type { CommandShell } from "../model/package-command.ts";
+import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
+import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import {
   classOf,
@@ -20,7 +22,12 @@ function tryCall<T>(call: () => T, otherwise: T): T {
   }
 }
 
-export async function kernelNetwork(): Promise<KernelNetwork> {
+/** With many adapters and packet filters, Windows takes some 10 ms for the table. */
+const networkAgeMs = 5_000;
+
+export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
+
+async function readNetwork(): Promise<KernelNetwork> {
   const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
   const routes = tryCall(() => parseDefaultRoutes(api.routeTable()), []);
   const aliases = new Map(rows.map(({ index, alias }) => [index, alias]));
@@ -55,8 +62,16 @@ export const hasDirectIo = false;
 /** Windows has no call that syncs a folder, and needs none. */
 export const syncsFolders = false;
 export const locksOpenFiles = true;
-export const setSparse = (path: string, isSparse: boolean): boolean =>
-  tryCall(() => api.setSparse(path, isSparse), false);
+export const setSparse = (path: string): boolean => tryCall(() => api.setSparse(path, true), false);
+
+/** Upper bound on filling the gaps of a file; a file that takes longer stays sparse. */
+const fillLimitMs = 3_600_000;
+
+/** With gaps, the call would write zeros while it blocks: another process makes it. */
+export async function clearSparse(path: string, hasGaps: boolean): Promise<void> {
+  if (hasGaps) await outputOf(["fsutil.exe", "sparse", "setflag", path, "0"], fillLimitMs);
+  else tryCall(() => api.setSparse(path, false), false);
+}
 
 export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(api.powerStatus, null));
 export const deviceClass = async (): Promise<DeviceClass> =>

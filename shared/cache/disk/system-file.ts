@@ -32,6 +32,8 @@ const directBacklogMs = 100;
 const cachedWritesCount = 64;
 /** Gaps below this offset are not worth a call: the system may fill them with zeros. */
 const sparseFromBytes = 1024 * 1024;
+/** Unit of `blocks` in a file's state. */
+const blockBytes = 512;
 
 /** Speed of a disk as its files observed it: whether calls are asynchronous, and writes direct. */
 export class DiskPace {
@@ -100,7 +102,7 @@ export class SystemFile implements OpenFile {
   }
 
   async write(bytes: Uint8Array, at: number, length: number, position: number, path: IoPath): Promise<void> {
-    if (position >= sparseFromBytes && !(this.#isSparse ??= platform.setSparse(this.#path, true)))
+    if (position >= sparseFromBytes && !(this.#isSparse ??= platform.setSparse(this.#path)))
       // The file system fills the gap before the write: a thread waits for it.
       this.#pace.asyncWrites = Math.max(this.#pace.asyncWrites, 1);
     let done = 0;
@@ -197,10 +199,11 @@ export class SystemFile implements OpenFile {
     return file;
   }
 
-  sync(what: "data" | "all"): Promise<void> {
+  async sync(what: "data" | "all"): Promise<void> {
     if (what === "data") return this.#handle.datasync();
     // Windows mounts no sparse disk image.
-    if ((this.state()?.sizeBytes ?? 0) > sparseFromBytes) platform.setSparse(this.#path, false);
+    const { size, blocks } = fstatSync(this.#handle.fd);
+    if (size > sparseFromBytes) await platform.clearSparse(this.#path, blocks * blockBytes < size);
     return this.#handle.sync();
   }
 
