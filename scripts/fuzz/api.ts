@@ -52,7 +52,14 @@ async function request(fixture: Fixture, device: TestDevice, random: SeededRando
 }
 
 async function answer(client: AgentClient, random: SeededRandom): Promise<string> {
-  const lease = { taskId: 1, subnetId: "00000000000000bb", address: "10.0.0.5", lanPort: 1, term: 1 };
+  const lease = {
+    taskId: 1,
+    subnetId: "00000000000000bb",
+    address: "10.0.0.5",
+    lanPort: 1,
+    term: 1,
+    uselessBytes: 0,
+  };
   try {
     await random.pick([
       () => client.lease(lease),

@@ -20,7 +20,7 @@ import { Session } from "./session.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
-import { TaskTraffic } from "./task-traffic.ts";
+import { WanSpending } from "./wan-spending.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -62,7 +62,8 @@ export class Task {
   readonly #options: TaskOptions;
   readonly #delivery = new DeliveryLog();
   readonly #badChunks = new BadChunkReports();
-  readonly #traffic: TaskTraffic;
+  /** Bytes over the WAN, and those that earlier sessions sent on the LAN. */
+  readonly #traffic: { readonly wan: WanSpending; lanBytesBefore: number };
   readonly #abort = new AbortController();
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
@@ -76,7 +77,7 @@ export class Task {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
-    this.#traffic = new TaskTraffic(options.row);
+    this.#traffic = { wan: new WanSpending(options.row), lanBytesBefore: options.row.lanBytesSent };
     if (this.row.life === "running") {
       this.#end(
         "failed",
@@ -190,10 +191,12 @@ export class Task {
 
   /** Returns the row with the traffic up to now. */
   rowNow(): TaskRow {
-    const { wan, lan } = this.#traffic.total(this.session);
-    this.row.wanBytesFetched = wan;
-    this.row.lanBytesSent = lan;
-    return this.row;
+    const { fetchedBytes, uselessBytes } = this.#traffic.wan;
+    return Object.assign(this.row, {
+      wanBytesFetched: fetchedBytes,
+      wanBytesUseless: uselessBytes,
+      lanBytesSent: this.#lanBytesSent,
+    });
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
@@ -271,6 +274,7 @@ export class Task {
       ports,
       task: () => this.row.task,
       store,
+      spending: this.#traffic.wan,
       hooks: {
         onChange: () => this.#onSessionChange(),
         onAllVerified: () => void this.#verify().catch((error: unknown) => this.#backOff(error)),
@@ -346,6 +350,11 @@ export class Task {
     this.session?.step({ type: "DownloadEnded", failure: reason });
     this.#end("failed", reason);
     this.#closeSession(reason);
+  }
+
+  /** Bytes sent on the LAN, by earlier sessions and earlier runs of the agent too. */
+  get #lanBytesSent(): number {
+    return this.#traffic.lanBytesBefore + (this.session?.lanBytes ?? 0);
   }
 
   #deliveryReason(store: PackageStore): string {
@@ -424,7 +433,7 @@ export class Task {
     if (!this.session) return;
     const { session } = this;
     this.session = null;
-    this.#traffic.close(session);
+    this.#traffic.lanBytesBefore += session.lanBytes;
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
@@ -434,12 +443,11 @@ export class Task {
 
   /** Returns the report of the task to the source. */
   progress(): Progress {
-    const { store, session } = this;
+    const { store } = this;
     const nowMs = this.#options.ports.clock.nowMs();
-    const { wan, lan } = this.#traffic.total(session);
     return progressOf(this, nowMs, {
-      wanBytesFetched: wan,
-      lanBytesSent: lan,
+      wanBytesFetched: this.#traffic.wan.fetchedBytes,
+      lanBytesSent: this.#lanBytesSent,
       rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
       wrongFrom: this.#badChunks.list(),
     });

@@ -347,9 +347,9 @@ export class Process implements RunningProcess {
         transcript?.leaseAnswered(answer);
         return answer;
       },
-      releaseLease: async ({ subnetId, failure }) => {
+      releaseLease: async (release) => {
         transcript?.leaseReleased();
-        await this.#request(() => source.release(machine.id, subnetId, failure));
+        await this.#request(() => source.release(machine.id, release));
       },
       fallback: async (request) => {
         const answer = await this.#request(() => source.fallback(machine.id, request));

@@ -91,7 +91,7 @@ export class World {
       clock,
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
-      source: new Source({ clock, random: new Random(seed, "source"), devicesOn }),
+      source: new Source({ clock, random: new Random(seed, "source"), devicesOn, package: published }),
       package: published,
       crypto: createSharedCrypto(),
       machines,

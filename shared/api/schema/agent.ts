@@ -7,6 +7,7 @@ import { packageUrlsMax } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
   base64,
+  bytesCount,
   counter,
   deviceIdSchema,
   inventorySchema,
@@ -73,6 +74,8 @@ export const manifestResponseSchema = v.object({
   signature: base64(64),
   publisherKey: publisherKeySchema,
 });
+/** WAN bytes that made no chunk verified on the device, in all its requests of the task. */
+const uselessBytes = v.optional(bytesCount, 0);
 export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
@@ -82,6 +85,7 @@ export const leaseRequestSchema = v.object({
   term: counter,
   /** Asks for the holder only. Sent by a device that may never become a representative. */
   query: v.optional(v.boolean()),
+  uselessBytes,
 });
 const leaseHolderSchema = v.object({
   deviceId: deviceIdSchema,
@@ -89,8 +93,10 @@ const leaseHolderSchema = v.object({
   lanPort: port,
   term: counter,
 });
-/** Where the device that gets the right to download finds the package. */
+/** Parts of an answer that grants the right to download. */
 const downloadGrantEntries = {
+  /** Useless bytes that the device may spend in addition to those of its request. */
+  uselessBytesLeft: bytesCount,
   /** Web sites in the order to try. */
   urls: v.pipe(v.array(packageUrlSchema), v.maxLength(packageUrlsMax)),
   /** Whether the source has a copy, which is the last to try. */
@@ -116,12 +122,14 @@ export const leaseReleaseSchema = v.object({
   subnetId: subnetIdSchema,
   /** Why this representative failed; null if the work is done or another device does it. */
   failure: v.nullable(text(1_024)),
+  uselessBytes,
 });
 export const fallbackRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
   /** Returns the token instead of requesting it. */
   release: v.optional(v.boolean()),
+  uselessBytes,
 });
 export const fallbackResponseSchema = v.variant("result", [
   v.object({ result: v.literal("granted"), expiresInMs: timeMs, ...downloadGrantEntries }),

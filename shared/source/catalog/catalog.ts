@@ -128,6 +128,8 @@ export interface LeaseStore {
     decide: (state: LeaseState | null) => { next: LeaseState; result: T },
   ): Promise<T>;
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
+  /** Ends the rests of the package on all subnets: an administrator has changed something. */
+  forgetFailures(packageId: string): Promise<void>;
 }
 
 /** WAN account: package bytes that the source sent, per subnet. */

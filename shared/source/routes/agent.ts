@@ -7,9 +7,11 @@ import {
   noLease,
   releaseLease,
   requestLease,
+  spendByFallback,
   type DeviceRecord,
   type TaskRecord,
 } from "../catalog/index.ts";
+import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
 import {
@@ -167,10 +169,10 @@ async function participatingTask(
   return task;
 }
 
-/** Returns where a device that may download finds the package. */
-async function downloadGrant({ catalog, content }: SourceContext, packageId: string) {
+/** Returns where a device that may download finds the package, and its size. */
+async function placesOf({ catalog, content }: SourceContext, packageId: string) {
   const { urls, sizeBytes } = (await catalog.packages.byId(packageId))!;
-  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes) };
+  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes), packageBytes: sizeBytes };
 }
 
 function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -186,18 +188,22 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
-      const { taskId, subnetId, release } = c.req.valid("json");
+      const { taskId, subnetId, release, uselessBytes } = c.req.valid("json");
       const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const token = { packageId, subnetId, deviceId: c.var.device.id };
-      if (release === true) {
-        context.fallback.giveBack(token);
-        return c.json({ result: "refused" as const, retryAfterMs: 0 });
-      }
-      const answer = context.fallback.ask(token, context.nowMs());
-      context.metrics.fallbacks.inc({ result: answer.result });
-      return c.json(
-        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
+      const { packageBytes, ...places } = await placesOf(context, packageId);
+      const spentBytes = context.fallback.spend(token, uselessBytes);
+      const uselessBytesLeft = await context.catalog.leases.update(packageId, subnetId, (state) =>
+        spendByFallback(state ?? noLease, c.var.device.id, spentBytes, packageBytes, context.nowMs()),
       );
+      if (release === true || uselessBytesLeft === 0) context.fallback.giveBack(token);
+      if (release === true) return c.json({ result: "refused" as const, retryAfterMs: 0 });
+      const answer =
+        uselessBytesLeft === 0
+          ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
+          : context.fallback.ask(token, context.nowMs(), uselessBytes);
+      context.metrics.fallbacks.inc({ result: answer.result });
+      return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
     },
   );
 }
@@ -217,13 +223,12 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { taskId, subnetId, ...request } = c.req.valid("json");
       const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const { packageBytes, ...places } = await placesOf(context, packageId);
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
-        requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
+        requestLease(state ?? noLease, c.var.device.id, request, packageBytes, nowMs()),
       );
       metrics.leases.inc({ result: answer.result });
-      return c.json(
-        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
-      );
+      return c.json(answer.result === "granted" ? { ...answer, ...places } : answer);
     },
   );
   routes.post(
@@ -237,13 +242,15 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, subnetId, failure } = c.req.valid("json");
+      const { taskId, subnetId, failure, uselessBytes } = c.req.valid("json");
       // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
-      const devices = all.filter((one) => one.subnet?.id === subnetId).length;
+      const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
+      const { sizeBytes: packageBytes } = (await catalog.packages.byId(task.packageId))!;
+      const subnet = { deviceCount, packageBytes };
       await catalog.leases.update(task.packageId, subnetId, (state) =>
-        releaseLease(state ?? noLease, c.var.device.id, failure, devices, nowMs()),
+        releaseLease(state ?? noLease, c.var.device.id, { failure, uselessBytes }, subnet, nowMs()),
       );
       if (failure !== null) {
         log.warn({ device: c.var.device.id, taskId, subnetId, failure }, "representative failed");

@@ -188,6 +188,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       const manifest = decodeManifest(signed!.manifest);
       await context.content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
       await context.catalog.packages.markReady(published.id);
+      await context.catalog.leases.forgetFailures(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
       return c.json({ ok: true } as const);
     },
