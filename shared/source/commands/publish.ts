@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { digestPath, digestUrl, type Digested } from "../publishing/digest-files.ts";
+import { digestPath, digestUrl, type Digested, type DigestedUrl } from "../publishing/digest-files.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { packageUrlProblem, type PackageUrl } from "../../model/package-url.ts";
 import { signed } from "../../model/signing.ts";
@@ -54,8 +54,28 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
 async function digest(what: string, options: PublishOptions): Promise<Digested> {
   const { name, version } = options;
   const onProgress = digestingStatus;
-  if (isUrl(what)) return digestUrl(what, { name, version, onProgress });
+  if (isUrl(what)) {
+    const digested = await digestUrl(what, { name, version, onProgress });
+    note(digested);
+    return digested;
+  }
   return digestPath(what, { name, version, onProgress });
+}
+
+/** Prints what the web site sent, because it may be another page than the one that was meant. */
+function note({ manifest, content }: DigestedUrl): void {
+  const path = manifest.files[0]!.path;
+  const type = content.type || "no media type";
+  clearStatus();
+  process.stderr.write(
+    `file ${JSON.stringify(path)}, ${formatSize(manifest.sizeBytes)}, ${type}, from ${content.lastUrl}\n`,
+  );
+  if (/^(text\/html|application\/xhtml)/.test(content.type))
+    process.stderr.write("warning: this is a web page: check the address if another file was meant\n");
+  if (!content.isEndProven)
+    process.stderr.write(
+      "warning: the web site did not state the length, and a connection that broke off looks like the end: compare the size\n",
+    );
 }
 
 async function urlsFor(what: string, options: PublishOptions): Promise<PackageUrl[]> {

@@ -21,9 +21,9 @@ import {
   type Manifest,
   type ManifestFile,
 } from "../../model/manifest.ts";
-import { packageUrlProblem } from "../../model/package-url.ts";
+import { packageUrlProblem, redactUrl } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
-import { digestibleResponse, fileNameOf } from "./url-response.ts";
+import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
 
 export type DigestOptions = {
   readonly name: string;
@@ -35,6 +35,10 @@ export type DigestOptions = {
   readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
 };
 export type Digested = { readonly manifest: Manifest; readonly bytes: Uint8Array };
+
+export type DigestedUrl = Digested & {
+  readonly content: Pick<UrlContent, "lastUrl" | "type" | "isEndProven">;
+};
 
 const readBytes = 1_048_576;
 
@@ -65,33 +69,26 @@ export async function digestPath(path: string, options: DigestOptions): Promise<
  *
  * @throws ManifestError for an invalid URL, a failed request or a body that ends early
  */
-export async function digestUrl(url: string, options: DigestOptions): Promise<Digested> {
+export async function digestUrl(url: string, options: DigestOptions): Promise<DigestedUrl> {
   checkNames(options);
   const problem = packageUrlProblem(url);
   if (problem) throw new ManifestError(`Cannot publish the URL: ${problem}`);
-  const { response, totalBytes } = await digestibleResponse(url, options.signal);
+  const content = await openUrl(url, options.signal);
+  const { totalBytes } = content;
   const known = options.chunkSizeBytes ?? (totalBytes === null ? null : chunkSizeFor(totalBytes));
   const digester = new ChunkDigester(known);
-  try {
-    for await (const bytes of response.body ?? []) {
-      digester.update(bytes);
-      options.onProgress?.(digester.totalBytes, totalBytes);
-    }
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw new ManifestError(
-      `The download of ${url} was interrupted after ${digester.totalBytes} bytes (${(error as Error).message}): try again`,
-      { cause: error },
-    );
+  for await (const bytes of content.body) {
+    digester.update(bytes);
+    options.onProgress?.(digester.totalBytes, totalBytes);
   }
   if (totalBytes !== null && digester.totalBytes !== totalBytes) {
     throw new ManifestError(
-      `${url} announced ${totalBytes} bytes and sent ${digester.totalBytes}: try again, or check the web site`,
+      `${redactUrl(url)} announced ${totalBytes} bytes and sent ${digester.totalBytes}: try again, or check the web site`,
     );
   }
-  const path = fileNameOf(url, response.headers.get("content-disposition"), options.name);
+  const path = fileNameOf(url, content.disposition, options.name);
   const files: ManifestFile[] = [{ path, sizeBytes: digester.totalBytes, mode: 0o644 }];
-  return finish(files, digester, options);
+  return { ...finish(files, digester, options), content };
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {
