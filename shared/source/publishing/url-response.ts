@@ -62,8 +62,9 @@ async function* bodyOf(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
+  if (!reader) return;
   try {
-    while (reader) {
+    for (;;) {
       const { done, value } = await withinStall(reader.read(), url, stallMs, abort);
       if (done) return;
       yield value;
