@@ -1,4 +1,4 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --use-system-ca
 /**
  * Program of an agent that always volunteers as representative, for a server that is always on.
  *

@@ -107,7 +107,10 @@ describe("publish", () => {
       "https://b.example/",
     );
     await site.stop(true);
-    expect(asUrl).toMatchObject({ status: 0, error: "" });
+    expect(asUrl).toMatchObject({
+      status: 0,
+      error: `file "setup.exe", 17 B, text/plain, from ${url}`,
+    });
     expect(local).toMatchObject({ status: 0, error: "" });
     const list = await run("package", "list", "--json");
     const packages = JSON.parse(list.out) as {

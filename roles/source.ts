@@ -1,4 +1,4 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --use-system-ca
 /**
  * Program of the source: publishes packages, distributes tasks and agent settings, keeps the
  * inventory. `serve` runs the source; every other command uses the HTTP API of a running one. This

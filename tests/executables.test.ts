@@ -10,11 +10,12 @@ import packageJson from "../package.json" with { type: "json" };
 import { build } from "../scripts/build/build.ts";
 import { roleNames } from "../scripts/build/executable.ts";
 import { parseTargets } from "../scripts/build/targets.ts";
-import { outputOf } from "../scripts/rig/process.ts";
-import { programsFromFolder } from "../scripts/rig/programs.ts";
+import { outputOf, runToEnd } from "../scripts/rig/process.ts";
+import { programsFromFolder, programsFromSource } from "../scripts/rig/programs.ts";
 import { digestFile } from "../scripts/rig/verify.ts";
+import { createCleanups } from "./cleanups.ts";
 import { openHarness } from "./harness.ts";
-import { emulatorTest } from "./network-test.ts";
+import { emulatorTest, networkTest } from "./network-test.ts";
 
 let folder = "";
 let files: string[] = [];
@@ -82,3 +83,66 @@ test("completes a task with right copies on a source and two peers run as execut
   await harness.waitUntilComplete(await harness.createTask(packageId), peers);
   for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1.2")).toBeNull();
 }, 120_000);
+
+/** Makes an authority, and a certificate for localhost that it has issued. */
+function makeAuthority(at: string) {
+  const path = (name: string): string => join(at, name);
+  const openssl = (words: string): void => {
+    const made = Bun.spawnSync(["openssl", ...words.split(" ")], { cwd: at });
+    if (made.exitCode !== 0) throw new Error(made.stderr.toString());
+  };
+  const key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+  openssl(`req -x509 ${key} -days 2 -keyout ca.key -out ca.pem -subj /CN=Inspection-CA`);
+  openssl(
+    `req ${key} -keyout site.key -out site.csr -subj /CN=localhost -addext subjectAltName=DNS:localhost`,
+  );
+  openssl("x509 -req -in site.csr -CA ca.pem -CAkey ca.key -days 2 -copy_extensions copy -out site.pem");
+  return {
+    authority: path("ca.pem"),
+    tls: { cert: Bun.file(path("site.pem")), key: Bun.file(path("site.key")) },
+  };
+}
+
+const { addCleanup, open } = createCleanups();
+
+networkTest("unshare", "mount", "openssl")(
+  "trusts web sites of an authority in the system's store, from source and as an executable",
+  async () => {
+    const harness = await open();
+    const { authority, tls } = makeAuthority(harness.folder);
+    const site = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("bytes") });
+    addCleanup(() => site.stop(true));
+    const bundle = "/etc/ssl/certs/ca-certificates.crt";
+    const clean = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"].flatMap((name) => ["-u", name]);
+    const url = `https://localhost:${site.port}/tool.bin`;
+    const source = ["--source", harness.source.url, "--token-file", join(harness.source.data, "admin.token")];
+    const publish = (command: readonly string[], store: string, name: string) => {
+      const script = `mount --bind "${store}" ${bundle} && exec "$@"`;
+      const words = ["publish", url, "--name", name, "--version", "1", "--key", join(harness.folder, "key")];
+      return runToEnd([
+        "env",
+        ...clean,
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        ...command,
+        ...words,
+        ...source,
+      ]);
+    };
+    for (const [name, programs] of Object.entries({
+      executable: programsFromFolder(folder),
+      script: programsFromSource,
+    })) {
+      const command = programs.commandOf("source");
+      expect(await publish(command, authority, name)).toMatchObject({ status: 0 });
+      const untrusted = await publish(command, bundle, `${name}2`);
+      expect(untrusted.status).toBe(1);
+      expect(untrusted.stderr).toContain('issued by "Inspection-CA", is not trusted');
+    }
+  },
+  60_000,
+);

@@ -63,6 +63,7 @@ export async function openInsider(harness: Harness): Promise<Insider> {
         chunkSizeBytes: 262_144,
         held: () => ChunkSet.full(chunkCount),
         readChunk: async () => randomBytes(chunkBytes),
+        manifest: async () => randomBytes(1_000),
       });
       const identity = { deviceId, deployment, task, lanPort: exchange.lanPort, chunkCount };
       cleanups.push(startSending(harness.group, identity, attacks));

@@ -46,6 +46,8 @@ function compileArguments(
     "build",
     "--compile",
     "--minify",
+    // Web sites and the source are trusted as the operating system trusts them.
+    "--compile-exec-argv=--use-system-ca",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     `--define=FLOCKCAST_VERSION=${JSON.stringify(version)}`,

@@ -52,11 +52,18 @@ async function request(fixture: Fixture, device: TestDevice, random: SeededRando
 }
 
 async function answer(client: AgentClient, random: SeededRandom): Promise<string> {
-  const lease = { taskId: 1, subnetId: "00000000000000bb", address: "10.0.0.5", lanPort: 1, term: 1 };
+  const lease = {
+    taskId: 1,
+    subnetId: "00000000000000bb",
+    address: "10.0.0.5",
+    lanPort: 1,
+    term: 1,
+    uselessBytes: 0,
+  };
   try {
     await random.pick([
       () => client.lease(lease),
-      () => client.manifest("ab".repeat(32)),
+      () => client.manifest({ taskId: 1, subnetId: null, address: "10.0.0.5", lanPort: 1, attempt: 0 }),
       () => client.progress([]),
     ])();
     return "answer: read";

@@ -89,7 +89,10 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.manifestResponseSchema, envelope],
   [agent.leaseRequestSchema, lease],
   [agent.leaseResponseSchema, { result: "refused", holder, retryAfterMs: 5 }],
-  [agent.leaseResponseSchema, { result: "granted", expiresInMs: 5, term: 1, urls: [], atSource: true }],
+  [
+    agent.leaseResponseSchema,
+    { result: "granted", expiresInMs: 5, term: 1, urls: [], atSource: true, uselessBytesLeft: 9 },
+  ],
   [agent.leaseReleaseSchema, release],
   [agent.progressRequestSchema, { reports: [progress] }],
   [admin.publishRequestSchema, envelope],

@@ -111,6 +111,7 @@ async function openExchange(): Promise<Fuzzing> {
     chunkSizeBytes: 262_144,
     held: () => held,
     readChunk: async () => new Uint8Array(1_000),
+    manifest: async () => new Uint8Array(500),
     onPoll: () => ({ peers: [], leads: 0 }),
   });
   let next: Uint8Array = new Uint8Array(0);

@@ -134,7 +134,7 @@ function addresses(text: string): string {
 
 function reason(text: string): string {
   promise(Buffer.byteLength(fittedReason(text)) <= limits.reasonMaxBytes, "a reason fits its field");
-  const waitMs = parseRetryAfterMs(text, 0);
+  const waitMs = parseRetryAfterMs(text, null, 0);
   promise(
     waitMs === null || (waitMs >= 0 && waitMs <= 3_600_000),
     "a web site cannot request a wait of more than an hour",

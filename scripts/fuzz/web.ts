@@ -59,10 +59,7 @@ function head(random: SeededRandom): string {
   };
   return declared([WebProblem], () => {
     const answer = readRangeAnswer({ status: random.pick(statuses), headers }, asked, 0);
-    promise(
-      answer.position === 0 || answer.position === asked.start,
-      "bytes begin at the requested position",
-    );
+    promise(answer.position <= asked.start, "bytes begin at the requested position or before it");
     promise(answer.end <= Math.max(asked.end, asked.sizeBytes), "bytes end at the requested position");
     return answer.ignoresRange ? "head: everything" : "head: taken";
   });

@@ -8,7 +8,7 @@ const root = join(import.meta.dir, "..", "..");
 export type Programs = { readonly commandOf: (role: RoleName) => readonly string[] };
 
 export const programsFromSource: Programs = {
-  commandOf: (role) => [process.execPath, join(root, "roles", `${role}.ts`)],
+  commandOf: (role) => [process.execPath, "--use-system-ca", join(root, "roles", `${role}.ts`)],
 };
 
 /**

@@ -12,7 +12,7 @@ test("fails requests and the change stream that were pending when the network ch
     fetch: () => new Promise(() => {}),
   });
   const client = createAgentClient({ sourceUrl: silent.url.origin, credential: "c" });
-  const asked = client.manifest("a".repeat(64)).catch((error: unknown) => error);
+  const asked = client.checkIn({ inventory: {} as never }).catch((error: unknown) => error);
   const watched = new AbortController();
   let lost: unknown = null;
   const following = client.events(

@@ -6,7 +6,9 @@
  */
 import * as v from "valibot";
 import type { SignedManifest } from "../model/signing.ts";
+import type { PeerAddress } from "../net/exchange/peers.ts";
 import { pinnedTls } from "../net/web/pinned-tls.ts";
+import { unpackManifest } from "./packed-manifest.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
@@ -16,7 +18,7 @@ import {
   enrollResponseSchema,
   fallbackResponseSchema,
   leaseResponseSchema,
-  manifestResponseSchema,
+  manifestAnswerSchema,
   type CheckInRequest,
   type CheckInResponse,
   type EnrollRequest,
@@ -26,8 +28,10 @@ import {
   type LeaseRelease,
   type LeaseRequest,
   type LeaseResponse,
+  type ManifestRequest,
 } from "./schema/agent.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
+import { SourceError } from "./source-error.ts";
 import { parseEnrollToken } from "./token.ts";
 import { followChanges, type Wake } from "./change-stream.ts";
 
@@ -61,7 +65,7 @@ export type AgentClient = {
   readonly authorization: string;
   contentUrl(packageId: string): string;
   checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInAnswer>;
-  manifest(packageId: string, signal?: AbortSignal): Promise<SignedManifest>;
+  manifest(request: ManifestRequest, signal?: AbortSignal): Promise<ManifestAnswer>;
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
   /** Requests, extends or returns the token that allows a WAN fallback. */
@@ -84,6 +88,10 @@ export type AgentClient = {
     onLost?: (error: unknown, retryInMs: number) => void,
   ): Promise<void>;
 };
+
+export type ManifestAnswer =
+  | { readonly result: "granted"; readonly signed: SignedManifest }
+  | { readonly result: "elsewhere"; readonly holders: readonly PeerAddress[] };
 
 /** `unreadable`: ids of tasks that do not match the schema. One of them hinders no other task. */
 export type CheckInAnswer = CheckInResponse & { readonly unreadable: readonly number[] };
@@ -156,14 +164,13 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const path = "/v1/agent/check-in";
       return readTasks(await ask(connection, "POST", path, checkInEnvelopeSchema, { json: request, signal }));
     },
-    async manifest(packageId, signal) {
-      const path = `/v1/packages/${packageId}/manifest`;
-      const answer = await ask(connection, "GET", path, manifestResponseSchema, { signal });
-      return {
-        manifest: fromBase64(answer.manifest),
-        signature: fromBase64(answer.signature),
-        publisherKey: fromBase64(answer.publisherKey),
-      };
+    async manifest(request, signal) {
+      const path = "/v1/agent/manifest";
+      const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, signal });
+      if (answer.result === "elsewhere") return answer;
+      const signed = unpackManifest(fromBase64(answer.packed));
+      if (signed !== null) return { result: "granted", signed };
+      throw new SourceError("invalid", 200, `The answer to POST ${path} has no manifest`);
     },
     lease: (request, signal) =>
       ask(connection, "POST", "/v1/agent/lease", leaseResponseSchema, { json: request, signal }),

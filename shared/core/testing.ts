@@ -170,8 +170,9 @@ export class TestSubnet {
   failsLeases(reason: string): void {
     const { source } = this.world;
     for (const name of ["x", "y", "z"]) {
-      source.lease(name, { taskId: 1, subnetId: "1", address: name, lanPort: 1, term: 1 });
-      source.release(name, "1", reason);
+      const of = { taskId: 1, subnetId: "1", uselessBytes: 0 };
+      source.lease(name, { ...of, address: name, lanPort: 1, term: 1 });
+      source.release(name, { ...of, failure: reason });
     }
   }
 

@@ -1,139 +1,30 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createServer, connect, type Server, type Socket } from "node:net";
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, connect } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { chunkCount } from "../model/manifest.ts";
-import { seededBytes, temporaryFolder, testKey, testPackage, type TestPackage } from "../model/testing.ts";
-import type { ContentSite } from "../net/web/locate.ts";
-import { openRangeStream } from "../net/web/range-stream.ts";
-import { systemClock } from "../platform/system-clock.ts";
-import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
+import { temporaryFolder, testPackage } from "../model/testing.ts";
+import {
+  atUrl,
+  body,
+  chunkSizeBytes,
+  cleanUp,
+  cleanups,
+  download,
+  environment,
+  key,
+  listen,
+  makeCertificate,
+  reasonOf,
+  sendRange,
+  site,
+  sizeBytes,
+  type Sited,
+} from "./testing-download.ts";
 
-const key = testKey();
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-// The package has 100 chunks of 16 KiB and a short one.
-const chunkSizeBytes = 16_384;
-const sizeBytes = 100 * chunkSizeBytes + 777;
-/** A package and a web site that has it. */
-type Sited = TestPackage & { readonly site: ContentSite };
-const single = testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes });
-const atUrl = (url: string, changes: Partial<ContentSite> = {}): Sited => ({
-  ...single,
-  site: { url, layout: "file", ...changes },
-});
-const body = new Uint8Array(seededBytes(sizeBytes, 1));
-
-type Run = {
-  readonly outcome: DownloadOutcome;
-  readonly have: ChunkSet;
-  readonly states: string[];
-  readonly bytes: number;
-  readonly stored: number[];
-};
-
-async function download(
-  from: Sited,
-  changes: Partial<DownloadOptions> & { have?: ChunkSet; runMax?: number } = {},
-): Promise<Run> {
-  const have = changes.have ?? new ChunkSet(from.manifest.chunkDigests.length / 32);
-  const states: string[] = [];
-  const stored: number[] = [];
-  let bytes = 0;
-  const outcome = await runDownload({
-    web: { open: openRangeStream },
-    clock: systemClock,
-    manifest: from.manifest,
-    sites: () => [from.site],
-    nextRun() {
-      const first = have.nextMissing(0);
-      if (first < 0) return null;
-      const next = have.next(first);
-      return { first, count: Math.min(changes.runMax ?? Infinity, (next < 0 ? have.size : next) - first) };
-    },
-    async onChunk(chunk, content) {
-      if (!Buffer.from(from.chunk(chunk)).equals(content)) return "wrong-digest";
-      if (!have.add(chunk)) return "known";
-      stored.push(chunk);
-      return "stored";
-    },
-    onBytes: (count) => (bytes += count),
-    onState: (reason) => states.push(reason),
-    rateBps: () => null,
-    stallMs: 5_000,
-    attempts: 4,
-    signal: new AbortController().signal,
-    random: () => 0.5,
-    backoffBaseMs: 10,
-    ...changes,
-  });
-  return { outcome, have, states, bytes, stored };
-}
-
-const reasonOf = (run: Run): string =>
-  run.outcome.kind === "failed" ? run.outcome.reason : run.outcome.kind;
-
-type Asked = {
-  readonly path: string;
-  readonly range: string | null;
-  readonly headers: IncomingMessage["headers"];
-};
-
-/** Starts a web site that answers with `answer` and records the requests. */
-async function site(
-  answer: (request: IncomingMessage, response: ServerResponse, count: number) => void,
-): Promise<{ url: string; asked: Asked[] }> {
-  const asked: Asked[] = [];
-  const server = createHttpServer((request, response) => {
-    asked.push({ path: request.url ?? "", range: request.headers.range ?? null, headers: request.headers });
-    answer(request, response, asked.length);
-  });
-  return { url: `http://127.0.0.1:${await listen(server)}`, asked };
-}
-
-async function listen(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-/** Answers a request correctly, with or without a range. */
-function sendRange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  content: Uint8Array = body,
-  headers: Record<string, string> = {},
-): void {
-  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-  if (!range) {
-    response.writeHead(200, { "content-length": String(content.length), ...headers });
-    response.end(content);
-    return;
-  }
-  const [first, last] = [Number(range[1]), Number(range[2])];
-  response.writeHead(206, {
-    "content-range": `bytes ${first}-${last}/${content.length}`,
-    "content-length": String(last + 1 - first),
-    ...headers,
-  });
-  response.end(content.subarray(first, last + 1));
-}
+afterEach(cleanUp);
 
 describe("a whole download", () => {
   test("takes one request and transfers the package once", async () => {
@@ -454,20 +345,21 @@ describe("answers that cannot be used", () => {
   });
 });
 
+/** Starts a web site that cuts its first answer off and then has another version. */
+const changing = (after: Uint8Array, before: Record<string, string>, now: Record<string, string>) =>
+  site((request, response, count) => {
+    if (count === 1) {
+      response.writeHead(200, { "content-length": String(sizeBytes), ...before });
+      response.write(body.subarray(0, 500_000), () => setTimeout(() => response.socket!.destroy(), 50));
+      return;
+    }
+    const condition = request.headers["if-range"];
+    if (condition !== undefined && condition !== (now["etag"] ?? now["last-modified"]))
+      delete request.headers.range;
+    sendRange(request, response, after, now);
+  });
+
 describe("a file that changes midway", () => {
-  /** Starts a web site that cuts its first answer off and then has another version. */
-  const changing = (after: Uint8Array, before: Record<string, string>, now: Record<string, string>) =>
-    site((request, response, count) => {
-      if (count === 1) {
-        response.writeHead(200, { "content-length": String(sizeBytes), ...before });
-        response.write(body.subarray(0, 500_000), () => setTimeout(() => response.socket!.destroy(), 50));
-        return;
-      }
-      const condition = request.headers["if-range"];
-      if (condition !== undefined && condition !== (now["etag"] ?? now["last-modified"]))
-        delete request.headers.range;
-      sendRange(request, response, after, now);
-    });
   const other = body.map((byte) => byte ^ 1);
 
   test("into other bytes fails with a reason that names both versions", async () => {
@@ -585,17 +477,6 @@ async function proxy(): Promise<{ url: string; lines: string[] }> {
   return { url: `http://127.0.0.1:${await listen(server)}`, lines };
 }
 
-function environment(values: Record<string, string>): void {
-  for (const [name, value] of Object.entries(values)) {
-    const before = process.env[name];
-    process.env[name] = value;
-    cleanups.push(() => {
-      if (before === undefined) delete process.env[name];
-      else process.env[name] = before;
-    });
-  }
-}
-
 describe("a forward proxy", () => {
   test("named by HTTP_PROXY is used for plain HTTP, unless NO_PROXY names the site", async () => {
     const { url } = await site((request, response) => sendRange(request, response));
@@ -611,29 +492,7 @@ describe("a forward proxy", () => {
   test("named by HTTPS_PROXY tunnels TLS, and a given authority makes a private certificate trusted", async () => {
     const folder = temporaryFolder("tls");
     cleanups.push(folder.remove);
-    const [cert, secret] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
-    if (!Bun.which("openssl")) return console.warn("skipped: openssl is not installed");
-    const made = Bun.spawnSync([
-      "openssl",
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-keyout",
-      secret,
-      "-out",
-      cert,
-      "-subj",
-      "/CN=localhost",
-      "-addext",
-      "subjectAltName=DNS:localhost",
-    ]);
-    expect(made.exitCode).toBe(0);
+    const { cert, secret } = await makeCertificate(folder.path);
     const server = Bun.serve({
       port: 0,
       tls: { cert: Bun.file(cert), key: Bun.file(secret) },
@@ -704,7 +563,7 @@ describe("real web servers", () => {
     });
     const have = ChunkSet.fromRanges(chunkCount(manifest), [2, 5])!;
     const run = await download(from(`http://127.0.0.1:${port}`), { have, attempts: 20 });
-    expect(run.outcome.kind).toBe("done");
+    expect(run.outcome).toEqual({ kind: "done" });
     expect(run.bytes).toBe(manifest.sizeBytes - 5 * chunkSizeBytes);
     const plain = await download(from(`http://127.0.0.1:${port}/plain/`), {
       have: ChunkSet.fromRanges(chunkCount(manifest), [2, 5])!,

@@ -12,11 +12,12 @@ import { backoffMs } from "../model/backoff.ts";
 import { repeat, sleep, type Clock } from "../model/clock.ts";
 import { chunkCount, chunkLength, chunkOffset, type Manifest } from "../model/manifest.ts";
 import { redactUrl } from "../model/package-url.ts";
-import type { RangeValidator } from "../net/web/range-answer.ts";
 import { locateContent, urlsOfChunk, type ContentLocation, type ContentSite } from "../net/web/locate.ts";
-import { connectionProblem, WebProblem } from "../net/web/problem.ts";
+import { WebProblem } from "../net/web/problem.ts";
 import type { Web, WebStream } from "../net/web/web.ts";
 import { downloadBackoff, DownloadPace, waitText } from "./download-pace.ts";
+import { ReadAhead, smallFilesFrom } from "./read-ahead.ts";
+import { failoverText, SiteChoice, type SiteState } from "./site-choice.ts";
 
 type ChunkRun = { readonly first: number; readonly count: number };
 export type DownloadOptions = {
@@ -31,6 +32,11 @@ export type DownloadOptions = {
   readonly onChunk: (chunk: number, bytes: Uint8Array) => Promise<"stored" | "known" | "wrong-digest">;
   /** Counts body bytes from the network, verified or not. */
   readonly onBytes: (count: number) => void;
+  /**
+   * Returns why the download has to end for the bytes that it fetched in vain, or null.
+   * @param pendingBytes received bytes of chunks that are incomplete
+   */
+  readonly budgetProblem?: (pendingBytes: number) => string | null;
   /** Called with one sentence for a person each time the sentence changes. */
   readonly onState: (reason: string) => void;
   /** Returns false once the chunk has arrived from elsewhere; the request stops. */
@@ -67,6 +73,9 @@ const pauseCheckMs = 500;
 /** Ends a pending request when a pause begins; does not count as a failure. */
 class PauseBegan extends Error {}
 
+/** Ends the download: too many bytes were fetched in vain. */
+class BudgetSpent extends Error {}
+
 export async function runDownload(options: DownloadOptions): Promise<DownloadOutcome> {
   const download = new Download(options);
   try {
@@ -84,21 +93,11 @@ export async function runDownload(options: DownloadOptions): Promise<DownloadOut
 /** The chunk in download: its number, or -1, and the bytes received so far. */
 type PartialDownload = { chunk: number; filled: number; readonly buffer: Uint8Array };
 
-/** Properties of the web sites of a package, as their answers have shown them. */
-class SiteNotes {
-  readonly validators = new Map<string, RangeValidator>();
-  /** Origins of sites that ignore Range and send whole resources. */
-  readonly ignoresRange = new Set<string>();
-  /** URL → text on the change of its version; part of the reason when a digest is wrong. */
-  readonly changes = new Map<string, string>();
-  useIfRange = true;
-}
-
 class Download {
   readonly #options: DownloadOptions;
   readonly #pace: DownloadPace;
-  readonly #sites = new SiteNotes();
-  readonly #wrongDigests = new Map<number, number>();
+  readonly #sites: SiteChoice;
+  readonly #ahead: ReadAhead;
   readonly #answeredKnown = new Set<number>();
   readonly #partial: PartialDownload;
   #stream: WebStream | null = null;
@@ -112,6 +111,11 @@ class Download {
   constructor(options: DownloadOptions) {
     this.#options = options;
     this.#pace = new DownloadPace(options.rateBps, options.clock);
+    this.#sites = new SiteChoice(options.sites);
+    this.#ahead = new ReadAhead({
+      open: (location, signal) => this.#open(location, this.#site, signal),
+      onBytes: (count) => this.#received(count),
+    });
     const { chunkSizeBytes, sizeBytes } = options.manifest;
     this.#partial = { chunk: -1, filled: 0, buffer: new Uint8Array(Math.min(chunkSizeBytes, sizeBytes)) };
     this.#stopPauseChecks = repeat(options.clock, pauseCheckMs, () => {
@@ -121,6 +125,7 @@ class Download {
 
   end(): void {
     this.#stopPauseChecks();
+    this.#ahead.clear();
     this.close();
   }
 
@@ -134,8 +139,7 @@ class Download {
   }
 
   async run(): Promise<DownloadOutcome> {
-    const { signal, attempts, nextRun } = this.#options;
-    let failures = 0;
+    const { signal, nextRun } = this.#options;
     for (;;) {
       signal.throwIfAborted();
       const run = nextRun();
@@ -145,32 +149,54 @@ class Download {
         continue;
       }
       if (this.#pauseAbort.signal.aborted) this.#resume();
+      const site = this.#sites.current;
+      if (site === null) return { kind: "failed", reason: this.#sites.failure };
       try {
-        await this.#fetchRun(run);
-        if (this.#takeProgress()) failures = 0;
+        await this.#fetchRun(run, site);
+        if (this.#takeProgress()) site.failures = 0;
       } catch (error) {
         this.close();
-        // The site may have ignored one request only, as a cache does while it fills.
-        this.#sites.ignoresRange.clear();
         signal.throwIfAborted();
+        if (error instanceof BudgetSpent) return { kind: "failed", reason: error.message };
         if (this.#isPauseBeginning(error)) continue;
         if (!(error instanceof WebProblem)) throw error;
-        if (error.remedy === "final") return { kind: "failed", reason: error.message };
-        failures = this.#takeProgress() ? 1 : failures + 1;
-        if (failures >= attempts) {
-          return {
-            kind: "failed",
-            reason: `gave up after ${failures} attempts without progress: ${error.message}`,
-          };
-        }
-        if (error.remedy === "changed") this.#startOverWithout(error);
-        else await this.#backOff(error, failures);
+        await this.#onProblem(error, site);
       }
     }
   }
 
+  async #onProblem(problem: WebProblem, site: SiteState): Promise<void> {
+    if (problem.receivedBytes > 0) this.#count(problem.receivedBytes);
+    site.failures = this.#takeProgress() ? 1 : site.failures + 1;
+    site.failure = this.#failureOf(problem, site);
+    const next = this.#sites.current;
+    if (site.failure !== null) {
+      this.#ahead.clear();
+      if (next) this.#report(failoverText(site.failure, next));
+    } else if (problem.remedy === "changed") this.#startOverWithout(problem, site);
+    else if (problem.remedy === "whole") {
+      site.avoidRange();
+      this.#report(`${problem.message}; the whole file is asked for`);
+    } else {
+      site.retryRange();
+      await this.#backOff(problem, site.failures);
+    }
+  }
+
+  /** Returns why the site is put aside, or null. */
+  #failureOf(problem: WebProblem, { failures }: SiteState): string | null {
+    const { attempts } = this.#options;
+    if (problem.remedy === "final") return problem.message;
+    if (failures >= attempts)
+      return `gave up after ${failures} attempts without progress: ${problem.message}`;
+    // Another web site has the bytes sooner than one that asks for a long wait.
+    const isLong = (problem.retryAfterMs ?? 0) > downloadBackoff.maxMs;
+    return isLong && this.#sites.hasOther ? problem.message : null;
+  }
+
   /** Keeps received bytes and returns soon: the setting may change, or peers deliver the rest. */
   async #pause(): Promise<void> {
+    this.#ahead.clear();
     this.close();
     const { pauseReason, signal, clock } = this.#options;
     this.#report(pauseReason?.() ?? "paused by the setting");
@@ -193,15 +219,16 @@ class Download {
   /**
    * Discards the partial chunk, so that no chunk mixes two versions; digests verify the new one.
    */
-  #startOverWithout(problem: WebProblem): void {
-    this.#sites.useIfRange = false;
+  #startOverWithout(problem: WebProblem, site: SiteState): void {
+    site.useIfRange = false;
     this.#partial.filled = 0;
     this.#report(`${problem.message}; the download continues, every chunk is verified`);
   }
 
   async #backOff(problem: WebProblem, failures: number): Promise<void> {
     const { backoffBaseMs: baseMs = downloadBackoff.baseMs, random, signal, clock } = this.#options;
-    const pauseMs = problem.retryAfterMs ?? backoffMs({ ...downloadBackoff, baseMs }, failures - 1, random);
+    const ownMs = backoffMs({ ...downloadBackoff, baseMs }, failures - 1, random);
+    const pauseMs = Math.max(problem.retryAfterMs ?? 0, ownMs);
     this.#report(`waiting ${waitText(pauseMs)}: ${problem.message}`);
     await sleep(clock, pauseMs, signal);
   }
@@ -212,6 +239,11 @@ class Download {
     this.#options.onState(reason);
   }
 
+  /** Adds the last problem to the reason, because it explains the useless bytes. */
+  #withLast(reason: string): string {
+    return this.#lastReport === "" ? reason : `${reason}; the last message: ${this.#lastReport}`;
+  }
+
   #takeProgress(): boolean {
     const enough = this.#progress.hasStored || this.#progress.keptBytes >= progressBytes;
     if (enough) this.#progress.keptBytes = 0;
@@ -219,7 +251,7 @@ class Download {
     return enough;
   }
 
-  async #fetchRun(run: ChunkRun): Promise<void> {
+  async #fetchRun(run: ChunkRun, site: SiteState): Promise<void> {
     const { manifest, clock, signal } = this.#options;
     if (!this.#isRun(run)) throw new BugError(`the run ${run.first}+${run.count} is not within the package`);
     if (!this.#isWanted(run.first)) {
@@ -232,17 +264,26 @@ class Download {
     for (;;) {
       const at = chunkOffset(manifest, this.#partial.chunk) + this.#partial.filled;
       if (at >= end) return;
-      const site = this.#site;
-      const location = locateContent(manifest, site, at, end);
+      const location = locateContent(manifest, site.site, at, end);
       if (!location) throw new BugError(`no file holds byte ${at} of the package`);
+      if (!site.wrongDigests.has(this.#partial.chunk)) {
+        const files = smallFilesFrom(manifest, site.site, at, end);
+        this.#ahead.request(files, this.#aheadBytesMax);
+      }
       if (!(await this.#fetchLocation(location, site))) return;
     }
   }
 
-  get #site(): ContentSite {
-    const [site] = this.#options.sites();
-    if (!site) throw new BugError("the download has no web site");
-    return site;
+  get #site(): SiteState {
+    const { current } = this.#sites;
+    if (!current) throw new BugError("the download has no web site");
+    return current;
+  }
+
+  /** Bytes in flight that the rate limit allows: those of a second. */
+  get #aheadBytesMax(): number {
+    const rateBps = this.#options.rateBps();
+    return rateBps === null ? Number.POSITIVE_INFINITY : rateBps / 8;
   }
 
   #isRun({ first, count }: ChunkRun): boolean {
@@ -259,7 +300,7 @@ class Download {
   }
 
   /** Reads the run's bytes of one resource; returns false if a chunk is no longer wanted. */
-  async #fetchLocation(location: ContentLocation, site: ContentSite): Promise<boolean> {
+  async #fetchLocation(location: ContentLocation, site: SiteState): Promise<boolean> {
     const stream = await this.#streamAt(location, site);
     // After a change of version the chunk starts again, so the position to read from has moved.
     if (stream === null) return true;
@@ -270,7 +311,7 @@ class Download {
     const end = Math.min(location.end, stream.answer.end);
     while (stream.position < end) {
       if (!this.#isWanted(this.#partial.chunk)) {
-        if (!this.#sites.ignoresRange.has(originOf(location.url))) this.close();
+        if (!stream.answer.ignoresRange) this.close();
         return false;
       }
       // A pause begins before the next read from the network, so received bytes are kept.
@@ -280,7 +321,7 @@ class Download {
       this.#partial.buffer.set(bytes, this.#partial.filled);
       this.#partial.filled += bytes.length;
       this.#progress.keptBytes += bytes.length;
-      if (bytes.length === missing) await this.#storeChunk();
+      if (bytes.length === missing) await this.#storeChunk(site);
     }
     if (stream.position === stream.answer.end) {
       this.#stream = null;
@@ -291,53 +332,53 @@ class Download {
 
   async #read(stream: WebStream, max: number): Promise<Uint8Array> {
     let received = 0;
-    const bytes = await stream.read(max, (count) => {
-      received = count;
-      this.#options.onBytes(count);
-    });
+    const bytes = await stream.read(max, (count) => (received = count));
     if (bytes === null) {
       throw new WebProblem(
         "again",
         `${redactUrl(stream.url)} ended after ${stream.position} bytes, before all were sent: check the web site`,
       );
     }
-    if (received > 0) await this.#pace.spend(received, this.#options.signal);
+    if (received > 0) await this.#received(received);
     return bytes;
   }
 
-  async #streamAt(location: ContentLocation, site: ContentSite): Promise<WebStream | null> {
-    const options = this.#options;
-    const origin = originOf(location.url);
+  /** Counts bytes from the network, and waits for the rate limit. */
+  async #received(bytes: number): Promise<void> {
+    this.#count(bytes);
+    await this.#pace.spend(bytes, this.#options.signal);
+  }
+
+  #count(bytes: number): void {
+    const { onBytes, budgetProblem } = this.#options;
+    onBytes(bytes);
+    const pendingBytes = bytes + this.#partial.filled + this.#ahead.pendingBytes;
+    const spent = budgetProblem?.(pendingBytes) ?? null;
+    if (spent !== null) throw new BudgetSpent(this.#withLast(spent));
+  }
+
+  async #streamAt(location: ContentLocation, site: SiteState): Promise<WebStream | null> {
+    const { manifest, signal } = this.#options;
     const open = this.#stream;
     if (open?.url === location.url && open.position <= location.start && location.start < open.answer.end) {
       // A site that ignores Range would send the whole resource again: keep reading this answer.
-      const gapMax = Math.min(skipBytesMax, options.manifest.chunkSizeBytes);
-      if (this.#sites.ignoresRange.has(origin) || location.start - open.position <= gapMax) return open;
+      const gapMax = Math.min(skipBytesMax, manifest.chunkSizeBytes);
+      if (open.answer.ignoresRange || location.start - open.position <= gapMax) return open;
     }
     this.close();
-    const stream = await options.web.open({
-      location,
-      headers: site.headers ?? {},
-      ca: site.ca,
-      validator: this.#sites.validators.get(location.url) ?? null,
-      useRange: !this.#sites.ignoresRange.has(origin),
-      useIfRange: this.#sites.useIfRange,
-      pastCaches: this.#wrongDigests.has(this.#partial.chunk),
-      stallMs: options.stallMs,
-      signal: AbortSignal.any([options.signal, this.#pauseAbort.signal]),
-    });
+    const stream = (await this.#ahead.take(location.url)) ?? (await this.#open(location, site, signal));
     this.#stream = stream;
     const { answer } = stream;
-    this.#sites.validators.set(location.url, answer.validator);
-    if (answer.ignoresRange) this.#sites.ignoresRange.add(origin);
+    const where = redactUrl(location.url);
+    site.validators.set(location.url, answer.validator);
     this.#report(
       answer.ignoresRange && location.start > 0
-        ? `reading ${redactUrl(location.url)} from its beginning: the web site ignores range requests`
-        : `downloading from ${redactUrl(location.url)}`,
+        ? `reading ${where} from its beginning: the web site ignores range requests`
+        : `downloading from ${redactUrl(site.site.url)}`,
     );
     if (answer.change === null) return stream;
-    const change = `the file at ${redactUrl(location.url)} changed while it was downloaded (${answer.change})`;
-    this.#sites.changes.set(location.url, change);
+    const change = `the file at ${where} changed while it was downloaded (${answer.change})`;
+    site.changes.set(location.url, change);
     this.#report(`${change}; the download continues, every chunk is verified`);
     if (this.#partial.filled === 0) return stream;
     this.#partial.filled = 0;
@@ -345,7 +386,22 @@ class Download {
     return null;
   }
 
-  async #storeChunk(): Promise<void> {
+  #open(location: ContentLocation, site: SiteState, signal: AbortSignal): Promise<WebStream> {
+    const { web, stallMs } = this.#options;
+    return web.open({
+      location,
+      headers: site.site.headers ?? {},
+      ca: site.site.ca,
+      validator: site.validators.get(location.url) ?? null,
+      useRange: site.useRange,
+      useIfRange: site.useIfRange,
+      pastCaches: site.wrongDigests.has(this.#partial.chunk),
+      stallMs,
+      signal: AbortSignal.any([this.#options.signal, signal, this.#pauseAbort.signal]),
+    });
+  }
+
+  async #storeChunk(site: SiteState): Promise<void> {
     const { clock, signal } = this.#options;
     const chunk = this.#partial.chunk;
     const result = await this.#options.onChunk(chunk, this.#partial.buffer.subarray(0, this.#partial.filled));
@@ -359,16 +415,16 @@ class Download {
     }
     if (result !== "wrong-digest") return;
     this.#begin(-1);
-    this.#failWrongDigest(chunk);
+    this.#failWrongDigest(chunk, site);
   }
 
   /** Retries once, past caches. A second wrong digest means that the file itself is wrong. */
-  #failWrongDigest(chunk: number): never {
-    const urls = [...new Set(urlsOfChunk(this.#options.manifest, this.#site, chunk))];
+  #failWrongDigest(chunk: number, { site, changes, wrongDigests }: SiteState): never {
+    const urls = [...new Set(urlsOfChunk(this.#options.manifest, site, chunk))];
     const where = urls.slice(0, 3).map(redactUrl).join(", ") + (urls.length > 3 ? " …" : "");
-    const change = urls.map((url) => this.#sites.changes.get(url)).find((each) => each !== undefined);
-    const count = (this.#wrongDigests.get(chunk) ?? 0) + 1;
-    this.#wrongDigests.set(chunk, count);
+    const change = urls.map((url) => changes.get(url)).find((each) => each !== undefined);
+    const count = (wrongDigests.get(chunk) ?? 0) + 1;
+    wrongDigests.set(chunk, count);
     const what = `chunk ${chunk} from ${where} does not match the manifest`;
     if (count < 2) throw new WebProblem("again", change ? `${what}; ${change}` : what);
     throw new WebProblem(
@@ -376,13 +432,5 @@ class Download {
       `${what}, twice: ${change ?? "the file was changed after it was published, or a proxy on the way changes it"}; ` +
         "put the published file back, or publish it again under a new version",
     );
-  }
-}
-
-function originOf(url: string): string {
-  try {
-    return new URL(url).origin;
-  } catch (error) {
-    throw connectionProblem(error, url);
   }
 }

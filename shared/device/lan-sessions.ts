@@ -132,6 +132,11 @@ export class LanSessions {
    * @param key 16 bytes
    * @returns the session id
    */
+  /** Returns the session id of a key, without joining. */
+  sessionOf(key: Uint8Array): string {
+    return sessionOf(this.#options.crypto, key);
+  }
+
   join(key: Uint8Array, listener: LanListener): string {
     const session = sessionOf(this.#options.crypto, key);
     const joined = this.#sessions.get(session);

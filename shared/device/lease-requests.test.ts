@@ -1,11 +1,21 @@
 import { expect, test } from "bun:test";
 import type { LeaseResponse } from "../api/schema/agent.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { newTaskRow } from "./task-record.ts";
+import { taskForTest } from "./testing.ts";
+import { WanSpending } from "./wan-spending.ts";
 import { LeaseRequests } from "./lease-requests.ts";
 import type { DevicePorts } from "./ports.ts";
 
 const places = { urls: [{ url: "https://web.example/a", layout: "file" as const }], atSource: false };
-const granted: LeaseResponse = { result: "granted", term: 2, expiresInMs: 15_000, before: null, ...places };
+const granted: LeaseResponse = {
+  result: "granted",
+  term: 2,
+  expiresInMs: 15_000,
+  before: null,
+  ...places,
+  uselessBytesLeft: 100,
+};
 const holder = { deviceId: "00000000000000bb", address: "10.0.0.2", lanPort: 7_000, term: 1 };
 const refused: LeaseResponse = { result: "refused", holder, retryAfterMs: 0 };
 
@@ -25,7 +35,8 @@ function requests() {
     peers: { lanPort: 7_000 },
     log: { info() {}, warn() {}, error() {} },
   } as unknown as DevicePorts;
-  const leases = new LeaseRequests(ports, 1, () => true);
+  const spending = new WanSpending(newTaskRow(taskForTest()));
+  const leases = new LeaseRequests(ports, 1, spending, () => true);
   return { leases, answers };
 }
 

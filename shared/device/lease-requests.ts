@@ -8,6 +8,7 @@ import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
 import { grantUnanswered, type DownloadGrant } from "./content-sites.ts";
 import type { DevicePorts } from "./ports.ts";
+import type { WanSpending } from "./wan-spending.ts";
 
 /**
  * Interval at which a request checks for the subnet, which a new agent learns at its first
@@ -17,9 +18,12 @@ const subnetPollMs = 50;
 /** Upper bound of the API on the reason of a failure, in characters. */
 const failureLengthMax = 1_000;
 
+type Grant = DownloadGrant & { readonly uselessBytesLeft: number };
+
 export class LeaseRequests {
   readonly #ports: DevicePorts;
   readonly #taskId: number;
+  readonly #spending: WanSpending;
   readonly #isOpen: () => boolean;
   /** Numbers of the last lease request sent, and of the last one that the source answered. */
   #sent = 0;
@@ -30,9 +34,10 @@ export class LeaseRequests {
   #fallbackSubnetId: string | null = null;
 
   /** @param isOpen returns false once the session is closed */
-  constructor(ports: DevicePorts, taskId: number, isOpen: () => boolean) {
+  constructor(ports: DevicePorts, taskId: number, spending: WanSpending, isOpen: () => boolean) {
     this.#ports = ports;
     this.#taskId = taskId;
+    this.#spending = spending;
     this.#isOpen = isOpen;
   }
 
@@ -58,6 +63,7 @@ export class LeaseRequests {
     const { subnetId, address } = place;
     if (subnetId === null) return { result: "unreachable" };
     const taskId = this.#taskId;
+    const { uselessBytes } = this.#spending;
     try {
       const answer = await source.lease({
         taskId,
@@ -66,10 +72,11 @@ export class LeaseRequests {
         lanPort: peers.lanPort,
         term,
         ...(query ? { query } : {}),
+        uselessBytes,
       });
       if (answer.result !== "granted") return answer;
-      const { before, term: granted, urls, atSource } = answer;
-      this.grant = { urls, atSource };
+      const { before, term: granted } = answer;
+      this.#take(answer, uselessBytes);
       return {
         result: "granted",
         term: granted,
@@ -90,8 +97,10 @@ export class LeaseRequests {
     const { subnetId } = place;
     if (subnetId === null) return;
     const taskId = this.#taskId;
+    const { uselessBytes } = this.#spending;
+    const reason = failure?.slice(0, failureLengthMax) ?? null;
     try {
-      await source.releaseLease({ taskId, subnetId, failure: failure?.slice(0, failureLengthMax) ?? null });
+      await source.releaseLease({ taskId, subnetId, failure: reason, uselessBytes });
     } catch (error) {
       log.warn({ taskId, error: String(error) }, "the lease was not released: it expires");
     }
@@ -103,10 +112,11 @@ export class LeaseRequests {
     const { subnetId } = place;
     if (subnetId === null) return { result: "unreachable" };
     const taskId = this.#taskId;
+    const { uselessBytes } = this.#spending;
     try {
-      const answer = await source.fallback({ taskId, subnetId });
+      const answer = await source.fallback({ taskId, subnetId, uselessBytes });
       if (answer.result === "refused") return answer;
-      this.grant = { urls: answer.urls, atSource: answer.atSource };
+      this.#take(answer, uselessBytes);
       this.#fallbackSubnetId = subnetId;
       return { result: "granted" };
     } catch (error) {
@@ -120,8 +130,14 @@ export class LeaseRequests {
     const subnetId = this.#fallbackSubnetId;
     this.#fallbackSubnetId = null;
     if (subnetId === null) return;
-    this.#ports.source.fallback({ taskId: this.#taskId, subnetId, release: true }).catch(() => {
+    const { uselessBytes } = this.#spending;
+    this.#ports.source.fallback({ taskId: this.#taskId, subnetId, release: true, uselessBytes }).catch(() => {
       // The token expires.
     });
+  }
+
+  #take({ urls, atSource, uselessBytesLeft }: Grant, statedBytes: number): void {
+    this.grant = { urls, atSource };
+    this.#spending.grant(uselessBytesLeft, statedBytes);
   }
 }

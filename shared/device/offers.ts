@@ -4,6 +4,7 @@
  * later finds the package here.
  */
 import { CacheError, type PackageHead, type PackageStore } from "../cache/index.ts";
+import { packManifest } from "../api/packed-manifest.ts";
 import { peersNamedMax } from "../core/peers/poll-response.ts";
 import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -33,6 +34,7 @@ export class Offers {
   readonly #ports: DevicePorts;
   readonly #onCorrupt: (packageId: string, error: CacheError) => void;
   readonly #offers = new Map<string, Offer>();
+  #lastPacked: { readonly packageId: string; readonly bytes: Uint8Array } | null = null;
 
   /** @param onCorrupt called when a chunk that another device requested has changed on the disk */
   constructor(ports: DevicePorts, onCorrupt: (packageId: string, error: CacheError) => void) {
@@ -81,6 +83,7 @@ export class Offers {
       key: packageKey,
       chunkSizeBytes,
       held: () => heldOf(offer),
+      manifest: () => this.#packed(offer).catch(() => null),
       readChunk: async (chunk) => {
         onBytesPassed();
         return this.#read(await this.#storeOf(offer), chunk);
@@ -103,6 +106,15 @@ export class Offers {
       throw new CacheError("not-found", "The package is no longer in the cache");
     }
     return offer.store;
+  }
+
+  /** Compresses the manifest that other devices ask for; keeps the last one. */
+  async #packed(offer: Offer): Promise<Uint8Array> {
+    if (this.#lastPacked?.packageId !== offer.packageId) {
+      const { signed } = await this.#storeOf(offer);
+      this.#lastPacked = { packageId: offer.packageId, bytes: packManifest(signed) };
+    }
+    return this.#lastPacked.bytes;
   }
 
   async #read(store: PackageStore, chunk: number): Promise<Uint8Array> {

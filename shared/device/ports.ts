@@ -10,6 +10,7 @@ import type {
   FallbackResponse,
   LeaseRelease,
   LeaseRequest,
+  ManifestRequest,
   LeaseResponse,
 } from "../api/schema/agent.ts";
 import { burstBytesMax } from "../core/rate/token-bucket.ts";
@@ -18,7 +19,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
-import type { Peers } from "../net/exchange/peers.ts";
+import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
 import { limits } from "../wire/index.ts";
 import type { LanSessions } from "./lan-sessions.ts";
@@ -31,10 +32,14 @@ export type { Web } from "../net/web/web.ts";
 /** Uniform from 0 up to, not including, 1. */
 export type Random = () => number;
 
+export type ManifestAnswer =
+  | { readonly result: "granted"; readonly signed: SignedManifest }
+  | { readonly result: "elsewhere"; readonly holders: readonly PeerAddress[] };
+
 /** Requests to the source. Each rejects with a SourceError. */
 export type Source = {
-  /** Returns the signed manifest of a package. */
-  manifest(packageId: string): Promise<SignedManifest>;
+  /** Requests the manifest of a task's package: the source sends it, or names devices to ask. */
+  manifest(request: ManifestRequest): Promise<ManifestAnswer>;
   /** Requests, extends or queries the lease of (package, subnet). */
   lease(request: LeaseRequest): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease): Promise<void>;

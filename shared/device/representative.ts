@@ -13,6 +13,7 @@ import { ChunkSender } from "./chunk-sender.ts";
 import { contentSites, type DownloadGrant } from "./content-sites.ts";
 import { runDownload, type DownloadOptions } from "./download.ts";
 import type { DevicePorts } from "./ports.ts";
+import type { WanSpending } from "./wan-spending.ts";
 
 /**
  * Distance between the first repair symbols of successive terms, so that successive representatives
@@ -27,6 +28,7 @@ type RepresentativeContext = {
   /** Session id of the task. */
   readonly session: string;
   readonly cipher: ChunkCipher;
+  readonly spending: WanSpending;
   /** Where the source allows this device to download; called at every use. */
   readonly grant: () => DownloadGrant;
   /** Called at every use, because the setting may change. */
@@ -52,8 +54,6 @@ export class Representative {
   /** Settles when the last download has ended; the next one waits for it. */
   #running: Promise<void> = Promise.resolve();
   #sentBefore = 0;
-  /** Body bytes read from the web site, verified or not. */
-  wanBytes = 0;
   /** Problem of the download, for a person; empty: none. */
   note = "";
 
@@ -143,7 +143,7 @@ export class Representative {
   }
 
   #downloadOptions(signal: AbortSignal): DownloadOptions {
-    const { ports, member, store, setting, onStored, onChange, onError } = this.#context;
+    const { ports, member, store, spending, setting, onStored, onChange, onError } = this.#context;
     const { web, clock, source, random, log, metrics } = ports;
     return {
       web,
@@ -158,14 +158,18 @@ export class Representative {
           onError(error);
           throw error;
         });
-        if (stored === "stored") onStored(chunk);
+        if (stored === "stored") {
+          spending.stored(chunk, bytes.length);
+          onStored(chunk);
+        }
         return stored;
       },
       onBytes: (bytes) => {
-        this.wanBytes += bytes;
+        spending.fetchedBytes += bytes;
         this.note = "";
         metrics.wanBytes(bytes);
       },
+      budgetProblem: (pendingBytes) => spending.problem(store.manifest.sizeBytes, pendingBytes),
       onState: (reason) => {
         this.note = reason;
         log.info({ packageId: store.id, reason }, "download");

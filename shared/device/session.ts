@@ -22,6 +22,7 @@ import { LeaseRequests } from "./lease-requests.ts";
 import { PeerFetcher } from "./peer-fetcher.ts";
 import type { DevicePorts } from "./ports.ts";
 import { Representative } from "./representative.ts";
+import type { WanSpending } from "./wan-spending.ts";
 
 /** Interval at which the number of received symbols is passed to the member. */
 const symbolsStepEveryMs = 250;
@@ -49,6 +50,7 @@ type SessionOptions = {
   /** Called at every use, because the task's setting may change. */
   readonly task: () => AgentTask;
   readonly store: PackageStore;
+  readonly spending: WanSpending;
   readonly hooks: SessionHooks;
 };
 
@@ -68,10 +70,10 @@ export class Session {
   #state: "open" | "stepping" | "closed" = "open";
 
   constructor(options: SessionOptions) {
-    const { ports, task, store, hooks } = options;
+    const { ports, task, store, spending, hooks } = options;
     this.#options = options;
     this.#timer = new StepTimer(ports.clock, () => this.#onTimer());
-    this.#requests = new LeaseRequests(ports, task().id, () => this.#state !== "closed");
+    this.#requests = new LeaseRequests(ports, task().id, spending, () => this.#state !== "closed");
     this.#links = new SessionLinks(ports.lan, task(), {
       onControl: (frame, address, sender) => this.#onControl(frame, address, sender),
       onSymbol: (symbol, address, nowMs) => this.#onSymbol(symbol, address, nowMs),
@@ -92,6 +94,7 @@ export class Session {
       store,
       session: taskSession,
       cipher,
+      spending,
       grant: () => this.#requests.grant,
       setting: () => task().setting.values,
       onStored: (chunk) => this.#onStored(chunk),

@@ -22,6 +22,8 @@ export const taskRowSchema = v.object({
   /** Times that stored files were wrong when they were read back. */
   wrongReadBacks: v.optional(v.number(), 0),
   wanBytesFetched: v.number(),
+  /** Part of `wanBytesFetched` that made no chunk verified. */
+  wanBytesUseless: v.optional(v.number(), 0),
   lanBytesSent: v.number(),
   /** Whether the source has received the report of the task's end. */
   reported: v.boolean(),
@@ -34,6 +36,7 @@ export type TaskRow = {
   command: CommandOutcome | null;
   wrongReadBacks: number;
   wanBytesFetched: number;
+  wanBytesUseless: number;
   lanBytesSent: number;
   reported: boolean;
 };
@@ -46,6 +49,7 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   command: null,
   wrongReadBacks: 0,
   wanBytesFetched: 0,
+  wanBytesUseless: 0,
   lanBytesSent: 0,
   reported: false,
 });

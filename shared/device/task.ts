@@ -15,6 +15,7 @@ import { ByteRate } from "./byte-rate.ts";
 import { endOfCommand } from "./command-outcome.ts";
 import { reasonForDelivery, reasonWithoutSession, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
+import { beginPackage } from "./package-start.ts";
 import type { CommandRequest, DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
 import { commandOf } from "./task-command.ts";
@@ -22,8 +23,8 @@ import { SpreadStart } from "./start-spread.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
-import { TaskTraffic } from "./task-traffic.ts";
 import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
+import { WanSpending } from "./wan-spending.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -63,7 +64,8 @@ export class Task {
   readonly #options: TaskOptions;
   readonly #delivery = new DeliveryLog();
   readonly #badChunks = new BadChunkReports();
-  readonly #traffic: TaskTraffic;
+  /** Bytes over the WAN, and those that earlier sessions sent on the LAN. */
+  readonly #traffic: { readonly wan: WanSpending; lanBytesBefore: number };
   readonly #abort = new AbortController();
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
@@ -82,7 +84,7 @@ export class Task {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
-    this.#traffic = new TaskTraffic(options.row);
+    this.#traffic = { wan: new WanSpending(options.row), lanBytesBefore: options.row.lanBytesSent };
     this.#pending = { start: new SpreadStart(options.ports) };
     if (this.row.life === "running") {
       this.#end(
@@ -198,10 +200,12 @@ export class Task {
 
   /** Returns the row with the traffic up to now. */
   rowNow(): TaskRow {
-    const { wan, lan } = this.#traffic.total(this.session);
-    this.row.wanBytesFetched = wan;
-    this.row.lanBytesSent = lan;
-    return this.row;
+    const { fetchedBytes, uselessBytes } = this.#traffic.wan;
+    return Object.assign(this.row, {
+      wanBytesFetched: fetchedBytes,
+      wanBytesUseless: uselessBytes,
+      lanBytesSent: this.#lanBytesSent,
+    });
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
@@ -250,7 +254,8 @@ export class Task {
     this.#becomeWaiting("package", "gets the manifest");
     const attempt = this.stage;
     const found = await ports.cache.find(task.packageId);
-    const store = found?.state === "complete" ? found : await this.#beginPackage(found);
+    const store =
+      found?.state === "complete" ? found : await beginPackage(ports, task, found, this.#abort.signal);
     // The stage changes with a cancellation, and with an error of the former session.
     if (this.#abort.signal.aborted || this.stage !== attempt) {
       if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
@@ -283,6 +288,7 @@ export class Task {
       ports,
       task: () => this.row.task,
       store,
+      spending: this.#traffic.wan,
       hooks: {
         onChange: () => this.#onSessionChange(),
         onAllVerified: () => void this.#verify().catch((error: unknown) => this.#backOff(error)),
@@ -294,16 +300,6 @@ export class Task {
     offers.listenToPolls(store.id, this.id, (poll, from) => this.session?.fetcher.onPoll(poll, from));
     this.session.start();
     onChange();
-  }
-
-  /** Reserves room for the missing bytes, and stores those that need no network. */
-  async #beginPackage(found: PackageStore | null): Promise<PackageStore> {
-    const { cache, source, publisherKeys } = this.#options.ports;
-    const { packageId } = this.row.task;
-    const signed = found?.signed ?? (await source.manifest(packageId));
-    const store = await cache.begin(signed, publisherKeys(), { id: this.id, packageId });
-    await cache.storeLocalChunks(store, this.#abort.signal);
-    return store;
   }
 
   #onSessionFailure(reason: string, retryAfterMs: number): void {
@@ -355,6 +351,11 @@ export class Task {
     this.session?.step({ type: "DownloadEnded", failure: reason });
     this.#end("failed", reason);
     this.#closeSession(reason);
+  }
+
+  /** Bytes sent on the LAN, by earlier sessions and earlier runs of the agent too. */
+  get #lanBytesSent(): number {
+    return this.#traffic.lanBytesBefore + (this.session?.lanBytes ?? 0);
   }
 
   #deliveryReason(store: PackageStore): string {
@@ -436,7 +437,7 @@ export class Task {
     if (!this.session) return;
     const { session } = this;
     this.session = null;
-    this.#traffic.close(session);
+    this.#traffic.lanBytesBefore += session.lanBytes;
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
@@ -446,12 +447,11 @@ export class Task {
 
   /** Returns the report of the task to the source. */
   progress(): Progress {
-    const { store, session } = this;
+    const { store } = this;
     const nowMs = this.#options.ports.clock.nowMs();
-    const { wan, lan } = this.#traffic.total(session);
     return progressOf(this, nowMs, {
-      wanBytesFetched: wan,
-      lanBytesSent: lan,
+      wanBytesFetched: this.#traffic.wan.fetchedBytes,
+      lanBytesSent: this.#lanBytesSent,
       rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
       wrongFrom: this.#badChunks.list(),
     });

@@ -42,6 +42,7 @@ export const faults = {
   "command-crash": "The agent is killed while the command of its task runs.",
   "disk-full": "The disk of a device is full for a time.",
   "disk-slow": "Each write of a device takes up to a second.",
+  "shared-manifest": "Devices get the manifest from each other, instead of each from the source.",
   "little-memory": "Receivers have memory for two partial chunks: the others are spilled to the disk.",
   "bit-flip": "A bit of a stored chunk flips.",
   "file-change": "Another program empties, removes or changes a file of an incomplete package.",

@@ -31,6 +31,8 @@ export type WorldOptions = {
   readonly webIgnoresRange: boolean;
   readonly wanFallback: "never" | "last-resort";
   readonly useDeputy: boolean;
+  /** True: the manifest crosses the WAN once per subnet; false: devices get it from the source. */
+  readonly sharesManifest: boolean;
   /** True: the task runs a command when the package is complete. */
   readonly runsCommand: boolean;
   /** True: receivers have memory for two partial chunks, and spill the others to the disk. */

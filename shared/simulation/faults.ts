@@ -258,6 +258,7 @@ export const traits = [
   "wan-pause",
   "no-ranges",
   "little-memory",
+  "shared-manifest",
 ] as const satisfies KnownFault[];
 
 type InjectedFault = keyof typeof faults;

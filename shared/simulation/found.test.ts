@@ -224,7 +224,7 @@ test("a check-in saves its tasks in one transaction, and nothing if none has cha
   const far = Array.from({ length: 1_000 }, (_, index) => ({
     ...given,
     id: 100 + index,
-    startAtMs: 8.64e15,
+    startAtMs: 253_402_300_799_999,
   }));
   const saved: number[] = [];
   const { ledger } = machine;
@@ -243,4 +243,25 @@ test("a check-in saves its tasks in one transaction, and nothing if none has cha
   expect(parseTaskRow(ledger.tasks().find(({ taskId }) => taskId === 107)!.state)?.task.setting.version).toBe(
     2,
   );
+});
+
+test("the manifest crosses the WAN once per subnet, also when the source fails after the first answers", () => {
+  for (const failsAtMs of [Infinity, 700]) {
+    const world = new World({ seed: 3, devices: 16, subnets: 2, sharesManifest: true });
+    const granted: string[] = [];
+    const ask = world.source.manifest.bind(world.source);
+    world.source.manifest = (device, request) => {
+      const answer = ask(device, request);
+      if (answer.result === "granted") granted.push(request.subnetId!);
+      return answer;
+    };
+    world.start();
+    if (Number.isFinite(failsAtMs)) world.at(failsAtMs, () => world.setSource("down"));
+    world.run(20_000, () =>
+      world.machines.every(({ process }) => process!.device.tasks.values().next().value?.store != null),
+    );
+    if (Number.isFinite(failsAtMs)) world.setSource("up");
+    expect(world.run(120_000, () => world.allComplete)).toBe(true);
+    expect(granted.toSorted()).toEqual(["1", "2"]);
+  }
 });

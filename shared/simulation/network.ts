@@ -18,6 +18,7 @@ import type { Random } from "./random.ts";
 export type ExchangeServer = {
   answerPoll: (session: string, poll: Poll, fromAddress: string) => Promise<PollAnswer | null>;
   answerChunk: (session: string, chunk: number) => Promise<ChunkAnswer>;
+  answerManifest: (session: string) => Promise<Uint8Array | null>;
 };
 
 /** A machine on a port of a switch. */

@@ -64,6 +64,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
           kind: "failed",
           reason: "no answer",
         },
+      manifest: (from) => this.#request(from, (exchange) => exchange.answerManifest(session)),
       close: () => {},
     };
   }
@@ -102,6 +103,10 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     const heldRanges = [...offered.held().toRanges()];
     this.#context.observer.statesHeld(this.#machine, heldRanges, "poll answer");
     return { device: this.#machine.id, heldRanges, load: 0, ...reply };
+  }
+
+  async answerManifest(session: string): Promise<Uint8Array | null> {
+    return (await this.#offered.get(session)?.manifest()) ?? null;
   }
 
   async answerChunk(session: string, chunk: number): Promise<ChunkAnswer> {

@@ -344,15 +344,20 @@ export class Process implements RunningProcess {
     const { source, package: published } = this.#context;
     const { transcript } = this;
     return {
-      manifest: () => this.#request(() => published.signed),
+      manifest: (request) =>
+        this.#request(() => {
+          if (!this.#context.options.sharesManifest) return { result: "granted", signed: published.signed };
+          const answer = source.manifest(machine.id, request);
+          return answer.result === "granted" ? { ...answer, signed: published.signed } : answer;
+        }),
       lease: async (request) => {
         const answer = await this.#request(() => source.lease(machine.id, request));
         transcript?.leaseAnswered(answer);
         return answer;
       },
-      releaseLease: async ({ subnetId, failure }) => {
+      releaseLease: async (release) => {
         transcript?.leaseReleased();
-        await this.#request(() => source.release(machine.id, subnetId, failure));
+        await this.#request(() => source.release(machine.id, release));
       },
       fallback: async (request) => {
         const answer = await this.#request(() => source.fallback(machine.id, request));

@@ -38,6 +38,8 @@ export function simulate(choice: Choice, minutes = 0): Outcome {
   let settledMs: number | null = null;
   try {
     world.run(quietAtMs);
+    // Rests after failed downloads double: an administrator ends them once the faults are over.
+    world.source.forgetFailures();
     world.run(completeWithinMs, () => world.allComplete);
     if (world.allComplete) settledMs = world.nowMs - quietAtMs;
     world.checks.completion.checkAllComplete();

@@ -120,6 +120,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     useDeputy: random.chance(0.8),
     webIgnoresRange: drawn.has("no-ranges"),
     hasLittleMemory: drawn.has("little-memory"),
+    sharesManifest: drawn.has("shared-manifest"),
     skewPermille: drawn.has("skew") ? 50 : 0,
     log: choice.log ?? false,
   };

@@ -97,7 +97,10 @@ describe("loss without other faults costs at most", () => {
 });
 
 /** Faults of the worlds in which a mutation shows; others draw from all faults. */
-const faultsOf: Partial<Record<Mutation, string>> = { "offer-corrupt": "bit-flip" };
+const faultsOf: Partial<Record<Mutation, string>> = {
+  "offer-corrupt": "bit-flip",
+  "never-step-down": "partition,line-cut",
+};
 
 describe("the checkers detect the mutation", () => {
   test.each(mutationNames)(

@@ -3,9 +3,26 @@
  * real class (source/fallback-tokens.ts). The source may be down, slow or answer with errors, and
  * its clock may be set.
  */
-import type { FallbackRequest, FallbackResponse, LeaseRequest, LeaseResponse } from "../api/schema/agent.ts";
-import { holderOf, noLease, releaseLease, requestLease, type LeaseState } from "../model/lease.ts";
+import type {
+  FallbackRequest,
+  FallbackResponse,
+  LeaseRelease,
+  LeaseRequest,
+  LeaseResponse,
+  ManifestRequest,
+} from "../api/schema/agent.ts";
+import {
+  holderOf,
+  leaseFailedMs,
+  noLease,
+  releaseLease,
+  requestLease,
+  spendByFallback,
+  withoutFailures,
+  type LeaseState,
+} from "../model/lease.ts";
 import { FallbackTokens } from "../source/fallback-tokens.ts";
+import { ManifestGrants } from "../source/manifest-grants.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
@@ -24,6 +41,7 @@ export type SourceOptions = {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly devicesOn: (subnet: number) => number;
+  readonly package: { readonly sizeBytes: number };
 };
 
 export class Source {
@@ -41,11 +59,13 @@ export class Source {
   /** Offset of the clock that leases run by. */
   clockOffsetMs = 0;
   readonly #tokens = new FallbackTokens();
+  readonly #manifests: ManifestGrants;
   readonly #leases = new Map<number, LeaseState>();
   readonly #options: SourceOptions;
 
   constructor(options: SourceOptions) {
     this.#options = options;
+    this.#manifests = new ManifestGrants(() => options.random.next());
   }
 
   get state(): SourceState {
@@ -74,30 +94,59 @@ export class Source {
     return holderOf(this.#leases.get(subnet) ?? noLease, this.nowMs)?.deviceId ?? null;
   }
 
-  lease(deviceId: string, { subnetId, address, lanPort, term, query }: LeaseRequest): LeaseResponse {
+  manifest(deviceId: string, { subnetId, address, lanPort, attempt }: ManifestRequest) {
+    return this.#manifests.ask("", subnetId ?? "", { deviceId, address, lanPort, attempt }, 0, this.nowMs);
+  }
+
+  lease(deviceId: string, { subnetId, ...request }: LeaseRequest): LeaseResponse {
     const subnet = Number(subnetId);
     const state = this.#leases.get(subnet) ?? noLease;
-    const { next, result } = requestLease(state, deviceId, { address, lanPort, term, query }, this.nowMs);
+    const packageBytes = this.#options.package.sizeBytes;
+    const { next, result } = requestLease(state, deviceId, request, packageBytes, this.nowMs);
     this.#leases.set(subnet, next);
     return result.result === "granted" ? { ...result, ...sites } : result;
   }
 
-  release(deviceId: string, subnetId: string, failure: string | null): void {
+  release(deviceId: string, { subnetId, ...release }: LeaseRelease): void {
     const subnet = Number(subnetId);
     const state = this.#leases.get(subnet) ?? noLease;
-    const { next } = releaseLease(state, deviceId, failure, this.#options.devicesOn(subnet), this.nowMs);
+    const of = {
+      deviceCount: this.#options.devicesOn(subnet),
+      packageBytes: this.#options.package.sizeBytes,
+    };
+    const { next } = releaseLease(state, deviceId, release, of, this.nowMs);
     this.#leases.set(subnet, next);
   }
 
+  /** An administrator ends the rests after failed downloads. */
+  forgetFailures(): void {
+    for (const [subnet, state] of this.#leases) this.#leases.set(subnet, withoutFailures(state));
+  }
+
   /** Grants, refuses or takes back a fallback token. Returns null for an error. */
-  fallback(deviceId: string, { subnetId, release }: FallbackRequest): FallbackResponse | null {
+  fallback(deviceId: string, { subnetId, release, uselessBytes }: FallbackRequest): FallbackResponse | null {
     if (!this.answersFallback) return null;
     const key = { packageId: "", subnetId, deviceId };
     if (!release) {
-      const answer = this.#tokens.ask(key, this.nowMs);
-      return answer.result === "granted" ? { ...answer, ...sites } : answer;
+      const left = this.#spendByFallback(deviceId, Number(subnetId), this.#tokens.spend(key, uselessBytes));
+      if (left === 0) return { result: "refused", retryAfterMs: leaseFailedMs };
+      const answer = this.#tokens.ask(key, this.nowMs, uselessBytes);
+      return answer.result === "granted" ? { ...answer, ...sites, uselessBytesLeft: left } : answer;
     }
     this.#tokens.giveBack(key);
     return { result: "refused", retryAfterMs: 0 };
+  }
+
+  #spendByFallback(deviceId: string, subnet: number, bytes: number): number {
+    const state = this.#leases.get(subnet) ?? noLease;
+    const { next, result } = spendByFallback(
+      state,
+      deviceId,
+      bytes,
+      this.#options.package.sizeBytes,
+      this.nowMs,
+    );
+    this.#leases.set(subnet, next);
+    return result;
   }
 }

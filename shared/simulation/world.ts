@@ -46,6 +46,7 @@ export const worldDefaults: WorldOptions = {
   webIgnoresRange: false,
   wanFallback: "last-resort",
   useDeputy: true,
+  sharesManifest: false,
   runsCommand: true,
   hasLittleMemory: false,
   skewPermille: 0,
@@ -93,7 +94,7 @@ export class World {
       clock,
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
-      source: new Source({ clock, random: new Random(seed, "source"), devicesOn }),
+      source: new Source({ clock, random: new Random(seed, "source"), devicesOn, package: published }),
       package: published,
       crypto: createSharedCrypto(),
       machines,
@@ -462,7 +463,6 @@ export class World {
   /** Cuts or restores a subnet's WAN line: to the source and to the web site. */
   setLine(subnet: number, state: "up" | "cut"): void {
     this.#noteWorldEvent("WAN line", state, subnet);
-    if (state === "cut") this.source.cutOff.add(subnet);
-    else this.source.cutOff.delete(subnet);
+    this.source.cutOff[state === "cut" ? "add" : "delete"](subnet);
   }
 }

@@ -17,6 +17,7 @@ import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { WanMeter } from "./wan-meter.ts";
 
@@ -63,6 +64,7 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     changeHub,
     wan,
     fallback: new FallbackTokens(),
+    manifests: new ManifestGrants(Math.random),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },

@@ -541,6 +541,7 @@ describe("leases", () => {
       before: null,
       urls: [],
       atSource: true,
+      uselessBytesLeft: 1_400_000,
     });
     expect((await ask(b, taskId)).body).toMatchObject({
       result: "refused",

@@ -6,6 +6,7 @@ import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { FallbackTokens } from "./fallback-tokens.ts";
+import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { WanMeter } from "./wan-meter.ts";
@@ -16,6 +17,7 @@ export type SourceContext = {
   readonly changeHub: ChangeHub;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
+  readonly manifests: ManifestGrants;
   readonly metrics: SourceMetrics;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };

@@ -19,7 +19,10 @@ type Token = {
   readonly subnetId: string;
   readonly deviceId: string;
   untilMs: number;
+  /** Useless bytes that the device stated last. */
+  statedBytes: number;
 };
+type Wanted = Omit<Token, "untilMs" | "statedBytes">;
 type FallbackTokenAnswer =
   { readonly result: "granted"; expiresInMs: number } | { readonly result: "refused"; retryAfterMs: number };
 
@@ -27,7 +30,7 @@ export class FallbackTokens {
   #tokens: Token[] = [];
 
   /** Grants a token, or extends the one of this device. */
-  ask(wanted: Omit<Token, "untilMs">, nowMs: number): FallbackTokenAnswer {
+  ask(wanted: Wanted, nowMs: number, statedBytes = 0): FallbackTokenAnswer {
     // A token that expires more than one lifetime from now was issued before the clock was set
     // back: treat it as expired.
     const isAhead = (untilMs: number): boolean => untilMs > nowMs && untilMs <= nowMs + fallbackTokenMs;
@@ -38,16 +41,25 @@ export class FallbackTokens {
       const ofSubnet = this.#tokens.filter(({ subnetId }) => subnetId === wanted.subnetId).length;
       if (ofSubnet >= fallbackPerSubnetMax || this.#tokens.length >= fallbackTokensMax)
         return { result: "refused", retryAfterMs };
-      this.#tokens.push({ ...wanted, untilMs: nowMs + fallbackTokenMs });
+      this.#tokens.push({ ...wanted, untilMs: nowMs + fallbackTokenMs, statedBytes });
     }
     return { result: "granted", expiresInMs: fallbackTokenMs };
   }
 
+  /** Returns the useless bytes that the token's device spent since it stated them last. */
+  spend(token: Wanted, statedBytes: number): number {
+    const own = this.#tokens.find((one) => isSameToken(one, token));
+    if (!own) return 0;
+    const spentBytes = Math.max(0, statedBytes - own.statedBytes);
+    own.statedBytes = statedBytes;
+    return spentBytes;
+  }
+
   /** Takes a token back, so that another device can have one. */
-  giveBack(token: Omit<Token, "untilMs">): void {
+  giveBack(token: Wanted): void {
     this.#tokens = this.#tokens.filter((one) => !isSameToken(one, token));
   }
 }
 
-const isSameToken = (a: Omit<Token, "untilMs">, b: Omit<Token, "untilMs">): boolean =>
+const isSameToken = (a: Wanted, b: Wanted): boolean =>
   a.deviceId === b.deviceId && a.packageId === b.packageId && a.subnetId === b.subnetId;

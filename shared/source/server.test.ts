@@ -99,10 +99,7 @@ describe("a source on a socket", () => {
     await start();
     const packageId = await published(await admin());
     const { client } = await enrolled();
-    const { publisherKeys, subnetId } = await client.checkIn({ inventory });
-    const envelope = await client.manifest(packageId);
-    const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
-    expect((await verifySigned(envelope, keys)).id).toBe(packageId);
+    const { subnetId } = await client.checkIn({ inventory });
     const { authorization } = client;
     const whole = await fetch(client.contentUrl(packageId), { headers: { authorization } });
     expect(Buffer.from(await whole.arrayBuffer()).equals(content)).toBe(true);
@@ -125,6 +122,35 @@ describe("a source on a socket", () => {
     await (await fetch(client.contentUrl(packageId), { headers: { authorization, range } })).arrayBuffer();
     const task = await (await admin()).task(taskId);
     expect(task.subnets).toMatchObject([{ subnetId, wanBytes: 1_000_002 }]);
+  });
+
+  test("sends a manifest to one device of a subnet, and names it to the others", async () => {
+    await start();
+    const packageId = await published(await admin());
+    const request = { package: packageId, action: "pre-cache", command: null, run: null } as const;
+    const taskId = await (
+      await admin()
+    ).createTask({ ...request, setting: null, target: "all", startAtMs: null });
+    const devices = [await enrolled("h1"), await enrolled("h2")] as const;
+    const answers = [];
+    for (const [index, { client }] of devices.entries()) {
+      const { publisherKeys, subnetId } = await client.checkIn({
+        inventory: inventoryOf(`h${index}`, "127.0.0.1"),
+      });
+      const wanted = { taskId, subnetId, address: "127.0.0.1", lanPort: 7_000 + index, attempt: 0 };
+      const answer = await client.manifest(wanted);
+      answers.push(answer);
+      if (answer.result === "elsewhere") continue;
+      const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
+      expect((await verifySigned(answer.signed, keys)).id).toBe(packageId);
+    }
+    expect(answers).toMatchObject([
+      { result: "granted" },
+      {
+        result: "elsewhere",
+        holders: [{ deviceId: devices[0].deviceId, address: "127.0.0.1", lanPort: 7_000 }],
+      },
+    ]);
   });
 
   test("counts only the bytes that a disconnected reader received", async () => {
@@ -253,7 +279,8 @@ describe("a source on a socket", () => {
   test("gives every failure a kind", async () => {
     await start();
     const { client } = await enrolled();
-    expect(await kindOf(client.manifest("0".repeat(64)))).toEqual(["refused", 404]);
+    const wanted = { taskId: 7, subnetId: null, address: "10.0.0.5", lanPort: 7_067, attempt: 0 };
+    expect(await kindOf(client.manifest(wanted))).toEqual(["refused", 404]);
     const stranger = createAgentClient({ sourceUrl: source.url, credential: "nobody" });
     expect(await kindOf(stranger.checkIn({ inventory }))).toEqual(["unauthorized", 401]);
     const unreachable = createAgentClient({ sourceUrl: "http://127.0.0.1:1", credential: "x" });

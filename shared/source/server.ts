@@ -11,6 +11,7 @@ import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import type { SourceContext } from "./context.ts";
+import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
 import { createSourceMetrics } from "./metrics.ts";
@@ -94,6 +95,7 @@ async function openContext(
     changeHub,
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
+    manifests: new ManifestGrants(Math.random),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,

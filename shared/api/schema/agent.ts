@@ -4,9 +4,11 @@
  */
 import * as v from "valibot";
 import { packageUrlsMax } from "../../model/package-url.ts";
+import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
   base64,
+  bytesCount,
   counter,
   deviceIdSchema,
   inventorySchema,
@@ -77,6 +79,32 @@ export const manifestResponseSchema = v.object({
   signature: base64(64),
   publisherKey: publisherKeySchema,
 });
+/** WAN bytes that made no chunk verified on the device, in all its requests of the task. */
+const uselessBytes = v.optional(bytesCount, 0);
+export const manifestRequestSchema = v.object({
+  taskId: taskIdSchema,
+  /** Null on no subnet: the source then sends the manifest. */
+  subnetId: v.nullable(subnetIdSchema),
+  /** LAN address and TCP port of the exchange of the requesting device. */
+  address: lanAddress,
+  lanPort: v.union([port, v.literal(0)]),
+  /** Times that the device has asked before, and could not get the manifest from the holders. */
+  attempt: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000)),
+});
+export const manifestAnswerSchema = v.variant("result", [
+  /** The packed manifest (packed-manifest.ts). */
+  v.object({ result: v.literal("granted"), packed: base64(packedManifestBytesMax) }),
+  /** Devices of the subnet that have the manifest, or fetch it. */
+  v.object({
+    result: v.literal("elsewhere"),
+    holders: v.pipe(
+      v.array(
+        v.object({ deviceId: deviceIdSchema, address: lanAddress, lanPort: v.union([port, v.literal(0)]) }),
+      ),
+      v.maxLength(16),
+    ),
+  }),
+]);
 export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
@@ -86,6 +114,7 @@ export const leaseRequestSchema = v.object({
   term: counter,
   /** Asks for the holder only. Sent by a device that may never become a representative. */
   query: v.optional(v.boolean()),
+  uselessBytes,
 });
 const leaseHolderSchema = v.object({
   deviceId: deviceIdSchema,
@@ -93,8 +122,10 @@ const leaseHolderSchema = v.object({
   lanPort: port,
   term: counter,
 });
-/** Where the device that gets the right to download finds the package. */
+/** Parts of an answer that grants the right to download. */
 const downloadGrantEntries = {
+  /** Useless bytes that the device may spend in addition to those of its request. */
+  uselessBytesLeft: bytesCount,
   /** Web sites in the order to try. */
   urls: v.pipe(v.array(packageUrlSchema), v.maxLength(packageUrlsMax)),
   /** Whether the source has a copy, which is the last to try. */
@@ -120,12 +151,14 @@ export const leaseReleaseSchema = v.object({
   subnetId: subnetIdSchema,
   /** Why this representative failed; null if the work is done or another device does it. */
   failure: v.nullable(text(1_024)),
+  uselessBytes,
 });
 export const fallbackRequestSchema = v.object({
   taskId: taskIdSchema,
   subnetId: subnetIdSchema,
   /** Returns the token instead of requesting it. */
   release: v.optional(v.boolean()),
+  uselessBytes,
 });
 export const fallbackResponseSchema = v.variant("result", [
   v.object({ result: v.literal("granted"), expiresInMs: waitMs, ...downloadGrantEntries }),
@@ -137,6 +170,7 @@ export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
 export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;
 export type CheckInResponse = v.InferOutput<typeof checkInResponseSchema>;
+export type ManifestRequest = v.InferOutput<typeof manifestRequestSchema>;
 export type LeaseRequest = v.InferOutput<typeof leaseRequestSchema>;
 export type LeaseResponse = v.InferOutput<typeof leaseResponseSchema>;
 export type LeaseRelease = v.InferOutput<typeof leaseReleaseSchema>;

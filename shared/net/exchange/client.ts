@@ -14,6 +14,8 @@ const answerMsMax = 30_000;
 /** Nonce of 12 bytes and tag of 16. */
 const sealBytes = 28;
 const pollAnswerBytesMax = 262_144;
+/** A packed manifest of 16 MiB, and its seal. */
+const manifestBytesMax = 17 * 1_048_576;
 
 /** @param packageKey 16 bytes */
 export function createExchangeClient(session: string, packageKey: Uint8Array): PeerConnection {
@@ -47,6 +49,12 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): P
       const bytes = seal.open(`${path} answer`, answer.bytes);
       freeBuffer(answer.bytes);
       return bytes && bytes.length === lengthBytes ? { kind: "chunk", bytes } : { kind: "wrong" };
+    },
+    async manifest(from) {
+      const path = `/exchange/${session}/manifest`;
+      const headers = { "x-flockcast-proof": seal.proof(path) };
+      const answer = await ask(agent, from, { method: "GET", path, headers }, null, manifestBytesMax);
+      return answer.kind === "body" ? seal.open(`${path} answer`, answer.bytes) : null;
     },
     close: () => agent.destroy(),
   };

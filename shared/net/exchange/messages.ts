@@ -3,6 +3,7 @@
  *
  *   POST /exchange/SESSION/poll      Poll, answered with PollAnswer
  *   GET  /exchange/SESSION/chunk/N   answered with one verified chunk
+ *   GET  /exchange/SESSION/manifest  answered with the packed manifest (api/packed-manifest.ts)
  *
  * Decoding uses the reader of LAN frames, which allocates only for bytes that are present. A
  * general decoder allocates an array of the claimed length for every three bytes of nested array

@@ -17,6 +17,8 @@ export type OfferedPackage = {
   held: () => ChunkSet;
   /** Returns the chunk in a separate buffer, which the server frees. */
   readChunk: (chunk: number) => Promise<Uint8Array>;
+  /** Returns the packed manifest of the package; null if it cannot be read. */
+  manifest: () => Promise<Uint8Array | null>;
   /** Called for each poll; its reply is added to the answer. */
   onPoll?: ((poll: Poll, fromAddress: string) => PollReply) | undefined;
 };
@@ -38,6 +40,8 @@ export type PeerConnection = {
   poll(to: PeerAddress, poll: Poll): Promise<PollAnswer | null>;
   /** Requests a chunk. A failure is an answer of kind `failed`. */
   chunk(from: PeerAddress, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
+  /** Requests the packed manifest; null without one. */
+  manifest(from: PeerAddress): Promise<Uint8Array | null>;
   close(): void;
 };
 

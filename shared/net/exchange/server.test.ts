@@ -12,6 +12,7 @@ const session = "0123456789abcdef";
 const key = randomBytes(16);
 const chunks = [randomBytes(300_000), randomBytes(300_000), randomBytes(1_000)];
 
+const manifest = new Uint8Array(1_000_000).fill(7);
 let exchange: ExchangeServer;
 let client: PeerConnection;
 let verified: ChunkSet;
@@ -25,6 +26,7 @@ beforeEach(() => {
     chunkSizeBytes: 300_000,
     held: () => verified,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
+    manifest: async () => manifest,
     onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
   });
   client = createExchangeClient(session, key);
@@ -35,6 +37,14 @@ afterEach(async () => {
 });
 
 describe("the LAN exchange", () => {
+  test("serves the manifest to devices that have the package's key", async () => {
+    expect(await client.manifest(to())).toEqual(Buffer.from(manifest));
+    const stranger = createExchangeClient(session, Buffer.alloc(16, 9));
+    expect(await stranger.manifest(to())).toBeNull();
+    stranger.close();
+    expect(await client.manifest({ address: "127.0.0.1", lanPort: 1 })).toBeNull();
+  });
+
   test("serves verified chunks and no others", async () => {
     expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
     const answer = await client.chunk(to(), 0, 300_000);
@@ -161,6 +171,7 @@ describe("the LAN exchange with requesters that do not read", () => {
       key,
       chunkSizeBytes,
       held: () => verified,
+      manifest: async () => null,
       readChunk: async () => {
         reads++;
         return new Uint8Array(answerBytes);

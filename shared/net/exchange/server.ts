@@ -92,12 +92,13 @@ export class ExchangeServer implements Peers {
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
     // Without a Host header the URL of a request is only its path.
     const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
-    const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
+    const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10})|(manifest))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
     if (match[2] && request.method === "POST") return this.#poll(entry, path, request, fromAddress);
     if (match[3] && request.method === "GET")
       return this.#chunk(entry, path, { chunk: Number(match[3]), request, fromAddress });
+    if (match[4] && request.method === "GET") return this.#manifest(entry, path, request, fromAddress);
     return this.#refuse(405);
   }
 
@@ -142,6 +143,16 @@ export class ExchangeServer implements Peers {
       this.#onError(error);
       return this.#refuse(404);
     }
+  }
+
+  async #manifest(entry: Entry, path: string, request: Request, fromAddress: string): Promise<Response> {
+    if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
+    const bytes = await entry.manifest();
+    if (bytes === null) return this.#refuse(404);
+    const upload = this.#uploads.begin(fromAddress, bytes.length);
+    if (upload === null) return this.#refuse(503);
+    const sealed = entry.seal.seal(`${path} answer`, bytes);
+    return new Response(this.#uploads.body(upload, sealed, () => {}));
   }
 
   #sealed(entry: Entry, path: string, bytes: Uint8Array): Response {

@@ -48,44 +48,53 @@ describe("a partial answer", () => {
   });
 
   test.each([
-    ["other bytes", "bytes 0-99/1000", "the bytes 0-99 where 100-199 were asked for"],
-    ["a later beginning", "bytes 101-199/1000", "the bytes 101-199 where 100-199"],
-    ["bytes behind the range", "bytes 100-200/1000", "the bytes 100-200 where 100-199"],
-    ["an end before its beginning", "bytes 100-99/1000", "the bytes 100-99 where 100-199"],
-  ])("with %s is to be tried again", (_, range, message) => {
-    const problem = problemOf(206, { "content-range": range });
-    expect(problem.remedy).toBe("again");
-    expect(problem.message).toContain(`${where} answered with ${message}`);
+    ["an earlier beginning", "bytes 50-199/1000", 50, 200],
+    ["more bytes behind the range", "bytes 100-299/1000", 100, 300],
+    ["the unit in other letters", "Bytes 100-199/1000", 100, 200],
+  ])("with %s is read over", (_, range, position, end) => {
+    expect(read(206, { "content-range": range })).toMatchObject({ position, end });
   });
 
   test.each([
-    ["of another length", "bytes 100-199/1001", "has 1001 bytes, the manifest says 1000"],
-    ["in another unit", "lines 100-199/1000", `the Content-Range "lines 100-199/1000"`],
-    ["with a negative number", "bytes -100-199/1000", "the Content-Range"],
-    ["of several parts", "bytes 100-149,150-199/1000", "the Content-Range"],
-  ])("%s is final", (_, range, message) => {
+    ["other bytes", "bytes 0-99/1000", "the bytes 0-99 where 100-199 were asked for"],
+    ["a later beginning", "bytes 101-199/1000", "the bytes 101-199 where 100-199"],
+    ["bytes behind the end of the file", "bytes 100-1000/*", "the bytes 100-1000 where 100-199"],
+    ["an end before its beginning", "bytes 100-99/1000", "the bytes 100-99 where 100-199"],
+    ["another unit", "lines 100-199/1000", `the Content-Range "lines 100-199/1000"`],
+    ["another sign", "bytes=100-199/1000", `the Content-Range "bytes=100-199/1000"`],
+    ["a negative number", "bytes -100-199/1000", "the Content-Range"],
+    ["several parts", "bytes 100-149,150-199/1000", "the Content-Range"],
+  ])("with %s is asked for again without a range", (_, range, message) => {
     const problem = problemOf(206, { "content-range": range });
-    expect(problem.remedy).toBe("final");
+    expect(problem.remedy).toBe("whole");
+    expect(problem.message).toContain(`${where} answered `);
     expect(problem.message).toContain(message);
   });
 
-  test("without Content-Range is final", () => {
-    const problem = problemOf(206, { "content-type": "multipart/byteranges; boundary=x" });
+  test("of another length is final", () => {
+    const problem = problemOf(206, { "content-range": "bytes 100-199/1001" });
     expect(problem.remedy).toBe("final");
+    expect(problem.message).toContain("has 1001 bytes, the manifest says 1000");
+  });
+
+  test("without Content-Range is asked for again without a range", () => {
+    const problem = problemOf(206, { "content-type": "multipart/byteranges; boundary=x" });
+    expect(problem.remedy).toBe("whole");
     expect(problem.message).toContain("the Content-Range missing");
   });
 });
 
 describe("a whole answer", () => {
   test.each([
-    ["to a request with a range ignores the range", true],
-    ["to a request without a range does not", false],
-  ])("%s", (_, rangeSent) => {
-    expect(read(200, { "content-length": "1000" }, { rangeSent })).toEqual({
+    ["is more than a part, with a range in the request", { rangeSent: true }, true],
+    ["is more than a part, without a range in the request", { rangeSent: false }, true],
+    ["is what was wanted if that is the whole file", { rangeSent: false, start: 0, end: 1_000 }, false],
+  ])("%s", (_, changes, ignoresRange) => {
+    expect(read(200, { "content-length": "1000" }, changes)).toEqual({
       position: 0,
       end: 1_000,
       validator: { etag: null, lastModified: null },
-      ignoresRange: rangeSent,
+      ignoresRange,
       change: null,
     });
   });
@@ -103,11 +112,45 @@ describe("a whole answer", () => {
   });
 });
 
-test.each([200, 206])("a compressed answer of status %d is final", (status) => {
-  const problem = problemOf(status, { ...partial, "content-encoding": "gzip" });
-  expect(problem.remedy).toBe("final");
-  expect(problem.message).toContain(`sent "Content-Encoding: gzip"`);
-  expect(read(status, { ...partial, "content-encoding": "identity" }).end).toBe(status === 206 ? 200 : 1_000);
+describe("the header Content-Encoding", () => {
+  const gz = { url: "https://web.example/a.tar.gz" };
+  test.each([
+    ["identity", {}, {}],
+    ["none", {}, {}],
+    ["", {}, {}],
+    ["aws-chunked", {}, {}],
+    ["gzip", { "content-length": "1000" }, {}],
+    ["x-gzip", {}, gz],
+    ["aws-chunked, gzip", {}, gz],
+  ])("%p with %j leaves the judgement to the digests", (encoding, headers, changes) => {
+    expect(read(200, { ...headers, "content-encoding": encoding }, changes).end).toBe(1_000);
+  });
+
+  test.each([
+    ["gzip", {}, {}],
+    ["gzip", { "content-length": "700" }, gz],
+    ["br", {}, gz],
+  ])("%p with %j shows a compression", (encoding, headers, changes) => {
+    const problem = problemOf(200, { ...headers, "content-encoding": encoding }, changes);
+    expect(problem.remedy).toBe("final");
+    expect(problem.message).toContain(`"Content-Encoding: ${encoding}"`);
+  });
+
+  test("of a compressed part asks for the whole file", () => {
+    const zipped = { ...partial, "content-encoding": "gzip" };
+    expect(problemOf(206, { ...zipped, "content-length": "60" }).remedy).toBe("whole");
+    expect(read(206, { ...zipped, "content-length": "100" }).position).toBe(100);
+  });
+});
+
+describe("a redirected answer", () => {
+  test("of another length is named by its last URL and type", () => {
+    const changes = { lastUrl: "https://sso.example/login?next=secret" };
+    const headers = { "content-length": "26", "content-type": "text/html; charset=utf-8" };
+    expect(problemOf(200, headers, changes).message).toContain(
+      `${where} (redirected to https://sso.example/login?…, text/html) has 26 bytes`,
+    );
+  });
 });
 
 const tag = (etag: string): RangeValidator => ({ etag, lastModified: null });
@@ -189,8 +232,44 @@ describe("a refusal", () => {
     [410, "the file was removed"],
     [416, "it has no byte 100 though the manifest says 1000 bytes"],
   ])("of status %d is final, with an advice: %s", (status, advice) => {
-    const problem = problemOf(status, { "retry-after": "7" });
+    const problem = problemOf(status, { "retry-after": "7" }, { rangeSent: false });
     expect(problem).toMatchObject({ remedy: "final", retryAfterMs: null });
     expect(problem.message).toStartWith(`${where} answered ${status}: ${advice}`);
   });
+});
+
+describe("a refusal of a range", () => {
+  test.each([400, 403, 416])("of status %d asks for the whole file", (status) => {
+    expect(problemOf(status, {}).remedy).toBe("whole");
+    expect(problemOf(status, {}, { rangeSent: false }).remedy).toBe("final");
+  });
+
+  test("of status 416 is final when it states another length", () => {
+    expect(problemOf(416, { "content-range": "bytes */1000" }).remedy).toBe("whole");
+    const problem = problemOf(416, { "content-range": "bytes */90" });
+    expect([problem.remedy, problem.message]).toEqual(["final", expect.stringContaining("has 90 bytes")]);
+  });
+});
+
+test("a refusal of status 403 says that a signed URL may have expired", () => {
+  const words = "the signature of the URL has expired";
+  expect(problemOf(403, {}, { rangeSent: false }).message).toContain(words);
+  const plain = { rangeSent: false, url: "https://web.example/a" };
+  expect(problemOf(403, {}, plain).message).not.toContain(words);
+});
+
+test("an answer of a proxy names the proxy", () => {
+  const headers = { "x-squid-error": "ERR_CONNECT_FAIL 111" };
+  const before = process.env["HTTP_PROXY"];
+  process.env["HTTP_PROXY"] = "http://user:secret@proxy.example:3128";
+  try {
+    const { message } = problemOf(503, headers, { url: "http://web.example/a" });
+    expect(message).toContain(
+      "the proxy proxy.example:3128 of HTTP_PROXY (ERR_CONNECT_FAIL 111) answered 503",
+    );
+  } finally {
+    if (before === undefined) delete process.env["HTTP_PROXY"];
+    else process.env["HTTP_PROXY"] = before;
+  }
+  expect(problemOf(503, headers).message).toContain("a proxy on the way (ERR_CONNECT_FAIL 111)");
 });

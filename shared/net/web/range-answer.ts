@@ -6,13 +6,15 @@
  * and avoid fetching bytes in vain.
  */
 import { redactUrl } from "../../model/package-url.ts";
+import { isUncompressed } from "./content-encoding.ts";
+import { proxyFor } from "./proxy.ts";
 import { parseRetryAfterMs } from "./retry-after.ts";
 import { WebProblem } from "./problem.ts";
 
 /** Validators that distinguish versions of a resource (RFC 9110 §8.8). */
 export type RangeValidator = { readonly etag: string | null; readonly lastModified: string | null };
 
-type RangeQuery = {
+export type RangeQuery = {
   readonly url: string;
   readonly start: number;
   readonly end: number;
@@ -21,6 +23,8 @@ type RangeQuery = {
   /** Validators of an earlier answer for the same URL; null if there was none. */
   readonly validator: RangeValidator | null;
   readonly ifRangeSent: boolean;
+  /** URL that answered, after redirects. */
+  readonly lastUrl?: string;
 };
 export type RangeAnswer = {
   /** Position of the body's first byte in the resource. */
@@ -28,7 +32,7 @@ export type RangeAnswer = {
   /** Position after the body's last byte. */
   readonly end: number;
   readonly validator: RangeValidator;
-  /** Whether the site sent the whole resource although a range was requested. */
+  /** Whether the site sends the whole resource although only a part of it is wanted. */
   readonly ignoresRange: boolean;
   /** Text on how the resource's version differs from an earlier answer's; null if it does not. */
   readonly change: string | null;
@@ -41,27 +45,37 @@ type Head = { readonly status: number; readonly headers: Headers };
  * @throws WebProblem when the body cannot be used
  */
 export function readRangeAnswer(head: Head, asked: RangeQuery, nowMs: number): RangeAnswer {
-  const where = redactUrl(asked.url);
-  if (head.status !== 200 && head.status !== 206) throw statusProblem(head, where, asked, nowMs);
-  const encoding = head.headers.get("content-encoding") ?? "identity";
-  if (encoding !== "identity") {
-    throw new WebProblem(
-      "final",
-      `${where} sent "Content-Encoding: ${encoding}" to a request that accepts only identity: switch compression off on the web site`,
-    );
-  }
+  if (head.status !== 200 && head.status !== 206) throw statusProblem(head, asked, nowMs);
   const validator = { etag: head.headers.get("etag"), lastModified: head.headers.get("last-modified") };
   const change = asked.validator && changeBetween(asked.validator, validator);
   if (head.status === 206) {
-    return { ...rangeOf(head, asked, where), validator, ignoresRange: false, change };
+    return { ...rangeOf(head, asked), validator, ignoresRange: false, change };
   }
   if (change !== null && asked.ifRangeSent) {
+    const where = redactUrl(asked.url);
     throw new WebProblem("changed", `the file at ${where} changed while it was downloaded (${change})`);
   }
+  checkEncoding(head, asked, asked.sizeBytes);
   const length = head.headers.get("content-length");
   if (length !== null && Number(length) !== asked.sizeBytes)
-    throw wrongLength(where, Number(length), asked.sizeBytes);
-  return { position: 0, end: asked.sizeBytes, validator, ignoresRange: asked.rangeSent, change };
+    throw wrongLength(placeOf(head, asked), Number(length), asked.sizeBytes);
+  const isPart = asked.start > 0 || asked.end < asked.sizeBytes;
+  return { position: 0, end: asked.sizeBytes, validator, ignoresRange: isPart, change };
+}
+
+/** Names the URL for a person, and where it led to, with the type that was sent there. */
+function placeOf({ headers }: Head, { url, lastUrl }: RangeQuery): string {
+  if (lastUrl === undefined || lastUrl === url) return redactUrl(url);
+  const type = /^[\w.+-]+\/[\w.+-]+/.exec(headers.get("content-type") ?? "")?.[0];
+  return `${redactUrl(url)} (redirected to ${redactUrl(lastUrl)}${type === undefined ? "" : `, ${type}`})`;
+}
+
+function checkEncoding(head: Head, asked: RangeQuery, expectedBytes: number): void {
+  if (isUncompressed(head.headers, asked.url, expectedBytes)) return;
+  throw new WebProblem(
+    head.status === 206 ? "whole" : "final",
+    `${placeOf(head, asked)} sent "Content-Encoding: ${head.headers.get("content-encoding")}" to a request that accepts only identity: switch compression off on the web site`,
+  );
 }
 
 /** Returns the value of If-Range: a strong ETag, otherwise the date (RFC 9110 §13.1.5), or null. */
@@ -80,12 +94,13 @@ function changeBetween(before: RangeValidator, after: RangeValidator): string | 
     : `Last-Modified ${before.lastModified}, now ${after.lastModified}`;
 }
 
-function rangeOf({ headers }: Head, asked: RangeQuery, where: string): { position: number; end: number } {
-  const header = headers.get("content-range");
-  const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? "");
+function rangeOf(head: Head, asked: RangeQuery): { position: number; end: number } {
+  const where = placeOf(head, asked);
+  const header = head.headers.get("content-range");
+  const range = /^\s*bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)\s*$/i.exec(header ?? "");
   if (!range) {
     throw new WebProblem(
-      "final",
+      "whole",
       `${where} answered 206 with the Content-Range ${header === null ? "missing" : `"${header}"`}: correct the web site or a proxy on the way`,
     );
   }
@@ -93,12 +108,14 @@ function rangeOf({ headers }: Head, asked: RangeQuery, where: string): { positio
   if (range[3] !== "*" && Number(range[3]) !== asked.sizeBytes) {
     throw wrongLength(where, Number(range[3]), asked.sizeBytes);
   }
-  if (first !== asked.start || last < first || last >= asked.end) {
+  // An earlier beginning is read over.
+  if (first > asked.start || last < asked.start || last >= asked.sizeBytes) {
     throw new WebProblem(
-      "again",
+      "whole",
       `${where} answered with the bytes ${first}-${last} where ${asked.start}-${asked.end - 1} were asked for: correct the web site or a proxy on the way`,
     );
   }
+  checkEncoding(head, asked, last - first + 1);
   return { position: first, end: last + 1 };
 }
 
@@ -108,27 +125,42 @@ const wrongLength = (where: string, found: number, expected: number): WebProblem
     `${where} has ${found} bytes, the manifest says ${expected}: the file was changed after it was published; publish it again under a new version`,
   );
 
-function statusProblem(
-  { status, headers }: Head,
-  where: string,
-  asked: RangeQuery,
-  nowMs: number,
-): WebProblem {
+/** Statuses that a broken implementation of ranges sends, although it serves the whole file. */
+const rangeRefusals: ReadonlySet<number> = new Set([400, 403, 416]);
+
+function statusProblem(head: Head, asked: RangeQuery, nowMs: number): WebProblem {
+  const { status, headers } = head;
+  const where = placeOf(head, asked);
   if (status === 429 || status === 408 || status === 425 || status >= 500) {
-    const retryAfterMs = parseRetryAfterMs(headers.get("retry-after"), nowMs);
+    const retryAfterMs = parseRetryAfterMs(headers.get("retry-after"), headers.get("date"), nowMs);
+    const demand = retryAfterMs === null ? "" : " (Retry-After)";
     return new WebProblem(
       "again",
-      `web site answered ${status}${retryAfterMs === null ? "" : " (Retry-After)"} for ${where}`,
+      `${answererOf(head, asked)} answered ${status}${demand} for ${where}`,
       retryAfterMs,
     );
   }
+  const length = /^\s*bytes \*\/(\d{1,15})\s*$/i.exec(headers.get("content-range") ?? "")?.[1];
+  if (status === 416 && length !== undefined && Number(length) !== asked.sizeBytes)
+    return wrongLength(where, Number(length), asked.sizeBytes);
   const advice: Record<number, string> = {
     401: "it requires credentials; let it serve the package without them, or publish the package to the source",
-    403: "it forbids the download; allow it for these devices",
+    403: URL.parse(asked.url)?.search
+      ? 'it forbids the download, or the signature of the URL has expired; add a new one with "package url add"'
+      : "it forbids the download; allow it for these devices",
     404: "there is no such file; correct the URL, or put the file back",
     407: "the proxy requires credentials; put them into HTTP_PROXY or HTTPS_PROXY of the agent",
-    410: "the file was removed; publish the package again with another URL",
+    410: "the file was removed; add another URL to the package",
     416: `it has no byte ${asked.start} though the manifest says ${asked.sizeBytes} bytes: the file was changed; publish it again`,
   };
-  return new WebProblem("final", `${where} answered ${status}: ${advice[status] ?? "check the web site"}`);
+  const remedy = asked.rangeSent && rangeRefusals.has(status) ? "whole" : "final";
+  return new WebProblem(remedy, `${where} answered ${status}: ${advice[status] ?? "check the web site"}`);
+}
+
+/** Names who answered: a proxy states itself in a header (RFC 9209; squid). */
+function answererOf({ headers }: Head, { url }: RangeQuery): string {
+  const sign = headers.get("proxy-status") ?? headers.get("x-squid-error");
+  if (sign === null) return "web site";
+  const proxy = proxyFor(url);
+  return `${proxy ? `the proxy ${proxy.host} of ${proxy.variable}` : "a proxy on the way"} (${sign.slice(0, 80)})`;
 }

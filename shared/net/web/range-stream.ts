@@ -1,20 +1,15 @@
 /**
  * One HTTP answer, read as a stream from a known position of a resource.
  *
- * Redirects are followed here and not by fetch, so that the source's credential is sent to the
- * source only. Bun's fetch reads proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. A request is
- * aborted after `stallMs` without data. The timer runs during reads only, so waits for the disk or
- * the rate limit do not count.
+ * A request is aborted after `stallMs` without data. The timer runs during reads only, so waits for
+ * the disk or the rate limit do not count.
  */
-import { pinnedTls } from "./pinned-tls.ts";
-import { redactUrl } from "../../model/package-url.ts";
 import { freeBuffer } from "../../model/free-buffer.ts";
-import { mayReuseConnections } from "./connection-pool.ts";
-import { ifRangeValue, readRangeAnswer, type RangeAnswer } from "./range-answer.ts";
-import { connectionProblem, WebProblem } from "./problem.ts";
+import { ifRangeValue, readRangeAnswer, type RangeAnswer, type RangeQuery } from "./range-answer.ts";
+import { connectionProblem, WebProblem, withIssuer } from "./problem.ts";
+import { requestSite, withinStall } from "./request.ts";
 import type { RangeRequest, WebStream } from "./web.ts";
 
-const redirectsMax = 10;
 /** Upper bound on the wait for the end of a body after its last byte. */
 const endMs = 1_000;
 
@@ -103,85 +98,41 @@ export async function openRangeStream(request: RangeRequest): Promise<WebStream>
     once: true,
   });
   try {
-    const response = await fetchFollowingRedirects(request, headers, abort);
-    const asked = { ...location, rangeSent, validator, ifRangeSent: ifRange !== null };
-    const answer = readRangeAnswer(response, asked, Date.now());
+    const { response, url } = await requestSite({
+      url: location.url,
+      originHeaders: request.headers,
+      headers,
+      ca: request.ca,
+      stallMs: request.stallMs,
+      abort,
+    });
+    const asked = { ...location, rangeSent, validator, ifRangeSent: ifRange !== null, lastUrl: url };
+    const answer = await usableAnswer(response, asked);
     return new RangeStream(location.url, answer, response, request.stallMs, abort);
   } catch (error) {
     abort.abort();
     request.signal.throwIfAborted();
-    throw connectionProblem(error, location.url);
+    throw await withIssuer(connectionProblem(error, location.url), location.url);
   }
 }
 
-async function fetchFollowingRedirects(
-  request: RangeRequest,
-  own: Record<string, string>,
-  abort: AbortController,
-): Promise<Response> {
-  const originalOrigin = new URL(request.location.url).origin;
-  let url = request.location.url;
-  // After a redirect to another origin the credential is not sent again, even to its own origin.
-  let hasKeptOrigin = true;
-  for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    hasKeptOrigin &&= new URL(url).origin === originalOrigin;
-    const response = await withinStall(
-      fetch(url, {
-        headers: hasKeptOrigin ? { ...request.headers, ...own } : own,
-        redirect: "manual",
-        decompress: false,
-        keepalive: mayReuseConnections(),
-        signal: abort.signal,
-        // Disables Bun's limit of five minutes, because `stallMs` applies.
-        timeout: false,
-        ...(hasKeptOrigin && request.ca !== undefined && { tls: pinnedTls(request.ca) }),
-      }),
-      url,
-      request.stallMs,
-      abort,
-    );
-    if (![301, 302, 303, 307, 308].includes(response.status)) return response;
-    await response.body?.cancel().catch(() => {});
-    url = redirectTarget(url, response.headers.get("location"));
-  }
-  throw new WebProblem(
-    "final",
-    `${redactUrl(request.location.url)} redirects more than ${redirectsMax} times, the last time to ${redactUrl(url)}: correct the web site`,
-  );
-}
-
-function redirectTarget(from: string, location: string | null): string {
-  // fetch decodes headers as Latin-1, but web sites send UTF-8.
-  const target = location === null ? null : URL.parse(Buffer.from(location, "latin1").toString("utf8"), from);
-  if (target && (target.protocol === "http:" || target.protocol === "https:")) return target.href;
-  throw new WebProblem(
-    "final",
-    `${redactUrl(from)} redirects to "${location ?? ""}", which is not a web address`,
-  );
-}
-
-/** Awaits a step of the transfer; aborts the transfer if it takes longer than `stallMs`. */
-async function withinStall<T>(
-  step: Promise<T>,
-  url: string,
-  stallMs: number,
-  abort: AbortController,
-): Promise<T> {
-  const stalled = new WebProblem(
-    "again",
-    `${redactUrl(url)} sent nothing for ${stallMs} ms: check the web site and the network`,
-  );
-  let isStalled = false;
-  const timer = setTimeout(() => {
-    isStalled = true;
-    abort.abort(stalled);
-  }, stallMs);
+/** @throws WebProblem with the bytes that arrived in vain */
+async function usableAnswer(response: Response, asked: RangeQuery): Promise<RangeAnswer> {
   try {
-    return await step;
+    return readRangeAnswer(response, asked, Date.now());
   } catch (error) {
-    if (isStalled) throw stalled;
-    throw connectionProblem(error, url);
-  } finally {
-    clearTimeout(timer);
+    if (error instanceof WebProblem) error.receivedBytes = await receivedBytes(response);
+    throw error;
   }
+}
+
+/** Time for which the body of a refused answer is read, to count what had arrived. */
+const refusedReadMs = 20;
+
+/** Returns the number of body bytes that this program has received of a refused answer. */
+async function receivedBytes({ body }: Response): Promise<number> {
+  const first = body?.getReader().read();
+  const nothing = new Promise<null>((resolve) => setTimeout(() => resolve(null), refusedReadMs));
+  const piece = first && (await Promise.race([first.catch(() => null), nothing]));
+  return piece?.value?.length ?? 0;
 }

@@ -16,12 +16,20 @@ test.each([
   ["Sun, 06 Nov 1994 08:49:00 GMT", 0],
   ["Mon, 07 Nov 1994 08:49:37 GMT", 3_600_000],
 ])("the header Retry-After %p asks for a delay of %p ms", (header, delayMs) => {
-  expect(parseRetryAfterMs(header, nowMs)).toBe(delayMs);
+  expect(parseRetryAfterMs(header, null, nowMs)).toBe(delayMs);
 });
 
 test.each([null, "", "-5", "1.5", "1e3", "5s", "soon", "1995-01", "1994-11-06T08:49:37Z", "9999999999"])(
   "the header Retry-After %p asks for none",
   (header) => {
-    expect(parseRetryAfterMs(header, nowMs)).toBeNull();
+    expect(parseRetryAfterMs(header, null, nowMs)).toBeNull();
   },
 );
+
+test("a date in Retry-After is measured by the Date of the answer, whatever the clock of the device", () => {
+  const date = "Sun, 06 Nov 1994 08:49:30 GMT";
+  const until = "Sun, 06 Nov 1994 08:49:37 GMT";
+  for (const offMs of [-600_000, 0, 600_000])
+    expect(parseRetryAfterMs(until, date, nowMs + offMs)).toBe(7_000);
+  expect(parseRetryAfterMs(until, "nonsense", nowMs)).toBe(10_000);
+});

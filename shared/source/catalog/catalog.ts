@@ -141,6 +141,8 @@ export interface LeaseStore {
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
   /** Removes the leases of packages that no task names. */
   removeWithoutTask(): Promise<void>;
+  /** Ends the rests of the package on all subnets: an administrator has changed something. */
+  forgetFailures(packageId: string): Promise<void>;
 }
 
 /** WAN account: package bytes that the source sent, per subnet. */

@@ -7,7 +7,7 @@ export type {
   SettingRecord,
   TaskRecord,
 } from "./catalog.ts";
-export { noLease, releaseLease, requestLease } from "../../model/lease.ts";
+export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
 export { isTargeted } from "../../api/target.ts";

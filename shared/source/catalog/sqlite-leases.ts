@@ -4,7 +4,10 @@
  */
 import type { Database } from "bun:sqlite";
 import type { LeaseStore } from "./catalog.ts";
-import type { LeaseState } from "../../model/lease.ts";
+import { noLease, withoutFailures, type LeaseState } from "../../model/lease.ts";
+
+/** Earlier versions wrote fewer fields. */
+const parsed = (text: string): LeaseState => ({ ...noLease, ...(JSON.parse(text) as LeaseState) });
 
 export function sqliteLeases(database: Database): LeaseStore {
   const read = database.query<{ state_json: string }, { packageId: string; subnetId: string }>(
@@ -17,12 +20,14 @@ export function sqliteLeases(database: Database): LeaseStore {
   const ofPackage = database.query<{ subnet_id: string; state_json: string }, { packageId: string }>(
     "SELECT subnet_id, state_json FROM leases WHERE package_id = $packageId",
   );
+  const statesOf = (packageId: string) =>
+    ofPackage.all({ packageId }).map((row) => [row.subnet_id, parsed(row.state_json)] as const);
   return {
     async update(packageId, subnetId, decide) {
       return database
         .transaction(() => {
           const row = read.get({ packageId, subnetId });
-          const state = row && (JSON.parse(row.state_json) as LeaseState);
+          const state = row && parsed(row.state_json);
           const { next, result } = decide(state);
           if (next !== state) write.run({ packageId, subnetId, state: JSON.stringify(next) });
           return result;
@@ -33,11 +38,15 @@ export function sqliteLeases(database: Database): LeaseStore {
       database.run("DELETE FROM leases WHERE package_id NOT IN (SELECT package_id FROM tasks)");
     },
     async ofPackage(packageId) {
-      return new Map(
-        ofPackage
-          .all({ packageId })
-          .map((row) => [row.subnet_id, JSON.parse(row.state_json) as LeaseState] as const),
-      );
+      return new Map(statesOf(packageId));
+    },
+    async forgetFailures(packageId) {
+      database
+        .transaction(() => {
+          for (const [subnetId, state] of statesOf(packageId))
+            write.run({ packageId, subnetId, state: JSON.stringify(withoutFailures(state)) });
+        })
+        .immediate();
     },
   };
 }

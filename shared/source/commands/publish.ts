@@ -8,7 +8,13 @@ import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { commandFileName, readCommandFile } from "../publishing/command-file.ts";
-import { digestPath, digestUrl, type Digested, type DigestOptions } from "../publishing/digest-files.ts";
+import {
+  digestPath,
+  digestUrl,
+  type Digested,
+  type DigestedUrl,
+  type DigestOptions,
+} from "../publishing/digest-files.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { packageUrlProblem, type PackageUrl } from "../../model/package-url.ts";
@@ -62,8 +68,12 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
   print(packageId);
 }
 
-const digest = (what: string, options: DigestOptions): Promise<Digested> =>
-  isUrl(what) ? digestUrl(what, options) : digestPath(what, options);
+async function digest(what: string, options: DigestOptions): Promise<Digested> {
+  if (!isUrl(what)) return digestPath(what, options);
+  const digested = await digestUrl(what, options);
+  note(digested);
+  return digested;
+}
 
 /** Reads the named file of commands, or the one in the root of the folder. */
 async function commandsOf(what: string, file: string | undefined): Promise<NamedCommand[]> {
@@ -83,6 +93,22 @@ function chunkSizeBefore(
     .filter((each) => compareVersions(each.version, version) < 0)
     .toSorted((a, b) => compareVersions(b.version, a.version));
   return before[0]?.chunkSizeBytes ?? null;
+}
+
+/** Prints what the web site sent, because it may be another page than the one that was meant. */
+function note({ manifest, content }: DigestedUrl): void {
+  const path = manifest.files[0]!.path;
+  const type = content.type || "no media type";
+  clearStatus();
+  process.stderr.write(
+    `file ${JSON.stringify(path)}, ${formatSize(manifest.sizeBytes)}, ${type}, from ${content.lastUrl}\n`,
+  );
+  if (/^(text\/html|application\/xhtml)/.test(content.type))
+    process.stderr.write("warning: this is a web page: check the address if another file was meant\n");
+  if (!content.isEndProven)
+    process.stderr.write(
+      "warning: the web site did not state the length, and a connection that broke off looks like the end: compare the size\n",
+    );
 }
 
 async function urlsFor(what: string, options: PublishOptions): Promise<PackageUrl[]> {

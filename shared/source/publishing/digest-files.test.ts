@@ -169,6 +169,11 @@ describe("digesting a URL", () => {
       if (pathname === "/zipped") {
         return new Response(Bun.gzipSync(body), { headers: { "content-encoding": "gzip" } });
       }
+      if (pathname === "/file.tar.gz") {
+        return new Response(body, { headers: { "content-encoding": "x-gzip" } });
+      }
+      if (pathname === "/loop") return Response.redirect("/loop", 302);
+      if (pathname === "/signed") return new Response("expired", { status: 403 });
       if (pathname.startsWith("/dir/")) return new Response(body);
       return new Response("no", { status: 404 });
     },
@@ -185,6 +190,7 @@ describe("digesting a URL", () => {
     expect(await pathOf("/evil")).toBe("evil");
     expect(await pathOf("/moved")).toBe("moved");
     expect(await pathOf("/dir/a%2Fb")).toBe("tool");
+    expect(await pathOf("/file.tar.gz")).toBe("file.tar.gz");
   });
 
   test("makes the manifest of the file itself, with or without Content-Length", async () => {
@@ -201,7 +207,10 @@ describe("digesting a URL", () => {
   test("reports what is wrong with a web site", async () => {
     expect(digestUrl(at("/none"), naming)).rejects.toThrow("answered 404");
     expect(digestUrl(at("/zipped"), naming)).rejects.toThrow("Content-Encoding");
-    expect(digestUrl("http://127.0.0.1:1/x", naming)).rejects.toThrow("Cannot reach");
+    expect(digestUrl(at("/loop"), naming)).rejects.toThrow("redirects more than 10 times");
+    const signed = digestUrl(at("/signed?sig=secret"), naming).catch((error: Error) => error.message);
+    expect(await signed).toMatch(/\/signed\?… answered 403 .*signature of the URL may have expired/);
+    expect(digestUrl("http://127.0.0.1:1/x", naming)).rejects.toThrow("refuses connections");
     expect(digestUrl("http://me:pw@127.0.0.1:1/x", naming)).rejects.toThrow("credentials");
     expect(digestUrl("file:///etc/passwd", naming)).rejects.toThrow("neither http");
   });
@@ -221,6 +230,31 @@ describe("digesting a URL", () => {
       await expect(digestUrl(`http://127.0.0.1:${short.port}/x`, naming)).rejects.toThrow(ManifestError);
     } finally {
       short.stop(true);
+    }
+  });
+
+  test("names the address and type that answered, and whether the end of the file is proven", async () => {
+    const moved = await digestUrl(at("/moved"), naming);
+    expect(moved.content).toMatchObject({ lastUrl: at("/dir/setup%20one.bin"), isEndProven: true });
+    expect((await digestUrl(at("/stream"), naming)).content.isEndProven).toBe(true);
+    const old = Bun.listen({
+      port: 0,
+      hostname: "127.0.0.1",
+      socket: {
+        data(socket) {
+          socket.end("HTTP/1.0 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\nhello");
+        },
+      },
+    });
+    try {
+      const { content } = await digestUrl(`http://127.0.0.1:${old.port}/x?sig=secret`, naming);
+      expect(content).toMatchObject({
+        lastUrl: `http://127.0.0.1:${old.port}/x?…`,
+        type: "text/html",
+        isEndProven: false,
+      });
+    } finally {
+      old.stop(true);
     }
   });
 });

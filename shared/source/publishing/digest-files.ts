@@ -17,9 +17,9 @@ import { ManifestError } from "../../model/manifest-error.ts";
 import { entriesMax } from "../../model/manifest-rules.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { linkProblems, type PackageLink } from "../../model/package-link.ts";
-import { packageUrlProblem } from "../../model/package-url.ts";
+import { packageUrlProblem, redactUrl } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
-import { digestibleResponse, fileNameOf } from "./url-response.ts";
+import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
 
 export type DigestOptions = {
   readonly name: string;
@@ -32,6 +32,10 @@ export type DigestOptions = {
   readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
 };
 export type Digested = { readonly manifest: Manifest; readonly bytes: Uint8Array };
+
+export type DigestedUrl = Digested & {
+  readonly content: Pick<UrlContent, "lastUrl" | "type" | "isEndProven">;
+};
 
 const readBytes = 1_048_576;
 
@@ -64,12 +68,13 @@ export async function digestPath(path: string, options: DigestOptions): Promise<
  *
  * @throws ManifestError for an invalid URL, a failed request or a body that ends early
  */
-export async function digestUrl(url: string, options: DigestOptions): Promise<Digested> {
+export async function digestUrl(url: string, options: DigestOptions): Promise<DigestedUrl> {
   checkNames(options);
   const problem = packageUrlProblem(url);
   if (problem) throw new ManifestError(`Cannot publish the URL: ${problem}`);
-  const { response, totalBytes } = await digestibleResponse(url, options.signal);
-  const path = fileNameOf(url, response.headers.get("content-disposition"), options.name);
+  const content = await openUrl(url, options.signal);
+  const { totalBytes } = content;
+  const path = fileNameOf(url, content.disposition, options.name);
   const digester = new ChunkDigester(
     totalBytes === null
       ? null
@@ -78,25 +83,18 @@ export async function digestUrl(url: string, options: DigestOptions): Promise<Di
           chunkSizeBytes: chunkSizeFor(totalBytes, options.chunkSizeBytesBefore),
         },
   );
-  try {
-    for await (const bytes of response.body ?? []) {
-      digester.update(bytes);
-      options.onProgress?.(digester.totalBytes, totalBytes);
-    }
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw new ManifestError(
-      `The download of ${url} was interrupted after ${digester.totalBytes} bytes (${(error as Error).message}): try again`,
-      { cause: error },
-    );
+  for await (const bytes of content.body) {
+    digester.update(bytes);
+    options.onProgress?.(digester.totalBytes, totalBytes);
   }
   if (totalBytes !== null && digester.totalBytes !== totalBytes) {
     throw new ManifestError(
-      `${url} announced ${totalBytes} bytes and sent ${digester.totalBytes}: try again, or check the web site`,
+      `${redactUrl(url)} announced ${totalBytes} bytes and sent ${digester.totalBytes}: try again, or check the web site`,
     );
   }
   const files: ManifestFile[] = [{ path, sizeBytes: digester.totalBytes, mode: 0o644 }];
-  return finish({ files, folders: [], links: [] }, digester, options);
+  const digested = await finish({ files, folders: [], links: [] }, digester, options);
+  return { ...digested, content };
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {

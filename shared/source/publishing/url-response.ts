@@ -1,45 +1,98 @@
 /**
  * Response of a web site whose file is published: the request, the refusals, and the suggested file
- * name. The caller reads the body. Bun's fetch uses the proxies in HTTP_PROXY, HTTPS_PROXY and
- * NO_PROXY.
+ * name. Redirects, limits and messages are those of a device that downloads (net/web/request.ts).
  */
 import { ManifestError } from "../../model/manifest-error.ts";
 import { pathProblem } from "../../model/package-path.ts";
+import { redactUrl } from "../../model/package-url.ts";
+import { describesFile } from "../../net/web/content-encoding.ts";
+import { connectionProblem, withIssuer } from "../../net/web/problem.ts";
+import { requestSite, withinStall } from "../../net/web/request.ts";
+
+/** Time without data after which the web site is given up. */
+const stallMs = 60_000;
+
+/** A file of a web site. */
+export type UrlContent = {
+  /** URL that sent it, after redirects, without its query. */
+  readonly lastUrl: string;
+  /** Media type, for a person; empty if the web site stated none. */
+  readonly type: string;
+  /** Null if the web site did not state the length. */
+  readonly totalBytes: number | null;
+  /** False if a connection that breaks off looks like the end of the file. */
+  readonly isEndProven: boolean;
+  readonly disposition: string | null;
+  readonly body: AsyncIterable<Uint8Array>;
+};
 
 /**
- * Requests `url` without compression.
+ * Requests the file at `url` without compression.
  *
  * @throws ManifestError unless the web site responds with 200 and an uncompressed body
  */
-export async function digestibleResponse(
-  url: string,
-  signal: AbortSignal | undefined,
-): Promise<{ response: Response; totalBytes: number | null }> {
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      headers: { "accept-encoding": "identity" },
-      decompress: false,
-      ...(signal && { signal }),
-    });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw new ManifestError(
-      `Cannot reach ${url} (${(error as Error).message}): check the address, the proxy and the firewall`,
-      { cause: error },
-    );
-  }
-  const encoding = response.headers.get("content-encoding") ?? "identity";
-  if (response.status !== 200 || encoding !== "identity") {
-    await response.body?.cancel().catch(() => {});
-    throw new ManifestError(
-      response.status === 200
-        ? `${url} sends "Content-Encoding: ${encoding}" although the request asked for identity: disable compression on the web site`
-        : `${url} answered ${response.status} ${response.statusText}: only 200 can be published`,
-    );
+export async function openUrl(url: string, signal: AbortSignal | undefined): Promise<UrlContent> {
+  const abort = new AbortController();
+  signal?.addEventListener("abort", () => abort.abort(signal.reason), { once: true });
+  const headers = { "accept-encoding": "identity" };
+  const request = { url, originHeaders: {}, headers, ca: undefined, stallMs, abort };
+  const answer = await requestSite(request).catch((error: unknown) => fail(error, url, signal));
+  const { response } = answer;
+  const problem = problemOf(response, url);
+  if (problem !== null) {
+    abort.abort();
+    throw new ManifestError(problem);
   }
   const length = response.headers.get("content-length");
-  return { response, totalBytes: length !== null && /^\d{1,15}$/.test(length) ? Number(length) : null };
+  const totalBytes = length !== null && /^\d{1,15}$/.test(length) ? Number(length) : null;
+  return {
+    lastUrl: redactUrl(answer.url),
+    type: /^[\w.+-]+\/[\w.+-]+/.exec(response.headers.get("content-type") ?? "")?.[0] ?? "",
+    totalBytes,
+    isEndProven: totalBytes !== null || response.headers.get("transfer-encoding") !== null,
+    disposition: response.headers.get("content-disposition"),
+    body: bodyOf(response, url, abort, signal),
+  };
+}
+
+async function* bodyOf(
+  { body }: Response,
+  url: string,
+  abort: AbortController,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const { done, value } = await withinStall(reader.read(), url, stallMs, abort);
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    await fail(error, url, signal);
+  } finally {
+    abort.abort();
+  }
+}
+
+/** Throws the problem in the words of a device. */
+async function fail(error: unknown, url: string, signal: AbortSignal | undefined): Promise<never> {
+  signal?.throwIfAborted();
+  const problem = await withIssuer(connectionProblem(error, url), url);
+  throw new ManifestError(`Cannot publish the URL: ${problem.message}`, { cause: error });
+}
+
+function problemOf({ status, statusText, headers }: Response, url: string): string | null {
+  const where = redactUrl(url);
+  if (status !== 200) {
+    const hint =
+      status === 403 && URL.parse(url)?.search ? "; the signature of the URL may have expired" : "";
+    return `${where} answered ${status} ${statusText}: only 200 can be published${hint}`;
+  }
+  const encoding = headers.get("content-encoding");
+  if (describesFile(encoding, url)) return null;
+  return `${where} sends "Content-Encoding: ${encoding}" although the request asked for identity: disable compression on the web site`;
 }
 
 /**

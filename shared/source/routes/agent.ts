@@ -2,14 +2,8 @@
  * Routes for devices: enrolment, check-in, event stream, leases, WAN fallback and progress reports.
  */
 import { Hono } from "hono";
-import {
-  isTargeted,
-  noLease,
-  releaseLease,
-  requestLease,
-  type DeviceRecord,
-  type TaskRecord,
-} from "../catalog/index.ts";
+import { noLease, releaseLease, requestLease, spendByFallback, type DeviceRecord } from "../catalog/index.ts";
+import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
 import {
@@ -27,6 +21,8 @@ import {
   type EnrollResponse,
 } from "../../api/schema/agent.ts";
 import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
+import { addManifests } from "./agent-manifest.ts";
+import { participatingTask } from "./participating-task.ts";
 import { ApiError } from "../api-error.ts";
 import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
@@ -40,6 +36,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   addEnrolment(routes, context);
   addCheckIn(routes, context);
+  addManifests(routes, context);
   addLeases(routes, context);
   addFallback(routes, context);
   addEvents(routes, context);
@@ -145,32 +142,10 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
-/**
- * Returns the task of a request.
- *
- * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
- */
-async function participatingTask(
-  { catalog }: SourceContext,
-  device: DeviceRecord,
-  request: { taskId: number; subnetId: string },
-): Promise<TaskRecord> {
-  const task = await taskById(catalog, request.taskId);
-  if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
-  if (device.subnet?.id !== request.subnetId) {
-    const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
-    throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
-  }
-  if (!isTargeted(task.target, device)) {
-    throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
-  }
-  return task;
-}
-
-/** Returns where a device that may download finds the package. */
-async function downloadGrant({ catalog, content }: SourceContext, packageId: string) {
+/** Returns where a device that may download finds the package, and its size. */
+async function placesOf({ catalog, content }: SourceContext, packageId: string) {
   const { urls, sizeBytes } = (await catalog.packages.byId(packageId))!;
-  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes) };
+  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes), packageBytes: sizeBytes };
 }
 
 function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -186,18 +161,22 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
-      const { taskId, subnetId, release } = c.req.valid("json");
+      const { taskId, subnetId, release, uselessBytes } = c.req.valid("json");
       const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
       const token = { packageId, subnetId, deviceId: c.var.device.id };
-      if (release === true) {
-        context.fallback.giveBack(token);
-        return c.json({ result: "refused" as const, retryAfterMs: 0 });
-      }
-      const answer = context.fallback.ask(token, context.nowMs());
-      context.metrics.fallbacks.inc({ result: answer.result });
-      return c.json(
-        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
+      const { packageBytes, ...places } = await placesOf(context, packageId);
+      const spentBytes = context.fallback.spend(token, uselessBytes);
+      const uselessBytesLeft = await context.catalog.leases.update(packageId, subnetId, (state) =>
+        spendByFallback(state ?? noLease, c.var.device.id, spentBytes, packageBytes, context.nowMs()),
       );
+      if (release === true || uselessBytesLeft === 0) context.fallback.giveBack(token);
+      if (release === true) return c.json({ result: "refused" as const, retryAfterMs: 0 });
+      const answer =
+        uselessBytesLeft === 0
+          ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
+          : context.fallback.ask(token, context.nowMs(), uselessBytes);
+      context.metrics.fallbacks.inc({ result: answer.result });
+      return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
     },
   );
 }
@@ -217,13 +196,12 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { taskId, subnetId, ...request } = c.req.valid("json");
       const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const { packageBytes, ...places } = await placesOf(context, packageId);
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
-        requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
+        requestLease(state ?? noLease, c.var.device.id, request, packageBytes, nowMs()),
       );
       metrics.leases.inc({ result: answer.result });
-      return c.json(
-        answer.result === "granted" ? { ...answer, ...(await downloadGrant(context, packageId)) } : answer,
-      );
+      return c.json(answer.result === "granted" ? { ...answer, ...places } : answer);
     },
   );
   routes.post(
@@ -237,13 +215,15 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, subnetId, failure } = c.req.valid("json");
+      const { taskId, subnetId, failure, uselessBytes } = c.req.valid("json");
       // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
-      const devices = all.filter((one) => one.subnet?.id === subnetId).length;
+      const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
+      const { sizeBytes: packageBytes } = (await catalog.packages.byId(task.packageId))!;
+      const subnet = { deviceCount, packageBytes };
       await catalog.leases.update(task.packageId, subnetId, (state) =>
-        releaseLease(state ?? noLease, c.var.device.id, failure, devices, nowMs()),
+        releaseLease(state ?? noLease, c.var.device.id, { failure, uselessBytes }, subnet, nowMs()),
       );
       if (failure !== null) {
         log.warn({ device: c.var.device.id, taskId, subnetId, failure }, "representative failed");

@@ -83,6 +83,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       const added = { url, layout: layoutOf(url, fileCount) };
       checkUrls([added], urls, fileCount);
       await catalog.packages.addUrl(id, added);
+      await catalog.leases.forgetFailures(id);
       log.info({ packageId: id, url: redactUrl(url) }, "URL added");
       return c.json(await listOf(context, id));
     },

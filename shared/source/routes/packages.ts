@@ -202,6 +202,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
         if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
       }
       await catalog.packages.markReady(published.id);
+      await catalog.leases.forgetFailures(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
       return c.json({ ok: true } as const);
     },
@@ -213,10 +214,10 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     "/:id/manifest",
     documented({
       summary: "The signed manifest",
-      audience: ["device", "admin"],
+      audience: ["admin"],
       answer: manifestResponseSchema,
     }),
-    allow(context, "device", "admin"),
+    allow(context, "admin"),
     pathParameters(packagePathSchema),
     async (c) => {
       const { id } = await packageById(context, c.req.valid("param").id);

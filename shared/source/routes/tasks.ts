@@ -114,6 +114,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         startAtMs: request.startAtMs ?? nowMs(),
         taskKey: context.randomBytes(16),
       });
+      await catalog.leases.forgetFailures(published.id);
       const devices = targetedDevices(task, await catalog.devices.list());
       context.changeHub.notify(devices.map((device) => device.id));
       log.info({ taskId: task.id, packageId: task.packageId, target: task.target }, "task created");

@@ -1,0 +1,80 @@
+/**
+ * Gets the manifest of a package: from another device of the subnet if one has it, otherwise from
+ * the source, so that it crosses the WAN once per subnet.
+ *
+ * The source names devices that have it or fetch it. It gives it to a device that could not get it
+ * from them, as on a network that isolates its clients. The package's id is the digest of the
+ * manifest, so it may come from any device.
+ */
+import type { AgentTask } from "../api/schema/agent.ts";
+import { unpackManifest } from "../api/packed-manifest.ts";
+import { sleep } from "../model/clock.ts";
+import { packageId } from "../model/manifest-codec.ts";
+import { ManifestError } from "../model/manifest-error.ts";
+import { checkSignature, type SignedManifest } from "../model/signing.ts";
+import type { PeerAddress } from "../net/exchange/peers.ts";
+import type { DevicePorts } from "./ports.ts";
+
+/** Wait after the first failed attempt; doubled by each further one. */
+const waitBaseMs = 1_000;
+const waitMaxMs = 8_000;
+const checkInPollMs = 50;
+
+/** @throws SourceError; the signal's reason when it is aborted */
+export async function fetchManifest(
+  ports: DevicePorts,
+  task: AgentTask,
+  signal: AbortSignal,
+): Promise<SignedManifest> {
+  const { source, peers, place, lan, clock, random } = ports;
+  const packageKey = Buffer.from(task.packageKey, "base64");
+  const connection = peers.connect(lan.sessionOf(packageKey), packageKey);
+  try {
+    let holders: readonly PeerAddress[] = [];
+    let attempt = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const { address, subnetId } = place;
+      if (subnetId === null && !address.startsWith("127.")) {
+        // The source assigns the subnet at the next check-in.
+        await sleep(clock, checkInPollMs, signal);
+        continue;
+      }
+      const request = { taskId: task.id, subnetId, address, lanPort: peers.lanPort, attempt };
+      const known = holders;
+      const answer = await source.manifest(request).catch((error: unknown) => {
+        // The holders that the source named before need no source.
+        if (known.length === 0) throw error;
+        return { result: "elsewhere", holders: known } as const;
+      });
+      if (answer.result === "granted") return answer.signed;
+      holders = answer.holders;
+      const found = await Promise.any(
+        holders.map(async (holder) => {
+          const packed = await connection.manifest(holder);
+          const signed = packed && unpackManifest(packed);
+          if (signed === null || !isManifestOf(signed, task.packageId, ports)) throw new Error("not there");
+          return signed;
+        }),
+      ).catch(() => null);
+      if (found !== null) return found;
+      // Without the source the next attempt is with the same holders.
+      if (answer.holders !== known) attempt++;
+      const waitMs = Math.min(waitMaxMs, waitBaseMs * 2 ** attempt);
+      await sleep(clock, waitMs * (0.75 + 0.5 * random()), signal);
+    }
+  } finally {
+    connection.close();
+  }
+}
+
+function isManifestOf(signed: SignedManifest, id: string, { publisherKeys }: DevicePorts): boolean {
+  if (packageId(signed.manifest) !== id) return false;
+  try {
+    checkSignature(signed, publisherKeys());
+    return true;
+  } catch (error) {
+    if (error instanceof ManifestError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * WAN bytes of a task on this device: fetched, and useful ones, which made a chunk verified for the
+ * first time. The rest is useless: the source grants a budget of it for the subnet.
+ */
+import { formatSize } from "../model/quantity.ts";
+import { uselessBytesMax } from "../model/lease.ts";
+import type { TaskRow } from "./task-record.ts";
+
+export class WanSpending {
+  /** Body bytes, verified or not, in earlier runs of the agent too. */
+  fetchedBytes: number;
+  #usefulBytes: number;
+  /** Chunks that this run of the agent has fetched: a chunk fetched again is useless. */
+  readonly #chunks = new Set<number>();
+  /** Value of `uselessBytes` at which the budget is spent. */
+  #limitBytes: number | null = null;
+
+  /** @param row as it was read from the ledger */
+  constructor({ wanBytesFetched, wanBytesUseless }: Pick<TaskRow, "wanBytesFetched" | "wanBytesUseless">) {
+    this.fetchedBytes = wanBytesFetched;
+    this.#usefulBytes = wanBytesFetched - wanBytesUseless;
+  }
+
+  /** Useless bytes in earlier runs of the agent too. */
+  get uselessBytes(): number {
+    return Math.max(0, this.fetchedBytes - this.#usefulBytes);
+  }
+
+  /** Notes a chunk that was fetched and stored. */
+  stored(chunk: number, bytes: number): void {
+    if (this.#chunks.has(chunk)) return;
+    this.#chunks.add(chunk);
+    this.#usefulBytes += bytes;
+  }
+
+  /**
+   * Notes what the source leaves to this device.
+   * @param reportedBytes the useless bytes that the source knew
+   */
+  grant(leftBytes: number, reportedBytes: number): void {
+    this.#limitBytes = reportedBytes + leftBytes;
+  }
+
+  /**
+   * Returns why the download has to end, or null.
+   * @param pendingBytes received bytes of chunks that are incomplete
+   */
+  problem(packageBytes: number, pendingBytes: number): string | null {
+    this.#limitBytes ??= this.uselessBytes + uselessBytesMax(packageBytes);
+    const useless = this.uselessBytes - pendingBytes;
+    if (useless <= this.#limitBytes) return null;
+    return (
+      `${formatSize(this.fetchedBytes)} were fetched from the web site, ${formatSize(useless)} of it in vain, ` +
+      `which is more than this subnet may spend on ${formatSize(packageBytes)}`
+    );
+  }
+}

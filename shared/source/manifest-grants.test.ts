@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test";
+import { ManifestGrants } from "./manifest-grants.ts";
+
+const holder = (n: number) => ({ deviceId: String(n).padStart(16, "0"), address: `10.0.0.${n}`, lanPort: 7 });
+
+function newGrants() {
+  const grants = new ManifestGrants(() => 0);
+  return (n: number, attempt: number, nowMs: number, { subnet = "s", bytes = 0 } = {}) => {
+    const answer = grants.ask("p", subnet, { ...holder(n), attempt }, bytes, nowMs);
+    return answer.result === "granted" ? "granted" : answer.holders.map(({ deviceId }) => Number(deviceId));
+  };
+}
+
+test("one device of a subnet gets the manifest, and the others are sent to it", () => {
+  const ask = newGrants();
+  expect([ask(1, 0, 0), ask(2, 0, 1), ask(3, 0, 2)]).toEqual(["granted", [1], [1]]);
+  expect(ask(4, 0, 3, { subnet: "other" })).toBe("granted");
+});
+
+test("the only holder gets it again, for example after its disk was replaced", () => {
+  const ask = newGrants();
+  expect([ask(1, 0, 0), ask(1, 0, 1)]).toEqual(["granted", "granted"]);
+});
+
+test("a device that could not reach the holders gets it after three attempts", () => {
+  const ask = newGrants();
+  ask(1, 0, 0);
+  expect([1, 2, 3].map((attempt) => ask(2, attempt, 1_000 * attempt + 1_000))).toEqual([[1], [1], "granted"]);
+});
+
+test("one device of a subnet after the other gets it, each in the time that its transfer takes", () => {
+  const ask = newGrants();
+  ask(1, 0, 0, { bytes: 310_000 });
+  // The transfer takes ten seconds at 250 kbit/s.
+  expect([ask(2, 3, 9_999, { bytes: 310_000 }), ask(2, 3, 10_000, { bytes: 310_000 })]).toEqual([
+    [1],
+    "granted",
+  ]);
+  expect([ask(3, 3, 10_001), ask(3, 3, 20_000)]).toEqual([[1], "granted"]);
+});
+
+test("a clock that was set back does not keep the manifest from a device", () => {
+  const ask = newGrants();
+  ask(1, 0, 1e12);
+  expect(ask(2, 3, 1e12 - 2 * 86_400_000)).toBe("granted");
+});
