@@ -33,6 +33,12 @@ function addServing(program: Command): void {
     )
     .option("--tls-cert <file>", "certificate chain in PEM; may be self-signed")
     .option("--tls-key <file>", "private key of the certificate in PEM")
+    .option(
+      "--trusted-proxy <cidr>",
+      "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
+      (cidr: string, all: string[]) => [...all, cidr],
+      [] as string[],
+    )
     .action(serve);
 }
 

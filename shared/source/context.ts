@@ -26,7 +26,7 @@ export type SourceContext = {
 /** Hono's environment: connection and authenticated caller of a request. */
 export type SourceEnv = {
   Bindings: {
-    /** Address of the peer as the source sees it. */
+    /** Address of the client: of the socket, or as a trusted proxy states it. */
     readonly remoteAddress: string;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;

@@ -9,6 +9,7 @@ import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
+import { clientAddress, type TrustedProxies } from "./client-address.ts";
 import { openContentStore } from "./content-store.ts";
 import type { SourceContext } from "./context.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
@@ -27,6 +28,7 @@ type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
   readonly tls?: Tls | undefined;
+  readonly trustedProxies?: TrustedProxies | undefined;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -51,7 +53,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   let server: Bun.Server<undefined>;
   try {
     context = await openContext(dataDir, catalog, tls?.fingerprint ?? null, log);
-    server = listen(context, options.listen, tls);
+    server = listen(context, options);
   } catch (error) {
     catalog.close();
     throw error;
@@ -102,7 +104,9 @@ async function openContext(
   };
 }
 
-function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undefined): Bun.Server<undefined> {
+function listen(context: SourceContext, options: SourceOptions): Bun.Server<undefined> {
+  const { tls, trustedProxies = [] } = options;
+  const { host, port } = options.listen;
   const app = createSourceApp(context);
   try {
     return Bun.serve({
@@ -114,7 +118,11 @@ function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undef
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       fetch: (request, server) =>
         app.fetch(request, {
-          remoteAddress: server.requestIP(request)?.address ?? "",
+          remoteAddress: clientAddress(
+            server.requestIP(request)?.address ?? "",
+            request.headers,
+            trustedProxies,
+          ),
           allowIdle: (seconds: number) => server.timeout(request, seconds),
         }),
     });

@@ -84,7 +84,10 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
         credentialSha256,
         enrolledAtMs: context.nowMs(),
       });
-      log.info({ device: deviceId, hostname: device.hostname }, "device enrolled");
+      log.info(
+        { device: deviceId, hostname: device.hostname, address: canonicalAddress(c.env.remoteAddress) },
+        "device enrolled",
+      );
       const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
       return c.json(answer);
     },
