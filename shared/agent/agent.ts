@@ -48,6 +48,8 @@ type AgentOptions = {
   group: Group;
   /** Whether `--group` was given; the group is then part of the subnet's identity. */
   groupIsNamed: boolean;
+  /** TCP port of the LAN exchange; 0 takes any free one. */
+  lanPort: number;
   /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
   /** Names that tasks can target with group:NAME. */
@@ -108,6 +110,7 @@ export class Agent {
     const exchange = new ExchangeServer({
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
+      lanPort: options.lanPort,
       onError,
     });
     this.#net = { lan, lanGroup, exchange };
@@ -256,6 +259,7 @@ export class Agent {
       },
       exchange: {
         port: exchange.lanPort,
+        portProblem: exchange.portProblem,
         chunksSent: exchange.counters.chunksSent,
         bytesSent: exchange.counters.bytesSent,
       },
@@ -295,7 +299,15 @@ export class Agent {
     const { interfaces, current } = this.#roaming;
     const cacheBytes = cache.storedBytes;
     const groupName = groupIsNamed ? formatGroup(group) : "";
-    return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
+    return readInventory({
+      interfaces,
+      active: current,
+      gatewayMac: await this.#roaming.gatewayMac(),
+      group: groupName,
+      groups,
+      dataFolder,
+      cacheBytes,
+    });
   }
 
   #leaveSubnet(reason: string): () => void {

@@ -11,37 +11,57 @@ import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 import { Uploads } from "./uploads.ts";
 
+/** TCP port of the exchange without `--lan-port`: the same number as the UDP port of the group. */
+export const defaultLanPort = 7_067;
+
 /** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;
 
 type ChunkRequest = { readonly chunk: number; readonly request: Request; readonly fromAddress: string };
 type Entry = OfferedPackage & { seal: ExchangeSeal; bytesSent: number };
 
+type ExchangeOptions = {
+  readonly interfaceAddress: string;
+  /** Device id, 16 hex digits. */
+  readonly device: string;
+  /** TCP port to listen on; 0, the default, takes any free one. */
+  readonly lanPort?: number;
+  readonly onError: (error: unknown) => void;
+};
+
 export class ExchangeServer implements Peers {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
   readonly #packages = new Map<string, Entry>();
-  readonly #device: string;
-  readonly #onError: (error: unknown) => void;
+  /** Why the server listens on another port than the one of the options; empty if on that one. */
+  portProblem = "";
+  readonly #options: ExchangeOptions;
   #server: Bun.Server<undefined>;
   readonly #uploads = new Uploads();
 
-  constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
-    this.#device = options.device;
-    this.#onError = options.onError;
+  /** Listens on any free port until the first `move`. */
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
     this.#server = this.#listen(options.interfaceAddress, 0);
   }
 
   /**
-   * Moves the server to another address, and keeps the port if it is free there.
+   * Moves the server to another address, there to the port of the options. If that one is not
+   * usable, the server keeps the port that it has, or takes any free one.
    * @throws Error when the server cannot listen on the address
    */
   async move(interfaceAddress: string): Promise<void> {
-    const { lanPort } = this;
+    const wanted = this.#options.lanPort ?? 0;
+    const ports = [...new Set([wanted || this.lanPort, this.lanPort, 0])];
     await this.#server.stop(true);
-    try {
-      this.#server = this.#listen(interfaceAddress, lanPort);
-    } catch {
-      this.#server = this.#listen(interfaceAddress, 0);
+    this.portProblem = "";
+    for (const port of ports) {
+      try {
+        this.#server = this.#listen(interfaceAddress, port);
+        return;
+      } catch (error) {
+        if (port === 0) throw error;
+        if (port === wanted) this.portProblem = `TCP port ${port} cannot be used: ${causeOf(error)}`;
+      }
     }
   }
 
@@ -51,7 +71,7 @@ export class ExchangeServer implements Peers {
       port,
       maxRequestBodySize: pollBytesMax,
       error: (error) => {
-        this.#onError(error);
+        this.#options.onError(error);
         return new Response(null, { status: 500 });
       },
       fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),
@@ -117,7 +137,7 @@ export class ExchangeServer implements Peers {
     return this.#sealed(
       entry,
       path,
-      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers, leads }),
+      encodePollAnswer({ device: this.#options.device, heldRanges, load: this.load, peers, leads }),
     );
   }
 
@@ -139,7 +159,7 @@ export class ExchangeServer implements Peers {
       return new Response(body);
     } catch (error) {
       this.#uploads.end(upload);
-      this.#onError(error);
+      this.#options.onError(error);
       return this.#refuse(404);
     }
   }
@@ -148,3 +168,8 @@ export class ExchangeServer implements Peers {
     return new Response(entry.seal.seal(`${path} answer`, bytes) as Uint8Array<ArrayBuffer>);
   }
 }
+
+const causeOf = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "EADDRINUSE" ? "another program uses it" : message;
+};
