@@ -4,7 +4,8 @@
  * skipped (network-test.ts).
  */
 import { expect } from "bun:test";
-import { ip } from "../scripts/lab/namespace.ts";
+import { inside, ip } from "../scripts/lab/namespace.ts";
+import { outputOf } from "../scripts/rig/process.ts";
 import { until } from "./harness.ts";
 import { openLan } from "./lan.ts";
 import { networkTest } from "./network-test.ts";
@@ -65,6 +66,98 @@ lanTest(
     expect(tunnelled.subnetId).toBe(first.subnetId);
     await ip(device, ["route del 198.51.100.7/32 via 10.71.1.1"]);
     expect(await checkedIn(lan)).toMatchObject({ subnetId: first.subnetId });
+  },
+  60_000,
+);
+
+/** Waits until the source lists one subnet with all devices. */
+const untilOneSubnet = (lan: Lan, devices: number) =>
+  until(
+    async () => `there is not one subnet: ${JSON.stringify(await lan.subnets())}`,
+    15_000,
+    async () => {
+      const [one, ...others] = await lan.subnets();
+      return others.length === 0 && one?.devices === devices && one.site.startsWith("gateway:") ? one : null;
+    },
+  );
+
+lanTest(
+  "devices of two routers in one LAN become one subnet, and the WAN is crossed once without multicast",
+  async () => {
+    await using lan = await openLan({ routers: 2, settings: ["useMulticast=false"] });
+    for (const [at, called] of ["a", "b", "c", "d"].entries())
+      await lan.add(called, { host: 10 + at, gateway: 1 + (at % 2) });
+    const places = await Promise.all(["a", "b", "c", "d"].map((called) => lan.start(called)));
+    const merged = await untilOneSubnet(lan, 4);
+    expect([merged.site, ...merged.mergedSites].map((site) => site.slice(0, 8))).toEqual([
+      "gateway:",
+      "gateway:",
+    ]);
+    for (const place of places) await untilStatus(place, 10_000, ({ subnetId }) => subnetId === merged.id);
+    const sent = await lan.distribute("once.bin", 3_000_000);
+    await sent.untilComplete(places);
+    const { subnets } = await lan.task(sent.taskId);
+    expect(subnets.map(({ devices, wanBytes }) => [devices, wanBytes])).toEqual([[4, 3_000_000]]);
+    for (const place of places) expect(await sent.copyError(place)).toBeNull();
+
+    // An administrator ends the merge. Without devices of router 2 nobody confirms it again.
+    await Promise.all([places[1]!.device.stop(), places[3]!.device.stop()]);
+    await lan.source.admin("subnet", "split", merged.id);
+    expect((await lan.subnets()).map(({ devices }) => devices)).toEqual([2, 2]);
+    expect(await lan.source.admin("subnet", "list")).toContain("gateway:");
+  },
+  90_000,
+);
+
+lanTest(
+  "two LANs with one CIDR stay two subnets, and each gets the package over the WAN",
+  async () => {
+    await using lan = await openLan({ routers: 2, settings: ["useMulticast=false"] });
+    await lan.add("a", { host: 10, gateway: 1 });
+    await lan.add("b", { host: 11, gateway: 2 });
+    // The switch keeps the ports of router 1 and a apart from those of router 2 and b.
+    await ip(lan.names("switch"), [
+      "link add other type bridge mcast_snooping 0",
+      "link set other up",
+      "link set to-router2 master other",
+      "link set to-b master other",
+    ]);
+    const places = [await lan.start("a"), await lan.start("b")];
+    for (const place of places) await untilStatus(place, 10_000, ({ subnetId }) => subnetId !== null);
+    // Each of the two devices is asked to probe the other one, at its check-in.
+    for (const place of places)
+      await until(
+        () => "no probe was attempted",
+        10_000,
+        async () => {
+          const arrived = await outputOf([...inside(place.namespace), "ip", "neigh"]);
+          return /10\.71\.1\.1[01] dev eth0 +(INCOMPLETE|FAILED)/.test(arrived) ? true : null;
+        },
+      );
+    const sent = await lan.distribute("twice.bin", 1_000_000);
+    await sent.untilComplete(places);
+    const { subnets } = await lan.task(sent.taskId);
+    expect(subnets.map(({ devices, wanBytes }) => [devices, wanBytes])).toEqual([
+      [1, 1_000_000],
+      [1, 1_000_000],
+    ]);
+  },
+  60_000,
+);
+
+lanTest(
+  "a device that knows no gateway joins the subnet of its neighbours, and the WAN is crossed once",
+  async () => {
+    await using lan = await openLan({ routers: 1, settings: ["useMulticast=false"] });
+    await lan.add("linux", { host: 10, gateway: 1 });
+    await lan.add("windows", { host: 11, gateway: 0 });
+    const places = await Promise.all([lan.start("linux"), lan.start("windows")]);
+    const merged = await untilOneSubnet(lan, 2);
+    expect([merged.site.slice(0, 8), ...merged.mergedSites]).toEqual(["gateway:", "egress:172.31.1.2"]);
+    const sent = await lan.distribute("mixed.bin", 2_000_000);
+    await sent.untilComplete(places);
+    const { subnets } = await lan.task(sent.taskId);
+    expect(subnets.map(({ devices, wanBytes }) => [devices, wanBytes])).toEqual([[2, 2_000_000]]);
   },
   60_000,
 );

@@ -15,8 +15,10 @@ import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
+import { cidrContains } from "../model/subnet.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
+import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
@@ -60,6 +62,13 @@ type AgentOptions = {
   onBug: (error: Error) => void;
 };
 
+type LanParts = {
+  readonly lan: LanSessions;
+  readonly lanGroup: LanGroup;
+  readonly exchange: ExchangeServer;
+  readonly probes: LanProbes;
+};
+
 const loopbackAddress = "127.0.0.1";
 /** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
@@ -69,11 +78,7 @@ export class Agent {
   readonly #client: AgentClient;
   readonly #metrics = new AgentMetrics();
   readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
-  readonly #net: {
-    readonly lan: LanSessions;
-    readonly lanGroup: LanGroup;
-    readonly exchange: ExchangeServer;
-  };
+  readonly #net: LanParts;
   readonly #device: Device;
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
@@ -85,7 +90,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, identity, receiveBufferBytes, onBug } = options;
+    const { log, identity, onBug } = options;
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -95,25 +100,7 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new LanSessions({
-      deployment: identity.deployment,
-      crypto: nodeCrypto,
-      clock: systemClock,
-      newSender: () => randomBytes(8).toString("hex"),
-    });
-    const lanGroup = new LanGroup({
-      lan,
-      receiveBufferBytes,
-      onAdvice: (advice) => log.warn(advice),
-      onError,
-    });
-    const exchange = new ExchangeServer({
-      interfaceAddress: loopbackAddress,
-      device: identity.deviceId,
-      lanPort: options.lanPort,
-      onError,
-    });
-    this.#net = { lan, lanGroup, exchange };
+    this.#net = this.#createNet(onError);
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#client.progress(reports),
@@ -132,11 +119,42 @@ export class Agent {
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       serving: () => this.#device.serving,
+      lanPort: () => this.#net.exchange.lanPort,
       onAnswer: (answer, serving) => this.#onAnswer(answer, serving),
       random: Math.random,
     });
     this.#roaming = this.#createRoaming();
     gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
+  }
+
+  #createNet(onError: (error: unknown) => void): LanParts {
+    const { log, identity, receiveBufferBytes, lanPort } = this.#options;
+    const lan = new LanSessions({
+      deployment: identity.deployment,
+      crypto: nodeCrypto,
+      clock: systemClock,
+      newSender: () => randomBytes(8).toString("hex"),
+    });
+    const lanGroup = new LanGroup({
+      lan,
+      receiveBufferBytes,
+      onAdvice: (advice) => log.warn(advice),
+      onError,
+    });
+    const probes = new LanProbes({
+      device: identity.deviceId,
+      isNear: (address) => cidrContains(this.#roaming.current?.cidr ?? "", `${address}/32`),
+      onConfirmed: (id) => this.#onNeighbour(id),
+      onError,
+    });
+    const exchange = new ExchangeServer({
+      interfaceAddress: loopbackAddress,
+      device: identity.deviceId,
+      lanPort,
+      answerProbe: (...request) => probes.answer(...request),
+      onError,
+    });
+    return { lan, lanGroup, exchange, probes };
   }
 
   #ports(): DevicePorts {
@@ -313,7 +331,16 @@ export class Agent {
   #leaveSubnet(reason: string): () => void {
     // The change stream is about to end and be opened again, which is not a lost connection.
     this.#checkIns.isConnected = false;
+    this.#net.probes.clear();
     return this.#device.leaveSubnet(reason);
+  }
+
+  /** Tells the source that the other device of a probe is on this LAN. */
+  #onNeighbour(probe: string): void {
+    const { log } = this.#options;
+    this.#client
+      .neighbour(probe)
+      .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
 
   #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
@@ -334,6 +361,8 @@ export class Agent {
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
+    for (const { secret, ...probe } of answer.probes)
+      this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
   }
 
   /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */

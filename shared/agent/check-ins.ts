@@ -25,6 +25,8 @@ type CheckInOptions = {
   inventory: () => Promise<Inventory>;
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
+  /** TCP port of the LAN exchange. */
+  lanPort: () => number;
   /** @param serving as it was sent with the request */
   onAnswer: (answer: CheckInAnswer, serving: readonly number[]) => void;
   random: () => number;
@@ -96,9 +98,9 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, log, inventory, serving, intervalMs, onAnswer, random } = this.#options;
+    const { client, log, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
     try {
-      const request = { inventory: await inventory(), serving: serving() };
+      const request = { inventory: await inventory(), serving: serving(), lanPort: lanPort() };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       if (this.#failures > 0) log.info("the source answers again");

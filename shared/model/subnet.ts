@@ -20,6 +20,15 @@ export type SubnetTraits = {
 /** `site` is a text for people that distinguishes subnets with the same CIDR. */
 export type SubnetIdentity = { readonly id: string; readonly cidr: string; readonly site: string };
 
+const egressPrefix = "egress:";
+
+/**
+ * Whether other devices may get this identity at another place and time. A public address passes to
+ * another customer of the provider; a gateway's MAC, or a CIDR without address translation, does
+ * not move.
+ */
+export const isTransient = ({ site }: SubnetIdentity): boolean => site.startsWith(egressPrefix);
+
 /**
  * MAC prefixes of virtual routers, in hex digits. Such an address contains a group number and no
  * trait of the site, so it is equal at every site that uses that number.
@@ -103,7 +112,7 @@ export function subnetIdentity(traits: SubnetTraits, remoteAddress: string): Sub
       ? `gateway:${gateway}`
       : remote === canonicalAddress(traits.address)
         ? "routed"
-        : `egress:${remote}`;
+        : `${egressPrefix}${remote}`;
   const id = createHash("sha256")
     .update(JSON.stringify([cidr, traits.group, site]))
     .digest("hex")

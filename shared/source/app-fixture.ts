@@ -18,6 +18,7 @@ import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
+import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const adminToken = `fc1.${"a".repeat(43)}.-`;
@@ -51,6 +52,8 @@ export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: stri
 export type Answer<T> = { status: number; body: T; headers: Headers };
 export type TestDevice = { id: string; credential: string; subnetId: string };
 
+const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
+
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
@@ -63,11 +66,12 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     changeHub,
     wan,
     fallback: new FallbackTokens(),
+    probes: new NeighbourProbes(random),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     nowMs: () => clock.nowMs,
-    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    randomBytes: random,
   });
   return { app, catalog, changeHub, wan, content, log };
 }

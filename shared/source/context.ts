@@ -8,6 +8,7 @@ import type { ContentStore } from "./content-store.ts";
 import type { FallbackTokens } from "./fallback-tokens.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
+import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -16,6 +17,7 @@ export type SourceContext = {
   readonly changeHub: ChangeHub;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
+  readonly probes: NeighbourProbes;
   readonly metrics: SourceMetrics;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };

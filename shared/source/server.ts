@@ -18,6 +18,7 @@ import { createSourceMetrics } from "./metrics.ts";
 import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -96,6 +97,7 @@ async function openContext(
     changeHub,
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
+    probes: new NeighbourProbes(random),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,

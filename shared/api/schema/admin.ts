@@ -151,6 +151,8 @@ const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
   site: v.string(),
+  /** Sites of the subnets that were merged into this one; devices of both sides confirmed it. */
+  mergedSites: v.array(v.string()),
   devices: counter,
   connected: counter,
 });

@@ -26,6 +26,8 @@ type ExchangeOptions = {
   readonly device: string;
   /** TCP port to listen on; 0, the default, takes any free one. */
   readonly lanPort?: number;
+  /** Answers a probe of the source (probes.ts); null refuses it. */
+  readonly answerProbe?: (id: string, proof: string, fromAddress: string) => string | null;
   readonly onError: (error: unknown) => void;
 };
 
@@ -112,6 +114,8 @@ export class ExchangeServer implements Peers {
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
     // Without a Host header the URL of a request is only its path.
     const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
+    const probe = /^\/probe\/([0-9a-f]{16})$/.exec(path)?.[1];
+    if (probe !== undefined) return this.#probe(probe, request, fromAddress);
     const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10}))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
@@ -119,6 +123,12 @@ export class ExchangeServer implements Peers {
     if (match[3] && request.method === "GET")
       return this.#chunk(entry, path, { chunk: Number(match[3]), request, fromAddress });
     return this.#refuse(405);
+  }
+
+  #probe(id: string, request: Request, fromAddress: string): Response {
+    const given = request.headers.get("x-flockcast-proof") ?? "";
+    const proof = this.#options.answerProbe?.(id, given, fromAddress) ?? null;
+    return proof === null ? this.#refuse(404) : new Response(proof);
   }
 
   #refuse(status: number): Response {

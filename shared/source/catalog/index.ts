@@ -1,6 +1,7 @@
 /** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
+  DevicePlace,
   DeviceRecord,
   PackageRecord,
   ProgressRecord,

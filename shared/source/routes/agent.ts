@@ -7,11 +7,12 @@ import {
   noLease,
   releaseLease,
   requestLease,
+  type DevicePlace,
   type DeviceRecord,
-  type TaskRecord,
 } from "../catalog/index.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
+import type { Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
@@ -22,6 +23,7 @@ import {
   leaseReleaseSchema,
   leaseRequestSchema,
   leaseResponseSchema,
+  neighbourSchema,
   progressRequestSchema,
   type CheckInResponse,
   type EnrollResponse,
@@ -31,6 +33,7 @@ import { ApiError } from "../api-error.ts";
 import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { confirmProbe, proposeProbes } from "../subnet-merging.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -107,13 +110,14 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, serving } = c.req.valid("json");
-      const active = inventory.interfaces.find((one) => one.active);
-      const remote = canonicalAddress(c.env.remoteAddress);
-      const subnet = active === undefined ? null : subnetIdentity(active, remote);
+      const { inventory, serving, lanPort } = c.req.valid("json");
+      const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
-      await catalog.devices.recordCheckIn(c.var.device.id, { inventory, subnet, atMs });
-      const device: DeviceRecord = { ...c.var.device, subnet, groups: inventory.groups };
+      const { id } = c.var.device;
+      const subnet = await catalog.devices.recordCheckIn(id, { inventory, place, atMs });
+      const ownSubnet = place?.ownSubnet ?? null;
+      const device: DeviceRecord = { ...c.var.device, subnet, ownSubnet, groups: inventory.groups };
+      if (place !== null) await proposeProbes(context, device, place);
       const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
@@ -121,10 +125,35 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
         tasks: await agentTasksOf(catalog, device, serving),
+        probes: context.probes
+          .of(id, atMs)
+          .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
       };
       return c.json(answer);
     },
   );
+  routes.post(
+    "/neighbour",
+    documented({
+      summary: "Confirm a probe: the other device answered, or asked, with the probe's secret over the LAN",
+      audience: ["device"],
+      answer: doneSchema,
+    }),
+    allow(context, "device"),
+    limitBody(1_024),
+    jsonBody(neighbourSchema),
+    async (c) => {
+      await confirmProbe(context, c.req.valid("json").probe, c.var.device.id);
+      return c.json(done);
+    },
+  );
+}
+
+function placeOf(inventory: Inventory, remoteAddress: string, lanPort: number): DevicePlace | null {
+  const active = inventory.interfaces.find((one) => one.active);
+  if (active === undefined) return null;
+  const { group, address } = active;
+  return { ownSubnet: subnetIdentity(active, remoteAddress), group, remoteAddress, address, lanPort };
 }
 
 function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -148,26 +177,31 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
+/** Returns the subnet that a request names, after a merge that the device does not know yet. */
+const currentSubnetId = ({ subnet, ownSubnet }: DeviceRecord, subnetId: string): string =>
+  subnet !== null && ownSubnet?.id === subnetId ? subnet.id : subnetId;
+
 /**
- * Returns the task of a request.
+ * Returns the package and subnet of a request.
  *
  * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
  */
-async function participatingTask(
+async function participation(
   { catalog }: SourceContext,
   device: DeviceRecord,
   request: { taskId: number; subnetId: string },
-): Promise<TaskRecord> {
+): Promise<{ packageId: string; subnetId: string }> {
   const task = await taskById(catalog, request.taskId);
   if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
-  if (device.subnet?.id !== request.subnetId) {
+  const subnetId = currentSubnetId(device, request.subnetId);
+  if (device.subnet?.id !== subnetId) {
     const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
   if (!isTargeted(task.target, device)) {
     throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
   }
-  return task;
+  return { packageId: task.packageId, subnetId };
 }
 
 /** Returns where a device that may download finds the package. */
@@ -189,8 +223,8 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
-      const { taskId, subnetId, release } = c.req.valid("json");
-      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const { release, ...request } = c.req.valid("json");
+      const { packageId, subnetId } = await participation(context, c.var.device, request);
       const token = { packageId, subnetId, deviceId: c.var.device.id };
       if (release === true) {
         context.fallback.giveBack(token);
@@ -218,8 +252,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseRequestSchema),
     async (c) => {
-      const { taskId, subnetId, ...request } = c.req.valid("json");
-      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const request = c.req.valid("json");
+      const { packageId, subnetId } = await participation(context, c.var.device, request);
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
         requestLease(state ?? noLease, c.var.device.id, request, nowMs()),
       );
@@ -240,7 +274,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, subnetId, failure } = c.req.valid("json");
+      const { taskId, failure, ...request } = c.req.valid("json");
+      const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
