@@ -18,6 +18,7 @@ import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
+import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
@@ -67,6 +68,7 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     wan,
     fallback: new FallbackTokens(),
     probes: new NeighbourProbes(random),
+    duplicates: new DuplicateWatch(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },

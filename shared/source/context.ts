@@ -8,6 +8,7 @@ import type { ContentStore } from "./content-store.ts";
 import type { FallbackTokens } from "./fallback-tokens.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
+import type { DuplicateWatch } from "./duplicate-watch.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
@@ -18,6 +19,7 @@ export type SourceContext = {
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly probes: NeighbourProbes;
+  readonly duplicates: DuplicateWatch;
   readonly metrics: SourceMetrics;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };

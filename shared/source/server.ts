@@ -18,6 +18,7 @@ import { createSourceMetrics } from "./metrics.ts";
 import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
@@ -98,6 +99,7 @@ async function openContext(
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
     probes: new NeighbourProbes(random),
+    duplicates: new DuplicateWatch(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,

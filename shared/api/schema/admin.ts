@@ -145,6 +145,8 @@ const deviceSchema = v.object({
   enrolledAtMs: timeMs,
   lastSeenAtMs: timeMs,
   connected: v.boolean(),
+  /** Two agents use the credential of this device: its `ledger.db` was copied. */
+  duplicate: v.boolean(),
   inventory: v.nullable(inventorySchema),
 });
 const subnetSchema = v.object({

@@ -61,6 +61,8 @@ export const checkInRequestSchema = v.object({
   serving: v.optional(v.pipe(v.array(taskIdSchema), v.maxLength(256)), []),
   /** TCP port of the device's LAN exchange; 0: it serves nothing. */
   lanPort: v.optional(port, 0),
+  /** Random number of this start of the agent, 16 hex digits. */
+  instance: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"))),
 });
 export const probeIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a probe id is 16 hex digits"));
 /**

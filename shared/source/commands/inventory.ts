@@ -20,7 +20,7 @@ export async function listDevices(options: ListOptions): Promise<void> {
         device.inventory?.deviceClass ?? "-",
         active?.medium ?? "-",
         device.inventory?.groups.join(",") || "-",
-        device.connected ? "yes" : "no",
+        `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
         formatTime(device.lastSeenAtMs),
       ];
     }),

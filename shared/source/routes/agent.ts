@@ -110,7 +110,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, serving, lanPort } = c.req.valid("json");
+      const { inventory, serving, lanPort, instance } = c.req.valid("json");
       const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
       const { id } = c.var.device;
@@ -118,6 +118,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const ownSubnet = place?.ownSubnet ?? null;
       const device: DeviceRecord = { ...c.var.device, subnet, ownSubnet, groups: inventory.groups };
       if (place !== null) await proposeProbes(context, device, place);
+      if (instance !== undefined) noteInstance(context, id, { instance, address: place?.address ?? "none" });
       const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
@@ -146,6 +147,19 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       await confirmProbe(context, c.req.valid("json").probe, c.var.device.id);
       return c.json(done);
     },
+  );
+}
+
+function noteInstance(
+  { duplicates, log, nowMs }: SourceContext,
+  deviceId: string,
+  use: { instance: string; address: string },
+): void {
+  const addresses = duplicates.note(deviceId, use, nowMs());
+  if (addresses === null) return;
+  log.error(
+    { device: deviceId, addresses },
+    "two agents use the credential of one device: its ledger.db was copied; remove it on one of them and enrol that one",
   );
 }
 

@@ -55,7 +55,7 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function devicesOf({ catalog, changeHub }: SourceContext): Promise<Device[]> {
+async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
   const inventories = await catalog.devices.inventories();
   return (await catalog.devices.list()).map((device) => ({
     id: device.id,
@@ -64,6 +64,7 @@ async function devicesOf({ catalog, changeHub }: SourceContext): Promise<Device[
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: device.lastSeenAtMs,
     connected: changeHub.isConnected(device.id),
+    duplicate: duplicates.isDuplicate(device.id, nowMs()),
     inventory: inventories.get(device.id) ?? null,
   }));
 }
