@@ -233,6 +233,7 @@ async function agent(hostname: string) {
         way: "none",
         reason: "receives",
         command: null,
+        follows: null,
         wrongFrom: [],
         ...more,
       },

@@ -161,3 +161,27 @@ lanTest(
   },
   60_000,
 );
+
+lanTest(
+  "a device behind another router that joins midway follows the representative of the first one",
+  async () => {
+    const settings = ["useMulticast=false", "wanRate=8mbit"];
+    await using lan = await openLan({ routers: 2, settings });
+    await lan.add("a", { host: 10, gateway: 1 });
+    await lan.add("b", { host: 11, gateway: 2 });
+    const a = await lan.start("a");
+    await untilStatus(a, 10_000, ({ subnetId }) => subnetId !== null);
+    const sent = await lan.distribute("slow.bin", 6_000_000);
+    await untilStatus(a, 15_000, ({ tasks }) => tasks.some(({ bytesVerified }) => bytesVerified > 1_000_000));
+    const b = await lan.start("b");
+    await sent.untilComplete([a, b]);
+    const { subnets, deviceList } = await lan.task(sent.taskId);
+    expect(subnets.map(({ devices }) => devices)).toEqual([2]);
+    // Until the merge, within the first second, the second device may have had a lease of its own.
+    expect(subnets[0]!.wanBytes).toBeLessThan(9_000_000);
+    const own = deviceList.find(({ from }) => from.peers > 0)!;
+    expect(own.from.peers).toBeGreaterThan(own.from.wan);
+    expect(await sent.copyError(b)).toBeNull();
+  },
+  60_000,
+);

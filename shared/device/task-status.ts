@@ -131,6 +131,11 @@ function peerText({ session }: TaskView, state: PeerState, nowMs: number): strin
   return `receives multicast from ${who}`;
 }
 
+function followedBy({ session }: TaskView): string | null {
+  const state = session?.member.state;
+  return state?.role === "peer" && state.leader.known === "announce" ? state.leader.device : null;
+}
+
 const completeText = ({ store, row }: TaskView): string =>
   store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";
 
@@ -155,6 +160,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     way: deliveryOf(task),
     reason: describe(task, nowMs).slice(0, reasonLengthMax),
     command: row.command,
+    follows: followedBy(task),
     ...counted,
   };
 }

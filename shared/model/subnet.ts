@@ -27,7 +27,7 @@ const egressPrefix = "egress:";
  * another customer of the provider; a gateway's MAC, or a CIDR without address translation, does
  * not move.
  */
-export const isTransient = ({ site }: SubnetIdentity): boolean => site.startsWith(egressPrefix);
+export const isTransient = ({ site }: Pick<SubnetIdentity, "site">): boolean => site.startsWith(egressPrefix);
 
 /**
  * MAC prefixes of virtual routers, in hex digits. Such an address contains a group number and no

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PublishResponse, Subnet, TaskDetail } from "../api/schema/admin.ts";
+import type { Device, PublishResponse, Subnet, TaskDetail } from "../api/schema/admin.ts";
 import type { CheckInResponse, LeaseResponse, Probe } from "../api/schema/agent.ts";
 import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
 
@@ -66,6 +66,21 @@ async function createTask(): Promise<number> {
   });
   return created.body.taskId;
 }
+
+const report = {
+  taskId: 1,
+  state: "receiving",
+  role: "peer",
+  term: 1,
+  bytesTotal: 1,
+  bytesVerified: 0,
+  from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  reason: "",
+  command: null,
+};
 
 test("subnets are merged once both devices of a probe confirm, not on the word of one", async () => {
   const a = await joined({ ...east, address: "192.168.1.10" });
@@ -160,6 +175,15 @@ test("devices of another CIDR or group are not probed, nor those of many sites w
     await joined({ gatewayMac, remote: `198.51.100.${site}`, address: `192.168.1.${site}` });
   }
   expect((await joined({ ...west, address: "192.168.1.12" })).probes).toEqual([]);
+  // A device that receives a representative by multicast is probed with it, whatever the site.
+  const [a] = (await fixture.call<{ devices: Device[] }>("GET", "/v1/devices")).body.devices;
+  const south = { gatewayMac: "a4:2b:b0:00:00:09", remote: "203.0.113.9", address: "192.168.1.14" };
+  const far = await joined(south);
+  const { credential } = far;
+  const json = { reports: [{ ...report, follows: a!.id }] };
+  expect((await fixture.call("POST", "/v1/agent/progress", { credential, json })).status).toBe(200);
+  const { probes } = await checkIn(far, south);
+  expect(probes).toMatchObject([{ deviceId: a!.id, address: "192.168.1.10", lanPort: 7_067 }]);
   // One public address singles a site out.
   expect((await joined({ ...west, remote: east.remote, address: "192.168.1.13" })).probes).toHaveLength(1);
 });

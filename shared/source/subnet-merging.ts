@@ -8,13 +8,10 @@
  */
 import { shuffle } from "../model/random.ts";
 import { isTransient } from "../model/subnet.ts";
-import type { DevicePlace, DeviceRecord } from "./catalog/index.ts";
+import type { DevicePlace, DeviceRecord, NeighbourCandidate } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 
-/**
- * Probes that one check-in opens: the candidates are of different subnets, or devices of one subnet
- * that are tried in turn.
- */
+/** Probes that one check-in opens, each with another subnet. */
 const probesPerCheckIn = 4;
 
 /**
@@ -26,27 +23,47 @@ export async function proposeProbes(
   device: DeviceRecord,
   place: DevicePlace,
 ): Promise<void> {
-  const { catalog, changeHub, probes, nowMs } = context;
+  const { catalog, changeHub } = context;
   if (device.subnet === null || place.lanPort === 0) return;
-  const own = { deviceId: device.id, address: place.address, lanPort: place.lanPort };
   const connected = (await catalog.subnets.candidates(device, place)).filter(({ deviceId }) =>
     changeHub.isConnected(deviceId),
   );
+  const byPair = new Map(shuffle(connected, Math.random).map((one) => [pairOf(device, one), one]));
+  const own = { deviceId: device.id, address: place.address, lanPort: place.lanPort };
   const woken: string[] = [];
-  for (const candidate of shuffle(connected, Math.random)) {
-    const other = await catalog.devices.byId(candidate.deviceId);
-    if (other?.subnet == null || other.ownSubnet === null) continue;
-    if (probes.open(pairOf(device, other), [own, candidate], nowMs())) woken.push(candidate.deviceId);
+  for (const [pair, candidate] of byPair) {
+    if (context.probes.open(pair, [own, sideOf(candidate)], context.nowMs())) woken.push(candidate.deviceId);
     if (woken.length >= probesPerCheckIn) break;
   }
   changeHub.notify(woken);
 }
 
-/** Names what a probe merges: two subnets, or a device with a transient identity and a subnet. */
-const pairOf = (a: DeviceRecord, b: DeviceRecord): string => [sideOf(a), sideOf(b)].toSorted().join(" ");
+/**
+ * Opens a probe between a device and the representative that it receives by multicast, if the two
+ * are on different subnets. The frame alone does not merge them: every device of the task has the
+ * key that seals it.
+ */
+export async function onRepresentativeReceived(
+  context: SourceContext,
+  device: DeviceRecord,
+  representativeId: string,
+): Promise<void> {
+  const { catalog, changeHub, probes, nowMs } = context;
+  const other = await catalog.subnets.candidate(device.id, representativeId);
+  const own = other && (await catalog.subnets.candidate(representativeId, device.id));
+  if (!own || device.ownSubnet === null) return;
+  if (probes.open(pairOf(device, other), [sideOf(own), sideOf(other)], nowMs()))
+    changeHub.notify([own.deviceId, other.deviceId]);
+}
 
-const sideOf = ({ id, subnet, ownSubnet }: DeviceRecord): string =>
-  isTransient(ownSubnet!) ? `device ${id}` : subnet!.id;
+const sideOf = ({ deviceId, address, lanPort }: NeighbourCandidate) => ({ deviceId, address, lanPort });
+
+/** Names what a probe merges: two subnets, or a device with a transient identity and a subnet. */
+function pairOf({ id, subnet, ownSubnet }: DeviceRecord, other: NeighbourCandidate): string {
+  const own = isTransient(ownSubnet!) ? `device ${id}` : subnet!.id;
+  const name = other.isTransient ? `device ${other.deviceId}` : other.subnetId;
+  return [own, name].toSorted().join(" ");
+}
 
 /** Handles a device's statement that it met the other device of a probe. */
 export async function confirmProbe(context: SourceContext, probeId: string, deviceId: string): Promise<void> {

@@ -41,6 +41,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   way: "none",
   reason: "",
   command: null,
+  follows: null,
   wrongFrom: [],
   ...changes,
 });

@@ -55,6 +55,9 @@ export type NeighbourCandidate = {
   readonly deviceId: string;
   readonly address: string;
   readonly lanPort: number;
+  readonly subnetId: string;
+  /** Whether the device would be merged alone (`isTransient`). */
+  readonly isTransient: boolean;
 };
 export type SubnetMerge = {
   /** The device that is merged; null: every device of the subnet. */
@@ -180,6 +183,8 @@ export interface SubnetStore {
    * those of the CIDR if it has few subnets. Devices without a port are left out.
    */
   candidates(device: DeviceRecord, place: DevicePlace): Promise<NeighbourCandidate[]>;
+  /** Returns the other device if it is on another subnet of the same CIDR and group. */
+  candidate(deviceId: string, otherId: string): Promise<NeighbourCandidate | null>;
   deviceCount(subnetId: string): Promise<number>;
   /**
    * Merges a subnet, or one device of it, into another one: devices, leases and WAN account.

@@ -3,6 +3,7 @@ export type {
   Catalog,
   DevicePlace,
   DeviceRecord,
+  NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
   SettingRecord,

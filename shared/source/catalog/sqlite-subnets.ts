@@ -12,8 +12,8 @@ const subnetsMax = 8;
 /** Candidates of one subnet. Most recently seen first, because the source probes connected ones. */
 const candidatesMax = 16;
 
-type Row = { id: string; lan_address: string; lan_port: number };
-const columns = "id, lan_address, lan_port";
+type Row = { id: string; lan_address: string; lan_port: number; subnet_id: string; own_subnet_site: string };
+const columns = "id, lan_address, lan_port, subnet_id, own_subnet_site";
 /** A device that was merged alone does not count as evidence for others. */
 const isUsable = `lan_port > 0 AND (own_subnet_id = subnet_id OR own_subnet_site NOT LIKE 'egress:%')`;
 
@@ -21,6 +21,8 @@ const toCandidate = (row: Row): NeighbourCandidate => ({
   deviceId: row.id,
   address: row.lan_address,
   lanPort: row.lan_port,
+  subnetId: row.subnet_id,
+  isTransient: isTransient({ site: row.own_subnet_site }),
 });
 
 function candidates(database: Database): SubnetStore["candidates"] {
@@ -57,6 +59,19 @@ function candidates(database: Database): SubnetStore["candidates"] {
         : others.flatMap((other) => ofSubnet.all({ cidr, group, subnetId: other.subnet_id }));
     const known = new Set(near.map(({ id }) => id));
     return [...near, ...far.filter(({ id }) => !known.has(id))].map(toCandidate);
+  };
+}
+
+function candidate(database: Database): SubnetStore["candidate"] {
+  const find = database.query<Row, { id: string; otherId: string }>(
+    `SELECT ${columns} FROM devices
+     WHERE id = $otherId AND ${isUsable} AND EXISTS (
+       SELECT 1 FROM devices AS own WHERE own.id = $id AND own.subnet_cidr = devices.subnet_cidr
+         AND own.subnet_group = devices.subnet_group AND own.subnet_id <> devices.subnet_id)`,
+  );
+  return async (id, otherId) => {
+    const row = find.get({ id, otherId });
+    return row && toCandidate(row);
   };
 }
 
@@ -143,6 +158,7 @@ export function sqliteSubnets(database: Database): SubnetStore {
   );
   return {
     candidates: candidates(database),
+    candidate: candidate(database),
     async deviceCount(subnetId) {
       return count.get({ subnetId })!.devices;
     },

@@ -33,7 +33,7 @@ import { ApiError } from "../api-error.ts";
 import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { confirmProbe, proposeProbes } from "../subnet-merging.ts";
+import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -55,6 +55,8 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { reports } = c.req.valid("json");
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
+      for (const follows of new Set(reports.map((one) => one.follows)))
+        if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
       return c.json(done);
     },
   );
