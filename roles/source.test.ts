@@ -236,6 +236,7 @@ async function agent(hostname: string) {
         way: "none",
         reason: "receives",
         command: null,
+        follows: null,
         wrongFrom: [],
         ...more,
       },

@@ -6,7 +6,7 @@
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
-import { listDevices, listPackages, listSubnets } from "../shared/source/commands/inventory.ts";
+import { listDevices, listPackages, listSubnets, splitSubnet } from "../shared/source/commands/inventory.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
@@ -33,6 +33,12 @@ function addServing(program: Command): void {
     )
     .option("--tls-cert <file>", "certificate chain in PEM; may be self-signed")
     .option("--tls-key <file>", "private key of the certificate in PEM")
+    .option(
+      "--trusted-proxy <cidr>",
+      "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
+      (cidr: string, all: string[]) => [...all, cidr],
+      [] as string[],
+    )
     .action(serve);
 }
 
@@ -184,9 +190,15 @@ function addInventory(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listDevices);
-  program
-    .command("subnet")
-    .description("subnets of the devices")
+  const subnet = program.command("subnet").description("subnets of the devices");
+  subnet
+    .command("split")
+    .description("end the merges into a subnet; devices that reach each other merge it again")
+    .argument("<id>")
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(splitSubnet);
+  subnet
     .command("list")
     .description("all subnets that devices are on")
     .addOption(jsonOption())

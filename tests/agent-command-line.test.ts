@@ -77,6 +77,7 @@ test("exits with status 2 and states what is valid when it is called wrongly", a
     /No interface of this device is "eth77" .*lo0? \(127\.0\.0\.1\)/,
     ...runWith({ interface: "eth77" }),
   );
+  await expectError(2, /"65536" is not a TCP port/, ...runWith({ "lan-port": "65536" }));
   await expectError(2, /"1KiB" is not a receive buffer size/, ...runWith({ "receive-buffer": "1KiB" }));
   await expectError(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);

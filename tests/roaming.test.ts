@@ -9,7 +9,6 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "bun:test";
-import * as v from "valibot";
 import {
   enrollTokenOf,
   startDevice,
@@ -18,17 +17,15 @@ import {
   type Source,
 } from "../scripts/rig/deployment.ts";
 import { addNamespace, inside, ip, removeNamespace } from "../scripts/lab/namespace.ts";
-import { logTail, outputOf } from "../scripts/rig/process.ts";
+import { outputOf } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
 import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
-import { agentStatusSchema, type AgentStatus } from "../shared/agent/status/status-server.ts";
-import { until } from "./harness.ts";
 import { networkTest } from "./network-test.ts";
+import { untilStatus, type Place } from "./place.ts";
 
 const roamingTest = networkTest("ip", "curl");
 
 const sourceAddress = "10.255.0.1";
-type Place = { readonly namespace: string; readonly device: Device };
 
 /** Builds subnets 10.71.1.0/24 and 10.71.2.0/24 with one router, which also runs the source. */
 async function openSites() {
@@ -117,35 +114,6 @@ async function openSites() {
     throw error;
   }
 }
-
-const portSchema = v.object({ port: v.number() });
-
-/** Reads an agent's status with curl, which starts faster than the agent's `status` command. */
-async function statusOf({ namespace, device }: Place): Promise<AgentStatus> {
-  const { port } = v.parse(portSchema, JSON.parse(await readFile(join(device.data, "agent.json"), "utf8")));
-  const url = `http://127.0.0.1:${port}/status`;
-  return v.parse(
-    agentStatusSchema,
-    JSON.parse(await outputOf([...inside(namespace), "curl", "-s", "--fail", url])),
-  );
-}
-
-const shown = async (place: Place): Promise<string> =>
-  `${place.device.name} does not have the state that the test waits for:\n${await logTail(place.device.program, 25)}`;
-
-const untilStatus = (
-  place: Place,
-  timeoutMs: number,
-  is: (status: AgentStatus) => boolean,
-): Promise<AgentStatus> =>
-  until(
-    () => shown(place),
-    timeoutMs,
-    async () => {
-      const status = await statusOf(place).catch(() => null);
-      return status && is(status) ? status : null;
-    },
-  );
 
 type Sites = Awaited<ReturnType<typeof openSites>>;
 

@@ -124,6 +124,8 @@ type DeviceSpec = {
   /** Multicast group as "ADDRESS:PORT". */
   readonly group?: string;
   readonly prefix?: readonly string[];
+  /** Further words of the command line. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -142,8 +144,10 @@ export function startDevice(spec: DeviceSpec): Device {
     spec.enrollToken,
     "--data",
     spec.data,
-    ...(spec.interfaceAddress ? ["--interface", spec.interfaceAddress] : []),
+    // Devices on loopback share their address, and all but one would log that the port is taken.
+    ...(spec.interfaceAddress ? ["--interface", spec.interfaceAddress, "--lan-port", "0"] : []),
     ...(spec.group ? ["--group", spec.group] : []),
+    ...(spec.args ?? []),
   ];
   const start = () =>
     launch({ name: spec.name, command, logFile: `${spec.data}.log`, ...(spec.env ? { env: spec.env } : {}) });

@@ -15,8 +15,10 @@ import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
+import { cidrContains } from "../model/subnet.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import type { Logger } from "../log.ts";
+import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
@@ -48,6 +50,8 @@ type AgentOptions = {
   group: Group;
   /** Whether `--group` was given; the group is then part of the subnet's identity. */
   groupIsNamed: boolean;
+  /** TCP port of the LAN exchange; 0 takes any free one. */
+  lanPort: number;
   /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
   /** Names that tasks can target with group:NAME. */
@@ -56,6 +60,13 @@ type AgentOptions = {
   volunteer: boolean;
   /** Ends the program. */
   onBug: (error: Error) => void;
+};
+
+type LanParts = {
+  readonly lan: LanSessions;
+  readonly lanGroup: LanGroup;
+  readonly exchange: ExchangeServer;
+  readonly probes: LanProbes;
 };
 
 const loopbackAddress = "127.0.0.1";
@@ -67,11 +78,7 @@ export class Agent {
   readonly #client: AgentClient;
   readonly #metrics = new AgentMetrics();
   readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
-  readonly #net: {
-    readonly lan: LanSessions;
-    readonly lanGroup: LanGroup;
-    readonly exchange: ExchangeServer;
-  };
+  readonly #net: LanParts;
   readonly #device: Device;
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
@@ -83,7 +90,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, identity, receiveBufferBytes, onBug } = options;
+    const { log, identity, onBug } = options;
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -93,24 +100,7 @@ export class Agent {
       credential: identity.credential,
       ca: identity.tlsPin,
     });
-    const lan = new LanSessions({
-      deployment: identity.deployment,
-      crypto: nodeCrypto,
-      clock: systemClock,
-      newSender: () => randomBytes(8).toString("hex"),
-    });
-    const lanGroup = new LanGroup({
-      lan,
-      receiveBufferBytes,
-      onAdvice: (advice) => log.warn(advice),
-      onError,
-    });
-    const exchange = new ExchangeServer({
-      interfaceAddress: loopbackAddress,
-      device: identity.deviceId,
-      onError,
-    });
-    this.#net = { lan, lanGroup, exchange };
+    this.#net = this.#createNet(onError);
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#client.progress(reports),
@@ -129,11 +119,42 @@ export class Agent {
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       serving: () => this.#device.serving,
+      lanPort: () => this.#net.exchange.lanPort,
       onAnswer: (answer, serving) => this.#onAnswer(answer, serving),
       random: Math.random,
     });
     this.#roaming = this.#createRoaming();
     gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
+  }
+
+  #createNet(onError: (error: unknown) => void): LanParts {
+    const { log, identity, receiveBufferBytes, lanPort } = this.#options;
+    const lan = new LanSessions({
+      deployment: identity.deployment,
+      crypto: nodeCrypto,
+      clock: systemClock,
+      newSender: () => randomBytes(8).toString("hex"),
+    });
+    const lanGroup = new LanGroup({
+      lan,
+      receiveBufferBytes,
+      onAdvice: (advice) => log.warn(advice),
+      onError,
+    });
+    const probes = new LanProbes({
+      device: identity.deviceId,
+      isNear: (address) => cidrContains(this.#roaming.current?.cidr ?? "", `${address}/32`),
+      onConfirmed: (id) => this.#onNeighbour(id),
+      onError,
+    });
+    const exchange = new ExchangeServer({
+      interfaceAddress: loopbackAddress,
+      device: identity.deviceId,
+      lanPort,
+      answerProbe: (...request) => probes.answer(...request),
+      onError,
+    });
+    return { lan, lanGroup, exchange, probes };
   }
 
   #ports(): DevicePorts {
@@ -256,6 +277,7 @@ export class Agent {
       },
       exchange: {
         port: exchange.lanPort,
+        portProblem: exchange.portProblem,
         chunksSent: exchange.counters.chunksSent,
         bytesSent: exchange.counters.bytesSent,
       },
@@ -295,13 +317,30 @@ export class Agent {
     const { interfaces, current } = this.#roaming;
     const cacheBytes = cache.storedBytes;
     const groupName = groupIsNamed ? formatGroup(group) : "";
-    return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
+    return readInventory({
+      interfaces,
+      active: current,
+      gatewayMac: await this.#roaming.gatewayMac(),
+      group: groupName,
+      groups,
+      dataFolder,
+      cacheBytes,
+    });
   }
 
   #leaveSubnet(reason: string): () => void {
     // The change stream is about to end and be opened again, which is not a lost connection.
     this.#checkIns.isConnected = false;
+    this.#net.probes.clear();
     return this.#device.leaveSubnet(reason);
+  }
+
+  /** Tells the source that the other device of a probe is on this LAN. */
+  #onNeighbour(probe: string): void {
+    const { log } = this.#options;
+    this.#client
+      .neighbour(probe)
+      .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
 
   #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
@@ -322,6 +361,8 @@ export class Agent {
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
+    for (const { secret, ...probe } of answer.probes)
+      this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
   }
 
   /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */

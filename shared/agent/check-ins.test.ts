@@ -18,6 +18,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     intervalMs: () => 30 * 86_400_000,
     inventory: async () => ({}) as Inventory,
     serving: () => [],
+    lanPort: () => 0,
     onAnswer: () => {},
     random: Math.random,
   });
@@ -43,6 +44,7 @@ function wokenBy(draws: number[]) {
     intervalMs: () => 86_400_000,
     inventory: async () => ({}) as Inventory,
     serving: () => [],
+    lanPort: () => 0,
     onAnswer: () => {},
     random: () => draws.shift() ?? 0.5,
   });

@@ -4,6 +4,7 @@
  * those at the interval over a fifth of it. A change stream that connects again triggers one
  * without delay, because the connections themselves are spread.
  */
+import { randomBytes } from "node:crypto";
 import type { AgentClient, CheckInAnswer } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
@@ -25,6 +26,8 @@ type CheckInOptions = {
   inventory: () => Promise<Inventory>;
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
+  /** TCP port of the LAN exchange. */
+  lanPort: () => number;
   /** @param serving as it was sent with the request */
   onAnswer: (answer: CheckInAnswer, serving: readonly number[]) => void;
   random: () => number;
@@ -35,6 +38,8 @@ export class CheckIns {
   isConnected = false;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
+  /** Tells this process from another one with the same credential. */
+  readonly #instance = randomBytes(8).toString("hex");
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #state: "idle" | "asking" | "asking-again" = "idle";
@@ -96,9 +101,14 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, log, inventory, serving, intervalMs, onAnswer, random } = this.#options;
+    const { client, log, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
     try {
-      const request = { inventory: await inventory(), serving: serving() };
+      const request = {
+        inventory: await inventory(),
+        serving: serving(),
+        lanPort: lanPort(),
+        instance: this.#instance,
+      };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       if (this.#failures > 0) log.info("the source answers again");

@@ -18,6 +18,8 @@ export async function readInventory(options: {
   interfaces: readonly NetInterface[];
   /** The interface that the agent uses for the LAN; null if none. */
   active: NetInterface | null;
+  /** MAC of the active interface's gateway; null if it is not known. */
+  gatewayMac: string | null;
   /** "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty. */
   group: string;
   /** Names that tasks can target with `group:NAME`. */
@@ -37,7 +39,7 @@ export async function readInventory(options: {
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,
     groups: [...options.groups],
-    interfaces: await describeInterfaces(options.interfaces, options.active, options.group),
+    interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac),
   };
 }
 

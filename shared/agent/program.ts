@@ -11,6 +11,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
+import { defaultLanPort } from "../net/exchange/server.ts";
 import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
@@ -63,6 +64,10 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .option(
       "--group <address:port>",
       `multicast group (default ${defaultGroup.address}:${defaultGroup.port})`,
+    )
+    .option(
+      "--lan-port <port>",
+      `TCP port of the LAN exchange; 0: any free one (default ${defaultLanPort}, or a free one if it is taken)`,
     )
     .option(
       "--receive-buffer <size>",
@@ -126,6 +131,7 @@ type RunOptions = {
   data: string;
   interface?: string | undefined;
   group?: string | undefined;
+  lanPort?: string | undefined;
   receiveBuffer?: string | undefined;
   deviceGroup?: string[] | undefined;
 };
@@ -136,6 +142,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   parseOption(() => parseSourceUrl(options.source));
   const group = options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!));
+  const lanPort = parseOption(() => parseLanPort(options.lanPort));
   const receiveBufferBytes = parseOption(() => parseReceiveBuffer(options.receiveBuffer));
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
@@ -168,6 +175,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     interfaceNamed: options.interface ?? null,
     group,
     groupIsNamed: options.group !== undefined,
+    lanPort,
     receiveBufferBytes,
     groups,
     volunteer: program.volunteer,
@@ -188,6 +196,13 @@ function parseOption<T>(make: () => T, message?: string): T {
       cause: error,
     });
   }
+}
+
+function parseLanPort(text: string | undefined): number {
+  if (text === undefined) return defaultLanPort;
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new UsageError(`"${text}" is not a TCP port: write a number from 0 (any free port) to 65535`);
+  return Number(text);
 }
 
 function createFolder(folder: string): string {

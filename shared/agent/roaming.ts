@@ -12,7 +12,8 @@ import { dropPooledConnections } from "../net/web/connection-pool.ts";
 import { nameOf } from "../net/interfaces/choice.ts";
 import { type NetInterface } from "../model/interface.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts";
-import { addressTowards, learnGateway, listInterfaces } from "../net/interfaces/list.ts";
+import { GatewayMacs } from "../net/interfaces/gateway.ts";
+import { addressTowards, listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import type { Place } from "../device/ports.ts";
@@ -66,7 +67,10 @@ export class Roaming {
   readonly #options: RoamingOptions;
   readonly #watch: InterfaceWatch;
   readonly #route: Route;
+  readonly #gateways = new GatewayMacs();
   #joinAttempts = 0;
+  /** As it was logged last. */
+  #portProblem = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #state: "open" | "closed" = "open";
 
@@ -84,6 +88,11 @@ export class Roaming {
   /** Why `current` is not the best interface, or why it is null; empty if it is the best. */
   get why(): string {
     return this.#watch.why;
+  }
+
+  /** MAC of the active interface's gateway; null if it is not known. */
+  async gatewayMac(): Promise<string | null> {
+    return this.current && this.#gateways.of(this.current);
   }
 
   /** Selects an interface and starts to watch for changes. */
@@ -162,12 +171,13 @@ export class Roaming {
     lanGroup.close();
     place.subnetId = null;
     place.address = to?.address ?? loopbackAddress;
+    this.#gateways.forget();
     this.#joinAttempts = 0;
     this.multicastProblem = to ? "" : this.why;
     await this.#listen(place.address);
     if (!to || this.#state === "closed") return;
     await this.#join(to);
-    await learnGateway(to);
+    await this.#gateways.of(to);
   }
 
   /** Falls back to loopback if the address has already gone; the next look notices the change. */
@@ -179,6 +189,13 @@ export class Roaming {
       log.warn({ address, error: String(error) }, "the LAN exchange cannot listen on this address");
       await exchange.move(loopbackAddress);
     }
+    const { portProblem, lanPort } = exchange;
+    if (portProblem !== "" && portProblem !== this.#portProblem)
+      log.warn(
+        { reason: portProblem, lanPort },
+        "the LAN exchange uses another port: allow it in the firewall",
+      );
+    this.#portProblem = portProblem;
   }
 
   async #join({ address }: NetInterface): Promise<void> {

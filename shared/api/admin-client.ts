@@ -58,6 +58,7 @@ export type AdminClient = {
   putSetting(name: string, values: SettingValues): Promise<Setting>;
   devices(): Promise<Device[]>;
   subnets(): Promise<Subnet[]>;
+  splitSubnet(id: string): Promise<void>;
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
@@ -115,6 +116,9 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     putSetting: (name, values) =>
       ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
     devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+    async splitSubnet(id) {
+      await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
+    },
     subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
   };
 }

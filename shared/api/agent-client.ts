@@ -71,6 +71,8 @@ export type AgentClient = {
   /** Requests, extends or returns the token that allows a WAN fallback. */
   fallback(request: FallbackRequest, signal?: AbortSignal): Promise<FallbackResponse>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
+  /** Confirms a probe of the source. */
+  neighbour(probe: string): Promise<void>;
   /**
    * Fails every pending request after the device has changed its network; otherwise each one would
    * wait for its timeout.
@@ -181,6 +183,9 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     async progress(reports, signal) {
       await ask(connection, "POST", "/v1/agent/progress", doneSchema, { json: { reports }, signal });
+    },
+    async neighbour(probe) {
+      await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });
     },
     renew(reason) {
       pending.abort(reason);

@@ -5,6 +5,7 @@
  * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
 import { assert } from "../model/assert.ts";
+import { leaseDurationMs } from "../model/lease.ts";
 import { becomeIdle, failSession, resign, stepDown } from "./transitions.ts";
 import { nextPhase } from "./phase.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -33,7 +34,7 @@ export function stepRepresentative(
     case "FrameReceived":
       return onFrame(member, state, event.frame, event.from, nowMs);
     case "LeaseAnswered":
-      return onLeaseAnswer(member, event.answer, nowMs);
+      return onLeaseAnswer(member, state, event.answer, nowMs);
     case "ChunkVerified":
       state.busyAtMs = nowMs;
       member.effects.push({ do: "WakeSender" });
@@ -128,7 +129,8 @@ function addLatecomerLosses(
     state.repair.nacks.add(device, state.pass.number, [missing[i]!, wholeChunks, missing[i + 1]!], nowMs);
 }
 
-function onLeaseAnswer(member: Member, answer: LeaseAnswer, nowMs: number): void {
+function onLeaseAnswer(member: Member, state: RepresentativeState, answer: LeaseAnswer, nowMs: number): void {
+  if (answer.result === "granted") state.lease.untilMs = nowMs + leaseDurationMs;
   if (answer.result === "refused") {
     const leader = holderAsLeader(answer.holder, nowMs);
     return stepDown(member, nowMs, leader, `the lease is held by ${leader.device}`);
@@ -169,8 +171,23 @@ function fetchOrDownload(member: Member, state: RepresentativeState, nowMs: numb
     due.wantAtMs = nowMs + timing.wantEveryMs;
   }
   member.setFetching(member.holders.count > 0 || copies.previousHolder !== null);
+  if (isLeaseDoubtful(member, state, nowMs)) return member.setDownloading(false);
   const isAsking = copies.previousHolder !== null && nowMs < electedAtMs + timing.unheardMs;
   if (nowMs >= due.downloadFromMs && !isAsking && member.nextDownloadRun(nowMs)) member.setDownloading(true);
+}
+
+/**
+ * Whether another device may hold the lease: it has run out because the source is silent, and no
+ * device follows that would know. The download then waits as long as one for a WAN fallback.
+ */
+function isLeaseDoubtful(member: Member, { lease }: RepresentativeState, nowMs: number): boolean {
+  const { untilMs } = lease;
+  if (untilMs === null || nowMs < untilMs || member.roster.audience > 0) {
+    lease.aloneFromMs = null;
+    return false;
+  }
+  lease.aloneFromMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());
+  return nowMs < lease.aloneFromMs || member.config.setting().wanFallback === "never";
 }
 
 /**

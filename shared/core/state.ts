@@ -107,6 +107,18 @@ export type RepresentativeState = {
   /** Time of the last event for which the session stays open. */
   busyAtMs: number;
   readonly copies: Copies;
+  readonly lease: Lease;
+};
+
+/** The lease of a representative, and what follows when the source is silent. */
+export type Lease = {
+  /** End of the lease as last granted; null: it was never granted, the local election decided. */
+  untilMs: number | null;
+  /**
+   * Time from which the download continues although the lease has run out and no device follows;
+   * null while one of the two is not so.
+   */
+  aloneFromMs: number | null;
 };
 
 /** Copies of chunks by unicast: from the previous holder of the lease, and to the standby. */

@@ -3,6 +3,7 @@
  * predecessor, builds the state of the new role and leaves one `RoleChanged` effect.
  */
 import { assert } from "../model/assert.ts";
+import { leaseDurationMs } from "../model/lease.ts";
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
@@ -156,6 +157,10 @@ export function becomeRepresentative(
       },
       busyAtMs: nowMs,
       copies: { previousHolder: state.previousHolder, replication: new StandbyReplication() },
+      lease: {
+        untilMs: state.stage.kind === "granted" ? nowMs + leaseDurationMs : null,
+        aloneFromMs: null,
+      },
     },
     why,
   );

@@ -367,6 +367,7 @@ describe("the report of a task", () => {
       term: 3,
       bytesTotal: 10_240,
       bytesVerified: 9_216,
+      follows: leader,
       from: { wan: 2_048, multicast: 6_144, peers: 1_024, cache: 0 },
       way: "unicast",
       reason: "asks other devices for the parts it missed",

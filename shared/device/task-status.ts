@@ -78,7 +78,7 @@ function representativeText(
   const { values } = row.task.setting;
   const { audience: peers, unicastCount } = session!.member.roster;
   const audience = `${countText(peers - unicastCount)}${unicastCount > 0 ? ` (${unicastCount} more by unicast)` : ""}`;
-  const download = session!.representative.note === "" ? "" : `; download ${session!.representative.note}`;
+  const download = downloadText(session!, state);
   const percent = Math.floor((100 * state.stream.queue.sentCount) / Math.max(1, store!.verified.size));
   if (!values.useMulticast)
     return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
@@ -91,6 +91,15 @@ function representativeText(
   }
   if (state.phase.kind === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
   return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
+}
+
+function downloadText(
+  { member, representative }: NonNullable<TaskView["session"]>,
+  { lease }: RepresentativeState,
+): string {
+  if (lease.aloneFromMs !== null && !member.isDownloading && !member.isDone)
+    return "; download paused: the source is silent, and another device may hold the lease";
+  return representative.note === "" ? "" : `; download ${representative.note}`;
 }
 
 const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
@@ -122,6 +131,11 @@ function peerText({ session }: TaskView, state: PeerState, nowMs: number): strin
   return `receives multicast from ${who}`;
 }
 
+function followedBy({ session }: TaskView): string | null {
+  const state = session?.member.state;
+  return state?.role === "peer" && state.leader.known === "announce" ? state.leader.device : null;
+}
+
 const completeText = ({ store, row }: TaskView): string =>
   store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";
 
@@ -146,6 +160,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     way: deliveryOf(task),
     reason: describe(task, nowMs).slice(0, reasonLengthMax),
     command: row.command,
+    follows: followedBy(task),
     ...counted,
   };
 }

@@ -179,6 +179,13 @@ export const holderOf = (state: LeaseState, nowMs: number): LeaseState["holder"]
   isCurrent(state.expiresAtMs, nowMs, leaseDurationMs) ? state.holder : null;
 
 /**
+ * Returns the lease of a subnet into which another one was merged. A current holder keeps the
+ * lease, first that of `into`; the other one is refused at its next renewal, and follows.
+ */
+export const mergeLeases = (into: LeaseState, other: LeaseState, nowMs: number): LeaseState =>
+  holderOf(into, nowMs) === null && holderOf(other, nowMs) !== null ? other : into;
+
+/**
  * Grants, renews or refuses the lease, or answers a query.
  *
  * @param packageBytes size of the package, which gives the budget

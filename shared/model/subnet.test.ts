@@ -28,14 +28,35 @@ describe("subnet identity", () => {
     expect(branch.id).not.toBe(subnetIdentity(office, "203.0.113.7").id);
   });
 
-  test.each(["00:00:5e:00:01:05", "00-00-5E-00-02-05", "00:00:0c:07:ac:01", "00:05:73:a0:0f:ff"])(
-    "depends on the egress address, not on the virtual-router MAC %s",
+  test.each([
+    "00:00:5e:00:01:05",
+    "00-00-5E-00-02-05",
+    "00:00:0c:07:ac:01",
+    "00:00:0c:9f:f0:01",
+    "00:00:0C:9F:FF:FF",
+    "00:05:73:a0:0f:ff",
+    "00:07:b4:00:01:02",
+    "00:09:0f:09:00:02",
+    "00:10:db:ff:10:00",
+    "00:1b:17:00:01:10",
+    "00:1c:7f:00:fe:01",
+    "52:55:0a:00:02:02",
+    "52:54:00:12:35:02",
+  ])("depends on the egress address, not on the virtual-router MAC %s", (gatewayMac) => {
+    expect(isVirtualRouterMac(gatewayMac)).toBe(true);
+    const one = subnetIdentity({ ...office, gatewayMac }, "203.0.113.7");
+    const other = subnetIdentity({ ...office, gatewayMac }, "198.51.100.1");
+    expect(one.site).toBe("egress:203.0.113.7");
+    expect(one.id).not.toBe(other.id);
+  });
+
+  test.each(["00:00:0c:9f:e0:01", "00:05:73:a0:1f:ff", "00:00:5e:00:03:01", "52:54:00:12:34:56"])(
+    "depends on the MAC %s, which is next to those of virtual routers",
     (gatewayMac) => {
-      expect(isVirtualRouterMac(gatewayMac)).toBe(true);
-      const one = subnetIdentity({ ...office, gatewayMac }, "203.0.113.7");
-      const other = subnetIdentity({ ...office, gatewayMac }, "198.51.100.1");
-      expect(one.site).toBe("egress:203.0.113.7");
-      expect(one.id).not.toBe(other.id);
+      expect(isVirtualRouterMac(gatewayMac)).toBe(false);
+      expect(subnetIdentity({ ...office, gatewayMac }, "203.0.113.7").site).toBe(
+        `gateway:${gatewayMac.replaceAll(":", "")}`,
+      );
     },
   );
 

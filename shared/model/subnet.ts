@@ -20,11 +20,33 @@ export type SubnetTraits = {
 /** `site` is a text for people that distinguishes subnets with the same CIDR. */
 export type SubnetIdentity = { readonly id: string; readonly cidr: string; readonly site: string };
 
+const egressPrefix = "egress:";
+
 /**
- * MAC prefixes of VRRP (RFC 9568, section 7.3) for IPv4 and IPv6 and of HSRP versions 1 and 2.
- * These addresses are equal at every site that uses them.
+ * Whether other devices may get this identity at another place and time. A public address passes to
+ * another customer of the provider; a gateway's MAC, or a CIDR without address translation, does
+ * not move.
  */
-const virtualRouterPrefixes = ["00005e0001", "00005e0002", "00000c07ac", "000573a0"] as const;
+export const isTransient = ({ site }: Pick<SubnetIdentity, "site">): boolean => site.startsWith(egressPrefix);
+
+/**
+ * MAC prefixes of virtual routers, in hex digits. Such an address contains a group number and no
+ * trait of the site, so it is equal at every site that uses that number.
+ */
+const virtualRouterPrefixes = [
+  "00005e0001", // VRRP for IPv4 (RFC 9568, section 7.3), CARP
+  "00005e0002", // VRRP for IPv6
+  "00000c07ac", // HSRP version 1
+  "00000c9ff", // HSRP version 2 for IPv4
+  "000573a00", // HSRP version 2 for IPv6
+  "0007b4", // GLBP
+  "00090f09", // FortiGate clusters (FGCP)
+  "0010dbff", // Juniper clusters (NSRP, chassis cluster)
+  "001b1700", // Palo Alto HA
+  "001c7f00", // Check Point ClusterXL
+  "5255", // user-mode network of QEMU: 52:55 and the gateway's address
+  "52540012350", // NAT of VirtualBox
+] as const;
 
 const bareMac = (mac: string): string => mac.toLowerCase().replaceAll(/[^0-9a-f]/g, "");
 
@@ -90,7 +112,7 @@ export function subnetIdentity(traits: SubnetTraits, remoteAddress: string): Sub
       ? `gateway:${gateway}`
       : remote === canonicalAddress(traits.address)
         ? "routed"
-        : `egress:${remote}`;
+        : `${egressPrefix}${remote}`;
   const id = createHash("sha256")
     .update(JSON.stringify([cidr, traits.group, site]))
     .digest("hex")

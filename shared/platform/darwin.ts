@@ -5,6 +5,7 @@
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork, ShellCommand } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
+import { gatewayInNetstat } from "./routes.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
 /** Two programs are started for each answer. */
@@ -52,11 +53,11 @@ export function gatewaysIn(routes: string): Map<string, Set<string>> {
   return gateways;
 }
 
-export async function gatewayMac(interfaceName: string): Promise<string | null> {
-  const [gateway] = gatewaysIn(await routeListing()).get(interfaceName) ?? [];
-  if (gateway === undefined) return null;
-  return macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, gateway]));
-}
+export const gatewayOf = async (interfaceName: string): Promise<string | null> =>
+  gatewayInNetstat(await routeListing(), interfaceName);
+
+export const neighbourMac = async (interfaceName: string, neighbour: string): Promise<string | null> =>
+  macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, neighbour]));
 
 export const groupBindAddress = (group: string): string => group;
 export const libraryNames: readonly string[] = [];

@@ -12,6 +12,7 @@ import type {
   ShellCommand,
 } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
+import { bestGateway } from "./routes.ts";
 import { readDrops } from "./udp-table.ts";
 
 const interfacesFolder = "/sys/class/net";
@@ -85,20 +86,32 @@ const tableOf = (path: string, separator: string | RegExp): string[][] =>
     .slice(1)
     .map((line) => line.trim().split(separator));
 
+/** Reads an address of /proc/net/route: hex digits of the bytes in reverse. */
+const addressIn = (hex: string): string =>
+  [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(".");
+
 function defaultGateways(): Map<string, Set<string>> {
   const gateways = new Map<string, Set<string>>();
   for (const [name, destination, gateway] of tableOf("/proc/net/route", "\t")) {
     if (destination !== "00000000" || !gateway || gateway === "00000000") continue;
-    const address = [6, 4, 2, 0].map((at) => Number.parseInt(gateway.slice(at, at + 2), 16)).join(".");
-    gateways.set(name!, (gateways.get(name!) ?? new Set()).add(address));
+    gateways.set(name!, (gateways.get(name!) ?? new Set()).add(addressIn(gateway)));
   }
   return gateways;
 }
 
-export async function gatewayMac(interfaceName: string): Promise<string | null> {
-  const gateways = defaultGateways().get(interfaceName) ?? new Set();
+export async function gatewayOf(interfaceName: string): Promise<string | null> {
+  return bestGateway(
+    tableOf("/proc/net/route", "\t").flatMap(([name, destination, gateway = "", ...more]) =>
+      name === interfaceName && gateway !== "00000000"
+        ? [{ gateway: addressIn(gateway), isDefault: destination === "00000000", metric: Number(more[3]) }]
+        : [],
+    ),
+  );
+}
+
+export async function neighbourMac(interfaceName: string, neighbour: string): Promise<string | null> {
   const entry = tableOf("/proc/net/arp", /\s+/).find(
-    (f) => f[5] === interfaceName && gateways.has(f[0]!) && f[3] !== "00:00:00:00:00:00",
+    (f) => f[5] === interfaceName && f[0] === neighbour && f[3] !== "00:00:00:00:00:00",
   );
   return entry?.[3]?.toLowerCase() ?? null;
 }

@@ -61,8 +61,13 @@ export type ProcessTree = {
 /** No function blocks on a process or a device: those that may have to wait return a promise. */
 export type Platform = {
   kernelNetwork(): Promise<KernelNetwork>;
-  /** @returns the MAC in lower case with colons; null if it is not known */
-  gatewayMac(interfaceName: string): Promise<string | null>;
+  /**
+   * IPv4 address of the gateway that routes through this interface name, a default route's first.
+   * Routes of other interfaces, such as a VPN's, do not count.
+   */
+  gatewayOf(interfaceName: string): Promise<string | null>;
+  /** @returns the MAC in lower case with colons; null if the neighbour table has none */
+  neighbourMac(interfaceName: string, neighbour: string): Promise<string | null>;
 
   /** Address that a receiving socket of the group binds to; undefined means any. */
   groupBindAddress(group: string): string | undefined;

@@ -2,6 +2,7 @@
  * Parses the tables of windows-api.ts: interfaces with their traits, routes, neighbours, power.
  * Pure: names of interfaces are in the user's language, so flags and types decide.
  */
+import type { Route } from "./routes.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface } from "./platform.ts";
 
 /** Row of GetIfTable2. */
@@ -74,16 +75,24 @@ export function parseInterfaces(view: DataView): InterfaceRow[] {
   });
 }
 
-type Route = { readonly interfaceIndex: number; readonly gateway: string };
+type DefaultRoute = { readonly interfaceIndex: number; readonly gateway: string };
 
 const addressOf = (view: DataView, at: number): string =>
   Array.from({ length: 4 }, (_, index) => view.getUint8(at + index)).join(".");
 
-/** Returns the default routes of a MIB_IPFORWARDTABLE that name a gateway. */
-export function parseDefaultRoutes(view: DataView): Route[] {
+/** MIB_IPFORWARDROW type of a route whose next hop is a gateway. */
+const indirectRoute = 4;
+
+/** Returns the routes of a MIB_IPFORWARDTABLE that name a gateway. */
+export function parseRoutes(view: DataView): (DefaultRoute & Route)[] {
   return Array.from({ length: view.getUint32(0, true) }, (_, number) => 4 + number * 56)
-    .filter((at) => view.getUint32(at, true) === 0 && view.getUint32(at + 4, true) === 0)
-    .map((at) => ({ interfaceIndex: view.getUint32(at + 16, true), gateway: addressOf(view, at + 12) }))
+    .filter((at) => view.getUint32(at + 20, true) === indirectRoute)
+    .map((at) => ({
+      interfaceIndex: view.getUint32(at + 16, true),
+      gateway: addressOf(view, at + 12),
+      isDefault: view.getUint32(at, true) === 0 && view.getUint32(at + 4, true) === 0,
+      metric: view.getUint32(at + 36, true),
+    }))
     .filter(({ gateway }) => gateway !== "0.0.0.0");
 }
 
@@ -121,7 +130,7 @@ const bluetoothMedium = 10;
  */
 export function describeRows(
   rows: readonly InterfaceRow[],
-  routes: readonly Route[],
+  routes: readonly DefaultRoute[],
 ): Map<string, KernelInterface> {
   const hardware = rows.filter((one) => one.isHardware && !one.isFilter);
   const described = new Map<string, KernelInterface>();

@@ -6,9 +6,9 @@ import {
   classOf,
   describeRows,
   drawsFromBattery,
-  parseDefaultRoutes,
   parseInterfaces,
   parseNeighbours,
+  parseRoutes,
 } from "./windows-tables.ts";
 
 const commands: [command: string, argument: string][] = [
@@ -173,7 +173,9 @@ describe("tables of Wine 8", () => {
     "01000000000000000000000000000000e000001604000000";
 
   test("give the gateway and its MAC", () => {
-    expect(parseDefaultRoutes(viewOf(routes))).toEqual([{ interfaceIndex: 4, gateway: "192.0.2.1" }]);
+    expect(parseRoutes(viewOf(routes))).toEqual([
+      { interfaceIndex: 4, gateway: "192.0.2.1", isDefault: true, metric: 0 },
+    ]);
     expect(parseNeighbours(viewOf(neighbours))).toEqual([
       { interfaceIndex: 4, address: "192.0.2.1", mac: "02:fc:00:00:00:05" },
     ]);
@@ -181,7 +183,7 @@ describe("tables of Wine 8", () => {
 
   test("give no gateway for a VPN whose route leads to the interface", () => {
     const view = viewOf(`01000000${"00".repeat(16)}09000000${"00".repeat(36)}`);
-    expect(parseDefaultRoutes(view)).toEqual([]);
+    expect(parseRoutes(view)).toEqual([]);
   });
 });
 

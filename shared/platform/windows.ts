@@ -2,15 +2,16 @@
 import type { CommandShell } from "../model/package-command.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
+import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import {
   classOf,
   describeRows,
   drawsFromBattery,
-  parseDefaultRoutes,
   parseInterfaces,
   parseNeighbours,
+  parseRoutes,
 } from "./windows-tables.ts";
 
 /** Returns `otherwise` if a library or a function of Windows is missing. */
@@ -29,7 +30,7 @@ export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
 
 async function readNetwork(): Promise<KernelNetwork> {
   const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
-  const routes = tryCall(() => parseDefaultRoutes(api.routeTable()), []);
+  const routes = tryCall(() => parseRoutes(api.routeTable()), []).filter(({ isDefault }) => isDefault);
   const aliases = new Map(rows.map(({ index, alias }) => [index, alias]));
   const gateways = new Map<string, Set<string>>();
   for (const { interfaceIndex, gateway } of routes) {
@@ -39,16 +40,23 @@ async function readNetwork(): Promise<KernelNetwork> {
   return { interfaces: describeRows(rows, routes), gateways };
 }
 
-export async function gatewayMac(interfaceName: string): Promise<string | null> {
-  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
-  const index = rows.find(({ alias, isFilter }) => alias === interfaceName && !isFilter)?.index;
-  const own = new Set(
-    tryCall(() => parseDefaultRoutes(api.routeTable()), [])
-      .filter(({ interfaceIndex }) => interfaceIndex === index)
-      .map(({ gateway }) => gateway),
-  );
+/** Index of an interface in the tables of Windows; undefined if there is none of this name. */
+const indexOf = (interfaceName: string): number | undefined =>
+  tryCall(() => parseInterfaces(api.interfaceRows()), []).find(
+    ({ alias, isFilter }) => alias === interfaceName && !isFilter,
+  )?.index;
+
+export async function gatewayOf(interfaceName: string): Promise<string | null> {
+  const index = indexOf(interfaceName);
+  const routes = tryCall(() => parseRoutes(api.routeTable()), []);
+  return bestGateway(routes.filter(({ interfaceIndex }) => interfaceIndex === index));
+}
+
+export async function neighbourMac(interfaceName: string, neighbour: string): Promise<string | null> {
+  const index = indexOf(interfaceName);
   const neighbours = tryCall(() => parseNeighbours(api.neighbourTable()), []);
-  return neighbours.find((one) => one.interfaceIndex === index && own.has(one.address))?.mac ?? null;
+  const entry = neighbours.find((one) => one.interfaceIndex === index && one.address === neighbour);
+  return entry?.mac ?? null;
 }
 
 /** Windows cannot bind a socket to a multicast address. */

@@ -18,8 +18,9 @@ import type { Context } from "./context.ts";
 import type { Machine } from "./machine.ts";
 import type { ExchangeServer } from "./network.ts";
 
-/** Time-out of the client on a silent connection. */
+/** Time-out of the client on a silent connection, and on one that is not established. */
 const timeoutMs = 10_000;
+const connectMs = 3_500;
 /** Time to the failure when no host has the address, or the port is closed. */
 const refusedMs = 3_000;
 
@@ -78,7 +79,7 @@ export class SimulatedPeers implements Peers, ExchangeServer {
       const other = network.at(machine, to.address);
       if (!other?.exchange || other.lanPort !== to.lanPort)
         return void machine.after(refusedMs, () => resolve(null));
-      if (!network.connects(machine, other)) return void machine.after(timeoutMs, () => resolve(null));
+      if (!network.connects(machine, other)) return void machine.after(connectMs, () => resolve(null));
       machine.after(timeoutMs, () => resolve(null));
       const own = machine.exchange;
       clock.at(network.unicastMs(subnet), () => {

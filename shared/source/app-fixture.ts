@@ -19,6 +19,8 @@ import { createSourceMetrics } from "./metrics.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
+import { DuplicateWatch } from "./duplicate-watch.ts";
+import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const adminToken = `fc1.${"a".repeat(43)}.-`;
@@ -52,6 +54,8 @@ export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: stri
 export type Answer<T> = { status: number; body: T; headers: Headers };
 export type TestDevice = { id: string; credential: string; subnetId: string };
 
+const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
+
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
@@ -65,11 +69,13 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     wan,
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
+    probes: new NeighbourProbes(random),
+    duplicates: new DuplicateWatch(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     nowMs: () => clock.nowMs,
-    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    randomBytes: random,
   });
   return { app, catalog, changeHub, wan, content, log };
 }

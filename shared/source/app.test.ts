@@ -55,6 +55,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   way: "none",
   reason: "receives",
   command: null,
+  follows: null,
   wrongFrom: [],
   ...more,
 });

@@ -9,6 +9,8 @@ import type { FallbackTokens } from "./fallback-tokens.ts";
 import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
+import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -18,6 +20,8 @@ export type SourceContext = {
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly manifests: ManifestGrants;
+  readonly probes: NeighbourProbes;
+  readonly duplicates: DuplicateWatch;
   readonly metrics: SourceMetrics;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };
@@ -28,7 +32,7 @@ export type SourceContext = {
 /** Hono's environment: connection and authenticated caller of a request. */
 export type SourceEnv = {
   Bindings: {
-    /** Address of the peer as the source sees it. */
+    /** Address of the client: of the socket, or as a trusted proxy states it. */
     readonly remoteAddress: string;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;

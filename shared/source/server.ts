@@ -9,6 +9,7 @@ import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
+import { clientAddress, type TrustedProxies } from "./client-address.ts";
 import { openContentStore } from "./content-store.ts";
 import type { SourceContext } from "./context.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
@@ -18,6 +19,8 @@ import { createSourceMetrics } from "./metrics.ts";
 import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { DuplicateWatch } from "./duplicate-watch.ts";
+import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -28,6 +31,7 @@ type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
   readonly tls?: Tls | undefined;
+  readonly trustedProxies?: TrustedProxies | undefined;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -52,7 +56,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   let server: Bun.Server<undefined>;
   try {
     context = await openContext(dataDir, catalog, tls?.fingerprint ?? null, log);
-    server = listen(context, options.listen, tls);
+    server = listen(context, options);
   } catch (error) {
     catalog.close();
     throw error;
@@ -96,6 +100,8 @@ async function openContext(
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
+    probes: new NeighbourProbes(random),
+    duplicates: new DuplicateWatch(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,
@@ -104,7 +110,9 @@ async function openContext(
   };
 }
 
-function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undefined): Bun.Server<undefined> {
+function listen(context: SourceContext, options: SourceOptions): Bun.Server<undefined> {
+  const { tls, trustedProxies = [] } = options;
+  const { host, port } = options.listen;
   const app = createSourceApp(context);
   try {
     return Bun.serve({
@@ -116,7 +124,11 @@ function listen(context: SourceContext, { host, port }: Listen, tls: Tls | undef
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       fetch: (request, server) =>
         app.fetch(request, {
-          remoteAddress: server.requestIP(request)?.address ?? "",
+          remoteAddress: clientAddress(
+            server.requestIP(request)?.address ?? "",
+            request.headers,
+            trustedProxies,
+          ),
           allowIdle: (seconds: number) => server.timeout(request, seconds),
         }),
     });

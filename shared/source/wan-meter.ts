@@ -13,6 +13,8 @@ export class WanMeter {
   readonly #account: WanAccount;
   readonly #timer: ReturnType<typeof setInterval>;
   #pending = new Map<string, Entry>();
+  /** Merged subnets: a download that began before the merge still counts under the former id. */
+  readonly #redirected = new Map<string, string>();
 
   constructor(account: WanAccount, log: Logger) {
     this.#account = account;
@@ -22,7 +24,16 @@ export class WanMeter {
     this.#timer.unref();
   }
 
-  count(packageId: string, subnetId: string, bytes: number): void {
+  /** Counts what a subnet gets for another one, from now on. */
+  redirect(fromSubnetId: string, toSubnetId: string): void {
+    this.#redirected.set(fromSubnetId, toSubnetId);
+    this.#redirected.delete(toSubnetId);
+  }
+
+  count(packageId: string, ofSubnetId: string, bytes: number): void {
+    let subnetId = ofSubnetId;
+    for (let to = this.#redirected.get(subnetId); to !== undefined; to = this.#redirected.get(subnetId))
+      subnetId = to;
     const key = `${packageId} ${subnetId}`;
     const entry = this.#pending.get(key);
     if (entry) entry.bytes += bytes;

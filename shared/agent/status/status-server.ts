@@ -36,7 +36,13 @@ export const agentStatusSchema = v.object({
     kernelDrops: v.nullable(v.number()),
     dropped: v.record(v.string(), v.number()),
   }),
-  exchange: v.object({ port: v.number(), chunksSent: v.number(), bytesSent: v.number() }),
+  exchange: v.object({
+    port: v.number(),
+    /** Why it is not the port of `--lan-port`; empty if it is. */
+    portProblem: v.string(),
+    chunksSent: v.number(),
+    bytesSent: v.number(),
+  }),
   tasks: v.array(v.object({ package: v.string(), ...progressSchema.entries })),
 });
 export type AgentStatus = v.InferOutput<typeof agentStatusSchema>;

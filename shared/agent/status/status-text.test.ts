@@ -23,7 +23,7 @@ const status: AgentStatus = {
     kernelDrops: 0,
     dropped: { own: 3 },
   },
-  exchange: { port: 40_000, chunksSent: 0, bytesSent: 0 },
+  exchange: { port: 40_000, portProblem: "", chunksSent: 0, bytesSent: 0 },
   tasks: [],
 };
 const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
@@ -41,6 +41,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   way: "none",
   reason: "",
   command: null,
+  follows: null,
   wrongFrom: [],
   ...changes,
 });
@@ -49,6 +50,15 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
 const on = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes }).slice(2, 4);
 
 describe("status", () => {
+  test("names the port of the LAN exchange, and why it is another one", () => {
+    const exchange = { port: 40_000, portProblem: "", chunksSent: 2, bytesSent: 2_000_000 };
+    expect(runningLines({ ...status, exchange })).toContain("LAN exchange: TCP port 40000, 2 MB sent");
+    const portProblem = "TCP port 7067 cannot be used: another program uses it";
+    expect(runningLines({ ...status, exchange: { ...exchange, portProblem } })).toContain(
+      `LAN exchange: TCP port 40000, 2 MB sent; ${portProblem}`,
+    );
+  });
+
   test("names the interface and its medium, and why it is not the best one or missing", () => {
     const subnet = "subnet 2af47f2de4a483f9";
     const group = "group 239.255.70.67:7067";

@@ -37,7 +37,7 @@ export function runningLines(status: AgentStatus): string[] {
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     `source ${status.source}: ${status.connected ? "connected" : "not connected, retrying"}`,
     subnetLine(status),
-    ...(status.interface ? [multicastLine(status)] : []),
+    ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
       : []),
@@ -49,6 +49,9 @@ const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatu
   multicastProblem === ""
     ? `multicast: ${lan.framesHeard} frames received${perCallText(lan)}, ${lan.framesSent} sent, receive buffer ${formatBinarySize(receiveBufferBytes)}, ${dropsText(lan.kernelDrops)}`
     : `multicast does not work: ${multicastProblem}`;
+
+const exchangeLine = ({ exchange }: AgentStatus): string =>
+  `LAN exchange: TCP port ${exchange.port}, ${formatSize(exchange.bytesSent)} sent${exchange.portProblem && `; ${exchange.portProblem}`}`;
 
 function subnetLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
   if (!own) return `no subnet, works without multicast: ${interfaceWhy}`;

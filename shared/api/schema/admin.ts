@@ -145,12 +145,16 @@ const deviceSchema = v.object({
   enrolledAtMs: timeMs,
   lastSeenAtMs: timeMs,
   connected: v.boolean(),
+  /** Two agents use the credential of this device: its `ledger.db` was copied. */
+  duplicate: v.boolean(),
   inventory: v.nullable(inventorySchema),
 });
 const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
   site: v.string(),
+  /** Sites of the subnets that were merged into this one; devices of both sides confirmed it. */
+  mergedSites: v.array(v.string()),
   devices: counter,
   connected: counter,
 });

@@ -61,6 +61,23 @@ export const checkInRequestSchema = v.object({
   inventory: inventorySchema,
   /** Tasks that have ended on the device, and whose session it still leads for others. */
   serving: v.optional(v.pipe(v.array(taskIdSchema), v.maxLength(256)), []),
+  /** TCP port of the device's LAN exchange; 0: it serves nothing. */
+  lanPort: v.optional(port, 0),
+  /** Random number of this start of the agent, 16 hex digits. */
+  instance: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"))),
+});
+export const probeIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a probe id is 16 hex digits"));
+/**
+ * A device of another subnet that may be on this LAN. Both get the secret, prove it to each other
+ * over the LAN exchange, and confirm the probe.
+ */
+const probeSchema = v.object({
+  id: probeIdSchema,
+  /** 16 bytes. */
+  secret: base64(16),
+  deviceId: deviceIdSchema,
+  address: lanAddress,
+  lanPort: port,
 });
 export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
@@ -73,7 +90,9 @@ export const checkInResponseSchema = v.object({
    * serves. The device drops any other task.
    */
   tasks: v.array(agentTaskSchema),
+  probes: v.optional(v.array(probeSchema), []),
 });
+export const neighbourSchema = v.object({ probe: probeIdSchema });
 export const manifestResponseSchema = v.object({
   manifest: base64(16 * 1_048_576),
   signature: base64(64),
@@ -168,6 +187,7 @@ export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progress
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
+export type Probe = v.InferOutput<typeof probeSchema>;
 export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;
 export type CheckInResponse = v.InferOutput<typeof checkInResponseSchema>;
 export type ManifestRequest = v.InferOutput<typeof manifestRequestSchema>;

@@ -123,7 +123,9 @@ export const progressSchema = v.object({
   /** One sentence for a person: activity, delivery mode and the reason. */
   reason: text(1_024),
   command: v.nullable(commandOutcomeSchema),
-  /** Missing in reports of earlier versions, including those that the source has stored. */
+  // The rest is missing in reports of earlier versions, also in those that the source has stored.
+  /** Representative that the device receives by multicast; null without one. */
+  follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),
 });
 export const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });

@@ -73,10 +73,15 @@ describe("the next fetch", () => {
   });
 });
 
+/** Whether the chunks of the only holder count as held by the subnet. */
+const isBelieved = (holders: Holders, nowMs: number, chunk = 0): boolean => {
+  expect(holders.holds(chunk, nowMs)).toBe(holders.heldChunks(nowMs).has(chunk));
+  return holders.holds(chunk, nowMs);
+};
 /** Whether the only holder is asked for a chunk at a time. */
 const isAsked = (holders: Holders, nowMs: number, chunk: number): boolean => {
-  expect(holders.holds(chunk, nowMs)).toBe(holders.heldChunks(nowMs).has(chunk));
-  return holders.holds(chunk, nowMs) && holders.next(nothing, nowMs, 0, from(chunk)) !== null;
+  isBelieved(holders, nowMs, chunk);
+  return holders.next(nothing, nowMs, 0, from(chunk)) !== null;
 };
 
 describe("the outcome of a fetch decides when its holder is asked for the chunk again", () => {
@@ -113,14 +118,36 @@ describe("the outcome of a fetch decides when its holder is asked for the chunk 
       failurePenaltyMsMax,
     ]) {
       holders.finished(fetchOf(holders, nowMs), "failed", nowMs);
-      expect(holders.holds(0, nowMs + penaltyMs - 1)).toBe(false);
+      expect(holders.next(nothing, nowMs + penaltyMs - 1)).toBeNull();
       nowMs += penaltyMs;
-      expect(holders.holds(0, nowMs)).toBe(true);
     }
     holders.finished(fetchOf(holders, nowMs), "served", nowMs);
     holders.finished(fetchOf(holders, nowMs), "failed", nowMs);
-    expect(holders.holds(0, nowMs + 2_999)).toBe(false);
-    expect(holders.holds(0, nowMs + 3_000)).toBe(true);
+    expect(holders.next(nothing, nowMs + 2_999)).toBeNull();
+    expect(fetchOf(holders, nowMs + 3_000).chunk).toBe(0);
+  });
+
+  test("failed: its chunks are left to the WAN until one of them came", () => {
+    const holders = holdersOf(0);
+    expect(isBelieved(holders, 0)).toBe(true);
+    holders.finished(fetchOf(holders), "failed", 0);
+    expect(isBelieved(holders, 1e9)).toBe(false);
+    // The next fetch is a trial: one at a time, and the WAN does not wait for it.
+    const trial = fetchOf(holders, 3_000);
+    expect(holders.next(nothing, 3_000)).toBeNull();
+    expect(holders.isFetching(trial.chunk)).toBe(false);
+    expect(isBelieved(holders, 3_000)).toBe(false);
+    holders.finished(trial, "served", 3_100);
+    expect(isBelieved(holders, 3_100)).toBe(true);
+  });
+
+  test("failed at two holders: an untried third one is believed after its first chunk", () => {
+    const holders = holdersOf(0, 0);
+    for (const fetch of [fetchOf(holders), fetchOf(holders)]) holders.finished(fetch, "failed", 0);
+    holders.update(holder(3), all, 0);
+    expect(isBelieved(holders, 0)).toBe(false);
+    holders.finished(fetchOf(holders), "served", 0);
+    expect(isBelieved(holders, 0)).toBe(true);
   });
 
   test("busy: after holders of a lower load", () => {

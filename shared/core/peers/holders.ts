@@ -2,6 +2,10 @@
  * Holders: which devices on the LAN hold which chunks of a package, and from which one to fetch
  * next (the least loaded). A holder that fails is backed off; a holder of wrong bytes is banned.
  *
+ * A statement alone does not keep the WAN waiting. A holder whose last fetch failed is tried again,
+ * but its chunks count as held only after one of them came. The same goes for untried holders once
+ * several others failed at their first fetch: a packet filter on every device, for example.
+ *
  * A holder is identified by address and port, not by the device id it states. A device therefore
  * cannot have another one banned by using its id.
  */
@@ -14,6 +18,8 @@ export const fetchesPerHolderMax = 2;
 export const fetchesMax = 4;
 const failurePenaltyMs = 3_000;
 export const failurePenaltyMsMax = 60_000;
+/** Holders that never served and failed, from which on untried ones are not believed either. */
+const doubtfulFrom = 2;
 
 export type Holder = { device: string; address: string; lanPort: number };
 type Entry = Holder & {
@@ -31,7 +37,8 @@ const keyOf = ({ address, lanPort }: Holder): string => `${address} ${lanPort}`;
 export class Holders {
   readonly chunkCount: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #inFlight = new Map<number, { fetch: Fetch; entry: Entry }>();
+  /** `isTrial`: the holder was not believed when the fetch began. */
+  readonly #inFlight = new Map<number, { fetch: Fetch; entry: Entry; isTrial: boolean }>();
 
   constructor(chunkCount: number) {
     this.chunkCount = chunkCount;
@@ -93,19 +100,30 @@ export class Holders {
     return this.#inFlight.size;
   }
 
-  /** Whether a holder that is not backed off or banned holds this chunk. */
+  /** Whether a holder that is believed holds this chunk. */
   holds(chunk: number, nowMs: number): boolean {
     for (const entry of this.#entries.values())
-      if (entry.bannedUntilMs <= nowMs && entry.chunks.has(chunk)) return true;
+      if (entry.chunks.has(chunk) && this.#isBelieved(entry, nowMs)) return true;
     return false;
   }
 
-  /** Chunks that a holder can be asked for now, and chunks in flight. */
+  /** Chunks of believed holders, and chunks in flight. */
   heldChunks(nowMs: number): ChunkSet {
     const chunks = new ChunkSet(this.chunkCount);
-    for (const entry of this.#entries.values()) if (entry.bannedUntilMs <= nowMs) chunks.addAll(entry.chunks);
-    for (const chunk of this.#inFlight.keys()) chunks.add(chunk);
+    for (const entry of this.#entries.values())
+      if (this.#isBelieved(entry, nowMs)) chunks.addAll(entry.chunks);
+    for (const [chunk, { isTrial }] of this.#inFlight) if (!isTrial) chunks.add(chunk);
     return chunks;
+  }
+
+  #isBelieved({ bannedUntilMs, served, failures }: Entry, nowMs: number): boolean {
+    return bannedUntilMs <= nowMs && failures === 0 && (served > 0 || !this.#isDoubtful);
+  }
+
+  get #isDoubtful(): boolean {
+    let failed = 0;
+    for (const { served, failures } of this.#entries.values()) if (served === 0 && failures > 0) failed++;
+    return failed >= doubtfulFrom;
   }
 
   /**
@@ -117,7 +135,7 @@ export class Holders {
   next(held: ChunkSet, nowMs: number, from = 0, among: ChunkSet | null = null): Fetch | null {
     if (held.isFull || this.#inFlight.size >= fetchesMax) return null;
     const free = [...this.#entries.values()].filter(
-      (e) => e.inFlight < fetchesPerHolderMax && e.bannedUntilMs <= nowMs,
+      (e) => e.bannedUntilMs <= nowMs && e.inFlight < (this.#isBelieved(e, nowMs) ? fetchesPerHolderMax : 1),
     );
     if (free.length === 0) return null;
     free.sort((a, b) => a.inFlight - b.inFlight || a.load - b.load || a.served - b.served);
@@ -127,18 +145,20 @@ export class Holders {
         const entry = free.find((e) => e.chunks.has(chunk));
         if (!entry) continue;
         assert(!held.has(chunk), "a held chunk is fetched");
+        const isTrial = !this.#isBelieved(entry, nowMs);
         entry.inFlight++;
         const { device, address, lanPort } = entry;
         const fetch = { chunk, holder: { device, address, lanPort } };
-        this.#inFlight.set(chunk, { fetch, entry });
+        this.#inFlight.set(chunk, { fetch, entry, isTrial });
         return fetch;
       }
     }
     return null;
   }
 
+  /** Whether the chunk is in flight from a holder that was believed. */
   isFetching(chunk: number): boolean {
-    return this.#inFlight.has(chunk);
+    return this.#inFlight.get(chunk)?.isTrial === false;
   }
 
   /**

@@ -9,6 +9,8 @@ import type { PeerConnection } from "./peers.ts";
 import { createExchangeSeal } from "./seal.ts";
 
 const timeoutMs = 10_000;
+/** Time to connect: three attempts of TCP. On a LAN only a packet filter takes longer. */
+const connectMs = 3_500;
 /** Upper bound on a whole answer, however slowly it arrives: a 4 MiB chunk at 1.1 Mbit/s. */
 const answerMsMax = 30_000;
 /** Nonce of 12 bytes and tag of 16. */
@@ -65,7 +67,8 @@ type Answer =
   | { kind: "status"; status: number }
   | { kind: "failed"; reason: string };
 
-function ask(
+/** Sends one request. Never rejects. */
+export function ask(
   agent: http.Agent,
   to: { address: string; lanPort: number },
   request: { method: string; path: string; headers: Record<string, string | number> },
@@ -101,6 +104,16 @@ function ask(
         response.on("error", (error) => fail(error.message));
       },
     );
+    sent.on("socket", (socket) => {
+      if (!socket.connecting) return;
+      const connecting = setTimeout(() => {
+        fail(`no connection within ${connectMs} ms`);
+        sent.destroy();
+      }, connectMs);
+      const stop = (): void => clearTimeout(connecting);
+      socket.once("connect", stop);
+      socket.once("close", stop);
+    });
     sent.on("timeout", () => {
       fail(`no answer for ${timeoutMs} ms`);
       sent.destroy();

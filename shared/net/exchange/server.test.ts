@@ -45,6 +45,24 @@ describe("the LAN exchange", () => {
     expect(await client.manifest({ address: "127.0.0.1", lanPort: 1 })).toBeNull();
   });
 
+  test("listens on its port, or on another one while that is taken", async () => {
+    const own = { interfaceAddress: "127.0.0.1", device, lanPort: exchange.lanPort, onError: () => {} };
+    const second = new ExchangeServer(own);
+    try {
+      await second.move("127.0.0.1");
+      expect(second.lanPort).not.toBe(own.lanPort);
+      expect(second.portProblem).toBe(`TCP port ${own.lanPort} cannot be used: another program uses it`);
+      // The port is free on another address, and on this one once the other program has ended.
+      await second.move("127.0.0.2");
+      expect(second).toMatchObject({ lanPort: own.lanPort, portProblem: "" });
+      await exchange.close();
+      await second.move("127.0.0.1");
+      expect(second).toMatchObject({ lanPort: own.lanPort, portProblem: "" });
+    } finally {
+      await second.close();
+    }
+  });
+
   test("serves verified chunks and no others", async () => {
     expect(await client.chunk(to(), 1, 300_000)).toEqual({ kind: "chunk", bytes: expect.anything() });
     const answer = await client.chunk(to(), 0, 300_000);

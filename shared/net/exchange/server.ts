@@ -11,37 +11,59 @@ import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 import { Uploads } from "./uploads.ts";
 
+/** TCP port of the exchange without `--lan-port`: the same number as the UDP port of the group. */
+export const defaultLanPort = 7_067;
+
 /** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
 const pollBytesMax = 131_072;
 
 type ChunkRequest = { readonly chunk: number; readonly request: Request; readonly fromAddress: string };
 type Entry = OfferedPackage & { seal: ExchangeSeal; bytesSent: number };
 
+type ExchangeOptions = {
+  readonly interfaceAddress: string;
+  /** Device id, 16 hex digits. */
+  readonly device: string;
+  /** TCP port to listen on; 0, the default, takes any free one. */
+  readonly lanPort?: number;
+  /** Answers a probe of the source (probes.ts); null refuses it. */
+  readonly answerProbe?: (id: string, proof: string, fromAddress: string) => string | null;
+  readonly onError: (error: unknown) => void;
+};
+
 export class ExchangeServer implements Peers {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
   readonly #packages = new Map<string, Entry>();
-  readonly #device: string;
-  readonly #onError: (error: unknown) => void;
+  /** Why the server listens on another port than the one of the options; empty if on that one. */
+  portProblem = "";
+  readonly #options: ExchangeOptions;
   #server: Bun.Server<undefined>;
   readonly #uploads = new Uploads();
 
-  constructor(options: { interfaceAddress: string; device: string; onError: (error: unknown) => void }) {
-    this.#device = options.device;
-    this.#onError = options.onError;
+  /** Listens on any free port until the first `move`. */
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
     this.#server = this.#listen(options.interfaceAddress, 0);
   }
 
   /**
-   * Moves the server to another address, and keeps the port if it is free there.
+   * Moves the server to another address, there to the port of the options. If that one is not
+   * usable, the server keeps the port that it has, or takes any free one.
    * @throws Error when the server cannot listen on the address
    */
   async move(interfaceAddress: string): Promise<void> {
-    const { lanPort } = this;
+    const wanted = this.#options.lanPort ?? 0;
+    const ports = [...new Set([wanted || this.lanPort, this.lanPort, 0])];
     await this.#server.stop(true);
-    try {
-      this.#server = this.#listen(interfaceAddress, lanPort);
-    } catch {
-      this.#server = this.#listen(interfaceAddress, 0);
+    this.portProblem = "";
+    for (const port of ports) {
+      try {
+        this.#server = this.#listen(interfaceAddress, port);
+        return;
+      } catch (error) {
+        if (port === 0) throw error;
+        if (port === wanted) this.portProblem = `TCP port ${port} cannot be used: ${causeOf(error)}`;
+      }
     }
   }
 
@@ -51,7 +73,7 @@ export class ExchangeServer implements Peers {
       port,
       maxRequestBodySize: pollBytesMax,
       error: (error) => {
-        this.#onError(error);
+        this.#options.onError(error);
         return new Response(null, { status: 500 });
       },
       fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),
@@ -92,6 +114,8 @@ export class ExchangeServer implements Peers {
   #answer(request: Request, fromAddress: string): Promise<Response> | Response {
     // Without a Host header the URL of a request is only its path.
     const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
+    const probe = /^\/probe\/([0-9a-f]{16})$/.exec(path)?.[1];
+    if (probe !== undefined) return this.#probe(probe, request, fromAddress);
     const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10})|(manifest))$/.exec(path);
     const entry = match && this.#packages.get(match[1]!);
     if (!match || !entry) return this.#refuse(404);
@@ -100,6 +124,12 @@ export class ExchangeServer implements Peers {
       return this.#chunk(entry, path, { chunk: Number(match[3]), request, fromAddress });
     if (match[4] && request.method === "GET") return this.#manifest(entry, path, request, fromAddress);
     return this.#refuse(405);
+  }
+
+  #probe(id: string, request: Request, fromAddress: string): Response {
+    const given = request.headers.get("x-flockcast-proof") ?? "";
+    const proof = this.#options.answerProbe?.(id, given, fromAddress) ?? null;
+    return proof === null ? this.#refuse(404) : new Response(proof);
   }
 
   #refuse(status: number): Response {
@@ -118,7 +148,7 @@ export class ExchangeServer implements Peers {
     return this.#sealed(
       entry,
       path,
-      encodePollAnswer({ device: this.#device, heldRanges, load: this.load, peers, leads }),
+      encodePollAnswer({ device: this.#options.device, heldRanges, load: this.load, peers, leads }),
     );
   }
 
@@ -140,7 +170,7 @@ export class ExchangeServer implements Peers {
       return new Response(body);
     } catch (error) {
       this.#uploads.end(upload);
-      this.#onError(error);
+      this.#options.onError(error);
       return this.#refuse(404);
     }
   }
@@ -159,3 +189,8 @@ export class ExchangeServer implements Peers {
     return new Response(entry.seal.seal(`${path} answer`, bytes) as Uint8Array<ArrayBuffer>);
   }
 }
+
+const causeOf = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "EADDRINUSE" ? "another program uses it" : message;
+};

@@ -31,9 +31,10 @@ describe("interfaces", () => {
       hasGateway: false,
       linkChanges: 0,
     }));
-    const described = await describeInterfaces(interfaces, interfaces[150]!, "");
+    const described = describeInterfaces(interfaces, interfaces[150]!, "", "02:00:00:00:00:99");
     expect(described).toHaveLength(64);
     expect(described.filter(({ active }) => active).map(({ name }) => name)).toEqual(["veth150"]);
-    expect(described[0]!.name).toBe("veth150");
+    expect(described[0]).toMatchObject({ name: "veth150", gatewayMac: "02:00:00:00:00:99" });
+    expect(described[1]!.gatewayMac).toBeNull();
   });
 });

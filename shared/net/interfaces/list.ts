@@ -1,9 +1,8 @@
 /**
  * Lists the network interfaces of this device: address, CIDR, medium, link and default gateway. It
- * also finds the gateway's MAC (part of the subnet's identity) and the interface towards the
- * source.
+ * also finds the interface towards the source.
  *
- * `choice.ts` chooses among the interfaces.
+ * `choice.ts` chooses among the interfaces, and `gateway.ts` finds the gateway's MAC.
  */
 import dgram from "node:dgram";
 import { networkInterfaces } from "node:os";
@@ -11,12 +10,6 @@ import { sameInterface } from "./choice.ts";
 import { type DeviceInterface, type NetInterface } from "../../model/interface.ts";
 import { platform, type KernelInterface } from "../../platform/index.ts";
 import { mediumOf } from "./medium.ts";
-
-/** Upper bound on the wait for the gateway's ARP answer. */
-const gatewayWaitMs = 1_000;
-const gatewayLookMs = 50;
-/** Discard port (RFC 863), for a datagram that makes the system resolve the gateway's MAC. */
-const discardPort = 9;
 
 /**
  * Returns one entry per IPv4 address. On Linux and Windows it also returns interfaces without one,
@@ -66,17 +59,18 @@ const describedMax = 64;
  * Returns at most 64 interfaces with an address in the form of the inventory, the active one first.
  * @param active the interface that the device uses for the LAN
  * @param group "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty
+ * @param gatewayMac of the active interface; null if it is not known
  */
-export async function describeInterfaces(
+export function describeInterfaces(
   interfaces: readonly NetInterface[],
   active: NetInterface | null,
   group: string,
-): Promise<DeviceInterface[]> {
+  gatewayMac: string | null,
+): DeviceInterface[] {
   const isOwn = (one: NetInterface): boolean => active !== null && sameInterface(one, active);
   // The source derives the subnet from the active interface: it comes first, and is never left out.
   const withAddress = interfaces.filter(({ address }) => address !== "");
   const ordered = [...withAddress.filter(isOwn), ...withAddress.filter((one) => !isOwn(one))];
-  const gateway = active === null ? null : await platform.gatewayMac(active.name);
   return ordered.slice(0, describedMax).map((one) => {
     const isActive = isOwn(one);
     const { name, address, cidr, mac, medium } = one;
@@ -86,7 +80,7 @@ export async function describeInterfaces(
       cidr,
       mac,
       medium,
-      gatewayMac: isActive ? gateway : null,
+      gatewayMac: isActive ? gatewayMac : null,
       group: isActive ? group : "",
       active: isActive,
     };
@@ -123,27 +117,4 @@ export function addressTowards(host: string, port: number): Promise<string | nul
     };
     socket.connect(port, host, onConnect);
   });
-}
-
-/**
- * Makes the system resolve the MAC of the interface's gateway, which is known only after a datagram
- * was sent to the gateway. Without the MAC, a device that has just joined a subnet would be
- * assigned to another subnet.
- */
-export async function learnGateway({ name, address }: NetInterface): Promise<void> {
-  const [gateway] = (await platform.kernelNetwork()).gateways.get(name) ?? [];
-  if (gateway === undefined || (await platform.gatewayMac(name)) !== null) return;
-  const socket = dgram.createSocket("udp4");
-  socket.on("error", () => {});
-  try {
-    await new Promise<void>((resolve) => {
-      socket.once("error", () => resolve());
-      socket.bind(0, address, () => socket.send(new Uint8Array(1), discardPort, gateway, () => resolve()));
-    });
-    const giveUpAtMs = performance.now() + gatewayWaitMs;
-    while ((await platform.gatewayMac(name)) === null && performance.now() < giveUpAtMs)
-      await Bun.sleep(gatewayLookMs);
-  } finally {
-    socket.close();
-  }
 }

@@ -6,6 +6,9 @@ import type { BytesCheck } from "./bytes.ts";
 import type { Checker } from "./checker.ts";
 import { isCorrectOnDisk } from "../disk-layout.ts";
 
+/** Upper bound on a fetch that fails (simulation/peers.ts). */
+const trialMs = 10_000;
+
 export class WanCheck {
   /** By subnet: chunks that crossed the WAN, and how many a running device of it held then. */
   readonly accounts: { chunks: number; held: number }[];
@@ -61,7 +64,8 @@ export class WanCheck {
       machine.process!.downloadsSinceMs ?? requestedAtMs,
     );
     const askedMs = timing.wantEveryMs * (1 + reachability.rounds(machine.subnet));
-    const bannedMs = reachability.mayBeBanned(other) ? failurePenaltyMsMax : 0;
+    // A holder that failed counts again after a fetch from it succeeded.
+    const bannedMs = reachability.mayBeBanned(other) ? failurePenaltyMsMax + trialMs : 0;
     if (requestedAtMs < sinceMs + askedMs + bannedMs) return false;
     return isCorrectOnDisk(world, other, chunk);
   }

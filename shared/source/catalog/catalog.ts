@@ -20,6 +20,8 @@ export type DeviceRecord = {
   readonly lastSeenAtMs: number;
   /** Null until the first check-in, and while no interface is active. */
   readonly subnet: SubnetIdentity | null;
+  /** Identity of the device alone, before merges. */
+  readonly ownSubnet: SubnetIdentity | null;
   readonly groups: readonly string[];
 };
 type NewDevice = {
@@ -33,7 +35,37 @@ type NewDevice = {
 };
 type CheckIn = {
   readonly inventory: Inventory;
-  readonly subnet: SubnetIdentity | null;
+  /** Null while no interface is active. */
+  readonly place: DevicePlace | null;
+  readonly atMs: number;
+};
+/** Place of a device, at its last check-in. */
+export type DevicePlace = {
+  readonly ownSubnet: SubnetIdentity;
+  /** Multicast group that is part of the identity; empty for the default one. */
+  readonly group: string;
+  /** Address of the device as the source sees it. */
+  readonly remoteAddress: string;
+  /** LAN address and TCP port of the device's exchange; port 0: it serves nothing. */
+  readonly address: string;
+  readonly lanPort: number;
+};
+/** A device on another subnet of the same CIDR and group, which may be the same LAN. */
+export type NeighbourCandidate = {
+  readonly deviceId: string;
+  readonly address: string;
+  readonly lanPort: number;
+  readonly subnetId: string;
+  /** Whether the device would be merged alone (`isTransient`). */
+  readonly isTransient: boolean;
+};
+export type SubnetMerge = {
+  /** The device that is merged; null: every device of the subnet. */
+  readonly deviceId: string | null;
+  readonly from: SubnetIdentity;
+  readonly into: SubnetIdentity;
+  /** The two devices that confirmed each other. */
+  readonly confirmedBy: readonly [string, string];
   readonly atMs: number;
 };
 
@@ -76,7 +108,8 @@ export interface DeviceStore {
   byId(id: string): Promise<DeviceRecord | null>;
   list(): Promise<DeviceRecord[]>;
   inventories(): Promise<Map<string, Inventory>>;
-  recordCheckIn(id: string, checkIn: CheckIn): Promise<void>;
+  /** Records a check-in. @returns the subnet of the device after merges */
+  recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
   /** Records a contact other than a check-in. */
   touch(id: string, atMs: number): Promise<void>;
 }
@@ -145,6 +178,25 @@ export interface LeaseStore {
   forgetFailures(packageId: string): Promise<void>;
 }
 
+/** Subnets that are one, although their devices have different identities. */
+export interface SubnetStore {
+  /**
+   * Returns devices that may be neighbours: first those behind the same public address, then
+   * those of the CIDR if it has few subnets. Devices without a port are left out.
+   */
+  candidates(device: DeviceRecord, place: DevicePlace): Promise<NeighbourCandidate[]>;
+  /** Returns the other device if it is on another subnet of the same CIDR and group. */
+  candidate(deviceId: string, otherId: string): Promise<NeighbourCandidate | null>;
+  deviceCount(subnetId: string): Promise<number>;
+  /**
+   * Merges a subnet, or one device of it, into another one: devices, leases and WAN account.
+   * @returns the devices whose subnet changed
+   */
+  merge(merge: SubnetMerge, nowMs: number): Promise<string[]>;
+  /** Ends all merges into a subnet. @returns the devices whose subnet changed */
+  split(subnetId: string): Promise<string[]>;
+}
+
 /** WAN account: package bytes that the source sent, per subnet. */
 export interface WanAccount {
   add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
@@ -164,6 +216,7 @@ export interface Catalog {
   readonly tasks: TaskStore;
   readonly settings: SettingStore;
   readonly leases: LeaseStore;
+  readonly subnets: SubnetStore;
   readonly wan: WanAccount;
   close(): void;
 }

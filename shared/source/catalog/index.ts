@@ -1,7 +1,9 @@
 /** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
+  DevicePlace,
   DeviceRecord,
+  NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
   SettingRecord,

@@ -116,6 +116,30 @@ const steps: readonly string[] = [
   ALTER TABLE packages ADD COLUMN commands_json TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE tasks ADD COLUMN run TEXT;
   `,
+  // Subnets that are one: devices of both confirmed each other. `subnet_id` is the subnet after
+  // merges, `own_subnet_id` the identity of the device alone.
+  `
+  ALTER TABLE devices ADD COLUMN own_subnet_id TEXT;
+  ALTER TABLE devices ADD COLUMN own_subnet_site TEXT;
+  ALTER TABLE devices ADD COLUMN subnet_group TEXT;
+  ALTER TABLE devices ADD COLUMN remote_address TEXT;
+  ALTER TABLE devices ADD COLUMN lan_address TEXT;
+  ALTER TABLE devices ADD COLUMN lan_port INTEGER NOT NULL DEFAULT 0;
+  UPDATE devices SET own_subnet_id = subnet_id, own_subnet_site = subnet_site;
+  CREATE INDEX devices_by_cidr ON devices (subnet_cidr, subnet_group, subnet_id);
+  CREATE INDEX devices_by_remote ON devices (remote_address, subnet_cidr);
+  -- device_id is empty for a merge of all devices with this identity.
+  CREATE TABLE subnet_merges (
+    device_id TEXT NOT NULL,
+    subnet_id TEXT NOT NULL,
+    into_id TEXT NOT NULL,
+    into_site TEXT NOT NULL,
+    confirmed_by_json TEXT NOT NULL,
+    merged_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (device_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX subnet_merges_by_target ON subnet_merges (into_id);
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -15,6 +15,7 @@ import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
+import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
@@ -80,6 +81,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     tasks: sqliteTasks(database),
     settings,
     leases: sqliteLeases(database),
+    subnets: sqliteSubnets(database),
     wan: sqliteWanAccount(database),
     close: () => database.close(),
   };

@@ -1,6 +1,7 @@
 /** Store of devices, their inventory and the digests of their credentials in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
+import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { DeviceRecord, DeviceStore } from "./catalog.ts";
 
 type Row = {
@@ -11,31 +12,50 @@ type Row = {
   subnet_id: string | null;
   subnet_cidr: string | null;
   subnet_site: string | null;
+  own_subnet_id: string | null;
+  own_subnet_site: string | null;
   groups_json: string;
 };
-const columns =
-  "id, hostname, enrolled_at_ms, last_seen_at_ms, subnet_id, subnet_cidr, subnet_site, groups_json";
+const columns = `id, hostname, enrolled_at_ms, last_seen_at_ms, subnet_id, subnet_cidr, subnet_site,
+  own_subnet_id, own_subnet_site, groups_json`;
+
+const toSubnet = (id: string | null, cidr: string | null, site: string | null): SubnetIdentity | null =>
+  id === null ? null : { id, cidr: cidr ?? "", site: site ?? "" };
 
 const toDevice = (row: Row): DeviceRecord => ({
   id: row.id,
   hostname: row.hostname,
   enrolledAtMs: row.enrolled_at_ms,
   lastSeenAtMs: row.last_seen_at_ms,
-  subnet:
-    row.subnet_id === null
-      ? null
-      : { id: row.subnet_id, cidr: row.subnet_cidr ?? "", site: row.subnet_site ?? "" },
+  subnet: toSubnet(row.subnet_id, row.subnet_cidr, row.subnet_site),
+  ownSubnet: toSubnet(row.own_subnet_id, row.subnet_cidr, row.own_subnet_site),
   groups: JSON.parse(row.groups_json) as string[],
 });
+
+type CheckIn = Parameters<DeviceStore["recordCheckIn"]>[1];
 
 function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
   const update = database.query(
     `UPDATE devices SET hostname = $hostname, os = $os, arch = $arch, agent_version = $agentVersion,
        last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
+       own_subnet_id = $ownId, own_subnet_site = $ownSite, subnet_group = $group,
+       remote_address = $remote, lan_address = $lanAddress, lan_port = $lanPort,
        groups_json = $groups, inventory_json = $inventory
      WHERE id = $id`,
   );
-  return async (id, { inventory, subnet, atMs }) => {
+  // A merge of this device alone ends when its identity changes: it may be at another place.
+  const forget = database.query(
+    "DELETE FROM subnet_merges WHERE device_id = $id AND subnet_id IS NOT $ownId",
+  );
+  const merged = database.query<{ into_id: string; into_site: string }, { id: string; ownId: string }>(
+    `SELECT into_id, into_site FROM subnet_merges
+     WHERE device_id IN ('', $id) AND subnet_id = $ownId ORDER BY device_id DESC LIMIT 1`,
+  );
+  const record = database.transaction((id: string, { inventory, place, atMs }: CheckIn) => {
+    const own = place?.ownSubnet ?? null;
+    forget.run({ id, ownId: own?.id ?? null });
+    const row = own && merged.get({ id, ownId: own.id });
+    const subnet = row && own ? { id: row.into_id, cidr: own.cidr, site: row.into_site } : own;
     update.run({
       id,
       hostname: inventory.hostname,
@@ -48,8 +68,16 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
       site: subnet?.site ?? null,
       groups: JSON.stringify(inventory.groups),
       inventory: JSON.stringify(inventory),
+      ownId: own?.id ?? null,
+      ownSite: own?.site ?? null,
+      group: place?.group ?? null,
+      remote: place?.remoteAddress ?? null,
+      lanAddress: place?.address ?? null,
+      lanPort: place?.lanPort ?? 0,
     });
-  };
+    return subnet;
+  });
+  return async (id, checkIn) => record.immediate(id, checkIn);
 }
 
 export function sqliteDevices(database: Database): DeviceStore {

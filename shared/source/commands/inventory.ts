@@ -20,7 +20,7 @@ export async function listDevices(options: ListOptions): Promise<void> {
         device.inventory?.deviceClass ?? "-",
         active?.medium ?? "-",
         device.inventory?.groups.join(",") || "-",
-        device.connected ? "yes" : "no",
+        `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
         formatTime(device.lastSeenAtMs),
       ];
     }),
@@ -32,12 +32,22 @@ export async function listSubnets(options: ListOptions): Promise<void> {
   if (options.json) return printJson(subnets);
   printTable(
     ["ID", "CIDR", "SITE", "DEVICES", "CONNECTED"],
-    subnets.map((one) => [one.id, one.cidr, one.site, String(one.devices), String(one.connected)]),
+    subnets.map((one) => [
+      one.id,
+      one.cidr,
+      [one.site, ...one.mergedSites].join(" = "),
+      String(one.devices),
+      String(one.connected),
+    ]),
   );
 }
 
 const fromText = (urls: readonly { url: string }[]): string =>
   urls.length === 0 ? "source" : urls[0]!.url + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
+
+export async function splitSubnet(id: string, options: ConnectOptions): Promise<void> {
+  await (await connect(options)).splitSubnet(id);
+}
 
 export async function listPackages(options: ListOptions): Promise<void> {
   const packages = await (await connect(options)).packages();

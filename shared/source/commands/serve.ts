@@ -3,6 +3,7 @@
  * in the log and in DIR/source.url.
  */
 import { createLogger } from "../../log.ts";
+import { parseTrustedProxies } from "../client-address.ts";
 import { loadTls, parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -15,10 +16,12 @@ type ServeOptions = {
   readonly listen: string;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
+  readonly trustedProxy: readonly string[];
 };
 
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
+  const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy));
   const { tlsCert, tlsKey } = options;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
@@ -27,7 +30,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
-  const source = await startSource({ dataDir: options.data, listen, tls, log });
+  const source = await startSource({ dataDir: options.data, listen, tls, trustedProxies, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

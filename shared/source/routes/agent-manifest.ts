@@ -6,7 +6,7 @@ import { packManifest } from "../../api/packed-manifest.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { participatingTask } from "./participating-task.ts";
+import { participation } from "./participation.ts";
 
 /** Packed manifests kept in memory: the subnets of one task ask for the same one. */
 const packedMax = 8;
@@ -32,11 +32,11 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
     limitBody(16_384),
     jsonBody(manifestRequestSchema),
     async (c) => {
-      const { taskId, subnetId, ...request } = c.req.valid("json");
+      const { address, lanPort, attempt, ...request } = c.req.valid("json");
       const { device } = c.var;
-      const { packageId } = await participatingTask(context, device, { taskId, subnetId });
+      const { packageId, subnetId } = await participation(context, device, request);
       const bytes = await packedOf(packageId);
-      const holder = { deviceId: device.id, ...request };
+      const holder = { deviceId: device.id, address, lanPort, attempt };
       const answer =
         subnetId === null
           ? ({ result: "granted" } as const)

@@ -2,10 +2,18 @@
  * Routes for devices: enrolment, check-in, event stream, leases, WAN fallback and progress reports.
  */
 import { Hono } from "hono";
-import { noLease, releaseLease, requestLease, spendByFallback, type DeviceRecord } from "../catalog/index.ts";
+import {
+  noLease,
+  releaseLease,
+  requestLease,
+  spendByFallback,
+  type DevicePlace,
+  type DeviceRecord,
+} from "../catalog/index.ts";
 import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
+import type { Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
@@ -16,17 +24,19 @@ import {
   leaseReleaseSchema,
   leaseRequestSchema,
   leaseResponseSchema,
+  neighbourSchema,
   progressRequestSchema,
   type CheckInResponse,
   type EnrollResponse,
 } from "../../api/schema/agent.ts";
 import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
-import { participatingTask } from "./participating-task.ts";
+import { currentSubnetId, participation } from "./participation.ts";
 import { ApiError } from "../api-error.ts";
 import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -49,6 +59,8 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { reports } = c.req.valid("json");
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
+      for (const follows of new Set(reports.map((one) => one.follows)))
+        if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
       return c.json(done);
     },
   );
@@ -81,7 +93,10 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
         credentialSha256,
         enrolledAtMs: context.nowMs(),
       });
-      log.info({ device: deviceId, hostname: device.hostname }, "device enrolled");
+      log.info(
+        { device: deviceId, hostname: device.hostname, address: canonicalAddress(c.env.remoteAddress) },
+        "device enrolled",
+      );
       const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
       return c.json(answer);
     },
@@ -101,13 +116,15 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, serving } = c.req.valid("json");
-      const active = inventory.interfaces.find((one) => one.active);
-      const remote = canonicalAddress(c.env.remoteAddress);
-      const subnet = active === undefined ? null : subnetIdentity(active, remote);
+      const { inventory, serving, lanPort, instance } = c.req.valid("json");
+      const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
-      await catalog.devices.recordCheckIn(c.var.device.id, { inventory, subnet, atMs });
-      const device: DeviceRecord = { ...c.var.device, subnet, groups: inventory.groups };
+      const { id } = c.var.device;
+      const subnet = await catalog.devices.recordCheckIn(id, { inventory, place, atMs });
+      const ownSubnet = place?.ownSubnet ?? null;
+      const device: DeviceRecord = { ...c.var.device, subnet, ownSubnet, groups: inventory.groups };
+      if (place !== null) await proposeProbes(context, device, place);
+      if (instance !== undefined) noteInstance(context, id, { instance, address: place?.address ?? "none" });
       const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
@@ -115,10 +132,48 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
         tasks: await agentTasksOf(catalog, device, serving),
+        probes: context.probes
+          .of(id, atMs)
+          .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
       };
       return c.json(answer);
     },
   );
+  routes.post(
+    "/neighbour",
+    documented({
+      summary: "Confirm a probe: the other device answered, or asked, with the probe's secret over the LAN",
+      audience: ["device"],
+      answer: doneSchema,
+    }),
+    allow(context, "device"),
+    limitBody(1_024),
+    jsonBody(neighbourSchema),
+    async (c) => {
+      await confirmProbe(context, c.req.valid("json").probe, c.var.device.id);
+      return c.json(done);
+    },
+  );
+}
+
+function noteInstance(
+  { duplicates, log, nowMs }: SourceContext,
+  deviceId: string,
+  use: { instance: string; address: string },
+): void {
+  const addresses = duplicates.note(deviceId, use, nowMs());
+  if (addresses === null) return;
+  log.error(
+    { device: deviceId, addresses },
+    "two agents use the credential of one device: its ledger.db was copied; remove it on one of them and enrol that one",
+  );
+}
+
+function placeOf(inventory: Inventory, remoteAddress: string, lanPort: number): DevicePlace | null {
+  const active = inventory.interfaces.find((one) => one.active);
+  if (active === undefined) return null;
+  const { group, address } = active;
+  return { ownSubnet: subnetIdentity(active, remoteAddress), group, remoteAddress, address, lanPort };
 }
 
 function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -161,8 +216,8 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
-      const { taskId, subnetId, release, uselessBytes } = c.req.valid("json");
-      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const { release, uselessBytes, ...request } = c.req.valid("json");
+      const { packageId, subnetId } = await participation(context, c.var.device, request);
       const token = { packageId, subnetId, deviceId: c.var.device.id };
       const { packageBytes, ...places } = await placesOf(context, packageId);
       const spentBytes = context.fallback.spend(token, uselessBytes);
@@ -194,8 +249,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseRequestSchema),
     async (c) => {
-      const { taskId, subnetId, ...request } = c.req.valid("json");
-      const { packageId } = await participatingTask(context, c.var.device, { taskId, subnetId });
+      const request = c.req.valid("json");
+      const { packageId, subnetId } = await participation(context, c.var.device, request);
       const { packageBytes, ...places } = await placesOf(context, packageId);
       const answer = await catalog.leases.update(packageId, subnetId, (state) =>
         requestLease(state ?? noLease, c.var.device.id, request, packageBytes, nowMs()),
@@ -215,7 +270,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, subnetId, failure, uselessBytes } = c.req.valid("json");
+      const { taskId, failure, uselessBytes, ...request } = c.req.valid("json");
+      const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());

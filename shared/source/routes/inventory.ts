@@ -1,9 +1,18 @@
 /** Routes for administrators: devices and their subnets. */
 import { Hono } from "hono";
-import { deviceListSchema, subnetListSchema, type Device, type Subnet } from "../../api/schema/admin.ts";
+import * as v from "valibot";
+import {
+  deviceListSchema,
+  doneSchema,
+  subnetListSchema,
+  type Device,
+  type Subnet,
+} from "../../api/schema/admin.ts";
+import { subnetIdSchema } from "../../api/schema/common.ts";
+import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented } from "../openapi.ts";
+import { documented, pathParameters } from "../openapi.ts";
 
 export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -23,10 +32,30 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
     allow(context, "admin"),
     async (c) => c.json({ subnets: await subnetsOf(context) }),
   );
+  routes.post(
+    "/subnets/:id/split",
+    documented({
+      summary: "End all merges into a subnet; devices that still reach each other merge it again",
+      audience: ["admin"],
+      answer: doneSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(v.object({ id: subnetIdSchema })),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      const moved = await context.catalog.subnets.split(id);
+      if (moved.length === 0) {
+        throw new ApiError(404, `No subnet was merged into ${id}`, "subnet list shows all");
+      }
+      context.log.info({ subnetId: id, devices: moved.length }, "subnet split");
+      context.changeHub.notify(moved);
+      return c.json({ ok: true } as const);
+    },
+  );
   return routes;
 }
 
-async function devicesOf({ catalog, changeHub }: SourceContext): Promise<Device[]> {
+async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
   const inventories = await catalog.devices.inventories();
   return (await catalog.devices.list()).map((device) => ({
     id: device.id,
@@ -35,6 +64,7 @@ async function devicesOf({ catalog, changeHub }: SourceContext): Promise<Device[
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: device.lastSeenAtMs,
     connected: changeHub.isConnected(device.id),
+    duplicate: duplicates.isDuplicate(device.id, nowMs()),
     inventory: inventories.get(device.id) ?? null,
   }));
 }
@@ -43,7 +73,9 @@ async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[
   const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
   return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
     const { id, cidr, site } = ofSubnet[0]!.subnet!;
+    const sites = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
+    sites.delete(site);
     const connected = ofSubnet.filter((device) => changeHub.isConnected(device.id)).length;
-    return { id, cidr, site, devices: ofSubnet.length, connected };
+    return { id, cidr, site, mergedSites: [...sites], devices: ofSubnet.length, connected };
   });
 }

@@ -78,6 +78,7 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     way: "none",
     reason: "The device has not reported yet",
     command: null,
+    follows: null,
     wrongFrom: [],
   };
 }

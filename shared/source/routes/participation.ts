@@ -1,0 +1,34 @@
+/** The task and the subnet that a request of a device is about. */
+import { isTargeted, type DeviceRecord } from "../catalog/index.ts";
+import { ApiError } from "../api-error.ts";
+import type { SourceContext } from "../context.ts";
+import { taskById } from "./agent-tasks.ts";
+
+/** Returns the subnet that a request names, after a merge that the device does not know yet. */
+export const currentSubnetId = <S extends string | null>(
+  { subnet, ownSubnet }: DeviceRecord,
+  subnetId: S,
+): S | string => (subnet !== null && ownSubnet?.id === subnetId ? subnet.id : subnetId);
+
+/**
+ * Returns the package and subnet of a request.
+ *
+ * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
+ */
+export async function participation<S extends string | null>(
+  { catalog }: SourceContext,
+  device: DeviceRecord,
+  request: { readonly taskId: number; readonly subnetId: S },
+): Promise<{ packageId: string; subnetId: S | string }> {
+  const task = await taskById(catalog, request.taskId);
+  if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
+  const subnetId = currentSubnetId(device, request.subnetId);
+  if ((device.subnet?.id ?? null) !== subnetId) {
+    const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
+    throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
+  }
+  if (!isTargeted(task.target, device)) {
+    throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
+  }
+  return { packageId: task.packageId, subnetId };
+}
