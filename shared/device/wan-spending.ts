@@ -12,6 +12,7 @@ export class WanSpending {
   #usefulBytes: number;
   /** Chunks that this run of the agent has fetched: a chunk fetched again is useless. */
   readonly #chunks = new Set<number>();
+  #repeatedChunks = 0;
   /** Value of `uselessBytes` at which the budget is spent. */
   #limitBytes: number | null = null;
 
@@ -28,7 +29,10 @@ export class WanSpending {
 
   /** Notes a chunk that was fetched and stored. */
   stored(chunk: number, bytes: number): void {
-    if (this.#chunks.has(chunk)) return;
+    if (this.#chunks.has(chunk)) {
+      this.#repeatedChunks++;
+      return;
+    }
     this.#chunks.add(chunk);
     this.#usefulBytes += bytes;
   }
@@ -49,9 +53,13 @@ export class WanSpending {
     this.#limitBytes ??= this.uselessBytes + uselessBytesMax(packageBytes);
     const useless = this.uselessBytes - pendingBytes;
     if (useless <= this.#limitBytes) return null;
+    const repeated = this.#repeatedChunks;
     return (
-      `${formatSize(this.fetchedBytes)} were fetched from the web site, ${formatSize(useless)} of it in vain, ` +
-      `which is more than this subnet may spend on ${formatSize(packageBytes)}`
+      `${formatSize(this.fetchedBytes)} were fetched from the web site, ${formatSize(useless)} of it in vain: ` +
+      `the budget of this subnet for a package of ${formatSize(packageBytes)} is spent` +
+      (repeated > 0
+        ? `; ${repeated} chunks were fetched again, as a program changed the files on this device`
+        : "")
     );
   }
 }
