@@ -48,6 +48,10 @@ function addPublishing(program: Command): void {
       "address from which devices download the bytes instead of from the source; repeat it for several",
       (url, urls: readonly string[] = []) => [...urls, url],
     )
+    .option(
+      "--commands <file>",
+      "named commands in TOML (default: flockcast.toml in the folder, if there is one)",
+    )
     .option("--key <file>", "publisher's key, created at first use (default: FLOCKCAST_PUBLISHER_KEY)")
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -55,7 +59,7 @@ function addPublishing(program: Command): void {
   const packages = program.command("package").description("published packages");
   packages
     .command("list")
-    .description("all packages, newest first")
+    .description("all packages, the last published first")
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -68,7 +72,7 @@ function addPackageUrls(packages: Command): void {
   url
     .command("list")
     .description("the URLs of a package, in the order in which devices try them")
-    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -76,7 +80,7 @@ function addPackageUrls(packages: Command): void {
   url
     .command("add")
     .description("add a URL; running tasks use it too. Of several files, URL is the folder")
-    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .argument("<url>")
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -85,7 +89,7 @@ function addPackageUrls(packages: Command): void {
   url
     .command("remove")
     .description("remove a URL, written in full or as the list shows it")
-    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .argument("<url>")
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -98,13 +102,14 @@ function addTasks(program: Command): void {
   task
     .command("create")
     .description("give devices a package; prints the task id")
-    .argument("<package>", "package id, NAME (its newest version) or NAME@VERSION")
+    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .addOption(
       new Option("--action <action>", "pre-cache: fill the cache; run: also run a command")
         .choices(["pre-cache", "run"] as const)
         .makeOptionMandatory(),
     )
-    .option("--command <command>", "command to run in the package's folder, for --action run")
+    .option("--run <name>", "command of the package to run in its folder, for --action run")
+    .option("--command <command>", "command line to run instead of one of the package")
     .option("--setting <name>", "agent setting (default: the one named default)")
     .option("--target <target>", "all, device:ID, subnet:CIDR or group:NAME", "all")
     .option("--start <time>", "earliest start: ISO 8601, or a duration from now such as +10m")

@@ -1,9 +1,10 @@
 /**
- * `bun run bench -- fec | lan | faults | scale | yield`: benchmarks (docs/BENCHMARKS.md). All but
- * `fec` build a LAN of network namespaces and need Linux and root. A benchmark removes its LAN at
- * the end; the next one removes what a killed one left.
+ * `bun run bench -- fec | start | lan | faults | scale | yield`: benchmarks (docs/BENCHMARKS.md).
+ * All but `fec` and `start` build a LAN of network namespaces and need Linux and root. A benchmark
+ * removes its LAN at the end; the next one removes what a killed one left.
  */
 import { Command } from "@commander-js/extra-typings";
+import { runStart } from "./bench/agent-start.ts";
 import { runFec } from "./bench/fec.ts";
 import { faultRowNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
@@ -52,6 +53,14 @@ command
       command.error(`--r ${options.r} is above --k ${options.k}: write an --r of at most --k.`);
     console.log(runFec(options));
   });
+
+command
+  .command("start")
+  .description("time until an agent with many packages and tasks has started")
+  .option("--packages <n>", "complete packages, and as many ended tasks", between(1, 100_000, true), 1_000)
+  .option("--files <n>", "files of each package", between(1, 10_000, true), 10)
+  .option("--size <MB>", "size of each package (10^6); takes no room on the disk", size(), 1_000)
+  .action(async (options) => console.log(await runStart(options)));
 
 command
   .command("lan")

@@ -1,5 +1,6 @@
 /**
  * Standalone executables for this machine: version, digests, and a task from publish to complete.
+ * Those for old processors run on an emulated one, or are skipped (network-test.ts).
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,12 +10,12 @@ import packageJson from "../package.json" with { type: "json" };
 import { build } from "../scripts/build/build.ts";
 import { roleNames } from "../scripts/build/executable.ts";
 import { parseTargets } from "../scripts/build/targets.ts";
-import { runToEnd } from "../scripts/rig/process.ts";
+import { outputOf, runToEnd } from "../scripts/rig/process.ts";
 import { programsFromFolder, programsFromSource } from "../scripts/rig/programs.ts";
 import { digestFile } from "../scripts/rig/verify.ts";
 import { createCleanups } from "./cleanups.ts";
 import { openHarness } from "./harness.ts";
-import { networkTest } from "./network-test.ts";
+import { emulatorTest, networkTest } from "./network-test.ts";
 
 let folder = "";
 let files: string[] = [];
@@ -46,6 +47,33 @@ test("lists every executable with its digest in SHA256SUMS", async () => {
   for (const file of files) expected.push(`${await digestFile(file)}  ${basename(file)}`);
   expect(sums.toSorted()).toEqual(expected.toSorted());
 });
+
+const oldProcessorTest = await emulatorTest({ "qemu-x86_64": "qemu-user" });
+
+oldProcessorTest(
+  "for processors without AVX print their version and complete a task on such a processor",
+  async () => {
+    const oldFolder = await mkdtemp(join(folder, "old-"));
+    const [old] = await build(parseTargets(["linux-x64-baseline"]), ["peer"], oldFolder);
+    const programs = programsFromFolder(oldFolder, "linux-x64-baseline", ["qemu-x86_64", "-cpu", "Nehalem"]);
+    expect((await outputOf(["qemu-x86_64", "-cpu", "Nehalem", old!, "--version"])).trim()).toBe(
+      packageJson.version,
+    );
+    // The emulator cannot join a group: the peer fetches by LAN unicast.
+    await using harness = await openHarness({
+      programs: {
+        commandOf: (role) => (role === "peer" ? programs : programsFromFolder(folder)).commandOf(role),
+      },
+    });
+    const representative = await harness.startPeer({ role: "representative" });
+    const peer = await harness.startPeer();
+    const original = await harness.makeFile("tool.bin", 3_000_001);
+    const packageId = await harness.publish(original, { name: "tool", version: "1.2" });
+    await harness.waitUntilComplete(await harness.createTask(packageId), [representative, peer]);
+    expect(await harness.copyError(peer, original, "tool", "1.2")).toBeNull();
+  },
+  120_000,
+);
 
 test("completes a task with right copies on a source and two peers run as executables", async () => {
   await using harness = await openHarness({ programs: programsFromFolder(folder) });

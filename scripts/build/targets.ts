@@ -1,6 +1,9 @@
 /**
  * Targets of standalone executables: the project's name of each, Bun's name of its runtime, and the
  * npm package of that runtime. Not the names that agents report for their operating system.
+ *
+ * "baseline" is x64 without AVX2: processors before 2013, many Celerons, and virtual machines with
+ * a generic processor. Other x64 executables end there with an illegal instruction.
  */
 export type BuildTarget = {
   /** Last part of the file names: flockcast-peer-linux-x64. */
@@ -20,11 +23,15 @@ const target = (name: string, bunName: string, suffix: "" | ".exe" = ""): BuildT
 
 export const buildTargets: readonly BuildTarget[] = [
   target("linux-x64", "linux-x64"),
+  target("linux-x64-baseline", "linux-x64-baseline"),
   target("linux-x64-musl", "linux-x64-musl"),
+  target("linux-x64-musl-baseline", "linux-x64-musl-baseline"),
   target("linux-arm64", "linux-aarch64"),
   target("linux-arm64-musl", "linux-aarch64-musl"),
   target("windows-x64", "windows-x64", ".exe"),
+  target("windows-x64-baseline", "windows-x64-baseline", ".exe"),
   target("darwin-x64", "darwin-x64"),
+  target("darwin-x64-baseline", "darwin-x64-baseline"),
   target("darwin-arm64", "darwin-aarch64"),
 ];
 

@@ -1,19 +1,25 @@
 /**
  * Checks that only shared/platform reads which operating system the program runs on, so that
- * differences between systems have one place.
+ * differences between systems have one place. Checks also that no program waits for another one
+ * with a blocked event loop: a process may take seconds to start.
  */
 
-/** Returns whether the rule applies. Scripts and tests that need Linux check for it themselves. */
+/** Returns whether the rules apply. Scripts and tests that need Linux check for it themselves. */
 const isProduct = (path: string): boolean =>
   /^(shared|roles)\/.*\.ts$/.test(path) && !path.endsWith(".test.ts");
 
 /**
- * Returns one sentence for each other file that reads the operating system.
+ * Returns one sentence for each rule that a file of the product breaks.
  * @param files path from the project's root → text
  */
 export function platformProblems(files: ReadonlyMap<string, string>): string[] {
-  return [...files]
-    .filter(([path]) => isProduct(path) && !path.startsWith("shared/platform/"))
-    .filter(([, text]) => /process\.platform|os\.platform\(\)/.test(text))
-    .map(([path]) => `${path} reads the operating system: move the code to shared/platform`);
+  return [...files].flatMap(([path, text]) => {
+    if (!isProduct(path)) return [];
+    const problems: string[] = [];
+    if (/\b(spawn|exec|execFile)Sync\b/.test(text))
+      problems.push(`${path} blocks until a process ends: start the process without waiting`);
+    if (!path.startsWith("shared/platform/") && /process\.platform|os\.platform\(\)/.test(text))
+      problems.push(`${path} reads the operating system: move the code to shared/platform`);
+    return problems;
+  });
 }

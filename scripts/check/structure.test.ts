@@ -45,3 +45,16 @@ test("reports a file outside shared/platform that reads the operating system", (
   });
   expect(platformProblems(files)).toEqual([expect.stringContaining("shared/net/a.ts reads")]);
 });
+
+test("reports a file of the product that blocks until a process ends", () => {
+  const files = project({
+    "shared/platform/windows.ts": 'Bun.spawnSync(["powershell"])',
+    "shared/net/a.ts": 'execFileSync("arp")',
+    "shared/net/a.test.ts": 'Bun.spawnSync(["mount"])',
+    "scripts/b.ts": 'Bun.spawnSync(["mount"])',
+  });
+  expect(platformProblems(files)).toEqual([
+    expect.stringContaining("shared/platform/windows.ts blocks"),
+    expect.stringContaining("shared/net/a.ts blocks"),
+  ]);
+});

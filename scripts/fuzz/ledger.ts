@@ -114,7 +114,7 @@ async function ledgerFolder(template: string, root: string, random: SeededRandom
   let outcome = "opened";
   try {
     const cache = await open(dir);
-    for (const { id } of cache.list()) await cache.find(id);
+    for (const { id } of cache.ledger.uses()) await cache.find(id);
     cache.ledger.tasks();
     cache.ledger.identity();
     await cache.close();

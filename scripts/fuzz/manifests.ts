@@ -9,15 +9,15 @@ import {
   chunkCount,
   chunkLength,
   chunkOffset,
-  decodeManifest,
-  encodeManifest,
   fileSpans,
-  ManifestError,
   type Manifest,
 } from "../../shared/model/manifest.ts";
-import { signed, verifySigned, type PublisherKey } from "../../shared/model/signing.ts";
+import { decodeManifest, encodeManifest } from "../../shared/model/manifest-codec.ts";
+import { ManifestError } from "../../shared/model/manifest-error.ts";
+import { checkSignature, signed, type PublisherKey } from "../../shared/model/signing.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { hostileValue, mutated, mutatedValue } from "./mutate.ts";
+import { zerosDigest } from "../../shared/model/zeros-digest.ts";
 import { declared, promise, type Fuzzing, type Target } from "./target.ts";
 
 const paths = [
@@ -61,16 +61,25 @@ const paths = [
   "~",
 ] as const;
 
+const targets = ["a", "../a", "../../a", ".", "a/../..", "/etc", "b"] as const;
+
 /** Returns consistent fields, so that a fault in one of them reaches its own check. */
 function fieldsOf(random: SeededRandom): unknown[] {
   const chosen = [...new Set(Array.from({ length: random.int(5) }, () => random.pick(paths)))].toSorted(
     (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );
   const files = chosen.map((path) => [path, random.int(5_000), random.oneIn(2) ? 0o644 : 0o755] as const);
-  const sizeBytes = files.reduce((sum, [, size]) => sum + size, 0);
   const chunkSizeBytes = random.pick([1_024, 2_048, 262_144]);
-  const digests = random.bytes(Math.ceil(sizeBytes / chunkSizeBytes) * 32);
-  return [1, "tool", "1.0", sizeBytes, chunkSizeBytes, files, digests];
+  const sizes = files.map(([path, size]) => ({ path, sizeBytes: size }));
+  const layout = { files: sizes, chunkSizeBytes };
+  const chunks = chunkCount(layout);
+  const folders = random.oneIn(3) ? [random.pick(paths)] : [];
+  const links = random.oneIn(3) ? [[random.pick(paths), random.pick(targets)]] : [];
+  const commands = random.oneIn(3) ? [["install", [["linux", "sh", "true"]]]] : [];
+  const zeros = random.oneIn(3) && chunks > 0 ? [["zeros", 0, 1]] : [];
+  const digests = Buffer.from(random.bytes(chunks * 32));
+  if (zeros.length > 0) digests.set(zerosDigest(chunkLength(layout, 0)));
+  return [2, "tool", "1.0", chunkSizeBytes, files, folders, links, commands, digests, zeros];
 }
 
 function hostileBytes(random: SeededRandom): Uint8Array {
@@ -91,6 +100,10 @@ function checkAccepted(manifest: Manifest, bytes: Uint8Array, random: SeededRand
       `"${path}" stays in its folder on Windows`,
     );
   }
+  for (const { path, target } of manifest.links) {
+    const leads = posix.join("/cache/x", posix.dirname(path), target);
+    promise(`${leads}/`.startsWith("/cache/x/"), `the link "${path}" to "${target}" stays in the package`);
+  }
   if (manifest.sizeBytes === 0) return;
   const chunk = random.int(chunkCount(manifest));
   const length = chunkLength(manifest, chunk);
@@ -110,7 +123,7 @@ function openManifests(): Fuzzing {
     const part = random.pick(["manifest", "signature", "publisherKey"] as const);
     const wrong = { ...right, [part]: mutated(random, right[part]) };
     if (Buffer.compare(wrong[part], right[part]) === 0) return "unchanged";
-    verifySigned(wrong, [key.publicKey]);
+    checkSignature(wrong, [key.publicKey]);
     throw new Error("broken promise: a changed envelope is refused");
   };
   return {

@@ -9,7 +9,7 @@ import { runDownload } from "../../shared/device/download.ts";
 import { openRangeStream } from "../../shared/net/web/range-stream.ts";
 import { systemClock } from "../../shared/platform/system-clock.ts";
 import { chunkLength, chunkOffset, type Manifest } from "../../shared/model/manifest.ts";
-import { seededBytes } from "../../shared/model/testing.ts";
+import { manifestOf, seededBytes } from "../../shared/model/testing.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 import { openRawServer, rawAnswer } from "./raw-http.ts";
@@ -19,20 +19,11 @@ const chunkSizeBytes = 1_024;
 const stream = seededBytes(2_500, 7);
 const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
 
-function makeManifest(): Manifest {
-  const digests = [0, 1, 2].map((chunk) =>
-    digestOf(stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes)),
-  );
-  return {
-    format: 1,
-    name: "tool",
-    version: "1",
+const makeManifest = (): Manifest =>
+  manifestOf(stream, {
     files: [{ path: "a.bin", sizeBytes: stream.length, mode: 0o644 }],
-    sizeBytes: stream.length,
     chunkSizeBytes,
-    chunkDigests: new Uint8Array(Buffer.concat(digests)),
-  };
-}
+  });
 
 const values = {
   "content-range": [

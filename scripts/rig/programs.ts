@@ -12,11 +12,17 @@ export const programsFromSource: Programs = {
 };
 
 /**
- * Executables for this machine that `scripts/build.ts` put into `folder`.
- * @throws Error when this machine is not among the targets
+ * Executables that `scripts/build.ts` put into `folder`.
+ * @param targetName target of the executables
+ * @param launcher words before the path of an executable, such as those of an emulator
+ * @throws Error when the target is unknown
  */
-export function programsFromFolder(folder: string): Programs {
-  const target = buildTargets.find(({ name }) => name === nativeTargetName());
-  if (!target) throw new Error(`No executables are built for this machine (${nativeTargetName()})`);
-  return { commandOf: (role) => [join(folder, executableName(role, target))] };
+export function programsFromFolder(
+  folder: string,
+  targetName = nativeTargetName(),
+  launcher: readonly string[] = [],
+): Programs {
+  const target = buildTargets.find(({ name }) => name === targetName);
+  if (!target) throw new Error(`No executables are built for ${targetName}`);
+  return { commandOf: (role) => [...launcher, join(folder, executableName(role, target))] };
 }

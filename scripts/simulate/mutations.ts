@@ -72,9 +72,9 @@ export const mutations = {
   ],
   "offer-corrupt": [
     {
-      file: "shared/cache/package-store.ts",
-      from: "if (this.#corrupt.isEmpty) return this.verified;",
-      to: "return this.verified;",
+      file: "shared/cache/verified-chunks.ts",
+      from: "if (this.#corrupt.isEmpty) return this.set;",
+      to: "return this.set;",
     },
   ],
   "exceed-rate": [

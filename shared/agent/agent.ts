@@ -8,9 +8,7 @@ import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
-import { createAgentClient, type AgentClient } from "../api/agent-client.ts";
-import type { CheckInResponse } from "../api/schema/agent.ts";
-import type { DeviceTaskState } from "../api/schema/common.ts";
+import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -23,13 +21,15 @@ import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
+import { platform } from "../platform/index.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import { CheckIns } from "./check-ins.ts";
+import type { Conditions } from "./conditions.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
-import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { endStates, ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -39,6 +39,7 @@ import { runCommand } from "./task-command.ts";
 
 type AgentOptions = {
   dataFolder: string;
+  conditions: Conditions;
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
@@ -57,7 +58,6 @@ type AgentOptions = {
   onBug: (error: Error) => void;
 };
 
-const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
 const loopbackAddress = "127.0.0.1";
 /** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
@@ -66,7 +66,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #client: AgentClient;
   readonly #metrics = new AgentMetrics();
-  readonly #place: Place = { address: loopbackAddress, subnetId: null };
+  readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
   readonly #net: {
     readonly lan: LanSessions;
     readonly lanGroup: LanGroup;
@@ -137,7 +137,7 @@ export class Agent {
   }
 
   #ports(): DevicePorts {
-    const { log, cache, identity, dataFolder, volunteer, onBug } = this.#options;
+    const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
     const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
@@ -150,10 +150,10 @@ export class Agent {
       peers: this.#net.exchange,
       web: { open: openRangeStream },
       source: this.#client,
-      commands: { run: (request) => runCommand(request, join(dataFolder, "tasks")) },
+      commands: { os: platform.os, run: (request) => runCommand(request, join(dataFolder, "tasks")) },
       place: this.#place,
       medium,
-      rank: createRanker({ medium, dataFolder, volunteer }),
+      rank: createRanker({ medium, conditions, volunteer }),
       publisherKeys: keys,
       sizes: sessionSizes,
       log,
@@ -293,7 +293,7 @@ export class Agent {
   async #inventory() {
     const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
     const { interfaces, current } = this.#roaming;
-    const cacheBytes = cache.list().reduce((sum, held) => sum + held.bytesVerified, 0);
+    const cacheBytes = cache.storedBytes;
     const groupName = groupIsNamed ? formatGroup(group) : "";
     return readInventory({ interfaces, active: current, group: groupName, groups, dataFolder, cacheBytes });
   }
@@ -304,15 +304,24 @@ export class Agent {
     return this.#device.leaveSubnet(reason);
   }
 
-  #onAnswer(answer: CheckInResponse, serving: readonly number[]): void {
+  #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
     const { cache, log } = this.#options;
     this.#reports.onSourceAnswers();
     this.#place.subnetId = answer.subnetId;
+    this.#place.answered = {
+      sourceMs: answer.sourceTimeMs,
+      wallMs: systemClock.wallMs(),
+      nowMs: systemClock.nowMs(),
+    };
     this.#values = answer.defaultSetting.values;
     cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
-    void cache.evict().catch((error: unknown) => log.error({ error: String(error) }, "task"));
+    void cache
+      .evict(answer.sourceTimeMs)
+      .catch((error: unknown) => log.error({ error: String(error) }, "task"));
     this.#trust(answer.publisherKeys);
-    this.#device.accept(answer.tasks, serving);
+    if (answer.unreadable.length > 0)
+      log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
+    if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
   }
 
   /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
@@ -326,8 +335,14 @@ export class Agent {
       return;
     }
     if (keys.length === 0) return;
-    this.#identity = { ...this.#identity, publisherKeys: [...keys] };
-    cache.ledger.saveIdentity(this.#identity);
+    const pinned = { ...this.#identity, publisherKeys: [...keys] };
+    try {
+      cache.ledger.saveIdentity(pinned);
+    } catch (error) {
+      // A full disk delays tasks of new packages only; the next check-in pins the key.
+      return log.error({ error: String(error) }, "the publisher's key was not saved");
+    }
+    this.#identity = pinned;
     log.info({ keys }, "publisher's key pinned");
   }
 }

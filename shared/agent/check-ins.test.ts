@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import type { AgentClient } from "../api/agent-client.ts";
-import type { CheckInResponse } from "../api/schema/agent.ts";
+import type { AgentClient, CheckInAnswer, Wake } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import { createLogger } from "../log.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -11,7 +10,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     client: {
       checkIn: async () => {
         asked++;
-        return {} as CheckInResponse;
+        return {} as CheckInAnswer;
       },
       events: async () => {},
     } as unknown as AgentClient,
@@ -26,4 +25,41 @@ test("asks only once at the start when the interval exceeds the longest timer", 
   await Bun.sleep(200);
   checkIns.stop();
   expect(asked).toBe(1);
+});
+
+/** A running agent's check-ins whose random numbers are `draws`, and the function that wakes it. */
+function wokenBy(draws: number[]) {
+  let asked = 0;
+  let wake: ((wake: Wake) => void) | null = null;
+  const checkIns = new CheckIns({
+    client: {
+      checkIn: async () => {
+        asked++;
+        return {} as CheckInAnswer;
+      },
+      events: async (_signal: AbortSignal, onWake: (wake: Wake) => void) => void (wake = onWake),
+    } as unknown as AgentClient,
+    log: createLogger("test"),
+    intervalMs: () => 86_400_000,
+    inventory: async () => ({}) as Inventory,
+    serving: () => [],
+    onAnswer: () => {},
+    random: () => draws.shift() ?? 0.5,
+  });
+  checkIns.start();
+  return { asked: () => asked, wake: (spreadMs: number) => wake!({ reason: "changed", spreadMs }), checkIns };
+}
+
+test("spreads a check-in over the time that the source names, and later events do not delay it", async () => {
+  const { asked, wake, checkIns } = wokenBy([0.5, 0.999, 0.001, 0.9]);
+  await Bun.sleep(20);
+  wake(600_000);
+  await Bun.sleep(100);
+  expect(asked()).toBe(1);
+  // Draws 0.6 ms.
+  wake(600);
+  wake(600_000);
+  await Bun.sleep(200);
+  checkIns.stop();
+  expect(asked()).toBe(2);
 });

@@ -1,10 +1,10 @@
 /**
  * Checks in with the source: at the start, on each event of the change stream, and at the
- * configured interval. Jitter spreads the check-ins after an event over 300 ms, and those at the
- * interval over a fifth of it; a change stream that connects again triggers one without delay.
+ * configured interval. Check-ins after an event are spread over the time that the source names, and
+ * those at the interval over a fifth of it. A change stream that connects again triggers one
+ * without delay, because the connections themselves are spread.
  */
-import type { AgentClient } from "../api/agent-client.ts";
-import type { CheckInResponse } from "../api/schema/agent.ts";
+import type { AgentClient, CheckInAnswer } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
@@ -14,7 +14,6 @@ import { backoffMs, type Backoff } from "../model/backoff.ts";
  * and a change stream that connects again triggers a check-in at once.
  */
 const checkInBackoff: Backoff = { baseMs: 1_000, maxMs: 300_000, jitter: [0.75, 1.25] };
-const wakeJitterMs = 300;
 const intervalJitter = 0.1;
 /** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
 const timerMsMax = 20 * 86_400_000;
@@ -27,7 +26,7 @@ type CheckInOptions = {
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
   /** @param serving as it was sent with the request */
-  onAnswer: (answer: CheckInResponse, serving: readonly number[]) => void;
+  onAnswer: (answer: CheckInAnswer, serving: readonly number[]) => void;
   random: () => number;
 };
 
@@ -37,6 +36,7 @@ export class CheckIns {
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #dueAtMs = Number.POSITIVE_INFINITY;
   #state: "idle" | "asking" | "asking-again" = "idle";
   #failures = 0;
 
@@ -49,10 +49,12 @@ export class CheckIns {
     const { client, log } = this.#options;
     void client.events(
       this.#abort.signal,
-      (reason) => {
+      (wake) => {
         this.isConnected = true;
-        if (reason === "changed") this.#askIn(this.#options.random() * wakeJitterMs);
-        else this.#ask();
+        if (wake.reason === "connected") return this.#ask();
+        const delayMs = this.#options.random() * wake.spreadMs;
+        // Each of several events draws a delay; the shortest one counts.
+        if (performance.now() + delayMs < this.#dueAtMs) this.#askIn(delayMs);
       },
       (error, retryInMs) => {
         if (this.isConnected) log.warn({ error: String(error), retryInMs }, "lost the source");
@@ -74,10 +76,13 @@ export class CheckIns {
 
   #askIn(delayMs: number): void {
     if (this.#timer) clearTimeout(this.#timer);
+    this.#dueAtMs = performance.now() + delayMs;
     this.#timer = setTimeout(() => this.#ask(), delayMs);
   }
 
   #ask(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
     if (this.#state !== "idle") {
       this.#state = "asking-again";
       return;

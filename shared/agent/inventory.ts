@@ -7,7 +7,7 @@ import os from "node:os";
 import type { Inventory } from "../api/schema/common.ts";
 import type { NetInterface } from "../model/interface.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
-import { platform, type DeviceClass } from "../platform/index.ts";
+import { platform } from "../platform/index.ts";
 import { version } from "../version.ts";
 
 /**
@@ -31,13 +31,13 @@ export async function readInventory(options: {
     os: `${os.type()} ${os.release()}`.slice(0, 64),
     arch: process.arch,
     agentVersion: version,
-    deviceClass: deviceClass(),
-    onBattery: onBattery(),
+    deviceClass: await platform.deviceClass(),
+    onBattery: await platform.onBattery(),
     memoryBytes: os.totalmem(),
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,
     groups: [...options.groups],
-    interfaces: describeInterfaces(options.interfaces, options.active, options.group),
+    interfaces: await describeInterfaces(options.interfaces, options.active, options.group),
   };
 }
 
@@ -47,21 +47,3 @@ export const nameOfDevice = (): { hostname: string; os: string; arch: string; ag
   arch: process.arch,
   agentVersion: version,
 });
-
-/** Whether the device runs on battery now; false if the system does not report it. */
-export function onBattery(): boolean {
-  try {
-    return platform.onBattery();
-  } catch {
-    return false;
-  }
-}
-
-/** Returns "unknown" if the system cannot be asked. */
-export function deviceClass(): DeviceClass {
-  try {
-    return platform.deviceClass();
-  } catch {
-    return "unknown";
-  }
-}

@@ -19,6 +19,7 @@ import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { Agent } from "./agent.ts";
+import { Conditions } from "./conditions.ts";
 import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { identify, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
@@ -142,7 +143,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
       throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
   const dataFolder = createFolder(options.data);
   const stopping = stopSignal(log);
-  if (options.interface !== undefined) requireInterface(options.interface);
+  if (options.interface !== undefined) await requireInterface(options.interface);
   const cache = await openCache({
     dir: dataFolder,
     maxBytes: null,
@@ -160,6 +161,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   });
   const agent = new Agent({
     dataFolder,
+    conditions: await Conditions.measure(dataFolder),
     log,
     cache,
     identity,
@@ -205,8 +207,8 @@ function createFolder(folder: string): string {
  * Accepts an interface that has no address yet, because it may get one later.
  * @throws SetupError that lists the interfaces of this device
  */
-function requireInterface(named: string): void {
-  const known = listInterfaces();
+async function requireInterface(named: string): Promise<void> {
+  const known = await listInterfaces();
   if (known.some(({ name, address }) => name === named || address === named)) return;
   const choices = known
     .filter(({ address }) => address !== "")

@@ -4,12 +4,14 @@
  * the source is repeated with back-off. One that the source refuses is dropped, and holds up no
  * other.
  */
-import type { Progress } from "../api/schema/common.ts";
+import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
 import { SourceError } from "../api/source-error.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 
 /** Spreads the reports of a fleet whose source was away; five minutes, as check-ins have. */
 const reportBackoff: Backoff = { baseMs: 5_000, maxMs: 300_000, jitter: [0.5, 1.5] };
+/** States of a task that has ended. */
+export const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
 /** Reports of one request. */
 const batchMax = 256;
 /**
@@ -122,6 +124,8 @@ export class ProgressReports {
     const { send, onSent, onRefused } = this.#options;
     try {
       await send(reports);
+      // A task that is over sends no further report, unless the source lists it again.
+      for (const { taskId, state } of reports) if (endStates.has(state)) this.#lastState.delete(taskId);
       onSent(reports);
     } catch (error) {
       if (!(error instanceof SourceError) || error.kind !== "refused") throw error;

@@ -89,7 +89,7 @@ export class Roaming {
   /** Selects an interface and starts to watch for changes. */
   async start(): Promise<void> {
     await Promise.race([this.#route.ask(), Bun.sleep(routeWaitMs)]);
-    const change = this.#look();
+    const change = await this.#look();
     if (change) await this.#settle(change);
     else this.#options.log.warn({ reason: this.why }, "works without the LAN");
     this.#scheduleLook();
@@ -111,15 +111,15 @@ export class Roaming {
 
   async #lookAndMove(): Promise<void> {
     this.#route.refresh();
-    const change = this.#look();
+    const change = await this.#look();
     if (change) return this.#move(change);
     const { lanGroup } = this.#options;
     if (this.current && !lanGroup.bus && this.#joinAttempts < joinAttemptsMax) await this.#join(this.current);
   }
 
-  #look(): InterfaceChange | null {
+  async #look(): Promise<InterfaceChange | null> {
     const before = addressesOf(this.interfaces);
-    this.interfaces = listInterfaces();
+    this.interfaces = await listInterfaces();
     if (addressesOf(this.interfaces) !== before) this.#route.changed();
     const change = this.#watch.look({
       interfaces: this.interfaces,

@@ -15,6 +15,7 @@ async function run(command: string) {
       taskId: 7,
       folder,
       command,
+      shell: null,
       environment: {},
       timeoutMs: 20_000,
       signal: new AbortController().signal,

@@ -9,8 +9,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandOutcome } from "../api/schema/common.ts";
 import { CommandOutput } from "./command-output.ts";
-import { platform } from "../platform/index.ts";
+import { platform, type ProcessTree } from "../platform/index.ts";
 import type { CommandRequest } from "../device/ports.ts";
+import { removeOldLogs } from "./task-logs.ts";
 
 const outputTailBytes = 4_096;
 /** Time between SIGTERM and SIGKILL. */
@@ -23,12 +24,16 @@ const killGraceMs = 2_000;
  */
 export async function runCommand(request: CommandRequest, outputFolder: string): Promise<CommandOutcome> {
   mkdirSync(outputFolder, { recursive: true });
+  removeOldLogs(outputFolder, Date.now());
   const output = new CommandOutput(join(outputFolder, `${request.taskId}.log`));
   let tail = "";
   let child: Bun.Subprocess;
+  let tree: ProcessTree | null = null;
   let timedOut = false;
   try {
-    child = Bun.spawn(platform.shell(request.command), {
+    const { words, isVerbatim } = platform.shell(request.command, request.shell);
+    child = Bun.spawn([...words], {
+      windowsVerbatimArguments: isVerbatim,
       cwd: request.folder,
       env: { ...process.env, ...request.environment },
       stdin: "ignore",
@@ -37,7 +42,8 @@ export async function runCommand(request: CommandRequest, outputFolder: string):
       // With its own process group, the command can be stopped together with its children.
       detached: platform.hasProcessGroups,
     });
-    const end = (): void => stopTree(child);
+    const started = (tree = platform.processTree(child.pid));
+    const end = (): void => stopTree(started);
     const limit = setTimeout(() => {
       timedOut = true;
       end();
@@ -47,22 +53,20 @@ export async function runCommand(request: CommandRequest, outputFolder: string):
     clearTimeout(limit);
     request.signal.removeEventListener("abort", end);
   } finally {
+    tree?.close();
     tail = output.close(outputTailBytes);
   }
   return { exitCode: child.exitCode, timedOut, outputTail: tail };
 }
 
-function stopTree(child: Bun.Subprocess): void {
-  platform.signalTree(child.pid, "SIGTERM");
-  // The shell may exit before its children, so the whole group has to exit.
+function stopTree(tree: ProcessTree): void {
+  tree.signal("SIGTERM");
+  // The shell may exit before its children, so the whole tree has to exit.
   const giveUpAtMs = performance.now() + killGraceMs;
   const timer = setInterval(() => {
-    if (!isRunning(child)) return clearInterval(timer);
+    if (!tree.isRunning()) return clearInterval(timer);
     if (performance.now() < giveUpAtMs) return;
     clearInterval(timer);
-    platform.signalTree(child.pid, "SIGKILL");
+    tree.signal("SIGKILL");
   }, 50);
 }
-
-const isRunning = (child: Bun.Subprocess): boolean =>
-  platform.isTreeRunning(child.pid) ?? (child.exitCode === null && child.signalCode === null);

@@ -45,7 +45,7 @@ export type AdminClient = {
   /** @param content the package's bytes: its files concatenated in manifest order */
   putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
   packages(): Promise<PublishedPackage[]>;
-  /** @param words a package id, NAME (its newest version) or NAME@VERSION */
+  /** @param words a package id, NAME (its highest version) or NAME@VERSION */
   packageUrls(words: string): Promise<PackageUrlList>;
   addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
   removePackageUrl(words: string, url: string): Promise<PackageUrlList>;

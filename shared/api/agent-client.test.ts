@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { mayReuseConnections, dropPooledConnections } from "../net/web/connection-pool.ts";
+import { taskForTest } from "../device/testing.ts";
+import { inventoryOf } from "../source/app-fixture.ts";
 import { createAgentClient } from "./agent-client.ts";
 
 test("fails requests and the change stream that were pending when the network changes", async () => {
@@ -52,5 +54,22 @@ test("opens a new connection after the network has changed", async () => {
   await ask();
   await ask();
   expect(ports.size).toBe(2);
+  await server.stop(true);
+});
+
+test("hands on every task but the one that it cannot read", async () => {
+  const task = taskForTest();
+  const answer = {
+    sourceTimeMs: 1,
+    subnetId: null,
+    publisherKeys: [],
+    defaultSetting: task.setting,
+    tasks: [task, { ...task, id: 8, action: "image" }, { ...task, id: 9, futureField: 1 }],
+  };
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(answer) });
+  const client = createAgentClient({ sourceUrl: server.url.origin, credential: "c" });
+  const { tasks, unreadable } = await client.checkIn({ inventory: inventoryOf("pc") });
+  expect(tasks.map(({ id }) => id)).toEqual([7, 9]);
+  expect(unreadable).toEqual([8]);
   await server.stop(true);
 });

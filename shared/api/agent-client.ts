@@ -4,12 +4,14 @@
  *
  * The client does not retry requests; only the change stream reconnects (change-stream.ts).
  */
+import * as v from "valibot";
 import type { SignedManifest } from "../model/signing.ts";
 import { pinnedTls } from "../net/web/pinned-tls.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
 import {
+  agentTaskSchema,
   checkInResponseSchema,
   enrollResponseSchema,
   fallbackResponseSchema,
@@ -25,9 +27,9 @@ import {
   type LeaseRequest,
   type LeaseResponse,
 } from "./schema/agent.ts";
-import type { Progress } from "./schema/common.ts";
+import { taskIdSchema, type Progress } from "./schema/common.ts";
 import { parseEnrollToken } from "./token.ts";
-import { followChanges, type WakeReason } from "./change-stream.ts";
+import { followChanges, type Wake } from "./change-stream.ts";
 
 export { createAdminClient, type AdminClient } from "./admin-client.ts";
 export { pinCertificate } from "./pin-certificate.ts";
@@ -35,7 +37,7 @@ export { pinnedTls } from "../net/web/pinned-tls.ts";
 export { parseSourceUrl } from "./request.ts";
 export { SourceError, type SourceErrorKind } from "./source-error.ts";
 export { parseEnrollToken, type SourceToken } from "./token.ts";
-export type { WakeReason } from "./change-stream.ts";
+export type { Wake } from "./change-stream.ts";
 
 type AgentClientOptions = {
   readonly sourceUrl: string;
@@ -58,7 +60,7 @@ export type AgentClient = {
   /** Value of the Authorization header for a fetch of package bytes. */
   readonly authorization: string;
   contentUrl(packageId: string): string;
-  checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInResponse>;
+  checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInAnswer>;
   manifest(packageId: string, signal?: AbortSignal): Promise<SignedManifest>;
   lease(request: LeaseRequest, signal?: AbortSignal): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease, signal?: AbortSignal): Promise<void>;
@@ -72,16 +74,33 @@ export type AgentClient = {
   renew(reason: Error): void;
   /**
    * Follows the change stream until `signal` is aborted, and reconnects with jitter. Never rejects.
-   * @param onWake called each time the stream opens ("connected") and on each change ("changed")
+   * @param onWake called each time the stream opens, and on each change
    * @param onLost called when the stream is lost or cannot be opened, with the delay of the next
    *   try
    */
   events(
     signal: AbortSignal,
-    onWake: (reason: WakeReason) => void,
+    onWake: (wake: Wake) => void,
     onLost?: (error: unknown, retryInMs: number) => void,
   ): Promise<void>;
 };
+
+/** `unreadable`: ids of tasks that do not match the schema. One of them hinders no other task. */
+export type CheckInAnswer = CheckInResponse & { readonly unreadable: readonly number[] };
+
+const checkInEnvelopeSchema = v.object({
+  ...checkInResponseSchema.entries,
+  tasks: v.array(v.looseObject({ id: taskIdSchema })),
+});
+
+function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckInAnswer {
+  const parsed = answer.tasks.map((task) => v.safeParse(agentTaskSchema, task));
+  return {
+    ...answer,
+    tasks: parsed.flatMap((one) => (one.success ? [one.output] : [])),
+    unreadable: answer.tasks.filter((_, index) => !parsed[index]!.success).map(({ id }) => id),
+  };
+}
 
 type Enrolled = EnrollResponse & { readonly ca: string | undefined };
 
@@ -133,8 +152,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     tls: pinnedTls(ca),
     authorization,
     contentUrl: (packageId) => `${sourceUrl}/v1/packages/${packageId}/content`,
-    checkIn: (request, signal) =>
-      ask(connection, "POST", "/v1/agent/check-in", checkInResponseSchema, { json: request, signal }),
+    async checkIn(request, signal) {
+      const path = "/v1/agent/check-in";
+      return readTasks(await ask(connection, "POST", path, checkInEnvelopeSchema, { json: request, signal }));
+    },
     async manifest(packageId, signal) {
       const path = `/v1/packages/${packageId}/manifest`;
       const answer = await ask(connection, "GET", path, manifestResponseSchema, { signal });

@@ -1,34 +1,49 @@
 /**
  * The change stream: a held-open response on which the source tells a device to check in again.
  *
- * The stream carries no data, so a lost stream costs only time. Each opening counts as a wake-up,
- * because something may have changed while the stream was closed.
+ * The stream carries no data but times, so a lost stream costs only time. Each opening counts as a
+ * wake-up, because something may have changed while the stream was closed.
  */
+import * as v from "valibot";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { send, type Connection } from "./request.ts";
 import { SourceError } from "./source-error.ts";
 
 /**
- * Back-off after the stream was lost. The widest jitter of all: a thousand devices lose the same
- * source in the same moment.
+ * Back-off after the stream was lost. The first delay is also spread over the time that the source
+ * named, because all devices lose the same source in the same moment.
  */
 const reconnectBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1.5] };
+/** Upper bound on the spread that a source may name. */
+const spreadMsMax = 900_000;
 /** The source sends a heartbeat every 20 s; three missed ones mean a lost connection. */
 const silenceMaxMs = 65_000;
 
-export type WakeReason = "connected" | "changed";
+/** `spreadMs`: time over which the devices that are woken together spread their check-ins. */
+export type Wake = { readonly reason: "connected" } | { readonly reason: "changed"; spreadMs: number };
 type ChangeStreamOptions = {
-  readonly onWake: (reason: WakeReason) => void;
+  readonly onWake: (wake: Wake) => void;
   /** Called when the stream is lost or cannot be opened; the next try follows after `retryInMs`. */
   readonly onLost?: ((error: unknown, retryInMs: number) => void) | undefined;
   readonly random?: () => number;
 };
 
+const spreadSchema = v.object({ spreadMs: v.pipe(v.number(), v.minValue(0), v.maxValue(spreadMsMax)) });
+
+/** Returns the spread of an event's data; 0 for other data. */
+function spreadOf(data: string): number {
+  try {
+    return v.parse(spreadSchema, JSON.parse(data)).spreadMs;
+  } catch {
+    return 0;
+  }
+}
+
 /** Opens the stream once and reads until it ends or stalls. */
 async function followOnce(
   connection: Connection,
   signal: AbortSignal,
-  onWake: (reason: WakeReason) => void,
+  onEvent: (event: "open" | "hello" | "wake", spreadMs: number) => void,
 ): Promise<never> {
   const silence = new AbortController();
   const lost = new SourceError("unreachable", null, `The source was silent for ${silenceMaxMs / 1_000} s`);
@@ -39,15 +54,20 @@ async function followOnce(
       timeoutMs: null,
       headers: { accept: "text/event-stream" },
     });
-    onWake("connected");
+    onEvent("open", 0);
     let rest = "";
+    let event = "";
     const decoder = new TextDecoder();
     for await (const bytes of response.body ?? []) {
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(lost), silenceMaxMs);
       const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = (lines.pop() ?? "").slice(-1_024);
-      if (lines.some((line) => line.trim() === "event: wake")) onWake("changed");
+      for (const line of lines) {
+        if (line.startsWith("event: ")) event = line.slice("event: ".length).trim();
+        else if (line.startsWith("data: ") && (event === "wake" || event === "hello"))
+          onEvent(event, spreadOf(line.slice("data: ".length)));
+      }
     }
     throw new SourceError("unreachable", null, "The source closed the event stream");
   } finally {
@@ -77,16 +97,19 @@ export async function followChanges(
 ): Promise<void> {
   const random = options.random ?? Math.random;
   let failures = 0;
-  const onWake = (reason: WakeReason): void => {
+  let reconnectSpreadMs = 0;
+  const onEvent = (event: "open" | "hello" | "wake", spreadMs: number): void => {
     failures = 0;
-    options.onWake(reason);
+    if (event === "hello") reconnectSpreadMs = spreadMs;
+    else options.onWake(event === "open" ? { reason: "connected" } : { reason: "changed", spreadMs });
   };
   while (!signal.aborted) {
     try {
-      await followOnce(connection, signal, onWake);
+      await followOnce(connection, signal, onEvent);
     } catch (error) {
       if (signal.aborted) return;
-      const retryInMs = backoffMs(reconnectBackoff, failures++, random);
+      const spreadMs = failures === 0 ? Math.round(random() * reconnectSpreadMs) : 0;
+      const retryInMs = backoffMs(reconnectBackoff, failures++, random) + spreadMs;
       options.onLost?.(error, retryInMs);
       await sleep(retryInMs, signal);
     }

@@ -71,6 +71,8 @@ export type CacheEvent = {
     | "package-dropped"
     | "package-withdrawn"
     | "chunks-dropped"
+    | "check-failed"
+    | "eviction-failed"
     | "chunk-spoiled"
     | "flush-failed";
   readonly message: string;

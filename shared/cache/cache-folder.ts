@@ -11,7 +11,8 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
-import { decodeManifest, packageId, type Manifest } from "../model/manifest.ts";
+import { type Manifest } from "../model/manifest.ts";
+import { decodeManifestInTurns, packageId } from "../model/manifest-codec.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
 import type { Files } from "./files.ts";
@@ -50,13 +51,18 @@ export class CacheFolder {
       for (const folder of [this.#manifests, this.#partials, this.#trash])
         await this.#files.makeFolder(folder);
       for (const name of await this.#files.listFolder(this.#trash))
-        await this.#files.remove(join(this.#trash, name));
+        await this.#tryRemove(join(this.#trash, name));
       for (const name of await this.#files.listFolder(this.#manifests)) {
-        if (name.endsWith(".new")) await this.#files.remove(join(this.#manifests, name));
+        if (name.endsWith(".new")) await this.#tryRemove(join(this.#manifests, name));
       }
     } catch (error) {
       throw asCacheError(error, "prepare", this.root);
     }
+  }
+
+  /** Leaves what is in use, for example by a virus scanner, to the next start. */
+  async #tryRemove(path: string): Promise<void> {
+    await this.#files.remove(path).catch(() => {});
   }
 
   async saveManifest(id: string, signed: SignedManifest): Promise<void> {
@@ -71,13 +77,23 @@ export class CacheFolder {
   /**
    * Returns null if the manifest is missing or damaged. Its signature was verified before it was
    * saved; the check here detects damage only.
+   * @throws CacheError when it cannot be read, whether it is damaged or not
    */
   async loadManifest(id: string): Promise<{ manifest: Manifest; signed: SignedManifest } | null> {
+    const path = join(this.#manifests, id);
+    const bytes = await this.#files.readFile(path).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw asCacheError(error, "read", path);
+    });
+    if (bytes === null) return null;
     try {
-      const parts = v.parse(envelopeSchema, decode(await this.#files.readFile(join(this.#manifests, id))));
+      const parts = v.parse(envelopeSchema, decode(bytes));
       const [manifest, signature, publisherKey] = parts.map((part) => part.slice()) as typeof parts;
       if (packageId(manifest) !== id) return null;
-      return { manifest: decodeManifest(manifest), signed: { manifest, signature, publisherKey } };
+      return {
+        manifest: await decodeManifestInTurns(manifest),
+        signed: { manifest, signature, publisherKey },
+      };
     } catch {
       return null;
     }
@@ -115,12 +131,19 @@ export class CacheFolder {
     return this.#files.listFolder(this.#partials);
   }
 
+  async #placeInTrash(): Promise<string> {
+    for (;;) {
+      const path = join(this.#trash, String(this.#trashed++));
+      if (!(await this.exists(path))) return path;
+    }
+  }
+
   /** Moves a folder to the trash in one step, then deletes it. No error if it is missing. */
   async discard(path: string): Promise<void> {
-    const inTrash = join(this.#trash, String(this.#trashed++));
     try {
+      const inTrash = await this.#placeInTrash();
       await this.#files.rename(path, inTrash);
-      await this.#files.remove(inTrash);
+      await this.#tryRemove(inTrash);
       // The folder of the name is removed with its last version.
       if (dirname(path) !== this.#partials) await this.#files.removeEmptyFolder(dirname(path));
     } catch (error) {
@@ -130,9 +153,9 @@ export class CacheFolder {
 }
 
 /** Whether the key in the envelope made the signature. Does not check whose key it is. */
-export function isSelfConsistent(signed: SignedManifest): boolean {
+export async function isSelfConsistent(signed: SignedManifest): Promise<boolean> {
   try {
-    verifySigned(signed, [signed.publisherKey]);
+    await verifySigned(signed, [signed.publisherKey]);
     return true;
   } catch {
     return false;

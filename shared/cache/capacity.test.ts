@@ -23,6 +23,7 @@ const unused = (
   sizeBytes: megabytes * MB,
   storedBytes: storedMegabytes * MB,
   lastUsedAtMs,
+  unusedSinceMs: lastUsedAtMs,
 });
 
 test.each([

@@ -18,7 +18,10 @@ export type Candidate = {
   readonly sizeBytes: number;
   /** Bytes on the disk. */
   readonly storedBytes: number;
+  /** By the device's clock. Orders packages that were used since the last answer of the source. */
   readonly lastUsedAtMs: number;
+  /** Time of the source; null: used since its last answer. */
+  readonly unusedSinceMs: number | null;
 };
 export type RoomRequest = {
   readonly title: string;
@@ -43,8 +46,13 @@ type RoomPlan =
 /** Sorts complete packages before partial ones, then the least recently used first. */
 export const evictionOrder = (candidates: readonly Candidate[]): Candidate[] =>
   candidates.toSorted((a, b) =>
-    a.state === b.state ? a.lastUsedAtMs - b.lastUsedAtMs : a.state === "complete" ? -1 : 1,
+    a.state === b.state
+      ? usedAt(a) - usedAt(b) || a.lastUsedAtMs - b.lastUsedAtMs
+      : a.state === "complete"
+        ? -1
+        : 1,
   );
+const usedAt = ({ unusedSinceMs }: Candidate): number => unusedSinceMs ?? Number.MAX_VALUE;
 
 /** Returns the packages to evict for a new one, in order; or why it cannot fit. */
 export function planRoom(request: RoomRequest): RoomPlan {
@@ -96,7 +104,8 @@ export function planEviction(request: {
   let { usedBytes } = request;
   const evict: string[] = [];
   for (const candidate of evictionOrder(request.candidates)) {
-    const old = request.maxAgeMs !== null && request.nowMs - candidate.lastUsedAtMs > request.maxAgeMs;
+    const ageMs = candidate.unusedSinceMs === null ? 0 : request.nowMs - candidate.unusedSinceMs;
+    const old = request.maxAgeMs !== null && ageMs > request.maxAgeMs;
     const over = request.maxBytes !== null && usedBytes > request.maxBytes;
     if (!old && !over) continue;
     evict.push(candidate.id);

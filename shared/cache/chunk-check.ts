@@ -13,6 +13,9 @@ export class ChunkCheck {
    */
   readonly #writtenSums = new Map<number, number | bigint>();
 
+  /** Checksum of zeros of the last length asked for; most chunks have one length. */
+  #zeros: { length: number; sum: number | bigint } = { length: 0, sum: 0 };
+
   constructor(manifest: Manifest, files: PackageFiles) {
     this.#manifest = manifest;
     this.#files = files;
@@ -27,6 +30,13 @@ export class ChunkCheck {
   /** @param bytes whose digest is right, and that are about to be written */
   willWrite(chunk: number, bytes: Uint8Array): void {
     this.#writtenSums.set(chunk, Bun.hash.xxHash3(bytes));
+  }
+
+  willWriteZeros(chunk: number): void {
+    const length = chunkLength(this.#manifest, chunk);
+    if (this.#zeros.length !== length)
+      this.#zeros = { length, sum: Bun.hash.xxHash3(new Uint8Array(length)) };
+    this.#writtenSums.set(chunk, this.#zeros.sum);
   }
 
   forget(chunk: number): void {

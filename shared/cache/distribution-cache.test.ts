@@ -106,7 +106,7 @@ describe("a package", () => {
     }
     await cache.close();
     const again = await open(dir);
-    expect(again.list().map((row) => row.state)).toEqual(["complete", "complete"]);
+    expect(again.ledger.packages().map((row) => row.state)).toEqual(["complete", "complete"]);
   });
 
   test("refuses chunks with a wrong digest, length or number, and stores each chunk once", async () => {
@@ -120,7 +120,7 @@ describe("a package", () => {
     expect(both.toSorted()).toEqual(["known", "stored"]);
     expect(await store.writeChunk(0, small.chunk(0), "peers")).toBe("known");
     await store.flush();
-    const [row] = cache.list();
+    const [row] = cache.ledger.packages();
     expect(row!.receiptsMax).toBe(1);
     expect(row!.originBytes).toEqual({ wan: 1_024, multicast: 0, peers: 0, cache: 0 });
   });
@@ -128,20 +128,20 @@ describe("a package", () => {
   test("stores unverified bytes in place, and never over verified ones", async () => {
     const cache = await open(folder());
     const store = await cache.begin(small.signed, pins);
-    const half = small.chunk(2).subarray(512);
-    expect(await store.writeUnverified(2, 512, half)).toBe(true);
+    const half = small.chunk(1).subarray(512);
+    expect(await store.writeUnverified(1, 512, half)).toBe(true);
     const into = new Uint8Array(1_024);
-    expect(await store.readRaw(2, into)).toBe(1_024);
+    expect(await store.readRaw(1, into)).toBe(1_024);
     expect(Buffer.from(into.subarray(512)).equals(half)).toBe(true);
     expect(into.subarray(0, 512)).toEqual(new Uint8Array(512));
-    expect(store.verified.has(2)).toBe(false);
-    expect(await codeOf(store.readChunk(2))).toBe("not-verified");
+    expect(store.verified.has(1)).toBe(false);
+    expect(await codeOf(store.readChunk(1))).toBe("not-verified");
     // Both writes start at once: in either order the verified bytes remain.
     const garbage = new Uint8Array(1_024).fill(7);
-    await Promise.all([store.writeChunk(2, small.chunk(2), "wan"), store.writeUnverified(2, 0, garbage)]);
-    expect(await store.readChunk(2)).toEqual(small.chunk(2));
-    expect(await store.writeUnverified(2, 0, garbage)).toBe(false);
-    expect(store.writeUnverified(2, 1_000, garbage)).rejects.toThrow(RangeError);
+    await Promise.all([store.writeChunk(1, small.chunk(1), "wan"), store.writeUnverified(1, 0, garbage)]);
+    expect(await store.readChunk(1)).toEqual(small.chunk(1));
+    expect(await store.writeUnverified(1, 0, garbage)).toBe(false);
+    expect(store.writeUnverified(1, 1_000, garbage)).rejects.toThrow(RangeError);
   });
 
   test("with a damaged file reports its bad chunks and is not completed", async () => {
@@ -156,7 +156,7 @@ describe("a package", () => {
     writeFileSync(file, bytes);
     expect(await store.complete()).toEqual({ ok: false, badChunks: [1], paths: expect.any(Array) });
     expect(store.verified.has(1)).toBe(false);
-    expect(cache.list()[0]!.chunksVerified).toBe(4);
+    expect(cache.ledger.packages()[0]!.chunksVerified).toBe(4);
     expect(visible(dir)).toEqual([]);
     await store.writeChunk(1, small.chunk(1), "wan");
     expect((await store.complete()).ok).toBe(true);
@@ -209,8 +209,8 @@ describe("after a restart", () => {
     const again = await open(dir);
     const resumed = await again.begin(small.signed, pins);
     expect([...resumed.verified]).toEqual([0, 3]);
-    expect(resumed.originBytes).toEqual({ wan: 1_024, multicast: 0, peers: 1_024, cache: 0 });
-    expect(again.list()[0]!.pinnedBy).toEqual([7]);
+    expect(resumed.originBytes).toEqual({ wan: 1_024, multicast: 0, peers: 700, cache: 0 });
+    expect(again.ledger.packages()[0]!.pinnedBy).toEqual([7]);
   });
 
   test("chunks whose files are missing or too short are dropped from the ledger", async () => {
@@ -223,7 +223,7 @@ describe("after a restart", () => {
     unlinkSync(join(partial, "z.bin"));
     const again = await open(dir);
     const store = (await again.find(small.id))!;
-    expect([...store.verified]).toEqual([0]);
+    expect([...store.verified]).toEqual([0, 3]);
   });
 
   test("a complete package with a missing file becomes partial, and leaves its final path", async () => {
@@ -233,8 +233,8 @@ describe("after a restart", () => {
     await first.close();
     unlinkSync(join(path!, "z.bin"));
     const again = await open(dir);
-    expect(visible(dir).flatMap((name) => namesBelow(join(dir, "cache", name)))).toEqual([]);
     const store = await again.begin(small.signed, pins);
+    expect(visible(dir).flatMap((name) => namesBelow(join(dir, "cache", name)))).toEqual([]);
     expect(store.state).toBe("partial");
     await fill(store, small);
     expect((await store.complete()).ok).toBe(true);
@@ -248,7 +248,7 @@ describe("after a restart", () => {
     const raw = new Database(join(dir, "ledger.db"));
     raw.run("UPDATE packages SET state = 'partial'");
     raw.close();
-    expect((await open(dir)).list()[0]!.state).toBe("complete");
+    expect((await open(dir)).ledger.packages()[0]!.state).toBe("complete");
   });
 
   test("a damaged ledger is renamed and rebuilt from the chunks that verify; an unreadable identity is lost", async () => {
@@ -269,11 +269,11 @@ describe("after a restart", () => {
     expect(events.find((event) => event.event === "ledger-damaged")?.message).toContain(
       "ledger.db.damaged-1",
     );
-    expect(again.list().map((row) => [row.name, row.state, row.chunksVerified])).toEqual([
+    expect(again.ledger.packages().map((row) => [row.name, row.state, row.chunksVerified])).toEqual([
       ["half", "partial", 1],
       ["tool", "complete", 5],
     ]);
-    expect(again.list()[1]!.originBytes.cache).toBe(4_200);
+    expect(again.ledger.packages()[1]!.originBytes.cache).toBe(4_200);
     expect(again.ledger.identity()).toBeNull();
   });
 
@@ -306,7 +306,7 @@ describe("after a restart", () => {
     expect(readdirSync(dir)).toContain("ledger.db.damaged-1");
     expect(again.ledger.identity()).toEqual(identity);
     expect(again.ledger.tasks().map((task) => task.taskId)).toEqual([4]);
-    expect(again.list()[0]!.state).toBe("complete");
+    expect(again.ledger.packages()[0]!.state).toBe("complete");
   });
 
   test("a ledger of a newer version is refused and not changed", async () => {
@@ -340,7 +340,10 @@ describe("after a restart", () => {
     const events: CacheEvent[] = [];
     const cache = await open(data, { log: (event) => void events.push(event) });
     expect(events.map(({ event }) => event)).toContain("package-dropped");
-    expect(cache.list().map(({ name, version }) => [name, version])).not.toContainEqual([value, "1.0"]);
+    expect(cache.ledger.packages().map(({ name, version }) => [name, version])).not.toContainEqual([
+      value,
+      "1.0",
+    ]);
     expect(existsSync(mine)).toBe(true);
   });
 
@@ -351,7 +354,8 @@ describe("after a restart", () => {
     await first.close();
     writeFileSync(join(dir, "cache", ".manifests", small.id), "garbage");
     const again = await open(dir);
-    expect(again.list()).toEqual([]);
+    expect(await again.find(small.id)).toBeNull();
+    expect(again.ledger.packages()).toEqual([]);
     expect(visible(dir)).toEqual([]);
     expect(await again.begin(small.signed, pins)).toBeDefined();
   });
@@ -409,7 +413,7 @@ describe("verify", () => {
     const checks = await cache.verify();
     expect(checks.map((check) => [check.name, check.ok, check.badChunks])).toEqual([
       ["fine", true, []],
-      ["tool", false, [3]],
+      ["tool", false, [4]],
     ]);
     expect(existsSync(path!)).toBe(false);
     expect((await cache.verify("tool", "1.0"))[0]!.ok).toBe(true);
@@ -433,7 +437,7 @@ describe("room", () => {
     await completed(cache, b);
     await cache.begin(a.signed, pins);
     await completed(cache, sized("c", 4_000));
-    expect(cache.list().map((row) => row.name)).toEqual(["a", "c"]);
+    expect(cache.ledger.packages().map((row) => row.name)).toEqual(["a", "c"]);
     expect(visible(dir).toSorted()).toEqual(["a", "c"]);
   });
 
@@ -449,10 +453,10 @@ describe("room", () => {
     expect(await codeOf(cache.begin(wanted.signed, pins))).toBe("cache-cap");
     for (const name of ["pinned", "read", "fetching"])
       expect(await codeOf(cache.remove(name, "1.0"))).toBe("in-use");
-    expect(cache.list().length).toBe(3);
+    expect(cache.ledger.packages().length).toBe(3);
     release();
     await cache.begin(wanted.signed, pins);
-    expect(cache.list().map((row) => row.name)).toEqual(["fetching", "pinned", "wanted"]);
+    expect(cache.ledger.packages().map((row) => row.name)).toEqual(["fetching", "pinned", "wanted"]);
     await fetching.close();
     cache.unpin(pinned.id, 3);
     await cache.remove("pinned", "1.0");
@@ -468,15 +472,41 @@ describe("room", () => {
   });
 
   test("is freed by age, and by a lower cap", async () => {
-    let now = 0;
-    const cache = await open(folder(), { maxAgeMs: 1_000, clock: clockAt(() => now) });
+    const cache = await open(folder(), { maxAgeMs: 1_000 });
     await completed(cache, sized("old", 10));
-    now = 900;
+    expect(await cache.evict(1)).toEqual([]);
     await completed(cache, sized("new", 10));
-    now = 1_500;
-    expect((await cache.evict()).map((each) => each.name)).toEqual(["old"]);
+    expect(await cache.evict(900)).toEqual([]);
+    expect((await cache.evict(1_500)).map((each) => each.name)).toEqual(["old"]);
     cache.setLimits({ maxBytes: 5, maxAgeMs: null });
-    expect((await cache.evict()).map((each) => each.name)).toEqual(["new"]);
+    expect((await cache.evict(1_500)).map((each) => each.name)).toEqual(["new"]);
+  });
+
+  test.each([
+    ["begins in 1970", 0, 2e12],
+    ["is set forward by ten years", 2e12 + 3.2e11, 2e12],
+  ])("is freed by the source's time when the device's clock %s", async (_, deviceMs, sourceMs) => {
+    let wallMs = deviceMs;
+    const dir = folder();
+    const clock = clockAt(() => wallMs);
+    const before = await open(dir, { maxAgeMs: 86_400_000, clock });
+    await completed(before, small);
+    await before.close();
+    wallMs = sourceMs;
+    const cache = await open(dir, { maxAgeMs: 86_400_000, clock });
+    expect(await cache.evict(sourceMs)).toEqual([]);
+    wallMs = deviceMs;
+    expect(await cache.evict(sourceMs + 86_400_000)).toEqual([]);
+    expect((await cache.evict(sourceMs + 86_400_001)).length).toBe(1);
+  });
+
+  test("is not freed by age after the source's clock was years ahead", async () => {
+    const cache = await open(folder(), { maxAgeMs: 86_400_000 });
+    await completed(cache, small);
+    expect(await cache.evict(3e12)).toEqual([]);
+    expect(await cache.evict(2e12)).toEqual([]);
+    expect(await cache.evict(2e12 + 86_400_000)).toEqual([]);
+    expect((await cache.evict(2e12 + 86_400_001)).length).toBe(1);
   });
 });
 
@@ -603,7 +633,7 @@ describe("a full disk", () => {
     unlinkSync(ballast);
     await fill(store, wanted);
     expect((await store.complete()).ok).toBe(true);
-    expect(cache.list()[0]!.receiptsMax).toBe(1);
+    expect(cache.ledger.packages()[0]!.receiptsMax).toBe(1);
   });
 });
 
@@ -639,7 +669,7 @@ test("a process killed at any moment leaves a ledger that lists only chunks on t
     child.kill("SIGKILL");
     await child.exited;
     const cache = await openCache(cacheOptions(dir));
-    const [row] = cache.list();
+    const [row] = cache.ledger.packages();
     expect((await cache.verify()).flatMap((check) => check.badChunks)).toEqual([]);
     expect(row!.receiptsMax).toBeLessThanOrEqual(1);
     expect(row!.chunksVerified).toBeGreaterThanOrEqual(before);

@@ -11,9 +11,10 @@ import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
 import { CacheFolder } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
-import type { Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
+import { storeLocalChunks } from "./local-chunks.ts";
+import type { Ledger, PackageHead, PackageUse } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
-import { isSamePackageName, packageRow, reconcile } from "./reconcile.ts";
+import { isSamePackageName, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
 export type CacheOptions = {
   /** The agent's data folder. */
@@ -27,8 +28,6 @@ export type CacheOptions = {
 };
 /** Ports of the cache; `unlock` lets another process use the folder. */
 type CacheParts = { readonly files: Files; readonly ledger: Ledger; readonly unlock: () => void };
-/** `path` is the folder of the complete package; null while it is partial. */
-type CachedPackage = LedgerPackage & { readonly path: string | null };
 type PackageCheck = {
   readonly id: string;
   readonly name: string;
@@ -46,6 +45,8 @@ export class DistributionCache {
   readonly #stores = new Map<string, PackageStore>();
   /** Stores that `begin` returned. Room is reserved for a package while its store is open. */
   readonly #begun = new Map<string, PackageStore>();
+  /** Packages whose rows and files were made to agree since the start. */
+  #checked = new Set<string>();
   #limits: { maxBytes: number | null; maxAgeMs: number | null };
   #lastChange: Promise<unknown> = Promise.resolve();
 
@@ -59,10 +60,9 @@ export class DistributionCache {
   }
 
   /** Makes ledger and disk agree; call before any other method. */
-  reconcile(): Promise<void> {
-    const { ledger } = this;
-    return reconcile({
-      ledger,
+  async reconcile(): Promise<void> {
+    this.#checked = await reconcile({
+      ledger: this.ledger,
       folder: this.#folder,
       log: this.#options.log,
       openStore: (id) => this.#openStore(id),
@@ -74,11 +74,9 @@ export class DistributionCache {
     return this.#folder.root;
   }
 
-  list(): CachedPackage[] {
-    return this.ledger.packages().map((row) => {
-      const path = row.state === "complete" ? this.#folder.finalPath(row.name, row.version) : null;
-      return Object.assign(row, { path });
-    });
+  /** Bytes that the ledger lists. */
+  get storedBytes(): number {
+    return this.ledger.uses().reduce((sum, { bytesVerified }) => sum + bytesVerified, 0);
   }
 
   /**
@@ -103,16 +101,17 @@ export class DistributionCache {
     task?: { readonly id: number; readonly packageId: string },
   ): Promise<PackageStore> {
     return this.#serially(async () => {
-      const { manifest, id } = verifySigned(signed, pinnedKeys);
+      const { manifest, id } = await verifySigned(signed, pinnedKeys);
       if (task && task.packageId !== id)
         throw new Error(`The source sent the manifest of package ${id} for ${task.packageId}: it is refused`);
+      const opened = await this.#openStore(id);
       const row = this.ledger.package(id);
       if (!row) {
         const other = this.ledger.packageNamed(manifest.name, manifest.version);
         if (other) throw conflict(other);
       }
       if (row?.state !== "complete" && !this.#isBegun(id)) {
-        const stored = row ? ((await this.#openStore(id))?.bytesVerified ?? 0) : 0;
+        const stored = opened?.bytesVerified ?? 0;
         await this.#makeRoom(`${manifest.name} ${manifest.version}`, id, manifest.sizeBytes, stored);
       }
       if (!row) {
@@ -134,6 +133,27 @@ export class DistributionCache {
     });
   }
 
+  /**
+   * Stores the chunks of a package that need no network: zeros, and what other cached versions of
+   * it have.
+   * @throws CacheError as `PackageStore.writeChunk` does
+   */
+  async storeLocalChunks(store: PackageStore, signal: AbortSignal): Promise<void> {
+    const releases: (() => void)[] = [];
+    try {
+      const others: PackageStore[] = [];
+      for (const { id } of this.ledger.versionsOf(store.manifest.name)) {
+        const other = id === store.id ? null : await this.find(id);
+        if (other === null) continue;
+        releases.push(other.addReader());
+        others.push(other);
+      }
+      await storeLocalChunks({ store, others, signal });
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
   /** Keeps a package from eviction and removal until `unpin`, also after a restart. */
   pin(id: string, taskId: number): void {
     this.ledger.pin(id, taskId);
@@ -151,7 +171,7 @@ export class DistributionCache {
    */
   remove(name: string, version: string): Promise<void> {
     return this.#serially(async () => {
-      const row = this.ledger.packages().find((each) => isSamePackageName(each, { name, version }));
+      const row = this.ledger.uses().find((each) => isSamePackageName(each, { name, version }));
       if (!row) {
         throw new CacheError("not-found", `There is no ${name} ${version} in the cache: see "cache list"`);
       }
@@ -171,9 +191,9 @@ export class DistributionCache {
    */
   async verify(name?: string, version?: string): Promise<PackageCheck[]> {
     const checks: PackageCheck[] = [];
-    const matches = (row: LedgerPackage): boolean =>
+    const matches = (row: PackageUse): boolean =>
       isSamePackageName(row, { name: name ?? row.name, version: version ?? row.version });
-    for (const row of this.ledger.packages().filter(matches)) {
+    for (const row of this.ledger.uses().filter(matches)) {
       const store = await this.find(row.id);
       if (!store) continue;
       const release = store.addReader();
@@ -193,22 +213,38 @@ export class DistributionCache {
     return checks;
   }
 
-  /** Evicts unused packages that are too old or exceed the cap; returns them. */
-  evict(): Promise<{ id: string; name: string; version: string }[]> {
+  /**
+   * Evicts unused packages that are too old or exceed the cap; returns them. The device's own clock
+   * does not decide on ages, because it may be wrong by years.
+   * @param nowMs time of the source
+   */
+  evict(nowMs: number): Promise<{ id: string; name: string; version: string }[]> {
     return this.#serially(async () => {
-      const rows = this.ledger.packages();
+      this.#beginAges(nowMs);
+      const rows = this.ledger.uses();
       const evicted = planEviction({
         candidates: this.#candidates(rows),
         usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
         ...this.#limits,
-        nowMs: this.#options.clock.wallMs(),
+        nowMs,
       });
-      for (const id of evicted) await this.#evictOne(rows.find((row) => row.id === id)!);
-      return evicted.map((id) => {
-        const { name, version } = rows.find((row) => row.id === id)!;
-        return { id, name, version };
-      });
+      const gone: { id: string; name: string; version: string }[] = [];
+      for (const id of evicted) {
+        const row = rows.find((each) => each.id === id)!;
+        if (await this.#evictOne(row)) gone.push({ id, name: row.name, version: row.version });
+      }
+      return gone;
     });
+  }
+
+  /** A full disk delays ages, but not the eviction that would free it. */
+  #beginAges(nowMs: number): void {
+    try {
+      this.ledger.beginAges(nowMs);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.log({ level: "error", event: "flush-failed", message });
+    }
   }
 
   /** Takes effect at the next `begin` or `evict`. */
@@ -243,6 +279,11 @@ export class DistributionCache {
   async #openStore(id: string): Promise<PackageStore | null> {
     const open = this.#stores.get(id);
     if (open?.isOpen) return open;
+    const listed = this.ledger.package(id);
+    if (listed && !this.#checked.has(id)) {
+      await reconcileListed({ folder: this.#folder, ledger: this.ledger, log: this.#options.log }, listed);
+      this.#checked.add(id);
+    }
     const row = this.ledger.package(id);
     const loaded = row && (await this.#folder.loadManifest(id));
     if (!row || !loaded) return null;
@@ -261,8 +302,15 @@ export class DistributionCache {
     return store;
   }
 
-  async #makeRoom(title: string, id: string, sizeBytes: number, storedBytes: number): Promise<void> {
-    const rows = this.ledger.packages().filter((row) => row.id !== id);
+  /** @param stuck ids of packages whose eviction failed */
+  async #makeRoom(
+    title: string,
+    id: string,
+    sizeBytes: number,
+    storedBytes: number,
+    stuck: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    const rows = this.ledger.uses().filter((row) => row.id !== id);
     const disk = await this.#folder.space().catch((error: unknown) => {
       throw asCacheError(error, "ask the free space of", this.#folder.root);
     });
@@ -276,13 +324,15 @@ export class DistributionCache {
       usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
       maxBytes: this.#limits.maxBytes,
       freeBytes: disk.freeBytes - promised - keptFreeBytes(disk.totalBytes),
-      candidates: this.#candidates(rows),
+      candidates: this.#candidates(rows.filter((row) => !stuck.has(row.id))),
     });
     if (!plan.ok) throw new CacheError(plan.code, plan.message);
-    for (const each of plan.evict) await this.#evictOne(rows.find((row) => row.id === each)!);
+    for (const each of plan.evict)
+      if (!(await this.#evictOne(rows.find((row) => row.id === each)!)))
+        return this.#makeRoom(title, id, sizeBytes, storedBytes, new Set([...stuck, each]));
   }
 
-  #candidates(rows: readonly LedgerPackage[]): Candidate[] {
+  #candidates(rows: readonly PackageUse[]): Candidate[] {
     return rows
       .filter((row) => this.#reasonInUse(row) === null)
       .map((row) => ({
@@ -291,11 +341,12 @@ export class DistributionCache {
         sizeBytes: row.sizeBytes,
         storedBytes: row.bytesVerified,
         lastUsedAtMs: row.lastUsedAtMs,
+        unusedSinceMs: row.unusedSinceMs,
       }));
   }
 
   /** Returns why the package cannot be removed, for a person; null if it is unused. */
-  #reasonInUse(row: LedgerPackage): string | null {
+  #reasonInUse(row: PackageUse): string | null {
     const store = this.#stores.get(row.id);
     if (row.pinnedBy.length > 0) return `task ${row.pinnedBy.join(", ")} uses it; cancel the task first`;
     if (store?.isOpen && store.readers > 0) return "it is being read; try again later";
@@ -303,19 +354,27 @@ export class DistributionCache {
     return null;
   }
 
-  async #evictOne(row: LedgerPackage): Promise<void> {
-    await this.#drop(row);
-    this.#options.log({
-      level: "info",
-      event: "package-evicted",
-      message: `${row.name} ${row.version} (${row.sizeBytes} bytes) was evicted from the cache, to make room or because of its age`,
-    });
+  /** Returns false if the package cannot be removed, for example because a program uses it. */
+  async #evictOne(row: PackageUse): Promise<boolean> {
+    const what = `${row.name} ${row.version} (${row.sizeBytes} bytes)`;
+    const { log } = this.#options;
+    try {
+      await this.#drop(row);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log({ level: "error", event: "eviction-failed", message: `${what} was not evicted: ${reason}` });
+      return false;
+    }
+    const why = "was evicted from the cache, to make room or because of its age";
+    log({ level: "info", event: "package-evicted", message: `${what} ${why}` });
+    return true;
   }
 
-  async #drop(row: LedgerPackage): Promise<void> {
+  async #drop(row: PackageUse): Promise<void> {
     await this.#stores.get(row.id)?.close();
     this.#stores.delete(row.id);
     this.#begun.delete(row.id);
+    this.#checked.delete(row.id);
     // The final path goes first, so that it never holds a partly deleted package.
     if (row.state === "complete") await this.#folder.discard(this.#folder.finalPath(row.name, row.version));
     await this.#folder.discard(this.#folder.partialPath(row.id));

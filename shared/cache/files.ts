@@ -18,6 +18,10 @@ export type FileState = {
   readonly sizeBytes: number;
   /** Time of the last change of the content, nanoseconds since 1970. */
   readonly modifiedNs: bigint;
+  /** Time of the last change of content, name or mode, nanoseconds since 1970. */
+  readonly changedNs: bigint;
+  /** Permission bits that the file system keeps. */
+  readonly mode: number;
 };
 
 export type OpenFile = {
@@ -40,6 +44,7 @@ export type OpenFile = {
   close(): Promise<void>;
 };
 
+/** "other": a symbolic link, a pipe, a device. */
 export type FileEntry = FileState & { readonly kind: "file" | "folder" | "other" };
 
 export type Files = {
@@ -50,6 +55,10 @@ export type Files = {
   replaceFile(path: string, bytes: Uint8Array): Promise<void>;
   /** @returns null if the path does not exist */
   entryAt(path: string): Promise<FileEntry | null>;
+  /** Returns the target of a symbolic link; null if the path is not a link. */
+  linkAt(path: string): Promise<string | null>;
+  /** Creates a symbolic link and its folders. */
+  makeLink(target: string, path: string): Promise<void>;
   /** Returns the names of the folder's entries. */
   listFolder(path: string): Promise<string[]>;
   /** Creates a folder and its parents; no error if it exists. */

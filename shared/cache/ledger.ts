@@ -39,7 +39,18 @@ export type NewPackage = Pick<
   "id" | "name" | "version" | "sizeBytes" | "chunkSizeBytes" | "chunkCount"
 >;
 /** Columns of a package, without sums over its chunks. */
-export type PackageHead = NewPackage & Pick<LedgerPackage, "state" | "lastUsedAtMs">;
+export type PackageHead = NewPackage &
+  Pick<LedgerPackage, "state" | "lastUsedAtMs"> & {
+    /**
+     * Time of the source from which the age of an unused package counts; null: the package was used
+     * after the last answer of the source.
+     */
+    readonly unusedSinceMs: number | null;
+    /** Stamp of the entries (PackageEntries.stamp) when the package was last found right. */
+    readonly stamp: string | null;
+  };
+/** Columns and sums that decide on eviction. */
+export type PackageUse = PackageHead & Pick<LedgerPackage, "bytesVerified" | "pinnedBy">;
 export type ChunkRow = {
   readonly chunk: number;
   readonly bytes: number;
@@ -63,9 +74,13 @@ export type Identity = v.InferOutput<typeof identitySchema>;
 export type LedgerReader = {
   /** Returns all packages with sums over their chunks: slow with many large packages. */
   packages(): LedgerPackage[];
+  /** Returns all packages, in the order of `packages`; sums only over chunks of partial ones. */
+  uses(): PackageUse[];
   package(id: string): PackageHead | null;
   /** Ignores case, as some file systems do. */
   packageNamed(name: string, version: string): PackageHead | null;
+  /** Returns every cached version of a package; ignores case. */
+  versionsOf(name: string): PackageHead[];
   /** Returns every saved task; its state is null if the JSON cannot be read. */
   tasks(): TaskRow[];
   /** Returns null before enrolment. */
@@ -85,7 +100,14 @@ export type Ledger = LedgerReader & {
   removePackage(id: string): void;
   /** Durable against a power cut when it returns, and with it all earlier writes. */
   setState(id: string, state: PackageState): void;
+  setStamp(id: string, stamp: string | null): void;
   touch(id: string): void;
+  /**
+   * Lets the age of packages that were used since the last call begin at `nowMs`, and of those
+   * whose age began later.
+   * @param nowMs time of the source
+   */
+  beginAges(nowMs: number): void;
   pin(id: string, taskId: number): void;
   unpin(id: string, taskId: number): void;
   /** Returns the listed chunks of a package, with their origin. */
@@ -99,6 +121,6 @@ export type Ledger = LedgerReader & {
  * Whether a row can belong to a cache. Name and version become folders, so a damaged or forged row
  * must not lead out of the cache.
  */
-export function isValidPackageRow({ id, name, version }: LedgerPackage): boolean {
+export function isValidPackageRow({ id, name, version }: PackageHead): boolean {
   return /^[0-9a-f]{64}$/.test(id) && packageNameProblem(name) === null && versionProblem(version) === null;
 }

@@ -1,42 +1,37 @@
 /**
  * The files of one package: reads and writes at offsets of the package's stream.
  *
- * Files are sparse until the package is complete, except on NTFS, which writes zeros up to the
- * highest offset written. This file deals with offsets, open files, syncing, and files that
- * another program changes; package-store.ts with chunks, digests and the ledger.
+ * Files are sparse until the package is complete. This file deals with offsets, open files,
+ * syncing, and files that another program changes; package-store.ts with chunks, digests and the
+ * ledger.
  */
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
 import type { FileEntry, Files, FileState, IoPath, OpenFile } from "./files.ts";
+import { FilePool } from "./file-pool.ts";
+import { forEachIndex, PackageEntries, pathBelow } from "./package-entries.ts";
 
-/** Upper bound on files kept open; files in use may exceed it. */
-const handlesMax = 64;
-/** Concurrent syncs. Journaling file systems commit concurrent syncs together. */
-const concurrentSyncs = 16;
+const executeBits = 0o111;
+/** Bytes compared with zeros, or written as zeros, at a time. */
+const zerosBytes = 262_144;
 
-/** A handle that `isRetired` is no longer listed, and closed by its last user. */
-type Handle = { readonly opened: Promise<OpenFile>; users: number; isRetired: boolean };
 /** Writes of this process to a file that have not ended. */
 type Writing = { count: number; endBytes: number };
 
 export class PackageFiles {
   readonly #manifest: Manifest;
   readonly #files: Files;
+  readonly #entries: PackageEntries;
+  readonly #pool: FilePool;
   #root: string;
   #access: "read" | "write";
-  /** Open files by index, least recently used first. */
-  #handles = new Map<number, Handle>();
   /** Files written since the last sync. */
   #dirty = new Set<number>();
   /** State of each file after this process's last write to it, or after its last check. */
   readonly #states = new Map<number, FileState>();
   readonly #writing = new Map<number, Writing>();
   readonly #onForeignChange: (file: number) => void;
-  #users = 0;
-  #whenIdle: (() => void) | null = null;
-  /** Settles when no exclusive action is waiting or running. */
-  #gate: Promise<void> = Promise.resolve();
 
   /** @param onForeignChange called when a file is not as this process left it */
   constructor(
@@ -47,10 +42,15 @@ export class PackageFiles {
     onForeignChange: (file: number) => void = () => {},
   ) {
     this.#files = files;
+    this.#entries = new PackageEntries(files, manifest);
     this.#onForeignChange = onForeignChange;
     this.#manifest = manifest;
     this.#root = root;
     this.#access = access;
+    this.#pool = new FilePool({
+      open: (index) => this.#files.open(this.#pathOf(index), this.#access),
+      pathOf: (index) => this.#pathOf(index),
+    });
   }
 
   get root(): string {
@@ -62,7 +62,7 @@ export class PackageFiles {
     let at = 0;
     for (const span of fileSpans(this.#manifest, offset, bytes.length)) {
       await this.#reopenUnnamed(span.file);
-      await this.#withFile(span.file, "write to", async (file) => {
+      await this.#pool.use(span.file, "write to", async (file) => {
         this.#beginWrite(span.file, file);
         try {
           await file.write(bytes, at, span.length, span.fileOffset, path);
@@ -74,6 +74,33 @@ export class PackageFiles {
       });
       at += span.length;
     }
+  }
+
+  /** Makes the bytes zero; bytes after the end of a file become a hole. */
+  async writeZeros(offset: number, length: number): Promise<void> {
+    for (const span of fileSpans(this.#manifest, offset, length)) {
+      const start = offset;
+      offset += span.length;
+      const sizeBytes = await this.#pool.use(
+        span.file,
+        "look at",
+        async (file) => file.state()?.sizeBytes ?? 0,
+      );
+      const end = span.fileOffset + span.length;
+      // One byte at the end gives the file its length.
+      if (sizeBytes < end) await this.write(start + span.length - 1, new Uint8Array(1), "cached");
+      const writtenEnd = Math.min(sizeBytes, end);
+      for (let at = span.fileOffset; at < writtenEnd; at += zerosBytes)
+        await this.#clear(start + at - span.fileOffset, Math.min(zerosBytes, writtenEnd - at));
+    }
+  }
+
+  /** Writes zeros where other bytes are. */
+  async #clear(offset: number, length: number): Promise<void> {
+    const zeros = new Uint8Array(length);
+    const found = new Uint8Array(length);
+    await this.read(offset, found, "cached");
+    if (Buffer.compare(found, zeros) !== 0) await this.write(offset, zeros, "cached");
   }
 
   /** Compares a file with what this process left, before it changes the file itself. */
@@ -98,17 +125,10 @@ export class PackageFiles {
     if (state !== null) this.#states.set(index, state);
   }
 
-  /** Retires the handle of a file that another program removed or replaced. */
   async #reopenUnnamed(index: number): Promise<void> {
-    const handle = this.#handles.get(index);
-    if (handle === undefined) return;
-    const file = await handle.opened.catch(() => null);
-    if (file === null || this.#handles.get(index) !== handle || file.state() !== null) return;
-    this.#handles.delete(index);
+    if (!(await this.#pool.retireUnnamed(index))) return;
     this.#states.delete(index);
     this.#onForeignChange(index);
-    handle.isRetired = true;
-    if (handle.users === 0) await file.close();
   }
 
   /**
@@ -116,7 +136,8 @@ export class PackageFiles {
    * Removes entries that cannot become the file: folders, links, and files that are too long.
    */
   async changedFiles(): Promise<number[]> {
-    await this.#exclusively(async () => {});
+    await this.#pool.exclusively(async () => {});
+    await this.#entries.wrongPaths(this.#root);
     const changed: number[] = [];
     await forEachIndex(this.#manifest.files.length, async (index) => {
       const path = this.#pathOf(index);
@@ -146,7 +167,7 @@ export class PackageFiles {
       const target = into.subarray(at, at + span.length);
       at += span.length;
       try {
-        await this.#withFile(span.file, "read", async (file) => {
+        await this.#pool.use(span.file, "read", async (file) => {
           const done = await file.read(target, span.fileOffset, path);
           target.fill(0, done);
           whole &&= done === target.length;
@@ -167,22 +188,45 @@ export class PackageFiles {
     await this.#forEachFile(files, "sync", (file) => file.sync("data"));
   }
 
+  /** Returns the paths of folders and links that are missing or of another type. */
+  wrongEntries(): Promise<string[]> {
+    return this.#entries.wrongPaths(this.#root);
+  }
+
+  /** Makes missing folders and links, and corrects modes, of a package whose bytes are right. */
+  async mend(): Promise<void> {
+    await this.#entries.wrongPaths(this.#root);
+    await this.#entries.make(this.#root);
+    const { files } = this.#manifest;
+    await forEachIndex(files.length, async (index) => {
+      const { mode } = files[index]!;
+      const found = await this.#files.entryAt(this.#pathOf(index));
+      if (found?.kind !== "file" || (found.mode & executeBits) === (mode & executeBits)) return;
+      await this.#pool.use(index, "set the mode of", (file) => file.setMode(mode));
+    });
+  }
+
+  /** Returns a text by which later changes of any entry show; null if one is wrong already. */
+  stamp(): Promise<string | null> {
+    return this.#entries.stamp(this.#root);
+  }
+
   /**
-   * Gives every file its mode, creates the empty ones, and syncs all. Returns the files whose size
-   * is wrong; they are never lengthened or cut to the right one.
+   * Gives every file its mode, creates the empty ones, folders and links, and syncs all. Returns
+   * the files whose size is wrong; they are never lengthened or cut to the right one.
    */
   async finish(): Promise<number[]> {
-    // A package without files still needs its folder.
-    await this.#files.makeFolder(this.#root).catch((error: unknown) => {
-      throw asCacheError(error, "make", this.#root);
-    });
+    await this.#entries.make(this.#root);
     const { files } = this.#manifest;
     const wrong: number[] = [];
     await this.#forEachFile([...files.keys()], "finish", async (file, index) => {
       const { sizeBytes, mode } = files[index]!;
-      if (file.state()?.sizeBytes !== sizeBytes) return void wrong.push(index);
+      const [state, left] = [file.state(), this.#states.get(index)];
+      const isAsLeft = left === undefined || (state !== null && isSameState(state, left));
+      if (state?.sizeBytes !== sizeBytes || !isAsLeft) return void wrong.push(index);
       await file.setMode(mode);
       await file.sync("all");
+      this.#states.set(index, file.state()!);
     });
     this.#dirty.clear();
     return wrong;
@@ -193,81 +237,26 @@ export class PackageFiles {
    * files.
    */
   async relocate(root: string, access: "read" | "write"): Promise<void> {
-    await this.#exclusively(async () => {
-      if (this.#root === root) return;
-      await this.#files.makeFolder(dirname(root));
-      await this.#files.rename(this.#root, root);
-      this.#root = root;
-      this.#access = access;
-    }).catch((error: unknown) => {
-      throw asCacheError(error, "move a package to", root);
-    });
+    await this.#pool
+      .exclusively(async () => {
+        if (this.#root === root) return;
+        await this.#files.makeFolder(dirname(root));
+        await this.#files.rename(this.#root, root);
+        this.#root = root;
+        this.#access = access;
+      })
+      .catch((error: unknown) => {
+        throw asCacheError(error, "move a package to", root);
+      });
     await this.#files.syncFolder(dirname(root));
   }
 
   async close(): Promise<void> {
-    await this.#exclusively(async () => {});
-  }
-
-  /** Waits for reads and writes to end, closes all files and runs the action alone. */
-  async #exclusively(action: () => Promise<void>): Promise<void> {
-    const before = this.#gate;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#gate = before.then(() => promise);
-    await before;
-    try {
-      if (this.#users > 0) await new Promise<void>((idle) => (this.#whenIdle = idle));
-      for (const { opened } of this.#handles.values()) await (await opened).close();
-      this.#handles.clear();
-      await action();
-    } finally {
-      resolve();
-    }
+    await this.#pool.exclusively(async () => {});
   }
 
   #pathOf(file: number): string {
-    return join(this.#root, ...this.#manifest.files[file]!.path.split("/"));
-  }
-
-  async #withFile<T>(file: number, doing: string, action: (file: OpenFile) => Promise<T>): Promise<T> {
-    // Another exclusive action may have begun before this continuation ran.
-    for (let gate = this.#gate; ; gate = this.#gate) {
-      await gate;
-      if (gate === this.#gate) break;
-    }
-    this.#users++;
-    const entry = this.#handleOf(file);
-    entry.users++;
-    try {
-      return await action(await entry.opened);
-    } catch (error) {
-      throw asCacheError(error, doing, this.#pathOf(file));
-    } finally {
-      entry.users--;
-      if (entry.isRetired && entry.users === 0)
-        await entry.opened.then((opened) => opened.close()).catch(() => {});
-      await this.#closeSurplus();
-      this.#users--;
-      if (this.#users === 0) {
-        this.#whenIdle?.();
-        this.#whenIdle = null;
-      }
-    }
-  }
-
-  #handleOf(file: number): Handle {
-    let entry = this.#handles.get(file);
-    if (entry) this.#handles.delete(file);
-    else {
-      const opened = this.#files.open(this.#pathOf(file), this.#access);
-      const made: Handle = { opened, users: 0, isRetired: false };
-      opened.catch(() => {
-        if (this.#handles.get(file) === made) this.#handles.delete(file);
-      });
-      entry = made;
-    }
-    this.#handles.set(file, entry);
-    return entry;
+    return pathBelow(this.#root, this.#manifest.files[file]!.path);
   }
 
   async #forEachFile(
@@ -276,45 +265,29 @@ export class PackageFiles {
     action: (file: OpenFile, index: number) => Promise<void>,
   ): Promise<void> {
     await forEachIndex(files.length, (at) =>
-      this.#withFile(files[at]!, doing, (file) => action(file, files[at]!)),
+      this.#pool.use(files[at]!, doing, (file) => action(file, files[at]!)),
     );
-  }
-
-  async #closeSurplus(): Promise<void> {
-    if (this.#handles.size <= handlesMax) return;
-    for (const [index, entry] of this.#handles) {
-      if (entry.users > 0) continue;
-      this.#handles.delete(index);
-      await entry.opened.then((file) => file.close()).catch(() => {});
-      if (this.#handles.size <= handlesMax) return;
-    }
   }
 }
 
 const isSameState = (a: FileState, b: FileState): boolean =>
-  a.identity === b.identity && a.sizeBytes === b.sizeBytes && a.modifiedNs === b.modifiedNs;
+  a.identity === b.identity &&
+  a.sizeBytes === b.sizeBytes &&
+  a.modifiedNs === b.modifiedNs &&
+  a.mode === b.mode;
 
 const canBecome = (found: FileEntry, sizeBytes: number): boolean =>
   found.kind === "file" && found.sizeBytes <= sizeBytes;
 
-/** Calls `action` for 0 … count - 1, a few at a time, the last one first. */
-async function forEachIndex(count: number, action: (index: number) => Promise<void>): Promise<void> {
-  let next = count;
-  const worker = async (): Promise<void> => {
-    while (next > 0) await action(--next);
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrentSyncs, count) }, worker));
-}
-
 /** Returns the size of each of the package's files below `root`; -1 for a missing file. */
 export async function fileSizes(files: Files, manifest: Manifest, root: string): Promise<Float64Array> {
   const sizes = new Float64Array(manifest.files.length).fill(-1);
-  for (const [index, file] of manifest.files.entries()) {
-    const path = join(root, ...file.path.split("/"));
+  await forEachIndex(manifest.files.length, async (index) => {
+    const path = pathBelow(root, manifest.files[index]!.path);
     const found = await files.entryAt(path).catch((error: unknown): never => {
       throw asCacheError(error, "look at", path);
     });
     if (found?.kind === "file") sizes[index] = found.sizeBytes;
-  }
+  });
   return sizes;
 }

@@ -21,10 +21,12 @@ import type { SignedManifest } from "../model/signing.ts";
 import { CacheError, type CacheEvent, type CacheLog } from "./cache-error.ts";
 import { ChunkBatch } from "./chunk-batch.ts";
 import { ChunkCheck } from "./chunk-check.ts";
-import type { ChunkOrigin, ChunkRow, Ledger, OriginBytes, PackageState } from "./ledger.ts";
+import type { ChunkOrigin, Ledger, OriginBytes, PackageState } from "./ledger.ts";
 import type { Files, IoPath } from "./files.ts";
 import { PackageFiles } from "./package-files.ts";
+import { PackagePlace } from "./package-place.ts";
 import { ReadBack } from "./read-back.ts";
+import { VerifiedChunks } from "./verified-chunks.ts";
 import { SerialQueues } from "./serial-queues.ts";
 
 type StoreOptions = {
@@ -56,34 +58,24 @@ type Completion =
   | { readonly ok: false; readonly badChunks: number[]; readonly paths: string[] };
 
 export class PackageStore {
-  /** Live set of the verified chunks. */
-  readonly verified: ChunkSet;
   readonly #options: StoreOptions;
   readonly #files: PackageFiles;
   readonly #batch: ChunkBatch;
   readonly #readBack: ReadBack;
-  readonly #origins = {
-    byChunk: new Map<number, ChunkOrigin>(),
-    bytes: { wan: 0, multicast: 0, peers: 0, cache: 0 } satisfies OriginBytes as OriginBytes,
-  };
+  readonly #chunks: VerifiedChunks;
   /**
    * One write per chunk at a time, so that a late unverified write never overwrites verified bytes.
    */
   readonly #writes = new SerialQueues();
-  /**
-   * Verified chunks that were found changed on the disk; they are not offered until a check drops
-   * them.
-   */
-  readonly #corrupt: ChunkSet;
   readonly #chunkCheck: ChunkCheck;
-  #state: PackageState | "closed";
+  readonly #place: PackagePlace;
+  #isOpen = true;
   #readers = 0;
   #completing: Promise<Completion> | null = null;
 
   constructor(options: StoreOptions) {
-    this.verified = new ChunkSet(chunkCount(options.manifest));
+    this.#chunks = new VerifiedChunks(chunkCount(options.manifest));
     this.#options = options;
-    this.#state = options.state;
     this.#files = new PackageFiles(
       options.files,
       options.manifest,
@@ -91,12 +83,15 @@ export class PackageStore {
       options.state === "complete" ? "read" : "write",
       (file) => this.#forgetReadBack(file),
     );
-    this.#corrupt = new ChunkSet(this.verified.size);
+    this.#place = new PackagePlace(
+      { ...options, title: this.#title, packageFiles: this.#files },
+      options.state,
+    );
     this.#chunkCheck = new ChunkCheck(options.manifest, this.#files);
     this.#readBack = new ReadBack(this.verified.size, options.manifest.chunkSizeBytes, (chunk, buffer) =>
       this.#isOnDisk(chunk, buffer),
     );
-    for (const row of options.ledger.chunks(options.id)) this.#markVerified(row);
+    for (const row of options.ledger.chunks(options.id)) this.#chunks.add(row);
     this.#batch = new ChunkBatch(
       {
         sync: () => this.#files.sync(),
@@ -128,25 +123,29 @@ export class PackageStore {
   }
 
   get state(): PackageState {
-    return this.#state === "complete" ? "complete" : "partial";
+    return this.#place.state;
   }
 
   /** The package's folder; null while it is not complete. */
   get path(): string | null {
-    return this.#state === "complete" ? this.#options.finalPath : null;
+    return this.state === "complete" ? this.#place.finalPath : null;
+  }
+
+  /** Live set of the verified chunks. */
+  get verified(): ChunkSet {
+    return this.#chunks.set;
   }
 
   get originBytes(): Readonly<OriginBytes> {
-    return this.#origins.bytes;
+    return this.#chunks.originBytes;
   }
 
   get bytesVerified(): number {
-    const { wan, multicast, peers, cache } = this.#origins.bytes;
-    return wan + multicast + peers + cache;
+    return this.#chunks.bytes;
   }
 
   get isOpen(): boolean {
-    return this.#state !== "closed";
+    return this.#isOpen;
   }
 
   get readers(): number {
@@ -180,7 +179,7 @@ export class PackageStore {
     return this.#writes.run(chunk, async () => {
       if (this.verified.has(chunk)) return "known";
       this.#assertOpen();
-      await this.#leaveFinalPath();
+      await this.#place.leaveFinalPath();
       this.#chunkCheck.willWrite(chunk, bytes);
       await this.#files.write(chunkOffset(this.manifest, chunk), bytes, this.#ioPath(origin));
       this.#addVerified(chunk, origin);
@@ -204,7 +203,7 @@ export class PackageStore {
     return this.#writes.run(chunk, async () => {
       // The chunk may have been verified while this write was queued.
       if (this.verified.has(chunk)) return false;
-      await this.#leaveFinalPath();
+      await this.#place.leaveFinalPath();
       await this.#files.write(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, "cached");
       return true;
     });
@@ -238,7 +237,7 @@ export class PackageStore {
   }
 
   #failCorrupt(chunk: number): never {
-    this.#corrupt.add(chunk);
+    this.#chunks.markCorrupt(chunk);
     // `complete` has to read this chunk again.
     this.#readBack.forget(chunk);
     const remedy = this.state === "complete" ? `"cache verify" fetches it again` : "it is fetched again";
@@ -249,10 +248,7 @@ export class PackageStore {
 
   /** Chunks that other devices may fetch: the verified ones, except those found corrupt. */
   get offered(): ChunkSet {
-    if (this.#corrupt.isEmpty) return this.verified;
-    const offered = this.verified.clone();
-    offered.deleteAll(this.#corrupt);
-    return offered;
+    return this.#chunks.offered;
   }
 
   /**
@@ -271,9 +267,9 @@ export class PackageStore {
       throw new RangeError(`${length} bytes at ${offsetInChunk} are not within chunk ${chunk}`);
     }
     const bytes = new Uint8Array(length);
-    const path = this.#state === "complete" ? "cached" : this.#ioPath(this.#origins.byChunk.get(chunk));
+    const path = this.state === "complete" ? "cached" : this.#ioPath(this.#chunks.originOf(chunk));
     if (!(await this.#files.read(chunkOffset(this.manifest, chunk) + offsetInChunk, bytes, path))) {
-      if (this.#state === "complete") this.#failCorrupt(chunk);
+      if (this.state === "complete") this.#failCorrupt(chunk);
       await this.#dropChunks([chunk]);
       throw new CacheError(
         "io",
@@ -298,60 +294,81 @@ export class PackageStore {
     return this.#completing;
   }
 
+  /**
+   * Checks a complete package before its use. Reads it only if an entry was changed since the
+   * package was last found right; otherwise it looks every entry up by its name. What differs is
+   * dropped, as `complete` does; folders, links and modes are made again.
+   * @throws CacheError as `complete` does
+   */
+  async verifyUnchanged(): Promise<Completion> {
+    const { ledger } = this.#options;
+    const { finalPath } = this.#place;
+    if (this.state !== "complete") return this.complete();
+    const stamp = await this.#files.stamp();
+    if (stamp !== null && stamp === ledger.package(this.id)?.stamp) return { ok: true, path: finalPath };
+    const badChunks = await this.check();
+    if (badChunks.length > 0) return { ok: false, badChunks, paths: this.#pathsOf(badChunks) };
+    await this.#files.mend();
+    const mended = await this.#files.stamp();
+    if (mended === null) {
+      await this.withdraw();
+      return this.complete();
+    }
+    ledger.setStamp(this.id, mended);
+    return { ok: true, path: finalPath };
+  }
+
+  /**
+   * Stores the chunks of zeros, which are not received from anywhere. Call it before other chunks
+   * are written.
+   */
+  async writeZeros(): Promise<void> {
+    for (const { first, count } of this.manifest.encodings) {
+      const run = Array.from({ length: count }, (_, index) => first + index);
+      if (run.every((chunk) => this.verified.has(chunk))) continue;
+      this.#assertOpen();
+      await this.#place.leaveFinalPath();
+      const start = chunkOffset(this.manifest, first);
+      await this.#files.writeZeros(start, chunkOffset(this.manifest, first + count) - start);
+      for (const chunk of run) {
+        if (this.verified.has(chunk)) continue;
+        this.#chunkCheck.willWriteZeros(chunk);
+        this.#addVerified(chunk, "cache");
+      }
+    }
+  }
+
   async #complete(): Promise<Completion> {
     this.#assertOpen();
-    const { partialPath, finalPath, ledger } = this.#options;
-    if (this.#state === "complete") return { ok: true, path: finalPath };
-    await this.#leaveFinalPath();
+    const { finalPath } = this.#place;
+    if (this.state === "complete") return { ok: true, path: finalPath };
+    await this.#place.leaveFinalPath();
     await this.flush();
     await this.#readBack.settle();
     for (const file of await this.#files.changedFiles()) this.#forgetReadBack(file);
     const badChunks = await this.#check(this.#readBack.done);
     const missing = [...this.verified.complement()];
     if (badChunks.length > 0 || missing.length > 0)
-      return {
-        ok: false,
-        badChunks: missing,
-        paths: pathsOfFiles(this.manifest, filesOfChunks(this.manifest, badChunks)),
-      };
+      return { ok: false, badChunks: missing, paths: this.#pathsOf(badChunks) };
     this.#assertOpen();
-    await this.#assertFree(finalPath);
+    await this.#place.assertFree();
     const wrongFiles = [...(await this.#files.finish()), ...(await this.#files.changedFiles())];
     // The next `complete` reads these files again.
     for (const file of wrongFiles) this.#forgetReadBack(file);
-    if (wrongFiles.length > 0)
-      return { ok: false, badChunks: [], paths: pathsOfFiles(this.manifest, wrongFiles) };
-    try {
-      await this.#files.relocate(finalPath, "read");
-      ledger.setState(this.id, "complete");
-    } catch (error) {
-      // Failed, for example because the disk is full: a later `complete` moves the package again.
-      await this.#files.relocate(partialPath, "write");
-      throw error;
-    }
-    if (this.isOpen) this.#state = "complete";
+    const wrongPaths = [...pathsOfFiles(this.manifest, wrongFiles), ...(await this.#files.wrongEntries())];
+    if (wrongPaths.length > 0) return { ok: false, badChunks: [], paths: wrongPaths };
+    await this.#place.enterFinalPath();
     this.#log("info", "package-completed", `is complete at "${finalPath}"`);
     return { ok: true, path: finalPath };
+  }
+
+  #pathsOf(chunks: readonly number[]): string[] {
+    return pathsOfFiles(this.manifest, filesOfChunks(this.manifest, chunks));
   }
 
   /** Makes `complete` read the chunks of a file again, because another program changed it. */
   #forgetReadBack(file: number): void {
     for (const chunk of chunksOfFile(this.manifest, file)) this.#readBack.forget(chunk);
-  }
-
-  /** Moves a partial package out of the final path, if `complete` failed to move it back. */
-  async #leaveFinalPath(): Promise<void> {
-    const { partialPath, finalPath } = this.#options;
-    if (this.#state === "partial" && this.#files.root === finalPath)
-      await this.#files.relocate(partialPath, "write");
-  }
-
-  async #assertFree(finalPath: string): Promise<void> {
-    if (!(await this.#options.files.entryAt(finalPath).catch(() => null))) return;
-    throw new CacheError(
-      "path-taken",
-      `Cannot put ${this.#title} at "${finalPath}": that path exists and is not in the ledger; move it away`,
-    );
   }
 
   /**
@@ -369,7 +386,7 @@ export class PackageStore {
     for (const chunk of this.verified.clone()) {
       this.#assertOpen();
       if (known.has(chunk)) continue;
-      if (await this.#isOnDisk(chunk, buffer)) this.#corrupt.delete(chunk);
+      if (await this.#isOnDisk(chunk, buffer)) this.#chunks.markIntact(chunk);
       else badChunks.push(chunk);
     }
     await this.#dropChunks(badChunks);
@@ -377,18 +394,13 @@ export class PackageStore {
   }
 
   #isOnDisk(chunk: number, buffer: Uint8Array): Promise<boolean> {
-    return this.#chunkCheck.isOnDisk(chunk, buffer, this.#ioPath(this.#origins.byChunk.get(chunk)));
+    return this.#chunkCheck.isOnDisk(chunk, buffer, this.#ioPath(this.#chunks.originOf(chunk)));
   }
 
   /** Moves a complete package with bad chunks out of its final path, so that no program uses it. */
   async withdraw(): Promise<void> {
-    if (this.#state !== "complete") return;
-    const { partialPath, ledger } = this.#options;
-    this.#state = "partial";
-    // The move comes first: a crash in between leaves a complete package without a folder, which
-    // reconcile.ts corrects.
-    await this.#files.relocate(partialPath, "write");
-    ledger.setState(this.id, "partial");
+    if (this.state !== "complete") return;
+    await this.#place.withdraw();
     this.#log("warn", "package-withdrawn", "is no longer complete and was moved out of its folder");
   }
 
@@ -402,8 +414,8 @@ export class PackageStore {
 
   /** Waits for pending work, lists the written chunks and closes the files. */
   async close(): Promise<void> {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     await this.#completing?.catch(() => {});
     await this.#readBack.stop();
     await this.#writes.idle();
@@ -424,7 +436,7 @@ export class PackageStore {
   }
 
   #assertOpen(): void {
-    if (this.#state === "closed") throw new CacheError("closed", `${this.#title} is closed`);
+    if (!this.#isOpen) throw new CacheError("closed", `${this.#title} is closed`);
   }
 
   /** Chunks from the WAN are cached: the representative reads them next, to multicast them. */
@@ -439,24 +451,15 @@ export class PackageStore {
   #addVerified(chunk: number, origin: ChunkOrigin): void {
     const bytes = chunkLength(this.manifest, chunk);
     const row = { chunk, bytes, origin, verifiedAtMs: this.#options.clock.wallMs() };
-    this.#markVerified(row);
+    this.#chunks.add(row);
     this.#batch.add(row);
-  }
-
-  #markVerified(row: Pick<ChunkRow, "chunk" | "bytes" | "origin">): void {
-    if (!this.verified.add(row.chunk)) return;
-    this.#origins.byChunk.set(row.chunk, row.origin);
-    this.#origins.bytes[row.origin] += row.bytes;
   }
 
   #invalidate(chunks: readonly number[]): void {
     for (const chunk of chunks) {
       this.#readBack.forget(chunk);
       this.#chunkCheck.forget(chunk);
-      this.#corrupt.delete(chunk);
-      if (!this.verified.delete(chunk)) continue;
-      this.#origins.bytes[this.#origins.byChunk.get(chunk)!] -= chunkLength(this.manifest, chunk);
-      this.#origins.byChunk.delete(chunk);
+      this.#chunks.delete(chunk, chunkLength(this.manifest, chunk));
     }
   }
 

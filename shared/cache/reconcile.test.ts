@@ -6,10 +6,10 @@ import { simulatedCache } from "../simulation/testing.ts";
 import type { CacheEvent } from "./cache-error.ts";
 import type { PackageState } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
-import { packageRow, reconcile } from "./reconcile.ts";
+import { packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
 const key = testKey();
-/** Chunk 0 is in a.bin, chunk 1 in both files, chunk 2 in b.bin. */
+/** Chunks 0 and 1 are in a.bin, chunk 2 is in b.bin. */
 const tool = testPackage(key, { files: { "a.bin": 2_000, "b.bin": 1_000 } });
 const all = [0, 1, 2];
 
@@ -58,10 +58,21 @@ function newCache() {
     writeFiles,
     listChunks,
     exists: async (path: string) => (await files.entryAt(path)) !== null,
-    /** Starts the cache, and returns the events of that. */
+    /** Starts the cache, opens its complete packages, and returns the events of that. */
     start: async (): Promise<CacheEvent["event"][]> => {
       await reconcile({ folder, ledger, log, openStore });
+      for (const row of ledger.uses())
+        if (row.state === "complete") await reconcileListed({ folder, ledger, log }, row);
       return events.splice(0);
+    },
+    /** Starts the cache, and returns the paths that were looked up or read. */
+    pathsOfStart: async (): Promise<string[]> => {
+      const paths: string[] = [];
+      const { readFile, entryAt } = files;
+      files.readFile = (path) => (paths.push(path), readFile(path));
+      files.entryAt = (path) => (paths.push(path), entryAt(path));
+      await reconcile({ folder, ledger, log, openStore });
+      return paths;
     },
     /** State of a package in the ledger, its listed chunks and the place of its files. */
     found: async (of: TestPackage): Promise<Found> => {
@@ -104,7 +115,20 @@ async function cacheWith(before: Before) {
 
 type Row = [what: string, before: Before, after: Found, events: CacheEvent["event"][]];
 
-describe("a listed package at a start", () => {
+test("a start neither reads nor looks up the files of a complete package", async () => {
+  const complete = await cacheWith({ row: "complete", listed: all, at: "final" });
+  expect(await complete.pathsOfStart()).toEqual([]);
+  const partial = await cacheWith({ row: "partial", listed: all, at: "partial" });
+  expect(await partial.pathsOfStart()).toContain(join(partial.folder.partialPath(tool.id), "a.bin"));
+});
+
+test("looks up each file of a package once", async () => {
+  const cache = await cacheWith({ row: "partial", listed: all, at: "partial" });
+  const paths = (await cache.pathsOfStart()).filter((path) => path.endsWith(".bin"));
+  expect(paths.length).toBe(2);
+});
+
+describe("a listed package at a start, or opened after it", () => {
   test.each<Row>([
     [
       "with its files is left as it is",
@@ -115,7 +139,7 @@ describe("a listed package at a start", () => {
     [
       "whose file is missing loses the chunks in it",
       { row: "partial", listed: all, at: "partial", changed: { "b.bin": null } },
-      { state: "partial", listed: [0], at: "partial" },
+      { state: "partial", listed: [0, 1], at: "partial" },
       ["chunks-dropped"],
     ],
     [
@@ -205,13 +229,13 @@ describe("a package that the ledger does not list", () => {
     [
       "is listed with the chunks that verify",
       { row: null, at: "partial", changed: { "b.bin": flipFirst } },
-      { state: "partial", listed: [0, 2], at: "partial" },
+      { state: "partial", listed: [0, 1], at: "partial" },
       ["ledger-rebuilt"],
     ],
     [
       "is moved back when not all chunks of its final files verify",
       { row: null, at: "final", changed: { "b.bin": null } },
-      { state: "partial", listed: [0], at: "partial" },
+      { state: "partial", listed: [0, 1], at: "partial" },
       ["ledger-rebuilt"],
     ],
     [

@@ -1,15 +1,16 @@
 /**
- * Makes the ledger and the disk agree at start.
+ * Makes the ledger and the disk agree at start; for a complete package when it is opened first, so
+ * that a start takes no longer with many packages.
  *
  * A crash may leave a package that is moved but not marked complete, listed but missing, or on the
  * disk but not listed. People delete files. Afterwards the ledger lists no chunk whose file is
  * missing or too short. Bytes of listed chunks are not read here (`cache verify` reads them);
  * packages without a row are.
  */
-import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
+import { chunkCount, chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
 import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
-import { isValidPackageRow, type Ledger, type LedgerPackage } from "./ledger.ts";
+import { isValidPackageRow, type Ledger, type PackageHead } from "./ledger.ts";
 import type { PackageStore } from "./package-store.ts";
 
 type Reconciliation = {
@@ -20,24 +21,46 @@ type Reconciliation = {
   readonly openStore: (id: string) => Promise<PackageStore | null>;
 };
 
-/** @throws CacheError when the disk or the ledger fails */
-export async function reconcile(context: Reconciliation): Promise<void> {
-  await context.folder.prepare();
+/**
+ * Makes all packages agree but the complete ones. A package whose files cannot be read or moved
+ * hinders no other.
+ * @returns the ids of the partial packages that agree
+ * @throws CacheError when the ledger or the cache's own folders fail
+ */
+export async function reconcile(context: Reconciliation): Promise<Set<string>> {
+  const { folder, ledger } = context;
+  await folder.prepare();
   dropInvalidRows(context);
-  for (const row of context.ledger.packages()) await reconcileListed(context, row);
-  const listed = new Set(context.ledger.packages().map((row) => row.id));
-  for (const id of await context.folder.manifestIds()) {
-    if (!listed.has(id)) await adoptUnlisted(context, id);
+  const checked = new Set<string>();
+  const listed = new Set<string>();
+  for (const row of ledger.uses()) {
+    listed.add(row.id);
+    if (row.state === "complete") continue;
+    await tryPackage(context, row.id, async () => {
+      await reconcileListed(context, row);
+      checked.add(row.id);
+    });
   }
-  const known = new Set(context.ledger.packages().map((row) => row.id));
-  for (const id of await context.folder.partialIds()) {
-    if (!known.has(id)) await context.folder.discard(context.folder.partialPath(id));
+  for (const id of await folder.manifestIds())
+    if (!listed.has(id)) await tryPackage(context, id, () => adoptUnlisted(context, id));
+  for (const id of await folder.partialIds())
+    if (ledger.package(id) === null)
+      await tryPackage(context, id, () => folder.discard(folder.partialPath(id)));
+  return checked;
+}
+
+async function tryPackage({ log }: Reconciliation, id: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log({ level: "error", event: "check-failed", message: `Package ${id} was not checked: ${reason}` });
   }
 }
 
 /** Removes rows that cannot belong to a cache. Files are not touched: the row may name any path. */
 function dropInvalidRows({ ledger, log }: Reconciliation): void {
-  for (const row of ledger.packages()) {
+  for (const row of ledger.uses()) {
     if (isValidPackageRow(row)) continue;
     log({
       level: "warn",
@@ -48,13 +71,21 @@ function dropInvalidRows({ ledger, log }: Reconciliation): void {
   }
 }
 
-async function reconcileListed(context: Reconciliation, row: LedgerPackage): Promise<void> {
+/**
+ * Compares one listed package with its files.
+ * @throws CacheError when the disk or the ledger fails
+ */
+export async function reconcileListed(
+  context: Omit<Reconciliation, "openStore">,
+  row: PackageHead,
+): Promise<void> {
   const { folder, ledger, log } = context;
+  const chunks = ledger.chunks(row.id).map(({ chunk }) => chunk);
   const partialPath = folder.partialPath(row.id);
   const finalPath = folder.finalPath(row.name, row.version);
   // Only a package with every chunk is moved to the final path. Other contents of that
   // path are not the cache's, and must stay.
-  const wasMoved = row.state === "complete" || row.chunksVerified === row.chunkCount;
+  const wasMoved = row.state === "complete" || chunks.length === row.chunkCount;
   const loaded = await folder.loadManifest(row.id);
   if (!loaded) {
     log({
@@ -69,7 +100,9 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
     return;
   }
   const isFinal = wasMoved && (await folder.exists(finalPath)) && !(await folder.exists(partialPath));
-  const missing = await missingChunks(context, loaded.manifest, isFinal ? finalPath : partialPath, row.id);
+  const { manifest } = loaded;
+  const sizes = await folder.fileSizes(manifest, isFinal ? finalPath : partialPath);
+  const missing = chunks.filter((chunk) => isMissing(chunk, manifest, sizes));
   if (missing.length > 0) {
     ledger.deleteChunks(row.id, missing);
     log({
@@ -80,8 +113,8 @@ async function reconcileListed(context: Reconciliation, row: LedgerPackage): Pro
   }
   const isWhole =
     isFinal &&
-    row.chunksVerified - missing.length === row.chunkCount &&
-    (await hasExactSizes(folder, loaded.manifest, finalPath));
+    chunks.length - missing.length === row.chunkCount &&
+    manifest.files.every((file, index) => sizes[index] === file.sizeBytes);
   // A crash between the move and the mark. Every chunk was read back before the move.
   if (isWhole && row.state === "partial") ledger.setState(row.id, "complete");
   if (isWhole) return;
@@ -97,29 +130,13 @@ async function moveBack(folder: CacheFolder, finalPath: string, partialPath: str
   }
 }
 
-async function missingChunks(
-  { folder, ledger }: Reconciliation,
-  manifest: Manifest,
-  root: string,
-  id: string,
-): Promise<number[]> {
-  const rows = ledger.chunks(id);
-  if (rows.length === 0) return [];
-  const sizes = await folder.fileSizes(manifest, root);
-  return rows
-    .map((row) => row.chunk)
-    .filter(
-      (chunk) =>
-        chunkLength(manifest, chunk) === 0 ||
-        fileSpans(manifest, chunkOffset(manifest, chunk), chunkLength(manifest, chunk)).some(
-          (span) => sizes[span.file]! < span.fileOffset + span.length,
-        ),
-    );
-}
-
-async function hasExactSizes(folder: CacheFolder, manifest: Manifest, root: string): Promise<boolean> {
-  const sizes = await folder.fileSizes(manifest, root);
-  return manifest.files.every((file, index) => sizes[index] === file.sizeBytes);
+/** @param sizes of the package's files; -1 for a missing one */
+function isMissing(chunk: number, manifest: Manifest, sizes: Float64Array): boolean {
+  const length = chunkLength(manifest, chunk);
+  if (length === 0) return true;
+  return fileSpans(manifest, chunkOffset(manifest, chunk), length).some(
+    (span) => sizes[span.file]! < span.fileOffset + span.length,
+  );
 }
 
 /**
@@ -132,13 +149,12 @@ async function adoptUnlisted(context: Reconciliation, id: string): Promise<void>
   const finalPath = loaded && folder.finalPath(loaded.manifest.name, loaded.manifest.version);
   const isFinal =
     finalPath !== null && (await folder.exists(finalPath)) && !(await folder.exists(partialPath));
-  const taken = ledger
-    .packages()
-    .some((row) => isSamePackageName(row, loaded?.manifest ?? { name: "", version: "" }));
+  const taken =
+    loaded !== null && ledger.packageNamed(loaded.manifest.name, loaded.manifest.version) !== null;
   if (
     !loaded ||
     taken ||
-    !isSelfConsistent(loaded.signed) ||
+    !(await isSelfConsistent(loaded.signed)) ||
     !(isFinal || (await folder.exists(partialPath)))
   ) {
     await folder.forgetManifest(id);
@@ -168,7 +184,7 @@ export const packageRow = (id: string, manifest: Manifest) => ({
   version: manifest.version,
   sizeBytes: manifest.sizeBytes,
   chunkSizeBytes: manifest.chunkSizeBytes,
-  chunkCount: Math.ceil(manifest.sizeBytes / manifest.chunkSizeBytes),
+  chunkCount: chunkCount(manifest),
 });
 
 type Named = { readonly name: string; readonly version: string };

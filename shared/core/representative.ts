@@ -335,7 +335,7 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     term: state.term,
     ticket: state.ticket,
     phase: phases[state.phase.kind],
-    startsInMs: Math.max(0, Math.ceil(state.sendFromMs - nowMs)),
+    startsInMs: Math.min(limits.startsInMaxMs, Math.max(0, Math.ceil(state.sendFromMs - nowMs))),
     frontCount: gapAt < 0 ? held.size : gapAt,
     castCount: state.stream.queue.sentCount,
     pass: state.pass.number,

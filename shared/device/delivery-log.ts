@@ -83,6 +83,9 @@ export function reasonForDelivery(from: OriginBytes, notes: DeliveryNotes, losse
   return "missed parts of the multicast";
 }
 
+export const reasonWithoutSession = (waitedForOther: boolean): string =>
+  waitedForOther ? "fetched by another task" : "already in the cache";
+
 const origins = [
   ["multicast", "multicast"],
   ["peers", "from peers"],

@@ -3,11 +3,18 @@
  * enrols the device, checks in at the source and watches the network.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
+
+/**
+ * Ended tasks that the ledger keeps for `status`. Older ones are kept only for the key of a package
+ * that the device offers.
+ */
+const endedTasksMax = 256;
 
 type DeviceOptions = {
   readonly ports: DevicePorts;
@@ -49,10 +56,14 @@ export class Device {
 
   async #resume(row: TaskRow): Promise<void> {
     const task = this.#add(row);
-    const store = await this.#options.ports.cache.find(row.task.packageId);
-    if (store) this.#offers.offer(store, Buffer.from(row.task.packageKey, "base64"));
     if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
     task.start();
+    const { cache } = this.#options.ports;
+    const key = Buffer.from(row.task.packageKey, "base64");
+    const listed = cache.ledger.package(row.task.packageId);
+    if (listed?.state === "complete") return this.#offers.offerListed(listed, key);
+    const store = listed && (await cache.find(listed.id));
+    if (store) this.#offers.offer(store, key);
   }
 
   /** Ids of ended tasks whose session this device still leads for others. */
@@ -63,9 +74,16 @@ export class Device {
   /**
    * Takes the task list of the source: starts new tasks and cancels those that the list omits.
    * @param serving `serving` at the time of the request
+   * @param unreadable ids of listed tasks that the device cannot read; it leaves them as they are
+   * @returns whether to ask again: a task that ended during the request is still served, and the
+   *   list does not tell whether it was cancelled
    */
-  accept(tasks: readonly AgentTask[], serving: readonly number[]): void {
-    const named = new Set(tasks.map(({ id }) => id));
+  accept(
+    tasks: readonly AgentTask[],
+    serving: readonly number[],
+    unreadable: readonly number[] = [],
+  ): boolean {
+    const named = new Set([...tasks.map(({ id }) => id), ...unreadable]);
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
         void task.stop("cancelled").catch((error: unknown) => this.#onError(error, task.id));
@@ -78,6 +96,25 @@ export class Device {
     });
     this.#save([...changed, ...begun]);
     this.#each(begun, (task) => task.start());
+    this.#forgetEnded(named);
+    return this.serving.some((id) => !serving.includes(id) && !named.has(id));
+  }
+
+  /** Removes the oldest tasks whose end the source knows, and which it does not list any more. */
+  #forgetEnded(named: ReadonlySet<number>): void {
+    const { ledger } = this.#options.ports.cache;
+    const ended = [...this.tasks.values()]
+      .filter((task) => task.isOver && task.row.reported && !named.has(task.id))
+      .toSorted((a, b) => b.id - a.id);
+    const packages = new Set(ended.slice(0, endedTasksMax).map(({ row }) => row.task.packageId));
+    this.#each(ended.slice(endedTasksMax), ({ id, row }) => {
+      const { packageId } = row.task;
+      const isOffered = !packages.has(packageId) && ledger.package(packageId) !== null;
+      packages.add(packageId);
+      if (isOffered) return;
+      ledger.deleteTask(id);
+      this.tasks.delete(id);
+    });
   }
 
   /** Works on every task: an error of one hinders no other. */
@@ -133,7 +170,7 @@ export class Device {
       fetchedBy: (packageId) =>
         [...this.tasks.values()].find((other) => other !== task && other.fetches(packageId))?.id ?? null,
       onPackageComplete: (packageId) => {
-        for (const other of this.tasks.values()) other.packageCompleted(packageId);
+        this.#each([...this.tasks.values()], (other) => other.packageCompleted(packageId));
       },
     });
     this.tasks.set(task.id, task);
@@ -143,20 +180,27 @@ export class Device {
   #onError(error: unknown, taskId: number): void {
     const { ports } = this.#options;
     if (error instanceof BugError) return ports.onBug(error);
-    ports.log.error({ taskId, error: String(error) }, "task");
+    // The cache's errors, such as a full disk, concern the machine.
+    const level = error instanceof CacheError ? "warn" : "error";
+    ports.log[level]({ taskId, error: String(error) }, "task");
   }
 
   /** Ends the sessions. Returns a function that restarts them. */
   leaveSubnet(reason: string): () => void {
-    const left = [...this.tasks.values()].filter((task) => task.leaveSubnet(reason));
-    return () => {
-      for (const task of left) task.start();
-    };
+    const left: Task[] = [];
+    this.#each([...this.tasks.values()], (task) => {
+      if (task.leaveSubnet(reason)) left.push(task);
+    });
+    return () => this.#each(left, (task) => task.start());
   }
 
   /** Stops all tasks: sessions resign, and verified chunks are written. */
   async stop(): Promise<void> {
-    await Promise.all([...this.tasks.values()].map((task) => task.stop("shutdown")));
+    await Promise.all(
+      [...this.tasks.values()].map((task) =>
+        task.stop("shutdown").catch((error: unknown) => this.#onError(error, task.id)),
+      ),
+    );
   }
 
   /** Stops offering packages. */

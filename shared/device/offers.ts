@@ -3,7 +3,7 @@
  * known task and answers WANTs for it, also after the task has ended. A device that joins weeks
  * later finds the package here.
  */
-import { CacheError, type PackageStore } from "../cache/index.ts";
+import { CacheError, type PackageHead, type PackageStore } from "../cache/index.ts";
 import { peersNamedMax } from "../core/peers/poll-response.ts";
 import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
@@ -15,7 +15,11 @@ import type { DevicePorts } from "./ports.ts";
 
 type OnPoll = (poll: Poll, fromAddress: string) => PollReply | undefined;
 type Offer = {
-  readonly store: PackageStore;
+  readonly packageId: string;
+  /** Null: the package is complete, and was not opened yet. */
+  store: PackageStore | null;
+  /** Chunks that the ledger lists. */
+  readonly listed: ChunkSet;
   readonly session: string;
   readonly listener: LanListener;
   readonly responder: WantResponder;
@@ -41,24 +45,45 @@ export class Offers {
    * @param packageKey 16 bytes
    */
   offer(store: PackageStore, packageKey: Uint8Array): void {
-    if (this.#offers.get(store.id)?.store === store) return;
+    const { id, manifest } = store;
+    const known = this.#offers.get(id);
+    if (known?.store === store) return;
+    if (known?.store === null) known.store = store;
     // After an eviction the package may return with a new store; the former one is closed.
-    this.withdraw(store.id);
+    else this.#add(id, store, new ChunkSet(0), manifest.chunkSizeBytes, packageKey);
+  }
+
+  /**
+   * Offers a complete package that the ledger lists, and opens it at the first request for a chunk:
+   * a device may have thousands of packages.
+   * @param packageKey 16 bytes
+   */
+  offerListed({ id, chunkCount, chunkSizeBytes }: PackageHead, packageKey: Uint8Array): void {
+    if (!this.#offers.has(id)) this.#add(id, null, ChunkSet.full(chunkCount), chunkSizeBytes, packageKey);
+  }
+
+  #add(
+    packageId: string,
+    store: PackageStore | null,
+    listed: ChunkSet,
+    chunkSizeBytes: number,
+    packageKey: Uint8Array,
+  ): void {
+    this.withdraw(packageId);
     const { lan, peers, onBytesPassed } = this.#ports;
     const listener = { onControl: (frame: ControlFrame) => this.#onFrame(offer, frame) };
     const session = lan.join(packageKey, listener);
     const responder = new WantResponder();
-    const offer: Offer = { store, session, listener, responder, cancel: null, onPoll: new Map() };
-    this.#offers.set(store.id, offer);
+    const onPoll = new Map<number, OnPoll>();
+    const offer: Offer = { packageId, store, listed, session, listener, responder, cancel: null, onPoll };
+    this.#offers.set(packageId, offer);
     peers.offer(session, {
       key: packageKey,
-      chunkSizeBytes: store.manifest.chunkSizeBytes,
-      held: () => store.offered,
-      readChunk: (chunk) => {
-        // The package was evicted or removed.
-        if (!store.isOpen) this.withdraw(store.id);
+      chunkSizeBytes,
+      held: () => heldOf(offer),
+      readChunk: async (chunk) => {
         onBytesPassed();
-        return this.#read(store, chunk);
+        return this.#read(await this.#storeOf(offer), chunk);
       },
       onPoll: (poll, fromAddress) => {
         const replies = [...offer.onPoll.values()].flatMap((reply) => reply(poll, fromAddress) ?? []);
@@ -68,6 +93,16 @@ export class Offers {
         };
       },
     });
+  }
+
+  /** @throws CacheError when the package was evicted or removed */
+  async #storeOf(offer: Offer): Promise<PackageStore> {
+    offer.store ??= await this.#ports.cache.find(offer.packageId);
+    if (!offer.store?.isOpen) {
+      this.withdraw(offer.packageId);
+      throw new CacheError("not-found", "The package is no longer in the cache");
+    }
+    return offer.store;
   }
 
   async #read(store: PackageStore, chunk: number): Promise<Uint8Array> {
@@ -103,13 +138,18 @@ export class Offers {
   #onFrame(offer: Offer, frame: ControlFrame): void {
     if (frame.type === "have") return offer.responder.onHave(frame.toDevice);
     if (frame.type !== "want" || frame.device === this.#ports.device) return;
-    if (!offer.store.isOpen) return this.withdraw(offer.store.id);
-    const { offered } = offer.store;
+    if (!this.#isHeld(offer)) return this.withdraw(offer.packageId);
+    const offered = heldOf(offer);
     const wanted = ChunkSet.fromRanges(offered.size, frame.ranges);
     if (!wanted || wanted.overlap(offered) === 0) return;
     const { clock, random } = this.#ports;
     offer.responder.onWant(frame.device, clock.nowMs(), random());
     this.#schedule(offer);
+  }
+
+  /** Whether the package was neither evicted nor removed. */
+  #isHeld({ store, packageId }: Offer): boolean {
+    return store ? store.isOpen : this.#ports.cache.ledger.package(packageId) !== null;
   }
 
   #schedule(offer: Offer): void {
@@ -125,7 +165,7 @@ export class Offers {
 
   #answer(offer: Offer): void {
     const { lan, peers, device, clock } = this.#ports;
-    const ranges = offer.store.offered.toRanges(limits.rangesMax);
+    const ranges = heldOf(offer).toRanges(limits.rangesMax);
     for (const toDevice of offer.responder.takeDue(clock.nowMs())) {
       if (ranges.length === 0) continue;
       const { load, lanPort } = peers;
@@ -133,3 +173,5 @@ export class Offers {
     }
   }
 }
+
+const heldOf = ({ store, listed }: Offer): ChunkSet => store?.offered ?? listed;

@@ -16,11 +16,13 @@ import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
+import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
 import { limits } from "../wire/index.ts";
 import type { LanSessions } from "./lan-sessions.ts";
+import type { SourceTime } from "./source-time.ts";
 
 export type { Clock } from "../model/clock.ts";
 export type { Peers } from "../net/exchange/peers.ts";
@@ -49,6 +51,8 @@ export type Source = {
 export type CommandRequest = {
   readonly taskId: number;
   readonly command: string;
+  /** Shell that a named command of the package asks for; null: the system's. */
+  readonly shell: CommandShell | null;
   /** Folder of the complete package. */
   readonly folder: string;
   /** Time limit, after which the command is killed. */
@@ -58,6 +62,8 @@ export type CommandRequest = {
   readonly signal: AbortSignal;
 };
 export type Commands = {
+  /** System for which a package's named commands are selected. */
+  readonly os: OperatingSystem;
   /**
    * Runs the command until it exits or is killed.
    * @throws Error when the command cannot be started
@@ -101,6 +107,8 @@ export type Place = {
   address: string;
   /** Id of the subnet, assigned by the source; null before the first check-in there. */
   subnetId: string | null;
+  /** Time of the source; null before the first check-in. */
+  answered: SourceTime | null;
 };
 
 export type DevicePorts = {

@@ -9,18 +9,21 @@ import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { sleep } from "../model/clock.ts";
-import { ManifestError } from "../model/manifest.ts";
+import { ManifestError } from "../model/manifest-error.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
 import { endOfCommand } from "./command-outcome.ts";
-import { reasonForDelivery, DeliveryLog } from "./delivery-log.ts";
+import { reasonForDelivery, reasonWithoutSession, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
-import type { DevicePorts } from "./ports.ts";
+import type { CommandRequest, DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
+import { commandOf } from "./task-command.ts";
+import { SpreadStart } from "./start-spread.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
-import { WanSpending } from "./wan-spending.ts";
+import { TaskTraffic } from "./task-traffic.ts";
+import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -35,12 +38,10 @@ const commandEndMs = 2_500;
  */
 const otherTaskPollMs = 2_000;
 /**
- * Wrong read-backs after which the task fails. A bad disk or a crash causes one; a program that
- * changes a file each time causes one after the other, each with a download of that file.
+ * Longest timer towards the start time; then the clock is read again, because it may have been set,
+ * or the device may have slept.
  */
-const wrongReadBacksMax = 3;
-/** Longest timer towards the start time; then the clock is read again. */
-const startTimerMsMax = 3_600_000;
+const startTimerMsMax = 60_000;
 
 type TaskOptions = {
   readonly ports: DevicePorts;
@@ -62,8 +63,7 @@ export class Task {
   readonly #options: TaskOptions;
   readonly #delivery = new DeliveryLog();
   readonly #badChunks = new BadChunkReports();
-  /** Bytes over the WAN, and those that earlier sessions sent on the LAN. */
-  readonly #traffic: { readonly wan: WanSpending; lanBytesBefore: number };
+  readonly #traffic: TaskTraffic;
   readonly #abort = new AbortController();
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
@@ -72,12 +72,18 @@ export class Task {
    * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
    * ends.
    */
-  readonly #pending: { timer?: () => void; reader?: () => void; command?: Promise<unknown> } = {};
+  readonly #pending: {
+    readonly start: SpreadStart;
+    timer?: () => void;
+    reader?: () => void;
+    command?: Promise<unknown>;
+  };
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
-    this.#traffic = { wan: new WanSpending(options.row), lanBytesBefore: options.row.lanBytesSent };
+    this.#traffic = new TaskTraffic(options.row);
+    this.#pending = { start: new SpreadStart(options.ports) };
     if (this.row.life === "running") {
       this.#end(
         "failed",
@@ -127,13 +133,14 @@ export class Task {
     this.#verify().catch((error: unknown) => this.#backOff(error));
   }
 
-  /** Starts or resumes a waiting task; no effect in other stages. */
+  /** Starts or resumes a waiting task; no effect in other stages, and while an attempt begins. */
   start(): void {
-    if (this.stage.kind !== "waiting") return;
-    const { startAtMs } = this.row.task;
-    const delayMs = startAtMs - this.#options.ports.clock.wallMs();
+    if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
+    this.#pending.timer?.();
+    const { start } = this.#pending;
+    const delayMs = start.delayMs(this.row.task);
     if (delayMs > 0) {
-      this.#becomeWaiting("start-time", `starts at ${new Date(startAtMs).toISOString()}`);
+      this.#becomeWaiting("start-time", `starts at ${new Date(start.dueAtMs).toISOString()}`);
       return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
     this.#begin().catch((error: unknown) => this.#backOff(error));
@@ -191,12 +198,7 @@ export class Task {
 
   /** Returns the row with the traffic up to now. */
   rowNow(): TaskRow {
-    const { fetchedBytes, uselessBytes } = this.#traffic.wan;
-    return Object.assign(this.row, {
-      wanBytesFetched: fetchedBytes,
-      wanBytesUseless: uselessBytes,
-      lanBytesSent: this.#lanBytesSent,
-    });
+    return Object.assign(this.row, this.#traffic.total(this.session));
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
@@ -243,13 +245,17 @@ export class Task {
     const { ports, offers, fetchedBy } = this.#options;
     const { task } = this.row;
     this.#becomeWaiting("package", "gets the manifest");
+    const attempt = this.stage;
     const found = await ports.cache.find(task.packageId);
     const store = found?.state === "complete" ? found : await this.#beginPackage(found);
-    if (this.#abort.signal.aborted) {
+    // The stage changes with a cancellation, and with an error of the former session.
+    if (this.#abort.signal.aborted || this.stage !== attempt) {
       if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
       return;
     }
     this.store = store;
+    const command = this.#commandOf(store);
+    if (command.kind === "missing") return this.#end("failed", command.reason);
     ports.cache.pin(task.packageId, task.id);
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
     this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
@@ -288,12 +294,14 @@ export class Task {
     onChange();
   }
 
-  /** Reserves room for the missing bytes. */
+  /** Reserves room for the missing bytes, and stores those that need no network. */
   async #beginPackage(found: PackageStore | null): Promise<PackageStore> {
     const { cache, source, publisherKeys } = this.#options.ports;
     const { packageId } = this.row.task;
     const signed = found?.signed ?? (await source.manifest(packageId));
-    return cache.begin(signed, publisherKeys(), { id: this.id, packageId });
+    const store = await cache.begin(signed, publisherKeys(), { id: this.id, packageId });
+    await cache.storeLocalChunks(store, this.#abort.signal);
+    return store;
   }
 
   #onSessionFailure(reason: string, retryAfterMs: number): void {
@@ -324,45 +332,33 @@ export class Task {
     // The last chunk may arrive while the task backs off. Later errors count again.
     this.stage = nextTaskStage(this.stage, { kind: "verifying" });
     this.#options.onChange();
-    const outcome = await store.complete();
+    const outcome = store.state === "complete" ? await store.verifyUnchanged() : await store.complete();
     if (this.#abort.signal.aborted) return;
     if (!outcome.ok) return this.#onWrongReadBack(outcome.paths);
     this.session?.step({ type: "PackageVerified" });
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
-    if (this.row.task.action === "run" && this.row.task.command)
-      await this.#run(outcome.path, this.row.task.command);
+    const command = this.#commandOf(store);
+    if (command.kind === "line") await this.#run(outcome.path, command);
     else this.#end("complete", "");
   }
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
   #onWrongReadBack(paths: readonly string[]): void {
-    const files = paths.map((path) => `"${path}"`).join(", ");
-    const what = `${files || "parts"} of ${this.#name} ${paths.length > 1 ? "were" : "was"} wrong when read back from the disk`;
     this.row.wrongReadBacks++;
     this.trySave();
-    if (this.row.wrongReadBacks < wrongReadBacksMax)
-      throw new Error(`${what}: fetched again (check the disk, and what else changes files there)`);
-    const reason =
-      `${what}, ${wrongReadBacksMax} times: a virus scanner or a clean-up program seems to change or remove it. ` +
-      "Exclude the cache's folder from it, then create the task again";
+    const reason = wrongReadBackText(paths, this.#name, this.row.wrongReadBacks);
+    if (this.row.wrongReadBacks < wrongReadBacksMax) throw new Error(reason);
     // As a representative this device gives the lease back with the failure, which others count.
     this.session?.step({ type: "DownloadEnded", failure: reason });
     this.#end("failed", reason);
     this.#closeSession(reason);
   }
 
-  /** Bytes sent on the LAN, by earlier sessions and earlier runs of the agent too. */
-  get #lanBytesSent(): number {
-    return this.#traffic.lanBytesBefore + (this.session?.lanBytes ?? 0);
-  }
-
   #deliveryReason(store: PackageStore): string {
     const { session, row } = this;
-    if (!session) {
-      // An earlier run of the agent may have saved the reason.
-      return row.way || (this.#attempt.waitedForOther ? "fetched by another task" : "already in the cache");
-    }
+    // An earlier run of the agent may have saved the reason.
+    if (!session) return row.way || reasonWithoutSession(this.#attempt.waitedForOther);
     const dropsNow = this.#options.ports.lan.kernelDrops ?? 0;
     return reasonForDelivery(store.originBytes, this.#delivery.notes, {
       diskOverflow: session.receiver.counters.overflow,
@@ -374,7 +370,11 @@ export class Task {
     return `${this.row.task.packageName} ${this.row.task.packageVersion}`;
   }
 
-  async #run(folder: string, command: string): Promise<void> {
+  #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
+    return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
+  }
+
+  async #run(folder: string, { command, shell }: Pick<CommandRequest, "command" | "shell">): Promise<void> {
     const { task } = this.row;
     const { values } = task.setting;
     this.stage = nextTaskStage(this.stage, { kind: "running" });
@@ -383,6 +383,7 @@ export class Task {
     const running = this.#options.ports.commands.run({
       taskId: task.id,
       command,
+      shell,
       folder,
       timeoutMs: values.commandTimeoutMs,
       environment: {
@@ -433,7 +434,7 @@ export class Task {
     if (!this.session) return;
     const { session } = this;
     this.session = null;
-    this.#traffic.lanBytesBefore += session.lanBytes;
+    this.#traffic.close(session);
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
@@ -445,9 +446,10 @@ export class Task {
   progress(): Progress {
     const { store } = this;
     const nowMs = this.#options.ports.clock.nowMs();
+    const { wanBytesFetched, lanBytesSent } = this.#traffic.total(this.session);
     return progressOf(this, nowMs, {
-      wanBytesFetched: this.#traffic.wan.fetchedBytes,
-      lanBytesSent: this.#lanBytesSent,
+      wanBytesFetched,
+      lanBytesSent,
       rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
       wrongFrom: this.#badChunks.list(),
     });

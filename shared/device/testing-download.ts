@@ -149,11 +149,13 @@ export function environment(values: Record<string, string>): void {
 }
 
 /** Makes a self-signed certificate for localhost. */
-export function makeCertificate(folder: string): { cert: string; secret: string } {
+export async function makeCertificate(folder: string): Promise<{ cert: string; secret: string }> {
   const [cert, secret] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   const words =
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
-  const made = Bun.spawnSync(["openssl", ...words.split(" "), "-keyout", secret, "-out", cert]);
-  if (made.exitCode !== 0) throw new Error(`openssl: ${made.stderr.toString()}`);
+  const made = Bun.spawn(["openssl", ...words.split(" "), "-keyout", secret, "-out", cert], {
+    stderr: "pipe",
+  });
+  if ((await made.exited) !== 0) throw new Error(`openssl: ${await made.stderr.text()}`);
   return { cert, secret };
 }

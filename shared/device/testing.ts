@@ -10,6 +10,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   packageVersion: "1.0",
   action: "pre-cache",
   command: null,
+  run: null,
   startAtMs: 0,
   taskKey: btoa("0123456789abcdef"),
   packageKey: btoa("fedcba9876543210"),

@@ -7,28 +7,31 @@ import {
   chunkLength,
   chunkOffset,
   chunkSizeFor,
-  decodeManifest,
-  encodeManifest,
   fileSpans,
-  ManifestError,
-  packageId,
   type Manifest,
   type ManifestFile,
 } from "./manifest.ts";
+import { decodeManifest, encodeManifest, packageId } from "./manifest-codec.ts";
+import { ManifestError } from "./manifest-error.ts";
 
 const file = (path: string, sizeBytes = 1): ManifestFile => ({ path, sizeBytes, mode: 0o644 });
 
 function manifestOf(files: readonly ManifestFile[], changes: Partial<Manifest> = {}): Manifest {
   const sizeBytes = files.reduce((sum, each) => sum + each.sizeBytes, 0);
   const chunkSizeBytes = changes.chunkSizeBytes ?? 1_024;
+  const chunks = sizeBytes < 1e9 ? chunkCount({ files, chunkSizeBytes }) : 0;
   return {
-    format: 1,
+    format: 2,
     name: "tool",
     version: "1.0",
     files,
+    folders: [],
+    links: [],
+    commands: [],
     sizeBytes,
     chunkSizeBytes,
-    chunkDigests: new Uint8Array(32 * Math.ceil(sizeBytes / chunkSizeBytes)),
+    chunkDigests: new Uint8Array(32 * chunks),
+    encodings: [],
     ...changes,
   };
 }
@@ -39,10 +42,13 @@ const raw = (m: Manifest): Uint8Array =>
     m.format,
     m.name,
     m.version,
-    m.sizeBytes,
     m.chunkSizeBytes,
     m.files.map((each) => [each.path, each.sizeBytes, each.mode]),
+    m.folders,
+    m.links.map((each) => [each.path, each.target]),
+    m.commands.map(({ name, lines }) => [name, lines.map(({ os, shell, line }) => [os, shell, line])]),
     m.chunkDigests,
+    m.encodings.map(({ encoding, first, count }) => [encoding, first, count]),
   ]);
 
 const refusal = (bytes: Uint8Array): string => {
@@ -57,7 +63,19 @@ const refusal = (bytes: Uint8Array): string => {
 
 describe("a manifest", () => {
   test("decodes to the encoded manifest, with the same id", () => {
-    const manifest = manifestOf([file("a/b.bin", 70_000), file("c.txt", 0), file("é", 5)]);
+    const manifest = manifestOf([file("a/b.bin", 70_000), file("c.txt", 0), file("é", 5)], {
+      folders: ["logs", "tmp/x"],
+      links: [{ path: "current", target: "a/../a" }],
+      commands: [
+        {
+          name: "install",
+          lines: [
+            { os: "linux", shell: "sh", line: "./install" },
+            { os: "windows", shell: "powershell", line: "./install.ps1" },
+          ],
+        },
+      ],
+    });
     const bytes = encodeManifest(manifest);
     expect(decodeManifest(bytes)).toEqual(manifest);
     expect(packageId(encodeManifest({ ...manifest }))).toBe(packageId(bytes));
@@ -99,6 +117,11 @@ describe("a manifest", () => {
     "p|p",
     "",
     "x".repeat(256),
+    "e\u0301",
+    "\u202etxt.exe",
+    "zero\u200bwidth",
+    "line\u2028",
+    "\ufffd",
     "y/".repeat(600) + "y",
     "d/".repeat(64) + "e",
   ])("is refused with the path %j", (path) => {
@@ -109,12 +132,13 @@ describe("a manifest", () => {
   test.each([
     [["a", "a"], "twice"],
     [["README", "readme"], "ignore case"],
-    [["e\u0301", "\u00e9"], "ignore case"],
+    [["Data/a", "data/b"], '"Data" and "data" are one name'],
+    [["A/B/d", "A/b/c"], '"A/B" and "A/b" are one name'],
     // Letters with two lower-case forms, which APFS takes for one.
     [["s", "\u017f"], "ignore case"],
     [["\u03c2", "\u03c3"], "ignore case"],
-    [["k", "\u212a"], "ignore case"],
-    [["A", "a/b"], "is a file and also the folder"],
+    [["A", "a/b"], '"A" and "a" are one name'],
+    [["a", "a/b"], '"a" is a file and also the folder of "a/b"'],
     [["b", "a"], "byte order"],
     [["\u{10000}", "\uffee"], "byte order"],
   ])("is refused with the paths %j", (paths, reason) => {
@@ -130,13 +154,34 @@ describe("a manifest", () => {
     [{ version: "v/1" }, "A-Z"],
     [{ version: "1." }, "dot"],
     [{ version: "é" }, "A-Z"],
-    [{ sizeBytes: 5 }, "add up"],
     [{ chunkDigests: new Uint8Array(31) }, "digests"],
     [{ chunkDigests: new Uint8Array(64) }, "digests"],
     [{ chunkSizeBytes: 3_000 }, "power of two"],
     [{ chunkSizeBytes: 512 }, "power of two"],
     [{ chunkSizeBytes: 8 * 1_048_576 }, "power of two"],
-    [{ format: 2 as 1 }, "format 2"],
+    [{ format: 1 as 2 }, "format 1"],
+    [{ folders: ["x"] }, '"x" is listed twice'],
+    [{ folders: ["d", "d/e"] }, '"d" is listed twice'],
+    [{ folders: ["e", "d"] }, "byte order"],
+    [{ folders: ["X"] }, '"x" and "X" are one name'],
+    [{ links: [{ path: "x", target: "y" }] }, "listed twice"],
+    [{ links: [{ path: "x/y", target: "z" }] }, '"x" is a file and also the folder'],
+    [{ links: [{ path: "y", target: "/etc/passwd" }] }, "absolute"],
+    [{ encodings: [{ encoding: "zeros", first: 0, count: 1 }] }, "its digest is of other bytes"],
+    [{ encodings: [{ encoding: "zeros", first: 1, count: 1 }] }, "cannot be used"],
+    [{ encodings: [{ encoding: "zeros", first: 0, count: 0 }] }, "cannot be used"],
+    [{ encodings: [{ encoding: "zstd" as "zeros", first: 0, count: 1 }] }, 'encoding "zstd"'],
+    [{ commands: [{ name: "Install", lines: [] }] }, "must begin with a-z"],
+    [{ commands: [{ name: "install", lines: [] }] }, "no command line"],
+    [
+      { commands: [{ name: "install", lines: [{ os: "linux", shell: "cmd", line: "x" }] }] },
+      "does not run on linux",
+    ],
+    [{ commands: [{ name: "install", lines: [{ os: "linux", shell: "sh", line: " " }] }] }, "is empty"],
+    [
+      { commands: [{ name: "install", lines: [{ os: "plan9" as "linux", shell: "sh", line: "x" }] }] },
+      "unknown",
+    ],
     [{ files: [{ path: "x", sizeBytes: 1, mode: 0o777 as 0o755 }], sizeBytes: 1 }, "mode"],
     [{ files: [{ path: "x", sizeBytes: -1, mode: 0o644 }], sizeBytes: -1 }, "whole number"],
     [{ files: [{ path: "x", sizeBytes: 1.5, mode: 0o644 }], sizeBytes: 1.5 }, "whole number"],
@@ -149,7 +194,7 @@ describe("a manifest", () => {
   test("is refused in a non-canonical encoding, which would have a second id", () => {
     const bytes = encodeManifest(manifestOf([file("x")]));
     expect(refusal(Uint8Array.from([...bytes, 0]))).toContain("canonical");
-    const long = Uint8Array.from([0xdc, 0, 7, ...bytes.subarray(1)]);
+    const long = Uint8Array.from([0xdc, 0, 10, ...bytes.subarray(1)]);
     expect(refusal(long)).toContain("canonical");
   });
 
@@ -177,6 +222,12 @@ describe("a manifest", () => {
   });
 });
 
+test("a package above the largest size is refused with its size", () => {
+  const files = [file("disk.img", 524_288 * 4_194_304 + 1)];
+  const refused = refusal(raw(manifestOf(files, { chunkSizeBytes: 4_194_304 })));
+  expect(refused).toContain("at most 2.1 TB: divide it");
+});
+
 describe("chunks", () => {
   test("have the size that follows from the size of the package", () => {
     const KiB = 1_024;
@@ -184,6 +235,12 @@ describe("chunks", () => {
     expect(chunkSizeFor(8_192 * 256 * KiB)).toBe(256 * KiB);
     expect(chunkSizeFor(8_192 * 256 * KiB + 1)).toBe(512 * KiB);
     expect(chunkSizeFor(1e12)).toBe(4_096 * KiB);
+    expect(() => chunkSizeFor(3e12)).toThrow(/has 3 TB.* at most 2.1 TB: divide it/);
+    // The size of the version before, up to a factor of four.
+    expect([256, 1_024, 2_048].map((size) => chunkSizeFor(1_000, size * KiB) / KiB)).toEqual([
+      256, 1_024, 256,
+    ]);
+    expect(() => chunkSizeFor(3e12)).toThrow(/has 3 TB.* at most 2.1 TB: divide it/);
   });
 
   test("are adjacent, and the last one is shorter", () => {

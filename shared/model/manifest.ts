@@ -1,201 +1,94 @@
 /**
- * Manifest: the files of a package and the digests that verify them.
+ * Manifest: the entries of a package and the digests that verify its bytes.
  *
- * A package is one virtual stream of bytes: its files in manifest order, one after the other. Chunk
- * i is the bytes from i × `chunkSizeBytes` on, so a chunk may span files. Manifests come from the
- * network: `decodeManifest` returns a manifest that satisfies every rule below or throws a
- * ManifestError. Signatures are in signing.ts.
+ * The bytes of all files are one stream, which chunk-layout.ts cuts into chunks; the functions here
+ * map chunks to bytes of the stream and of files. Rules are in manifest-rules.ts, the encoded form
+ * in manifest-codec.ts, signatures in signing.ts.
  */
-import { createHash } from "node:crypto";
-import { Encoder } from "@msgpack/msgpack";
+import { chunkLayout, indexAt, type ChunkLayout } from "./chunk-layout.ts";
 import { ManifestError } from "./manifest-error.ts";
-import { MsgpackReader } from "./msgpack-reader.ts";
-import {
-  comparePaths,
-  packageNameProblem,
-  pathConflict,
-  pathProblem,
-  versionProblem,
-} from "./package-path.ts";
-
-export { ManifestError } from "./manifest-error.ts";
+import type { NamedCommand } from "./package-command.ts";
+import type { PackageLink } from "./package-link.ts";
+import { formatBinarySize, formatSize } from "./quantity.ts";
 
 /** Upper bound on the encoded manifest: its base64 stays below the 24 MiB body limit of the API. */
-const manifestBytesMax = 16 * 1_048_576;
-export const filesMax = 100_000;
+export const manifestBytesMax = 16 * 1_048_576;
 export const digestBytes = 32;
 /**
  * The lower bound keeps manifests small. The upper bound is the memory a receiver may need for one
  * chunk.
  */
-const chunkSizeBytesMin = 1_024;
+export const chunkSizeBytesMin = 1_024;
 export const chunkSizeBytesMax = 4 * 1_048_576;
 const chunkSizeBytesDefault = 256 * 1_024;
 /** Number of chunks above which `chunkSizeFor` doubles the chunk size. */
 const chunksTarget = 8_192;
 /** Chunks whose digests fill the largest manifest. */
-const chunksMax = manifestBytesMax / digestBytes;
+export const chunksMax = manifestBytesMax / digestBytes;
 
 export type FileMode = 0o644 | 0o755;
 export type ManifestFile = { readonly path: string; readonly sizeBytes: number; readonly mode: FileMode };
+/**
+ * How a chunk is represented. "plain": its bytes. "zeros": not at all; it contains zeros only, and
+ * is never fetched or sent.
+ */
+export type ChunkEncoding = "plain" | "zeros";
+/** A run of chunks whose encoding is not "plain". */
+export type EncodedRun = {
+  readonly encoding: Exclude<ChunkEncoding, "plain">;
+  readonly first: number;
+  readonly count: number;
+};
 export type Manifest = {
-  readonly format: 1;
+  readonly format: 2;
   readonly name: string;
   readonly version: string;
   readonly files: readonly ManifestFile[];
+  /** Folders without entries; other folders follow from the paths of their entries. */
+  readonly folders: readonly string[];
+  readonly links: readonly PackageLink[];
+  readonly commands: readonly NamedCommand[];
+  /** Size of all files. */
   readonly sizeBytes: number;
   readonly chunkSizeBytes: number;
   /** SHA-256 digests of all chunks, concatenated. */
   readonly chunkDigests: Uint8Array;
+  /** In order; chunks in no run are plain. */
+  readonly encodings: readonly EncodedRun[];
 };
 
-/**
- * Encodes a manifest canonically: arrays in a fixed order and the shortest msgpack forms. Equal
- * manifests give equal bytes.
- *
- * @throws ManifestError when the manifest breaks a rule or is larger than `manifestBytesMax`
- */
-export function encodeManifest(manifest: Manifest): Uint8Array {
-  checkManifest(manifest);
-  const bytes = encodeFields(manifest);
-  if (bytes.length > manifestBytesMax) {
-    throw new ManifestError(
-      `The manifest of "${manifest.name}" has ${bytes.length} bytes, more than ${manifestBytesMax}: publish fewer files`,
-    );
+/** The fields on which the chunks depend. */
+export type ChunkedFiles = {
+  readonly files: readonly Pick<ManifestFile, "path" | "sizeBytes">[];
+  readonly chunkSizeBytes: number;
+};
+
+const layouts = new WeakMap<ChunkedFiles, ChunkLayout>();
+
+function layoutOf(manifest: ChunkedFiles): ChunkLayout {
+  let layout = layouts.get(manifest);
+  if (layout === undefined) {
+    layout = chunkLayout(manifest.files, manifest.chunkSizeBytes, chunksMax);
+    layouts.set(manifest, layout);
   }
-  return bytes;
+  return layout;
 }
 
-function encodeFields(manifest: Manifest): Uint8Array {
-  const { files, chunkDigests } = manifest;
-  // A guess: the buffer grows where paths are longer.
-  const initialBufferSize = 1_024 + chunkDigests.length + 64 * files.length;
-  return new Encoder({ initialBufferSize }).encode([
-    manifest.format,
-    manifest.name,
-    manifest.version,
-    manifest.sizeBytes,
-    manifest.chunkSizeBytes,
-    manifest.files.map((file) => [file.path, file.sizeBytes, file.mode]),
-    manifest.chunkDigests,
-  ]);
+export const chunkCount = (manifest: ChunkedFiles): number => layoutOf(manifest).chunkStarts.length - 1;
+
+/** Returns the offset of a chunk in the stream, bytes. */
+export const chunkOffset = (manifest: ChunkedFiles, chunk: number): number =>
+  layoutOf(manifest).chunkStarts[chunk]!;
+
+/** Returns the length of a chunk in bytes; 0 outside the package. */
+export function chunkLength(manifest: ChunkedFiles, chunk: number): number {
+  const { chunkStarts } = layoutOf(manifest);
+  return chunk >= 0 && chunk < chunkStarts.length - 1 ? chunkStarts[chunk + 1]! - chunkStarts[chunk]! : 0;
 }
 
-/**
- * Decodes and checks a manifest.
- *
- * @throws ManifestError for bytes that are not a manifest, break a rule or are not in canonical
- * form
- */
-export function decodeManifest(bytes: Uint8Array): Manifest {
-  if (bytes.length > manifestBytesMax) {
-    throw new ManifestError(`The manifest has ${bytes.length} bytes, more than ${manifestBytesMax}`);
-  }
-  const manifest = readManifest(new MsgpackReader(bytes));
-  checkManifest(manifest);
-  // One package has one id: another encoding of equal fields would be a second package.
-  if (Buffer.compare(encodeFields(manifest), bytes) !== 0) {
-    throw new ManifestError("The manifest is not in canonical form");
-  }
-  return manifest;
-}
-
-function readManifest(reader: MsgpackReader): Manifest {
-  reader.array(7, 7);
-  const format = reader.integer();
-  if (format !== 1) {
-    throw new ManifestError(
-      `The manifest has format ${format}, this version reads format 1: update flockcast`,
-    );
-  }
-  const name = reader.text();
-  const version = reader.text();
-  const sizeBytes = reader.integer();
-  const chunkSizeBytes = reader.integer();
-  const files = Array.from({ length: reader.array(0, filesMax) }, (): ManifestFile => {
-    reader.array(3, 3);
-    // `checkManifest` checks the value of the mode.
-    return { path: reader.text(), sizeBytes: reader.integer(), mode: reader.integer() as FileMode };
-  });
-  const chunkDigests = reader.binary();
-  return { format, name, version, files, sizeBytes, chunkSizeBytes, chunkDigests };
-}
-
-function checkManifest(manifest: Manifest): void {
-  const nameFault = packageNameProblem(manifest.name);
-  if (nameFault) throw new ManifestError(`The package name "${manifest.name}" cannot be used: ${nameFault}`);
-  const versionFault = versionProblem(manifest.version);
-  if (versionFault)
-    throw new ManifestError(`The version "${manifest.version}" cannot be used: ${versionFault}`);
-  checkFiles(manifest.files);
-  checkSizes(manifest);
-}
-
-function checkFiles(files: readonly ManifestFile[]): void {
-  if (files.length > filesMax) {
-    throw new ManifestError(`The package has ${files.length} files, more than ${filesMax}`);
-  }
-  for (const [index, file] of files.entries()) {
-    const problem = pathProblem(file.path);
-    if (problem) throw new ManifestError(`The path "${file.path}" cannot be used: ${problem}`);
-    if (file.mode !== 0o644 && file.mode !== 0o755) {
-      throw new ManifestError(`The mode ${file.mode} of "${file.path}" is neither 0644 nor 0755`);
-    }
-    if (index > 0 && comparePaths(files[index - 1]!.path, file.path) > 0) {
-      throw new ManifestError(`The path "${file.path}" is not in byte order`);
-    }
-  }
-  const conflict = pathConflict(files.map((file) => file.path));
-  if (conflict) throw new ManifestError(`The paths do not fit one folder: ${conflict}`);
-}
-
-function checkSizes(manifest: Manifest): void {
-  const { chunkSizeBytes, chunkDigests } = manifest;
-  if (
-    !Number.isInteger(Math.log2(chunkSizeBytes)) ||
-    chunkSizeBytes < chunkSizeBytesMin ||
-    chunkSizeBytes > chunkSizeBytesMax
-  ) {
-    throw new ManifestError(
-      `The chunk size ${chunkSizeBytes} is not a power of two from ${chunkSizeBytesMin} to ${chunkSizeBytesMax}`,
-    );
-  }
-  let total = 0;
-  for (const file of manifest.files) {
-    total += file.sizeBytes;
-    if (!Number.isSafeInteger(file.sizeBytes) || file.sizeBytes < 0 || !Number.isSafeInteger(total)) {
-      throw new ManifestError(`The size ${file.sizeBytes} of "${file.path}" cannot be used`);
-    }
-  }
-  if (total !== manifest.sizeBytes) {
-    throw new ManifestError(`The files add up to ${total} bytes, the manifest states ${manifest.sizeBytes}`);
-  }
-  const chunks = chunkCount(manifest);
-  if (chunks > chunksMax) throw new ManifestError(`The package has ${chunks} chunks, more than ${chunksMax}`);
-  if (chunkDigests.length !== chunks * digestBytes) {
-    throw new ManifestError(
-      `The manifest has ${chunkDigests.length} bytes of digests, ${chunks} chunks need ${chunks * digestBytes}`,
-    );
-  }
-}
-
-/** Returns the package id: SHA-256 of the encoded manifest, in hex. */
-export const packageId = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-export const chunkCount = (manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">): number =>
-  Math.ceil(manifest.sizeBytes / manifest.chunkSizeBytes);
-
-export const chunkOffset = (manifest: Pick<Manifest, "chunkSizeBytes">, chunk: number): number =>
-  chunk * manifest.chunkSizeBytes;
-
-/** Returns the length of a chunk in bytes; the last one may be shorter. 0 outside the package. */
-export const chunkLength = (
-  manifest: Pick<Manifest, "sizeBytes" | "chunkSizeBytes">,
-  chunk: number,
-): number =>
-  chunk < 0
-    ? 0
-    : Math.max(0, Math.min(manifest.chunkSizeBytes, manifest.sizeBytes - chunk * manifest.chunkSizeBytes));
+/** Returns the chunk that contains a byte of the stream. */
+export const chunkAt = (manifest: ChunkedFiles, offset: number): number =>
+  indexAt(layoutOf(manifest).chunkStarts, offset);
 
 /** Returns a view of the 32-byte digest of a chunk. */
 export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: number): Uint8Array =>
@@ -204,12 +97,22 @@ export const chunkDigest = (manifest: Pick<Manifest, "chunkDigests">, chunk: num
 /**
  * Returns the chunk size for a package: 256 KiB, doubled until there are at most 8,192 chunks, and
  * 4 MiB at most.
+ * @throws ManifestError for a package that is too large
+ * @param before chunk size of the version before, which is kept up to a factor of four, so that
+ * unchanged files have unchanged chunks
  */
-export function chunkSizeFor(totalBytes: number): number {
+export function chunkSizeFor(totalBytes: number, before: number | null = null): number {
   let sizeBytes = chunkSizeBytesDefault;
   while (sizeBytes < chunkSizeBytesMax && totalBytes / sizeBytes > chunksTarget) sizeBytes *= 2;
-  return sizeBytes;
+  if (totalBytes > chunksMax * sizeBytes) throw new ManifestError(sizeProblem(totalBytes, sizeBytes));
+  if (before === null) return sizeBytes;
+  return before <= 4 * sizeBytes && before >= sizeBytes / 4 ? before : sizeBytes;
 }
+
+/** Returns a sentence on a package that has more chunks than a manifest can list. */
+export const sizeProblem = (sizeBytes: number, chunkSizeBytes: number): string =>
+  `The package has ${formatSize(sizeBytes)}. In chunks of ${formatBinarySize(chunkSizeBytes)} a package has at most ` +
+  `${formatSize(chunksMax * chunkSizeBytes)}: divide it into several`;
 
 /** Part of one file. */
 export type FileSpan = {
@@ -219,31 +122,13 @@ export type FileSpan = {
   readonly length: number;
 };
 
-const fileStartsCache = new WeakMap<Manifest, Float64Array>();
-
-/** Returns the offset of each file in the stream. */
-function fileStarts(manifest: Manifest): Float64Array {
-  let starts = fileStartsCache.get(manifest);
-  if (!starts) {
-    starts = new Float64Array(manifest.files.length);
-    let offset = 0;
-    for (const [index, file] of manifest.files.entries()) {
-      starts[index] = offset;
-      offset += file.sizeBytes;
-    }
-    fileStartsCache.set(manifest, starts);
-  }
-  return starts;
-}
-
 /** Returns the numbers of the chunks that hold bytes of a file, in order. */
 export function chunksOfFile(manifest: Manifest, file: number): number[] {
-  const start = fileStarts(manifest)[file]!;
-  const end = start + manifest.files[file]!.sizeBytes;
-  const { chunkSizeBytes } = manifest;
+  const { sizeBytes } = manifest.files[file]!;
+  if (sizeBytes === 0) return [];
+  const start = layoutOf(manifest).fileStarts[file]!;
   const chunks: number[] = [];
-  if (end === start) return chunks;
-  for (let chunk = Math.floor(start / chunkSizeBytes); chunk * chunkSizeBytes < end; chunk++)
+  for (let chunk = chunkAt(manifest, start); chunk <= chunkAt(manifest, start + sizeBytes - 1); chunk++)
     chunks.push(chunk);
   return chunks;
 }
@@ -253,18 +138,11 @@ export function chunksOfFile(manifest: Manifest, file: number): number[] {
  * have no part.
  */
 export function fileSpans(manifest: Manifest, offset: number, length: number): FileSpan[] {
-  const starts = fileStarts(manifest);
+  const starts = layoutOf(manifest).fileStarts;
   const end = Math.min(offset + length, manifest.sizeBytes);
   const spans: FileSpan[] = [];
-  let low = 0;
-  let high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (starts[middle]! <= offset) low = middle + 1;
-    else high = middle;
-  }
   let at = offset;
-  for (let file = Math.max(0, low - 1); file < starts.length && at < end; file++) {
+  for (let file = Math.max(0, indexAt(starts, offset)); file < starts.length && at < end; file++) {
     const fileOffset = at - starts[file]!;
     const inFile = Math.min(manifest.files[file]!.sizeBytes - fileOffset, end - at);
     if (inFile <= 0) continue;
@@ -287,3 +165,16 @@ const pathsNamedMax = 3;
 /** Returns the paths of the first three files, for a message. */
 export const pathsOfFiles = (manifest: Manifest, files: readonly number[]): string[] =>
   files.slice(0, pathsNamedMax).map((file) => manifest.files[file]!.path);
+
+/** Returns the runs of chunks that are zeros. */
+export function zeroRuns(isZeros: Iterable<boolean>): EncodedRun[] {
+  const runs: { encoding: "zeros"; first: number; count: number }[] = [];
+  let chunk = 0;
+  for (const zeros of isZeros) {
+    const last = runs.at(-1);
+    if (zeros && last !== undefined && last.first + last.count === chunk) last.count++;
+    else if (zeros) runs.push({ encoding: "zeros", first: chunk, count: 1 });
+    chunk++;
+  }
+  return runs;
+}

@@ -17,10 +17,15 @@ const depthMax = 64;
 const nameLengthMax = 128;
 const versionLengthMax = 64;
 
-const utf8 = new TextEncoder();
 // Characters that Windows refuses, the backslash, and the controls C0, DEL and C1.
 // oxlint-disable-next-line no-control-regex
 const refusedCharacters = /[<>:"|?*\\\u0000-\u001f\u007f-\u009f]/;
+/** Invisible characters: formats, directions of text, and separators of lines. */
+const invisibleCharacters = /[\p{Cf}\p{Zl}\p{Zp}]/u;
+/** A name of such characters is in normal form C, and has one byte per character. */
+const plainName = /^[ -~]*$/;
+/** Replaces bytes that are not UTF-8 when a folder is listed. */
+const replacementCharacter = "\ufffd";
 // Device names of Windows are reserved with any extension: "nul.txt" is NUL.
 const reservedName = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 
@@ -31,7 +36,21 @@ function segmentProblem(segment: string): string | null {
   if (refusedCharacters.test(segment)) return 'it has a control character or one of \\ < > : " | ? *';
   if (/[. ]$/.test(segment)) return `"${segment}" ends with a dot or a space`;
   if (reservedName.test(segment)) return `"${segment}" is a reserved name on Windows`;
-  if (utf8.encode(segment).length > segmentBytesMax) return `a part is longer than ${segmentBytesMax} bytes`;
+  if (Buffer.byteLength(segment) > segmentBytesMax) return `a part is longer than ${segmentBytesMax} bytes`;
+  return plainName.test(segment) ? null : unicodeProblem(segment);
+}
+
+function unicodeProblem(segment: string): string | null {
+  const shown = JSON.stringify(segment);
+  if (segment.includes(replacementCharacter)) return `${shown} is not valid UTF-8`;
+  const invisible = invisibleCharacters.exec(segment)?.[0];
+  if (invisible !== undefined) {
+    const code = invisible.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
+    return `it has the invisible character U+${code}`;
+  }
+  // macOS and some programs take the forms for one name, Linux and Windows for two.
+  if (segment.normalize("NFC") !== segment)
+    return `${shown} is not in Unicode normal form C (composed letters)`;
   return null;
 }
 
@@ -41,7 +60,7 @@ function segmentProblem(segment: string): string | null {
 export function pathProblem(path: string): string | null {
   if (path === "") return "it is empty";
   if (!path.isWellFormed()) return "it is not valid Unicode";
-  if (utf8.encode(path).length > pathBytesMax) return `it is longer than ${pathBytesMax} bytes`;
+  if (Buffer.byteLength(path) > pathBytesMax) return `it is longer than ${pathBytesMax} bytes`;
   if (path.startsWith("/")) return "it is absolute";
   const segments = path.split("/");
   if (segments.length > depthMax) return `it is deeper than ${depthMax} folders`;
@@ -76,29 +95,56 @@ export const comparePaths = (a: string, b: string): number => Buffer.compare(Buf
  * form for every letter with several lower-case forms ("ſ" and "s", "ς" and "σ"); it also makes "ß"
  * equal to "ss", which only some systems do.
  */
-const foldPath = (path: string): string => path.normalize("NFC").toLowerCase().toUpperCase().normalize("NFC");
+const foldPath = (path: string): string =>
+  plainName.test(path) ? path.toUpperCase() : path.toLowerCase().toUpperCase().normalize("NFC");
 
-/**
- * Returns a sentence that names the first two paths that cannot be in one folder on every system,
- * or null when there are none.
- */
-export function pathConflict(paths: readonly string[]): string | null {
-  const files = new Map<string, string>();
-  for (const path of paths) {
-    const fold = foldPath(path);
-    const other = files.get(fold);
-    if (other !== undefined) {
-      return other === path
-        ? `"${path}" is listed twice`
-        : `"${other}" and "${path}" are one file on systems that ignore case`;
-    }
-    files.set(fold, path);
+type Entry = { readonly path: string; readonly kind: "file" | "folder" | "link" };
+
+/** Finds entries that cannot be in one folder on every system. */
+export class PathConflicts {
+  /** Folded path → the entry there. Folders of entries are included. */
+  readonly #entries = new Map<string, Entry>();
+  /** Folder of the last entry: neighbours in byte order share it. */
+  #lastFolder = "";
+
+  /**
+   * Adds an entry.
+   * @returns a sentence that names it and the entry in conflict with it, or null
+   */
+  add(entry: Entry): string | null {
+    const folder = entry.path.slice(0, Math.max(0, entry.path.lastIndexOf("/")));
+    const inFolder = folder === this.#lastFolder ? null : this.#addFolder(folder, entry.path);
+    if (inFolder !== null) return inFolder;
+    this.#lastFolder = folder;
+    const other = this.#take(entry);
+    if (other === null) return null;
+    if (other.path !== entry.path) return sameName(other.path, entry.path);
+    return other.kind === "folder" && entry.kind !== "folder"
+      ? `"${other.path}" is a ${entry.kind} and also a folder with entries`
+      : `"${entry.path}" is listed twice`;
   }
-  for (const [fold, path] of files) {
-    for (let slash = fold.indexOf("/"); slash >= 0; slash = fold.indexOf("/", slash + 1)) {
-      const file = files.get(fold.slice(0, slash));
-      if (file !== undefined) return `"${file}" is a file and also the folder of "${path}"`;
+
+  #addFolder(folder: string, path: string): string | null {
+    if (folder === "") return null;
+    for (let end = folder.indexOf("/"); ; end = folder.indexOf("/", end + 1)) {
+      const part = end < 0 ? folder : folder.slice(0, end);
+      const other = this.#take({ path: part, kind: "folder" });
+      if (other !== null && other.path !== part) return sameName(other.path, part);
+      if (other !== null && other.kind !== "folder")
+        return `"${other.path}" is a ${other.kind} and also the folder of "${path}"`;
+      if (end < 0) return null;
     }
   }
-  return null;
+
+  /** Takes the place of an entry; returns the entry that has it already, or null. */
+  #take(entry: Entry): Entry | null {
+    const fold = foldPath(entry.path);
+    const other = this.#entries.get(fold);
+    if (other !== undefined) return other;
+    this.#entries.set(fold, entry);
+    return null;
+  }
 }
+
+const sameName = (a: string, b: string): string =>
+  `"${a}" and "${b}" are one name on systems that ignore case`;

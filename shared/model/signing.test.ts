@@ -2,22 +2,20 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeManifest, packageId } from "./manifest.ts";
+import { manifestOf } from "./testing.ts";
+import { encodeManifest, packageId } from "./manifest-codec.ts";
 import { signed, verifySigned } from "./signing.ts";
 import { loadOrCreatePublisherKey } from "../source/publishing/publisher-key.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "flockcast-signing-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const bytes = encodeManifest({
-  format: 1,
-  name: "tool",
-  version: "1",
-  files: [{ path: "x", sizeBytes: 1, mode: 0o755 }],
-  sizeBytes: 1,
-  chunkSizeBytes: 262_144,
-  chunkDigests: new Uint8Array(32),
-});
+const bytes = encodeManifest(
+  manifestOf(new Uint8Array([7]), {
+    files: [{ path: "x", sizeBytes: 1, mode: 0o755 }],
+    chunkSizeBytes: 262_144,
+  }),
+);
 
 describe("the publisher's key", () => {
   test("is created once, readable by its owner only, also when several programs start together", async () => {
@@ -43,23 +41,29 @@ describe("a signed manifest", () => {
     const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
     const stranger = await loadOrCreatePublisherKey(join(folder, "b.pem"));
     const envelope = signed(bytes, key);
-    expect(verifySigned(envelope, [stranger.publicKey, key.publicKey]).id).toBe(packageId(bytes));
+    expect((await verifySigned(envelope, [stranger.publicKey, key.publicKey])).id).toBe(packageId(bytes));
 
-    expect(() => verifySigned(envelope, [stranger.publicKey])).toThrow("Unknown publisher");
-    expect(() => verifySigned(envelope, [])).toThrow("Unknown publisher");
+    await expect(verifySigned(envelope, [stranger.publicKey])).rejects.toThrow("Unknown publisher");
+    await expect(verifySigned(envelope, [])).rejects.toThrow("Unknown publisher");
     const pins = [key.publicKey];
     const forged = { ...signed(bytes, stranger), publisherKey: key.publicKey };
-    expect(() => verifySigned(forged, pins)).toThrow("Bad signature");
-    expect(() => verifySigned({ ...envelope, signature: new Uint8Array(63) }, pins)).toThrow("Bad signature");
+    await expect(verifySigned(forged, pins)).rejects.toThrow("Bad signature");
+    await expect(verifySigned({ ...envelope, signature: new Uint8Array(63) }, pins)).rejects.toThrow(
+      "Bad signature",
+    );
     const changed = bytes.slice();
     changed[5]! ^= 1;
-    expect(() => verifySigned({ ...envelope, manifest: changed }, pins)).toThrow("Bad signature");
+    await expect(verifySigned({ ...envelope, manifest: changed }, pins)).rejects.toThrow("Bad signature");
     const short = new Uint8Array(5);
-    expect(() => verifySigned({ ...envelope, publisherKey: short }, [short])).toThrow("Unknown publisher");
+    await expect(verifySigned({ ...envelope, publisherKey: short }, [short])).rejects.toThrow(
+      "Unknown publisher",
+    );
   });
 
   test("is refused when it breaks a rule, despite a valid signature", async () => {
     const key = await loadOrCreatePublisherKey(join(folder, "a.pem"));
-    expect(() => verifySigned(signed(Uint8Array.of(1, 2, 3), key), [key.publicKey])).toThrow("manifest");
+    await expect(verifySigned(signed(Uint8Array.of(1, 2, 3), key), [key.publicKey])).rejects.toThrow(
+      "manifest",
+    );
   });
 });

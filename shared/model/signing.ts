@@ -7,7 +7,9 @@
  * source/publishing/publisher-key.ts.
  */
 import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
-import { decodeManifest, ManifestError, packageId, type Manifest } from "./manifest.ts";
+import { type Manifest } from "./manifest.ts";
+import { decodeManifestInTurns, packageId } from "./manifest-codec.ts";
+import { ManifestError } from "./manifest-error.ts";
 
 const publicKeyBytes = 32;
 const signatureBytes = 64;
@@ -44,10 +46,22 @@ export const signed = (bytes: Uint8Array, key: PublisherKey): SignedManifest => 
  * @throws ManifestError for an unknown publisher, a wrong signature or a manifest that breaks a
  * rule
  */
-export function verifySigned(
+export async function verifySigned(
   envelope: SignedManifest,
   pinnedKeys: readonly Uint8Array[],
-): { manifest: Manifest; id: string } {
+): Promise<{ manifest: Manifest; id: string }> {
+  checkSignature(envelope, pinnedKeys);
+  return {
+    manifest: await decodeManifestInTurns(envelope.manifest),
+    id: packageId(envelope.manifest),
+  };
+}
+
+/**
+ * Checks who signed an envelope.
+ * @throws ManifestError for an unknown publisher or a wrong signature
+ */
+export function checkSignature(envelope: SignedManifest, pinnedKeys: readonly Uint8Array[]): void {
   const key = Buffer.from(envelope.publisherKey);
   if (!pinnedKeys.some((pinned) => pinned.length === publicKeyBytes && key.equals(pinned))) {
     throw new ManifestError(
@@ -67,5 +81,4 @@ export function verifySigned(
       `Bad signature of publisher ${key.toString("hex")}: the manifest was changed after it was signed; publish the package again`,
     );
   }
-  return { manifest: decodeManifest(envelope.manifest), id: packageId(envelope.manifest) };
 }

@@ -5,7 +5,8 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chunkLength, encodeManifest, packageId, type Manifest } from "./manifest.ts";
+import { chunkCount, chunkLength, chunkOffset, zeroRuns, type Manifest } from "./manifest.ts";
+import { encodeManifest, packageId } from "./manifest-codec.ts";
 import { signed, type PublisherKey, type SignedManifest } from "./signing.ts";
 
 /**
@@ -38,6 +39,31 @@ export type TestPackage = {
   chunk(index: number): Uint8Array;
 };
 
+/** Returns the manifest of files whose bytes are `stream`; chunks of zeros are named as such. */
+export function manifestOf(
+  stream: Uint8Array,
+  given: Pick<Manifest, "files" | "chunkSizeBytes"> & Partial<Manifest>,
+): Manifest {
+  const chunks = Array.from({ length: chunkCount(given) }, (_, chunk) => {
+    const at = chunkOffset(given, chunk);
+    return stream.subarray(at, at + chunkLength(given, chunk));
+  });
+  const digests = chunks.map((chunk) => createHash("sha256").update(chunk).digest());
+  return {
+    format: 2,
+    name: given.name ?? "tool",
+    version: given.version ?? "1.0",
+    files: given.files,
+    folders: given.folders ?? [],
+    links: given.links ?? [],
+    commands: given.commands ?? [],
+    sizeBytes: stream.length,
+    chunkSizeBytes: given.chunkSizeBytes,
+    chunkDigests: new Uint8Array(Buffer.concat(digests)),
+    encodings: zeroRuns(chunks.map((chunk) => chunk.every((byte) => byte === 0))),
+  };
+}
+
 export function testPackage(
   key: PublisherKey,
   options: {
@@ -47,27 +73,26 @@ export function testPackage(
     readonly files: Readonly<Record<string, number>>;
     readonly chunkSizeBytes?: number;
     readonly seed?: number;
+    /** Bytes of the files; default: derived from the seed. */
+    readonly stream?: Uint8Array;
+    readonly folders?: readonly string[];
+    readonly links?: Manifest["links"];
+    readonly commands?: Manifest["commands"];
   },
 ): TestPackage {
-  const chunkSizeBytes = options.chunkSizeBytes ?? 1_024;
   const paths = Object.keys(options.files).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const files = paths.map((path) => ({ path, sizeBytes: options.files[path]!, mode: 0o644 }) as const);
-  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  const stream = seededBytes(sizeBytes, options.seed ?? 1);
-  const digests = Array.from({ length: Math.ceil(sizeBytes / chunkSizeBytes) }, (_, index) =>
-    createHash("sha256")
-      .update(stream.subarray(index * chunkSizeBytes, (index + 1) * chunkSizeBytes))
-      .digest(),
-  );
-  const manifest: Manifest = {
-    format: 1,
-    name: options.name ?? "tool",
-    version: options.version ?? "1.0",
+  const stream =
+    options.stream ??
+    seededBytes(
+      files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      options.seed ?? 1,
+    );
+  const manifest = manifestOf(stream, {
+    ...options,
     files,
-    sizeBytes,
-    chunkSizeBytes,
-    chunkDigests: new Uint8Array(Buffer.concat(digests)),
-  };
+    chunkSizeBytes: options.chunkSizeBytes ?? 1_024,
+  });
   const bytes = encodeManifest(manifest);
   return {
     manifest,
@@ -75,7 +100,7 @@ export function testPackage(
     signed: signed(bytes, key),
     stream,
     chunk: (index) =>
-      stream.slice(index * chunkSizeBytes, index * chunkSizeBytes + chunkLength(manifest, index)),
+      stream.slice(chunkOffset(manifest, index), chunkOffset(manifest, index) + chunkLength(manifest, index)),
   };
 }
 

@@ -134,6 +134,53 @@ describe("the device's own clock", () => {
   });
 });
 
+/** Ranges of UTC minutes of a day of Berlin in which a pause applies. */
+function rangesOf(schedule: string, date: string): string[] {
+  const ranges: string[] = [];
+  const startMs = utc(`${date}T00:00`) - 3_600_000;
+  let from: number | null = null;
+  for (let ms = startMs; ms <= startMs + 8 * 3_600_000; ms += 60_000) {
+    const applies = wanRateAt(limits(schedule, 1e6), berlin(ms)) === 0;
+    if (applies) from ??= ms;
+    else if (from !== null) {
+      ranges.push([from, ms].map((each) => new Date(each).toISOString().slice(11, 16)).join("-"));
+      from = null;
+    }
+  }
+  return ranges;
+}
+
+/** Europe/Berlin 2026: 02:00 to 03:00 is skipped on 29 March, and comes twice on 25 October. */
+describe("a window at a change of the offset", () => {
+  const spring = "2026-03-29";
+  const autumn = "2026-10-25";
+
+  test.each([
+    ["02:00-03:00 pause", spring, []],
+    ["02:00-03:00 pause", autumn, ["00:00-02:00"]],
+    ["02:30-03:30 pause", spring, ["01:00-01:30"]],
+    // The hour comes twice, so the window has two parts.
+    ["02:30-03:30 pause", autumn, ["00:30-01:00", "01:30-02:30"]],
+    ["01:30-02:30 pause", spring, ["00:30-01:00"]],
+    ["01:30-02:30 pause", autumn, ["23:30-00:30", "01:00-01:30"]],
+    ["sat 23:30-02:30 pause", spring, ["23:00-01:00"]],
+  ])("%p on %s applies %p UTC", (schedule, date, expected) => {
+    expect(rangesOf(schedule, date)).toEqual(expected);
+  });
+
+  test("a pause at all other times ends a day later when the window is skipped", () => {
+    const only = limits("02:00-03:00 none", 0);
+    const nowMs = utc("2026-03-28T12:00");
+    expect(new Date(wanResumesAtMs(only, nowMs, berlin)!).toISOString()).toBe("2026-03-30T00:00:00.000Z");
+    expect(wanPauseReason(only, nowMs, berlin)).toBe("paused by the setting until mon 02:00");
+  });
+
+  test("a pause in the doubled hour ends after its second pass", () => {
+    const endMs = wanResumesAtMs(limits("02:00-03:00 pause"), utc("2026-10-25T00:30"), berlin);
+    expect(new Date(endMs!).toISOString()).toBe("2026-10-25T02:00:00.000Z");
+  });
+});
+
 describe("properties", () => {
   const window = fc
     .record({

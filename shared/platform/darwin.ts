@@ -1,37 +1,61 @@
-/** The macOS implementation of platform.ts: reads route, arp, networksetup, pmset and sysctl. */
-import { networkInterfaces } from "node:os";
-import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
-import { signalGroup, isGroupRunning } from "./process-group.ts";
+/**
+ * The macOS implementation of platform.ts: reads the output of networksetup, netstat, arp, pmset
+ * and sysctl. These programs print one language, whatever the user's is.
+ */
+import { cachedNetwork } from "./network-cache.ts";
+import type { DeviceClass, KernelInterface, KernelNetwork, ShellCommand } from "./platform.ts";
+import { processGroup } from "./process-group.ts";
 import { macIn, outputOf } from "./run-program.ts";
 
-export const interfaceTraits = (_name: string): InterfaceTraits | null => null;
-export const kernelInterfaces = (): string[] => [];
-export const linkOf = (_name: string): Link => ({ isUp: true, changes: 0 });
+/** Two programs are started for each answer. */
+const networkAgeMs = 10_000;
 
-let wireless: { names: string; ports: ReadonlySet<string> } | null = null;
+export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
 
-/** Asks networksetup, because names such as "en0" do not tell Wi-Fi from Ethernet. */
-export function isWireless(name: string): boolean {
-  const names = Object.keys(networkInterfaces()).join();
-  // The answer is cached per set of interfaces, because asking starts a process.
-  if (wireless?.names !== names)
-    wireless = { names, ports: new Set(wirelessPorts(outputOf(["networksetup", "-listallhardwareports"]))) };
-  return wireless.ports.has(name);
+const routeListing = (): Promise<string> => outputOf(["/usr/sbin/netstat", "-rn", "-f", "inet"]);
+
+async function readNetwork(): Promise<KernelNetwork> {
+  const [ports, routes] = await Promise.all([
+    outputOf(["/usr/sbin/networksetup", "-listallhardwareports"]),
+    routeListing(),
+  ]);
+  return { interfaces: hardwarePorts(ports), gateways: gatewaysIn(routes) };
 }
 
-/** Returns the Wi-Fi devices in the output of `networksetup -listallhardwareports`. */
-export function wirelessPorts(listing: string): string[] {
-  return [...listing.matchAll(/^Hardware Port: (?:Wi-Fi|AirPort)\s*\nDevice: (\S+)/gm)].map(
-    (match) => match[1]!,
-  );
+/**
+ * Returns the interfaces of `networksetup -listallhardwareports`. Interfaces of software, such as
+ * "utun3", are not listed there: their names tell what they are.
+ */
+export function hardwarePorts(listing: string): Map<string, KernelInterface> {
+  const ports = new Map<string, KernelInterface>();
+  for (const [, port, name] of listing.matchAll(/^Hardware Port: (.*)\nDevice: (\S+)/gm)) {
+    // A bridge of Thunderbolt ports, and Bluetooth, belong to no LAN.
+    if (/bridge|bluetooth/i.test(port!)) continue;
+    const traits = {
+      type: 1,
+      // A telephone is a way to the mobile network.
+      kind: /^(iphone|ipad)/i.test(port!) ? "wwan" : "",
+      isTunnel: false,
+      isWireless: /^(wi-?fi|airport)/i.test(port!),
+      hasHardware: true,
+    };
+    ports.set(name!, { traits, link: { isUp: true, changes: 0 }, isPart: true });
+  }
+  return ports;
 }
 
-export const defaultGateways = (): Map<string, Set<string>> => new Map();
+/** Returns the default gateways of `netstat -rn -f inet`, without routes that have no address. */
+export function gatewaysIn(routes: string): Map<string, Set<string>> {
+  const gateways = new Map<string, Set<string>>();
+  for (const [, gateway, name] of routes.matchAll(/^default\s+(\d+(?:\.\d+){3})\s+\S+\s+(\S+)/gm))
+    gateways.set(name!, (gateways.get(name!) ?? new Set()).add(gateway!));
+  return gateways;
+}
 
-/** Looks up the default route's next hop in the neighbour table. */
-export function gatewayMac(_interfaceName: string): string | null {
-  const gateway = /gateway:\s*(\d+\.\d+\.\d+\.\d+)/.exec(outputOf(["route", "-n", "get", "default"]))?.[1];
-  return gateway === undefined ? null : macIn(outputOf(["arp", "-n", gateway]));
+export async function gatewayMac(interfaceName: string): Promise<string | null> {
+  const [gateway] = gatewaysIn(await routeListing()).get(interfaceName) ?? [];
+  if (gateway === undefined) return null;
+  return macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, gateway]));
 }
 
 export const groupBindAddress = (group: string): string => group;
@@ -42,12 +66,41 @@ export const kernelDrops = (_port: number): number | null => null;
 
 export const hasDirectIo = false;
 export const syncsFolders = true;
+export const locksOpenFiles = false;
+/** APFS stores no gaps. */
+export const setSparse = (_path: string): boolean => true;
+export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
-export const onBattery = (): boolean => outputOf(["pmset", "-g", "batt"]).includes("Battery Power");
-export const deviceClass = (): DeviceClass =>
-  outputOf(["sysctl", "-n", "hw.model"]).includes("Book") ? "laptop" : "desktop";
+const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
 
-export const shell = (command: string): string[] => ["/bin/sh", "-c", command];
+/** A UPS counts as well: pmset calls it "UPS Power". */
+export const drawsFromBattery = (listing: string): boolean =>
+  /drawing from '(Battery|UPS) Power'/.test(listing);
+export const onBattery = async (): Promise<boolean> => drawsFromBattery(await powerListing());
+
+/**
+ * Laptops since 2022 are not named "Book" ("Mac14,2"), but have an internal battery. A laptop whose
+ * battery was removed still has the name.
+ */
+export function classOf(powerSources: string, model: string): DeviceClass {
+  if (powerSources.includes("-InternalBattery") || model.includes("Book")) return "laptop";
+  if (model.startsWith("Xserve")) return "server";
+  return model === "" ? "unknown" : "desktop";
+}
+
+let ownClass: Promise<DeviceClass> | null = null;
+
+export function deviceClass(): Promise<DeviceClass> {
+  ownClass ??= Promise.all([powerListing(), outputOf(["/usr/sbin/sysctl", "-n", "hw.model"])]).then(
+    ([sources, model]) => classOf(sources, model.trim()),
+  );
+  return ownClass;
+}
+
+export const os = "macos";
+export const shell = (command: string): ShellCommand => ({
+  words: ["/bin/sh", "-c", command],
+  isVerbatim: false,
+});
 export const hasProcessGroups = true;
-export const signalTree = signalGroup;
-export const isTreeRunning = isGroupRunning;
+export const processTree = processGroup;

@@ -3,8 +3,15 @@
  * and DMI. A file that cannot be read counts as empty.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
-import { signalGroup, isGroupRunning } from "./process-group.ts";
+import type {
+  DeviceClass,
+  InterfaceTraits,
+  KernelInterface,
+  KernelNetwork,
+  Link,
+  ShellCommand,
+} from "./platform.ts";
+import { processGroup } from "./process-group.ts";
 import { readDrops } from "./udp-table.ts";
 
 const interfacesFolder = "/sys/class/net";
@@ -22,41 +29,54 @@ const textOf = (path: string): string => {
   }
 };
 
-/** Returns null also when /sys belongs to another network namespace. */
-export function interfaceTraits(name: string): InterfaceTraits | null {
-  const base = `${interfacesFolder}/${name}`;
-  if (!existsSync(base)) return null;
+export const kernelNetwork = async (): Promise<KernelNetwork> => ({
+  interfaces: kernelInterfaces(interfacesFolder),
+  gateways: defaultGateways(),
+});
+
+/** Reads a folder such as /sys/class/net, which may belong to another network namespace. */
+export function kernelInterfaces(folder: string): Map<string, KernelInterface> {
+  const interfaces = new Map<string, KernelInterface>();
+  if (!existsSync(folder)) return interfaces;
+  for (const name of readdirSync(folder)) {
+    const base = `${folder}/${name}`;
+    if (!existsSync(`${base}/ifindex`)) continue;
+    interfaces.set(name, {
+      traits: traitsOf(folder, name),
+      link: linkOf(base),
+      isPart: existsSync(`${base}/master`),
+    });
+  }
+  return interfaces;
+}
+
+function traitsOf(folder: string, name: string): InterfaceTraits {
+  const base = `${folder}/${name}`;
   return {
     type: Number(textOf(`${base}/type`)),
     kind: /^DEVTYPE=(.*)$/m.exec(textOf(`${base}/uevent`))?.[1] ?? "",
     isTunnel: existsSync(`${base}/tun_flags`),
     isWireless: existsSync(`${base}/wireless`) || existsSync(`${base}/phy80211`),
-    hasHardware:
-      existsSync(`${base}/device`) ||
-      portsOf(base).some((port) => existsSync(`${interfacesFolder}/${port}/device`)),
+    hasHardware: hasHardware(folder, name),
   };
 }
 
-const portsOf = (base: string): string[] => (existsSync(`${base}/brif`) ? readdirSync(`${base}/brif`) : []);
-
-export function kernelInterfaces(): string[] {
-  if (!existsSync(interfacesFolder)) return [];
-  const isOne = (name: string): boolean =>
-    existsSync(`${interfacesFolder}/${name}/ifindex`) && !existsSync(`${interfacesFolder}/${name}/master`);
-  return readdirSync(interfacesFolder).filter(isOne);
+/** Follows ports of bridges, members of bonds, and the interface below a VLAN: "lower_NAME". */
+function hasHardware(folder: string, name: string): boolean {
+  const base = `${folder}/${name}`;
+  if (existsSync(`${base}/device`)) return true;
+  if (!existsSync(base)) return false;
+  const lower = readdirSync(base).filter((entry) => entry.startsWith("lower_"));
+  return lower.some((entry) => hasHardware(folder, entry.slice("lower_".length)));
 }
 
-export function linkOf(name: string): Link {
-  const base = `${interfacesFolder}/${name}`;
-  if (!existsSync(base)) return { isUp: true, changes: 0 };
+function linkOf(base: string): Link {
   const isDown = /^(down|lowerlayerdown|notpresent|dormant)$/.test(textOf(`${base}/operstate`));
   return {
     isUp: textOf(`${base}/carrier`) !== "0" && !isDown,
     changes: Number(textOf(`${base}/carrier_changes`)),
   };
 }
-
-export const isWireless = (_name: string): boolean => false;
 
 /** Returns the rows of a kernel table without its heading; none when it cannot be read. */
 const tableOf = (path: string, separator: string | RegExp): string[][] =>
@@ -65,7 +85,7 @@ const tableOf = (path: string, separator: string | RegExp): string[][] =>
     .slice(1)
     .map((line) => line.trim().split(separator));
 
-export function defaultGateways(): Map<string, Set<string>> {
+function defaultGateways(): Map<string, Set<string>> {
   const gateways = new Map<string, Set<string>>();
   for (const [name, destination, gateway] of tableOf("/proc/net/route", "\t")) {
     if (destination !== "00000000" || !gateway || gateway === "00000000") continue;
@@ -75,7 +95,7 @@ export function defaultGateways(): Map<string, Set<string>> {
   return gateways;
 }
 
-export function gatewayMac(interfaceName: string): string | null {
+export async function gatewayMac(interfaceName: string): Promise<string | null> {
   const gateways = defaultGateways().get(interfaceName) ?? new Set();
   const entry = tableOf("/proc/net/arp", /\s+/).find(
     (f) => f[5] === interfaceName && gateways.has(f[0]!) && f[3] !== "00:00:00:00:00:00",
@@ -104,8 +124,12 @@ export const kernelDrops = (port: number): number | null => readDrops(port);
 
 export const hasDirectIo = true;
 export const syncsFolders = true;
+export const locksOpenFiles = false;
+/** File systems of Linux store no gaps. */
+export const setSparse = (_path: string): boolean => true;
+export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
-export function onBattery(): boolean {
+export async function onBattery(): Promise<boolean> {
   if (!existsSync(powerSupplies)) return false;
   return readdirSync(powerSupplies).some(
     (supply) =>
@@ -114,14 +138,17 @@ export function onBattery(): boolean {
   );
 }
 
-export function deviceClass(): DeviceClass {
+export async function deviceClass(): Promise<DeviceClass> {
   const chassis = Number(textOf("/sys/class/dmi/id/chassis_type"));
   if (laptopChassis.has(chassis)) return "laptop";
   if (serverChassis.has(chassis)) return "server";
   return chassis > 2 ? "desktop" : "unknown";
 }
 
-export const shell = (command: string): string[] => ["/bin/sh", "-c", command];
+export const os = "linux";
+export const shell = (command: string): ShellCommand => ({
+  words: ["/bin/sh", "-c", command],
+  isVerbatim: false,
+});
 export const hasProcessGroups = true;
-export const signalTree = signalGroup;
-export const isTreeRunning = isGroupRunning;
+export const processTree = processGroup;

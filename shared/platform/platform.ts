@@ -4,6 +4,7 @@
  * `linux.ts`, `darwin.ts` and `windows.ts` each export all of them; a test compares their exports.
  * Only this folder reads `process.platform`.
  */
+import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 
 /** Properties of a network interface as the kernel reports them. */
 export type InterfaceTraits = {
@@ -23,24 +24,45 @@ export type InterfaceTraits = {
 /** `changes` counts link state changes; 0 if the system does not count them. */
 export type Link = { readonly isUp: boolean; readonly changes: number };
 
+/** An interface as the kernel lists it, with or without an address. */
+export type KernelInterface = {
+  /** Null if the system does not report the traits. */
+  readonly traits: InterfaceTraits | null;
+  readonly link: Link;
+  /** Whether the interface is a port of a bridge, a member of a bond, or Windows' own software. */
+  readonly isPart: boolean;
+};
+
+export type KernelNetwork = {
+  /** By name. An interface of `node:os` that is not listed counts as up. */
+  readonly interfaces: ReadonlyMap<string, KernelInterface>;
+  /** IPv4 addresses of default gateways by interface. */
+  readonly gateways: ReadonlyMap<string, ReadonlySet<string>>;
+};
+
 export type DeviceClass = "server" | "desktop" | "laptop" | "unknown";
 
+/** Program and arguments of a command. */
+export type ShellCommand = {
+  readonly words: readonly [string, ...string[]];
+  /** Whether Windows passes the words to the program as they are, without quoting each. */
+  readonly isVerbatim: boolean;
+};
+
+/** A process and its descendants. */
+export type ProcessTree = {
+  /** Signals all of them; does nothing when they have exited. On Windows every signal is a kill. */
+  signal(signal: NodeJS.Signals): void;
+  isRunning(): boolean;
+  /** Forgets the processes; those that run continue. */
+  close(): void;
+};
+
+/** No function blocks on a process or a device: those that may have to wait return a promise. */
 export type Platform = {
-  /** @returns null if the system does not report the traits */
-  interfaceTraits(name: string): InterfaceTraits | null;
-  /**
-   * Names of the interfaces that the kernel lists, including those without an address or a link.
-   * Ports of bridges and members of bonds are left out.
-   */
-  kernelInterfaces(): string[];
-  /** Link of the interface; counts as up if the system does not report it. */
-  linkOf(name: string): Link;
-  /** Detects Wi-Fi that neither the traits nor the name of the interface reveal. */
-  isWireless(name: string): boolean;
-  /** IPv4 addresses of default gateways by interface; empty if a look-up would start a process. */
-  defaultGateways(): Map<string, Set<string>>;
+  kernelNetwork(): Promise<KernelNetwork>;
   /** @returns the MAC in lower case with colons; null if it is not known */
-  gatewayMac(interfaceName: string): string | null;
+  gatewayMac(interfaceName: string): Promise<string | null>;
 
   /** Address that a receiving socket of the group binds to; undefined means any. */
   groupBindAddress(group: string): string | undefined;
@@ -60,21 +82,29 @@ export type Platform = {
   readonly hasDirectIo: boolean;
   /** Whether a folder must be synced for a rename in it to survive a power cut. */
   readonly syncsFolders: boolean;
-
+  /** Whether an open file cannot be moved or removed, for example while a scanner reads it. */
+  readonly locksOpenFiles: boolean;
   /**
-   * Returns false if the system does not report the power source.
-   * @throws Error when the system cannot be asked
+   * Declares that gaps of the file take no space, where the system otherwise writes zeros into
+   * them. Returns false if the file system refuses.
    */
-  onBattery(): boolean;
-  /** @throws Error when the system cannot be asked */
-  deviceClass(): DeviceClass;
+  setSparse(path: string): boolean;
+  /** Takes `setSparse` back. Gaps are filled with zeros, which may take as long as writing them. */
+  clearSparse(path: string, hasGaps: boolean): Promise<void>;
 
-  /** Program and arguments that run a command line in the system's shell. */
-  shell(command: string): string[];
-  /** Whether a command can run in its own process group, which signals reach as a whole. */
+  /** Returns false if the system does not report the power source. */
+  onBattery(): Promise<boolean>;
+  /** Returns "unknown" if the system cannot be asked. */
+  deviceClass(): Promise<DeviceClass>;
+
+  readonly os: OperatingSystem;
+  /**
+   * Returns the program that runs a command line.
+   * @param named shell that the command asks for; null: the system's
+   */
+  shell(command: string, named: CommandShell | null): ShellCommand;
+  /** Whether a command has to start in its own process group, which signals reach as a whole. */
   readonly hasProcessGroups: boolean;
-  /** Signals a process and its descendants; does nothing when they have exited. */
-  signalTree(pid: number, signal: NodeJS.Signals): void;
-  /** Whether any process of the tree runs; null if only the root process can be checked. */
-  isTreeRunning(pid: number): boolean | null;
+  /** To be called as soon as the process has started. */
+  processTree(pid: number): ProcessTree;
 };

@@ -1,18 +1,20 @@
 /** POSIX process groups: a command and its descendants, under the id of the first process. */
+import type { ProcessTree } from "./platform.ts";
 
-/** Signals the group; does nothing when the group has exited. */
-export function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // ESRCH: the group has exited.
-  }
-}
-
-export function isGroupRunning(pid: number): boolean {
-  try {
-    return process.kill(-pid, 0);
-  } catch {
-    return false;
-  }
-}
+export const processGroup = (pid: number): ProcessTree => ({
+  signal(signal) {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // ESRCH: the group has exited.
+    }
+  },
+  isRunning() {
+    try {
+      return process.kill(-pid, 0);
+    } catch {
+      return false;
+    }
+  },
+  close() {},
+});

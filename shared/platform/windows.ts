@@ -1,18 +1,54 @@
-/** The Windows implementation of platform.ts: runs route, arp, PowerShell and taskkill. */
-import type { DeviceClass, InterfaceTraits, Link } from "./platform.ts";
-import { macIn, outputOf } from "./run-program.ts";
+/** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
+import type { CommandShell } from "../model/package-command.ts";
+import { cachedNetwork } from "./network-cache.ts";
+import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
+import { outputOf } from "./run-program.ts";
+import * as api from "./windows-api.ts";
+import {
+  classOf,
+  describeRows,
+  drawsFromBattery,
+  parseDefaultRoutes,
+  parseInterfaces,
+  parseNeighbours,
+} from "./windows-tables.ts";
 
-export const interfaceTraits = (_name: string): InterfaceTraits | null => null;
-export const kernelInterfaces = (): string[] => [];
-export const linkOf = (_name: string): Link => ({ isUp: true, changes: 0 });
-export const isWireless = (_name: string): boolean => false;
-export const defaultGateways = (): Map<string, Set<string>> => new Map();
+/** Returns `otherwise` if a library or a function of Windows is missing. */
+function tryCall<T>(call: () => T, otherwise: T): T {
+  try {
+    return call();
+  } catch {
+    return otherwise;
+  }
+}
 
-/** Looks up the default route's next hop in the neighbour table. */
-export function gatewayMac(_interfaceName: string): string | null {
-  const route = outputOf(["route", "print", "-4", "0.0.0.0"]);
-  const gateway = /0\.0\.0\.0\s+0\.0\.0\.0\s+(\d+\.\d+\.\d+\.\d+)/.exec(route)?.[1];
-  return gateway === undefined ? null : macIn(outputOf(["arp", "-a", gateway]));
+/** With many adapters and packet filters, Windows takes some 10 ms for the table. */
+const networkAgeMs = 5_000;
+
+export const kernelNetwork = cachedNetwork(networkAgeMs, readNetwork);
+
+async function readNetwork(): Promise<KernelNetwork> {
+  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
+  const routes = tryCall(() => parseDefaultRoutes(api.routeTable()), []);
+  const aliases = new Map(rows.map(({ index, alias }) => [index, alias]));
+  const gateways = new Map<string, Set<string>>();
+  for (const { interfaceIndex, gateway } of routes) {
+    const name = aliases.get(interfaceIndex);
+    if (name !== undefined) gateways.set(name, (gateways.get(name) ?? new Set()).add(gateway));
+  }
+  return { interfaces: describeRows(rows, routes), gateways };
+}
+
+export async function gatewayMac(interfaceName: string): Promise<string | null> {
+  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
+  const index = rows.find(({ alias, isFilter }) => alias === interfaceName && !isFilter)?.index;
+  const own = new Set(
+    tryCall(() => parseDefaultRoutes(api.routeTable()), [])
+      .filter(({ interfaceIndex }) => interfaceIndex === index)
+      .map(({ gateway }) => gateway),
+  );
+  const neighbours = tryCall(() => parseNeighbours(api.neighbourTable()), []);
+  return neighbours.find((one) => one.interfaceIndex === index && own.has(one.address))?.mac ?? null;
 }
 
 /** Windows cannot bind a socket to a multicast address. */
@@ -25,27 +61,52 @@ export const kernelDrops = (_port: number): number | null => null;
 export const hasDirectIo = false;
 /** Windows has no call that syncs a folder, and needs none. */
 export const syncsFolders = false;
+export const locksOpenFiles = true;
+export const setSparse = (path: string): boolean => tryCall(() => api.setSparse(path, true), false);
 
-const query = (expression: string): string =>
-  outputOf(["powershell", "-NoProfile", "-Command", expression]).trim();
+/** Upper bound on filling the gaps of a file; a file that takes longer stays sparse. */
+const fillLimitMs = 3_600_000;
 
-export const onBattery = (): boolean => query("(Get-CimInstance Win32_Battery).BatteryStatus") === "1";
-/** ProductType: 1 workstation, 2 domain controller, 3 server; "" if the query failed. */
-export function deviceClass(): DeviceClass {
-  const productType = query("(Get-CimInstance Win32_OperatingSystem).ProductType");
-  if (productType === "") return "unknown";
-  return productType === "1" ? "desktop" : "server";
+/** With gaps, the call would write zeros while it blocks: another process makes it. */
+export async function clearSparse(path: string, hasGaps: boolean): Promise<void> {
+  if (hasGaps) await outputOf(["fsutil.exe", "sparse", "setflag", path, "0"], fillLimitMs);
+  else tryCall(() => api.setSparse(path, false), false);
 }
 
-export const shell = (command: string): string[] => ["cmd.exe", "/d", "/s", "/c", command];
+export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(api.powerStatus, null));
+export const deviceClass = async (): Promise<DeviceClass> =>
+  classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
+
+export const os = "windows";
+/** Script of PowerShell at the beginning of a command, in quotes or not. */
+const powerShellScript = /^\s*(?:"[^"]+\.ps1"|[^\s"&|<>]+\.ps1)(?=\s|$)/i;
+const powerShellOptions = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"];
+const powerShell = `powershell.exe ${powerShellOptions.join(" ")} -File`;
+
+/**
+ * cmd.exe removes the first and the last quotation mark of its argument (/s), and takes what is
+ * between them as it is. Quotation marks of the command must therefore not be escaped. cmd.exe
+ * itself would open a .ps1 file in an editor.
+ */
+export function shell(command: string, named: CommandShell | null): ShellCommand {
+  if (named === "powershell") {
+    // Base64 of UTF-16LE needs no quotation marks.
+    const encoded = Buffer.from(command, "utf16le").toString("base64");
+    return { words: ["powershell.exe", ...powerShellOptions, "-EncodedCommand", encoded], isVerbatim: false };
+  }
+  const line = powerShellScript.test(command) ? `${powerShell} ${command.trimStart()}` : command;
+  return { words: ["cmd.exe", "/d", "/s", "/c", `"${line}"`], isVerbatim: true };
+}
 export const hasProcessGroups = false;
 
-export function signalTree(pid: number, _signal: NodeJS.Signals): void {
-  try {
-    Bun.spawnSync(["taskkill", "/pid", String(pid), "/t", "/f"]);
-  } catch {
-    // taskkill cannot be started. A process that has exited only gives a non-zero status.
-  }
+/** Puts the process into a job, to which its descendants belong, also after its own end. */
+export function processTree(pid: number): ProcessTree {
+  const job = tryCall(() => api.openJob(pid), null);
+  if (job !== null) return job;
+  // The process has ended, or belongs to a job that allows no other.
+  return {
+    signal: (signal) => void tryCall(() => process.kill(pid, signal), false),
+    isRunning: () => tryCall(() => process.kill(pid, 0), false),
+    close: () => {},
+  };
 }
-
-export const isTreeRunning = (_pid: number): null => null;

@@ -27,7 +27,7 @@ export function everySpan(
 ): boolean {
   const { package: published } = context;
   const root = rootOf(context, machine);
-  let offset = chunk * published.manifest.chunkSizeBytes;
+  let offset = published.offsetOf(chunk);
   for (const { file, fileOffset, length } of published.spansOf(chunk)) {
     if (!test(`${root}/${published.manifest.files[file]!.path}`, fileOffset, length, offset)) return false;
     offset += length;

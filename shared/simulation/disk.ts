@@ -61,6 +61,8 @@ export class Disk {
   #operations = 0;
   /** Writes that have begun and not ended. */
   #writesUnderWay = 0;
+  /** Symbolic links by path; a power cut keeps them. */
+  readonly #links = new Map<string, string>();
   /** Files that another program changed: what this process synced of them is gone. */
   readonly #changedByOther = new Set<string>();
 
@@ -80,6 +82,11 @@ export class Disk {
         this.#files.set(path, { ...this.#newNode(), bytes: bytes.slice(), durable: bytes.slice() });
       },
       entryAt: async (path) => this.#entryAt(path),
+      linkAt: async (path) => this.#links.get(path) ?? null,
+      makeLink: async (target, path) => {
+        this.#makeParents(path);
+        this.#links.set(path, target);
+      },
       listFolder: async (path) => this.#list(path),
       makeFolder: async (path) => this.#makeFolder(path),
       rename: async (from, to) => {
@@ -266,8 +273,9 @@ export class Disk {
   #entryAt(path: string): FileEntry | null {
     const node = this.#files.get(path);
     if (node) return { kind: "file", ...stateOf(node) };
-    const folder = { kind: "folder", identity: path, sizeBytes: 0, modifiedNs: 0n } as const;
-    return this.#folders.has(path) ? folder : null;
+    const state = { identity: path, sizeBytes: 0, modifiedNs: 0n, changedNs: 0n, mode: 0o755 };
+    if (this.#links.has(path)) return { kind: "other", ...state };
+    return this.#folders.has(path) ? { kind: "folder", ...state } : null;
   }
 
   #isNamed(node: FileNode): boolean {
@@ -319,6 +327,12 @@ export class Disk {
       this.#files.delete(path);
       this.#files.set(next, node);
     }
+    for (const [path, target] of this.#links) {
+      const next = moved(path);
+      if (next === null) continue;
+      this.#links.delete(path);
+      this.#links.set(next, target);
+    }
     for (const path of this.#folders) {
       const next = moved(path);
       if (next === null) continue;
@@ -331,6 +345,7 @@ export class Disk {
   #remove(path: string): void {
     const isBelow = (each: string): boolean => each === path || each.startsWith(`${path}/`);
     for (const each of this.#files.keys()) if (isBelow(each)) this.#files.delete(each);
+    for (const each of this.#links.keys()) if (isBelow(each)) this.#links.delete(each);
     for (const each of this.#folders) if (isBelow(each)) this.#folders.delete(each);
   }
 }
@@ -352,10 +367,12 @@ function withBytes(
   return written;
 }
 
-const stateOf = ({ identity, bytes, modified }: FileNode): FileState => ({
+const stateOf = ({ identity, bytes, modified, mode }: FileNode): FileState => ({
   identity,
   sizeBytes: bytes.length,
   modifiedNs: BigInt(modified),
+  changedNs: BigInt(modified),
+  mode,
 });
 
 const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")));

@@ -172,7 +172,7 @@ export const faults = {
     const share = plan.random.chance(0.5) ? 0.05 : 0.6;
     for (let i = plan.random.whole(1, 4); i > 0; i--)
       plan.at(drawInterval(plan, 0, 0).fromMs, (world) => {
-        for (let chunk = 0; chunk < world.options.chunks; chunk++)
+        for (let chunk = 0; chunk < world.chunkCount; chunk++)
           if (plan.random.chance(share)) world.flipBit(affected(world), chunk);
       });
   },

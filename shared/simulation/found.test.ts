@@ -44,7 +44,7 @@ test("a device of weight 0 fetches the package from holders when no device leads
   expectRest(world, 60_000);
   world.start("C");
   expectRest(world, 20_000);
-  expect(world.checks.wan.accounts[1]!.chunks).toBe(world.options.chunks);
+  expect(world.checks.wan.accounts[1]!.chunks).toBe(world.chunkCount);
 });
 
 test("each device downloads by WAN fallback when no device may lead", () => {
@@ -84,7 +84,7 @@ test("fetches a chunk found corrupt again when the last chunk arrives while the 
   expect(world.run(20_000, () => world.device("A").process!.isEnded)).toBe(true);
   world.start("B");
   const process = world.device("B").process!;
-  expect(world.run(20_000, () => process.heldCount === world.options.chunks - 1)).toBe(true);
+  expect(world.run(20_000, () => process.heldCount === world.chunkCount - 1)).toBe(true);
   world.flipBit("B", 0);
   expect(world.run(120_000, () => world.allComplete)).toBe(true);
 });
@@ -126,7 +126,7 @@ test("ends the session when multicast is switched off during a chunk, and on aft
   world.start();
   const isSending = (): boolean => {
     const state = world.representatives()[0]?.process!.session!.member.state;
-    return state?.role === "representative" && state.stream.queue.sentCount === world.options.chunks;
+    return state?.role === "representative" && state.stream.queue.sentCount === world.chunkCount;
   };
   expect(world.run(60_000, isSending)).toBe(true);
   world.changeSetting({ useMulticast: false });

@@ -13,6 +13,7 @@ import type {
   OriginBytes,
   PackageHead,
   PackageState,
+  PackageUse,
   TaskRow,
 } from "../cache/ledger.ts";
 import { isSamePackageName } from "../cache/reconcile.ts";
@@ -21,6 +22,8 @@ import type { Random } from "./random.ts";
 type PackageRow = NewPackage & {
   state: PackageState;
   lastUsedAtMs: number;
+  stamp: string | null;
+  unusedSinceMs: number | null;
   readonly chunks: Map<number, ChunkRow & { readonly receipts: number }>;
   readonly pins: Set<number>;
 };
@@ -92,6 +95,15 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  uses(): PackageUse[] {
+    return this.packages().map((row) =>
+      Object.assign(headOf(this.#packages.get(row.id)!), {
+        bytesVerified: row.bytesVerified,
+        pinnedBy: row.pinnedBy,
+      }),
+    );
+  }
+
   package(id: string): PackageHead | null {
     const row = this.#packages.get(id);
     return row ? headOf(row) : null;
@@ -101,6 +113,10 @@ export class MemoryLedger implements Ledger {
     const isNamed = (row: PackageRow): boolean => isSamePackageName(row, { name, version });
     const row = [...this.#packages.values()].find(isNamed);
     return row ? headOf(row) : null;
+  }
+
+  versionsOf(name: string): PackageHead[] {
+    return [...this.#packages.values()].filter((row) => row.name === name).map(headOf);
   }
 
   tasks(): TaskRow[] {
@@ -141,6 +157,8 @@ export class MemoryLedger implements Ledger {
         ...row,
         state: "partial",
         lastUsedAtMs: this.#nowMs(),
+        stamp: null,
+        unusedSinceMs: null,
         chunks: new Map(),
         pins: new Set(),
       });
@@ -164,13 +182,27 @@ export class MemoryLedger implements Ledger {
     });
   }
 
+  setStamp(id: string, stamp: string | null): void {
+    this.#write(() => {
+      const row = this.#packages.get(id);
+      const before = row?.stamp ?? null;
+      if (row) row.stamp = stamp;
+      return () => void (row && (row.stamp = before));
+    });
+  }
+
   touch(id: string): void {
     this.#write(() => {
       const row = this.#packages.get(id);
-      const before = row?.lastUsedAtMs ?? 0;
-      if (row) row.lastUsedAtMs = this.#nowMs();
-      return () => void (row && (row.lastUsedAtMs = before));
+      const before = row && { lastUsedAtMs: row.lastUsedAtMs, unusedSinceMs: row.unusedSinceMs };
+      if (row) Object.assign(row, { lastUsedAtMs: this.#nowMs(), unusedSinceMs: null });
+      return () => void (row && Object.assign(row, before));
     });
+  }
+
+  beginAges(nowMs: number): void {
+    for (const row of this.#packages.values())
+      if (row.unusedSinceMs === null || row.unusedSinceMs > nowMs) row.unusedSinceMs = nowMs;
   }
 
   pin(id: string, taskId: number): void {

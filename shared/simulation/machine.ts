@@ -60,8 +60,8 @@ export type RunningProcess = {
   stop(): Promise<void>;
   leaveSubnet(reason: string): void;
   arriveOnSubnet(): void;
-  /** Applies a changed setting, as after a wake message of the source. */
-  onSettingChange(): void;
+  /** Takes the task as the source has it now, as after a wake event. */
+  onWake(): void;
 };
 
 type Arrival = { readonly datagrams: readonly Uint8Array[]; readonly fromAddress: string };

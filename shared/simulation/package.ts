@@ -3,17 +3,17 @@
  * by the manifest's digests, as in the field. The checkers compare the bytes.
  */
 import {
+  chunkAt,
   chunkCount,
   chunkLength,
   chunkOffset,
-  encodeManifest,
   fileSpans,
-  packageId,
   type FileSpan,
   type Manifest,
 } from "../model/manifest.ts";
+import { encodeManifest, packageId } from "../model/manifest-codec.ts";
 import { signed, type SignedManifest } from "../model/signing.ts";
-import { testKey } from "../model/testing.ts";
+import { manifestOf, testKey } from "../model/testing.ts";
 import { Random } from "./random.ts";
 
 /**
@@ -21,6 +21,8 @@ import { Random } from "./random.ts";
  * from run to run: no frame and no line of a history depends on it.
  */
 const publisher = testKey();
+/** Bytes at the beginning of the package in which small files are drawn. */
+const smallFileBytes = 1_500;
 
 export class Package {
   readonly manifest: Manifest;
@@ -36,20 +38,10 @@ export class Package {
     const lastBytes = isEven ? chunkSizeBytes : random.whole(1, chunkSizeBytes);
     const sizeBytes = (chunks - 1) * chunkSizeBytes + lastBytes;
     this.#stream = pseudorandomBytes(sizeBytes, random.whole(0, 0xffff_ffff));
-    const digests = Array.from({ length: chunks }, (_, chunk) =>
-      new Bun.CryptoHasher("sha256")
-        .update(this.#stream.subarray(chunk * chunkSizeBytes, (chunk + 1) * chunkSizeBytes))
-        .digest(),
-    );
-    this.manifest = {
-      format: 1,
-      name: "tool",
-      version: "1.0",
-      files: drawFiles(random, sizeBytes),
-      sizeBytes,
+    this.manifest = manifestOf(this.#stream, {
+      files: drawFiles(random, sizeBytes, isEven ? chunkSizeBytes : 1),
       chunkSizeBytes,
-      chunkDigests: new Uint8Array(Buffer.concat(digests)),
-    };
+    });
     const bytes = encodeManifest(this.manifest);
     this.id = packageId(bytes);
     this.signed = signed(bytes, publisher);
@@ -60,13 +52,17 @@ export class Package {
     return this.manifest.sizeBytes;
   }
 
+  offsetOf(chunk: number): number {
+    return chunkOffset(this.manifest, chunk);
+  }
+
   lengthOf(chunk: number): number {
     return chunkLength(this.manifest, chunk);
   }
 
   /** Returns the chunk that contains this byte of the stream. */
   chunkAt(offset: number): number {
-    return Math.floor(offset / this.manifest.chunkSizeBytes);
+    return chunkAt(this.manifest, offset);
   }
 
   bytesOf(chunk: number): Uint8Array {
@@ -84,10 +80,17 @@ export class Package {
   }
 }
 
-/** Draws one to three files, so that chunks span files. A file may be empty. */
-function drawFiles(random: Random, sizeBytes: number): Manifest["files"] {
+/**
+ * Draws one to five files, some of them small, so that chunks hold several files. A file may be
+ * empty.
+ * @param unitBytes unit of all sizes but the last one
+ */
+function drawFiles(random: Random, sizeBytes: number, unitBytes: number): Manifest["files"] {
   const cuts = Array.from({ length: random.whole(0, 2) }, () => random.whole(0, sizeBytes));
-  const ends = [...cuts.toSorted((a, b) => a - b), sizeBytes];
+  const smallBytes = Math.min(sizeBytes, smallFileBytes);
+  if (random.chance(0.3)) cuts.push(...[1, 2].map(() => random.whole(0, smallBytes)));
+  const whole = cuts.map((cut) => cut - (cut % unitBytes));
+  const ends = [...whole.toSorted((a, b) => a - b), sizeBytes];
   return ends.map((end, index) => ({
     path: `data/${index}.bin`,
     sizeBytes: end - (ends[index - 1] ?? 0),

@@ -85,7 +85,7 @@ export class Process implements RunningProcess {
         unlock: () => {},
       },
     );
-    const place: Place = { address: loopbackAddress, subnetId: null };
+    const place: Place = { address: loopbackAddress, subnetId: null, answered: null };
     this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
@@ -186,12 +186,14 @@ export class Process implements RunningProcess {
     this.#parts.lan.attach(this.#parts.group);
   }
 
-  onSettingChange(): void {
+  onWake(): void {
     this.#accept();
   }
 
   #accept(): void {
-    this.device.accept([this.#context.taskFor(this.#machine.profile.weight)], this.device.serving);
+    const { source, taskFor } = this.#context;
+    const tasks = source.hasCancelled ? [] : [taskFor(this.#machine.profile.weight)];
+    this.device.accept(tasks, this.device.serving);
   }
 
   #checkIn(): void {
@@ -291,6 +293,7 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: {
+        os: "linux",
         run: async ({ taskId, signal }) => {
           observer.startsCommand(machine, taskId);
           const isAborted = await sleep(this.#parts.clock, machine.random.between(100, 3_000), signal).then(

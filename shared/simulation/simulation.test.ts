@@ -49,7 +49,7 @@ describe("worlds from seeds", () => {
     const world = new World({ seed: 1, devices: 12, subnets: 3, log: false });
     world.start();
     expect(world.run(60_000, () => world.isAtRest)).toBe(true);
-    for (const { chunks } of world.checks.wan.accounts.slice(1)) expect(chunks).toBe(world.options.chunks);
+    for (const { chunks } of world.checks.wan.accounts.slice(1)) expect(chunks).toBe(world.chunkCount);
     const { datagrams } = world.checks.wire;
     world.run(86_400_000);
     expect(world.checks.wire.datagrams).toBe(datagrams);
@@ -100,17 +100,21 @@ describe("loss without other faults costs at most", () => {
 const faultsOf: Partial<Record<Mutation, string>> = { "offer-corrupt": "bit-flip" };
 
 describe("the checkers detect the mutation", () => {
-  test.each(mutationNames)("%s", async (mutation) => {
-    const script = join(import.meta.dir, "..", "..", "scripts", "simulate.ts");
-    const seeds = `1..${seedsMutated}`;
-    const faults = faultsOf[mutation] ? ["--faults", faultsOf[mutation]] : [];
-    const run = Bun.spawn(
-      [process.execPath, script, "--seeds", seeds, "--jobs", "1", "--mutate", mutation, ...faults],
-      { stdout: "pipe", stderr: "pipe" },
-    );
-    const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
-    expect(errors).toBe("");
-    expect(output).toContain(`VIOLATION of "${foundBy[mutation]}"`);
-    expect(await run.exited).toBe(1);
-  });
+  test.each(mutationNames)(
+    "%s",
+    async (mutation) => {
+      const script = join(import.meta.dir, "..", "..", "scripts", "simulate.ts");
+      const seeds = `1..${seedsMutated}`;
+      const faults = faultsOf[mutation] ? ["--faults", faultsOf[mutation]] : [];
+      const run = Bun.spawn(
+        [process.execPath, script, "--seeds", seeds, "--jobs", "1", "--mutate", mutation, ...faults],
+        { stdout: "pipe", stderr: "pipe" },
+      );
+      const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+      expect(errors).toBe("");
+      expect(output).toContain(`VIOLATION of "${foundBy[mutation]}"`);
+      expect(await run.exited).toBe(1);
+    },
+    60_000,
+  );
 });

@@ -48,6 +48,8 @@ export class Source {
   #state: SourceState = "up";
   /** False: requests for a fallback token get an error. */
   answersFallback = true;
+  /** Whether the task was cancelled. Set by `World.cancel`. */
+  hasCancelled = false;
   /** State of the web site that serves the package. */
   web: WebState = "up";
   /** Subnets whose WAN line is cut. */

@@ -22,6 +22,7 @@ export function taskOf(
     packageVersion: version,
     action: runsCommand ? "run" : "pre-cache",
     command: runsCommand ? "./install" : null,
+    run: null,
     startAtMs: 0,
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),

@@ -62,7 +62,7 @@ export class SimulatedWeb implements Web {
   async #piece(position: number, end: number, stallMs: number, signal: AbortSignal): Promise<Uint8Array> {
     const { package: published, options, observer, clock } = this.#context;
     const chunk = published.chunkAt(position);
-    const chunkEnd = (chunk + 1) * published.manifest.chunkSizeBytes;
+    const chunkEnd = published.offsetOf(chunk) + published.lengthOf(chunk);
     const length = Math.min(end, chunkEnd) - position;
     if (!this.#requestedAtMs.has(chunk)) {
       this.#requestedAtMs.set(chunk, clock.nowMs);
@@ -76,7 +76,7 @@ export class SimulatedWeb implements Web {
       bytes = bytes.slice();
       bytes[this.#machine.random.whole(0, length - 1)]! ^= 0x10;
     }
-    if (position + length === Math.min(chunkEnd, published.sizeBytes)) {
+    if (position + length === chunkEnd) {
       observer.receivedChunk(this.#machine, chunk, this.#requestedAtMs.get(chunk)!);
       this.#requestedAtMs.delete(chunk);
     }

@@ -65,6 +65,8 @@ const usualProfile: DeviceProfile = {
 
 export class World {
   readonly options: WorldOptions;
+  /** Chunks of the package; files begin with a chunk, so there may be more than were asked for. */
+  readonly chunkCount: number;
   readonly machines: readonly Machine[];
   readonly network: Network;
   readonly source: Source;
@@ -99,6 +101,7 @@ export class World {
       observer: null,
     };
     this.options = options;
+    this.chunkCount = published.chunkCount;
     this.machines = machines;
     this.#history = history;
     this.#context = context as CheckedWorld;
@@ -194,9 +197,7 @@ export class World {
 
   // ---- faults of devices ------------------------------------------------------------------------
 
-  #note(machine: Machine, event: string, detail = ""): void {
-    this.checks.note(machine, event, detail);
-  }
+  readonly #note = (machine: Machine, event: string, detail = "") => this.checks.note(machine, event, detail);
 
   /** Adds a line about the world itself, and notes a fault. @param subnet null: all subnets */
   #noteWorldEvent(event: string, detail: string, subnet: number | null = null): void {
@@ -314,8 +315,7 @@ export class World {
     if (machine.subnet !== 0) this.leave(name);
     machine.move(subnet);
     this.#note(machine, "join", `subnet ${subnet}`);
-    const { process } = machine;
-    machine.runNow(() => process?.arriveOnSubnet());
+    machine.runNow(() => machine.process?.arriveOnSubnet());
   }
 
   /** Sets the device's clocks forward by `byMs`. */
@@ -337,11 +337,8 @@ export class World {
   /** Slows the device's disk. @param writeMs duration of each write; 0: writes take no time */
   slowDisk(name: string, writeMs: number): void {
     const machine = this.device(name);
-    this.#note(
-      machine,
-      "disk",
-      writeMs > 0 ? `takes ${Math.round(writeMs)} ms for a write` : "is fast again",
-    );
+    const pace = writeMs > 0 ? `takes ${Math.round(writeMs)} ms for a write` : "is fast again";
+    this.#note(machine, "disk", pace);
     machine.disk.writeMs = writeMs;
     machine.noteFault();
   }
@@ -429,18 +426,25 @@ export class World {
 
   /** Changes the setting of the task while sessions run. Every running device has it at once. */
   changeSetting(change: Partial<Pick<WorldOptions, "useMulticast" | "pausesDownloads">>): void {
-    this.#noteWorldEvent(
-      "setting",
-      Object.entries(change)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(", "),
-    );
+    const text = Object.entries(change).map(([name, value]) => `${name}=${value}`);
+    this.#noteWorldEvent("setting", text.join(", "));
     Object.assign(this.options, change);
+    this.#wakeAll();
+  }
+
+  /** Cancels the task. Every running device knows it at once. */
+  cancel(): void {
+    this.#noteWorldEvent("task", "cancelled");
+    this.source.hasCancelled = true;
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
     for (const machine of this.machines) {
       const { process } = machine;
       if (!process) continue;
       this.checks.acts(machine);
-      machine.runNow(() => process.onSettingChange());
+      machine.runNow(() => process.onWake());
     }
   }
 

@@ -54,11 +54,12 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 async function openParts(folder: string, clock: { nowMs: number }) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
-  const changeHub = new ChangeHub();
+  const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log);
+  const content = await openContentStore(join(folder, "packages"));
   const app = createSourceApp({
     catalog,
-    content: await openContentStore(join(folder, "packages")),
+    content,
     changeHub,
     wan,
     fallback: new FallbackTokens(),
@@ -68,7 +69,7 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     nowMs: () => clock.nowMs,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
   });
-  return { app, catalog, changeHub, wan };
+  return { app, catalog, changeHub, wan, content, log };
 }
 
 type Init = {
@@ -120,7 +121,7 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 export async function openFixture() {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, changeHub, wan } = await openParts(folder, clock);
+  const { app, catalog, changeHub, wan, content, log } = await openParts(folder, clock);
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -131,6 +132,8 @@ export async function openFixture() {
     clock,
     changeHub,
     catalog,
+    content,
+    log,
     raw,
     call,
     checkIn,

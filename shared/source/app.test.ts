@@ -366,6 +366,44 @@ describe("tasks", () => {
     expect(await servedTasks()).toEqual([]);
   });
 
+  test("are cancelled at the holder of the lease first, which the other devices do not delay", async () => {
+    await publishFile();
+    const [holder, ...others] = [
+      await fixture.device("h1"),
+      await fixture.device("h2"),
+      await fixture.device("h3"),
+    ];
+    const taskId = await createTask();
+    const lease = { taskId, subnetId: holder.subnetId, address: "10.0.0.5", lanPort: 5, term: 1 };
+    await fixture.call("POST", "/v1/agent/lease", { credential: holder.credential, json: lease });
+    const readers = [holder, ...others].map(({ id }) => fixture.changeHub.open(id).getReader());
+    const next = () =>
+      Promise.all(readers.map(async (reader) => new TextDecoder().decode((await reader.read()).value)));
+    await next();
+    await fixture.call("POST", `/v1/tasks/${taskId}/cancel`);
+    const wakes = [4, 8, 8].map((spreadMs) => `event: wake\ndata: {"spreadMs":${spreadMs}}\n\n`);
+    expect(await next()).toEqual(wakes);
+  });
+
+  test("name a command of the package, and a package by its highest version", async () => {
+    const path = join(fixture.folder, "tool.bin");
+    const commands = [{ name: "install", lines: [{ os: "linux", shell: "sh", line: "./install" }] }] as const;
+    for (const version of ["1.10", "1.9"]) {
+      await writeFile(path, version);
+      const { json } = await fixture.signedPackage(path, { name: "tool", version, commands });
+      const { body } = await fixture.call<PublishResponse>("POST", "/v1/packages", { json });
+      await fixture.call("PUT", `/v1/packages/${body.packageId}/content`, { body: Buffer.from(version) });
+    }
+    const device = await fixture.device("h1", "10.0.0.5");
+    const unknown = await fixture.call<{ error: string; hint: string }>("POST", "/v1/tasks", {
+      json: { package: "tool", action: "run", run: "remove", setting: null, target: "all", startAtMs: null },
+    });
+    expect([unknown.status, unknown.body.hint]).toEqual([422, "it has: install"]);
+    await createTask("all", { action: "run", run: "install" });
+    const { body } = await fixture.checkIn(device, inventoryOf("h1"));
+    expect(body.tasks).toMatchObject([{ packageVersion: "1.10", run: "install", command: null }]);
+  });
+
   test("are refused when package, action, command, target or setting is invalid", async () => {
     await publishFile();
     const base = {
@@ -381,6 +419,9 @@ describe("tasks", () => {
       [{ action: "run" }, 400],
       [{ action: "erase" }, 400],
       [{ command: "ls" }, 400],
+      [{ action: "run", run: "install" }, 422],
+      [{ action: "run", run: "install", command: "ls" }, 400],
+      [{ run: "install" }, 400],
       [{ target: "everyone" }, 400],
       [{ target: "subnet:10.0.0.0/99" }, 400],
       [{ target: "device:0000000000000000" }, 404],

@@ -1,14 +1,21 @@
 /**
- * Event streams to the devices (server-sent events). A notification carries no data, only "check in
- * again", so a lost stream costs time and no data.
+ * Event streams to the devices (server-sent events). A notification asks for a check-in, and names
+ * the time over which the notified devices spread theirs. A lost stream costs time and no data.
  */
 /** Interval of heartbeats. A device treats its stream as lost after three missed ones. */
 const heartbeatMs = 20_000;
 
 type Stream = ReadableStreamDefaultController<Uint8Array>;
 const encoder = new TextEncoder();
-const wakeEvent = encoder.encode("event: wake\ndata: {}\n\n");
-const helloEvent = encoder.encode("event: hello\ndata: {}\n\n");
+/**
+ * Check-ins a second that the source asks for. One process answers 970 with few tasks (measured),
+ * and leases and reports need the rest.
+ */
+const checkInsPerSecond = 250;
+/** Returns the time over which this number of devices spreads its check-ins. */
+const spreadMsFor = (devices: number): number => Math.ceil((devices * 1_000) / checkInsPerSecond);
+const eventOf = (name: "wake" | "hello", devices: number): Uint8Array =>
+  encoder.encode(`event: ${name}\ndata: {"spreadMs":${spreadMsFor(devices)}}\n\n`);
 const heartbeat = encoder.encode(": heartbeat\n\n");
 /**
  * Upper bound on unread events of one stream. A device that does not read its stream is
@@ -19,8 +26,11 @@ const unreadMax = 64;
 export class ChangeHub {
   readonly #streams = new Map<string, Set<Stream>>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #enrolledAtStart: number;
 
-  constructor() {
+  /** @param enrolledAtStart devices that may connect; all do so after a restart of the source */
+  constructor(enrolledAtStart: number) {
+    this.#enrolledAtStart = enrolledAtStart;
     this.#timer = setInterval(() => this.#sendAll(heartbeat), heartbeatMs);
     this.#timer.unref();
   }
@@ -34,7 +44,8 @@ export class ChangeHub {
           own = controller;
           const streams = this.#streams.get(deviceId) ?? new Set();
           this.#streams.set(deviceId, streams.add(controller));
-          controller.enqueue(helloEvent);
+          // Names the spread of the reconnections after a loss of the source.
+          controller.enqueue(eventOf("hello", Math.max(this.#enrolledAtStart, this.#streams.size)));
         },
         cancel: () => this.#drop(deviceId, own),
       },
@@ -51,15 +62,16 @@ export class ChangeHub {
   }
 
   /** Asks these devices to check in. */
-  notify(deviceIds: Iterable<string>): void {
+  notify(deviceIds: readonly string[]): void {
+    const wake = eventOf("wake", deviceIds.length);
     for (const deviceId of deviceIds) {
-      for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wakeEvent);
+      for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wake);
     }
   }
 
   /** Asks every connected device to check in. */
   notifyAll(): void {
-    this.#sendAll(wakeEvent);
+    this.#sendAll(eventOf("wake", this.#streams.size));
   }
 
   close(): void {

@@ -8,12 +8,17 @@
 import { open, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/manifest.ts";
+import { retryLocked } from "../platform/locked-files.ts";
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
 const readBytes = 256 * 1_024;
 
 export type ContentStore = {
+  /** Whether an upload of this package is under way. */
+  isReceiving(packageId: string): boolean;
+  /** Removes the bytes of a package; no error if there are none. */
+  remove(packageId: string): Promise<void>;
   has(packageId: string, sizeBytes: number): Promise<boolean>;
   /**
    * Stores an upload.
@@ -38,11 +43,15 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
   await mkdir(folder, { recursive: true });
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && entry.name.startsWith(unfinishedPrefix)) {
-      await rm(join(entry.parentPath, entry.name), { force: true });
+      // A file in use is left to the next start.
+      await rm(join(entry.parentPath, entry.name), { force: true }).catch(() => {});
     }
   }
   const pathOf = (packageId: string): string => join(folder, packageId, "content");
+  const receiving: string[] = [];
   return {
+    isReceiving: (packageId) => receiving.includes(packageId),
+    remove: (packageId) => rm(join(folder, packageId), { recursive: true, force: true }),
     async has(packageId, sizeBytes) {
       const found = await stat(pathOf(packageId)).catch(() => null);
       return found !== null && found.size === sizeBytes;
@@ -50,10 +59,12 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
     async receive(packageId, manifest, body) {
       await mkdir(join(folder, packageId), { recursive: true });
       const unfinished = join(folder, packageId, unfinishedPrefix + crypto.randomUUID());
+      receiving.push(packageId);
       try {
         await writeVerified(unfinished, manifest, body);
-        await rename(unfinished, pathOf(packageId));
+        await retryLocked(() => rename(unfinished, pathOf(packageId)));
       } finally {
+        receiving.splice(receiving.indexOf(packageId), 1);
         await rm(unfinished, { force: true });
       }
     },
@@ -133,20 +144,23 @@ function readStream(
     await handle?.close();
     handle = null;
   };
+  const next = async (): Promise<Uint8Array> => {
+    handle ??= await open(path, "r");
+    const piece = new Uint8Array(Math.min(readBytes, end - at));
+    const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) throw new Error(`"${path}" ends at byte ${at}, its manifest states ${end} or more`);
+    at += bytesRead;
+    onSent(bytesRead);
+    return piece.subarray(0, bytesRead);
+  };
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (at < end) {
-          handle ??= await open(path, "r");
-          const piece = new Uint8Array(Math.min(readBytes, end - at));
-          const { bytesRead } = await handle.read(piece, 0, piece.length, at);
-          if (bytesRead === 0) {
-            await close();
-            throw new Error(`"${path}" ends at byte ${at}, its manifest states ${end} or more`);
-          }
-          at += bytesRead;
-          onSent(bytesRead);
-          controller.enqueue(piece.subarray(0, bytesRead));
+        try {
+          if (at < end) controller.enqueue(await next());
+        } catch (error) {
+          await close();
+          throw error;
         }
         if (at < end) return;
         await close();

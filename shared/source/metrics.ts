@@ -1,6 +1,7 @@
 /** Prometheus metrics of the source, in a registry of their own. */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Catalog } from "./catalog/catalog.ts";
+import { version } from "../version.ts";
 import type { ChangeHub } from "./change-hub.ts";
 
 export type SourceMetrics = {
@@ -35,6 +36,12 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
     "Tasks that are not cancelled",
     async () => (await catalog.tasks.active()).length,
   );
+  new Gauge({
+    name: "flockcast_build_info",
+    help: "Always 1; the label is the source's version",
+    labelNames: ["version"],
+    registers,
+  }).set({ version }, 1);
   gauge("flockcast_source_memory_bytes", "Resident memory of the source", () => process.memoryUsage.rss());
   return {
     registry,

@@ -102,7 +102,7 @@ describe("a source on a socket", () => {
     const { publisherKeys, subnetId } = await client.checkIn({ inventory });
     const envelope = await client.manifest(packageId);
     const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
-    expect(verifySigned(envelope, keys).id).toBe(packageId);
+    expect((await verifySigned(envelope, keys)).id).toBe(packageId);
     const { authorization } = client;
     const whole = await fetch(client.contentUrl(packageId), { headers: { authorization } });
     expect(Buffer.from(await whole.arrayBuffer()).equals(content)).toBe(true);
@@ -117,6 +117,7 @@ describe("a source on a socket", () => {
       package: "tool",
       action: "pre-cache",
       command: null,
+      run: null,
       setting: null,
       target: "all",
       startAtMs: null,
@@ -137,7 +138,13 @@ describe("a source on a socket", () => {
     await client.putContent(packageId, Bun.file(large).stream());
     const agent = await enrolled();
     await agent.client.checkIn({ inventory });
-    const request = { package: "large", action: "pre-cache", command: null, setting: null } as const;
+    const request = {
+      package: "large",
+      action: "pre-cache",
+      command: null,
+      run: null,
+      setting: null,
+    } as const;
     const taskId = await client.createTask({ ...request, target: "all", startAtMs: null });
     const aborter = new AbortController();
     const { authorization } = agent.client;
@@ -166,7 +173,13 @@ describe("a source on a socket", () => {
     ];
     await until(() => wakes.mine === 1 && wakes.other === 1);
     expect((await client.devices()).map((device) => device.connected)).toEqual([true, true]);
-    const request = { package: "tool", action: "pre-cache", command: null, startAtMs: null } as const;
+    const request = {
+      package: "tool",
+      action: "pre-cache",
+      command: null,
+      run: null,
+      startAtMs: null,
+    } as const;
     await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 1_000_000 });
     const taskId = await client.createTask({
       ...request,

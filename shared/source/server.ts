@@ -14,6 +14,7 @@ import type { SourceContext } from "./context.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { WanMeter } from "./wan-meter.ts";
@@ -66,7 +67,14 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     );
   }
   await warnOfMissingContent(context);
-  return { url, stop: () => stop(context, server, urlFile) };
+  const stopRetention = startRetention(context);
+  return {
+    url,
+    stop: () => {
+      stopRetention();
+      return stop(context, server, urlFile);
+    },
+  };
 }
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
@@ -79,7 +87,7 @@ async function openContext(
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const changeHub = new ChangeHub();
+  const changeHub = new ChangeHub((await catalog.devices.list()).length);
   return {
     catalog,
     content,

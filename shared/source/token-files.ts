@@ -6,6 +6,7 @@
 import { chmod, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken } from "../api/token.ts";
+import { retryLocked } from "../platform/locked-files.ts";
 
 const secretBytes = 32;
 
@@ -63,5 +64,5 @@ async function writePrivately(path: string, text: string): Promise<void> {
   } finally {
     await handle.close();
   }
-  await rename(draft, path);
+  await retryLocked(() => rename(draft, path));
 }

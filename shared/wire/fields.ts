@@ -97,7 +97,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["term", counter],
     ["ticket", counter],
     ["phase", uint(0, 2)],
-    ["startsInMs", counter],
+    ["startsInMs", uint(0, limits.startsInMaxMs)],
     ["frontCount", counter],
     ["castCount", counter],
     ["pass", counter],

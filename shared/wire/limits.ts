@@ -41,6 +41,8 @@ export const limits = {
   loadMax: 100,
   /** Rate of 1 Tbit/s: above any LAN, and far below the 53 bits of a JavaScript integer. */
   rateMaxBps: 1_000_000_000_000,
+  /** Time to the first symbol: the longest `sessionStartDelay`. Timers of 25 days fire at once. */
+  startsInMaxMs: 86_400_000,
   /** Queuing delay. A longer one means that a clock jumped. */
   queuedMaxMs: 60_000,
   /** Chunks, terms, tickets, counts and sequences have 32 bits. */

@@ -55,7 +55,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     term: counter,
     ticket: counter,
     phase: fc.nat(2),
-    startsInMs: counter,
+    startsInMs: fc.nat(limits.startsInMaxMs),
     frontCount: counter,
     castCount: counter,
     pass: counter,

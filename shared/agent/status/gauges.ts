@@ -1,12 +1,13 @@
 /**
- * Registers the gauges of a running agent, whose values are read each time the metrics are
- * requested.
+ * Registers the gauges and counters of a running agent whose values are read each time the metrics
+ * are requested. A task has series until it and its session are over.
  */
 import type { LanSessions } from "../../device/lan-sessions.ts";
 import type { ExchangeServer } from "../../net/exchange/server.ts";
 import type { LanGroup } from "../lan-group.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Task } from "../../device/task.ts";
+import { version } from "../../version.ts";
 
 type LanParts = {
   readonly lan: LanSessions;
@@ -17,72 +18,87 @@ type LanParts = {
 export function gaugesOf(metrics: AgentMetrics, lan: LanParts, runners: () => Iterable<Task>): void {
   lanGauges(metrics, lan);
   taskGauges(metrics, runners);
+  buildGauge(metrics);
 }
 
 function lanGauges(metrics: AgentMetrics, { lan, lanGroup, exchange }: LanParts): void {
-  metrics.gauge(
-    "flockcast_lan_frames_heard",
+  metrics.read(
+    "flockcast_lan_frames_received_total",
     "Datagrams received from the group",
     () => lan.counters.framesReceived,
   );
-  metrics.gauge("flockcast_lan_frames_sent", "Datagrams sent to the group", () => lan.counters.framesSent);
-  metrics.gauge(
-    "flockcast_lan_receive_calls",
+  metrics.read(
+    "flockcast_lan_frames_sent_total",
+    "Datagrams sent to the group",
+    () => lan.counters.framesSent,
+  );
+  metrics.read(
+    "flockcast_lan_receive_calls_total",
     "System calls that read datagrams of the group",
     () => lan.counters.receiveCalls,
   );
-  metrics.gauge(
-    "flockcast_lan_messages_received",
+  metrics.read(
+    "flockcast_lan_messages_received_total",
     "Messages that these calls read: single datagrams, and runs of datagrams",
     () => lan.counters.messagesReceived,
   );
-  metrics.gauge("flockcast_lan_frames_dropped", "Datagrams dropped, by reason", () => lan.dropped, "reason");
-  metrics.gauge(
-    "flockcast_lan_kernel_drops",
-    "Datagrams that the kernel dropped because the receive buffer was full; NaN: not reported by this system",
-    () => lan.kernelDrops ?? Number.NaN,
+  metrics.read(
+    "flockcast_lan_frames_dropped_total",
+    "Datagrams dropped, by reason",
+    () => lan.dropped,
+    "reason",
   );
-  metrics.gauge(
+  metrics.read(
+    "flockcast_lan_kernel_drops_total",
+    "Datagrams that the kernel dropped because the receive buffer was full; missing: not reported by this system",
+    () => (lan.kernelDrops === null ? [] : lan.kernelDrops),
+  );
+  metrics.read(
     "flockcast_receive_buffer_bytes",
     "Kernel buffer of the group's socket",
     () => lanGroup.bus?.receiveBufferBytes ?? 0,
   );
-  metrics.gauge(
-    "flockcast_exchange_bytes_sent",
+  metrics.read(
+    "flockcast_exchange_bytes_sent_total",
     "Chunk bytes sent to other devices by unicast",
     () => exchange.counters.bytesSent,
   );
-  metrics.gauge("flockcast_exchange_load", "Share of upload slots in use, 0 to 100", () => exchange.load);
+  metrics.read("flockcast_exchange_load", "Share of upload slots in use, 0 to 100", () => exchange.load);
+}
+
+function buildGauge(metrics: AgentMetrics): void {
+  const build: [string, number][] = [[version, 1]];
+  metrics.read("flockcast_build_info", "Always 1; the label is the agent's version", () => build, "version");
 }
 
 function taskGauges(metrics: AgentMetrics, runners: () => Iterable<Task>): void {
   const byTask = (read: (runner: Task) => number) => (): [string, number][] =>
-    [...runners()].map((runner) => [String(runner.id), read(runner)]);
-  metrics.gauge(
+    [...runners()].filter(({ isOver }) => !isOver).map((runner) => [String(runner.id), read(runner)]);
+  metrics.read(
     "flockcast_task_bytes_verified",
     "Verified bytes, by task",
     byTask((r) => r.store?.bytesVerified ?? 0),
     "task",
   );
-  metrics.gauge(
-    "flockcast_task_symbols",
+  metrics.read(
+    "flockcast_task_symbols_total",
     "Symbols received, by task",
     byTask((r) => r.session?.receiver.counters.symbols ?? 0),
     "task",
   );
-  metrics.gauge(
-    "flockcast_task_symbols_useless",
+  metrics.read(
+    "flockcast_task_symbols_useless_total",
     "Received symbols that were not needed, by task",
     byTask((r) => r.session?.receiver.counters.useless ?? 0),
     "task",
   );
-  metrics.gauge(
-    "flockcast_task_symbols_overflow",
+  metrics.read(
+    "flockcast_task_symbols_overflow_total",
     "Symbols dropped because the disk was behind, by task",
     byTask((r) => r.session?.receiver.counters.overflow ?? 0),
     "task",
   );
-  metrics.gauge(
+  metrics.read(
     "flockcast_task_reception_bytes",
     "Bytes of incomplete chunks in memory, by task",
     byTask((r) => r.session?.receiver.reassembly.memoryBytes ?? 0),

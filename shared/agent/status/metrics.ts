@@ -54,25 +54,41 @@ export class AgentMetrics {
     this.#tasks.inc({ outcome });
   }
 
-  /** Registers a gauge that calls `read` on each request; with a label, one value per label. */
-  gauge(
+  /**
+   * Registers a metric that calls `read` on each request; with a label, one series for each value
+   * that `read` returns then. A name that ends with `_total` makes a counter.
+   */
+  read(
     name: string,
     help: string,
     read: () => number | Iterable<readonly [string, number]>,
     label?: string,
   ): void {
     const { registry } = this;
-    const gauge = new Gauge({
-      name,
-      help,
-      registers: [],
-      ...(label === undefined ? {} : { labelNames: [label] }),
-      collect() {
-        const value = read();
-        if (typeof value === "number") this.set(value);
-        else for (const [labelValue, number] of value) this.set({ [label!]: labelValue }, number);
-      },
-    });
-    registry.registerMetric(gauge);
+    const labels = label === undefined ? {} : { labelNames: [label] };
+    const valuesOf = (set: (labels: Record<string, string>, value: number) => void): void => {
+      const value = read();
+      if (typeof value === "number") return set({}, value);
+      for (const [labelValue, number] of value) set({ [label!]: labelValue }, number);
+    };
+    const options = { name, help, registers: [], ...labels };
+    const metric = name.endsWith("_total")
+      ? new Counter({
+          ...options,
+          collect() {
+            this.reset();
+            this.remove({});
+            valuesOf((each, value) => this.inc(each, value));
+          },
+        })
+      : new Gauge({
+          ...options,
+          collect() {
+            this.reset();
+            this.remove({});
+            valuesOf((each, value) => this.set(each, value));
+          },
+        });
+    registry.registerMetric(metric);
   }
 }

@@ -74,7 +74,11 @@ export class StatusServer {
   }
 
   async close(): Promise<void> {
-    rmSync(this.#file, { force: true });
+    try {
+      rmSync(this.#file, { force: true });
+    } catch {
+      // A scanner has the file open. The file then names a port at which nobody answers.
+    }
     await this.#server.stop(true);
   }
 }

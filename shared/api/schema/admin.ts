@@ -3,6 +3,7 @@
  * encodings.
  */
 import * as v from "valibot";
+import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
@@ -40,6 +41,19 @@ const packageSchema = v.object({
   sizeBytes: bytesCount,
   fileCount: counter,
   chunkSizeBytes: bytesCount,
+  /** Named commands, with their lines. */
+  commands: v.array(
+    v.object({
+      name: v.string(),
+      lines: v.array(
+        v.object({
+          os: v.picklist(operatingSystems),
+          shell: v.picklist(["sh", "cmd", "powershell"]),
+          line: v.string(),
+        }),
+      ),
+    }),
+  ),
   /** Web sites that have the bytes, without secrets. Without any, the source itself serves them. */
   urls: v.array(v.object({ url: v.string(), layout: v.picklist(urlLayouts) })),
   /** "uploading" until a web site or the source has all bytes, then "ready". */
@@ -65,10 +79,13 @@ export const targetSchema = v.pipe(
 /** Latest start of a task, from now: ten years. */
 export const startDelayMaxMs = 10 * 365 * 86_400_000;
 export const taskCreateSchema = v.object({
-  /** A package id, "NAME@VERSION", or "NAME" for its newest version. */
+  /** A package id, "NAME@VERSION", or "NAME" for its highest version. */
   package: name(256),
   action: taskActionSchema,
-  command: v.nullable(text(8_192)),
+  /** Command line for the system's shell. */
+  command: v.optional(v.nullable(text(8_192)), null),
+  /** Name of a command of the package. A task that runs has either `run` or `command`. */
+  run: v.optional(v.nullable(name(32)), null),
   setting: v.nullable(name(64)),
   target: targetSchema,
   startAtMs: v.nullable(timeMs),
@@ -82,6 +99,7 @@ const taskSummarySchema = v.object({
   packageBytes: bytesCount,
   action: taskActionSchema,
   command: v.nullable(v.string()),
+  run: v.nullable(v.string()),
   setting: v.string(),
   target: v.string(),
   state: v.picklist(["active", "cancelled"]),

@@ -23,6 +23,7 @@ import {
   taskIdSchema,
   text,
   timeMs,
+  waitMs,
 } from "./common.ts";
 
 export const enrollRequestSchema = v.object({
@@ -44,7 +45,10 @@ export const agentTaskSchema = v.object({
   packageName: name(128),
   packageVersion: name(64),
   action: taskActionSchema,
+  /** Command line for the system's shell. */
   command: v.nullable(text(8_192)),
+  /** Name of a command of the package. A task that runs has either `run` or `command`. */
+  run: v.nullable(name(32)),
   startAtMs: timeMs,
   /** 16 bytes; seals the frames of this task's session. */
   taskKey: base64(16),
@@ -105,17 +109,17 @@ const downloadGrantEntries = {
 export const leaseResponseSchema = v.variant("result", [
   v.object({
     result: v.literal("granted"),
-    expiresInMs: timeMs,
+    expiresInMs: waitMs,
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
     ...downloadGrantEntries,
   }),
-  v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: timeMs }),
+  v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: waitMs }),
   /** Answers a query while no device holds the lease. */
-  v.object({ result: v.literal("free"), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("free"), retryAfterMs: waitMs }),
   /** Too many devices of the subnet failed as representative; do not ask before `retryAfterMs`. */
-  v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: waitMs }),
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
@@ -132,8 +136,8 @@ export const fallbackRequestSchema = v.object({
   uselessBytes,
 });
 export const fallbackResponseSchema = v.variant("result", [
-  v.object({ result: v.literal("granted"), expiresInMs: timeMs, ...downloadGrantEntries }),
-  v.object({ result: v.literal("refused"), retryAfterMs: timeMs }),
+  v.object({ result: v.literal("granted"), expiresInMs: waitMs, ...downloadGrantEntries }),
+  v.object({ result: v.literal("refused"), retryAfterMs: waitMs }),
 ]);
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;

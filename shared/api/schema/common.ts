@@ -18,8 +18,10 @@ export const counter = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue
 export const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 /** Address that other devices connect to. A host name is refused: it would need a name server. */
 export const lanAddress = v.pipe(v.string(), v.maxLength(64), v.ip("it is not an IP address"));
-/** Milliseconds: a duration, or a time since 1970 that `Date` can represent (ECMA-262). */
-export const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e15));
+/** Milliseconds since 1970, up to the year 9999. `Date` can represent times beyond it too. */
+export const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(253_402_300_799_999));
+/** Milliseconds that a device waits before it asks the source again. */
+export const waitMs = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600_000));
 export const base64 = (maxBytes: number) =>
   v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.base64());
 /** SHA-256 of the manifest, 64 hex digits. */

@@ -21,7 +21,7 @@ export function lockFolder(dir: string): FolderLock {
     database.run("PRAGMA busy_timeout = 0");
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("BEGIN EXCLUSIVE");
-    writeFileSync(pidFile, `${process.pid}\n`);
+    tryNote(() => writeFileSync(pidFile, `${process.pid}\n`));
   } catch (error) {
     database?.close();
     if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")) {
@@ -36,10 +36,17 @@ export function lockFolder(dir: string): FolderLock {
   const held = database;
   return {
     release() {
-      rmSync(pidFile, { force: true });
+      tryNote(() => rmSync(pidFile, { force: true }));
       held.close();
     },
   };
+}
+
+/** A scanner may have the file with the pid open. Without the file only a message is shorter. */
+function tryNote(note: () => void): void {
+  try {
+    note();
+  } catch {}
 }
 
 function holder(pidFile: string): string {

@@ -25,6 +25,8 @@ export const migrations: readonly string[] = [
      added_at INTEGER NOT NULL,
      completed_at INTEGER,
      last_used_at INTEGER NOT NULL,
+     stamp TEXT,
+     unused_since INTEGER,
      UNIQUE (name, version)
    ) STRICT;
    CREATE TABLE chunks (

@@ -13,13 +13,16 @@ import {
   type OriginBytes,
   type PackageHead,
   type PackageState,
+  type PackageUse,
   type TaskRow,
 } from "../ledger.ts";
 import { asCacheError, type CacheLog } from "../cache-error.ts";
 import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
 
-const selectHead = `SELECT id, name, version, size_bytes AS sizeBytes, chunk_size_bytes AS chunkSizeBytes,
-  chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs FROM packages`;
+const headColumns = `id, name, version, size_bytes AS sizeBytes, chunk_size_bytes AS chunkSizeBytes,
+  chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs, unused_since AS unusedSinceMs,
+  stamp`;
+const selectHead = `SELECT ${headColumns} FROM packages`;
 
 class SqliteReader implements LedgerReader {
   protected readonly db: Database;
@@ -43,6 +46,19 @@ class SqliteReader implements LedgerReader {
     );
   }
 
+  uses(): PackageUse[] {
+    return this.db
+      .query<Omit<PackageUse, "pinnedBy"> & { pins: string | null }, []>(
+        `SELECT ${headColumns},
+                CASE state WHEN 'complete' THEN size_bytes
+                ELSE (SELECT coalesce(sum(bytes), 0) FROM chunks WHERE package = key) END AS bytesVerified,
+                (SELECT group_concat(task_id) FROM pins WHERE package = key) AS pins
+         FROM packages ORDER BY name, version`,
+      )
+      .all()
+      .map(({ pins, ...row }) => Object.assign(row, { pinnedBy: pins?.split(",").map(Number) ?? [] }));
+  }
+
   package(id: string): PackageHead | null {
     return this.db.query<PackageHead, [string]>(`${selectHead} WHERE id = ?`).get(id);
   }
@@ -51,6 +67,10 @@ class SqliteReader implements LedgerReader {
     return this.db
       .query<PackageHead, [string, string]>(`${selectHead} WHERE name = ? AND version = ?`)
       .get(name, version);
+  }
+
+  versionsOf(name: string): PackageHead[] {
+    return this.db.query<PackageHead, [string]>(`${selectHead} WHERE name = ?`).all(name);
   }
 
   #pinnedBy(key: number): number[] {
@@ -176,8 +196,25 @@ class SqliteLedger extends SqliteReader implements Ledger {
     );
   }
 
+  setStamp(id: string, stamp: string | null): void {
+    this.#write(() => this.db.run("UPDATE packages SET stamp = ? WHERE id = ?", [stamp, id]));
+  }
+
   touch(id: string): void {
-    this.#write(() => this.db.run("UPDATE packages SET last_used_at = ? WHERE id = ?", [this.#nowMs(), id]));
+    this.#write(() =>
+      this.db.run("UPDATE packages SET last_used_at = ?, unused_since = NULL WHERE id = ?", [
+        this.#nowMs(),
+        id,
+      ]),
+    );
+  }
+
+  beginAges(nowMs: number): void {
+    this.#write(() =>
+      this.db.run("UPDATE packages SET unused_since = ?1 WHERE unused_since IS NULL OR unused_since > ?1", [
+        nowMs,
+      ]),
+    );
   }
 
   pin(id: string, taskId: number): void {

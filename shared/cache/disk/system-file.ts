@@ -30,6 +30,10 @@ const asyncReadsCount = 64;
 const directBacklogBytes = 2 * 1024 * 1024;
 const directBacklogMs = 100;
 const cachedWritesCount = 64;
+/** Gaps below this offset are not worth a call: the system may fill them with zeros. */
+const sparseFromBytes = 1024 * 1024;
+/** Unit of `blocks` in a file's state. */
+const blockBytes = 512;
 
 /** Speed of a disk as its files observed it: whether calls are asynchronous, and writes direct. */
 export class DiskPace {
@@ -82,6 +86,8 @@ export class SystemFile implements OpenFile {
   readonly #access: "read" | "write";
   readonly #pace: DiskPace;
   #direct: Promise<FileHandle | null> | null = null;
+  /** Whether gaps of the file take no space; null before the first write that may leave one. */
+  #isSparse: boolean | null = null;
 
   private constructor(handle: FileHandle, path: string, access: "read" | "write", pace: DiskPace) {
     this.#handle = handle;
@@ -96,6 +102,9 @@ export class SystemFile implements OpenFile {
   }
 
   async write(bytes: Uint8Array, at: number, length: number, position: number, path: IoPath): Promise<void> {
+    if (position >= sparseFromBytes && !(this.#isSparse ??= platform.setSparse(this.#path)))
+      // The file system fills the gap before the write: a thread waits for it.
+      this.#pace.asyncWrites = Math.max(this.#pace.asyncWrites, 1);
     let done = 0;
     if (path === "direct") done = await this.#writeDirect(bytes, at, length, position);
     while (done < length) done += await this.#writeCached(bytes, at + done, length - done, position + done);
@@ -190,8 +199,12 @@ export class SystemFile implements OpenFile {
     return file;
   }
 
-  sync(what: "data" | "all"): Promise<void> {
-    return what === "data" ? this.#handle.datasync() : this.#handle.sync();
+  async sync(what: "data" | "all"): Promise<void> {
+    if (what === "data") return this.#handle.datasync();
+    // Windows mounts no sparse disk image.
+    const { size, blocks } = fstatSync(this.#handle.fd);
+    if (size > sparseFromBytes) await platform.clearSparse(this.#path, blocks * blockBytes < size);
+    return this.#handle.sync();
   }
 
   state(): FileState | null {
@@ -209,10 +222,12 @@ export class SystemFile implements OpenFile {
   }
 }
 
-export const stateOf = ({ dev, ino, size, mtimeNs }: BigIntStats): FileState => ({
+export const stateOf = ({ dev, ino, size, mtimeNs, ctimeNs, mode }: BigIntStats): FileState => ({
   identity: `${dev}:${ino}`,
   sizeBytes: Number(size),
   modifiedNs: mtimeNs,
+  changedNs: ctimeNs,
+  mode: Number(mode) & 0o777,
 });
 
 async function openInPlace(path: string, access: "read" | "write"): Promise<FileHandle> {

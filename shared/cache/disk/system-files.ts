@@ -1,27 +1,42 @@
 /** Implements the file system of the cache (files.ts) with the operating system. */
 import { constants } from "node:fs";
-import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rmdir,
+  statfs,
+  symlink,
+  unlink,
+} from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
 import { platform } from "../../platform/index.ts";
-import { isMissing } from "../cache-error.ts";
+import { retryLocked } from "../../platform/locked-files.ts";
+import { errorCode, isMissing } from "../cache-error.ts";
 import type { Files } from "../files.ts";
 import { DiskPace, stateOf, SystemFile } from "./system-file.ts";
 
-export function systemFiles(): Files {
+/** @param locksOpenFiles whether operations wait while another program has their file open */
+export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
   const pace = new DiskPace();
+  const retry = <T>(action: () => Promise<T>): Promise<T> => retryLocked(action, locksOpenFiles);
   return {
-    open: (path, access) => SystemFile.open(path, access, pace),
-    readFile: (path) => readFile(path),
+    open: (path, access) => retry(() => SystemFile.open(path, access, pace)),
+    readFile: (path) => retry(() => readFile(path)),
     async replaceFile(path, bytes) {
       const draft = `${path}.new`;
-      const handle = await open(draft, "w", 0o644);
+      const handle = await retry(() => open(draft, "w", 0o644));
       try {
         await handle.writeFile(bytes);
         await handle.sync();
       } finally {
         await handle.close();
       }
-      await rename(draft, path);
+      await retry(() => rename(draft, path));
       await syncFolder(dirname(path));
     },
     async entryAt(path) {
@@ -34,19 +49,48 @@ export function systemFiles(): Files {
         throw error;
       }
     },
+    async linkAt(path) {
+      try {
+        return (await readlink(path)).replaceAll(sep, "/");
+      } catch (error) {
+        if (isMissing(error) || errorCode(error) === "EINVAL" || errorCode(error) === "UNKNOWN") return null;
+        throw error;
+      }
+    },
+    async makeLink(target, path) {
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(target.replaceAll("/", sep), path);
+    },
     listFolder: (path) => readdir(path),
     async makeFolder(path) {
       await mkdir(path, { recursive: true });
     },
-    rename,
+    rename: (from, to) => retry(() => rename(from, to)),
     syncFolder,
-    remove: (path) => rm(path, { recursive: true, force: true }),
+    remove: (path) => removeTree(path, retry),
     removeEmptyFolder: (path) => rmdir(path).catch(() => {}),
     async space(path) {
       const { blocks, bavail, bsize } = await statfs(path);
       return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
     },
   };
+}
+
+/**
+ * Removes entry by entry, so that only what another program has open is tried again. Does not
+ * follow links. Bun's recursive `rm` is not used: under Wine 8 it always fails with EFAULT.
+ */
+async function removeTree(
+  path: string,
+  retry: (action: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  try {
+    if (!(await lstat(path)).isDirectory()) return await retry(() => unlink(path));
+    for (const name of await readdir(path)) await removeTree(join(path, name), retry);
+    await retry(() => rmdir(path));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

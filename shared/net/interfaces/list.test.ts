@@ -20,7 +20,7 @@ describe("interfaces", () => {
     expect(networkOf(address)).toBe(network);
   });
 
-  test("describes the active interface first, also when a host has hundreds", () => {
+  test("describes the active interface first, also when a host has hundreds", async () => {
     const interfaces = Array.from({ length: 200 }, (_, index): NetInterface => ({
       name: `veth${index}`,
       address: `10.0.${index}.1`,
@@ -31,7 +31,7 @@ describe("interfaces", () => {
       hasGateway: false,
       linkChanges: 0,
     }));
-    const described = describeInterfaces(interfaces, interfaces[150]!, "");
+    const described = await describeInterfaces(interfaces, interfaces[150]!, "");
     expect(described).toHaveLength(64);
     expect(described.filter(({ active }) => active).map(({ name }) => name)).toEqual(["veth150"]);
     expect(described[0]!.name).toBe("veth150");

@@ -9,7 +9,7 @@ import dgram from "node:dgram";
 import { networkInterfaces } from "node:os";
 import { sameInterface } from "./choice.ts";
 import { type DeviceInterface, type NetInterface } from "../../model/interface.ts";
-import { platform } from "../../platform/index.ts";
+import { platform, type KernelInterface } from "../../platform/index.ts";
 import { mediumOf } from "./medium.ts";
 
 /** Upper bound on the wait for the gateway's ARP answer. */
@@ -19,26 +19,25 @@ const gatewayLookMs = 50;
 const discardPort = 9;
 
 /**
- * Returns one entry per IPv4 address. On Linux it also returns interfaces without one, whose
- * `address` is empty.
+ * Returns one entry per IPv4 address. On Linux and Windows it also returns interfaces without one,
+ * whose `address` is empty.
  */
-export function listInterfaces(): NetInterface[] {
+export async function listInterfaces(): Promise<NetInterface[]> {
   const found: NetInterface[] = [];
-  const gateways = platform.defaultGateways();
+  const { interfaces, gateways } = await platform.kernelNetwork();
   const add = (
     label: string,
     entry: { address: string; cidr: string; mac: string; isLoopback: boolean },
   ): void => {
     // "eth0:1" labels a second address of eth0.
     const name = label.replace(/:.*$/, "");
-    const medium = mediumOf(name, entry.isLoopback, platform.interfaceTraits(name));
-    const link = platform.linkOf(name);
+    const { traits, link } = interfaces.get(name) ?? unlisted;
     found.push({
       name: name.slice(0, 64),
       address: entry.address,
       cidr: entry.cidr && networkOf(entry.cidr),
       mac: entry.mac,
-      medium: medium === "wired" && platform.isWireless(name) ? "wireless" : medium,
+      medium: mediumOf(name, entry.isLoopback, traits),
       // The operstate of a tunnel is "unknown", which `linkOf` counts as up.
       hasLink: entry.isLoopback || link.isUp,
       linkChanges: link.changes,
@@ -50,10 +49,15 @@ export function listInterfaces(): NetInterface[] {
       if (family === "IPv4" && cidr) add(label, { address, cidr, mac, isLoopback: internal });
   }
   const listed = new Set(found.map(({ name }) => name));
-  for (const name of platform.kernelInterfaces())
-    if (name !== "lo" && !listed.has(name)) add(name, { address: "", cidr: "", mac: "", isLoopback: false });
+  for (const [name, { isPart }] of interfaces) {
+    if (name === "lo" || isPart || listed.has(name)) continue;
+    add(name, { address: "", cidr: "", mac: "", isLoopback: false });
+  }
   return found;
 }
+
+/** An interface that the kernel does not list; /sys may belong to another network namespace. */
+const unlisted: KernelInterface = { traits: null, link: { isUp: true, changes: 0 }, isPart: false };
 
 /** Interfaces of an inventory (shared/api/schema). Hosts of containers have hundreds. */
 const describedMax = 64;
@@ -63,26 +67,26 @@ const describedMax = 64;
  * @param active the interface that the device uses for the LAN
  * @param group "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty
  */
-export function describeInterfaces(
+export async function describeInterfaces(
   interfaces: readonly NetInterface[],
   active: NetInterface | null,
   group: string,
-): DeviceInterface[] {
+): Promise<DeviceInterface[]> {
   const isOwn = (one: NetInterface): boolean => active !== null && sameInterface(one, active);
   // The source derives the subnet from the active interface: it comes first, and is never left out.
   const withAddress = interfaces.filter(({ address }) => address !== "");
   const ordered = [...withAddress.filter(isOwn), ...withAddress.filter((one) => !isOwn(one))];
+  const gateway = active === null ? null : await platform.gatewayMac(active.name);
   return ordered.slice(0, describedMax).map((one) => {
     const isActive = isOwn(one);
     const { name, address, cidr, mac, medium } = one;
-    const gateway = isActive ? gatewayMac(name) : null;
     return {
       name,
       address,
       cidr,
       mac,
       medium,
-      gatewayMac: gateway,
+      gatewayMac: isActive ? gateway : null,
       group: isActive ? group : "",
       active: isActive,
     };
@@ -121,23 +125,14 @@ export function addressTowards(host: string, port: number): Promise<string | nul
   });
 }
 
-/** Reads the MAC of the interface's default gateway from the system; null if not known. */
-function gatewayMac(interfaceName: string): string | null {
-  try {
-    return platform.gatewayMac(interfaceName);
-  } catch {
-    return null;
-  }
-}
-
 /**
- * Makes Linux resolve the MAC of the interface's gateway, which is known only after a datagram was
- * sent to the gateway. Without the MAC, a device that has just joined a subnet would be assigned to
- * another subnet.
+ * Makes the system resolve the MAC of the interface's gateway, which is known only after a datagram
+ * was sent to the gateway. Without the MAC, a device that has just joined a subnet would be
+ * assigned to another subnet.
  */
 export async function learnGateway({ name, address }: NetInterface): Promise<void> {
-  const [gateway] = platform.defaultGateways().get(name) ?? [];
-  if (gateway === undefined || gatewayMac(name) !== null) return;
+  const [gateway] = (await platform.kernelNetwork()).gateways.get(name) ?? [];
+  if (gateway === undefined || (await platform.gatewayMac(name)) !== null) return;
   const socket = dgram.createSocket("udp4");
   socket.on("error", () => {});
   try {
@@ -146,7 +141,8 @@ export async function learnGateway({ name, address }: NetInterface): Promise<voi
       socket.bind(0, address, () => socket.send(new Uint8Array(1), discardPort, gateway, () => resolve()));
     });
     const giveUpAtMs = performance.now() + gatewayWaitMs;
-    while (gatewayMac(name) === null && performance.now() < giveUpAtMs) await Bun.sleep(gatewayLookMs);
+    while ((await platform.gatewayMac(name)) === null && performance.now() < giveUpAtMs)
+      await Bun.sleep(gatewayLookMs);
   } finally {
     socket.close();
   }

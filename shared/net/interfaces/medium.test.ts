@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { wirelessPorts } from "../../platform/darwin.ts";
 import type { InterfaceTraits } from "../../platform/index.ts";
 import { mediumOf } from "./medium.ts";
 import { type Medium } from "../../model/interface.ts";
@@ -50,11 +49,5 @@ describe("the medium of an interface", () => {
 
   test("is loopback if the system marks the interface as internal", () => {
     expect(mediumOf("lo", true, null)).toBe("loopback");
-  });
-
-  test("is read from networksetup for Wi-Fi devices on macOS", () => {
-    const listing =
-      "\nHardware Port: Ethernet\nDevice: en4\nEthernet Address: 1\n\nHardware Port: Wi-Fi\nDevice: en0\nEthernet Address: 2\n";
-    expect(wirelessPorts(listing)).toEqual(["en0"]);
   });
 });

@@ -7,7 +7,7 @@ const manifestOf = (files: Record<string, number>) => testPackage(key, { files }
 const source = { url: "https://source.example/packages/1/content", layout: "file" } as const;
 const site = { url: "https://web.example/pub/tool", layout: "folder" } as const;
 
-/** Four files of 1,000, 0, 500 and 600 bytes: chunks of 1,024, 1,024 and 52 bytes. */
+/** Four files of 1,000, 0, 500 and 600 bytes: each with bytes is a chunk. */
 const files = { "a.bin": 1_000, "b.empty": 0, "c/d.bin": 500, "e.bin": 600 };
 const folder = manifestOf(files);
 const inFolder = (path: string): string => `https://web.example/pub/tool/${path}`;
@@ -40,12 +40,18 @@ describe("bytes of a package that is a folder of a web site", () => {
   });
 
   test.each([
-    [0, ["a.bin", "c/d.bin"]],
-    [1, ["c/d.bin", "e.bin"]],
+    [0, ["a.bin"]],
+    [1, ["c/d.bin"]],
     [2, ["e.bin"]],
     [3, []],
   ])("in chunk %d are in these files: %j", (chunk, paths) => {
     expect(urlsOfChunk(folder, site, chunk)).toEqual(paths.map(inFolder));
+  });
+
+  test("in a chunk of several files are in all of them", () => {
+    expect(urlsOfChunk(manifestOf({ "a.bin": 10, "b.bin": 0, "c.bin": 20 }), site, 0)).toEqual(
+      ["a.bin", "c.bin"].map(inFolder),
+    );
   });
 
   test("of an empty package have no location", () => {

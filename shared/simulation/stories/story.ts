@@ -46,7 +46,7 @@ const rowMax = 4;
 
 /** Runs a story and returns its transcript. @throws Violation when a checker fails */
 export function runStory(story: Story): StoryResult {
-  const world = new World({ wanRateBps: 100_000, ...story.world, logsFrames: true });
+  const world = new World({ wanRateBps: 100_000, isEven: true, ...story.world, logsFrames: true });
   // A switch keeps the order of frames, and a story without reordering is easier to read.
   for (const conditions of world.network.conditions) conditions.jitterMs = 0;
   const history: string[] = [];

@@ -54,6 +54,7 @@ export type TaskRecord = {
   readonly packageId: string;
   readonly action: "pre-cache" | "run";
   readonly command: string | null;
+  readonly run: string | null;
   readonly settingName: string;
   readonly target: string;
   readonly state: "active" | "cancelled";
@@ -85,7 +86,7 @@ export interface PackageStore {
   registerPublisherKey(key: Uint8Array, atMs: number): Promise<void>;
   byId(id: string): Promise<PackageRecord | null>;
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
-  /** Returns all packages, newest first. */
+  /** Returns all packages, the last published first. */
   list(): Promise<PackageRecord[]>;
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
   /** Adds a package. Replaces one of the same name and version that never became ready. */
@@ -94,6 +95,10 @@ export interface PackageStore {
   addUrl(id: string, url: PackageUrl): Promise<void>;
   removeUrl(id: string, url: string): Promise<void>;
   markReady(id: string): Promise<void>;
+  /** Returns the packages that were published before this time, and never became ready. */
+  unfinishedBefore(atMs: number): Promise<string[]>;
+  /** Removes a package that never became ready; no effect on others. */
+  removeUnfinished(id: string): Promise<void>;
 }
 
 export interface TaskStore {
@@ -101,7 +106,13 @@ export interface TaskStore {
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
   active(): Promise<TaskRecord[]>;
-  cancel(id: number): Promise<void>;
+  cancel(id: number, atMs: number): Promise<void>;
+  cancelledBefore(atMs: number): Promise<number[]>;
+  /**
+   * Removes a cancelled task, or a part of its reports if these are many. Returns whether the task
+   * is removed.
+   */
+  removePart(id: number): Promise<boolean>;
   /** Stores reports, leaves out those of unknown tasks, and returns the number stored. */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
@@ -130,6 +141,8 @@ export interface LeaseStore {
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
   /** Ends the rests of the package on all subnets: an administrator has changed something. */
   forgetFailures(packageId: string): Promise<void>;
+  /** Removes the leases of packages that no task names. */
+  removeWithoutTask(): Promise<void>;
 }
 
 /** WAN account: package bytes that the source sent, per subnet. */
@@ -137,6 +150,8 @@ export interface WanAccount {
   add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
   /** Returns the bytes per subnet since the task was created. */
   sinceTask(taskId: number): Promise<Map<string, number>>;
+  /** Removes the accounts of packages that no task names. */
+  removeWithoutTask(): Promise<void>;
 }
 
 export interface Catalog {

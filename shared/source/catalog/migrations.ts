@@ -54,6 +54,7 @@ const steps: readonly string[] = [
     state TEXT NOT NULL CHECK (state IN ('active', 'cancelled')),
     created_at_ms INTEGER NOT NULL,
     start_at_ms INTEGER NOT NULL,
+    cancelled_at_ms INTEGER,
     task_key BLOB NOT NULL
   ) STRICT;
   CREATE TABLE progress (
@@ -109,6 +110,11 @@ const steps: readonly string[] = [
   INSERT INTO package_urls
     SELECT id, 1, url, iif(file_count = 1, 'file', 'folder') FROM packages WHERE url IS NOT NULL;
   ALTER TABLE packages DROP COLUMN url;
+  `,
+  // Named commands of packages, from their manifests, and the command that a task names.
+  `
+  ALTER TABLE packages ADD COLUMN commands_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE tasks ADD COLUMN run TEXT;
   `,
 ];
 

@@ -59,6 +59,18 @@ test("reports a damaged page, with the name of the file and what to do", async (
   }
 });
 
+test("is not read as a whole at the start when it is large", async () => {
+  const catalog = await openSqliteCatalog(path);
+  for (let index = 0; index < 200; index++)
+    await catalog.settings.put(`setting-${index}`, defaultSettingValues);
+  catalog.close();
+  const bytes = await readFile(path);
+  // The last page belongs to the settings, which a start does not read all.
+  await writeFile(path, Buffer.from(bytes).fill(0xff, bytes.length - 4_096, bytes.length - 3_000));
+  await expect(openSqliteCatalog(path, bytes.length)).rejects.toThrow(/damaged/);
+  (await openSqliteCatalog(path, bytes.length - 1)).close();
+});
+
 test("refuses a second source on the same folder", async () => {
   const running = await openSqliteCatalog(path);
   const child = Bun.spawn(

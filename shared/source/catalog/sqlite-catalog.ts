@@ -7,7 +7,7 @@
  */
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { defaultSettingValues } from "../../model/setting.ts";
 import type { Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
@@ -31,7 +31,13 @@ function explain(error: unknown): string {
   return error.message;
 }
 
-function open(path: string): Database {
+/**
+ * Largest catalog that is checked for damage at each start, which reads all of it: a second or two.
+ * Damage of a larger one is found when the damaged page is read.
+ */
+const checkedBytesMax = 256 * 1_048_576;
+
+function open(path: string, checkedBytes: number): Database {
   // The file holds the keys of the tasks: only its owner may read it. SQLite gives its side files
   // the same mode.
   closeSync(openSync(path, "a", 0o600));
@@ -44,8 +50,10 @@ function open(path: string): Database {
     // failure may lose the last moments, and agents then repeat their requests.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
-    const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
-    if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
+    if (statSync(path).size <= checkedBytes) {
+      const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+      if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
+    }
     migrate(database);
     return database;
   } catch (error) {
@@ -80,12 +88,13 @@ async function storesOf(database: Database): Promise<Catalog> {
 /**
  * Opens the catalog, and creates it if the file does not exist.
  *
+ * @param checkedBytes largest file that is checked for damage
  * @throws Error that names the file, what is wrong with it and what to do
  */
-export async function openSqliteCatalog(path: string): Promise<Catalog> {
+export async function openSqliteCatalog(path: string, checkedBytes = checkedBytesMax): Promise<Catalog> {
   let database: Database | null = null;
   try {
-    database = open(path);
+    database = open(path, checkedBytes);
     return await storesOf(database);
   } catch (error) {
     database?.close();

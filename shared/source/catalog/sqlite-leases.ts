@@ -34,6 +34,9 @@ export function sqliteLeases(database: Database): LeaseStore {
         })
         .immediate();
     },
+    async removeWithoutTask() {
+      database.run("DELETE FROM leases WHERE package_id NOT IN (SELECT package_id FROM tasks)");
+    },
     async ofPackage(packageId) {
       return new Map(statesOf(packageId));
     },

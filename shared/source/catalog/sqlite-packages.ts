@@ -10,13 +10,14 @@ type Row = {
   size_bytes: number;
   file_count: number;
   chunk_size_bytes: number;
+  commands_json: string;
   state: "uploading" | "ready";
   published_at_ms: number;
   package_key: Uint8Array;
 };
 /** Columns without the manifest, which may have 16 MiB and is read separately. */
 const columns =
-  "id, name, version, size_bytes, file_count, chunk_size_bytes, state, published_at_ms, package_key";
+  "id, name, version, size_bytes, file_count, chunk_size_bytes, commands_json, state, published_at_ms, package_key";
 
 const toPackage = (row: Row, urls: readonly PackageUrl[]): PackageRecord => ({
   id: row.id,
@@ -25,6 +26,7 @@ const toPackage = (row: Row, urls: readonly PackageUrl[]): PackageRecord => ({
   sizeBytes: row.size_bytes,
   fileCount: row.file_count,
   chunkSizeBytes: row.chunk_size_bytes,
+  commands: JSON.parse(row.commands_json) as PackageRecord["commands"],
   urls,
   state: row.state,
   publishedAtMs: row.published_at_ms,
@@ -37,14 +39,14 @@ function insertPackage(database: Database): PackageStore["add"] {
   );
   const insert = database.query(
     `INSERT INTO packages (${columns}, manifest, signature, publisher_key)
-     VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $state, $publishedAtMs,
+     VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $commands, $state, $publishedAtMs,
              $packageKey, $manifest, $signature, $publisherKey)`,
   );
   return async (record, signed) => {
     database.transaction(() => {
       replaceUnready.run({ name: record.name, version: record.version });
-      const { urls: _urls, ...row } = record;
-      insert.run({ ...row, ...signed });
+      const { urls: _urls, commands, ...row } = record;
+      insert.run({ ...row, commands: JSON.stringify(commands), ...signed });
     })();
   };
 }
@@ -115,5 +117,16 @@ export function sqlitePackages(database: Database): PackageStore {
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
     ...urlChanges(database),
+    async unfinishedBefore(atMs) {
+      return database
+        .query<{ id: string }, { atMs: number }>(
+          "SELECT id FROM packages WHERE state = 'uploading' AND published_at_ms < $atMs",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    async removeUnfinished(id) {
+      database.query("DELETE FROM packages WHERE id = $id AND state = 'uploading'").run({ id });
+    },
   };
 }

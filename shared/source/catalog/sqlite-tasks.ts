@@ -8,6 +8,7 @@ type Row = {
   package_id: string;
   action: TaskRecord["action"];
   command: string | null;
+  run: string | null;
   setting_name: string;
   target: string;
   state: TaskRecord["state"];
@@ -21,6 +22,7 @@ const toTask = (row: Row): TaskRecord => ({
   packageId: row.package_id,
   action: row.action,
   command: row.command,
+  run: row.run,
   settingName: row.setting_name,
   target: row.target,
   state: row.state,
@@ -31,9 +33,9 @@ const toTask = (row: Row): TaskRecord => ({
 
 function createTask(database: Database): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id">>(
-    `INSERT INTO tasks (package_id, action, command, setting_name, target, state, created_at_ms, start_at_ms,
+    `INSERT INTO tasks (package_id, action, command, run, setting_name, target, state, created_at_ms, start_at_ms,
                         task_key)
-     VALUES ($packageId, $action, $command, $settingName, $target, $state, $createdAtMs, $startAtMs, $taskKey)
+     VALUES ($packageId, $action, $command, $run, $settingName, $target, $state, $createdAtMs, $startAtMs, $taskKey)
      RETURNING *`,
   );
   const baseline = database.query(
@@ -66,6 +68,25 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
     })();
 }
 
+/** Reports that one transaction removes. */
+const removedReports = 5_000;
+
+function removePart(database: Database): TaskStore["removePart"] {
+  const reports = database.query(
+    `DELETE FROM progress WHERE task_id = $id AND device_id IN
+       (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
+  );
+  const baseline = database.query("DELETE FROM wan_baseline WHERE task_id = $id");
+  const task = database.query("DELETE FROM tasks WHERE id = $id AND state = 'cancelled'");
+  return async (id) =>
+    database.transaction(() => {
+      if (reports.run({ id }).changes === removedReports) return false;
+      baseline.run({ id });
+      task.run({ id });
+      return true;
+    })();
+}
+
 export function sqliteTasks(database: Database): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
@@ -93,9 +114,22 @@ export function sqliteTasks(database: Database): TaskStore {
     async active() {
       return active.all().map(toTask);
     },
-    async cancel(id) {
-      database.query("UPDATE tasks SET state = 'cancelled' WHERE id = $id").run({ id });
+    async cancel(id, atMs) {
+      database
+        .query(
+          "UPDATE tasks SET state = 'cancelled', cancelled_at_ms = $atMs WHERE id = $id AND state = 'active'",
+        )
+        .run({ id, atMs });
     },
+    async cancelledBefore(atMs) {
+      return database
+        .query<{ id: number }, { atMs: number }>(
+          "SELECT id FROM tasks WHERE cancelled_at_ms < $atMs ORDER BY id",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    removePart: removePart(database),
     async progressOf(taskId) {
       return new Map(
         progressOf.all({ taskId }).map((row) => {

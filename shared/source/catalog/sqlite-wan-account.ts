@@ -21,6 +21,9 @@ export function sqliteWanAccount(database: Database): WanAccount {
         for (const entry of entries) add.run({ ...entry });
       })();
     },
+    async removeWithoutTask() {
+      database.run("DELETE FROM wan_account WHERE package_id NOT IN (SELECT package_id FROM tasks)");
+    },
     async sinceTask(taskId) {
       return new Map(sinceTask.all({ taskId }).map((row) => [row.subnet_id, row.bytes] as const));
     },

@@ -7,12 +7,22 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { digestPath, digestUrl, type Digested, type DigestedUrl } from "../publishing/digest-files.ts";
+import { commandFileName, readCommandFile } from "../publishing/command-file.ts";
+import {
+  digestPath,
+  digestUrl,
+  type Digested,
+  type DigestedUrl,
+  type DigestOptions,
+} from "../publishing/digest-files.ts";
 import type { Manifest } from "../../model/manifest.ts";
+import type { NamedCommand } from "../../model/package-command.ts";
 import { packageUrlProblem, type PackageUrl } from "../../model/package-url.ts";
 import { signed } from "../../model/signing.ts";
 import { loadOrCreatePublisherKey } from "../publishing/publisher-key.ts";
 import { formatSize } from "../../model/quantity.ts";
+import { compareVersions } from "../../model/version-order.ts";
+import type { PublishedPackage } from "../../api/schema/admin.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { print } from "./print.ts";
@@ -21,6 +31,7 @@ type PublishOptions = ConnectOptions & {
   readonly name: string;
   readonly version: string;
   readonly url?: readonly string[] | undefined;
+  readonly commands?: string | undefined;
   readonly key?: string | undefined;
 };
 
@@ -41,9 +52,15 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
   }
   const client = await connect(options);
   // Tests the token first, so that a wrong one is not reported after an hour of reading.
-  await client.packages();
+  const packages = await client.packages();
   const urls = await urlsFor(what, options);
-  const { manifest, bytes } = await digest(what, options);
+  const { manifest, bytes } = await digest(what, {
+    name: options.name,
+    version: options.version,
+    commands: await commandsOf(what, options.commands),
+    chunkSizeBytesBefore: chunkSizeBefore(packages, options),
+    onProgress: digestingStatus,
+  });
   const key = await loadOrCreatePublisherKey(options.key ?? defaultKeyFile());
   const { packageId, contentNeeded } = await client.publish(signed(bytes, key), urls);
   if (contentNeeded) await client.putContent(packageId, await contentOf(what, manifest));
@@ -51,15 +68,31 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
   print(packageId);
 }
 
-async function digest(what: string, options: PublishOptions): Promise<Digested> {
-  const { name, version } = options;
-  const onProgress = digestingStatus;
-  if (isUrl(what)) {
-    const digested = await digestUrl(what, { name, version, onProgress });
-    note(digested);
-    return digested;
-  }
-  return digestPath(what, { name, version, onProgress });
+async function digest(what: string, options: DigestOptions): Promise<Digested> {
+  if (!isUrl(what)) return digestPath(what, options);
+  const digested = await digestUrl(what, options);
+  note(digested);
+  return digested;
+}
+
+/** Reads the named file of commands, or the one in the root of the folder. */
+async function commandsOf(what: string, file: string | undefined): Promise<NamedCommand[]> {
+  if (file !== undefined) return readCommandFile(file);
+  if (isUrl(what)) return [];
+  const inRoot = join(what, commandFileName);
+  return (await stat(inRoot).catch(() => null)) ? readCommandFile(inRoot) : [];
+}
+
+/** Returns the chunk size of the highest version below this one, or null. */
+function chunkSizeBefore(
+  packages: readonly PublishedPackage[],
+  { name, version }: Pick<PublishOptions, "name" | "version">,
+): number | null {
+  const before = packages
+    .filter((each) => each.name.toLowerCase() === name.toLowerCase())
+    .filter((each) => compareVersions(each.version, version) < 0)
+    .toSorted((a, b) => compareVersions(b.version, a.version));
+  return before[0]?.chunkSizeBytes ?? null;
 }
 
 /** Prints what the web site sent, because it may be another page than the one that was meant. */

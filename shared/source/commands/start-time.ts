@@ -11,6 +11,7 @@ const isoPattern = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+
  */
 export function parseStartTime(text: string, nowMs: number): number {
   const timeMs = parseTime(text, nowMs);
+  if (timeMs < 0) throw new Error(`"${text}" is before 1970: leave --start out to start at once`);
   if (timeMs - nowMs > startDelayMaxMs)
     throw new Error(`"${text}" is more than ten years from now: write an earlier start`);
   return timeMs;

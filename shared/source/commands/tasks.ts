@@ -11,6 +11,7 @@ import { parseStartTime } from "./start-time.ts";
 type TaskCreateOptions = ConnectOptions & {
   readonly action: "pre-cache" | "run";
   readonly command?: string | undefined;
+  readonly run?: string | undefined;
   readonly setting?: string | undefined;
   readonly target: string;
   readonly start?: string | undefined;
@@ -27,19 +28,27 @@ export async function createTask(packageWords: string, options: TaskCreateOption
   if (!target.success) {
     throw new CommandError(`"${options.target}" is not a target: ${target.issues[0].message}`, 2);
   }
-  if (options.action === "run" && !options.command?.trim()) {
-    throw new CommandError('--action run needs --command "…"', 2);
+  const { action, command, run } = options;
+  if (action === "run" && !command?.trim() && run === undefined) {
+    throw new CommandError('--action run needs --run NAME or --command "…"', 2);
   }
-  if (options.action === "pre-cache" && options.command !== undefined) {
-    throw new CommandError("--command belongs to --action run: pre-cache runs nothing", 2);
+  if (command !== undefined && run !== undefined) {
+    throw new CommandError(
+      "--run names a command of the package, --command is one itself: give one of them",
+      2,
+    );
+  }
+  if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
+    throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
   }
   const { start } = options;
   const startAtMs = start === undefined ? null : usage(() => parseStartTime(start, Date.now()));
   const client = await connect(options);
   const taskId = await client.createTask({
     package: packageWords,
-    action: options.action,
-    command: options.command ?? null,
+    action,
+    command: command ?? null,
+    run: run ?? null,
     setting: options.setting ?? null,
     target: target.output,
     startAtMs,
@@ -132,7 +141,7 @@ function printTaskHead(task: TaskDetail): void {
       "package",
       `${task.packageName} ${task.packageVersion}, ${formatSize(task.packageBytes)}, ${task.packageId}`,
     ],
-    ["action", task.command === null ? task.action : `${task.action}: ${task.command}`],
+    ["action", actionText(task)],
     ["target", task.target],
     ["setting", task.setting],
     ["state", task.state],
@@ -141,6 +150,9 @@ function printTaskHead(task: TaskDetail): void {
   ];
   for (const [key, value] of rows) print(`${key.padEnd(8)} ${value}`);
 }
+
+const actionText = ({ action, command, run }: TaskDetail): string =>
+  [action, run ?? command].filter((part) => part !== null).join(": ");
 
 export async function cancelTask(id: string, options: ConnectOptions): Promise<void> {
   const taskId = parseTaskId(id);

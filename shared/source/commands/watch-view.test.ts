@@ -25,6 +25,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   packageBytes: 1_000_000,
   action: "pre-cache",
   command: null,
+  run: null,
   setting: "default",
   target: "all",
   state: "active",

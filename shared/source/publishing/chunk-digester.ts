@@ -1,26 +1,41 @@
 /**
- * Digests a stream chunk by chunk, also when the length of the stream is unknown.
+ * Digests the stream of a package chunk by chunk, also when it is one file of unknown length.
  *
  * The chunk size depends on the size of the package. For an unknown length every possible chunk
  * size is digested at once. Sizes that the stream has outgrown are dropped, and the end selects the
  * right one. Memory: 32 bytes per chunk of each size.
  */
-import { createHash, type Hash } from "node:crypto";
-import { chunkSizeBytesMax, chunkSizeFor, digestBytes } from "../../model/manifest.ts";
+import {
+  chunkCount,
+  chunkLength,
+  chunkSizeBytesMax,
+  chunkSizeFor,
+  digestBytes,
+  zeroRuns,
+  type ChunkedFiles,
+  type EncodedRun,
+} from "../../model/manifest.ts";
+import { zerosDigest } from "../../model/zeros-digest.ts";
 
-type Level = { readonly chunkSizeBytes: number; hash: Hash; filled: number; readonly digests: Buffer[] };
+type Digests = {
+  readonly chunkSizeBytes: number;
+  readonly chunkDigests: Uint8Array;
+  readonly encodings: readonly EncodedRun[];
+};
 
 export class ChunkDigester {
-  #levels: Level[] = [];
+  #levels: Level[];
   #totalBytes = 0;
 
-  /** @param chunkSizeBytes null when the length of the stream is unknown */
-  constructor(chunkSizeBytes: number | null) {
-    let size = chunkSizeBytes ?? chunkSizeFor(0);
-    const last = chunkSizeBytes ?? chunkSizeBytesMax;
-    for (; size <= last; size *= 2) {
-      this.#levels.push({ chunkSizeBytes: size, hash: createHash("sha256"), filled: 0, digests: [] });
+  /** @param chunked files of the package; null for one file of unknown length */
+  constructor(chunked: ChunkedFiles | null) {
+    if (chunked !== null) {
+      this.#levels = [new Level(chunked.chunkSizeBytes, (chunk) => chunkLength(chunked, chunk))];
+      return;
     }
+    this.#levels = [];
+    for (let size = chunkSizeFor(0); size <= chunkSizeBytesMax; size *= 2)
+      this.#levels.push(new Level(size, () => size));
   }
 
   get totalBytes(): number {
@@ -33,28 +48,60 @@ export class ChunkDigester {
       const smallest = chunkSizeFor(this.#totalBytes);
       this.#levels = this.#levels.filter((level) => level.chunkSizeBytes >= smallest);
     }
-    for (const level of this.#levels) digestInto(level, bytes);
+    for (const level of this.#levels) level.update(bytes);
   }
 
-  finish(): { chunkSizeBytes: number; chunkDigests: Uint8Array } {
-    const level = this.#levels[0]!;
-    if (level.filled > 0) level.digests.push(level.hash.digest());
-    const chunkDigests = new Uint8Array(level.digests.length * digestBytes);
-    for (const [chunk, digest] of level.digests.entries()) chunkDigests.set(digest, chunk * digestBytes);
-    return { chunkSizeBytes: level.chunkSizeBytes, chunkDigests };
+  finish(): Digests {
+    return this.#levels[0]!.finish();
   }
 }
 
-function digestInto(level: Level, bytes: Uint8Array): void {
-  let at = 0;
-  while (at < bytes.length) {
-    const take = Math.min(level.chunkSizeBytes - level.filled, bytes.length - at);
-    level.hash.update(bytes.subarray(at, at + take));
-    level.filled += take;
-    at += take;
-    if (level.filled < level.chunkSizeBytes) continue;
-    level.digests.push(level.hash.digest());
-    level.hash = createHash("sha256");
-    level.filled = 0;
+/** Digests of the stream for one chunk size. */
+class Level {
+  readonly chunkSizeBytes: number;
+  readonly #lengthOf: (chunk: number) => number;
+  readonly #digests: Uint8Array[] = [];
+  readonly #isZeros: boolean[] = [];
+  #hasher = new Bun.CryptoHasher("sha256");
+  #filled = 0;
+  /** Whether the bytes of the chunk that were looked at are zeros. */
+  #mayBeZeros = true;
+
+  constructor(chunkSizeBytes: number, lengthOf: (chunk: number) => number) {
+    this.chunkSizeBytes = chunkSizeBytes;
+    this.#lengthOf = lengthOf;
+  }
+
+  update(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      // A file that grew while it was read has bytes after the last chunk.
+      const length = this.#lengthOf(this.#digests.length) || Infinity;
+      const part = bytes.subarray(at, at + length - this.#filled);
+      this.#hasher.update(part);
+      this.#mayBeZeros &&= part[0] === 0 && part.at(-1) === 0;
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === length) this.#endChunk();
+    }
+  }
+
+  #endChunk(): void {
+    const digest = new Uint8Array(this.#hasher.digest());
+    this.#isZeros.push(this.#mayBeZeros && Buffer.compare(digest, zerosDigest(this.#filled)) === 0);
+    this.#digests.push(digest);
+    this.#hasher = new Bun.CryptoHasher("sha256");
+    this.#filled = 0;
+    this.#mayBeZeros = true;
+  }
+
+  finish(): Digests {
+    if (this.#filled > 0) this.#endChunk();
+    const chunkDigests = new Uint8Array(this.#digests.length * digestBytes);
+    for (const [chunk, digest] of this.#digests.entries()) chunkDigests.set(digest, chunk * digestBytes);
+    return { chunkSizeBytes: this.chunkSizeBytes, chunkDigests, encodings: zeroRuns(this.#isZeros) };
   }
 }
+
+/** Whether the digests are those of all chunks; not so if a file changed while it was read. */
+export const isComplete = ({ chunkDigests }: Digests, chunked: ChunkedFiles): boolean =>
+  chunkDigests.length === chunkCount(chunked) * digestBytes;

@@ -13,7 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChunkDigester } from "./chunk-digester.ts";
 import { digestPath, digestUrl } from "./digest-files.ts";
-import { chunkCount, decodeManifest, ManifestError, packageId } from "../../model/manifest.ts";
+import { chunkCount } from "../../model/manifest.ts";
+import { decodeManifest, packageId } from "../../model/manifest-codec.ts";
+import { ManifestError } from "../../model/manifest-error.ts";
 
 const root = mkdtempSync(join(tmpdir(), "flockcast-digesting-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -43,8 +45,15 @@ describe("digesting a path", () => {
       ["b/deep/z", 400_000, 0o644],
       ["empty", 0, 0o644],
     ]);
-    const stream = Buffer.concat([parts.A, parts["b/a"], parts["b/deep/z"]]);
-    const digests = [0, 1, 2].map((chunk) => sha256(stream.subarray(chunk * 262_144, (chunk + 1) * 262_144)));
+    // Large files begin with a chunk of their own.
+    const chunks = [
+      parts.A.subarray(0, 262_144),
+      parts.A.subarray(262_144),
+      parts["b/a"],
+      parts["b/deep/z"].subarray(0, 262_144),
+      parts["b/deep/z"].subarray(262_144),
+    ];
+    const digests = chunks.map(sha256);
     expect(Buffer.from(manifest.chunkDigests)).toEqual(Buffer.concat(digests));
     expect(decodeManifest(bytes)).toEqual(manifest);
     expect(packageId((await digestPath(at, naming)).bytes)).toBe(packageId(bytes));
@@ -61,17 +70,52 @@ describe("digesting a path", () => {
     expect(chunkCount((await digestPath(folder("empty"), naming)).manifest)).toBe(0);
   });
 
-  test("refuses links, special files and names that are invalid on some system, and names them", async () => {
+  test("keeps empty folders and links inside the package", async () => {
+    const at = folder("App.app");
+    mkdirSync(join(at, "Versions/A/Resources"), { recursive: true });
+    mkdirSync(join(at, "logs"));
+    writeFileSync(join(at, "Versions/A/App"), "program");
+    symlinkSync("A", join(at, "Versions/Current"));
+    symlinkSync("Versions/Current/App", join(at, "App"));
+    const { manifest } = await digestPath(at, naming);
+    expect(manifest.files.map((each) => each.path)).toEqual(["Versions/A/App"]);
+    expect(manifest.folders).toEqual(["Versions/A/Resources", "logs"]);
+    expect(manifest.links).toEqual([
+      { path: "App", target: "Versions/Current/App" },
+      { path: "Versions/Current", target: "A" },
+    ]);
+  });
+
+  test("names the first three links that leave the package", async () => {
     const linked = folder("linked");
-    symlinkSync("/etc/hostname", join(linked, "outside"));
-    expect(digestPath(linked, naming)).rejects.toThrow('"outside": it is a symbolic link');
+    for (const name of ["a", "b", "c", "d"]) symlinkSync(`/etc/${name}`, join(linked, name));
+    const refused = await digestPath(linked, naming).catch((error: Error) => error.message);
+    for (const name of ["a", "b", "c"])
+      expect(refused).toContain(`the link "${name}" leads to "/etc/${name}"`);
+    expect(refused).not.toContain('"d"');
+  });
+
+  test("names chunks of zeros", async () => {
+    const file = join(root, "disk.img");
+    writeFileSync(file, Buffer.concat([Buffer.alloc(262_144), randomBytes(262_144), Buffer.alloc(600_000)]));
+    expect((await digestPath(file, naming)).manifest.encodings).toEqual([
+      { encoding: "zeros", first: 0, count: 1 },
+      { encoding: "zeros", first: 2, count: 3 },
+    ]);
+  });
+
+  test("refuses special files and names that are invalid on some system, and names them", async () => {
     const piped = folder("piped");
     expect(Bun.spawnSync(["mkfifo", join(piped, "pipe")]).exitCode).toBe(0);
     expect(digestPath(piped, naming)).rejects.toThrow('"pipe"');
     writeFileSync(join(folder("named"), "aux.c"), "x");
     expect(digestPath(join(root, "named"), naming)).rejects.toThrow("aux.c");
     expect(digestPath(join(root, "nowhere"), naming)).rejects.toThrow(ManifestError);
-    expect(digestPath(linked, { name: "a b", version: "1" })).rejects.toThrow('"a b"');
+    writeFileSync(Buffer.concat([Buffer.from(join(folder("bytes"), "x")), Buffer.from([0xff])]), "");
+    expect(digestPath(join(root, "bytes"), naming)).rejects.toThrow("not valid UTF-8");
+    writeFileSync(join(folder("composed"), "e\u0301"), "");
+    expect(digestPath(join(root, "composed"), naming)).rejects.toThrow("normal form C");
+    expect(digestPath(piped, { name: "a b", version: "1" })).rejects.toThrow('"a b"');
   });
 
   test("refuses a file that changes while it is read", async () => {
@@ -91,7 +135,7 @@ test("gives a stream of unknown length the chunk size and digests of its length"
   const bytes = randomBytes(700_000);
   const unknown = new ChunkDigester(null);
   for (let at = 0; at < bytes.length; at += 9_999) unknown.update(bytes.subarray(at, at + 9_999));
-  const known = new ChunkDigester(262_144);
+  const known = new ChunkDigester({ files: [{ path: "x", sizeBytes: 700_000 }], chunkSizeBytes: 262_144 });
   known.update(bytes);
   expect(unknown.finish()).toEqual(known.finish());
 });

@@ -1,26 +1,22 @@
 /**
  * Makes the manifest of a file, a folder or a URL that an administrator publishes.
  *
- * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Refused by name are symbolic
- * links, sockets, names that Windows refuses, and files that change while they are read. Left out
- * without a message are empty folders. The executable bit is that of the publisher's file system;
- * files from Windows or a URL have none. Signing is in model/signing.ts; the caller stores the
- * bytes.
+ * Bytes are streamed, so a 20 GB image needs no 20 GB of memory. Refused by name are links that
+ * leave the package, sockets, names that Windows refuses, and files that change while they are
+ * read. The executable bit is that of the publisher's file system; files from Windows or a URL have
+ * none. Hard links become separate files; owners, times and extended attributes are not kept.
+ * Signing is in model/signing.ts; the caller stores the bytes.
  */
 import { constants, type Stats } from "node:fs";
-import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { ChunkDigester } from "./chunk-digester.ts";
-import {
-  chunkCount,
-  chunkSizeFor,
-  encodeManifest,
-  filesMax,
-  ManifestError,
-  type FileMode,
-  type Manifest,
-  type ManifestFile,
-} from "../../model/manifest.ts";
+import { lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
+import { basename, join, sep } from "node:path";
+import { ChunkDigester, isComplete } from "./chunk-digester.ts";
+import { chunkSizeFor, type FileMode, type Manifest, type ManifestFile } from "../../model/manifest.ts";
+import { encodeManifestInTurns } from "../../model/manifest-codec.ts";
+import { ManifestError } from "../../model/manifest-error.ts";
+import { entriesMax } from "../../model/manifest-rules.ts";
+import type { NamedCommand } from "../../model/package-command.ts";
+import { linkProblems, type PackageLink } from "../../model/package-link.ts";
 import { packageUrlProblem, redactUrl } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
 import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
@@ -28,8 +24,9 @@ import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
 export type DigestOptions = {
   readonly name: string;
   readonly version: string;
-  /** Chunk size; default: the one that follows from the size. */
-  readonly chunkSizeBytes?: number;
+  readonly commands?: readonly NamedCommand[];
+  /** Chunk size of the version before; null or absent: there is none. */
+  readonly chunkSizeBytesBefore?: number | null;
   readonly signal?: AbortSignal;
   /** Called with the bytes digested so far, and with the total or null. */
   readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
@@ -43,24 +40,26 @@ export type DigestedUrl = Digested & {
 const readBytes = 1_048_576;
 
 type Found = { readonly path: string; readonly absolute: string; readonly stats: Stats };
+type Entries = { readonly files: Found[]; readonly folders: string[]; readonly links: PackageLink[] };
 
 /**
  * Digests a file or folder.
  *
- * @throws ManifestError that names the file and what is wrong with it
+ * @throws ManifestError that names the entry and what is wrong with it
  */
 export async function digestPath(path: string, options: DigestOptions): Promise<Digested> {
   checkNames(options);
-  const found = await findFiles(path);
-  const files = found.map(({ path: name, stats }): ManifestFile => {
+  const entries = await findEntries(path);
+  const files = entries.files.map(({ path: name, stats }): ManifestFile => {
     const mode: FileMode = (stats.mode & 0o111) !== 0 ? 0o755 : 0o644;
     return { path: name, sizeBytes: stats.size, mode };
   });
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  const digester = new ChunkDigester(options.chunkSizeBytes ?? chunkSizeFor(sizeBytes));
+  const chunked = { files, chunkSizeBytes: chunkSizeFor(sizeBytes, options.chunkSizeBytesBefore) };
+  const digester = new ChunkDigester(chunked);
   const buffer = new Uint8Array(readBytes);
-  for (const file of found) await digestFile(file, digester, buffer, sizeBytes, options);
-  return finish(files, digester, options);
+  for (const file of entries.files) await digestFile(file, digester, buffer, sizeBytes, options);
+  return finish({ ...entries, files }, digester, options);
 }
 
 /**
@@ -75,8 +74,15 @@ export async function digestUrl(url: string, options: DigestOptions): Promise<Di
   if (problem) throw new ManifestError(`Cannot publish the URL: ${problem}`);
   const content = await openUrl(url, options.signal);
   const { totalBytes } = content;
-  const known = options.chunkSizeBytes ?? (totalBytes === null ? null : chunkSizeFor(totalBytes));
-  const digester = new ChunkDigester(known);
+  const path = fileNameOf(url, content.disposition, options.name);
+  const digester = new ChunkDigester(
+    totalBytes === null
+      ? null
+      : {
+          files: [{ path, sizeBytes: totalBytes }],
+          chunkSizeBytes: chunkSizeFor(totalBytes, options.chunkSizeBytesBefore),
+        },
+  );
   for await (const bytes of content.body) {
     digester.update(bytes);
     options.onProgress?.(digester.totalBytes, totalBytes);
@@ -86,9 +92,8 @@ export async function digestUrl(url: string, options: DigestOptions): Promise<Di
       `${redactUrl(url)} announced ${totalBytes} bytes and sent ${digester.totalBytes}: try again, or check the web site`,
     );
   }
-  const path = fileNameOf(url, content.disposition, options.name);
   const files: ManifestFile[] = [{ path, sizeBytes: digester.totalBytes, mode: 0o644 }];
-  return { ...finish(files, digester, options), content };
+  return { ...(await finish({ files, folders: [], links: [] }, digester, options)), content };
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {
@@ -98,31 +103,33 @@ function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">):
   if (versionFault) throw new ManifestError(`The version "${version}" cannot be used: ${versionFault}`);
 }
 
-function finish(
-  files: readonly ManifestFile[],
+async function finish(
+  entries: Pick<Manifest, "files" | "folders" | "links">,
   digester: ChunkDigester,
-  options: Pick<DigestOptions, "name" | "version">,
-): Digested {
-  const { chunkSizeBytes, chunkDigests } = digester.finish();
-  const sizeBytes = digester.totalBytes;
-  if (chunkCount({ sizeBytes, chunkSizeBytes }) * 32 !== chunkDigests.length) {
+  options: Pick<DigestOptions, "name" | "version" | "commands">,
+): Promise<Digested> {
+  const { files, folders, links } = entries;
+  const digests = digester.finish();
+  if (!isComplete(digests, { files, chunkSizeBytes: digests.chunkSizeBytes })) {
     throw new ManifestError(
       "The package changed while it was read: publish it again when nothing writes to it",
     );
   }
   const manifest: Manifest = {
-    format: 1,
+    format: 2,
     name: options.name,
     version: options.version,
     files,
-    sizeBytes,
-    chunkSizeBytes,
-    chunkDigests,
+    folders,
+    links,
+    commands: options.commands ?? [],
+    sizeBytes: digester.totalBytes,
+    ...digests,
   };
-  return { manifest, bytes: encodeManifest(manifest) };
+  return { manifest, bytes: await encodeManifestInTurns(manifest) };
 }
 
-async function findFiles(root: string): Promise<Found[]> {
+async function findEntries(root: string): Promise<Entries> {
   let stats: Stats;
   let absolute: string;
   try {
@@ -132,35 +139,54 @@ async function findFiles(root: string): Promise<Found[]> {
   } catch (error) {
     throw new ManifestError(`Cannot publish "${root}": ${(error as Error).message}`, { cause: error });
   }
-  const found: Found[] = [];
-  if (stats.isFile()) found.push({ path: basename(root), absolute, stats });
-  else if (stats.isDirectory()) await findBelow(absolute, "", found);
+  const entries: Entries = { files: [], folders: [], links: [] };
+  if (stats.isFile()) entries.files.push({ path: basename(root), absolute, stats });
+  else if (stats.isDirectory()) await findBelow(absolute, "", entries);
   else throw new ManifestError(`Cannot publish "${root}": it is neither a file nor a folder`);
-  for (const { path } of found) {
+  const { files, folders, links } = entries;
+  for (const path of [...files.map((each) => each.path), ...folders, ...links.map((each) => each.path)]) {
     const problem = pathProblem(path);
     if (problem) throw new ManifestError(`Cannot publish "${path}": ${problem}; rename it`);
   }
-  return found.toSorted((a, b) => comparePaths(a.path, b.path));
+  const wrongLinks = linkProblems(links);
+  if (wrongLinks.length > 0)
+    throw new ManifestError(
+      `Cannot publish "${root}": ${wrongLinks.join("; ")}. Replace them with their targets`,
+    );
+  return {
+    files: files.toSorted(byPath),
+    folders: folders.toSorted(comparePaths),
+    links: links.toSorted(byPath),
+  };
 }
 
-async function findBelow(folder: string, prefix: string, found: Found[]): Promise<void> {
-  for (const name of await readdir(folder)) {
+const byPath = (a: { readonly path: string }, b: { readonly path: string }): number =>
+  comparePaths(a.path, b.path);
+
+async function findBelow(folder: string, prefix: string, entries: Entries): Promise<void> {
+  const names = await readdir(folder);
+  if (names.length === 0 && prefix !== "") entries.folders.push(prefix.slice(0, -1));
+  for (const name of names) {
     const absolute = join(folder, name);
     const path = prefix + name;
-    const stats = await lstat(absolute);
-    if (stats.isSymbolicLink()) {
-      throw new ManifestError(`Cannot publish "${path}": it is a symbolic link; replace it with its target`);
-    }
-    if (stats.isDirectory()) await findBelow(absolute, `${path}/`, found);
-    else if (stats.isFile()) found.push({ path, absolute, stats });
+    const stats = await lstat(absolute).catch((error: Error) => {
+      const problem = pathProblem(path) ?? error.message;
+      throw new ManifestError(`Cannot publish "${path}": ${problem}`, { cause: error });
+    });
+    if (stats.isSymbolicLink()) entries.links.push({ path, target: await linkTarget(absolute) });
+    else if (stats.isDirectory()) await findBelow(absolute, `${path}/`, entries);
+    else if (stats.isFile()) entries.files.push({ path, absolute, stats });
     else throw new ManifestError(`Cannot publish "${path}": it is a device, pipe or socket; remove it`);
-    if (found.length > filesMax) {
+    if (entries.files.length + entries.folders.length + entries.links.length > entriesMax) {
       throw new ManifestError(
-        `Cannot publish "${folder}": more than ${filesMax} files; pack them into one archive`,
+        `Cannot publish "${folder}": more than ${entriesMax} files; pack them into one archive`,
       );
     }
   }
 }
+
+/** Windows writes targets with backslashes. */
+const linkTarget = async (path: string): Promise<string> => (await readlink(path)).replaceAll(sep, "/");
 
 async function digestFile(
   file: Found,

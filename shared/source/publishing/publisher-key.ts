@@ -6,6 +6,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PublisherKey } from "../../model/signing.ts";
+import { retryLocked } from "../../platform/locked-files.ts";
 
 /**
  * Reads the publisher's key from `file`, or creates it there (mode 0600) at first use.
@@ -31,7 +32,7 @@ export async function loadOrCreatePublisherKey(file: string): Promise<PublisherK
     await link(draft, file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code !== "EEXIST") await rename(draft, file);
+    if (code !== "EEXIST") await retryLocked(() => rename(draft, file));
   } finally {
     await rm(draft, { force: true });
   }

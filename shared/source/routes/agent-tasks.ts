@@ -51,6 +51,7 @@ export async function agentTasksOf(
       packageVersion: published.version,
       action: task.action,
       command: task.command,
+      run: task.run,
       startAtMs: task.startAtMs,
       taskKey: base64(task.taskKey),
       packageKey: base64(published.packageKey),

@@ -1,12 +1,13 @@
 /** The package that a request of an administrator names. */
 import type { PackageRecord } from "../catalog/index.ts";
+import { compareVersions } from "../../model/version-order.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
 
 /**
  * Returns the package, also one whose upload is incomplete.
  *
- * @param words a package id, NAME (its newest version) or NAME@VERSION
+ * @param words a package id, NAME (its highest version) or NAME@VERSION
  * @throws ApiError 404 for an unknown package
  */
 export async function packageNamed({ catalog }: SourceContext, words: string): Promise<PackageRecord> {
@@ -14,7 +15,7 @@ export async function packageNamed({ catalog }: SourceContext, words: string): P
   const found =
     (await catalog.packages.byId(words)) ??
     (at > 0 ? await catalog.packages.byNameVersion(words.slice(0, at), words.slice(at + 1)) : null) ??
-    (await catalog.packages.list()).find((one) => one.name === words && one.state === "ready");
+    newest((await catalog.packages.list()).filter((one) => one.name === words && one.state === "ready"));
   if (found) return found;
   throw new ApiError(
     404,
@@ -22,3 +23,6 @@ export async function packageNamed({ catalog }: SourceContext, words: string): P
     "write an id, NAME or NAME@VERSION; package list shows all",
   );
 }
+
+const newest = (packages: readonly PackageRecord[]): PackageRecord | undefined =>
+  packages.toSorted((a, b) => compareVersions(b.version, a.version))[0];

@@ -5,7 +5,9 @@
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
 import type { PackageRecord } from "../catalog/index.ts";
-import { decodeManifest, ManifestError, type Manifest } from "../../model/manifest.ts";
+import { type Manifest } from "../../model/manifest.ts";
+import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
+import { ManifestError } from "../../model/manifest-error.ts";
 import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
 import { verifySigned } from "../../model/signing.ts";
 import {
@@ -71,7 +73,7 @@ async function verified(
     );
   }
   try {
-    return verifySigned(signed, [signed.publisherKey]);
+    return await verifySigned(signed, [signed.publisherKey]);
   } catch (error) {
     if (error instanceof ManifestError) throw new ApiError(400, error.message);
     throw error;
@@ -105,12 +107,15 @@ async function publish(
       sizeBytes: manifest.sizeBytes,
       fileCount: manifest.files.length,
       chunkSizeBytes: manifest.chunkSizeBytes,
+      commands: manifest.commands.map(({ name, lines }) => ({ name, lines: [...lines] })),
       urls: [],
       state: "uploading",
       publishedAtMs: context.nowMs(),
       packageKey: context.randomBytes(16),
     };
     await catalog.packages.add(record, signed);
+    // `add` has replaced an upload of the same name and version.
+    if (taken) await content.remove(taken.id);
     log.info({ packageId: id, name: record.name, version: record.version }, "package published");
   }
   for (const each of urls) {
@@ -160,7 +165,11 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
   routes.get(
     "/",
-    documented({ summary: "All packages, newest first", audience: ["admin"], answer: packageListSchema }),
+    documented({
+      summary: "All packages, the last published first",
+      audience: ["admin"],
+      answer: packageListSchema,
+    }),
     allow(context, "admin"),
     async (c) => {
       const packages = await context.catalog.packages.list();
@@ -185,10 +194,15 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       const published = await packageById(context, c.req.valid("param").id);
       c.env.allowIdle(contentIdleSeconds);
       const signed = await context.catalog.packages.signedManifest(published.id);
-      const manifest = decodeManifest(signed!.manifest);
-      await context.content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
-      await context.catalog.packages.markReady(published.id);
-      await context.catalog.leases.forgetFailures(published.id);
+      const manifest = await decodeManifestInTurns(signed!.manifest);
+      const { catalog, content } = context;
+      try {
+        await content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
+      } finally {
+        if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
+      }
+      await catalog.packages.markReady(published.id);
+      await catalog.leases.forgetFailures(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
       return c.json({ ok: true } as const);
     },

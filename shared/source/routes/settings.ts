@@ -56,7 +56,6 @@ async function notifyAffected({ catalog, changeHub }: SourceContext, name: strin
   if (name === "default") return changeHub.notifyAll();
   const devices = await catalog.devices.list();
   const tasks = (await catalog.tasks.active()).filter((task) => task.settingName === name);
-  changeHub.notify(
-    new Set(tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id))),
-  );
+  const affected = tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id));
+  changeHub.notify([...new Set(affected)]);
 }

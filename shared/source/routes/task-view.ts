@@ -34,6 +34,7 @@ function summaryOf(
     packageBytes: published.sizeBytes,
     action: task.action,
     command: task.command,
+    run: task.run,
     setting: task.settingName,
     target: task.target,
     state: task.state,

@@ -58,9 +58,13 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     pathParameters(taskPathSchema),
     async (c) => {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
-      await catalog.tasks.cancel(task.id);
-      const devices = targetedDevices(task, await catalog.devices.list());
-      context.changeHub.notify(devices.map((device) => device.id));
+      await catalog.tasks.cancel(task.id, nowMs());
+      const devices = targetedDevices(task, await catalog.devices.list()).map((device) => device.id);
+      // Representatives come first: the cancellation stops download and multicast at once.
+      const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
+      const leading = new Set(leases.map(({ holder }) => holder?.deviceId));
+      context.changeHub.notify(devices.filter((id) => leading.has(id)));
+      context.changeHub.notify(devices.filter((id) => !leading.has(id)));
       log.info({ taskId: task.id, atMs: nowMs() }, "task cancelled");
       return c.json({ ok: true } as const);
     },
@@ -83,7 +87,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const request = c.req.valid("json");
       const published = await readyPackage(context, request.package);
-      checkAction(request);
+      checkAction(request, published);
       await checkTarget(context, request.target);
       if (request.startAtMs !== null && request.startAtMs - nowMs() > startDelayMaxMs)
         throw new ApiError(
@@ -102,6 +106,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         packageId: published.id,
         action: request.action,
         command: request.command,
+        run: request.run,
         settingName,
         target: request.target,
         state: "active",
@@ -126,13 +131,22 @@ async function readyPackage(context: SourceContext, words: string): Promise<Pack
   throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
 }
 
-function checkAction({ action, command }: TaskCreate): void {
-  if (action === "run" && (command === null || command.trim() === "")) {
-    throw new ApiError(400, "A task that runs needs a command", 'add --command "…"');
-  }
-  if (action === "pre-cache" && command !== null) {
+function checkAction({ action, command, run }: TaskCreate, { commands, ...published }: PackageRecord): void {
+  if (action === "pre-cache") {
+    if (command === null && run === null) return;
     throw new ApiError(400, "A task that pre-caches runs no command", "use --action run, or leave it out");
   }
+  if (run !== null && command !== null)
+    throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");
+  if (run === null && (command === null || command.trim() === ""))
+    throw new ApiError(400, "A task that runs needs a command", 'add --run NAME or --command "…"');
+  if (run === null || commands.some(({ name }) => name === run)) return;
+  const names = commands.map(({ name }) => name).join(", ");
+  throw new ApiError(
+    422,
+    `${published.name} ${published.version} has no command "${run}"`,
+    names === "" ? "publish a version with --commands FILE" : `it has: ${names}`,
+  );
 }
 
 async function checkTarget({ catalog }: SourceContext, target: string): Promise<void> {

@@ -1,0 +1,40 @@
+/**
+ * Files with the output of commands, `tasks/TASK.log`: bounds their number and age. One file has at
+ * most 1.1 MiB (command-output.ts).
+ */
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+const logsMax = 100;
+const ageMsMax = 90 * 86_400_000;
+/** The newest files have no age limit: the device's clock may be wrong by years. */
+const agelessLogs = 10;
+
+/**
+ * Removes the oldest files. A file that cannot be removed hinders no other.
+ * @param nowMs wall clock
+ */
+export function removeOldLogs(folder: string, nowMs: number): void {
+  const logs = namesIn(folder)
+    .filter((name) => /^\d+\.log$/.test(name))
+    .map((name) => ({ path: join(folder, name), taskId: Number.parseInt(name, 10), changedAtMs: 0 }));
+  for (const log of logs) log.changedAtMs = statSync(log.path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const newestFirst = logs.toSorted((a, b) => b.changedAtMs - a.changedAtMs || b.taskId - a.taskId);
+  for (const [index, { path, changedAtMs }] of newestFirst.entries()) {
+    const isOld = index >= agelessLogs && nowMs - changedAtMs > ageMsMax;
+    if (index < logsMax && !isOld) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // On Windows a service that the command started may still write to it.
+    }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,93 @@
+/** Tasks of a device over a simulated cache. None of them gets beyond its look into the cache. */
+import { expect, test } from "bun:test";
+import { DistributionCache } from "../cache/index.ts";
+import { packageRow } from "../cache/reconcile.ts";
+import { testKey, testPackage } from "../model/testing.ts";
+import { simulatedCache } from "../simulation/testing.ts";
+import { Device } from "./device.ts";
+import type { DevicePorts } from "./ports.ts";
+import { newTaskRow, type TaskRow } from "./task-record.ts";
+import { taskForTest } from "./testing.ts";
+
+const key = testKey();
+
+/** A device whose ledger has these rows. `errors` collects what it logs about single tasks. */
+function deviceWith(rows: readonly TaskRow[]) {
+  const { files, ledger, clock, log } = simulatedCache();
+  for (const row of rows) ledger.saveTask(row.task.id, row);
+  const cache = new DistributionCache(
+    { dir: "/data", maxBytes: null, maxAgeMs: null, clock, log },
+    { files, ledger, unlock() {} },
+  );
+  const begun: string[] = [];
+  cache.find = (id) => {
+    begun.push(id);
+    return new Promise(() => {});
+  };
+  const errors: number[] = [];
+  const ports = {
+    device: "aa".repeat(8),
+    clock,
+    random: () => 0,
+    cache,
+    lan: { join: () => "session", leave() {} },
+    peers: { offer() {}, withdraw() {} },
+    place: { address: "127.0.0.1", subnetId: null, answered: null },
+    log: { info() {}, warn() {}, error: (fields: { taskId: number }) => errors.push(fields.taskId) },
+    metrics: { taskEnded() {} },
+  } as unknown as DevicePorts;
+  const device = new Device({ ports, onChange() {} });
+  return { device, ledger, begun, errors };
+}
+
+const packageOf = (taskId: number): string => taskId.toString(16).padStart(64, "0");
+const taskOf = (id: number, packageId = packageOf(id)) => ({ ...taskForTest(), id, packageId });
+const ended = (id: number, packageId?: string): TaskRow => ({
+  ...newTaskRow(taskOf(id, packageId)),
+  life: "complete",
+  reported: true,
+});
+
+test("forgets the oldest ended tasks that the source no longer lists", async () => {
+  const rows = Array.from({ length: 300 }, (_, index) => ended(index + 1));
+  rows[9]!.reported = false;
+  const { device, ledger } = deviceWith(rows);
+  await device.resume();
+  device.accept([taskOf(20)], []);
+  const kept = ledger.tasks().map(({ taskId }) => taskId);
+  // 298 may go, of which 256 stay.
+  expect(kept.toSorted((a, b) => a - b).slice(0, 3)).toEqual([10, 20, 45]);
+  expect(kept.length).toBe(258);
+  expect([...device.tasks.keys()].toSorted((a, b) => a - b)).toEqual(kept.toSorted((a, b) => a - b));
+});
+
+test("keeps the newest task of each package in the cache, whose key others need", async () => {
+  const tool = testPackage(key, { files: { a: 2_000 } });
+  const rows = Array.from({ length: 300 }, (_, index) => ended(index + 1, index < 10 ? tool.id : undefined));
+  const { device, ledger } = deviceWith(rows);
+  ledger.addPackage(packageRow(tool.id, tool.manifest));
+  ledger.setState(tool.id, "complete");
+  await device.resume();
+  device.accept([], []);
+  const oldest = ledger.tasks().map(({ taskId }) => taskId);
+  expect(oldest.toSorted((a, b) => a - b).slice(0, 2)).toEqual([10, 45]);
+});
+
+test("resumes and begins every other task when the ledger fails for one", async () => {
+  const { device, ledger, begun, errors } = deviceWith([1, 2, 3].map((id) => newTaskRow(taskOf(id))));
+  const read = ledger.package;
+  ledger.package = (id) => {
+    if (id === packageOf(2)) throw new Error("disk I/O error");
+    return read.call(ledger, id);
+  };
+  await device.resume();
+  expect(begun).toEqual([1, 2, 3].map(packageOf));
+  expect(errors).toEqual([2]);
+});
+
+test("leaves a task alone that the source lists and the device cannot read", async () => {
+  const { device } = deviceWith([newTaskRow(taskOf(1)), newTaskRow(taskOf(2))]);
+  await device.resume();
+  device.accept([], [], [1]);
+  expect([...device.tasks.values()].map(({ row }) => row.life)).toEqual(["open", "cancelled"]);
+});

@@ -1,0 +1,146 @@
+/** When a task starts: its start time, clocks that are set, and attempts that never overlap. */
+import { describe, expect, test } from "bun:test";
+import { TestClock } from "../simulation/testing.ts";
+import type { DevicePorts } from "./ports.ts";
+import { startSpreadMs } from "./start-spread.ts";
+import { Task } from "./task.ts";
+import { newTaskRow } from "./task-record.ts";
+import { taskForTest } from "./testing.ts";
+
+const startAtMs = 10_000_000;
+/** Upper bound on the spread of a task that arrived `startAtMs` ahead. */
+const spreadMsMax = 62_000;
+
+/** A task whose attempts are counted, and never get beyond the look into the cache. */
+function waitingTask() {
+  const time = new TestClock();
+  const wall = { offsetMs: 0 };
+  let attempts = 0;
+  const ports = {
+    device: "aa".repeat(8),
+    clock: {
+      nowMs: () => time.nowMs(),
+      wallMs: () => time.wallMs() + wall.offsetMs,
+      after: (delayMs: number, run: () => void) => time.after(delayMs, run),
+    },
+    random: () => 0,
+    cache: {
+      find: () => {
+        attempts++;
+        return new Promise(() => {});
+      },
+    },
+    place: { address: "127.0.0.1", subnetId: null, answered: null },
+    log: { info() {}, warn() {}, error() {} },
+    metrics: {},
+  } as unknown as DevicePorts;
+  const task = new Task({
+    ports,
+    offers: {} as never,
+    row: newTaskRow({ ...taskForTest(), startAtMs }),
+    onChange() {},
+    fetchedBy: () => null,
+    onPackageComplete() {},
+  });
+  const begins = () => attempts;
+  return { task, time, wall, ports, begins };
+}
+
+describe("a task with a start time", () => {
+  test("starts once, after the time and within the spread", () => {
+    const { task, time, begins } = waitingTask();
+    task.start();
+    time.advance(startAtMs - 1);
+    expect(begins()).toBe(0);
+    time.advance(spreadMsMax + 1);
+    expect(begins()).toBe(1);
+  });
+
+  test("starts within a minute when the clock is set forward past it", () => {
+    const { task, time, wall, begins } = waitingTask();
+    task.start();
+    time.advance(1_000);
+    wall.offsetMs = 86_400_000;
+    time.advance(60_000);
+    expect(begins()).toBe(1);
+  });
+
+  test("waits on when the clock is set back", () => {
+    const { task, time, wall, begins } = waitingTask();
+    task.start();
+    time.advance(startAtMs - 1_000);
+    wall.offsetMs = -3_600_000;
+    time.advance(3_600_000);
+    expect(begins()).toBe(0);
+    time.advance(spreadMsMax + 1_000);
+    expect(begins()).toBe(1);
+  });
+
+  test("sets no timer that exceeds 2^31 ms", () => {
+    const { task, time, begins } = waitingTask();
+    task.row.task.startAtMs = 8.6e15;
+    let longestMs = 0;
+    const { after } = time;
+    time.after = (delayMs, run) => {
+      longestMs = Math.max(longestMs, delayMs);
+      return after.call(time, delayMs, run);
+    };
+    task.start();
+    time.advance(600_000);
+    expect(begins()).toBe(0);
+    expect(longestMs).toBe(60_000);
+  });
+
+  test.each([
+    ["in 1970", -startAtMs],
+    ["years ahead", 1e11],
+  ])("starts by the source's time on a device whose clock is %s", (_, offsetMs) => {
+    const { task, time, wall, ports, begins } = waitingTask();
+    wall.offsetMs = offsetMs;
+    ports.place.answered = { sourceMs: 0, wallMs: offsetMs, nowMs: 0 };
+    task.start();
+    time.advance(startAtMs - 1);
+    expect(begins()).toBe(0);
+    time.advance(spreadMsMax + 1);
+    expect(begins()).toBe(1);
+  });
+});
+
+test("a task that arrives after its start time starts at once", () => {
+  const { task, time, begins } = waitingTask();
+  time.advance(startAtMs + 1);
+  task.start();
+  expect(begins()).toBe(1);
+});
+
+test("a second start while an attempt begins has no effect", () => {
+  const { task, time, begins } = waitingTask();
+  task.row.task.startAtMs = 0;
+  task.start();
+  task.start();
+  task.packageCompleted(task.row.task.packageId);
+  time.advance(60_000);
+  expect(begins()).toBe(1);
+});
+
+const spread = (subnetId: string, device: string, aheadMs = 86_400_000, taskId = 7): number =>
+  startSpreadMs(aheadMs, { taskId, device, subnetId });
+
+describe("the spread", () => {
+  const subnets = Array.from({ length: 1_000 }, (_, index) => index.toString(16).padStart(16, "0"));
+  test("distributes subnets over a minute, and the devices of a subnet over two seconds", () => {
+    const bySubnet = subnets.map((subnetId) => spread(subnetId, "aa"));
+    for (let from = 0; from < 60_000; from += 6_000)
+      expect(bySubnet.filter((ms) => ms >= from && ms < from + 6_000).length).toBeGreaterThan(60);
+    const byDevice = subnets.map((device) => spread("aa", device));
+    expect(Math.max(...byDevice) - Math.min(...byDevice)).toBeWithin(1_900, 2_001);
+  });
+
+  test("is at most a tenth of the time that the task arrived ahead", () => {
+    expect(Math.max(...subnets.map((each) => spread(each, each, 2_000)))).toBeLessThanOrEqual(200);
+  });
+
+  test("differs from task to task", () => {
+    expect(new Set([1, 2, 3, 4].map((taskId) => spread("a", "b", 1e9, taskId))).size).toBe(4);
+  });
+});

@@ -1,0 +1,63 @@
+/**
+ * Symbolic links in a package: their targets are relative and stay inside the package, also when
+ * other links of the package lie on the way. Pure: the file system is not asked.
+ */
+import { pathProblem } from "./package-path.ts";
+
+export type PackageLink = { readonly path: string; readonly target: string };
+
+const targetBytesMax = 1_024;
+/** Links that one path may pass, as on Linux; more are a loop. */
+const linksPassedMax = 40;
+
+/** Wrong links that are named; more would fill a screen. */
+const namedMax = 3;
+
+/**
+ * Returns sentences on links that a package cannot have, at most three.
+ * @param links of one package
+ */
+export function linkProblems(links: readonly PackageLink[]): string[] {
+  const targets = new Map(links.map(({ path, target }) => [path, target]));
+  const problems: string[] = [];
+  for (const { path, target } of links) {
+    const problem = targetProblem(target) ?? escapeProblem(path, target, targets);
+    if (problem === null) continue;
+    problems.push(`the link "${path}" leads to "${target}": ${problem}`);
+    if (problems.length === namedMax) break;
+  }
+  return problems;
+}
+
+function targetProblem(target: string): string | null {
+  if (target === "") return "it is empty";
+  if (target.startsWith("/") || /^[A-Za-z]:/.test(target)) return "it is absolute; use a relative target";
+  if (Buffer.byteLength(target) > targetBytesMax) return `it is longer than ${targetBytesMax} bytes`;
+  const named = target.split("/").filter((part) => part !== "." && part !== "..");
+  // "a//b" and "a/" are other spellings of "a/b" and "a".
+  if (named.includes("")) return "it has an empty part";
+  return named.length === 0 ? null : pathProblem(named.join("/"));
+}
+
+/** Follows the link step by step, as a file system does. */
+function escapeProblem(path: string, target: string, targets: ReadonlyMap<string, string>): string | null {
+  const at = path.split("/").slice(0, -1);
+  const ahead = target.split("/").toReversed();
+  let passed = 0;
+  while (ahead.length > 0) {
+    const part = ahead.pop()!;
+    if (part === ".") continue;
+    if (part === "..") {
+      if (at.length === 0) return "that is outside the package";
+      at.pop();
+      continue;
+    }
+    at.push(part);
+    const next = targets.get(at.join("/"));
+    if (next === undefined) continue;
+    if (++passed >= linksPassedMax) return "links lead to each other without end";
+    at.pop();
+    ahead.push(...next.split("/").toReversed());
+  }
+  return null;
+}

@@ -1,0 +1,58 @@
+/**
+ * End of the source's records: once a day, removes what no device and no administrator needs any
+ * more. A large removal is done in parts, because requests wait meanwhile.
+ *
+ * Tasks that are not cancelled stay, with their reports: a device would run the command again of a
+ * task that it completed.
+ */
+import type { SourceContext } from "./context.ts";
+
+/** Cancelled tasks, with their reports. */
+const cancelledMs = 90 * 86_400_000;
+/** Packages whose bytes never arrived. */
+const unfinishedMs = 7 * 86_400_000;
+const everyMs = 86_400_000;
+
+type RetentionContext = Pick<SourceContext, "catalog" | "content" | "log" | "nowMs">;
+
+/** Removes now and once a day. Returns the function that ends this. */
+export function startRetention(context: RetentionContext): () => void {
+  const run = (): void => {
+    removeExpired(context).catch((error: unknown) =>
+      context.log.error({ err: error }, "cannot remove old records"),
+    );
+  };
+  run();
+  const timer = setInterval(run, everyMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Removes what has expired. A package or task that cannot be removed hinders no other. */
+export async function removeExpired({ catalog, content, log, nowMs }: RetentionContext): Promise<void> {
+  const each = async <T>(
+    what: string,
+    ids: readonly T[],
+    remove: (id: T) => Promise<void>,
+  ): Promise<void> => {
+    for (const id of ids) {
+      try {
+        await remove(id);
+        log.info({ id }, `removed ${what}`);
+      } catch (error) {
+        log.error({ id, err: error }, `cannot remove ${what}`);
+      }
+    }
+  };
+  await each("a cancelled task", await catalog.tasks.cancelledBefore(nowMs() - cancelledMs), async (id) => {
+    while (!(await catalog.tasks.removePart(id))) await Bun.sleep(0);
+  });
+  const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
+  await each("an unfinished package", unfinished, async (id) => {
+    if (content.isReceiving(id)) return;
+    await catalog.packages.removeUnfinished(id);
+    await content.remove(id);
+  });
+  await catalog.leases.removeWithoutTask();
+  await catalog.wan.removeWithoutTask();
+}

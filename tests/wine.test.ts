@@ -1,0 +1,244 @@
+/**
+ * The Windows executable under Wine, in a subnet with three devices of Linux. The test installs
+ * Wine if it can. Needs Linux on x64, root, iproute2 and curl, or is skipped (network-test.ts).
+ *
+ * Wine shows calls, paths, locks and signatures of functions. Windows itself may differ.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "bun:test";
+import * as v from "valibot";
+import { build } from "../scripts/build/build.ts";
+import { parseTargets } from "../scripts/build/targets.ts";
+import { inside, insideAs } from "../scripts/lab/namespace.ts";
+import { buildNetwork, planNetwork, removeNetwork } from "../scripts/lab/topology.ts";
+import {
+  enrollTokenOf,
+  startDevice,
+  startSource,
+  type Device,
+  type Source,
+} from "../scripts/rig/deployment.ts";
+import { logTail, runToEnd } from "../scripts/rig/process.ts";
+import { programsFromFolder, programsFromSource, type Programs } from "../scripts/rig/programs.ts";
+import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
+import { addRandomLibrary, openWine, winePrograms } from "../scripts/rig/wine.ts";
+import {
+  deviceListSchema,
+  taskDetailSchema,
+  type TaskDetail,
+  type TaskDevice,
+} from "../shared/api/schema/admin.ts";
+import { version } from "../shared/version.ts";
+import { until, wanBytesFetched } from "./harness.ts";
+import { emulatorTest } from "./network-test.ts";
+
+const wineTest = await emulatorTest(winePrograms, "ip", "tc");
+const shape = { subnets: 1, devices: 4, wan: 40, lan: 100, loss: 0 };
+const settings = ["sessionStartDelay=1s", "reportInterval=200ms", "checkInInterval=2s", "lanRate=60mbit"];
+/** Slow enough for a kill in the middle of a transfer. */
+settings.push("wanRate=12mbit");
+const windowsName = "windows";
+const linuxNames = ["linux1", "linux2", "linux3"];
+
+/** Builds a site whose first three devices run Linux, and whose fourth runs Windows. */
+async function openSite() {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-wine-"));
+  const network = planNetwork(`fcwine${randomBytes(3).toString("hex")}`, shape);
+  const devices: Device[] = [];
+  let source: Source | null = null;
+  const dispose = async (): Promise<void> => {
+    await Promise.all([...devices.map((device) => device.kill()), source?.program.stop("SIGKILL")]);
+    await removeNetwork(network);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const targets = parseTargets(["windows-x64", "windows-x64-baseline"]);
+    const executables = await build(targets, ["peer"], join(folder, "build"));
+    await addRandomLibrary(join(folder, "build"));
+    await buildNetwork(network, shape);
+    const [site] = network.sites;
+    const places = site!.devices;
+    const wine = await openWine(join(folder, "wine"), inside(places[3]!.namespace));
+    const serving = await startSource({
+      programs: programsFromSource,
+      data: join(folder, "source"),
+      listen: `${network.sourceAddress}:0`,
+      prefix: inside(network.source),
+    });
+    source = serving;
+    await serving.admin("setting", "set", "default", ...settings);
+    const enrollToken = await enrollTokenOf(serving);
+    const start = (name: string, at: number, role: "peer" | "representative", programs: Programs): Device => {
+      const device = startDevice({
+        programs,
+        name,
+        role,
+        data: join(folder, name),
+        sourceUrl: serving.url,
+        enrollToken,
+        prefix: insideAs(places[at]!.namespace, name),
+        env: name === windowsName ? wine.environment : {},
+      });
+      devices.push(device);
+      return device;
+    };
+    return {
+      folder,
+      source: serving,
+      executables,
+      runInWine: (...words: string[]) =>
+        runToEnd([...inside(places[3]!.namespace), ...wine.command, ...words], { env: wine.environment }),
+      startLinux: () =>
+        linuxNames.map((name, at) =>
+          start(name, at, at === 0 ? "representative" : "peer", programsFromSource),
+        ),
+      startWindows: (targetName: string) =>
+        start(windowsName, 3, "peer", programsFromFolder(join(folder, "build"), targetName, wine.command)),
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+type Site = Awaited<ReturnType<typeof openSite>>;
+
+const devicesOf = async ({ source }: Site) =>
+  v.parse(deviceListSchema.entries.devices, JSON.parse(await source.admin("device", "list", "--json")));
+
+async function publish(site: Site, name: string, files: Readonly<Record<string, Uint8Array | string>>) {
+  const path = join(site.folder, "packages", name);
+  await mkdir(path, { recursive: true });
+  for (const [file, content] of Object.entries(files)) await writeFile(join(path, file), content);
+  return { path, id: await site.source.admin("publish", path, "--name", name, "--version", "1") };
+}
+
+const createTask = async ({ source }: Site, packageId: string, ...words: string[]): Promise<number> =>
+  Number(await source.admin("task", "create", packageId, "--action", ...words));
+
+const copyOf = (device: Device, name: string): string => join(device.data, "cache", name, "1");
+
+/** Waits until `find` returns a value for the task's details. */
+const untilTask = <T>(
+  site: Site,
+  taskId: number,
+  devices: readonly Device[],
+  find: (task: TaskDetail) => T | null,
+): Promise<T> =>
+  until(
+    async () => {
+      const logs = await Promise.all(
+        devices.map(async ({ name, program }) => `${name}:\n${await logTail(program)}`),
+      );
+      return `task ${taskId} is not as expected:\n${logs.join("\n")}`;
+    },
+    60_000,
+    async () => {
+      const shown = await site.source.admin("task", "show", String(taskId), "--json");
+      return find(v.parse(taskDetailSchema, JSON.parse(shown)));
+    },
+  );
+
+const partOf = ({ deviceList }: TaskDetail, name: string): TaskDevice | null =>
+  deviceList.find(({ hostname }) => hostname === name) ?? null;
+
+const whenComplete =
+  (...names: readonly string[]) =>
+  (task: TaskDetail): TaskDetail | null =>
+    names.every((name) => partOf(task, name)?.state === "complete") ? task : null;
+
+wineTest(
+  "the Windows executable shares a subnet with Linux: receives, leads, resumes, runs a command with quotes",
+  async () => {
+    await using site = await openSite();
+    for (const executable of site.executables)
+      expect((await site.runInWine(executable, "--version")).stdout.trim()).toBe(version);
+
+    const linux = site.startLinux();
+    const windows = site.startWindows("windows-x64");
+    const all = [...linux, windows];
+    const names = all.map(({ name }) => name);
+    const listed = await until(
+      async () => `not every device has enrolled:\n${await logTail(windows.program, 30)}`,
+      60_000,
+      async () => {
+        const found = await devicesOf(site);
+        return found.filter(({ subnetId }) => subnetId !== null).length === all.length ? found : null;
+      },
+    );
+    const own = listed.find(({ hostname }) => hostname === windowsName)!;
+    const ownInterface = own.inventory?.interfaces.find(({ active }) => active);
+    expect(own.inventory?.deviceClass).toBe("desktop");
+    expect(own.inventory?.onBattery).toBe(false);
+    expect(ownInterface).toMatchObject({ name: "eth0", medium: "wired", gatewayMac: expect.any(String) });
+    expect(new Set(listed.map(({ subnetId }) => subnetId)).size).toBe(1);
+
+    const first = await publish(site, "first", { "a.bin": randomBytes(5_000_003), "b.txt": "b" });
+    const firstTask = await createTask(site, first.id, "pre-cache");
+    const done = await untilTask(site, firstTask, all, whenComplete(...names));
+    expect(partOf(done, windowsName)!.from.multicast).toBeGreaterThan(2_500_000);
+    expect(partOf(done, windowsName)!.wanBytesFetched).toBe(0);
+    expect(await differenceFrom(await digestTree(first.path), copyOf(windows, "first"))).toBeNull();
+
+    // While the others are stopped, nobody else can be elected.
+    await Promise.all(linux.map((device) => device.stop()));
+    const second = await publish(site, "second", { "image.bin": randomBytes(12_000_000) });
+    const secondTask = await createTask(site, second.id, "pre-cache");
+    await untilTask(site, secondTask, all, (task) =>
+      partOf(task, windowsName)?.role === "representative" ? true : null,
+    );
+    for (const device of linux) device.restart();
+    const sent = await untilTask(site, secondTask, all, (task) => {
+      const peers = linuxNames.map((name) => partOf(task, name));
+      return peers.every((peer) => (peer?.from.multicast ?? 0) > 0) ? task : null;
+    });
+    expect(partOf(sent, windowsName)!.role).toBe("representative");
+    await windows.kill();
+    windows.restart();
+    const resumed = await untilTask(site, secondTask, all, whenComplete(...names));
+    expect(await differenceFrom(await digestTree(second.path), copyOf(windows, "second"))).toBeNull();
+    expect(partOf(resumed, windowsName)!.from.wan).toBeGreaterThan(0);
+    // A kill may lose chunks that no other device had received.
+    expect(wanBytesFetched(resumed)).toBeLessThan(1.1 * 12_000_000);
+
+    await windows.kill();
+    const again = site.startWindows("windows-x64-baseline");
+    const third = await publish(site, "third", { "my setup.cmd": "@echo [%~1] in %FLOCKCAST_PACKAGE%\r\n" });
+    const words = ["run", "--target", `device:${own.id}`, "--command", '"my setup.cmd" "a b"'];
+    const thirdTask = await createTask(site, third.id, ...words);
+    const ran = await untilTask(site, thirdTask, [again], whenComplete(windowsName));
+    expect(partOf(ran, windowsName)!.command).toMatchObject({
+      exitCode: 0,
+      outputTail: "[a b] in third\r\n",
+    });
+  },
+  180_000,
+);
+
+wineTest(
+  "Windows: files wait for a scanner and are declared sparse, a command ends with its children",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "flockcast-wine-"));
+    try {
+      const [executable] = await build(parseTargets(["windows-x64"]), ["peer"], join(folder, "build"));
+      await addRandomLibrary(join(folder, "build"));
+      await mkdir(join(folder, "files"));
+      const wine = await openWine(join(folder, "prefix"), []);
+      // The executable runs the script as Bun does, and Wine traces calls of files.
+      const env = { ...wine.environment, BUN_BE_BUN: "1", WINEDEBUG: "-all,trace+file" };
+      const script = join(import.meta.dir, "windows-probe.ts");
+      const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
+      const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
+      const found = { ...files, wasKilled: true, output: "begun" };
+      expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
+      expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
+    } finally {
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    }
+  },
+  120_000,
+);
