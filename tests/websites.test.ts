@@ -1,6 +1,6 @@
 /** Packages on another web site: its answers, a proxy, and a publisher whose key is not pinned. */
 import { Database } from "bun:sqlite";
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
@@ -45,6 +45,29 @@ test("downloads the bytes once, from the web site that the package names", async
   expect(wanBytesFetched(task)).toBe(sizeBytes);
   expect(task.subnets[0]!.wanBytes).toBe(sizeBytes);
   expect(new Set(site.asked)).toEqual(new Set([`${site.url}/files/tool.bin`]));
+}, 60_000);
+
+test("fetches only the files of a folder: links and empty folders are in the manifest", async () => {
+  const harness = await open();
+  const folder = join(harness.folder, "tree");
+  await mkdir(join(folder, "empty"), { recursive: true });
+  await mkdir(join(folder, "bin"));
+  await writeFile(join(folder, "bin", "tool 1"), "first");
+  await writeFile(join(folder, "readme"), "second");
+  await symlink("tool 1", join(folder, "bin", "tool"));
+  const site = openSite((request) => {
+    const path = decodeURIComponent(new URL(request.url).pathname.replace("/pub/", ""));
+    return new Response(Bun.file(join(folder, path)));
+  });
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(folder, { name: "tree", version: "1", url: `${site.url}/pub` });
+  await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  expect(site.asked.toSorted()).toEqual([`${site.url}/pub/bin/tool%201`, `${site.url}/pub/readme`]);
+  for (const peer of peers) {
+    const copy = peer.copyOf("tree", "1");
+    expect(await readlink(join(copy, "bin", "tool"))).toBe("tool 1");
+    expect(await readdir(join(copy, "empty"))).toEqual([]);
+  }
 }, 60_000);
 
 test("fails the task on every device with the URL when the file is missing", async () => {

@@ -1,9 +1,10 @@
 /**
- * WAN bytes of a task on this device: fetched, and useful ones, which made a chunk verified for the
- * first time. The rest is useless: the source grants a budget of it for the subnet.
+ * WAN bytes of a task on this device, and what the source allows. Useful bytes made a chunk
+ * verified for the first time. The rest is useless: the source grants a budget of it for the subnet.
  */
 import { formatSize } from "../model/quantity.ts";
 import { uselessBytesMax } from "../model/lease.ts";
+import type { ContentPlaces, DownloadGrant } from "./content-sites.ts";
 import type { TaskRow } from "./task-record.ts";
 
 export class WanSpending {
@@ -13,6 +14,8 @@ export class WanSpending {
   /** Chunks that this run of the agent has fetched: a chunk fetched again is useless. */
   readonly #chunks = new Set<number>();
   #repeatedChunks = 0;
+  /** Where the package is, by the last grant; without one, the source has to say. */
+  places: ContentPlaces = { urls: [], atSource: true };
   /** Value of `uselessBytes` at which the budget is spent. */
   #limitBytes: number | null = null;
 
@@ -38,11 +41,12 @@ export class WanSpending {
   }
 
   /**
-   * Notes what the source leaves to this device.
-   * @param reportedBytes the useless bytes that the source knew
+   * Notes the right to download, which the source gave with the lease or a fallback token.
+   * @param statedBytes the useless bytes that the request stated
    */
-  grant(leftBytes: number, reportedBytes: number): void {
-    this.#limitBytes = reportedBytes + leftBytes;
+  granted(grant: DownloadGrant, statedBytes: number): void {
+    this.places = grant;
+    this.#limitBytes = statedBytes + grant.uselessBytesLeft;
   }
 
   /**
