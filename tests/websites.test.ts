@@ -70,6 +70,27 @@ test("fetches only the files of a folder: links and empty folders are in the man
   }
 }, 60_000);
 
+test("fetches small files of a folder several at a time", async () => {
+  const harness = await open();
+  const folder = join(harness.folder, "many");
+  await mkdir(folder);
+  for (let at = 0; at < 60; at++) await writeFile(join(folder, `f${at}`), Buffer.alloc(2_000, at));
+  const flight = { now: 0, max: 0 };
+  const site = openSite(async (request) => {
+    flight.max = Math.max(flight.max, ++flight.now);
+    await Bun.sleep(50);
+    flight.now--;
+    return new Response(Bun.file(join(folder, new URL(request.url).pathname)));
+  });
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(folder, { name: "many", version: "1", url: site.url });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, folder, "many", "1")).toBeNull();
+  expect(flight.max).toBe(6);
+  expect(site.asked).toHaveLength(60);
+  expect(wanBytesFetched(task)).toBe(120_000);
+}, 60_000);
+
 test("fails the task on every device with the URL when the file is missing", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
