@@ -134,6 +134,7 @@ export class Representative {
   async #download(abort: AbortController): Promise<void> {
     if (abort.signal.aborted) return;
     const outcome = await runDownload(this.#downloadOptions(abort.signal));
+    this.#context.spending.settle();
     if (this.#abort === abort) this.#abort = null;
     if (outcome.kind === "failed") this.note = outcome.reason;
     if (outcome.kind !== "aborted")

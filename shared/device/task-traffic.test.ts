@@ -22,9 +22,27 @@ test("the traffic of a task keeps what its ended sessions sent, each once", () =
 
 test("a chunk that was fetched is useful once", () => {
   const traffic = new TaskTraffic(row);
-  traffic.wan.fetchedBytes += 500;
-  expect(traffic.total(null)).toMatchObject({ wanBytesFetched: 1_500, wanBytesUseless: 800 });
+  traffic.wan.fetchedBytes += 900;
   traffic.wan.stored(3, 400);
   traffic.wan.stored(3, 400);
-  expect(traffic.total(null).wanBytesUseless).toBe(400);
+  traffic.wan.settle();
+  expect(traffic.total(null)).toMatchObject({ wanBytesFetched: 1_900, wanBytesUseless: 800 });
+});
+
+test("bytes of an incomplete chunk are not useless until the download ends", () => {
+  const { wan } = new TaskTraffic({ ...row, wanBytesUseless: 0 });
+  for (let chunk = 0; chunk < 5; chunk++) {
+    for (const pendingBytes of [100, 200]) {
+      wan.fetchedBytes += 100;
+      expect(wan.problem(10_000, pendingBytes)).toBeNull();
+      expect(wan.uselessBytes).toBe(0);
+    }
+    wan.stored(chunk, 200);
+    expect(wan.uselessBytes).toBe(0);
+  }
+  wan.fetchedBytes += 50;
+  wan.problem(10_000, 50);
+  expect(wan.uselessBytes).toBe(0);
+  wan.settle();
+  expect(wan.uselessBytes).toBe(50);
 });

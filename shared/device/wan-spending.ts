@@ -11,6 +11,7 @@ export class WanSpending {
   /** Body bytes, verified or not, in earlier runs of the agent too. */
   fetchedBytes: number;
   #usefulBytes: number;
+  #uselessBytes: number;
   /** Chunks that this run of the agent has fetched: a chunk fetched again is useless. */
   readonly #chunks = new Set<number>();
   #repeatedChunks = 0;
@@ -23,11 +24,25 @@ export class WanSpending {
   constructor({ wanBytesFetched, wanBytesUseless }: Pick<TaskRow, "wanBytesFetched" | "wanBytesUseless">) {
     this.fetchedBytes = wanBytesFetched;
     this.#usefulBytes = wanBytesFetched - wanBytesUseless;
+    this.#uselessBytes = wanBytesUseless;
   }
 
-  /** Useless bytes in earlier runs of the agent too. */
+  /**
+   * Useless bytes, in earlier runs of the agent too. The number never falls, because the source
+   * adds up its differences: bytes of an incomplete chunk count once the chunk is given up.
+   */
   get uselessBytes(): number {
-    return Math.max(0, this.fetchedBytes - this.#usefulBytes);
+    return this.#uselessBytes;
+  }
+
+  /** Notes the end of a download: its incomplete chunk is dropped. */
+  settle(): void {
+    this.#update(0);
+  }
+
+  #update(pendingBytes: number): void {
+    const bytes = this.fetchedBytes - this.#usefulBytes - pendingBytes;
+    this.#uselessBytes = Math.max(this.#uselessBytes, bytes);
   }
 
   /** Notes a chunk that was fetched and stored. */
@@ -54,8 +69,9 @@ export class WanSpending {
    * @param pendingBytes received bytes of chunks that are incomplete
    */
   problem(packageBytes: number, pendingBytes: number): string | null {
-    this.#limitBytes ??= this.uselessBytes + uselessBytesMax(packageBytes);
-    const useless = this.uselessBytes - pendingBytes;
+    this.#limitBytes ??= this.#uselessBytes + uselessBytesMax(packageBytes);
+    this.#update(pendingBytes);
+    const useless = this.#uselessBytes;
     if (useless <= this.#limitBytes) return null;
     const repeated = this.#repeatedChunks;
     return (
