@@ -1,6 +1,6 @@
 /** Packages on another web site: its answers, a proxy, and a publisher whose key is not pinned. */
 import { Database } from "bun:sqlite";
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
@@ -45,6 +45,50 @@ test("downloads the bytes once, from the web site that the package names", async
   expect(wanBytesFetched(task)).toBe(sizeBytes);
   expect(task.subnets[0]!.wanBytes).toBe(sizeBytes);
   expect(new Set(site.asked)).toEqual(new Set([`${site.url}/files/tool.bin`]));
+}, 60_000);
+
+test("fetches only the files of a folder: links and empty folders are in the manifest", async () => {
+  const harness = await open();
+  const folder = join(harness.folder, "tree");
+  await mkdir(join(folder, "empty"), { recursive: true });
+  await mkdir(join(folder, "bin"));
+  await writeFile(join(folder, "bin", "tool 1"), "first");
+  await writeFile(join(folder, "readme"), "second");
+  await symlink("tool 1", join(folder, "bin", "tool"));
+  const site = openSite((request) => {
+    const path = decodeURIComponent(new URL(request.url).pathname.replace("/pub/", ""));
+    return new Response(Bun.file(join(folder, path)));
+  });
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(folder, { name: "tree", version: "1", url: `${site.url}/pub` });
+  await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  expect(site.asked.toSorted()).toEqual([`${site.url}/pub/bin/tool%201`, `${site.url}/pub/readme`]);
+  for (const peer of peers) {
+    const copy = peer.copyOf("tree", "1");
+    expect(await readlink(join(copy, "bin", "tool"))).toBe("tool 1");
+    expect(await readdir(join(copy, "empty"))).toEqual([]);
+  }
+}, 60_000);
+
+test("fetches small files of a folder several at a time", async () => {
+  const harness = await open();
+  const folder = join(harness.folder, "many");
+  await mkdir(folder);
+  for (let at = 0; at < 60; at++) await writeFile(join(folder, `f${at}`), Buffer.alloc(2_000, at));
+  const flight = { now: 0, max: 0 };
+  const site = openSite(async (request) => {
+    flight.max = Math.max(flight.max, ++flight.now);
+    await Bun.sleep(50);
+    flight.now--;
+    return new Response(Bun.file(join(folder, new URL(request.url).pathname)));
+  });
+  const peers = await harness.startPeers(2);
+  const packageId = await harness.publish(folder, { name: "many", version: "1", url: site.url });
+  const task = await harness.waitUntilComplete(await harness.createTask(packageId), peers);
+  for (const peer of peers) expect(await harness.copyError(peer, folder, "many", "1")).toBeNull();
+  expect(flight.max).toBe(6);
+  expect(site.asked).toHaveLength(60);
+  expect(wanBytesFetched(task)).toBe(120_000);
 }, 60_000);
 
 test("fails the task on every device with the URL when the file is missing", async () => {
@@ -113,7 +157,7 @@ test("tries a web site under maintenance again after its Retry-After", async () 
   const task = await harness.waitUntilComplete(taskId, peers);
   expect(servedAtMs - firstAtMs).toBeGreaterThan(1_900);
   for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1")).toBeNull();
-  expect(wanBytesFetched(task)).toBe(sizeBytes);
+  expect(wanBytesFetched(task)).toBe(sizeBytes + "later".length);
 }, 60_000);
 
 test("uses HTTP_PROXY for the web site and not for peers", async () => {

@@ -6,14 +6,15 @@ import type { LeaseResponse } from "../api/schema/agent.ts";
 import type { ContentSite } from "../net/web/locate.ts";
 import type { Source } from "./ports.ts";
 
-export type DownloadGrant = Pick<Extract<LeaseResponse, { result: "granted" }>, "urls" | "atSource">;
-
-/** Used until the source answers: a device without an answer knows no other web site. */
-export const grantUnanswered: DownloadGrant = { urls: [], atSource: true };
+type Granted = Extract<LeaseResponse, { result: "granted" }>;
+/** Where a package is. */
+export type ContentPlaces = Pick<Granted, "urls" | "atSource">;
+/** The right to download. */
+export type DownloadGrant = ContentPlaces & Pick<Granted, "uselessBytesLeft">;
 
 /** Returns at least one site: without a copy anywhere, the source answers why. */
 export function contentSites(
-  { urls, atSource }: DownloadGrant,
+  { urls, atSource }: ContentPlaces,
   source: Pick<Source, "contentUrl" | "authorization" | "ca">,
   packageId: string,
 ): ContentSite[] {

@@ -212,6 +212,17 @@ describe("a folder of small files", () => {
     expect(slow.flight.max).toBe(1);
   });
 
+  test("counts one failure of the web site once, whatever was requested ahead", async () => {
+    const { from } = await openFolder(20, 2_000);
+    const { url } = await site((request, response, count) => {
+      if (count <= 6) return void response.writeHead(503).end();
+      const offset = Number(request.url!.slice(2)) * 2_000;
+      sendRange(request, response, from.stream.subarray(offset, offset + 2_000));
+    });
+    const run = await download({ ...from, site: { url, layout: "folder" } }, { attempts: 2 });
+    expect(run.outcome).toEqual({ kind: "done" });
+  });
+
   test("names the file that is missing", async () => {
     const { from } = await openFolder(20, 2_000);
     const { url } = await site((request, response) => {
@@ -244,7 +255,7 @@ describe("the budget of useless bytes", () => {
   test("does not limit useful bytes, and counts a chunk that is fetched again", async () => {
     const { url } = await site((request, response) => sendRange(request, response));
     const spending = spendingOf();
-    spending.grant(100_000, 0);
+    spending.granted({ urls: [], atSource: true, uselessBytesLeft: 100_000 }, 0);
     const stored = (chunk: number, bytes: Uint8Array) => {
       spending.stored(chunk, bytes.length);
       return Promise.resolve("stored" as const);

@@ -241,7 +241,8 @@ class Download {
 
   /** Adds the last problem to the reason, because it explains the useless bytes. */
   #withLast(reason: string): string {
-    return this.#lastReport === "" ? reason : `${reason}; the last message: ${this.#lastReport}`;
+    const last = this.#lastReport;
+    return last === "" || last.startsWith("downloading") ? reason : `${reason}; the last message: ${last}`;
   }
 
   #takeProgress(): boolean {

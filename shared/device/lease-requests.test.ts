@@ -37,7 +37,7 @@ function requests() {
   } as unknown as DevicePorts;
   const spending = new WanSpending(newTaskRow(taskForTest()));
   const leases = new LeaseRequests(ports, 1, spending, () => true);
-  return { leases, answers };
+  return { leases, answers, spending };
 }
 
 test("drops an answer that arrives after the answer of a later request", async () => {
@@ -51,16 +51,16 @@ test("drops an answer that arrives after the answer of a later request", async (
 });
 
 test("keeps the web sites of the last grant, of the lease or of a fallback token", async () => {
-  const { leases, answers } = requests();
-  expect(leases.grant).toEqual({ urls: [], atSource: true });
+  const { leases, answers, spending } = requests();
+  expect(spending.places).toEqual({ urls: [], atSource: true });
   const asked = leases.lease(1, false);
   answers[0]!(granted);
   await asked;
-  expect(leases.grant).toEqual(places);
+  expect(spending.places).toMatchObject(places);
   const again = leases.lease(1, false);
   answers[1]!({ ...granted, urls: [], atSource: true });
   await again;
-  expect(leases.grant).toEqual({ urls: [], atSource: true });
+  expect(spending.places).toMatchObject({ urls: [], atSource: true });
 });
 
 test("returns an answer if the later request was not answered", async () => {

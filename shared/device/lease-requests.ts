@@ -6,7 +6,6 @@
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
-import { grantUnanswered, type DownloadGrant } from "./content-sites.ts";
 import type { DevicePorts } from "./ports.ts";
 import type { WanSpending } from "./wan-spending.ts";
 
@@ -18,8 +17,6 @@ const subnetPollMs = 50;
 /** Upper bound of the API on the reason of a failure, in characters. */
 const failureLengthMax = 1_000;
 
-type Grant = DownloadGrant & { readonly uselessBytesLeft: number };
-
 export class LeaseRequests {
   readonly #ports: DevicePorts;
   readonly #taskId: number;
@@ -28,8 +25,6 @@ export class LeaseRequests {
   /** Numbers of the last lease request sent, and of the last one that the source answered. */
   #sent = 0;
   #answered = 0;
-  /** Where this device may download, by the last grant of a lease or of a fallback token. */
-  grant: DownloadGrant = grantUnanswered;
   /** Subnet of the granted fallback token; null: none was granted. */
   #fallbackSubnetId: string | null = null;
 
@@ -76,7 +71,7 @@ export class LeaseRequests {
       });
       if (answer.result !== "granted") return answer;
       const { before, term: granted } = answer;
-      this.#take(answer, uselessBytes);
+      this.#spending.granted(answer, uselessBytes);
       return {
         result: "granted",
         term: granted,
@@ -116,7 +111,7 @@ export class LeaseRequests {
     try {
       const answer = await source.fallback({ taskId, subnetId, uselessBytes });
       if (answer.result === "refused") return answer;
-      this.#take(answer, uselessBytes);
+      this.#spending.granted(answer, uselessBytes);
       this.#fallbackSubnetId = subnetId;
       return { result: "granted" };
     } catch (error) {
@@ -134,10 +129,5 @@ export class LeaseRequests {
     this.#ports.source.fallback({ taskId: this.#taskId, subnetId, release: true, uselessBytes }).catch(() => {
       // The token expires.
     });
-  }
-
-  #take({ urls, atSource, uselessBytesLeft }: Grant, statedBytes: number): void {
-    this.grant = { urls, atSource };
-    this.#spending.grant(uselessBytesLeft, statedBytes);
   }
 }

@@ -59,14 +59,16 @@ export class ReadAhead {
       if (this.#files.has(file.url)) continue;
       if (this.#files.size >= readAheadMax || (this.#files.size > 0 && bytes > bytesMax)) return;
       const received = this.#receive(file, this.#abort.signal);
-      // The error is thrown where the file is taken.
-      received.catch(() => {});
       this.#files.set(file.url, received);
+      // A file that failed before it was taken is requested again when it is needed.
+      received.catch(() => {
+        if (this.#files.get(file.url) === received) this.#files.delete(file.url);
+      });
     }
   }
 
   /**
-   * Returns the answer for a requested file, once it has arrived; null if it was not requested.
+   * Returns the answer for a requested file, once it has arrived; null if there is none.
    * @throws WebProblem
    */
   async take(url: string): Promise<WebStream | null> {

@@ -10,7 +10,7 @@ import type { SettingValues } from "../model/setting.ts";
 import { deviceClock, wanPauseReason, wanRateAt } from "../model/wan-schedule.ts";
 import type { ChunkCipher } from "../wire/index.ts";
 import { ChunkSender } from "./chunk-sender.ts";
-import { contentSites, type DownloadGrant } from "./content-sites.ts";
+import { contentSites } from "./content-sites.ts";
 import { runDownload, type DownloadOptions } from "./download.ts";
 import type { DevicePorts } from "./ports.ts";
 import type { WanSpending } from "./wan-spending.ts";
@@ -29,8 +29,6 @@ type RepresentativeContext = {
   readonly session: string;
   readonly cipher: ChunkCipher;
   readonly spending: WanSpending;
-  /** Where the source allows this device to download; called at every use. */
-  readonly grant: () => DownloadGrant;
   /** Called at every use, because the setting may change. */
   readonly setting: () => SettingValues;
   readonly onStored: (chunk: number) => void;
@@ -136,6 +134,7 @@ export class Representative {
   async #download(abort: AbortController): Promise<void> {
     if (abort.signal.aborted) return;
     const outcome = await runDownload(this.#downloadOptions(abort.signal));
+    this.#context.spending.settle();
     if (this.#abort === abort) this.#abort = null;
     if (outcome.kind === "failed") this.note = outcome.reason;
     if (outcome.kind !== "aborted")
@@ -149,7 +148,7 @@ export class Representative {
       web,
       clock,
       manifest: store.manifest,
-      sites: () => contentSites(this.#context.grant(), source, store.id),
+      sites: () => contentSites(spending.places, source, store.id),
       nextRun: () => member.nextDownloadRun(clock.nowMs()),
       isWanted: (chunk) => member.wantsDownload(chunk, clock.nowMs()),
       onChunk: async (chunk, bytes) => {

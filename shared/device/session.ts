@@ -95,7 +95,6 @@ export class Session {
       session: taskSession,
       cipher,
       spending,
-      grant: () => this.#requests.grant,
       setting: () => task().setting.values,
       onStored: (chunk) => this.#onStored(chunk),
       onChange: hooks.onChange,

@@ -24,7 +24,7 @@ import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
-import { WanSpending } from "./wan-spending.ts";
+import { TaskTraffic } from "./task-traffic.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -64,8 +64,7 @@ export class Task {
   readonly #options: TaskOptions;
   readonly #delivery = new DeliveryLog();
   readonly #badChunks = new BadChunkReports();
-  /** Bytes over the WAN, and those that earlier sessions sent on the LAN. */
-  readonly #traffic: { readonly wan: WanSpending; lanBytesBefore: number };
+  readonly #traffic: TaskTraffic;
   readonly #abort = new AbortController();
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
@@ -84,7 +83,7 @@ export class Task {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
-    this.#traffic = { wan: new WanSpending(options.row), lanBytesBefore: options.row.lanBytesSent };
+    this.#traffic = new TaskTraffic(options.row);
     this.#pending = { start: new SpreadStart(options.ports) };
     if (this.row.life === "running") {
       this.#end(
@@ -200,12 +199,7 @@ export class Task {
 
   /** Returns the row with the traffic up to now. */
   rowNow(): TaskRow {
-    const { fetchedBytes, uselessBytes } = this.#traffic.wan;
-    return Object.assign(this.row, {
-      wanBytesFetched: fetchedBytes,
-      wanBytesUseless: uselessBytes,
-      lanBytesSent: this.#lanBytesSent,
-    });
+    return Object.assign(this.row, this.#traffic.total(this.session));
   }
 
   #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
@@ -353,11 +347,6 @@ export class Task {
     this.#closeSession(reason);
   }
 
-  /** Bytes sent on the LAN, by earlier sessions and earlier runs of the agent too. */
-  get #lanBytesSent(): number {
-    return this.#traffic.lanBytesBefore + (this.session?.lanBytes ?? 0);
-  }
-
   #deliveryReason(store: PackageStore): string {
     const { session, row } = this;
     // An earlier run of the agent may have saved the reason.
@@ -437,7 +426,7 @@ export class Task {
     if (!this.session) return;
     const { session } = this;
     this.session = null;
-    this.#traffic.lanBytesBefore += session.lanBytes;
+    this.#traffic.close(session);
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(reason);
     if (this.store?.isOpen) this.trySave();
@@ -449,9 +438,10 @@ export class Task {
   progress(): Progress {
     const { store } = this;
     const nowMs = this.#options.ports.clock.nowMs();
+    const { wanBytesFetched, lanBytesSent } = this.#traffic.total(this.session);
     return progressOf(this, nowMs, {
-      wanBytesFetched: this.#traffic.wan.fetchedBytes,
-      lanBytesSent: this.#lanBytesSent,
+      wanBytesFetched,
+      lanBytesSent,
       rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
       wrongFrom: this.#badChunks.list(),
     });

@@ -154,7 +154,6 @@ export async function makeCertificate(folder: string): Promise<{ cert: string; s
   const words =
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
   const made = Bun.spawn(["openssl", ...words.split(" "), "-keyout", secret, "-out", cert], {
-    stdout: "ignore",
     stderr: "pipe",
   });
   if ((await made.exited) !== 0) throw new Error(`openssl: ${await made.stderr.text()}`);

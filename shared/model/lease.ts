@@ -122,7 +122,7 @@ export function spendByFallback(
 }
 
 /** Returns the useless bytes that are left on the subnet. */
-export const uselessBytesLeft = (state: LeaseState, packageBytes: number): number =>
+const uselessBytesLeft = (state: LeaseState, packageBytes: number): number =>
   Math.max(0, budgetOf(state, packageBytes) - state.uselessBytes);
 
 /** Adds what the holder spent since it stated its useless bytes last. */

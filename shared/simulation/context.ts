@@ -29,6 +29,8 @@ export type WorldOptions = {
   readonly wanRateBps: number;
   /** True: the web site ignores Range headers and sends whole files. */
   readonly webIgnoresRange: boolean;
+  /** Whether the package has a URL that answers 404, before the source. */
+  readonly hasGoneUrl?: boolean;
   readonly wanFallback: "never" | "last-resort";
   readonly useDeputy: boolean;
   /** True: the manifest crosses the WAN once per subnet; false: devices get it from the source. */

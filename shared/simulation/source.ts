@@ -24,7 +24,7 @@ import {
 import { FallbackTokens } from "../source/fallback-tokens.ts";
 import { ManifestGrants } from "../source/manifest-grants.ts";
 import type { VirtualClock } from "./clock.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 /** Time-out of the agent's requests to the source. */
 export const requestTimeoutMs = 30_000;
@@ -34,14 +34,15 @@ const slowAnswerMsMax = 9_000;
 export type WebState = "up" | "down" | "slow" | "errors" | "wrong" | "silent";
 export type SourceState = "up" | "down" | "slow" | "errors";
 
-/** Only the source has the package. */
-const sites = { urls: [], atSource: true };
+/** A web site that no longer has the package; the source is the next one. */
+export const goneUrl = "https://gone.invalid/tool";
 
 export type SourceOptions = {
   readonly clock: VirtualClock;
-  readonly random: Random;
+  readonly seed: number;
   readonly devicesOn: (subnet: number) => number;
   readonly package: { readonly sizeBytes: number };
+  readonly hasGoneUrl?: boolean;
 };
 
 export class Source {
@@ -62,10 +63,12 @@ export class Source {
   readonly #manifests: ManifestGrants;
   readonly #leases = new Map<number, LeaseState>();
   readonly #options: SourceOptions;
+  readonly #random: Random;
 
   constructor(options: SourceOptions) {
     this.#options = options;
-    this.#manifests = new ManifestGrants(() => options.random.next());
+    this.#random = new Random(options.seed, "source");
+    this.#manifests = new ManifestGrants(() => this.#random.next());
   }
 
   get state(): SourceState {
@@ -85,8 +88,8 @@ export class Source {
   /** Returns the time to the answer of a request from this subnet; null when none will come. */
   answerMs(subnet: number): number | null {
     if (subnet === 0 || this.state === "down" || this.cutOff.has(subnet)) return null;
-    if (this.state === "slow") return this.#options.random.between(500, slowAnswerMsMax);
-    return this.#options.random.between(15, 60);
+    if (this.state === "slow") return this.#random.between(500, slowAnswerMsMax);
+    return this.#random.between(15, 60);
   }
 
   /** Returns the id of the device that holds the subnet's lease now; null when it is free. */
@@ -104,7 +107,7 @@ export class Source {
     const packageBytes = this.#options.package.sizeBytes;
     const { next, result } = requestLease(state, deviceId, request, packageBytes, this.nowMs);
     this.#leases.set(subnet, next);
-    return result.result === "granted" ? { ...result, ...sites } : result;
+    return result.result === "granted" ? { ...result, ...this.#places } : result;
   }
 
   release(deviceId: string, { subnetId, ...release }: LeaseRelease): void {
@@ -116,6 +119,11 @@ export class Source {
     };
     const { next } = releaseLease(state, deviceId, release, of, this.nowMs);
     this.#leases.set(subnet, next);
+  }
+
+  get #places() {
+    const urls = this.#options.hasGoneUrl ? [{ url: goneUrl, layout: "file" as const }] : [];
+    return { urls, atSource: true };
   }
 
   /** An administrator ends the rests after failed downloads. */
@@ -131,7 +139,7 @@ export class Source {
       const left = this.#spendByFallback(deviceId, Number(subnetId), this.#tokens.spend(key, uselessBytes));
       if (left === 0) return { result: "refused", retryAfterMs: leaseFailedMs };
       const answer = this.#tokens.ask(key, this.nowMs, uselessBytes);
-      return answer.result === "granted" ? { ...answer, ...sites, uselessBytesLeft: left } : answer;
+      return answer.result === "granted" ? { ...answer, ...this.#places, uselessBytesLeft: left } : answer;
     }
     this.#tokens.giveBack(key);
     return { result: "refused", retryAfterMs: 0 };

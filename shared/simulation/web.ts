@@ -8,7 +8,7 @@ import { WebProblem } from "../net/web/problem.ts";
 import type { RangeRequest, Web, WebStream } from "../net/web/web.ts";
 import type { Context } from "./context.ts";
 import type { Machine, ProcessClock } from "./machine.ts";
-import type { WebState } from "./source.ts";
+import { goneUrl, type WebState } from "./source.ts";
 
 const connectMs = 40;
 /** Factor by which a slow site is slower. */
@@ -37,6 +37,7 @@ export class SimulatedWeb implements Web {
   async open({ location, useRange, stallMs, signal }: RangeRequest): Promise<WebStream> {
     await sleep(this.#clock, connectMs, signal);
     await this.#assertAnswers(stallMs, signal);
+    if (location.url === goneUrl) throw new WebProblem("final", `${goneUrl} answered 404`);
     const ignoresRange = !useRange || this.#context.options.webIgnoresRange;
     const start = ignoresRange ? 0 : location.start;
     const end = ignoresRange ? location.sizeBytes : location.end;

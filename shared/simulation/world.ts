@@ -94,7 +94,7 @@ export class World {
       clock,
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
-      source: new Source({ clock, random: new Random(seed, "source"), devicesOn, package: published }),
+      source: new Source({ ...options, clock, devicesOn, package: published }),
       package: published,
       crypto: createSharedCrypto(),
       machines,

@@ -492,10 +492,10 @@ const ask = (device: TestDevice, taskId: number, more: Record<string, unknown> =
     credential: device.credential,
     json: { taskId, subnetId: device.subnetId, address: "10.0.0.5", lanPort: 7400, term: 1, ...more },
   });
-const release = (device: TestDevice, taskId: number, failure: string | null) =>
+const release = (device: TestDevice, taskId: number, failure: string | null, uselessBytes = 0) =>
   fixture.call("POST", "/v1/agent/lease/release", {
     credential: device.credential,
-    json: { taskId, subnetId: device.subnetId, failure },
+    json: { taskId, subnetId: device.subnetId, failure, uselessBytes },
   });
 
 const askToken = (device: TestDevice, taskId: number, more: Record<string, unknown> = {}) =>
@@ -597,5 +597,51 @@ describe("leases", () => {
     expect((await ask(device, await createTask("group:others"))).status).toBe(409);
     await fixture.call("POST", `/v1/tasks/${taskId}/cancel`);
     expect((await ask(device, taskId)).status).toBe(409);
+  });
+});
+
+describe("the budget of useless bytes", () => {
+  // The package has 700,000 bytes, so the budget is 1.4 MB.
+  test("is shared by the lease and the fallback tokens of a subnet, and by no other subnet", async () => {
+    await publishFile();
+    const [lead, apart] = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const branch = await fixture.device("h3", "10.0.0.7", [], "203.0.113.9");
+    const taskId = await createTask();
+    await ask(lead, taskId);
+    expect((await ask(lead, taskId, { uselessBytes: 400_000 })).body).toMatchObject({
+      uselessBytesLeft: 1_000_000,
+    });
+    const token = await askToken(apart, taskId, { uselessBytes: 50_000_000 });
+    expect(token.body).toMatchObject({ result: "granted", uselessBytesLeft: 1_000_000 });
+    const renewed = await askToken(apart, taskId, { uselessBytes: 50_600_000 });
+    expect(renewed.body).toMatchObject({ result: "granted", uselessBytesLeft: 400_000 });
+    expect((await ask(lead, taskId, { uselessBytes: 400_000 })).body).toMatchObject({
+      uselessBytesLeft: 400_000,
+    });
+    const spent = await askToken(apart, taskId, { uselessBytes: 51_000_000 });
+    expect(spent.body).toEqual({ result: "refused", retryAfterMs: 300_000 });
+    expect((await ask(lead, taskId, { uselessBytes: 400_000 })).body).toMatchObject({
+      result: "failed",
+      reason: expect.stringContaining("in vain"),
+    });
+    expect((await ask(branch, taskId)).body).toMatchObject({ uselessBytesLeft: 1_400_000 });
+  });
+
+  test("ends the lease for a rest, until an administrator adds a URL or creates another task", async () => {
+    await publishFile();
+    const devices = [await fixture.device("h1", "10.0.0.5"), await fixture.device("h2", "10.0.0.6")];
+    const taskId = await createTask();
+    const spend = async (): Promise<void> => {
+      expect((await ask(devices[0]!, taskId)).body.result).toBe("granted");
+      await release(devices[0]!, taskId, "5 MB were fetched in vain", 5_000_000);
+      const refused = (await ask(devices[1]!, taskId)).body;
+      expect(refused).toMatchObject({ result: "failed", reason: "5 MB were fetched in vain" });
+    };
+    await spend();
+    const json = { url: "https://b.example/tool.bin" };
+    await fixture.call("POST", "/v1/packages/tool/urls", { json });
+    await spend();
+    await createTask();
+    expect((await ask(devices[1]!, taskId)).body.result).toBe("granted");
   });
 });

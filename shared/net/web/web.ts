@@ -12,7 +12,7 @@ export type RangeRequest = {
   /** PEM of the authority of that origin; undefined uses the system's authorities. */
   readonly ca: string | undefined;
   readonly validator: RangeValidator | null;
-  /** False for a site that is known to ignore Range. */
+  /** False for a site whose ranges are broken. */
   readonly useRange: boolean;
   readonly useIfRange: boolean;
   /** Whether caches on the path are bypassed, because they may hold wrong bytes. */

@@ -93,8 +93,7 @@ export async function digestUrl(url: string, options: DigestOptions): Promise<Di
     );
   }
   const files: ManifestFile[] = [{ path, sizeBytes: digester.totalBytes, mode: 0o644 }];
-  const digested = await finish({ files, folders: [], links: [] }, digester, options);
-  return { ...digested, content };
+  return { ...(await finish({ files, folders: [], links: [] }, digester, options)), content };
 }
 
 function checkNames({ name, version }: Pick<DigestOptions, "name" | "version">): void {
