@@ -5,6 +5,7 @@
  * `windows-tables.ts` parses what the calls fill in. All of them were run under Wine 8.
  */
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
+import { win32 } from "node:path";
 import type { ProcessTree } from "./platform.ts";
 
 const { i32, u32, u64 } = FFIType;
@@ -109,7 +110,8 @@ const setSparseCode = 0x900c4;
 /** Sets or clears the sparse attribute of a file (FSCTL_SET_SPARSE). Returns false on failure. */
 export function setSparse(path: string, isSparse: boolean): boolean {
   const { CreateFileW, DeviceIoControl, CloseHandle } = kernel();
-  const name = Buffer.from(`${path}\0`, "utf16le");
+  // The prefix \\?\ allows a path of more than 260 characters.
+  const name = Buffer.from(`${win32.toNamespacedPath(path)}\0`, "utf16le");
   const nameBytes = fixedBytes(name.length);
   nameBytes.set(name);
   const handle = CreateFileW(ptr(nameBytes), writeAttributes, shareAll, null, openExisting, noFollow, 0n);

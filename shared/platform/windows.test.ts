@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Medium } from "../model/interface.ts";
+import { commandLineCharactersMax } from "../model/package-command.ts";
 import { mediumOf } from "../net/interfaces/medium.ts";
 import { shell } from "./windows.ts";
 import {
@@ -38,6 +39,19 @@ describe("a command line", () => {
       });
     },
   );
+
+  test("of PowerShell is encoded, and ends with the status of its script", () => {
+    const { words, isVerbatim } = shell('./install.ps1 -To "C:\\a b"', "powershell");
+    const options = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-EncodedCommand"];
+    expect(words.slice(0, -1)).toEqual(["powershell.exe", ...options]);
+    expect(isVerbatim).toBe(false);
+    const [, line, ...rest] = Buffer.from(words.at(-1)!, "base64").toString("utf16le").split("\n");
+    expect(line).toBe('./install.ps1 -To "C:\\a b"');
+    expect(rest.join("\n")).toContain("exit $LASTEXITCODE");
+    // CreateProcess takes 32,767 characters.
+    const longest = shell("x".repeat(commandLineCharactersMax), "powershell").words.join(" ");
+    expect(longest.length).toBeLessThan(32_767);
+  });
 });
 
 type Given = {

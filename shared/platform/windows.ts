@@ -92,6 +92,19 @@ const powerShellOptions = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", 
 const powerShell = `powershell.exe ${powerShellOptions.join(" ")} -File`;
 
 /**
+ * PowerShell ends with 0 or 1, whatever status a script or a program ended with: 3010 would be
+ * lost. Progress would be written to the standard error as XML.
+ */
+const powerShellText = (command: string): string =>
+  [
+    "$ProgressPreference = 'SilentlyContinue'",
+    command,
+    "$succeeded = $?",
+    "if ($LASTEXITCODE) { exit $LASTEXITCODE }",
+    "if (-not $succeeded) { exit 1 }",
+  ].join("\n");
+
+/**
  * cmd.exe removes the first and the last quotation mark of its argument (/s), and takes what is
  * between them as it is. Quotation marks of the command must therefore not be escaped. cmd.exe
  * itself would open a .ps1 file in an editor.
@@ -99,7 +112,7 @@ const powerShell = `powershell.exe ${powerShellOptions.join(" ")} -File`;
 export function shell(command: string, named: CommandShell | null): ShellCommand {
   if (named === "powershell") {
     // Base64 of UTF-16LE needs no quotation marks.
-    const encoded = Buffer.from(command, "utf16le").toString("base64");
+    const encoded = Buffer.from(powerShellText(command), "utf16le").toString("base64");
     return { words: ["powershell.exe", ...powerShellOptions, "-EncodedCommand", encoded], isVerbatim: false };
   }
   const line = powerShellScript.test(command) ? `${powerShell} ${command.trimStart()}` : command;
