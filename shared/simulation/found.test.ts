@@ -224,7 +224,7 @@ test("a check-in saves its tasks in one transaction, and nothing if none has cha
   const far = Array.from({ length: 1_000 }, (_, index) => ({
     ...given,
     id: 100 + index,
-    startAtMs: 8.64e15,
+    startAtMs: 253_402_300_799_999,
   }));
   const saved: number[] = [];
   const { ledger } = machine;
