@@ -19,7 +19,7 @@ import { newTaskRow } from "../../shared/device/task-record.ts";
 import { defaultSettingValues } from "../../shared/model/setting.ts";
 import { type Manifest } from "../../shared/model/manifest.ts";
 import { encodeManifest, packageId } from "../../shared/model/manifest-codec.ts";
-import { chunkCount } from "../../shared/model/manifest.ts";
+import { chunkCount, chunkLength } from "../../shared/model/manifest.ts";
 import { signed, type PublisherKey } from "../../shared/model/signing.ts";
 import { temporaryFolder, testKey } from "../../shared/model/testing.ts";
 import { nodeCrypto } from "../../shared/net/seal/aead.ts";
@@ -82,9 +82,9 @@ async function fill(dir: string, options: StartOptions, key: PublisherKey): Prom
     const envelope = signed(bytes, key);
     await folder.saveManifest(id, envelope);
     ledger.addPackage(packageRow(id, manifest));
-    const rows = Array.from({ length: Math.ceil(manifest.sizeBytes / chunkSizeBytes) }, (_, chunk) => ({
+    const rows = Array.from({ length: chunkCount(manifest) }, (_, chunk) => ({
       chunk,
-      bytes: Math.min(chunkSizeBytes, manifest.sizeBytes - chunk * chunkSizeBytes),
+      bytes: chunkLength(manifest, chunk),
       origin: "multicast" as const,
       verifiedAtMs: Date.now(),
     }));

@@ -240,6 +240,17 @@ describe("after a restart", () => {
     expect((await store.complete()).ok).toBe(true);
   });
 
+  test("of damaged ledgers three are kept, the last one among them", async () => {
+    const dir = folder();
+    for (let round = 1; round <= 5; round++) {
+      writeFileSync(join(dir, "ledger.db"), `damaged ${round} `.repeat(500));
+      await (await open(dir)).close();
+    }
+    const kept = readdirSync(dir).filter((name) => name.includes("damaged"));
+    expect(kept.toSorted()).toEqual([1, 2, 3].map((number) => `ledger.db.damaged-${number}`));
+    expect(readFileSync(join(dir, "ledger.db.damaged-3"), "utf8")).toStartWith("damaged 5 ");
+  });
+
   test("a package that was moved but not marked complete is complete", async () => {
     const dir = folder();
     const first = await open(dir);

@@ -200,13 +200,23 @@ export class LanSessions {
     return createFrameWriter({ crypto, deployment, session, key, incarnation: this.#incarnation });
   }
 
-  /** Processes datagrams that arrived together. Their bytes are valid until the call returns. */
+  /**
+   * Processes datagrams that arrived together. Their bytes are valid until the call returns.
+   * @throws what a listener threw first, after all datagrams: an error of one session hinders no
+   *   other
+   */
   onBatch(batch: DatagramBatch): void {
     const nowMs = this.#options.clock.nowMs();
+    const errors: unknown[] = [];
     this.#receiver.receiveBatch(batch, (received, index) => {
-      if (received.kind === "symbol") this.#onSymbol(received, batch.fromAddress(index), nowMs);
-      else this.#onControlOrDrop(received, batch.fromAddress(index), nowMs);
+      try {
+        if (received.kind === "symbol") this.#onSymbol(received, batch.fromAddress(index), nowMs);
+        else this.#onControlOrDrop(received, batch.fromAddress(index), nowMs);
+      } catch (error) {
+        errors.push(error);
+      }
     });
+    if (errors.length > 0) throw errors[0];
   }
 
   #onControlOrDrop(received: Exclude<Received, ReceivedSymbol>, fromAddress: string, nowMs: number): void {

@@ -16,6 +16,8 @@ function waitingTask() {
   const time = new TestClock();
   const wall = { offsetMs: 0 };
   let attempts = 0;
+  let pins = 0;
+  const found: ((store: unknown) => void)[] = [];
   const ports = {
     device: "aa".repeat(8),
     clock: {
@@ -27,8 +29,11 @@ function waitingTask() {
     cache: {
       find: () => {
         attempts++;
-        return new Promise(() => {});
+        const { promise, resolve } = Promise.withResolvers<unknown>();
+        found.push(resolve);
+        return promise;
       },
+      pin: () => void pins++,
     },
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error() {} },
@@ -43,7 +48,7 @@ function waitingTask() {
     onPackageComplete() {},
   });
   const begins = () => attempts;
-  return { task, time, wall, ports, begins };
+  return { task, time, wall, ports, begins, found, pins: () => pins };
 }
 
 describe("a task with a start time", () => {
@@ -125,6 +130,19 @@ test("a second start while an attempt begins has no effect", () => {
 
 const spread = (subnetId: string, device: string, aheadMs = 86_400_000, taskId = 7): number =>
   startSpreadMs(aheadMs, { taskId, device, subnetId });
+
+test("an attempt ends when an error of the former session has begun another one", async () => {
+  const { task, begins, found, pins } = waitingTask();
+  task.row.task.startAtMs = 0;
+  task.start();
+  // An error of the former session does this, for example of a write that was under way.
+  task.stage = { kind: "waiting", cause: "back-off", note: "", isBlocked: false };
+  task.start();
+  expect(begins()).toBe(2);
+  found[0]!({ state: "complete", id: task.row.task.packageId });
+  await Bun.sleep(0);
+  expect([pins(), task.store]).toEqual([0, null]);
+});
 
 describe("the spread", () => {
   const subnets = Array.from({ length: 1_000 }, (_, index) => index.toString(16).padStart(16, "0"));

@@ -63,8 +63,9 @@ export class ChangeHub {
 
   /** Asks these devices to check in. */
   notify(deviceIds: readonly string[]): void {
-    const wake = eventOf("wake", deviceIds.length);
-    for (const deviceId of deviceIds) {
+    const connected = deviceIds.filter((deviceId) => this.#streams.has(deviceId));
+    const wake = eventOf("wake", connected.length);
+    for (const deviceId of connected) {
       for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wake);
     }
   }

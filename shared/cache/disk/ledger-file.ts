@@ -47,6 +47,9 @@ export const migrations: readonly string[] = [
    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+/** Damaged files that are kept: the first ones and the last one. */
+const damagedMax = 3;
+
 export const ledgerPath = (dir: string): string => join(dir, "ledger.db");
 
 /** Rows that are copied out of a damaged ledger if they can be read. */
@@ -184,8 +187,9 @@ function restore(database: Database, saved: Salvage): void {
 
 function renameDamaged(file: string): string {
   let count = 1;
-  while (existsSync(`${file}.damaged-${count}`)) count++;
+  while (count < damagedMax && existsSync(`${file}.damaged-${count}`)) count++;
   const renamed = `${file}.damaged-${count}`;
+  for (const each of [renamed, `${renamed}-wal`]) rmSync(each, { force: true });
   renameSync(file, renamed);
   // SQLite would apply the old WAL to the new file.
   if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${renamed}-wal`);
