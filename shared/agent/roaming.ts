@@ -12,6 +12,7 @@ import { dropPooledConnections } from "../net/web/connection-pool.ts";
 import { nameOf } from "../net/interfaces/choice.ts";
 import { type NetInterface } from "../model/interface.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts";
+import { platform } from "../platform/index.ts";
 import { addressTowards, learnGateway, listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
@@ -114,6 +115,7 @@ export class Roaming {
     const change = await this.#look();
     if (change) return this.#move(change);
     const { lanGroup } = this.#options;
+    if (platform.watchesMtu) await lanGroup.bus?.refreshMtu();
     if (this.current && !lanGroup.bus && this.#joinAttempts < joinAttemptsMax) await this.#join(this.current);
   }
 

@@ -3,6 +3,8 @@
  * predecessor, builds the state of the new role and leaves one `RoleChanged` effect.
  */
 import { assert } from "../model/assert.ts";
+import { RollCall } from "./peers/roll-call.ts";
+import { firstSymbolSize } from "./symbol-size.ts";
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
@@ -95,7 +97,8 @@ export function stepDown(member: Member, nowMs: number, leader: Leader, why: str
 }
 
 /**
- * Notes the session's first election, from which the start delay counts. It may precede the time at
+ * Notes what outlasts an announced leader: the symbol size, and the time of the session's first
+ * election, from which the start delay counts. It may precede the time at
  * which this device joined.
  */
 export function noteElection(member: Member, { announced }: Leader, nowMs: number): void {
@@ -103,6 +106,7 @@ export function noteElection(member: Member, { announced }: Leader, nowMs: numbe
     nowMs,
     announced.startsAtMs - member.config.setting().sessionStartDelayMs,
   );
+  member.session.symbolSizeBytes = announced.symbolSizeBytes;
 }
 
 /**
@@ -123,6 +127,7 @@ export function becomeRepresentative(
   member.roster.forget(device);
   member.holders.forget(device);
   member.session.electedAtMs ??= nowMs;
+  member.session.symbolSizeBytes = firstSymbolSize(member);
   change(
     member,
     {
@@ -137,6 +142,7 @@ export function becomeRepresentative(
         rate: new RateControl(setting().lanRateBps, nowMs),
         meter: new SendRateMeter(),
         symbolsSent: 0,
+        symbolSizeBytes: member.session.symbolSizeBytes,
         caughtUpAtMs: Number.NEGATIVE_INFINITY,
       },
       repair: {
@@ -156,6 +162,7 @@ export function becomeRepresentative(
       },
       busyAtMs: nowMs,
       copies: { previousHolder: state.previousHolder, replication: new StandbyReplication() },
+      rollCall: new RollCall(),
     },
     why,
   );

@@ -58,6 +58,11 @@ export async function gatewayMac(interfaceName: string): Promise<string | null> 
   return macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, gateway]));
 }
 
+/** Reads the first line of `ifconfig NAME`, which ends with "mtu 1500". */
+export const mtuOf = async (name: string): Promise<number | null> =>
+  Number(/\bmtu (\d+)/.exec(await outputOf(["/sbin/ifconfig", name]))?.[1]) || null;
+export const watchesMtu = false;
+
 export const groupBindAddress = (group: string): string => group;
 export const libraryNames: readonly string[] = [];
 export const receiveBufferBytes = (reported: number): number => reported;

@@ -61,6 +61,10 @@ export type ProcessTree = {
 /** No function blocks on a process or a device: those that may have to wait return a promise. */
 export type Platform = {
   kernelNetwork(): Promise<KernelNetwork>;
+  /** @returns the MTU of the interface; null if the system does not report it */
+  mtuOf(name: string): Promise<number | null>;
+  /** Whether `mtuOf` costs next to nothing, and may be called every few seconds. */
+  readonly watchesMtu: boolean;
   /** @returns the MAC in lower case with colons; null if it is not known */
   gatewayMac(interfaceName: string): Promise<string | null>;
 

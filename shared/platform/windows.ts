@@ -51,6 +51,12 @@ export async function gatewayMac(interfaceName: string): Promise<string | null> 
   return neighbours.find((one) => one.interfaceIndex === index && own.has(one.address))?.mac ?? null;
 }
 
+export async function mtuOf(name: string): Promise<number | null> {
+  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
+  return rows.find(({ alias, isFilter }) => alias === name && !isFilter)?.mtu ?? null;
+}
+export const watchesMtu = false;
+
 /** Windows cannot bind a socket to a multicast address. */
 export const groupBindAddress = (_group: string): undefined => undefined;
 export const libraryNames: readonly string[] = [];

@@ -10,6 +10,7 @@
  */
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type { ChunkAnswer } from "../net/exchange/peers.ts";
+import { limits, symbolOverheadBytes } from "../wire/index.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
@@ -27,6 +28,8 @@ export type Host = {
   subnet: number;
   readonly address: string;
   readonly lanPort: number;
+  /** Payload of the longest symbol that the link of the host carries. */
+  readonly symbolMaxBytes: number;
   /** Null while no process listens. */
   readonly exchange: ExchangeServer | null;
   /** Receives datagrams that arrive together. */
@@ -65,6 +68,10 @@ export const goodConditions: Readonly<NetworkConditions> = {
 };
 
 const reorderMs = 40;
+
+/** Longest datagram that the link of a host carries. */
+export const datagramBytesOf = ({ symbolMaxBytes }: Host): number =>
+  Math.max(limits.smallDatagramMaxBytes, symbolMaxBytes + symbolOverheadBytes);
 
 /**
  * Returns whether a multicast datagram passes.
@@ -169,7 +176,8 @@ export class Network {
     conditions: NetworkConditions,
   ): readonly Uint8Array[] {
     if (this.#isInBurst(to, conditions)) return [];
-    const { loss, duplicate, reorder, corrupt, mtuBytes } = conditions;
+    const { loss, duplicate, reorder, corrupt } = conditions;
+    const mtuBytes = Math.min(conditions.mtuBytes, datagramBytesOf(to));
     const { random } = this.#options;
     const isFaultless = loss + duplicate + reorder + corrupt === 0;
     if (isFaultless && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;

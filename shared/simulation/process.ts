@@ -257,6 +257,9 @@ export class Process implements RunningProcess {
     return {
       name: "239.255.70.67:7067",
       counters,
+      get symbolMaxBytes() {
+        return machine.symbolMaxBytes;
+      },
       kernelDrops: () => 0,
       send: (datagram) => {
         counters.framesSent++;
@@ -265,6 +268,8 @@ export class Process implements RunningProcess {
       },
       sendRun: (_bytes, datagrams) => {
         // Copies, because the sender reuses its buffers while the datagrams are in flight.
+        // As the system refuses what exceeds the MTU.
+        if (datagrams[0]!.length > machine.symbolMaxBytes + symbolOverheadBytes) return 0;
         const taken = port.take(datagrams, machine.faults.portBps, clock.nowMs);
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         let payloadBytes = 0;
@@ -392,7 +397,6 @@ export class Process implements RunningProcess {
 
 function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
   return {
-    symbolBytes,
     partialBytesMax: hasLittleMemory ? littleMemoryChunks * chunkBytes : 1 << 20,
     writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
     burstBytes: burstBytesOf(symbolBytes),
