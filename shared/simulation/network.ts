@@ -149,6 +149,7 @@ export class Network {
       if (to === from || !this.reaches(from, to)) continue;
       const pruned = this.pruned.get(to.index);
       if (pruned === "all" || (pruned === "symbols" && isSymbols)) continue;
+      if (isSymbols && datagrams[0]!.length > to.symbolMaxBytes + symbolOverheadBytes) continue;
       const passing = this.#filtered(from, to, datagrams, isSymbols ? firstSymbol : null);
       const arriving = this.#arriving(to, address, passing, conditions);
       if (arriving.length > 0) this.#deliver(to, address, arriving, this.#delayMs(conditions));
@@ -176,8 +177,7 @@ export class Network {
     conditions: NetworkConditions,
   ): readonly Uint8Array[] {
     if (this.#isInBurst(to, conditions)) return [];
-    const { loss, duplicate, reorder, corrupt } = conditions;
-    const mtuBytes = Math.min(conditions.mtuBytes, datagramBytesOf(to));
+    const { loss, duplicate, reorder, corrupt, mtuBytes } = conditions;
     const { random } = this.#options;
     const isFaultless = loss + duplicate + reorder + corrupt === 0;
     if (isFaultless && datagrams.every(({ length }) => length <= mtuBytes)) return datagrams;
