@@ -47,7 +47,7 @@ command
   .description("MB/s of source bytes that the erasure code encodes and decodes, in both kernels")
   .option("--k <n>", "source symbols of a block", between(1, limits.blockSymbolsMax, true), 64)
   .option("--r <n>", "repair symbols, and lost symbols", between(1, limits.blockSymbolsMax, true), 16)
-  .option("--symbol <bytes>", "size of a symbol", between(1, 1_400, true), 1_400)
+  .option("--symbol <bytes>", "size of a symbol", between(1, limits.symbolMaxBytes, true), 1_400)
   .action((options) => {
     if (options.r > options.k)
       command.error(`--r ${options.r} is above --k ${options.k}: write an --r of at most --k.`);

@@ -45,6 +45,8 @@ const settingWords = (options: LabOptions): string[] => [
   `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,
   `lanRate=${Math.round(options.lanRate * 1e6)}`,
   `useMulticast=${options.multicast !== "off"}`,
+  // A standby takes its chunks by unicast, and hides what multicast does not deliver.
+  ...(options.scenario === "mtu" ? ["useDeputy=false"] : []),
   // Scenarios act on reported progress, and delivery modes are measured by it.
   ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
@@ -112,9 +114,18 @@ async function keepLogs(world: World, report: LabReport): Promise<void> {
 
 async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   await prepareMachine(programsOf(options), options.package);
-  const world = await openWorld({ ...options, deviceEnvironment: crowdedEnvironment }, cleanup);
+  const world = await openWorld(
+    {
+      ...options,
+      ...(options.scenario === "mtu" && { siteMtus: options.mtu }),
+      deviceEnvironment: crowdedEnvironment,
+      // The last device of a site may have the smallest MTU, and must not lead.
+      roleOf: ({ name }) => (options.scenario === "mtu" && name.endsWith("-d1") ? "representative" : "peer"),
+    },
+    cleanup,
+  );
   const report = await measure(world, options, cleanup);
-  const problems = problemsOf(report);
+  const problems = problemsOf(report, options.scenario);
   if (options.json) console.log(JSON.stringify({ ...report, options, problems }, null, 2));
   else console.log(labReportText(report));
   for (const problem of problems) console.error(problem);

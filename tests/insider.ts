@@ -150,13 +150,23 @@ const seek = (device: string, { chunkCount, lanPort }: Identity): ControlFrame =
   missing: [0, chunkCount],
   lanPort,
   term: 0,
+  symbolMaxBytes: 1_400,
 });
 
 /** Returns frames in the name of the representative, and of invented devices. */
 const forgedFrames = ({ device, term, pass }: AnnounceFrame): ControlFrame[] => [
   { type: "end", device, term, pass: pass + 1, castRanges: [0, 5], symbolsSent: 4_000_000_000, sentAtMs: 0 },
   { type: "claim", device: "0123456789abcdef", term: term + 1, ticket: 0, lanPort: 1, haveCount: 0 },
-  { type: "need", device: "0123456789abcdef", term, pass, entries: [0, 0, 64, 1, 1, 64], lanPort: 1 },
+  {
+    type: "need",
+    device: "0123456789abcdef",
+    term,
+    pass,
+    entries: [0, 0, 64, 1, 1, 64],
+    lanPort: 1,
+    symbolSizeBytes: 1_400,
+  },
+  { type: "ask", device, term, toDevice: "0123456789abcdef" },
   {
     type: "report",
     device: randomBytes(8).toString("hex"),

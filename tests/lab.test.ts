@@ -19,7 +19,15 @@ const reportSchema = v.object({
         outcome: v.object({ packageBytes: v.number(), wanBytes: v.number(), verified: v.number() }),
       }),
     ),
-    devices: v.array(v.object({ name: v.string(), receiptsMax: v.number(), wrong: v.nullable(v.string()) })),
+    devices: v.array(
+      v.object({
+        name: v.string(),
+        role: v.string(),
+        multicastShare: v.number(),
+        receiptsMax: v.number(),
+        wrong: v.nullable(v.string()),
+      }),
+    ),
   }),
 });
 
@@ -57,6 +65,23 @@ labTest(
       Array.from({ length: 3 }, () => ({ wrong: null, receiptsMax: 1 })),
     );
     expect(await namespacesLeft()).toEqual(before);
+  },
+  180_000,
+);
+
+labTest(
+  "gives every peer its package by multicast where one link is shorter, and where the MTU falls",
+  async () => {
+    const words = "--scenario mtu --mtu mixed,falls --subnets 2 --devices 3 --size 12 --delay 1".split(" ");
+    const rates = ["--wan", "40", "--lan-rate", "40"];
+    const run = await runToEnd([process.execPath, labScript, ...words, ...rates, "--json"]);
+    expect(run.status, run.stderr).toBe(0);
+    const { problems, first } = v.parse(reportSchema, JSON.parse(run.stdout));
+    expect(problems).toEqual([]);
+    const peers = first.devices.filter(({ role }) => role === "peer");
+    expect(peers).toHaveLength(4);
+    for (const { multicastShare } of peers) expect(multicastShare).toBeGreaterThan(0.95);
+    expect(run.stderr).toContain("the MTU of site2 falls");
   },
   180_000,
 );

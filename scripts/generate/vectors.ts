@@ -48,7 +48,15 @@ type FrameVector = {
 type BadFrameVector = { readonly about: string; readonly reason: DropReason; readonly frame: string };
 
 const controlFrames: readonly ControlFrame[] = [
-  { type: "seek", device, haveCount: 7, missing: [3, 2, 40, 300, 70_000, 1], lanPort: 45_678, term: 0 },
+  {
+    type: "seek",
+    device,
+    haveCount: 7,
+    missing: [3, 2, 40, 300, 70_000, 1],
+    lanPort: 45_678,
+    term: 0,
+    symbolMaxBytes: 8_904,
+  },
   { type: "claim", device, term: 1, ticket: 3_735_928_559, lanPort: 45_678, haveCount: 7 },
   {
     type: "announce",
@@ -74,16 +82,26 @@ const controlFrames: readonly ControlFrame[] = [
     symbolsSent: 96_256,
     sentAtMs: 4_294_967_295,
   },
-  { type: "need", device, term: 1, pass: 2, entries: [5, 0, 3, 5, 2, 1, 511, 2, 128], lanPort: 45_678 },
+  {
+    type: "need",
+    device,
+    term: 1,
+    pass: 2,
+    entries: [5, 0, 3, 5, 2, 1, 511, 2, 128],
+    lanPort: 45_678,
+    symbolSizeBytes: 1_400,
+  },
   { type: "want", device, ranges: [], lanPort: 45_678 },
   { type: "have", device, ranges: [0, 4_294_967_295], load: 100, lanPort: 1, toDevice: "0000000000000001" },
   { type: "report", device, term: 1, pass: 2, lossPermille: 13, queuedMs: 200 },
   { type: "entrust", device, term: 1, toDevice: "0000000000000001", ranges: [0, 40, 41, 1] },
+  { type: "ask", device, term: 1, toDevice: "0000000000000001" },
   { type: "resign", device, term: 4_294_967_295, reason: "Datenträger voll: 12 MiB frei" },
 ];
 const symbols: readonly SymbolFields[] = [
   { chunk: 0, block: 0, symbol: 0, payload: "00" },
   { chunk: 4_294_967_295, block: 65_534, symbol: 255, payload: noise(1_400, 1).toHex() },
+  { chunk: 1, block: 2, symbol: 3, payload: noise(8_904, 2).toHex() },
 ];
 
 /**
@@ -123,7 +141,7 @@ function goodFrames(): FrameVector[] {
   for (const { type, ...fields } of controlFrames)
     add(type, fields, encodeControl({ type, ...fields } as ControlFrame));
   for (const fields of symbols) {
-    const body = new Uint8Array(limits.bodyMaxBytes);
+    const body = new Uint8Array(limits.datagramMaxBytes);
     const payload = Uint8Array.fromHex(fields.payload);
     const length = writeSymbol(body, 0, fields.chunk, fields.block, fields.symbol, payload);
     add("symbol", fields, body.subarray(0, length));
@@ -146,14 +164,14 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
     vectors.push({ about, reason, frame: bytes.toHex() });
   };
   add("short", "no room for a body", whole.subarray(0, headerBytes + tagBytes));
-  add("oversized", "1,473 bytes", sealed("resign", 90_000, new Uint8Array(limits.bodyMaxBytes + 1)));
+  add("oversized", "8,973 bytes", sealed("resign", 90_000, new Uint8Array(8_921)));
   add("version", "version 2", frame(headerAt.version, 2));
   add("header", "an array of six", frame(0, 0x96));
   add("header", "a sequence in another encoding", frame(headerAt.sequence - 1, 0xd2));
   add("header", "a body that ends early", whole.subarray(0, whole.length - 1));
   add("own", "the receiver's own sender", sealed("resign", 90_000, body, ownSender));
   add("deployment", "another deployment", frame(headerAt.deployment, 0));
-  add("type", "type 12", frame(headerAt.type, 12));
+  add("type", "type 13", frame(headerAt.type, 13));
   add("session", "a session nobody added", frame(headerAt.session, 0));
   add("replay", "the first good frame again", Uint8Array.fromHex(good[0]!.frame));
   add("seal", "a changed sequence", frame(headerAt.sequence, 1));
@@ -179,11 +197,12 @@ function badFrames(good: readonly FrameVector[]): BadFrameVector[] {
     ["a reason of 201 bytes", "resign", bodyOf(device, 1, "x".repeat(201))],
     ["a control character in a reason", "resign", bodyOf(device, 1, "\u001b[2J")],
     ["descending ranges", "want", bodyOf(device, [5, 1, 3, 1], 1)],
-    ["runs of whole chunks that overlap", "need", bodyOf(device, 1, 1, [5, 0xffff, 3, 7, 0, 1], 1)],
+    ["runs of whole chunks that overlap", "need", bodyOf(device, 1, 1, [5, 0xffff, 3, 7, 0, 1], 1, 16)],
     ["a range of no chunks", "want", bodyOf(device, [5, 0], 1)],
     ["a range beyond 2^32", "want", bodyOf(device, [4_294_967_295, 2], 1)],
     ["129 ranges", "want", bodyOf(device, Array.from({ length: 129 }, (_, i) => [i * 2, 1]).flat(), 1)],
-    ["a need of 129 symbols", "need", bodyOf(device, 1, 1, [0, 0, 129], 1)],
+    ["a need of 129 symbols", "need", bodyOf(device, 1, 1, [0, 0, 129], 1, 16)],
+    ["symbols of 15 bytes", "need", bodyOf(device, 1, 1, [0, 0, 1], 1, 15)],
     ["a load of 101", "have", bodyOf(device, [], 101, 1, device)],
     ["a symbol in shortest encodings", "symbol", encode([1, 2, 3, Uint8Array.of(4)])],
     ["a symbol without bytes", "symbol", Uint8Array.fromHex("94ce00000001cd0002cc03c50000")],
@@ -249,6 +268,8 @@ export function erasureVectors() {
     [179_201, 1_400],
     [262_144, 1_400],
     [4_194_304, 1_400],
+    [262_144, 480],
+    [4_194_304, 8_904],
     [1_000, 3],
   ];
   return {

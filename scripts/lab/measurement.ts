@@ -21,6 +21,8 @@ export type DeviceResult = {
   readonly role: string;
   readonly completeAfterMs: number | null;
   readonly from: string;
+  /** Share of the package that came by multicast, 0 … 1. */
+  readonly multicastShare: number;
   /** Last reported reason, for example why the device took chunks by unicast. */
   readonly reason: string;
   /** Time until the first chunk by unicast, according to the device's reports. */
@@ -78,6 +80,7 @@ async function deviceResult(
     role: seen.roles.get(device.id) ?? "peer",
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
+    multicastShare: (known?.from.multicast ?? 0) / world.sent.sizeBytes,
     reason: known?.reason ?? "",
     unicastAfterMs: seen.unicastAfterMs.get(device.id) ?? null,
     sentBytes: port?.sentBytes ?? 0,

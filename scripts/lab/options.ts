@@ -3,8 +3,9 @@ import { Command, Option } from "@commander-js/extra-typings";
 import type { FaultName } from "../../shared/model/fault.ts";
 import { multicastKinds } from "./impairment.ts";
 import { between } from "../rig/option-parsers.ts";
+import { mtusOf, sitesMtu } from "./mtu.ts";
 
-const scenarios = ["late", "restart", "kill-representative", "cached", "mend"] as const;
+const scenarios = ["late", "restart", "kill-representative", "cached", "mend", "mtu"] as const;
 export type Scenario = (typeof scenarios)[number];
 
 /** Word of `--scenario` → the fault that it injects; null: none. */
@@ -14,6 +15,7 @@ export const faultsOfScenarios = {
   "kill-representative": "crash",
   cached: null,
   mend: null,
+  mtu: "mtu",
 } as const satisfies Record<Scenario, FaultName | null>;
 
 export const labCommand = new Command("bun run lab --")
@@ -52,9 +54,10 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--scenario <name>",
-      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; mend: at half, the impairments of multicast are removed",
+      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; mend: at half, the impairments of multicast are removed; mtu: the links of the sites have the MTUs of --mtu; mixed: one link has 1400, the others 1500; falls: all fall from 1500 to 1400 at half",
     ).choices(scenarios),
   )
+  .option("--mtu <kinds>", "sites of the scenario mtu, in turn: MTUs, mixed, falls", mtusOf, [...sitesMtu])
   .option(
     "--kill-at <percent>",
     "share of the package that the representative holds when kill-representative kills it",

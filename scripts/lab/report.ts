@@ -2,6 +2,7 @@
 import { formatSize } from "../../shared/model/quantity.ts";
 import { alignTable, outcomeProblems, outcomeTable, wanRatioMax } from "../rig/table.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
+import type { Scenario } from "./options.ts";
 import type { Usage } from "./usage.ts";
 
 /** Result of a lab run; also the JSON output of `--json`. */
@@ -79,8 +80,19 @@ const deviceProblems = (device: DeviceResult): string[] => [
     : []),
 ];
 
+/** Smallest share of the package that a peer gets by multicast, whatever the MTUs. */
+const multicastShareMin = 0.95;
+
+const mtuProblems = ({ devices }: TaskResult): string[] =>
+  devices
+    .filter(({ role, multicastShare }) => role !== "representative" && multicastShare < multicastShareMin)
+    .map(
+      ({ name, multicastShare, reason }) =>
+        `${name} got ${Math.floor(100 * multicastShare)} % by multicast: ${reason}`,
+    );
+
 /** Returns one sentence per problem; empty on success. */
-export function problemsOf(report: LabReport): string[] {
+export function problemsOf(report: LabReport, scenario: Scenario | undefined): string[] {
   const { first } = report;
   // An isolated device cannot reach its peers and has to download for itself.
   const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
@@ -92,6 +104,7 @@ export function problemsOf(report: LabReport): string[] {
       wanRatioMax * copies,
     ),
     ...results.flatMap((result) => result.devices.flatMap(deviceProblems)),
+    ...(scenario === "mtu" ? mtuProblems(first) : []),
   ];
 }
 

@@ -6,6 +6,7 @@
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { shareOf } from "../rig/task-watch.ts";
 import { removeImpairments } from "./impairment.ts";
+import { lowerMtu } from "./mtu.ts";
 import { faultsOfScenarios, type Scenario } from "./options.ts";
 import type { World, WorldDevice } from "./world.ts";
 
@@ -72,6 +73,11 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
   const act = (site: string, representative: WorldDevice) => {
     if (fault === "late") for (const device of heldBack) if (device.site.name === site) start(device);
     if (fault === "crash") crash(site, representative);
+    if (scenario === "mtu") {
+      const falling = world.network.sites.find(({ name, mtuFalls }) => name === site && mtuFalls);
+      if (falling) log(`the MTU of ${site} falls`);
+      if (falling) void lowerMtu(falling);
+    }
     if (scenario === "mend") {
       log(`the impairments of multicast at ${site} are removed`);
       void removeImpairments(world.network.sites.find(({ name }) => name === site)!);

@@ -15,6 +15,8 @@ export type LabDevice = {
   /** Name of the device's interface. */
   readonly link: string;
   readonly impairment: Impairment | null;
+  /** MTU of the device's link, on both ends. */
+  readonly mtu: number;
 };
 
 export type LabSite = {
@@ -25,4 +27,6 @@ export type LabSite = {
   /** Interface of the WAN link in the source's namespace. */
   readonly wanDevice: string;
   readonly devices: readonly LabDevice[];
+  /** Whether the MTU of all links falls in the middle of the task. */
+  readonly mtuFalls: boolean;
 };

@@ -8,6 +8,7 @@
  */
 import { outputOf } from "../rig/process.ts";
 import { impair, impairmentOf, snoopingWords, needsSnooping, type MulticastKind } from "./impairment.ts";
+import { mtuAt, usualMtu, type SiteMtu } from "./mtu.ts";
 import { portOf, type LabDevice, type LabSite } from "./site.ts";
 import {
   addNamespace,
@@ -35,6 +36,8 @@ type LabShape = {
   /** The switch cuts runs of datagrams, as between network cards without offloads. */
   readonly cutRuns?: boolean | undefined;
   readonly multicast?: MulticastKind;
+  /** MTUs of the sites' links in turn; none: all have the usual one. */
+  readonly siteMtus?: readonly SiteMtu[];
 };
 
 /**
@@ -47,14 +50,17 @@ const sourceAddress = "10.255.0.1";
 
 /** Returns the names and addresses of a lab, and builds nothing. @param prefix of all namespaces */
 export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
+  const { siteMtus = [usualMtu] } = shape;
   const sites = Array.from({ length: shape.subnets }, (_, index): LabSite => {
     const number = index + 1;
+    const mtu = siteMtus[index % siteMtus.length]!;
     const net = shape.nat ? "192.168.1" : `10.${number}.0`;
     return {
       name: `site${number}`,
       cidr: `${net}.0/24`,
       router: `${prefix}-r${number}`,
       wanDevice: `wan${number}`,
+      mtuFalls: mtu === "falls",
       devices: Array.from({ length: shape.devices }, (_unused, at): LabDevice => {
         const impairment = impairmentOf(shape.multicast ?? "works", at, shape.devices);
         return {
@@ -62,7 +68,8 @@ export function planNetwork(prefix: string, shape: LabShape): LabNetwork {
           namespace: `${prefix}-s${number}d${at + 1}`,
           address: `${net}.${at + 10}`,
           link: impairment === "wireless" ? "wlan0" : "eth0",
-          impairment: impairment,
+          impairment,
+          mtu: mtuAt(mtu, at, shape.devices),
         };
       }),
     };
@@ -130,7 +137,7 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     const port = portOf(at);
     await addNamespace(device.namespace);
     await ip(site.router, [
-      `link add ${port} type veth peer name ${link} netns ${device.namespace}`,
+      `link add ${port} mtu ${device.mtu} type veth peer name ${link} mtu ${device.mtu} netns ${device.namespace}`,
       `link set ${port} master lan`,
       `link set ${port} up`,
     ]);
@@ -142,7 +149,8 @@ async function buildLan(site: LabSite, shape: LabShape): Promise<void> {
     ]);
     await limitRate(site.router, port, shape.lan, lanBurstBytes);
     await limitRate(device.namespace, link, shape.lan, lanBurstBytes);
-    if (shape.cutRuns) await cutRunsAt(site, at);
+    // The bridge would let runs of datagrams pass that are longer than the MTU of a port.
+    if (shape.cutRuns || shape.siteMtus) await cutRunsAt(site, at);
     if (shape.loss > 0) await loseAt(site, at, shape.loss);
   }
   await impair(site);

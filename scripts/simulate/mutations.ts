@@ -64,6 +64,7 @@ export const mutations = {
       from: "(await this.#files.changedFiles())];",
       to: "[]];",
     },
+    { file: "shared/cache/package-files.ts", from: "|| !isAsLeft) return", to: ") return" },
     {
       file: "shared/cache/package-store.ts",
       from: "(file) => this.#forgetReadBack(file),",

@@ -14,6 +14,7 @@ import { type NetInterface } from "../model/interface.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts";
 import { GatewayMacs } from "../net/interfaces/gateway.ts";
 import { addressTowards, listInterfaces } from "../net/interfaces/list.ts";
+import { platform } from "../platform/index.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import type { Place } from "../device/ports.ts";
@@ -123,6 +124,7 @@ export class Roaming {
     const change = await this.#look();
     if (change) return this.#move(change);
     const { lanGroup } = this.#options;
+    if (platform.watchesMtu) await lanGroup.bus?.refreshMtu();
     if (this.current && !lanGroup.bus && this.#joinAttempts < joinAttemptsMax) await this.#join(this.current);
   }
 

@@ -31,9 +31,18 @@ const framesOf = (i: number): ControlFrame[] => [
     missing: [0, chunkCount],
     lanPort: 1,
     term: limits.counterMax,
+    symbolMaxBytes: 16,
   },
   { type: "claim", device: idOf(i), term: limits.counterMax, ticket: i, lanPort: 1, haveCount: 0 },
-  { type: "need", device: idOf(i), term: 1, pass: 1, entries: [i % 4_096, wholeChunks, 4_096], lanPort: 1 },
+  {
+    type: "need",
+    device: idOf(i),
+    term: 1,
+    pass: 1,
+    entries: [i % 4_096, wholeChunks, 4_096],
+    lanPort: 1,
+    symbolSizeBytes: 1_400,
+  },
   { type: "have", device: idOf(i), ranges: [0, chunkCount], load: 0, lanPort: 1 + i, toDevice: device },
   { type: "report", device: idOf(i), term: 1, pass: 1, lossPermille: 1_000, queuedMs: limits.queuedMaxMs },
   { type: "want", device: idOf(i), ranges: [0, chunkCount], lanPort: 1 },
@@ -123,5 +132,5 @@ test("pending answers, NACKs of peers and reports are bounded", () => {
   }
   expect(responder.takeDue(1).length).toBeLessThanOrEqual(256);
   expect(rate.adjust(null, 1_000, 1)).toBe(true);
-  expect(nacks.takeDue(1, () => false)).toEqual([]);
+  expect(nacks.takeDue(1, () => false, 1_466)).toEqual([]);
 });

@@ -21,7 +21,8 @@ export type MemberConfig = {
   rank: () => Rank;
   /** Uniform in 0 … 1. */
   random: () => number;
-  symbolSizeBytes: number;
+  /** Payload of the longest symbol that the interface carries; may change with its MTU. */
+  symbolMaxBytes: () => number;
   /** Read at every use: a setting may change while the session runs. */
   setting: () => {
     useMulticast: boolean;

@@ -75,6 +75,8 @@ export type Effect =
    */
   | { do: "StartFetch" }
   | { do: "StopFetch" }
+  /** A device with a smaller MTU joined, or the MTU of this one fell. */
+  | { do: "SymbolsShortened"; fromBytes: number; toBytes: number }
   /** `nextToSend` has an item. */
   | { do: "WakeSender" }
   | { do: "RoleChanged"; from: Role; to: Role; term: number; why: string }

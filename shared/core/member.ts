@@ -7,7 +7,7 @@
  */
 import { assert } from "../model/assert.ts";
 import type { ControlFrame } from "../wire/frames.ts";
-import { ChunkSet } from "../model/chunk-set.ts";
+import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import { Holders, type Holder } from "./peers/holders.ts";
 import type { Role } from "./roles.ts";
 import { nextPhase } from "./phase.ts";
@@ -15,7 +15,7 @@ import { Roster } from "./peers/roster.ts";
 import type { SendQueue } from "./repair/send-queue.ts";
 import { awaitsStart } from "./delivery/delivery-mode.ts";
 import { timing } from "./timing.ts";
-import { limits } from "../wire/index.ts";
+import { limits, rangesWithin } from "../wire/index.ts";
 import type { Effect } from "./events.ts";
 import { takesByUnicast, type RoleState } from "./state.ts";
 import type { MemberConfig } from "./config.ts";
@@ -36,6 +36,10 @@ type SessionHistory = {
   failedLeader: string | null;
   /** Devices that sent wrong chunks. Their answers do not count as being served. */
   readonly untrustedDevices: Set<string>;
+  /** Symbol size of the session, as announced last; null: no representative announced one. */
+  symbolSizeBytes: number | null;
+  /** Symbols above this size do not arrive here, although the interface carries them. */
+  symbolPassesBytes: number;
 };
 type Fallback = {
   /**
@@ -81,6 +85,8 @@ export class Member {
       electedAtMs: null,
       failedLeader: null,
       untrustedDevices: new Set(),
+      symbolSizeBytes: null,
+      symbolPassesBytes: limits.symbolMaxBytes,
     };
   }
 
@@ -159,7 +165,12 @@ export class Member {
       ? this.holders.heldChunks(nowMs)
       : new ChunkSet(this.config.held.size);
     const { queue, meter } = state.stream;
-    const item = queue.next((chunk) => this.roster.hasListenerMissing(chunk), elsewhere);
+    if (!this.roster.hasListeners) queue.forgetLosses();
+    const item = queue.next(
+      (chunk) => this.roster.hasListenerMissing(chunk),
+      elsewhere,
+      state.stream.symbolSizeBytes,
+    );
     if (!item || elsewhere.has(item.chunk)) state.stream.caughtUpAtMs = nowMs;
     if (item === null) {
       meter.onIdle();
@@ -181,6 +192,16 @@ export class Member {
   sendRateBps(): number {
     const cap = this.config.setting().lanRateBps;
     return this.state.role === "representative" ? this.state.stream.rate.rateBps(cap) : (cap ?? 0);
+  }
+
+  /** Payload of a full symbol of a representative. */
+  get sendSymbolBytes(): number {
+    return this.state.role === "representative" ? this.state.stream.symbolSizeBytes : this.symbolMaxBytes;
+  }
+
+  /** Whether a device that receives the multicast is missing chunks. */
+  get hasListeners(): boolean {
+    return this.roster.hasListeners;
   }
 
   /** Counts symbols that left this device. */
@@ -252,16 +273,16 @@ export class Member {
     return { device, address, lanPort };
   }
 
-  seekFrame(): ControlFrame {
+  /** Payload of the longest symbol that this device receives and sends. */
+  get symbolMaxBytes(): number {
+    return Math.min(this.config.symbolMaxBytes(), this.session.symbolPassesBytes);
+  }
+
+  /** @param missing empty: this device leaves, or holds everything */
+  seekFrame(missing: Ranges = missingRanges(this.config.held)): ControlFrame {
     const { device, held, lanPort } = this.config;
-    return {
-      type: "seek",
-      device,
-      haveCount: held.count,
-      missing: missingRanges(held),
-      lanPort,
-      term: this.term,
-    };
+    const { term, symbolMaxBytes } = this;
+    return { type: "seek", device, haveCount: held.count, missing, lanPort, term, symbolMaxBytes };
   }
 
   /** Asks the subnet which devices hold the chunks that are missing here. */
@@ -274,13 +295,14 @@ export class Member {
 }
 
 /**
- * Missing chunks as ranges for a frame. Beyond `rangesMax` ranges, the last one runs to the end of
- * the package: it may name too many chunks, never too few.
+ * Missing chunks as ranges for a frame that any receiver takes. Where the list is cut, its last
+ * range runs to the end of the package: it may name too many chunks, never too few.
  */
 export function missingRanges(held: ChunkSet): number[] {
-  const ranges = held.complement().toRanges(limits.rangesMax);
+  const all = held.complement().toRanges(limits.rangesMax);
+  const ranges = [...rangesWithin(limits.smallDatagramMaxBytes, all)];
   const first = ranges.at(-2);
-  if (first !== undefined && ranges.length === limits.rangesMax * 2)
+  if (first !== undefined && (ranges.length < all.length || all.length === limits.rangesMax * 2))
     ranges[ranges.length - 1] = held.size - first;
   return ranges;
 }

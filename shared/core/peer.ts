@@ -14,6 +14,7 @@ import type { MemberEvent, Sender } from "./events.ts";
 import { DelayMeter } from "./rate/delay-meter.ts";
 import { LossMeter } from "./rate/loss-meter.ts";
 import { type ControlFrame, type FrameOf } from "../wire/frames.ts";
+import { controlFrameMaxBytes, limits } from "../wire/index.ts";
 import { ChunkSet, type Ranges } from "../model/chunk-set.ts";
 import { requestFallback, onFallbackAnswer, mayUseWan } from "./delivery/wan-fallback.ts";
 import { lostChunksMax, reportersMax, timing } from "./timing.ts";
@@ -116,7 +117,15 @@ function onFrame(member: Member, state: PeerState, frame: ControlFrame, from: Se
         return;
       return acceptStandbyChunks(member, state, frame, from, nowMs);
     case "need":
-      return state.nacks.onPeerNack(frame.entries);
+      if (frame.symbolSizeBytes === symbolSizeOf(state)) state.nacks.onPeerNack(frame.entries);
+      return;
+    case "ask":
+      if (!isFromLeader || frame.toDevice !== member.config.device || !usesMulticast(state)) return;
+      state.seekAtMs = Math.min(
+        state.seekAtMs ?? Number.POSITIVE_INFINITY,
+        nowMs + member.config.random() * timing.feedbackDelayMsMax,
+      );
+      return;
     case "resign":
       if (!isFromLeader || frame.term < state.leader.term || member.isDone) return;
       return becomeCandidate(member, nowMs, `representative ${frame.device} resigned: ${frame.reason}`);
@@ -276,12 +285,16 @@ const isSameIncarnation = (before: Leader, leader: Leader): boolean =>
 export function tickPeer(member: Member, state: PeerState, nowMs: number): void {
   assert(member.state === state, "a peer is ticked in another role");
   if (member.isDone) return;
+  if (usesMulticast(state) && isOversized(member, state)) state.seekAtMs ??= nowMs;
   if (state.seekAtMs !== null && nowMs >= state.seekAtMs) {
     member.send(member.seekFrame());
-    state.seekAtMs = repeatsSeek(state) ? nowMs + timing.wantEveryMs : null;
+    state.seekAtMs = repeatsSeek(member, state) ? nowMs + timing.wantEveryMs : null;
   }
   if (usesMulticast(state)) sendNacks(member, state, nowMs);
-  updateDeliveryMode(member.config, state, nowMs);
+  const { held, setting } = member.config;
+  updateDeliveryMode({ held, setting, isOversized: isOversized(member, state) }, state, nowMs);
+  if (unicastReasonOf(state.delivery) === "no-data" && triesUsualSymbols(member, state))
+    switchToMulticast(state, nowMs);
   if (checkLiveness(member, state, nowMs)) return;
   fetchMissing(member, state, nowMs);
 }
@@ -290,7 +303,25 @@ export function tickPeer(member: Member, state: PeerState, nowMs: number): void 
  * Repeats SEEK until the representative knows this device. Once nothing is left to multicast, a
  * SEEK would only delay the end.
  */
-const repeatsSeek = ({ leader: { known, announced }, delivery }: PeerState): boolean =>
+const repeatsSeek = (member: Member, state: PeerState): boolean =>
+  isOversized(member, state) || isUnknownToLeader(state);
+
+/**
+ * Announcements arrive, symbols above the usual size do not: a switch on the way carries no jumbo
+ * frames. States the usual size from now on. @returns false if this was tried already
+ */
+function triesUsualSymbols({ session }: Member, { leader }: PeerState): boolean {
+  const { symbolSizeBytes } = leader.announced;
+  if (Math.min(symbolSizeBytes, session.symbolPassesBytes) <= limits.symbolUsualBytes) return false;
+  session.symbolPassesBytes = limits.symbolUsualBytes;
+  return true;
+}
+
+/** Whether symbols of the announced size do not arrive here: the representative has to be told. */
+const isOversized = ({ symbolMaxBytes }: Member, { leader }: PeerState): boolean =>
+  leader.announced.symbolSizeBytes > symbolMaxBytes;
+
+const isUnknownToLeader = ({ leader: { known, announced }, delivery }: PeerState): boolean =>
   known !== "announce" ||
   announced.audience === 0 ||
   (delivery.mode.kind === "probing" && announced.castCount < announced.frontCount);
@@ -303,9 +334,15 @@ function sendNacks(member: Member, state: PeerState, nowMs: number): void {
   const { pass } = announced;
   // Repairs for a straggler would cost all receivers; it completes from holders after the end.
   if (state.reception.loss.straggles) return;
-  for (const entries of state.nacks.takeDue(nowMs, missingSymbols))
-    member.send({ type: "need", device, term, pass, entries, lanPort });
+  const symbolSizeBytes = symbolSizeOf(state);
+  const frameBytes = controlFrameMaxBytes(symbolSizeBytes);
+  for (const entries of state.nacks.takeDue(nowMs, missingSymbols, frameBytes))
+    member.send({ type: "need", device, term, pass, entries, lanPort, symbolSizeBytes });
 }
+
+/** Size of the symbols that this device counts. Nothing arrives before a size was announced. */
+const symbolSizeOf = ({ leader }: PeerState): number =>
+  leader.announced.symbolSizeBytes || limits.symbolUsualBytes;
 
 /**
  * Gives the representative up when none of the paths that should work shows a sign of it. Returns

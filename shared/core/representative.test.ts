@@ -16,6 +16,7 @@ const seek = (device: string, haveCount: number): MemberEvent => ({
     missing: [haveCount, chunkCount - haveCount],
     lanPort: 7_000,
     term: 1,
+    symbolMaxBytes: 1_400,
   },
   from: { address: "10.0.0.2", sender: device },
 });

@@ -14,10 +14,13 @@ import type { Member } from "./member.ts";
 import type { RepresentativeState } from "./state.ts";
 import type { LeaseAnswer, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
-import { limits, phases, wholeChunks } from "../wire/index.ts";
+import { controlFrameMaxBytes, itemsWithin, limits, phases, wholeChunks } from "../wire/index.ts";
+import { fitSymbols } from "./symbol-size.ts";
 import { needWindowMs, timing } from "./timing.ts";
 
 const endFramesMax = 4;
+/** Two numbers of 32 bits in msgpack. */
+const rangeBytesMax = 10;
 /**
  * Repair symbols per block in addition to those asked for, once only repairs are left. A lost
  * repair symbol would then cost another round for which the whole session waits.
@@ -47,6 +50,8 @@ export function stepRepresentative(
     case "ExchangeAnswered":
       if (event.device === state.copies.previousHolder?.device) state.copies.previousHolder = null;
       return;
+    case "Stalled":
+      return member.roster.creditStall(event.stalledMs);
     case "PeerPolled":
       if (isNewsOf(member, event.peer.device, nowMs)) state.busyAtMs = nowMs;
       return;
@@ -77,6 +82,7 @@ function onFrame(
       );
       if (frame.missing.length === 0) return;
       if (isNewsOf(member, frame.device, nowMs)) state.busyAtMs = nowMs;
+      fitSymbols(member, state, nowMs);
       if (state.phase.kind === "serving") addLatecomerLosses(state, frame.device, frame.missing, nowMs);
       member.effects.push({ do: "WakeSender" });
       return;
@@ -84,8 +90,10 @@ function onFrame(
       state.due.announceAtMs = nowMs;
       return;
     case "need":
-      return state.repair.nacks.add(frame.device, knownPass(state, frame), frame.entries, nowMs);
+      askUnknown(member, state, frame.device);
+      return state.repair.nacks.add(frame.device, knownPass(state, frame), entriesOf(state, frame), nowMs);
     case "report":
+      askUnknown(member, state, frame.device);
       if (frame.term === state.term) state.stream.rate.onReport(frame.device, frame, frame.pass);
       return;
     case "announce": {
@@ -106,6 +114,27 @@ function onFrame(
     }
     default:
   }
+}
+
+/** Asks a device that sends NACKs or reports although it was forgotten: its SEEK follows. */
+function askUnknown(member: Member, state: RepresentativeState, device: string): void {
+  if (!member.roster.get(device)) ask(member, state, device);
+}
+
+const ask = (member: Member, { term }: RepresentativeState, toDevice: string): void =>
+  member.send({ type: "ask", device: member.config.device, term, toDevice });
+
+/** Entries of a NACK; whole chunks if it counts symbols of another size than is sent now. */
+function entriesOf({ stream }: RepresentativeState, frame: FrameOf<"need">): readonly number[] {
+  const { entries, symbolSizeBytes } = frame;
+  if (symbolSizeBytes === stream.symbolSizeBytes) return entries;
+  const whole: number[] = [];
+  for (let i = 0; i + 2 < entries.length; i += 3) {
+    const [chunk, block, count] = [entries[i]!, entries[i + 1]!, entries[i + 2]!];
+    if (block === wholeChunks) whole.push(chunk, block, count);
+    else if (whole.at(-3) !== chunk) whole.push(chunk, wholeChunks, 1);
+  }
+  return whole;
 }
 
 /**
@@ -141,6 +170,8 @@ function onLeaseAnswer(member: Member, state: RepresentativeState, answer: Lease
 export function tickRepresentative(member: Member, state: RepresentativeState, nowMs: number): void {
   assert(member.state === state, "a representative is ticked in another role");
   const { due, stream } = state;
+  if (member.symbolMaxBytes < stream.symbolSizeBytes) fitSymbols(member, state, nowMs);
+  callRoll(member, state, nowMs);
   if (nowMs >= due.leaseAtMs) {
     due.leaseAtMs = nowMs + timing.leaseRenewMs;
     member.effects.push({ do: "RequestLease", term: state.term, query: false });
@@ -157,6 +188,12 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   if (nowMs < due.announceAtMs) return;
   due.announceAtMs = nowMs + timing.announceEveryMs;
   member.send(announceFrame(member, state, nowMs));
+}
+
+/** Asks silent devices whether they are still there, while there is a multicast for them. */
+function callRoll(member: Member, state: RepresentativeState, nowMs: number): void {
+  if (state.phase.kind !== "casting" || !member.config.setting().useMulticast) return;
+  for (const device of state.rollCall.next(member.roster, nowMs)) ask(member, state, device);
 }
 
 /** Fetches what the subnet holds, and downloads the rest from the web site. */
@@ -246,8 +283,13 @@ function sendEnd(member: Member, state: RepresentativeState, nowMs: number): voi
   // Receivers do not report a pass with few symbols; its END must not count as unanswered.
   if (queue.isSending && member.roster.audience > 0)
     rate.onEndSent(pass.number, measuredSendBps(member, state, nowMs));
+  const rangesMax = itemsWithin(
+    controlFrameMaxBytes(stream.symbolSizeBytes),
+    rangeBytesMax,
+    limits.rangesMax,
+  );
   for (let frames = 0; frames < endFramesMax && queue.hasUnreported; frames++) {
-    const castRanges = [...queue.takeUnreported(limits.rangesMax)];
+    const castRanges = [...queue.takeUnreported(rangesMax)];
     assert(castRanges.length > 0, "an END names nothing");
     repair.inFlight.onEnd(ChunkSet.fromRanges(member.config.held.size, castRanges)!, pass.number);
     member.send(endFrame(member, state, castRanges, nowMs));
@@ -298,7 +340,7 @@ function flushAtMs(member: Member, state: RepresentativeState): number {
  */
 function measuredSendBps({ config }: Member, { stream }: RepresentativeState, nowMs: number): number | null {
   const perSecond = stream.meter.perSecond(nowMs);
-  return perSecond === null ? null : perSecond * config.symbolSizeBytes * 8 * config.sendShares();
+  return perSecond === null ? null : perSecond * stream.symbolSizeBytes * 8 * config.sendShares();
 }
 
 /**
@@ -306,13 +348,14 @@ function measuredSendBps({ config }: Member, { stream }: RepresentativeState, no
  * losses then wait for it.
  */
 function endAtMs(member: Member, state: RepresentativeState): number {
-  const { queue, symbolsSent } = state.stream;
+  const { queue, symbolsSent, symbolSizeBytes } = state.stream;
   const { endedAtMs, symbolsEnded } = state.pass;
+  const passSymbols = (symbolsSent - symbolsEnded) * Math.max(1, symbolSizeBytes / limits.symbolUsualBytes);
   if (!queue.isSending) return endedAtMs + (member.isDone ? timing.endLastMs : timing.endPausedMs);
-  const isPassFull = symbolsSent - symbolsEnded >= timing.endEverySymbols;
+  const isPassFull = passSymbols >= timing.endEverySymbols;
   // The answers to one END arrive before the next is sent.
   if (isPassFull) return endedAtMs + Math.min(timing.endEveryMs, needWindowMs(member.roster.audience));
-  const isPassShort = symbolsSent - symbolsEnded < timing.endFewSymbols;
+  const isPassShort = passSymbols < timing.endFewSymbols;
   return endedAtMs + (isPassShort ? timing.endSeldomMs : timing.endEveryMs);
 }
 
@@ -343,7 +386,7 @@ function finishSession(member: Member, state: RepresentativeState, nowMs: number
 }
 
 function announceFrame(member: Member, state: RepresentativeState, nowMs: number): ControlFrame {
-  const { device, held, lanPort, symbolSizeBytes, setting } = member.config;
+  const { device, held, lanPort, setting } = member.config;
   const gapAt = held.nextMissing(0);
   assert(state.stream.queue.sentCount <= held.size, "more chunks were sent than the package has");
   return {
@@ -357,7 +400,7 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
     castCount: state.stream.queue.sentCount,
     pass: state.pass.number,
     audience: member.roster.audience,
-    symbolSizeBytes,
+    symbolSizeBytes: state.stream.symbolSizeBytes,
     rateBps: state.stream.rate.rateBps(setting().lanRateBps),
     lanPort,
   };

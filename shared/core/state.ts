@@ -12,6 +12,7 @@ import type { Phase } from "./phase.ts";
 import type { StandbyChunks, StandbyReplication } from "./peers/standby.ts";
 import type { DelayMeter } from "./rate/delay-meter.ts";
 import type { LossMeter } from "./rate/loss-meter.ts";
+import type { RollCall } from "./peers/roll-call.ts";
 import type { RateControl } from "./rate/rate-control.ts";
 import type { SendRateMeter } from "./rate/send-rate-meter.ts";
 import type { InFlight } from "./repair/in-flight.ts";
@@ -68,6 +69,8 @@ export type Stream = {
   readonly rate: RateControl;
   readonly meter: SendRateMeter;
   symbolsSent: number;
+  /** Payload of a full symbol. Falls while the session runs, and never rises. */
+  symbolSizeBytes: number;
   /** Time at which the multicast last had no sole copy left to send. */
   caughtUpAtMs: number;
 };
@@ -108,6 +111,7 @@ export type RepresentativeState = {
   busyAtMs: number;
   readonly copies: Copies;
   readonly lease: Lease;
+  readonly rollCall: RollCall;
 };
 
 /** The lease of a representative, and what follows when the source is silent. */

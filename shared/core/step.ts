@@ -10,7 +10,7 @@ import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./
 import { leaderOf } from "./election/leader.ts";
 import { chunkSetOf, type Member } from "./member.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
-import type { ControlFrame } from "../wire/frames.ts";
+import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 
 /** Rounding of a clock that runs too fast or too slow. */
 const clockSlackMs = 1;
@@ -63,12 +63,16 @@ function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
   const { state } = member;
   if (event.type === "Stopped") {
     if (state.role === "representative") resign(member, state.term, event.reason);
+    // The representative must not multicast for this device any more.
+    else if (state.role !== "idle") member.send(member.seekFrame([]));
     return becomeIdle(member, nowMs, event.reason, null);
   }
   switch (state.role) {
     case "idle":
       if (event.type === "Started") return becomeCandidate(member, nowMs, "the task began");
       if (event.type === "DownloadEnded") return member.onDownloadEnded();
+      if (event.type === "FrameReceived" && event.frame.type === "ask")
+        return onAskWhileIdle(member, event.frame);
       // The lease was requested before this member became idle.
       if (event.type === "LeaseAnswered" && event.answer.result === "granted")
         return void member.effects.push({ do: "ReleaseLease", failure: null });
@@ -89,6 +93,11 @@ function dispatch(member: Member, event: MemberEvent, nowMs: number): void {
     case "representative":
       return stepRepresentative(member, state, event, nowMs);
   }
+}
+
+/** A representative asks when the SEEK was lost with which this device became idle. */
+function onAskWhileIdle(member: Member, { toDevice }: FrameOf<"ask">): void {
+  if (toDevice === member.config.device) member.send(member.seekFrame([]));
 }
 
 function tick(member: Member, nowMs: number): void {
@@ -133,6 +142,7 @@ function learnFromPoll(member: Member, { peer, heldRanges, listens }: Polled, no
  */
 function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs: number): void {
   const size = member.config.held.size;
+  member.roster.noteActive(frame.device, nowMs);
   switch (frame.type) {
     case "seek": {
       const missing = chunkSetOf(size, frame.missing);
@@ -141,7 +151,11 @@ function learnFromFrame(member: Member, frame: ControlFrame, from: Sender, nowMs
       const holder = { device: frame.device, address: from.address, lanPort: frame.lanPort };
       if (!held.isEmpty && held.count <= frame.haveCount) member.holders.update(holder, held, loadUnknown);
       if (missing.isEmpty) member.roster.forget(frame.device);
-      else member.roster.update({ ...holder, missing, receivedAtMs: nowMs, delivery: "multicast" });
+      else {
+        const { symbolMaxBytes } = frame;
+        const entry = { ...holder, missing, receivedAtMs: nowMs, symbolMaxBytes };
+        member.roster.update({ ...entry, delivery: "multicast" });
+      }
       return;
     }
     case "have": {

@@ -37,7 +37,7 @@ export function memberForTest(
     sendShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
     random: () => 0.5,
-    symbolSizeBytes: 1_400,
+    symbolMaxBytes: () => 1_400,
     setting: () => ({
       useMulticast: true,
       receivesMulticast: true,

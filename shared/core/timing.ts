@@ -97,8 +97,8 @@ export const timing = {
   /** Symbols below which `endSeldomMs` applies. */
   endFewSymbols: 512,
   /**
-   * Symbols after which an END follows early, so that partial chunks fit a receiver's memory at any
-   * rate.
+   * Symbols of at most 1,400 bytes after which an END follows early, so that partial chunks fit a
+   * receiver's memory at any rate. Fewer of longer symbols count as many.
    */
   endEverySymbols: 2_048,
   /**
@@ -113,6 +113,15 @@ export const timing = {
    * average report.
    */
   reportEveryMs: 250,
+  /**
+   * Silence after which a representative asks a device whether it is still there: a constant, and a
+   * part for each device of the audience.
+   */
+  askSilentMs: 5_000,
+  askSilentPerDeviceMs: 50,
+  /** Time for the answer to ASK, and the number of ASKs before a device is forgotten. */
+  askEveryMs: 1_000,
+  asksMax: 3,
   /** Repetitions of a NEED without a new chunk. */
   needRepeatsMax: 4,
   /**

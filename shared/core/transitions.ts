@@ -4,6 +4,8 @@
  */
 import { assert } from "../model/assert.ts";
 import { leaseDurationMs } from "../model/lease.ts";
+import { RollCall } from "./peers/roll-call.ts";
+import { firstSymbolSize } from "./symbol-size.ts";
 import { StandbyReplication } from "./peers/standby.ts";
 import { NackSender } from "./repair/nack-sender.ts";
 import type { Member } from "./member.ts";
@@ -96,7 +98,8 @@ export function stepDown(member: Member, nowMs: number, leader: Leader, why: str
 }
 
 /**
- * Notes the session's first election, from which the start delay counts. It may precede the time at
+ * Notes what outlasts an announced leader: the symbol size, and the time of the session's first
+ * election, from which the start delay counts. It may precede the time at
  * which this device joined.
  */
 export function noteElection(member: Member, { announced }: Leader, nowMs: number): void {
@@ -104,6 +107,7 @@ export function noteElection(member: Member, { announced }: Leader, nowMs: numbe
     nowMs,
     announced.startsAtMs - member.config.setting().sessionStartDelayMs,
   );
+  member.session.symbolSizeBytes = announced.symbolSizeBytes;
 }
 
 /**
@@ -124,6 +128,7 @@ export function becomeRepresentative(
   member.roster.forget(device);
   member.holders.forget(device);
   member.session.electedAtMs ??= nowMs;
+  member.session.symbolSizeBytes = firstSymbolSize(member);
   change(
     member,
     {
@@ -138,6 +143,7 @@ export function becomeRepresentative(
         rate: new RateControl(setting().lanRateBps, nowMs),
         meter: new SendRateMeter(),
         symbolsSent: 0,
+        symbolSizeBytes: member.session.symbolSizeBytes,
         caughtUpAtMs: Number.NEGATIVE_INFINITY,
       },
       repair: {
@@ -161,6 +167,7 @@ export function becomeRepresentative(
         untilMs: state.stage.kind === "granted" ? nowMs + leaseDurationMs : null,
         aloneFromMs: null,
       },
+      rollCall: new RollCall(),
     },
     why,
   );

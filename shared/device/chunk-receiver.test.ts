@@ -6,7 +6,7 @@ import { temporaryFolder, testKey, testPackage } from "../model/testing.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
 import { sessionSizes } from "./ports.ts";
 
-const { symbolBytes: symbolSizeBytes } = sessionSizes;
+const symbolSizeBytes = 1_400;
 const chunkSizeBytes = 262_144;
 const layout = blockLayout(chunkSizeBytes, symbolSizeBytes);
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -27,6 +27,7 @@ async function receiverOf(chunks: number) {
   const receiver = new ChunkReceiver({
     store: await cache.begin(sent.signed, [key.publicKey]),
     sizes: sessionSizes,
+    symbolSizeBytes,
     cipher: (_chunk, bytes) => bytes,
     onStored: (chunk) => {
       stored.push(chunk);

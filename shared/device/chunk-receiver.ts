@@ -14,6 +14,8 @@ import type { SessionSizes } from "./ports.ts";
 type ChunkReceiverOptions = {
   readonly store: PackageStore;
   readonly sizes: SessionSizes;
+  /** Symbol size until `setSymbolSize`. */
+  readonly symbolSizeBytes: number;
   /** Decrypts chunks: symbols are parts of the encrypted chunk. */
   readonly cipher: ChunkCipher;
   readonly onStored: (chunk: number) => void;
@@ -46,7 +48,7 @@ export class ChunkReceiver {
     this.#store = store;
     this.reassembly = new Reassembly({
       chunkLengthBytes: (chunk) => chunkLength(store.manifest, chunk),
-      symbolSizeBytes: sizes.symbolBytes,
+      symbolSizeBytes: options.symbolSizeBytes,
       code: createErasureCode(),
       memoryBytesMax: sizes.partialBytesMax,
     });

@@ -6,7 +6,7 @@ import { createErasureCode } from "../fec/index.ts";
 import { createFrameReceiver, createFrameWriter, createIncarnation, sessionOf } from "../wire/index.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { systemClock } from "../platform/system-clock.ts";
-import { headerBytes, symbolAt } from "../wire/layout.ts";
+import { headerBytes, symbolAt, symbolOverheadBytes } from "../wire/layout.ts";
 import { ChunkSender, type ChunkSenderOptions } from "./chunk-sender.ts";
 import { openLanBus, type LanBus } from "../net/lan/lan-bus.ts";
 
@@ -66,7 +66,9 @@ test("sends chunks over real sockets, sealed and paced, and repairs dropped symb
     writer: () => writer,
     next: () => items.shift() ?? null,
     readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
-    symbolSizeBytes,
+    symbolSizeBytes: () => symbolSizeBytes,
+    isWanted: () => true,
+    onRefused: () => {},
     code,
     rateBps: () => 100_000_000,
     holds: (chunk) => chunk < chunks.length,
@@ -112,6 +114,7 @@ function senderOf(options: Partial<ChunkSenderOptions> & Pick<ChunkSenderOptions
   const sender = new ChunkSender({
     group: {
       name: "",
+      symbolMaxBytes: 1_400,
       counters: { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 },
       kernelDrops: () => null,
       send: () => {},
@@ -121,7 +124,9 @@ function senderOf(options: Partial<ChunkSenderOptions> & Pick<ChunkSenderOptions
       },
     },
     writer: () => writer,
-    symbolSizeBytes: 16,
+    symbolSizeBytes: () => 16,
+    isWanted: () => true,
+    onRefused: () => {},
     code,
     rateBps: () => 1e9,
     holds: () => false,
@@ -184,3 +189,110 @@ test.each(["chunk", "repair"] as const)(
     expect([framesWritten, errors]).toEqual([0, []]);
   },
 );
+
+const payloadLengths = (sent: readonly Uint8Array[]): number[] =>
+  sent.map(({ length }) => length - symbolOverheadBytes);
+
+test("begins a chunk again when its symbols become shorter in the middle", async () => {
+  let symbolBytes = 16;
+  let onSent = 0;
+  const items: SendItem[] = [
+    { kind: "chunk", chunk: 0 },
+    { kind: "repair", chunk: 0, blocks: [{ block: 0, count: 2 }] },
+  ];
+  const { sender, sent, idle } = senderOf({
+    next: () => items.shift() ?? null,
+    readChunk: async () => new Uint8Array(1_600),
+    symbolSizeBytes: () => symbolBytes,
+    onSent: (symbols) => {
+      if ((onSent += symbols) >= 44) symbolBytes = 8;
+    },
+  });
+  sender.resume();
+  await idle;
+  const lengths = payloadLengths(sent);
+  expect(lengths.slice(0, 44)).toEqual(Array.from({ length: 44 }, () => 16));
+  // All symbols of the shorter size, then the repairs.
+  expect(lengths.slice(44)).toEqual(Array.from({ length: 202 }, () => 8));
+  sender.stop();
+});
+
+test("sends the rest of a chunk to nobody", async () => {
+  const items: SendItem[] = [{ kind: "chunk", chunk: 0 }];
+  let isWanted = true;
+  const { sender, sent, idle } = senderOf({
+    next: () => items.shift() ?? null,
+    readChunk: async () => new Uint8Array(16 * 400),
+    isWanted: () => isWanted,
+    onSent: () => {
+      isWanted = false;
+    },
+  });
+  sender.resume();
+  await idle;
+  expect(sent).toHaveLength(44);
+  sender.stop();
+});
+
+test("sends a chunk in shorter symbols after the interface refused the longer ones", async () => {
+  const items: SendItem[] = [{ kind: "chunk", chunk: 0 }];
+  let refusals = 0;
+  const taken: Uint8Array[] = [];
+  const group = {
+    name: "",
+    symbolMaxBytes: 16,
+    counters: { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 },
+    kernelDrops: () => null,
+    send: () => {},
+    sendRun: (_run: Uint8Array, datagrams: readonly Uint8Array[]) => {
+      if (datagrams[0]!.length - symbolOverheadBytes > 8) {
+        group.symbolMaxBytes = 8;
+        return 0;
+      }
+      taken.push(...datagrams.map((datagram) => datagram.slice()));
+      return datagrams.length;
+    },
+  };
+  let symbolBytes = 16;
+  const { sender, idle } = senderOf({
+    group,
+    next: () => items.shift() ?? null,
+    readChunk: async () => new Uint8Array(800),
+    symbolSizeBytes: () => symbolBytes,
+    onRefused: () => {
+      refusals++;
+      symbolBytes = group.symbolMaxBytes;
+    },
+  });
+  sender.resume();
+  await idle;
+  expect(payloadLengths(taken)).toEqual(Array.from({ length: 100 }, () => 8));
+  expect(refusals).toBe(1);
+  sender.stop();
+});
+
+test("sends jumbo frames in runs that fit an IPv4 packet", async () => {
+  const items: SendItem[] = [{ kind: "chunk", chunk: 0 }];
+  const runs: number[] = [];
+  const { sender, idle } = senderOf({
+    group: {
+      name: "",
+      symbolMaxBytes: 8_904,
+      counters: { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 },
+      kernelDrops: () => null,
+      send: () => {},
+      sendRun: (run, datagrams) => {
+        runs.push(run.length);
+        return datagrams.length;
+      },
+    },
+    next: () => items.shift() ?? null,
+    readChunk: async () => new Uint8Array(262_144),
+    symbolSizeBytes: () => 8_904,
+  });
+  sender.resume();
+  await idle;
+  expect(Math.max(...runs)).toBe(7 * 8_970);
+  expect(runs.reduce((sum, bytes) => sum + bytes, 0)).toBe(262_144 + 30 * symbolOverheadBytes);
+  sender.stop();
+});

@@ -15,8 +15,10 @@ import { blockLayout, type BlockLayout, type ErasureCode } from "../fec/index.ts
 import { limits, symbolOverheadBytes, type ChunkCipher, type FrameWriter } from "../wire/index.ts";
 import type { Group } from "./group.ts";
 
-/** Datagrams per system call: they fit into the 64 KiB of a run, and into the bucket's burst. */
+/** Datagrams per system call: their payload fits into the bucket's burst. */
 const batchDatagramsMax = 44;
+/** Payload of an IPv4 packet: upper bound on a run. */
+const runBytesMax = 65_507;
 /**
  * Encrypted chunks kept for repairs: 400 ms at 60 Mbit/s, the time from a chunk to the NACKs that
  * its END causes. At least two chunks are kept, of any size.
@@ -24,6 +26,8 @@ const batchDatagramsMax = 44;
 const recentBytesMax = 3 * 1_048_576;
 /** Pause after the system accepted no datagram: its buffer is full, or the interface is down. */
 const refusedPauseMs = 5;
+/** Upper bound on that pause, which doubles while the system refuses. */
+const refusedPauseMsMax = 320;
 /**
  * Upper bound on blocks whose next repair symbol is remembered. Beyond it all are forgotten, and
  * every block begins with its first repair symbol again.
@@ -40,8 +44,10 @@ export type ChunkSenderOptions = {
   readonly readChunk: (chunk: number) => Promise<Uint8Array>;
   /** Whether the chunk can be read. */
   readonly holds: (chunk: number) => boolean;
-  /** Payload of a full symbol, bytes. */
-  readonly symbolSizeBytes: number;
+  /** Payload of a full symbol, bytes. When it changes, the chunk in transmission begins again. */
+  readonly symbolSizeBytes: () => number;
+  /** Whether any device is left to send to; if not, the rest of an item is not sent. */
+  readonly isWanted: () => boolean;
   /** Payload of one burst, bytes. */
   readonly burstBytes?: number | undefined;
   readonly code: ErasureCode;
@@ -58,6 +64,8 @@ export type ChunkSenderOptions = {
   readonly onBusy: () => void;
   /** Called when every item that `next` returned was sent. */
   readonly onIdle: () => void;
+  /** Called when the interface no longer carries the symbols; `symbolSizeBytes` then changes. */
+  readonly onRefused: () => void;
   readonly onError: (error: unknown) => void;
 };
 
@@ -65,16 +73,19 @@ export type ChunkSenderOptions = {
 class SymbolBatch {
   /** Length of a full frame. */
   readonly frameBytes: number;
+  readonly #datagramsMax: number;
   readonly #bytes: Uint8Array;
   readonly #slots: Uint8Array[];
   #datagrams: Uint8Array[] = [];
   #payloadBytes = 0;
 
   constructor(frameBytes: number) {
-    const bytes = new Uint8Array(batchDatagramsMax * frameBytes);
+    const datagramsMax = Math.min(batchDatagramsMax, Math.floor(runBytesMax / frameBytes));
+    const bytes = new Uint8Array(datagramsMax * frameBytes);
     this.frameBytes = frameBytes;
+    this.#datagramsMax = datagramsMax;
     this.#bytes = bytes;
-    this.#slots = Array.from({ length: batchDatagramsMax }, (_, i) =>
+    this.#slots = Array.from({ length: datagramsMax }, (_, i) =>
       bytes.subarray(i * frameBytes, (i + 1) * frameBytes),
     );
   }
@@ -88,7 +99,7 @@ class SymbolBatch {
   get isFull(): boolean {
     const { length } = this.#datagrams;
     return (
-      length >= batchDatagramsMax || (length > 0 && this.#datagrams[length - 1]!.length < this.frameBytes)
+      length >= this.#datagramsMax || (length > 0 && this.#datagrams[length - 1]!.length < this.frameBytes)
     );
   }
 
@@ -114,7 +125,8 @@ export class ChunkSender {
   readonly #options: ChunkSenderOptions;
   readonly #bucket: TokenBucket;
   readonly #repairsUsed = new Map<string, number>();
-  readonly #batch: SymbolBatch;
+  #symbolSizeBytes: number;
+  #batch: SymbolBatch;
   /** Encrypted chunks, in the order in which they were read. */
   readonly #recent = new Map<number, Promise<Uint8Array>>();
   #sendingChunk = -1;
@@ -126,7 +138,8 @@ export class ChunkSender {
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
     this.#bucket = new TokenBucket(options.rateBps(), options.clock.nowMs(), options.burstBytes);
-    this.#batch = new SymbolBatch(options.symbolSizeBytes + symbolOverheadBytes);
+    this.#symbolSizeBytes = options.symbolSizeBytes();
+    this.#batch = new SymbolBatch(this.#symbolSizeBytes + symbolOverheadBytes);
   }
 
   /** Starts sending if the sender is idle; `next` may have an item. */
@@ -147,6 +160,12 @@ export class ChunkSender {
     return this.#state === "stopped";
   }
 
+  /** Whether the rest of an item is not sent: stopped, not wanted, or symbols of another size. */
+  get #isCut(): boolean {
+    const { symbolSizeBytes, isWanted } = this.#options;
+    return this.#isStopped || this.#symbolSizeBytes !== symbolSizeBytes() || !isWanted();
+  }
+
   async #run(): Promise<void> {
     try {
       while (this.#wasResumed && !this.#isStopped) {
@@ -161,19 +180,38 @@ export class ChunkSender {
   }
 
   async #send(item: SendItem): Promise<void> {
-    const { holds, symbolSizeBytes } = this.#options;
+    const { holds } = this.#options;
     this.#sendingChunk = item.chunk;
     const bytes = await this.#encrypted(item.chunk);
     // Stopped while it was read: the session may have left the LAN.
     if (this.#isStopped) return;
     // The next chunk is read while this one is sent.
     if (item.kind === "chunk" && holds(item.chunk + 1)) this.#encrypted(item.chunk + 1).catch(() => {});
-    const layout = blockLayout(bytes.length, symbolSizeBytes);
+    let hasChanged = this.#takeSymbolSize();
+    // Repairs of the former size are of no use to anybody.
+    if (item.kind === "repair" && hasChanged) return;
+    do {
+      await this.#sendCut(item, bytes, blockLayout(bytes.length, this.#symbolSizeBytes));
+      hasChanged = !this.#isStopped && this.#takeSymbolSize();
+    } while (item.kind === "chunk" && hasChanged);
+  }
+
+  /** Takes the current symbol size. Returns whether it changed, which drops what was not sent. */
+  #takeSymbolSize(): boolean {
+    const bytes = this.#options.symbolSizeBytes();
+    if (bytes === this.#symbolSizeBytes) return false;
+    this.#symbolSizeBytes = bytes;
+    this.#batch = new SymbolBatch(bytes + symbolOverheadBytes);
+    this.#repairsUsed.clear();
+    return true;
+  }
+
+  async #sendCut(item: SendItem, bytes: Uint8Array, layout: BlockLayout): Promise<void> {
     if (item.kind === "chunk") await this.#sendChunk(item.chunk, bytes, layout);
     else
       for (const { block, count } of item.blocks) {
+        if (this.#isCut) return;
         await this.#sendRepair(item.chunk, bytes, layout, block, count);
-        if (this.#isStopped) return;
       }
     await this.#flush();
   }
@@ -209,8 +247,9 @@ export class ChunkSender {
         if (symbol >= layout.k(block)) continue;
         const at = layout.symbolOffsetBytes(block, symbol);
         this.#add(chunk, block, symbol, bytes.subarray(at, at + layout.symbolLengthBytes(block, symbol)));
-        if (this.#batch.isFull) await this.#flush();
-        if (this.#isStopped) return;
+        if (!this.#batch.isFull) continue;
+        await this.#flush();
+        if (this.#isCut) return;
       }
     }
   }
@@ -223,7 +262,8 @@ export class ChunkSender {
     count: number,
   ): Promise<void> {
     if (block >= layout.blockCount) return;
-    const { symbolSizeBytes, code, repairOffset } = this.#options;
+    const { code, repairOffset } = this.#options;
+    const symbolSizeBytes = this.#symbolSizeBytes;
     const k = layout.k(block);
     const room = limits.codedSymbolsMax - k;
     const many = Math.min(count, room);
@@ -244,8 +284,9 @@ export class ChunkSender {
       for (let i = 0; i < length; i++) {
         const payload = symbols.subarray(i * symbolSizeBytes, (i + 1) * symbolSizeBytes);
         this.#add(chunk, block, k + from + i, payload);
-        if (this.#batch.isFull) await this.#flush();
-        if (this.#isStopped) return;
+        if (!this.#batch.isFull) continue;
+        await this.#flush();
+        if (this.#isCut) return;
       }
     }
   }
@@ -257,25 +298,30 @@ export class ChunkSender {
 
   /** Waits for the tokens of the batch and sends it; retries what the system does not accept. */
   async #flush(): Promise<void> {
-    const { group, clock, rateBps, onSent } = this.#options;
+    const { group, clock, rateBps, onSent, onRefused } = this.#options;
     let { datagrams: batch, run, payloadBytes: bytes } = this.#batch.take();
     // Stopped: the member no longer leads, and has no rate.
-    if (batch.length === 0 || this.#isStopped) return;
+    if (batch.length === 0 || this.#isCut) return;
     this.#bucket.rateBps = rateBps();
     while (this.#bucket.available(clock.nowMs()) < bytes) {
       await sleep(clock, Math.max(1, this.#bucket.waitMs(bytes)));
-      if (this.#isStopped) return;
+      if (this.#isCut) return;
     }
     this.#bucket.spend(bytes);
     this.symbolsSent += batch.length;
     this.payloadBytesSent += bytes;
     onSent(batch.length);
-    for (;;) {
+    const { frameBytes } = this.#batch;
+    for (let pauseMs = refusedPauseMs; ; pauseMs = Math.min(2 * pauseMs, refusedPauseMsMax)) {
       const sent = group.sendRun(run, batch);
-      if (sent >= batch.length || this.#isStopped) return;
+      if (sent >= batch.length) return;
+      // The MTU of the interface fell: the session shortens its symbols.
+      if (group.symbolMaxBytes < this.#symbolSizeBytes) onRefused();
+      if (this.#isCut) return;
       batch = batch.slice(sent);
-      run = run.subarray(sent * this.#batch.frameBytes);
-      await sleep(clock, sent > 0 ? 1 : refusedPauseMs);
+      run = run.subarray(sent * frameBytes);
+      if (sent > 0) pauseMs = refusedPauseMs;
+      await sleep(clock, sent > 0 ? 1 : pauseMs);
     }
   }
 }

@@ -7,10 +7,18 @@ import type { Member } from "../core/member.ts";
 import type { UnicastReason } from "../core/delivery/delivery-mode.ts";
 import { takesByUnicast } from "../core/state.ts";
 import type { GroupReception } from "./group-reception.ts";
+import { symbolOverheadBytes } from "../wire/index.ts";
 import type { TaskView } from "./task-view.ts";
 
-/** Returns why chunks come by unicast, with a hint at the cause; empty for no reason. */
-export function unicastReasonText(reason: UnicastReason | "", reception: GroupReception): string {
+/**
+ * Returns why chunks come by unicast, with a hint at the cause; empty for no reason.
+ * @param symbolSizeBytes as the representative announced it; 0: not announced
+ */
+export function unicastReasonText(
+  reason: UnicastReason | "",
+  reception: GroupReception,
+  symbolSizeBytes: number,
+): string {
   const { group } = reception;
   switch (reason) {
     case "":
@@ -20,7 +28,9 @@ export function unicastReasonText(reason: UnicastReason | "", reception: GroupRe
     case "wireless":
       return "on a wireless interface, where multicast is slow and lossy";
     case "no-data":
-      return `announcements are received on ${group}, multicast data is not: look for a rate limit or a filter of multicast, or an MTU below 1,500 bytes`;
+      return `announcements are received on ${group}, multicast data in packets of ${packetBytes(symbolSizeBytes)} bytes is not: look for a rate limit or a filter of multicast, or a smaller MTU on the way`;
+    case "oversized":
+      return `the representative sends packets of ${packetBytes(symbolSizeBytes)} bytes on ${group}, and the MTU of this interface lets ${packetBytes(reception.symbolMaxBytes)} bytes pass`;
     case "not-heard":
       return `the representative does not receive this device on ${group}: its firewall or switch port seems to drop multicast`;
     case "stuck":
@@ -30,6 +40,9 @@ export function unicastReasonText(reason: UnicastReason | "", reception: GroupRe
       return silenceText(reason, reception);
   }
 }
+
+/** Length of the IPv4 packet of a symbol: framing, UDP and IPv4 headers. */
+const packetBytes = (symbolSizeBytes: number): number => symbolSizeBytes + symbolOverheadBytes + 28;
 
 function silenceText(reason: UnicastReason, { group, own, others }: GroupReception): string {
   if (own === "not received")

@@ -14,13 +14,16 @@ export type Group = {
   /** "ADDRESS:PORT" */
   readonly name: string;
   readonly counters: Readonly<GroupCounters>;
+  /** Payload of the longest symbol whose frame the interface carries; may change. */
+  readonly symbolMaxBytes: number;
   /** Datagrams lost because the receive buffer was full; null: the system does not report them. */
   kernelDrops(): number | null;
   send(datagram: Uint8Array): void;
   /**
    * Sends datagrams that are stored one after the other in `bytes`. All have the length of the
    * first; the last may be shorter.
-   * @returns how many the system accepted; the caller sends the others again later
+   * @returns how many the system accepted; the caller sends the others again later, in shorter
+   * datagrams if `symbolMaxBytes` fell
    */
   sendRun(bytes: Uint8Array, datagrams: readonly Uint8Array[]): number;
 };

@@ -24,6 +24,7 @@ test("an error of one session hinders no other frame of the batch", () => {
     counters,
     kernelDrops: () => 0,
     send: (datagram) => void sent.push(datagram.slice()),
+    symbolMaxBytes: 1_400,
     sendRun: () => 0,
   });
   const frame: ControlFrame = { type: "want", device: "aa".repeat(8), ranges: [0, 1], lanPort: 1 };

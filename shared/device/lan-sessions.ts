@@ -8,6 +8,7 @@ import {
   createFrameReceiver,
   createFrameWriter,
   createIncarnation,
+  limits,
   sessionOf,
   type ChunkCipher,
   type ControlFrame,
@@ -94,6 +95,11 @@ export class LanSessions {
     this.#group = null;
   }
 
+  /** Payload of the longest symbol that the interface carries. */
+  get symbolMaxBytes(): number {
+    return this.#group?.symbolMaxBytes ?? limits.symbolUsualBytes;
+  }
+
   get group(): Group | null {
     return this.#group;
   }
@@ -119,9 +125,11 @@ export class LanSessions {
   get reception(): GroupReception {
     const group = this.#group;
     const { own, othersAtMs } = this.#received;
+    const { symbolMaxBytes } = this;
     const isRecent = othersAtMs !== null && this.#options.clock.nowMs() - othersAtMs < recentMs;
     return {
       group: group && group.name,
+      symbolMaxBytes,
       own: own ? "received" : group && group.counters.framesSent > 0 ? "not received" : "none sent",
       others: isRecent ? "received" : othersAtMs === null ? "never received" : "received before",
     };

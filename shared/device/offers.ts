@@ -10,7 +10,7 @@ import { WantResponder } from "../core/peers/want-responder.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Poll } from "../net/exchange/messages.ts";
 import type { PollReply } from "../net/exchange/peers.ts";
-import { limits, type ControlFrame } from "../wire/index.ts";
+import { limits, rangesWithin, type ControlFrame, type Ranges } from "../wire/index.ts";
 import type { LanListener } from "./lan-sessions.ts";
 import type { DevicePorts } from "./ports.ts";
 
@@ -177,11 +177,14 @@ export class Offers {
 
   #answer(offer: Offer): void {
     const { lan, peers, device, clock } = this.#ports;
-    const ranges = heldOf(offer).toRanges(limits.rangesMax);
+    const all = heldOf(offer).toRanges(limits.rangesMax);
     for (const toDevice of offer.responder.takeDue(clock.nowMs())) {
-      if (ranges.length === 0) continue;
       const { load, lanPort } = peers;
-      lan.send(offer.session, { type: "have", device, ranges, load, lanPort, toDevice });
+      for (let rest: Ranges = all; rest.length > 0;) {
+        const ranges = rangesWithin(limits.smallDatagramMaxBytes, rest);
+        lan.send(offer.session, { type: "have", device, ranges, load, lanPort, toDevice });
+        rest = rest.slice(ranges.length);
+      }
     }
   }
 }

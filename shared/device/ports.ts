@@ -21,7 +21,6 @@ import type { CommandShell, OperatingSystem } from "../model/package-command.ts"
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
-import { limits } from "../wire/index.ts";
 import type { LanSessions } from "./lan-sessions.ts";
 import type { SourceTime } from "./source-time.ts";
 
@@ -81,8 +80,6 @@ type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly erro
 
 /** Sizes of a session's buffers; smaller in the simulator. */
 export type SessionSizes = {
-  /** Payload of a full symbol, bytes. */
-  readonly symbolBytes: number;
   /** Upper bound on partial chunks in memory; further ones are spilled to the disk. */
   readonly partialBytesMax: number;
   /** Upper bound on chunks being written; further complete chunks wait in memory. */
@@ -91,7 +88,6 @@ export type SessionSizes = {
   readonly burstBytes: number;
 };
 export const sessionSizes: SessionSizes = {
-  symbolBytes: limits.symbolMaxBytes,
   partialBytesMax: 12 * 1_048_576,
   writingBytesMax: 4 * 1_048_576,
   burstBytes: burstBytesMax,

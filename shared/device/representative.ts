@@ -41,6 +41,8 @@ type RepresentativeContext = {
   readonly onDownloadEnded: (failure: string | null) => void;
   /** Called when everything that the member wanted to send was sent. */
   readonly onSendIdle: () => void;
+  /** Called when the interface no longer carries the symbols: its MTU fell. */
+  readonly onRefused: () => void;
   readonly onError: (error: unknown) => void;
 };
 
@@ -93,7 +95,7 @@ export class Representative {
   }
 
   #createSender(): ChunkSender | null {
-    const { ports, member, store, session, cipher, onSendIdle, onError } = this.#context;
+    const { ports, member, store, session, cipher, onSendIdle, onRefused, onError } = this.#context;
     const { lan, clock } = ports;
     const { group } = lan;
     if (!group) return null;
@@ -111,7 +113,8 @@ export class Representative {
       },
       holds: (chunk) => store.verified.has(chunk),
       readChunk: (chunk) => store.readChunk(chunk),
-      symbolSizeBytes: ports.sizes.symbolBytes,
+      symbolSizeBytes: () => member.sendSymbolBytes,
+      isWanted: () => member.hasListeners,
       burstBytes: ports.sizes.burstBytes,
       code: createErasureCode(),
       rateBps: () => member.sendRateBps() / lan.sendShares,
@@ -127,6 +130,7 @@ export class Representative {
         lan.sendEnded(session);
         onSendIdle();
       },
+      onRefused,
       onError,
     });
   }

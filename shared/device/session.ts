@@ -83,6 +83,7 @@ export class Session {
       store,
       cipher,
       sizes: ports.sizes,
+      symbolSizeBytes: ports.lan.symbolMaxBytes,
       onStored: (chunk) => this.#onStored(chunk),
       onBadChunk: (chunk, sender) => this.#onBadChunk(chunk, sender),
       onError: hooks.onError,
@@ -103,6 +104,7 @@ export class Session {
         this.#requests.releaseFallback();
       },
       onSendIdle: () => this.step({ type: "TimerFired" }),
+      onRefused: () => this.step({ type: "TimerFired" }),
       onError: hooks.onError,
     });
     this.fetcher = new PeerFetcher({
@@ -134,7 +136,7 @@ export class Session {
         return ports.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
       },
       random: ports.random,
-      symbolSizeBytes: ports.sizes.symbolBytes,
+      symbolMaxBytes: () => lan.symbolMaxBytes,
       setting: () => {
         // Called many times per event, so it copies only what the member uses.
         const setting = values();
@@ -158,7 +160,12 @@ export class Session {
   get unicastReason(): string {
     const { state } = this.member;
     if (state.role !== "peer") return "";
-    return unicastReasonText(unicastReasonOf(state.delivery), this.#options.ports.lan.reception);
+    const { symbolSizeBytes } = state.leader.announced;
+    return unicastReasonText(
+      unicastReasonOf(state.delivery),
+      this.#options.ports.lan.reception,
+      symbolSizeBytes,
+    );
   }
 
   /**
@@ -247,7 +254,10 @@ export class Session {
     if (frame.type === "end") this.#reportSymbols();
     this.step({ type: "FrameReceived", frame, from: { address, sender } });
     const { state } = this.member;
-    if (state.role === "peer") this.receiver.untrustedSenders.leader = state.leader.sender;
+    if (state.role !== "peer") return;
+    const { sender: leader, announced } = state.leader;
+    this.receiver.untrustedSenders.leader = leader;
+    if (announced.symbolSizeBytes > 0) this.receiver.reassembly.setSymbolSize(announced.symbolSizeBytes);
   }
 
   #onBadChunk(chunk: number, sender: string | null): void {
@@ -298,11 +308,19 @@ export class Session {
         return this.fetcher.stop();
       case "WakeSender":
         return this.member.role === "representative" ? this.representative.resumeSender() : undefined;
+      case "SymbolsShortened":
+        return this.#onSymbolsShortened(effect);
       case "RoleChanged":
         return this.#onRoleChange(effect);
       case "Failed":
         return this.#options.hooks.onFailed(effect.reason, effect.retryAfterMs);
     }
+  }
+
+  #onSymbolsShortened({ fromBytes, toBytes }: Extract<Effect, { do: "SymbolsShortened" }>): void {
+    const { ports, task } = this.#options;
+    const why = "a link of the subnet carries no longer ones";
+    ports.log.info({ taskId: task().id, fromBytes, toBytes, why }, "sends shorter symbols");
   }
 
   #onRoleChange({ from, to, term, why }: Extract<Effect, { do: "RoleChanged" }>): void {

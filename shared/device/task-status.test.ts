@@ -97,7 +97,15 @@ type Audience = { readonly listeners?: number; readonly unicast?: number; readon
 /** A representative of term 1 since `startMs`, at 2 Mbit/s; its audience misses every chunk. */
 function representative({ listeners = 0, unicast = 0, startDelayMs = 0 }: Audience = {}): Member {
   const member = candidate({ sessionStartDelayMs: startDelayMs, lanRateBps: 2_000_000 });
-  const seek = { type: "seek", device: leader, haveCount: 0, missing: [], lanPort: 0, term: 0 } as const;
+  const seek = {
+    type: "seek",
+    device: leader,
+    haveCount: 0,
+    missing: [],
+    lanPort: 0,
+    term: 0,
+    symbolMaxBytes: 1_400,
+  } as const;
   receive(member, seek, 100);
   step(member, { type: "TimerFired" }, startMs);
   step(member, { type: "LeaseAnswered", answer: { result: "granted", term: 1, before: null } }, startMs);
@@ -325,7 +333,12 @@ describe("the sentence of a representative", () => {
       { useMulticast: false },
       "serves 2 peers by LAN unicast (useMulticast=false)",
     ],
-    ["without an audience", casting(0, {}), {}, "multicast 0 % to 0 peers at 2mbit"],
+    [
+      "without an audience",
+      casting(0, {}),
+      {},
+      "multicast stands at 0 %: no device of this subnet is missing chunks",
+    ],
     ["after the multicast", serving(), {}, "multicast is over, serves repairs to 2 peers"],
   ])("%s", (_, member, parts, sentence) => {
     expect(sentenceOf(taskWith(member, parts))).toBe(`representative of term 1: ${sentence}`);

@@ -90,6 +90,8 @@ function representativeText(
     return `${downloads}multicast to ${audience} starts in ${waits}${download}`;
   }
   if (state.phase.kind === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
+  if (peers === 0)
+    return `multicast stands at ${percent} %: no device of this subnet is missing chunks${download}`;
   return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
 }
 

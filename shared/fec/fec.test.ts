@@ -261,7 +261,8 @@ describe("the SIMD kernel", () => {
     "keeps no state between two blocks (skipped without WebAssembly SIMD)",
     () => {
       const k = limits.blockSymbolsMax;
-      const large: Block = { bytes: new Uint8Array(k * 1_400).fill(0xff), k, symbolSizeBytes: 1_400 };
+      const size = limits.symbolMaxBytes;
+      const large: Block = { bytes: new Uint8Array(k * size).fill(0xff), k, symbolSizeBytes: size };
       const small: Block = { bytes: noise(13, 5), k: 3, symbolSizeBytes: 5 };
       const expected = typescriptCode.repairSymbols(small, 3, 253);
       simd().repairSymbols(large, k, 256 - k);
@@ -346,7 +347,7 @@ describe("layout of a chunk", () => {
 
   test("refuses impossible sizes", () => {
     expect(() => blockLayout(0, 1_400)).toThrow("A chunk of 0 bytes");
-    expect(() => blockLayout(1, 1_401)).toThrow("Symbols of 1401 bytes");
+    expect(() => blockLayout(1, 8_905)).toThrow("Symbols of 8905 bytes");
     expect(() => blockLayout(10_000_000, 1)).toThrow("take larger symbols");
   });
 });

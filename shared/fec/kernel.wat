@@ -12,8 +12,8 @@
   ;; 0      products: for each constant 0 … 255 those with 0x00 … 0x0f, then those with
   ;;        0x00, 0x10 … 0xf0 (8 KiB)
   ;; 8192   tables of one call, in the order of its loop (128 columns × 4 rows × 32 bytes)
-  ;; 24576  memory of the caller (see simd.ts): matrix, symbols, sums; 384 KiB in all
-  (memory (export "memory") 6 6)
+  ;; 24576  memory of the caller (see simd.ts): matrix, symbols, sums; 2.25 MiB in all
+  (memory (export "memory") 36 36)
 
   ;; Copies the tables of `count` constants side by side and returns their end.
   (func $gather (param $constants i32) (param $count i32) (result i32)

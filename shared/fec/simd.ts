@@ -4,8 +4,8 @@
  * kernel add rows of products, and copies the sums out.
  *
  * Relies on WebAssembly with SIMD, which an old engine, a processor without AVX or a restricted
- * host lacks. One kernel of 384 KiB serves all codes of a thread, because calls are synchronous and
- * keep no state.
+ * host lacks. One kernel serves all codes of a thread, because calls are synchronous and keep no
+ * state. Its memory has 2.25 MiB, of which only what a block fills uses RAM.
  */
 import { checkRepairs, repairsToUse, type Block, type ErasureCode, type RepairSymbol } from "./block.ts";
 import { inverseOf } from "./cauchy.ts";

@@ -12,6 +12,7 @@ export const faults = {
   reorder: "A share of the datagrams arrives behind later ones.",
   corrupt: "Bits of datagrams flip.",
   mtu: "Datagrams above a size are dropped.",
+  "short-link": "The link of a device carries shorter datagrams than the others.",
   "slow-port": "The switch port of a device carries less than the others.",
   "port-down": "The switch port of a device has no link for a time.",
   partition: "Two parts of a subnet do not reach each other.",

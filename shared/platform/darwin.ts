@@ -59,6 +59,11 @@ export const gatewayOf = async (interfaceName: string): Promise<string | null> =
 export const neighbourMac = async (interfaceName: string, neighbour: string): Promise<string | null> =>
   macIn(await outputOf(["/usr/sbin/arp", "-n", "-i", interfaceName, neighbour]));
 
+/** Reads the first line of `ifconfig NAME`, which ends with "mtu 1500". */
+export const mtuOf = async (name: string): Promise<number | null> =>
+  Number(/\bmtu (\d+)/.exec(await outputOf(["/sbin/ifconfig", name]))?.[1]) || null;
+export const watchesMtu = false;
+
 export const groupBindAddress = (group: string): string => group;
 export const libraryNames: readonly string[] = [];
 export const receiveBufferBytes = (reported: number): number => reported;

@@ -79,6 +79,10 @@ function linkOf(base: string): Link {
   };
 }
 
+export const mtuOf = async (name: string): Promise<number | null> =>
+  Number(textOf(`${interfacesFolder}/${name}/mtu`)) || null;
+export const watchesMtu = true;
+
 /** Returns the rows of a kernel table without its heading; none when it cannot be read. */
 const tableOf = (path: string, separator: string | RegExp): string[][] =>
   textOf(path)

@@ -68,6 +68,10 @@ export type Platform = {
   gatewayOf(interfaceName: string): Promise<string | null>;
   /** @returns the MAC in lower case with colons; null if the neighbour table has none */
   neighbourMac(interfaceName: string, neighbour: string): Promise<string | null>;
+  /** @returns the MTU of the interface; null if the system does not report it */
+  mtuOf(name: string): Promise<number | null>;
+  /** Whether `mtuOf` costs next to nothing, and may be called every few seconds. */
+  readonly watchesMtu: boolean;
 
   /** Address that a receiving socket of the group binds to; undefined means any. */
   groupBindAddress(group: string): string | undefined;

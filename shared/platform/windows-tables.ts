@@ -11,6 +11,7 @@ export type InterfaceRow = {
   /** Name that the user sees and may change, as node:os gives it. */
   readonly alias: string;
   readonly mac: string;
+  readonly mtu: number;
   /** IANA interface type: 6 Ethernet, 24 loopback, 71 802.11 … */
   readonly type: number;
   /** NDIS_PHYSICAL_MEDIUM: 8 WWAN, 9 802.11, 10 Bluetooth … */
@@ -29,6 +30,7 @@ const row = {
   aliasUnits: 257,
   macBytes: 1_056,
   mac: 1_060,
+  mtu: 1_124,
   type: 1_128,
   physicalMedium: 1_140,
   flags: 1_152,
@@ -66,6 +68,7 @@ export function parseInterfaces(view: DataView): InterfaceRow[] {
       index: u32(row.index),
       alias,
       mac: u32(row.macBytes) === 6 ? macOf(view, at + row.mac, 6) : "",
+      mtu: u32(row.mtu),
       type: u32(row.type),
       physicalMedium: u32(row.physicalMedium),
       isHardware: (flags & (hardwareFlag | connectorFlag)) !== 0,

@@ -59,6 +59,12 @@ export async function neighbourMac(interfaceName: string, neighbour: string): Pr
   return entry?.mac ?? null;
 }
 
+export async function mtuOf(name: string): Promise<number | null> {
+  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
+  return rows.find(({ alias, isFilter }) => alias === name && !isFilter)?.mtu ?? null;
+}
+export const watchesMtu = false;
+
 /** Windows cannot bind a socket to a multicast address. */
 export const groupBindAddress = (_group: string): undefined => undefined;
 export const libraryNames: readonly string[] = [];

@@ -4,6 +4,7 @@
  * gives the same plan.
  */
 import type { FaultName as KnownFault } from "../model/fault.ts";
+import { limits } from "../wire/index.ts";
 import { goodConditions, type NetworkConditions } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
@@ -161,8 +162,20 @@ export const faults = {
     const { fromMs, untilMs } = drawInterval(plan, 1_000, 30_000);
     plan.at(fromMs, (world) => {
       const name = affected(world);
-      world.slowPort(name, rateBps);
-      world.at(untilMs, () => world.slowPort(name, null));
+      world.setPort(name, { portBps: rateBps });
+      world.at(untilMs, () => world.setPort(name, { portBps: null }));
+    });
+    plan.at(untilMs, () => {});
+  },
+  "short-link": (plan) => {
+    const affected = drawAffected(plan);
+    const stays = plan.random.chance(0.5);
+    const symbolMaxBytes = plan.random.whole(limits.symbolMinBytes, plan.symbolBytes);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
+    plan.at(stays && plan.random.chance(0.5) ? 0 : fromMs, (world) => {
+      const name = affected(world);
+      world.setPort(name, { symbolMaxBytes });
+      if (!stays) world.at(untilMs, () => world.setPort(name, { symbolMaxBytes: null }));
     });
     plan.at(untilMs, () => {});
   },

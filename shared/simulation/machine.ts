@@ -82,6 +82,8 @@ export type MachineFaults = {
   servesWrong: ((chunk: number) => boolean) | null;
   /** Rate of the device's port for sent datagrams, bit/s; null: unlimited. */
   portBps: number | null;
+  /** Longest symbol that the device's link carries; null: as those of the others. */
+  symbolMaxBytes: number | null;
   /** World time of the last event on this machine that the protocol has to recover from. */
   lastAtMs: number;
   /** True once the device was unreachable: others may have failed requests to it. */
@@ -99,6 +101,7 @@ export class Machine implements Host {
   readonly faults: MachineFaults = {
     servesWrong: null,
     portBps: null,
+    symbolMaxBytes: null,
     lastAtMs: 0,
     wasUnreachable: false,
   };
@@ -131,6 +134,10 @@ export class Machine implements Host {
 
   get address(): string {
     return `10.0.${this.subnet}.${this.index + 1}`;
+  }
+
+  get symbolMaxBytes(): number {
+    return this.faults.symbolMaxBytes ?? this.#context.options.symbolBytes;
   }
 
   get lanPort(): number {

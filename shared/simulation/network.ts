@@ -10,6 +10,7 @@
  */
 import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type { ChunkAnswer } from "../net/exchange/peers.ts";
+import { limits, symbolOverheadBytes } from "../wire/index.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
@@ -28,6 +29,8 @@ export type Host = {
   subnet: number;
   readonly address: string;
   readonly lanPort: number;
+  /** Payload of the longest symbol that the link of the host carries. */
+  readonly symbolMaxBytes: number;
   /** Null while no process listens. */
   readonly exchange: ExchangeServer | null;
   /** Receives datagrams that arrive together. */
@@ -66,6 +69,10 @@ export const goodConditions: Readonly<NetworkConditions> = {
 };
 
 const reorderMs = 40;
+
+/** Longest datagram that the link of a host carries. */
+export const datagramBytesOf = ({ symbolMaxBytes }: Host): number =>
+  Math.max(limits.smallDatagramMaxBytes, symbolMaxBytes + symbolOverheadBytes);
 
 /**
  * Returns whether a multicast datagram passes.
@@ -143,6 +150,7 @@ export class Network {
       if (to === from || !this.reaches(from, to)) continue;
       const pruned = this.pruned.get(to.index);
       if (pruned === "all" || (pruned === "symbols" && isSymbols)) continue;
+      if (isSymbols && (datagrams[0]?.length ?? 0) > to.symbolMaxBytes + symbolOverheadBytes) continue;
       const passing = this.#filtered(from, to, datagrams, isSymbols ? firstSymbol : null);
       const arriving = this.#arriving(to, address, passing, conditions);
       if (arriving.length > 0) this.#deliver(to, address, arriving, this.#delayMs(conditions));

@@ -257,6 +257,9 @@ export class Process implements RunningProcess {
     return {
       name: "239.255.70.67:7067",
       counters,
+      get symbolMaxBytes() {
+        return machine.symbolMaxBytes;
+      },
       kernelDrops: () => 0,
       send: (datagram) => {
         counters.framesSent++;
@@ -264,14 +267,13 @@ export class Process implements RunningProcess {
         network.multicast(machine, [datagram], false);
       },
       sendRun: (_bytes, datagrams) => {
-        // Copies, because the sender reuses its buffers while the datagrams are in flight.
+        // As the system refuses what exceeds the MTU.
+        if (datagrams[0]!.length > machine.symbolMaxBytes + symbolOverheadBytes) return 0;
         const taken = port.take(datagrams, machine.faults.portBps, clock.nowMs);
+        // Copies, because the sender reuses its buffers while the datagrams are in flight.
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
-        let payloadBytes = 0;
-        for (const copy of copies) {
-          observer.sent(machine, copy);
-          payloadBytes += copy.length - symbolOverheadBytes;
-        }
+        for (const copy of copies) observer.sent(machine, copy);
+        const payloadBytes = copies.reduce((sum, { length }) => sum + length - symbolOverheadBytes, 0);
         observer.paced(machine, payloadBytes, this.session?.member.sendRateBps() ?? 0);
         counters.framesSent += copies.length;
         network.multicast(machine, copies, true);
@@ -296,11 +298,9 @@ export class Process implements RunningProcess {
         os: "linux",
         run: async ({ taskId, signal }) => {
           observer.startsCommand(machine, taskId);
-          const isAborted = await sleep(this.#parts.clock, machine.random.between(100, 3_000), signal).then(
-            () => false,
-            () => true,
-          );
-          return { exitCode: isAborted ? null : 0, timedOut: false, outputTail: "" };
+          const ended = sleep(this.#parts.clock, machine.random.between(100, 3_000), signal);
+          const exitCode = await ended.then(() => 0).catch(() => null);
+          return { exitCode, timedOut: false, outputTail: "" };
         },
       },
       place: this.#parts.place,
@@ -346,9 +346,10 @@ export class Process implements RunningProcess {
     return {
       manifest: (request) =>
         this.#request(() => {
-          if (!this.#context.options.sharesManifest) return { result: "granted", signed: published.signed };
-          const answer = source.manifest(machine.id, request);
-          return answer.result === "granted" ? { ...answer, signed: published.signed } : answer;
+          const answer = this.#context.options.sharesManifest && source.manifest(machine.id, request);
+          return answer && answer.result === "elsewhere"
+            ? answer
+            : { result: "granted", signed: published.signed };
         }),
       lease: async (request) => {
         const answer = await this.#request(() => source.lease(machine.id, request));
@@ -397,7 +398,6 @@ export class Process implements RunningProcess {
 
 function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
   return {
-    symbolBytes,
     partialBytesMax: hasLittleMemory ? littleMemoryChunks * chunkBytes : 1 << 20,
     writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
     burstBytes: burstBytesOf(symbolBytes),

@@ -114,6 +114,8 @@ function frameText(frame: Exclude<ControlFrame, { type: "announce" | "seek" }>):
       return `to ${frame.toDevice}: holds ${rangesText(frame.ranges)}`;
     case "entrust":
       return `to ${frame.toDevice}: fetch ${rangesText(frame.ranges)}`;
+    case "ask":
+      return `${frame.toDevice}: still there?`;
     case "report":
       return `lost ${(frame.lossPermille / 10).toFixed(1)} % of the symbols${frame.queuedMs > 0 ? `, queued for ${frame.queuedMs} ms` : ""}`;
     case "resign":

@@ -19,7 +19,7 @@ import type { WorldOptions } from "./context.ts";
 import { changeFile, flipBit, type ForeignChange } from "./disk-layout.ts";
 import { History, historyHeader } from "./history.ts";
 import { taskId } from "./layout.ts";
-import { Machine, type DeviceProfile } from "./machine.ts";
+import { Machine, type DeviceProfile, type MachineFaults } from "./machine.ts";
 import { Network, type NetworkConditions } from "./network.ts";
 import { Package } from "./package.ts";
 import { precache } from "./precache.ts";
@@ -344,11 +344,11 @@ export class World {
     machine.noteFault();
   }
 
-  /** Slows the device's port. @param rateBps rate for sent datagrams; null: unlimited */
-  slowPort(name: string, rateBps: number | null): void {
+  /** Changes what the device's port carries; null: as much as the ports of others. */
+  setPort(name: string, port: Partial<Pick<MachineFaults, "portBps" | "symbolMaxBytes">>): void {
     const machine = this.device(name);
-    this.#note(machine, "port", rateBps === null ? "is fast again" : `takes ${Math.round(rateBps)} bit/s`);
-    machine.faults.portBps = rateBps;
+    this.#note(machine, "port", JSON.stringify(port));
+    Object.assign(machine.faults, port);
     machine.noteFault();
   }
 

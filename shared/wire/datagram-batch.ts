@@ -32,8 +32,16 @@ export const messagesMax = 32;
  */
 export const messageSlots = batchDatagramsMax + 1;
 export const slotCount = messagesMax * messageSlots;
-/** Size of a slot: larger than any frame, so that an oversized datagram is recognized. */
+/** Size of a slot: room for a frame at an MTU of 1,500, with what a kernel overwrites after it. */
 export const slotBytes = 2_048;
+const overwrittenBytes = 32;
+
+/**
+ * Returns the slots that one datagram of a run takes. Adjacent slots hold a long one. A message has
+ * slots for all long datagrams of an IPv4 packet.
+ */
+export const slotsOf = (datagramBytes: number): number =>
+  Math.ceil((datagramBytes + overwrittenBytes) / slotBytes);
 
 /**
  * Layout of the result of `FrameTag.prove`: four numbers a datagram. `payloadBytes` is 0 for a

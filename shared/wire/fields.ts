@@ -66,6 +66,7 @@ const controlCharacter = /\p{Cc}/u;
 
 const counter = uint(0, limits.counterMax);
 const port = uint(0, limits.portMax);
+const symbolSize = uint(limits.symbolMinBytes, limits.symbolMaxBytes);
 const device: FieldKind = { shape: "text", maxBytes: 16, isValid: (text) => deviceId.test(text) };
 const reason: FieldKind = {
   shape: "text",
@@ -84,6 +85,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["missing", ranges],
     ["lanPort", port],
     ["term", counter],
+    ["symbolMaxBytes", symbolSize],
   ],
   claim: [
     ["device", device],
@@ -102,7 +104,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["castCount", counter],
     ["pass", counter],
     ["audience", counter],
-    ["symbolSizeBytes", uint(1, limits.symbolMaxBytes)],
+    ["symbolSizeBytes", symbolSize],
     ["rateBps", uint(0, limits.rateMaxBps)],
     ["lanPort", port],
   ],
@@ -120,6 +122,7 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["pass", counter],
     ["entries", needs],
     ["lanPort", port],
+    ["symbolSizeBytes", symbolSize],
   ],
   want: [
     ["device", device],
@@ -131,6 +134,11 @@ export const controlFields: { readonly [T in ControlType]: FieldsOf<T> } = {
     ["ranges", ranges],
     ["load", uint(0, limits.loadMax)],
     ["lanPort", port],
+    ["toDevice", device],
+  ],
+  ask: [
+    ["device", device],
+    ["term", counter],
     ["toDevice", device],
   ],
   resign: [

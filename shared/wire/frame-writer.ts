@@ -9,8 +9,8 @@ import {
   associatedBytes,
   headerBytes,
   nonceBytes,
-  symbolFrameMaxBytes,
   symbolHeadBytes,
+  symbolOverheadBytes,
   tagBytes,
 } from "./layout.ts";
 import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
@@ -27,9 +27,9 @@ export type FrameWriter = {
    */
   control(frame: ControlFrame): Uint8Array;
   /**
-   * Returns the datagram of a symbol, with a payload of 1 … 1,400 bytes of an encrypted chunk. This
-   * is the hot path: the frame is written into `into` (`symbolFrameMaxBytes`), so nothing is
-   * allocated per symbol.
+   * Returns the datagram of a symbol, with a payload of 1 … 8,904 bytes of an encrypted chunk. This
+   * is the hot path: the frame is written into `into` (payload and `symbolOverheadBytes`), so
+   * nothing is allocated per symbol.
    *
    * @throws Error when a number or the payload breaks a limit
    */
@@ -75,7 +75,7 @@ export function createFrameWriter(options: {
       return remainingOf(counter);
     },
     control: (frame) => frameOf(frame.type, encodeControl(frame)),
-    symbol(chunk, block, symbol, payload, into = new Uint8Array(symbolFrameMaxBytes)) {
+    symbol(chunk, block, symbol, payload, into = new Uint8Array(symbolOverheadBytes + payload.length)) {
       const sealedBytes = symbolHeadBytes + payload.length + tagBytes;
       const lengthBytes = headerBytes + sealedBytes;
       const frame = lengthBytes === into.length ? into : into.subarray(0, lengthBytes);

@@ -18,7 +18,7 @@ const resignBody = (...values: unknown[]): [ControlType, Uint8Array] => ["resign
 const wantBody = (ranges: unknown): [ControlType, Uint8Array] => ["want", encode([device, ranges, 1])];
 const needBody = (entries: unknown): [ControlType, Uint8Array] => [
   "need",
-  encode([device, 1, 1, entries, 1]),
+  encode([device, 1, 1, entries, 1, 1_400]),
 ];
 
 describe("control bodies", () => {
@@ -98,8 +98,17 @@ describe("control bodies", () => {
       missing: ranges,
       lanPort: 65_535,
       term: counter,
+      symbolMaxBytes: limits.symbolMaxBytes,
     } as const;
-    const need = { type: "need", device, term: counter, pass: counter, entries, lanPort: 65_535 } as const;
+    const need = {
+      type: "need",
+      device,
+      term: counter,
+      pass: counter,
+      entries,
+      lanPort: 65_535,
+      symbolSizeBytes: limits.symbolMaxBytes,
+    } as const;
     const have = { type: "have", device, ranges, load: 100, lanPort: 65_535, toDevice: device } as const;
     const runs = Array.from({ length: limits.needsMax }, (_, i) => [
       0xf000_0000 + i * 131_072,
@@ -161,7 +170,8 @@ describe("control bodies", () => {
     ["a load of 101", ["have", encode([device, [], 101, 1, device])]],
     ["a port of 65,536", ["want", encode([device, [], 65_536])]],
     ["phase 3", ["announce", encode([device, 1, 1, 3, 0, 0, 0, 0, 0, 1_400, 0, 1])]],
-    ["symbols of 1,401 bytes", ["announce", encode([device, 1, 1, 1, 0, 0, 0, 0, 0, 1_401, 0, 1])]],
+    ["symbols of 8,905 bytes", ["announce", encode([device, 1, 1, 1, 0, 0, 0, 0, 0, 8_905, 0, 1])]],
+    ["symbols of 15 bytes", ["announce", encode([device, 1, 1, 1, 0, 0, 0, 0, 0, 15, 0, 1])]],
     ["symbols of no bytes", ["announce", encode([device, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1])]],
   ] as [string, [ControlType, Uint8Array]][])("refuses %s", (_, [type, body]) => {
     expect(decodeControl(type, body)).toBeNull();

@@ -19,6 +19,7 @@ export const frameTypes = {
   resign: 9,
   report: 10,
   entrust: 11,
+  ask: 12,
 } as const;
 export type FrameType = keyof typeof frameTypes;
 export type ControlType = Exclude<FrameType, "symbol">;
@@ -38,6 +39,8 @@ type SeekFrame = {
   readonly missing: Ranges;
   readonly lanPort: number;
   readonly term: number;
+  /** Payload of the longest symbol that the interface of the device carries, bytes. */
+  readonly symbolMaxBytes: number;
 };
 /** Candidacy of a device for `term`. Of two claims of one term the lower ticket wins. */
 type ClaimFrame = {
@@ -90,7 +93,7 @@ type EndFrame = {
 export const wholeChunks = 0xffff;
 /**
  * NACK with counts: flat and ascending [chunk, block, missing symbols, …]. A block misses 1 … 128
- * symbols.
+ * symbols of `symbolSizeBytes`.
  */
 type NeedFrame = {
   readonly type: "need";
@@ -99,6 +102,7 @@ type NeedFrame = {
   readonly pass: number;
   readonly entries: readonly number[];
   readonly lanPort: number;
+  readonly symbolSizeBytes: number;
 };
 /** Request for holders of these chunks. */
 type WantFrame = {
@@ -146,6 +150,13 @@ type EntrustFrame = {
   readonly toDevice: string;
   readonly ranges: Ranges;
 };
+/** Request of the representative to a silent device: it answers with `seek`, or is forgotten. */
+type AskFrame = {
+  readonly type: "ask";
+  readonly device: string;
+  readonly term: number;
+  readonly toDevice: string;
+};
 export type ControlFrame =
   | SeekFrame
   | ClaimFrame
@@ -156,7 +167,8 @@ export type ControlFrame =
   | HaveFrame
   | ResignFrame
   | ReportFrame
-  | EntrustFrame;
+  | EntrustFrame
+  | AskFrame;
 export type FrameOf<T extends ControlType> = Extract<ControlFrame, { readonly type: T }>;
 
 /** Origin of a frame. Session and sender are 16 hex digits. */

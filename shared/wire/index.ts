@@ -7,7 +7,8 @@ export { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 export { createFrameReceiver, type FrameReceiver, type Received, type ReceivedSymbol } from "./receiver.ts";
 export { chunkCipherOf, sessionOf, type ChunkCipher, type Crypto } from "./seal.ts";
 export { limits } from "./limits.ts";
-export { symbolFrameMaxBytes, symbolOverheadBytes } from "./layout.ts";
+export { controlFrameMaxBytes, itemsWithin, rangesWithin, symbolBytesIn } from "./fitting.ts";
+export { symbolOverheadBytes } from "./layout.ts";
 export { dropReasons, frameTypes, phases, wholeChunks } from "./frames.ts";
 export type {
   AnnounceFrame,

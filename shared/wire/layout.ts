@@ -12,7 +12,6 @@
  * 94 | ce chunk | cd block | cc symbol | c5 length, payload
  * 0    1          6          9           11
  */
-import { limits } from "./limits.ts";
 
 export const frameVersion = 1;
 
@@ -37,4 +36,3 @@ export const symbolHeadBytes = 14;
 export const payloadAt = headerBytes + symbolHeadBytes;
 /** Overhead of a datagram next to the payload of its symbol: 66 bytes. */
 export const symbolOverheadBytes = headerBytes + symbolHeadBytes + tagBytes;
-export const symbolFrameMaxBytes = symbolOverheadBytes + limits.symbolMaxBytes;

@@ -6,14 +6,25 @@
  */
 export const limits = {
   /**
-   * UDP payload of one Ethernet frame: an MTU of 1,500 bytes less 20 (IPv4) and 8 (UDP). Frames are
-   * never fragmented.
+   * UDP payload of one jumbo frame of Ethernet: an MTU of 9,000 bytes less 20 (IPv4) and 8 (UDP).
+   * Frames are never fragmented.
    */
-  datagramMaxBytes: 1_472,
-  /** Body before sealing: a datagram less 36 bytes of header and 16 of tag. */
+  datagramMaxBytes: 8_972,
+  /**
+   * Datagram at an MTU of 576 bytes, which every host accepts. Bounds a control frame whose
+   * receivers have not agreed on a size.
+   */
+  smallDatagramMaxBytes: 548,
+  /** Opened body of a control frame: 1,472 bytes less 36 bytes of header and 16 of tag. */
   bodyMaxBytes: 1_420,
-  /** Payload of one symbol. With 66 bytes of framing a datagram has 6 bytes to spare. */
-  symbolMaxBytes: 1_400,
+  /** Payload of one symbol: a multiple of 8 that fits a datagram with 66 bytes of framing. */
+  symbolMaxBytes: 8_904,
+  /** Symbol at an MTU of 1,500 bytes, and wherever the MTU is not known. */
+  symbolUsualBytes: 1_400,
+  /** Symbol at an MTU of 576 bytes: no receiver can request shorter ones. */
+  symbolSmallBytes: 480,
+  /** Shortest symbol that a representative announces; bounds the index of a half-received chunk. */
+  symbolMinBytes: 16,
   /**
    * Source symbols of one block. More of them mean fewer repairs for the receiver with the most
    * losses, but each repair costs more to encode and decode. Half of the coded symbols, so that
@@ -27,7 +38,7 @@ export const limits = {
   codedSymbolsMax: 256,
   /** Blocks of one chunk. A block number has two bytes, and the highest value is `wholeChunks`. */
   chunkBlocksMax: 65_535,
-  /** Ranges in one frame: 128 of at most 10 bytes leave 140 bytes for the other fields. */
+  /** Ranges in one frame: 128 of at most 10 bytes leave 140 bytes for other fields of a body. */
   rangesMax: 128,
   /** Entries of one `need`: 100 of at most 13 bytes leave 120 bytes for the other fields. */
   needsMax: 100,

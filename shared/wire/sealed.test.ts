@@ -132,7 +132,7 @@ describe("the receiver drops", () => {
     ["own", senderOf(bob).control(claim)],
     ["deployment", changed(good, headerAt.deployment, 0)],
     ["type", changed(good, headerAt.type, 0)],
-    ["type", changed(good, headerAt.type, 12)],
+    ["type", changed(good, headerAt.type, 13)],
     ["session", changed(good, headerAt.session, good[headerAt.session]! ^ 1)],
     ["seal", changed(good, headerAt.type, 9)],
     ["seal", changed(good, headerAt.sender, 0)],
@@ -207,7 +207,7 @@ describe("bounds", () => {
 
   test("use no sequence for a frame that cannot be written", () => {
     const sender = senderOf(alice);
-    expect(() => sender.symbol(0, 0, 0, new Uint8Array(1_401))).toThrow("A symbol of 1401 bytes");
+    expect(() => sender.symbol(0, 0, 0, new Uint8Array(8_905))).toThrow("A symbol of 8905 bytes");
     expect(() => sender.symbol(0, 0, 256, new Uint8Array(1))).toThrow("No such symbol");
     expect(sender.remaining).toBe(2 ** 32);
   });

@@ -32,6 +32,8 @@ const reason = fc
   .string({ unit: "grapheme", maxLength: 60 })
   .filter((text) => Buffer.byteLength(text) <= limits.reasonMaxBytes && !/\p{Cc}/u.test(text));
 
+const symbolSize = fc.integer({ min: limits.symbolMinBytes, max: limits.symbolMaxBytes });
+
 export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
   fc.record({
     type: fc.constant("seek" as const),
@@ -40,6 +42,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     missing: ranges,
     lanPort: port,
     term: counter,
+    symbolMaxBytes: symbolSize,
   }),
   fc.record({
     type: fc.constant("claim" as const),
@@ -60,7 +63,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     castCount: counter,
     pass: counter,
     audience: counter,
-    symbolSizeBytes: fc.integer({ min: 1, max: limits.symbolMaxBytes }),
+    symbolSizeBytes: symbolSize,
     rateBps: fc.integer({ min: 0, max: limits.rateMaxBps }),
     lanPort: port,
   }),
@@ -88,6 +91,7 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     pass: counter,
     entries: needs,
     lanPort: port,
+    symbolSizeBytes: symbolSize,
   }),
   fc.record({ type: fc.constant("want" as const), device, ranges, lanPort: port }),
   fc.record({ type: fc.constant("entrust" as const), device, term: counter, toDevice: device, ranges }),
@@ -99,5 +103,6 @@ export const anyControlFrame: fc.Arbitrary<ControlFrame> = fc.oneof(
     lanPort: port,
     toDevice: device,
   }),
+  fc.record({ type: fc.constant("ask" as const), device, term: counter, toDevice: device }),
   fc.record({ type: fc.constant("resign" as const), device, term: counter, reason }),
 );

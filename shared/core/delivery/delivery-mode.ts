@@ -19,11 +19,12 @@ import { stuckMs, timing } from "../timing.ts";
  * - `unheard`: nothing of the lease's holder is received
  * - `fell-silent`: the representative is no longer received, but answers polls
  * - `no-data`: announcements are received, symbols are not
+ * - `oversized`: the same, because this interface does not carry symbols of the announced size
  * - `not-heard`: the representative does not receive this device
  * - `stuck`: everything was multicast, and repairs complete no chunk here
  */
 export type UnicastReason =
-  "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "not-heard" | "stuck";
+  "switched-off" | "wireless" | "unheard" | "fell-silent" | "no-data" | "oversized" | "not-heard" | "stuck";
 
 export type DeliveryMode =
   | { readonly kind: "multicast" }
@@ -76,13 +77,17 @@ type ModeState = {
   answeredAtMs: number;
 };
 /** Parts of a member's configuration that decide the mode. */
-type ModeInputs = Pick<MemberConfig, "held" | "setting">;
+type ModeInputs = Pick<MemberConfig, "held" | "setting"> & {
+  /** Whether symbols of the announced size exceed what the interface carries. */
+  readonly isOversized: boolean;
+};
 
 /** Reasons that no received frame or symbol refutes. */
 const isAdministrative = (reason: UnicastReason): boolean =>
   reason === "switched-off" || reason === "wireless";
 /** Reasons after which multicast is tried again, with an exponential back-off. */
-const isRetried = (reason: UnicastReason): boolean => reason === "no-data" || reason === "stuck";
+const isRetried = (reason: UnicastReason): boolean =>
+  reason === "no-data" || reason === "oversized" || reason === "stuck";
 /** Reasons that an announcement of the representative refutes. */
 const isSilence = (reason: UnicastReason): boolean => reason === "unheard" || reason === "fell-silent";
 
@@ -93,7 +98,8 @@ export function updateDeliveryMode(config: ModeInputs, state: ModeState, nowMs: 
   const { leader, delivery } = state;
   const { mode } = delivery;
   if (mode.kind === "unicast") {
-    if (isAdministrative(mode.reason) || nowMs >= mode.retryAtMs) switchToMulticast(state, nowMs);
+    const fitsNow = mode.reason === "oversized" && !config.isOversized;
+    if (isAdministrative(mode.reason) || fitsNow || nowMs >= mode.retryAtMs) switchToMulticast(state, nowMs);
     return;
   }
   if (leader.known === "lease" && nowMs >= state.followedAtMs + timing.unheardMs)
@@ -104,7 +110,7 @@ export function updateDeliveryMode(config: ModeInputs, state: ModeState, nowMs: 
     isSince(delivery.dataMissingSinceMs, timing.dataMissingMs, nowMs) ||
     isProbeFruitless(config, state, nowMs)
   )
-    return switchToUnicast(state, "no-data", nowMs);
+    return switchToUnicast(state, config.isOversized ? "oversized" : "no-data", nowMs);
   if (isStuck(config, state, nowMs)) switchToUnicast(state, "stuck", nowMs);
 }
 

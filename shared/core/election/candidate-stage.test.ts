@@ -37,6 +37,7 @@ const seek = received({
   missing: [0, 8],
   lanPort: 7_000,
   term: 0,
+  symbolMaxBytes: 1_400,
 });
 
 /** Returns the stage of a candidate, otherwise the role. */

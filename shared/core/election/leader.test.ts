@@ -21,7 +21,16 @@ const announce: FrameOf<"announce"> = {
   lanPort: 7_000,
 };
 const claim: FrameOf<"claim"> = { type: "claim", device, term: 3, ticket: 77, lanPort: 7_000, haveCount: 9 };
-const nothing = { phase: 0, startsAtMs: 0, castCount: 0, frontCount: 0, pass: 0, audience: 0, rateBps: 0 };
+const nothing = {
+  phase: 0,
+  startsAtMs: 0,
+  castCount: 0,
+  frontCount: 0,
+  pass: 0,
+  audience: 0,
+  rateBps: 0,
+  symbolSizeBytes: 0,
+};
 
 test("an announcement gives the leader, with the start of its multicast on this device's clock", () => {
   const { term, ticket, phase, castCount, frontCount, pass, audience, rateBps, lanPort } = announce;
@@ -33,7 +42,16 @@ test("an announcement gives the leader, with the start of its multicast on this 
     address: from.address,
     sender: from.sender,
     known: "announce",
-    announced: { phase, startsAtMs: 11_500, castCount, frontCount, pass, audience, rateBps },
+    announced: {
+      phase,
+      startsAtMs: 11_500,
+      castCount,
+      frontCount,
+      pass,
+      audience,
+      rateBps,
+      symbolSizeBytes: 1_400,
+    },
   });
 });
 

@@ -11,6 +11,8 @@ export type Announced = {
   pass: number;
   audience: number;
   rateBps: number;
+  /** Size of the leader's symbols; 0: not announced. */
+  symbolSizeBytes: number;
 };
 
 export type Leader = {
@@ -40,12 +42,14 @@ const nothingAnnounced: Readonly<Announced> = {
   pass: 0,
   audience: 0,
   rateBps: 0,
+  symbolSizeBytes: 0,
 };
 
 export function leaderOf(frame: FrameOf<"announce">, from: Sender, nowMs: number): Leader {
   const { device, term, ticket, phase, castCount, frontCount, pass, audience, rateBps, lanPort } = frame;
+  const { symbolSizeBytes } = frame;
   const startsAtMs = nowMs + frame.startsInMs;
-  const announced = { phase, startsAtMs, castCount, frontCount, pass, audience, rateBps };
+  const announced = { phase, startsAtMs, castCount, frontCount, pass, audience, rateBps, symbolSizeBytes };
   return { ...from, device, term, ticket, lanPort, known: "announce", announced };
 }
 

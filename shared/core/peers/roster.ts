@@ -5,8 +5,11 @@
  */
 import { assert } from "../../model/assert.ts";
 import type { ChunkSet } from "../../model/chunk-set.ts";
+import { limits } from "../../wire/index.ts";
 
-/** A /22 subnet full of devices. The bitmap of one entry has 1 KiB up to 32 GiB, at most 64 KiB. */
+/**
+ * A /22 subnet full of devices. The bitmap of one entry has 1 KiB up to 32 GiB, 32 KiB at 1 TiB.
+ */
 export const rosterDevicesMax = 1_024;
 
 export type RosterEntry = {
@@ -18,9 +21,13 @@ export type RosterEntry = {
   receivedAtMs: number;
   /** Last known delivery mode: the device listens to the group, or takes chunks by unicast. */
   delivery: "multicast" | "unicast";
+  /** Longest symbol that the device receives; undefined: as it stated before. */
+  symbolMaxBytes?: number;
 };
 
 type Known = RosterEntry & {
+  /** Time of the last frame or poll of the device. */
+  activeAtMs: number;
   /** Time at which the number of missing chunks last changed. */
   readonly changedAtMs: number;
 };
@@ -32,6 +39,8 @@ export class Roster {
    * than they change.
    */
   #listeners = new Uint16Array(0);
+  /** Devices that listen to the group and are missing chunks. */
+  #listenerCount = 0;
 
   update(entry: RosterEntry): void {
     const known = this.#entries.get(entry.device);
@@ -39,6 +48,8 @@ export class Roster {
     this.forget(entry.device);
     this.#entries.set(entry.device, {
       ...entry,
+      symbolMaxBytes: entry.symbolMaxBytes ?? known?.symbolMaxBytes ?? limits.symbolMaxBytes,
+      activeAtMs: entry.receivedAtMs,
       changedAtMs: isChanged ? entry.receivedAtMs : known.changedAtMs,
     });
     assert(
@@ -58,8 +69,20 @@ export class Roster {
     this.#count(known, -1);
   }
 
+  /** Notes a frame of the device. */
+  noteActive(device: string, nowMs: number): void {
+    const known = this.#entries.get(device);
+    if (known) known.activeAtMs = nowMs;
+  }
+
+  /** Does not count the time that this device slept as silence of the others. */
+  creditStall(stalledMs: number): void {
+    for (const entry of this.#entries.values()) entry.activeAtMs += stalledMs;
+  }
+
   #count({ delivery, missing }: RosterEntry, by: 1 | -1): void {
-    if (delivery !== "multicast") return;
+    if (delivery !== "multicast" || missing.isEmpty) return;
+    this.#listenerCount += by;
     for (let chunk = missing.next(0); chunk >= 0; chunk = missing.next(chunk + 1))
       this.#listeners[chunk]! += by;
   }
@@ -68,7 +91,7 @@ export class Roster {
     return this.#entries.get(device);
   }
 
-  [Symbol.iterator](): IterableIterator<RosterEntry> {
+  [Symbol.iterator](): IterableIterator<Readonly<Known>> {
     return this.#entries.values();
   }
 
@@ -89,6 +112,18 @@ export class Roster {
     for (const { delivery, missing } of this.#entries.values())
       if (delivery === "unicast" && !missing.isEmpty) devices++;
     return devices;
+  }
+
+  get hasListeners(): boolean {
+    return this.#listenerCount > 0;
+  }
+
+  /** Longest symbol that every listener receives; infinite without one. */
+  get symbolMaxBytes(): number {
+    let bytes = Number.POSITIVE_INFINITY;
+    for (const { delivery, missing, symbolMaxBytes } of this.#entries.values())
+      if (delivery === "multicast" && !missing.isEmpty) bytes = Math.min(bytes, symbolMaxBytes!);
+    return bytes;
   }
 
   /** Whether any device that listens to the group is missing this chunk. */

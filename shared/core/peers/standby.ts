@@ -9,7 +9,7 @@ import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
 import type { Holders } from "./holders.ts";
 import { rosterDevicesMax, type Roster } from "./roster.ts";
 import { timing } from "../timing.ts";
-import { limits } from "../../wire/index.ts";
+import { limits, rangesWithin } from "../../wire/index.ts";
 
 export type StandbyChunks = { readonly chunks: ChunkSet; readonly untilMs: number };
 
@@ -90,5 +90,5 @@ function rangesOf({ holders, isSoleCopy }: ReplicationView, nowMs: number): Rang
   const onSubnet = holders.heldChunks(nowMs);
   for (let chunk = onSubnet.nextMissing(0); chunk >= 0; chunk = onSubnet.nextMissing(chunk + 1))
     if (isSoleCopy(chunk)) chunks.add(chunk);
-  return chunks.toRanges(limits.rangesMax);
+  return rangesWithin(limits.smallDatagramMaxBytes, chunks.toRanges(limits.rangesMax));
 }

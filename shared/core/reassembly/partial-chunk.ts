@@ -57,6 +57,10 @@ export class PartialChunk {
     return this.#incompleteBlocks === 0;
   }
 
+  get symbolSizeBytes(): number {
+    return this.#layout.symbolSizeBytes;
+  }
+
   get lengthBytes(): number {
     return this.#layout.chunkLengthBytes;
   }

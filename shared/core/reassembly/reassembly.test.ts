@@ -45,6 +45,33 @@ const missingOf = (of: Reassembly, chunk: number): number[] => {
 };
 
 describe("reassembly", () => {
+  test("starts partial chunks again when the symbols get another size, and keeps complete ones", () => {
+    const r = newReassembly();
+    expect(addAll(r, 1, () => false)).toBe("ready");
+    addAll(r, 2, (_, symbol) => symbol === 0);
+    r.setSymbolSize(1_304);
+    expect(r.missingSymbols(2, () => {})).toBe(false);
+    expect(r.take(1)).toEqual(chunkBytes(1));
+    expect(r.memoryBytes).toBe(0);
+    const other = blockLayout(chunkLengthBytes, 1_304);
+    let last = "";
+    for (let block = 0; block < other.blockCount; block++)
+      for (let symbol = 0; symbol < other.k(block); symbol++) {
+        const at = other.symbolOffsetBytes(block, symbol);
+        const payload = chunkBytes(2).subarray(at, at + other.symbolLengthBytes(block, symbol));
+        last = r.addSymbol(2, block, symbol, payload);
+      }
+    expect(last).toBe("ready");
+    expect(r.take(2)).toEqual(chunkBytes(2));
+  });
+
+  test("does not begin a chunk with a symbol of another size", () => {
+    const r = newReassembly();
+    expect(r.addSymbol(0, 0, 0, new Uint8Array(1_304))).toBe("useless");
+    expect(r.openCount).toBe(0);
+    expect(r.missingSymbols(0, () => {})).toBe(false);
+  });
+
   test("returns a chunk without losses unchanged after its last symbol", () => {
     const r = newReassembly();
     expect(addAll(r, 3, () => false)).toBe("ready");

@@ -25,12 +25,12 @@ export type Spill = { readonly chunk: number; readonly bytes: Uint8Array };
 
 export class Reassembly {
   readonly #chunkLengthBytes: (chunk: number) => number;
-  readonly #symbolSizeBytes: number;
+  #symbolSizeBytes: number;
   readonly #code: ErasureCode;
   readonly #memoryBytesMax: number;
   /** By last touch, oldest first. A run of symbols of one chunk counts as one touch. */
   readonly #partials = new Map<number, PartialChunk>();
-  /** By chunk length, of which a package has two. */
+  /** By chunk length, of which a package has two, for symbols of the session's size. */
   readonly #layouts = new Map<number, BlockLayout>();
   /**
    * Buffers of finished chunks for the next ones, within the bound on memory. A new buffer costs a
@@ -41,7 +41,10 @@ export class Reassembly {
   #memoryBytes = 0;
   #last: PartialChunk | null = null;
 
-  /** @param options.chunkLengthBytes length of every chunk that `addSymbol` will get */
+  /**
+   * @param options.chunkLengthBytes length of every chunk that `addSymbol` will get
+   * @param options.symbolSizeBytes until `setSymbolSize`
+   */
   constructor(options: {
     chunkLengthBytes: (chunk: number) => number;
     symbolSizeBytes: number;
@@ -53,6 +56,18 @@ export class Reassembly {
     this.#code = options.code;
     this.#memoryBytesMax = options.memoryBytesMax;
     assert(options.symbolSizeBytes > 0, "symbols have no size");
+  }
+
+  /**
+   * Notes the size of the symbols that the representative sends from now on. Partial chunks of
+   * another size start from nothing, because no symbol or repair of theirs will follow.
+   */
+  setSymbolSize(bytes: number): void {
+    if (bytes === this.#symbolSizeBytes) return;
+    this.#symbolSizeBytes = bytes;
+    this.#layouts.clear();
+    for (const partial of this.#partials.values())
+      if (!partial.isReady && partial.symbolSizeBytes !== bytes) this.forget(partial.chunk);
   }
 
   get memoryBytes(): number {
@@ -74,8 +89,14 @@ export class Reassembly {
    * @param sender id under which the symbol was sent
    */
   addSymbol(chunk: number, block: number, symbol: number, payload: Uint8Array, sender = ""): AddResult {
-    const partial = this.#last?.chunk === chunk ? this.#last : this.#open(chunk, sender);
-    this.#last = partial;
+    let partial = this.#last?.chunk === chunk ? this.#last : this.#partials.get(chunk);
+    if (partial === undefined) {
+      const layout = this.#layoutOf(this.#chunkLengthBytes(chunk));
+      // A symbol of another size, for example of a representative that was not received yet.
+      if (!layout.hasSymbol(block, symbol, payload.length)) return "useless";
+      partial = this.#open(chunk, layout, sender);
+    }
+    if (partial !== this.#last) this.#touch(partial);
     const before = partial.heldBytes;
     if (!partial.addSymbol(block, symbol, payload)) return "useless";
     this.#memoryBytes += partial.heldBytes - before;
@@ -83,17 +104,15 @@ export class Reassembly {
     return partial.isReady ? "ready" : "placed";
   }
 
-  #open(chunk: number, sender: string): PartialChunk {
-    const known = this.#partials.get(chunk);
-    if (known) {
-      this.#partials.delete(chunk);
-      this.#partials.set(chunk, known);
-      return known;
-    }
-    const lengthBytes = this.#chunkLengthBytes(chunk);
-    const partial = new PartialChunk(chunk, this.#layoutOf(lengthBytes), this.buffer(lengthBytes), sender);
+  #touch(partial: PartialChunk): void {
+    this.#partials.delete(partial.chunk);
+    this.#partials.set(partial.chunk, partial);
+    this.#last = partial;
+  }
+
+  #open(chunk: number, layout: BlockLayout, sender: string): PartialChunk {
+    const partial = new PartialChunk(chunk, layout, this.buffer(layout.chunkLengthBytes), sender);
     this.#memoryBytes += partial.heldBytes;
-    this.#partials.set(chunk, partial);
     return partial;
   }
 

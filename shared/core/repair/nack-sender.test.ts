@@ -47,7 +47,7 @@ function onePass(receivers: number, loss: number, seed: number): Outcome {
       for (const [i, { sender }] of peers.entries())
         if (i !== air[0]!.from) sender.onPeerNack(air[0]!.entries);
     for (const [i, { sender, missingSymbols }] of peers.entries())
-      for (const entries of sender.takeDue(nowMs, missingSymbols)) {
+      for (const entries of sender.takeDue(nowMs, missingSymbols, 1_466)) {
         outcome.frames++;
         air.push({ atMs: nowMs + airMs, from: i, entries });
         for (let at = 0; at < entries.length; at += 3) {
@@ -98,22 +98,22 @@ test("asks for the chunks that an END names and for no others, whatever was aske
   };
   const delayMs = needDelayMs(8);
   sender.onEnd(named(2), 0, 8, 1);
-  expect(sender.takeDue(delayMs, missesOne)).toEqual([[2, 0, 1]]);
+  expect(sender.takeDue(delayMs, missesOne, 1_466)).toEqual([[2, 0, 1]]);
   // The repair of chunk 2 is in flight; chunk 5 was sent.
   sender.onEnd(named(5), 100, 8, 1);
-  expect(sender.takeDue(100 + delayMs, missesOne)).toEqual([[5, 0, 1]]);
+  expect(sender.takeDue(100 + delayMs, missesOne, 1_466)).toEqual([[5, 0, 1]]);
   // A symbol of that repair was lost.
   sender.onEnd(named(2), 200, 8, 1);
-  expect(sender.takeDue(200 + delayMs, missesOne)).toEqual([[2, 0, 1]]);
+  expect(sender.takeDue(200 + delayMs, missesOne, 1_466)).toEqual([[2, 0, 1]]);
   // Counts asked for by another peer before this END do not cover what was lost since.
   sender.onPeerNack([2, 0, 3, 7, 0, 3]);
   sender.onEnd(named(2), 300, 8, 1);
-  expect(sender.takeDue(300 + delayMs, missesOne)).toEqual([[2, 0, 1]]);
+  expect(sender.takeDue(300 + delayMs, missesOne, 1_466)).toEqual([[2, 0, 1]]);
   // Counts asked for after it do.
   sender.onEnd(named(2), 400, 8, 1);
   sender.onPeerNack([2, 0, 3]);
-  expect(sender.takeDue(400 + delayMs, missesOne)).toEqual([]);
+  expect(sender.takeDue(400 + delayMs, missesOne, 1_466)).toEqual([]);
   // No further END arrives.
   expect(sender.dueAtMs).toBe(400 + delayMs + timing.needRepeatMs);
-  expect(sender.takeDue(sender.dueAtMs!, missesOne)).toEqual([[2, 0, 1, 5, 0, 1]]);
+  expect(sender.takeDue(sender.dueAtMs!, missesOne, 1_466)).toEqual([[2, 0, 1, 5, 0, 1]]);
 });

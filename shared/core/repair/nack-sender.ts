@@ -6,7 +6,7 @@
  */
 import { assert } from "../../model/assert.ts";
 import { ChunkSet } from "../../model/chunk-set.ts";
-import { limits, wholeChunks } from "../../wire/index.ts";
+import { itemsWithin, limits, wholeChunks } from "../../wire/index.ts";
 import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
 
 /**
@@ -15,6 +15,8 @@ import { needDelayMs, peerNacksMax, needFramesMax, timing } from "../timing.ts";
  */
 export type MissingSymbols = (chunk: number, add: (block: number, count: number) => void) => boolean;
 
+/** A chunk, a block and a count in msgpack. */
+const entryBytesMax = 13;
 /** Upper bound on blocks remembered from NACKs of other peers. */
 const askedByPeersMax = 16_384;
 
@@ -102,8 +104,11 @@ export class NackSender {
     }
   }
 
-  /** Removes and returns the NEED frames that are due, each a flat [chunk, block, count, …]. */
-  takeDue(nowMs: number, missingSymbols: MissingSymbols): number[][] {
+  /**
+   * Removes and returns the NEED frames that are due, each a flat [chunk, block, count, …].
+   * @param frameBytes upper bound on a frame
+   */
+  takeDue(nowMs: number, missingSymbols: MissingSymbols, frameBytes: number): number[][] {
     const { dueAtMs } = this;
     if (dueAtMs === null || nowMs < dueAtMs) return [];
     if (this.#repeatAtMs !== null && nowMs >= this.#repeatAtMs) this.#askAgain();
@@ -117,7 +122,8 @@ export class NackSender {
       return [];
     }
     const entries: number[] = [];
-    const entriesMax = limits.needsMax * needFramesMax * 3;
+    const perFrame = 3 * itemsWithin(frameBytes, entryBytesMax, limits.needsMax);
+    const entriesMax = perFrame * needFramesMax;
     for (const chunk of this.#toAsk) {
       if (this.#held.has(chunk)) {
         this.#toAsk.delete(chunk);
@@ -132,9 +138,8 @@ export class NackSender {
     this.#scheduleRepeat(nowMs);
     const frames: number[][] = [];
     assert(entries.length % 3 === 0, "entries are not triples");
-    for (let i = 0; i < Math.min(entries.length, entriesMax); i += limits.needsMax * 3) {
-      frames.push(entries.slice(i, Math.min(i + limits.needsMax * 3, entriesMax)));
-    }
+    for (let i = 0; i < Math.min(entries.length, entriesMax); i += perFrame)
+      frames.push(entries.slice(i, Math.min(i + perFrame, entriesMax)));
     assert(frames.length <= needFramesMax, "more NEEDs at once than needFramesMax");
     return frames;
   }

@@ -9,11 +9,12 @@
  */
 import { assert } from "../../model/assert.ts";
 import { ChunkSet, type Ranges } from "../../model/chunk-set.ts";
+import { limits } from "../../wire/index.ts";
 import type { BlockRepair, SendItem, RepairPlan } from "./items.ts";
 
 /**
  * Repair symbols that each first transmission of a chunk allows: 0.3 of the 188 symbols of a chunk
- * of 256 KiB.
+ * of 256 KiB. Longer symbols count as several.
  */
 const chunkRepairCredit = 56;
 const repairCreditMax = 4_096;
@@ -47,12 +48,23 @@ export class SendQueue {
    * @param isMissed whether a listener is missing the chunk
    * @param elsewhere chunks that another device of the subnet holds: they can wait
    */
-  next(isMissed: (chunk: number) => boolean, elsewhere: ChunkSet): SendItem | null {
+  next(
+    isMissed: (chunk: number) => boolean,
+    elsewhere: ChunkSet,
+    symbolSizeBytes: number = limits.symbolUsualBytes,
+  ): SendItem | null {
     this.idle();
     const item = this.#choose(isMissed, elsewhere);
+    if (item?.kind === "repair") this.#spendCredit(item.blocks, symbolSizeBytes);
     assert(item === null || this.#held.has(item.chunk), "a chunk is sent that is not held");
     this.#sending = item?.chunk ?? null;
     return item;
+  }
+
+  #spendCredit(blocks: readonly BlockRepair[], symbolSizeBytes: number): void {
+    const each = Math.max(1, symbolSizeBytes / limits.symbolUsualBytes);
+    for (const { count } of blocks) this.#repairCredit -= count * each;
+    this.#repairCredit = Math.max(this.#repairCredit, -repairCreditMax);
   }
 
   /** Notes that nothing follows now. The item before counts as sent. */
@@ -81,8 +93,6 @@ export class SendQueue {
     for (const [chunk, blocks] of this.#repairs) {
       if (!this.#held.has(chunk)) continue;
       this.#repairs.delete(chunk);
-      for (const { count } of blocks) this.#repairCredit -= count;
-      this.#repairCredit = Math.max(this.#repairCredit, -repairCreditMax);
       return { kind: "repair", chunk, blocks };
     }
     return null;
@@ -157,6 +167,17 @@ export class SendQueue {
       this.#repairs.delete(chunk);
       this.#retransmits.add(chunk);
     }
+  }
+
+  /** Forgets repair symbols that wait to be sent: their size has changed. */
+  forgetSymbols(): void {
+    this.#repairs.clear();
+  }
+
+  /** Forgets repairs and retransmissions: no device is left that is missing chunks. */
+  forgetLosses(): void {
+    this.#repairs.clear();
+    this.#retransmits.deleteAll(this.#retransmits.clone());
   }
 
   /** Whether this device or an earlier representative sent the chunk. */

@@ -11,7 +11,10 @@ import type { DatagramBatch } from "../../wire/index.ts";
 import { openGroupReceiver, type GroupReceiver } from "./group-receiver.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
+import { LinkSize } from "./link-size.ts";
+import { Refusals } from "./refusals.ts";
 import { formatGroup, type Group } from "./multicast-group.ts";
+import { platform } from "../../platform/index.ts";
 
 type LanBusCounters = {
   framesSent: number;
@@ -30,6 +33,10 @@ export type LanBus = {
   readonly group: Group;
   /** "ADDRESS:PORT" */
   readonly name: string;
+  /** Payload of the longest symbol whose frame the interface carries; may change. */
+  readonly symbolMaxBytes: number;
+  /** Reads the MTU of the interface again. */
+  refreshMtu(): Promise<void>;
   /** Granted size of the kernel's receive buffer; may be less than requested. */
   readonly receiveBufferBytes: number;
   /** Datagrams that the kernel dropped at a full buffer; null if it does not report them. */
@@ -42,7 +49,8 @@ export type LanBus = {
   /**
    * Sends symbols that are contiguous in `bytes`, in one system call if the system can
    * (UDP_SEGMENT). All have the length of the first; only the last may be shorter.
-   * @returns how many the kernel accepted; the caller retries the others later
+   * @returns how many the kernel accepted; the caller retries the others later, in shorter
+   *   datagrams if `symbolMaxBytes` fell
    */
   sendRun(bytes: Uint8Array, datagrams: readonly Uint8Array[]): number;
   close(): void;
@@ -66,7 +74,8 @@ export async function openLanBus(options: {
   onError: (error: Error) => void;
 }): Promise<LanBus> {
   const { interfaceAddress, group, onBatch, onError } = options;
-  requireInterface(interfaceAddress);
+  const name = interfaceOf(interfaceAddress);
+  const size = new LinkSize(await platform.mtuOf(name));
   const counters: LanBusCounters = {
     framesSent: 0,
     bytesSent: 0,
@@ -98,7 +107,7 @@ export async function openLanBus(options: {
     const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."));
     opened.push(symbols);
     const runs = openRunSender(options);
-    return busOf(group, receiver, { control, symbols, runs }, counters, onError);
+    return busOf(group, { name, size }, receiver, { control, symbols, runs }, counters, onError);
   } catch (error) {
     for (const socket of opened) socket.close();
     throw busError(options, error);
@@ -118,31 +127,17 @@ type GroupSender = Bun.udp.Socket<"uint8array">;
 
 function busOf(
   group: Group,
+  { name, size }: { name: string; size: LinkSize },
   receiver: GroupReceiver,
   { control, symbols, runs }: { control: GroupSender; symbols: GroupSender; runs: SegmentSender | null },
   counters: LanBusCounters,
   onError: (error: Error) => void,
 ): LanBus {
-  let isRefused = false;
-  /**
-   * Calls `sending` and returns how many datagrams were sent. A refusal, as with an unplugged
-   * cable, counts as loss; only the first of consecutive refusals is reported.
-   */
-  const trySend = (sending: () => number): number => {
-    try {
-      const sent = sending();
-      if (sent > 0) isRefused = false;
-      return sent;
-    } catch (error) {
-      if (!isRefused) onError(error instanceof Error ? error : new Error(String(error)));
-      isRefused = true;
-      return 0;
-    }
-  };
+  const refusals = new Refusals(onError);
   const sendBatch = (datagrams: readonly Uint8Array[]): number => {
     const packets: (Uint8Array | string | number)[] = [];
     for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-    const sent = trySend(() => symbols.sendMany(packets));
+    const sent = refusals.try("symbols", () => symbols.sendMany(packets));
     for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
     counters.framesSent += sent;
     return sent;
@@ -150,26 +145,29 @@ function busOf(
   return {
     group,
     name: formatGroup(group),
+    get symbolMaxBytes() {
+      return size.symbolMaxBytes;
+    },
+    refreshMtu: async () => size.onMtu(await platform.mtuOf(name)),
     receiveBufferBytes: receiver.receiveBufferBytes,
     kernelDrops: () => receiver.kernelDrops(),
     counters,
     send(datagram) {
-      if (trySend(() => Number(control.send(datagram, group.port, group.address))) > 0) {
+      if (refusals.try("control", () => Number(control.send(datagram, group.port, group.address))) > 0) {
         counters.framesSent++;
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
     },
     sendBatch,
     sendRun(bytes, datagrams) {
-      if (runs === null || datagrams.length < 2) return sendBatch(datagrams);
-      const sent = trySend(() => (runs.send(bytes, datagrams[0]!.length) ? datagrams.length : 0));
+      if (runs === null) return sendBatch(datagrams);
+      const sent = refusals.try("symbols", () => refusals.sendRun(runs, size, bytes, datagrams));
       counters.framesSent += sent;
       if (sent > 0) counters.bytesSent += bytes.length;
       return sent;
     },
     close() {
-      // Suppress the errors of later sends: the caller has already left the network.
-      isRefused = true;
+      refusals.silence();
       receiver.close();
       control.close();
       symbols.close();
@@ -178,10 +176,15 @@ function busOf(
   };
 }
 
-/** @throws LanBusError that lists the device's addresses when `address` is not one of them */
-function requireInterface(address: string): void {
-  const known = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  if (known.some((entry) => entry.address === address)) return;
+/**
+ * Returns the name of the interface with this address, without a label ("eth0:1").
+ * @throws LanBusError that lists the device's addresses when `address` is not one of them
+ */
+function interfaceOf(address: string): string {
+  const named = networkInterfaces();
+  const label = Object.keys(named).find((name) => named[name]?.some((entry) => entry.address === address));
+  if (label !== undefined) return label.replace(/:.*$/, "");
+  const known = Object.values(named).flatMap((list) => list ?? []);
   const choices = known.filter((entry) => entry.family === "IPv4").map((entry) => entry.address);
   throw new LanBusError(
     `No interface of this device has the address "${address}": choose one of ${choices.join(", ") || "none"}`,

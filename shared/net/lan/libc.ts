@@ -33,6 +33,9 @@ export const linux = {
   reuseAddress: 2,
   receiveBuffer: 8,
   memoryInfo: 55,
+  /** IP_MTU_DISCOVER, and its value that forbids fragments. */
+  mtuDiscovery: 10,
+  neverFragment: 2,
   multicastInterface: 32,
   multicastTtl: 33,
   multicastLoop: 34,
@@ -45,6 +48,8 @@ export const linux = {
   errorAgain: 11,
   errorInterrupted: 4,
   errorNoBuffers: 105,
+  errorInvalid: 22,
+  errorMessageSize: 90,
   addressBytes: 16,
   vectorBytes: 16,
   messageBytes: 64,

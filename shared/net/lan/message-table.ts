@@ -7,7 +7,13 @@
  * datagram of the run. Bytes beyond the vectors go to an overflow area, and `cut` moves them.
  */
 import { ptr, type Pointer } from "bun:ffi";
-import { batchDatagramsMax, messagesMax, messageSlots, slotBytes } from "../../wire/datagram-batch.ts";
+import {
+  batchDatagramsMax,
+  messagesMax,
+  messageSlots,
+  slotBytes,
+  slotsOf,
+} from "../../wire/datagram-batch.ts";
 import { fixedBytes, linux } from "./libc.ts";
 
 /** Upper bound on the bytes of a message: an IPv4 packet. */
@@ -50,6 +56,8 @@ export class MessageTable {
   readonly #slotsFilled: number;
   readonly #vectors: DataView;
   #segmentBytes = 0;
+  /** Datagrams of a message that arrive in slots without a copy. */
+  #inPlaceMax = 0;
 
   /** @param slotsFilled at most `batchDatagramsMax`; the kernel reads a few vectors fastest */
   constructor(memory: MessageMemory, slotsFilled: number, segmentBytes: number) {
@@ -57,7 +65,7 @@ export class MessageTable {
     this.#slotsFilled = slotsFilled;
     const vectorsOfMessage = slotsFilled + 1;
     this.#vectors = new DataView(new ArrayBuffer(messagesMax * vectorsOfMessage * linux.vectorBytes));
-    const { slots, addresses, controls, overflow } = memory;
+    const { addresses, controls, overflow } = memory;
     for (let message = 0; message < messagesMax; message++) {
       const header = message * linux.messageBytes;
       const vector = message * vectorsOfMessage * linux.vectorBytes;
@@ -69,8 +77,6 @@ export class MessageTable {
       pointer(headerAt.vectorCount, vectorsOfMessage);
       pointer(headerAt.control, ptr(controls) + message * controlBytes);
       pointer(headerAt.controlLength, controlBytes);
-      for (let slot = 0; slot < slotsFilled; slot++)
-        this.#setVector(vector, slot, ptr(slots) + slotAt(message, slot), 0);
       this.#setVector(vector, slotsFilled, ptr(overflow) + message * messageBytesMax, messageBytesMax);
     }
     this.segmentBytes = segmentBytes;
@@ -83,7 +89,7 @@ export class MessageTable {
     this.#vectors.setBigUint64(at + 8, BigInt(bytes), true);
   }
 
-  /** Length of the datagrams that arrive in slots without a copy; at most `slotBytes`. */
+  /** Length of the datagrams that arrive in slots without a copy. */
   get segmentBytes(): number {
     return this.#segmentBytes;
   }
@@ -91,10 +97,18 @@ export class MessageTable {
   set segmentBytes(bytes: number) {
     if (bytes === this.#segmentBytes) return;
     this.#segmentBytes = bytes;
+    const step = slotsOf(bytes);
+    this.#inPlaceMax = Math.min(this.#slotsFilled, Math.floor(messageSlots / step));
     const vectorsOfMessage = this.#slotsFilled + 1;
+    const slotsFrom = ptr(this.#memory.slots);
     for (let message = 0; message < messagesMax; message++)
-      for (let slot = 0; slot < this.#slotsFilled; slot++)
-        this.#vectors.setUint32((message * vectorsOfMessage + slot) * linux.vectorBytes + 8, bytes, true);
+      for (let index = 0; index < this.#slotsFilled; index++) {
+        // Longer datagrams take several slots, and leave vectors that stay empty.
+        const isUsed = index < this.#inPlaceMax;
+        const slot = slotAt(message, isUsed ? index * step : 0);
+        const vector = message * vectorsOfMessage * linux.vectorBytes;
+        this.#setVector(vector, index, slotsFrom + slot, isUsed ? bytes : 0);
+      }
   }
 
   /** Asks for the control data again: a call overwrites its length. */
@@ -122,26 +136,28 @@ export class MessageTable {
   /** Moves a message's bytes to its slots, unless they arrived there. @returns datagrams */
   cut(message: number, segmentBytes: number): number {
     const bytes = this.receivedBytes(message);
-    const count = Math.max(1, Math.min(batchDatagramsMax, Math.ceil(bytes / segmentBytes)));
+    const countMax = Math.min(batchDatagramsMax, Math.floor(messageSlots / slotsOf(segmentBytes)));
+    const count = Math.max(1, Math.min(countMax, Math.ceil(bytes / segmentBytes)));
     const isInPlace = count === 1 ? bytes <= this.#segmentBytes : segmentBytes === this.#segmentBytes;
-    if (!isInPlace || count > this.#slotsFilled) this.#move(message, bytes, segmentBytes, count);
+    if (!isInPlace || count > this.#inPlaceMax) this.#move(message, bytes, segmentBytes, count);
     return count;
   }
 
   #move(message: number, bytes: number, segmentBytes: number, count: number): void {
     const { slots, overflow, moved } = this.#memory;
-    const inSlots = Math.min(bytes, this.#slotsFilled * this.#segmentBytes);
-    for (let slot = 0, at = 0; at < inSlots; slot++, at += this.#segmentBytes) {
+    const inSlots = Math.min(bytes, this.#inPlaceMax * this.#segmentBytes);
+    const stepFrom = slotsOf(this.#segmentBytes);
+    for (let slot = 0, at = 0; at < inSlots; slot += stepFrom, at += this.#segmentBytes) {
       const from = slotAt(message, slot);
       moved.set(slots.subarray(from, from + Math.min(this.#segmentBytes, inSlots - at)), at);
     }
     const from = message * messageBytesMax;
     moved.set(overflow.subarray(from, from + bytes - inSlots), inSlots);
-    for (let slot = 0; slot < count; slot++) {
-      const at = slot * segmentBytes;
-      // Longer than a slot: longer than any frame, and refused by its length.
-      const length = Math.min(segmentBytes, slotBytes, bytes - at);
-      slots.set(moved.subarray(at, at + length), slotAt(message, slot));
+    const stepTo = slotsOf(segmentBytes);
+    for (let index = 0; index < count; index++) {
+      const at = index * segmentBytes;
+      const length = Math.min(segmentBytes, bytes - at);
+      slots.set(moved.subarray(at, at + length), slotAt(message, index * stepTo));
     }
   }
 }

@@ -28,10 +28,11 @@ import {
   messageSlots,
   slotBytes,
   slotCount,
+  slotsOf,
   type DatagramBatch,
 } from "../../wire/datagram-batch.ts";
 import { uint32At } from "../../wire/identity.ts";
-import { payloadAt } from "../../wire/layout.ts";
+import { payloadAt, symbolOverheadBytes } from "../../wire/layout.ts";
 import { limits } from "../../wire/limits.ts";
 import { MessageMemory, MessageTable } from "./message-table.ts";
 
@@ -56,8 +57,10 @@ export type DatagramSocket = {
   close(): void;
 };
 
-/** Vectors of a message that is a run: 45 datagrams of the largest frame fill an IPv4 packet. */
+/** Vectors of a message that is a run: 45 datagrams at an MTU of 1,500 fill an IPv4 packet. */
 const runSlots = 45;
+/** Length of the datagrams of a run until one of another length arrives: the usual symbol's. */
+const firstSegmentBytes = limits.symbolUsualBytes + symbolOverheadBytes;
 /** Calls without a run after which messages are expected to be single datagrams. */
 const callsWithoutRunMax = 8;
 const nothing = { messages: 0, datagrams: 0 };
@@ -101,6 +104,7 @@ class SlotBatch implements DatagramBatch {
   readonly #addresses: Uint8Array;
   /** Message of the first datagram, and of all datagrams of a run. */
   #message = 0;
+  #isRun = false;
   /** Views of earlier batches, reused because the frames of a stream have the same length. */
   readonly #datagrams: Uint8Array[] = [];
   readonly #payloads: Uint8Array[] = [];
@@ -117,21 +121,22 @@ class SlotBatch implements DatagramBatch {
   setRun(message: number, count: number, segmentBytes: number, totalBytes: number): void {
     this.count = count;
     this.firstSlot = message * messageSlots;
-    this.slotStep = 1;
+    this.slotStep = slotsOf(segmentBytes);
     this.#message = message;
-    const length = Math.min(segmentBytes, slotBytes);
-    this.lengths.fill(length, 0, count);
-    this.lengths[count - 1] = Math.min(length, totalBytes - (count - 1) * segmentBytes);
+    this.#isRun = true;
+    this.lengths.fill(segmentBytes, 0, count);
+    this.lengths[count - 1] = Math.min(segmentBytes, totalBytes - (count - 1) * segmentBytes);
   }
 
   /** Begins with a message of one datagram; `addSingle` adds the messages after it. */
   setSingle(message: number, lengthBytes: number): void {
     this.setRun(message, 1, lengthBytes, lengthBytes);
     this.slotStep = messageSlots;
+    this.#isRun = false;
   }
 
   addSingle(lengthBytes: number): void {
-    this.lengths[this.count++] = Math.min(lengthBytes, slotBytes);
+    this.lengths[this.count++] = lengthBytes;
   }
 
   #slot(index: number): number {
@@ -156,7 +161,7 @@ class SlotBatch implements DatagramBatch {
 
   /** Caches the last address, because consecutive datagrams nearly always share a sender. */
   fromAddress(index: number): string {
-    const message = this.slotStep === 1 ? this.#message : this.#message + index;
+    const message = this.#isRun ? this.#message : this.#message + index;
     const at = message * linux.addressBytes + 4;
     const from = uint32At(this.#addresses, at);
     if (from !== this.#lastFrom) {
@@ -181,8 +186,8 @@ class MessageReader {
   constructor() {
     const memory = batchMemory();
     const messages = new MessageMemory(memory?.slots ?? fixedBytes(slotCount * slotBytes));
-    this.#singles = new MessageTable(messages, 1, slotBytes);
-    this.#runs = new MessageTable(messages, runSlots, limits.datagramMaxBytes);
+    this.#singles = new MessageTable(messages, 1, limits.datagramMaxBytes);
+    this.#runs = new MessageTable(messages, runSlots, firstSegmentBytes);
     this.#batch = new SlotBatch(messages, memory?.lengths ?? new Uint32Array(batchDatagramsMax));
     this.#table = this.#singles;
   }
@@ -239,7 +244,7 @@ class MessageReader {
     if (hasRun) {
       this.#callsWithoutRun = 0;
       this.#table = this.#runs;
-      if (otherSegmentBytes > 0) this.#runs.segmentBytes = Math.min(otherSegmentBytes, slotBytes);
+      if (otherSegmentBytes > 0) this.#runs.segmentBytes = otherSegmentBytes;
     } else if (++this.#callsWithoutRun >= callsWithoutRunMax) this.#table = this.#singles;
   }
 }

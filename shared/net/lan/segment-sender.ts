@@ -16,14 +16,16 @@ import {
   setOption,
   socketAddress,
 } from "./libc.ts";
+import { limits } from "../../wire/index.ts";
 
 export type SegmentSender = {
   /**
-   * Sends `bytes` as datagrams of `datagramBytes` each; the last one may be shorter. Returns false,
-   * and sends none, if the kernel's buffers are currently full.
+   * Sends `bytes` as datagrams of `datagramBytes` each; the last one may be shorter. Anything but
+   * `sent` sends none of them: the kernel's buffers are currently `full`, or the datagrams `exceed`
+   * the MTU.
    * @throws Error with the system's reason
    */
-  send(bytes: Uint8Array, datagramBytes: number): boolean;
+  send(bytes: Uint8Array, datagramBytes: number): "sent" | "full" | "exceed";
   close(): void;
 };
 
@@ -47,34 +49,43 @@ export function openSegmentSender(options: {
     set(linux.multicastInterface, Uint8Array.from(octetsOf(interfaceAddress)));
     set(linux.multicastTtl, Int32Array.of(1));
     set(linux.multicastLoop, Int32Array.of(options.loopback ? 1 : 0));
+    set(linux.mtuDiscovery, Int32Array.of(linux.neverFragment));
     bindTo(system, opened, interfaceAddress, 0);
     // Fails on a kernel without UDP_SEGMENT; the bus then sends the datagrams in batches.
-    setOption(system, opened, linux.levelUdp, linux.segmentBytes, Int32Array.of(1_400));
+    setOption(system, opened, linux.levelUdp, linux.segmentBytes, Int32Array.of(limits.symbolUsualBytes));
   });
   const target = socketAddress(group.address, group.port);
   // The kernel reads `target` at every call, but an optimizing compiler may drop the array.
   pinned.add(target);
-  let segmentBytes = 1_400;
+  let segmentBytes: number = limits.symbolUsualBytes;
   let state: "open" | "closed" = "open";
+  const cutInto = (datagramBytes: number): void => {
+    if (datagramBytes === segmentBytes) return;
+    setOption(system, handle, linux.levelUdp, linux.segmentBytes, Int32Array.of(datagramBytes));
+    segmentBytes = datagramBytes;
+  };
+  /** Returns errno; 0 after success. */
+  const trySend = (bytes: Uint8Array): number => {
+    const { dontWait, addressBytes } = linux;
+    const sent = system.sendto(handle, ptr(bytes), bytes.length, dontWait, ptr(target), addressBytes);
+    return Number(sent) >= 0 ? 0 : errorNumber(system);
+  };
+  /** Whether the system refuses a datagram alone, outside of a run, for its length. */
+  const exceeds = (datagram: Uint8Array): boolean => {
+    cutInto(0);
+    return trySend(datagram) === linux.errorMessageSize;
+  };
   return {
     send(bytes, datagramBytes) {
-      if (state === "closed") return false;
-      if (datagramBytes !== segmentBytes) {
-        setOption(system, handle, linux.levelUdp, linux.segmentBytes, Int32Array.of(datagramBytes));
-        segmentBytes = datagramBytes;
-      }
-      const sent = system.sendto(
-        handle,
-        ptr(bytes),
-        bytes.length,
-        linux.dontWait,
-        ptr(target),
-        linux.addressBytes,
-      );
-      if (Number(sent) >= 0) return true;
-      const error = errorNumber(system);
+      if (state === "closed") return "full";
+      cutInto(datagramBytes);
+      const error = trySend(bytes);
+      if (error === 0) return "sent";
       if (error === linux.errorAgain || error === linux.errorInterrupted || error === linux.errorNoBuffers)
-        return false;
+        return "full";
+      if (error === linux.errorMessageSize) return "exceed";
+      // Linux before 6.11 has one number for a run of long datagrams and for a removed address.
+      if (error === linux.errorInvalid && exceeds(bytes.subarray(0, datagramBytes))) return "exceed";
       throw new Error(errorText(system));
     },
     close() {

@@ -10,6 +10,7 @@ import {
   messageSlots,
   slotBytes,
   slotCount,
+  slotsOf,
   type DatagramBatch,
 } from "../../wire/datagram-batch.ts";
 import { putUint16, uint32At } from "../../wire/identity.ts";
@@ -55,18 +56,29 @@ function receiverOf(crypto: Crypto = nodeCrypto): FrameReceiver {
   return receiver;
 }
 
+/** First slot, and slots from one datagram to the next. */
+type InSlots = readonly [number, number];
+type Places = { readonly symbolBytes: number; readonly slots: readonly InSlots[] };
 /** Slots of a run, of messages with one datagram each, and of the last run that a call can read. */
-const places = [
-  [0, 1],
-  [0, messageSlots],
-  [slotCount - messageSlots, 1],
-] as const;
+const usual: Places = {
+  symbolBytes: limits.symbolUsualBytes,
+  slots: [
+    [0, 1],
+    [0, messageSlots],
+    [slotCount - messageSlots, 1],
+  ],
+};
+/** Slots of jumbo frames, of which a message holds a few. */
+const jumbo: Places = {
+  symbolBytes: limits.symbolMaxBytes,
+  slots: [
+    [0, slotsOf(limits.datagramMaxBytes)],
+    [0, messageSlots],
+  ],
+};
 
 /** Puts the datagrams where recvmmsg would put them. */
-function inPlace(
-  datagrams: readonly Uint8Array[],
-  [firstSlot, slotStep]: (typeof places)[number] = places[0],
-): DatagramBatch {
+function inPlace(datagrams: readonly Uint8Array[], [firstSlot, slotStep]: InSlots = [0, 1]): DatagramBatch {
   const { slots, lengths } = batchMemory()!;
   const at = (index: number): number => (firstSlot + index * slotStep) * slotBytes;
   for (const [index, datagram] of datagrams.entries()) {
@@ -122,37 +134,41 @@ type Change =
   | "tag"
   | "control"
   | "junk";
-const anyDatagram: fc.Arbitrary<Choice> = fc.record<Choice>({
-  from: fc.constantFrom<Choice["from"]>("a", "a", "a", "b"),
-  chunk: fc.oneof(fc.nat(3), fc.integer({ min: 0, max: limits.counterMax })),
-  block: fc.nat(limits.chunkBlocksMax - 1),
-  symbol: fc.nat(limits.codedSymbolsMax - 1),
-  payload: fc.oneof(
-    fc.uint8Array({ minLength: 1, maxLength: 20 }),
-    fc
-      .integer({ min: limits.symbolMaxBytes - 20, max: limits.symbolMaxBytes })
-      .map((length) => new Uint8Array(length)),
-  ),
-  change: fc.constantFrom<Change>(
-    "none",
-    "none",
-    "bit",
-    "sealed bit",
-    "sealed size",
-    "sealed fit",
-    "cut",
-    "longer",
-    "again",
-    "tag",
-    "control",
-    "junk",
-  ),
-  /** Position of the change, most often in the headers. */
-  at: fc.oneof(fc.nat(60), fc.nat(2_000)),
-  bit: fc.nat(7),
-});
+const anyDatagram = (symbolBytes: number) =>
+  fc.record<Choice>({
+    from: fc.constantFrom<Choice["from"]>("a", "a", "a", "b"),
+    chunk: fc.oneof(fc.nat(3), fc.integer({ min: 0, max: limits.counterMax })),
+    block: fc.nat(limits.chunkBlocksMax - 1),
+    symbol: fc.nat(limits.codedSymbolsMax - 1),
+    payload: fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 20 }),
+      fc.integer({ min: symbolBytes - 20, max: symbolBytes }).map((length) => new Uint8Array(length)),
+    ),
+    change: fc.constantFrom<Change>(
+      "none",
+      "none",
+      "bit",
+      "sealed bit",
+      "sealed size",
+      "sealed fit",
+      "cut",
+      "longer",
+      "again",
+      "tag",
+      "control",
+      "junk",
+    ),
+    /** Position of the change, most often in the headers. */
+    at: fc.oneof(fc.nat(60), fc.nat(2_000)),
+    bit: fc.nat(7),
+  });
 
-const anyPlace = fc.constantFrom(...places);
+const anyBatch = fc.constantFrom(usual, jumbo).chain(({ symbolBytes, slots }) =>
+  fc.record({
+    choices: fc.array(anyDatagram(symbolBytes), { minLength: 1, maxLength: messagesMax }),
+    place: fc.constantFrom(...slots),
+  }),
+);
 
 /** Signs the frame again, as a sender that has the key can do with any content. */
 function sealed(frame: Uint8Array, from: string): Uint8Array {
@@ -208,24 +224,20 @@ function datagramsOf(choices: readonly Choice[]): Uint8Array[] {
 describe.skipIf(isMissing)("a batch in the kernel's memory (skipped without WebAssembly SIMD)", () => {
   test("gives the same results as frames received one at a time, and as the library", () => {
     fc.assert(
-      fc.property(
-        fc.array(anyDatagram, { minLength: 1, maxLength: messagesMax }),
-        anyPlace,
-        (choices, place) => {
-          const datagrams = datagramsOf(choices);
-          const alone = receiverOf();
-          const expected = datagrams.map((datagram) => noteOf(alone.receive(datagram)));
-          const together = receiverOf();
-          const notes = [datagrams.slice(0, 1), datagrams.slice(1)].flatMap((part) =>
-            receiveAll(together, inPlace(part, place)),
-          );
-          expect(notes).toEqual(expected);
-          const plain = receiverOf({ ...nodeCrypto, frameTag: createPlainTag });
-          expect(datagrams.flatMap((datagram) => receiveAll(plain, batchOf(datagram, "192.0.2.1")))).toEqual(
-            expected,
-          );
-        },
-      ),
+      fc.property(anyBatch, ({ choices, place }) => {
+        const datagrams = datagramsOf(choices);
+        const alone = receiverOf();
+        const expected = datagrams.map((datagram) => noteOf(alone.receive(datagram)));
+        const together = receiverOf();
+        const notes = [datagrams.slice(0, 1), datagrams.slice(1)].flatMap((part) =>
+          receiveAll(together, inPlace(part, place)),
+        );
+        expect(notes).toEqual(expected);
+        const plain = receiverOf({ ...nodeCrypto, frameTag: createPlainTag });
+        expect(datagrams.flatMap((datagram) => receiveAll(plain, batchOf(datagram, "192.0.2.1")))).toEqual(
+          expected,
+        );
+      }),
       { numRuns: 200 },
     );
   });

@@ -36,11 +36,11 @@ type BatchMemory = { readonly slots: Uint8Array; readonly lengths: Uint32Array }
 /** Memory layout of frame-tag.wat, in bytes. */
 const nonceAt = 32;
 const tagAt = 48;
-const messageAt = 128;
 const headAt = 2_048;
 const lengthsAt = 2_304;
 const proofsAt = 2_560;
 const slotsAt = 4_096;
+const messageAt = slotsAt + slotCount * slotBytes;
 
 /** Returns the kernel's batch memory; null without WebAssembly SIMD, where any memory will do. */
 export const batchMemory = (): BatchMemory | null => sharedKernel()?.batch ?? null;

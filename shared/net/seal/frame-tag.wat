@@ -11,11 +11,12 @@
   ;; 32    nonce (12)
   ;; 48    tag (16)
   ;; 64    one-time key: r, clamped (16), and s (16)
-  ;; 128   one message, at most 1,472 bytes; up to 31 bytes after it are overwritten
   ;; 2048  header prefix of the batch's symbols (29)
   ;; 2304  length of each datagram of a batch (64 times 4)
   ;; 2560  proof of each datagram: sequence, chunk, block and symbol, payload length (64 times 16)
-  ;; 4096  slots of received datagrams, 2,048 bytes each (2,080)
+  ;; 4096  slots of received datagrams, 2,048 bytes each (2,080); a longer datagram takes several.
+  ;;       Up to 31 bytes after a datagram are overwritten
+  ;; 4263936  one message, at most 8,972 bytes; up to 31 bytes after it are overwritten
   (memory (export "memory") 66 66)
 
   ;; Computes the first half of a ChaCha20 block (RFC 8439, section 2.3). Rows a … d hold four words
@@ -202,7 +203,7 @@
   ;; (shared/wire/layout.ts) and the header prefix at 2048; 0 for any other. Does not check the tag.
   (func $payloadOf (param $at i32) (param $length i32) (result i32)
     (local $payload i32)
-    (if (i32.or (i32.lt_u (local.get $length) (i32.const 67)) (i32.gt_u (local.get $length) (i32.const 1466)))
+    (if (i32.or (i32.lt_u (local.get $length) (i32.const 67)) (i32.gt_u (local.get $length) (i32.const 8970)))
       (then (return (i32.const 0))))
     (if
       (v128.any_true

@@ -3,7 +3,7 @@
  * known: which devices can exchange frames, since when they are undisturbed, and how many requests
  * random loss may leave without an answer.
  */
-import { limits } from "../../wire/index.ts";
+import { goodConditions } from "../network.ts";
 import type { CheckedWorld } from "./checked-world.ts";
 import type { Machine } from "../machine.ts";
 
@@ -41,7 +41,7 @@ export class Reachability {
     if (!options.useMulticast || network.datagramFilter) return false;
     if (!network.connects(a, b) || !network.connects(b, a)) return false;
     if (network.pruned.has(a.index) || network.pruned.has(b.index)) return false;
-    return network.conditions[a.subnet]!.mtuBytes >= limits.datagramMaxBytes;
+    return network.conditions[a.subnet]!.mtuBytes >= goodConditions.mtuBytes;
   }
 
   /** Returns whether the source answers the machine, and the machine knows its subnet. */

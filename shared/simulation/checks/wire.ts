@@ -1,8 +1,8 @@
 /** Wire: sizes of datagrams, nonces that are never used twice, and the rate of the multicast. */
 import { headerAt } from "../../wire/layout.ts";
-import { limits } from "../../wire/index.ts";
 import type { Machine } from "../machine.ts";
 import { burstBytesOf } from "../lan.ts";
+import { datagramBytesOf } from "../network.ts";
 import type { Checker } from "./checker.ts";
 
 /** Window over which the rate is measured. */
@@ -29,7 +29,7 @@ export class WireCheck {
   sent(machine: Machine, datagram: Uint8Array): void {
     const { world, fail } = this.#checker;
     this.datagrams++;
-    if (datagram.length > limits.datagramMaxBytes)
+    if (datagram.length > datagramBytesOf(machine))
       fail("limits", machine, `a datagram of ${datagram.length} bytes`);
     const sequence = uint32(datagram, headerAt.sequence);
     // Sequences are not sent in order: a run of symbols is sealed before it waits for its tokens,
