@@ -57,19 +57,27 @@ test("opens a new connection after the network has changed", async () => {
   await server.stop(true);
 });
 
-test("hands on every task but the one that it cannot read", async () => {
+test("hands on every task but those that it cannot read or whose setting is missing", async () => {
   const task = taskForTest();
   const answer = {
     sourceTimeMs: 1,
     subnetId: null,
     publisherKeys: [],
     defaultSetting: task.setting,
-    tasks: [task, { ...task, id: 8, action: "image" }, { ...task, id: 9, futureField: 1 }],
+    settings: [{ ...task.setting, name: "slow" }],
+    tasks: [
+      task,
+      { ...task, id: 8, action: "image" },
+      { ...task, id: 9, futureField: 1 },
+      { ...task, id: 10, setting: { name: "slow", version: 1 } },
+      { ...task, id: 11, setting: { name: "gone", version: 1 } },
+    ],
   };
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(answer) });
   const client = createAgentClient({ sourceUrl: server.url.origin, credential: "c" });
   const { tasks, unreadable } = await client.checkIn({ inventory: inventoryOf("pc") });
-  expect(tasks.map(({ id }) => id)).toEqual([7, 9]);
-  expect(unreadable).toEqual([8]);
+  expect(tasks.map(({ id }) => id)).toEqual([7, 9, 10]);
+  expect(tasks.at(-1)!.setting.name).toBe("slow");
+  expect(unreadable).toEqual([8, 11]);
   await server.stop(true);
 });

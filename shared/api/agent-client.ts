@@ -13,12 +13,13 @@ import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
 import {
-  agentTaskSchema,
+  assignedTaskSchema,
   checkInResponseSchema,
   enrollResponseSchema,
   fallbackResponseSchema,
   leaseResponseSchema,
   manifestAnswerSchema,
+  type AgentTask,
   type CheckInRequest,
   type CheckInResponse,
   type EnrollRequest,
@@ -96,7 +97,10 @@ export type ManifestAnswer =
   | { readonly result: "elsewhere"; readonly holders: readonly PeerAddress[] };
 
 /** `unreadable`: ids of tasks that do not match the schema. One of them hinders no other task. */
-export type CheckInAnswer = CheckInResponse & { readonly unreadable: readonly number[] };
+export type CheckInAnswer = Omit<CheckInResponse, "tasks" | "settings"> & {
+  readonly tasks: readonly AgentTask[];
+  readonly unreadable: readonly number[];
+};
 
 const checkInEnvelopeSchema = v.object({
   ...checkInResponseSchema.entries,
@@ -104,11 +108,17 @@ const checkInEnvelopeSchema = v.object({
 });
 
 function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckInAnswer {
-  const parsed = answer.tasks.map((task) => v.safeParse(agentTaskSchema, task));
+  const { settings, ...rest } = answer;
+  const known = new Map([answer.defaultSetting, ...settings].map((setting) => [setting.name, setting]));
+  const parsed = answer.tasks.map((task) => {
+    const assigned = v.safeParse(assignedTaskSchema, task);
+    const setting = assigned.success && known.get(assigned.output.setting.name);
+    return setting ? { ...assigned.output, setting } : null;
+  });
   return {
-    ...answer,
-    tasks: parsed.flatMap((one) => (one.success ? [one.output] : [])),
-    unreadable: answer.tasks.filter((_, index) => !parsed[index]!.success).map(({ id }) => id),
+    ...rest,
+    tasks: parsed.filter((task) => task !== null),
+    unreadable: answer.tasks.filter((_, index) => parsed[index] === null).map(({ id }) => id),
   };
 }
 

@@ -334,11 +334,14 @@ describe("tasks", () => {
     await fixture.call("PUT", "/v1/settings/slow", { json: { values } });
     await createTask("all", { setting: "slow", startAtMs: fixture.clock.nowMs + 60_000 });
     await createTask();
-    const before = (await fixture.checkIn(device, inventoryOf("h1"))).body.tasks;
+    await createTask("all", { setting: "slow" });
+    const { tasks: before, settings } = (await fixture.checkIn(device, inventoryOf("h1"))).body;
     expect(before[0]).toMatchObject({
       startAtMs: fixture.clock.nowMs + 60_000,
-      setting: { name: "slow", version: 1, values },
+      setting: { name: "slow", version: 1 },
     });
+    // The values travel once, whatever the number of tasks.
+    expect(settings).toEqual([{ name: "slow", version: 1, values }]);
     expect(before[1]!.setting.name).toBe("default");
     expect(before[0]!.taskKey).not.toBe(before[1]!.taskKey);
     expect(before[0]!.packageKey).toBe(before[1]!.packageKey);
@@ -346,8 +349,9 @@ describe("tasks", () => {
     await fixture.call("PUT", "/v1/settings/slow", {
       json: { values: { ...values, lanRateBps: 2_000_000 } },
     });
-    const after = (await fixture.checkIn(device, inventoryOf("h1"))).body.tasks;
-    expect(after[0]!.setting).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
+    const after = (await fixture.checkIn(device, inventoryOf("h1"))).body;
+    expect(after.tasks[0]!.setting.version).toBe(2);
+    expect(after.settings[0]).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
   });
 
   test("are sent again to a device that serves them after its own end, until they are cancelled", async () => {

@@ -40,6 +40,8 @@ export const enrollResponseSchema = v.object({
   /** Sent in every LAN frame, so that devices of another deployment on the same LAN ignore it. */
   deployment: counter,
 });
+const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });
+/** A task as the device keeps it. */
 export const agentTaskSchema = v.object({
   id: taskIdSchema,
   packageId: packageIdSchema,
@@ -55,7 +57,12 @@ export const agentTaskSchema = v.object({
   taskKey: base64(16),
   /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
   packageKey: base64(16),
-  setting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
+  setting: settingSchema,
+});
+/** A task as a check-in answer states it: with the name of its setting instead of the values. */
+export const assignedTaskSchema = v.object({
+  ...agentTaskSchema.entries,
+  setting: v.omit(settingSchema, ["values"]),
 });
 export const checkInRequestSchema = v.object({
   inventory: inventorySchema,
@@ -84,12 +91,14 @@ export const checkInResponseSchema = v.object({
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
   subnetId: v.nullable(subnetIdSchema),
   publisherKeys: v.array(publisherKeySchema),
-  defaultSetting: v.object({ name: name(64), version: counter, values: settingValuesSchema }),
+  defaultSetting: settingSchema,
+  /** The other settings that the tasks name, each once. */
+  settings: v.array(settingSchema),
   /**
    * Every task of this device that is not cancelled, and that the device has not completed or still
    * serves. The device drops any other task.
    */
-  tasks: v.array(agentTaskSchema),
+  tasks: v.array(assignedTaskSchema),
   probes: v.optional(v.array(probeSchema), []),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });
@@ -186,6 +195,7 @@ export const fallbackResponseSchema = v.variant("result", [
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
+export type AssignedTask = v.InferOutput<typeof assignedTaskSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
 export type Probe = v.InferOutput<typeof probeSchema>;
 export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;

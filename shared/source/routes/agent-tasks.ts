@@ -6,7 +6,7 @@ import {
   type SettingRecord,
   type TaskRecord,
 } from "../catalog/index.ts";
-import type { AgentTask } from "../../api/schema/agent.ts";
+import type { AssignedTask } from "../../api/schema/agent.ts";
 import { ApiError } from "../api-error.ts";
 
 /** @throws ApiError 404 for an unknown task */
@@ -28,7 +28,7 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
- * Returns the active tasks of a device that it has not completed. Failed tasks are included: the
+ * Returns the active tasks of a device that it has not completed, and the settings that they name. Failed tasks are included: the
  * agent decides whether to retry.
  *
  * @param serving tasks that the device has completed and still serves; included while they are active
@@ -37,13 +37,16 @@ export async function agentTasksOf(
   catalog: Catalog,
   device: DeviceRecord,
   serving: readonly number[],
-): Promise<AgentTask[]> {
+): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[] }> {
   const completed = await catalog.tasks.completedBy(device.id);
-  const tasks: AgentTask[] = [];
+  const tasks: AssignedTask[] = [];
+  const settings = new Map<string, SettingRecord>();
   for (const task of await catalog.tasks.active()) {
     if ((completed.has(task.id) && !serving.includes(task.id)) || !isTargeted(task.target, device)) continue;
     const published = await catalog.packages.byId(task.packageId);
     if (published === null) continue;
+    const setting = await settingOf(catalog, task.settingName);
+    if (setting.name !== "default") settings.set(setting.name, setting);
     tasks.push({
       id: task.id,
       packageId: task.packageId,
@@ -55,8 +58,8 @@ export async function agentTasksOf(
       startAtMs: task.startAtMs,
       taskKey: base64(task.taskKey),
       packageKey: base64(published.packageKey),
-      setting: await settingOf(catalog, task.settingName),
+      setting: { name: setting.name, version: setting.version },
     });
   }
-  return tasks;
+  return { tasks, settings: [...settings.values()] };
 }

@@ -131,7 +131,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
-        tasks: await agentTasksOf(catalog, device, serving),
+        ...(await agentTasksOf(catalog, device, serving)),
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
