@@ -28,8 +28,8 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
- * Returns the active tasks of a device that it has not completed, and the settings that they name. Failed tasks are included: the
- * agent decides whether to retry.
+ * Returns the active tasks of a device that it has not completed, and the settings that they name.
+ * Failed tasks are included: the agent decides whether to retry.
  *
  * @param serving tasks that the device has completed and still serves; included while they are active
  */
