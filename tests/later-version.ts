@@ -53,13 +53,17 @@ const patches: Readonly<Record<string, readonly SourcePatch[]>> = {
   frames: [{ file: "shared/wire/layout.ts", from: "frameVersion = 1;", to: "frameVersion = 2;" }],
   source: [
     {
+      file: "shared/source/routes/agent.ts",
+      from: 'defaultSetting: (await catalog.settings.byName("default"))!,',
+      to: `defaultSetting: await catalog.settings.byName("default").then((setting) => ({
+        ...setting!,
+        values: { ...setting!.values, laterSwitch: "on" },
+      })) as never,`,
+    },
+    {
       file: "shared/source/routes/agent-tasks.ts",
-      from: "setting: await settingOf(catalog, task.settingName),",
-      to: `setting: await settingOf(catalog, task.settingName).then((setting) => ({
-        ...setting,
-        values: { ...setting.values, laterSwitch: "on" },
-      })),
-      later: { a: [1] },`,
+      from: "setting: { name: setting.name, version: setting.version },",
+      to: "setting: { name: setting.name, version: setting.version }, later: { a: [1] },",
     },
   ],
 };

@@ -12,12 +12,14 @@ import { sleep } from "../model/clock.ts";
 import { packageId } from "../model/manifest-codec.ts";
 import { ManifestError } from "../model/manifest-error.ts";
 import { checkSignature, type SignedManifest } from "../model/signing.ts";
-import type { PeerAddress } from "../net/exchange/peers.ts";
+import type { PeerAddress, PeerConnection } from "../net/exchange/peers.ts";
 import type { DevicePorts } from "./ports.ts";
 
-/** Wait after the first failed attempt; doubled by each further one. */
-const waitBaseMs = 1_000;
-const waitMaxMs = 8_000;
+/**
+ * Waits between the rounds of one attempt, which ask each named holder: a holder may be fetching
+ * the manifest itself.
+ */
+const roundWaitsMs = [100, 200, 400, 800, 1_600];
 const checkInPollMs = 50;
 
 /** @throws SourceError; the signal's reason when it is aborted */
@@ -49,24 +51,34 @@ export async function fetchManifest(
       });
       if (answer.result === "granted") return answer.signed;
       holders = answer.holders;
-      const found = await Promise.any(
-        holders.map(async (holder) => {
-          const packed = await connection.manifest(holder);
-          const signed = packed && unpackManifest(packed);
-          if (signed === null || !isManifestOf(signed, task.packageId, ports)) throw new Error("not there");
-          return signed;
-        }),
-      ).catch(() => null);
-      if (found !== null) return found;
+      for (const waitMs of roundWaitsMs) {
+        const found = await askHolders(ports, task, connection, holders);
+        if (found !== null) return found;
+        await sleep(clock, waitMs * (0.75 + 0.5 * random()), signal);
+      }
       // Without the source the next attempt is with the same holders.
       if (answer.holders !== known) attempt++;
-      const waitMs = Math.min(waitMaxMs, waitBaseMs * 2 ** attempt);
-      await sleep(clock, waitMs * (0.75 + 0.5 * random()), signal);
     }
   } finally {
     connection.close();
   }
 }
+
+/** Returns the manifest of the first holder that has it; null if none does. */
+const askHolders = (
+  ports: DevicePorts,
+  { packageId: id }: AgentTask,
+  connection: PeerConnection,
+  holders: readonly PeerAddress[],
+): Promise<SignedManifest | null> =>
+  Promise.any(
+    holders.map(async (holder) => {
+      const packed = await connection.manifest(holder);
+      const signed = packed && unpackManifest(packed);
+      if (signed === null || !isManifestOf(signed, id, ports)) throw new Error("it is not there");
+      return signed;
+    }),
+  ).catch(() => null);
 
 function isManifestOf(signed: SignedManifest, id: string, { publisherKeys }: DevicePorts): boolean {
   if (packageId(signed.manifest) !== id) return false;
