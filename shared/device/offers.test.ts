@@ -10,6 +10,8 @@ import { createExchangeClient } from "../net/exchange/client.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { batchOf, limits } from "../wire/index.ts";
+import type { Group } from "./group.ts";
 import { LanSessions } from "./lan-sessions.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
@@ -22,6 +24,14 @@ const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
+
+const newLan = () =>
+  new LanSessions({
+    deployment: 1,
+    crypto: nodeCrypto,
+    clock: systemClock,
+    newSender: () => randomBytes(8).toString("hex"),
+  });
 
 /** Opens a cache that holds the complete package, in a new process as it were, and offers it. */
 async function offeredAfterRestart() {
@@ -36,12 +46,7 @@ async function offeredAfterRestart() {
   ends.push(() => cache.close());
   const peers = new ExchangeServer({ interfaceAddress: "127.0.0.1", device: "aa".repeat(8), onError() {} });
   ends.push(() => peers.close());
-  const lan = new LanSessions({
-    deployment: 1,
-    crypto: nodeCrypto,
-    clock: systemClock,
-    newSender: () => randomBytes(8).toString("hex"),
-  });
+  const lan = newLan();
   const opened: string[] = [];
   const { find } = cache;
   cache.find = (id) => (opened.push(id), find.call(cache, id));
@@ -79,4 +84,60 @@ test("a package that was evicted before any request is withdrawn", async () => {
   await cache.remove("tool", "1.0");
   expect((await ask(0)).kind).not.toBe("chunk");
   expect((await ask(0)).kind).toBe("not-found");
+});
+
+test("a holder of many gaps answers in several HAVEs that pass every link", async () => {
+  const chunkSizeBytes = 1_024;
+  const sparse = testPackage(key, { files: { "a.bin": 600 * chunkSizeBytes }, chunkSizeBytes });
+  const { path: dir, remove } = temporaryFolder("offers");
+  ends.push(remove);
+  const cache = await openCache(cacheOptions(dir));
+  ends.push(() => cache.close());
+  const store = await cache.begin(sparse.signed, [key.publicKey]);
+  const held = Array.from({ length: 128 }, (_, i) => 300 + 2 * i);
+  for (const chunk of held) await store.writeChunk(chunk, sparse.chunk(chunk), "wan");
+  const [holder, asker] = [newLan(), newLan()];
+  const lengths: number[] = [];
+  const groupOf = (to: LanSessions): Group => ({
+    name: "",
+    counters: { framesSent: 0, framesReceived: 0, receiveCalls: 0, messagesReceived: 0 },
+    symbolMaxBytes: 1_400,
+    kernelDrops: () => null,
+    send(datagram) {
+      lengths.push(datagram.length);
+      to.onBatch(batchOf(datagram, "127.0.0.1"));
+    },
+    sendRun: () => 0,
+  });
+  holder.attach(groupOf(asker));
+  asker.attach(groupOf(holder));
+  const stated = new Set<number>();
+  const { promise: isComplete, resolve } = Promise.withResolvers<void>();
+  const session = asker.join(packageKey, {
+    onControl(frame) {
+      if (frame.type !== "have") return;
+      for (let i = 0; i < frame.ranges.length; i += 2) stated.add(frame.ranges[i]!);
+      if (stated.size === held.length) resolve();
+    },
+  });
+  const peers = new ExchangeServer({ interfaceAddress: "127.0.0.1", device: "aa".repeat(8), onError() {} });
+  ends.push(() => peers.close());
+  const device = "aa".repeat(8);
+  const ports = {
+    device,
+    cache,
+    lan: holder,
+    peers,
+    clock: systemClock,
+    random: () => 0,
+    onBytesPassed() {},
+  };
+  const offers = new Offers(ports as unknown as DevicePorts, () => {});
+  offers.offer(store, packageKey);
+  ends.push(() => offers.close());
+  asker.send(session, { type: "want", device: "bb".repeat(8), ranges: [0, 600], lanPort: 1 });
+  await isComplete;
+  expect([...stated]).toEqual(held);
+  expect(lengths.length).toBeGreaterThan(2);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(limits.smallDatagramMaxBytes);
 });

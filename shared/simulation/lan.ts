@@ -4,7 +4,7 @@
  */
 import { LanSessions } from "../device/lan-sessions.ts";
 import type { ControlFrame, DatagramBatch } from "../wire/index.ts";
-import { payloadAt } from "../wire/layout.ts";
+import { payloadAt, symbolOverheadBytes } from "../wire/layout.ts";
 
 /**
  * Returns the burst of the token bucket, scaled to the small symbols of a world. A burst holds one
@@ -15,13 +15,21 @@ export const burstBytesOf = (symbolBytes: number): number => 48 * symbolBytes;
 /** Size of the send buffer, scaled to the small datagrams of a world. */
 const sendBufferBytes = 2_000;
 
+type Port = {
+  readonly symbolMaxBytes: number;
+  /** `portBps` null: unlimited */
+  readonly faults: { readonly portBps: number | null };
+};
+
 /** Send buffer of a device whose port may be slow. It drains at the port's rate. */
 export class SendBuffer {
   #filledBytes = 0;
   #atMs = 0;
 
-  /** Returns the number of datagrams that the buffer accepts now. @param portBps null: unlimited */
-  take(datagrams: readonly Uint8Array[], portBps: number | null, nowMs: number): number {
+  /** Returns the number of datagrams that the buffer accepts now: none that exceed the MTU. */
+  take(datagrams: readonly Uint8Array[], { faults, symbolMaxBytes }: Port, nowMs: number): number {
+    const { portBps } = faults;
+    if (datagrams[0]!.length > symbolMaxBytes + symbolOverheadBytes) return 0;
     if (portBps === null) return datagrams.length;
     this.#filledBytes = Math.max(0, this.#filledBytes - ((nowMs - this.#atMs) * portBps) / 8_000);
     this.#atMs = nowMs;

@@ -139,7 +139,7 @@ export class Network {
 
   /** Sends datagrams that leave together. @param isSymbols true: symbols; false: control frames */
   multicast(from: Host, datagrams: readonly Uint8Array[], isSymbols: boolean): void {
-    if (from.subnet === 0) return;
+    if (from.subnet === 0 || datagrams.length === 0) return;
     const conditions = this.conditions[from.subnet]!;
     const firstSymbol = this.symbolsSent + 1;
     if (isSymbols) this.symbolsSent += datagrams.length;

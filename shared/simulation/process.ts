@@ -13,12 +13,13 @@ import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } fr
 import { ChunkSet } from "../model/chunk-set.ts";
 import { sleep } from "../model/clock.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
-import type { Context, WorldOptions } from "./context.ts";
+import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { SimulatedPeers } from "./peers.ts";
 import { requestTimeoutMs } from "./source.ts";
-import { burstBytesOf, Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
+import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
+import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
 import { SimulatedWeb } from "./web.ts";
 
@@ -27,8 +28,6 @@ const loopbackAddress = "127.0.0.1";
 const checkInRetryMs = 5_000;
 /** Time after which a service manager starts an agent again that exited at its start. */
 const bootRetryMs = 5_000;
-/** Partial chunks that a receiver with little memory holds before it spills. */
-const littleMemoryChunks = 2;
 
 /** Parts of the agent around its device. */
 type Parts = {
@@ -267,10 +266,8 @@ export class Process implements RunningProcess {
         network.multicast(machine, [datagram], false);
       },
       sendRun: (_bytes, datagrams) => {
-        // As the system refuses what exceeds the MTU.
-        if (datagrams[0]!.length > machine.symbolMaxBytes + symbolOverheadBytes) return 0;
-        const taken = port.take(datagrams, machine.faults.portBps, clock.nowMs);
         // Copies, because the sender reuses its buffers while the datagrams are in flight.
+        const taken = port.take(datagrams, machine, clock.nowMs);
         const copies = datagrams.slice(0, taken).map((datagram) => datagram.slice());
         for (const copy of copies) observer.sent(machine, copy);
         const payloadBytes = copies.reduce((sum, { length }) => sum + length - symbolOverheadBytes, 0);
@@ -394,14 +391,6 @@ export class Process implements RunningProcess {
       });
     });
   }
-}
-
-function sizesOf({ chunkBytes, symbolBytes, hasLittleMemory }: WorldOptions): SessionSizes {
-  return {
-    partialBytesMax: hasLittleMemory ? littleMemoryChunks * chunkBytes : 1 << 20,
-    writingBytesMax: hasLittleMemory ? chunkBytes : 1 << 20,
-    burstBytes: burstBytesOf(symbolBytes),
-  };
 }
 
 const noBytes: Readonly<Record<ChunkOrigin, number>> = { wan: 0, multicast: 0, peers: 0, cache: 0 };

@@ -38,6 +38,8 @@ export class StandbyCheck {
     // A candidate fetches from any holder, and a standby that serves wrong bytes is replaced.
     const sinceMs = machine.process!.followsSinceMs ?? Number.POSITIVE_INFINITY;
     if (sinceMs > before.atMs - fetchMs || standby.faults.servesWrong !== null) return;
+    // A standby that left its session states so, and is replaced.
+    if ((standby.process?.followsSinceMs ?? Number.POSITIVE_INFINITY) > before.atMs) return;
     // A fault may make a standby seem idle, and so have it replaced, for another `standbyIdleMs`.
     const isUndisturbed = (each: Machine): boolean =>
       each.isRunning &&
