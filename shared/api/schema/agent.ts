@@ -51,7 +51,7 @@ export const agentTaskSchema = v.object({
   /** Command line for the system's shell. */
   command: v.nullable(text(8_192)),
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
-  run: v.nullable(name(32)),
+  run: v.optional(v.nullable(name(32)), null),
   startAtMs: timeMs,
   /** 16 bytes; seals the frames of this task's session. */
   taskKey: base64(16),
