@@ -100,6 +100,7 @@ export type Ledger = LedgerReader & {
   removePackage(id: string): void;
   /** Durable against a power cut when it returns, and with it all earlier writes. */
   setState(id: string, state: PackageState): void;
+  /** Durable against a power cut when it returns, and with it all earlier writes. */
   setStamp(id: string, stamp: string | null): void;
   touch(id: string): void;
   /**

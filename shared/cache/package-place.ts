@@ -54,9 +54,11 @@ export class PackagePlace {
   /** Moves the package, whose every entry is right, to its final path. */
   async enterFinalPath(): Promise<void> {
     const { id, ledger, packageFiles, partialPath, finalPath } = this.#options;
+    // Durable, and with it the rows of all chunks: a power cut after the move leaves a package that
+    // the ledger lists as a whole, so that reconcile.ts takes the final path for the cache's.
+    ledger.setStamp(id, await packageFiles.stamp());
     try {
       await packageFiles.relocate(finalPath, "read");
-      ledger.setStamp(id, await packageFiles.stamp());
       ledger.setState(id, "complete");
     } catch (error) {
       // Failed, for example because the disk is full: a later completion moves the package again.

@@ -2,9 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { testKey, testPackage, type TestPackage } from "../model/testing.ts";
+import type { Random } from "../simulation/random.ts";
 import { simulatedCache } from "../simulation/testing.ts";
 import type { CacheEvent } from "./cache-error.ts";
 import type { PackageState } from "./ledger.ts";
+import { PackageFiles } from "./package-files.ts";
 import { PackageStore } from "./package-store.ts";
 import { packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
@@ -57,6 +59,7 @@ function newCache() {
     write,
     writeFiles,
     listChunks,
+    openStore,
     exists: async (path: string) => (await files.entryAt(path)) !== null,
     /** Starts the cache, opens its complete packages, and returns the events of that. */
     start: async (): Promise<CacheEvent["event"][]> => {
@@ -329,4 +332,29 @@ describe("files of a person", () => {
     expect(cache.ledger.packages()).toEqual([]);
     expect(await cache.exists(mine)).toBe(true);
   });
+});
+
+test("a power cut between the move of a package and its mark loses nothing that the ledger lists", async () => {
+  const cache = newCache();
+  await cache.folder.saveManifest(tool.id, tool.signed);
+  cache.ledger.addPackage(packageRow(tool.id, tool.manifest));
+  const store = (await cache.openStore(tool.id))!;
+  for (const chunk of all) await store.writeChunk(chunk, tool.chunk(chunk), "wan");
+  const { relocate } = PackageFiles.prototype;
+  let moves = 0;
+  PackageFiles.prototype.relocate = async function (...place) {
+    // Without power the package is not moved back.
+    if (++moves === 1) await relocate.apply(this, place);
+    // The last transactions that are not durable are lost.
+    cache.ledger.cutPower({ whole: (_least: number, most: number) => most } as unknown as Random);
+    throw new Error("no power");
+  };
+  try {
+    await expect(store.complete()).rejects.toThrow("no power");
+  } finally {
+    PackageFiles.prototype.relocate = relocate;
+  }
+  expect(await cache.found(tool)).toEqual({ state: "partial", listed: all, at: "final" });
+  await cache.start();
+  expect(await cache.found(tool)).toEqual({ state: "complete", listed: all, at: "final" });
 });

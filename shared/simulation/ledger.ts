@@ -183,11 +183,9 @@ export class MemoryLedger implements Ledger {
   }
 
   setStamp(id: string, stamp: string | null): void {
-    this.#write(() => {
+    this.#writeDurably(() => {
       const row = this.#packages.get(id);
-      const before = row?.stamp ?? null;
       if (row) row.stamp = stamp;
-      return () => void (row && (row.stamp = before));
     });
   }
 

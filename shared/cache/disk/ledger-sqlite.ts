@@ -197,7 +197,7 @@ class SqliteLedger extends SqliteReader implements Ledger {
   }
 
   setStamp(id: string, stamp: string | null): void {
-    this.#write(() => this.db.run("UPDATE packages SET stamp = ? WHERE id = ?", [stamp, id]));
+    this.#writeDurably(() => this.db.run("UPDATE packages SET stamp = ? WHERE id = ?", [stamp, id]));
   }
 
   touch(id: string): void {
