@@ -390,6 +390,24 @@ describe("tasks", () => {
     expect(await next()).toEqual(wakes);
   });
 
+  test("send their manifest in no more bytes than it has, although JSON carries it as text", async () => {
+    await publishFile("tool", "1.0", new Uint8Array(randomBytes(40_000_000)));
+    const device = await fixture.device("h1");
+    const taskId = await createTask();
+    const json = { taskId, subnetId: device.subnetId, address: "10.0.0.5", lanPort: 7_067, attempt: 0 };
+    const headers = { "accept-encoding": "gzip" };
+    const answer = await fixture.raw("POST", "/v1/agent/manifest", {
+      credential: device.credential,
+      json,
+      headers,
+    });
+    expect(answer.headers.get("content-encoding")).toBe("gzip");
+    const { length } = Buffer.from(await answer.arrayBuffer());
+    // 153 chunks with a digest of 32 bytes, which do not compress.
+    expect(length).toBeGreaterThan(153 * 32);
+    expect(length).toBeLessThan(1.1 * 153 * 32);
+  });
+
   test("name a command of the package, and a package by its highest version", async () => {
     const path = join(fixture.folder, "tool.bin");
     const commands = [{ name: "install", lines: [{ os: "linux", shell: "sh", line: "./install" }] }] as const;
