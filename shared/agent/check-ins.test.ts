@@ -29,13 +29,14 @@ test("asks only once at the start when the interval exceeds the longest timer", 
 });
 
 /** A running agent's check-ins whose random numbers are `draws`, and the function that wakes it. */
-function wokenBy(draws: number[]) {
+function wokenBy(draws: number[], answered: Promise<void> = Promise.resolve()) {
   let asked = 0;
   let wake: ((wake: Wake) => void) | null = null;
   const checkIns = new CheckIns({
     client: {
       checkIn: async () => {
         asked++;
+        await answered;
         return {} as CheckInAnswer;
       },
       events: async (_signal: AbortSignal, onWake: (wake: Wake) => void) => void (wake = onWake),
@@ -61,6 +62,17 @@ test("spreads a check-in over the time that the source names, and later events d
   // Draws 0.6 ms.
   wake(600);
   wake(600_000);
+  await Bun.sleep(200);
+  checkIns.stop();
+  expect(asked()).toBe(2);
+});
+
+test("checks in again for an event that arrives during a check-in", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { asked, wake, checkIns } = wokenBy([0.5], answered);
+  await Bun.sleep(20);
+  wake(100);
+  answer();
   await Bun.sleep(200);
   checkIns.stop();
   expect(asked()).toBe(2);

@@ -57,9 +57,7 @@ export class CheckIns {
       (wake) => {
         this.isConnected = true;
         if (wake.reason === "connected") return this.#ask();
-        const delayMs = this.#options.random() * wake.spreadMs;
-        // Each of several events draws a delay; the shortest one counts.
-        if (performance.now() + delayMs < this.#dueAtMs) this.#askIn(delayMs);
+        this.#askWithin(this.#options.random() * wake.spreadMs);
       },
       (error, retryInMs) => {
         if (this.isConnected) log.warn({ error: String(error), retryInMs }, "lost the source");
@@ -79,9 +77,15 @@ export class CheckIns {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  #askIn(delayMs: number): void {
+  /**
+   * Checks in after the delay, or earlier if that is scheduled: each of several events draws a
+   * delay, and one that arrives during a check-in may be news that its answer does not have.
+   */
+  #askWithin(delayMs: number): void {
+    const dueAtMs = performance.now() + delayMs;
+    if (dueAtMs >= this.#dueAtMs) return;
     if (this.#timer) clearTimeout(this.#timer);
-    this.#dueAtMs = performance.now() + delayMs;
+    this.#dueAtMs = dueAtMs;
     this.#timer = setTimeout(() => this.#ask(), delayMs);
   }
 
@@ -114,7 +118,9 @@ export class CheckIns {
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
       onAnswer(answer, request.serving);
-      this.#askIn(Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * random()));
+      this.#askWithin(
+        Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * random()),
+      );
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const delayMs = backoffMs(checkInBackoff, this.#failures++, random);
@@ -122,7 +128,7 @@ export class CheckIns {
         { error: error instanceof Error ? error.message : String(error), retryInMs: delayMs },
         "check-in failed",
       );
-      this.#askIn(delayMs);
+      this.#askWithin(delayMs);
     }
   }
 }

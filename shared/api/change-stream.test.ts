@@ -37,7 +37,12 @@ test("hands on the time over which woken devices spread", async () => {
   expect(wakes).toEqual([{ reason: "connected" }, { reason: "changed", spreadMs: 4_000 }]);
 });
 
-test.each(["{}", "", "null", '{"spreadMs":-1}', '{"spreadMs":1e300}', '{"spreadMs":"4"}', "{"])(
+test("spreads over a quarter of an hour at most", async () => {
+  const { delays } = await follow('event: hello\ndata: {"spreadMs":4000000}\n\n', 1);
+  expect(delays).toEqual([225_000 + 750]);
+});
+
+test.each(["{}", "", "null", '{"spreadMs":-1}', '{"spreadMs":"4"}', "{"])(
   "wakes at once when the event's data is %p",
   async (data) => {
     const { wakes, delays } = await follow(

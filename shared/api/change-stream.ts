@@ -14,7 +14,7 @@ import { SourceError } from "./source-error.ts";
  * named, because all devices lose the same source in the same moment.
  */
 const reconnectBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.5, 1.5] };
-/** Upper bound on the spread that a source may name. */
+/** Upper bound on the spread; a source of more than 225,000 devices names a longer one. */
 const spreadMsMax = 900_000;
 /** The source sends a heartbeat every 20 s; three missed ones mean a lost connection. */
 const silenceMaxMs = 65_000;
@@ -28,7 +28,13 @@ type ChangeStreamOptions = {
   readonly random?: () => number;
 };
 
-const spreadSchema = v.object({ spreadMs: v.pipe(v.number(), v.minValue(0), v.maxValue(spreadMsMax)) });
+const spreadSchema = v.object({
+  spreadMs: v.pipe(
+    v.number(),
+    v.minValue(0),
+    v.transform((spreadMs) => Math.min(spreadMs, spreadMsMax)),
+  ),
+});
 
 /** Returns the spread of an event's data; 0 for other data. */
 function spreadOf(data: string): number {

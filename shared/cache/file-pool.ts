@@ -79,8 +79,10 @@ export class FilePool {
     await before;
     try {
       if (this.#users > 0) await new Promise<void>((idle) => (this.#whenIdle = idle));
-      for (const { opened } of this.#handles.values()) await (await opened).close();
+      // Not listed while they are closed: `retireUnnamed` does not wait for this action.
+      const handles = [...this.#handles.values()];
       this.#handles.clear();
+      for (const { opened } of handles) await (await opened).close();
       await action();
     } finally {
       resolve();

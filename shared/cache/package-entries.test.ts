@@ -167,6 +167,38 @@ describe("a complete package that is verified before its use", () => {
   });
 });
 
+test("a change while the package is read shows at the next use", async () => {
+  const { store, root } = await completed();
+  utimesSync(join(root, app), 1, 1);
+  const check = store.check.bind(store);
+  store.check = async () => {
+    const bad = await check();
+    writeFileSync(join(root, app), new Uint8Array(3_000));
+    return bad;
+  };
+  expect(await store.verifyUnchanged()).toMatchObject({ ok: true });
+  store.check = check;
+  expect(await store.verifyUnchanged()).toMatchObject({ ok: false, paths: [app] });
+});
+
+test("nothing is removed behind a link in place of a folder", async () => {
+  const names = Array.from({ length: 40 }, (_, at) => `d${at + 10}`);
+  const folders = names.map((name) => `data/${name}`);
+  const { cache, dir } = await newCache();
+  const wide = testPackage(key, { name: "wide", files: { a: 10 }, folders });
+  const store = await cache.begin(wide.signed, [key.publicKey]);
+  await store.writeChunk(0, wide.chunk(0), "wan");
+  expect(await store.complete()).toMatchObject({ ok: true });
+  const elsewhere = join(dir, "elsewhere");
+  mkdirSync(elsewhere);
+  for (const name of names) writeFileSync(join(elsewhere, name), "kept");
+  rmSync(join(store.path!, "data"), { recursive: true });
+  symlinkSync(elsewhere, join(store.path!, "data"));
+  expect(await store.verifyUnchanged()).toMatchObject({ ok: true });
+  expect(names.map((name) => readFileSync(join(elsewhere, name), "utf8"))).toEqual(names.map(() => "kept"));
+  for (const folder of folders) expect(lstatSync(join(store.path!, folder)).isDirectory()).toBe(true);
+});
+
 describe("chunks without the network", () => {
   const chunkSizeBytes = 4_096;
 

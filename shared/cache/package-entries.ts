@@ -20,27 +20,30 @@ export async function forEachIndex(count: number, action: (index: number) => Pro
   await Promise.all(Array.from({ length: Math.min(concurrentRequests, count) }, worker));
 }
 
-const foldersCache = new WeakMap<Manifest, readonly string[]>();
+const levelsCache = new WeakMap<Manifest, readonly (readonly string[])[]>();
 
-/** Returns every folder of the package, parents before their folders. */
-function foldersOf(manifest: Manifest): readonly string[] {
-  let folders = foldersCache.get(manifest);
-  if (folders === undefined) {
-    const found = new Set(manifest.folders);
-    for (const { path } of [
-      ...manifest.files,
-      ...manifest.links,
-      ...manifest.folders.map((each) => ({ path: each })),
-    ])
-      for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
-        const folder = path.slice(0, slash);
-        if (found.has(folder)) break;
-        found.add(folder);
-      }
-    folders = [...found].toSorted();
-    foldersCache.set(manifest, folders);
+/** Returns every folder of the package by depth: those of the root first. */
+function folderLevels(manifest: Manifest): readonly (readonly string[])[] {
+  let levels = levelsCache.get(manifest);
+  if (levels === undefined) {
+    levels = levelsOf(manifest);
+    levelsCache.set(manifest, levels);
   }
-  return folders;
+  return levels;
+}
+
+function levelsOf({ files, folders, links }: Manifest): string[][] {
+  const found = new Set(folders);
+  const entries = [...files.map(({ path }) => path), ...links.map(({ path }) => path), ...folders];
+  for (const path of entries)
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      const folder = path.slice(0, slash);
+      if (found.has(folder)) break;
+      found.add(folder);
+    }
+  const levels: string[][] = [];
+  for (const folder of found) (levels[folder.split("/").length - 1] ??= []).push(folder);
+  return levels;
 }
 
 export class PackageEntries {
@@ -55,13 +58,15 @@ export class PackageEntries {
   /** Removes what is in the place of a folder; returns its path, and those of missing links. */
   async wrongPaths(root: string): Promise<string[]> {
     const wrong: string[] = [];
-    await this.#forEach(root, foldersOf(this.#manifest), async (at, path) => {
-      const found = await this.#files.entryAt(at);
-      if (found?.kind === "folder") return;
-      // A link in place of a folder would lead all writes below it elsewhere.
-      if (found !== null) await this.#files.remove(at);
-      wrong.push(path);
-    });
+    // A link in place of a folder would lead all writes and removals below it elsewhere, so it is
+    // removed before what is below it is looked at.
+    for (const level of folderLevels(this.#manifest))
+      await this.#forEach(root, level, async (at, path) => {
+        const found = await this.#files.entryAt(at);
+        if (found?.kind === "folder") return;
+        if (found !== null) await this.#files.remove(at);
+        wrong.push(path);
+      });
     const { links } = this.#manifest;
     await forEachIndex(links.length, async (index) => {
       const { path, target } = links[index]!;
@@ -112,7 +117,7 @@ export class PackageEntries {
    */
   async stamp(root: string): Promise<string | null> {
     const { files, links } = this.#manifest;
-    const folders = foldersOf(this.#manifest);
+    const folders = folderLevels(this.#manifest).flat();
     const lines: string[] = Array.from({ length: files.length + links.length });
     let isWhole = true;
     await this.#forEach(

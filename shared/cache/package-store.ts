@@ -306,10 +306,11 @@ export class PackageStore {
     if (this.state !== "complete") return this.complete();
     const stamp = await this.#files.stamp();
     if (stamp !== null && stamp === ledger.package(this.id)?.stamp) return { ok: true, path: finalPath };
+    await this.#files.mend();
+    // Taken before the read: a change during the read shows at the next use.
+    const mended = await this.#files.stamp();
     const badChunks = await this.check();
     if (badChunks.length > 0) return { ok: false, badChunks, paths: this.#pathsOf(badChunks) };
-    await this.#files.mend();
-    const mended = await this.#files.stamp();
     if (mended === null) {
       await this.withdraw();
       return this.complete();

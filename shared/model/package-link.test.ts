@@ -23,6 +23,9 @@ test.each([
   [{ a: "b/../../x" }, "outside the package"],
   // Only with the other link in mind does the target leave the package.
   [{ "d/up": "..", e: "d/up/../x" }, "outside the package"],
+  // Windows and macOS follow "d", and would be outside of the package after it.
+  [{ D: ".", e: "d/../x" }, 'the link "D" as "d"'],
+  [{ "x/D": "..", e: "X/d/../y" }, 'the link "x/D" as "X/d"'],
   [{ a: "b", b: "a" }, "without end"],
   [{ a: "a/x" }, "without end"],
   [{ a: "x\\y" }, "control character"],

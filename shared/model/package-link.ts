@@ -1,8 +1,8 @@
 /**
  * Symbolic links in a package: their targets are relative and stay inside the package, also when
- * other links of the package lie on the way. Pure: the file system is not asked.
+ * other links of the package are on the way. Pure: the file system is not asked.
  */
-import { pathProblem } from "./package-path.ts";
+import { foldPath, pathProblem } from "./package-path.ts";
 
 export type PackageLink = { readonly path: string; readonly target: string };
 
@@ -18,10 +18,10 @@ const namedMax = 3;
  * @param links of one package
  */
 export function linkProblems(links: readonly PackageLink[]): string[] {
-  const targets = new Map(links.map(({ path, target }) => [path, target]));
+  const byPath = new Map(links.map((link) => [foldPath(link.path), link]));
   const problems: string[] = [];
   for (const { path, target } of links) {
-    const problem = targetProblem(target) ?? escapeProblem(path, target, targets);
+    const problem = targetProblem(target) ?? escapeProblem(path, target, byPath);
     if (problem === null) continue;
     problems.push(`the link "${path}" leads to "${target}": ${problem}`);
     if (problems.length === namedMax) break;
@@ -39,8 +39,15 @@ function targetProblem(target: string): string | null {
   return named.length === 0 ? null : pathProblem(named.join("/"));
 }
 
-/** Follows the link step by step, as a file system does. */
-function escapeProblem(path: string, target: string, targets: ReadonlyMap<string, string>): string | null {
+/**
+ * Follows the link step by step, as a file system does.
+ * @param byPath links by folded path
+ */
+function escapeProblem(
+  path: string,
+  target: string,
+  byPath: ReadonlyMap<string, PackageLink>,
+): string | null {
   const at = path.split("/").slice(0, -1);
   const ahead = target.split("/").toReversed();
   let passed = 0;
@@ -53,11 +60,14 @@ function escapeProblem(path: string, target: string, targets: ReadonlyMap<string
       continue;
     }
     at.push(part);
-    const next = targets.get(at.join("/"));
+    const passes = at.join("/");
+    const next = byPath.get(foldPath(passes));
     if (next === undefined) continue;
+    // Only systems that ignore case follow it, so that the path would have two meanings.
+    if (next.path !== passes) return `it names the link "${next.path}" as "${passes}"`;
     if (++passed >= linksPassedMax) return "links lead to each other without end";
     at.pop();
-    ahead.push(...next.split("/").toReversed());
+    ahead.push(...next.target.split("/").toReversed());
   }
   return null;
 }

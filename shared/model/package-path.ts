@@ -95,7 +95,7 @@ export const comparePaths = (a: string, b: string): number => Buffer.compare(Buf
  * form for every letter with several lower-case forms ("ſ" and "s", "ς" and "σ"); it also makes "ß"
  * equal to "ss", which only some systems do.
  */
-const foldPath = (path: string): string =>
+export const foldPath = (path: string): string =>
   plainName.test(path) ? path.toUpperCase() : path.toLowerCase().toUpperCase().normalize("NFC");
 
 type Entry = { readonly path: string; readonly kind: "file" | "folder" | "link" };

@@ -138,3 +138,18 @@ test("a package that cannot be removed hinders no other", async () => {
   await removeExpired({ ...fixture, content, nowMs: () => fixture.clock.nowMs });
   expect(await fixture.catalog.packages.byId(second)).toBeNull();
 });
+
+test("the bytes of an upload that ends during a removal stay", async () => {
+  const [first, second] = [await publish("a", "1", false), await publish("b", "2", false)];
+  fixture.clock.nowMs += 8 * day;
+  const content = {
+    ...fixture.content,
+    remove: async (id: string) => {
+      if (id === first) await fixture.call("PUT", `/v1/packages/${second}/content`, { body: "2" });
+      await fixture.content.remove(id);
+    },
+  };
+  await removeExpired({ ...fixture, content, nowMs: () => fixture.clock.nowMs });
+  expect(await fixture.catalog.packages.byId(second)).toMatchObject({ state: "ready" });
+  expect(await fixture.content.has(second, 1)).toBe(true);
+});

@@ -50,8 +50,8 @@ export async function removeExpired({ catalog, content, log, nowMs }: RetentionC
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {
     if (content.isReceiving(id)) return;
-    await catalog.packages.removeUnfinished(id);
-    await content.remove(id);
+    // The upload may have ended since it was listed.
+    if (await catalog.packages.removeUnfinished(id)) await content.remove(id);
   });
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeWithoutTask();

@@ -200,6 +200,13 @@ test("an administrator splits a merged subnet", async () => {
   expect(await sites()).toHaveLength(2);
   expect((await fixture.call("POST", path)).status).toBe(404);
   expect((await checkIn(b, { ...west, address: "192.168.1.11" })).subnetId).toBe(b.subnetId);
+  // Bytes of b count as those of its own subnet again.
+  const task = `/v1/tasks/${await createTask()}`;
+  const { packageId } = (await fixture.call<TaskDetail>("GET", task)).body;
+  const content = `/v1/packages/${packageId}/content`;
+  await (await fixture.raw("GET", content, { credential: b.credential })).bytes();
+  const accounts = (await fixture.call<TaskDetail>("GET", task)).body.subnets;
+  expect(accounts.find(({ subnetId }) => subnetId === b.subnetId)?.wanBytes).toBe(100_000);
 });
 
 test("subnets that are merged one after the other end in one", async () => {

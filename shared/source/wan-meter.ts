@@ -30,6 +30,11 @@ export class WanMeter {
     this.#redirected.delete(toSubnetId);
   }
 
+  /** Ends the redirections to a subnet: its merges have ended. */
+  endRedirects(toSubnetId: string): void {
+    for (const [from, to] of this.#redirected) if (to === toSubnetId) this.#redirected.delete(from);
+  }
+
   count(packageId: string, ofSubnetId: string, bytes: number): void {
     let subnetId = ofSubnetId;
     for (let to = this.#redirected.get(subnetId); to !== undefined; to = this.#redirected.get(subnetId))

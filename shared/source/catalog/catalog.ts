@@ -130,8 +130,8 @@ export interface PackageStore {
   markReady(id: string): Promise<void>;
   /** Returns the packages that were published before this time, and never became ready. */
   unfinishedBefore(atMs: number): Promise<string[]>;
-  /** Removes a package that never became ready; no effect on others. */
-  removeUnfinished(id: string): Promise<void>;
+  /** Removes a package that never became ready. @returns whether it was one */
+  removeUnfinished(id: string): Promise<boolean>;
 }
 
 export interface TaskStore {

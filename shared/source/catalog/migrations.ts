@@ -54,7 +54,6 @@ const steps: readonly string[] = [
     state TEXT NOT NULL CHECK (state IN ('active', 'cancelled')),
     created_at_ms INTEGER NOT NULL,
     start_at_ms INTEGER NOT NULL,
-    cancelled_at_ms INTEGER,
     task_key BLOB NOT NULL
   ) STRICT;
   CREATE TABLE progress (
@@ -139,6 +138,10 @@ const steps: readonly string[] = [
     PRIMARY KEY (device_id, subnet_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX subnet_merges_by_target ON subnet_merges (into_id);
+  `,
+  // Cancelled tasks are removed some time after their cancellation.
+  `
+  ALTER TABLE tasks ADD COLUMN cancelled_at_ms INTEGER;
   `,
 ];
 

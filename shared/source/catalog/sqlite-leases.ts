@@ -7,7 +7,7 @@ import type { LeaseStore } from "./catalog.ts";
 import { noLease, withoutFailures, type LeaseState } from "../../model/lease.ts";
 
 /** Earlier versions wrote fewer fields. */
-const parsed = (text: string): LeaseState => ({ ...noLease, ...(JSON.parse(text) as LeaseState) });
+export const parseLease = (text: string): LeaseState => ({ ...noLease, ...(JSON.parse(text) as LeaseState) });
 
 export function sqliteLeases(database: Database): LeaseStore {
   const read = database.query<{ state_json: string }, { packageId: string; subnetId: string }>(
@@ -21,13 +21,13 @@ export function sqliteLeases(database: Database): LeaseStore {
     "SELECT subnet_id, state_json FROM leases WHERE package_id = $packageId",
   );
   const statesOf = (packageId: string) =>
-    ofPackage.all({ packageId }).map((row) => [row.subnet_id, parsed(row.state_json)] as const);
+    ofPackage.all({ packageId }).map((row) => [row.subnet_id, parseLease(row.state_json)] as const);
   return {
     async update(packageId, subnetId, decide) {
       return database
         .transaction(() => {
           const row = read.get({ packageId, subnetId });
-          const state = row && parsed(row.state_json);
+          const state = row && parseLease(row.state_json);
           const { next, result } = decide(state);
           if (next !== state) write.run({ packageId, subnetId, state: JSON.stringify(next) });
           return result;

@@ -126,7 +126,10 @@ export function sqlitePackages(database: Database): PackageStore {
         .map(({ id }) => id);
     },
     async removeUnfinished(id) {
-      database.query("DELETE FROM packages WHERE id = $id AND state = 'uploading'").run({ id });
+      const removed = database
+        .query("DELETE FROM packages WHERE id = $id AND state = 'uploading'")
+        .run({ id });
+      return removed.changes > 0;
     },
   };
 }

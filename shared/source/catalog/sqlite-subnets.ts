@@ -3,9 +3,10 @@
  * transaction, so that no request meets one half.
  */
 import type { Database } from "bun:sqlite";
-import { mergeLeases, type LeaseState } from "../../model/lease.ts";
+import { mergeLeases } from "../../model/lease.ts";
 import { isTransient } from "../../model/subnet.ts";
 import type { NeighbourCandidate, SubnetStore } from "./catalog.ts";
+import { parseLease } from "./sqlite-leases.ts";
 
 /** Other subnets of a CIDR up to which their devices are candidates, whatever their address. */
 const subnetsMax = 8;
@@ -100,9 +101,9 @@ function accountMover(database: Database): (names: { from: string; into: string 
   ]);
   return ({ from, into }, nowMs) => {
     for (const { package_id: packageId, state_json: text } of leases.all({ from })) {
-      const state = JSON.parse(text) as LeaseState;
+      const state = parseLease(text);
       const other = lease.get({ packageId, into });
-      const next = other ? mergeLeases(JSON.parse(other.state_json) as LeaseState, state, nowMs) : state;
+      const next = other ? mergeLeases(parseLease(other.state_json), state, nowMs) : state;
       putLease.run({ packageId, into, state: JSON.stringify(next) });
     }
     for (const move of moves) move.run({ from, into });

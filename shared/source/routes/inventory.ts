@@ -47,6 +47,7 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
       if (moved.length === 0) {
         throw new ApiError(404, `No subnet was merged into ${id}`, "subnet list shows all");
       }
+      context.wan.endRedirects(id);
       context.log.info({ subnetId: id, devices: moved.length }, "subnet split");
       context.changeHub.notify(moved);
       return c.json({ ok: true } as const);
