@@ -31,7 +31,7 @@ describe("the phrase of a complete device", () => {
       "representative",
       "complete: <1 % from peers, 99 % over the WAN (representative)",
     ],
-    [from({ cache: 40, multicast: 60 }), "", "complete: 60 % multicast, 40 % cached before"],
+    [from({ cache: 40, multicast: 60 }), "", "complete: 60 % multicast, 40 % without the network"],
     [from({}), "", "complete"],
   ])("%p, %p: %s", (origins, why, text) => {
     expect(completionText(origins, 100, why)).toBe(text);

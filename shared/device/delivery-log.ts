@@ -90,7 +90,7 @@ const origins = [
   ["multicast", "multicast"],
   ["peers", "from peers"],
   ["wan", "over the WAN"],
-  ["cache", "cached before"],
+  ["cache", "without the network"],
 ] as const satisfies readonly (readonly [keyof OriginBytes, string])[];
 
 /** Returns the phrase of a complete device, with `why` in brackets unless it is empty. */
