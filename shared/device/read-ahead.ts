@@ -84,7 +84,6 @@ export class ReadAhead {
 
   /** Ends the requests, and drops what has arrived. */
   clear(): void {
-    if (this.#files.size === 0) return;
     this.#abort.abort();
     this.#abort = new AbortController();
     this.#files.clear();
