@@ -81,3 +81,25 @@ test("hands on every task but those that it cannot read or whose setting is miss
   expect(unreadable).toEqual([8, 11]);
   await server.stop(true);
 });
+
+test("a manifest may take longer than other answers, and its request ends with the task", async () => {
+  const { promise: requested, resolve: request } = Promise.withResolvers<void>();
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch() {
+      request();
+      await Bun.sleep(300);
+      return Response.json({ result: "elsewhere", holders: [] });
+    },
+  });
+  const client = createAgentClient({ sourceUrl: server.url.origin, credential: "c", timeoutMs: 50 });
+  const wanted = { taskId: 1, subnetId: null, address: "127.0.0.1", lanPort: 0, attempt: 0 };
+  expect(await client.manifest(wanted)).toEqual({ result: "elsewhere", holders: [] });
+  const task = new AbortController();
+  const pending = client.manifest(wanted, task.signal).catch((error: unknown) => error);
+  await requested;
+  task.abort(new Error("the task was cancelled"));
+  expect(String(await pending)).toContain("the task was cancelled");
+  await server.stop(true);
+});

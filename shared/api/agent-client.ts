@@ -44,6 +44,9 @@ export { SourceError, type SourceErrorKind } from "./source-error.ts";
 export { parseEnrollToken, type SourceToken } from "./token.ts";
 export type { Wake } from "./change-stream.ts";
 
+/** Time limit of a request for a manifest: 16 MiB take nine minutes at 250 kbit/s. */
+const manifestTimeoutMs = 600_000;
+
 type AgentClientOptions = {
   readonly sourceUrl: string;
   readonly credential: string;
@@ -178,7 +181,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     async manifest(request, signal) {
       const path = "/v1/agent/manifest";
-      const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, signal });
+      const limits = { signal, timeoutMs: manifestTimeoutMs };
+      const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, ...limits });
       if (answer.result === "elsewhere") return answer;
       const signed = unpackManifest(fromBase64(answer.packed));
       if (signed !== null) return { result: "granted", signed };

@@ -6,7 +6,7 @@
  * from them, as on a network that isolates its clients. The package's id is the digest of the
  * manifest, so it may come from any device.
  */
-import type { AgentTask } from "../api/schema/agent.ts";
+import { manifestAttemptsMax, type AgentTask } from "../api/schema/agent.ts";
 import { unpackManifest } from "../api/packed-manifest.ts";
 import { sleep } from "../model/clock.ts";
 import { packageId } from "../model/manifest-codec.ts";
@@ -44,7 +44,8 @@ export async function fetchManifest(
       }
       const request = { taskId: task.id, subnetId, address, lanPort: peers.lanPort, attempt };
       const known = holders;
-      const answer = await source.manifest(request).catch((error: unknown) => {
+      const answer = await source.manifest(request, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
         // The holders that the source named before need no source.
         if (known.length === 0) throw error;
         return { result: "elsewhere", holders: known } as const;
@@ -57,7 +58,7 @@ export async function fetchManifest(
         await sleep(clock, waitMs * (0.75 + 0.5 * random()), signal);
       }
       // Without the source the next attempt is with the same holders.
-      if (answer.holders !== known) attempt++;
+      if (answer.holders !== known) attempt = Math.min(attempt + 1, manifestAttemptsMax);
     }
   } finally {
     connection.close();

@@ -38,7 +38,7 @@ export type ManifestAnswer =
 /** Requests to the source. Each rejects with a SourceError. */
 export type Source = {
   /** Requests the manifest of a task's package: the source sends it, or names devices to ask. */
-  manifest(request: ManifestRequest): Promise<ManifestAnswer>;
+  manifest(request: ManifestRequest, signal?: AbortSignal): Promise<ManifestAnswer>;
   /** Requests, extends or queries the lease of (package, subnet). */
   lease(request: LeaseRequest): Promise<LeaseResponse>;
   releaseLease(release: LeaseRelease): Promise<void>;

@@ -3,8 +3,8 @@ import { ManifestGrants } from "./manifest-grants.ts";
 
 const holder = (n: number) => ({ deviceId: String(n).padStart(16, "0"), address: `10.0.0.${n}`, lanPort: 7 });
 
-function newGrants() {
-  const grants = new ManifestGrants(() => 0);
+function newGrants(holdersMax?: number) {
+  const grants = new ManifestGrants(() => 0, holdersMax);
   return (n: number, attempt: number, nowMs: number, { subnet = "s", bytes = 0 } = {}) => {
     const answer = grants.ask("p", subnet, { ...holder(n), attempt }, bytes, nowMs);
     return answer.result === "granted" ? "granted" : answer.holders.map(({ deviceId }) => Number(deviceId));
@@ -43,4 +43,15 @@ test("a clock that was set back does not keep the manifest from a device", () =>
   const ask = newGrants();
   ask(1, 0, 1e12);
   expect(ask(2, 3, 1e12 - 2 * 86_400_000)).toBe("granted");
+});
+
+test("the holders of the oldest subnets are forgotten above the bound on all of them", () => {
+  const ask = newGrants(3);
+  ask(1, 0, 0, { subnet: "old" });
+  ask(2, 0, 0, { subnet: "old" });
+  ask(3, 0, 0, { subnet: "new" });
+  expect(ask(3, 0, 0, { subnet: "new" })).toBe("granted");
+  expect(ask(4, 0, 0, { subnet: "new" })).toEqual([3]);
+  expect(ask(5, 0, 0, { subnet: "new" })).toEqual([3]);
+  expect(ask(1, 1, 0, { subnet: "old" })).toBe("granted");
 });

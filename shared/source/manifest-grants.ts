@@ -23,9 +23,12 @@ const attemptsMax = 3;
 /** Holders named to a device; it asks them at once. */
 const namedMax = 3;
 /** Holders remembered for a package on a subnet; the oldest is dropped. */
-const holdersMax = 64;
-/** Packages of subnets remembered; the oldest is dropped. */
-const entriesMax = 100_000;
+const holdersOfOneMax = 64;
+/**
+ * Holders remembered for all packages on all subnets, some 200 bytes each; those of the oldest
+ * package on a subnet are dropped.
+ */
+const allHoldersMax = 250_000;
 /** Time of a transfer: at least a second, and 250 kbit/s. */
 const transferMsMin = 1_000;
 const bytesPerMs = 31;
@@ -34,10 +37,13 @@ export class ManifestGrants {
   readonly #random: () => number;
   /** By package and subnet, the least recently created first. */
   readonly #grants = new Map<string, Grants>();
+  readonly #holdersMax: number;
+  #holders = 0;
 
   /** @param random uniform from 0 up to, not including, 1 */
-  constructor(random: () => number) {
+  constructor(random: () => number, holdersMax = allHoldersMax) {
     this.#random = random;
+    this.#holdersMax = holdersMax;
   }
 
   /** @param bytes size of the answer with the manifest */
@@ -66,11 +72,17 @@ export class ManifestGrants {
   }
 
   #add(key: string, grants: Grants, holder: ManifestHolder): void {
+    const before = grants.holders.length;
     const at = grants.holders.findIndex(({ deviceId }) => deviceId === holder.deviceId);
     if (at >= 0) grants.holders.splice(at, 1);
     grants.holders.push(holder);
-    if (grants.holders.length > holdersMax) grants.holders.shift();
+    if (grants.holders.length > holdersOfOneMax) grants.holders.shift();
     this.#grants.set(key, grants);
-    if (this.#grants.size > entriesMax) this.#grants.delete(this.#grants.keys().next().value!);
+    this.#holders += grants.holders.length - before;
+    for (const [oldest, { holders }] of this.#grants) {
+      if (this.#holders <= this.#holdersMax) break;
+      this.#grants.delete(oldest);
+      this.#holders -= holders.length;
+    }
   }
 }

@@ -107,6 +107,8 @@ export const manifestResponseSchema = v.object({
   signature: base64(64),
   publisherKey: publisherKeySchema,
 });
+/** Upper bound on the number of attempts that a device states; more attempts state this number. */
+export const manifestAttemptsMax = 1_000;
 /** WAN bytes that made no chunk verified on the device, in all its requests of the task. */
 const uselessBytes = v.optional(bytesCount, 0);
 export const manifestRequestSchema = v.object({
@@ -117,7 +119,7 @@ export const manifestRequestSchema = v.object({
   address: lanAddress,
   lanPort: v.union([port, v.literal(0)]),
   /** Times that the device has asked before, and could not get the manifest from the holders. */
-  attempt: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000)),
+  attempt: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(manifestAttemptsMax)),
 });
 export const manifestAnswerSchema = v.variant("result", [
   /** The packed manifest (packed-manifest.ts). */

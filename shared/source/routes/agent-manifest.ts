@@ -8,18 +8,26 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { participation } from "./participation.ts";
 
-/** Packed manifests kept in memory: the subnets of one task ask for the same one. */
-const packedMax = 8;
+/** Answers kept in memory: the subnets of one task ask for the same one. */
+const answersMax = 8;
+
+/**
+ * An answer with a manifest: as JSON, and compressed, which takes back the third that base64 costs;
+ * level 1 of zlib would not.
+ */
+type GrantedAnswer = { readonly json: string; readonly compressed: Uint8Array<ArrayBuffer> };
 
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const packed = new Map<string, Uint8Array>();
-  const packedOf = async (packageId: string): Promise<Uint8Array> => {
-    const known = packed.get(packageId);
+  const answers = new Map<string, GrantedAnswer>();
+  const answerOf = async (packageId: string): Promise<GrantedAnswer> => {
+    const known = answers.get(packageId);
     if (known !== undefined) return known;
-    const bytes = packManifest((await context.catalog.packages.signedManifest(packageId))!);
-    packed.set(packageId, bytes);
-    if (packed.size > packedMax) packed.delete(packed.keys().next().value!);
-    return bytes;
+    const packed = packManifest((await context.catalog.packages.signedManifest(packageId))!);
+    const json = JSON.stringify({ result: "granted", packed: Buffer.from(packed).toString("base64") });
+    const made = { json, compressed: gzipSync(json, { level: 2 }) };
+    answers.set(packageId, made);
+    if (answers.size > answersMax) answers.delete(answers.keys().next().value!);
+    return made;
   };
   routes.post(
     "/manifest",
@@ -35,21 +43,17 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
       const { address, lanPort, attempt, ...request } = c.req.valid("json");
       const { device } = c.var;
       const { packageId, subnetId } = await participation(context, device, request);
-      const bytes = await packedOf(packageId);
+      const granted = await answerOf(packageId);
       const holder = { deviceId: device.id, address, lanPort, attempt };
-      const answer =
-        subnetId === null
-          ? ({ result: "granted" } as const)
-          : context.manifests.ask(packageId, subnetId, holder, bytes.length, context.nowMs());
-      if (answer.result === "elsewhere") return c.json(answer);
-      // Base64 costs a third, which compression takes back; level 1 of zlib would not.
-      const json = JSON.stringify({ ...answer, packed: Buffer.from(bytes).toString("base64") });
+      if (subnetId !== null) {
+        const sentBytes = granted.compressed.length;
+        const answer = context.manifests.ask(packageId, subnetId, holder, sentBytes, context.nowMs());
+        if (answer.result === "elsewhere") return c.json(answer);
+      }
+      const type = { "content-type": "application/json" };
       const takesGzip = (c.req.header("accept-encoding") ?? "").includes("gzip");
-      if (!takesGzip) return c.json(JSON.parse(json) as never);
-      return c.body(gzipSync(json, { level: 2 }), 200, {
-        "content-type": "application/json",
-        "content-encoding": "gzip",
-      }) as never;
+      if (!takesGzip) return c.body(granted.json, 200, type) as never;
+      return c.body(granted.compressed, 200, { ...type, "content-encoding": "gzip" }) as never;
     },
   );
 }
