@@ -1,5 +1,5 @@
 /**
- * Routes of packages: publishing (administrators), manifests and bytes (devices). A published
+ * Routes of packages: publishing and manifests (administrators), bytes (devices too). A published
  * version never changes, and publishing it again changes nothing.
  */
 import { Hono, type Context } from "hono";
