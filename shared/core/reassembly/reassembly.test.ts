@@ -169,3 +169,17 @@ describe("reassembly", () => {
     expect(spills).toBeGreaterThan(5);
   });
 });
+
+test("buffers of the longest chunks are used again, wherever shorter ones are in the package", () => {
+  const reassembly = new Reassembly({
+    chunkLengthBytes: (chunk) => [700, 4_096, 300, 4_096][chunk]!,
+    symbolSizeBytes,
+    code,
+    memoryBytesMax: 1_000_000,
+  });
+  const [short, long] = [reassembly.buffer(700), reassembly.buffer(4_096)];
+  reassembly.recycle(short);
+  reassembly.recycle(long);
+  reassembly.recycle(reassembly.buffer(300));
+  expect(reassembly.buffer(4_096)).toBe(long);
+});

@@ -30,11 +30,12 @@ export class Reassembly {
   readonly #memoryBytesMax: number;
   /** By last touch, oldest first. A run of symbols of one chunk counts as one touch. */
   readonly #partials = new Map<number, PartialChunk>();
-  /** By chunk length, of which a package has two, for symbols of the session's size. */
+  /** By chunk length, for symbols of the session's size. */
   readonly #layouts = new Map<number, BlockLayout>();
   /**
-   * Buffers of finished chunks for the next ones, within the bound on memory. A new buffer costs a
-   * page fault every 4 KiB, and frequent allocation fragments the process's memory.
+   * Buffers of finished chunks for the next ones, of one length and within the bound on memory. A
+   * new buffer costs a page fault every 4 KiB, and frequent allocation fragments the process's
+   * memory.
    */
   readonly #pool: Uint8Array[] = [];
   #poolBytes = 0;
@@ -136,9 +137,10 @@ export class Reassembly {
   /** Takes back a buffer that `take` or `takeSpill` returned and that is not read any more. */
   recycle(bytes: Uint8Array): void {
     const keptBytes = this.#memoryBytes + this.#poolBytes + bytes.length;
-    // A buffer of the last chunk's length fits no other chunk.
-    if (keptBytes > this.#memoryBytesMax || bytes.length !== this.#chunkLengthBytes(0))
-      return freeBuffer(bytes);
+    const pooledLength = this.#pool.at(-1)?.length ?? 0;
+    // Most chunks of a large file have the longest length; ends of files and packs are shorter.
+    if (keptBytes > this.#memoryBytesMax || bytes.length < pooledLength) return freeBuffer(bytes);
+    if (bytes.length > pooledLength) this.freePool();
     this.#poolBytes += bytes.length;
     this.#pool.push(bytes);
   }
