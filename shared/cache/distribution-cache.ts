@@ -143,8 +143,9 @@ export class DistributionCache {
     try {
       const others: PackageStore[] = [];
       for (const { id } of this.ledger.versionsOf(store.manifest.name)) {
-        const other = id === store.id ? null : await this.find(id);
-        if (other === null) continue;
+        // A version that cannot be opened hinders no other: its chunks are fetched.
+        const other = id === store.id ? null : await this.find(id).catch(() => null);
+        if (!other?.isOpen) continue;
         releases.push(other.addReader());
         others.push(other);
       }

@@ -73,6 +73,17 @@ test("a package stays when its manifest cannot be read, and leaves when it is da
   expect(stateOf(await open(), a)).toBeNull();
 });
 
+test("a package begins although another version of it cannot be opened", async () => {
+  const { fails, open } = newCache();
+  await store(await open(), a, [0, 1]);
+  const cache = await open();
+  fails.at = (doing, path) => doing === "readFile" && path.endsWith(a.id);
+  const next = testPackage(key, { name: "a", version: "2.0", files: { x: 4_000 } });
+  const begun = await cache.begin(next.signed, [key.publicKey]);
+  await cache.storeLocalChunks(begun, new AbortController().signal);
+  expect(begun.verified.count).toBe(0);
+});
+
 test("an eviction that fails hinders no other, and room is made by the next package", async () => {
   const { fails, open, events } = newCache();
   const cache = await open();
