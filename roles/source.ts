@@ -14,6 +14,7 @@ import { listSettings, setSetting, showSetting } from "../shared/source/commands
 import { cancelTask, createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { settingKeys } from "../shared/model/setting.ts";
+import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
@@ -224,7 +225,7 @@ async function main(words: readonly string[]): Promise<number> {
     // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(
-      `error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]}\n`,
+      `error: ${printable((error instanceof Error ? error.message : String(error)).split("\n")[0]!)}\n`,
     );
     return error instanceof CommandError ? error.exitCode : 1;
   }

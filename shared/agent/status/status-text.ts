@@ -9,6 +9,7 @@ import type { WrongSender } from "../../api/schema/common.ts";
 import { SetupError } from "../enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
+import { printable } from "../../printable.ts";
 
 /** @throws SetupError when the data folder does not exist */
 export async function printStatus(dataFolder: string, asJson: boolean): Promise<void> {
@@ -16,17 +17,15 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
   const status = await askStatus(dataFolder);
   const lines = asJson
-    ? [
-        JSON.stringify(
-          status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) },
-          null,
-          2,
-        ),
-      ]
+    ? JSON.stringify(
+        status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) },
+        null,
+        2,
+      ).split("\n")
     : status
       ? runningLines(status)
       : stoppedLines(dataFolder);
-  process.stdout.write(`${lines.join("\n")}\n`);
+  process.stdout.write(`${lines.map(printable).join("\n")}\n`);
 }
 
 /** Returns the lines that `status` prints for a running agent. Pure. */

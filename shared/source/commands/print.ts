@@ -1,10 +1,12 @@
 /** Output of commands on standard output: tables for people, JSON for programs. */
+import { printable } from "../../printable.ts";
+
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+  for (const line of JSON.stringify(value, null, 2).split("\n")) print(line);
 }
 
 /** Returns the lines of a table. Every column is as wide as its widest cell. */

@@ -7,6 +7,7 @@
  */
 import { SourceError, type AdminClient } from "../../api/agent-client.ts";
 import type { TaskDetail } from "../../api/schema/admin.ts";
+import { printable } from "../../printable.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { print } from "./print.ts";
@@ -26,7 +27,7 @@ function terminalScreen(): Screen {
       const { columns, rows } = process.stdout;
       const lines = barLines(task, rates.add(task.subnets, Date.now()), columns || 100, rows || 24);
       const up = shown > 0 ? `\u001B[${shown}A` : "";
-      process.stdout.write(`${up}\u001B[J${lines.join("\n")}\n`);
+      process.stdout.write(`${up}\u001B[J${lines.map(printable).join("\n")}\n`);
       shown = lines.length;
     },
   };
