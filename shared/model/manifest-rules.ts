@@ -26,6 +26,8 @@ import { zerosDigest } from "./zeros-digest.ts";
 export const entriesMax = 100_000;
 /** Entries between two pauses of `manifestChecks`. */
 const entriesPerStep = 2_000;
+/** Zeros digested between two pauses. */
+const zerosPerStepBytes = 16 * 1_048_576;
 
 /**
  * Checks a manifest. Pauses (`yield`) only after a few thousand entries, so that the caller can let
@@ -41,7 +43,7 @@ export function* manifestChecks(manifest: Manifest): Generator<void, void> {
   yield* entryChecks(manifest);
   checkSizes(manifest);
   if (manifest.files.length >= entriesPerStep) yield;
-  checkEncodings(manifest);
+  yield* encodingChecks(manifest);
   const command = commandProblem(manifest.commands);
   if (command) throw new ManifestError(`Wrong commands: ${command}`);
 }
@@ -119,18 +121,26 @@ function checkSizes(manifest: Manifest): void {
   }
 }
 
-function checkEncodings(manifest: Manifest): void {
+function* encodingChecks(manifest: Manifest): Generator<void, void> {
   const chunks = chunkCount(manifest);
   let end = -1;
+  let digestedBytes = 0;
+  let lastLength = 0;
   for (const { encoding, first, count } of manifest.encodings) {
     // Neighbouring runs of one encoding are one run: equal packages have one encoded form.
     if (first <= end || count < 1 || first + count > chunks)
       throw new ManifestError(`The chunks ${first}+${count} of encoding "${encoding}" cannot be used`);
     end = first + count;
     for (let chunk = first; chunk < end; chunk++) {
-      const expected = zerosDigest(chunkLength(manifest, chunk));
+      const length = chunkLength(manifest, chunk);
+      const expected = zerosDigest(length);
       if (Buffer.compare(expected, chunkDigest(manifest, chunk)) !== 0)
         throw new ManifestError(`Chunk ${chunk} is named as zeros, its digest is of other bytes`);
+      digestedBytes += digestBytes + (length === lastLength ? 0 : length);
+      lastLength = length;
+      if (digestedBytes < zerosPerStepBytes) continue;
+      digestedBytes = 0;
+      yield;
     }
   }
 }

@@ -13,6 +13,8 @@ import {
 } from "./manifest.ts";
 import { decodeManifest, encodeManifest, packageId } from "./manifest-codec.ts";
 import { ManifestError } from "./manifest-error.ts";
+import { manifestChecks } from "./manifest-rules.ts";
+import { zerosDigest } from "./zeros-digest.ts";
 
 const file = (path: string, sizeBytes = 1): ManifestFile => ({ path, sizeBytes, mode: 0o644 });
 
@@ -275,4 +277,15 @@ describe("chunks", () => {
       { numRuns: 60 },
     );
   });
+});
+
+test("other work runs while chunks of zeros of many lengths are checked", () => {
+  const files = Array.from({ length: 40 }, (_, at) => file(`f${at + 10}`, 1_000_000 + at));
+  const manifest = manifestOf(files, {
+    chunkSizeBytes: 1_048_576,
+    chunkDigests: Uint8Array.from(files.flatMap(({ sizeBytes }) => [...zerosDigest(sizeBytes)])),
+    encodings: [{ encoding: "zeros", first: 0, count: files.length }],
+  });
+  // 40 MB of zeros are digested, with a pause after each 16 MiB.
+  expect([...manifestChecks(manifest)]).toHaveLength(2);
 });
