@@ -135,16 +135,16 @@ export class LanSessions {
     };
   }
 
-  /**
-   * Joins a session, which several listeners may share.
-   * @param key 16 bytes
-   * @returns the session id
-   */
   /** Returns the session id of a key, without joining. */
   sessionOf(key: Uint8Array): string {
     return sessionOf(this.#options.crypto, key);
   }
 
+  /**
+   * Joins a session, which several listeners may share.
+   * @param key 16 bytes
+   * @returns the session id
+   */
   join(key: Uint8Array, listener: LanListener): string {
     const session = sessionOf(this.#options.crypto, key);
     const joined = this.#sessions.get(session);
