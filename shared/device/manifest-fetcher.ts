@@ -8,6 +8,7 @@
  */
 import { manifestAttemptsMax, type AgentTask } from "../api/schema/agent.ts";
 import { unpackManifest } from "../api/packed-manifest.ts";
+import { SourceError } from "../api/source-error.ts";
 import { sleep } from "../model/clock.ts";
 import { packageId } from "../model/manifest-codec.ts";
 import { ManifestError } from "../model/manifest-error.ts";
@@ -46,8 +47,9 @@ export async function fetchManifest(
       const known = holders;
       const answer = await source.manifest(request, signal).catch((error: unknown) => {
         signal.throwIfAborted();
-        // The holders that the source named before need no source.
-        if (known.length === 0) throw error;
+        // The holders that the source named before need no source; a refusal is another matter.
+        const isRefused = error instanceof SourceError && error.kind === "refused";
+        if (known.length === 0 || isRefused) throw error;
         return { result: "elsewhere", holders: known } as const;
       });
       if (answer.result === "granted") return answer.signed;
