@@ -83,14 +83,17 @@ async function commandsOf(what: string, file: string | undefined): Promise<Named
   return (await stat(inRoot).catch(() => null)) ? readCommandFile(inRoot) : [];
 }
 
-/** Returns the chunk size of the highest version below this one, or null. */
-function chunkSizeBefore(
-  packages: readonly PublishedPackage[],
+/**
+ * Returns the chunk size of this version if it is published, because the same content has one id;
+ * else that of the highest version below it, or null.
+ */
+export function chunkSizeBefore(
+  packages: readonly Pick<PublishedPackage, "name" | "version" | "chunkSizeBytes">[],
   { name, version }: Pick<PublishOptions, "name" | "version">,
 ): number | null {
   const before = packages
     .filter((each) => each.name.toLowerCase() === name.toLowerCase())
-    .filter((each) => compareVersions(each.version, version) < 0)
+    .filter((each) => compareVersions(each.version, version) <= 0)
     .toSorted((a, b) => compareVersions(b.version, a.version));
   return before[0]?.chunkSizeBytes ?? null;
 }
