@@ -43,7 +43,7 @@ export class DistributionCache {
   readonly #folder: CacheFolder;
   readonly #unlock: () => void;
   readonly #stores = new Map<string, PackageStore>();
-  /** Stores that `begin` returned. Room is reserved for a package while its store is open. */
+  /** Stores that `begin` returned, and for whose packages room is reserved. */
   readonly #begun = new Map<string, PackageStore>();
   /** Packages whose rows and files were made to agree since the start. */
   #checked = new Set<string>();
@@ -90,8 +90,8 @@ export class DistributionCache {
 
   /**
    * Returns the store of a package, and adds the package if it is new. Reserves room for the
-   * missing bytes until the store is closed, and evicts unused packages for it. Pins the package
-   * for `task` in the same step.
+   * missing bytes until the last task unpins it or the store is closed, and evicts unused packages
+   * for it. Pins the package for `task` in the same step.
    * @throws ManifestError when the manifest is not valid or its publisher is unknown
    * @throws CacheError "disk-full", "cache-cap", "conflict" or "not-found"
    */
@@ -164,6 +164,9 @@ export class DistributionCache {
   unpin(id: string, taskId: number): void {
     this.ledger.unpin(id, taskId);
     this.ledger.touch(id);
+    const row = this.ledger.uses().find((each) => each.id === id);
+    // A task that was cancelled or failed leaves a partial package, which no task fetches.
+    if (row?.pinnedBy.length === 0) this.#begun.delete(id);
   }
 
   /**

@@ -109,3 +109,16 @@ test("what cannot be removed from the trash stops neither a start nor an evictio
   await cache.remove("b", "1.0");
   expect([a, b].map((each) => stateOf(cache, each))).toEqual([null, null]);
 });
+
+test("the partial package of a cancelled task makes room for others", async () => {
+  const { open } = newCache();
+  const cache = await open();
+  const begin = (of: TestPackage, id: number) =>
+    cache.begin(of.signed, [key.publicKey], { id, packageId: of.id });
+  await (await begin(a, 1)).writeChunk(0, a.chunk(0), "wan");
+  await begin(b, 2);
+  await expect(begin(c, 3)).rejects.toThrow();
+  cache.unpin(a.id, 1);
+  await begin(c, 3);
+  expect([a, b, c].map((each) => stateOf(cache, each))).toEqual([null, "partial", "partial"]);
+});
