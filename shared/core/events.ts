@@ -13,7 +13,7 @@ export type Sender = { address: string; sender: string };
 /** Answer of the source to RequestLease. */
 export type LeaseAnswer =
   /**
-   * `before` is the last other device that held the lease; it may hold the package. `present` is the
+   * `before` is the last other device that held the lease; it may hold the package. `present`: the
    * number of devices that are expected in the session, this one included.
    */
   | { result: "granted"; term: number; before: Holder | null; present?: number }

@@ -278,6 +278,6 @@ const startOf = (prunes: boolean): number => {
 
 test("a session starts before its delay when every running device takes part, and waits for a device that does not", () => {
   expect(startOf(false)).toBeLessThan(6_000);
-  // The device does not receive the announcements, so the representative does not hear of it.
+  // The device does not receive the announcements, so the representative receives no SEEK of it.
   expect(startOf(true)).toBeGreaterThan(6_000);
 });

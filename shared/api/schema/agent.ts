@@ -168,7 +168,7 @@ export const leaseResponseSchema = v.variant("result", [
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
-    /** Connected devices of the subnet, this one included, that the task targets and has not ended on. */
+    /** Connected devices of the subnet that the task targets and has not ended on. */
     present: v.optional(counter),
     ...downloadGrantEntries,
   }),
