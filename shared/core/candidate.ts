@@ -183,7 +183,7 @@ function request(
 ): void {
   assert(state.term >= 1, "a candidate claims term 0");
   enter(state, { kind: "requesting", requestedAtMs: nowMs, settlesAtMs, rival });
-  member.effects.push({ do: "RequestLease", term: state.term, query: false });
+  member.effects.push({ do: "RequestLease", term: state.term, query: false, starting: true });
   sendClaim(member, state);
 }
 
@@ -199,7 +199,7 @@ function leadUnconfirmed(member: Member, state: CandidateState, settlesAtMs: num
 function waitForOthers(member: Member, state: CandidateState, queriedAtMs: number, nowMs: number): void {
   if (nowMs >= queriedAtMs + timing.leaseQueryMs) {
     enter(state, { kind: "observing", queriedAtMs: nowMs });
-    member.effects.push({ do: "RequestLease", term: state.term, query: true });
+    member.effects.push({ do: "RequestLease", term: state.term, query: true, starting: false });
   }
   member.setFetching(member.holders.count > 0);
   member.fallback.fromMs ??= nowMs + timing.fallbackMs * (1 + member.config.random());

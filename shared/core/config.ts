@@ -32,6 +32,8 @@ export type MemberConfig = {
      */
     receivesMulticast: boolean;
     sessionStartDelayMs: number;
+    /** Whether the multicast starts before the delay once every expected device takes part. */
+    startWhenAllPresent: boolean;
     /** Cap on the multicast rate, payload bits per second; null: the rate is searched for. */
     lanRateBps: number | null;
     wanFallback: "never" | "last-resort";

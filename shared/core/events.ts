@@ -12,8 +12,11 @@ export type Sender = { address: string; sender: string };
 
 /** Answer of the source to RequestLease. */
 export type LeaseAnswer =
-  /** `before` is the last other device that held the lease; it may hold the package. */
-  | { result: "granted"; term: number; before: Holder | null }
+  /**
+   * `before` is the last other device that held the lease; it may hold the package. `present`: the
+   * number of devices that are expected in the session, this one included.
+   */
+  | { result: "granted"; term: number; before: Holder | null; present?: number }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }
   | { result: "failed"; reason: string; retryAfterMs: number }
   /** Answer to a query: no device holds the lease. */
@@ -61,7 +64,8 @@ export type MemberEvent =
 export type Effect =
   | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
   /** `query` only asks which device holds the lease. */
-  | { do: "RequestLease"; term: number; query: boolean }
+  /** `starting`: the multicast has not started. */
+  | { do: "RequestLease"; term: number; query: boolean; starting: boolean }
   | { do: "ReleaseLease"; failure: string | null }
   /**
    * Asks the source for a fallback token (to download although another device leads), or renews it.

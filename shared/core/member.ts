@@ -32,6 +32,8 @@ type SessionHistory = {
   readonly sentEarlier: ChunkSet;
   /** Time of the first election, from which the start delay counts. */
   electedAtMs: number | null;
+  /** Devices that the source expects in the session, this one included; null: not known. */
+  present: number | null;
   /** Representative that this device gave up last. */
   failedLeader: string | null;
   /** Devices that sent wrong chunks. Their answers do not count as being served. */
@@ -83,6 +85,7 @@ export class Member {
     this.session = {
       sentEarlier: new ChunkSet(config.held.size),
       electedAtMs: null,
+      present: null,
       failedLeader: null,
       untrustedDevices: new Set(),
       symbolSizeBytes: null,

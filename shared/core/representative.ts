@@ -159,7 +159,10 @@ function addLatecomerLosses(
 }
 
 function onLeaseAnswer(member: Member, state: RepresentativeState, answer: LeaseAnswer, nowMs: number): void {
-  if (answer.result === "granted") state.lease.untilMs = nowMs + leaseDurationMs;
+  if (answer.result === "granted") {
+    state.lease.untilMs = nowMs + leaseDurationMs;
+    member.session.present = answer.present ?? null;
+  }
   if (answer.result === "refused") {
     const leader = holderAsLeader(answer.holder, nowMs);
     return stepDown(member, nowMs, leader, `the lease is held by ${leader.device}`);
@@ -172,9 +175,11 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   const { due, stream } = state;
   if (member.symbolMaxBytes < stream.symbolSizeBytes) fitSymbols(member, state, nowMs);
   callRoll(member, state, nowMs);
+  startEarly(member, state, nowMs);
   if (nowMs >= due.leaseAtMs) {
     due.leaseAtMs = nowMs + timing.leaseRenewMs;
-    member.effects.push({ do: "RequestLease", term: state.term, query: false });
+    const starting = nowMs < state.sendFromMs;
+    member.effects.push({ do: "RequestLease", term: state.term, query: false, starting });
   }
   fetchOrDownload(member, state, nowMs);
   replicate(member, state, nowMs);
@@ -188,6 +193,15 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   if (nowMs < due.announceAtMs) return;
   due.announceAtMs = nowMs + timing.announceEveryMs;
   member.send(announceFrame(member, state, nowMs));
+}
+
+/** Starts the multicast before the delay is over once every expected device takes part. */
+function startEarly(member: Member, state: RepresentativeState, nowMs: number): void {
+  const { present } = member.session;
+  if (nowMs >= state.sendFromMs || present === null || !member.config.setting().startWhenAllPresent) return;
+  if (member.roster.audience + 1 < present) return;
+  state.sendFromMs = nowMs;
+  state.due.announceAtMs = nowMs;
 }
 
 /** Asks silent devices whether they are still there, while there is a multicast for them. */

@@ -100,8 +100,8 @@ export type RepresentativeState = {
   readonly term: number;
   readonly ticket: number;
   readonly electedAtMs: number;
-  /** Start of the multicast: the start delay is over. */
-  readonly sendFromMs: number;
+  /** Start of the multicast: the start delay is over, or every expected device takes part. */
+  sendFromMs: number;
   phase: Phase;
   readonly stream: Stream;
   readonly repair: Repair;

@@ -42,6 +42,7 @@ export function memberForTest(
       useMulticast: true,
       receivesMulticast: true,
       sessionStartDelayMs: 0,
+      startWhenAllPresent: true,
       lanRateBps: null,
       wanFallback: "last-resort",
       useDeputy: true,

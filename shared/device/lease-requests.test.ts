@@ -42,8 +42,8 @@ function requests() {
 
 test("drops an answer that arrives after the answer of a later request", async () => {
   const { leases, answers } = requests();
-  const first = leases.lease(1, false);
-  const second = leases.lease(2, false);
+  const first = leases.lease({ term: 1, query: false, starting: false });
+  const second = leases.lease({ term: 2, query: false, starting: false });
   answers[1]!(granted);
   expect(await second).toMatchObject({ result: "granted", term: 2 });
   answers[0]!(refused);
@@ -53,11 +53,11 @@ test("drops an answer that arrives after the answer of a later request", async (
 test("keeps the web sites of the last grant, of the lease or of a fallback token", async () => {
   const { leases, answers, spending } = requests();
   expect(spending.places).toEqual({ urls: [], atSource: true });
-  const asked = leases.lease(1, false);
+  const asked = leases.lease({ term: 1, query: false, starting: false });
   answers[0]!(granted);
   await asked;
   expect(spending.places).toMatchObject(places);
-  const again = leases.lease(1, false);
+  const again = leases.lease({ term: 1, query: false, starting: false });
   answers[1]!({ ...granted, urls: [], atSource: true });
   await again;
   expect(spending.places).toMatchObject({ urls: [], atSource: true });
@@ -65,8 +65,8 @@ test("keeps the web sites of the last grant, of the lease or of a fallback token
 
 test("returns an answer if the later request was not answered", async () => {
   const { leases, answers } = requests();
-  const first = leases.lease(1, false);
-  const second = leases.lease(2, false);
+  const first = leases.lease({ term: 1, query: false, starting: false });
+  const second = leases.lease({ term: 2, query: false, starting: false });
   answers[1]!(new Error("connection refused"));
   expect(await second).toEqual({ result: "unreachable" });
   answers[0]!(granted);

@@ -17,6 +17,8 @@ const subnetPollMs = 50;
 /** Upper bound of the API on the reason of a failure, in characters. */
 const failureLengthMax = 1_000;
 
+type LeaseQuestion = { readonly term: number; readonly query: boolean; readonly starting: boolean };
+
 export class LeaseRequests {
   readonly #ports: DevicePorts;
   readonly #taskId: number;
@@ -38,19 +40,20 @@ export class LeaseRequests {
 
   /**
    * Requests or extends the lease.
-   * @param query only asks which device holds the lease
+   * @param request `query` only asks which device holds the lease; `starting` also asks how many
+   * devices are expected
    * @returns null if the source has already answered a later request: this answer is outdated
    */
-  async lease(term: number, query: boolean): Promise<LeaseAnswer | null> {
+  async lease(asked: LeaseQuestion): Promise<LeaseAnswer | null> {
     const request = ++this.#sent;
-    const answer = await this.#requestLease(term, query);
+    const answer = await this.#requestLease(asked);
     if (answer.result === "unreachable") return answer;
     if (request < this.#answered) return null;
     this.#answered = request;
     return answer;
   }
 
-  async #requestLease(term: number, query: boolean): Promise<LeaseAnswer> {
+  async #requestLease({ term, query, starting }: LeaseQuestion): Promise<LeaseAnswer> {
     const { source, place, peers, log, clock } = this.#ports;
     const untilMs = clock.nowMs() + timing.leaseTimeoutMs;
     while (place.subnetId === null && this.#isOpen() && clock.nowMs() < untilMs)
@@ -67,6 +70,7 @@ export class LeaseRequests {
         lanPort: peers.lanPort,
         term,
         ...(query ? { query } : {}),
+        ...(starting ? { starting } : {}),
         uselessBytes,
       });
       if (answer.result !== "granted") return answer;
@@ -75,6 +79,7 @@ export class LeaseRequests {
       return {
         result: "granted",
         term: granted,
+        ...(answer.present === undefined ? {} : { present: answer.present }),
         before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
       };
     } catch (error) {

@@ -144,6 +144,7 @@ export class Session {
           useMulticast: setting.useMulticast && lan.group !== null,
           receivesMulticast: setting.wirelessMulticast || ports.medium() !== "wireless",
           sessionStartDelayMs: setting.sessionStartDelayMs,
+          startWhenAllPresent: setting.startWhenAllPresent,
           lanRateBps: setting.lanRateBps,
           wanFallback: setting.wanFallback,
           useDeputy: setting.useDeputy,
@@ -292,7 +293,7 @@ export class Session {
       case "SendFrame":
         return this.#links.send(effect.context, effect.frame);
       case "RequestLease":
-        return this.#run(this.#requestLease(effect.term, effect.query));
+        return this.#run(this.#requestLease(effect));
       case "ReleaseLease":
         return this.#run(this.#requests.release(effect.failure));
       case "StartDownload":
@@ -335,8 +336,8 @@ export class Session {
     work.catch(this.#options.hooks.onError);
   }
 
-  async #requestLease(term: number, query: boolean): Promise<void> {
-    const answer = await this.#requests.lease(term, query);
+  async #requestLease(request: Extract<Effect, { do: "RequestLease" }>): Promise<void> {
+    const answer = await this.#requests.lease(request);
     if (answer === null) return;
     if (this.#state === "closed")
       return answer.result === "granted" ? this.#requests.release(null) : undefined;

@@ -43,6 +43,7 @@ export const faults = {
   "command-crash": "The agent is killed while the command of its task runs.",
   "disk-full": "The disk of a device is full for a time.",
   "disk-slow": "Each write of a device takes up to a second.",
+  "all-present": "The multicast starts as soon as every running device of the subnet takes part.",
   "shared-manifest": "Devices get the manifest from each other, instead of each from the source.",
   "little-memory": "Receivers have memory for two partial chunks: the others are spilled to the disk.",
   "bit-flip": "A bit of a stored chunk flips.",

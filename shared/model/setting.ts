@@ -94,6 +94,16 @@ export const settingKeys = {
     format: formatDuration,
     about: "time from the election to the first multicast symbol",
   }),
+  startWhenAllPresent: setting({
+    field: "startWhenAllPresent",
+    schema: v.boolean(),
+    default: true,
+    mayBeMissing: true,
+    parse: parseBoolean,
+    format: String,
+    about:
+      "whether the multicast starts before the delay once every connected target of the subnet takes part",
+  }),
   wanRate: setting({
     field: "wanRateBps",
     schema: wanRateSchema,

@@ -33,6 +33,8 @@ export type WorldOptions = {
   readonly hasGoneUrl?: boolean;
   readonly wanFallback: "never" | "last-resort";
   readonly useDeputy: boolean;
+  /** Setting `startWhenAllPresent`. */
+  readonly startsWhenPresent: boolean;
   /** True: the manifest crosses the WAN once per subnet; false: devices get it from the source. */
   readonly sharesManifest: boolean;
   /** True: the task runs a command when the package is complete. */

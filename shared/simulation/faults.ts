@@ -272,6 +272,7 @@ export const traits = [
   "no-ranges",
   "little-memory",
   "shared-manifest",
+  "all-present",
 ] as const satisfies KnownFault[];
 
 type InjectedFault = keyof typeof faults;

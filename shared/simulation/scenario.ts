@@ -118,6 +118,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     wanRateBps: Math.round(packageBits / random.between(0.5, 8)),
     wanFallback: random.chance(0.8) ? "last-resort" : "never",
     useDeputy: random.chance(0.8),
+    startsWhenPresent: drawn.has("all-present"),
     webIgnoresRange: drawn.has("no-ranges"),
     hasGoneUrl: new Random(choice.seed, "sites").chance(traitShare),
     hasLittleMemory: drawn.has("little-memory"),

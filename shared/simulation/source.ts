@@ -40,7 +40,10 @@ export const goneUrl = "https://gone.invalid/tool";
 export type SourceOptions = {
   readonly clock: VirtualClock;
   readonly seed: number;
-  readonly devicesOn: (subnet: number) => number;
+  /** Devices plugged into a subnet; `process` is null while the agent does not run. */
+  readonly devicesOn: (
+    subnet: number,
+  ) => readonly { readonly process: { readonly isEnded: boolean } | null }[];
   readonly package: { readonly sizeBytes: number };
   readonly hasGoneUrl?: boolean;
 };
@@ -107,18 +110,24 @@ export class Source {
     const packageBytes = this.#options.package.sizeBytes;
     const { next, result } = requestLease(state, deviceId, request, packageBytes, this.nowMs);
     this.#leases.set(subnet, next);
-    return result.result === "granted" ? { ...result, ...this.#places } : result;
+    if (result.result !== "granted") return result;
+    const present = request.starting ? { present: this.#presentOn(subnet) } : {};
+    return { ...result, ...this.#places, ...present };
   }
 
   release(deviceId: string, { subnetId, ...release }: LeaseRelease): void {
     const subnet = Number(subnetId);
     const state = this.#leases.get(subnet) ?? noLease;
     const of = {
-      deviceCount: this.#options.devicesOn(subnet),
+      deviceCount: this.#options.devicesOn(subnet).length,
       packageBytes: this.#options.package.sizeBytes,
     };
     const { next } = releaseLease(state, deviceId, release, of, this.nowMs);
     this.#leases.set(subnet, next);
+  }
+
+  #presentOn(subnet: number): number {
+    return this.#options.devicesOn(subnet).filter(({ process }) => process?.isEnded === false).length;
   }
 
   get #places() {

@@ -33,6 +33,7 @@ export function taskOf(
         ...defaultSettingValues,
         useMulticast,
         sessionStartDelayMs: startDelayMs,
+        startWhenAllPresent: options.startsWhenPresent,
         lanRateBps,
         wanRateBps: pausesDownloads ? 0 : null,
         wanFallback,

@@ -47,6 +47,7 @@ export const worldDefaults: WorldOptions = {
   wanFallback: "last-resort",
   useDeputy: true,
   sharesManifest: false,
+  startsWhenPresent: false,
   runsCommand: true,
   hasLittleMemory: false,
   skewPermille: 0,
@@ -84,8 +85,7 @@ export class World {
     const { clock } = this;
     const machines: Machine[] = [];
     const history = new History(options.log);
-    const devicesOn = (subnet: number): number =>
-      machines.filter((machine) => machine.subnet === subnet).length;
+    const devicesOn = (subnet: number): Machine[] => machines.filter((each) => each.subnet === subnet);
     const published = new Package(seed, options);
     const keys = new Random(seed, "keys");
     const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };

@@ -144,6 +144,8 @@ export const leaseRequestSchema = v.object({
   term: counter,
   /** Asks for the holder only. Sent by a device that may never become a representative. */
   query: v.optional(v.boolean()),
+  /** Asks for `present`. Sent before the multicast starts. */
+  starting: v.optional(v.boolean()),
   uselessBytes,
 });
 const leaseHolderSchema = v.object({
@@ -168,6 +170,8 @@ export const leaseResponseSchema = v.variant("result", [
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
+    /** Connected devices of the subnet that the task targets and has not ended on. */
+    present: v.optional(counter),
     ...downloadGrantEntries,
   }),
   v.object({ result: v.literal("refused"), holder: leaseHolderSchema, retryAfterMs: waitMs }),

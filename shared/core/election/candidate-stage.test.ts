@@ -110,7 +110,7 @@ describe("a listening candidate", () => {
     step(member, timer, claimAtMs - 1);
     expect(stageOf(member)).toBe("listening");
     const effects = step(member, timer, claimAtMs);
-    expect(effects).toContainEqual({ do: "RequestLease", term: 1, query: false });
+    expect(effects).toContainEqual({ do: "RequestLease", term: 1, query: false, starting: true });
     const claim = {
       type: "claim",
       device: member.config.device,
@@ -221,7 +221,7 @@ describe("a refused candidate", () => {
     const { member } = into.refused();
     expect(step(member, timer, claimAtMs + timing.leaseRetryMs - 1)).toEqual([]);
     const effects = step(member, timer, claimAtMs + timing.leaseRetryMs);
-    expect(effects).toContainEqual({ do: "RequestLease", term: 1, query: false });
+    expect(effects).toContainEqual({ do: "RequestLease", term: 1, query: false, starting: true });
     expect(stageOf(member)).toBe("requesting");
   });
 

@@ -107,6 +107,8 @@ export interface DeviceStore {
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
   list(): Promise<DeviceRecord[]>;
+  /** Returns the devices of a subnet that did not report an end of the task. */
+  withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
   inventories(): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;

@@ -143,6 +143,8 @@ const steps: readonly string[] = [
   `
   ALTER TABLE tasks ADD COLUMN cancelled_at_ms INTEGER;
   `,
+  // Devices that take part in the session of a subnet are counted before it starts.
+  "CREATE INDEX devices_by_subnet ON devices (subnet_id);",
 ];
 
 export const catalogVersion = steps.length;

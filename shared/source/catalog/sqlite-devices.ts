@@ -86,6 +86,11 @@ export function sqliteDevices(database: Database): DeviceStore {
   );
   const byId = database.query<Row, { id: string }>(`SELECT ${columns} FROM devices WHERE id = $id`);
   const list = database.query<Row, []>(`SELECT ${columns} FROM devices ORDER BY enrolled_at_ms, id`);
+  const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
+    `SELECT ${columns} FROM devices WHERE subnet_id = $subnetId AND NOT EXISTS (
+       SELECT 1 FROM progress WHERE task_id = $taskId AND device_id = devices.id
+         AND state IN ('complete', 'failed', 'cancelled'))`,
+  );
   const inventories = database.query<{ id: string; inventory_json: string }, []>(
     "SELECT id, inventory_json FROM devices WHERE inventory_json IS NOT NULL",
   );
@@ -109,6 +114,9 @@ export function sqliteDevices(database: Database): DeviceStore {
     },
     async list() {
       return list.all().map(toDevice);
+    },
+    async withoutEnd(taskId, subnetId) {
+      return withoutEnd.all({ taskId, subnetId }).map(toDevice);
     },
     async inventories() {
       return new Map(

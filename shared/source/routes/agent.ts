@@ -3,6 +3,7 @@
  */
 import { Hono } from "hono";
 import {
+  isTargeted,
   noLease,
   releaseLease,
   requestLease,
@@ -236,6 +237,17 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
+/** Returns the number of connected devices that the session of a subnet is for. */
+async function presentOn(
+  { catalog, changeHub }: SourceContext,
+  taskId: number,
+  subnetId: string,
+): Promise<number> {
+  const { target } = await taskById(catalog, taskId);
+  const devices = await catalog.devices.withoutEnd(taskId, subnetId);
+  return devices.filter((device) => changeHub.isConnected(device.id) && isTargeted(target, device)).length;
+}
+
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
   const { catalog, nowMs, metrics, log } = context;
   routes.post(
@@ -256,7 +268,10 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
         requestLease(state ?? noLease, c.var.device.id, request, packageBytes, nowMs()),
       );
       metrics.leases.inc({ result: answer.result });
-      return c.json(answer.result === "granted" ? { ...answer, ...places } : answer);
+      if (answer.result !== "granted") return c.json(answer);
+      const present =
+        request.starting === true ? { present: await presentOn(context, request.taskId, subnetId) } : {};
+      return c.json({ ...answer, ...places, ...present });
     },
   );
   routes.post(
