@@ -38,6 +38,9 @@ const imagePieces = 4;
 /** Share of a disk image that is not zero. */
 const imageShare = 1 / 16;
 const programLibraries = 20;
+/** Small files next to the script, which share its chunk. */
+const programNotes = 40;
+const noteBytes = 5_000;
 const scriptName = "install.sh";
 const scriptBytes = 300;
 
@@ -101,14 +104,16 @@ async function makeDiskImage(path: string, sizeBytes: number): Promise<number> {
   return sizeBytes - imagePieces * count * imagePieceBytes;
 }
 
-/** Makes a folder of a script, a large file and some libraries. */
+/** Makes a folder of a script, a large file, libraries, and small files next to the script. */
 async function makeProgram(path: string, sizeBytes: number): Promise<void> {
   await mkdir(join(path, "lib"), { recursive: true });
   await writeFile(join(path, scriptName), script("1"));
+  for (let at = 0; at < programNotes; at++)
+    await writeFile(join(path, `install-${at}.txt`), randomBytes(noteBytes));
   const libraryBytes = Math.floor(sizeBytes / 2 / programLibraries);
   for (let at = 0; at < programLibraries; at++)
     await writeFile(join(path, "lib", `library-${at}`), randomBytes(libraryBytes));
-  const restBytes = sizeBytes - scriptBytes - programLibraries * libraryBytes;
+  const restBytes = sizeBytes - scriptBytes - programNotes * noteBytes - programLibraries * libraryBytes;
   await writeFile(join(path, "program"), randomPieces(restBytes));
 }
 
