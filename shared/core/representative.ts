@@ -414,6 +414,8 @@ export function wakeRepresentativeMs(member: Member, state: RepresentativeState,
     ? Math.max(endAtMs(member, state), nowMs)
     : Number.POSITIVE_INFINITY;
   const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
+  const { downloadFromMs } = state.due;
+  const downloadAtMs = nowMs < downloadFromMs ? downloadFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.due.announceAtMs,
     state.due.leaseAtMs,
@@ -421,6 +423,7 @@ export function wakeRepresentativeMs(member: Member, state: RepresentativeState,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),
     sendAtMs,
+    downloadAtMs,
     nowMs + timing.endEveryMs / 2,
   );
 }
