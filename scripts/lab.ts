@@ -13,6 +13,7 @@ import { labReportText, problemsOf, type LabReport } from "./lab/report.ts";
 import { labPrograms, prepareMachine } from "./lab/machine.ts";
 import { measureTask } from "./lab/measurement.ts";
 import { labCommand, type LabOptions } from "./lab/options.ts";
+import { nextVersion } from "./lab/package.ts";
 import { startScenario } from "./lab/scenario.ts";
 import { createUsageMeter } from "./lab/usage.ts";
 import { timeCurl } from "./lab/web.ts";
@@ -22,9 +23,9 @@ import { logTail } from "./rig/process.ts";
 /** Time for new devices to open their wake streams, and for the LAN to become quiet. */
 const settleMs = 1_500;
 
-function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string> {
+function programsOf({ loss, nat, multicast, tls }: LabOptions): Record<string, string> {
   const filters = loss > 0 || nat || multicast !== "works";
-  return { ...labPrograms, ...(filters && { nft: "nftables" }) };
+  return { ...labPrograms, ...(filters && { nft: "nftables" }), ...(tls && { openssl: "openssl" }) };
 }
 
 /** Measures one `curl` for a file of the package's size over the idle WAN link, in seconds. */
@@ -92,8 +93,15 @@ async function measure(world: World, options: LabOptions, cleanup: Cleanup): Pro
     await Bun.sleep(settleMs);
     second = await measureTask(world, packageId, world.devices, { ...common, since, onDetail });
   }
+  if (options.scenario === "new-version") {
+    console.error("A task for the next version of the package.");
+    const sent = await nextVersion(world.sent);
+    const nextId = await world.publish(sent);
+    second = await measureTask(world, nextId, world.devices, { ...common, sent, onDetail });
+  }
   scenario.cancel();
-  return { packageBytes: world.sent.sizeBytes, curlSeconds, first, second, source: usage.of("source") };
+  const { sizeBytes: packageBytes, sentBytes } = world.sent;
+  return { packageBytes, sentBytes, curlSeconds, first, second, source: usage.of("source") };
 }
 
 function progressText(detail: Parameters<Parameters<typeof measureTask>[3]["onDetail"]>[0]): string {
@@ -117,6 +125,7 @@ async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   const world = await openWorld(
     {
       ...options,
+      content: options.scenario === "new-version" ? "program" : options.content,
       ...(options.scenario === "mtu" && { siteMtus: options.mtu }),
       deviceEnvironment: crowdedEnvironment,
       // The last device of a site may have the smallest MTU, and must not lead.
@@ -125,7 +134,7 @@ async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
     cleanup,
   );
   const report = await measure(world, options, cleanup);
-  const problems = problemsOf(report, options.scenario);
+  const problems = problemsOf(report, options);
   if (options.json) console.log(JSON.stringify({ ...report, options, problems }, null, 2));
   else console.log(labReportText(report));
   for (const problem of problems) console.error(problem);

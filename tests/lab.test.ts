@@ -11,24 +11,27 @@ import { networkTest } from "./network-test.ts";
 const labScript = join(import.meta.dir, "..", "scripts", "lab.ts");
 const labTest = networkTest("ip", "tc", "nft", "curl", "nginx");
 
+const taskSchema = v.object({
+  sites: v.array(
+    v.object({
+      outcome: v.object({ packageBytes: v.number(), wanBytes: v.number(), verified: v.number() }),
+      ratios: v.object({ wan: v.number(), wanWithHeaders: v.number(), lan: v.number() }),
+    }),
+  ),
+  devices: v.array(
+    v.object({
+      name: v.string(),
+      role: v.string(),
+      multicastShare: v.number(),
+      receiptsMax: v.number(),
+      wrong: v.nullable(v.string()),
+    }),
+  ),
+});
 const reportSchema = v.object({
   problems: v.array(v.string()),
-  first: v.object({
-    sites: v.array(
-      v.object({
-        outcome: v.object({ packageBytes: v.number(), wanBytes: v.number(), verified: v.number() }),
-      }),
-    ),
-    devices: v.array(
-      v.object({
-        name: v.string(),
-        role: v.string(),
-        multicastShare: v.number(),
-        receiptsMax: v.number(),
-        wrong: v.nullable(v.string()),
-      }),
-    ),
-  }),
+  first: taskSchema,
+  second: v.nullable(taskSchema),
 });
 
 const namespacesLeft = async (): Promise<string[]> => {
@@ -65,6 +68,24 @@ labTest(
       Array.from({ length: 3 }, () => ({ wrong: null, receiptsMax: 1 })),
     );
     expect(await namespacesLeft()).toEqual(before);
+  },
+  180_000,
+);
+
+labTest(
+  "distributes a new version with another script for less than 2 % of its bytes on both links",
+  async () => {
+    const words = "--scenario new-version --subnets 1 --devices 3 --size 20 --wan 100 --delay 1".split(" ");
+    const run = await runToEnd([process.execPath, labScript, ...words, "--json"]);
+    expect(run.status, run.stderr).toBe(0);
+    const { problems, first, second } = v.parse(reportSchema, JSON.parse(run.stdout));
+    expect(problems).toEqual([]);
+    expect(first.sites[0]!.ratios.wan).toBeGreaterThan(0.99);
+    expect(first.sites[0]!.ratios.wanWithHeaders).toBeGreaterThan(first.sites[0]!.ratios.wan + 0.03);
+    const { outcome, ratios } = second!.sites[0]!;
+    expect(outcome.verified).toBe(3);
+    expect(ratios.wan).toBeGreaterThan(0.005);
+    expect(Math.max(ratios.wan, ratios.lan / 2)).toBeLessThan(0.02);
   },
   180_000,
 );

@@ -56,7 +56,7 @@ export async function openLan(shape: LanShape, cleanup: Cleanup): Promise<BenchL
     receivers,
     publish: async () => {
       const version = String(++published);
-      return { packageId: await world.publish(version), version };
+      return { packageId: await world.publish({ ...world.sent, version }), version };
     },
     lose: async (percent, devices = receivers) => {
       for (const device of devices) {

@@ -189,7 +189,7 @@ export async function runOnce(
   faults: readonly Fault[],
 ): Promise<RunResult> {
   const { world, devices } = testbed;
-  const packageId = await world.publish(version);
+  const packageId = await world.publish({ ...world.sent, version });
   for (const fault of faults) await prepareFault(fault, testbed, version);
   const framesBefore = await framesSent(devices);
   const before = await readCounters(world.network);

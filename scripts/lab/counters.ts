@@ -1,10 +1,12 @@
 /**
- * Bytes on the lab's links, from the kernel's counters and not from the programs.
+ * Bytes on the lab's links, from the kernel's counters and not from the programs: everything that
+ * crosses a link, whatever it is for.
  *
  * `bytes` are Ethernet frames. `payloadBytes` excludes the headers of Ethernet, IPv4 and TCP with
  * timestamps (66 bytes a packet). One `curl` is then 1.000 × the file instead of 1.068 × (1.046
  * down, acknowledgements up), so the ratio is the cost of the programs without that of TCP/IP. The
- * ratio is the same with and without segmentation offload, which hides 4 % of the headers.
+ * ratio is the same with and without segmentation offload, which hides 4 % of the headers. Headers
+ * of HTTP, handshakes and records of TLS are payload.
  */
 import * as v from "valibot";
 import { outputOf } from "../rig/process.ts";
@@ -82,6 +84,24 @@ async function siteTraffic(network: LabNetwork, site: LabSite): Promise<SiteTraf
 /** Reads the counters of all sites, in the order of `network.sites`. */
 export const readCounters = (network: LabNetwork): Promise<SiteTraffic[]> =>
   Promise.all(network.sites.map((site) => siteTraffic(network, site)));
+
+const quietMs = 1_000;
+const quietLimitMs = 10_000;
+
+/**
+ * Reads the counters once no WAN link carried payload for a second, for example the last reports,
+ * and the release of the lease; after ten seconds at the latest.
+ */
+export async function readQuietCounters(network: LabNetwork): Promise<SiteTraffic[]> {
+  const giveUpAtMs = performance.now() + quietLimitMs;
+  for (let before = await readCounters(network); ;) {
+    await Bun.sleep(quietMs);
+    const now = await readCounters(network);
+    const isQuiet = trafficBetween(before, now).every(({ wan }) => wan.payloadBytes <= 0);
+    if (isQuiet || performance.now() > giveUpAtMs) return now;
+    before = now;
+  }
+}
 
 const subtractTraffic = (a: Traffic, b: Traffic): Traffic => ({
   bytes: a.bytes - b.bytes,

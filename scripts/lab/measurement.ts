@@ -6,9 +6,10 @@ import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { followTask, originText } from "../rig/task-watch.ts";
 import { ledgerPackages } from "../rig/ledger-reader.ts";
 import type { SubnetOutcome } from "../rig/table.ts";
-import { differenceFrom } from "../rig/verify.ts";
-import { readCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
-import type { Impairment } from "./site.ts";
+import { diskBytesOf, differenceFrom } from "../rig/verify.ts";
+import { readCounters, readQuietCounters, trafficBetween, type SiteTraffic } from "./counters.ts";
+import type { LabPackage } from "./package.ts";
+import type { Impairment, LabSite } from "./site.ts";
 import type { Usage, UsageMeter } from "./usage.ts";
 import type { World, WorldDevice } from "./world.ts";
 
@@ -35,6 +36,8 @@ export type DeviceResult = {
    * again.
    */
   readonly receiptsMax: number;
+  /** Bytes that the copy occupies on the disk. */
+  readonly diskBytes: number;
   /** Reason why the copy is not right; null when every file equals the original. */
   readonly wrong: string | null;
 };
@@ -42,6 +45,8 @@ export type DeviceResult = {
 type Phases = { electedMs: number | null; downloadedMs: number | null };
 type SiteResult = {
   readonly outcome: SubnetOutcome;
+  /** Bytes ÷ package: of the WAN without and with headers, both ways together, and of the LAN. */
+  readonly ratios: { readonly wan: number; readonly wanWithHeaders: number; readonly lan: number };
   readonly phases: Phases;
   readonly traffic: SiteTraffic;
 };
@@ -55,9 +60,9 @@ export type TaskResult = {
 const sampleEveryMs = 500;
 
 async function deviceResult(
-  world: World,
   device: WorldDevice,
   seen: {
+    sent: LabPackage;
     detail: TaskDetail;
     completeAfterMs: ReadonlyMap<string, number>;
     roles: ReadonlyMap<string, string>;
@@ -68,8 +73,9 @@ async function deviceResult(
 ): Promise<DeviceResult> {
   const known = seen.detail.deviceList.find(({ deviceId }) => deviceId === device.id);
   const port = traffic.ports.find((one) => one.device === device.place.name);
-  const { name, version } = world.sent;
-  const difference = await differenceFrom(world.sent.digests, join(device.data, "cache", name, version));
+  const { name, version, digests, sizeBytes } = seen.sent;
+  const copy = join(device.data, "cache", name, version);
+  const difference = await differenceFrom(digests, copy);
   const unfinished =
     known?.state === "complete" ? null : `${known?.state ?? "unknown"}: ${known?.reason ?? ""}`;
   const listed = device.id === "" ? [] : ledgerPackages(device.data);
@@ -80,20 +86,21 @@ async function deviceResult(
     role: seen.roles.get(device.id) ?? "peer",
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
-    multicastShare: (known?.from.multicast ?? 0) / world.sent.sizeBytes,
+    multicastShare: (known?.from.multicast ?? 0) / sizeBytes,
     reason: known?.reason ?? "",
     unicastAfterMs: seen.unicastAfterMs.get(device.id) ?? null,
     sentBytes: port?.sentBytes ?? 0,
     receivedBytes: port?.receivedBytes ?? 0,
     usage: usage.of(device.place.name),
     receiptsMax: Math.max(0, ...listed.map(({ receiptsMax }) => receiptsMax)),
+    diskBytes: difference === null ? await diskBytesOf(copy) : 0,
     wrong: unfinished ?? difference,
   };
 }
 
 function siteResult(
-  world: World,
-  site: string,
+  { name: site, cidr }: LabSite,
+  packageBytes: number,
   traffic: SiteTraffic,
   devices: readonly DeviceResult[],
   phases: Phases,
@@ -103,14 +110,19 @@ function siteResult(
   return {
     traffic,
     phases,
+    ratios: {
+      wan: traffic.wan.payloadBytes / packageBytes,
+      wanWithHeaders: traffic.wan.bytes / packageBytes,
+      lan: traffic.lanBytes / packageBytes,
+    },
     outcome: {
-      subnet: `${site} ${world.network.sites.find(({ name }) => name === site)?.cidr ?? ""}`,
+      subnet: `${site} ${cidr}`,
       representative:
         mine
           .filter(({ role }) => role === "representative")
           .map(({ name }) => name)
           .join(", ") || "–",
-      packageBytes: world.sent.sizeBytes,
+      packageBytes,
       wanBytes: traffic.wan.payloadBytes,
       lanBytes: traffic.lanBytes,
       timeMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),
@@ -142,6 +154,8 @@ export async function measureTask(
   devices: readonly WorldDevice[],
   options: {
     readonly limitMs: number;
+    /** Version to expect; default: the first one. */
+    readonly sent?: LabPackage;
     /** Earlier counters to measure from. Default: those just before the task is created. */
     readonly since?: readonly SiteTraffic[];
     readonly usage: UsageMeter;
@@ -177,20 +191,20 @@ export async function measureTask(
   });
   clearInterval(timer);
   await sample();
-  const traffic = trafficBetween(before, await readCounters(world.network));
+  const traffic = trafficBetween(before, await readQuietCounters(world.network));
   await world.untilEnrolled(devices);
+  const { sent = world.sent } = options;
+  const seen = { ...followed, sent, roles, unicastAfterMs };
   const results: DeviceResult[] = [];
   for (const device of devices) {
     const at = world.network.sites.indexOf(device.site);
-    results.push(
-      await deviceResult(world, device, { ...followed, roles, unicastAfterMs }, traffic[at]!, options.usage),
-    );
+    results.push(await deviceResult(device, seen, traffic[at]!, options.usage));
   }
   const times = results.map(({ completeAfterMs }) => completeAfterMs);
   return {
     taskId,
-    sites: world.network.sites.map(({ name }, at) =>
-      siteResult(world, name, traffic[at]!, results, phases.get(name)!),
+    sites: world.network.sites.map((site, at) =>
+      siteResult(site, sent.sizeBytes, traffic[at]!, results, phases.get(site.name)!),
     ),
     devices: results,
     lastMs: times.includes(null) ? null : Math.max(...times.map((time) => time ?? 0)),

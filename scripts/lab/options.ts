@@ -4,8 +4,9 @@ import type { FaultName } from "../../shared/model/fault.ts";
 import { multicastKinds } from "./impairment.ts";
 import { between } from "../rig/option-parsers.ts";
 import { mtusOf, sitesMtu } from "./mtu.ts";
+import { contents, type Content } from "./package.ts";
 
-const scenarios = ["late", "restart", "kill-representative", "cached", "mend", "mtu"] as const;
+const scenarios = ["late", "restart", "kill-representative", "cached", "new-version", "mend", "mtu"] as const;
 export type Scenario = (typeof scenarios)[number];
 
 /** Word of `--scenario` → the fault that it injects; null: none. */
@@ -14,6 +15,7 @@ export const faultsOfScenarios = {
   restart: "crash",
   "kill-representative": "crash",
   cached: null,
+  "new-version": null,
   mend: null,
   mtu: "mtu",
 } as const satisfies Record<Scenario, FaultName | null>;
@@ -27,7 +29,16 @@ export const labCommand = new Command("bun run lab --")
   .option("--devices <n>", "devices per subnet", between(1, 128, true), 8)
   .option("--wan <mbit>", "rate of each site's WAN link, both ways", between(0.1, 10_000), 20)
   .option("--lan <mbit>", "rate of each device's LAN port, both ways", between(0.1, 10_000), 1_000)
-  .option("--size <MB>", "size of the package of random bytes (10^6)", between(0.001, 100_000), 48)
+  .option("--size <MB>", "size of the package that the lab makes (10^6 bytes)", between(0.001, 100_000), 48)
+  .addOption(
+    new Option(
+      "--content <kind>",
+      "what the lab makes. file: random bytes; small-files: a folder of files of 4 KiB; disk-image: a file of which 15/16 are zeros",
+    )
+      .choices(Object.keys(contents) as Content[])
+      .default("file" as const)
+      .conflicts("package"),
+  )
   .option("--package <path>", "a file or folder to distribute instead")
   .option("--loss <percent>", "share of packets lost at each device, independently", between(0, 90), 0)
   .option(
@@ -36,6 +47,7 @@ export const labCommand = new Command("bun run lab --")
   )
   .option("--delay <seconds>", "session start delay", between(0, 3_600), 5)
   .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
+  .option("--tls", "the source has a self-signed certificate; default: HTTP without TLS")
   .option("--compiled", "build the executables and run those")
   .addOption(
     new Option("--web <server>", "who serves the package's bytes")
@@ -54,7 +66,7 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--scenario <name>",
-      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; mend: at half, the impairments of multicast are removed; mtu: the links of the sites have the MTUs of --mtu; mixed: one link has 1400, the others 1500; falls: all fall from 1500 to 1400 at half",
+      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; new-version: the package is a folder, and a second task distributes a version with another script of 300 bytes; mend: at half, the impairments of multicast are removed; mtu: the links of the sites have the MTUs of --mtu; mixed: one link has 1400, the others 1500; falls: all fall from 1500 to 1400 at half",
     ).choices(scenarios),
   )
   .option("--mtu <kinds>", "sites of the scenario mtu, in turn: MTUs, mixed, falls", mtusOf, [...sitesMtu])

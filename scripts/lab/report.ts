@@ -2,40 +2,39 @@
 import { formatSize } from "../../shared/model/quantity.ts";
 import { alignTable, outcomeProblems, outcomeTable, wanRatioMax } from "../rig/table.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
-import type { Scenario } from "./options.ts";
+import type { LabOptions, Scenario } from "./options.ts";
+import { contents } from "./package.ts";
 import type { Usage } from "./usage.ts";
 
 /** Result of a lab run; also the JSON output of `--json`. */
 export type LabReport = {
   readonly packageBytes: number;
+  /** Bytes of the package without chunks of zeros. */
+  readonly sentBytes: number;
   /** Duration of one `curl` for as many bytes over the idle WAN link. */
   readonly curlSeconds: number;
   readonly first: TaskResult;
-  /** Result of the second task for the same package; null without one. */
+  /** Result of the second task, for the same package or its next version; null without one. */
   readonly second: TaskResult | null;
   readonly source: Usage;
 };
 
 const seconds = (ms: number | null): string => (ms === null ? "–" : `${(ms / 1_000).toFixed(2)} s`);
 
-const legend = `WAN ÷ package is payload: link bytes without 66 bytes of Ethernet, IP and TCP headers a packet, both
-directions, control traffic included. "On the wire" includes the headers. One curl has 1.000 and about 1.07.
+const legend = `WAN ÷ package is payload: link bytes without 66 bytes of Ethernet, IP and TCP headers a packet. "With headers"
+includes these. One curl has 1.000 and about 1.07. Both count everything that crosses the link in both directions, from
+the creation of the task until the link is quiet: manifests, check-ins, leases, reports and the change streams, too.
 LAN bytes are what devices sent to each other, with headers. A multicast datagram counts once. For unicast,
 segmentation offload may hide up to 4 % of the headers.`;
 
 const phaseLine = ({ outcome, phases }: TaskResult["sites"][number]): string =>
   `${outcome.subnet}: representative elected after ${seconds(phases.electedMs)}, download complete after ${seconds(phases.downloadedMs)}, last device after ${seconds(outcome.timeMs)}`;
 
-function tables(
-  title: string,
-  result: TaskResult,
-  packageBytes: number,
-  curlSeconds: number | null,
-): string[] {
+function tables(title: string, result: TaskResult, curlSeconds: number | null): string[] {
   const more = [
     {
-      heading: "on the wire",
-      cells: result.sites.map(({ traffic }) => (traffic.wan.bytes / packageBytes).toFixed(3)),
+      heading: "with headers",
+      cells: result.sites.map(({ ratios }) => ratios.wanWithHeaders.toFixed(3)),
     },
     ...(curlSeconds === null
       ? []
@@ -91,29 +90,60 @@ const mtuProblems = ({ devices }: TaskResult): string[] =>
         `${name} got ${Math.floor(100 * multicastShare)} % by multicast: ${reason}`,
     );
 
+/** Bound on WAN ÷ package of a second task, for a package or all but one chunk that a site has. */
+const secondRatioMax = 0.02;
+
+function secondProblems({ sites }: TaskResult, scenario: Scenario | undefined): string[] {
+  const isNewVersion = scenario === "new-version";
+  return [
+    ...outcomeProblems(
+      sites.map(({ outcome }) => outcome),
+      secondRatioMax,
+    ),
+    ...sites
+      .filter(({ ratios }) => isNewVersion && ratios.lan > secondRatioMax)
+      .map(
+        ({ outcome, ratios }) =>
+          `${outcome.subnet}: the LAN carried ${ratios.lan.toFixed(3)} × the package, more than ${secondRatioMax}`,
+      ),
+  ];
+}
+
+/** A copy may occupy this share more than the bytes that are not zero. */
+const diskRatioMax = 1.1;
+
 /** Returns one sentence per problem; empty on success. */
-export function problemsOf(report: LabReport, scenario: Scenario | undefined): string[] {
-  const { first } = report;
+export function problemsOf(
+  report: LabReport,
+  { scenario, content, package: path }: Pick<LabOptions, "scenario" | "content" | "package">,
+): string[] {
+  const { first, second, packageBytes, sentBytes } = report;
+  const share = sentBytes / packageBytes;
   // An isolated device cannot reach its peers and has to download for itself.
   const alone = first.devices.filter(({ hindrance }) => hindrance === "isolated").length;
   const copies = Math.max(1, alone / first.sites.length);
-  const results = [first, ...(report.second ? [report.second] : [])];
+  const results = [first, ...(second ? [second] : [])];
+  const ratioMax = share * copies * (path === undefined ? contents[content] : wanRatioMax);
   return [
     ...outcomeProblems(
       first.sites.map(({ outcome }) => outcome),
-      wanRatioMax * copies,
+      Math.round(ratioMax * 1e4) / 1e4,
     ),
+    ...(second ? secondProblems(second, scenario) : []),
+    ...first.devices
+      .filter(({ diskBytes }) => diskBytes > diskRatioMax * sentBytes && share < 1)
+      .map(({ name, diskBytes }) => `${name}'s copy is not sparse: it occupies ${formatSize(diskBytes)}`),
     ...results.flatMap((result) => result.devices.flatMap(deviceProblems)),
     ...(scenario === "mtu" ? mtuProblems(first) : []),
   ];
 }
 
 export function labReportText(report: LabReport): string {
-  const { first, second, packageBytes, curlSeconds, source } = report;
+  const { first, second, curlSeconds, source } = report;
   const once = Math.max(0, ...first.devices.map(({ receiptsMax }) => receiptsMax)) <= 1;
   return [
-    ...tables("Each device", first, packageBytes, curlSeconds),
-    ...(second ? tables("Second task for the same package", second, packageBytes, null) : []),
+    ...tables("Each device", first, curlSeconds),
+    ...(second ? tables("Second task", second, null) : []),
     "",
     ...first.sites.map(phaseLine),
     ...deliveryLines(first),

@@ -93,7 +93,7 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
   return {
     heldBack,
     onDetail: (detail) => {
-      if (scenario === undefined || scenario === "cached") return;
+      if (scenario === undefined || scenario === "cached" || scenario === "new-version") return;
       for (const { name } of world.network.sites) {
         const representative = representativeOf(world, name, detail);
         const seen = detail.deviceList.find(({ deviceId }) => deviceId === representative?.id);

@@ -3,9 +3,9 @@
  * `openWorld` builds a world and registers its removal. Scenarios act on it, measurements read it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import * as v from "valibot";
 import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin.ts";
 import { build } from "../build/build.ts";
@@ -15,14 +15,15 @@ import type { Cleanup } from "../rig/cleanup.ts";
 import { deviceIdOf } from "../rig/ledger-reader.ts";
 import { cleanEnvironment, logTail, stopAll } from "../rig/process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../rig/programs.ts";
-import { digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
 import { raiseKernelLimits } from "./kernel-limits.ts";
 import { writeRunRecord, removeRunRecord } from "./stale-runs.ts";
 import { inside, insideAs } from "./namespace.ts";
 import type { LabOptions } from "./options.ts";
+import { preparePackage, type Content, type LabPackage } from "./package.ts";
 import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
 import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
+import { tlsWords } from "./tls.ts";
 import { startNginx, type WebSite } from "./web.ts";
 
 /** Options of a world: a part of the lab's command line, and further ones. */
@@ -31,6 +32,10 @@ export type WorldOptions = Pick<
   "subnets" | "devices" | "wan" | "lan" | "loss" | "size" | "package" | "compiled" | "nat" | "web"
 > & {
   readonly multicast?: LabOptions["multicast"];
+  /** Contents of a package that the lab makes. */
+  readonly content?: Content | "program";
+  /** The source uses TLS. */
+  readonly tls?: boolean | undefined;
   readonly cutRuns?: boolean | undefined;
   /** Program of a device; "representative" always volunteers. Default: all run "peer". */
   readonly roleOf?: (place: LabDevice) => "peer" | "representative";
@@ -55,13 +60,6 @@ export type WorldDevice = {
   /** Device id; empty until the device has enrolled. */
   id: string;
 };
-type LabPackage = {
-  readonly path: string;
-  readonly name: string;
-  readonly version: string;
-  readonly sizeBytes: number;
-  readonly digests: Digests;
-};
 export type World = {
   readonly folder: string;
   readonly network: LabNetwork;
@@ -74,10 +72,8 @@ export type World = {
   readonly reset: (device: WorldDevice) => Promise<void>;
   /** Waits until these devices have enrolled. @throws Error with the tail of a device's log */
   readonly untilEnrolled: (devices: readonly WorldDevice[]) => Promise<void>;
-  /**
-   * Publishes the package and returns its id. Another version is another package of equal bytes.
-   */
-  readonly publish: (version?: string) => Promise<string>;
+  /** Publishes a package, by default `sent`, and returns its id. */
+  readonly publish: (version?: LabPackage) => Promise<string>;
   /** Web site with the package's bytes; null before `publish`, or when the source serves them. */
   readonly web: () => WebSite | null;
   /** Yields the details of a task several times a second, until the signal aborts. */
@@ -86,27 +82,6 @@ export type World = {
 
 const enrolLimitMs = 120_000;
 const pollMs = 250;
-const pieceBytes = 1_000_000;
-
-async function preparePackage(options: WorldOptions, folder: string): Promise<LabPackage> {
-  let path = options.package ?? "";
-  if (!options.package) {
-    path = join(folder, "web", "package.bin");
-    await mkdir(join(folder, "web"));
-    await writeFile(path, randomPieces(Math.round(options.size * 1e6)));
-  }
-  return {
-    path,
-    name: basename(path).replaceAll(/[^\w.-]/g, "-"),
-    version: "1",
-    sizeBytes: await sizeOfTree(path),
-    digests: await digestTree(path),
-  };
-}
-
-function* randomPieces(sizeBytes: number): Generator<Buffer> {
-  for (let at = 0; at < sizeBytes; at += pieceBytes) yield randomBytes(Math.min(pieceBytes, sizeBytes - at));
-}
 
 async function choosePrograms(options: WorldOptions, folder: string): Promise<Programs> {
   if (!options.compiled) return programsFromSource;
@@ -142,6 +117,7 @@ export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promis
     data: join(folder, "source"),
     listen: `${network.sourceAddress}:0`,
     prefix: inside(network.source),
+    ...(options.tls && { args: await tlsWords(network.sourceAddress, folder) }),
   });
   const devices = network.sites.flatMap((site) =>
     site.devices.map((place): WorldDevice => ({
@@ -172,8 +148,8 @@ export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promis
     start: (device) => startOne(device, programs, source, options.deviceEnvironment),
     reset: reset,
     untilEnrolled,
-    publish: async (version = sent.version) =>
-      publish(source, { ...sent, version }, options.web === "nginx" ? await openWeb() : null),
+    publish: async (version = sent) =>
+      publish(source, version, options.web === "nginx" ? urlOf(await openWeb(), sent, version) : null),
     taskStream: (taskId, signal) => taskStream(network, source, taskId, signal),
   };
 }
@@ -224,10 +200,13 @@ async function untilEnrolled(devices: readonly WorldDevice[]): Promise<void> {
   }
 }
 
-async function publish(source: Source, sent: LabPackage, web: WebSite | null): Promise<string> {
-  const words = ["publish", sent.path, "--name", sent.name, "--version", sent.version];
-  if (!web) return source.admin(...words);
-  return source.admin(...words, "--url", `${web.url}/${encodeURIComponent(basename(sent.path))}`);
+/** Returns the URL of a version; the web site serves the folder of the first one. */
+const urlOf = ({ url }: WebSite, first: LabPackage, version: LabPackage): string =>
+  [url, ...relative(dirname(first.path), version.path).split("/").map(encodeURIComponent)].join("/");
+
+async function publish(source: Source, version: LabPackage, url: string | null): Promise<string> {
+  const words = ["publish", version.path, "--name", version.name, "--version", version.version];
+  return source.admin(...words, ...(url === null ? [] : ["--url", url]));
 }
 
 async function* taskStream(

@@ -41,6 +41,15 @@ export async function sizeOfTree(path: string): Promise<number> {
   return sizeBytes;
 }
 
+/** Returns the bytes that a file, or all files below a folder, occupy on the disk. */
+export async function diskBytesOf(path: string): Promise<number> {
+  const found = await stat(path);
+  if (found.isFile()) return found.blocks * 512;
+  const entries = await readdir(path);
+  const sizes = await Promise.all(entries.map((entry) => diskBytesOf(join(path, entry))));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 /** Returns null when `copy` holds exactly the original's files, otherwise the first difference. */
 export async function differenceFrom(original: Digests, copy: string): Promise<string | null> {
   const copied = await digestTree(copy);

@@ -161,6 +161,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
 function askForHolders(member: Member, state: CandidateState, nowMs: number): void {
   if (nowMs < state.wantAtMs) return;
   if (!member.isDone && member.lastReceived.wantAtMs < state.wantFromMs) member.sendWant(nowMs);
+  state.firstWantAtMs ??= Math.max(state.enteredAtMs, member.lastReceived.wantAtMs);
   state.wantFromMs = nowMs;
   state.wantAtMs = state.stage.kind === "observing" ? nowMs + timing.wantEveryMs : Number.POSITIVE_INFINITY;
 }

@@ -428,6 +428,8 @@ export function wakeRepresentativeMs(member: Member, state: RepresentativeState,
     ? Math.max(endAtMs(member, state), nowMs)
     : Number.POSITIVE_INFINITY;
   const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
+  const { downloadFromMs } = state.due;
+  const downloadAtMs = nowMs < downloadFromMs ? downloadFromMs : Number.POSITIVE_INFINITY;
   return Math.min(
     state.due.announceAtMs,
     state.due.leaseAtMs,
@@ -435,6 +437,7 @@ export function wakeRepresentativeMs(member: Member, state: RepresentativeState,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),
     sendAtMs,
+    downloadAtMs,
     nowMs + timing.endEveryMs / 2,
   );
 }

@@ -391,6 +391,23 @@ describe("a session on one subnet", () => {
     expect(subnet.run(6_000, () => subnet.symbolsSent > sent)).toBe(true);
   });
 
+  test.each(seeds)("a WANT of a device that begins later does not delay the download; seed %i", (seed) => {
+    const subnet = new TestSubnet({
+      seed,
+      devices: 3,
+      rank: (index) => ({ kind: "score", score: index === 0 ? 0.75 : 0 }),
+      wanMsPerChunk: 1,
+      sourceMs: 5,
+    });
+    subnet.start(0, 1);
+    const begunAtMs = subnet.nowMs;
+    subnet.run(220, () => false);
+    subnet.start(2);
+    expect(subnet.representatives).toEqual([]);
+    expect(subnet.run(10_000, () => subnet.wanChunks > 0)).toBe(true);
+    expect(subnet.nowMs - begunAtMs).toBeLessThan(timing.haveWaitMs + timing.listenMs / 2 + 50);
+  });
+
   test("an election succeeds with the highest possible term", () => {
     const subnet = new TestSubnet({ seed: 1, devices: 2 });
     subnet.start();

@@ -30,6 +30,8 @@ export type CandidateState = {
   wantAtMs: number;
   /** A WANT received since then serves this device too. */
   wantFromMs: number;
+  /** First WANT of this election, sent or received; null: none so far. */
+  firstWantAtMs: number | null;
   stage: CandidateStage;
   /** Holder of the lease before this device, as the grant names it. */
   previousHolder: Holder | null;

@@ -49,6 +49,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       seekAtMs: nowMs,
       wantAtMs: nowMs + random() * timing.listenMs * 0.5,
       wantFromMs: nowMs,
+      firstWantAtMs: null,
       stage:
         delayMs === null
           ? { kind: "observing", queriedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs }
@@ -156,9 +157,9 @@ export function becomeRepresentative(
         announceAtMs: nowMs,
         leaseAtMs: nowMs + timing.leaseRenewMs,
         wantAtMs: nowMs + timing.wantEveryMs,
-        // The wait for HAVE counts from the last WANT, which precedes the claim.
+        // A WANT of a device that begins later asks for the same answers.
         downloadFromMs:
-          Math.max(state.enteredAtMs, member.lastReceived.wantAtMs) +
+          (state.firstWantAtMs ?? state.enteredAtMs) +
           haveWaitMs(term, setting().useMulticast && member.receivesOthers(nowMs)),
       },
       busyAtMs: nowMs,

@@ -51,7 +51,7 @@ export const powerCut: Story = {
   run(world, { comment, show }) {
     setProfile(world, "A", server);
     world.start();
-    world.run(5_200);
+    world.run(4_700);
     const heldBefore = world.machines.map(({ name }) => heldCount(world, name));
     for (const { name } of world.machines) world.crash(name, "power");
     comment("Thirty seconds later the power is back.");
