@@ -21,7 +21,7 @@ function folder(): string {
 
 async function openFile(pace = new DiskPace()): Promise<{ file: SystemFile; path: string; pace: DiskPace }> {
   const path = join(folder(), "made", "here");
-  const file = await SystemFile.open(path, "write", pace);
+  const file = await SystemFile.open(path, "write", 0o644, pace);
   cleanups.push(() => file.close().catch(() => {}));
   return { file, path, pace };
 }
