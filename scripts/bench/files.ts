@@ -41,9 +41,11 @@ type Row = {
   readonly multicastShare: number;
   readonly restartMs: number;
   readonly secondTaskMs: number;
-  /** Longest turn, ms: source, sender, receiver. */
-  readonly turnsMs: readonly number[];
+  /** Longest turns of source, sender and receiver. */
+  readonly turns: readonly Turn[];
 };
+/** The longest duration of a turn, and the most processor time of one: 0 if all were short. */
+type Turn = { readonly durationMs: number; readonly processorMs: number };
 type Bench = {
   readonly options: FilesOptions;
   readonly folder: string;
@@ -55,6 +57,8 @@ type Bench = {
 const pollMs = 50;
 const settleMs = 1_000;
 const filesOfFolder = 250;
+/** Length of a file's path, as in a tree of packages of Node.js. */
+const pathLength = 72;
 
 const monitored: Programs = {
   commandOf: (role) => {
@@ -81,20 +85,25 @@ async function until<T>(
   }
 }
 
+const nameOf = (at: number, parentLength: number): string =>
+  `${at}`.padStart(6, "0").padEnd(pathLength - parentLength, "-module");
+
 /** Writes `files` files below a new folder. */
 async function makePackage(folder: string, files: number, bytes: number): Promise<void> {
   for (let at = 0; at < files; at++) {
     const parent = join(folder, `folder-${Math.floor(at / filesOfFolder)}`);
     if (at % filesOfFolder === 0) await mkdir(parent, { recursive: true });
-    await writeFile(join(parent, `file-${String(at).padStart(6, "0")}`), randomBytes(bytes));
+    await writeFile(join(parent, nameOf(at, parent.length - folder.length)), randomBytes(bytes));
   }
 }
 
 const turnsFile = (data: string): string => `${data}.turns`;
 
-async function longestTurnMs(data: string): Promise<number> {
+async function longestTurnOf(data: string): Promise<Turn> {
   const text = await readFile(turnsFile(data), "utf8").catch(() => "");
-  return Math.max(0, ...text.split("\n").map((line) => Number(line.split(" ")[1] ?? 0)));
+  const turns = text.split("\n").map((line) => line.split(" ").map(Number));
+  const longest = (column: number): number => Math.max(0, ...turns.map((turn) => turn[column] ?? 0));
+  return { durationMs: longest(1), processorMs: longest(2) };
 }
 
 async function startAgent(
@@ -117,11 +126,11 @@ async function startAgent(
   });
 }
 
-const connected = (bench: Bench, device: Device): Promise<string> =>
-  until(bench, `the start of ${device.name}`, [device.program], async () => {
+const untilConnected = (bench: Bench, device: Device, isConnected = true): Promise<true> =>
+  until(bench, `a start or stop of ${device.name}`, [device.program], async () => {
     const id = deviceIdOf(device.data);
-    const listed = id === null ? undefined : (await bench.client.devices()).find((each) => each.id === id);
-    return listed !== undefined && listed.inventory !== null && listed.connected ? id : null;
+    const found = id === null ? undefined : (await bench.client.devices()).find((each) => each.id === id);
+    return found !== undefined && found.inventory !== null && found.connected === isConnected ? true : null;
   });
 
 async function runTask(
@@ -159,8 +168,8 @@ async function measure(bench: Bench, files: number, bytes: number, version: stri
   const sender = await startAgent(bench, `sender-${version}`, "representative", group);
   const receiver = await startAgent(bench, `receiver-${version}`, "peer", group);
   try {
-    await connected(bench, sender);
-    await connected(bench, receiver);
+    await untilConnected(bench, sender);
+    await untilConnected(bench, receiver);
     const publishedAtMs = performance.now();
     const packageId = await source.admin("publish", original, "--name", "files", "--version", version);
     const publishMs = performance.now() - publishedAtMs;
@@ -173,9 +182,10 @@ async function measure(bench: Bench, files: number, bytes: number, version: stri
     );
     if (wrong !== null) throw new Error(`The receiver's copy is wrong: ${wrong}`);
     await receiver.stop();
+    await untilConnected(bench, receiver, false);
     const restartedAtMs = performance.now();
     receiver.restart();
-    await connected(bench, receiver);
+    await untilConnected(bench, receiver);
     const restartMs = performance.now() - restartedAtMs;
     const { ms: secondTaskMs } = await runTask(bench, packageId, [receiver]);
     return {
@@ -186,7 +196,7 @@ async function measure(bench: Bench, files: number, bytes: number, version: stri
       multicastShare: parts[1]!.from.multicast / parts[1]!.bytesTotal,
       restartMs,
       secondTaskMs,
-      turnsMs: await Promise.all([source.data, sender.data, receiver.data].map(longestTurnMs)),
+      turns: await Promise.all([source.data, sender.data, receiver.data].map(longestTurnOf)),
     };
   } finally {
     await Promise.all([sender.stop(), receiver.stop()]);
@@ -238,7 +248,7 @@ function filesText(rows: readonly Row[], { files, bytes }: FilesOptions): string
     "by multicast",
     "restart",
     "second task",
-    "longest turn: source",
+    "longest turn (processor): source",
     "sender",
     "receiver",
   ];
@@ -250,7 +260,7 @@ function filesText(rows: readonly Row[], { files, bytes }: FilesOptions): string
     fixed(row.multicastShare * 100, 0, " %"),
     secondsText(row.restartMs),
     secondsText(row.secondTaskMs),
-    ...row.turnsMs.map((turn) => `${turn} ms`),
+    ...row.turns.map(({ durationMs, processorMs }) => `${durationMs} ms (${processorMs} ms)`),
   ]);
   const ratio = fixed(ratioOf(cpuOf(files), cpuOf(1)), 2);
   return `\n${files} files of ${bytes} bytes, and one file of the same size; receiver CPU of many ÷ one: ${ratio}\n${alignTable([head, ...lines], 0)}`;

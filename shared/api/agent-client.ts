@@ -170,7 +170,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const path = "/v1/agent/manifest";
       const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, signal });
       if (answer.result === "elsewhere") return answer;
-      const signed = unpackManifest(fromBase64(answer.packed));
+      const signed = await unpackManifest(fromBase64(answer.packed));
       if (signed !== null) return { result: "granted", signed };
       throw new SourceError("invalid", 200, `The answer to POST ${path} has no manifest`);
     },

@@ -52,7 +52,7 @@ export async function fetchManifest(
       const found = await Promise.any(
         holders.map(async (holder) => {
           const packed = await connection.manifest(holder);
-          const signed = packed && unpackManifest(packed);
+          const signed = packed && (await unpackManifest(packed));
           if (signed === null || !isManifestOf(signed, task.packageId, ports)) throw new Error("not there");
           return signed;
         }),

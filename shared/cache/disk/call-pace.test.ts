@@ -26,14 +26,27 @@ test("a series of synchronous calls lets the event loop run", async () => {
   expect(turns).toBeGreaterThan(1);
 });
 
-test("calls are asynchronous after one that waited for the disk, also if it failed", async () => {
+test("calls are asynchronous after one that waited for the disk, and twice as many after another", async () => {
   const pace = new CallPace();
-  const slow = pace.call(() => {
-    takes(12);
-    throw new Error("full");
-  }, asynchronous);
-  expect(slow).rejects.toThrow("full");
+  const kindOf = (): Promise<string> => pace.call(() => "synchronous", asynchronous);
+  const slow = (): Promise<string> =>
+    pace.call(() => {
+      takes(25);
+      throw new Error("full");
+    }, asynchronous);
+  for (const count of [32, 64]) {
+    expect(slow()).rejects.toThrow("full");
+    for (let call = 0; call < count; call++) expect(await kindOf()).toBe("asynchronous");
+  }
+  expect(await kindOf()).toBe("synchronous");
+  expect(slow()).rejects.toThrow("full");
+  for (let call = 0; call < 32; call++) expect(await kindOf()).toBe("asynchronous");
+  expect(await kindOf()).toBe("synchronous");
+});
+
+test("one call is asynchronous if it is known to take time", async () => {
+  const pace = new CallPace();
+  pace.nextIsSlow();
   expect(await pace.call(() => "synchronous", asynchronous)).toBe("asynchronous");
-  pace.asyncCalls = 0;
   expect(await pace.call(() => "synchronous", asynchronous)).toBe("synchronous");
 });

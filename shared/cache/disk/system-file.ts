@@ -1,9 +1,8 @@
 /**
  * Implements an open file of the cache (files.ts) with the operating system.
  *
- * Cached calls are synchronous while the system accepts bytes without delay, because waking a
- * thread costs 15 % of a receiver's time. A slow disk gets asynchronous calls; so do opening and
- * closing (call-pace.ts). Direct calls use O_DIRECT (Linux), and fall back to the page cache.
+ * Cached calls are synchronous while the disk is fast (call-pace.ts), because waking a thread costs
+ * 15 % of a receiver's time. Direct calls use O_DIRECT (Linux), and fall back to the page cache.
  */
 import fs, { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -25,10 +24,6 @@ const [fsync, fdatasync, fchmod] = [promisify(fs.fsync), promisify(fs.fdatasync)
 /** Alignment of direct I/O in file and memory; no file system or disk in use requires more. */
 export const pageBytes = 4096;
 
-/** A synchronous write that takes longer was delayed by a busy disk. */
-const slowWriteMs = 30;
-/** Number of writes that are asynchronous after a slow one. */
-const asyncWritesCount = 64;
 /** A synchronous read that takes longer did not find its bytes in memory. */
 const slowReadMs = 3;
 /** Number of reads that are asynchronous after a slow one. */
@@ -47,9 +42,8 @@ const blockBytes = 512;
 
 /** Speed of a disk as its files observed it: whether calls are asynchronous, and writes direct. */
 export class DiskPace {
+  /** Pace of all calls but reads. */
   readonly calls = new CallPace();
-  /** Number of the next writes that are asynchronous. */
-  asyncWrites = 0;
   /** Number of the next reads that are asynchronous. */
   asyncReads = 0;
   /** Number of the next writes that use the page cache although they could be direct. */
@@ -120,7 +114,7 @@ export class SystemFile implements OpenFile {
   async write(bytes: Uint8Array, at: number, length: number, position: number, path: IoPath): Promise<void> {
     if (position >= sparseFromBytes && !(this.#isSparse ??= platform.setSparse(this.#path)))
       // The file system fills the gap before the write: a thread waits for it.
-      this.#pace.asyncWrites = Math.max(this.#pace.asyncWrites, 1);
+      this.#pace.calls.nextIsSlow();
     let done = 0;
     if (path === "direct") done = await this.#writeDirect(bytes, at, length, position);
     while (done < length) done += await this.#writeCached(bytes, at + done, length - done, position + done);
@@ -149,16 +143,11 @@ export class SystemFile implements OpenFile {
     }
   }
 
-  async #writeCached(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
-    const pace = this.#pace;
-    if (pace.asyncWrites > 0) {
-      pace.asyncWrites--;
-      return (await write(this.#file, bytes, at, length, position)).bytesWritten;
-    }
-    const startedMs = performance.now();
-    const written = writeSync(this.#file, bytes, at, length, position);
-    if (performance.now() - startedMs > slowWriteMs) pace.asyncWrites = asyncWritesCount;
-    return written;
+  #writeCached(bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
+    return this.#pace.calls.call(
+      () => writeSync(this.#file, bytes, at, length, position),
+      async () => (await write(this.#file, bytes, at, length, position)).bytesWritten,
+    );
   }
 
   async read(into: Uint8Array, position: number, path: IoPath): Promise<number> {

@@ -1,5 +1,6 @@
 /** Route by which devices get the manifest of a task's package, once per subnet. */
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Hono } from "hono";
 import { manifestAnswerSchema, manifestRequestSchema } from "../../api/schema/agent.ts";
 import { packManifest } from "../../api/packed-manifest.ts";
@@ -10,13 +11,14 @@ import { participation } from "./participation.ts";
 
 /** Packed manifests kept in memory: the subnets of one task ask for the same one. */
 const packedMax = 8;
+const compress = promisify(gzip);
 
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
   const packed = new Map<string, Uint8Array>();
   const packedOf = async (packageId: string): Promise<Uint8Array> => {
     const known = packed.get(packageId);
     if (known !== undefined) return known;
-    const bytes = packManifest((await context.catalog.packages.signedManifest(packageId))!);
+    const bytes = await packManifest((await context.catalog.packages.signedManifest(packageId))!);
     packed.set(packageId, bytes);
     if (packed.size > packedMax) packed.delete(packed.keys().next().value!);
     return bytes;
@@ -45,11 +47,10 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
       // Base64 costs a third; compression takes it back.
       const json = JSON.stringify({ ...answer, packed: Buffer.from(bytes).toString("base64") });
       const takesGzip = (c.req.header("accept-encoding") ?? "").includes("gzip");
-      if (!takesGzip) return c.json(JSON.parse(json) as never);
-      return c.body(gzipSync(json, { level: 1 }), 200, {
-        "content-type": "application/json",
-        "content-encoding": "gzip",
-      }) as never;
+      const headers = { "content-type": "application/json" };
+      if (!takesGzip) return c.body(json, 200, headers) as never;
+      const compressed = await compress(json, { level: 1 });
+      return c.body(compressed, 200, { ...headers, "content-encoding": "gzip" }) as never;
     },
   );
 }
