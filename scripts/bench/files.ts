@@ -56,6 +56,11 @@ type Bench = {
 
 const pollMs = 50;
 const settleMs = 1_000;
+/** Session start delay, in which the sender downloads the package: the rest is by multicast. */
+const delayMinMs = 4_000;
+const delayPerMbMs = 40;
+/** Transfers of a smaller share are not compared: receiving by unicast costs less. */
+const multicastShareMin = 0.9;
 const filesOfFolder = 250;
 /** Length of a file's path, as in a tree of packages of Node.js. */
 const pathLength = 72;
@@ -220,7 +225,7 @@ export async function runFiles(options: FilesOptions, cleanup: Cleanup): Promise
     "setting",
     "set",
     "default",
-    "sessionStartDelay=2s",
+    `sessionStartDelay=${Math.round(delayMinMs + (delayPerMbMs * options.files * options.bytes) / 1e6)}ms`,
     "reportInterval=200ms",
     `lanRate=${options.rate}mbit`,
     "useDeputy=false",
@@ -239,7 +244,11 @@ export async function runFiles(options: FilesOptions, cleanup: Cleanup): Promise
 
 function filesText(rows: readonly Row[], { files, bytes }: FilesOptions): string {
   const cpuOf = (count: number): number | null =>
-    medianOf(rows.filter((row) => row.files === count).map((row) => row.receiverCpuSeconds));
+    medianOf(
+      rows
+        .filter((row) => row.files === count && row.multicastShare >= multicastShareMin)
+        .map((row) => row.receiverCpuSeconds),
+    );
   const head = [
     "files",
     "publish",

@@ -55,6 +55,15 @@ describe("direct I/O", () => {
     expect(readFileSync(path).subarray(512)).toEqual(Buffer.from(bytes));
   });
 
+  test("leaves small files to the page cache", async () => {
+    const { file, path, pace } = await openFile();
+    const bytes = seededBytes(8 * pageBytes, 7);
+    const written = file.write(bytes, 0, bytes.length, 0, "direct");
+    expect(pace.directBytes).toBe(0);
+    await written;
+    expect(readFileSync(path)).toEqual(Buffer.from(bytes));
+  });
+
   test("returns the bytes up to the end of a file, inside a page or between two", async () => {
     for (const length of [sizeBytes, sizeBytes - 1, pageBytes + 1]) {
       const { file } = await openFile();

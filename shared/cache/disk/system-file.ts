@@ -35,6 +35,8 @@ const asyncReadsCount = 64;
 const directBacklogBytes = 2 * 1024 * 1024;
 const directBacklogMs = 100;
 const cachedWritesCount = 64;
+/** Smaller writes and reads take longer with a second file handle than through the page cache. */
+const directMinBytes = 65_536;
 /** Gaps below this offset are not worth a call: the system may fill them with zeros. */
 const sparseFromBytes = 1024 * 1024;
 /** Unit of `blocks` in a file's state. */
@@ -82,7 +84,7 @@ export class DiskPace {
 /** Returns how many bytes can be direct: whole pages, if file and memory begin at a page. */
 function directLength(bytes: Uint8Array, at: number, length: number, position: number): number {
   const isAligned = position % pageBytes === 0 && (bytes.byteOffset + at) % pageBytes === 0;
-  return isAligned ? length - (length % pageBytes) : 0;
+  return isAligned && length >= directMinBytes ? length - (length % pageBytes) : 0;
 }
 
 export class SystemFile implements OpenFile {
