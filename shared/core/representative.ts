@@ -4,6 +4,7 @@
  * when no device asks any more, and steps down for a better representative. Decides only;
  * shared/device moves the bytes. docs/PROTOCOL.md, "Representative", has the rules.
  */
+import { startEarly } from "./early-start.ts";
 import { assert } from "../model/assert.ts";
 import { leaseDurationMs } from "../model/lease.ts";
 import { becomeIdle, failSession, resign, stepDown } from "./transitions.ts";
@@ -193,15 +194,6 @@ export function tickRepresentative(member: Member, state: RepresentativeState, n
   if (nowMs < due.announceAtMs) return;
   due.announceAtMs = nowMs + timing.announceEveryMs;
   member.send(announceFrame(member, state, nowMs));
-}
-
-/** Starts the multicast before the delay is over once every expected device takes part. */
-function startEarly(member: Member, state: RepresentativeState, nowMs: number): void {
-  const { present } = member.session;
-  if (nowMs >= state.sendFromMs || present === null || !member.config.setting().startWhenAllPresent) return;
-  if (member.roster.audience + 1 < present) return;
-  state.sendFromMs = nowMs;
-  state.due.announceAtMs = nowMs;
 }
 
 /** Asks silent devices whether they are still there, while there is a multicast for them. */

@@ -18,7 +18,7 @@ const elsewhere: ManifestAnswer = {
 /** Fetches with a clock that does not wait. @param held what the holder sends, null: nothing */
 function fetchWith(
   manifest: (request: ManifestRequest, count: number) => ManifestAnswer,
-  held: () => Uint8Array | null,
+  held: () => Uint8Array | null | Promise<Uint8Array>,
 ) {
   const asked: number[] = [];
   const ports = {

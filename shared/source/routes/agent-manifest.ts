@@ -1,5 +1,6 @@
 /** Route by which devices get the manifest of a task's package, once per subnet. */
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Hono } from "hono";
 import { manifestAnswerSchema, manifestRequestSchema } from "../../api/schema/agent.ts";
 import { packManifest } from "../../api/packed-manifest.ts";
@@ -16,15 +17,16 @@ const answersMax = 8;
  * level 1 of zlib would not.
  */
 type GrantedAnswer = { readonly json: string; readonly compressed: Uint8Array<ArrayBuffer> };
+const compress = promisify(gzip);
 
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
   const answers = new Map<string, GrantedAnswer>();
   const answerOf = async (packageId: string): Promise<GrantedAnswer> => {
     const known = answers.get(packageId);
     if (known !== undefined) return known;
-    const packed = packManifest((await context.catalog.packages.signedManifest(packageId))!);
+    const packed = await packManifest((await context.catalog.packages.signedManifest(packageId))!);
     const json = JSON.stringify({ result: "granted", packed: Buffer.from(packed).toString("base64") });
-    const made = { json, compressed: gzipSync(json, { level: 2 }) };
+    const made = { json, compressed: new Uint8Array(await compress(json, { level: 2 })) };
     answers.set(packageId, made);
     if (answers.size > answersMax) answers.delete(answers.keys().next().value!);
     return made;
