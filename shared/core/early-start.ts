@@ -6,7 +6,7 @@ import type { RepresentativeState } from "./state.ts";
 export function startEarly(member: Member, state: RepresentativeState, nowMs: number): void {
   const { present } = member.session;
   if (nowMs >= state.sendFromMs || present === null || !member.config.setting().startWhenAllPresent) return;
-  if (member.roster.audience + 1 < present) return;
+  if (member.roster.audience < present) return;
   state.sendFromMs = nowMs;
   state.due.announceAtMs = nowMs;
 }

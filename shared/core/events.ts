@@ -14,7 +14,7 @@ export type Sender = { address: string; sender: string };
 export type LeaseAnswer =
   /**
    * `before` is the last other device that held the lease; it may hold the package. `present`: the
-   * number of devices that are expected in the session, this one included.
+   * number of other devices that are expected in the session.
    */
   | { result: "granted"; term: number; before: Holder | null; present?: number }
   | { result: "refused"; holder: { deviceId: string; address: string; lanPort: number; term: number } }

@@ -32,7 +32,7 @@ type SessionHistory = {
   readonly sentEarlier: ChunkSet;
   /** Time of the first election, from which the start delay counts. */
   electedAtMs: number | null;
-  /** Devices that the source expects in the session, this one included; null: not known. */
+  /** Other devices that the source expects in the session; null: not known. */
   present: number | null;
   /** Representative that this device gave up last. */
   failedLeader: string | null;

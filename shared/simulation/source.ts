@@ -37,13 +37,12 @@ export type SourceState = "up" | "down" | "slow" | "errors";
 /** A web site that no longer has the package; the source is the next one. */
 export const goneUrl = "https://gone.invalid/tool";
 
+type PluggedDevice = { readonly id: string; readonly process: { readonly isEnded: boolean } | null };
 export type SourceOptions = {
   readonly clock: VirtualClock;
   readonly seed: number;
   /** Devices plugged into a subnet; `process` is null while the agent does not run. */
-  readonly devicesOn: (
-    subnet: number,
-  ) => readonly { readonly process: { readonly isEnded: boolean } | null }[];
+  readonly devicesOn: (subnet: number) => readonly PluggedDevice[];
   readonly package: { readonly sizeBytes: number };
   readonly hasGoneUrl?: boolean;
 };
@@ -111,7 +110,7 @@ export class Source {
     const { next, result } = requestLease(state, deviceId, request, packageBytes, this.nowMs);
     this.#leases.set(subnet, next);
     if (result.result !== "granted") return result;
-    const present = request.starting ? { present: this.#presentOn(subnet) } : {};
+    const present = request.starting ? { present: this.#presentOn(subnet, deviceId) } : {};
     return { ...result, ...this.#places, ...present };
   }
 
@@ -126,8 +125,9 @@ export class Source {
     this.#leases.set(subnet, next);
   }
 
-  #presentOn(subnet: number): number {
-    return this.#options.devicesOn(subnet).filter(({ process }) => process?.isEnded === false).length;
+  #presentOn(subnet: number, deviceId: string): number {
+    const others = this.#options.devicesOn(subnet).filter(({ id }) => id !== deviceId);
+    return others.filter(({ process }) => process?.isEnded === false).length;
   }
 
   get #places() {

@@ -390,6 +390,27 @@ describe("tasks", () => {
     expect(await next()).toEqual(wakes);
   });
 
+  test("count the other connected devices that a session is for before it starts", async () => {
+    await publishFile();
+    const devices = [];
+    for (const n of [1, 2, 3, 4]) devices.push(await fixture.device(`h${n}`, `10.0.0.${n}`));
+    const [holder, done, present] = devices as [TestDevice, TestDevice, TestDevice];
+    const taskId = await createTask();
+    for (const { id } of [holder, done, present]) fixture.changeHub.open(id);
+    await send(done, report(taskId, { state: "complete", bytesVerified: bytes.length }));
+    const json = {
+      taskId,
+      subnetId: holder.subnetId,
+      address: "10.0.0.1",
+      lanPort: 5,
+      term: 1,
+      starting: true,
+    };
+    const answer = await fixture.call("POST", "/v1/agent/lease", { credential: holder.credential, json });
+    // One has ended, and one is not connected.
+    expect(answer.body).toMatchObject({ result: "granted", present: 1 });
+  });
+
   test("send their manifest in no more bytes than it has, although JSON carries it as text", async () => {
     await publishFile("tool", "1.0", new Uint8Array(randomBytes(40_000_000)));
     const device = await fixture.device("h1");

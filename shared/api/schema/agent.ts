@@ -170,7 +170,7 @@ export const leaseResponseSchema = v.variant("result", [
     term: counter,
     /** The previous holder, if it was another device: that device may hold the package. */
     before: v.optional(v.nullable(leaseHolderSchema), null),
-    /** Connected devices of the subnet that the task targets and has not ended on. */
+    /** Other connected devices of the subnet that the task targets and has not ended on. */
     present: v.optional(counter),
     ...downloadGrantEntries,
   }),

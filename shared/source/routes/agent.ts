@@ -237,15 +237,18 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
-/** Returns the number of connected devices that the session of a subnet is for. */
+/** Returns the number of other connected devices that the session of a subnet is for. */
 async function presentOn(
   { catalog, changeHub }: SourceContext,
   taskId: number,
   subnetId: string,
+  deviceId: string,
 ): Promise<number> {
   const { target } = await taskById(catalog, taskId);
   const devices = await catalog.devices.withoutEnd(taskId, subnetId);
-  return devices.filter((device) => changeHub.isConnected(device.id) && isTargeted(target, device)).length;
+  const isPresent = (device: DeviceRecord): boolean =>
+    device.id !== deviceId && changeHub.isConnected(device.id) && isTargeted(target, device);
+  return devices.filter(isPresent).length;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -270,7 +273,9 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       metrics.leases.inc({ result: answer.result });
       if (answer.result !== "granted") return c.json(answer);
       const present =
-        request.starting === true ? { present: await presentOn(context, request.taskId, subnetId) } : {};
+        request.starting === true
+          ? { present: await presentOn(context, request.taskId, subnetId, c.var.device.id) }
+          : {};
       return c.json({ ...answer, ...places, ...present });
     },
   );
