@@ -238,6 +238,7 @@ async function agent(hostname: string) {
         command: null,
         follows: null,
         wrongFrom: [],
+        attempt: 1,
         ...more,
       },
     ]);
@@ -264,19 +265,22 @@ test("task watch exits with 0 when all devices are complete, and with 1 and the 
   expect(watched.out).toContain("127.0.0.0/24");
   expect(watched.out).toContain(`task ${taskId}: all 2 devices complete`);
 
-  await two.report(taskId, { state: "failed", reason: "The disk is full" });
-  const failed = await run("task", "watch", created.out);
-  expect([failed.status, failed.error]).toEqual([1, `error: Task ${taskId}: 1 of 2 devices failed`]);
+  const again = await run(...create);
+  const failedId = Number(again.out);
+  await one.report(failedId, { state: "complete", bytesVerified: 100 });
+  await two.report(failedId, { state: "failed", reason: "The disk is full" });
+  const failed = await run("task", "watch", again.out);
+  expect([failed.status, failed.error]).toEqual([1, `error: Task ${failedId}: 1 of 2 devices failed`]);
   expect(failed.out).toMatch(/failed [0-9a-f]{16} desk-2: The disk is full/);
 
-  const shown = JSON.parse((await run("task", "show", created.out, "--json")).out) as TaskDetail;
+  const shown = JSON.parse((await run("task", "show", again.out, "--json")).out) as TaskDetail;
   expect(shown.deviceList.map((device) => [device.hostname, device.state, device.reason])).toEqual([
     ["desk-1", "complete", "receives"],
     ["desk-2", "failed", "The disk is full"],
   ]);
   expect((await run("subnet", "list")).out).toContain("127.0.0.0/24");
   expect((await run("device", "list")).out).toContain("desk-2");
-  expect((await run("task", "cancel", created.out)).status).toBe(0);
+  expect((await run("task", "cancel", again.out)).status).toBe(0);
   expect((await run("task", "list")).out).toContain("cancelled");
 });
 
