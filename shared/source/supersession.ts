@@ -1,5 +1,6 @@
 /** Which task supersedes another one on a device: model/task-life.ts, applied to the catalog. */
 import { supersedes } from "../model/task-life.ts";
+import { compareVersions } from "../model/version-order.ts";
 import { isTargeted, type DeviceRecord, type TaskRecord, type TaskReport } from "./catalog/index.ts";
 
 /** A task that may supersede another one, and what its devices reported. */
@@ -8,9 +9,16 @@ export type HigherTask = {
   readonly hasCompleted: (deviceId: string) => boolean;
 };
 
-/** Returns the tasks of `all` that supersede `task` on the devices that get both. */
+/**
+ * Returns the tasks of `all` that supersede `task` on the devices that get both, the highest version
+ * first.
+ */
 export const higherTasks = (task: TaskRecord, all: readonly TaskRecord[]): TaskRecord[] =>
-  task.action === "run" ? all.filter((other) => supersedes(other, task)) : [];
+  task.action === "run"
+    ? all
+        .filter((other) => supersedes(other, task))
+        .toSorted((a, b) => compareVersions(b.packageVersion, a.packageVersion))
+    : [];
 
 /**
  * Returns the task that supersedes another one on the device; null if none does. A device that has
