@@ -24,6 +24,9 @@ const createRun = async (what: string, command: string, ...more: readonly string
 const ranFile = (): string => join(harness.folder, "ran");
 const ran = async (): Promise<string[]> =>
   (await readFile(ranFile(), "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+const verified = (task: TaskDetail): number[] => task.deviceList.map(({ bytesVerified }) => bytesVerified);
+const waiting = (peer: Peer) => (task: TaskDetail) =>
+  task.deviceList.some((part) => part.deviceId === peer.id && part.state === "waiting");
 const ended = (taskId: number): Promise<TaskDetail> =>
   harness.waitForTask(taskId, ({ state }) => state === "done" || state === "ended", 30_000);
 
@@ -100,7 +103,6 @@ test("pauses a download and resumes it, and a watch with a time limit says so", 
   await harness.waitForTask(taskId, ({ deviceList }) =>
     deviceList.every(({ reason }) => reason === "paused by the administrator"),
   );
-  const verified = (task: TaskDetail): number[] => task.deviceList.map(({ bytesVerified }) => bytesVerified);
   const before = verified(await harness.client.task(taskId));
   const watched = await harness.tryAdmin("task", "watch", String(taskId), "--timeout", "2s");
   expect([watched.status, watched.stderr]).toEqual([
@@ -123,8 +125,6 @@ test("widens a done task, starts a scheduled one at once, and drops and takes up
   await harness.publish(file, { name: "tool", version: "1" });
   const command = `echo "$PWD" >> ${ranFile()}`;
   const taskId = await createRun("tool", command, "--target", `device:${pilot.id}`, "--start", "+1d");
-  const waiting = (peer: Peer) => (task: TaskDetail) =>
-    task.deviceList.some((part) => part.deviceId === peer.id && part.state === "waiting");
   await harness.waitForTask(taskId, waiting(pilot));
   await admin("task", "edit", String(taskId), "--target", `device:${other.id}`);
   await harness.waitForTask(taskId, waiting(other));
@@ -143,7 +143,7 @@ test("widens a done task, starts a scheduled one at once, and drops and takes up
   expect(task.version).toBe(5);
   expect(await ran()).toHaveLength(2);
   const copy = Number(await admin("task", "create", "--from", String(taskId), "--target", "group:nobody"));
-  const [made] = (await harness.client.tasks()).filter(({ id }) => id === copy);
+  const made = (await harness.client.tasks()).find(({ id }) => id === copy);
   expect(made).toMatchObject({ action: "run", command, target: "group:nobody", packageName: "tool" });
   const warned = await harness.tryAdmin("task", "edit", String(copy), "--target", "group:none", "--json");
   expect([JSON.parse(warned.stdout).devices, warned.stderr]).toEqual([

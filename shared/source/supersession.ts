@@ -10,8 +10,8 @@ export type HigherTask = {
 };
 
 /**
- * Returns the tasks of `all` that supersede `task` on the devices that get both, the highest version
- * first.
+ * Returns the tasks of `all` that supersede `task` on the devices that get both, the highest
+ * version first.
  */
 export const higherTasks = (task: TaskRecord, all: readonly TaskRecord[]): TaskRecord[] =>
   task.action === "run"

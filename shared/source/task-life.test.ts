@@ -171,7 +171,7 @@ describe("a task of a higher version", () => {
   });
 
   test("supersedes whatever the order of creation, also after it is done", async () => {
-    const [high, low] = await createAll("2.0", "1.0");
+    const [high] = await createAll("2.0", "1.0");
     const device = await fixture.device("h1");
     expect(await ids(device)).toEqual([high!]);
     await send(device, report(high!, "complete"));
@@ -321,7 +321,7 @@ describe("an administrator", () => {
     expect((await fixture.call("POST", "/v1/agent/lease/release", { credential, json })).status).toBe(200);
     for (const id of [open, done]) expect((await remove(`/v1/tasks/${id}`)).status).toBe(200);
     expect(await states()).toEqual([]);
-    // The same version may be published again.
+    // A removed version may be published again.
     expect(await publish("1")).toBe(packageId);
   });
 });
