@@ -65,6 +65,9 @@ export async function removeTask(id: string, options: JsonOptions): Promise<void
   print(`task ${taskId}: removed`);
 }
 
+/** Returns the lines of an output, also of Windows. */
+const linesOf = (output: string): string[] => output.replace(/\r?\n$/, "").split(/\r?\n/);
+
 /** Prints the end of a command's output, as the device reported it. */
 export async function showOutput(id: string, device: string, options: JsonOptions): Promise<void> {
   const taskId = parseTaskId(id);
@@ -81,7 +84,7 @@ export async function showOutput(id: string, device: string, options: JsonOption
   if (options.json) return printJson(command);
   if (command === null)
     throw new CommandError(`${device} has not reported a command that ended: ${row.reason}`);
-  process.stdout.write(command.outputTail);
+  for (const line of linesOf(command.outputTail)) print(line);
   const how = command.timedOut
     ? "killed at its time limit"
     : `exit code ${command.exitCode ?? "none (killed)"}`;
