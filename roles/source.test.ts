@@ -213,13 +213,13 @@ test("creates a setting from default, changes it and shows it", async () => {
   );
 });
 
-async function agent(hostname: string) {
+async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
   const token = await readFile(join(folder, "data", "enroll.token"), "utf8");
   const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
   const { credential } = await enrollDevice(sourceUrl, request);
   const client = createAgentClient({ sourceUrl, credential });
-  await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", ["watched"]) });
+  await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", [group]) });
   const report = (taskId: number, more: Partial<Progress>): Promise<void> =>
     client.progress([
       {
@@ -238,6 +238,7 @@ async function agent(hostname: string) {
         command: null,
         follows: null,
         wrongFrom: [],
+        attempt: 1,
         ...more,
       },
     ]);
@@ -264,21 +265,86 @@ test("task watch exits with 0 when all devices are complete, and with 1 and the 
   expect(watched.out).toContain("127.0.0.0/24");
   expect(watched.out).toContain(`task ${taskId}: all 2 devices complete`);
 
-  await two.report(taskId, { state: "failed", reason: "The disk is full" });
-  const failed = await run("task", "watch", created.out);
-  expect([failed.status, failed.error]).toEqual([1, `error: Task ${taskId}: 1 of 2 devices failed`]);
+  const again = await run(...create);
+  const failedId = Number(again.out);
+  await one.report(failedId, { state: "complete", bytesVerified: 100 });
+  await two.report(failedId, { state: "failed", reason: "The disk is full" });
+  const failed = await run("task", "watch", again.out);
+  expect([failed.status, failed.error]).toEqual([1, `error: Task ${failedId}: 1 of 2 devices failed`]);
   expect(failed.out).toMatch(/failed [0-9a-f]{16} desk-2: The disk is full/);
 
-  const shown = JSON.parse((await run("task", "show", created.out, "--json")).out) as TaskDetail;
+  const shown = JSON.parse((await run("task", "show", again.out, "--json")).out) as TaskDetail;
   expect(shown.deviceList.map((device) => [device.hostname, device.state, device.reason])).toEqual([
     ["desk-1", "complete", "receives"],
     ["desk-2", "failed", "The disk is full"],
   ]);
   expect((await run("subnet", "list")).out).toContain("127.0.0.0/24");
   expect((await run("device", "list")).out).toContain("desk-2");
-  expect((await run("task", "cancel", created.out)).status).toBe(0);
+  expect((await run("task", "cancel", again.out)).status).toBe(0);
   expect((await run("task", "list")).out).toContain("cancelled");
 });
+
+test("the life of a task on the command line: warnings, exit statuses and JSON", async () => {
+  const path = join(folder, "life.bin");
+  await writeFile(path, "life");
+  const published = await run("publish", path, "--name", "life", "--version", "1", "--json");
+  expect(JSON.parse(published.out)).toMatchObject({ name: "life", version: "1" });
+  const device = await agent("life-1", "life");
+  const create = ["task", "create", "life", "--action", "run", "--command", "true"];
+  const nobody = await run(...create, "--target", "group:nobody", "--expires", "+30d", "--json");
+  expect(nobody).toMatchObject({ status: 0, error: expect.stringContaining("warning: no device matches") });
+  const { taskId: id } = JSON.parse(nobody.out) as { taskId: number };
+  expect(JSON.parse(nobody.out)).toEqual({ taskId: id, version: 1, state: "running", devices: 0 });
+  const change = (...words: string[]): Promise<Ended> =>
+    run("task", words[0]!, String(id), ...words.slice(1));
+  expect(await change("edit", "--target", "group:life", "--start", "+1d")).toEqual({
+    status: 0,
+    out: `task ${id}: scheduled, version 2, 1 device`,
+    error: "",
+  });
+  expect((await change("start-now")).out).toBe(`task ${id}: running, version 3, 1 device`);
+  expect((await change("pause")).out).toBe(`task ${id}: paused, version 3, 1 device`);
+  expect((await run("task", "list")).out).toMatch(new RegExp(`^${id} .* paused `, "m"));
+  const late = await change("watch", "--timeout", "1ms");
+  expect([late.status, late.error]).toEqual([
+    3,
+    `error: Task ${id} is paused after 1ms: 0 of 1 devices complete`,
+  ]);
+  expect(late.out).toMatch(/pending [0-9a-f]{16} life-1: offline, not seen since \d{4}-/);
+  expect((await change("show")).out).toContain("offline, not seen since");
+  expect((await change("resume")).status).toBe(0);
+  await device.report(id, {
+    state: "failed",
+    reason: "exit code 7",
+    command: { exitCode: 7, timedOut: false, outputTail: "no licence\n" },
+  });
+  expect(await change("output", "life-1")).toEqual({
+    status: 0,
+    out: "no licence",
+    error: "life-1: exit code 7",
+  });
+  expect((await change("output", "life-2")).error).toContain('no device "life-2"');
+  expect((await change("retry")).out).toBe(`task ${id}: repeated on 1 device`);
+  expect((await change("remove")).error).toContain("cancel it first");
+  await device.report(id, { state: "complete", attempt: 2 });
+  const done = await change("watch", "--until", "95%");
+  expect([done.status, done.out]).toEqual([0, expect.stringContaining("all 1 devices complete")]);
+  await run("task", "cancel", String(id));
+  const copy = await run("task", "create", "--from", String(id));
+  expect((await run("package", "remove", "life@1")).error).toContain(`Open tasks need life@1: ${copy.out}`);
+  expect((await run("task", "cancel", copy.out, "--json")).out).toContain('"cancelled"');
+  expect((await run("package", "remove", "life@1")).out).toBe("removed life 1");
+  expect(JSON.parse((await change("remove", "--json")).out)).toEqual({ taskId: id });
+  for (const words of [
+    ["edit", String(id)],
+    ["edit", String(id), "--target", "everyone"],
+    ["watch", String(id), "--until", "0%"],
+    ["watch", String(id), "--timeout", "soon"],
+    ["create"],
+    ["create", "life"],
+  ])
+    expect([words, (await run("task", ...words)).status]).toEqual([words, 2]);
+}, 60_000);
 
 test("task watch exits with 130 after Ctrl-C", async () => {
   const path = join(folder, "endless.bin");

@@ -6,12 +6,26 @@
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
-import { listDevices, listPackages, listSubnets, splitSubnet } from "../shared/source/commands/inventory.ts";
+import {
+  listDevices,
+  listPackages,
+  listSubnets,
+  removePackage,
+  splitSubnet,
+} from "../shared/source/commands/inventory.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
-import { cancelTask, createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
+import type { JsonOptions } from "../shared/source/commands/connect.ts";
+import {
+  changeTask,
+  editTask,
+  removeTask,
+  retryTask,
+  showOutput,
+} from "../shared/source/commands/task-changes.ts";
+import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
@@ -40,6 +54,10 @@ function addServing(program: Command): void {
       (cidr: string, all: string[]) => [...all, cidr],
       [] as string[],
     )
+    .option(
+      "--keep-versions <count>",
+      "newest versions of a package that stay; older ones without an open task are removed",
+    )
     .action(serve);
 }
 
@@ -60,6 +78,7 @@ function addPublishing(program: Command): void {
       "named commands in TOML (default: flockcast.toml in the folder, if there is one)",
     )
     .option("--key <file>", "publisher's key, created at first use (default: FLOCKCAST_PUBLISHER_KEY)")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(publish);
@@ -71,6 +90,14 @@ function addPublishing(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listPackages);
+  packages
+    .command("remove")
+    .description("remove a package from the source, unless an open task needs it")
+    .argument("<package>", "package id or NAME@VERSION")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(removePackage);
   addPackageUrls(packages as Command);
 }
 
@@ -106,26 +133,59 @@ function addPackageUrls(packages: Command): void {
 
 function addTasks(program: Command): void {
   const task = program.command("task").description("tasks: packages for devices");
+  addTaskCreation(task as Command);
+  addTaskViews(task as Command);
+  addTaskChanges(task as Command);
+}
+
+const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
+const startHelp = "earliest start: ISO 8601, or a duration from now such as +10m";
+const expiresHelp = "time from which no device begins the task, as --start";
+
+function addTaskCreation(task: Command): void {
   task
     .command("create")
     .description("give devices a package; prints the task id")
-    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
+    .argument(
+      "[package]",
+      "package id, NAME (its highest version) or NAME@VERSION; may be left out with --from",
+    )
+    .option("--from <id>", "take what is not given, except the times, from this task")
     .addOption(
-      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command")
-        .choices(["pre-cache", "run"] as const)
-        .makeOptionMandatory(),
+      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command").choices([
+        "pre-cache",
+        "run",
+      ] as const),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
     .option("--setting <name>", "agent setting (default: the one named default)")
-    .option("--target <target>", "all, device:ID, subnet:CIDR or group:NAME", "all")
-    .option("--start <time>", "earliest start: ISO 8601, or a duration from now such as +10m")
+    .option("--target <target>", `${targetHelp} (default: all)`)
+    .option("--start <time>", startHelp)
+    .option("--expires <time>", `${expiresHelp} (default: 90 days after the start)`)
+    .option("--allow-downgrade", "run also where a higher version of the package has run the command")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(createTask);
   task
+    .command("edit")
+    .description("change a task, also one that ended, which is then open again")
+    .argument("<id>")
+    .option("--target <target>", targetHelp)
+    .option("--start <time>", startHelp)
+    .option("--expires <time>", expiresHelp)
+    .option("--setting <name>", "agent setting")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(editTask);
+}
+
+function addTaskViews(task: Command): void {
+  task
     .command("list")
-    .description("all tasks")
+    .description("all tasks: scheduled, running, paused, done, ended or cancelled")
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -140,18 +200,47 @@ function addTasks(program: Command): void {
     .action(showTask);
   task
     .command("watch")
-    .description("show progress until every device is complete (exit 0) or one failed (exit 1)")
+    .description(
+      "show progress until every device is complete (exit 0), the task is over otherwise (1) or the time is (3)",
+    )
     .argument("<id>")
+    .option("--until <share>", "share of the devices that has to be complete, such as 95%")
+    .option("--timeout <duration>", "longest time to wait, such as 2h")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(watchTask);
   task
-    .command("cancel")
-    .description("cancel a task; its devices drop it")
+    .command("output")
+    .description("the end of the output of a device's command")
     .argument("<id>")
+    .argument("<device>", "device id or host name")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
-    .action(cancelTask);
+    .action(showOutput);
+}
+
+function addTaskChanges(task: Command): void {
+  const add = (
+    name: string,
+    description: string,
+    action: (id: string, options: JsonOptions) => Promise<void>,
+  ): void => {
+    task
+      .command(name)
+      .description(description)
+      .argument("<id>")
+      .addOption(jsonOption())
+      .addOption(sourceOption())
+      .addOption(tokenOption())
+      .action(action);
+  };
+  add("start-now", "start a scheduled task at once", changeTask("start-now"));
+  add("pause", "pause a task: no download, multicast or command begins", changeTask("pause"));
+  add("resume", "resume a paused task", changeTask("resume"));
+  add("cancel", "cancel a task; its devices drop it", changeTask("cancel"));
+  add("retry", "repeat a task on the devices that failed", retryTask);
+  add("remove", "remove an ended or cancelled task with its reports", removeTask);
 }
 
 function addSettings(program: Command): void {

@@ -26,7 +26,7 @@ type DemoOptions = {
 };
 
 /** Settings that two processor cores can sustain with eight devices and the source. */
-const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit"];
+const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit", "cacheKeepFree=0"];
 const pollMs = 250;
 const bytesPerSecondMin = 1_000_000;
 

@@ -37,6 +37,7 @@ import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
+import { removeLogsWithoutTask } from "./task-logs.ts";
 import { runCommand } from "./task-command.ts";
 
 type AgentOptions = {
@@ -353,7 +354,8 @@ export class Agent {
       nowMs: systemClock.nowMs(),
     };
     this.#values = answer.defaultSetting.values;
-    cache.setLimits({ maxBytes: this.#values.cacheMaxBytes, maxAgeMs: this.#values.cacheMaxAgeMs });
+    const { cacheMaxBytes: maxBytes, cacheMaxAgeMs: maxAgeMs, cacheKeepFree: keepFree } = this.#values;
+    cache.setLimits({ maxBytes, maxAgeMs, keepFree });
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
@@ -361,6 +363,7 @@ export class Agent {
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
+    removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
   }

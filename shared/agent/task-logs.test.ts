@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../model/testing.ts";
-import { removeOldLogs } from "./task-logs.ts";
+import { removeLogsWithoutTask, removeOldLogs } from "./task-logs.ts";
 
 const day = 86_400;
 
@@ -35,6 +35,15 @@ test("keeps no log of more than 90 days but the newest ten, and these whatever t
   const ages = Array.from({ length: 20 }, (_, index) => 100 - index);
   expect(keptOf(ages, 2e9)).toEqual(Array.from({ length: 10 }, (_, index) => index + 11));
   expect(keptOf([5, 4, 3], 3e9)).toEqual([1, 2, 3]);
+});
+
+test("removes the logs of tasks that the device does not list", () => {
+  const { path, remove } = temporaryFolder("logs");
+  for (const name of ["3.log", "14.log", "notes.txt"]) writeFileSync(join(path, name), "");
+  removeLogsWithoutTask(path, new Map([[14, null]]));
+  const names = readdirSync(path);
+  remove();
+  expect(names.toSorted()).toEqual(["14.log", "notes.txt"]);
 });
 
 test("removes nothing when there is no folder", () => {

@@ -31,6 +31,19 @@ export function removeOldLogs(folder: string, nowMs: number): void {
   }
 }
 
+/** Removes the logs of tasks that the device does not list any more. */
+export function removeLogsWithoutTask(folder: string, tasks: ReadonlyMap<number, unknown>): void {
+  for (const name of namesIn(folder)) {
+    const taskId = /^(\d+)\.log$/.exec(name)?.[1];
+    if (taskId === undefined || tasks.has(Number(taskId))) continue;
+    try {
+      rmSync(join(folder, name), { force: true });
+    } catch {
+      // On Windows a service that the command started may still write to it.
+    }
+  }
+}
+
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);

@@ -15,7 +15,9 @@ import {
   publishResponseSchema,
   settingListSchema,
   subnetListSchema,
-  taskCreatedSchema,
+  packageRemovedSchema,
+  taskChangedSchema,
+  taskRetriedSchema,
   taskDetailSchema,
   taskListSchema,
   type Device,
@@ -23,7 +25,11 @@ import {
   type PublishedPackage,
   type PublishResponse,
   type Subnet,
+  type PackageRemoved,
+  type TaskChanged,
   type TaskCreate,
+  type TaskEdit,
+  type TaskRetried,
   type TaskDetail,
   type TaskSummary,
 } from "./schema/admin.ts";
@@ -50,10 +56,16 @@ export type AdminClient = {
   packageUrls(words: string): Promise<PackageUrlList>;
   addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
   removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
-  createTask(task: TaskCreate): Promise<number>;
+  /** @param words a package id or NAME@VERSION */
+  removePackage(words: string): Promise<PackageRemoved>;
+  createTask(task: TaskCreate): Promise<TaskChanged>;
+  editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
+  changeTask(id: number, change: "cancel" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
+  retryTask(id: number): Promise<TaskRetried>;
+  removeTask(id: number): Promise<void>;
   tasks(): Promise<TaskSummary[]>;
-  task(id: number, devices?: "all" | "failed", signal?: AbortSignal): Promise<TaskDetail>;
-  cancelTask(id: number): Promise<void>;
+  /** @param devices those that the answer lists */
+  task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
   settings(): Promise<Setting[]>;
   setting(name: string): Promise<Setting>;
   putSetting(name: string, values: SettingValues): Promise<Setting>;
@@ -98,14 +110,18 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
       ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
     removePackageUrl: (words, url) =>
       ask(connection, "DELETE", urlsPath(words), packageUrlListSchema, { json: { url } }),
-    createTask: async (task) =>
-      (await ask(connection, "POST", "/v1/tasks", taskCreatedSchema, { json: task })).taskId,
+    removePackage: (words) =>
+      ask(connection, "DELETE", `/v1/packages/${encodeURIComponent(words)}`, packageRemovedSchema),
+    createTask: (task) => ask(connection, "POST", "/v1/tasks", taskChangedSchema, { json: task }),
+    editTask: (id, edit) => ask(connection, "PATCH", `/v1/tasks/${id}`, taskChangedSchema, { json: edit }),
+    changeTask: (id, change) => ask(connection, "POST", `/v1/tasks/${id}/${change}`, taskChangedSchema),
+    retryTask: (id) => ask(connection, "POST", `/v1/tasks/${id}/retry`, taskRetriedSchema),
+    async removeTask(id) {
+      await ask(connection, "DELETE", `/v1/tasks/${id}`, doneSchema);
+    },
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    async cancelTask(id) {
-      await ask(connection, "POST", `/v1/tasks/${id}/cancel`, doneSchema);
-    },
     settings: async () => (await ask(connection, "GET", "/v1/settings", settingListSchema)).settings,
     setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
     putSetting: (name, values) =>

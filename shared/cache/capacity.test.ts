@@ -27,12 +27,14 @@ const unused = (
 });
 
 test.each([
-  ["2 % of a disk of 1 GB", 1e9, 20_000_000],
-  ["2 % of a disk of 12.8 GiB", 13_421_772_800, 268_435_456],
-  ["256 MiB of a disk of 1 TB", 1e12, 268_435_456],
-  ["nothing of an empty disk", 0, 0],
-])("%s is kept free", (_, diskBytes, keptBytes) => {
-  expect(keptFreeBytes(diskBytes)).toBe(keptBytes);
+  ["2 % of a disk of 1 GB, at least", 1e9, { bytes: 0 }, 20_000_000],
+  ["2 % of a disk of 12.8 GiB, at least", 13_421_772_800, { bytes: 0 }, 268_435_456],
+  ["256 MiB of a disk of 1 TB, at least", 1e12, { percent: 0 }, 268_435_456],
+  ["nothing of an empty disk", 0, { percent: 10 }, 0],
+  ["a tenth of a disk of 1 TB", 1e12, { percent: 10 }, 1e11],
+  ["a size", 1e12, { bytes: 5e9 }, 5e9],
+])("%s is kept free", (_, diskBytes, share, keptBytes) => {
+  expect(keptFreeBytes(diskBytes, share)).toBe(keptBytes);
 });
 
 test("complete packages leave before partial ones, and the least recently used first", () => {
@@ -125,9 +127,13 @@ describe("room for a package of 100 MB", () => {
 
 describe("packages that leave without a request for room", () => {
   const candidates = [unused("a", 10, 1_000), unused("b", 10, 2_000), unused("c", 10, 3_000)];
-  const limits = { usedBytes: 40 * MB, maxBytes: null, maxAgeMs: null, nowMs: 3_500 };
+  const limits = { usedBytes: 40 * MB, maxBytes: null, maxAgeMs: null, lackingBytes: -1, nowMs: 3_500 };
   test.each<
-    [what: string, changes: Partial<typeof limits | { maxBytes: number; maxAgeMs: number }>, evict: string[]]
+    [
+      what: string,
+      changes: Partial<typeof limits | { maxBytes: number; maxAgeMs: number; lackingBytes: number }>,
+      evict: string[],
+    ]
   >([
     ["without limits are none", {}, []],
     ["at the cap are none", { maxBytes: 40 * MB }, []],
@@ -136,6 +142,10 @@ describe("packages that leave without a request for room", () => {
     ["above a cap that others fill are all", { maxBytes: 1 }, ["a", "b", "c"]],
     ["of exactly the maximum age are none", { maxAgeMs: 2_500 }, []],
     ["above the maximum age are the old ones", { maxAgeMs: 1_499 }, ["a", "b"]],
+    ["on a disk that is exactly free enough are none", { lackingBytes: 0 }, []],
+    ["on a disk one byte short are the least recently used", { lackingBytes: 1 }, ["a"]],
+    ["on a disk that lacks more are as many as it needs", { lackingBytes: 10 * MB + 1 }, ["a", "b"]],
+    ["count for the disk when age removed them", { maxAgeMs: 2_499, lackingBytes: 10 * MB }, ["a"]],
     ["count for the cap when age removed them", { maxAgeMs: 2_499, maxBytes: 30 * MB }, ["a"]],
   ])("%s", (_, changes, evict) => {
     expect(planEviction({ candidates, ...limits, ...changes })).toEqual(evict);

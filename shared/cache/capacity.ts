@@ -5,11 +5,15 @@
  * Room is reserved when a package is begun: the missing bytes of packages being fetched count as
  * used. Part of the disk stays free, because other programs fail on a full disk.
  */
+import { diskShareBytes, type DiskShare } from "../model/disk-share.ts";
 import { formatSize } from "../model/quantity.ts";
 
-/** Returns the bytes that the cache leaves free: 2 % of the disk, at most 256 MiB. */
-export const keptFreeBytes = (diskBytes: number): number =>
-  Math.min(256 * 1_048_576, Math.floor(diskBytes / 50));
+/**
+ * Returns the bytes that the cache leaves free: the share of the setting, and never less than 2 %
+ * of the disk or 256 MiB, whichever is smaller.
+ */
+export const keptFreeBytes = (diskBytes: number, share: DiskShare): number =>
+  Math.max(Math.min(256 * 1_048_576, Math.floor(diskBytes / 50)), diskShareBytes(share, diskBytes));
 
 export type Candidate = {
   readonly id: string;
@@ -81,7 +85,7 @@ export function planRoom(request: RoomRequest): RoomPlan {
       code: "disk-full",
       message:
         `${title} needs ${formatSize(missingBytes)} more on this disk, ${formatSize(Math.max(0, freeBytes))} can be used ` +
-        "(the rest is kept free, or reserved for packages being fetched): free space on it, or give the agent a --data folder on a larger disk",
+        "(the rest is kept free by cacheKeepFree, or reserved for packages being fetched): free space on it, or give the agent a --data folder on a larger disk",
     };
   }
   return {
@@ -93,23 +97,29 @@ export function planRoom(request: RoomRequest): RoomPlan {
   };
 }
 
-/** Returns the packages to evict because of their age, or because the cache exceeds its cap. */
+/**
+ * Returns the packages to evict because of their age, or because the cache exceeds its cap or
+ * leaves too little of the disk free.
+ */
 export function planEviction(request: {
   readonly candidates: readonly Candidate[];
   readonly usedBytes: number;
   readonly maxBytes: number | null;
   readonly maxAgeMs: number | null;
+  /** Bytes that have to become free; none if it is not above 0. */
+  readonly lackingBytes: number;
   readonly nowMs: number;
 }): string[] {
-  let { usedBytes } = request;
+  let { usedBytes, lackingBytes } = request;
   const evict: string[] = [];
   for (const candidate of evictionOrder(request.candidates)) {
     const ageMs = candidate.unusedSinceMs === null ? 0 : request.nowMs - candidate.unusedSinceMs;
     const old = request.maxAgeMs !== null && ageMs > request.maxAgeMs;
     const over = request.maxBytes !== null && usedBytes > request.maxBytes;
-    if (!old && !over) continue;
+    if (!old && !over && lackingBytes <= 0) continue;
     evict.push(candidate.id);
     usedBytes -= candidate.sizeBytes;
+    lackingBytes -= candidate.storedBytes;
   }
   return evict;
 }

@@ -478,7 +478,7 @@ describe("room", () => {
   test("is refused before a byte is stored if the package exceeds the cap", async () => {
     const cache = await open(folder(), { maxBytes: 5_000 });
     expect(await codeOf(cache.begin(sized("big", 5_001).signed, pins))).toBe("cache-cap");
-    cache.setLimits({ maxBytes: null, maxAgeMs: null });
+    cache.setLimits({ maxBytes: null, maxAgeMs: null, keepFree: { bytes: 0 } });
     expect(await cache.begin(sized("big", 5_001).signed, pins)).toBeDefined();
   });
 
@@ -489,7 +489,7 @@ describe("room", () => {
     await completed(cache, sized("new", 10));
     expect(await cache.evict(900)).toEqual([]);
     expect((await cache.evict(1_500)).map((each) => each.name)).toEqual(["old"]);
-    cache.setLimits({ maxBytes: 5, maxAgeMs: null });
+    cache.setLimits({ maxBytes: 5, maxAgeMs: null, keepFree: { bytes: 0 } });
     expect((await cache.evict(1_500)).map((each) => each.name)).toEqual(["new"]);
   });
 

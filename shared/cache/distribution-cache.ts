@@ -10,6 +10,7 @@ import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
 import { CacheFolder, type LoadedManifest } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
+import type { DiskShare } from "../model/disk-share.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
 import { storeLocalChunks } from "./local-chunks.ts";
 import type { Ledger, PackageHead, PackageUse } from "./ledger.ts";
@@ -36,6 +37,13 @@ type PackageCheck = {
   readonly badChunks: number[];
 };
 
+type Limits = {
+  readonly maxBytes: number | null;
+  readonly maxAgeMs: number | null;
+  /** Part of the disk that stays free. */
+  readonly keepFree: DiskShare;
+};
+
 export class DistributionCache {
   readonly ledger: Ledger;
   readonly #options: CacheOptions;
@@ -47,7 +55,7 @@ export class DistributionCache {
   readonly #begun = new Map<string, PackageStore>();
   /** Packages whose rows and files were made to agree since the start. */
   #checked = new Set<string>();
-  #limits: { maxBytes: number | null; maxAgeMs: number | null };
+  #limits: Limits;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(options: CacheOptions, { files, ledger, unlock }: CacheParts) {
@@ -56,7 +64,7 @@ export class DistributionCache {
     this.#files = files;
     this.#folder = new CacheFolder(files, options.dir);
     this.#unlock = unlock;
-    this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs };
+    this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs, keepFree: { bytes: 0 } };
   }
 
   /** Makes ledger and disk agree; call before any other method. */
@@ -218,7 +226,8 @@ export class DistributionCache {
   }
 
   /**
-   * Evicts unused packages that are too old or exceed the cap; returns them. The device's own clock
+   * Evicts unused packages that are too old, exceed the cap, or leave too little of the disk free;
+   * returns them. The device's own clock
    * does not decide on ages, because it may be wrong by years.
    * @param nowMs time of the source
    */
@@ -226,10 +235,12 @@ export class DistributionCache {
     return this.#serially(async () => {
       this.#beginAges(nowMs);
       const rows = this.ledger.uses();
+      const { keepFree, ...limits } = this.#limits;
       const evicted = planEviction({
         candidates: this.#candidates(rows),
         usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
-        ...this.#limits,
+        ...limits,
+        lackingBytes: await this.#lackingBytes(keepFree),
         nowMs,
       });
       const gone: { id: string; name: string; version: string }[] = [];
@@ -239,6 +250,12 @@ export class DistributionCache {
       }
       return gone;
     });
+  }
+
+  /** Returns the bytes that have to become free; 0 if the disk cannot tell its free space. */
+  async #lackingBytes(keepFree: DiskShare): Promise<number> {
+    const disk = await this.#folder.space().catch(() => null);
+    return disk === null ? 0 : keptFreeBytes(disk.totalBytes, keepFree) - disk.freeBytes;
   }
 
   /** A full disk delays ages, but not the eviction that would free it. */
@@ -252,8 +269,8 @@ export class DistributionCache {
   }
 
   /** Takes effect at the next `begin` or `evict`. */
-  setLimits(limits: { maxBytes: number | null; maxAgeMs: number | null }): void {
-    this.#limits = { maxBytes: limits.maxBytes, maxAgeMs: limits.maxAgeMs };
+  setLimits(limits: Limits): void {
+    this.#limits = limits;
   }
 
   async close(): Promise<void> {
@@ -328,7 +345,7 @@ export class DistributionCache {
       missingBytes: sizeBytes - storedBytes,
       usedBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
       maxBytes: this.#limits.maxBytes,
-      freeBytes: disk.freeBytes - promised - keptFreeBytes(disk.totalBytes),
+      freeBytes: disk.freeBytes - promised - keptFreeBytes(disk.totalBytes, this.#limits.keepFree),
       candidates: this.#candidates(rows.filter((row) => !stuck.has(row.id))),
     });
     if (!plan.ok) throw new CacheError(plan.code, plan.message);

@@ -92,7 +92,7 @@ test("an eviction that fails hinders no other, and room is made by the next pack
   await store(cache, c);
   expect(events).toContain("eviction-failed");
   expect([a, b, c].map((each) => stateOf(cache, each))).toEqual(["complete", null, "complete"]);
-  cache.setLimits({ maxBytes: 0, maxAgeMs: null });
+  cache.setLimits({ maxBytes: 0, maxAgeMs: null, keepFree: { bytes: 0 } });
   expect((await cache.evict(1)).map(({ name }) => name)).toEqual(["c"]);
   fails.at = () => false;
   expect((await cache.evict(1)).map(({ name }) => name)).toEqual(["a"]);

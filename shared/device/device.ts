@@ -5,6 +5,7 @@
 import type { AgentTask } from "../api/schema/agent.ts";
 import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
+import { isRetried } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
@@ -92,7 +93,10 @@ export class Device {
     this.#each(tasks, (given) => {
       const known = this.tasks.get(given.id);
       if (known === undefined) begun.push(this.#begin(given));
-      else if (this.#updates(known, given, serving)) changed.push(known);
+      else if (isRetried(known.row, given)) {
+        known.retire();
+        begun.push(this.#begin(given));
+      } else if (this.#updates(known, given, serving)) changed.push(known);
     });
     this.#save([...changed, ...begun]);
     this.#each(begun, (task) => task.start());

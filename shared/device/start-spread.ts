@@ -41,6 +41,8 @@ export class SpreadStart {
   readonly #ports: StartPorts;
   /** 0: the task arrived after its start time. */
   dueAtMs = 0;
+  /** Start time of which `dueAtMs` was drawn. */
+  #startAtMs = 0;
 
   constructor(ports: StartPorts) {
     this.#ports = ports;
@@ -51,6 +53,8 @@ export class SpreadStart {
     const { clock, device, place } = this.#ports;
     const nowMs = taskTimeMs(clock, place.answered);
     const aheadMs = startAtMs - nowMs;
+    if (startAtMs !== this.#startAtMs) this.dueAtMs = 0;
+    this.#startAtMs = startAtMs;
     if (aheadMs > 0 && this.dueAtMs === 0)
       this.dueAtMs = startAtMs + startSpreadMs(aheadMs, { taskId, device, subnetId: place.subnetId });
     return this.dueAtMs - nowMs;

@@ -1,5 +1,6 @@
 /** The command of a task on this system: free text, or a named command of the package. Pure. */
 import type { AgentTask } from "../api/schema/agent.ts";
+import type { CommandRequest } from "./ports.ts";
 import {
   commandFor,
   type CommandShell,
@@ -28,3 +29,20 @@ export function commandOf(
     reason: `the package has no command "${task.run}" for ${os}: publish a version that has one, or target other devices`,
   };
 }
+
+/** Returns what the device runs, without the signal that kills it. */
+export const commandRequest = (
+  task: AgentTask,
+  folder: string,
+  line: Pick<CommandRequest, "command" | "shell">,
+): Omit<CommandRequest, "signal"> => ({
+  taskId: task.id,
+  ...line,
+  folder,
+  timeoutMs: task.setting.values.commandTimeoutMs,
+  environment: {
+    FLOCKCAST_PACKAGE: task.packageName,
+    FLOCKCAST_VERSION: task.packageVersion,
+    FLOCKCAST_TASK: String(task.id),
+  },
+});

@@ -26,6 +26,8 @@ export type WaitCause =
   /** The task was not started yet. */
   | "new"
   | "start-time"
+  /** An administrator paused the task. */
+  | "paused"
   /** The task gets the manifest, or room for the package. */
   | "package"
   /** Another task of this device fetches the package. */

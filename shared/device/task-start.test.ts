@@ -34,10 +34,12 @@ function waitingTask() {
         return promise;
       },
       pin: () => void pins++,
+      unpin() {},
+      ledger: { saveTask() {} },
     },
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error() {} },
-    metrics: {},
+    metrics: { taskEnded() {} },
   } as unknown as DevicePorts;
   const task = new Task({
     ports,
@@ -79,6 +81,36 @@ describe("a task with a start time", () => {
     expect(begins()).toBe(0);
     time.advance(spreadMsMax + 1_000);
     expect(begins()).toBe(1);
+  });
+
+  test("starts at once when an administrator brings its start forward", () => {
+    const { task, time, begins } = waitingTask();
+    task.start();
+    time.advance(1_000);
+    expect(task.update({ ...task.row.task, startAtMs: 500 })).toBe(true);
+    expect(begins()).toBe(1);
+  });
+
+  test("begins no attempt while it is paused, and begins when it is resumed", () => {
+    const { task, time, begins } = waitingTask();
+    task.start();
+    task.update({ ...task.row.task, paused: true });
+    time.advance(2 * startAtMs);
+    expect([begins(), task.stage]).toMatchObject([0, { kind: "waiting", cause: "paused" }]);
+    task.update({ ...task.row.task, paused: false });
+    expect(begins()).toBe(1);
+  });
+
+  test("ends as cancelled when it expires before its start, without a word from the source", () => {
+    const { task, time, begins } = waitingTask();
+    task.row.task.expiresAtMs = startAtMs;
+    task.start();
+    time.advance(startAtMs + spreadMsMax);
+    expect([begins(), task.row.life, task.row.reason]).toEqual([
+      0,
+      "cancelled",
+      "the task expired before this device began it",
+    ]);
   });
 
   test("sets no timer that exceeds 2^31 ms", () => {

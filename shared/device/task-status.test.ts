@@ -375,6 +375,7 @@ describe("the report of a task", () => {
     const report = progressOf(task, startMs, counted);
     expect(report).toEqual({
       taskId: 7,
+      attempt: 1,
       state: "repairing",
       role: "peer",
       term: 3,

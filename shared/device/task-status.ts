@@ -153,6 +153,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
   const role = session?.member.role ?? "idle";
   return {
     taskId: row.task.id,
+    attempt: row.task.attempt,
     state: stateOf(task),
     role: role === "idle" ? "none" : role,
     term: session?.member.term ?? 0,

@@ -18,8 +18,10 @@ import type { Offers } from "./offers.ts";
 import { beginPackage } from "./package-start.ts";
 import type { CommandRequest, DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
-import { commandOf } from "./task-command.ts";
+import { commandOf, commandRequest } from "./task-command.ts";
+import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
+import { endsWait, holdOf, killedCommand, packageTitle, withdrawnReason } from "./task-hold.ts";
 import type { TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
@@ -119,9 +121,34 @@ export class Task {
    * @returns whether it differs
    */
   update(task: AgentTask): boolean {
-    if (JSON.stringify(this.row.task) === JSON.stringify(task)) return false;
+    const before = this.row.task;
+    if (JSON.stringify(before) === JSON.stringify(task)) return false;
     this.row.task = task;
+    if (endsWait(this.stage, before, task)) this.start();
+    else if (task.paused && !before.paused) this.#pause();
     return true;
+  }
+
+  /** Ends download and multicast, and begins no command. One that runs continues. */
+  #pause(): void {
+    this.#pending.timer?.();
+    this.#closeSession("the task is paused");
+    if (this.stage.kind === "waiting" || this.stage.kind === "session") this.#isHeld();
+  }
+
+  /** Holds the task if it must not begin. @returns whether it is held */
+  #isHeld(): boolean {
+    const { clock, place } = this.#options.ports;
+    const hold = holdOf(this.row.task, taskTimeMs(clock, place.answered));
+    if (hold?.kind === "expired") this.#end("cancelled", hold.reason);
+    if (hold?.kind === "paused") this.#becomeWaiting("paused", hold.reason);
+    if (hold !== null) this.#options.onChange();
+    return hold !== null;
+  }
+
+  /** Ends what an ended task still does for others, because a new one takes its place. */
+  retire(): void {
+    this.#closeSession("the task begins again");
   }
 
   /** Called when another task of this device has completed the package. */
@@ -138,6 +165,7 @@ export class Task {
   start(): void {
     if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
     this.#pending.timer?.();
+    if (this.#isHeld()) return;
     const { start } = this.#pending;
     const delayMs = start.delayMs(this.row.task);
     if (delayMs > 0) {
@@ -155,8 +183,10 @@ export class Task {
     this.#pending.timer?.();
     this.#abort.abort();
     this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
-    if (why === "cancelled" && this.stage.kind !== "ended")
-      this.#end("cancelled", "cancelled by the administrator");
+    if (why === "cancelled" && this.stage.kind !== "ended") {
+      if (this.stage.kind === "running") this.row.command = killedCommand;
+      this.#end("cancelled", withdrawnReason);
+    }
     const { clock } = this.#options.ports;
     if (this.#pending.command)
       await Promise.race([this.#pending.command.catch(() => {}), sleep(clock, commandEndMs)]);
@@ -330,6 +360,7 @@ export class Task {
     this.session?.step({ type: "PackageVerified" });
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
+    if (this.#isHeld()) return;
     const command = this.#commandOf(store);
     if (command.kind === "line") await this.#run(outcome.path, command);
     else this.#end("complete", "");
@@ -339,7 +370,7 @@ export class Task {
   #onWrongReadBack(paths: readonly string[]): void {
     this.row.wrongReadBacks++;
     this.trySave();
-    const reason = wrongReadBackText(paths, this.#name, this.row.wrongReadBacks);
+    const reason = wrongReadBackText(paths, packageTitle(this.row.task), this.row.wrongReadBacks);
     if (this.row.wrongReadBacks < wrongReadBacksMax) throw new Error(reason);
     // As a representative this device gives the lease back with the failure, which others count.
     this.session?.step({ type: "DownloadEnded", failure: reason });
@@ -351,45 +382,27 @@ export class Task {
     const { session, row } = this;
     // An earlier run of the agent may have saved the reason.
     if (!session) return row.way || reasonWithoutSession(this.#attempt.waitedForOther);
-    const dropsNow = this.#options.ports.lan.kernelDrops ?? 0;
-    return reasonForDelivery(store.originBytes, this.#delivery.notes, {
-      diskOverflow: session.receiver.counters.overflow,
-      kernelDrops: dropsNow - this.#attempt.kernelDrops,
-    });
-  }
-
-  get #name(): string {
-    return `${this.row.task.packageName} ${this.row.task.packageVersion}`;
+    const kernelDrops = (this.#options.ports.lan.kernelDrops ?? 0) - this.#attempt.kernelDrops;
+    const diskOverflow = session.receiver.counters.overflow;
+    return reasonForDelivery(store.originBytes, this.#delivery.notes, { diskOverflow, kernelDrops });
   }
 
   #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
     return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
-  async #run(folder: string, { command, shell }: Pick<CommandRequest, "command" | "shell">): Promise<void> {
+  async #run(folder: string, line: Pick<CommandRequest, "command" | "shell">): Promise<void> {
     const { task } = this.row;
-    const { values } = task.setting;
     this.stage = nextTaskStage(this.stage, { kind: "running" });
     this.#saveRunning();
     this.#options.onChange();
-    const running = this.#options.ports.commands.run({
-      taskId: task.id,
-      command,
-      shell,
-      folder,
-      timeoutMs: values.commandTimeoutMs,
-      environment: {
-        FLOCKCAST_PACKAGE: task.packageName,
-        FLOCKCAST_VERSION: task.packageVersion,
-        FLOCKCAST_TASK: String(task.id),
-      },
-      signal: this.#abort.signal,
-    });
+    const { signal } = this.#abort;
+    const running = this.#options.ports.commands.run({ ...commandRequest(task, folder, line), signal });
     this.#pending.command = running;
     const outcome = await running;
     this.row.command = outcome;
     if (this.#abort.signal.aborted) return;
-    const { life, reason } = endOfCommand(task.id, outcome, values);
+    const { life, reason } = endOfCommand(task.id, outcome, task.setting.values);
     this.#end(life, reason);
   }
 
@@ -412,7 +425,7 @@ export class Task {
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
     Object.assign(this.row, { life, reason, reported: false });
     metrics.taskEnded(life);
-    log.info({ taskId: this.id, package: this.#name, life, reason }, "task ended");
+    log.info({ taskId: this.id, package: packageTitle(this.row.task), life, reason }, "task ended");
     this.trySave();
     try {
       cache.unpin(this.row.task.packageId, this.id);

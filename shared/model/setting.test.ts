@@ -8,7 +8,7 @@ import {
   settingValuesSchema,
 } from "./setting.ts";
 
-const addedLater = ["wirelessMulticast", "startWhenAllPresent", "wanSchedule", "useDeputy"];
+const addedLater = ["wirelessMulticast", "startWhenAllPresent", "wanSchedule", "useDeputy", "cacheKeepFree"];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));
 

@@ -6,6 +6,7 @@
  * rows.
  */
 import * as v from "valibot";
+import { diskShareSchema, formatDiskShare, parseDiskShare } from "./disk-share.ts";
 import {
   formatDuration,
   formatRate,
@@ -175,10 +176,20 @@ export const settingKeys = {
   cacheMaxAge: setting({
     field: "cacheMaxAgeMs",
     schema: v.nullable(durationMs(60 * SECOND, 3_650 * DAY)),
-    default: null,
+    default: 90 * DAY,
     parse: orNone(parseDurationMs),
     format: showNone(formatDuration),
-    about: "age at which unused packages are removed from the cache; none: never",
+    about: "age at which packages without an open task are removed from the cache; none: never",
+  }),
+  cacheKeepFree: setting({
+    field: "cacheKeepFree",
+    schema: diskShareSchema,
+    default: { percent: 10 },
+    mayBeMissing: true,
+    parse: parseDiskShare,
+    format: formatDiskShare,
+    about:
+      "part of the disk that the cache leaves free, as a share or a size; packages without an open task make room",
   }),
   checkInInterval: setting({
     field: "checkInIntervalMs",

@@ -24,6 +24,10 @@ export function taskOf(
     command: runsCommand ? "./install" : null,
     run: null,
     startAtMs: 0,
+    expiresAtMs: null,
+    attempt: 1,
+    paused: false,
+    allowDowngrade: false,
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),
     setting: {

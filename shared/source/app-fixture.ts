@@ -17,6 +17,8 @@ import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { NotedTasks } from "./noted-tasks.ts";
+import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
@@ -57,12 +59,13 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-async function openParts(folder: string, clock: { nowMs: number }) {
+async function openParts(folder: string, clock: { nowMs: number }, keepVersions: number | null) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log);
   const content = await openContentStore(join(folder, "packages"));
+  const noted = new NotedTasks();
   const app = createSourceApp({
     catalog,
     content,
@@ -72,13 +75,15 @@ async function openParts(folder: string, clock: { nowMs: number }) {
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    noted,
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
+    keepVersions,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log };
+  return { app, catalog, changeHub, wan, content, log, noted };
 }
 
 type Init = {
@@ -125,10 +130,11 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
   return { json: await publishBody(envelope), manifest, envelope };
 }
 
-export async function openFixture() {
+/** @param keepVersions newest versions of a package that stay; null: all */
+export async function openFixture(keepVersions: number | null = null) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, changeHub, wan, content, log } = await openParts(folder, clock);
+  const { app, catalog, changeHub, wan, content, log, noted } = await openParts(folder, clock, keepVersions);
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -141,10 +147,13 @@ export async function openFixture() {
     catalog,
     content,
     log,
+    keepVersions,
     raw,
     call,
     checkIn,
     adminToken,
+    /** Ends tasks, as the running source does every second. */
+    endTasks: () => endTasks({ catalog, changeHub, noted, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */
     async device(
       hostname: string,

@@ -57,6 +57,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   command: null,
   follows: null,
   wrongFrom: [],
+  attempt: 1,
   ...more,
 });
 const send = (device: TestDevice, ...reports: Progress[]) =>
@@ -502,7 +503,7 @@ describe("tasks", () => {
     );
     await send(peer, report(taskId, { state: "failed", reason: "disk full", bytesVerified: 350_000 }));
     const { body } = await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}`);
-    expect(body.devices).toEqual({ total: 3, complete: 0, failed: 1 });
+    expect(body.devices).toMatchObject({ total: 3, complete: 0, failed: 1, offline: 2 });
     expect(body.subnets.find((one) => one.subnetId === lead.subnetId)).toMatchObject({
       cidr: "10.0.0.0/24",
       representative: { deviceId: lead.id, hostname: "h1", term: 2 },

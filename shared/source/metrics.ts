@@ -33,8 +33,8 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
   );
   gauge(
     "flockcast_source_tasks_active",
-    "Tasks that are not cancelled",
-    async () => (await catalog.tasks.active()).length,
+    "Tasks that are neither ended, cancelled nor paused",
+    async () => (await catalog.tasks.open()).filter(({ state }) => state === "active").length,
   );
   new Gauge({
     name: "flockcast_build_info",

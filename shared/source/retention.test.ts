@@ -103,9 +103,9 @@ test("removes many reports in parts", async () => {
     await fixture.catalog.devices.add({ id, credentialSha256: id, ...about });
     await fixture.catalog.tasks.recordProgress(id, [{ taskId, state: "complete" } as never], 0);
   }
-  await fixture.catalog.tasks.cancel(taskId, 1);
+  await fixture.catalog.tasks.change(taskId, () => ({ state: "cancelled", endedAtMs: 1 }));
   expect(await fixture.catalog.tasks.removePart(taskId)).toBe(false);
-  expect((await fixture.catalog.tasks.statesOf(taskId)).size).toBe(7_000);
+  expect((await fixture.catalog.tasks.reportsOf(taskId)).size).toBe(7_000);
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
   expect(await fixture.catalog.tasks.list()).toEqual([]);
   expect(await fixture.catalog.packages.byId(packageId)).not.toBeNull();

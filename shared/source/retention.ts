@@ -2,18 +2,19 @@
  * End of the source's records: once a day, removes what no device and no administrator needs any
  * more. A large removal is done in parts, because requests wait meanwhile.
  *
- * Tasks that are not cancelled stay, with their reports: a device would run the command again of a
- * task that it completed.
+ * Open tasks stay, with their reports: a device would run the command again of a task that it
+ * completed.
  */
 import type { SourceContext } from "./context.ts";
+import { keepNewest } from "./package-removal.ts";
 
-/** Cancelled tasks, with their reports. */
-const cancelledMs = 90 * 86_400_000;
+/** Tasks that ended or were cancelled, with their reports. */
+const endedMs = 90 * 86_400_000;
 /** Packages whose bytes never arrived. */
 const unfinishedMs = 7 * 86_400_000;
 const everyMs = 86_400_000;
 
-type RetentionContext = Pick<SourceContext, "catalog" | "content" | "log" | "nowMs">;
+type RetentionContext = Pick<SourceContext, "catalog" | "content" | "log" | "keepVersions" | "nowMs">;
 
 /** Removes now and once a day. Returns the function that ends this. */
 export function startRetention(context: RetentionContext): () => void {
@@ -29,7 +30,8 @@ export function startRetention(context: RetentionContext): () => void {
 }
 
 /** Removes what has expired. A package or task that cannot be removed hinders no other. */
-export async function removeExpired({ catalog, content, log, nowMs }: RetentionContext): Promise<void> {
+export async function removeExpired(context: RetentionContext): Promise<void> {
+  const { catalog, content, log, keepVersions, nowMs } = context;
   const each = async <T>(
     what: string,
     ids: readonly T[],
@@ -44,7 +46,7 @@ export async function removeExpired({ catalog, content, log, nowMs }: RetentionC
       }
     }
   };
-  await each("a cancelled task", await catalog.tasks.cancelledBefore(nowMs() - cancelledMs), async (id) => {
+  await each("an ended task", await catalog.tasks.endedBefore(nowMs() - endedMs), async (id) => {
     while (!(await catalog.tasks.removePart(id))) await Bun.sleep(0);
   });
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
@@ -53,6 +55,7 @@ export async function removeExpired({ catalog, content, log, nowMs }: RetentionC
     // The upload may have ended since it was listed.
     if (await catalog.packages.removeUnfinished(id)) await content.remove(id);
   });
+  if (keepVersions !== null) await keepNewest(context, keepVersions);
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeWithoutTask();
 }

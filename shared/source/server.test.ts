@@ -108,7 +108,7 @@ describe("a source on a socket", () => {
     expect([part.status, part.headers.get("content-range")]).toEqual([206, "bytes 999999-2000000/3000000"]);
     expect(Buffer.from(await part.arrayBuffer()).equals(content.subarray(999_999, 2_000_001))).toBe(true);
 
-    const taskId = await (
+    const { taskId } = await (
       await admin()
     ).createTask({
       package: "tool",
@@ -128,7 +128,7 @@ describe("a source on a socket", () => {
     await start();
     const packageId = await published(await admin());
     const request = { package: packageId, action: "pre-cache", command: null, run: null } as const;
-    const taskId = await (
+    const { taskId } = await (
       await admin()
     ).createTask({ ...request, setting: null, target: "all", startAtMs: null });
     const devices = [await enrolled("h1"), await enrolled("h2")] as const;
@@ -171,7 +171,7 @@ describe("a source on a socket", () => {
       run: null,
       setting: null,
     } as const;
-    const taskId = await client.createTask({ ...request, target: "all", startAtMs: null });
+    const { taskId } = await client.createTask({ ...request, target: "all", startAtMs: null });
     const aborter = new AbortController();
     const { authorization } = agent.client;
     const response = await fetch(agent.client.contentUrl(packageId), {
@@ -207,7 +207,7 @@ describe("a source on a socket", () => {
       startAtMs: null,
     } as const;
     await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 1_000_000 });
-    const taskId = await client.createTask({
+    const { taskId } = await client.createTask({
       ...request,
       setting: "slow",
       target: `device:${mine.deviceId}`,
@@ -215,7 +215,7 @@ describe("a source on a socket", () => {
     await until(() => wakes.mine === 2);
     await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 2_000_000 });
     await until(() => wakes.mine === 3);
-    await client.cancelTask(taskId);
+    await client.changeTask(taskId, "cancel");
     await until(() => wakes.mine === 4);
     expect(wakes.other).toBe(1);
     await client.putSetting("default", defaultSettingValues);

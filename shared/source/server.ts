@@ -18,6 +18,8 @@ import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
+import { NotedTasks } from "./noted-tasks.ts";
+import { startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
@@ -32,6 +34,8 @@ type SourceOptions = {
   readonly listen: Listen;
   readonly tls?: Tls | undefined;
   readonly trustedProxies?: TrustedProxies | undefined;
+  /** Newest versions of a package that stay; null: all. */
+  readonly keepVersions?: number | null;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -55,7 +59,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   let context: SourceContext;
   let server: Bun.Server<undefined>;
   try {
-    context = await openContext(dataDir, catalog, tls?.fingerprint ?? null, log);
+    context = await openContext(dataDir, catalog, options);
     server = listen(context, options);
   } catch (error) {
     catalog.close();
@@ -73,10 +77,12 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   }
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
+  const stopEnds = startTaskEnds(context);
   return {
     url,
     stop: () => {
       stopRetention();
+      stopEnds();
       return stop(context, server, urlFile);
     },
   };
@@ -87,10 +93,9 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  fingerprint: string | null,
-  log: Logger,
+  { tls, log, keepVersions = null }: SourceOptions,
 ): Promise<SourceContext> {
-  const secrets = await loadOrCreateTokens(dataDir, fingerprint, random);
+  const secrets = await loadOrCreateTokens(dataDir, tls?.fingerprint ?? null, random);
   const content = await openContentStore(join(dataDir, "packages"));
   const changeHub = new ChangeHub((await catalog.devices.list()).length);
   return {
@@ -102,9 +107,11 @@ async function openContext(
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    noted: new NotedTasks(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,
+    keepVersions,
     nowMs: Date.now,
     randomBytes: random,
   };

@@ -43,6 +43,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   command: null,
   follows: null,
   wrongFrom: [],
+  attempt: 1,
   ...changes,
 });
 

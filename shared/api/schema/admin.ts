@@ -7,6 +7,7 @@ import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
+import { endReasons, shownTaskStates } from "../../model/task-life.ts";
 import {
   base64,
   bytesCount,
@@ -88,8 +89,36 @@ export const taskCreateSchema = v.object({
   setting: v.nullable(name(64)),
   target: targetSchema,
   startAtMs: v.nullable(timeMs),
+  /** No device begins the task from this time on; null: 90 days after its start. */
+  expiresAtMs: v.optional(v.nullable(timeMs), null),
+  /** Whether the command may run after that of a higher version of the package. */
+  allowDowngrade: v.optional(v.boolean(), false),
 });
-export const taskCreatedSchema = v.object({ taskId: taskIdSchema });
+/** Changes of a task; what is left out stays. */
+export const taskEditSchema = v.strictObject({
+  target: v.optional(targetSchema),
+  startAtMs: v.optional(timeMs),
+  expiresAtMs: v.optional(timeMs),
+  setting: v.optional(name(64)),
+});
+export const taskChangedSchema = v.object({
+  taskId: taskIdSchema,
+  /** Counts the changes of an administrator, from 1. */
+  version: counter,
+  state: v.picklist(shownTaskStates),
+  /** Devices that the target matches. */
+  devices: counter,
+});
+export const taskRetriedSchema = v.object({
+  taskId: taskIdSchema,
+  /** Devices that failed, and now begin the next attempt. */
+  retried: v.array(deviceIdSchema),
+});
+export const packageRemovedSchema = v.object({
+  packageId: packageIdSchema,
+  name: name(128),
+  version: name(64),
+});
 const taskSummarySchema = v.object({
   id: taskIdSchema,
   packageId: packageIdSchema,
@@ -101,10 +130,27 @@ const taskSummarySchema = v.object({
   run: v.nullable(v.string()),
   setting: v.string(),
   target: v.string(),
-  state: v.picklist(["active", "cancelled"]),
+  version: counter,
+  allowDowngrade: v.boolean(),
+  /** `done`: complete on every device; `ended`: for another reason, in `endedWhy`. */
+  state: v.picklist(shownTaskStates),
+  endedWhy: v.nullable(v.picklist(endReasons)),
+  /** Time of the end or the cancellation; null before. */
+  endedAtMs: v.nullable(timeMs),
   createdAtMs: timeMs,
   startAtMs: timeMs,
-  devices: v.object({ total: counter, complete: counter, failed: counter }),
+  expiresAtMs: timeMs,
+  devices: v.object({
+    total: counter,
+    complete: counter,
+    failed: counter,
+    /** A task of a higher version runs instead. */
+    superseded: counter,
+    /** Not begun before the task expired. */
+    expired: counter,
+    /** Unfinished, and not connected to the source. */
+    offline: counter,
+  }),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -112,6 +158,8 @@ const taskDeviceSchema = v.object({
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
   updatedAtMs: timeMs,
+  connected: v.boolean(),
+  lastSeenAtMs: timeMs,
   ...v.omit(progressSchema, ["taskId"]).entries,
 });
 const taskSubnetSchema = v.object({
@@ -123,6 +171,10 @@ const taskSubnetSchema = v.object({
   devices: counter,
   complete: counter,
   failed: counter,
+  superseded: counter,
+  expired: counter,
+  /** Unfinished, and not connected to the source. */
+  offline: counter,
   bytesVerified: bytesCount,
   bytesTotal: bytesCount,
   /** Sum of the rates that the subnet's unfinished devices reported. */
@@ -164,9 +216,11 @@ export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
- * watched.
+ * watched; "unfinished" adds those that are not over.
  */
-export const taskDetailQuerySchema = v.object({ devices: v.optional(v.picklist(["all", "failed"]), "all") });
+export const taskDetailQuerySchema = v.object({
+  devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+});
 export const settingNameSchema = v.pipe(
   v.string(),
   v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
@@ -177,7 +231,11 @@ export const healthSchema = v.object({ ok: v.literal(true), version: v.string(),
 export type PublishResponse = v.InferOutput<typeof publishResponseSchema>;
 export type PackageUrlList = v.InferOutput<typeof packageUrlListSchema>;
 export type PublishedPackage = v.InferOutput<typeof packageSchema>;
-export type TaskCreate = v.InferOutput<typeof taskCreateSchema>;
+export type TaskCreate = v.InferInput<typeof taskCreateSchema>;
+export type TaskEdit = v.InferInput<typeof taskEditSchema>;
+export type TaskChanged = v.InferOutput<typeof taskChangedSchema>;
+export type TaskRetried = v.InferOutput<typeof taskRetriedSchema>;
+export type PackageRemoved = v.InferOutput<typeof packageRemovedSchema>;
 export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;
 export type TaskDevice = v.InferOutput<typeof taskDeviceSchema>;
 export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;

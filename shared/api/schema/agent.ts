@@ -53,6 +53,14 @@ export const agentTaskSchema = v.object({
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
   run: v.optional(v.nullable(name(32)), null),
   startAtMs: timeMs,
+  /** The device does not begin the task from this time on; null: no limit. */
+  expiresAtMs: v.optional(v.nullable(timeMs), null),
+  /** A device runs an attempt of a task at most once. A higher one opens an ended task again. */
+  attempt: v.optional(counter, 1),
+  /** No download, multicast or command until the administrator resumes the task. */
+  paused: v.optional(v.boolean(), false),
+  /** Whether the command may run after that of a higher version of the package. */
+  allowDowngrade: v.optional(v.boolean(), false),
   /** 16 bytes; seals the frames of this task's session. */
   taskKey: base64(16),
   /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
@@ -95,8 +103,8 @@ export const checkInResponseSchema = v.object({
   /** The other settings that the tasks name, each once. */
   settings: v.array(settingSchema),
   /**
-   * Every task of this device that is not cancelled, and that the device has not completed or still
-   * serves. The device drops any other task.
+   * Every open task of this device that no other one supersedes, and that the device has not
+   * completed or still serves. The device drops any other task.
    */
   tasks: v.array(assignedTaskSchema),
   probes: v.optional(v.array(probeSchema), []),

@@ -90,6 +90,8 @@ export const deviceTaskStateSchema = v.picklist([
   "complete",
   "failed",
   "cancelled",
+  "superseded", // not run: the device runs a higher version instead
+  "expired", // told by the source: the task expired before the device began it
 ]);
 export type DeviceTaskState = v.InferOutput<typeof deviceTaskStateSchema>;
 /** Verified bytes by origin. */
@@ -133,6 +135,7 @@ export const progressSchema = v.object({
   reason: text(1_024),
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
+  attempt: v.optional(counter, 1),
   /** Representative that the device receives by multicast; null without one. */
   follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),

@@ -11,6 +11,7 @@ import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/comm
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
+import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 
 export type DeviceRecord = {
@@ -83,16 +84,42 @@ export type SignedManifestBytes = {
 
 export type TaskRecord = {
   readonly id: number;
+  /** Counts the changes of an administrator, from 1. */
+  readonly version: number;
   readonly packageId: string;
+  readonly packageName: string;
+  readonly packageVersion: string;
+  readonly packageBytes: number;
   readonly action: "pre-cache" | "run";
   readonly command: string | null;
   readonly run: string | null;
+  readonly allowDowngrade: boolean;
   readonly settingName: string;
   readonly target: string;
-  readonly state: "active" | "cancelled";
+  readonly state: TaskState;
+  /** Null unless `state` is `ended`. */
+  readonly endedWhy: EndReason | null;
+  /** Time of the end or the cancellation; null before. */
+  readonly endedAtMs: number | null;
   readonly createdAtMs: number;
   readonly startAtMs: number;
+  /** No device begins the task from this time on. */
+  readonly expiresAtMs: number;
   readonly taskKey: Uint8Array;
+};
+/** Parts of a task that change. */
+export type TaskChange = Partial<
+  Pick<
+    TaskRecord,
+    "version" | "target" | "settingName" | "startAtMs" | "expiresAtMs" | "state" | "endedWhy" | "endedAtMs"
+  >
+>;
+/** Last report of a device about a task, without its text. */
+export type TaskReport = {
+  readonly state: DeviceTaskState;
+  /** Whether the device has begun the command. */
+  readonly hasBegun: boolean;
+  readonly attempt: number;
 };
 export type ProgressRecord = { readonly progress: Progress; readonly updatedAtMs: number };
 
@@ -134,27 +161,46 @@ export interface PackageStore {
   unfinishedBefore(atMs: number): Promise<string[]>;
   /** Removes a package that never became ready. @returns whether it was one */
   removeUnfinished(id: string): Promise<boolean>;
+  /**
+   * Removes a package with its URLs, leases and WAN account, unless an open task needs it.
+   * @returns the open tasks that need it
+   */
+  remove(id: string): Promise<number[]>;
 }
 
 export interface TaskStore {
   create(task: Omit<TaskRecord, "id">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
-  active(): Promise<TaskRecord[]>;
-  cancel(id: number, atMs: number): Promise<void>;
-  cancelledBefore(atMs: number): Promise<number[]>;
+  /** Returns the tasks that are active or paused. */
+  open(): Promise<TaskRecord[]>;
+  /** Returns the ended tasks with a command that this device completed. */
+  endedOn(deviceId: string): Promise<TaskRecord[]>;
   /**
-   * Removes a cancelled task, or a part of its reports if these are many. Returns whether the task
-   * is removed.
+   * Reads, decides and writes in one transaction.
+   * @param decide returns null to change nothing
+   * @returns the task afterwards; null if there is none
+   */
+  change(id: number, decide: (task: TaskRecord) => TaskChange | null): Promise<TaskRecord | null>;
+  /** Returns the tasks that ended, or were cancelled, before this time. */
+  endedBefore(atMs: number): Promise<number[]>;
+  /**
+   * Removes an ended or cancelled task, or a part of its reports if these are many. Returns whether
+   * the task is removed.
    */
   removePart(id: number): Promise<boolean>;
-  /** Stores reports, leaves out those of unknown tasks, and returns the number stored. */
+  /**
+   * Stores reports, leaves out those of unknown tasks and of earlier attempts, and returns the
+   * number stored.
+   */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
+  /** Raises the attempt of the devices that failed. @returns their ids */
+  retry(id: number, atMs: number): Promise<string[]>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
-  /** Returns the states by device, without the reports: the list of tasks needs no more. */
-  statesOf(taskId: number): Promise<Map<string, DeviceTaskState>>;
-  /** Returns the ids of the tasks that this device reported complete. */
-  completedBy(deviceId: string): Promise<Set<number>>;
+  /** Returns the last reports by device, without their text: the list of tasks needs no more. */
+  reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
+  /** Returns the last reports of a device by task. */
+  reportsBy(deviceId: string): Promise<Map<number, TaskReport>>;
 }
 
 export interface SettingStore {

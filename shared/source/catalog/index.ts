@@ -7,7 +7,9 @@ export type {
   PackageRecord,
   ProgressRecord,
   SettingRecord,
+  TaskChange,
   TaskRecord,
+  TaskReport,
 } from "./catalog.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";

@@ -145,6 +145,62 @@ const steps: readonly string[] = [
   `,
   // Devices that take part in the session of a subnet are counted before it starts.
   "CREATE INDEX devices_by_subnet ON devices (subnet_id);",
+  // Tasks end and expire, and outlast their package. An attempt is repeated on devices that failed.
+  `
+  CREATE TABLE tasks_2 (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    version INTEGER NOT NULL,
+    package_id TEXT NOT NULL,
+    package_name TEXT NOT NULL,
+    package_version TEXT NOT NULL,
+    package_bytes INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    command TEXT,
+    run TEXT,
+    allow_downgrade INTEGER NOT NULL,
+    setting_name TEXT NOT NULL REFERENCES settings (name),
+    target TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'paused', 'cancelled', 'ended')),
+    ended_why TEXT,
+    ended_at_ms INTEGER,
+    created_at_ms INTEGER NOT NULL,
+    start_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    task_key BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE progress_2 (
+    task_id INTEGER NOT NULL REFERENCES tasks_2 (id),
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    report_json TEXT NOT NULL,
+    PRIMARY KEY (task_id, device_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE wan_baseline_2 (
+    task_id INTEGER NOT NULL REFERENCES tasks_2 (id),
+    subnet_id TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (task_id, subnet_id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO tasks_2
+    SELECT tasks.id, 1, package_id, name, packages.version, size_bytes, action, command, run, 0, setting_name,
+      target, tasks.state, NULL, cancelled_at_ms, created_at_ms, start_at_ms, start_at_ms + 7776000000, task_key
+    FROM tasks JOIN packages ON packages.id = package_id;
+  INSERT INTO progress_2 SELECT task_id, device_id, 1, state, updated_at_ms, report_json FROM progress;
+  INSERT INTO wan_baseline_2 SELECT task_id, subnet_id, bytes FROM wan_baseline;
+  -- Ids of removed tasks are not used again: devices still know them.
+  DELETE FROM sqlite_sequence WHERE name = 'tasks_2';
+  INSERT INTO sqlite_sequence (name, seq) SELECT 'tasks_2', seq FROM sqlite_sequence WHERE name = 'tasks';
+  DROP TABLE progress;
+  DROP TABLE wan_baseline;
+  DROP TABLE tasks;
+  ALTER TABLE tasks_2 RENAME TO tasks;
+  ALTER TABLE progress_2 RENAME TO progress;
+  ALTER TABLE wan_baseline_2 RENAME TO wan_baseline;
+  CREATE INDEX progress_by_device ON progress (device_id, state);
+  CREATE INDEX tasks_open ON tasks (state, expires_at_ms);
+  `,
 ];
 
 export const catalogVersion = steps.length;
@@ -167,4 +223,6 @@ export function migrate(database: Database): void {
       database.run(`PRAGMA user_version = ${catalogVersion}`);
     })
     .immediate();
+  // Returns the pages of dropped tables: damage of unused pages cannot be found.
+  if (found < catalogVersion) database.run("VACUUM");
 }

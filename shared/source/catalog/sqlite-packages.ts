@@ -75,6 +75,26 @@ function urlChanges(database: Database): Pick<PackageStore, "addUrl" | "removeUr
   };
 }
 
+function removePackage(database: Database): PackageStore["remove"] {
+  const needed = database.query<{ id: number }, { id: string }>(
+    "SELECT id FROM tasks WHERE package_id = $id AND state IN ('active', 'paused') ORDER BY id",
+  );
+  const removals = ["package_urls", "leases", "wan_account"].map((table) =>
+    database.query(`DELETE FROM ${table} WHERE package_id = $id`),
+  );
+  const remove = database.query("DELETE FROM packages WHERE id = $id");
+  return async (id) =>
+    database
+      .transaction(() => {
+        const tasks = needed.all({ id }).map((row) => row.id);
+        if (tasks.length > 0) return tasks;
+        for (const removal of removals) removal.run({ id });
+        remove.run({ id });
+        return [];
+      })
+      .immediate();
+}
+
 export function sqlitePackages(database: Database): PackageStore {
   const urlsOf = database.query<PackageUrl, { id: string }>(
     "SELECT url, layout FROM package_urls WHERE package_id = $id ORDER BY position",
@@ -117,6 +137,7 @@ export function sqlitePackages(database: Database): PackageStore {
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
     ...urlChanges(database),
+    remove: removePackage(database),
     async unfinishedBefore(atMs) {
       return database
         .query<{ id: string }, { atMs: number }>(

@@ -1,41 +1,60 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
-import type { TaskRecord, TaskStore } from "./catalog.ts";
+import type { TaskRecord, TaskReport, TaskStore } from "./catalog.ts";
 
 type Row = {
   id: number;
+  version: number;
   package_id: string;
+  package_name: string;
+  package_version: string;
+  package_bytes: number;
   action: TaskRecord["action"];
   command: string | null;
   run: string | null;
+  allow_downgrade: number;
   setting_name: string;
   target: string;
   state: TaskRecord["state"];
+  ended_why: TaskRecord["endedWhy"];
+  ended_at_ms: number | null;
   created_at_ms: number;
   start_at_ms: number;
+  expires_at_ms: number;
   task_key: Uint8Array;
 };
 
 const toTask = (row: Row): TaskRecord => ({
   id: row.id,
+  version: row.version,
   packageId: row.package_id,
+  packageName: row.package_name,
+  packageVersion: row.package_version,
+  packageBytes: row.package_bytes,
   action: row.action,
   command: row.command,
   run: row.run,
+  allowDowngrade: row.allow_downgrade === 1,
   settingName: row.setting_name,
   target: row.target,
   state: row.state,
+  endedWhy: row.ended_why,
+  endedAtMs: row.ended_at_ms,
   createdAtMs: row.created_at_ms,
   startAtMs: row.start_at_ms,
+  expiresAtMs: row.expires_at_ms,
   taskKey: row.task_key,
 });
 
 function createTask(database: Database): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id">>(
-    `INSERT INTO tasks (package_id, action, command, run, setting_name, target, state, created_at_ms, start_at_ms,
-                        task_key)
-     VALUES ($packageId, $action, $command, $run, $settingName, $target, $state, $createdAtMs, $startAtMs, $taskKey)
+    `INSERT INTO tasks (version, package_id, package_name, package_version, package_bytes, action, command, run,
+                        allow_downgrade, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
+                        start_at_ms, expires_at_ms, task_key)
+     VALUES ($version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
+             $allowDowngrade, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
+             $expiresAtMs, $taskKey)
      RETURNING *`,
   );
   const baseline = database.query(
@@ -50,22 +69,57 @@ function createTask(database: Database): TaskStore["create"] {
     })();
 }
 
+function changeTask(database: Database): TaskStore["change"] {
+  const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
+  const write = database.query(
+    `UPDATE tasks SET version = $version, target = $target, setting_name = $settingName, start_at_ms = $startAtMs,
+       expires_at_ms = $expiresAtMs, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
+     WHERE id = $id`,
+  );
+  return async (id, decide) =>
+    database
+      .transaction(() => {
+        const row = byId.get({ id });
+        if (row === null) return null;
+        const task = toTask(row);
+        const change = decide(task);
+        if (change === null) return task;
+        const changed = { ...task, ...change };
+        const { version, target, settingName, startAtMs, expiresAtMs, state, endedWhy, endedAtMs } = changed;
+        write.run({ id, version, target, settingName, startAtMs, expiresAtMs, state, endedWhy, endedAtMs });
+        return changed;
+      })
+      .immediate();
+}
+
 function recordProgress(database: Database): TaskStore["recordProgress"] {
   const write = database.query(
-    `INSERT INTO progress (task_id, device_id, state, updated_at_ms, report_json)
-     SELECT id, $deviceId, $state, $atMs, $report FROM tasks WHERE id = $taskId
-     ON CONFLICT DO UPDATE SET
-       state = excluded.state, updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json`,
+    `INSERT INTO progress (task_id, device_id, attempt, state, updated_at_ms, report_json)
+     SELECT id, $deviceId, $attempt, $state, $atMs, $report FROM tasks WHERE id = $taskId
+     ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state,
+       updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
+     WHERE excluded.attempt >= progress.attempt`,
   );
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
       for (const one of reports) {
+        const { taskId, state, attempt = 1 } = one;
         const report = JSON.stringify(one);
-        kept += write.run({ deviceId, taskId: one.taskId, state: one.state, atMs, report }).changes;
+        kept += write.run({ deviceId, taskId, attempt, state, atMs, report }).changes;
       }
       return kept;
     })();
+}
+
+function retry(database: Database): TaskStore["retry"] {
+  const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
+    `UPDATE progress SET attempt = attempt + 1, state = 'pending', updated_at_ms = $atMs,
+       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0,
+         '$.reason', 'the device has not begun the next attempt yet', '$.command', json('null'))
+     WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
+  );
+  return async (id, atMs) => raise.all({ id, atMs }).map((row) => row.device_id);
 }
 
 /** Reports that one transaction removes. */
@@ -77,7 +131,7 @@ function removePart(database: Database): TaskStore["removePart"] {
        (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
   );
   const baseline = database.query("DELETE FROM wan_baseline WHERE task_id = $id");
-  const task = database.query("DELETE FROM tasks WHERE id = $id AND state = 'cancelled'");
+  const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
   return async (id) =>
     database.transaction(() => {
       if (reports.run({ id }).changes === removedReports) return false;
@@ -87,23 +141,39 @@ function removePart(database: Database): TaskStore["removePart"] {
     })();
 }
 
+type ReportRow = { key: string | number; state: DeviceTaskState; attempt: number; has_command: number };
+/** A report names the outcome of the command once there is one. */
+const reportColumns = "state, attempt, json_extract(report_json, '$.command') IS NOT NULL AS has_command";
+const toReport = ({ state, attempt, has_command: hasCommand }: ReportRow): TaskReport => ({
+  state,
+  attempt,
+  hasBegun: state === "running" || hasCommand === 1,
+});
+
 export function sqliteTasks(database: Database): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
-  const active = database.query<Row, []>("SELECT * FROM tasks WHERE state = 'active' ORDER BY id");
+  const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
+  const endedOn = database.query<Row, { deviceId: string }>(
+    `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
+     WHERE progress.device_id = $deviceId AND progress.state = 'complete' AND tasks.action = 'run'
+       AND tasks.state IN ('cancelled', 'ended')`,
+  );
   const progressOf = database.query<
     { device_id: string; updated_at_ms: number; report_json: string },
     { taskId: number }
   >("SELECT device_id, updated_at_ms, report_json FROM progress WHERE task_id = $taskId");
-  const statesOf = database.query<{ device_id: string; state: DeviceTaskState }, { taskId: number }>(
-    "SELECT device_id, state FROM progress WHERE task_id = $taskId",
+  const reportsOf = database.query<ReportRow, { taskId: number }>(
+    `SELECT device_id AS key, ${reportColumns} FROM progress WHERE task_id = $taskId`,
   );
-  const completedBy = database.query<{ task_id: number }, { deviceId: string }>(
-    "SELECT task_id FROM progress WHERE device_id = $deviceId AND state = 'complete'",
+  const reportsBy = database.query<ReportRow, { deviceId: string }>(
+    `SELECT task_id AS key, ${reportColumns} FROM progress WHERE device_id = $deviceId`,
   );
   return {
     create: createTask(database),
+    change: changeTask(database),
     recordProgress: recordProgress(database),
+    retry: retry(database),
     async byId(id) {
       const row = byId.get({ id });
       return row && toTask(row);
@@ -111,21 +181,15 @@ export function sqliteTasks(database: Database): TaskStore {
     async list() {
       return list.all().map(toTask);
     },
-    async active() {
-      return active.all().map(toTask);
+    async open() {
+      return open.all().map(toTask);
     },
-    async cancel(id, atMs) {
-      database
-        .query(
-          "UPDATE tasks SET state = 'cancelled', cancelled_at_ms = $atMs WHERE id = $id AND state = 'active'",
-        )
-        .run({ id, atMs });
+    async endedOn(deviceId) {
+      return endedOn.all({ deviceId }).map(toTask);
     },
-    async cancelledBefore(atMs) {
+    async endedBefore(atMs) {
       return database
-        .query<{ id: number }, { atMs: number }>(
-          "SELECT id FROM tasks WHERE cancelled_at_ms < $atMs ORDER BY id",
-        )
+        .query<{ id: number }, { atMs: number }>("SELECT id FROM tasks WHERE ended_at_ms < $atMs ORDER BY id")
         .all({ atMs })
         .map(({ id }) => id);
     },
@@ -138,11 +202,11 @@ export function sqliteTasks(database: Database): TaskStore {
         }),
       );
     },
-    async statesOf(taskId) {
-      return new Map(statesOf.all({ taskId }).map((row) => [row.device_id, row.state] as const));
+    async reportsOf(taskId) {
+      return new Map(reportsOf.all({ taskId }).map((row) => [row.key as string, toReport(row)] as const));
     },
-    async completedBy(deviceId) {
-      return new Set(completedBy.all({ deviceId }).map((row) => row.task_id));
+    async reportsBy(deviceId) {
+      return new Map(reportsBy.all({ deviceId }).map((row) => [row.key as number, toReport(row)] as const));
     },
   };
 }

@@ -1,12 +1,12 @@
 /**
  * Failure of a command: one line of text and an exit status. Status 2 reports a wrong command line,
- * 1 a command that failed.
+ * 1 a command that failed, 3 a watch whose time is over.
  */
 export class CommandError extends Error {
   override readonly name = "CommandError";
-  readonly exitCode: 1 | 2;
+  readonly exitCode: 1 | 2 | 3;
 
-  constructor(message: string, exitCode: 1 | 2 = 1, options?: ErrorOptions) {
+  constructor(message: string, exitCode: 1 | 2 | 3 = 1, options?: ErrorOptions) {
     super(message, options);
     this.exitCode = exitCode;
   }

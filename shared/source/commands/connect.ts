@@ -11,6 +11,7 @@ export type ConnectOptions = {
   readonly source?: string | undefined;
   readonly tokenFile?: string | undefined;
 };
+export type JsonOptions = ConnectOptions & { readonly json?: boolean | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 async function tokenText(options: ConnectOptions, environment: Environment): Promise<string> {

@@ -1,9 +1,9 @@
 /** Commands `device list`, `subnet list` and `package list`. */
 import { formatSize } from "../../model/quantity.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
-import { formatTime, printJson, printTable } from "./print.ts";
+import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { formatTime, print, printJson, printTable } from "./print.ts";
 
-type ListOptions = ConnectOptions & { readonly json?: boolean | undefined };
+type ListOptions = JsonOptions;
 
 export async function listDevices(options: ListOptions): Promise<void> {
   const devices = await (await connect(options)).devices();
@@ -47,6 +47,12 @@ const fromText = (urls: readonly { url: string }[]): string =>
 
 export async function splitSubnet(id: string, options: ConnectOptions): Promise<void> {
   await (await connect(options)).splitSubnet(id);
+}
+
+export async function removePackage(words: string, options: JsonOptions): Promise<void> {
+  const removed = await (await connect(options)).removePackage(words);
+  if (options.json) return printJson(removed);
+  print(`removed ${removed.name} ${removed.version}`);
 }
 
 export async function listPackages(options: ListOptions): Promise<void> {

@@ -24,10 +24,10 @@ import { formatSize } from "../../model/quantity.ts";
 import { compareVersions } from "../../model/version-order.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
-import { print } from "./print.ts";
+import { connect, type JsonOptions } from "./connect.ts";
+import { print, printJson } from "./print.ts";
 
-type PublishOptions = ConnectOptions & {
+type PublishOptions = JsonOptions & {
   readonly name: string;
   readonly version: string;
   readonly url?: readonly string[] | undefined;
@@ -65,7 +65,8 @@ export async function publish(what: string, options: PublishOptions): Promise<vo
   const { packageId, contentNeeded } = await client.publish(signed(bytes, key), urls);
   if (contentNeeded) await client.putContent(packageId, await contentOf(what, manifest));
   clearStatus();
-  print(packageId);
+  if (options.json) printJson({ packageId, name: manifest.name, version: manifest.version });
+  else print(packageId);
 }
 
 async function digest(what: string, options: DigestOptions): Promise<Digested> {

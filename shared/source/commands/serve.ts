@@ -17,12 +17,20 @@ type ServeOptions = {
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly trustedProxy: readonly string[];
+  readonly keepVersions?: string | undefined;
 };
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new Error(`--keep-versions "${text}" is not a number of versions: write for example 5`);
+}
 
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy));
   const { tlsCert, tlsKey } = options;
+  const keepVersions =
+    options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   }
@@ -30,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
-  const source = await startSource({ dataDir: options.data, listen, tls, trustedProxies, log });
+  const source = await startSource({ dataDir: options.data, listen, tls, trustedProxies, keepVersions, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

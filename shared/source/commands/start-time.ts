@@ -1,4 +1,7 @@
-/** Option `--start TIME`: a time in ISO 8601, or a duration from now such as "+10m". Pure. */
+/**
+ * Options `--start TIME` and `--expires TIME`: a time in ISO 8601, or a duration from now such as
+ * "+10m". Pure.
+ */
 import { startDelayMaxMs } from "../../api/schema/admin.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 
@@ -11,9 +14,9 @@ const isoPattern = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+
  */
 export function parseStartTime(text: string, nowMs: number): number {
   const timeMs = parseTime(text, nowMs);
-  if (timeMs < 0) throw new Error(`"${text}" is before 1970: leave --start out to start at once`);
+  if (timeMs < 0) throw new Error(`"${text}" is before 1970: write a later time`);
   if (timeMs - nowMs > startDelayMaxMs)
-    throw new Error(`"${text}" is more than ten years from now: write an earlier start`);
+    throw new Error(`"${text}" is more than ten years from now: write an earlier time`);
   return timeMs;
 }
 

@@ -1,20 +1,24 @@
-/** Commands `task create`, `task list`, `task show` and `task cancel`. */
+/** Commands `task create`, `task list` and `task show`. */
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
-import { targetSchema, type TaskDetail } from "../../api/schema/admin.ts";
+import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
 import { taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { parseStartTime } from "./start-time.ts";
+import { absenceText } from "./watch-view.ts";
 
-type TaskCreateOptions = ConnectOptions & {
-  readonly action: "pre-cache" | "run";
+type TaskCreateOptions = JsonOptions & {
+  readonly from?: string | undefined;
+  readonly action?: "pre-cache" | "run" | undefined;
   readonly command?: string | undefined;
   readonly run?: string | undefined;
   readonly setting?: string | undefined;
-  readonly target: string;
+  readonly target?: string | undefined;
   readonly start?: string | undefined;
+  readonly expires?: string | undefined;
+  readonly allowDowngrade?: true | undefined;
 };
 
 export function parseTaskId(text: string): number {
@@ -23,12 +27,18 @@ export function parseTaskId(text: string): number {
   return parsed.output;
 }
 
-export async function createTask(packageWords: string, options: TaskCreateOptions): Promise<void> {
-  const target = v.safeParse(targetSchema, options.target);
-  if (!target.success) {
-    throw new CommandError(`"${options.target}" is not a target: ${target.issues[0].message}`, 2);
-  }
-  const { action, command, run } = options;
+/** @throws CommandError with exit status 2 for another form */
+export function parseTarget(text: string): string {
+  const target = v.safeParse(targetSchema, text);
+  if (target.success) return target.output;
+  throw new CommandError(`"${text}" is not a target: ${target.issues[0].message}`, 2);
+}
+
+/** @throws CommandError with exit status 2 for another form than `--start` and `--expires` take */
+export const parseTime = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : usage(() => parseStartTime(text, Date.now()));
+
+function checkCommand({ action, command, run }: TaskCreateOptions): void {
   if (action === "run" && !command?.trim() && run === undefined) {
     throw new CommandError('--action run needs --run NAME or --command "…"', 2);
   }
@@ -41,39 +51,69 @@ export async function createTask(packageWords: string, options: TaskCreateOption
   if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
     throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
   }
-  const { start } = options;
-  const startAtMs = start === undefined ? null : usage(() => parseStartTime(start, Date.now()));
-  const client = await connect(options);
-  const taskId = await client.createTask({
-    package: packageWords,
-    action,
-    command: command ?? null,
-    run: run ?? null,
-    setting: options.setting ?? null,
-    target: target.output,
-    startAtMs,
-  });
-  print(String(taskId));
 }
 
-export async function listTasks(options: ConnectOptions & { json?: boolean | undefined }): Promise<void> {
+export async function createTask(words: string | undefined, options: TaskCreateOptions): Promise<void> {
+  const { from, command, run, setting, allowDowngrade } = options;
+  if (from === undefined && words === undefined)
+    throw new CommandError("Name a package, or a task with --from", 2);
+  if (from === undefined && options.action === undefined)
+    throw new CommandError("Give --action pre-cache or --action run", 2);
+  checkCommand(options);
+  const fromId = from === undefined ? null : parseTaskId(from);
+  const target = options.target === undefined ? undefined : parseTarget(options.target);
+  const startAtMs = parseTime(options.start) ?? null;
+  const expiresAtMs = parseTime(options.expires) ?? null;
+  const client = await connect(options);
+  const model = fromId === null ? null : await client.task(fromId, "failed");
+  const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
+  const isModelCommand = action === "run" && command === undefined && run === undefined;
+  const created = await client.createTask({
+    package: words ?? model!.packageId,
+    action,
+    command: command ?? (isModelCommand ? model!.command : null),
+    run: run ?? (isModelCommand ? model!.run : null),
+    setting: setting ?? model?.setting ?? null,
+    target: target ?? model?.target ?? "all",
+    startAtMs,
+    expiresAtMs,
+    allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
+  });
+  if (options.json) printJson(created);
+  else print(String(created.taskId));
+  warnOfNobody(created);
+}
+
+/** Tells on standard error that a target matches no device. */
+export function warnOfNobody({ taskId, devices }: TaskChanged): void {
+  if (devices > 0) return;
+  process.stderr.write(
+    `warning: no device matches the target of task ${taskId} yet: task edit ${taskId} --target changes it\n`,
+  );
+}
+
+export async function listTasks(options: JsonOptions): Promise<void> {
   const tasks = await (await connect(options)).tasks();
   if (options.json) return printJson(tasks);
   printTable(
-    ["ID", "PACKAGE", "ACTION", "TARGET", "SETTING", "STATE", "START", "COMPLETE", "FAILED"],
+    ["ID", "PACKAGE", "ACTION", "TARGET", "SETTING", "STATE", "START", "COMPLETE", "FAILED", "SUPERSEDED"],
     tasks.map((task) => [
       String(task.id),
       `${task.packageName}@${task.packageVersion}`,
       task.action,
       task.target,
       task.setting,
-      task.state,
+      stateText(task),
       formatTime(task.startAtMs),
       `${task.devices.complete}/${task.devices.total}`,
       String(task.devices.failed),
+      String(task.devices.superseded),
     ]),
   );
 }
+
+const stateText = ({ state, endedWhy }: TaskSummary): string =>
+  state === "ended" ? `ended: ${endedWhy}` : state;
 
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "100 %" : `${Math.floor((part / whole) * 100)} %`;
@@ -84,10 +124,7 @@ const origins = (from: OriginBytes): string =>
     .map(([name, bytes]) => `${name} ${formatSize(bytes)}`)
     .join(", ");
 
-export async function showTask(
-  id: string,
-  options: ConnectOptions & { json?: boolean | undefined },
-): Promise<void> {
+export async function showTask(id: string, options: JsonOptions): Promise<void> {
   const taskId = parseTaskId(id);
   const task = await (await connect(options)).task(taskId);
   if (options.json) return printJson(task);
@@ -120,7 +157,7 @@ export async function showTask(
       device.rateBps > 0 ? formatRate(device.rateBps) : "-",
       device.way === "none" ? "-" : device.way,
       origins(device.from) || "-",
-      device.reason,
+      absenceText(device, formatTime) + device.reason,
     ]),
   );
 }
@@ -144,17 +181,20 @@ function printTaskHead(task: TaskDetail): void {
     ["action", actionText(task)],
     ["target", task.target],
     ["setting", task.setting],
-    ["state", task.state],
+    ["state", `${stateText(task)}, version ${task.version}`],
     ["start", formatTime(task.startAtMs)],
-    ["devices", `${task.devices.complete} of ${task.devices.total} complete, ${task.devices.failed} failed`],
+    ["expires", formatTime(task.expiresAtMs)],
+    ["devices", countsText(task.devices)],
   ];
   for (const [key, value] of rows) print(`${key.padEnd(8)} ${value}`);
 }
 
+const countsText = ({ total, complete, failed, ...others }: TaskDetail["devices"]): string =>
+  [
+    `${complete} of ${total} complete`,
+    `${failed} failed`,
+    ...Object.entries(others).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : [])),
+  ].join(", ");
+
 const actionText = ({ action, command, run }: TaskDetail): string =>
   [action, run ?? command].filter((part) => part !== null).join(": ");
-
-export async function cancelTask(id: string, options: ConnectOptions): Promise<void> {
-  const taskId = parseTaskId(id);
-  await (await connect(options)).cancelTask(taskId);
-}

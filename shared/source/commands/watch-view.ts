@@ -4,7 +4,7 @@
  * devices report.
  */
 import { formatDuration, formatRate } from "../../model/quantity.ts";
-import type { TaskDetail, TaskSubnet } from "../../api/schema/admin.ts";
+import type { TaskDetail, TaskDevice, TaskSubnet } from "../../api/schema/admin.ts";
 
 /**
  * Window of the rate. Devices report every two seconds by default, so a shorter window would show
@@ -45,19 +45,26 @@ const share = (subnet: TaskSubnet): number =>
       : 0
     : subnet.bytesVerified / subnet.bytesTotal;
 
+const isOver = (of: Omit<TaskDetail["devices"], "total">, total: number): boolean =>
+  of.complete + of.failed + of.superseded + of.expired >= total;
+
 function timeLeft(subnet: TaskSubnet, rateBps: number): string {
   const leftBits = (subnet.bytesTotal - subnet.bytesVerified) * 8;
-  if (leftBits === 0 || subnet.complete + subnet.failed === subnet.devices) return "";
+  if (leftBits === 0 || isOver(subnet, subnet.devices)) return "";
   if (rateBps === 0) return "";
   const seconds = Math.ceil(leftBits / rateBps);
   return `${formatDuration(seconds < 600 ? seconds * 1_000 : Math.ceil(seconds / 60) * 60_000)} left`;
 }
 
-function facts(subnet: TaskSubnet, rateBps: number): string {
+function facts(task: TaskDetail, subnet: TaskSubnet, rateBps: number): string {
   const parts = [
+    task.state === "paused" || task.state === "scheduled" ? task.state : "",
     subnet.state,
     `${subnet.complete} of ${subnet.devices} complete`,
     subnet.failed > 0 ? `${subnet.failed} failed` : "",
+    subnet.superseded > 0 ? `${subnet.superseded} superseded` : "",
+    subnet.expired > 0 ? `${subnet.expired} expired` : "",
+    subnet.offline > 0 ? `${subnet.offline} offline` : "",
     rateBps > 0 ? formatRate(Number(rateBps.toPrecision(3))) : "",
     timeLeft(subnet, rateBps),
     subnet.representative ? `representative ${subnet.representative.hostname}` : "no representative yet",
@@ -84,7 +91,10 @@ export function barLines(
     const full = Math.floor(share(subnet) * cells);
     const bar = "█".repeat(full) + "░".repeat(cells - full);
     const head = `${nameOf(subnet).padEnd(width)} ${bar} ${percentOf(subnet).padStart(5)}`;
-    return `${head}  ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`.slice(0, Math.max(20, columns - 1));
+    return `${head}  ${facts(task, subnet, rates.get(keyOf(subnet)) ?? 0)}`.slice(
+      0,
+      Math.max(20, columns - 1),
+    );
   });
   const linesMax = Math.max(2, rows - 1);
   if (lines.length > linesMax) {
@@ -103,26 +113,43 @@ export class PlainLines {
 
   next(task: TaskDetail, rates: ReadonlyMap<string, number>): string[] {
     return task.subnets.flatMap((subnet) => {
-      const { state, representative, complete, failed, devices } = subnet;
+      const { state, representative, complete, failed, offline, devices } = subnet;
       const step = Math.floor(share(subnet) * 10);
-      const shown = JSON.stringify([state, representative?.deviceId, complete, failed, devices, step]);
+      const shown = JSON.stringify([
+        task.state,
+        state,
+        representative?.deviceId,
+        [complete, failed, offline, devices],
+        step,
+      ]);
       if (this.#lastShown.get(keyOf(subnet)) === shown) return [];
       this.#lastShown.set(keyOf(subnet), shown);
       const name = `task ${task.id} subnet ${nameOf(subnet)} ${subnet.subnetId ?? ""}`.trimEnd();
-      return [`${name}: ${percentOf(subnet)}, ${facts(subnet, rates.get(keyOf(subnet)) ?? 0)}`];
+      return [`${name}: ${percentOf(subnet)}, ${facts(task, subnet, rates.get(keyOf(subnet)) ?? 0)}`];
     });
   }
 }
 
-type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled";
+/** Returns "offline, not seen since …; " for an unfinished device without a connection. */
+export function absenceText(device: TaskDevice, formatTime: (timeMs: number) => string): string {
+  const isUnfinished = !["complete", "failed", "cancelled", "superseded", "expired"].includes(device.state);
+  if (device.connected || !isUnfinished) return "";
+  return `offline, not seen since ${formatTime(device.lastSeenAtMs)}; `;
+}
+
+type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled" | "ended";
 
 /**
- * Returns the outcome: a task is over when every targeted device is complete or failed. A task
- * without devices waits for the first one.
+ * Returns the outcome: a task is over when it ended, or no device of it continues. It is complete
+ * when this share of the devices that no higher version supersedes is complete. A task without
+ * devices waits for the first one.
  */
-export function outcomeOf(task: TaskDetail): WatchOutcome {
+export function outcomeOf(task: TaskDetail, untilShare = 1): WatchOutcome {
   if (task.state === "cancelled") return "cancelled";
-  const { total, complete, failed } = task.devices;
-  if (total === 0 || complete + failed < total) return "going-on";
-  return failed > 0 ? "failed" : "complete";
+  const { total, complete, failed, superseded } = task.devices;
+  if (task.state === "done" || (total > 0 && complete >= untilShare * (total - superseded)))
+    return "complete";
+  if (failed > 0 && isOver(task.devices, total)) return "failed";
+  if (task.state === "ended") return "ended";
+  return "going-on";
 }

@@ -2,17 +2,19 @@
  * Command `task watch`: shows a task until it is over, with two requests a second. Waits up to a
  * minute for a source that cannot be reached.
  *
- * Exit status: 0 when every targeted device is complete, 1 with the failed devices and their
- * reasons otherwise, 130 after Ctrl-C.
+ * Exit status: 0 when every targeted device is complete, or the share of `--until`; 1 when the task
+ * is over otherwise, with the failed devices and their reasons; 3 when `--timeout` has passed, with
+ * the devices that are not complete; 130 after Ctrl-C.
  */
 import { SourceError, type AdminClient } from "../../api/agent-client.ts";
 import type { TaskDetail } from "../../api/schema/admin.ts";
+import { parseDurationMs } from "../../model/quantity.ts";
+import { CommandError, usage } from "./command-error.ts";
 import { printable } from "../../printable.ts";
-import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
-import { print } from "./print.ts";
+import { formatTime, print } from "./print.ts";
 import { parseTaskId } from "./tasks.ts";
-import { barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
+import { absenceText, barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
 
 const pollMs = 500;
 const unreachableMaxMs = 60_000;
@@ -57,8 +59,28 @@ async function fetchTask(client: AdminClient, id: number): Promise<TaskDetail> {
   }
 }
 
-export async function watchTask(id: string, options: ConnectOptions): Promise<void> {
+type WatchOptions = ConnectOptions & {
+  readonly timeout?: string | undefined;
+  readonly until?: string | undefined;
+};
+
+/** Devices that a watch lists when its time is over. */
+const listedMax = 50;
+
+/** Parses a share such as "95%". */
+function parseShare(text: string): number {
+  const found = /^(\d{1,3}(?:\.\d+)?)\s*%$/.exec(text);
+  const share = found ? Number(found[1]) / 100 : 0;
+  if (share <= 0 || share > 1) throw new Error(`"${text}" is not a share: write for example 95%`);
+  return share;
+}
+
+export async function watchTask(id: string, options: WatchOptions): Promise<void> {
   const taskId = parseTaskId(id);
+  const { timeout, until } = options;
+  const untilShare = until === undefined ? 1 : usage(() => parseShare(until));
+  const timeoutMs = timeout === undefined ? Infinity : usage(() => parseDurationMs(timeout));
+  const endAtMs = performance.now() + timeoutMs;
   process.once("SIGINT", () => process.exit(130));
   const client = await connect(options);
   const screen = process.stdout.isTTY ? terminalScreen() : plainScreen();
@@ -66,23 +88,41 @@ export async function watchTask(id: string, options: ConnectOptions): Promise<vo
   let task = await client.task(taskId, "failed");
   for (;;) {
     screen.show(task);
-    if (outcomeOf(task) !== "going-on") break;
+    if (outcomeOf(task, untilShare) !== "going-on") break;
+    if (performance.now() >= endAtMs) return giveUp(await client.task(taskId, "unfinished"), timeout!);
     await Bun.sleep(pollMs);
     task = await fetchTask(client, taskId);
   }
-  finish(task);
+  finish(task, untilShare);
 }
 
-function finish(task: TaskDetail): void {
-  const outcome = outcomeOf(task);
+function giveUp(task: TaskDetail, timeout: string): never {
+  const { total, complete } = task.devices;
+  for (const device of task.deviceList.slice(0, listedMax)) {
+    const { state, deviceId, hostname, reason } = device;
+    print(`${state} ${deviceId} ${hostname}: ${absenceText(device, formatTime)}${reason}`);
+  }
+  const left = task.deviceList.length - listedMax;
+  if (left > 0) print(`and ${left} more devices: task show ${task.id}`);
+  throw new CommandError(
+    `Task ${task.id} is ${task.state} after ${timeout}: ${complete} of ${total} devices complete`,
+    3,
+  );
+}
+
+function finish(task: TaskDetail, untilShare: number): void {
+  const outcome = outcomeOf(task, untilShare);
   const { total, complete, failed } = task.devices;
-  if (outcome === "complete") return print(`task ${task.id}: all ${total} devices complete`);
+  if (outcome === "complete") {
+    const count = complete === total ? `all ${total}` : `${complete} of ${total}`;
+    return print(`task ${task.id}: ${count} devices complete`);
+  }
   for (const device of task.deviceList) {
     if (device.state === "failed") print(`failed ${device.deviceId} ${device.hostname}: ${device.reason}`);
   }
   throw new CommandError(
-    outcome === "cancelled"
-      ? `Task ${task.id} was cancelled: ${complete} of ${total} devices complete`
+    outcome === "cancelled" || outcome === "ended"
+      ? `Task ${task.id} ${outcome === "ended" ? `ended (${task.endedWhy})` : "was cancelled"}: ${complete} of ${total} devices complete`
       : `Task ${task.id}: ${failed} of ${total} devices failed`,
   );
 }

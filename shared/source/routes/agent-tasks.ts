@@ -8,6 +8,7 @@ import {
 } from "../catalog/index.ts";
 import type { AssignedTask } from "../../api/schema/agent.ts";
 import { ApiError } from "../api-error.ts";
+import { higherTasks, supersededBy } from "../supersession.ts";
 
 /** @throws ApiError 404 for an unknown task */
 export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord> {
@@ -16,9 +17,12 @@ export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord
   return task;
 }
 
-/** Returns the devices that a task targets. */
+/** Returns the devices that a task targets, without those that enrolled after its end. */
 export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
-  devices.filter((device) => isTargeted(task.target, device));
+  devices.filter(
+    (device) =>
+      isTargeted(task.target, device) && (task.endedAtMs === null || device.enrolledAtMs <= task.endedAtMs),
+  );
 
 async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord> {
   const found = (await catalog.settings.byName(name)) ?? (await catalog.settings.byName("default"));
@@ -28,21 +32,36 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
- * Returns the active tasks of a device that it has not completed, and the settings that they name.
- * Failed tasks are included: the agent decides whether to retry.
+ * Returns the open tasks of a device that it has not completed and that no other one supersedes,
+ * and the settings that they name. Failed tasks are included: the agent knows whether an attempt
+ * has ended.
  *
- * @param serving tasks that the device has completed and still serves; included while they are active
+ * @param serving tasks that the device has completed and still serves; included while they are open
  */
 export async function agentTasksOf(
   catalog: Catalog,
   device: DeviceRecord,
   serving: readonly number[],
+  nowMs: number,
 ): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[] }> {
-  const completed = await catalog.tasks.completedBy(device.id);
+  const reports = await catalog.tasks.reportsBy(device.id);
+  const hasCompleted = ({ id }: TaskRecord): boolean => reports.get(id)?.state === "complete";
+  const open = (await catalog.tasks.open()).filter(
+    (task) => isTargeted(task.target, device) && task.expiresAtMs > nowMs,
+  );
+  const isWaiting = open.some((task) => task.action === "run" && !hasCompleted(task));
+  const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
   const settings = new Map<string, SettingRecord>();
-  for (const task of await catalog.tasks.active()) {
-    if ((completed.has(task.id) && !serving.includes(task.id)) || !isTargeted(task.target, device)) continue;
+  for (const task of open) {
+    if (hasCompleted(task) && !serving.includes(task.id)) continue;
+    const higher = higherTasks(task, others).map((other) => ({
+      task: other,
+      hasCompleted: () => hasCompleted(other),
+    }));
+    const report = reports.get(task.id);
+    if (report?.state === "superseded") continue;
+    if (supersededBy(report, higher, device, nowMs) !== null) continue;
     const published = await catalog.packages.byId(task.packageId);
     if (published === null) continue;
     const setting = await settingOf(catalog, task.settingName);
@@ -50,12 +69,16 @@ export async function agentTasksOf(
     tasks.push({
       id: task.id,
       packageId: task.packageId,
-      packageName: published.name,
-      packageVersion: published.version,
+      packageName: task.packageName,
+      packageVersion: task.packageVersion,
       action: task.action,
       command: task.command,
       run: task.run,
       startAtMs: task.startAtMs,
+      expiresAtMs: task.expiresAtMs,
+      attempt: report?.attempt ?? 1,
+      paused: task.state === "paused",
+      allowDowngrade: task.allowDowngrade,
       taskKey: base64(task.taskKey),
       packageKey: base64(published.packageKey),
       setting: { name: setting.name, version: setting.version },

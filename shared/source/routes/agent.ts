@@ -60,6 +60,8 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { reports } = c.req.valid("json");
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
+      for (const { state, taskId } of reports)
+        if (state === "complete" || state === "superseded") context.noted.add(taskId);
       for (const follows of new Set(reports.map((one) => one.follows)))
         if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
       return c.json(done);
@@ -132,7 +134,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
-        ...(await agentTasksOf(catalog, device, serving)),
+        ...(await agentTasksOf(catalog, device, serving, atMs)),
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
@@ -296,8 +298,8 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, taskId);
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
       const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
-      const { sizeBytes: packageBytes } = (await catalog.packages.byId(task.packageId))!;
-      const subnet = { deviceCount, packageBytes };
+      const subnet = { deviceCount, packageBytes: task.packageBytes };
+      if ((await catalog.packages.byId(task.packageId)) === null) return c.json(done);
       await catalog.leases.update(task.packageId, subnetId, (state) =>
         releaseLease(state ?? noLease, c.var.device.id, { failure, uselessBytes }, subnet, nowMs()),
       );

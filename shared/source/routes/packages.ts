@@ -13,6 +13,7 @@ import { verifySigned, type SignedManifest } from "../../model/signing.ts";
 import {
   doneSchema,
   packageListSchema,
+  packageRemovedSchema,
   publishRequestSchema,
   publishResponseSchema,
   type PublishedPackage,
@@ -20,12 +21,14 @@ import {
 } from "../../api/schema/admin.ts";
 import { unpackManifest } from "../../api/packed-manifest.ts";
 import { manifestResponseSchema } from "../../api/schema/agent.ts";
-import { packageIdSchema } from "../../api/schema/common.ts";
+import { name as nameSchema, packageIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
+import { keepNewest, removePackage } from "../package-removal.ts";
+import { packageNamed } from "./named-package.ts";
 import { checkUrls, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
@@ -41,6 +44,7 @@ export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
   addPublishing(routes, context);
   addUpload(routes, context);
   addReading(routes, context);
+  addRemoval(routes, context);
   routes.route("/", packageUrlRoutes(context));
   return routes;
 }
@@ -197,6 +201,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
         if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
       }
       await catalog.packages.markReady(published.id);
+      if (context.keepVersions !== null) await keepNewest(context, context.keepVersions);
       await catalog.leases.forgetFailures(published.id);
       context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
       return c.json({ ok: true } as const);
@@ -233,6 +238,32 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context, "device", "admin"),
     pathParameters(packagePathSchema),
     async (c) => contentResponse(context, c, await packageById(context, c.req.valid("param").id)),
+  );
+}
+
+const namePathSchema = v.object({ id: nameSchema(256) });
+
+function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.delete(
+    "/:id",
+    documented({
+      summary: "Remove a package, by id or NAME@VERSION, unless an open task needs it",
+      audience: ["admin"],
+      answer: packageRemovedSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(namePathSchema),
+    async (c) => {
+      const words = c.req.valid("param").id;
+      const found = await packageNamed(context, words);
+      const full = `${found.name}@${found.version}`;
+      if (words !== found.id && words.toLowerCase() !== full.toLowerCase())
+        throw new ApiError(400, `"${words}" may mean several versions`, `name one, for example ${full}`);
+      const tasks = await removePackage(context, found);
+      if (tasks.length > 0)
+        throw new ApiError(409, `Open tasks need ${full}: ${tasks.join(", ")}`, "cancel them first");
+      return c.json({ packageId: found.id, name: found.name, version: found.version });
+    },
   );
 }
 

@@ -21,7 +21,7 @@ export async function participation<S extends string | null>(
   request: { readonly taskId: number; readonly subnetId: S },
 ): Promise<{ packageId: string; subnetId: S | string }> {
   const task = await taskById(catalog, request.taskId);
-  if (task.state === "cancelled") throw new ApiError(409, `Task ${task.id} was cancelled`, "drop it");
+  if (task.state !== "active") throw new ApiError(409, `Task ${task.id} is ${task.state}`, "check in again");
   const subnetId = currentSubnetId(device, request.subnetId);
   if ((device.subnet?.id ?? null) !== subnetId) {
     const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;

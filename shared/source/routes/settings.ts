@@ -55,7 +55,7 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
 async function notifyAffected({ catalog, changeHub }: SourceContext, name: string): Promise<void> {
   if (name === "default") return changeHub.notifyAll();
   const devices = await catalog.devices.list();
-  const tasks = (await catalog.tasks.active()).filter((task) => task.settingName === name);
+  const tasks = (await catalog.tasks.open()).filter((task) => task.settingName === name);
   const affected = tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id));
   changeHub.notify([...new Set(affected)]);
 }

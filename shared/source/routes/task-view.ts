@@ -2,63 +2,112 @@
  * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
  * a row per device.
  */
-import type {
-  Catalog,
-  DeviceRecord,
-  LeaseState,
-  PackageRecord,
-  ProgressRecord,
-  TaskRecord,
-} from "../catalog/index.ts";
+import type { DeviceRecord, LeaseState, ProgressRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
+import { shownState } from "../../model/task-life.ts";
+import type { SourceContext } from "../context.ts";
+import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
 import { targetedDevices } from "./agent-tasks.ts";
 
-const isOver = (state: DeviceTaskState): boolean =>
-  state === "complete" || state === "failed" || state === "cancelled";
+type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "nowMs">;
+/** State of a device in a task, and the task that supersedes it there. */
+type DeviceState = { readonly state: DeviceTaskState; readonly higher: TaskRecord | null };
+type CountedDevice = { readonly state: DeviceTaskState; readonly connected: boolean };
+
+const overStates: ReadonlySet<DeviceTaskState> = new Set([
+  "complete",
+  "failed",
+  "cancelled",
+  "superseded",
+  "expired",
+]);
+const isOver = (state: DeviceTaskState): boolean => overStates.has(state);
 const countState = (rows: readonly { state: DeviceTaskState }[], state: DeviceTaskState): number =>
   rows.filter((row) => row.state === state).length;
+const countOffline = (rows: readonly CountedDevice[]): number =>
+  rows.filter((row) => !isOver(row.state) && !row.connected).length;
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
-function summaryOf(
+/** Returns the tasks that supersede this one, with what their devices reported. */
+export async function higherTasksOf(
+  { catalog }: Pick<SourceContext, "catalog">,
   task: TaskRecord,
-  published: PackageRecord,
-  rows: readonly { state: DeviceTaskState }[],
-): TaskSummary {
+  all: readonly TaskRecord[],
+): Promise<HigherTask[]> {
+  return Promise.all(
+    higherTasks(task, all).map(async (other) => {
+      const reports = await catalog.tasks.reportsOf(other.id);
+      return { task: other, hasCompleted: (deviceId) => reports.get(deviceId)?.state === "complete" };
+    }),
+  );
+}
+
+/** States that a device knows better than the source. */
+const finalStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "superseded", "running"]);
+
+/** Returns the state of a device in a task: the one it reported, unless the source knows better. */
+export function stateOnDevice(
+  task: TaskRecord,
+  device: DeviceRecord,
+  report: TaskReport | undefined,
+  higher: readonly HigherTask[],
+  nowMs: number,
+): DeviceState {
+  const state = report?.state ?? "pending";
+  if (task.state === "cancelled" || finalStates.has(state)) return { state, higher: null };
+  const found = supersededBy(report, higher, device, nowMs);
+  if (found !== null) return { state: "superseded", higher: found };
+  return { state: task.expiresAtMs <= nowMs ? "expired" : state, higher: null };
+}
+
+function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: number): TaskSummary {
   return {
     id: task.id,
     packageId: task.packageId,
-    packageName: published.name,
-    packageVersion: published.version,
-    packageBytes: published.sizeBytes,
+    packageName: task.packageName,
+    packageVersion: task.packageVersion,
+    packageBytes: task.packageBytes,
     action: task.action,
     command: task.command,
     run: task.run,
     setting: task.settingName,
     target: task.target,
-    state: task.state,
+    version: task.version,
+    allowDowngrade: task.allowDowngrade,
+    state: shownState(task, nowMs),
+    endedWhy: task.endedWhy,
+    endedAtMs: task.endedAtMs,
     createdAtMs: task.createdAtMs,
     startAtMs: task.startAtMs,
+    expiresAtMs: task.expiresAtMs,
     devices: {
       total: rows.length,
       complete: countState(rows, "complete"),
       failed: countState(rows, "failed"),
+      superseded: countState(rows, "superseded"),
+      expired: countState(rows, "expired"),
+      offline: countOffline(rows),
     },
   };
 }
 
 /** Returns all tasks with the counts of their devices. */
-export async function taskSummaries(catalog: Catalog): Promise<TaskSummary[]> {
+export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]> {
+  const { catalog, changeHub } = context;
+  const nowMs = context.nowMs();
   const devices = await catalog.devices.list();
-  const packages = new Map((await catalog.packages.list()).map((one) => [one.id, one] as const));
+  const tasks = await catalog.tasks.list();
   const summaries: TaskSummary[] = [];
-  for (const task of await catalog.tasks.list()) {
-    const states = await catalog.tasks.statesOf(task.id);
+  for (const task of tasks) {
+    const reports = await catalog.tasks.reportsOf(task.id);
+    const higher = await higherTasksOf(context, task, tasks);
     const rows = targetedDevices(task, devices).map((device) => ({
-      state: states.get(device.id) ?? ("pending" as const),
+      state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
+      connected: changeHub.isConnected(device.id),
     }));
-    summaries.push(summaryOf(task, packages.get(task.packageId)!, rows));
+    summaries.push(summaryOf(task, rows, nowMs));
   }
   return summaries;
 }
@@ -80,24 +129,34 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     command: null,
     follows: null,
     wrongFrom: [],
+    attempt: 1,
   };
 }
 
 function deviceRow(
   task: TaskRecord,
-  published: PackageRecord,
   device: DeviceRecord,
   record: ProgressRecord | undefined,
+  { state, higher }: DeviceState,
+  connected: boolean,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, published.sizeBytes);
+  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
   return {
     deviceId: device.id,
     hostname: device.hostname,
     subnetId: device.subnet?.id ?? null,
     updatedAtMs: record?.updatedAtMs ?? task.createdAtMs,
+    connected,
+    lastSeenAtMs: device.lastSeenAtMs,
     ...progress,
+    ...(state === progress.state ? {} : { state, reason: reasonOf(state, higher) }),
   };
 }
+
+const reasonOf = (state: DeviceTaskState, higher: TaskRecord | null): string =>
+  higher === null
+    ? `the task ${state} before the device began it`
+    : `task ${higher.id} runs the same command of version ${higher.packageVersion}`;
 
 function representativeOf(
   rows: readonly TaskDevice[],
@@ -130,7 +189,7 @@ type SubnetFacts = {
   readonly wanBytes: number | null;
 };
 
-function subnetRow(rows: readonly TaskDevice[], published: PackageRecord, facts: SubnetFacts): TaskSubnet {
+function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: SubnetFacts): TaskSubnet {
   const representative = representativeOf(rows, facts.lease);
   return {
     subnetId: rows[0]?.subnetId ?? null,
@@ -144,13 +203,23 @@ function subnetRow(rows: readonly TaskDevice[], published: PackageRecord, facts:
     devices: rows.length,
     complete: countState(rows, "complete"),
     failed: countState(rows, "failed"),
-    bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, published.sizeBytes)),
-    bytesTotal: rows.length * published.sizeBytes,
+    superseded: countState(rows, "superseded"),
+    expired: countState(rows, "expired"),
+    offline: countOffline(rows),
+    bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, packageBytes)),
+    bytesTotal: rows.length * packageBytes,
     rateBps: sum(rows, (row) => (isOver(row.state) ? 0 : row.rateBps)),
     wanBytes: facts.wanBytes ?? sum(rows, (row) => row.wanBytesFetched),
     lanBytes: sum(rows, (row) => row.lanBytesSent),
   };
 }
+
+/** Whether a list has devices in a state. */
+const listedStates = {
+  all: () => true,
+  failed: (state: DeviceTaskState) => state === "failed",
+  unfinished: (state: DeviceTaskState) => state === "failed" || !isOver(state),
+} as const;
 
 /**
  * Returns a task with its subnets and devices.
@@ -158,27 +227,39 @@ function subnetRow(rows: readonly TaskDevice[], published: PackageRecord, facts:
  * @param list devices in `deviceList`; the counts include all devices
  */
 export async function taskDetail(
-  catalog: Catalog,
+  context: ViewContext,
   task: TaskRecord,
-  list: "all" | "failed",
+  list: keyof typeof listedStates,
 ): Promise<TaskDetail> {
-  const published = (await catalog.packages.byId(task.packageId))!;
+  const { catalog, changeHub } = context;
+  const nowMs = context.nowMs();
   const devices = targetedDevices(task, await catalog.devices.list());
   const progress = await catalog.tasks.progressOf(task.id);
+  const reports = await catalog.tasks.reportsOf(task.id);
+  const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.sinceTask(task.id);
+  const countsAtSource = await servesBytes(context, task.packageId);
   const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
-  const rows = devices.map((device) => deviceRow(task, published, device, progress.get(device.id)));
+  const rows = devices.map((device) => {
+    const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
+    return deviceRow(task, device, progress.get(device.id), state, changeHub.isConnected(device.id));
+  });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
-    subnetRow(ofSubnet, published, {
+    subnetRow(ofSubnet, task.packageBytes, {
       cidr: cidrs.get(subnetId) ?? "",
       lease: leases.get(subnetId ?? ""),
-      wanBytes: published.urls.length === 0 ? (account.get(subnetId ?? "") ?? 0) : null,
+      wanBytes: countsAtSource ? (account.get(subnetId ?? "") ?? 0) : null,
     }),
   );
   return {
-    ...summaryOf(task, published, rows),
+    ...summaryOf(task, rows, nowMs),
     subnets,
-    deviceList: list === "all" ? rows : rows.filter((row) => row.state === "failed"),
+    deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
+}
+
+/** Whether the source serves all bytes of the package, and so accounts for them. */
+async function servesBytes({ catalog }: ViewContext, packageId: string): Promise<boolean> {
+  return (await catalog.packages.byId(packageId))?.urls.length === 0;
 }

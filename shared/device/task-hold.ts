@@ -1,0 +1,41 @@
+/**
+ * Whether a task may begin now, or run its command: an administrator may have paused it, and it may
+ * have expired. Pure.
+ */
+import type { AgentTask } from "../api/schema/agent.ts";
+import type { CommandOutcome } from "../api/schema/common.ts";
+import type { TaskRow } from "./task-record.ts";
+import type { TaskStage } from "./task-stage.ts";
+
+type Hold = { readonly kind: "paused" | "expired"; readonly reason: string };
+
+/**
+ * Returns null if the task may begin.
+ * @param nowMs time by which tasks start
+ */
+export function holdOf({ paused, expiresAtMs }: AgentTask, nowMs: number): Hold | null {
+  if (expiresAtMs !== null && nowMs >= expiresAtMs)
+    return { kind: "expired", reason: "the task expired before this device began it" };
+  return paused ? { kind: "paused", reason: "paused by the administrator" } : null;
+}
+
+/** Whether a change of the task at the source ends its wait. */
+export const endsWait = (stage: TaskStage, before: AgentTask, after: AgentTask): boolean =>
+  stage.kind === "waiting" &&
+  (stage.cause === "paused" || (stage.cause === "start-time" && after.startAtMs !== before.startAtMs));
+
+/** Whether a task that ended begins again: it is repeated, or listed again and has not run here. */
+export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTask): boolean {
+  if (life === "open" || life === "running") return false;
+  return attempt > task.attempt || (life === "cancelled" && command === null);
+}
+
+/** Outcome of a command that a cancellation ends. */
+export const killedCommand: CommandOutcome = { exitCode: null, timedOut: false, outputTail: "" };
+
+export const packageTitle = ({ packageName, packageVersion }: AgentTask): string =>
+  `${packageName} ${packageVersion}`;
+
+/** Reason of a task that the source does not list any more. */
+export const withdrawnReason =
+  "the source withdrew the task: it was cancelled, has expired, a higher version runs instead, or its target changed";

@@ -1,0 +1,54 @@
+/**
+ * Life of a task at the source: its states, its end, and which task supersedes which. Pure.
+ *
+ * Stored are `active`, `paused`, `cancelled` and `ended` with a reason. People see an active task
+ * as `scheduled` or `running`, and a task that ended complete as `done`.
+ */
+import { compareVersions } from "./version-order.ts";
+
+export const taskStates = ["active", "paused", "cancelled", "ended"] as const;
+export type TaskState = (typeof taskStates)[number];
+export const endReasons = [
+  "complete", // on every targeted device
+  "expired", // no device may begin it any more
+  "superseded", // every targeted device is complete, or runs a higher version instead
+] as const;
+export type EndReason = (typeof endReasons)[number];
+export const shownTaskStates = ["scheduled", "running", "paused", "done", "ended", "cancelled"] as const;
+export type ShownTaskState = (typeof shownTaskStates)[number];
+
+/** Time from the start of a task to its expiry, unless the administrator gives another one. */
+export const taskExpiryMs = 90 * 86_400_000;
+
+export function shownState(
+  task: { readonly state: TaskState; readonly endedWhy: EndReason | null; readonly startAtMs: number },
+  nowMs: number,
+): ShownTaskState {
+  if (task.state === "active") return task.startAtMs > nowMs ? "scheduled" : "running";
+  if (task.state === "ended") return task.endedWhy === "complete" ? "done" : "ended";
+  return task.state;
+}
+
+/** Parts of a task that decide whether it supersedes another one. */
+export type Superseding = {
+  readonly id: number;
+  readonly packageName: string;
+  readonly packageVersion: string;
+  readonly command: string | null;
+  readonly run: string | null;
+  readonly allowDowngrade: boolean;
+};
+
+const runsSameCommand = (a: Superseding, b: Superseding): boolean =>
+  a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
+
+/**
+ * Returns whether `higher` supersedes `task` on a device that gets both and has not begun `task`:
+ * it runs the same command of the same package in a higher version. A task that may downgrade
+ * yields only to a later task. A task that pre-caches supersedes none.
+ */
+export const supersedes = (higher: Superseding, task: Superseding): boolean =>
+  runsSameCommand(higher, task) &&
+  higher.packageName.toLowerCase() === task.packageName.toLowerCase() &&
+  compareVersions(higher.packageVersion, task.packageVersion) > 0 &&
+  (!task.allowDowngrade || higher.id > task.id);

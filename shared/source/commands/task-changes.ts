@@ -1,0 +1,92 @@
+/**
+ * Commands that change a task, or a part of it: `task edit`, `start-now`, `pause`, `resume`,
+ * `cancel`, `retry`, `remove`; and `task output`.
+ */
+import type { TaskChanged } from "../../api/schema/admin.ts";
+import { CommandError } from "./command-error.ts";
+import { connect, type JsonOptions } from "./connect.ts";
+import { print, printJson } from "./print.ts";
+import { parseTarget, parseTaskId, parseTime, warnOfNobody } from "./tasks.ts";
+
+type EditOptions = JsonOptions & {
+  readonly target?: string | undefined;
+  readonly start?: string | undefined;
+  readonly expires?: string | undefined;
+  readonly setting?: string | undefined;
+};
+
+export async function editTask(id: string, options: EditOptions): Promise<void> {
+  const taskId = parseTaskId(id);
+  const { target, setting } = options;
+  const startAtMs = parseTime(options.start);
+  const expiresAtMs = parseTime(options.expires);
+  const edit = {
+    ...(target === undefined ? {} : { target: parseTarget(target) }),
+    ...(startAtMs === undefined ? {} : { startAtMs }),
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(setting === undefined ? {} : { setting }),
+  };
+  if (Object.keys(edit).length === 0)
+    throw new CommandError("Nothing to change: give --target, --start, --expires or --setting", 2);
+  tell(await (await connect(options)).editTask(taskId, edit), options);
+}
+
+/** Returns the command that makes one change without options. */
+export const changeTask =
+  (change: "cancel" | "pause" | "resume" | "start-now") =>
+  async (id: string, options: JsonOptions): Promise<void> => {
+    const taskId = parseTaskId(id);
+    const changed = await (await connect(options)).changeTask(taskId, change);
+    if (options.json) return printJson(changed);
+    print(lineOf(changed));
+  };
+
+function tell(changed: TaskChanged, options: JsonOptions): void {
+  if (options.json) printJson(changed);
+  else print(lineOf(changed));
+  warnOfNobody(changed);
+}
+
+const devicesText = (count: number): string => `${count} ${count === 1 ? "device" : "devices"}`;
+const lineOf = ({ taskId, state, version, devices }: TaskChanged): string =>
+  `task ${taskId}: ${state}, version ${version}, ${devicesText(devices)}`;
+
+export async function retryTask(id: string, options: JsonOptions): Promise<void> {
+  const taskId = parseTaskId(id);
+  const answer = await (await connect(options)).retryTask(taskId);
+  if (options.json) return printJson(answer);
+  print(`task ${taskId}: repeated on ${devicesText(answer.retried.length)}`);
+}
+
+export async function removeTask(id: string, options: JsonOptions): Promise<void> {
+  const taskId = parseTaskId(id);
+  await (await connect(options)).removeTask(taskId);
+  if (options.json) return printJson({ taskId });
+  print(`task ${taskId}: removed`);
+}
+
+/** Returns the lines of an output, also of Windows. */
+const linesOf = (output: string): string[] => output.replace(/\r?\n$/, "").split(/\r?\n/);
+
+/** Prints the end of a command's output, as the device reported it. */
+export async function showOutput(id: string, device: string, options: JsonOptions): Promise<void> {
+  const taskId = parseTaskId(id);
+  const { deviceList } = await (await connect(options)).task(taskId);
+  const found = deviceList.filter((one) => one.deviceId === device || one.hostname === device);
+  const [row] = found;
+  if (row === undefined)
+    throw new CommandError(`Task ${taskId} has no device "${device}": task show ${taskId} lists them`);
+  if (found.length > 1)
+    throw new CommandError(
+      `${found.length} devices are named "${device}": give one of ${found.map(({ deviceId }) => deviceId).join(", ")}`,
+    );
+  const { command } = row;
+  if (options.json) return printJson(command);
+  if (command === null)
+    throw new CommandError(`${device} has not reported a command that ended: ${row.reason}`);
+  for (const line of linesOf(command.outputTail)) print(line);
+  const how = command.timedOut
+    ? "killed at its time limit"
+    : `exit code ${command.exitCode ?? "none (killed)"}`;
+  process.stderr.write(`${row.hostname}: ${how}\n`);
+}

@@ -1,0 +1,223 @@
+/**
+ * Routes by which administrators change a task: edit, start now, pause, resume, cancel, retry and
+ * remove. Each one wakes the devices that the task targeted before or targets now.
+ */
+import { Hono } from "hono";
+import ipaddr from "ipaddr.js";
+import * as v from "valibot";
+import type { TaskChange, TaskRecord } from "../catalog/index.ts";
+import {
+  doneSchema,
+  startDelayMaxMs,
+  taskChangedSchema,
+  taskEditSchema,
+  taskRetriedSchema,
+  type TaskChanged,
+} from "../../api/schema/admin.ts";
+import { shownState } from "../../model/task-life.ts";
+import { ApiError } from "../api-error.ts";
+import { allow } from "../auth.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { targetedDevices, taskById } from "./agent-tasks.ts";
+
+export const taskPathSchema = v.object({
+  id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/, "a task id is a whole number")),
+});
+
+export function addTaskChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
+  addEdit(routes, context);
+  for (const [verb, [summary, decide]] of Object.entries(changes))
+    addChange(routes, context, { verb, summary, decide });
+  addRetry(routes, context);
+  addRemoval(routes, context);
+}
+
+/** Changes a task, or throws an ApiError 409 that names its state. */
+type Decide = (task: TaskRecord, nowMs: number) => TaskChange | null;
+
+const refused = (task: TaskRecord, hint: string): ApiError => {
+  const state = task.endedWhy === null ? task.state : `ended: ${task.endedWhy}`;
+  return new ApiError(409, `Task ${task.id} is ${state}`, hint);
+};
+const isOpen = ({ state }: TaskRecord): boolean => state === "active" || state === "paused";
+const onlyOpen =
+  (decide: Decide): Decide =>
+  (task, nowMs) => {
+    if (!isOpen(task))
+      throw refused(task, "task edit opens an ended one again, task create --from repeats it");
+    return decide(task, nowMs);
+  };
+
+const changes: Record<string, [summary: string, decide: Decide]> = {
+  pause: [
+    "Pause a task: no download, multicast or command begins",
+    onlyOpen(({ state }) => (state === "paused" ? null : { state: "paused" })),
+  ],
+  resume: [
+    "Resume a paused task",
+    onlyOpen(({ state }) => (state === "active" ? null : { state: "active" })),
+  ],
+  "start-now": [
+    "Start a scheduled task at once",
+    onlyOpen(({ startAtMs, version }, nowMs) =>
+      startAtMs <= nowMs ? null : { startAtMs: nowMs, version: version + 1 },
+    ),
+  ],
+  cancel: [
+    "Cancel a task; its devices drop it",
+    (task, nowMs) => (isOpen(task) ? { state: "cancelled", endedAtMs: nowMs } : null),
+  ],
+};
+
+function addChange(
+  routes: Hono<SourceEnv>,
+  context: SourceContext,
+  { verb, summary, decide }: { verb: string; summary: string; decide: Decide },
+): void {
+  routes.post(
+    `/:id/${verb}`,
+    documented({ summary, audience: ["admin"], answer: taskChangedSchema }),
+    allow(context, "admin"),
+    pathParameters(taskPathSchema),
+    async (c) => {
+      const { catalog, log, nowMs } = context;
+      const { id } = await taskById(catalog, Number(c.req.valid("param").id));
+      const task = (await catalog.tasks.change(id, (before) => decide(before, nowMs())))!;
+      log.info({ taskId: id, state: task.state, atMs: nowMs() }, `task ${verb}`);
+      return c.json(await announce(context, task));
+    },
+  );
+}
+
+function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, log, nowMs } = context;
+  routes.patch(
+    "/:id",
+    documented({
+      summary: "Change target, times or setting of a task; one that ended is open again",
+      audience: ["admin"],
+      answer: taskChangedSchema,
+    }),
+    allow(context, "admin"),
+    limitBody(16_384),
+    pathParameters(taskPathSchema),
+    jsonBody(taskEditSchema),
+    async (c) => {
+      const { setting, ...edit } = c.req.valid("json");
+      const given = Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined));
+      const before = await taskById(catalog, Number(c.req.valid("param").id));
+      if (edit.target !== undefined) await checkTarget(context, edit.target);
+      if (setting !== undefined) await checkSetting(context, setting);
+      if (!isOpen(before) && (await catalog.packages.byId(before.packageId)) === null)
+        throw refused(before, "its package was removed: publish it, and create a task");
+      const task = (await catalog.tasks.change(before.id, (current) => {
+        if (current.state === "cancelled")
+          throw refused(current, "task create --from makes a new task of it");
+        const changed = { ...current, ...given };
+        checkTimes(changed.startAtMs, changed.expiresAtMs, nowMs());
+        const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
+        const named = setting === undefined ? {} : { settingName: setting };
+        return { ...given, ...named, ...opened, version: current.version + 1 };
+      }))!;
+      log.info({ taskId: task.id, version: task.version, ...given, setting }, "task edited");
+      const after = await announce(context, task);
+      await wake(context, before);
+      return c.json(after);
+    },
+  );
+}
+
+function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.post(
+    "/:id/retry",
+    documented({
+      summary: "Repeat a task on the devices that failed",
+      audience: ["admin"],
+      answer: taskRetriedSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(taskPathSchema),
+    async (c) => {
+      const { catalog, changeHub, log, nowMs } = context;
+      const task = await taskById(catalog, Number(c.req.valid("param").id));
+      if (!isOpen(task)) throw refused(task, "task edit --expires opens an expired one again");
+      const retried = await catalog.tasks.retry(task.id, nowMs());
+      await catalog.leases.forgetFailures(task.packageId);
+      changeHub.notify(retried);
+      log.info({ taskId: task.id, devices: retried.length }, "task repeated on failed devices");
+      return c.json({ taskId: task.id, retried });
+    },
+  );
+}
+
+function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.delete(
+    "/:id",
+    documented({
+      summary: "Remove an ended or cancelled task with its reports",
+      audience: ["admin"],
+      answer: doneSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(taskPathSchema),
+    async (c) => {
+      const { catalog, log } = context;
+      const task = await taskById(catalog, Number(c.req.valid("param").id));
+      if (isOpen(task)) throw refused(task, "cancel it first");
+      while (!(await catalog.tasks.removePart(task.id))) await Bun.sleep(0);
+      log.info({ taskId: task.id }, "task removed");
+      return c.json({ ok: true } as const);
+    },
+  );
+}
+
+/** Wakes the devices of a new or changed task, and returns what the administrator is told. */
+export async function announce(context: SourceContext, task: TaskRecord): Promise<TaskChanged> {
+  const { catalog, noted, nowMs } = context;
+  await catalog.leases.forgetFailures(task.packageId);
+  noted.add(task.id);
+  noted.addSuperseded(task, await catalog.tasks.open());
+  const devices = await wake(context, task);
+  return { taskId: task.id, version: task.version, state: shownState(task, nowMs()), devices };
+}
+
+/**
+ * Asks the targeted devices to check in, and returns their number. Representatives come first: a
+ * cancellation stops download and multicast at once.
+ */
+async function wake({ catalog, changeHub }: SourceContext, task: TaskRecord): Promise<number> {
+  const devices = targetedDevices(task, await catalog.devices.list()).map((device) => device.id);
+  const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
+  const leading = new Set(leases.map(({ holder }) => holder?.deviceId));
+  changeHub.notify(devices.filter((id) => leading.has(id)));
+  changeHub.notify(devices.filter((id) => !leading.has(id)));
+  return devices.length;
+}
+
+export function checkTimes(startAtMs: number, expiresAtMs: number, nowMs: number): void {
+  const hint = "it is in milliseconds since 1970";
+  if (startAtMs - nowMs > startDelayMaxMs)
+    throw new ApiError(422, `The start ${startAtMs} is more than ten years from now`, hint);
+  if (expiresAtMs - startAtMs > startDelayMaxMs)
+    throw new ApiError(422, `The expiry ${expiresAtMs} is more than ten years after the start`, hint);
+  if (expiresAtMs <= startAtMs || expiresAtMs <= nowMs)
+    throw new ApiError(422, "The task would expire before a device begins it", "give a later --expires");
+}
+
+export async function checkSetting({ catalog }: SourceContext, settingName: string): Promise<void> {
+  if ((await catalog.settings.byName(settingName)) !== null) return;
+  const known = (await catalog.settings.list()).map((one) => one.name).join(", ");
+  throw new ApiError(404, `No setting named "${settingName}"`, `there are: ${known}`);
+}
+
+export async function checkTarget({ catalog }: SourceContext, target: string): Promise<void> {
+  const [kind, ...rest] = target.split(":");
+  const value = rest.join(":");
+  if (kind === "subnet" && !ipaddr.isValidCIDR(value)) {
+    throw new ApiError(400, `"${value}" is not a subnet`, "write for example subnet:10.1.2.0/24");
+  }
+  if (kind === "device" && (await catalog.devices.byId(value)) === null) {
+    throw new ApiError(404, `No device ${value}`, "device list shows all");
+  }
+}
