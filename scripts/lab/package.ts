@@ -40,7 +40,7 @@ const imageShare = 1 / 16;
 const programLibraries = 20;
 /** Small files next to the script, which share its chunk. */
 const programNotes = 40;
-const noteBytes = 5_000;
+const noteBytes = 1_000;
 const scriptName = "install.sh";
 const scriptBytes = 300;
 

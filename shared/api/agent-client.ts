@@ -172,7 +172,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   return {
     sourceUrl,
     ca,
-    tls: pinnedTls(ca),
+    tls: pinnedTls(ca, sourceUrl),
     authorization,
     contentUrl: (packageId) => `${sourceUrl}/v1/packages/${packageId}/content`,
     async checkIn(request, signal) {

@@ -90,7 +90,7 @@ export async function send(
     limitMs === null ? undefined : AbortSignal.timeout(limitMs),
   ];
   const authorization = connection.authorization();
-  const tls = pinnedTls(connection.ca);
+  const tls = pinnedTls(connection.ca, connection.sourceUrl);
   let response: Response;
   try {
     response = await fetch(connection.sourceUrl + path, {

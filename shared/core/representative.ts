@@ -413,23 +413,19 @@ function announceFrame(member: Member, state: RepresentativeState, nowMs: number
 }
 
 export function wakeRepresentativeMs(member: Member, state: RepresentativeState, nowMs: number): number {
+  const never = Number.POSITIVE_INFINITY;
   const { firstAtMs } = state.repair.nacks;
-  const nacksAtMs =
-    firstAtMs === null ? Number.POSITIVE_INFINITY : firstAtMs + needWindowMs(member.roster.audience);
-  const endDueAtMs = state.stream.queue.hasUnreported
-    ? Math.max(endAtMs(member, state), nowMs)
-    : Number.POSITIVE_INFINITY;
-  const sendAtMs = nowMs < state.sendFromMs ? state.sendFromMs : Number.POSITIVE_INFINITY;
-  const { downloadFromMs } = state.due;
-  const downloadAtMs = nowMs < downloadFromMs ? downloadFromMs : Number.POSITIVE_INFINITY;
+  const nacksAtMs = firstAtMs === null ? never : firstAtMs + needWindowMs(member.roster.audience);
+  const endDueAtMs = state.stream.queue.hasUnreported ? Math.max(endAtMs(member, state), nowMs) : never;
+  const { announceAtMs, leaseAtMs, downloadFromMs } = state.due;
   return Math.min(
-    state.due.announceAtMs,
-    state.due.leaseAtMs,
+    announceAtMs,
+    leaseAtMs,
     nacksAtMs,
     endDueAtMs,
     Math.max(flushAtMs(member, state), nowMs),
-    sendAtMs,
-    downloadAtMs,
+    nowMs < state.sendFromMs ? state.sendFromMs : never,
+    nowMs < downloadFromMs ? downloadFromMs : never,
     nowMs + timing.endEveryMs / 2,
   );
 }

@@ -16,13 +16,17 @@ export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").upd
 export const certificateFingerprint = (pem: string): string => sha256Hex(new X509Certificate(pem).raw);
 
 /**
- * Returns the `tls` option of fetch that accepts the pinned certificate (PEM) under any host name,
- * and no other certificate.
+ * Returns the `tls` option of a fetch of `url` that accepts the pinned certificate (PEM) under any
+ * host name, and no certificate of another key.
+ *
+ * A certificate with the name of the host needs no check of its own. The check would prevent fetch
+ * from using a connection again, and a handshake is 4 to 5 kB.
  */
-export function pinnedTls(ca: string): BunFetchRequestInitTLS;
-export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined;
-export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | undefined {
+export function pinnedTls(ca: string, url: string): BunFetchRequestInitTLS;
+export function pinnedTls(ca: string | undefined, url: string): BunFetchRequestInitTLS | undefined;
+export function pinnedTls(ca: string | undefined, url: string): BunFetchRequestInitTLS | undefined {
   if (ca === undefined) return undefined;
+  if (namesHost(new X509Certificate(ca), new URL(url).hostname)) return { ca };
   const fingerprint = certificateFingerprint(ca);
   return {
     ca,
@@ -32,3 +36,7 @@ export function pinnedTls(ca: string | undefined): BunFetchRequestInitTLS | unde
         : new Error("the certificate is not the one pinned at enrolment"),
   };
 }
+
+/** Whether the certificate lists exactly this name or IPv4 address as an alternative name. */
+const namesHost = ({ subjectAltName }: X509Certificate, host: string): boolean =>
+  (subjectAltName ?? "").split(", ").some((name) => name === `DNS:${host}` || name === `IP Address:${host}`);

@@ -45,7 +45,7 @@ export async function requestSite(request: SiteRequest): Promise<{ response: Res
       signal: abort.signal,
       // Disables Bun's limit of five minutes, because `stallMs` applies.
       timeout: false,
-      ...(hasKeptOrigin && request.ca !== undefined && { tls: pinnedTls(request.ca) }),
+      ...(hasKeptOrigin && request.ca !== undefined && { tls: pinnedTls(request.ca, request.url) }),
     });
     const response = await withinStall(answer, url, stallMs, abort);
     if (![301, 302, 303, 307, 308].includes(response.status)) return { response, url };
