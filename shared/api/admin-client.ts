@@ -4,6 +4,7 @@
  */
 import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
+import { packManifest } from "./packed-manifest.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import {
@@ -63,7 +64,6 @@ export type AdminClient = {
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
  * Creates a client. With an https URL and a fingerprint in the token, it first connects to check
@@ -84,14 +84,9 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     timeoutMs: options.timeoutMs,
   };
   return {
-    publish: ({ manifest, signature, publisherKey }, urls = []) =>
+    publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
-        json: {
-          manifest: base64(manifest),
-          signature: base64(signature),
-          publisherKey: base64(publisherKey),
-          urls,
-        },
+        json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
       }),
     async putContent(packageId, content, signal) {
       const path = `/v1/packages/${packageId}/content`;

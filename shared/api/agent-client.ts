@@ -184,7 +184,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const limits = { signal, timeoutMs: manifestTimeoutMs };
       const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, ...limits });
       if (answer.result === "elsewhere") return answer;
-      const signed = unpackManifest(fromBase64(answer.packed));
+      const signed = await unpackManifest(fromBase64(answer.packed));
       if (signed !== null) return { result: "granted", signed };
       throw new SourceError("invalid", 200, `The answer to POST ${path} has no manifest`);
     },

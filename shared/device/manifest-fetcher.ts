@@ -77,7 +77,7 @@ const askHolders = (
   Promise.any(
     holders.map(async (holder) => {
       const packed = await connection.manifest(holder);
-      const signed = packed && unpackManifest(packed);
+      const signed = packed && (await unpackManifest(packed));
       if (signed === null || !isManifestOf(signed, id, ports)) throw new Error("it is not there");
       return signed;
     }),

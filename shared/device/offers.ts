@@ -112,7 +112,7 @@ export class Offers {
   async #packed(offer: Offer): Promise<Uint8Array> {
     if (this.#lastPacked?.packageId !== offer.packageId) {
       const { signed } = await this.#storeOf(offer);
-      this.#lastPacked = { packageId: offer.packageId, bytes: packManifest(signed) };
+      this.#lastPacked = { packageId: offer.packageId, bytes: await packManifest(signed) };
     }
     return this.#lastPacked.bytes;
   }

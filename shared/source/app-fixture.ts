@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { openSqliteCatalog } from "./catalog/index.ts";
 import { createLogger } from "../log.ts";
 import { digestPath, type DigestOptions } from "./publishing/digest-files.ts";
-import { signed } from "../model/signing.ts";
+import { packManifest } from "../api/packed-manifest.ts";
+import { signed, type SignedManifest } from "../model/signing.ts";
 import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
 import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
@@ -112,18 +113,16 @@ function callerOf(app: ReturnType<typeof createSourceApp>) {
   return { raw, call };
 }
 
-const base64 = (part: Uint8Array): string => Buffer.from(part).toString("base64");
+/** Returns the body of a publish request. */
+export const publishBody = async (envelope: SignedManifest): Promise<{ readonly packed: string }> => ({
+  packed: Buffer.from(await packManifest(envelope)).toString("base64"),
+});
 
 /** Digests and signs the files at `path`. `json` is the body of a publish request. */
 async function signedPackage(path: string, options: DigestOptions, keyFile: string) {
   const { bytes, manifest } = await digestPath(path, options);
   const envelope = signed(bytes, await loadOrCreatePublisherKey(keyFile));
-  const json = {
-    manifest: base64(envelope.manifest),
-    signature: base64(envelope.signature),
-    publisherKey: base64(envelope.publisherKey),
-  };
-  return { json, manifest };
+  return { json: await publishBody(envelope), manifest, envelope };
 }
 
 export async function openFixture() {

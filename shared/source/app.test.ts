@@ -7,7 +7,7 @@ import type { FallbackResponse, LeaseResponse } from "../api/schema/agent.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
-import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { inventoryOf, openFixture, publishBody, type Fixture, type TestDevice } from "./app-fixture.ts";
 
 let fixture: Fixture;
 beforeEach(async () => {
@@ -159,9 +159,9 @@ describe("packages", () => {
       body: { hint: expect.stringContaining("--key") },
     });
     const own = await fixture.signedPackage(path, { name: "tool", version: "2" });
-    const manifest = Buffer.from(own.json.manifest, "base64");
+    const manifest = own.envelope.manifest.slice();
     manifest[manifest.length - 20]! ^= 1;
-    const json = { ...own.json, manifest: manifest.toString("base64") };
+    const json = await publishBody({ ...own.envelope, manifest });
     expect(await fixture.call("POST", "/v1/packages", { json })).toMatchObject({
       status: 400,
       body: { error: expect.stringContaining("signature") },

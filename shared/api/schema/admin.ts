@@ -3,6 +3,7 @@
  * encodings.
  */
 import * as v from "valibot";
+import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
@@ -17,7 +18,6 @@ import {
   packageIdSchema,
   packageUrlSchema,
   progressSchema,
-  publisherKeySchema,
   settingSchema,
   subnetIdSchema,
   taskActionSchema,
@@ -27,9 +27,8 @@ import {
 } from "./common.ts";
 
 export const publishRequestSchema = v.object({
-  manifest: base64(16 * 1_048_576),
-  signature: base64(64),
-  publisherKey: publisherKeySchema,
+  /** The packed manifest (packed-manifest.ts). */
+  packed: base64(packedManifestBytesMax),
   /** Web sites that have the bytes, added to those of the package; without any, the source does. */
   urls: v.optional(v.pipe(v.array(packageUrlSchema), v.maxLength(packageUrlsMax)), []),
 });

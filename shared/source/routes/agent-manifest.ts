@@ -1,5 +1,6 @@
 /** Route by which devices get the manifest of a task's package, once per subnet. */
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Hono } from "hono";
 import { manifestAnswerSchema, manifestRequestSchema } from "../../api/schema/agent.ts";
 import { packManifest } from "../../api/packed-manifest.ts";
@@ -10,6 +11,7 @@ import { participation } from "./participation.ts";
 
 /** Answers kept in memory: the subnets of one task ask for the same one. */
 const answersMax = 8;
+const compress = promisify(gzip);
 
 /**
  * An answer with a manifest: as JSON, and compressed, which takes back the third that base64 costs;
@@ -22,9 +24,9 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
   const answerOf = async (packageId: string): Promise<GrantedAnswer> => {
     const known = answers.get(packageId);
     if (known !== undefined) return known;
-    const packed = packManifest((await context.catalog.packages.signedManifest(packageId))!);
+    const packed = await packManifest((await context.catalog.packages.signedManifest(packageId))!);
     const json = JSON.stringify({ result: "granted", packed: Buffer.from(packed).toString("base64") });
-    const made = { json, compressed: gzipSync(json, { level: 2 }) };
+    const made = { json, compressed: new Uint8Array(await compress(json, { level: 2 })) };
     answers.set(packageId, made);
     if (answers.size > answersMax) answers.delete(answers.keys().next().value!);
     return made;

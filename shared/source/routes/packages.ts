@@ -9,7 +9,7 @@ import { type Manifest } from "../../model/manifest.ts";
 import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
 import { ManifestError } from "../../model/manifest-error.ts";
 import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
-import { verifySigned } from "../../model/signing.ts";
+import { verifySigned, type SignedManifest } from "../../model/signing.ts";
 import {
   doneSchema,
   packageListSchema,
@@ -18,6 +18,7 @@ import {
   type PublishedPackage,
   type PublishResponse,
 } from "../../api/schema/admin.ts";
+import { unpackManifest } from "../../api/packed-manifest.ts";
 import { manifestResponseSchema } from "../../api/schema/agent.ts";
 import { packageIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
@@ -27,14 +28,13 @@ import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
 import { checkUrls, packageUrlRoutes, redacted } from "./package-urls.ts";
 
-/** Upper bound on a publish request: a manifest of 16 MiB in base64, with signature and key. */
+/** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
 const publishBytesMax = 24 * 1_048_576;
 /** Idle timeout of a transfer. A slow or rate-limited device reads a piece in less time. */
 const contentIdleSeconds = 240;
 
 const packagePathSchema = v.object({ id: packageIdSchema });
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
-const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
 export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -51,8 +51,6 @@ async function packageById({ catalog }: SourceContext, id: string): Promise<Pack
   return found;
 }
 
-type Signed = { manifest: Uint8Array; signature: Uint8Array; publisherKey: Uint8Array };
-
 /**
  * Verifies the signature of a manifest and its publisher.
  *
@@ -60,7 +58,7 @@ type Signed = { manifest: Uint8Array; signature: Uint8Array; publisherKey: Uint8
  */
 async function verified(
   { catalog }: SourceContext,
-  signed: Signed,
+  signed: SignedManifest,
 ): Promise<{ manifest: Manifest; id: string }> {
   const registered = await catalog.packages.publisherKeys();
   const known =
@@ -82,7 +80,7 @@ async function verified(
 
 async function publish(
   context: SourceContext,
-  signed: Signed,
+  signed: SignedManifest,
   urls: readonly PackageUrl[],
 ): Promise<PublishResponse> {
   const { catalog, content, log } = context;
@@ -154,12 +152,9 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(publishBytesMax),
     jsonBody(publishRequestSchema),
     async (c) => {
-      const { manifest, signature, publisherKey, urls } = c.req.valid("json");
-      const signed = {
-        manifest: fromBase64(manifest),
-        signature: fromBase64(signature),
-        publisherKey: fromBase64(publisherKey),
-      };
+      const { packed, urls } = c.req.valid("json");
+      const signed = await unpackManifest(Buffer.from(packed, "base64"));
+      if (signed === null) throw new ApiError(400, "The body has no packed manifest");
       return c.json(await publish(context, signed, urls));
     },
   );
