@@ -1,10 +1,13 @@
 /**
- * `bun run bench -- fec | start | lan | faults | scale | yield`: benchmarks (docs/BENCHMARKS.md).
- * All but `fec` and `start` build a LAN of network namespaces and need Linux and root. A benchmark
- * removes its LAN at the end; the next one removes what a killed one left.
+ * `bun run bench -- fec | start | files | lan | faults | scale | yield`: benchmarks
+ * (docs/BENCHMARKS.md). All but `fec`, `start` and `files` build a LAN of network namespaces and
+ * need Linux and root. A benchmark removes its LAN at the end; the next one removes what a killed
+ * one left.
  */
+import { tmpdir } from "node:os";
 import { Command } from "@commander-js/extra-typings";
 import { runStart } from "./bench/agent-start.ts";
+import { runFiles } from "./bench/files.ts";
 import { runFec } from "./bench/fec.ts";
 import { faultRowNames } from "./bench/fault-rows.ts";
 import { faultsText, runFaults } from "./bench/faults.ts";
@@ -61,6 +64,22 @@ command
   .option("--files <n>", "files of each package", between(1, 10_000, true), 10)
   .option("--size <MB>", "size of each package (10^6); takes no room on the disk", size(), 1_000)
   .action(async (options) => console.log(await runStart(options)));
+
+command
+  .command("files")
+  .description("receiver's cost of many small files, and the longest turns of source and agents; Linux only")
+  .option("--files <n>", "files of the package", between(1, 100_000, true), 10_000)
+  .option("--bytes <n>", "size of each file", between(1, 1_000_000, true), 4_096)
+  .option("--rate <mbit>", "the setting lanRate", rate(), 200)
+  .option("--repeat <n>", "runs of each", between(1, 100, true), 1)
+  .option("--timeout <seconds>", "limit of one step", between(5, 3_600), 300)
+  .option("--folder <path>", "parent of the files; a fresh file system gives the steadiest figures", tmpdir())
+  .action((options) =>
+    runWithCleanup(async (cleanup) => {
+      console.log(await runFiles(options, cleanup));
+      return 0;
+    }),
+  );
 
 command
   .command("lan")

@@ -41,7 +41,7 @@ scan(moved);
 await files.remove(moved);
 const wasRemoved = !existsSync(moved);
 
-const image = await files.open(join(folder, "image.bin"), "write");
+const image = await files.open(join(folder, "image.bin"), "write", 0o644);
 await image.write(new Uint8Array([7]), 0, 1, 64 * 1_048_576, "cached");
 await image.write(new Uint8Array(64 * 1_048_576), 0, 64 * 1_048_576, 0, "cached");
 await image.sync("all");

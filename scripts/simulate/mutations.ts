@@ -64,7 +64,11 @@ export const mutations = {
       from: "(await this.#files.changedFiles())];",
       to: "[]];",
     },
-    { file: "shared/cache/package-files.ts", from: "|| !isAsLeft) return", to: ") return" },
+    {
+      file: "shared/cache/package-files.ts",
+      from: "(left === null || isSameState(state, left))",
+      to: "true",
+    },
     {
       file: "shared/cache/package-store.ts",
       from: "(file) => this.#forgetReadBack(file),",

@@ -20,6 +20,8 @@ import { fileSizes } from "./package-files.ts";
 
 const envelopeSchema = v.tuple([v.instance(Uint8Array), v.instance(Uint8Array), v.instance(Uint8Array)]);
 
+export type LoadedManifest = { readonly manifest: Manifest; readonly signed: SignedManifest };
+
 export class CacheFolder {
   readonly root: string;
   readonly #manifests: string;
@@ -79,7 +81,7 @@ export class CacheFolder {
    * saved; the check here detects damage only.
    * @throws CacheError when it cannot be read, whether it is damaged or not
    */
-  async loadManifest(id: string): Promise<{ manifest: Manifest; signed: SignedManifest } | null> {
+  async loadManifest(id: string): Promise<LoadedManifest | null> {
     const path = join(this.#manifests, id);
     const bytes = await this.#files.readFile(path).catch((error: unknown) => {
       if (isMissing(error)) return null;

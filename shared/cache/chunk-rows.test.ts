@@ -16,8 +16,8 @@ test("a chunk that is stored again while the drop of the wrong one waits for the
   const system = systemFiles();
   const files: Files = {
     ...system,
-    open: async (path, access) => {
-      const file = await system.open(path, access);
+    open: async (...args) => {
+      const file = await system.open(...args);
       const sync: OpenFile["sync"] = async (what) => {
         if (isSlow) await canSync;
         await file.sync(what);

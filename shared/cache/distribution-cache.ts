@@ -8,7 +8,7 @@
 import type { Clock } from "../model/clock.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
 import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
-import { CacheFolder } from "./cache-folder.ts";
+import { CacheFolder, type LoadedManifest } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
 import { storeLocalChunks } from "./local-chunks.ts";
@@ -122,7 +122,7 @@ export class DistributionCache {
       }
       if (task) this.ledger.pin(id, task.id);
       this.ledger.touch(id);
-      const store = await this.#openStore(id);
+      const store = await this.#openStore(id, row ? null : { manifest, signed });
       if (!store)
         throw new CacheError(
           "not-found",
@@ -280,7 +280,8 @@ export class DistributionCache {
     return this.#begun.get(id)?.isOpen === true;
   }
 
-  async #openStore(id: string): Promise<PackageStore | null> {
+  /** @param saved manifest that was just saved; null: it is read from the disk */
+  async #openStore(id: string, saved: LoadedManifest | null = null): Promise<PackageStore | null> {
     const open = this.#stores.get(id);
     if (open?.isOpen) return open;
     const listed = this.ledger.package(id);
@@ -289,7 +290,7 @@ export class DistributionCache {
       this.#checked.add(id);
     }
     const row = this.ledger.package(id);
-    const loaded = row && (await this.#folder.loadManifest(id));
+    const loaded = row && (saved ?? (await this.#folder.loadManifest(id)));
     if (!row || !loaded) return null;
     const store = new PackageStore({
       ...loaded,

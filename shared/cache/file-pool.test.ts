@@ -15,7 +15,7 @@ test("a file that an exclusive action has closed is not looked at while the othe
   const pathOf = (index: number): string => join(path, String(index));
   const retired: boolean[] = [];
   const open = async (index: number) => {
-    const file = await systemFiles().open(pathOf(index), "read");
+    const file = await systemFiles().open(pathOf(index), "read", 0o644);
     if (index === 0) return file;
     const close = async (): Promise<void> => {
       retired.push(await pool.retireUnnamed(0));

@@ -48,8 +48,11 @@ export type OpenFile = {
 export type FileEntry = FileState & { readonly kind: "file" | "folder" | "other" };
 
 export type Files = {
-  /** Does not follow symbolic links. "write" creates the file and its folders if needed. */
-  open(path: string, access: "read" | "write"): Promise<OpenFile>;
+  /**
+   * Does not follow symbolic links. "write" creates the file and its folders if needed.
+   * @param mode permission bits of a file that is created; the system may clear some of them
+   */
+  open(path: string, access: "read" | "write", mode: number): Promise<OpenFile>;
   readFile(path: string): Promise<Uint8Array>;
   /** Atomic: a crash leaves the old content or the new one. Durable once it resolves. */
   replaceFile(path: string, bytes: Uint8Array): Promise<void>;
@@ -61,6 +64,11 @@ export type Files = {
   makeLink(target: string, path: string): Promise<void>;
   /** Returns the names of the folder's entries. */
   listFolder(path: string): Promise<string[]>;
+  /**
+   * Makes all earlier changes on the disk of `path` durable at once. Returns false if that is not
+   * possible, or if syncing this number of files one by one is cheaper.
+   */
+  syncDisk(path: string, files: number): Promise<boolean>;
   /** Creates a folder and its parents; no error if it exists. */
   makeFolder(path: string): Promise<void>;
   /** Atomic; durable after `syncFolder` of the target's folder. */

@@ -7,15 +7,23 @@ import { PackageFiles } from "./package-files.ts";
 const cleanups: (() => void)[] = [];
 afterEach(() => cleanups.splice(0).forEach((cleanup) => cleanup()));
 
-/** Returns the system's files. Their writes wait for `endWrites`, and their syncs are counted. */
+/**
+ * Returns the system's files. Their writes wait for `endWrites`, and syncs and changes of modes are
+ * counted.
+ */
 function slowFiles() {
   const { promise: canEnd, resolve: endWrites } = Promise.withResolvers<void>();
   const system = systemFiles();
-  const counts = { syncs: 0 };
+  const counts = { syncs: 0, diskSyncs: 0, modes: 0 };
   const files: Files = {
     ...system,
-    open: async (path, access) => {
-      const file = await system.open(path, access);
+    syncDisk: async (...args) => {
+      const isDone = await system.syncDisk(...args);
+      if (isDone) counts.diskSyncs++;
+      return isDone;
+    },
+    open: async (...opening) => {
+      const file = await system.open(...opening);
       return {
         write: async (...args) => {
           await canEnd;
@@ -27,7 +35,10 @@ function slowFiles() {
         },
         read: (...args) => file.read(...args),
         state: () => file.state(),
-        setMode: (mode) => file.setMode(mode),
+        setMode: (mode) => {
+          counts.modes++;
+          return file.setMode(mode);
+        },
         close: () => file.close(),
       };
     },
@@ -50,3 +61,22 @@ test("a write that runs during a sync is covered by the next sync", async () => 
   expect(counts.syncs).toBe(before + 1);
   await store.close();
 });
+
+test.skipIf(process.platform !== "linux")(
+  "many small files cost one sync of the disk for each flush, and no change of their modes",
+  async () => {
+    const folder = temporaryFolder("package-files");
+    cleanups.push(folder.remove);
+    const sizes = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`folder/${at}`, 100 + at]));
+    const { manifest, stream } = testPackage(testKey(), { files: sizes });
+    const { files, counts, endWrites } = slowFiles();
+    endWrites();
+    const store = new PackageFiles(files, manifest, folder.path, "write");
+    await store.write(0, stream, "cached");
+    await store.sync();
+    expect(counts).toEqual({ syncs: 0, diskSyncs: 1, modes: 0 });
+    expect(await store.finish()).toEqual([]);
+    expect(counts).toEqual({ syncs: 0, diskSyncs: 2, modes: 0 });
+    await store.close();
+  },
+);

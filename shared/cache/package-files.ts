@@ -48,7 +48,7 @@ export class PackageFiles {
     this.#root = root;
     this.#access = access;
     this.#pool = new FilePool({
-      open: (index) => this.#files.open(this.#pathOf(index), this.#access),
+      open: (index) => this.#files.open(this.#pathOf(index), this.#access, manifest.files[index]!.mode),
       pathOf: (index) => this.#pathOf(index),
     });
   }
@@ -185,7 +185,15 @@ export class PackageFiles {
   async sync(): Promise<void> {
     const files = [...this.#dirty];
     this.#dirty.clear();
-    await this.#forEachFile(files, "sync", (file) => file.sync("data"));
+    await this.#syncFiles(files, "data");
+  }
+
+  async #syncFiles(files: readonly number[], what: "data" | "all"): Promise<void> {
+    const isDone = await this.#files.syncDisk(this.#root, files.length).catch((error: unknown): never => {
+      throw asCacheError(error, "sync", this.#root);
+    });
+    if (!isDone)
+      await forEachIndex(files.length, (at) => this.#pool.use(files[at]!, "sync", (file) => file.sync(what)));
   }
 
   /** Returns the paths of folders and links that are missing or of another type. */
@@ -219,17 +227,25 @@ export class PackageFiles {
     await this.#entries.make(this.#root);
     const { files } = this.#manifest;
     const wrong: number[] = [];
-    await this.#forEachFile([...files.keys()], "finish", async (file, index) => {
+    await forEachIndex(files.length, async (index) => {
       const { sizeBytes, mode } = files[index]!;
-      const [state, left] = [file.state(), this.#states.get(index)];
-      const isAsLeft = left === undefined || (state !== null && isSameState(state, left));
-      if (state?.sizeBytes !== sizeBytes || !isAsLeft) return void wrong.push(index);
-      await file.setMode(mode);
-      await file.sync("all");
-      this.#states.set(index, file.state()!);
+      const found = await this.#entryAt(index);
+      const left = found && (this.#states.get(index) ?? found);
+      const isAsLeft = (state: FileState | null): boolean =>
+        state?.sizeBytes === sizeBytes && (left === null || isSameState(state, left));
+      const isRight = (found === null && sizeBytes === 0) || (found?.kind === "file" && isAsLeft(found));
+      if (!isRight) return void wrong.push(index);
+      if (found?.mode === mode) return void this.#states.set(index, found);
+      await this.#pool.use(index, "finish", async (file) => {
+        if (!isAsLeft(file.state())) return void wrong.push(index);
+        await file.setMode(mode);
+        this.#states.set(index, file.state()!);
+      });
     });
+    if (wrong.length > 0) return wrong;
+    await this.#syncFiles([...files.keys()], "all");
     this.#dirty.clear();
-    return wrong;
+    return [];
   }
 
   /**
@@ -255,18 +271,14 @@ export class PackageFiles {
     await this.#pool.exclusively(async () => {});
   }
 
-  #pathOf(file: number): string {
-    return pathBelow(this.#root, this.#manifest.files[file]!.path);
+  #entryAt(file: number): Promise<FileEntry | null> {
+    return this.#files.entryAt(this.#pathOf(file)).catch((error: unknown): never => {
+      throw asCacheError(error, "look at", this.#pathOf(file));
+    });
   }
 
-  async #forEachFile(
-    files: readonly number[],
-    doing: string,
-    action: (file: OpenFile, index: number) => Promise<void>,
-  ): Promise<void> {
-    await forEachIndex(files.length, (at) =>
-      this.#pool.use(files[at]!, doing, (file) => action(file, files[at]!)),
-    );
+  #pathOf(file: number): string {
+    return pathBelow(this.#root, this.#manifest.files[file]!.path);
   }
 }
 

@@ -20,7 +20,7 @@ function newCache() {
   const { files, clock, ledger, folder, log, events } = simulatedCache();
   const write = async (path: string, bytes: Uint8Array): Promise<void> => {
     await files.remove(path);
-    const file = await files.open(path, "write");
+    const file = await files.open(path, "write", 0o644);
     await file.write(bytes, 0, bytes.length, 0, "cached");
   };
   const pathOf = ({ id, manifest }: TestPackage, place: "partial" | "final"): string =>

@@ -71,6 +71,7 @@ export const raiseReceiveBuffer = (bytes: number): string => `sysctl -w kern.ipc
 export const kernelDrops = (_port: number): number | null => null;
 
 export const hasDirectIo = false;
+export const syncFileSystem = async (_path: string): Promise<boolean> => false;
 export const syncsFolders = true;
 export const locksOpenFiles = false;
 /** APFS stores no gaps. */

@@ -140,6 +140,7 @@ export const raiseReceiveBuffer = (bytes: number): string => `sysctl -w net.core
 export const kernelDrops = (port: number): number | null => readDrops(port);
 
 export const hasDirectIo = true;
+export { syncFileSystem } from "./file-system-sync.ts";
 export const syncsFolders = true;
 export const locksOpenFiles = false;
 /** File systems of Linux store no gaps. */

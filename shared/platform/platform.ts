@@ -89,6 +89,12 @@ export type Platform = {
 
   /** Whether O_DIRECT bypasses the page cache. */
   readonly hasDirectIo: boolean;
+  /**
+   * Makes all earlier writes to the file system of `path` durable. Returns false if the system
+   * cannot do that.
+   * @throws Error when the disk reports a failure
+   */
+  syncFileSystem(path: string): Promise<boolean>;
   /** Whether a folder must be synced for a rename in it to survive a power cut. */
   readonly syncsFolders: boolean;
   /** Whether an open file cannot be moved or removed, for example while a scanner reads it. */

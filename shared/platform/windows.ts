@@ -74,6 +74,7 @@ export const kernelDrops = (_port: number): number | null => null;
 
 export const hasDirectIo = false;
 /** Windows has no call that syncs a folder, and needs none. */
+export const syncFileSystem = async (_path: string): Promise<boolean> => false;
 export const syncsFolders = false;
 export const locksOpenFiles = true;
 export const setSparse = (path: string): boolean => tryCall(() => api.setSparse(path, true), false);

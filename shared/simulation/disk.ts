@@ -72,7 +72,7 @@ export class Disk {
     // Writes of the former process never end.
     this.#writesUnderWay = 0;
     return {
-      open: async (path, access) => this.#open(path, access, sleep, syncTime),
+      open: async (path, access, mode) => this.#open(path, access, mode, sleep, syncTime),
       readFile: async (path) => this.#nodeAt(path).bytes.slice(),
       replaceFile: async (path, bytes) => {
         this.#assertRoom(path);
@@ -100,6 +100,13 @@ export class Disk {
       remove: async (path) => this.#remove(path),
       removeEmptyFolder: async (path) => {
         if (this.#list(path).length === 0) this.#folders.delete(path);
+      },
+      syncDisk: async (_path, files) => {
+        if (files < 2) return false;
+        const synced = [...this.#files.values()].map(startSync);
+        await syncTime();
+        for (const end of synced) end();
+        return true;
       },
       space: async () => ({ totalBytes: diskBytes, freeBytes: this.isFull ? 0 : diskBytes / 2 }),
     };
@@ -184,6 +191,7 @@ export class Disk {
   #open(
     path: string,
     access: "read" | "write",
+    modeAtCreation: number,
     sleep: DiskTiming["sleep"],
     syncTime: () => Promise<void>,
   ): OpenFile {
@@ -191,7 +199,7 @@ export class Disk {
     if (!node) {
       if (access === "read") throw new SystemError("ENOENT", path);
       this.#makeParents(path);
-      this.#files.set(path, (node = this.#newNode()));
+      this.#files.set(path, (node = { ...this.#newNode(), mode: modeAtCreation }));
     }
     const file = node;
     return {
@@ -214,13 +222,9 @@ export class Disk {
         return found.length;
       },
       sync: async () => {
-        // Bytes written during the sync are not part of it.
-        const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
+        const end = startSync(file);
         await syncTime();
-        for (const { extent, bytes } of synced) file.durable = withBytes(file.durable, bytes, extent.from);
-        file.durable ??= new Uint8Array(0);
-        const extents = new Set(synced.map(({ extent }) => extent));
-        file.dirty = file.dirty.filter((extent) => !extents.has(extent));
+        end();
       },
       state: () => (this.#isNamed(file) ? stateOf(file) : null),
       setMode: async (mode) => void (file.mode = mode),
@@ -348,6 +352,17 @@ export class Disk {
     for (const each of this.#links.keys()) if (isBelow(each)) this.#links.delete(each);
     for (const each of this.#folders) if (isBelow(each)) this.#folders.delete(each);
   }
+}
+
+/** Returns a function that ends the sync; bytes written in between are not part of it. */
+function startSync(file: FileNode): () => void {
+  const synced = file.dirty.map((extent) => ({ extent, bytes: contentOf(file, extent) }));
+  return () => {
+    for (const { extent, bytes } of synced) file.durable = withBytes(file.durable, bytes, extent.from);
+    file.durable ??= new Uint8Array(0);
+    const extents = new Set(synced.map(({ extent }) => extent));
+    file.dirty = file.dirty.filter((extent) => !extents.has(extent));
+  };
 }
 
 const contentOf = ({ bytes }: FileNode, { from, to }: Extent): Uint8Array => bytes.slice(from, to);

@@ -21,7 +21,7 @@ function folder(): string {
 
 async function openFile(pace = new DiskPace()): Promise<{ file: SystemFile; path: string; pace: DiskPace }> {
   const path = join(folder(), "made", "here");
-  const file = await SystemFile.open(path, "write", pace);
+  const file = await SystemFile.open(path, "write", 0o644, pace);
   cleanups.push(() => file.close().catch(() => {}));
   return { file, path, pace };
 }
@@ -53,6 +53,15 @@ describe("direct I/O", () => {
     expect(pace.directBytes).toBe(0);
     await written;
     expect(readFileSync(path).subarray(512)).toEqual(Buffer.from(bytes));
+  });
+
+  test("leaves small files to the page cache", async () => {
+    const { file, path, pace } = await openFile();
+    const bytes = seededBytes(8 * pageBytes, 7);
+    const written = file.write(bytes, 0, bytes.length, 0, "direct");
+    expect(pace.directBytes).toBe(0);
+    await written;
+    expect(readFileSync(path)).toEqual(Buffer.from(bytes));
   });
 
   test("returns the bytes up to the end of a file, inside a page or between two", async () => {

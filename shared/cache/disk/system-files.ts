@@ -1,5 +1,5 @@
 /** Implements the file system of the cache (files.ts) with the operating system. */
-import { constants } from "node:fs";
+import { constants, lstatSync } from "node:fs";
 import {
   lstat,
   mkdir,
@@ -17,15 +17,18 @@ import { dirname, join, sep } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { retryLocked } from "../../platform/locked-files.ts";
 import { errorCode, isMissing } from "../cache-error.ts";
-import type { Files } from "../files.ts";
+import type { FileEntry, Files } from "../files.ts";
 import { DiskPace, stateOf, SystemFile } from "./system-file.ts";
+
+/** Number of files from which one sync of the whole disk is cheaper than one of each file. */
+const manyFiles = 16;
 
 /** @param locksOpenFiles whether operations wait while another program has their file open */
 export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
   const pace = new DiskPace();
   const retry = <T>(action: () => Promise<T>): Promise<T> => retryLocked(action, locksOpenFiles);
   return {
-    open: (path, access) => retry(() => SystemFile.open(path, access, pace)),
+    open: (path, access, mode) => retry(() => SystemFile.open(path, access, mode, pace)),
     readFile: (path) => retry(() => readFile(path)),
     async replaceFile(path, bytes) {
       const draft = `${path}.new`;
@@ -39,16 +42,7 @@ export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
       await retry(() => rename(draft, path));
       await syncFolder(dirname(path));
     },
-    async entryAt(path) {
-      try {
-        const found = await lstat(path, { bigint: true });
-        const kind = found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
-        return { kind, ...stateOf(found) };
-      } catch (error) {
-        if (isMissing(error)) return null;
-        throw error;
-      }
-    },
+    entryAt: (path) => entryAt(path, pace),
     async linkAt(path) {
       try {
         return (await readlink(path)).replaceAll(sep, "/");
@@ -67,6 +61,9 @@ export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
     },
     rename: (from, to) => retry(() => rename(from, to)),
     syncFolder,
+    async syncDisk(path, files) {
+      return files >= manyFiles && (await platform.syncFileSystem(path));
+    },
     remove: (path) => removeTree(path, retry),
     removeEmptyFolder: (path) => rmdir(path).catch(() => {}),
     async space(path) {
@@ -74,6 +71,21 @@ export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
       return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
     },
   };
+}
+
+async function entryAt(path: string, pace: DiskPace): Promise<FileEntry | null> {
+  try {
+    const found = await pace.calls.call(
+      () => lstatSync(path, { bigint: true, throwIfNoEntry: false }),
+      () => lstat(path, { bigint: true }),
+    );
+    if (found === undefined) return null;
+    const kind = found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
+    return { kind, ...stateOf(found) };
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
 }
 
 /**
