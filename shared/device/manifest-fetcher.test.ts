@@ -40,13 +40,14 @@ function fetchWith(
 
 test("gets the manifest from a holder while the source does not answer", async () => {
   const unreachable = new SourceError("unreachable", null, "down");
+  const packed = await packManifest(published.signed);
   let rounds = 0;
   const { asked, fetched } = fetchWith(
     (_request, count) => {
       if (count > 1) throw unreachable;
       return elsewhere;
     },
-    () => (++rounds > 7 ? packManifest(published.signed) : null),
+    () => (++rounds > 7 ? packed : null),
   );
   expect(await fetched).toEqual(published.signed);
   // Without an answer the attempt is the same one.
@@ -75,9 +76,10 @@ test("states at most 1000 attempts, however long the others take", async () => {
 
 test("takes no manifest of another package from a holder", async () => {
   const other = testPackage(key, { name: "other", files: { a: 10 } });
+  const otherPacked = await packManifest(other.signed);
   const { fetched } = fetchWith(
     (_request, count) => (count < 3 ? elsewhere : { result: "granted", signed: published.signed }),
-    () => packManifest(other.signed),
+    () => otherPacked,
   );
   expect(await fetched).toEqual(published.signed);
 });

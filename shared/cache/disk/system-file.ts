@@ -88,7 +88,8 @@ function directLength(bytes: Uint8Array, at: number, length: number, position: n
 }
 
 export class SystemFile implements OpenFile {
-  readonly #file: number;
+  /** Descriptor; -1 once the file is closed, because the system gives the number to another. */
+  #file: number;
   readonly #path: string;
   readonly #access: "read" | "write";
   readonly #pace: DiskPace;
@@ -224,11 +225,12 @@ export class SystemFile implements OpenFile {
   }
 
   async close(): Promise<void> {
-    const direct = await this.#direct;
+    const [file, direct] = [this.#file, await this.#direct];
+    [this.#file, this.#direct] = [-1, null];
     if (direct !== null) await close(direct);
     await this.#pace.calls.call(
-      () => closeSync(this.#file),
-      () => close(this.#file),
+      () => closeSync(file),
+      () => close(file),
     );
   }
 }

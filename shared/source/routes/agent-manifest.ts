@@ -11,13 +11,13 @@ import { participation } from "./participation.ts";
 
 /** Answers kept in memory: the subnets of one task ask for the same one. */
 const answersMax = 8;
+const compress = promisify(gzip);
 
 /**
  * An answer with a manifest: as JSON, and compressed, which takes back the third that base64 costs;
  * level 1 of zlib would not.
  */
 type GrantedAnswer = { readonly json: string; readonly compressed: Uint8Array<ArrayBuffer> };
-const compress = promisify(gzip);
 
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
   const answers = new Map<string, GrantedAnswer>();
