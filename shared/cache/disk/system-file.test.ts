@@ -125,6 +125,16 @@ describe("direct I/O", () => {
   });
 });
 
+test("a closed file neither reads nor writes the file that has its descriptor now", async () => {
+  const { file } = await openFile();
+  await file.close();
+  const { file: next, path } = await openFile();
+  expect(() => file.state()).toThrow();
+  expect(file.write(seededBytes(10, 1), 0, 10, 0, "cached")).rejects.toThrow();
+  await next.write(seededBytes(10, 2), 0, 10, 0, "cached");
+  expect(readFileSync(path)).toEqual(Buffer.from(seededBytes(10, 2)));
+});
+
 test("a package written with direct I/O completes with the right bytes, for any file sizes and chunk origins", async () => {
   const dir = folder();
   const key = testKey();
