@@ -202,6 +202,14 @@ describe("a task of a higher version", () => {
   });
 });
 
+test("every change of a task is in the OpenAPI document", async () => {
+  const { body } = await fixture.call<{ paths: Record<string, object> }>("GET", "/openapi.json");
+  for (const verb of ["cancel", "pause", "resume", "retry", "start-now"])
+    expect(body.paths[`/v1/tasks/{id}/${verb}`]).toHaveProperty("post");
+  expect(body.paths["/v1/tasks/{id}"]).toMatchObject({ get: {}, patch: { requestBody: {} }, delete: {} });
+  expect(body.paths["/v1/packages/{id}"]).toHaveProperty("delete");
+});
+
 describe("an administrator", () => {
   test("repeats a task on the devices that failed only, as their next attempt", async () => {
     await publish("1");
