@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type {
+  Device,
   PackageRemoved,
   PublishResponse,
   TaskChanged,
@@ -287,7 +288,9 @@ describe("an administrator", () => {
     expect(none.body).toMatchObject({ devices: 0 });
     const all = await fixture.call<TaskChanged>("POST", "/v1/tasks", { json: { ...json, target: "all" } });
     expect(all.body.devices).toBe(2);
-    const reader = fixture.changeHub.open(online.id).getReader();
+    const { credential } = online;
+    const events = await fixture.raw("GET", "/v1/agent/events", { credential });
+    const reader = events.body!.getReader();
     await reader.read();
     const { devices, subnets, deviceList } = await shown(all.body.taskId, "unfinished");
     expect([devices.offline, subnets[0]!.offline]).toEqual([1, 1]);
@@ -299,6 +302,25 @@ describe("an administrator", () => {
         [offline.id, false, fixture.clock.nowMs],
       ]),
     );
+    // A connection counts as a contact until it ends.
+    fixture.clock.nowMs += day;
+    const seen = async () =>
+      (await fixture.call<{ devices: Device[] }>("GET", "/v1/devices")).body.devices.map(
+        ({ id, connected, lastSeenAtMs }) => [
+          id === online.id,
+          connected,
+          fixture.clock.nowMs - lastSeenAtMs,
+        ],
+      );
+    expect(await seen()).toEqual(
+      expect.arrayContaining([
+        [true, true, 0],
+        [false, false, day],
+      ]),
+    );
+    await reader.cancel();
+    fixture.clock.nowMs += 1_000;
+    expect(await seen()).toEqual(expect.arrayContaining([[true, false, 1_000]]));
   });
 
   test("removes ended and cancelled tasks, and packages that no open task needs", async () => {
