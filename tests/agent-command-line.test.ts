@@ -105,6 +105,7 @@ let stopped: Promise<string> | null = null;
 function stoppedFolder(): Promise<string> {
   stopped ??= (async () => {
     const device = await harness.startPeer({ name: "stopped" });
+    await harness.createTask("tool", { target: `device:${device.id}` });
     await until(
       () => "the cache of the stopped device",
       30_000,
@@ -164,7 +165,7 @@ test("prints status and runs the cache commands on the folder of a stopped agent
   const data = await stoppedFolder();
   const status = await harness.run("peer", "status", "--data", data);
   expect(status.stdout).toMatch(
-    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\ntask 1 \(tool 1\): complete\n/,
+    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\ntask 2 \(tool 1\): complete\n/,
   );
   const json: unknown = JSON.parse((await harness.run("peer", "status", "--json", "--data", data)).stdout);
   expect(json).toEqual(expect.objectContaining({ running: false, source: harness.source.url }));

@@ -35,8 +35,11 @@ export class ChangeHub {
     this.#timer.unref();
   }
 
-  /** Returns the body of the event stream of one device. */
-  open(deviceId: string): ReadableStream<Uint8Array> {
+  /**
+   * Returns the body of the event stream of one device.
+   * @param onLost called when the connection ends
+   */
+  open(deviceId: string, onLost: () => void = () => {}): ReadableStream<Uint8Array> {
     let own: Stream;
     return new ReadableStream<Uint8Array>(
       {
@@ -47,7 +50,10 @@ export class ChangeHub {
           // Names the spread of the reconnections after a loss of the source.
           controller.enqueue(eventOf("hello", Math.max(this.#enrolledAtStart, this.#streams.size)));
         },
-        cancel: () => this.#drop(deviceId, own),
+        cancel: () => {
+          this.#drop(deviceId, own);
+          onLost();
+        },
       },
       { highWaterMark: unreadMax },
     );

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type {
+  Device,
   PackageRemoved,
   PublishResponse,
   TaskChanged,
@@ -202,6 +203,14 @@ describe("a task of a higher version", () => {
   });
 });
 
+test("every change of a task is in the OpenAPI document", async () => {
+  const { body } = await fixture.call<{ paths: Record<string, object> }>("GET", "/openapi.json");
+  for (const verb of ["cancel", "pause", "resume", "retry", "start-now"])
+    expect(body.paths[`/v1/tasks/{id}/${verb}`]).toHaveProperty("post");
+  expect(body.paths["/v1/tasks/{id}"]).toMatchObject({ get: {}, patch: { requestBody: {} }, delete: {} });
+  expect(body.paths["/v1/packages/{id}"]).toHaveProperty("delete");
+});
+
 describe("an administrator", () => {
   test("repeats a task on the devices that failed only, as their next attempt", async () => {
     await publish("1");
@@ -279,7 +288,9 @@ describe("an administrator", () => {
     expect(none.body).toMatchObject({ devices: 0 });
     const all = await fixture.call<TaskChanged>("POST", "/v1/tasks", { json: { ...json, target: "all" } });
     expect(all.body.devices).toBe(2);
-    const reader = fixture.changeHub.open(online.id).getReader();
+    const { credential } = online;
+    const events = await fixture.raw("GET", "/v1/agent/events", { credential });
+    const reader = events.body!.getReader();
     await reader.read();
     const { devices, subnets, deviceList } = await shown(all.body.taskId, "unfinished");
     expect([devices.offline, subnets[0]!.offline]).toEqual([1, 1]);
@@ -291,6 +302,25 @@ describe("an administrator", () => {
         [offline.id, false, fixture.clock.nowMs],
       ]),
     );
+    // A connection counts as a contact until it ends.
+    fixture.clock.nowMs += day;
+    const seen = async () =>
+      (await fixture.call<{ devices: Device[] }>("GET", "/v1/devices")).body.devices.map(
+        ({ id, connected, lastSeenAtMs }) => [
+          id === online.id,
+          connected,
+          fixture.clock.nowMs - lastSeenAtMs,
+        ],
+      );
+    expect(await seen()).toEqual(
+      expect.arrayContaining([
+        [true, true, 0],
+        [false, false, day],
+      ]),
+    );
+    await reader.cancel();
+    fixture.clock.nowMs += 1_000;
+    expect(await seen()).toEqual(expect.arrayContaining([[true, false, 1_000]]));
   });
 
   test("removes ended and cancelled tasks, and packages that no open task needs", async () => {

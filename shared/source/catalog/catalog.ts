@@ -121,6 +121,12 @@ export type TaskReport = {
   readonly hasBegun: boolean;
   readonly attempt: number;
 };
+/** A report names the outcome of the command once there is one. */
+export const reportOf = ({ state, command, attempt = 1 }: Progress): TaskReport => ({
+  state,
+  hasBegun: state === "running" || command !== null,
+  attempt,
+});
 export type ProgressRecord = { readonly progress: Progress; readonly updatedAtMs: number };
 
 export type SettingRecord = {

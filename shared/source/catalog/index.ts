@@ -11,6 +11,7 @@ export type {
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
+export { reportOf } from "./catalog.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

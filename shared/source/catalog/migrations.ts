@@ -173,6 +173,7 @@ const steps: readonly string[] = [
     device_id TEXT NOT NULL REFERENCES devices (id),
     attempt INTEGER NOT NULL,
     state TEXT NOT NULL,
+    has_begun INTEGER NOT NULL,
     updated_at_ms INTEGER NOT NULL,
     report_json TEXT NOT NULL,
     PRIMARY KEY (task_id, device_id)
@@ -187,7 +188,10 @@ const steps: readonly string[] = [
     SELECT tasks.id, 1, package_id, name, packages.version, size_bytes, action, command, run, 0, setting_name,
       target, tasks.state, NULL, cancelled_at_ms, created_at_ms, start_at_ms, start_at_ms + 7776000000, task_key
     FROM tasks JOIN packages ON packages.id = package_id;
-  INSERT INTO progress_2 SELECT task_id, device_id, 1, state, updated_at_ms, report_json FROM progress;
+  INSERT INTO progress_2
+    SELECT task_id, device_id, 1, state, state = 'running' OR json_extract(report_json, '$.command') IS NOT NULL,
+      updated_at_ms, report_json
+    FROM progress;
   INSERT INTO wan_baseline_2 SELECT task_id, subnet_id, bytes FROM wan_baseline;
   -- Ids of removed tasks are not used again: devices still know them.
   DELETE FROM sqlite_sequence WHERE name = 'tasks_2';

@@ -1,7 +1,7 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
-import type { TaskRecord, TaskReport, TaskStore } from "./catalog.ts";
+import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
   id: number;
@@ -94,9 +94,9 @@ function changeTask(database: Database): TaskStore["change"] {
 
 function recordProgress(database: Database): TaskStore["recordProgress"] {
   const write = database.query(
-    `INSERT INTO progress (task_id, device_id, attempt, state, updated_at_ms, report_json)
-     SELECT id, $deviceId, $attempt, $state, $atMs, $report FROM tasks WHERE id = $taskId
-     ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state,
+    `INSERT INTO progress (task_id, device_id, attempt, state, has_begun, updated_at_ms, report_json)
+     SELECT id, $deviceId, $attempt, $state, $hasBegun, $atMs, $report FROM tasks WHERE id = $taskId
+     ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state, has_begun = excluded.has_begun,
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
   );
@@ -104,9 +104,8 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
     database.transaction(() => {
       let kept = 0;
       for (const one of reports) {
-        const { taskId, state, attempt = 1 } = one;
         const report = JSON.stringify(one);
-        kept += write.run({ deviceId, taskId, attempt, state, atMs, report }).changes;
+        kept += write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report }).changes;
       }
       return kept;
     })();
@@ -114,7 +113,7 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 
 function retry(database: Database): TaskStore["retry"] {
   const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
-    `UPDATE progress SET attempt = attempt + 1, state = 'pending', updated_at_ms = $atMs,
+    `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
        report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0,
          '$.reason', 'the device has not begun the next attempt yet', '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
@@ -141,13 +140,12 @@ function removePart(database: Database): TaskStore["removePart"] {
     })();
 }
 
-type ReportRow = { key: string | number; state: DeviceTaskState; attempt: number; has_command: number };
-/** A report names the outcome of the command once there is one. */
-const reportColumns = "state, attempt, json_extract(report_json, '$.command') IS NOT NULL AS has_command";
-const toReport = ({ state, attempt, has_command: hasCommand }: ReportRow): TaskReport => ({
+type ReportRow = { key: string | number; state: DeviceTaskState; attempt: number; has_begun: number };
+const reportColumns = "state, attempt, has_begun";
+const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskReport => ({
   state,
   attempt,
-  hasBegun: state === "running" || hasCommand === 1,
+  hasBegun: hasBegun === 1,
 });
 
 export function sqliteTasks(database: Database): TaskStore {

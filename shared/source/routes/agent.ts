@@ -190,7 +190,13 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context, "device"),
     (c) => {
       c.env.allowIdle(0);
-      return c.body(context.changeHub.open(c.var.device.id), 200, {
+      const { id } = c.var.device;
+      // A connected device is seen, however long it has sent no request.
+      const onLost = (): void =>
+        void context.catalog.devices
+          .touch(id, context.nowMs())
+          .catch((error: unknown) => context.log.error({ err: error }, "cannot record the last contact"));
+      return c.body(context.changeHub.open(id, onLost), 200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         // Tells a reverse proxy not to buffer events.

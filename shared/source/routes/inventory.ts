@@ -58,14 +58,15 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
 
 async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
   const inventories = await catalog.devices.inventories();
+  const atMs = nowMs();
   return (await catalog.devices.list()).map((device) => ({
     id: device.id,
     hostname: device.hostname,
     subnetId: device.subnet?.id ?? null,
     enrolledAtMs: device.enrolledAtMs,
-    lastSeenAtMs: device.lastSeenAtMs,
+    lastSeenAtMs: changeHub.isConnected(device.id) ? atMs : device.lastSeenAtMs,
     connected: changeHub.isConnected(device.id),
-    duplicate: duplicates.isDuplicate(device.id, nowMs()),
+    duplicate: duplicates.isDuplicate(device.id, atMs),
     inventory: inventories.get(device.id) ?? null,
   }));
 }

@@ -2,7 +2,15 @@
  * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
  * a row per device.
  */
-import type { DeviceRecord, LeaseState, ProgressRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
+import type {
+  Catalog,
+  DeviceRecord,
+  LeaseState,
+  ProgressRecord,
+  TaskRecord,
+  TaskReport,
+} from "../catalog/index.ts";
+import { reportOf } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
 import { shownState } from "../../model/task-life.ts";
@@ -35,10 +43,11 @@ export async function higherTasksOf(
   { catalog }: Pick<SourceContext, "catalog">,
   task: TaskRecord,
   all: readonly TaskRecord[],
+  reportsOf: Catalog["tasks"]["reportsOf"] = catalog.tasks.reportsOf,
 ): Promise<HigherTask[]> {
   return Promise.all(
     higherTasks(task, all).map(async (other) => {
-      const reports = await catalog.tasks.reportsOf(other.id);
+      const reports = await reportsOf(other.id);
       return { task: other, hasCompleted: (deviceId) => reports.get(deviceId)?.state === "complete" };
     }),
   );
@@ -99,10 +108,16 @@ export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]
   const nowMs = context.nowMs();
   const devices = await catalog.devices.list();
   const tasks = await catalog.tasks.list();
+  const read = new Map<number, ReturnType<typeof catalog.tasks.reportsOf>>();
+  const reportsOf: typeof catalog.tasks.reportsOf = (id) => {
+    const reports = read.get(id) ?? catalog.tasks.reportsOf(id);
+    read.set(id, reports);
+    return reports;
+  };
   const summaries: TaskSummary[] = [];
   for (const task of tasks) {
-    const reports = await catalog.tasks.reportsOf(task.id);
-    const higher = await higherTasksOf(context, task, tasks);
+    const reports = await (read.get(task.id) ?? catalog.tasks.reportsOf(task.id));
+    const higher = await higherTasksOf(context, task, tasks, reportsOf);
     const rows = targetedDevices(task, devices).map((device) => ({
       state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
       connected: changeHub.isConnected(device.id),
@@ -235,15 +250,15 @@ export async function taskDetail(
   const nowMs = context.nowMs();
   const devices = targetedDevices(task, await catalog.devices.list());
   const progress = await catalog.tasks.progressOf(task.id);
-  const reports = await catalog.tasks.reportsOf(task.id);
   const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.sinceTask(task.id);
   const countsAtSource = await servesBytes(context, task.packageId);
   const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
   const rows = devices.map((device) => {
-    const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
-    return deviceRow(task, device, progress.get(device.id), state, changeHub.isConnected(device.id));
+    const record = progress.get(device.id);
+    const state = stateOnDevice(task, device, record && reportOf(record.progress), higher, nowMs);
+    return deviceRow(task, device, record, state, changeHub.isConnected(device.id));
   });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
     subnetRow(ofSubnet, task.packageBytes, {
