@@ -7,9 +7,9 @@
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 
-const headBytes = 1_048_576;
+const headBytes = 65_536;
 /** End of the output that is kept in the file after a cut. */
-const endBytes = 65_536;
+const endBytes = 1_048_576;
 /** Size at which the file is cut back to its head. */
 const cutAtBytes = 4 * 1_048_576;
 /** At 1 GB/s a command writes 20 MB in this time. */
@@ -23,9 +23,9 @@ export class CommandOutput {
   #cutEnd: Buffer = Buffer.alloc(0);
   #cutBytes = 0;
 
-  /** Creates the file, or empties it. */
-  constructor(path: string) {
-    closeSync(openSync(path, "w", 0o600));
+  /** @param mode `new` empties the file; `resumed` continues one of a running command */
+  constructor(path: string, mode: "new" | "resumed") {
+    if (mode === "new") closeSync(openSync(path, "w", 0o600));
     this.file = openSync(path, "a+", 0o600);
     this.#timer = setInterval(() => this.#check(), checkMs);
   }
