@@ -130,6 +130,23 @@ test("lets a running command finish when the task is cancelled, and reports its 
   expect(part).toMatchObject({ state: "failed", command: { exitCode: 4 } });
 }, 30_000);
 
+test("cancel --kill ends a running command with its processes, also after the agent was restarted", async () => {
+  for (const restarts of [false, true]) {
+    const file = join(harness.folder, `killed-${restarts}.pid`);
+    const taskId = await createRun(`sleep 100 & echo $! > ${file}; wait`);
+    const pid = await pidIn(file);
+    await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "running", 20_000);
+    if (restarts) {
+      await peer.kill();
+      peer.restart();
+    }
+    await harness.source.admin("task", "cancel", "--kill", String(taskId));
+    const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
+    expect([part.state, isRunning(pid)]).toEqual(["cancelled", false]);
+    expect(part.reason).toContain("had the command ended");
+  }
+}, 60_000);
+
 test("runs no command for pre-cache", async () => {
   const refused = await harness.tryAdmin(
     "task",
