@@ -104,7 +104,7 @@ export class Task {
       save: () => this.save(),
       trySave: () => this.trySave(),
       end: (life, reason) => this.#end(life, reason),
-      fail: (error) => this.#backOff(error),
+      fail: (error) => this.#backOff(error, true),
       restart: () => {
         this.#becomeWaiting("new", "");
         this.start();
@@ -260,16 +260,16 @@ export class Task {
   }
 
   /** Handles an error of the current attempt: reports it, and retries with back-off. */
-  #backOff(error: unknown): void {
+  #backOff(error: unknown, needsPerson = error instanceof CacheError): void {
     if (error instanceof BugError) return this.#options.ports.onBug(error);
     // A full disk fails many writes at once; only the first failure counts.
     if (this.#abort.signal.aborted || this.stage.kind === "ended" || isBackingOff(this.stage)) return;
     const { log, random } = this.#options.ports;
     const reason = error instanceof Error ? error.message : String(error);
     log.warn({ taskId: this.id, reason }, "task is held up");
-    // An error of the cache, such as a full disk, is reported as a failure, because a person has to
-    // act. The task is still retried.
-    this.#becomeWaiting("back-off", reason, error instanceof CacheError);
+    // An error of the cache, such as a full disk, and a command that cannot be started are reported
+    // as failures, because a person has to act. The task is still retried.
+    this.#becomeWaiting("back-off", reason, needsPerson);
     this.#closeSession(reason);
     if (error instanceof ManifestError) return this.#end("failed", reason);
     this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
