@@ -1,5 +1,5 @@
 /** Commands of several tasks on one device: one at a time, in order, and never a lower version. */
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
@@ -131,4 +131,34 @@ test("a failed command's reason stays on the representative that serves others",
     20_000,
   );
   for (const peer of peers) expect(partOf(task, peer).reason).toContain("exit code 9");
+}, 60_000);
+
+test("install does not run where detect finds the package, and uninstall always runs", async () => {
+  const [peer] = peers as [Peer, Peer];
+  const tree = join(harness.folder, "detected");
+  const mark = join(harness.folder, "installed");
+  const log = join(harness.folder, "detect-log");
+  await mkdir(tree);
+  const lines = {
+    detect: `test -e ${mark}`,
+    install: `echo install >> ${log}; touch ${mark}`,
+    uninstall: `echo uninstall >> ${log}; rm ${mark}`,
+  };
+  const commands = Object.entries(lines).map(([name, line]) => `[${name}]\nlinux = "${line}"\n`);
+  await writeFile(join(tree, "flockcast.toml"), commands.join(""));
+  const id = await harness.publish(tree, { name: "detected", version: "1" });
+  const run = async (name: string) => {
+    const created = await harness.tryAdmin(
+      ...(["task", "create", id, "--action", "run", "--run", name, "--target", `device:${peer.id}`] as const),
+    );
+    const taskId = Number(created.stdout);
+    return partOf(await harness.waitUntilComplete(taskId, [peer]), peer);
+  };
+  expect(await run("install")).toMatchObject({ command: { meaning: "success", runs: 1 } });
+  const again = await run("install");
+  expect(again).toMatchObject({ command: { meaning: "already-there", runs: 0 } });
+  expect(again.reason).toContain("already there");
+  await run("uninstall");
+  await run("install");
+  expect(await readFile(log, "utf8")).toBe("install\nuninstall\ninstall\n");
 }, 60_000);

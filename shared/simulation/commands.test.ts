@@ -40,3 +40,27 @@ test.each(["killed", "stopped", "power is cut"] as const)(
     }
   },
 );
+
+test("a command that finds another installer busy is repeated with back-off, and each run counts", () => {
+  const runs = { success: new Set<number>(), failed: new Set<number>() };
+  for (let seed = 1; seed <= 40; seed++) {
+    const world = new World({
+      seed,
+      devices: 2,
+      chunks: 4,
+      startDelayMs: 0,
+      drawsExitCodes: true,
+      log: false,
+    });
+    world.start();
+    expect(world.run(600_000, () => world.isAtRest)).toBe(true);
+    for (const { process } of world.machines) {
+      const { row } = process!.device.tasks.values().next().value!;
+      expect(row.command?.runs).toBe(row.runs);
+      if (row.life === "complete") runs.success.add(row.runs);
+      else runs.failed.add(row.runs);
+    }
+  }
+  expect([...runs.success].toSorted()).toEqual([1, 2]);
+  expect(runs.failed.has(1)).toBe(true);
+});
