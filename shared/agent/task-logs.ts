@@ -23,25 +23,24 @@ export function removeOldLogs(folder: string, nowMs: number): void {
   for (const [index, { taskId, changedAtMs }] of newestFirst.entries()) {
     const isOld = index >= agelessLogs && nowMs - changedAtMs > ageMsMax;
     if (index < logsMax && !isOld) continue;
-    try {
-      for (const ending of ["log", "run", "status"])
-        rmSync(join(folder, `${taskId}.${ending}`), { force: true });
-    } catch {
-      // On Windows a service that the command started may still write to it.
-    }
+    removeFiles(folder, taskId);
   }
 }
 
-/** Removes the logs of tasks that the device does not list any more. */
+/** Removes the files of tasks that the device does not list any more. */
 export function removeLogsWithoutTask(folder: string, tasks: ReadonlyMap<number, unknown>): void {
   for (const name of namesIn(folder)) {
     const taskId = /^(\d+)\.log$/.exec(name)?.[1];
-    if (taskId === undefined || tasks.has(Number(taskId))) continue;
-    try {
-      rmSync(join(folder, name), { force: true });
-    } catch {
-      // On Windows a service that the command started may still write to it.
-    }
+    if (taskId !== undefined && !tasks.has(Number(taskId))) removeFiles(folder, Number(taskId));
+  }
+}
+
+function removeFiles(folder: string, taskId: number): void {
+  try {
+    for (const ending of ["log", "run", "status"])
+      rmSync(join(folder, `${taskId}.${ending}`), { force: true });
+  } catch {
+    // On Windows a service that the command started may still write to it.
   }
 }
 

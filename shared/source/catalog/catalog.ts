@@ -186,7 +186,7 @@ export interface TaskStore {
   list(): Promise<TaskRecord[]>;
   /** Returns the tasks that are active or paused. */
   open(): Promise<TaskRecord[]>;
-  /** Returns the tasks whose cancellation ends a command, and whose end the device has not reported. */
+  /** Returns tasks whose cancellation ends a command, and whose end the device did not report. */
   killedOn(deviceId: string): Promise<number[]>;
   /** Returns the ended tasks with a command that this device completed. */
   endedOn(deviceId: string): Promise<TaskRecord[]>;
