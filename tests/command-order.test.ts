@@ -22,6 +22,8 @@ const createRun = async (packageId: string, command: string, ...words: string[])
   expect(created.stderr).toBe("");
   return Number(created.stdout);
 };
+const processGroupOf = (pid: number): number =>
+  Number(Bun.spawnSync(["ps", "-o", "pgid=", "-p", String(pid)]).stdout.toString());
 /** Returns the task as the peer's status shows it; undefined also while the peer starts. */
 const stateOf = async (peer: Peer, taskId: number) =>
   (await peer.status().catch(() => null))?.tasks.find((task) => task.taskId === taskId);
@@ -162,3 +164,42 @@ test("install does not run where detect finds the package, and uninstall always 
   await run("install");
   expect(await readFile(log, "utf8")).toBe("install\nuninstall\ninstall\n");
 }, 60_000);
+
+test("detect decides about an install whose outcome is unknown", async () => {
+  const [peer] = peers as [Peer, Peer];
+  for (const hasInstalled of [true, false]) {
+    const name = `lost-${hasInstalled}`;
+    const tree = join(harness.folder, name);
+    const mark = join(tree, "installed");
+    const pid = join(tree, "pid");
+    await mkdir(tree);
+    const install = `echo $$ > ${pid}; ${hasInstalled ? `touch ${mark}` : "true"}; exec sleep 100`;
+    const commands = `[detect]\nlinux = "test -e ${mark}"\n[install]\nlinux = "${install}"\n`;
+    const path = join(harness.folder, `${name}.toml`);
+    await writeFile(path, commands);
+    const file = await harness.makeFile(`${name}.bin`, 50_000);
+    await harness.source.admin("publish", file, "--name", name, "--version", "1", "--commands", path);
+    const options = ["--action", "run", "--run", "install", "--target", `device:${peer.id}`];
+    const taskId = Number((await harness.tryAdmin("task", "create", name, ...options)).stdout);
+    await reasonIn(peer, taskId, "running");
+    const group = await until(
+      () => `no ${pid}`,
+      10_000,
+      async () => Number(await readFile(pid, "utf8").catch(() => "")) || null,
+    );
+    await peer.kill();
+    // As after a restart of the machine: the command and its shell are gone.
+    process.kill(-processGroupOf(group), "SIGKILL");
+    peer.restart();
+    const task = await harness.waitForTask(
+      taskId,
+      (detail) => ["complete", "failed"].includes(partOf(detail, peer).state),
+      30_000,
+    );
+    expect(partOf(task, peer)).toMatchObject(
+      hasInstalled
+        ? { state: "complete", command: { meaning: "already-there" } }
+        : { state: "failed", command: { meaning: "unknown" } },
+    );
+  }
+}, 90_000);

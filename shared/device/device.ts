@@ -64,7 +64,8 @@ export class Device {
 
   async #resume(task: Task): Promise<void> {
     const { row } = task;
-    if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
+    const { kind } = task.stage;
+    if (kind === "running" || (kind === "ended" && !row.reported)) this.#options.onChange(task);
     task.start();
     const { cache } = this.#options.ports;
     const key = Buffer.from(row.task.packageKey, "base64");
