@@ -32,9 +32,17 @@ export class CommandOutput {
 
   #check(): void {
     try {
-      const { size } = fstatSync(this.file);
+      let { size } = fstatSync(this.file);
       if (size < cutAtBytes) return;
-      this.#cutEnd = this.#read(size - endBytes, endBytes);
+      let end = this.#read(size - endBytes, endBytes);
+      // The command writes meanwhile, and these may be its last words.
+      for (let more = fstatSync(this.file).size; more > size; more = fstatSync(this.file).size) {
+        const fresh = Math.min(more - size, endBytes);
+        end = Buffer.concat([end, this.#read(more - fresh, fresh)]).subarray(-endBytes);
+        size = more;
+        if (fresh === endBytes) break;
+      }
+      this.#cutEnd = end;
       this.#cutBytes += size - headBytes;
       ftruncateSync(this.file, headBytes);
     } catch {
