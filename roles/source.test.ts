@@ -316,7 +316,15 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
   await device.report(id, {
     state: "failed",
     reason: "exit code 7",
-    command: { exitCode: 7, timedOut: false, outputTail: "no licence\n" },
+    command: {
+      exitCode: 7,
+      timedOut: false,
+      outputTail: "no licence\n",
+      meaning: "failed",
+      runs: 1,
+      startedAtMs: null,
+      endedAtMs: null,
+    },
   });
   expect(await change("output", "life-1")).toEqual({
     status: 0,

@@ -19,6 +19,7 @@ import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
+  cancelTask,
   changeTask,
   editTask,
   removeTask,
@@ -164,6 +165,7 @@ function addTaskCreation(task: Command): void {
     .option("--start <time>", startHelp)
     .option("--expires <time>", `${expiresHelp} (default: 90 days after the start)`)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
+    .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -225,7 +227,7 @@ function addTaskChanges(task: Command): void {
     name: string,
     description: string,
     action: (id: string, options: JsonOptions) => Promise<void>,
-  ): void => {
+  ): { option: (flags: string, description: string) => unknown } =>
     task
       .command(name)
       .description(description)
@@ -234,11 +236,13 @@ function addTaskChanges(task: Command): void {
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(action);
-  };
   add("start-now", "start a scheduled task at once", changeTask("start-now"));
   add("pause", "pause a task: no download, multicast or command begins", changeTask("pause"));
   add("resume", "resume a paused task", changeTask("resume"));
-  add("cancel", "cancel a task; its devices drop it", changeTask("cancel"));
+  add("cancel", "cancel a task; its devices drop it, and a running command continues", cancelTask).option(
+    "--kill",
+    "also end its running commands, with all their processes",
+  );
   add("retry", "repeat a task on the devices that failed", retryTask);
   add("remove", "remove an ended or cancelled task with its reports", removeTask);
 }

@@ -42,6 +42,8 @@ const isZombie = (pid: number): boolean =>
   Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)])
     .stdout.toString()
     .startsWith("Z");
+const groupOf = (pid: number): number =>
+  Number(Bun.spawnSync(["ps", "-o", "pgid=", "-p", String(pid)]).stdout.toString());
 const pidIn = (file: string): Promise<number> =>
   until(
     () => `no pid in ${file}`,
@@ -114,20 +116,36 @@ test("kills a command at its time limit with all its processes, also one that ig
   );
 }, 30_000);
 
-test("stops a running command when the task is cancelled", async () => {
+test("lets a running command finish when the task is cancelled, and reports its result", async () => {
   const file = join(harness.folder, "cancelled.pid");
-  const taskId = await createRun(`sleep 100 & echo $! > ${file}; wait`);
-  const pid = await pidIn(file);
+  const gate = join(harness.folder, "cancelled.gate");
+  const taskId = await createRun(`echo $$ > ${file}; until test -e ${gate}; do sleep 0.1; done; exit 4`);
+  await pidIn(file);
   await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "running", 20_000);
   await harness.source.admin("task", "cancel", String(taskId));
+  await Bun.sleep(1_000);
+  expect((await peer.status()).tasks.find((task) => task.taskId === taskId)?.state).toBe("running");
+  await writeFile(gate, "");
   const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
-  expect(part.state).toBe("cancelled");
-  await until(
-    () => "the command still runs",
-    10_000,
-    () => (isRunning(pid) ? null : true),
-  );
+  expect(part).toMatchObject({ state: "failed", command: { exitCode: 4 } });
 }, 30_000);
+
+test("cancel --kill ends a running command with its processes, also after the agent was restarted", async () => {
+  for (const restarts of [false, true]) {
+    const file = join(harness.folder, `killed-${restarts}.pid`);
+    const taskId = await createRun(`sleep 100 & echo $! > ${file}; wait`);
+    const pid = await pidIn(file);
+    await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "running", 20_000);
+    if (restarts) {
+      await peer.kill();
+      peer.restart();
+    }
+    await harness.source.admin("task", "cancel", "--kill", String(taskId));
+    const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
+    expect([part.state, isRunning(pid)]).toEqual(["cancelled", false]);
+    expect(part.reason).toContain("had the command ended");
+  }
+}, 60_000);
 
 test("runs no command for pre-cache", async () => {
   const refused = await harness.tryAdmin(
@@ -146,16 +164,87 @@ test("runs no command for pre-cache", async () => {
   expect(existsSync(join(peer.data, "tasks", `${taskId}.log`))).toBe(false);
 });
 
-test("does not run a command again after the agent was killed: its outcome is unknown", async () => {
-  const file = join(harness.folder, "once.pid");
+test.each(["SIGKILL", "SIGTERM"] as const)(
+  "a command that runs while the agent ends by %s runs once and ends with its true result",
+  async (signal) => {
+    const file = join(harness.folder, `once-${signal}.pid`);
+    const gate = join(harness.folder, `gate-${signal}`);
+    const taskId = await createRun(
+      `echo $$ >> ${file}; until test -e ${gate}; do sleep 0.1; done; echo installed; exit 3`,
+    );
+    await pidIn(file);
+    if (signal === "SIGKILL") await peer.kill();
+    else expect(await peer.stop()).toBe(0);
+    peer.restart();
+    await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "running", 20_000);
+    await writeFile(gate, "");
+    const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
+    expect(part).toMatchObject({ state: "failed", command: { exitCode: 3, meaning: "failed", runs: 1 } });
+    expect(part.reason).toContain('"installed"');
+    expect((await readFile(file, "utf8")).trim().split("\n")).toHaveLength(1);
+  },
+  60_000,
+);
+
+test("a command that ended while the agent was away ends with its true result", async () => {
+  const file = join(harness.folder, "away.pid");
+  const taskId = await createRun(`echo $$ > ${file}; sleep 1; echo done`);
+  const pid = await pidIn(file);
+  await peer.kill();
+  await until(
+    () => "the command still runs",
+    10_000,
+    () => (isRunning(pid) ? null : true),
+  );
+  peer.restart();
+  const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
+  expect(part).toMatchObject({ state: "complete", command: { exitCode: 0, outputTail: "done\n" } });
+}, 60_000);
+
+test("the outcome is unknown when the command was killed with its shell while the agent was away", async () => {
+  const file = join(harness.folder, "lost.pid");
   const taskId = await createRun(`echo $$ >> ${file}; exec sleep 100`);
   const pid = await pidIn(file);
   await peer.kill();
+  process.kill(-groupOf(pid), "SIGKILL");
   peer.restart();
   const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
-  expect(part.state).toBe("failed");
-  expect(part.reason).toContain("outcome is unknown");
+  expect(part).toMatchObject({ state: "failed", command: { exitCode: null, meaning: "unknown" } });
+  expect(part.reason).toContain("outcome of the command is unknown");
   expect((await readFile(file, "utf8")).trim().split("\n")).toHaveLength(1);
-  process.kill(pid);
-  await writeFile(file, "");
 }, 60_000);
+
+test("a time limit that passes while the agent is away ends the command after its restart", async () => {
+  await harness.setSetting("short", "commandTimeout=2s");
+  const file = join(harness.folder, "late.pid");
+  const taskId = await createRun(`echo $$ > ${file}; exec sleep 100`, "short");
+  const pid = await pidIn(file);
+  await peer.kill();
+  await Bun.sleep(2_000);
+  peer.restart();
+  const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
+  expect(part).toMatchObject({ state: "failed", command: { timedOut: true, meaning: "timed-out" } });
+  expect(isRunning(pid)).toBe(false);
+}, 60_000);
+
+test("a command has a fixed environment without that of the agent", async () => {
+  const { taskId } = await runTask("env | cut -d= -f1 | sort");
+  const names = (await outputOfTask(taskId)).trim().split("\n");
+  // The shell adds PWD, and bash _, OLDPWD and SHLVL.
+  expect(names.filter((name) => !["PWD", "OLDPWD", "SHLVL", "_"].includes(name))).toEqual([
+    "FLOCKCAST_PACKAGE",
+    "FLOCKCAST_TASK",
+    "FLOCKCAST_VERSION",
+    "HOME",
+    "LANG",
+    "PATH",
+    "TMPDIR",
+  ]);
+});
+
+test("a task whose command needs a reboot is complete, and its reason tells so", async () => {
+  await harness.setSetting("codes", "commandRebootExitCodes=194");
+  const { part } = await runTask("exit 194", "codes");
+  expect(part).toMatchObject({ state: "complete", command: { meaning: "reboot-needed" } });
+  expect(part.reason).toContain("reboot needed: the command ended with exit code 194");
+});

@@ -52,6 +52,7 @@ const startedMs = performance.now();
 const { timedOut, outputTail } = await runCommand(
   {
     taskId: 1,
+    key: "run 1.1",
     folder,
     command: 'echo begun & cmd /c "ping -n 20 127.0.0.1 >nul & echo late"',
     shell: null,

@@ -99,6 +99,7 @@ async function fill(dir: string, options: StartOptions, key: PublisherKey): Prom
       command: null,
       run: null,
       startAtMs: 0,
+      after: null,
       expiresAtMs: null,
       attempt: 1,
       paused: false,

@@ -22,6 +22,7 @@ export const agentTask: agent.AgentTask = {
   command: "true",
   run: null,
   startAtMs: 0,
+  after: null,
   expiresAtMs: null,
   attempt: 1,
   paused: false,
@@ -43,7 +44,15 @@ const progress = {
   lanBytesSent: 0,
   rateBps: 5,
   reason: "receives",
-  command: { exitCode: 0, timedOut: false, outputTail: "" },
+  command: {
+    exitCode: 0,
+    timedOut: false,
+    outputTail: "",
+    meaning: "success",
+    runs: 1,
+    startedAtMs: 1,
+    endedAtMs: 2,
+  },
   wrongFrom: [{ address: "10.0.0.9", deviceId: null, chunks: 1 }],
 };
 const taskCreate = {

@@ -89,7 +89,7 @@ export const mutations = {
       to: "while (bytes < 0) {",
     },
   ],
-  "repeat-command": [{ file: "shared/device/task.ts", from: "    this.#saveRunning();\n", to: "" }],
+  "repeat-command": [{ file: "shared/device/task-run.ts", from: "      save();\n", to: "" }],
   "never-step-down": [
     {
       file: "shared/device/session.ts",

@@ -23,7 +23,6 @@ import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
-import { platform } from "../platform/index.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import { CheckIns } from "./check-ins.ts";
@@ -38,7 +37,7 @@ import { gaugesOf } from "./status/gauges.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
-import { runCommand } from "./task-command.ts";
+import { commandsIn } from "./task-command.ts";
 
 type AgentOptions = {
   dataFolder: string;
@@ -172,7 +171,7 @@ export class Agent {
       peers: this.#net.exchange,
       web: { open: openRangeStream },
       source: this.#client,
-      commands: { os: platform.os, run: (request) => runCommand(request, join(dataFolder, "tasks")) },
+      commands: commandsIn(join(dataFolder, "tasks")),
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -362,7 +361,7 @@ export class Agent {
     this.#trust(answer.publisherKeys);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
-    if (this.#device.accept(answer.tasks, serving, answer.unreadable)) this.#checkIns.hurry();
+    if (this.#device.accept(answer.tasks, serving, answer.unreadable, answer.killed)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });

@@ -7,9 +7,9 @@
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 
-const headBytes = 1_048_576;
+const headBytes = 65_536;
 /** End of the output that is kept in the file after a cut. */
-const endBytes = 65_536;
+const endBytes = 1_048_576;
 /** Size at which the file is cut back to its head. */
 const cutAtBytes = 4 * 1_048_576;
 /** At 1 GB/s a command writes 20 MB in this time. */
@@ -23,18 +23,26 @@ export class CommandOutput {
   #cutEnd: Buffer = Buffer.alloc(0);
   #cutBytes = 0;
 
-  /** Creates the file, or empties it. */
-  constructor(path: string) {
-    closeSync(openSync(path, "w", 0o600));
+  /** @param mode `new` empties the file; `resumed` continues one of a running command */
+  constructor(path: string, mode: "new" | "resumed") {
+    if (mode === "new") closeSync(openSync(path, "w", 0o600));
     this.file = openSync(path, "a+", 0o600);
     this.#timer = setInterval(() => this.#check(), checkMs);
   }
 
   #check(): void {
     try {
-      const { size } = fstatSync(this.file);
+      let { size } = fstatSync(this.file);
       if (size < cutAtBytes) return;
-      this.#cutEnd = this.#read(size - endBytes, endBytes);
+      let end = this.#read(size - endBytes, endBytes);
+      // The command writes meanwhile, and these may be its last words.
+      for (let more = fstatSync(this.file).size; more > size; more = fstatSync(this.file).size) {
+        const fresh = Math.min(more - size, endBytes);
+        end = Buffer.concat([end, this.#read(more - fresh, fresh)]).subarray(-endBytes);
+        size = more;
+        if (fresh === endBytes) break;
+      }
+      this.#cutEnd = end;
       this.#cutBytes += size - headBytes;
       ftruncateSync(this.file, headBytes);
     } catch {

@@ -11,7 +11,12 @@ import { backoffMs, type Backoff } from "../model/backoff.ts";
 /** Spreads the reports of a fleet whose source was away; five minutes, as check-ins have. */
 const reportBackoff: Backoff = { baseMs: 5_000, maxMs: 300_000, jitter: [0.5, 1.5] };
 /** States of a task that has ended. */
-export const endStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "cancelled"]);
+export const endStates: ReadonlySet<DeviceTaskState> = new Set([
+  "complete",
+  "failed",
+  "superseded",
+  "cancelled",
+]);
 /** Reports of one request. */
 const batchMax = 256;
 /**

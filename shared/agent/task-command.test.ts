@@ -13,6 +13,7 @@ async function run(command: string) {
   const outcome = await runCommand(
     {
       taskId: 7,
+      key: "run 1.1",
       folder,
       command,
       shell: null,

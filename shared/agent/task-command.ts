@@ -2,61 +2,166 @@
  * Runs the command of a task in the package's folder, with a time limit and its output in a file
  * (command-output.ts).
  *
- * The command is the administrator's text and is passed to the system's shell unchanged. Whether
- * its exit code means success is decided in `device/command-outcome.ts`.
+ * The command is the administrator's text and is passed to the system's shell unchanged. It has a
+ * session of its own and continues when the agent ends. Two files tell the next process of the
+ * agent about it: ID.run names the process, ID.status has its exit status. What an exit code means
+ * is decided in `device/command-outcome.ts`.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CommandOutcome } from "../api/schema/common.ts";
-import { CommandOutput } from "./command-output.ts";
+import * as v from "valibot";
+import type { CommandEnd, CommandRequest, CommandRun, Commands } from "../device/ports.ts";
 import { platform, type ProcessTree } from "../platform/index.ts";
-import type { CommandRequest } from "../device/ports.ts";
+import { CommandOutput } from "./command-output.ts";
+import { startableLine } from "./noexec.ts";
 import { removeOldLogs } from "./task-logs.ts";
 
 const outputTailBytes = 4_096;
 /** Time between SIGTERM and SIGKILL. */
 const killGraceMs = 2_000;
+/** Interval at which an adopted command is looked at: it is not a child of this process. */
+const adoptedPollMs = 200;
+
+/** Content of ID.run. `limitAtMs`: wall time at which the command is ended. */
+const startedSchema = v.object({
+  key: v.string(),
+  pid: v.pipe(v.number(), v.integer(), v.minValue(2)),
+  start: v.nullable(v.string()),
+  limitAtMs: v.number(),
+});
+type Started = v.InferOutput<typeof startedSchema>;
+
+/** @param folder for the files of commands */
+export const commandsIn = (folder: string): Commands => ({
+  os: platform.os,
+  run: (request) => runCommand(request, folder),
+  adopt: (request) => adoptCommand(request, folder),
+});
 
 /**
  * Runs the command until it exits, its time limit passes or `request.signal` is aborted.
- * @param outputFolder for standard output and error together, as TASK.log
- * @throws Error when the shell cannot be started
+ * @param folder for the files of commands; ID.log has standard output and error together
+ * @throws Error when the command cannot be started
  */
-export async function runCommand(request: CommandRequest, outputFolder: string): Promise<CommandOutcome> {
-  mkdirSync(outputFolder, { recursive: true });
-  removeOldLogs(outputFolder, Date.now());
-  const output = new CommandOutput(join(outputFolder, `${request.taskId}.log`));
+export async function runCommand(request: CommandRequest, folder: string): Promise<CommandEnd> {
+  mkdirSync(folder, { recursive: true });
+  removeOldLogs(folder, Date.now());
+  const { log, run, status } = filesOf(request.taskId, folder);
+  for (const path of [run, status]) rmSync(path, { force: true });
+  const line = startableLine(request.command, request.folder);
+  const { words, isVerbatim } = platform.shell(line, request.shell, { path: status, key: request.key });
+  const output = new CommandOutput(log, "new");
+  let child: Bun.Subprocess | null = null;
+  let end: Ended | null = null;
   let tail = "";
-  let child: Bun.Subprocess;
-  let tree: ProcessTree | null = null;
-  let timedOut = false;
   try {
-    const { words, isVerbatim } = platform.shell(request.command, request.shell);
-    child = Bun.spawn([...words], {
+    const started = (child = Bun.spawn([...words], {
       windowsVerbatimArguments: isVerbatim,
       cwd: request.folder,
-      env: { ...process.env, ...request.environment },
+      env: { ...platform.commandEnvironment(), ...request.environment },
       stdin: "ignore",
       stdout: output.file,
       stderr: output.file,
       // With its own process group, the command can be stopped together with its children.
       detached: platform.hasProcessGroups,
+    }));
+    const { pid } = started;
+    end = await endOf(platform.processTree(pid), request.timeoutMs, request.signal, async () => {
+      const limitAtMs = Date.now() + request.timeoutMs;
+      noteStarted(run, { key: request.key, pid, start: await platform.processStart(pid), limitAtMs });
+      await started.exited;
     });
-    const started = (tree = platform.processTree(child.pid));
-    const end = (): void => stopTree(started);
-    const limit = setTimeout(() => {
-      timedOut = true;
-      end();
-    }, request.timeoutMs);
-    request.signal.addEventListener("abort", end, { once: true });
-    await child.exited;
-    clearTimeout(limit);
-    request.signal.removeEventListener("abort", end);
   } finally {
-    tree?.close();
     tail = output.close(outputTailBytes);
   }
-  return { exitCode: child.exitCode, timedOut, outputTail: tail };
+  return { exitCode: child.exitCode, timedOut: end.timedOut, outputTail: tail };
+}
+
+/**
+ * Waits for a command that an earlier process of the agent started.
+ * @returns null when its outcome is unknown
+ */
+export async function adoptCommand(request: CommandRun, folder: string): Promise<CommandEnd | null> {
+  const { log, run, status } = filesOf(request.taskId, folder);
+  const started = startedIn(run);
+  const isOwn = started?.key === request.key && started.start !== null;
+  const output = new CommandOutput(log, "resumed");
+  let end: Ended | null = null;
+  let tail = "";
+  try {
+    if (isOwn && (await platform.processStart(started.pid)) === started.start) {
+      const leftMs = Math.min(request.timeoutMs, Math.max(0, started.limitAtMs - Date.now()));
+      end = await endOf(platform.processTree(started.pid), leftMs, request.signal, async () => {
+        while ((await platform.processStart(started.pid)) === started.start) await Bun.sleep(adoptedPollMs);
+      });
+    }
+  } finally {
+    tail = output.close(outputTailBytes);
+  }
+  const exitCode = statusIn(status, request.key);
+  if (exitCode === null && end?.wasEnded !== true) return null;
+  return { exitCode, timedOut: end?.timedOut ?? false, outputTail: tail };
+}
+
+/** `wasEnded`: by its time limit or by the signal. */
+type Ended = { readonly timedOut: boolean; readonly wasEnded: boolean };
+
+/** Waits for the end of a command, which it ends at the time limit and when `signal` is aborted. */
+async function endOf(
+  tree: ProcessTree,
+  timeoutMs: number,
+  signal: AbortSignal,
+  exited: () => Promise<void>,
+): Promise<Ended> {
+  let timedOut = false;
+  const stop = (): void => stopTree(tree);
+  const limit = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, timeoutMs);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    await exited();
+  } finally {
+    clearTimeout(limit);
+    signal.removeEventListener("abort", stop);
+    tree.close();
+  }
+  return { timedOut, wasEnded: timedOut || signal.aborted };
+}
+
+function filesOf(taskId: number, folder: string): { log: string; run: string; status: string } {
+  const path = (ending: string): string => join(folder, `${taskId}.${ending}`);
+  return { log: path("log"), run: path("run"), status: path("status") };
+}
+
+function noteStarted(path: string, started: Started): void {
+  try {
+    writeFileSync(path, JSON.stringify(started), { mode: 0o600 });
+  } catch {
+    // A full disk: only a later process of the agent would need the file.
+  }
+}
+
+function startedIn(path: string): Started | null {
+  try {
+    const parsed = v.safeParse(startedSchema, JSON.parse(readFileSync(path, "utf8")));
+    return parsed.success ? parsed.output : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Returns the exit status that the shell stored for the run; null: none. */
+function statusIn(path: string, key: string): number | null {
+  try {
+    const text = readFileSync(path, "utf8");
+    const code = text.startsWith(`${key} `) ? text.slice(key.length + 1) : "";
+    return /^\d{1,3}$/.test(code) ? Number(code) : null;
+  } catch {
+    return null;
+  }
 }
 
 function stopTree(tree: ProcessTree): void {

@@ -1,6 +1,6 @@
 /**
- * Files with the output of commands, `tasks/TASK.log`: bounds their number and age. One file has at
- * most 1.1 MiB (command-output.ts).
+ * Files of commands, `tasks/TASK.log` with the output and two about the process: bounds their
+ * number and age. One log has at most 1.1 MiB (command-output.ts).
  */
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -20,27 +20,27 @@ export function removeOldLogs(folder: string, nowMs: number): void {
     .map((name) => ({ path: join(folder, name), taskId: Number.parseInt(name, 10), changedAtMs: 0 }));
   for (const log of logs) log.changedAtMs = statSync(log.path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const newestFirst = logs.toSorted((a, b) => b.changedAtMs - a.changedAtMs || b.taskId - a.taskId);
-  for (const [index, { path, changedAtMs }] of newestFirst.entries()) {
+  for (const [index, { taskId, changedAtMs }] of newestFirst.entries()) {
     const isOld = index >= agelessLogs && nowMs - changedAtMs > ageMsMax;
     if (index < logsMax && !isOld) continue;
-    try {
-      rmSync(path, { force: true });
-    } catch {
-      // On Windows a service that the command started may still write to it.
-    }
+    removeFiles(folder, taskId);
   }
 }
 
-/** Removes the logs of tasks that the device does not list any more. */
+/** Removes the files of tasks that the device does not list any more. */
 export function removeLogsWithoutTask(folder: string, tasks: ReadonlyMap<number, unknown>): void {
   for (const name of namesIn(folder)) {
     const taskId = /^(\d+)\.log$/.exec(name)?.[1];
-    if (taskId === undefined || tasks.has(Number(taskId))) continue;
-    try {
-      rmSync(join(folder, name), { force: true });
-    } catch {
-      // On Windows a service that the command started may still write to it.
-    }
+    if (taskId !== undefined && !tasks.has(Number(taskId))) removeFiles(folder, Number(taskId));
+  }
+}
+
+function removeFiles(folder: string, taskId: number): void {
+  try {
+    for (const ending of ["log", "run", "status"])
+      rmSync(join(folder, `${taskId}.${ending}`), { force: true });
+  } catch {
+    // On Windows a service that the command started may still write to it.
   }
 }
 

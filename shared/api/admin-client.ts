@@ -60,7 +60,7 @@ export type AdminClient = {
   removePackage(words: string): Promise<PackageRemoved>;
   createTask(task: TaskCreate): Promise<TaskChanged>;
   editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
-  changeTask(id: number, change: "cancel" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
+  changeTask(id: number, change: "cancel" | "kill" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
   retryTask(id: number): Promise<TaskRetried>;
   removeTask(id: number): Promise<void>;
   tasks(): Promise<TaskSummary[]>;

@@ -1,38 +1,93 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
-import { endOfCommand } from "./command-outcome.ts";
+import { endOfCommand, lastLineOf, meaningOf } from "./command-outcome.ts";
 
-const values = { ...defaultSettingValues, commandTimeoutMs: 90_000, commandSuccessExitCodes: [0, 3_010] };
-const complete = { life: "complete", reason: "" } as const;
-const failed = (reason: string) => ({ life: "failed", reason }) as const;
+const own = {
+  ...defaultSettingValues,
+  commandSuccessExitCodes: [0, 5, 3_010],
+  commandRebootExitCodes: [194, 3_010],
+  commandBusyExitCodes: [5, 100, 194],
+};
+const none = { ...own, commandSuccessExitCodes: [7], commandRebootExitCodes: [], commandBusyExitCodes: [] };
+const settings = { default: defaultSettingValues, own, none };
 
-test.each([
-  ["succeeds with exit code 0", 0, false, complete],
-  ["succeeds with another code of the setting", 3_010, false, complete],
-  [
-    "fails with a code that the setting does not have",
-    1,
-    false,
-    failed("the command ended with exit code 1: its output is in tasks/7.log"),
-  ],
-  [
-    "fails when it was killed",
-    null,
-    false,
-    failed("the command ended with exit code none (killed): its output is in tasks/7.log"),
-  ],
-  ["fails when it ran too long", null, true, failed("the command ran longer than 90 s and was ended")],
-  [
-    "fails when it ran too long, whatever its exit code",
-    0,
-    true,
-    failed("the command ran longer than 90 s and was ended"),
-  ],
-])("a command %s", (_, exitCode, timedOut, end) => {
-  expect(endOfCommand(7, { exitCode, timedOut, outputTail: "" }, values)).toEqual(end);
+test.each<[exitCode: number | null, setting: keyof typeof settings, meaning: CommandMeaning]>([
+  [0, "default", "success"],
+  [1, "default", "failed"],
+  [75, "default", "busy"],
+  [100, "default", "failed"],
+  [1_618, "default", "busy"],
+  [1_641, "default", "reboot-needed"],
+  [3_010, "default", "reboot-needed"],
+  [null, "default", "failed"],
+  [100, "own", "busy"],
+  [1_618, "own", "failed"],
+  [194, "own", "reboot-needed"],
+  [3_010, "own", "success"],
+  [5, "own", "success"],
+  [0, "none", "failed"],
+  [7, "none", "success"],
+  [75, "none", "failed"],
+  [3_010, "none", "failed"],
+])("exit code %p with the setting %p means %p", (exitCode, setting, meaning) => {
+  expect(meaningOf({ exitCode, timedOut: false }, settings[setting])).toBe(meaning);
+  expect(meaningOf({ exitCode, timedOut: true }, settings[setting])).toBe("timed-out");
 });
 
-test("a command does not succeed with code 0 when the setting leaves it out", () => {
-  const outcome = { exitCode: 0, timedOut: false, outputTail: "" };
-  expect(endOfCommand(7, outcome, { ...values, commandSuccessExitCodes: [3_010] }).life).toBe("failed");
+const outcome = (meaning: CommandMeaning, exitCode: number | null, outputTail = ""): CommandOutcome => ({
+  meaning,
+  exitCode,
+  outputTail,
+  timedOut: meaning === "timed-out",
+  runs: 10,
+  startedAtMs: 1,
+  endedAtMs: 2,
+});
+
+describe("a task ends", () => {
+  test.each<[CommandOutcome, life: string, reason: string]>([
+    [outcome("success", 0, "done"), "complete", ""],
+    [outcome("reboot-needed", 3_010), "complete", "reboot needed: the command ended with exit code 3010"],
+    [outcome("already-there", 0), "complete", "already there: the command detect ended with exit code 0"],
+    [
+      outcome("failed", 1, "one\nE: no licence \n\n"),
+      "failed",
+      'the command ended with exit code 1: "E: no licence" (output: tasks/7.log)',
+    ],
+    [
+      outcome("failed", null),
+      "failed",
+      "the command ended with exit code none (killed): it has written nothing",
+    ],
+    [
+      outcome("busy", 1_618, "locked"),
+      "failed",
+      'the command ended with exit code 1618, which means busy, at each of 10 runs: "locked" (output: tasks/7.log)',
+    ],
+    [
+      outcome("timed-out", null, "step 3"),
+      "failed",
+      'the command ran longer than 3600 s and was ended: "step 3" (output: tasks/7.log)',
+    ],
+    [
+      outcome("unknown", null),
+      "failed",
+      "the outcome of the command is unknown: the machine was restarted or the command was killed while it ran",
+    ],
+  ])("%j: %s", (result, life, reason) => {
+    expect(endOfCommand(7, result, defaultSettingValues)).toEqual({ life, reason } as never);
+  });
+});
+
+test.each([
+  ["", ""],
+  ["\n \r\n", ""],
+  ["a\nb", "b"],
+  ["a\r\nb\r\n\r\n", "b"],
+  ["10 %\r20 %\r", "20 %"],
+  ["\u001b[31mred\u001b[0m\u0007", "red"],
+  ["x".repeat(500), "x".repeat(200)],
+])("the last line of %j is %j", (output, line) => {
+  expect(lastLineOf(output)).toBe(line);
 });

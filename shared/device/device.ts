@@ -5,11 +5,13 @@
 import type { AgentTask } from "../api/schema/agent.ts";
 import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
-import { isRetried } from "./task-hold.ts";
+import { CommandTurns } from "./command-turns.ts";
+import { acknowledge, isRetried } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
+import { commandKey, downgradeReason } from "./version-guard.ts";
 
 /**
  * Ended tasks that the ledger keeps for `status`. Older ones are kept only for the key of a package
@@ -27,6 +29,7 @@ export class Device {
   readonly tasks = new Map<number, Task>();
   readonly #options: DeviceOptions;
   readonly #offers: Offers;
+  readonly #turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null);
 
   constructor(options: DeviceOptions) {
     this.#options = options;
@@ -39,6 +42,7 @@ export class Device {
   /** Resumes from the ledger: continues open tasks and offers the packages of all tasks. */
   async resume(): Promise<void> {
     const { cache, log } = this.#options.ports;
+    const resumed: Task[] = [];
     for (const { taskId, state } of cache.ledger.tasks()) {
       const row = parseTaskRow(state);
       if (!row) {
@@ -46,18 +50,22 @@ export class Device {
         cache.ledger.deleteTask(taskId);
         continue;
       }
+      resumed.push(this.#add(row));
+    }
+    for (const task of resumed) {
       // An error of one task hinders no other task.
       try {
-        await this.#resume(row);
+        await this.#resume(task);
       } catch (error) {
-        this.#onError(error, taskId);
+        this.#onError(error, task.id);
       }
     }
   }
 
-  async #resume(row: TaskRow): Promise<void> {
-    const task = this.#add(row);
-    if (task.stage.kind === "ended" && !row.reported) this.#options.onChange(task);
+  async #resume(task: Task): Promise<void> {
+    const { row } = task;
+    const { kind } = task.stage;
+    if (kind === "running" || (kind === "ended" && !row.reported)) this.#options.onChange(task);
     task.start();
     const { cache } = this.#options.ports;
     const key = Buffer.from(row.task.packageKey, "base64");
@@ -76,6 +84,7 @@ export class Device {
    * Takes the task list of the source: starts new tasks and cancels those that the list omits.
    * @param serving `serving` at the time of the request
    * @param unreadable ids of listed tasks that the device cannot read; it leaves them as they are
+   * @param killed ids of cancelled tasks whose running command is ended
    * @returns whether to ask again: a task that ended during the request is still served, and the
    *   list does not tell whether it was cancelled
    */
@@ -83,11 +92,14 @@ export class Device {
     tasks: readonly AgentTask[],
     serving: readonly number[],
     unreadable: readonly number[] = [],
+    killed: readonly number[] = [],
   ): boolean {
     const named = new Set([...tasks.map(({ id }) => id), ...unreadable]);
     for (const task of this.tasks.values())
       if (!named.has(task.id) && (task.stage.kind !== "ended" || serving.includes(task.id)))
-        void task.stop("cancelled").catch((error: unknown) => this.#onError(error, task.id));
+        void task
+          .stop(killed.includes(task.id) ? "killed" : "cancelled")
+          .catch((error: unknown) => this.#onError(error, task.id));
     const changed: Task[] = [];
     const begun: Task[] = [];
     this.#each(tasks, (given) => {
@@ -100,6 +112,7 @@ export class Device {
     });
     this.#save([...changed, ...begun]);
     this.#each(begun, (task) => task.start());
+    this.#turns.next();
     this.#forgetEnded(named);
     return this.serving.some((id) => !serving.includes(id) && !named.has(id));
   }
@@ -110,15 +123,23 @@ export class Device {
     const ended = [...this.tasks.values()]
       .filter((task) => task.isOver && task.row.reported && !named.has(task.id))
       .toSorted((a, b) => b.id - a.id);
+    const lastRuns = this.#lastRuns();
     const packages = new Set(ended.slice(0, endedTasksMax).map(({ row }) => row.task.packageId));
     this.#each(ended.slice(endedTasksMax), ({ id, row }) => {
       const { packageId } = row.task;
       const isOffered = !packages.has(packageId) && ledger.package(packageId) !== null;
       packages.add(packageId);
-      if (isOffered) return;
+      if (isOffered || lastRuns.has(id)) return;
       ledger.deleteTask(id);
       this.tasks.delete(id);
     });
+  }
+
+  /** Returns for each command the task that last ran it: later tasks compare versions with it. */
+  #lastRuns(): Set<number> {
+    const ran = [...this.tasks.values()].filter(({ row }) => row.ranAs > 0);
+    const ordered = ran.toSorted((a, b) => a.row.ranAs - b.row.ranAs);
+    return new Set(new Map(ordered.map(({ id, row }) => [commandKey(row.task), id])).values());
   }
 
   /** Works on every task: an error of one hinders no other. */
@@ -135,6 +156,7 @@ export class Device {
   /** Updates a task that the device knows. @returns whether it has to be saved */
   #updates(known: Task, given: AgentTask, serving: readonly number[]): boolean {
     // The source sent the task, so it does not know yet how the task ended.
+    acknowledge(known.row, given);
     if (known.stage.kind === "ended" && !serving.includes(given.id)) this.#options.onChange(known);
     return !known.isOver && known.update(given);
   }
@@ -160,12 +182,17 @@ export class Device {
     }
   }
 
+  readonly #rows = (): TaskRow[] => [...this.tasks.values()].map(({ row }) => row);
+
   #add(row: TaskRow): Task {
     const { ports, onChange } = this.#options;
     const task: Task = new Task({
       ports,
       offers: this.#offers,
       row,
+      turns: this.#turns,
+      downgradeReason: () => downgradeReason(row.task, this.#rows()),
+      nextRunOrder: () => 1 + Math.max(0, ...this.#rows().map(({ ranAs }) => ranAs)),
       onChange: () => {
         // Also called by the constructor of the task, before the task is listed.
         const listed = this.tasks.get(row.task.id);

@@ -52,27 +52,38 @@ export type Source = {
   readonly ca: string | undefined;
 };
 
-export type CommandRequest = {
+/** One run of a command. */
+export type CommandRun = {
   readonly taskId: number;
+  /** Unique among the runs of the task. */
+  readonly key: string;
+  /** Time limit, after which the command is killed. */
+  readonly timeoutMs: number;
+  /** Kills the command once aborted. */
+  readonly signal: AbortSignal;
+};
+export type CommandRequest = CommandRun & {
   readonly command: string;
   /** Shell that a named command of the package asks for; null: the system's. */
   readonly shell: CommandShell | null;
   /** Folder of the complete package. */
   readonly folder: string;
-  /** Time limit, after which the command is killed. */
-  readonly timeoutMs: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** Kills the command once aborted. */
-  readonly signal: AbortSignal;
 };
+export type CommandEnd = Pick<CommandOutcome, "exitCode" | "timedOut" | "outputTail">;
 export type Commands = {
   /** System for which a package's named commands are selected. */
   readonly os: OperatingSystem;
   /**
-   * Runs the command until it exits or is killed.
+   * Runs the command until it exits or is killed. The command continues when the agent ends.
    * @throws Error when the command cannot be started
    */
-  run(request: CommandRequest): Promise<CommandOutcome>;
+  run(request: CommandRequest): Promise<CommandEnd>;
+  /**
+   * Waits for a command that an earlier process of the agent started.
+   * @returns null when its outcome is unknown
+   */
+  adopt(run: CommandRun): Promise<CommandEnd | null>;
 };
 
 type LogLine = (fields: object, message: string) => void;

@@ -8,9 +8,11 @@ import {
   type OperatingSystem,
 } from "../model/package-command.ts";
 
+type Line = { readonly command: string; readonly shell: CommandShell | null };
 type TaskCommand =
   | { readonly kind: "none" }
-  | { readonly kind: "line"; readonly command: string; readonly shell: CommandShell | null }
+  /** `detect`: tells by exit code 0 that the package is already there; null: it has none. */
+  | { readonly kind: "line"; readonly line: Line; readonly detect: Line | null }
   /** The task cannot run here. */
   | { readonly kind: "missing"; readonly reason: string };
 
@@ -21,21 +23,28 @@ export function commandOf(
 ): TaskCommand {
   if (task.action !== "run") return { kind: "none" };
   if (task.run === null)
-    return task.command === null ? { kind: "none" } : { kind: "line", command: task.command, shell: null };
-  const found = commandFor(commands, task.run, os);
-  if (found !== null) return { kind: "line", command: found.line, shell: found.shell };
+    return task.command === null
+      ? { kind: "none" }
+      : { kind: "line", line: { command: task.command, shell: null }, detect: null };
+  const named = (name: string): Line | null => {
+    const found = commandFor(commands, name, os);
+    return found && { command: found.line, shell: found.shell };
+  };
+  const line = named(task.run);
+  // Another command than `install` may be meant for a package that is there.
+  if (line !== null) return { kind: "line", line, detect: task.run === "install" ? named("detect") : null };
   return {
     kind: "missing",
     reason: `the package has no command "${task.run}" for ${os}: publish a version that has one, or target other devices`,
   };
 }
 
-/** Returns what the device runs, without the signal that kills it. */
+/** Returns what the device runs, without the parts that differ between runs. */
 export const commandRequest = (
   task: AgentTask,
   folder: string,
   line: Pick<CommandRequest, "command" | "shell">,
-): Omit<CommandRequest, "signal"> => ({
+): Omit<CommandRequest, "key" | "signal"> => ({
   taskId: task.id,
   ...line,
   folder,

@@ -3,7 +3,6 @@
  * have expired. Pure.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
-import type { CommandOutcome } from "../api/schema/common.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
@@ -24,14 +23,20 @@ export const endsWait = (stage: TaskStage, before: AgentTask, after: AgentTask):
   stage.kind === "waiting" &&
   (stage.cause === "paused" || (stage.cause === "start-time" && after.startAtMs !== before.startAtMs));
 
-/** Whether a task that ended begins again: it is repeated, or listed again and has not run here. */
-export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTask): boolean {
-  if (life === "open" || life === "running") return false;
-  return attempt > task.attempt || (life === "cancelled" && command === null);
+/** Whether the package is complete: only the command, or nothing, is left to do. */
+export const isPackageDone = ({ kind }: TaskStage): boolean =>
+  kind === "verifying" || kind === "ready" || kind === "running" || kind === "ended";
+
+/** Takes the number of an attempt that a complete task needs not begin, for its report. */
+export function acknowledge(row: TaskRow, { attempt }: AgentTask): void {
+  if (row.life === "complete" && attempt > row.task.attempt) row.task = { ...row.task, attempt };
 }
 
-/** Outcome of a command that a cancellation ends. */
-export const killedCommand: CommandOutcome = { exitCode: null, timedOut: false, outputTail: "" };
+/** Whether a task that ended begins again: it is repeated, or listed again and has not run here. */
+export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTask): boolean {
+  if (life === "open" || life === "running" || life === "complete") return false;
+  return attempt > task.attempt || (life === "cancelled" && command === null);
+}
 
 export const packageTitle = ({ packageName, packageVersion }: AgentTask): string =>
   `${packageName} ${packageVersion}`;

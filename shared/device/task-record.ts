@@ -5,20 +5,27 @@ import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.
 
 /**
  * - `open`: not done
- * - `running`: the command was started; after a restart its outcome is unknown
+ * - `running`: the command was started; after a restart its outcome is looked up
  * - `complete`, `failed`: ended on this device
+ * - `superseded`: not run, because a higher version ran before
  * - `cancelled`: cancelled at the source
  */
-const lifeSchema = v.picklist(["open", "running", "complete", "failed", "cancelled"]);
+const lifeSchema = v.picklist(["open", "running", "complete", "failed", "superseded", "cancelled"]);
 export type TaskLife = v.InferOutput<typeof lifeSchema>;
 
 export const taskRowSchema = v.object({
   task: agentTaskSchema,
   life: lifeSchema,
+  /** Why the task ended as it did; empty: nothing to add. */
   reason: v.string(),
   /** Why bytes did not come by multicast, as text; empty: all did, or the reason is unknown. */
   way: v.optional(v.string(), ""),
+  /** Result of the command; `unknown` while it runs. */
   command: v.nullable(commandOutcomeSchema),
+  /** Times that the command was started in this attempt. */
+  runs: v.optional(v.number(), 0),
+  /** Position among the commands that succeeded on this device, from 1; 0: not among them. */
+  ranAs: v.optional(v.number(), 0),
   /** Times that stored files were wrong when they were read back. */
   wrongReadBacks: v.optional(v.number(), 0),
   wanBytesFetched: v.number(),
@@ -34,6 +41,8 @@ export type TaskRow = {
   reason: string;
   way: string;
   command: CommandOutcome | null;
+  runs: number;
+  ranAs: number;
   wrongReadBacks: number;
   wanBytesFetched: number;
   wanBytesUseless: number;
@@ -47,6 +56,8 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   reason: "",
   way: "",
   command: null,
+  runs: 0,
+  ranAs: 0,
   wrongReadBacks: 0,
   wanBytesFetched: 0,
   wanBytesUseless: 0,

@@ -12,6 +12,7 @@ const stages: readonly TaskStage[] = [
   waiting("new"),
   { kind: "session", note: "" },
   { kind: "verifying" },
+  { kind: "ready", note: "", isBlocked: false },
   { kind: "running" },
   { kind: "ended" },
 ];
@@ -19,8 +20,9 @@ const stages: readonly TaskStage[] = [
 const legal: Record<TaskStage["kind"], readonly TaskStage["kind"][]> = {
   waiting: ["waiting", "session", "verifying", "ended"],
   session: ["session", "waiting", "verifying", "ended"],
-  verifying: ["waiting", "running", "ended"],
-  running: ["waiting", "ended"],
+  verifying: ["waiting", "ready", "running", "ended"],
+  ready: ["ready", "waiting", "running", "ended"],
+  running: ["waiting", "ready", "ended"],
   ended: [],
 };
 const pairs = stages.flatMap((from) => stages.map((to) => [from.kind, to.kind, from, to] as const));

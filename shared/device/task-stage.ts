@@ -20,6 +20,8 @@ export type TaskStage =
   /** `note`: reason of the last failure; empty: none. */
   | { readonly kind: "session"; readonly note: string }
   | { readonly kind: "verifying" }
+  /** The package is complete; `note` names what its command waits for. */
+  | { readonly kind: "ready"; readonly note: string; readonly isBlocked: boolean }
   | { readonly kind: "running" }
   | { readonly kind: "ended" };
 export type WaitCause =
@@ -40,8 +42,9 @@ export type WaitCause =
 export const stageTransitions = {
   waiting: ["waiting", "session", "verifying", "ended"],
   session: ["session", "waiting", "verifying", "ended"],
-  verifying: ["waiting", "running", "ended"],
-  running: ["waiting", "ended"],
+  verifying: ["waiting", "ready", "running", "ended"],
+  ready: ["ready", "waiting", "running", "ended"],
+  running: ["waiting", "ready", "ended"],
   ended: [],
 } as const satisfies Transitions<TaskStage["kind"]>;
 
@@ -51,4 +54,5 @@ export const nextTaskStage = checkedBy<TaskStage>("task", stageTransitions);
 export const isBackingOff = (stage: TaskStage): boolean =>
   stage.kind === "waiting" && stage.cause === "back-off";
 
-export const isBlocked = (stage: TaskStage): boolean => stage.kind === "waiting" && stage.isBlocked;
+export const isBlocked = (stage: TaskStage): boolean =>
+  (stage.kind === "waiting" || stage.kind === "ready") && stage.isBlocked;

@@ -1,6 +1,7 @@
 /** When a task starts: its start time, clocks that are set, and attempts that never overlap. */
 import { describe, expect, test } from "bun:test";
 import { TestClock } from "../simulation/testing.ts";
+import { CommandTurns } from "./command-turns.ts";
 import type { DevicePorts } from "./ports.ts";
 import { startSpreadMs } from "./start-spread.ts";
 import { Task } from "./task.ts";
@@ -45,6 +46,9 @@ function waitingTask() {
     ports,
     offers: {} as never,
     row: newTaskRow({ ...taskForTest(), startAtMs }),
+    turns: new CommandTurns(() => null),
+    downgradeReason: () => null,
+    nextRunOrder: () => 1,
     onChange() {},
     fetchedBy: () => null,
     onPackageComplete() {},

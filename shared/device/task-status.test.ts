@@ -179,11 +179,19 @@ function taskWith(member: Member | null, parts: Parts = {}): TaskView {
   };
 }
 const ended: TaskStage = { kind: "ended" };
+const ready = (isBlocked = false): TaskStage => ({
+  kind: "ready",
+  note: "waits for the command of task 3",
+  isBlocked,
+});
 
 describe("the state of a task", () => {
   test.each<[what: string, task: TaskView, state: string]>([
     ["that ended successfully", taskWith(null, { stage: ended, life: "complete" }), "complete"],
     ["that failed", taskWith(null, { stage: ended, life: "failed" }), "failed"],
+    ["that was superseded", taskWith(null, { stage: ended, life: "superseded" }), "superseded"],
+    ["that waits for its turn", taskWith(null, { stage: ready() }), "ready"],
+    ["that waits for a failed task", taskWith(null, { stage: ready(true) }), "failed"],
     ["that was cancelled", taskWith(null, { stage: ended, life: "cancelled" }), "cancelled"],
     [
       "that ended and leads for others",
@@ -200,7 +208,11 @@ describe("the state of a task", () => {
     ["of a peer during the multicast", taskWith(peer(phases.casting)), "receiving"],
     ["of a peer after the multicast", taskWith(peer(phases.serving)), "repairing"],
     ["of an idle member", taskWith(idle()), "waiting"],
-    ["of an idle member after failures", taskWith(idle(), { reason: "404" }), "failed"],
+    [
+      "of an idle member after failures",
+      taskWith(idle(), { stage: { kind: "session", note: "404" } }),
+      "failed",
+    ],
     ["whose session has not begun", taskWith(null), "waiting"],
   ])("%s", (_, task, state) => {
     expect(stateOf(task)).toBe(state as ReturnType<typeof stateOf>);
@@ -228,6 +240,7 @@ const sentenceOf = (task: TaskView): string => describeTask(task, startMs);
 describe("the sentence of a task", () => {
   test.each<[what: string, task: TaskView, sentence: string]>([
     ["is verified", taskWith(null, { stage: { kind: "verifying" } }), "reads the package back from the disk"],
+    ["waits for its turn", taskWith(null, { stage: ready() }), "waits for the command of task 3"],
     ["runs its command", taskWith(null, { stage: { kind: "running" } }), "runs the command"],
     ["waits", taskWith(null, { stage: waiting("the disk is full") }), "the disk is full"],
     ["failed", taskWith(null, { stage: ended, life: "failed", reason: "404" }), "404"],
@@ -342,6 +355,13 @@ describe("the sentence of a representative", () => {
     ["after the multicast", serving(), {}, "multicast is over, serves repairs to 2 peers"],
   ])("%s", (_, member, parts, sentence) => {
     expect(sentenceOf(taskWith(member, parts))).toBe(`representative of term 1: ${sentence}`);
+  });
+
+  test("states why its own command failed, or that a reboot is needed, when it leads for others", () => {
+    const failed = taskWith(serving(), { stage: ended, life: "failed", reason: "exit code 7" });
+    expect(sentenceOf(failed)).toStartWith("exit code 7; still representative of term 1: multicast is over");
+    const done = taskWith(serving(), { stage: ended, life: "complete", reason: "reboot needed" });
+    expect(sentenceOf(done)).toStartWith("complete; reboot needed; still representative of term 1");
   });
 
   test("states that its own task is complete when it leads for others", () => {

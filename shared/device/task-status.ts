@@ -9,6 +9,7 @@ import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
 import { completionText } from "./delivery-log.ts";
 import { deliveryOf } from "./delivery-text.ts";
+import type { TaskLife } from "./task-record.ts";
 import { isBlocked } from "./task-stage.ts";
 import type { TaskView } from "./task-view.ts";
 
@@ -16,13 +17,10 @@ import type { TaskView } from "./task-view.ts";
 export function stateOf(task: TaskView): DeviceTaskState {
   switch (task.stage.kind) {
     case "ended":
-      return task.row.life === "complete"
-        ? "complete"
-        : task.row.life === "cancelled"
-          ? "cancelled"
-          : "failed";
+      return endState(task.row.life);
     case "waiting":
-      return isBlocked(task.stage) ? "failed" : "waiting";
+    case "ready":
+      return isBlocked(task.stage) ? "failed" : task.stage.kind;
     case "verifying":
     case "running":
       return task.stage.kind;
@@ -31,7 +29,10 @@ export function stateOf(task: TaskView): DeviceTaskState {
   }
 }
 
-function sessionState({ session, row }: TaskView): DeviceTaskState {
+const endState = (life: TaskLife): DeviceTaskState =>
+  life === "open" || life === "running" ? "failed" : life;
+
+function sessionState({ session, stage }: TaskView): DeviceTaskState {
   const state = session?.member.state;
   switch (state?.role) {
     case "candidate":
@@ -42,7 +43,7 @@ function sessionState({ session, row }: TaskView): DeviceTaskState {
       return state.leader.announced.phase === phases.serving ? "repairing" : "receiving";
     default:
       // An idle member with a reason waits for a retry, after representatives of the subnet failed.
-      return row.reason === "" ? "waiting" : "failed";
+      return stage.kind === "session" && stage.note !== "" ? "failed" : "waiting";
   }
 }
 
@@ -56,10 +57,12 @@ export function takesPart({ session, stage }: TaskView): boolean {
 export function describe(task: TaskView, nowMs: number): string {
   const { session, stage, row } = task;
   if (stage.kind === "verifying") return "reads the package back from the disk";
-  if (stage.kind === "running") return "runs the command";
+  if (stage.kind === "running")
+    return row.runs > 1 ? `runs the command, run ${row.runs}` : "runs the command";
+  if (stage.kind === "ready") return stage.note;
   const state = session?.member.state;
   if (state?.role === "representative")
-    return `${endedPrefix(stage.kind)}representative of term ${state.term}: ${representativeText(task, state, nowMs)}`;
+    return `${endedPrefix(task)}representative of term ${state.term}: ${representativeText(task, state, nowMs)}`;
   if (stage.kind === "ended") return row.life === "complete" ? completeText(task) : row.reason;
   if (stage.kind === "waiting") return stage.note;
   if (state?.role === "candidate") return "looks for a session on this subnet";
@@ -67,8 +70,14 @@ export function describe(task: TaskView, nowMs: number): string {
   return stage.note || (state?.role === "idle" ? state.why : "");
 }
 
-const endedPrefix = (stage: TaskView["stage"]["kind"]): string =>
-  stage === "ended" ? "complete; still " : "";
+/** How the task ended, before what a representative still does for others. */
+function endedPrefix({ stage, row }: TaskView): string {
+  if (stage.kind !== "ended") return "";
+  const end = row.life === "complete" ? withReason("complete", row.reason) : row.reason;
+  return `${end}; still `;
+}
+
+const withReason = (text: string, reason: string): string => (reason === "" ? text : `${text}; ${reason}`);
 
 function representativeText(
   { session, row, store }: TaskView,
@@ -139,7 +148,10 @@ function followedBy({ session }: TaskView): string | null {
 }
 
 const completeText = ({ store, row }: TaskView): string =>
-  store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete";
+  withReason(
+    store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete",
+    row.reason,
+  );
 
 /** Counters of a report that the view does not contain. */
 type Counted = Pick<Progress, "wanBytesFetched" | "lanBytesSent" | "rateBps" | "wrongFrom">;
@@ -149,7 +161,7 @@ const reasonLengthMax = 1_000;
 
 /** Returns the report of a task to the source. */
 export function progressOf(task: TaskView, nowMs: number, counted: Counted): Progress {
-  const { store, session, row } = task;
+  const { store, session, row, stage } = task;
   const role = session?.member.role ?? "idle";
   return {
     taskId: row.task.id,
@@ -162,7 +174,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
     way: deliveryOf(task),
     reason: describe(task, nowMs).slice(0, reasonLengthMax),
-    command: row.command,
+    command: stage.kind === "running" ? null : row.command,
     follows: followedBy(task),
     ...counted,
   };

@@ -1,28 +1,28 @@
 /**
  * One task on this device, from its arrival to its end: waits for the start time, gets the
- * manifest, takes part in the session, reads the package back and runs the command. State that must
- * survive a restart is saved in the ledger.
+ * manifest, takes part in the session, reads the package back and runs the command (task-run.ts).
+ * State that must survive a restart is saved in the ledger.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
-import { sleep } from "../model/clock.ts";
 import { ManifestError } from "../model/manifest-error.ts";
 import { BadChunkReports } from "./bad-chunk-reports.ts";
 import { ByteRate } from "./byte-rate.ts";
-import { endOfCommand } from "./command-outcome.ts";
+import type { CommandTurns } from "./command-turns.ts";
 import { reasonForDelivery, reasonWithoutSession, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
 import { beginPackage } from "./package-start.ts";
-import type { CommandRequest, DevicePorts } from "./ports.ts";
+import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
-import { commandOf, commandRequest } from "./task-command.ts";
+import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
-import { endsWait, holdOf, killedCommand, packageTitle, withdrawnReason } from "./task-hold.ts";
-import type { TaskRow } from "./task-record.ts";
+import { endsWait, holdOf, isPackageDone, packageTitle, withdrawnReason } from "./task-hold.ts";
+import type { TaskLife, TaskRow } from "./task-record.ts";
+import { TaskRun } from "./task-run.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
@@ -33,8 +33,6 @@ import { TaskTraffic } from "./task-traffic.ts";
  * minute, so that the task continues soon after a person made room.
  */
 const taskBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
-/** Upper bound on the wait for the killed command when the agent stops. */
-const commandEndMs = 2_500;
 /**
  * Interval at which a task checks whether another task still fetches its package. Completion of the
  * package ends the wait at once.
@@ -50,6 +48,11 @@ type TaskOptions = {
   readonly ports: DevicePorts;
   readonly offers: Offers;
   readonly row: TaskRow;
+  readonly turns: CommandTurns;
+  /** Returns why the command must not run: a higher version has run. Null: it may. */
+  readonly downgradeReason: () => string | null;
+  /** Returns the position of the next command that succeeds on this device, from 1. */
+  readonly nextRunOrder: () => number;
   /** Called when there is something new to report. */
   readonly onChange: () => void;
   /** Returns the other task of this device whose session fetches the package; null: none. */
@@ -71,29 +74,42 @@ export class Task {
   /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
   #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
   #rate = new ByteRate(0, 0);
-  /**
-   * `timer` cancels the timer, `reader` releases the package, `command` settles when the command
-   * ends.
-   */
+  /** `timer` cancels the timer, `reader` releases the package. */
   readonly #pending: {
     readonly start: SpreadStart;
+    readonly run: TaskRun;
     timer?: () => void;
     reader?: () => void;
-    command?: Promise<unknown>;
   };
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
-    this.#pending = { start: new SpreadStart(options.ports) };
+    this.#pending = { start: new SpreadStart(options.ports), run: this.#createRun() };
     if (this.row.life === "running") {
-      this.#end(
-        "failed",
-        "the agent was stopped while the command ran, its outcome is unknown: create the task again to repeat it",
-      );
-    }
-    if (this.row.life !== "open") this.stage = { kind: "ended" };
+      this.stage = { kind: "running" };
+      options.turns.take(this.id);
+    } else if (this.row.life !== "open") this.stage = { kind: "ended" };
+  }
+
+  #createRun(): TaskRun {
+    return new TaskRun({
+      ...this.#options,
+      isHeld: () => this.#isHeld(),
+      become: (stage) => {
+        this.stage = nextTaskStage(this.stage, stage);
+        this.#options.onChange();
+      },
+      save: () => this.save(),
+      trySave: () => this.trySave(),
+      end: (life, reason) => this.#end(life, reason),
+      fail: (error) => this.#backOff(error, true),
+      restart: () => {
+        this.#becomeWaiting("new", "");
+        this.start();
+      },
+    });
   }
 
   get id(): number {
@@ -133,7 +149,9 @@ export class Task {
   #pause(): void {
     this.#pending.timer?.();
     this.#closeSession("the task is paused");
-    if (this.stage.kind === "waiting" || this.stage.kind === "session") this.#isHeld();
+    const { kind } = this.stage;
+    const begins = kind === "ready" && this.#pending.run.withdraw();
+    if (kind === "waiting" || kind === "session" || begins) this.#isHeld();
   }
 
   /** Holds the task if it must not begin. @returns whether it is held */
@@ -163,6 +181,7 @@ export class Task {
 
   /** Starts or resumes a waiting task; no effect in other stages, and while an attempt begins. */
   start(): void {
+    if (this.stage.kind === "running") return this.#pending.run.adopt();
     if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
     this.#pending.timer?.();
     if (this.#isHeld()) return;
@@ -176,20 +195,18 @@ export class Task {
   }
 
   /**
-   * Stops the task. Resolves when its command has ended and its chunks are written.
-   * @param why `cancelled` at the source, or `shutdown` of the agent
+   * Stops the task. Resolves when its chunks are written. A running command continues to its end,
+   * also after a shutdown of the agent, unless it is killed.
+   * @param why `cancelled` or `killed` at the source, or `shutdown` of the agent
    */
-  async stop(why: "cancelled" | "shutdown"): Promise<void> {
+  async stop(why: "cancelled" | "killed" | "shutdown"): Promise<void> {
     this.#pending.timer?.();
     this.#abort.abort();
-    this.#closeSession(why === "cancelled" ? "the task was cancelled" : "the agent stops");
-    if (why === "cancelled" && this.stage.kind !== "ended") {
-      if (this.stage.kind === "running") this.row.command = killedCommand;
+    this.#closeSession(why === "shutdown" ? "the agent stops" : "the task was cancelled");
+    const { run } = this.#pending;
+    if (why === "shutdown") run.stop();
+    else if (this.stage.kind !== "ended" && !run.cancel(why === "killed"))
       this.#end("cancelled", withdrawnReason);
-    }
-    const { clock } = this.#options.ports;
-    if (this.#pending.command)
-      await Promise.race([this.#pending.command.catch(() => {}), sleep(clock, commandEndMs)]);
     await this.store?.flush().catch((error: unknown) => this.onUnsaved(error));
   }
 
@@ -243,16 +260,16 @@ export class Task {
   }
 
   /** Handles an error of the current attempt: reports it, and retries with back-off. */
-  #backOff(error: unknown): void {
+  #backOff(error: unknown, needsPerson = error instanceof CacheError): void {
     if (error instanceof BugError) return this.#options.ports.onBug(error);
     // A full disk fails many writes at once; only the first failure counts.
     if (this.#abort.signal.aborted || this.stage.kind === "ended" || isBackingOff(this.stage)) return;
     const { log, random } = this.#options.ports;
     const reason = error instanceof Error ? error.message : String(error);
     log.warn({ taskId: this.id, reason }, "task is held up");
-    // An error of the cache, such as a full disk, is reported as a failure, because a person has to
-    // act. The task is still retried.
-    this.#becomeWaiting("back-off", reason, error instanceof CacheError);
+    // An error of the cache, such as a full disk, and a command that cannot be started are reported
+    // as failures, because a person has to act. The task is still retried.
+    this.#becomeWaiting("back-off", reason, needsPerson);
     this.#closeSession(reason);
     if (error instanceof ManifestError) return this.#end("failed", reason);
     this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
@@ -264,8 +281,7 @@ export class Task {
    */
   #onSessionError(error: unknown): void {
     if (error instanceof BugError) return this.#options.ports.onBug(error);
-    const { kind } = this.stage;
-    if (kind !== "verifying" && kind !== "running" && kind !== "ended") return this.#backOff(error);
+    if (!isPackageDone(this.stage)) return this.#backOff(error);
     const reason = error instanceof Error ? error.message : String(error);
     this.#options.ports.log.warn({ taskId: this.id, reason }, "the session ends here");
     this.#closeSession(reason);
@@ -288,6 +304,8 @@ export class Task {
     this.store = store;
     const command = this.#commandOf(store);
     if (command.kind === "missing") return this.#end("failed", command.reason);
+    const downgrade = this.row.runs === 0 ? this.#options.downgradeReason() : null;
+    if (downgrade !== null) return this.#end("superseded", downgrade);
     ports.cache.pin(task.packageId, task.id);
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
     this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
@@ -329,7 +347,6 @@ export class Task {
   #onSessionFailure(reason: string, retryAfterMs: number): void {
     if (this.stage.kind === "session")
       this.stage = nextTaskStage(this.stage, { kind: "session", note: reason });
-    this.row.reason = reason;
     this.#options.ports.log.warn({ taskId: this.id, reason, retryAfterMs }, "the session failed here");
     this.#options.onChange();
   }
@@ -339,7 +356,8 @@ export class Task {
     if (session) this.#delivery.observe(session.member, session.unicastReason);
     // Only verified bytes are progress; an election is not.
     if (store && store.bytesVerified > this.#attempt.bytes) this.#attempt.number = 0;
-    if (session && session.member.role !== "idle") this.row.reason = "";
+    if (session && session.member.role !== "idle" && this.stage.kind === "session")
+      this.stage = nextTaskStage(this.stage, { kind: "session", note: "" });
     const isOver = session?.member.role === "idle" && store?.state === "complete";
     if (isOver) this.#closeSession("the session ended");
     this.#options.onChange();
@@ -347,8 +365,7 @@ export class Task {
 
   /** Reads the package back from the disk, before completion is reported. */
   async #verify(): Promise<void> {
-    const { kind } = this.stage;
-    if (kind === "verifying" || kind === "running" || kind === "ended") return;
+    if (isPackageDone(this.stage)) return;
     const store = this.store!;
     this.row.way = this.#deliveryReason(store);
     // The last chunk may arrive while the task backs off. Later errors count again.
@@ -362,8 +379,9 @@ export class Task {
     this.#options.onPackageComplete(store.id);
     if (this.#isHeld()) return;
     const command = this.#commandOf(store);
-    if (command.kind === "line") await this.#run(outcome.path, command);
-    else this.#end("complete", "");
+    if (command.kind !== "line") return this.#end("complete", "");
+    const { line, detect } = command;
+    this.#pending.run.start({ folder: outcome.path, line, detect });
   }
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
@@ -382,49 +400,22 @@ export class Task {
     const { session, row } = this;
     // An earlier run of the agent may have saved the reason.
     if (!session) return row.way || reasonWithoutSession(this.#attempt.waitedForOther);
-    const kernelDrops = (this.#options.ports.lan.kernelDrops ?? 0) - this.#attempt.kernelDrops;
-    const diskOverflow = session.receiver.counters.overflow;
-    return reasonForDelivery(store.originBytes, this.#delivery.notes, { diskOverflow, kernelDrops });
+    return reasonForDelivery(store.originBytes, this.#delivery.notes, {
+      diskOverflow: session.receiver.counters.overflow,
+      kernelDrops: (this.#options.ports.lan.kernelDrops ?? 0) - this.#attempt.kernelDrops,
+    });
   }
 
   #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
     return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
-  async #run(folder: string, line: Pick<CommandRequest, "command" | "shell">): Promise<void> {
-    const { task } = this.row;
-    this.stage = nextTaskStage(this.stage, { kind: "running" });
-    this.#saveRunning();
-    this.#options.onChange();
-    const { signal } = this.#abort;
-    const running = this.#options.ports.commands.run({ ...commandRequest(task, folder, line), signal });
-    this.#pending.command = running;
-    const outcome = await running;
-    this.row.command = outcome;
-    if (this.#abort.signal.aborted) return;
-    const { life, reason } = endOfCommand(task.id, outcome, task.setting.values);
-    this.#end(life, reason);
-  }
-
-  /**
-   * Saves the stage before the command starts, so that the command runs at most once: also when the
-   * agent is killed while it runs. Exceptions: the ledger is lost, or the command does not start.
-   */
-  #saveRunning(): void {
-    this.row.life = "running";
-    try {
-      this.save();
-    } catch (error) {
-      this.row.life = "open";
-      throw error;
-    }
-  }
-
-  #end(life: "complete" | "failed" | "cancelled", reason: string): void {
+  #end(life: Exclude<TaskLife, "open" | "running">, reason: string): void {
     const { cache, log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
     Object.assign(this.row, { life, reason, reported: false });
-    metrics.taskEnded(life);
+    if (life === "complete" && this.row.command) this.row.ranAs = this.#options.nextRunOrder();
+    metrics.taskEnded(this.row.command?.meaning === "reboot-needed" ? "reboot-needed" : life);
     log.info({ taskId: this.id, package: packageTitle(this.row.task), life, reason }, "task ended");
     this.trySave();
     try {
@@ -433,6 +424,7 @@ export class Task {
       this.onUnsaved(error);
     }
     this.#options.onChange();
+    this.#options.turns.release(this.id);
   }
 
   #closeSession(reason: string): void {

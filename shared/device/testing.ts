@@ -12,6 +12,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   command: null,
   run: null,
   startAtMs: 0,
+  after: null,
   expiresAtMs: null,
   attempt: 1,
   paused: false,

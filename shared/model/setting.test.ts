@@ -8,7 +8,16 @@ import {
   settingValuesSchema,
 } from "./setting.ts";
 
-const addedLater = ["wirelessMulticast", "startWhenAllPresent", "wanSchedule", "useDeputy", "cacheKeepFree"];
+const addedLater = [
+  "wirelessMulticast",
+  "startWhenAllPresent",
+  "wanSchedule",
+  "useDeputy",
+  "cacheKeepFree",
+  "commandRebootExitCodes",
+  "commandBusyExitCodes",
+  "commandAttempts",
+];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));
 

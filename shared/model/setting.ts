@@ -49,6 +49,10 @@ const parsePolicy = (text: string): (typeof fallbackPolicies)[number] => {
   throw new Error(`"${text}" is not a policy: write never or last-resort`);
 };
 
+const exitCodes = v.pipe(v.array(v.pipe(v.number(), v.integer())), v.maxLength(64));
+const parseExitCodes = (text: string): number[] => (text === "none" ? [] : parseIntegerList(text));
+const formatExitCodes = (codes: readonly number[]): string => codes.join(",") || "none";
+
 /** A row of the table: a setting in JSON (`field`, `schema`) and as a person writes it. */
 type SettingRow<F extends string, S extends v.GenericSchema> = {
   /** Name in JSON, with the unit at its end. */
@@ -226,11 +230,38 @@ export const settingKeys = {
   }),
   commandSuccessExitCodes: setting({
     field: "commandSuccessExitCodes",
-    schema: v.pipe(v.array(v.pipe(v.number(), v.integer())), v.minLength(1), v.maxLength(64)),
+    schema: v.pipe(exitCodes, v.minLength(1)),
     default: [0],
     parse: parseIntegerList,
     format: (codes) => codes.join(","),
     about: "exit codes that mean success",
+  }),
+  commandRebootExitCodes: setting({
+    field: "commandRebootExitCodes",
+    schema: exitCodes,
+    default: [1_641, 3_010],
+    mayBeMissing: true,
+    parse: parseExitCodes,
+    format: formatExitCodes,
+    about: "exit codes that mean success, but the machine has to be restarted; none: no code",
+  }),
+  commandBusyExitCodes: setting({
+    field: "commandBusyExitCodes",
+    schema: exitCodes,
+    default: [75, 1_618],
+    mayBeMissing: true,
+    parse: parseExitCodes,
+    format: formatExitCodes,
+    about: "exit codes that mean that another installer runs: the command is repeated; none: no code",
+  }),
+  commandAttempts: setting({
+    field: "commandAttempts",
+    schema: count(1, 1_000),
+    default: 10,
+    mayBeMissing: true,
+    parse: parseInteger,
+    format: String,
+    about: "runs of a command whose exit code means busy, before the task fails",
   }),
 } as const;
 type SettingKey = keyof typeof settingKeys;

@@ -3,7 +3,7 @@
  * and sysctl. These programs print one language, whatever the user's is.
  */
 import { cachedNetwork } from "./network-cache.ts";
-import type { DeviceClass, KernelInterface, KernelNetwork, ShellCommand } from "./platform.ts";
+import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
 import { gatewayInNetstat } from "./routes.ts";
 import { macIn, outputOf } from "./run-program.ts";
@@ -105,9 +105,11 @@ export function deviceClass(): Promise<DeviceClass> {
 }
 
 export const os = "macos";
-export const shell = (command: string): ShellCommand => ({
-  words: ["/bin/sh", "-c", command],
-  isVerbatim: false,
-});
+export { commandEnvironment, shell } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;
+
+export async function processStart(pid: number): Promise<string | null> {
+  const line = (await outputOf(["ps", "-o", "stat=,lstart=", "-p", String(pid)])).trim();
+  return line === "" || line.startsWith("Z") ? null : line.replace(/^\S+\s+/, "");
+}

@@ -3,14 +3,7 @@
  * and DMI. A file that cannot be read counts as empty.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type {
-  DeviceClass,
-  InterfaceTraits,
-  KernelInterface,
-  KernelNetwork,
-  Link,
-  ShellCommand,
-} from "./platform.ts";
+import type { DeviceClass, InterfaceTraits, KernelInterface, KernelNetwork, Link } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
 import { bestGateway } from "./routes.ts";
 import { readDrops } from "./udp-table.ts";
@@ -164,9 +157,16 @@ export async function deviceClass(): Promise<DeviceClass> {
 }
 
 export const os = "linux";
-export const shell = (command: string): ShellCommand => ({
-  words: ["/bin/sh", "-c", command],
-  isVerbatim: false,
-});
+export { commandEnvironment, shell } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;
+
+/** Fields of /proc/PID/stat after the program's name: state, and start in ticks since boot. */
+const [stateField, startField] = [0, 19];
+
+export async function processStart(pid: number): Promise<string | null> {
+  const stat = textOf(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  if (fields.length <= startField || fields[stateField] === "Z") return null;
+  return `${textOf("/proc/sys/kernel/random/boot_id").trim()} ${fields[startField]}`;
+}

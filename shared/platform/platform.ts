@@ -49,6 +49,9 @@ export type ShellCommand = {
   readonly isVerbatim: boolean;
 };
 
+/** File in which a command's exit status is stored, as "KEY STATUS". */
+export type CommandStatus = { readonly path: string; readonly key: string };
+
 /** A process and its descendants. */
 export type ProcessTree = {
   /** Signals all of them; does nothing when they have exited. On Windows every signal is a kill. */
@@ -114,10 +117,17 @@ export type Platform = {
 
   readonly os: OperatingSystem;
   /**
-   * Returns the program that runs a command line.
+   * Returns the program that runs a command line, and stores its exit status. Windows stores none.
    * @param named shell that the command asks for; null: the system's
    */
-  shell(command: string, named: CommandShell | null): ShellCommand;
+  shell(command: string, named: CommandShell | null, status: CommandStatus): ShellCommand;
+  /** Returns the environment of commands: fixed, without what the agent's own contains. */
+  commandEnvironment(): Record<string, string>;
+  /**
+   * Returns a text that differs between two processes of the same id, also after a restart of the
+   * machine; null if the process has ended, or the system does not tell.
+   */
+  processStart(pid: number): Promise<string | null>;
   /** Whether a command has to start in its own process group, which signals reach as a whole. */
   readonly hasProcessGroups: boolean;
   /** To be called as soon as the process has started. */

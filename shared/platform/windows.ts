@@ -125,6 +125,18 @@ export function shell(command: string, named: CommandShell | null): ShellCommand
   const line = powerShellScript.test(command) ? `${powerShell} ${command.trimStart()}` : command;
   return { words: ["cmd.exe", "/d", "/s", "/c", `"${line}"`], isVerbatim: true };
 }
+/** Variables of Windows that programs need to find the system, its folders and each other. */
+const environmentNames =
+  /^(SystemRoot|SystemDrive|windir|ComSpec|Path|PATHEXT|PSModulePath|TEMP|TMP|OS|NUMBER_OF_PROCESSORS|PROCESSOR_\w+|COMPUTERNAME|USERNAME|USERDOMAIN|USERPROFILE|APPDATA|LOCALAPPDATA|HOMEDRIVE|HOMEPATH|ALLUSERSPROFILE|PUBLIC|ProgramData|(Common)?ProgramFiles(\(x86\))?|(Common)?ProgramW6432)$/i;
+
+export const commandEnvironment = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => environmentNames.test(entry[0])),
+  );
+
+/** A command that outlasts the agent on Windows has no known outcome. */
+export const processStart = async (_pid: number): Promise<string | null> => null;
+
 export const hasProcessGroups = false;
 
 /** Puts the process into a job, to which its descendants belong, also after its own end. */

@@ -8,6 +8,13 @@ import type { Ranges } from "../model/chunk-set.ts";
 /** Identity of a machine. A type of its own, so that this file does not import machine.ts. */
 export type MachineName = { readonly index: number; readonly name: string };
 
+/** `endsAtMs`: world time. */
+export type StartedCommand = {
+  readonly taskId: number;
+  readonly exitCode: number;
+  readonly endsAtMs: number;
+};
+
 export type Observer = {
   /** Attributes the current event of the clock to this machine. */
   acts(machine: MachineName): void;
@@ -33,5 +40,6 @@ export type Observer = {
   lists(machine: MachineName, packageId: string, rows: readonly ChunkRow[]): void;
   /** The ledger is about to mark the package complete. */
   completes(machine: MachineName, packageId: string): void;
-  startsCommand(machine: MachineName, taskId: number): void;
+  /** @param command its task, and its end in the absence of a power cut */
+  startsCommand(machine: MachineName, command: StartedCommand): void;
 };

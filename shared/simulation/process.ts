@@ -11,8 +11,8 @@ import type { Session } from "../device/session.ts";
 import type { Task } from "../device/task.ts";
 import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
-import { sleep } from "../model/clock.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
+import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
@@ -291,15 +291,7 @@ export class Process implements RunningProcess {
       peers: this.exchange,
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
-      commands: {
-        os: "linux",
-        run: async ({ taskId, signal }) => {
-          observer.startsCommand(machine, taskId);
-          const ended = sleep(this.#parts.clock, machine.random.between(100, 3_000), signal);
-          const exitCode = await ended.then(() => 0).catch(() => null);
-          return { exitCode, timedOut: false, outputTail: "" };
-        },
-      },
+      commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),

@@ -119,6 +119,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     wanFallback: random.chance(0.8) ? "last-resort" : "never",
     useDeputy: random.chance(0.8),
     startsWhenPresent: drawn.has("all-present"),
+    drawsExitCodes: true,
     webIgnoresRange: drawn.has("no-ranges"),
     hasGoneUrl: new Random(choice.seed, "sites").chance(traitShare),
     hasLittleMemory: drawn.has("little-memory"),

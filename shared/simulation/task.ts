@@ -24,6 +24,7 @@ export function taskOf(
     command: runsCommand ? "./install" : null,
     run: null,
     startAtMs: 0,
+    after: null,
     expiresAtMs: null,
     attempt: 1,
     paused: false,

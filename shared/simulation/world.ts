@@ -15,6 +15,7 @@ import { newTaskRow } from "../device/task-record.ts";
 import { Checks } from "./checks/checks.ts";
 import type { CheckedWorld } from "./checks/checked-world.ts";
 import { VirtualClock } from "./clock.ts";
+import { cutPower } from "./commands.ts";
 import type { WorldOptions } from "./context.ts";
 import { changeFile, flipBit, type ForeignChange } from "./disk-layout.ts";
 import { History, historyHeader } from "./history.ts";
@@ -49,6 +50,7 @@ export const worldDefaults: WorldOptions = {
   sharesManifest: false,
   startsWhenPresent: false,
   runsCommand: true,
+  drawsExitCodes: false,
   hasLittleMemory: false,
   skewPermille: 0,
   log: true,
@@ -246,9 +248,7 @@ export class World {
     this.#note(machine, "crash", kind === "process" ? "the agent is killed" : "power is cut");
     this.#end(machine);
     this.#restarting.delete(machine);
-    if (kind === "process") return;
-    machine.ledger.cutPower(machine.random);
-    machine.disk.cutPower(machine.random);
+    if (kind === "power") cutPower(machine, this.nowMs);
   }
 
   /** Calls `run` once, when the next command of the device starts. */

@@ -84,7 +84,15 @@ const states = async (): Promise<string[]> => {
   const { body } = await fixture.call<{ tasks: TaskSummary[] }>("GET", "/v1/tasks");
   return body.tasks.map(({ state, endedWhy }) => (endedWhy === null ? state : `${state}: ${endedWhy}`));
 };
-const exitedWith = (exitCode: number) => ({ exitCode, timedOut: false, outputTail: "no licence\n" });
+const exitedWith = (exitCode: number) => ({
+  exitCode,
+  timedOut: false,
+  outputTail: "no licence\n",
+  meaning: "failed" as const,
+  runs: 1,
+  startedAtMs: null,
+  endedAtMs: null,
+});
 
 describe("a task", () => {
   test("is done when every targeted device is complete, and goes to no device that enrols later", async () => {

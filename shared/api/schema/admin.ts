@@ -93,6 +93,8 @@ export const taskCreateSchema = v.object({
   expiresAtMs: v.optional(v.nullable(timeMs), null),
   /** Whether the command may run after that of a higher version of the package. */
   allowDowngrade: v.optional(v.boolean(), false),
+  /** Task whose command has to succeed on a device before that of this one runs. */
+  after: v.optional(v.nullable(taskIdSchema), null),
 });
 /** Changes of a task; what is left out stays. */
 export const taskEditSchema = v.strictObject({
@@ -132,6 +134,7 @@ const taskSummarySchema = v.object({
   target: v.string(),
   version: counter,
   allowDowngrade: v.boolean(),
+  after: v.nullable(taskIdSchema),
   /** `done`: complete on every device; `ended`: for another reason, in `endedWhy`. */
   state: v.picklist(shownTaskStates),
   endedWhy: v.nullable(v.picklist(endReasons)),

@@ -53,6 +53,8 @@ export const agentTaskSchema = v.object({
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
   run: v.optional(v.nullable(name(32)), null),
   startAtMs: timeMs,
+  /** Task whose command has to succeed on the device before the command of this one runs. */
+  after: v.optional(v.nullable(taskIdSchema), null),
   /** The device does not begin the task from this time on; null: no limit. */
   expiresAtMs: v.optional(v.nullable(timeMs), null),
   /** A device runs an attempt of a task at most once. A higher one opens an ended task again. */
@@ -107,6 +109,8 @@ export const checkInResponseSchema = v.object({
    * completed or still serves. The device drops any other task.
    */
   tasks: v.array(assignedTaskSchema),
+  /** Cancelled tasks whose running command the device ends. */
+  killed: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });

@@ -86,6 +86,7 @@ export const deviceTaskStateSchema = v.picklist([
   "receiving", // peer: receives chunks
   "repairing", // after END: asks peers for missing chunks
   "verifying", // reads the whole package back from disk
+  "ready", // verified; waits for its turn to run the command, or to repeat it
   "running", // executes the command
   "complete",
   "failed",
@@ -101,11 +102,28 @@ const originBytesSchema = v.object({
   peers: bytesCount,
   cache: bytesCount,
 });
+export const commandMeanings = [
+  "success",
+  "already-there", // not run: the package's command `detect` ended with exit code 0
+  "reboot-needed", // success that takes effect with the next start of the machine
+  "busy", // another installer runs: the command is repeated
+  "failed",
+  "timed-out",
+  "unknown", // the machine was restarted, or the command was killed, before it was stored
+] as const;
+export type CommandMeaning = (typeof commandMeanings)[number];
+/** Result of the command of a task. */
 export const commandOutcomeSchema = v.object({
   exitCode: v.nullable(v.number()),
   timedOut: v.boolean(),
   /** Last 4 KiB of standard output and standard error, interleaved. */
   outputTail: text(8_192),
+  meaning: v.optional(v.picklist(commandMeanings), "unknown"),
+  /** Times that the command was started: several only after the meaning "busy". */
+  runs: v.optional(counter, 1),
+  /** Clock of the device; null: not known. */
+  startedAtMs: v.optional(v.nullable(timeMs), null),
+  endedAtMs: v.optional(v.nullable(timeMs), null),
 });
 /** Upper bound on addresses in one progress report. */
 export const wrongSendersMax = 16;

@@ -6,7 +6,7 @@
 import type { ChunkOrigin, ChunkRow } from "../../cache/index.ts";
 import type { Ranges } from "../../model/chunk-set.ts";
 import type { Machine } from "../machine.ts";
-import type { MachineName, Observer } from "../observer.ts";
+import type { MachineName, Observer, StartedCommand } from "../observer.ts";
 import { Violation } from "../violation.ts";
 import { BoundsCheck } from "./bounds.ts";
 import { BytesCheck } from "./bytes.ts";
@@ -172,7 +172,7 @@ export class Checks implements Observer {
     this.completion.completed(this.#machine(machine), packageId);
   }
 
-  startsCommand(machine: MachineName, taskId: number): void {
-    this.commands.started(this.#machine(machine), taskId);
+  startsCommand(machine: MachineName, command: StartedCommand): void {
+    this.commands.started(this.#machine(machine), command);
   }
 }

@@ -1,11 +1,17 @@
-/** Commands: a device starts the command of a task at most once, after the package is complete. */
+/**
+ * Commands: a device starts the command of a task at most once, except after an exit code that
+ * means busy, one at a time, and after the package is complete.
+ */
+import { busyExitCode, commandOf } from "../commands.ts";
 import type { Machine } from "../machine.ts";
+import type { StartedCommand } from "../observer.ts";
 import type { Checker } from "./checker.ts";
 import { isFinal } from "../disk-layout.ts";
 
 export class CommandsCheck {
   readonly #checker: Checker;
-  readonly #started = new Set<string>();
+  /** Last start of each command, by device and task. */
+  readonly #started = new Map<string, StartedCommand>();
   readonly #hooks = new Map<Machine, () => void>();
 
   constructor(checker: Checker) {
@@ -17,15 +23,20 @@ export class CommandsCheck {
     this.#hooks.set(machine, run);
   }
 
-  started(machine: Machine, taskId: number): void {
+  started(machine: Machine, command: StartedCommand): void {
+    const { taskId } = command;
     const run = this.#hooks.get(machine);
     this.#hooks.delete(machine);
     run?.();
     const { world, fail } = this.#checker;
     const key = `${machine.index} ${taskId}`;
-    if (this.#started.has(key))
+    const before = this.#started.get(key);
+    if (before && (before.exitCode !== busyExitCode || before.endsAtMs > world.clock.nowMs))
       fail("command", machine, `the command of task ${taskId} starts a second time`);
-    this.#started.add(key);
+    const other = commandOf(machine);
+    if (other && other.endsAtMs > world.clock.nowMs)
+      fail("command", machine, `the command of task ${taskId} starts during that of task ${other.taskId}`);
+    this.#started.set(key, command);
     if (!isFinal(world, machine)) fail("command", machine, "a command starts before the package is complete");
   }
 }

@@ -94,6 +94,10 @@ export type TaskRecord = {
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
+  /** Task whose command has to succeed on a device before that of this one runs. */
+  readonly after: number | null;
+  /** Whether the cancellation ends running commands. */
+  readonly kills: boolean;
   readonly settingName: string;
   readonly target: string;
   readonly state: TaskState;
@@ -111,7 +115,15 @@ export type TaskRecord = {
 export type TaskChange = Partial<
   Pick<
     TaskRecord,
-    "version" | "target" | "settingName" | "startAtMs" | "expiresAtMs" | "state" | "endedWhy" | "endedAtMs"
+    | "version"
+    | "target"
+    | "settingName"
+    | "startAtMs"
+    | "expiresAtMs"
+    | "kills"
+    | "state"
+    | "endedWhy"
+    | "endedAtMs"
   >
 >;
 /** Last report of a device about a task, without its text. */
@@ -180,6 +192,8 @@ export interface TaskStore {
   list(): Promise<TaskRecord[]>;
   /** Returns the tasks that are active or paused. */
   open(): Promise<TaskRecord[]>;
+  /** Returns tasks whose cancellation ends a command, and whose end the device did not report. */
+  killedOn(deviceId: string): Promise<number[]>;
   /** Returns the ended tasks with a command that this device completed. */
   endedOn(deviceId: string): Promise<TaskRecord[]>;
   /**

@@ -205,6 +205,11 @@ const steps: readonly string[] = [
   CREATE INDEX progress_by_device ON progress (device_id, state);
   CREATE INDEX tasks_open ON tasks (state, expires_at_ms);
   `,
+  // Order of commands on a device, and cancellations that end a running command.
+  `
+  ALTER TABLE tasks ADD COLUMN after_task INTEGER;
+  ALTER TABLE tasks ADD COLUMN kills INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -14,6 +14,8 @@ type Row = {
   command: string | null;
   run: string | null;
   allow_downgrade: number;
+  after_task: number | null;
+  kills: number;
   setting_name: string;
   target: string;
   state: TaskRecord["state"];
@@ -36,6 +38,8 @@ const toTask = (row: Row): TaskRecord => ({
   command: row.command,
   run: row.run,
   allowDowngrade: row.allow_downgrade === 1,
+  after: row.after_task,
+  kills: row.kills === 1,
   settingName: row.setting_name,
   target: row.target,
   state: row.state,
@@ -50,10 +54,10 @@ const toTask = (row: Row): TaskRecord => ({
 function createTask(database: Database): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id">>(
     `INSERT INTO tasks (version, package_id, package_name, package_version, package_bytes, action, command, run,
-                        allow_downgrade, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
+                        allow_downgrade, after_task, kills, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
                         start_at_ms, expires_at_ms, task_key)
      VALUES ($version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
-             $allowDowngrade, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
+             $allowDowngrade, $after, $kills, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
              $expiresAtMs, $taskKey)
      RETURNING *`,
   );
@@ -73,7 +77,7 @@ function changeTask(database: Database): TaskStore["change"] {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const write = database.query(
     `UPDATE tasks SET version = $version, target = $target, setting_name = $settingName, start_at_ms = $startAtMs,
-       expires_at_ms = $expiresAtMs, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
+       expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
      WHERE id = $id`,
   );
   return async (id, decide) =>
@@ -85,8 +89,10 @@ function changeTask(database: Database): TaskStore["change"] {
         const change = decide(task);
         if (change === null) return task;
         const changed = { ...task, ...change };
-        const { version, target, settingName, startAtMs, expiresAtMs, state, endedWhy, endedAtMs } = changed;
-        write.run({ id, version, target, settingName, startAtMs, expiresAtMs, state, endedWhy, endedAtMs });
+        const { version, target, settingName, startAtMs, expiresAtMs, kills, ...rest } = changed;
+        const { state, endedWhy, endedAtMs } = rest;
+        const times = { startAtMs, expiresAtMs, endedAtMs };
+        write.run({ id, version, target, settingName, ...times, kills, state, endedWhy });
         return changed;
       })
       .immediate();
@@ -148,15 +154,27 @@ const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskRepor
   hasBegun: hasBegun === 1,
 });
 
-export function sqliteTasks(database: Database): TaskStore {
-  const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
-  const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
-  const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
+function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
      WHERE progress.device_id = $deviceId AND progress.state = 'complete' AND tasks.action = 'run'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
+  const killedOn = database.query<{ id: number }, { deviceId: string }>(
+    `SELECT tasks.id FROM tasks JOIN progress ON progress.task_id = tasks.id
+     WHERE tasks.state = 'cancelled' AND tasks.kills AND progress.device_id = $deviceId
+       AND progress.state NOT IN ('complete', 'failed', 'cancelled', 'superseded')`,
+  );
+  return {
+    endedOn: async (deviceId) => endedOn.all({ deviceId }).map(toTask),
+    killedOn: async (deviceId) => killedOn.all({ deviceId }).map(({ id }) => id),
+  };
+}
+
+export function sqliteTasks(database: Database): TaskStore {
+  const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
+  const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
+  const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
   const progressOf = database.query<
     { device_id: string; updated_at_ms: number; report_json: string },
     { taskId: number }
@@ -168,6 +186,7 @@ export function sqliteTasks(database: Database): TaskStore {
     `SELECT task_id AS key, ${reportColumns} FROM progress WHERE device_id = $deviceId`,
   );
   return {
+    ...overOn(database),
     create: createTask(database),
     change: changeTask(database),
     recordProgress: recordProgress(database),
@@ -181,9 +200,6 @@ export function sqliteTasks(database: Database): TaskStore {
     },
     async open() {
       return open.all().map(toTask);
-    },
-    async endedOn(deviceId) {
-      return endedOn.all({ deviceId }).map(toTask);
     },
     async endedBefore(atMs) {
       return database

@@ -33,13 +33,17 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
 
 /** Returns the command that makes one change without options. */
 export const changeTask =
-  (change: "cancel" | "pause" | "resume" | "start-now") =>
+  (change: "cancel" | "kill" | "pause" | "resume" | "start-now") =>
   async (id: string, options: JsonOptions): Promise<void> => {
     const taskId = parseTaskId(id);
     const changed = await (await connect(options)).changeTask(taskId, change);
     if (options.json) return printJson(changed);
     print(lineOf(changed));
   };
+
+/** Cancels a task; `--kill` ends its running commands, which otherwise continue. */
+export const cancelTask = (id: string, options: JsonOptions & { kill?: true }): Promise<void> =>
+  changeTask(options.kill ? "kill" : "cancel")(id, options);
 
 function tell(changed: TaskChanged, options: JsonOptions): void {
   if (options.json) printJson(changed);

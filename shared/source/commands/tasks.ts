@@ -19,6 +19,7 @@ type TaskCreateOptions = JsonOptions & {
   readonly start?: string | undefined;
   readonly expires?: string | undefined;
   readonly allowDowngrade?: true | undefined;
+  readonly after?: string | undefined;
 };
 
 export function parseTaskId(text: string): number {
@@ -78,6 +79,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     startAtMs,
     expiresAtMs,
     allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
+    after: options.after === undefined ? (model?.after ?? null) : parseTaskId(options.after),
   });
   if (options.json) printJson(created);
   else print(String(created.taskId));

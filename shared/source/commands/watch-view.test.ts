@@ -33,6 +33,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   target: "all",
   version: 1,
   allowDowngrade: false,
+  after: null,
   state: "running",
   endedWhy: null,
   endedAtMs: null,

@@ -75,6 +75,7 @@ export async function agentTasksOf(
       command: task.command,
       run: task.run,
       startAtMs: task.startAtMs,
+      after: task.after,
       expiresAtMs: task.expiresAtMs,
       attempt: report?.attempt ?? 1,
       paused: task.state === "paused",

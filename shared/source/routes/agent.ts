@@ -135,6 +135,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
         ...(await agentTasksOf(catalog, device, serving, atMs)),
+        killed: await catalog.tasks.killedOn(id),
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),

@@ -65,8 +65,15 @@ const changes: Record<string, [summary: string, decide: Decide]> = {
     ),
   ],
   cancel: [
-    "Cancel a task; its devices drop it",
+    "Cancel a task; its devices drop it, and a running command continues",
     (task, nowMs) => (isOpen(task) ? { state: "cancelled", endedAtMs: nowMs } : null),
+  ],
+  kill: [
+    "Cancel a task, and end its running commands",
+    (task, nowMs) => {
+      if (isOpen(task)) return { state: "cancelled", endedAtMs: nowMs, kills: true };
+      return task.state === "cancelled" ? { kills: true } : null;
+    },
   ],
 };
 

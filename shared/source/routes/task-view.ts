@@ -85,6 +85,7 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
     target: task.target,
     version: task.version,
     allowDowngrade: task.allowDowngrade,
+    after: task.after,
     state: shownState(task, nowMs),
     endedWhy: task.endedWhy,
     endedAtMs: task.endedAtMs,

@@ -78,6 +78,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       await checkTarget(context, request.target);
       checkTimes(startAtMs, expiresAtMs, nowMs());
       await checkSetting(context, settingName);
+      if (request.after !== null) await taskById(catalog, request.after);
       // Bytes of earlier tasks that are not yet in the account would count for this task.
       await context.wan.flush();
       const task = await catalog.tasks.create({
@@ -90,6 +91,8 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         command: request.command,
         run: request.run,
         allowDowngrade: request.allowDowngrade,
+        after: request.after,
+        kills: false,
         settingName,
         target: request.target,
         state: "active",

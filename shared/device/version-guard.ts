@@ -1,0 +1,30 @@
+/** Refusal of downgrades: no command runs for a version below the one that last ran. Pure. */
+import type { AgentTask } from "../api/schema/agent.ts";
+import { compareVersions } from "../model/version-order.ts";
+import type { TaskRow } from "./task-record.ts";
+
+type Ran = Pick<TaskRow, "task" | "ranAs">;
+
+/** Equal for commands that replace each other: by name, or by equal text. */
+export const commandKey = ({ packageName, run, command }: AgentTask): string =>
+  JSON.stringify([packageName.toLowerCase(), run, command]);
+
+/**
+ * Returns why the command of a task does not run, or null. A successful `uninstall` allows every
+ * version again, and is itself always allowed.
+ * @param rows tasks of this device
+ */
+export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): string | null {
+  if (task.action !== "run" || task.allowDowngrade || task.run === "uninstall") return null;
+  const key = commandKey(task);
+  const uninstall = commandKey({ ...task, run: "uninstall", command: null });
+  let last: Ran | null = null;
+  for (const row of rows) {
+    const own = commandKey(row.task);
+    if (row.ranAs > (last?.ranAs ?? 0) && (own === key || own === uninstall)) last = row;
+  }
+  if (last === null || last.task.run === "uninstall") return null;
+  const { id, packageVersion } = last.task;
+  if (compareVersions(task.packageVersion, packageVersion) >= 0) return null;
+  return `version ${packageVersion} has run on this device (task ${id}), which is higher: --allow-downgrade runs the lower one`;
+}
