@@ -36,7 +36,7 @@ afterEach(async () => {
   opened = null;
 });
 
-/** Opens a session in which every device has verified a third of the package. */
+/** Opens a session in which every device has verified a third, and listed a part, of the package. */
 async function openMidway(count: number): Promise<Midway> {
   const harness = await openHarness({ settings });
   opened = harness;
@@ -49,6 +49,12 @@ async function openMidway(count: number): Promise<Midway> {
     (detail) =>
       representativeOf(detail, peers) !== null &&
       detail.deviceList.every(({ bytesVerified }) => bytesVerified > sizeBytes / 3),
+  );
+  // Chunks are listed in batches, half a second after they were verified.
+  await until(
+    () => "some chunks are not listed",
+    5_000,
+    () => peers.every((peer) => listedBytes(peer) > 0) || null,
   );
   const representative = representativeOf(task, peers)!;
   return {
