@@ -36,7 +36,7 @@ afterEach(async () => {
   opened = null;
 });
 
-/** Opens a session in which every device has verified a third, and listed a part, of the package. */
+/** Opens a session in which every device has verified a third of the package, and listed some. */
 async function openMidway(count: number): Promise<Midway> {
   const harness = await openHarness({ settings });
   opened = harness;
