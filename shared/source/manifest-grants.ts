@@ -16,7 +16,8 @@ type ManifestRequest = ManifestHolder & {
 };
 type ManifestAnswer =
   { readonly result: "granted" } | { readonly result: "elsewhere"; readonly holders: ManifestHolder[] };
-type Grants = { readonly holders: ManifestHolder[]; busyUntilMs: number };
+/** Times by the source's clock: the last transfer begins, and is expected to end. */
+type Grants = { readonly holders: ManifestHolder[]; busyFromMs: number; busyUntilMs: number };
 
 /** Attempts after which a device gets the manifest from the source. */
 const attemptsMax = 3;
@@ -57,10 +58,11 @@ export class ManifestGrants {
     const key = `${packageId} ${subnetId}`;
     const known = this.#grants.get(key);
     const others = known?.holders.filter(({ deviceId }) => deviceId !== holder.deviceId) ?? [];
-    const isFree =
-      known === undefined || nowMs >= known.busyUntilMs || nowMs < known.busyUntilMs - 86_400_000;
+    // After the clock was set back, nothing is known of the transfer.
+    const isFree = known === undefined || nowMs >= known.busyUntilMs || nowMs < known.busyFromMs;
     if (others.length === 0 || (attempt >= attemptsMax && isFree)) {
-      const grants = known ?? { holders: [], busyUntilMs: 0 };
+      const grants = known ?? { holders: [], busyFromMs: 0, busyUntilMs: 0 };
+      grants.busyFromMs = nowMs;
       grants.busyUntilMs = nowMs + Math.max(transferMsMin, bytes / bytesPerMs);
       this.#add(key, grants, holder);
       return { result: "granted" };
