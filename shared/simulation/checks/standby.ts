@@ -26,6 +26,8 @@ export class StandbyCheck {
   fetched(machine: Machine, chunk: number): void {
     const state = machine.process!.session?.member.state;
     if (state?.role !== "peer" || takesByUnicast(state)) return;
+    // A peer that returned to multicast still receives the chunks that it requested before.
+    if (!state.standbyChunks?.chunks.has(chunk)) return;
     const { world, reachability, fail } = this.#checker;
     const leader = world.machines.find(({ id }) => id === state.leader.device);
     const key = machine.subnet * world.package.chunkCount + chunk;
