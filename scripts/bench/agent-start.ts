@@ -16,7 +16,7 @@ import { Device } from "../../shared/device/device.ts";
 import { LanSessions } from "../../shared/device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts } from "../../shared/device/ports.ts";
 import { newTaskRow } from "../../shared/device/task-record.ts";
-import { defaultSettingValues } from "../../shared/model/setting.ts";
+import { taskForTest } from "../../shared/device/testing.ts";
 import { type Manifest } from "../../shared/model/manifest.ts";
 import { encodeManifest, packageId } from "../../shared/model/manifest-codec.ts";
 import { chunkCount, chunkLength } from "../../shared/model/manifest.ts";
@@ -91,22 +91,13 @@ async function fill(dir: string, options: StartOptions, key: PublisherKey): Prom
     ledger.addChunks(id, rows);
     ledger.setState(id, "complete");
     const task = {
+      ...taskForTest(),
       id: index + 1,
       packageId: id,
       packageName: manifest.name,
       packageVersion: manifest.version,
-      action: "pre-cache" as const,
-      command: null,
-      run: null,
-      startAtMs: 0,
-      after: null,
-      expiresAtMs: null,
-      attempt: 1,
-      paused: false,
-      allowDowngrade: false,
       taskKey: newKey(),
       packageKey: newKey(),
-      setting: { name: "default", version: 1, values: defaultSettingValues },
     };
     ledger.saveTask(task.id, { ...newTaskRow(task), life: "complete", reported: true });
   }

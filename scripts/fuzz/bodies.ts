@@ -3,6 +3,7 @@ import type { GenericSchema } from "valibot";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
+import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
 import { defaultSettingValues } from "../../shared/model/setting.ts";
 
@@ -13,24 +14,7 @@ const base64 = (length: number): string => Buffer.alloc(length, 7).toString("bas
 const setting = { name: "default", version: 1, values: defaultSettingValues };
 const wanSchedule = [{ days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: null }];
 
-export const agentTask: agent.AgentTask = {
-  id: 1,
-  packageId,
-  packageName: "tool",
-  packageVersion: "1.0",
-  action: "run",
-  command: "true",
-  run: null,
-  startAtMs: 0,
-  after: null,
-  expiresAtMs: null,
-  attempt: 1,
-  paused: false,
-  allowDowngrade: false,
-  taskKey: base64(16),
-  packageKey: base64(16),
-  setting,
-};
+export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
 const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
 const progress = {
   taskId: 1,

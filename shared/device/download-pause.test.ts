@@ -4,21 +4,20 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
 import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../model/wan-schedule.ts";
-import { ChunkSet } from "../model/chunk-set.ts";
-import { testKey, testPackage, type TestPackage } from "../model/testing.ts";
-import type { ContentSite } from "../net/web/locate.ts";
-import { openRangeStream } from "../net/web/range-stream.ts";
-import { systemClock } from "../platform/system-clock.ts";
-import { runDownload, type DownloadOptions, type DownloadOutcome } from "./download.ts";
+import { testPackage } from "../model/testing.ts";
+import type { DownloadOptions } from "./download.ts";
+import {
+  chunkSizeBytes,
+  cleanUp,
+  key,
+  listen,
+  startDownload,
+  type Running,
+  type Sited,
+} from "./testing-download.ts";
 
-const key = testKey();
-const chunkSizeBytes = 16_384;
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
-});
+afterEach(cleanUp);
 
 type Site = {
   readonly url: string;
@@ -28,24 +27,14 @@ type Site = {
 
 async function site(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Site> {
   const ranges: (string | null)[] = [];
-  const sockets = new Set<Socket>();
   let closed = 0;
   const server = createServer((request, response) => {
     ranges.push(request.headers.range ?? null);
     answer(request, response);
   });
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => closed++);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
+  server.on("connection", (socket) => socket.on("close", () => closed++));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/setup.bin`,
+    url: `http://127.0.0.1:${await listen(server)}/setup.bin`,
     ranges,
     closed: () => closed,
   };
@@ -74,42 +63,9 @@ async function until(holds: () => boolean): Promise<void> {
   expect(holds()).toBe(true);
 }
 
-type Run = {
-  readonly states: string[];
-  readonly have: ChunkSet;
-  readonly bytes: () => number;
-  readonly outcome: Promise<DownloadOutcome>;
-};
-type Sited = TestPackage & { readonly site: ContentSite };
-function start(from: Sited, changes: Partial<DownloadOptions>): Run {
-  const have = new ChunkSet(from.manifest.chunkDigests.length / 32);
-  const states: string[] = [];
-  let bytes = 0;
-  const outcome = runDownload({
-    web: { open: openRangeStream },
-    clock: systemClock,
-    manifest: from.manifest,
-    sites: () => [from.site],
-    nextRun() {
-      const first = have.nextMissing(0);
-      return first < 0 ? null : { first, count: have.size - first };
-    },
-    async onChunk(chunk, content) {
-      if (!Buffer.from(from.chunk(chunk)).equals(content)) return "wrong-digest";
-      return have.add(chunk) ? "stored" : "known";
-    },
-    onBytes: (count) => (bytes += count),
-    onState: (reason) => states.push(reason),
-    rateBps: () => null,
-    stallMs: 60_000,
-    // A single failure ends the download, which shows that pauses do not count as failures.
-    attempts: 1,
-    signal: new AbortController().signal,
-    random: () => 0.5,
-    ...changes,
-  });
-  return { states, have, bytes: () => bytes, outcome };
-}
+// A single failure ends the download, which shows that pauses do not count as failures.
+const start = (from: Sited, changes: Partial<DownloadOptions>): Running =>
+  startDownload(from, { stallMs: 60_000, attempts: 1, ...changes });
 
 const packageAt = (url: string, sizeBytes: number): Sited => ({
   ...testPackage(key, { files: { "setup.bin": sizeBytes }, chunkSizeBytes }),

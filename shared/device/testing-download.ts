@@ -31,23 +31,26 @@ export const atUrl = (url: string, changes: Partial<ContentSite> = {}): Sited =>
 });
 export const body = new Uint8Array(seededBytes(sizeBytes, 1));
 
-export type Run = {
-  readonly outcome: DownloadOutcome;
+/** A download under way, with its records. */
+export type Running = {
   readonly have: ChunkSet;
   readonly states: string[];
-  readonly bytes: number;
   readonly stored: number[];
+  readonly bytes: () => number;
+  readonly outcome: Promise<DownloadOutcome>;
 };
+export type Run = Omit<Running, "bytes" | "outcome"> & {
+  readonly bytes: number;
+  readonly outcome: DownloadOutcome;
+};
+type Changes = Partial<DownloadOptions> & { readonly have?: ChunkSet; readonly runMax?: number };
 
-export async function download(
-  from: Sited,
-  changes: Partial<DownloadOptions> & { have?: ChunkSet; runMax?: number } = {},
-): Promise<Run> {
+export function startDownload(from: Sited, changes: Changes = {}): Running {
   const have = changes.have ?? new ChunkSet(from.manifest.chunkDigests.length / 32);
   const states: string[] = [];
   const stored: number[] = [];
   let bytes = 0;
-  const outcome = await runDownload({
+  const outcome = runDownload({
     web: { open: openRangeStream },
     clock: systemClock,
     manifest: from.manifest,
@@ -74,7 +77,13 @@ export async function download(
     backoffBaseMs: 10,
     ...changes,
   });
-  return { outcome, have, states, bytes, stored };
+  return { have, states, stored, bytes: () => bytes, outcome };
+}
+
+export async function download(from: Sited, changes: Changes = {}): Promise<Run> {
+  const running = startDownload(from, changes);
+  const outcome = await running.outcome;
+  return { ...running, bytes: running.bytes(), outcome };
 }
 
 export const reasonOf = (run: Run): string =>
