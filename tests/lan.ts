@@ -7,7 +7,7 @@
  * Every router translates addresses, so that the source sees a public address for each router.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addNamespace, inside, ip, removeNamespace, translateAddresses } from "../scripts/lab/namespace.ts";
@@ -20,9 +20,8 @@ import {
 } from "../scripts/rig/deployment.ts";
 import { outputOf } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
-import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 import type { Device as ListedDevice, Subnet, TaskDetail } from "../shared/api/schema/admin.ts";
-import { untilStatus, type Place } from "./place.ts";
+import { distribute, type Place } from "./place.ts";
 
 const settings = ["sessionStartDelay=300ms", "reportInterval=200ms", "checkInInterval=5s"];
 
@@ -129,23 +128,7 @@ export async function openLan(shape: LanShape) {
       subnets: () => json<Subnet[]>("subnet", "list"),
       task: (id: number) => json<TaskDetail>("task", "show", String(id)),
       /** Publishes a file of random bytes and creates a task for all devices. */
-      distribute: async (called: string, sizeBytes: number) => {
-        const path = join(folder, called);
-        await writeFile(path, randomBytes(sizeBytes));
-        const id = await serving.admin("publish", path, "--name", called, "--version", "1");
-        const taskId = Number(await serving.admin("task", "create", id, "--action", "pre-cache"));
-        return {
-          taskId,
-          untilComplete: async (places: readonly Place[]): Promise<void> => {
-            for (const place of places)
-              await untilStatus(place, 30_000, ({ tasks }) =>
-                tasks.some((task) => task.taskId === taskId && task.state === "complete"),
-              );
-          },
-          copyError: async (place: Place) =>
-            differenceFrom(await digestTree(path), join(place.device.data, "cache", called, "1")),
-        };
-      },
+      distribute: (called: string, sizeBytes: number) => distribute(serving, folder, called, sizeBytes),
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {

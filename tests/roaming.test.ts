@@ -5,7 +5,7 @@
  * (network-test.ts).
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "bun:test";
@@ -19,9 +19,8 @@ import {
 import { addNamespace, inside, ip, removeNamespace } from "../scripts/lab/namespace.ts";
 import { outputOf } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
-import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 import { networkTest } from "./network-test.ts";
-import { untilStatus, type Place } from "./place.ts";
+import { distribute, untilStatus, type Place } from "./place.ts";
 
 const roamingTest = networkTest("ip", "curl");
 
@@ -115,29 +114,8 @@ async function openSites() {
   }
 }
 
-type Sites = Awaited<ReturnType<typeof openSites>>;
-
-async function distribute(sites: Sites, called: string, sizeBytes: number) {
-  const path = join(sites.folder, called);
-  await writeFile(path, randomBytes(sizeBytes));
-  const id = await sites.source.admin("publish", path, "--name", called, "--version", "1");
-  const taskId = Number(await sites.source.admin("task", "create", id, "--action", "pre-cache"));
-  return {
-    /** Waits until the device has verified more than a tenth of the package. */
-    untilUnderWay: (place: Place) =>
-      untilStatus(place, 10_000, ({ tasks }) =>
-        tasks.some((task) => task.taskId === taskId && task.bytesVerified > 0.1 * sizeBytes),
-      ),
-    untilComplete: async (places: readonly Place[]): Promise<void> => {
-      for (const place of places)
-        await untilStatus(place, 15_000, ({ tasks }) =>
-          tasks.some((task) => task.taskId === taskId && task.state === "complete"),
-        );
-    },
-    copyError: async (place: Place) =>
-      differenceFrom(await digestTree(path), join(place.device.data, "cache", called, "1")),
-  };
-}
+/** Time for a file to arrive everywhere. */
+const completeMs = 15_000;
 
 roamingTest(
   "roams from cable to radio and back, and to a new address; works without multicast over a VPN",
@@ -178,12 +156,12 @@ roamingTest(
     expect(alone.interface).toBeNull();
     expect(alone.multicastProblem).toBe("nothing is shared over vpn tun0");
 
-    const pulled = await distribute(sites, "pulled.bin", 8_000_000);
+    const pulled = await distribute(sites.source, sites.folder, "pulled.bin", 8_000_000);
     await pulled.untilUnderWay(place);
     await ip(sites.router, ["link set roamer-eth0 down"]);
     const onRadio = await untilStatus(place, 6_000, (status) => status.interface?.name === "wlan0");
     expect(onRadio.interfaceWhy).toBe("wired eth0 has no link");
-    await pulled.untilComplete([place]);
+    await pulled.untilComplete([place], completeMs);
     expect(await pulled.copyError(place)).toBeNull();
 
     await ip(sites.router, ["link set roamer-eth0 up"]);
@@ -194,15 +172,15 @@ roamingTest(
     );
     expect(back.interfaceWhy).toBe("");
 
-    const renumbered = await distribute(sites, "renumbered.bin", 8_000_000);
+    const renumbered = await distribute(sites.source, sites.folder, "renumbered.bin", 8_000_000);
     await renumbered.untilUnderWay(place);
     await ip(roamer, [
       "addr del 10.71.1.20/24 dev eth0",
       "addr add 10.71.1.77/24 brd + dev eth0",
       "route add default via 10.71.1.1 dev eth0 metric 100",
     ]);
-    await renumbered.untilComplete(all);
-    await pulled.untilComplete(all);
+    await renumbered.untilComplete(all, completeMs);
+    await pulled.untilComplete(all, completeMs);
     expect(await renumbered.copyError(place)).toBeNull();
     expect((await untilStatus(place, 6_000, ({ subnetId }) => subnetId !== null)).interface?.address).toBe(
       "10.71.1.77",
