@@ -3,7 +3,7 @@
  * npm package of that runtime. Not the names that agents report for their operating system.
  *
  * "baseline" is x64 without AVX2: processors before 2013, many Celerons, and virtual machines with
- * a generic processor. Other x64 executables end there with an illegal instruction.
+ * a generic processor. Other x64 executables may end there with an illegal instruction.
  */
 export type BuildTarget = {
   /** Last part of the file names: flockcast-peer-linux-x64. */

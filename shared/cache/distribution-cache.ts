@@ -172,6 +172,7 @@ export class DistributionCache {
   unpin(id: string, taskId: number): void {
     this.ledger.unpin(id, taskId);
     this.ledger.touch(id);
+    if (!this.#begun.has(id)) return;
     const row = this.ledger.uses().find((each) => each.id === id);
     // A task that was cancelled or failed leaves a partial package, which no task fetches.
     if (row?.pinnedBy.length === 0) this.#begun.delete(id);
@@ -227,8 +228,7 @@ export class DistributionCache {
 
   /**
    * Evicts unused packages that are too old, exceed the cap, or leave too little of the disk free;
-   * returns them. The device's own clock
-   * does not decide on ages, because it may be wrong by years.
+   * returns them. The device's own clock does not decide on ages, because it may be wrong by years.
    * @param nowMs time of the source
    */
   evict(nowMs: number): Promise<{ id: string; name: string; version: string }[]> {

@@ -18,6 +18,7 @@ type LocalOptions = {
  */
 export async function storeLocalChunks({ store, others, signal }: LocalOptions): Promise<void> {
   await store.writeZeros();
+  if (others.length === 0) return;
   const wanted = missingByDigest(store);
   for (const other of others) {
     for (const chunk of other.offered.clone()) {

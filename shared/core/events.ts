@@ -63,8 +63,7 @@ export type MemberEvent =
 
 export type Effect =
   | { do: "SendFrame"; frame: ControlFrame; context: "task" | "package" }
-  /** `query` only asks which device holds the lease. */
-  /** `starting`: the multicast has not started. */
+  /** `query` only asks which device holds the lease; `starting`: the multicast has not started. */
   | { do: "RequestLease"; term: number; query: boolean; starting: boolean }
   | { do: "ReleaseLease"; failure: string | null }
   /**

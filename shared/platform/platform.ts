@@ -29,7 +29,10 @@ export type KernelInterface = {
   /** Null if the system does not report the traits. */
   readonly traits: InterfaceTraits | null;
   readonly link: Link;
-  /** Whether the interface is a port of a bridge, a member of a bond, or Windows' own software. */
+  /**
+   * Whether the interface is not listed without an address: a port of a bridge, a member of a bond,
+   * Windows' own software, and every interface of macOS.
+   */
   readonly isPart: boolean;
 };
 

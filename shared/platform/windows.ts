@@ -40,29 +40,26 @@ async function readNetwork(): Promise<KernelNetwork> {
   return { interfaces: describeRows(rows, routes), gateways };
 }
 
-/** Index of an interface in the tables of Windows; undefined if there is none of this name. */
-const indexOf = (interfaceName: string): number | undefined =>
+/** Row of an interface in the tables of Windows; undefined if there is none of this name. */
+const rowOf = (interfaceName: string) =>
   tryCall(() => parseInterfaces(api.interfaceRows()), []).find(
     ({ alias, isFilter }) => alias === interfaceName && !isFilter,
-  )?.index;
+  );
 
 export async function gatewayOf(interfaceName: string): Promise<string | null> {
-  const index = indexOf(interfaceName);
+  const index = rowOf(interfaceName)?.index;
   const routes = tryCall(() => parseRoutes(api.routeTable()), []);
   return bestGateway(routes.filter(({ interfaceIndex }) => interfaceIndex === index));
 }
 
 export async function neighbourMac(interfaceName: string, neighbour: string): Promise<string | null> {
-  const index = indexOf(interfaceName);
+  const index = rowOf(interfaceName)?.index;
   const neighbours = tryCall(() => parseNeighbours(api.neighbourTable()), []);
   const entry = neighbours.find((one) => one.interfaceIndex === index && one.address === neighbour);
   return entry?.mac ?? null;
 }
 
-export async function mtuOf(name: string): Promise<number | null> {
-  const rows = tryCall(() => parseInterfaces(api.interfaceRows()), []);
-  return rows.find(({ alias, isFilter }) => alias === name && !isFilter)?.mtu ?? null;
-}
+export const mtuOf = async (name: string): Promise<number | null> => rowOf(name)?.mtu ?? null;
 export const watchesMtu = false;
 
 /** Windows cannot bind a socket to a multicast address. */
@@ -73,8 +70,8 @@ export const raiseReceiveBuffer = (_bytes: number): null => null;
 export const kernelDrops = (_port: number): number | null => null;
 
 export const hasDirectIo = false;
-/** Windows has no call that syncs a folder, and needs none. */
 export const syncFileSystem = async (_path: string): Promise<boolean> => false;
+/** Windows has no call that syncs a folder, and needs none. */
 export const syncsFolders = false;
 export const locksOpenFiles = true;
 export const setSparse = (path: string): boolean => tryCall(() => api.setSparse(path, true), false);

@@ -26,6 +26,8 @@ export type RosterEntry = {
 };
 
 type Known = RosterEntry & {
+  /** Longest symbol that the device receives, as it stated last. */
+  readonly symbolMaxBytes: number;
   /** Time of the last frame or poll of the device. */
   activeAtMs: number;
   /** Time at which the number of missing chunks last changed. */
@@ -122,7 +124,7 @@ export class Roster {
   get symbolMaxBytes(): number {
     let bytes = Number.POSITIVE_INFINITY;
     for (const { delivery, missing, symbolMaxBytes } of this.#entries.values())
-      if (delivery === "multicast" && !missing.isEmpty) bytes = Math.min(bytes, symbolMaxBytes!);
+      if (delivery === "multicast" && !missing.isEmpty) bytes = Math.min(bytes, symbolMaxBytes);
     return bytes;
   }
 

@@ -177,7 +177,7 @@ export class SendQueue {
   /** Forgets repairs and retransmissions: no device is left that is missing chunks. */
   forgetLosses(): void {
     this.#repairs.clear();
-    this.#retransmits.deleteAll(this.#retransmits.clone());
+    if (!this.#retransmits.isEmpty) this.#retransmits.deleteAll(this.#retransmits.clone());
   }
 
   /** Whether this device or an earlier representative sent the chunk. */

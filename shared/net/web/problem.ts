@@ -81,8 +81,6 @@ export async function withIssuer(problem: WebProblem, url: string): Promise<WebP
   if (!problem.message.includes(` ${untrusted} `)) return problem;
   const issuer = await certificateIssuer(url);
   if (issuer === null) return problem;
-  const message = problem.message
-    .replace(untrusted, `, issued by "${issuer}", ${untrusted}`)
-    .replace(" ,", ",");
+  const message = problem.message.replace(` ${untrusted}`, `, issued by "${issuer}", ${untrusted}`);
   return new WebProblem(problem.remedy, message, null, problem.cause);
 }
