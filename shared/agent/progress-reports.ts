@@ -4,19 +4,12 @@
  * the source is repeated with back-off. One that the source refuses is dropped, and holds up no
  * other.
  */
-import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
+import { endStates, type Progress } from "../api/schema/common.ts";
 import { SourceError } from "../api/source-error.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 
 /** Spreads the reports of a fleet whose source was away; five minutes, as check-ins have. */
 const reportBackoff: Backoff = { baseMs: 5_000, maxMs: 300_000, jitter: [0.5, 1.5] };
-/** States of a task that has ended. */
-export const endStates: ReadonlySet<DeviceTaskState> = new Set([
-  "complete",
-  "failed",
-  "superseded",
-  "cancelled",
-]);
 /** Reports of one request. */
 const batchMax = 256;
 /**

@@ -394,11 +394,12 @@ describe("tasks", () => {
   test("count the other connected devices that a session is for before it starts", async () => {
     await publishFile();
     const devices = [];
-    for (const n of [1, 2, 3, 4]) devices.push(await fixture.device(`h${n}`, `10.0.0.${n}`));
-    const [holder, done, present] = devices as [TestDevice, TestDevice, TestDevice];
+    for (const n of [1, 2, 3, 4, 5]) devices.push(await fixture.device(`h${n}`, `10.0.0.${n}`));
+    const [holder, done, passedOver, present] = devices as [TestDevice, TestDevice, TestDevice, TestDevice];
     const taskId = await createTask();
-    for (const { id } of [holder, done, present]) fixture.changeHub.open(id);
+    for (const { id } of [holder, done, passedOver, present]) fixture.changeHub.open(id);
     await send(done, report(taskId, { state: "complete", bytesVerified: bytes.length }));
+    await send(passedOver, report(taskId, { state: "superseded", bytesVerified: 0 }));
     const json = {
       taskId,
       subnetId: holder.subnetId,
@@ -408,7 +409,7 @@ describe("tasks", () => {
       starting: true,
     };
     const answer = await fixture.call("POST", "/v1/agent/lease", { credential: holder.credential, json });
-    // One has ended, and one is not connected.
+    // One is complete, one superseded, and one not connected.
     expect(answer.body).toMatchObject({ result: "granted", present: 1 });
   });
 

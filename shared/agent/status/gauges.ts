@@ -51,7 +51,7 @@ function lanGauges(metrics: AgentMetrics, { lan, lanGroup, exchange }: LanParts)
   metrics.read(
     "flockcast_lan_kernel_drops_total",
     "Datagrams that the kernel dropped because the receive buffer was full; missing: not reported by this system",
-    () => (lan.kernelDrops === null ? [] : lan.kernelDrops),
+    () => lan.kernelDrops ?? [],
   );
   metrics.read(
     "flockcast_receive_buffer_bytes",

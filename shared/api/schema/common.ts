@@ -95,6 +95,14 @@ export const deviceTaskStateSchema = v.picklist([
   "expired", // told by the source: the task expired before the device began it
 ]);
 export type DeviceTaskState = v.InferOutput<typeof deviceTaskStateSchema>;
+/** States in which a task has ended on a device. */
+export const endStates: ReadonlySet<DeviceTaskState> = new Set([
+  "complete",
+  "failed",
+  "cancelled",
+  "superseded",
+  "expired",
+]);
 /** Verified bytes by origin. */
 const originBytesSchema = v.object({
   wan: bytesCount,

@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { DeviceRecord, DeviceStore } from "./catalog.ts";
+import { endStatesSql } from "./sqlite-tasks.ts";
 
 type Row = {
   id: string;
@@ -89,7 +90,7 @@ export function sqliteDevices(database: Database): DeviceStore {
   const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
     `SELECT ${columns} FROM devices WHERE subnet_id = $subnetId AND NOT EXISTS (
        SELECT 1 FROM progress WHERE task_id = $taskId AND device_id = devices.id
-         AND state IN ('complete', 'failed', 'cancelled'))`,
+         AND state IN (${endStatesSql}))`,
   );
   const inventories = database.query<{ id: string; inventory_json: string }, []>(
     "SELECT id, inventory_json FROM devices WHERE inventory_json IS NOT NULL",

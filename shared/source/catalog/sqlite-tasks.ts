@@ -1,6 +1,6 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
-import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
+import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -154,6 +154,9 @@ const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskRepor
   hasBegun: hasBegun === 1,
 });
 
+/** States for the IN of a query. */
+export const endStatesSql = [...endStates].map((state) => `'${state}'`).join(", ");
+
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
@@ -163,7 +166,7 @@ function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const killedOn = database.query<{ id: number }, { deviceId: string }>(
     `SELECT tasks.id FROM tasks JOIN progress ON progress.task_id = tasks.id
      WHERE tasks.state = 'cancelled' AND tasks.kills AND progress.device_id = $deviceId
-       AND progress.state NOT IN ('complete', 'failed', 'cancelled', 'superseded')`,
+       AND progress.state NOT IN (${endStatesSql})`,
   );
   return {
     endedOn: async (deviceId) => endedOn.all({ deviceId }).map(toTask),

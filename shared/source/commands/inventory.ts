@@ -1,4 +1,4 @@
-/** Commands `device list`, `subnet list` and `package list`. */
+/** Commands `device list`, `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";

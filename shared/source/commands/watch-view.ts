@@ -4,6 +4,7 @@
  * devices report.
  */
 import { formatDuration, formatRate } from "../../model/quantity.ts";
+import { endStates } from "../../api/schema/common.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../api/schema/admin.ts";
 
 /**
@@ -132,8 +133,7 @@ export class PlainLines {
 
 /** Returns "offline, not seen since …; " for an unfinished device without a connection. */
 export function absenceText(device: TaskDevice, formatTime: (timeMs: number) => string): string {
-  const isUnfinished = !["complete", "failed", "cancelled", "superseded", "expired"].includes(device.state);
-  if (device.connected || !isUnfinished) return "";
+  if (device.connected || endStates.has(device.state)) return "";
   return `offline, not seen since ${formatTime(device.lastSeenAtMs)}; `;
 }
 

@@ -12,7 +12,7 @@ import type {
 } from "../catalog/index.ts";
 import { reportOf } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
-import type { DeviceTaskState, Progress } from "../../api/schema/common.ts";
+import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
@@ -23,18 +23,10 @@ type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "nowMs">;
 type DeviceState = { readonly state: DeviceTaskState; readonly higher: TaskRecord | null };
 type CountedDevice = { readonly state: DeviceTaskState; readonly connected: boolean };
 
-const overStates: ReadonlySet<DeviceTaskState> = new Set([
-  "complete",
-  "failed",
-  "cancelled",
-  "superseded",
-  "expired",
-]);
-const isOver = (state: DeviceTaskState): boolean => overStates.has(state);
 const countState = (rows: readonly { state: DeviceTaskState }[], state: DeviceTaskState): number =>
   rows.filter((row) => row.state === state).length;
 const countOffline = (rows: readonly CountedDevice[]): number =>
-  rows.filter((row) => !isOver(row.state) && !row.connected).length;
+  rows.filter((row) => !endStates.has(row.state) && !row.connected).length;
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
@@ -189,9 +181,9 @@ function representativeOf(
 }
 
 function subnetState(rows: readonly TaskDevice[], representative: TaskDevice | undefined): DeviceTaskState {
-  const unfinished = rows.filter((row) => !isOver(row.state));
+  const unfinished = rows.filter((row) => !endStates.has(row.state));
   if (unfinished.length === 0) return rows.find((row) => row.state !== "complete")?.state ?? "complete";
-  if (representative && !isOver(representative.state)) return representative.state;
+  if (representative && !endStates.has(representative.state)) return representative.state;
   const [first, ...others] = [...new Set(unfinished.map((row) => row.state))];
   return others.reduce(
     (most, state) => (countState(unfinished, state) > countState(unfinished, most) ? state : most),
@@ -224,7 +216,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
     offline: countOffline(rows),
     bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, packageBytes)),
     bytesTotal: rows.length * packageBytes,
-    rateBps: sum(rows, (row) => (isOver(row.state) ? 0 : row.rateBps)),
+    rateBps: sum(rows, (row) => (endStates.has(row.state) ? 0 : row.rateBps)),
     wanBytes: facts.wanBytes ?? sum(rows, (row) => row.wanBytesFetched),
     lanBytes: sum(rows, (row) => row.lanBytesSent),
   };
@@ -234,7 +226,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
 const listedStates = {
   all: () => true,
   failed: (state: DeviceTaskState) => state === "failed",
-  unfinished: (state: DeviceTaskState) => state === "failed" || !isOver(state),
+  unfinished: (state: DeviceTaskState) => state === "failed" || !endStates.has(state),
 } as const;
 
 /**
