@@ -129,7 +129,7 @@ export const manifestRequestSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   /** LAN address and TCP port of the exchange of the requesting device. */
   address: lanAddress,
-  lanPort: v.union([port, v.literal(0)]),
+  lanPort: port,
   /** Times that the device has asked before, and could not get the manifest from the holders. */
   attempt: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(manifestAttemptsMax)),
 });
@@ -140,9 +140,7 @@ export const manifestAnswerSchema = v.variant("result", [
   v.object({
     result: v.literal("elsewhere"),
     holders: v.pipe(
-      v.array(
-        v.object({ deviceId: deviceIdSchema, address: lanAddress, lanPort: v.union([port, v.literal(0)]) }),
-      ),
+      v.array(v.object({ deviceId: deviceIdSchema, address: lanAddress, lanPort: port })),
       v.maxLength(16),
     ),
   }),

@@ -3,9 +3,7 @@ import { formatSize } from "../../model/quantity.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 
-type ListOptions = JsonOptions;
-
-export async function listDevices(options: ListOptions): Promise<void> {
+export async function listDevices(options: JsonOptions): Promise<void> {
   const devices = await (await connect(options)).devices();
   if (options.json) return printJson(devices);
   printTable(
@@ -27,7 +25,7 @@ export async function listDevices(options: ListOptions): Promise<void> {
   );
 }
 
-export async function listSubnets(options: ListOptions): Promise<void> {
+export async function listSubnets(options: JsonOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();
   if (options.json) return printJson(subnets);
   printTable(
@@ -55,7 +53,7 @@ export async function removePackage(words: string, options: JsonOptions): Promis
   print(`removed ${removed.name} ${removed.version}`);
 }
 
-export async function listPackages(options: ListOptions): Promise<void> {
+export async function listPackages(options: JsonOptions): Promise<void> {
   const packages = await (await connect(options)).packages();
   if (options.json) return printJson(packages);
   printTable(

@@ -1,24 +1,22 @@
 /** Commands `package url list`, `package url add` and `package url remove`. */
 import type { PackageUrlList } from "../../api/schema/admin.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { printJson, printTable } from "./print.ts";
 
-type UrlOptions = ConnectOptions & { readonly json?: boolean | undefined };
-
-export async function listUrls(words: string, options: UrlOptions): Promise<void> {
+export async function listUrls(words: string, options: JsonOptions): Promise<void> {
   show(await (await connect(options)).packageUrls(words), options);
 }
 
-export async function addUrl(words: string, url: string, options: UrlOptions): Promise<void> {
+export async function addUrl(words: string, url: string, options: JsonOptions): Promise<void> {
   show(await (await connect(options)).addPackageUrl(words, url), options);
 }
 
-export async function removeUrl(words: string, url: string, options: UrlOptions): Promise<void> {
+export async function removeUrl(words: string, url: string, options: JsonOptions): Promise<void> {
   show(await (await connect(options)).removePackageUrl(words, url), options);
 }
 
 /** Shows the places of a package in the order in which devices try them. */
-function show({ urls, atSource }: PackageUrlList, { json }: UrlOptions): void {
+function show({ urls, atSource }: PackageUrlList, { json }: JsonOptions): void {
   if (json) return printJson({ urls, atSource });
   const rows = urls.map(({ url, layout }) => [layout, url]);
   printTable(["LAYOUT", "URL"], atSource ? [...rows, ["file", "the source"]] : rows);

@@ -20,7 +20,8 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { packageNamed } from "./named-package.ts";
 
-const namePathSchema = v.object({ id: name(256) });
+/** Path of a package by name and version, or by id. */
+export const namePathSchema = v.object({ id: name(256) });
 
 /** Returns URLs as a person may see them. */
 export const redacted = (urls: readonly PackageUrl[]): PackageUrl[] =>

@@ -21,7 +21,7 @@ import {
 } from "../../api/schema/admin.ts";
 import { unpackManifest } from "../../api/packed-manifest.ts";
 import { manifestResponseSchema } from "../../api/schema/agent.ts";
-import { name as nameSchema, packageIdSchema } from "../../api/schema/common.ts";
+import { packageIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
@@ -29,7 +29,7 @@ import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
 import { keepNewest, removePackage } from "../package-removal.ts";
 import { packageNamed } from "./named-package.ts";
-import { checkUrls, packageUrlRoutes, redacted } from "./package-urls.ts";
+import { checkUrls, namePathSchema, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
 const publishBytesMax = 24 * 1_048_576;
@@ -240,8 +240,6 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => contentResponse(context, c, await packageById(context, c.req.valid("param").id)),
   );
 }
-
-const namePathSchema = v.object({ id: nameSchema(256) });
 
 function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.delete(
