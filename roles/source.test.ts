@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { problemReason } from "../shared/model/reason.ts";
 import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
-import type { TaskDetail } from "../shared/api/schema/admin.ts";
+import type { TaskDevice } from "../shared/api/schema/admin.ts";
 import type { Progress } from "../shared/api/schema/common.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
 import { version } from "../shared/version.ts";
@@ -234,7 +235,7 @@ async function agent(hostname: string, group = "watched") {
         lanBytesSent: 0,
         rateBps: 0,
         way: "none",
-        reason: "receives",
+        reasons: [problemReason("receives")],
         command: null,
         follows: null,
         wrongFrom: [],
@@ -268,12 +269,14 @@ test("task watch exits with 0 when all devices are complete, and with 1 and the 
   const again = await run(...create);
   const failedId = Number(again.out);
   await one.report(failedId, { state: "complete", bytesVerified: 100 });
-  await two.report(failedId, { state: "failed", reason: "The disk is full" });
+  await two.report(failedId, { state: "failed", reasons: [problemReason("The disk is full")] });
   const failed = await run("task", "watch", again.out);
   expect([failed.status, failed.error]).toEqual([1, `error: Task ${failedId}: 1 of 2 devices failed`]);
   expect(failed.out).toMatch(/failed [0-9a-f]{16} desk-2: The disk is full/);
 
-  const shown = JSON.parse((await run("task", "show", again.out, "--json")).out) as TaskDetail;
+  const shown = JSON.parse((await run("task", "show", again.out, "--json")).out) as {
+    deviceList: (TaskDevice & { readonly reason: string })[];
+  };
   expect(shown.deviceList.map((device) => [device.hostname, device.state, device.reason])).toEqual([
     ["desk-1", "complete", "receives"],
     ["desk-2", "failed", "The disk is full"],
@@ -315,7 +318,7 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
   expect((await change("resume")).status).toBe(0);
   await device.report(id, {
     state: "failed",
-    reason: "exit code 7",
+    reasons: [problemReason("exit code 7")],
     command: {
       exitCode: 7,
       timedOut: false,

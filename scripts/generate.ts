@@ -1,14 +1,20 @@
 /**
- * `bun run generate [kernels|vectors|stories]…`: writes generated files that are committed. These
- * are the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, and the stories of
- * docs/stories. Default: all three.
+ * `bun run generate [kernels|vectors|stories|reasons]…`: writes generated files that are committed.
+ * These are the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories of
+ * docs/stories, and docs/REASONS.md. Default: all of them.
  */
 import { Argument, Command } from "@commander-js/extra-typings";
 import { generateKernels } from "./generate/kernels.ts";
+import { generateReasons } from "./generate/reasons.ts";
 import { generateStories } from "./generate/stories.ts";
 import { generateVectors } from "./generate/vectors.ts";
 
-const generators = { kernels: generateKernels, vectors: generateVectors, stories: generateStories } as const;
+const generators = {
+  kernels: generateKernels,
+  vectors: generateVectors,
+  stories: generateStories,
+  reasons: generateReasons,
+} as const;
 const names = Object.keys(generators) as (keyof typeof generators)[];
 
 const [wanted] = new Command("bun run generate")

@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as v from "valibot";
+import { reasonsText } from "../shared/model/reason.ts";
 import { agentStatusSchema } from "../shared/agent/status/status-server.ts";
 import { enrollTokenOf } from "../scripts/rig/deployment.ts";
 import type { Output } from "../scripts/rig/process.ts";
@@ -148,7 +149,7 @@ test("prints status and cache list of a running agent, for people and as JSON", 
     v.object({ running: v.literal(true), ...agentStatusSchema.entries }),
     JSON.parse(json.stdout),
   );
-  expect(status.tasks.map(({ state, reason }) => [state, reason])).toEqual([
+  expect(status.tasks.map(({ state, reasons }) => [state, reasonsText(reasons)])).toEqual([
     ["complete", "complete: 100 % over the WAN (representative)"],
   ]);
   const list = await harness.run("peer", "cache", "list", "--data", peer.data);
@@ -258,7 +259,9 @@ test.skipIf(!canMount())(
         (task) => partOf(task, device).state === "failed",
         20_000,
       );
-      expect(partOf(early, device).reason).toMatch(/big 1 needs .* more on this disk.*free space/);
+      expect(reasonsText(partOf(early, device).reasons)).toMatch(
+        /big 1 needs .* more on this disk.*free space/,
+      );
       expect((await device.status()).tasks.at(-1)?.state).toBe("failed");
 
       // The disk has room at first, and is full in the middle.
@@ -270,7 +273,7 @@ test.skipIf(!canMount())(
         (task) => partOf(task, device).state === "failed",
         30_000,
       );
-      expect(partOf(late, device).reason).toMatch(/disk is full; free space/);
+      expect(reasonsText(partOf(late, device).reasons)).toMatch(/disk is full; free space/);
       expect(device.program.exitStatus()).toBeNull();
       await rm(filler);
       await harness.waitForTask(taskId, (task) => partOf(task, device).state === "complete", 60_000);

@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
 
 let harness: Harness;
@@ -34,7 +35,7 @@ const reasonIn = (peer: Peer, taskId: number, state: string): Promise<string> =>
     20_000,
     async () => {
       const task = await stateOf(peer, taskId);
-      return task?.state === state ? task.reason : null;
+      return task?.state === state ? reasonsText(task.reasons) : null;
     },
   );
 
@@ -126,13 +127,14 @@ test("a failed command's reason stays on the representative that serves others",
       return roles.every((role) => role === "none") || null;
     },
   );
-  for (const peer of peers) expect((await stateOf(peer, taskId))?.reason).toContain("exit code 9");
+  for (const peer of peers)
+    expect(reasonsText((await stateOf(peer, taskId))?.reasons ?? [])).toContain("exit code 9");
   const task = await harness.waitForTask(
     taskId,
     (detail) => detail.deviceList.every(({ role }) => role === "none"),
     20_000,
   );
-  for (const peer of peers) expect(partOf(task, peer).reason).toContain("exit code 9");
+  for (const peer of peers) expect(reasonsText(partOf(task, peer).reasons)).toContain("exit code 9");
 }, 60_000);
 
 test("install does not run where detect finds the package, and uninstall always runs", async () => {
@@ -159,7 +161,7 @@ test("install does not run where detect finds the package, and uninstall always 
   expect(await run("install")).toMatchObject({ command: { meaning: "success", runs: 1 } });
   const again = await run("install");
   expect(again).toMatchObject({ command: { meaning: "already-there", runs: 0 } });
-  expect(again.reason).toContain("already there");
+  expect(reasonsText(again.reasons)).toContain("already there");
   await run("uninstall");
   await run("install");
   expect(await readFile(log, "utf8")).toBe("install\nuninstall\ninstall\n");

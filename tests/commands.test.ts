@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import type { TaskDetail, TaskDevice } from "../shared/api/schema/admin.ts";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
 
@@ -77,8 +78,8 @@ test("fails the task with the exit code and the output's path when the code does
     7,
     "no licence\n",
   ]);
-  expect(part.reason).toContain("exit code 7");
-  expect(part.reason).toContain(`tasks/${taskId}.log`);
+  expect(reasonsText(part.reasons)).toContain("exit code 7");
+  expect(reasonsText(part.reasons)).toContain(`tasks/${taskId}.log`);
   const watched = await harness.tryAdmin("task", "watch", String(taskId));
   expect(watched.status).toBe(1);
   expect(watched.stdout).toContain("exit code 7");
@@ -107,7 +108,7 @@ test("kills a command at its time limit with all its processes, also one that ig
     "quick",
   );
   expect([part.state, part.command?.timedOut]).toEqual(["failed", true]);
-  expect(part.reason).toContain("longer than 1 s");
+  expect(reasonsText(part.reasons)).toContain("longer than 1 s");
   const pids = [await pidIn(stubborn), await pidIn(child)];
   await until(
     () => `still running: ${pids.filter(isRunning).join(", ")}`,
@@ -143,7 +144,7 @@ test("cancel --kill ends a running command with its processes, also after the ag
     await harness.source.admin("task", "cancel", "--kill", String(taskId));
     const part = partOf(await harness.waitForTask(taskId, isOver, 20_000), peer);
     expect([part.state, isRunning(pid)]).toEqual(["cancelled", false]);
-    expect(part.reason).toContain("had the command ended");
+    expect(reasonsText(part.reasons)).toContain("had the command ended");
   }
 }, 60_000);
 
@@ -180,7 +181,7 @@ test.each(["SIGKILL", "SIGTERM"] as const)(
     await writeFile(gate, "");
     const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
     expect(part).toMatchObject({ state: "failed", command: { exitCode: 3, meaning: "failed", runs: 1 } });
-    expect(part.reason).toContain('"installed"');
+    expect(reasonsText(part.reasons)).toContain('"installed"');
     expect((await readFile(file, "utf8")).trim().split("\n")).toHaveLength(1);
   },
   60_000,
@@ -210,7 +211,7 @@ test("the outcome is unknown when the command was killed with its shell while th
   peer.restart();
   const part = partOf(await harness.waitForTask(taskId, isOver, 30_000), peer);
   expect(part).toMatchObject({ state: "failed", command: { exitCode: null, meaning: "unknown" } });
-  expect(part.reason).toContain("outcome of the command is unknown");
+  expect(reasonsText(part.reasons)).toContain("outcome of the command is unknown");
   expect((await readFile(file, "utf8")).trim().split("\n")).toHaveLength(1);
 }, 60_000);
 
@@ -246,5 +247,5 @@ test("a task whose command needs a reboot is complete, and its reason tells so",
   await harness.setSetting("codes", "commandRebootExitCodes=194");
   const { part } = await runTask("exit 194", "codes");
   expect(part).toMatchObject({ state: "complete", command: { meaning: "reboot-needed" } });
-  expect(part.reason).toContain("reboot needed: the command ended with exit code 194");
+  expect(reasonsText(part.reasons)).toContain("reboot needed: the command ended with exit code 194");
 });

@@ -13,6 +13,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { reasonsText } from "../shared/model/reason.ts";
 import type { LedgerPackage } from "../shared/cache/index.ts";
 import type { AdminClient } from "../shared/api/agent-client.ts";
 import type { AgentStatus } from "../shared/agent/status/status-server.ts";
@@ -169,7 +170,7 @@ export async function until<T>(
 async function explain(task: TaskDetail | null, devices: readonly Device[]): Promise<string> {
   const states = (task?.deviceList ?? []).map(
     (device) =>
-      `  ${device.deviceId} ${device.state} ${device.role} ${device.bytesVerified}/${device.bytesTotal}: ${device.reason}`,
+      `  ${device.deviceId} ${device.state} ${device.role} ${device.bytesVerified}/${device.bytesTotal}: ${reasonsText(device.reasons)}`,
   );
   const logs: string[] = [];
   for (const { name, program } of devices) {

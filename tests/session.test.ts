@@ -5,6 +5,7 @@
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import { sizeOfTree } from "../scripts/rig/verify.ts";
 import { bytesFrom, openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 
@@ -70,7 +71,7 @@ test("downloads a folder once over the WAN, and serves devices that come later f
   await expectCopies(harness, [stranger], solo, ["solo", "1"]);
   expect(third.deviceList).toHaveLength(1);
   expect(partOf(third, stranger).from).toEqual({ wan: 0, multicast: 0, peers: 1_000_001, cache: 0 });
-  expect(partOf(third, stranger).reason).toMatch(/^complete(: 100 % from peers \(|; still)/);
+  expect(reasonsText(partOf(third, stranger).reasons)).toMatch(/^complete(: 100 % from peers \(|; still)/);
 }, 90_000);
 
 test("downloads the package once over the WAN without multicast", async () => {
@@ -99,8 +100,8 @@ test("delivers the rest by multicast and the beginning by unicast to a device th
   const task = await harness.waitUntilComplete(taskId, [...peers, latecomer]);
   await expectCopies(harness, [...peers, latecomer], original, ["tool", "1"]);
   expect(bytesFrom(task, "wan")).toBe(8_000_000);
-  const { from, reason } = partOf(task, latecomer);
-  expect(reason).toMatch(
+  const { from, reasons } = partOf(task, latecomer);
+  expect(reasonsText(reasons)).toMatch(
     /^complete: \d+ % multicast, \d+ % from peers \(joined late, \d+ % had been multicast\)$/,
   );
   expect(from.wan).toBe(0);

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { openHarness, partOf, until, wanBytesFetched, type Harness, type Peer } from "./harness.ts";
 
@@ -101,7 +102,7 @@ test("pauses a download and resumes it, and a watch with a time limit says so", 
   );
   expect(await admin("task", "pause", String(taskId))).toStartWith(`task ${taskId}: paused`);
   await harness.waitForTask(taskId, ({ deviceList }) =>
-    deviceList.every(({ reason }) => reason === "paused by the administrator"),
+    deviceList.every(({ reasons }) => reasonsText(reasons) === "paused by the administrator"),
   );
   const before = verified(await harness.client.task(taskId));
   const watched = await harness.tryAdmin("task", "watch", String(taskId), "--timeout", "2s");

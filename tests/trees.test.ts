@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileS
 import { join } from "node:path";
 import { Glob } from "bun";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { reason } from "../shared/model/reason.ts";
 import { runToEnd } from "../scripts/rig/process.ts";
 import { programTest } from "./network-test.ts";
 import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
@@ -149,6 +150,6 @@ test("a named command of the package runs, and a package without one for this sy
   );
   expect(partOf(repaired, peer)).toMatchObject({
     state: "failed",
-    reason: expect.stringContaining('no command "repair" for linux'),
+    reasons: [reason("no-command", { name: "repair", os: "linux" })],
   });
 }, 90_000);

@@ -3,6 +3,7 @@ import { readFile, truncate } from "node:fs/promises";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
 import { wanBytesFetched } from "./harness.ts";
@@ -38,7 +39,8 @@ test("ends the task on a subnet whose web site has no ranges and breaks off each
   const packageId = await harness.publish(original, { name: "tool", version: "1", url });
   const taskId = await harness.createTask(packageId);
   const task = await harness.waitForTask(taskId, allFailed, 90_000);
-  for (const { reason } of task.deviceList) {
+  for (const { reasons } of task.deviceList) {
+    const reason = reasonsText(reasons);
     expect(reason).toMatch(/MB were fetched from the web site, .* MB of it in vain/);
     expect(reason).toContain("the web site ignores range requests");
   }
@@ -76,7 +78,7 @@ test("ends the task on a subnet where a program empties a file each time it is s
   });
   const taskId = await harness.createTask(packageId);
   const task = await harness.waitForTask(taskId, allFailed, 90_000);
-  expect(task.deviceList.map(({ reason }) => reason).join("\n")).toMatch(
+  expect(task.deviceList.map(({ reasons }) => reasonsText(reasons)).join("\n")).toMatch(
     /virus scanner|chunks were fetched again/,
   );
   // A copy of each device is useful at most.
@@ -99,7 +101,7 @@ test("continues at a URL that is added while the task runs", async () => {
   const packageId = await harness.publish(original, { name: "tool", version: "1", url });
   const taskId = await harness.createTask(packageId);
   await harness.waitForTask(taskId, ({ deviceList }) =>
-    deviceList.some(({ reason }) => reason.includes("answered 503")),
+    deviceList.some(({ reasons }) => reasonsText(reasons).includes("answered 503")),
   );
   await harness.source.admin("package", "url", "add", "tool@1", `http://127.0.0.1:${up.port}/tool.bin`);
   const task = await harness.waitUntilComplete(taskId, peers);

@@ -1,5 +1,6 @@
 /** The WAN schedule with real processes: a paused representative keeps its role. */
 import { expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import { bytesFrom, openHarness, partOf, representativeOf, wanBytesFetched } from "./harness.ts";
 
 test("keeps role and lease of a representative that the setting pauses, states why, and resumes", async () => {
@@ -12,7 +13,7 @@ test("keeps role and lease of a representative that the setting pauses, states w
 
   await harness.setSetting("default", "wanSchedule=mon-sun pause");
   const paused = await harness.waitForTask(task, (one) =>
-    partOf(one, leader).reason.includes("download paused by the setting until it is changed"),
+    reasonsText(partOf(one, leader).reasons).includes("download paused by the setting until it is changed"),
   );
   // Longer than the failure detector waits for a silent representative, and than a renewal of the
   // lease.

@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, wanBytesFetched } from "./harness.ts";
@@ -105,7 +106,7 @@ test("fails the task on every device with the URL when the file is missing", asy
     watched.stdout.match(new RegExp(`failed .*${url.replaceAll(".", "\\.")} answered 404`, "g")),
   ).toHaveLength(3);
   const task = await harness.waitForTask(taskId, allFailed);
-  for (const { reason } of task.deviceList) expect(reason).toContain(`${url} answered 404`);
+  for (const { reasons } of task.deviceList) expect(reasonsText(reasons)).toContain(`${url} answered 404`);
   expect(bytesFrom(task, "wan")).toBe(0);
   for (const peer of peers) {
     expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
@@ -125,8 +126,8 @@ test("fails the task when the bytes changed after they were published", async ()
     url: `${site.url}/tool.bin`,
   });
   const task = await harness.waitForTask(await harness.createTask(packageId), allFailed);
-  for (const { reason, from } of task.deviceList) {
-    expect(reason).toContain(`${site.url}/tool.bin does not match the manifest`);
+  for (const { reasons, from } of task.deviceList) {
+    expect(reasonsText(reasons)).toContain(`${site.url}/tool.bin does not match the manifest`);
     expect(from.wan).toBe(0);
   }
   for (const peer of peers)
@@ -152,7 +153,7 @@ test("tries a web site under maintenance again after its Retry-After", async () 
   });
   const taskId = await harness.createTask(packageId);
   await harness.waitForTask(taskId, ({ deviceList }) =>
-    deviceList.some(({ reason }) => reason.includes("answered 503")),
+    deviceList.some(({ reasons }) => reasonsText(reasons).includes("answered 503")),
   );
   const task = await harness.waitUntilComplete(taskId, peers);
   expect(servedAtMs - firstAtMs).toBeGreaterThan(1_900);
@@ -219,6 +220,6 @@ test("refuses a manifest of a publisher whose key is not pinned", async () => {
   const second = await harness.makeFile("second.bin", 100_000);
   const secondId = await harness.publish(second, { name: "second", version: "1" });
   const task = await harness.waitForTask(await harness.createTask(secondId), allFailed);
-  expect(task.deviceList[0]!.reason).toContain("was not enrolled with that key");
+  expect(reasonsText(task.deviceList[0]!.reasons)).toContain("was not enrolled with that key");
   expect(await harness.copyError(peer, second, "second", "1")).toStartWith("nothing at");
 }, 60_000);

@@ -1,4 +1,5 @@
 /** `bench faults`: what a faulty receiver costs the healthy ones, and how it gets the package. */
+import { reasonsText } from "../../shared/model/reason.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
 import { originText } from "../rig/task-watch.ts";
 import { alignTable } from "../rig/table.ts";
@@ -46,7 +47,7 @@ async function statusOf(lan: BenchLan, name: FaultRowName): Promise<string> {
   if (!status) return crashes(name) ? "killed" : "does not answer";
   const task = status.tasks.toSorted((a, b) => b.taskId - a.taskId)[0];
   if (!task) return "knows no task";
-  return task.reason || `${task.state}: ${originText(task)}`;
+  return reasonsText(task.reasons) || `${task.state}: ${originText(task)}`;
 }
 
 function rowOf(lan: BenchLan, name: FaultRowName, result: TransferResult, status: string): FaultRow {

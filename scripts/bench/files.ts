@@ -8,6 +8,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { reasonsText } from "../../shared/model/reason.ts";
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import type { TaskDevice } from "../../shared/api/schema/admin.ts";
 import { randomGroup } from "../demo/demo-devices.ts";
@@ -154,7 +155,7 @@ async function runTask(
       const { deviceList } = await bench.client.task(task);
       const found = ids.map((id) => deviceList.find(({ deviceId }) => deviceId === id));
       if (found.some((part) => part?.state === "failed"))
-        throw new Error(found.map((part) => part?.reason).join("; "));
+        throw new Error(found.map((part) => reasonsText(part?.reasons ?? [])).join("; "));
       return found.every((part) => part?.state === "complete") ? found.map((part) => part!) : null;
     },
   );

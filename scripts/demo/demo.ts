@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
+import { reasonsText } from "../../shared/model/reason.ts";
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import { formatSize } from "../../shared/model/quantity.ts";
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
@@ -83,7 +84,7 @@ async function checkCopies(
     const copy = join(device.data, "cache", sent.name, sent.version);
     const difference = await differenceFrom(sent.digests, copy);
     if (known?.state !== "complete")
-      wrong.set(device, `${known?.state ?? "unknown"}: ${known?.reason ?? ""}`);
+      wrong.set(device, `${known?.state ?? "unknown"}: ${reasonsText(known?.reasons ?? [])}`);
     else if (difference !== null) wrong.set(device, difference);
   }
   return wrong;

@@ -1,5 +1,6 @@
 /** A valid body for every schema and request of the API, as a start for mutations. */
 import type { GenericSchema } from "valibot";
+import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
@@ -27,7 +28,7 @@ const progress = {
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 5,
-  reason: "receives",
+  reasons: [problemReason("receives")],
   command: {
     exitCode: 0,
     timedOut: false,

@@ -7,6 +7,7 @@ import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { problemReason } from "../../shared/model/reason.ts";
 import { parseTaskRow, newTaskRow } from "../../shared/device/task-record.ts";
 import { CacheError, openCache } from "../../shared/cache/index.ts";
 import { openSqliteCatalog } from "../../shared/source/catalog/index.ts";
@@ -17,7 +18,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { mutated, mutatedValue } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
 
-const validRow = { ...newTaskRow(agentTask), life: "running", reason: "x" };
+const validRow = { ...newTaskRow(agentTask), life: "running", reason: problemReason("x") };
 
 function taskRow(random: SeededRandom): string {
   const row = parseTaskRow(JSON.parse(JSON.stringify(mutatedValue(random, validRow)) ?? "null"));

@@ -2,6 +2,7 @@
  * Measures one task in the lab: completion times, bytes on each link, right copies, CPU and memory.
  */
 import { join } from "node:path";
+import { reasonsText } from "../../shared/model/reason.ts";
 import type { TaskDetail } from "../../shared/api/schema/admin.ts";
 import { followTask, originText } from "../rig/task-watch.ts";
 import { ledgerPackages } from "../rig/ledger-reader.ts";
@@ -77,7 +78,7 @@ async function deviceResult(
   const copy = join(device.data, "cache", name, version);
   const difference = await differenceFrom(digests, copy);
   const unfinished =
-    known?.state === "complete" ? null : `${known?.state ?? "unknown"}: ${known?.reason ?? ""}`;
+    known?.state === "complete" ? null : `${known?.state ?? "unknown"}: ${reasonsText(known?.reasons ?? [])}`;
   const listed = device.id === "" ? [] : ledgerPackages(device.data);
   return {
     name: device.place.name,
@@ -87,7 +88,7 @@ async function deviceResult(
     completeAfterMs: seen.completeAfterMs.get(device.id) ?? null,
     from: known ? originText(known) : "",
     multicastShare: (known?.from.multicast ?? 0) / sizeBytes,
-    reason: known?.reason ?? "",
+    reason: reasonsText(known?.reasons ?? []),
     unicastAfterMs: seen.unicastAfterMs.get(device.id) ?? null,
     sentBytes: port?.sentBytes ?? 0,
     receivedBytes: port?.receivedBytes ?? 0,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { reasonsText } from "../model/reason.ts";
 import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import { endOfCommand, lastLineOf, meaningOf } from "./command-outcome.ts";
@@ -76,7 +77,8 @@ describe("a task ends", () => {
       "the outcome of the command is unknown: the machine was restarted or the command was killed while it ran",
     ],
   ])("%j: %s", (result, life, reason) => {
-    expect(endOfCommand(7, result, defaultSettingValues)).toEqual({ life, reason } as never);
+    const end = endOfCommand(7, result, defaultSettingValues);
+    expect([end.life as string, reasonsText(end.reason ? [end.reason] : [])]).toEqual([life, reason]);
   });
 });
 

@@ -1,9 +1,10 @@
 /** Meaning of the end of a command, by exit code, time limit and setting. Pure. */
 import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import type { SettingValues } from "../model/setting.ts";
 import type { CommandEnd } from "./ports.ts";
 
-type TaskEnd = { readonly life: "complete" | "failed"; readonly reason: string };
+type TaskEnd = { readonly life: "complete" | "failed"; readonly reason: Reason | null };
 
 /** Upper bound on the line of output that a reason quotes, in characters. */
 const lineCharactersMax = 200;
@@ -24,32 +25,28 @@ export function meaningOf(
 export function endOfCommand(
   taskId: number,
   { meaning, exitCode, outputTail, runs }: CommandOutcome,
-  { commandTimeoutMs }: SettingValues,
+  { commandTimeoutMs: limitMs }: SettingValues,
 ): TaskEnd {
   const line = lastLineOf(outputTail);
-  const code = `the command ended with exit code ${exitCode ?? "none (killed)"}`;
-  const output = line === "" ? ": it has written nothing" : `: "${line}" (output: tasks/${taskId}.log)`;
   switch (meaning) {
     case "success":
-      return { life: "complete", reason: "" };
+      return { life: "complete", reason: null };
     case "reboot-needed":
-      return { life: "complete", reason: `reboot needed: ${code}` };
+      return { life: "complete", reason: reason("reboot-needed", { exitCode }) };
     case "already-there":
-      return { life: "complete", reason: "already there: the command detect ended with exit code 0" };
+      return { life: "complete", reason: reason("already-there") };
     case "timed-out":
-      return failed(`the command ran longer than ${commandTimeoutMs / 1_000} s and was ended${output}`);
+      return failed(reason("timed-out", { limitMs, line, taskId }));
     case "busy":
-      return failed(`${code}, which means busy, at each of ${runs} runs${output}`);
+      return failed(reason("busy-to-the-end", { exitCode, runs, line, taskId }));
     case "failed":
-      return failed(`${code}${output}`);
+      return failed(reason("command-failed", { exitCode, line, taskId }));
     case "unknown":
-      return failed(
-        "the outcome of the command is unknown: the machine was restarted or the command was killed while it ran",
-      );
+      return failed(reason("outcome-unknown"));
   }
 }
 
-const failed = (reason: string): TaskEnd => ({ life: "failed", reason });
+const failed = (why: Reason): TaskEnd => ({ life: "failed", reason: why });
 
 /** Returns the last line of an output that is not blank, without control characters. */
 export function lastLineOf(output: string): string {

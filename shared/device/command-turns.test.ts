@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { reasonText } from "../model/reason.ts";
 import { CommandTurns } from "./command-turns.ts";
 import { newTaskRow, type TaskLife, type TaskRow } from "./task-record.ts";
 import { taskForTest } from "./testing.ts";
@@ -18,7 +19,7 @@ function turnsOf() {
     turns.request({
       row,
       begin: () => void (begun.push(id), notes.delete(id)),
-      wait: (note, isBlocked) => notes.set(id, `${isBlocked ? "blocked: " : ""}${note}`),
+      wait: (note, isBlocked) => notes.set(id, `${isBlocked ? "blocked: " : ""}${reasonText(note)}`),
     });
   };
   const end = (id: number, life: TaskLife): void => {

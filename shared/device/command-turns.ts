@@ -3,6 +3,7 @@
  * each other. Among the tasks that are ready, the one with the lowest id has the next turn; a task
  * that has to wait for another one (`after`) does not hold up the others.
  */
+import { reason, type Reason } from "../model/reason.ts";
 import type { TaskRow } from "./task-record.ts";
 
 type Waiter = {
@@ -10,7 +11,7 @@ type Waiter = {
   /** Called when the task has its turn. The turn ends with `release`. */
   readonly begin: () => void;
   /** Called with the reason why it has to wait. @param isBlocked a person has to act */
-  readonly wait: (note: string, isBlocked: boolean) => void;
+  readonly wait: (note: Reason, isBlocked: boolean) => void;
 };
 
 export class CommandTurns {
@@ -56,19 +57,16 @@ export class CommandTurns {
       if (!this.#waiters.has(waiter.row.task.id)) continue;
       const block = blocks.get(waiter);
       if (block) waiter.wait(block.note, block.isBlocked);
-      else waiter.wait(`waits for the command of task ${holder}`, false);
+      else if (holder !== undefined) waiter.wait(reason("awaits-command", { taskId: holder }), false);
     }
   }
 
   /** A task that is not listed on this device, or was cancelled, is not waited for. */
-  #blockOf(after: number | null): { note: string; isBlocked: boolean } | null {
-    const life = after === null ? undefined : this.#rowOf(after)?.life;
+  #blockOf(taskId: number | null): { note: Reason; isBlocked: boolean } | null {
+    if (taskId === null) return null;
+    const life = this.#rowOf(taskId)?.life;
     if (life === "open" || life === "running")
-      return { note: `waits for task ${after}, which has to succeed first`, isBlocked: false };
-    if (life !== "failed") return null;
-    return {
-      note: `waits for task ${after}, which has to succeed first and has failed on this device: try it again, or cancel both`,
-      isBlocked: true,
-    };
+      return { note: reason("awaits-success", { taskId }), isBlocked: false };
+    return life === "failed" ? { note: reason("predecessor-failed", { taskId }), isBlocked: true } : null;
   }
 }

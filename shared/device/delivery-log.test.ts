@@ -1,14 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { reason, reasonText } from "../model/reason.ts";
 import type { Delivery } from "../core/delivery/delivery-mode.ts";
 import type { PeerState, RepresentativeState, RoleState } from "../core/state.ts";
 import { phases } from "../wire/index.ts";
-import {
-  completionText,
-  reasonForDelivery,
-  DeliveryLog,
-  type ObservedMember,
-  type DeliveryNotes,
-} from "./delivery-log.ts";
+import { reasonForDelivery, DeliveryLog, type ObservedMember, type DeliveryNotes } from "./delivery-log.ts";
 
 const from = (parts: Partial<Record<"wan" | "multicast" | "peers" | "cache", number>>) => ({
   wan: 0,
@@ -18,32 +13,12 @@ const from = (parts: Partial<Record<"wan" | "multicast" | "peers" | "cache", num
   ...parts,
 });
 
-describe("the phrase of a complete device", () => {
-  test.each([
-    [from({ multicast: 100 }), "", "complete: 100 % multicast"],
-    [
-      from({ multicast: 61, peers: 39 }),
-      "joined late",
-      "complete: 61 % multicast, 39 % from peers (joined late)",
-    ],
-    [
-      from({ wan: 99.9, peers: 0.1 }),
-      "representative",
-      "complete: <1 % from peers, 99 % over the WAN (representative)",
-    ],
-    [from({ cache: 40, multicast: 60 }), "", "complete: 60 % multicast, 40 % without the network"],
-    [from({}), "", "complete"],
-  ])("%p, %p: %s", (origins, why, text) => {
-    expect(completionText(origins, 100, why)).toBe(text);
-  });
-});
-
 describe("the reason for bytes that did not come by multicast", () => {
   const none: DeliveryNotes = {
     hasLed: false,
     joinedAtShare: null,
     joinedAfterEnd: false,
-    unicastReason: "",
+    unicastReason: null,
     usedWanFallback: false,
     wasStandby: false,
   };
@@ -57,7 +32,7 @@ describe("the reason for bytes that did not come by multicast", () => {
       "joined late, 50 % had been multicast",
     ],
     [from({ peers: 100 }), { joinedAtShare: 1, joinedAfterEnd: true }, noLoss, "joined after the multicast"],
-    [from({ peers: 100 }), { joinedAtShare: 0.5, unicastReason: "wireless" }, noLoss, "wireless"],
+    [from({ peers: 100 }), { joinedAtShare: 0.5, unicastReason: reason("wireless") }, noLoss, "wireless"],
     [from({ wan: 100 }), { hasLed: true }, noLoss, "representative"],
     [from({ peers: 100 }), { hasLed: true }, noLoss, "other devices held it already"],
     [from({ wan: 100 }), { usedWanFallback: true }, noLoss, "no device of its subnet could be reached"],
@@ -75,10 +50,10 @@ describe("the reason for bytes that did not come by multicast", () => {
       { diskOverflow: 0, kernelDrops: 9 },
       "its receive buffer was full",
     ],
-  ])("%p with %p and %p: %s", (origins, notes, losses, reason) => {
-    const text = reasonForDelivery(origins, { ...none, ...notes }, losses);
-    if (reason === "") expect(text).toBe("");
-    else expect(text).toContain(reason);
+  ])("%p with %p and %p: %s", (origins, notes, losses, words) => {
+    const why = reasonForDelivery(origins, { ...none, ...notes }, losses);
+    if (words === "") expect(why).toBeNull();
+    else expect(why && reasonText(why)).toContain(words);
   });
 });
 
@@ -122,13 +97,13 @@ describe("the delivery log", () => {
           delivery: { mode: { kind: "unicast", reason: "no-data", retryAtMs: 0 } } as Delivery,
         }),
       ),
-      "announcements come through",
+      reason("no-group"),
     );
     log.observe(observed(peer({ leader }), 0, true));
     log.observe(observed({ role: "representative" } as RepresentativeState));
     log.observe(observed({ role: "idle", why: "done", retryAtMs: null }));
     expect(log.notes).toMatchObject({
-      unicastReason: "announcements come through",
+      unicastReason: reason("no-group"),
       usedWanFallback: true,
       hasLed: true,
     });

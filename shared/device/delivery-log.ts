@@ -1,11 +1,12 @@
 /**
- * How a device got its package, in one phrase: "61 % multicast, 39 % from peers (joined late, …)".
+ * Why a device did not get all of its package by multicast: "joined late, 39 % had been multicast".
  *
- * Bytes that did not come by multicast have a reason, and most reasons are known only while the
+ * Such bytes have a reason, and most reasons are known only while the
  * session runs. `DeliveryLog` observes the member at every change and keeps them. Pure.
  */
 import type { OriginBytes } from "../api/schema/common.ts";
 import type { Member } from "../core/member.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import { phases } from "../wire/index.ts";
 
 /** Parts of a member that the log reads. */
@@ -22,8 +23,8 @@ export type DeliveryNotes = {
    */
   joinedAtShare: number | null;
   joinedAfterEnd: boolean;
-  /** Why the device took chunks by unicast, as text; empty: it did not. */
-  unicastReason: string;
+  /** Why the device took chunks by unicast; null: it did not. */
+  unicastReason: Reason | null;
   usedWanFallback: boolean;
   /** Whether the device kept second copies for the representative. */
   wasStandby: boolean;
@@ -34,14 +35,17 @@ export class DeliveryLog {
     hasLed: false,
     joinedAtShare: null,
     joinedAfterEnd: false,
-    unicastReason: "",
+    unicastReason: null,
     usedWanFallback: false,
     wasStandby: false,
   };
   #hasJoined = false;
 
-  /** @param unicastReason text on why chunks currently come by unicast; empty: they do not */
-  observe({ state, isDownloading, config: { held } }: ObservedMember, unicastReason = ""): void {
+  /** @param unicastReason why chunks currently come by unicast; null: they do not */
+  observe(
+    { state, isDownloading, config: { held } }: ObservedMember,
+    unicastReason: Reason | null = null,
+  ): void {
     const { notes } = this;
     if (state.role === "representative") {
       notes.hasLed = true;
@@ -67,43 +71,18 @@ export class DeliveryLog {
  */
 type Losses = { readonly diskOverflow: number; readonly kernelDrops: number };
 
-/** Returns why bytes did not come by multicast; empty if all did, or no reason is known. */
-export function reasonForDelivery(from: OriginBytes, notes: DeliveryNotes, losses: Losses): string {
-  if (from.wan + from.peers === 0) return "";
-  if (notes.hasLed) return from.wan > 0 ? "representative" : "other devices held it already";
-  if (from.wan > 0) return notes.usedWanFallback ? "no device of its subnet could be reached" : "";
-  if (notes.unicastReason !== "") return notes.unicastReason;
-  if (notes.joinedAfterEnd) return "joined after the multicast";
-  if (notes.joinedAtShare !== null) {
-    return `joined late, ${shareText(notes.joinedAtShare)} had been multicast`;
-  }
-  if (notes.wasStandby) return "kept a second copy before the multicast began";
-  if (losses.diskOverflow > 0) return "missed parts of the multicast: its disk was too slow";
-  if (losses.kernelDrops > 0) return "missed parts of the multicast: its receive buffer was full";
-  return "missed parts of the multicast";
+/** Returns why bytes did not come by multicast; null if all did, or no reason is known. */
+export function reasonForDelivery(from: OriginBytes, notes: DeliveryNotes, losses: Losses): Reason | null {
+  if (from.wan + from.peers === 0) return null;
+  if (notes.hasLed) return reason(from.wan > 0 ? "was-representative" : "held-by-others");
+  if (from.wan > 0) return notes.usedWanFallback ? reason("subnet-unreachable") : null;
+  if (notes.unicastReason !== null) return notes.unicastReason;
+  if (notes.joinedAfterEnd) return reason("joined-after-multicast");
+  if (notes.joinedAtShare !== null) return reason("joined-late", { share: notes.joinedAtShare });
+  if (notes.wasStandby) return reason("was-standby");
+  if (losses.diskOverflow > 0) return reason("disk-slow");
+  return reason(losses.kernelDrops > 0 ? "buffer-full" : "symbols-lost");
 }
 
-export const reasonWithoutSession = (waitedForOther: boolean): string =>
-  waitedForOther ? "fetched by another task" : "already in the cache";
-
-const origins = [
-  ["multicast", "multicast"],
-  ["peers", "from peers"],
-  ["wan", "over the WAN"],
-  ["cache", "without the network"],
-] as const satisfies readonly (readonly [keyof OriginBytes, string])[];
-
-/** Returns the phrase of a complete device, with `why` in brackets unless it is empty. */
-export function completionText(from: OriginBytes, totalBytes: number, why: string): string {
-  const parts = origins
-    .filter(([origin]) => from[origin] > 0)
-    .map(([origin, words]) => `${shareText(from[origin] / Math.max(1, totalBytes))} ${words}`);
-  if (parts.length === 0) return "complete";
-  return `complete: ${parts.join(", ")}${why && ` (${why})`}`;
-}
-
-/** Formats a share; neither "0 %" for some bytes nor "100 %" for less than all. */
-function shareText(share: number): string {
-  if (share < 0.01) return "<1 %";
-  return `${share >= 1 ? 100 : Math.min(99, Math.round(share * 100))} %`;
-}
+export const reasonWithoutSession = (waitedForOther: boolean): Reason =>
+  reason(waitedForOther ? "fetched-by-other-task" : "was-cached");

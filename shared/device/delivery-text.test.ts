@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { unicastReasonText } from "./delivery-text.ts";
+import { reasonText } from "../model/reason.ts";
+import { unicastCause } from "./delivery-text.ts";
 import { type GroupReception } from "./group-reception.ts";
 
 const receptionOf = (more: Partial<GroupReception> = {}): GroupReception => ({
@@ -10,8 +11,10 @@ const receptionOf = (more: Partial<GroupReception> = {}): GroupReception => ({
   ...more,
 });
 
-const textOf = (reason: Parameters<typeof unicastReasonText>[0], reception: GroupReception): string =>
-  unicastReasonText(reason, reception, 1_400);
+const textOf = (why: Parameters<typeof unicastCause>[0], reception: GroupReception): string => {
+  const cause = unicastCause(why, reception, 1_400);
+  return cause === null ? "" : reasonText(cause);
+};
 
 describe("the text on why chunks come by unicast", () => {
   test("names the firewall of a device that does not receive its own frames", () => {

@@ -14,9 +14,10 @@ import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
 import { timing } from "../core/timing.ts";
 import type { Clock } from "../model/clock.ts";
+import type { Reason } from "../model/reason.ts";
 import type { ChunkCipher, ControlFrame, ReceivedSymbol } from "../wire/index.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
-import { unicastReasonText } from "./delivery-text.ts";
+import { unicastCause } from "./delivery-text.ts";
 import type { LanListener, LanSessions } from "./lan-sessions.ts";
 import { LeaseRequests } from "./lease-requests.ts";
 import { PeerFetcher } from "./peer-fetcher.ts";
@@ -157,16 +158,12 @@ export class Session {
     this.step({ type: "Started" });
   }
 
-  /** Why chunks currently come by unicast, as text; empty: they do not. */
-  get unicastReason(): string {
+  /** Why chunks currently come by unicast; null: they do not. */
+  get unicastReason(): Reason | null {
     const { state } = this.member;
-    if (state.role !== "peer") return "";
+    if (state.role !== "peer") return null;
     const { symbolSizeBytes } = state.leader.announced;
-    return unicastReasonText(
-      unicastReasonOf(state.delivery),
-      this.#options.ports.lan.reception,
-      symbolSizeBytes,
-    );
+    return unicastCause(unicastReasonOf(state.delivery), this.#options.ports.lan.reception, symbolSizeBytes);
   }
 
   /**

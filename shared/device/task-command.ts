@@ -1,5 +1,6 @@
 /** The command of a task on this system: free text, or a named command of the package. Pure. */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import type { CommandRequest } from "./ports.ts";
 import {
   commandFor,
@@ -14,7 +15,7 @@ type TaskCommand =
   /** `detect`: tells by exit code 0 that the package is already there; null: it has none. */
   | { readonly kind: "line"; readonly line: Line; readonly detect: Line | null }
   /** The task cannot run here. */
-  | { readonly kind: "missing"; readonly reason: string };
+  | { readonly kind: "missing"; readonly reason: Reason };
 
 export function commandOf(
   task: Pick<AgentTask, "action" | "command" | "run">,
@@ -33,10 +34,7 @@ export function commandOf(
   const line = named(task.run);
   // Another command than `install` may be meant for a package that is there.
   if (line !== null) return { kind: "line", line, detect: task.run === "install" ? named("detect") : null };
-  return {
-    kind: "missing",
-    reason: `the package has no command "${task.run}" for ${os}: publish a version that has one, or target other devices`,
-  };
+  return { kind: "missing", reason: reason("no-command", { name: task.run, os }) };
 }
 
 /** Returns what the device runs, without the parts that differ between runs. */

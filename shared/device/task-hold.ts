@@ -3,19 +3,19 @@
  * have expired. Pure.
  */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
-type Hold = { readonly kind: "paused" | "expired"; readonly reason: string };
+type Hold = { readonly kind: "paused" | "expired"; readonly reason: Reason };
 
 /**
  * Returns null if the task may begin.
  * @param nowMs time by which tasks start
  */
 export function holdOf({ paused, expiresAtMs }: AgentTask, nowMs: number): Hold | null {
-  if (expiresAtMs !== null && nowMs >= expiresAtMs)
-    return { kind: "expired", reason: "the task expired before this device began it" };
-  return paused ? { kind: "paused", reason: "paused by the administrator" } : null;
+  if (expiresAtMs !== null && nowMs >= expiresAtMs) return { kind: "expired", reason: reason("expired") };
+  return paused ? { kind: "paused", reason: reason("paused") } : null;
 }
 
 /** Whether a change of the task at the source ends its wait. */
@@ -40,7 +40,3 @@ export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTa
 
 export const packageTitle = ({ packageName, packageVersion }: AgentTask): string =>
   `${packageName} ${packageVersion}`;
-
-/** Reason of a task that the source does not list any more. */
-export const withdrawnReason =
-  "the source withdrew the task: it was cancelled, has expired, a higher version runs instead, or its target changed";

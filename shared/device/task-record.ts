@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { agentTaskSchema, type AgentTask } from "../api/schema/agent.ts";
 import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.ts";
+import { reasonSchema, type Reason } from "../model/reason.ts";
 
 /**
  * - `open`: not done
@@ -16,10 +17,10 @@ export type TaskLife = v.InferOutput<typeof lifeSchema>;
 export const taskRowSchema = v.object({
   task: agentTaskSchema,
   life: lifeSchema,
-  /** Why the task ended as it did; empty: nothing to add. */
-  reason: v.string(),
-  /** Why bytes did not come by multicast, as text; empty: all did, or the reason is unknown. */
-  way: v.optional(v.string(), ""),
+  /** Why the task ended as it did; null: nothing to add. */
+  reason: v.nullable(reasonSchema),
+  /** Why bytes did not come by multicast; null: all did, or the reason is unknown. */
+  way: v.optional(v.nullable(reasonSchema), null),
   /** Result of the command; `unknown` while it runs. */
   command: v.nullable(commandOutcomeSchema),
   /** Times that the command was started in this attempt. */
@@ -38,8 +39,8 @@ export const taskRowSchema = v.object({
 export type TaskRow = {
   task: AgentTask;
   life: TaskLife;
-  reason: string;
-  way: string;
+  reason: Reason | null;
+  way: Reason | null;
   command: CommandOutcome | null;
   runs: number;
   ranAs: number;
@@ -53,8 +54,8 @@ export type TaskRow = {
 export const newTaskRow = (task: AgentTask): TaskRow => ({
   task,
   life: "open",
-  reason: "",
-  way: "",
+  reason: null,
+  way: null,
   command: null,
   runs: 0,
   ranAs: 0,

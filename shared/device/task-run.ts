@@ -5,9 +5,8 @@
  */
 import { assert } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
-import { formatDuration } from "../model/quantity.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import { commandRequest } from "./task-command.ts";
-import { withdrawnReason } from "./task-hold.ts";
 import { endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
 import type { CommandEnd, CommandRequest, CommandRun, DevicePorts } from "./ports.ts";
@@ -34,7 +33,7 @@ type RunHost = {
   /** @throws CacheError */
   save(): void;
   trySave(): void;
-  end(life: Exclude<TaskLife, "open" | "running">, reason: string): void;
+  end(life: Exclude<TaskLife, "open" | "running">, why: Reason | null): void;
   /** Handles an error: the task is tried again later. */
   fail(error: unknown): void;
   /** Begins the task again, from its package on. */
@@ -42,7 +41,7 @@ type RunHost = {
   /** Holds the task if it is paused or has expired. @returns whether it is held */
   isHeld(): boolean;
   /** Returns why a lower version must not run; null: it may. */
-  downgradeReason(): string | null;
+  downgradeReason(): Reason | null;
 };
 
 const wallMs = ({ clock }: DevicePorts): number => Math.floor(clock.wallMs());
@@ -115,11 +114,11 @@ export class TaskRun {
     const { row, ports, become, end, downgradeReason } = this.#host;
     if (this.#end !== "none") return;
     const isUnknown = row.command?.meaning === "unknown";
-    const reason = isUnknown ? null : downgradeReason();
-    if (reason !== null) return end("superseded", reason);
+    const downgrade = isUnknown ? null : downgradeReason();
+    if (downgrade !== null) return end("superseded", downgrade);
     if (this.#isHeld()) return;
     if (detect) {
-      become({ kind: "ready", note: "checks whether the package is already there", isBlocked: false });
+      become({ kind: "ready", note: reason("detects"), isBlocked: false });
       const startedAtMs = wallMs(ports);
       this.#isDetecting = true;
       const found = await ports.commands.run(this.#requestFor(detect, "detect")).finally(() => {
@@ -197,7 +196,7 @@ export class TaskRun {
     if (meaning !== "busy" || row.runs >= values.commandAttempts) return this.#finish();
     row.life = "open";
     this.#host.trySave();
-    if (this.#end === "cancelled") return this.#host.end("cancelled", withdrawnReason);
+    if (this.#end === "cancelled") return this.#host.end("cancelled", reason("withdrawn"));
     this.#waitToRepeat();
   }
 
@@ -205,9 +204,9 @@ export class TaskRun {
   #waitToRepeat(): void {
     const { row, ports, become, restart, turns } = this.#host;
     const delayMs = backoffMs(busyBackoff, row.runs - 1, ports.random);
-    const { commandAttempts } = row.task.setting.values;
-    const wait = formatDuration(Math.ceil(delayMs / 1_000) * 1_000);
-    const note = `another installer is busy (exit code ${row.command?.exitCode}): run ${row.runs + 1} of ${commandAttempts} in ${wait}`;
+    const { commandAttempts: runsMax } = row.task.setting.values;
+    const exitCode = row.command?.exitCode ?? null;
+    const note = reason("awaits-installer", { exitCode, run: row.runs + 1, runsMax, inMs: delayMs });
     become({ kind: "ready", note, isBlocked: false });
     this.#timer = ports.clock.after(delayMs, () => {
       if (this.#plan) return this.#do(() => this.#run());
@@ -219,10 +218,9 @@ export class TaskRun {
 
   #finish(): void {
     const { row, end } = this.#host;
-    const { life, reason } = endOfCommand(row.task.id, row.command!, row.task.setting.values);
-    if (this.#kill.signal.aborted && life === "failed")
-      return end("cancelled", "cancelled by the administrator, who had the command ended");
-    end(life, reason);
+    const { life, reason: why } = endOfCommand(row.task.id, row.command!, row.task.setting.values);
+    if (this.#kill.signal.aborted && life === "failed") return end("cancelled", reason("killed"));
+    end(life, why);
   }
 
   #request(name = "run"): CommandRun {

@@ -1,18 +1,19 @@
 import { expect, test } from "bun:test";
+import { problemReason, reason } from "../model/reason.ts";
 import { BugError } from "../model/assert.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 
 const waiting = (cause: WaitCause, blocked = false): TaskStage => ({
   kind: "waiting",
   cause,
-  note: "",
+  note: null,
   isBlocked: blocked,
 });
 const stages: readonly TaskStage[] = [
   waiting("new"),
-  { kind: "session", note: "" },
+  { kind: "session", note: null },
   { kind: "verifying" },
-  { kind: "ready", note: "", isBlocked: false },
+  { kind: "ready", note: reason("detects"), isBlocked: false },
   { kind: "running" },
   { kind: "ended" },
 ];
@@ -45,7 +46,11 @@ test.each<[what: string, outcome: string, stage: TaskStage]>([
   ["waits after an error", "backing off", waiting("back-off")],
   ["waits for a person after an error", "backing off and blocked", waiting("back-off", true)],
   ["waits for room that a person has to make", "blocked", waiting("package", true)],
-  ["tries again after an error", "neither backing off nor blocked", { kind: "session", note: "404" }],
+  [
+    "tries again after an error",
+    "neither backing off nor blocked",
+    { kind: "session", note: problemReason("404") },
+  ],
   ["is verified", "neither backing off nor blocked", { kind: "verifying" }],
   ["ended", "neither backing off nor blocked", { kind: "ended" }],
 ])("a task that %s is %s", (_, outcome, stage) => {

@@ -4,6 +4,7 @@
  * A session may outlast the stage `session`: a representative serves others while its own package
  * is read back, and after the task has ended.
  */
+import type { Reason } from "../model/reason.ts";
 import { checkedBy, type Transitions } from "../model/transitions.ts";
 
 export type TaskStage =
@@ -14,14 +15,14 @@ export type TaskStage =
   | {
       readonly kind: "waiting";
       readonly cause: WaitCause;
-      readonly note: string;
+      readonly note: Reason | null;
       readonly isBlocked: boolean;
     }
-  /** `note`: reason of the last failure; empty: none. */
-  | { readonly kind: "session"; readonly note: string }
+  /** `note`: reason of the last failure; null: none. */
+  | { readonly kind: "session"; readonly note: Reason | null }
   | { readonly kind: "verifying" }
   /** The package is complete; `note` names what its command waits for. */
-  | { readonly kind: "ready"; readonly note: string; readonly isBlocked: boolean }
+  | { readonly kind: "ready"; readonly note: Reason; readonly isBlocked: boolean }
   | { readonly kind: "running" }
   | { readonly kind: "ended" };
 export type WaitCause =

@@ -1,5 +1,6 @@
 /** When a task starts: its start time, clocks that are set, and attempts that never overlap. */
 import { describe, expect, test } from "bun:test";
+import { reason } from "../model/reason.ts";
 import { TestClock } from "../simulation/testing.ts";
 import { CommandTurns } from "./command-turns.ts";
 import type { DevicePorts } from "./ports.ts";
@@ -110,11 +111,7 @@ describe("a task with a start time", () => {
     task.row.task.expiresAtMs = startAtMs;
     task.start();
     time.advance(startAtMs + spreadMsMax);
-    expect([begins(), task.row.life, task.row.reason]).toEqual([
-      0,
-      "cancelled",
-      "the task expired before this device began it",
-    ]);
+    expect([begins(), task.row.life, task.row.reason]).toEqual([0, "cancelled", reason("expired")]);
   });
 
   test("sets no timer that exceeds 2^31 ms", () => {
@@ -172,7 +169,7 @@ test("an attempt ends when an error of the former session has begun another one"
   task.row.task.startAtMs = 0;
   task.start();
   // An error of the former session does this, for example of a write that was under way.
-  task.stage = { kind: "waiting", cause: "back-off", note: "", isBlocked: false };
+  task.stage = { kind: "waiting", cause: "back-off", note: null, isBlocked: false };
   task.start();
   expect(begins()).toBe(2);
   found[0]!({ state: "complete", id: task.row.task.packageId });

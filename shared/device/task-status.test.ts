@@ -1,6 +1,7 @@
 /** State and sentence of a task in each stage, over real members and a real store. */
 import { describe, expect, test } from "bun:test";
 import { parse } from "valibot";
+import { problemReason, reason as reasonOf, reasonsText, type Reason } from "../model/reason.ts";
 import { progressSchema } from "../api/schema/common.ts";
 import { PackageStore, type ChunkOrigin } from "../cache/index.ts";
 import { packageRow } from "../cache/reconcile.ts";
@@ -15,7 +16,7 @@ import { simulatedCache } from "../simulation/testing.ts";
 import { phases, type ControlFrame } from "../wire/index.ts";
 import { newTaskRow, type TaskLife } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
-import { describe as describeTask, progressOf, stateOf, takesPart } from "./task-status.ts";
+import { progressOf, reasonsOf, stateOf, takesPart } from "./task-status.ts";
 import type { TaskView } from "./task-view.ts";
 import { taskForTest } from "./testing.ts";
 
@@ -148,19 +149,19 @@ function idle(): Member {
 
 // ---- tasks -----------------------------------------------------------------------------------
 
-const session: TaskStage = { kind: "session", note: "" };
+const session: TaskStage = { kind: "session", note: null };
 const waiting = (note: string, isBlocked = false): TaskStage => ({
   kind: "waiting",
   cause: "back-off",
-  note,
+  note: note === "" ? null : problemReason(note),
   isBlocked,
 });
 
 type Parts = {
   readonly stage?: TaskStage;
   readonly life?: TaskLife;
-  readonly reason?: string;
-  readonly way?: string;
+  readonly reason?: Reason;
+  readonly way?: Reason;
   /** Note of the representative's download. */
   readonly note?: string;
   readonly store?: PackageStore | null;
@@ -169,19 +170,19 @@ type Parts = {
 
 /** A task whose session has this member; null: it has no session. */
 function taskWith(member: Member | null, parts: Parts = {}): TaskView {
-  const { stage = session, life = "open", reason = "", way = "", note = "", useMulticast = true } = parts;
+  const { stage = session, life = "open", reason = null, way = null, note = "" } = parts;
   const store = parts.store === undefined ? storeWith({}) : parts.store;
   return {
-    row: { ...newTaskRow(taskForTest({ useMulticast })), life, reason, way },
+    row: { ...newTaskRow(taskForTest({ useMulticast: parts.useMulticast ?? true })), life, reason, way },
     stage,
-    session: member && { member, representative: { note }, unicastReason: "the reason" },
+    session: member && { member, representative: { note }, unicastReason: reasonOf("wireless") },
     store,
   };
 }
 const ended: TaskStage = { kind: "ended" };
 const ready = (isBlocked = false): TaskStage => ({
   kind: "ready",
-  note: "waits for the command of task 3",
+  note: reasonOf("awaits-command", { taskId: 3 }),
   isBlocked,
 });
 
@@ -210,7 +211,7 @@ describe("the state of a task", () => {
     ["of an idle member", taskWith(idle()), "waiting"],
     [
       "of an idle member after failures",
-      taskWith(idle(), { stage: { kind: "session", note: "404" } }),
+      taskWith(idle(), { stage: { kind: "session", note: problemReason("404") } }),
       "failed",
     ],
     ["whose session has not begun", taskWith(null), "waiting"],
@@ -235,7 +236,7 @@ test.each<[what: string, takes: string, task: TaskView]>([
   expect(takesPart(task)).toBe(takes === "takes part");
 });
 
-const sentenceOf = (task: TaskView): string => describeTask(task, startMs);
+const sentenceOf = (task: TaskView): string => reasonsText(reasonsOf(task, startMs));
 
 describe("the sentence of a task", () => {
   test.each<[what: string, task: TaskView, sentence: string]>([
@@ -243,16 +244,16 @@ describe("the sentence of a task", () => {
     ["waits for its turn", taskWith(null, { stage: ready() }), "waits for the command of task 3"],
     ["runs its command", taskWith(null, { stage: { kind: "running" } }), "runs the command"],
     ["waits", taskWith(null, { stage: waiting("the disk is full") }), "the disk is full"],
-    ["failed", taskWith(null, { stage: ended, life: "failed", reason: "404" }), "404"],
+    ["failed", taskWith(null, { stage: ended, life: "failed", reason: problemReason("404") }), "404"],
     [
       "is complete",
       taskWith(null, {
         stage: ended,
         life: "complete",
-        way: "joined late",
+        way: reasonOf("joined-late", { share: 0.4 }),
         store: storeWith({ multicast: 6, peers: 4 }),
       }),
-      "complete: 60 % multicast, 40 % from peers (joined late)",
+      "complete: 60 % multicast, 40 % from peers (joined late, 40 % had been multicast)",
     ],
     [
       "is complete without a store",
@@ -263,7 +264,7 @@ describe("the sentence of a task", () => {
     ["is idle", taskWith(idle()), "the package is complete"],
     [
       "is idle after a failure",
-      taskWith(idle(), { stage: { kind: "session", note: "404 again" } }),
+      taskWith(idle(), { stage: { kind: "session", note: problemReason("404 again") } }),
       "404 again",
     ],
     ["has no session yet", taskWith(null), ""],
@@ -288,13 +289,13 @@ describe("the sentence of a peer", () => {
       "on unicast",
       unicastPeer("no-data"),
       {},
-      `takes chunks from representative ${leader} and others by LAN unicast: the reason`,
+      `takes chunks from representative ${leader} and others by LAN unicast (on a wireless interface, where multicast is slow and lossy)`,
     ],
     [
       "whose representative fell silent before its multicast",
       unicastPeer("fell-silent", 60_000),
       {},
-      `waits for representative ${leader} to begin its multicast, asks it by LAN unicast meanwhile: the reason`,
+      `waits for representative ${leader} to begin its multicast, asks it by LAN unicast meanwhile (on a wireless interface, where multicast is slow and lossy)`,
     ],
     [
       "that is too slow",
@@ -306,7 +307,7 @@ describe("the sentence of a peer", () => {
       "that downloads for itself",
       ownDownload(),
       { note: "at 3 Mbit/s" },
-      "no device of this subnet can be reached: downloads itself at 3 Mbit/s",
+      "no device of this subnet can be reached: downloads itself; download at 3 Mbit/s",
     ],
   ])("%s", (_, member, parts, sentence) => {
     expect(sentenceOf(taskWith(member, parts))).toContain(sentence);
@@ -338,7 +339,7 @@ describe("the sentence of a representative", () => {
       "with all of its audience on unicast",
       casting(0, { unicast: 2 }),
       {},
-      "serves 2 peers by LAN unicast: none of them takes part in the multicast",
+      "serves 2 peers by LAN unicast, as none of them takes part in the multicast",
     ],
     [
       "without multicast",
@@ -350,7 +351,7 @@ describe("the sentence of a representative", () => {
       "without an audience",
       casting(0, {}),
       {},
-      "multicast stands at 0 %: no device of this subnet is missing chunks",
+      "multicast stands at 0 %, as no device of this subnet is missing chunks",
     ],
     ["after the multicast", serving(), {}, "multicast is over, serves repairs to 2 peers"],
   ])("%s", (_, member, parts, sentence) => {
@@ -358,10 +359,16 @@ describe("the sentence of a representative", () => {
   });
 
   test("states why its own command failed, or that a reboot is needed, when it leads for others", () => {
-    const failed = taskWith(serving(), { stage: ended, life: "failed", reason: "exit code 7" });
+    const failed = taskWith(serving(), {
+      stage: ended,
+      life: "failed",
+      reason: problemReason("exit code 7"),
+    });
     expect(sentenceOf(failed)).toStartWith("exit code 7; still representative of term 1: multicast is over");
-    const done = taskWith(serving(), { stage: ended, life: "complete", reason: "reboot needed" });
-    expect(sentenceOf(done)).toStartWith("complete; reboot needed; still representative of term 1");
+    const done = taskWith(serving(), { stage: ended, life: "complete", reason: reasonOf("already-there") });
+    expect(sentenceOf(done)).toStartWith(
+      "complete; already there: the command detect ended with exit code 0; still",
+    );
   });
 
   test("states that its own task is complete when it leads for others", () => {
@@ -404,7 +411,7 @@ describe("the report of a task", () => {
       follows: leader,
       from: { wan: 2_048, multicast: 6_144, peers: 1_024, cache: 0 },
       way: "unicast",
-      reason: "asks other devices for the parts it missed",
+      reasons: [reasonOf("repairs")],
       command: null,
       ...counted,
     });
@@ -421,13 +428,15 @@ describe("the report of a task", () => {
       bytesVerified: 0,
       from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
       way: "none",
-      reason: "starts at noon",
+      reasons: [problemReason("starts at noon")],
     });
     expect(progressOf(taskWith(idle()), startMs, counted).role).toBe("none");
   });
 
-  test("has at most 1,000 characters of its sentence", () => {
+  test("cuts a text of the system to the bound of the API", () => {
     const task = taskWith(null, { stage: waiting("x".repeat(5_000)) });
-    expect(progressOf(task, startMs, counted).reason).toBe("x".repeat(1_000));
+    const report = progressOf(task, startMs, counted);
+    expect(report.reasons).toEqual([{ code: "problem", detail: "x".repeat(1_024) }]);
+    expect(parse(progressSchema, report)).toEqual(report);
   });
 });

@@ -1,13 +1,11 @@
 /**
- * Describes a task: its state for programs; for people one sentence with activity, delivery mode
- * and reason.
+ * Describes a task: its state, and its reasons with activity, delivery mode and cause. Pure.
  */
-import { formatDuration, formatRate } from "../model/quantity.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
 import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
-import { completionText } from "./delivery-log.ts";
 import { deliveryOf } from "./delivery-text.ts";
 import type { TaskLife } from "./task-record.ts";
 import { isBlocked } from "./task-stage.ts";
@@ -43,7 +41,7 @@ function sessionState({ session, stage }: TaskView): DeviceTaskState {
       return state.leader.announced.phase === phases.serving ? "repairing" : "receiving";
     default:
       // An idle member with a reason waits for a retry, after representatives of the subnet failed.
-      return stage.kind === "session" && stage.note !== "" ? "failed" : "waiting";
+      return stage.kind === "session" && stage.note !== null ? "failed" : "waiting";
   }
 }
 
@@ -53,93 +51,86 @@ export function takesPart({ session, stage }: TaskView): boolean {
   return role === "representative" || (role === "peer" && stage.kind === "session");
 }
 
-/** Returns one sentence for a person on what the task does, or how it ended. */
-export function describe(task: TaskView, nowMs: number): string {
+/** Returns what the task does, or how it ended. */
+export function reasonsOf(task: TaskView, nowMs: number): Reason[] {
   const { session, stage, row } = task;
-  if (stage.kind === "verifying") return "reads the package back from the disk";
-  if (stage.kind === "running")
-    return row.runs > 1 ? `runs the command, run ${row.runs}` : "runs the command";
-  if (stage.kind === "ready") return stage.note;
+  if (stage.kind === "verifying") return [reason("verifies")];
+  if (stage.kind === "running") return [reason("runs", { run: row.runs })];
+  if (stage.kind === "ready") return [stage.note];
   const state = session?.member.state;
-  if (state?.role === "representative")
-    return `${endedPrefix(task)}representative of term ${state.term}: ${representativeText(task, state, nowMs)}`;
-  if (stage.kind === "ended") return row.life === "complete" ? completeText(task) : row.reason;
-  if (stage.kind === "waiting") return stage.note;
-  if (state?.role === "candidate") return "looks for a session on this subnet";
-  if (state?.role === "peer") return peerText(task, state, nowMs);
-  return stage.note || (state?.role === "idle" ? state.why : "");
+  if (state?.role === "representative") return representativeReasons(task, state, nowMs);
+  if (stage.kind === "ended") return row.life === "complete" ? completeReasons(task) : listed(row.reason);
+  if (stage.kind === "waiting") return listed(stage.note);
+  if (state?.role === "candidate") return [reason("seeks")];
+  if (state?.role === "peer") return peerReasons(task, state, nowMs);
+  return listed(stage.note ?? (state?.role === "idle" ? reason("no-session", { why: state.why }) : null));
 }
 
-/** How the task ended, before what a representative still does for others. */
-function endedPrefix({ stage, row }: TaskView): string {
-  if (stage.kind !== "ended") return "";
-  const end = row.life === "complete" ? withReason("complete", row.reason) : row.reason;
-  return `${end}; still `;
+const listed = (...reasons: readonly (Reason | null)[]): Reason[] => reasons.filter((one) => one !== null);
+
+function completeReasons({ store, row }: TaskView): Reason[] {
+  const from = store?.originBytes ?? { multicast: 0, peers: 0, wan: 0, cache: 0 };
+  const complete = reason("complete", { ...from, totalBytes: store?.manifest.sizeBytes ?? 0 });
+  return listed(complete, store && store.bytesVerified > 0 ? row.way : null, row.reason);
 }
 
-const withReason = (text: string, reason: string): string => (reason === "" ? text : `${text}; ${reason}`);
+/** A device that leads for others after its own task first states how that ended. */
+function representativeReasons(task: TaskView, state: RepresentativeState, nowMs: number): Reason[] {
+  const { stage, row } = task;
+  const { term } = state;
+  const activity = [...sendReasons(task, state, nowMs), ...downloadReasons(task.session!, state)];
+  if (stage.kind !== "ended") return [reason("represents", { term }), ...activity];
+  const none = { multicast: 0, peers: 0, wan: 0, cache: 0, totalBytes: 0 };
+  const end = row.life === "complete" ? reason("complete", none) : null;
+  return [...listed(end, row.reason), reason("still-represents", { term }), ...activity];
+}
 
-function representativeText(
-  { session, row, store }: TaskView,
-  state: RepresentativeState,
-  nowMs: number,
-): string {
+function sendReasons({ session, row, store }: TaskView, state: RepresentativeState, nowMs: number): Reason[] {
   const { values } = row.task.setting;
-  const { audience: peers, unicastCount } = session!.member.roster;
-  const audience = `${countText(peers - unicastCount)}${unicastCount > 0 ? ` (${unicastCount} more by unicast)` : ""}`;
-  const download = downloadText(session!, state);
+  const { audience: all, unicastCount: unicast } = session!.member.roster;
+  const audience = { peers: all - unicast, unicast };
   const percent = Math.floor((100 * state.stream.queue.sentCount) / Math.max(1, store!.verified.size));
-  if (!values.useMulticast)
-    return `serves ${countText(peers)} by LAN unicast (useMulticast=false)${download}`;
-  if (unicastCount > 0 && unicastCount === peers)
-    return `serves ${countText(peers)} by LAN unicast: none of them takes part in the multicast${download}`;
+  if (!values.useMulticast) return [reason("serves-by-setting", { peers: all })];
+  if (unicast > 0 && unicast === all) return [reason("serves-by-unicast", { peers: all })];
   if (nowMs < state.sendFromMs) {
-    const waits = formatDuration(Math.ceil((state.sendFromMs - nowMs) / 1_000) * 1_000);
-    const downloads = session!.member.isDone ? "" : "downloads, ";
-    return `${downloads}multicast to ${audience} starts in ${waits}${download}`;
+    const inMs = state.sendFromMs - nowMs;
+    return [reason("multicast-starts", { ...audience, inMs, downloads: !session!.member.isDone })];
   }
-  if (state.phase.kind === "serving") return `multicast is over, serves repairs to ${audience}${download}`;
-  if (peers === 0)
-    return `multicast stands at ${percent} %: no device of this subnet is missing chunks${download}`;
-  return `multicast ${percent} % to ${audience} at ${formatRate(Math.round(session!.member.sendRateBps() / 1_000) * 1_000)}${lossText(state)}${download}`;
+  if (state.phase.kind === "serving") return [reason("serves-repairs", audience)];
+  if (all === 0) return [reason("multicast-stands", { percent })];
+  const { medianLossPermille: lossPermille, yieldDelayMs: queuedMs } = state.stream.rate;
+  const rateBps = Math.round(session!.member.sendRateBps() / 1_000) * 1_000;
+  return [reason("multicasts", { ...audience, percent, rateBps, lossPermille, queuedMs })];
 }
 
-function downloadText(
+function downloadReasons(
   { member, representative }: NonNullable<TaskView["session"]>,
   { lease }: RepresentativeState,
-): string {
+): Reason[] {
   if (lease.aloneFromMs !== null && !member.isDownloading && !member.isDone)
-    return "; download paused: the source is silent, and another device may hold the lease";
-  return representative.note === "" ? "" : `; download ${representative.note}`;
+    return [reason("download-waits-for-lease")];
+  return representative.note === "" ? [] : [reason("download-note", { detail: representative.note })];
 }
 
-const countText = (peers: number): string => `${peers} ${peers === 1 ? "peer" : "peers"}`;
-
-function lossText({ stream: { rate } }: RepresentativeState): string {
-  const { medianLossPermille: loss, yieldDelayMs } = rate;
-  const lost = loss === null || loss === 0 ? "" : `, median loss ${loss / 10} %`;
-  return yieldDelayMs === null ? lost : `${lost}, yields to other traffic: queuing delay ${yieldDelayMs} ms`;
-}
-
-function peerText({ session }: TaskView, state: PeerState, nowMs: number): string {
+function peerReasons({ session }: TaskView, state: PeerState, nowMs: number): Reason[] {
   const { leader, reception } = state;
   const { startsAtMs } = leader.announced;
-  const who = `representative ${leader.device}`;
-  if (session!.member.isDownloading)
-    return `no device of this subnet can be reached: downloads itself ${session!.representative.note}`;
-  if (leader.known === "claim") return `waits for ${who}, which claimed the session`;
-  if (awaitsStart(state, nowMs))
-    return `waits for ${who} to begin its multicast, asks it by LAN unicast meanwhile: ${session!.unicastReason}`;
-  if (state.delivery.mode.kind === "unicast")
-    return `takes chunks from ${who} and others by LAN unicast: ${session!.unicastReason}`;
-  if (leader.known === "lease") return `waits for an announcement of ${who}, which holds the lease`;
-  if (leader.announced.phase === phases.serving) return "asks other devices for the parts it missed";
-  if (nowMs < startsAtMs) {
-    return `waits for ${who}: multicast starts in ${formatDuration(Math.ceil((startsAtMs - nowMs) / 1_000) * 1_000)}`;
+  const { device } = leader;
+  const { member, representative, unicastReason } = session!;
+  if (member.isDownloading) {
+    const note = representative.note === "" ? null : reason("download-note", { detail: representative.note });
+    return listed(reason("downloads-alone"), note);
   }
-  if (reception.loss.straggles)
-    return `is too slow for the multicast of ${who} (loses ${Math.round((reception.loss.lossPermille ?? 0) / 10)} %): completes from its peers after the end`;
-  return `receives multicast from ${who}`;
+  if (leader.known === "claim") return [reason("awaits-claimant", { device })];
+  if (awaitsStart(state, nowMs)) return listed(reason("awaits-multicast-asks", { device }), unicastReason);
+  if (state.delivery.mode.kind === "unicast")
+    return listed(reason("takes-unicast", { device }), unicastReason);
+  if (leader.known === "lease") return [reason("awaits-lease-holder", { device })];
+  if (leader.announced.phase === phases.serving) return [reason("repairs")];
+  if (nowMs < startsAtMs) return [reason("awaits-multicast", { device, inMs: startsAtMs - nowMs })];
+  if (!reception.loss.straggles) return [reason("receives", { device })];
+  const lossPercent = Math.round((reception.loss.lossPermille ?? 0) / 10);
+  return [reason("too-slow", { device, lossPercent })];
 }
 
 function followedBy({ session }: TaskView): string | null {
@@ -147,17 +138,8 @@ function followedBy({ session }: TaskView): string | null {
   return state?.role === "peer" && state.leader.known === "announce" ? state.leader.device : null;
 }
 
-const completeText = ({ store, row }: TaskView): string =>
-  withReason(
-    store ? completionText(store.originBytes, store.manifest.sizeBytes, row.way) : "complete",
-    row.reason,
-  );
-
 /** Counters of a report that the view does not contain. */
 type Counted = Pick<Progress, "wanBytesFetched" | "lanBytesSent" | "rateBps" | "wrongFrom">;
-
-/** Upper bound of the API on the sentence, in characters. */
-const reasonLengthMax = 1_000;
 
 /** Returns the report of a task to the source. */
 export function progressOf(task: TaskView, nowMs: number, counted: Counted): Progress {
@@ -173,7 +155,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     bytesVerified: store?.bytesVerified ?? 0,
     from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
     way: deliveryOf(task),
-    reason: describe(task, nowMs).slice(0, reasonLengthMax),
+    reasons: reasonsOf(task, nowMs),
     command: stage.kind === "running" ? null : row.command,
     follows: followedBy(task),
     ...counted,

@@ -1,15 +1,16 @@
 /** A task as its descriptions need it: for `status`, reports and metrics. */
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
+import type { Reason } from "../model/reason.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
 type SessionView = {
   readonly member: Member;
-  /** `note` is a problem of the download, for a person; empty: none. */
+  /** `note` is a problem of the download, as text; empty: none. */
   readonly representative: { readonly note: string };
-  /** Why chunks currently come by unicast, as text; empty: they do not. */
-  readonly unicastReason: string;
+  /** Why chunks currently come by unicast; null: they do not. */
+  readonly unicastReason: Reason | null;
 };
 
 export type TaskView = {

@@ -8,11 +8,9 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
 import { ManifestError } from "../model/manifest-error.ts";
-import { BadChunkReports } from "./bad-chunk-reports.ts";
-import { ByteRate } from "./byte-rate.ts";
 import type { CommandTurns } from "./command-turns.ts";
-import { reasonForDelivery, reasonWithoutSession, DeliveryLog } from "./delivery-log.ts";
 import type { Offers } from "./offers.ts";
 import { beginPackage } from "./package-start.ts";
 import type { DevicePorts } from "./ports.ts";
@@ -20,12 +18,14 @@ import { Session } from "./session.ts";
 import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
-import { endsWait, holdOf, isPackageDone, packageTitle, withdrawnReason } from "./task-hold.ts";
+import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
 import type { TaskLife, TaskRow } from "./task-record.ts";
 import { TaskRun } from "./task-run.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
-import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
+import { ReasonError, reasonOfError } from "./reason-error.ts";
+import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
+import { TaskDelivery } from "./task-delivery.ts";
 import { TaskTraffic } from "./task-traffic.ts";
 
 /**
@@ -50,7 +50,7 @@ type TaskOptions = {
   readonly row: TaskRow;
   readonly turns: CommandTurns;
   /** Returns why the command must not run: a higher version has run. Null: it may. */
-  readonly downgradeReason: () => string | null;
+  readonly downgradeReason: () => Reason | null;
   /** Returns the position of the next command that succeeds on this device, from 1. */
   readonly nextRunOrder: () => number;
   /** Called when there is something new to report. */
@@ -63,17 +63,15 @@ type TaskOptions = {
 
 export class Task {
   readonly row: TaskRow;
-  stage: TaskStage = { kind: "waiting", cause: "new", note: "", isBlocked: false };
+  stage: TaskStage = { kind: "waiting", cause: "new", note: null, isBlocked: false };
   session: Session | null = null;
   store: PackageStore | null = null;
   readonly #options: TaskOptions;
-  readonly #delivery = new DeliveryLog();
-  readonly #badChunks = new BadChunkReports();
+  readonly #delivery: TaskDelivery;
   readonly #traffic: TaskTraffic;
   readonly #abort = new AbortController();
-  /** Current attempt: its number since the last progress; bytes and kernel drops at its start. */
-  #attempt = { number: 0, bytes: 0, kernelDrops: 0, waitedForOther: false };
-  #rate = new ByteRate(0, 0);
+  /** Current attempt: its number since the last progress, and the verified bytes at its start. */
+  #attempt = { number: 0, bytes: 0 };
   /** `timer` cancels the timer, `reader` releases the package. */
   readonly #pending: {
     readonly start: SpreadStart;
@@ -86,6 +84,7 @@ export class Task {
     this.#options = options;
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
+    this.#delivery = new TaskDelivery(options.ports);
     this.#pending = { start: new SpreadStart(options.ports), run: this.#createRun() };
     if (this.row.life === "running") {
       this.stage = { kind: "running" };
@@ -103,10 +102,10 @@ export class Task {
       },
       save: () => this.save(),
       trySave: () => this.trySave(),
-      end: (life, reason) => this.#end(life, reason),
+      end: (life, why) => this.#end(life, why),
       fail: (error) => this.#backOff(error, true),
       restart: () => {
-        this.#becomeWaiting("new", "");
+        this.#becomeWaiting("new", null);
         this.start();
       },
     });
@@ -188,7 +187,7 @@ export class Task {
     const { start } = this.#pending;
     const delayMs = start.delayMs(this.row.task);
     if (delayMs > 0) {
-      this.#becomeWaiting("start-time", `starts at ${new Date(start.dueAtMs).toISOString()}`);
+      this.#becomeWaiting("start-time", reason("starts-at", { atMs: start.dueAtMs }));
       return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
     this.#begin().catch((error: unknown) => this.#backOff(error));
@@ -206,7 +205,7 @@ export class Task {
     const { run } = this.#pending;
     if (why === "shutdown") run.stop();
     else if (this.stage.kind !== "ended" && !run.cancel(why === "killed"))
-      this.#end("cancelled", withdrawnReason);
+      this.#end("cancelled", reason("withdrawn"));
     await this.store?.flush().catch((error: unknown) => this.onUnsaved(error));
   }
 
@@ -214,10 +213,10 @@ export class Task {
    * Ends the session, because the device leaves its subnet. Returns whether `start` resumes the
    * task.
    */
-  leaveSubnet(reason: string): boolean {
+  leaveSubnet(why: string): boolean {
     const resumes = this.stage.kind === "session";
-    this.#closeSession(reason);
-    if (resumes) this.#becomeWaiting("roaming", reason);
+    this.#closeSession(why);
+    if (resumes) this.#becomeWaiting("roaming", reason("changes-subnet", { detail: why }));
     return resumes;
   }
 
@@ -232,8 +231,8 @@ export class Task {
 
   /** Logs that the task was not saved. */
   onUnsaved(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.ports.log.warn({ taskId: this.id, reason }, "the task's state was not saved");
+    const why = reasonText(problemReason(error));
+    this.#options.ports.log.warn({ taskId: this.id, reason: why }, "the task's state was not saved");
   }
 
   /**
@@ -249,7 +248,7 @@ export class Task {
     return Object.assign(this.row, this.#traffic.total(this.session));
   }
 
-  #becomeWaiting(cause: WaitCause, note: string, blocked = isBlocked(this.stage)): void {
+  #becomeWaiting(cause: WaitCause, note: Reason | null, blocked = isBlocked(this.stage)): void {
     this.stage = nextTaskStage(this.stage, { kind: "waiting", cause, note, isBlocked: blocked });
   }
 
@@ -265,13 +264,13 @@ export class Task {
     // A full disk fails many writes at once; only the first failure counts.
     if (this.#abort.signal.aborted || this.stage.kind === "ended" || isBackingOff(this.stage)) return;
     const { log, random } = this.#options.ports;
-    const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ taskId: this.id, reason }, "task is held up");
+    const why = reasonOfError(error);
+    log.warn({ taskId: this.id, reason: reasonText(why) }, "task is held up");
     // An error of the cache, such as a full disk, and a command that cannot be started are reported
     // as failures, because a person has to act. The task is still retried.
-    this.#becomeWaiting("back-off", reason, needsPerson);
-    this.#closeSession(reason);
-    if (error instanceof ManifestError) return this.#end("failed", reason);
+    this.#becomeWaiting("back-off", why, needsPerson);
+    this.#closeSession(reasonText(why));
+    if (error instanceof ManifestError) return this.#end("failed", why);
     this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
   }
 
@@ -282,16 +281,16 @@ export class Task {
   #onSessionError(error: unknown): void {
     if (error instanceof BugError) return this.#options.ports.onBug(error);
     if (!isPackageDone(this.stage)) return this.#backOff(error);
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.ports.log.warn({ taskId: this.id, reason }, "the session ends here");
-    this.#closeSession(reason);
+    const why = reasonText(problemReason(error));
+    this.#options.ports.log.warn({ taskId: this.id, reason: why }, "the session ends here");
+    this.#closeSession(why);
     this.#options.onChange();
   }
 
   async #begin(): Promise<void> {
     const { ports, offers, fetchedBy } = this.#options;
     const { task } = this.row;
-    this.#becomeWaiting("package", "gets the manifest");
+    this.#becomeWaiting("package", reason("gets-manifest"));
     const attempt = this.stage;
     const found = await ports.cache.find(task.packageId);
     const store =
@@ -308,23 +307,23 @@ export class Task {
     if (downgrade !== null) return this.#end("superseded", downgrade);
     ports.cache.pin(task.packageId, task.id);
     offers.offer(store, Buffer.from(task.packageKey, "base64"));
-    this.#rate = new ByteRate(store.bytesVerified, ports.clock.nowMs());
+    this.#delivery.begin(store);
     this.#attempt.bytes = store.bytesVerified;
-    this.#becomeWaiting("package", "", false);
+    this.#becomeWaiting("package", null, false);
     this.save();
     if (store.state === "complete" || store.verified.isFull) return this.#verify();
     // Only one session of a package at a time: two would download the same chunks.
     const other = fetchedBy(store.id);
-    this.#attempt.waitedForOther = other !== null;
+    this.#delivery.waitedForOther = other !== null;
     if (other === null) return this.#openSession(store);
-    this.#becomeWaiting("other-task", `waits for task ${other}, which fetches the same package`);
+    this.#becomeWaiting("other-task", reason("waits-for-fetch", { taskId: other }));
     this.#schedule(otherTaskPollMs, () => this.start());
   }
 
   #openSession(store: PackageStore): void {
     const { ports, offers, onChange } = this.#options;
-    this.stage = nextTaskStage(this.stage, { kind: "session", note: "" });
-    this.#attempt.kernelDrops = ports.lan.kernelDrops ?? 0;
+    this.stage = nextTaskStage(this.stage, { kind: "session", note: null });
+    this.#delivery.sessionBegins();
     this.#pending.reader = store.addReader();
     this.session = new Session({
       ports,
@@ -334,8 +333,8 @@ export class Task {
       hooks: {
         onChange: () => this.#onSessionChange(),
         onAllVerified: () => void this.#verify().catch((error: unknown) => this.#backOff(error)),
-        onFailed: (reason, retryAfterMs) => this.#onSessionFailure(reason, retryAfterMs),
-        onBadChunk: (address, deviceId) => this.#badChunks.add(address, deviceId),
+        onFailed: (why, retryAfterMs) => this.#onSessionFailure(why, retryAfterMs),
+        onBadChunk: (address, deviceId) => this.#delivery.badChunks.add(address, deviceId),
         onError: (error) => this.#onSessionError(error),
       },
     });
@@ -344,20 +343,20 @@ export class Task {
     onChange();
   }
 
-  #onSessionFailure(reason: string, retryAfterMs: number): void {
+  #onSessionFailure(why: string, retryAfterMs: number): void {
     if (this.stage.kind === "session")
-      this.stage = nextTaskStage(this.stage, { kind: "session", note: reason });
-    this.#options.ports.log.warn({ taskId: this.id, reason, retryAfterMs }, "the session failed here");
+      this.stage = nextTaskStage(this.stage, { kind: "session", note: problemReason(why) });
+    this.#options.ports.log.warn({ taskId: this.id, reason: why, retryAfterMs }, "the session failed here");
     this.#options.onChange();
   }
 
   #onSessionChange(): void {
     const { session, store } = this;
-    if (session) this.#delivery.observe(session.member, session.unicastReason);
+    if (session) this.#delivery.observe(session);
     // Only verified bytes are progress; an election is not.
     if (store && store.bytesVerified > this.#attempt.bytes) this.#attempt.number = 0;
     if (session && session.member.role !== "idle" && this.stage.kind === "session")
-      this.stage = nextTaskStage(this.stage, { kind: "session", note: "" });
+      this.stage = nextTaskStage(this.stage, { kind: "session", note: null });
     const isOver = session?.member.role === "idle" && store?.state === "complete";
     if (isOver) this.#closeSession("the session ended");
     this.#options.onChange();
@@ -367,7 +366,7 @@ export class Task {
   async #verify(): Promise<void> {
     if (isPackageDone(this.stage)) return;
     const store = this.store!;
-    this.row.way = this.#deliveryReason(store);
+    this.row.way = this.#delivery.causeOf(store, this.session, this.row.way);
     // The last chunk may arrive while the task backs off. Later errors count again.
     this.stage = nextTaskStage(this.stage, { kind: "verifying" });
     this.#options.onChange();
@@ -379,7 +378,7 @@ export class Task {
     this.#options.onPackageComplete(store.id);
     if (this.#isHeld()) return;
     const command = this.#commandOf(store);
-    if (command.kind !== "line") return this.#end("complete", "");
+    if (command.kind !== "line") return this.#end("complete", null);
     const { line, detect } = command;
     this.#pending.run.start({ folder: outcome.path, line, detect });
   }
@@ -388,35 +387,26 @@ export class Task {
   #onWrongReadBack(paths: readonly string[]): void {
     this.row.wrongReadBacks++;
     this.trySave();
-    const reason = wrongReadBackText(paths, packageTitle(this.row.task), this.row.wrongReadBacks);
-    if (this.row.wrongReadBacks < wrongReadBacksMax) throw new Error(reason);
+    const why = wrongReadBackReason(paths, packageTitle(this.row.task), this.row.wrongReadBacks);
+    if (this.row.wrongReadBacks < wrongReadBacksMax) throw new ReasonError(why);
     // As a representative this device gives the lease back with the failure, which others count.
-    this.session?.step({ type: "DownloadEnded", failure: reason });
-    this.#end("failed", reason);
-    this.#closeSession(reason);
-  }
-
-  #deliveryReason(store: PackageStore): string {
-    const { session, row } = this;
-    // An earlier run of the agent may have saved the reason.
-    if (!session) return row.way || reasonWithoutSession(this.#attempt.waitedForOther);
-    return reasonForDelivery(store.originBytes, this.#delivery.notes, {
-      diskOverflow: session.receiver.counters.overflow,
-      kernelDrops: (this.#options.ports.lan.kernelDrops ?? 0) - this.#attempt.kernelDrops,
-    });
+    this.session?.step({ type: "DownloadEnded", failure: reasonText(why) });
+    this.#end("failed", why);
+    this.#closeSession(reasonText(why));
   }
 
   #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
     return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
-  #end(life: Exclude<TaskLife, "open" | "running">, reason: string): void {
+  #end(life: Exclude<TaskLife, "open" | "running">, why: Reason | null): void {
     const { cache, log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
-    Object.assign(this.row, { life, reason, reported: false });
+    Object.assign(this.row, { life, reason: why, reported: false });
     if (life === "complete" && this.row.command) this.row.ranAs = this.#options.nextRunOrder();
     metrics.taskEnded(this.row.command?.meaning === "reboot-needed" ? "reboot-needed" : life);
-    log.info({ taskId: this.id, package: packageTitle(this.row.task), life, reason }, "task ended");
+    const fields = { taskId: this.id, package: packageTitle(this.row.task), life };
+    log.info({ ...fields, reason: reasonsText(why ? [why] : []) }, "task ended");
     this.trySave();
     try {
       cache.unpin(this.row.task.packageId, this.id);
@@ -427,13 +417,13 @@ export class Task {
     this.#options.turns.release(this.id);
   }
 
-  #closeSession(reason: string): void {
+  #closeSession(why: string): void {
     if (!this.session) return;
     const { session } = this;
     this.session = null;
     this.#traffic.close(session);
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
-    session.close(reason);
+    session.close(why);
     if (this.store?.isOpen) this.trySave();
     this.#pending.reader?.();
     delete this.#pending.reader;
@@ -441,14 +431,8 @@ export class Task {
 
   /** Returns the report of the task to the source. */
   progress(): Progress {
-    const { store } = this;
-    const nowMs = this.#options.ports.clock.nowMs();
     const { wanBytesFetched, lanBytesSent } = this.#traffic.total(this.session);
-    return progressOf(this, nowMs, {
-      wanBytesFetched,
-      lanBytesSent,
-      rateBps: this.stage.kind === "ended" ? 0 : this.#rate.update(store?.bytesVerified ?? 0, nowMs),
-      wrongFrom: this.#badChunks.list(),
-    });
+    const counted = this.#delivery.counted(this.store, this.stage.kind === "ended");
+    return progressOf(this, this.#options.ports.clock.nowMs(), { wanBytesFetched, lanBytesSent, ...counted });
   }
 }

@@ -1,5 +1,6 @@
 /** Refusal of downgrades: no command runs for a version below the one that last ran. Pure. */
 import type { AgentTask } from "../api/schema/agent.ts";
+import { reason, type Reason } from "../model/reason.ts";
 import { compareVersions } from "../model/version-order.ts";
 import type { TaskRow } from "./task-record.ts";
 
@@ -14,7 +15,7 @@ export const commandKey = ({ packageName, run, command }: AgentTask): string =>
  * version again, and is itself always allowed.
  * @param rows tasks of this device
  */
-export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): string | null {
+export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | null {
   if (task.action !== "run" || task.allowDowngrade || task.run === "uninstall") return null;
   const key = commandKey(task);
   const uninstall = commandKey({ ...task, run: "uninstall", command: null });
@@ -26,5 +27,5 @@ export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): string | 
   if (last === null || last.task.run === "uninstall") return null;
   const { id, packageVersion } = last.task;
   if (compareVersions(task.packageVersion, packageVersion) >= 0) return null;
-  return `version ${packageVersion} has run on this device (task ${id}), which is higher: --allow-downgrade runs the lower one`;
+  return reason("higher-version-ran", { version: packageVersion, taskId: id });
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { problemReason, reasonsText } from "../model/reason.ts";
 import type { PublishResponse, TaskDetail, TaskSummary } from "../api/schema/admin.ts";
 import type { FallbackResponse, LeaseResponse } from "../api/schema/agent.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
@@ -53,7 +54,7 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   lanBytesSent: 0,
   rateBps: 0,
   way: "none",
-  reason: "receives",
+  reasons: [problemReason("receives")],
   command: null,
   follows: null,
   wrongFrom: [],
@@ -320,7 +321,7 @@ describe("tasks", () => {
     expect(answer.body.tasks.map((task) => task.id)).toEqual([all, subnet, labs]);
     expect(answer.body.publisherKeys).toHaveLength(1);
 
-    await send(first, report(all, { state: "failed", reason: "disk full" }));
+    await send(first, report(all, { state: "failed", reasons: [problemReason("disk full")] }));
     expect(await tasksOf(first)).toEqual([all]);
     await send(first, report(all, { state: "complete", bytesVerified: bytes.length }));
     expect(await tasksOf(first)).toEqual([]);
@@ -502,7 +503,10 @@ describe("tasks", () => {
         rateBps: 8_000,
       }),
     );
-    await send(peer, report(taskId, { state: "failed", reason: "disk full", bytesVerified: 350_000 }));
+    await send(
+      peer,
+      report(taskId, { state: "failed", reasons: [problemReason("disk full")], bytesVerified: 350_000 }),
+    );
     const { body } = await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}`);
     expect(body.devices).toMatchObject({ total: 3, complete: 0, failed: 1, offline: 2 });
     expect(body.subnets.find((one) => one.subnetId === lead.subnetId)).toMatchObject({
@@ -522,7 +526,7 @@ describe("tasks", () => {
       wanBytes: 0,
     });
     const failed = await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}?devices=failed`);
-    expect(failed.body.deviceList.map((device) => [device.hostname, device.reason])).toEqual([
+    expect(failed.body.deviceList.map((device) => [device.hostname, reasonsText(device.reasons)])).toEqual([
       ["h2", "disk full"],
     ]);
 

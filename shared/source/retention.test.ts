@@ -50,7 +50,7 @@ async function work(device: TestDevice, taskId: number, packageId: string): Prom
     wanBytesFetched: 5,
     lanBytesSent: 0,
     rateBps: 0,
-    reason: "",
+    reasons: [],
     command: null,
   };
   await fixture.call("POST", "/v1/agent/progress", { credential, json: { reports: [report] } });

@@ -78,7 +78,7 @@ const report = {
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 0,
-  reason: "",
+  reasons: [],
   command: null,
 };
 

@@ -12,6 +12,7 @@ import type {
   TaskRetried,
   TaskSummary,
 } from "../api/schema/admin.ts";
+import { reason } from "../model/reason.ts";
 import type { AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { taskExpiryMs } from "../model/task-life.ts";
@@ -65,7 +66,7 @@ const report = (taskId: number, state: Progress["state"], more: Partial<Progress
   wanBytesFetched: 0,
   lanBytesSent: 0,
   rateBps: 0,
-  reason: state,
+  reasons: [],
   command: null,
   ...more,
 });
@@ -171,7 +172,7 @@ describe("a task of a higher version", () => {
     expect(await ids(device)).toEqual([all[11]!]);
     expect((await shown(all[0]!)).deviceList[0]).toMatchObject({
       state: "superseded",
-      reason: "task 12 runs the same command of version 2026.12",
+      reasons: [reason("higher-version-runs", { version: "2026.12", taskId: 12 })],
     });
     await send(device, report(all[11]!, "complete"));
     await fixture.endTasks();

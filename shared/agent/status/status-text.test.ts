@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { reason } from "../../model/reason.ts";
 import type { AgentStatus } from "./status-server.ts";
 import { runningLines } from "./status-text.ts";
 
@@ -39,7 +40,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   lanBytesSent: 0,
   rateBps: 0,
   way: "none",
-  reason: "",
+  reasons: [],
   command: null,
   follows: null,
   wrongFrom: [],
@@ -84,18 +85,26 @@ describe("status", () => {
   });
 
   test("names the origins of a complete task's bytes, and the end of a paused download", () => {
-    const complete = task({ reason: "complete: 61 % multicast, 39 % from peers (joined late)" });
+    const complete = task({
+      reasons: [
+        reason("complete", { multicast: 61, peers: 39, wan: 0, cache: 0, totalBytes: 100 }),
+        reason("joined-late", { share: 0.39 }),
+      ],
+    });
     const paused = task({
       state: "downloading",
       role: "representative",
       bytesVerified: 52_000_000,
-      reason:
-        "representative of term 1: multicast 50 % to 3 peers; download paused by the setting until 18:00",
+      reasons: [
+        reason("represents", { term: 1 }),
+        reason("multicast-stands", { percent: 50 }),
+        reason("download-note", { detail: "paused by the setting until 18:00" }),
+      ],
     });
     const lines = runningLines({ ...status, tasks: [complete, paused] });
     expect(lines.slice(-2)).toEqual([
-      "task 1 (editor 4.2): complete, 100 % of 104 MB; 61 % multicast, 39 % from peers (joined late)",
-      "task 1 (editor 4.2): downloading, representative, 50 % of 104 MB; representative of term 1: multicast 50 % to 3 peers; download paused by the setting until 18:00",
+      "task 1 (editor 4.2): complete, 100 % of 104 MB; 61 % multicast, 39 % from peers (joined late, 39 % had been multicast)",
+      "task 1 (editor 4.2): downloading, representative, 50 % of 104 MB; representative of term 1: multicast stands at 50 %, as no device of this subnet is missing chunks; download paused by the setting until 18:00",
     ]);
   });
 });

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { openLedgerReadOnly } from "../../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
+import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
 import { SetupError } from "../enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
@@ -75,7 +76,7 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   const role = task.role === "none" ? "" : `${task.role}, `;
   const way = task.way === "none" ? "" : ` by ${task.way}`;
   // The line already contains the state.
-  const why = task.reason.replace(/^complete(?:[:;] |$)/, "");
+  const why = reasonsText(task.reasons).replace(/^complete(?:[:;] |$)/, "");
   const wrong = task.wrongFrom.map(wrongText).join("");
   return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
 }
@@ -93,7 +94,7 @@ function ledgerStatus(dataFolder: string) {
         taskId,
         package: row ? `${row.task.packageName} ${row.task.packageVersion}` : "unknown",
         state: row?.life ?? "unknown",
-        reason: row?.reason ?? "",
+        reasons: row?.reason ? [row.reason] : [],
       };
     });
     return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, tasks };
@@ -108,7 +109,8 @@ function stoppedLines(dataFolder: string): string[] {
     `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
     ...tasks.map(
-      (task) => `task ${task.taskId} (${task.package}): ${task.state}${task.reason && `; ${task.reason}`}`,
+      (task) =>
+        `task ${task.taskId} (${task.package}): ${[task.state, reasonsText(task.reasons)].filter((part) => part !== "").join("; ")}`,
     ),
   ];
 }

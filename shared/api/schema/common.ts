@@ -9,6 +9,7 @@
 import * as v from "valibot";
 import { mediums } from "../../model/interface.ts";
 import { packageUrlLengthMax, urlLayouts } from "../../model/package-url.ts";
+import { reasonsSchema } from "../../model/reason.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 
 export const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
@@ -80,7 +81,7 @@ export const taskActionSchema = v.picklist(["pre-cache", "run"]);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the device has not reported yet
-  "waiting", // not started: start time, disk, source or web site; `reason` names which
+  "waiting", // not started: start time, disk, source or web site; `reasons` names which
   "seeking", // looks for a session or takes part in the election
   "downloading", // representative: downloads from the web site and from peers
   "receiving", // peer: receives chunks
@@ -157,8 +158,8 @@ export const progressSchema = v.object({
   rateBps: bytesCount,
   /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
   way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
-  /** One sentence for a person: activity, delivery mode and the reason. */
-  reason: text(1_024),
+  /** Activity, delivery mode and cause, in the order in which they are shown. */
+  reasons: reasonsSchema,
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
   attempt: v.optional(counter, 1),

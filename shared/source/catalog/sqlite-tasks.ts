@@ -121,7 +121,7 @@ function retry(database: Database): TaskStore["retry"] {
   const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
        report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0,
-         '$.reason', 'the device has not begun the next attempt yet', '$.command', json('null'))
+         '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
   );
   return async (id, atMs) => raise.all({ id, atMs }).map((row) => row.device_id);

@@ -3,6 +3,7 @@
  * `cancel`, `retry`, `remove`; and `task output`.
  */
 import type { TaskChanged } from "../../api/schema/admin.ts";
+import { reasonsText } from "../../model/reason.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
@@ -87,7 +88,7 @@ export async function showOutput(id: string, device: string, options: JsonOption
   const { command } = row;
   if (options.json) return printJson(command);
   if (command === null)
-    throw new CommandError(`${device} has not reported a command that ended: ${row.reason}`);
+    throw new CommandError(`${device} has not reported a command that ended: ${reasonsText(row.reasons)}`);
   for (const line of linesOf(command.outputTail)) print(line);
   const how = command.timedOut
     ? "killed at its time limit"

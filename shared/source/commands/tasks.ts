@@ -1,6 +1,7 @@
 /** Commands `task create`, `task list` and `task show`. */
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
+import { reasonsText } from "../../model/reason.ts";
 import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
 import { taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -129,7 +130,7 @@ const origins = (from: OriginBytes): string =>
 export async function showTask(id: string, options: JsonOptions): Promise<void> {
   const taskId = parseTaskId(id);
   const task = await (await connect(options)).task(taskId);
-  if (options.json) return printJson(task);
+  if (options.json) return printJson(withSentences(task));
   printTaskHead(task);
   print("");
   printTable(
@@ -159,10 +160,18 @@ export async function showTask(id: string, options: JsonOptions): Promise<void> 
       device.rateBps > 0 ? formatRate(device.rateBps) : "-",
       device.way === "none" ? "-" : device.way,
       origins(device.from) || "-",
-      absenceText(device, formatTime) + device.reason,
+      absenceText(device, formatTime) + reasonsText(device.reasons),
     ]),
   );
 }
+
+/** Adds the words of the reasons: a script that logs them needs no table. */
+const withSentences = (task: TaskDetail) => ({
+  ...task,
+  deviceList: task.deviceList.map((device) =>
+    Object.assign({}, device, { reason: reasonsText(device.reasons) }),
+  ),
+});
 
 function printWrongSenders({ deviceList }: TaskDetail): void {
   const rows = deviceList.flatMap(({ hostname, wrongFrom }) =>

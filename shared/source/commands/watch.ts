@@ -9,6 +9,7 @@
 import { SourceError, type AdminClient } from "../../api/agent-client.ts";
 import type { TaskDetail } from "../../api/schema/admin.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
+import { reasonsText } from "../../model/reason.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { printable } from "../../printable.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -99,8 +100,8 @@ export async function watchTask(id: string, options: WatchOptions): Promise<void
 function giveUp(task: TaskDetail, timeout: string): never {
   const { total, complete } = task.devices;
   for (const device of task.deviceList.slice(0, listedMax)) {
-    const { state, deviceId, hostname, reason } = device;
-    print(`${state} ${deviceId} ${hostname}: ${absenceText(device, formatTime)}${reason}`);
+    const { state, deviceId, hostname, reasons } = device;
+    print(`${state} ${deviceId} ${hostname}: ${absenceText(device, formatTime)}${reasonsText(reasons)}`);
   }
   const left = task.deviceList.length - listedMax;
   if (left > 0) print(`and ${left} more devices: task show ${task.id}`);
@@ -118,7 +119,8 @@ function finish(task: TaskDetail, untilShare: number): void {
     return print(`task ${task.id}: ${count} devices complete`);
   }
   for (const device of task.deviceList) {
-    if (device.state === "failed") print(`failed ${device.deviceId} ${device.hostname}: ${device.reason}`);
+    if (device.state === "failed")
+      print(`failed ${device.deviceId} ${device.hostname}: ${reasonsText(device.reasons)}`);
   }
   throw new CommandError(
     outcome === "cancelled" || outcome === "ended"

@@ -13,6 +13,7 @@ import type {
 import { reportOf } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
 import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
@@ -133,7 +134,7 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     lanBytesSent: 0,
     rateBps: 0,
     way: "none",
-    reason: "The device has not reported yet",
+    reasons: [reason("not-reported")],
     command: null,
     follows: null,
     wrongFrom: [],
@@ -157,14 +158,14 @@ function deviceRow(
     connected,
     lastSeenAtMs: device.lastSeenAtMs,
     ...progress,
-    ...(state === progress.state ? {} : { state, reason: reasonOf(state, higher) }),
+    ...(state === progress.state ? {} : { state, reasons: [reasonOf(higher)] }),
   };
 }
 
-const reasonOf = (state: DeviceTaskState, higher: TaskRecord | null): string =>
+const reasonOf = (higher: TaskRecord | null): Reason =>
   higher === null
-    ? `the task ${state} before the device began it`
-    : `task ${higher.id} runs the same command of version ${higher.packageVersion}`;
+    ? reason("expired")
+    : reason("higher-version-runs", { version: higher.packageVersion, taskId: higher.id });
 
 function representativeOf(
   rows: readonly TaskDevice[],

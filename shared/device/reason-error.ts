@@ -1,0 +1,14 @@
+/** An error whose words are made where it is shown. */
+import { problemReason, reasonText, type Reason } from "../model/reason.ts";
+
+export class ReasonError extends Error {
+  readonly reason: Reason;
+
+  constructor(reason: Reason) {
+    super(reasonText(reason));
+    this.reason = reason;
+  }
+}
+
+export const reasonOfError = (error: unknown): Reason =>
+  error instanceof ReasonError ? error.reason : problemReason(error);
