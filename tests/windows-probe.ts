@@ -1,12 +1,13 @@
 /**
- * Program for `wine.test.ts`: files of the cache and commands on Windows. Prints one line of JSON.
- * Another handle, which shares nothing, plays the scanner.
+ * Program for `wine.test.ts`: files of the cache, the boot and commands on Windows. Prints one
+ * line of JSON. Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
+import { platform } from "../shared/platform/index.ts";
 
 const { CreateFileW, CloseHandle } = dlopen("kernel32.dll", {
   CreateFileW: {
@@ -48,6 +49,10 @@ await image.sync("all");
 const imageBytes = image.state()?.sizeBytes;
 await image.close();
 
+const bootId = await platform.bootId();
+await Bun.sleep(200);
+const hasBootId = bootId !== null && bootId === (await platform.bootId());
+
 const startedMs = performance.now();
 const { timedOut, outputTail } = await runCommand(
   {
@@ -65,4 +70,4 @@ const { timedOut, outputTail } = await runCommand(
 // The command would take 19 s.
 const wasKilled = timedOut && performance.now() - startedMs < 10_000;
 const output = outputTail.trim();
-console.log(JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, wasKilled, output }));
+console.log(JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, hasBootId, wasKilled, output }));

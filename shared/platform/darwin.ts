@@ -2,6 +2,7 @@
  * The macOS implementation of platform.ts: reads the output of networksetup, netstat, arp, pmset
  * and sysctl. These programs print one language, whatever the user's is.
  */
+import { bootUuidIn } from "./boot-session.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
@@ -105,6 +106,8 @@ export function deviceClass(): Promise<DeviceClass> {
 }
 
 export const os = "macos";
+export const bootId = async (): Promise<string | null> =>
+  bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));
 export { commandEnvironment, shell } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;

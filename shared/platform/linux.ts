@@ -3,6 +3,7 @@
  * and DMI. A file that cannot be read counts as empty.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { bootUuidIn } from "./boot-session.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface, KernelNetwork, Link } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
 import { bestGateway } from "./routes.ts";
@@ -157,6 +158,8 @@ export async function deviceClass(): Promise<DeviceClass> {
 }
 
 export const os = "linux";
+export const bootId = async (): Promise<string | null> =>
+  bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));
 export { commandEnvironment, shell } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;
@@ -168,5 +171,5 @@ export async function processStart(pid: number): Promise<string | null> {
   const stat = textOf(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields.length <= startField || fields[stateField] === "Z") return null;
-  return `${textOf("/proc/sys/kernel/random/boot_id").trim()} ${fields[startField]}`;
+  return `${(await bootId()) ?? ""} ${fields[startField]}`;
 }

@@ -120,6 +120,11 @@ export type Platform = {
 
   readonly os: OperatingSystem;
   /**
+   * Returns a text that differs after each restart of the operating system and never otherwise,
+   * also not when the clock is set. Null if the system does not tell.
+   */
+  bootId(): Promise<string | null>;
+  /**
    * Returns the program that runs a command line, and stores its exit status. Windows stores none.
    * @param named shell that the command asks for; null: the system's
    */

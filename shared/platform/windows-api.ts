@@ -1,6 +1,6 @@
 /**
- * Calls of Windows by bun:ffi: tables of the IP helper, power, sparse files, jobs. A call takes a
- * few milliseconds, where PowerShell takes seconds. The libraries are loaded at the first call.
+ * Calls of Windows by bun:ffi: tables of the IP helper, power, boot, sparse files, jobs. A call
+ * takes a few milliseconds, where PowerShell takes seconds. The first call loads the library.
  *
  * `windows-tables.ts` parses what the calls fill in. All of them were run under Wine 8.
  */
@@ -32,7 +32,11 @@ const loadKernel = () =>
   }).symbols;
 const loadPower = () =>
   dlopen("powrprof.dll", { PowerDeterminePlatformRoleEx: { args: [u32], returns: u32 } }).symbols;
-const loadNative = () => dlopen("ntdll.dll", { RtlGetVersion: { args: [pointer], returns: i32 } }).symbols;
+const loadNative = () =>
+  dlopen("ntdll.dll", {
+    RtlGetVersion: { args: [pointer], returns: i32 },
+    NtQuerySystemInformation: { args: [i32, pointer, u32, pointer], returns: i32 },
+  }).symbols;
 
 /** Returns a function that loads once. It throws while the library cannot be loaded. */
 function once<T>(load: () => T): () => T {
@@ -98,6 +102,17 @@ export function productType(): number {
   const information = fixedBytes(284);
   new DataView(information.buffer).setUint32(0, information.length, true);
   return native().RtlGetVersion(ptr(information)) === 0 ? information[282]! : 0;
+}
+
+/** SystemTimeOfDayInformation. */
+const timeOfDayClass = 3;
+
+/** Returns SYSTEM_TIMEOFDAY_INFORMATION; null if the call fails. */
+export function timeOfDay(): DataView | null {
+  const information = fixedBytes(48);
+  const { NtQuerySystemInformation } = native();
+  const status = NtQuerySystemInformation(timeOfDayClass, ptr(information), information.length, null);
+  return status === 0 ? new DataView(information.buffer) : null;
 }
 
 const writeAttributes = 0x100;

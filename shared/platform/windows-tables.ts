@@ -1,6 +1,6 @@
 /**
- * Parses the tables of windows-api.ts: interfaces with their traits, routes, neighbours, power.
- * Pure: names of interfaces are in the user's language, so flags and types decide.
+ * Parses the tables of windows-api.ts: interfaces with their traits, routes, neighbours, power,
+ * boot. Pure: names of interfaces are in the user's language, so flags and types decide.
  */
 import type { Route } from "./routes.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface } from "./platform.ts";
@@ -204,4 +204,19 @@ export function classOf(product: number, role: number, status: DataView | null):
   if (byRole !== undefined) return byRole;
   if (hasBattery(status)) return "laptop";
   return product === 1 ? "desktop" : "unknown";
+}
+
+/** Offsets in SYSTEM_TIMEOFDAY_INFORMATION: times in units of 100 ns. */
+const bootTimeAt = 0;
+const bootTimeBiasAt = 32;
+
+/**
+ * Returns the time of the system's start as the clock was then. Windows adds each change of the
+ * clock to both the boot time and its bias.
+ * @param information SYSTEM_TIMEOFDAY_INFORMATION; null if unknown
+ */
+export function bootIdIn(information: DataView | null): string | null {
+  if (information === null) return null;
+  const startedAt = information.getBigInt64(bootTimeAt, true) - information.getBigInt64(bootTimeBiasAt, true);
+  return startedAt > 0n ? startedAt.toString() : null;
 }

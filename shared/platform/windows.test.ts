@@ -4,6 +4,7 @@ import { commandLineCharactersMax } from "../model/package-command.ts";
 import { mediumOf } from "../net/interfaces/medium.ts";
 import { shell } from "./windows.ts";
 import {
+  bootIdIn,
   classOf,
   describeRows,
   drawsFromBattery,
@@ -226,5 +227,26 @@ describe("the class", () => {
       false,
       false,
     ]);
+  });
+});
+
+/** SYSTEM_TIMEOFDAY_INFORMATION of Wine 8, as after the clock was set forward by the hours. */
+function timeOfDay(hours: number): DataView {
+  const view = viewOf(`c62cde00e280dd014d132901e280dd01${"00".repeat(32)}`);
+  const change = BigInt(hours) * 36_000_000_000n;
+  view.setBigInt64(0, view.getBigInt64(0, true) + change, true);
+  view.setBigInt64(32, change, true);
+  return view;
+}
+
+describe("the boot", () => {
+  test("is the start of the system, also after the clock was set forward or back", () => {
+    expect([0, 1, -1].map((hours) => bootIdIn(timeOfDay(hours)))).toEqual(
+      Array(3).fill("134405272056507590"),
+    );
+  });
+
+  test("is unknown if Windows tells nothing", () => {
+    expect([bootIdIn(null), bootIdIn(new DataView(new ArrayBuffer(48)))]).toEqual([null, null]);
   });
 });

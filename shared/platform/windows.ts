@@ -6,6 +6,7 @@ import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import {
+  bootIdIn,
   classOf,
   describeRows,
   drawsFromBattery,
@@ -90,6 +91,8 @@ export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
 export const os = "windows";
+/** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
+export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
 /** Script of PowerShell at the beginning of a command, in quotes or not. */
 const powerShellScript = /^\s*(?:"[^"]+\.ps1"|[^\s"&|<>]+\.ps1)(?=\s|$)/i;
 const powerShellOptions = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"];
