@@ -1,4 +1,5 @@
 /** Tasks with `--action run`: the command's folder, limits, exit code and reported output. */
+import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => harness[Symbol.asyncDispose]());
 
 const isOver = (task: TaskDetail): boolean =>
-  ["complete", "failed", "cancelled"].includes(partOf(task, peer).state);
+  ["reboot-pending", "complete", "failed", "cancelled"].includes(partOf(task, peer).state);
 
 async function runTask(command: string, setting?: string): Promise<{ taskId: number; part: TaskDevice }> {
   const taskId = await createRun(command, setting);
@@ -243,9 +244,37 @@ test("a command has a fixed environment without that of the agent", async () => 
   ]);
 });
 
-test("a task whose command needs a reboot is complete, and its reason tells so", async () => {
+test("a task whose command needs a reboot is complete once the machine was restarted", async () => {
   await harness.setSetting("codes", "commandRebootExitCodes=194");
-  const { part } = await runTask("exit 194", "codes");
-  expect(part).toMatchObject({ state: "complete", command: { meaning: "reboot-needed" } });
+  const { part, taskId } = await runTask("exit 194", "codes");
+  expect(part).toMatchObject({ state: "reboot-pending", command: { meaning: "reboot-needed" } });
   expect(reasonsText(part.reasons)).toContain("reboot needed: the command ended with exit code 194");
-});
+  const { devices, state } = await harness.client.task(taskId);
+  expect([devices.complete, devices.rebootPending, state]).toEqual([0, 1, "running"]);
+  const watched = await harness.tryAdmin("task", "watch", String(taskId));
+  expect([watched.status, watched.stdout]).toEqual([
+    0,
+    expect.stringContaining(`task ${taskId}: all 1 devices complete, 1 of them to be restarted`),
+  ]);
+  await peer.stop();
+  peer.restart();
+  await until(
+    () => "the agent does not run again",
+    30_000,
+    async () => ((await peer.status().catch(() => null))?.connected ? true : null),
+  );
+  expect(partOf(await harness.client.task(taskId), peer).state).toBe("reboot-pending");
+  await peer.stop();
+  // The command ran before the last start of the machine.
+  const ledger = new Database(join(peer.data, "ledger.db"));
+  ledger.run("UPDATE tasks SET state = json_set(state, '$.bootId', 'an earlier one') WHERE task_id = ?", [
+    taskId,
+  ]);
+  ledger.close();
+  peer.restart();
+  const after = partOf(
+    await harness.waitForTask(taskId, (task) => task.devices.complete === 1, 30_000),
+    peer,
+  );
+  expect(reasonsText(after.reasons)).toContain("the machine was restarted after the command");
+}, 120_000);

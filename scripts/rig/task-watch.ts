@@ -4,6 +4,7 @@
  */
 import type { AdminClient } from "../../shared/api/agent-client.ts";
 import type { TaskDetail, TaskDevice } from "../../shared/api/schema/admin.ts";
+import { endStates } from "../../shared/api/schema/common.ts";
 
 type FollowedTask = {
   readonly detail: TaskDetail;
@@ -11,7 +12,7 @@ type FollowedTask = {
   readonly completeAfterMs: ReadonlyMap<string, number>;
 };
 
-const ended = (device: TaskDevice): boolean => ["complete", "failed", "cancelled"].includes(device.state);
+const ended = (device: TaskDevice): boolean => endStates.has(device.state);
 
 /** Yields the task's details in intervals, for callers that can reach the source's network. */
 export async function* pollTask(

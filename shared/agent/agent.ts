@@ -362,7 +362,7 @@ export class Agent {
     this.#trust(answer.publisherKeys);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
-    if (this.#device.accept(answer.tasks, serving, answer.unreadable, answer.killed)) this.#checkIns.hurry();
+    if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });

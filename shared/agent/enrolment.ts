@@ -2,6 +2,8 @@
  * Enrols a device at its source: exchanges the enrolment token for the device's credential, once,
  * and stores the credential in the ledger.
  */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { enrollDevice } from "../api/agent-client.ts";
@@ -25,6 +27,7 @@ export class SetupError extends Error {}
  * @throws SetupError when a retry cannot help
  */
 export async function identify(options: {
+  dataFolder: string;
   cache: DistributionCache;
   sourceUrl: string;
   token: string | undefined;
@@ -45,6 +48,9 @@ export async function identify(options: {
   assertToken(options.token);
   const identity = await enroll({ ...options, token: options.token, sourceUrl });
   options.cache.ledger.saveIdentity(identity);
+  // Files of commands of another deployment, whose tasks have the same ids.
+  if (known && known.deployment !== identity.deployment)
+    rmSync(join(options.dataFolder, "tasks"), { recursive: true, force: true });
   options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
   return identity;
 }

@@ -159,6 +159,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     log: ({ level, event, message }) => log[level]({ event }, message),
   });
   const identity = await identify({
+    dataFolder,
     cache,
     sourceUrl: options.source,
     token: options.enroll,

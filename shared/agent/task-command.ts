@@ -7,7 +7,7 @@
  * agent about it: ID.run names the process, ID.status has its exit status. What an exit code means
  * is decided in `device/command-outcome.ts`.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { CommandEnd, CommandRequest, CommandRun, Commands } from "../device/ports.ts";
@@ -36,6 +36,8 @@ export const commandsIn = (folder: string): Commands => ({
   os: platform.os,
   run: (request) => runCommand(request, folder),
   adopt: (request) => adoptCommand(request, folder),
+  hasTrace: (taskId) => Object.values(filesOf(taskId, folder)).some((path) => existsSync(path)),
+  bootId: platform.bootId,
 });
 
 /**
@@ -84,7 +86,9 @@ export async function runCommand(request: CommandRequest, folder: string): Promi
 export async function adoptCommand(request: CommandRun, folder: string): Promise<CommandEnd | null> {
   const { log, run, status } = filesOf(request.taskId, folder);
   const started = startedIn(run);
-  const isOwn = started?.key === request.key && started.start !== null;
+  // Without a key the last run counts, unless it only looked whether the package is there.
+  const key = request.key ?? (started?.key.startsWith("run ") ? started.key : "");
+  const isOwn = started?.key === key && started.start !== null;
   const output = new CommandOutput(log, "resumed");
   let end: Ended | null = null;
   let tail = "";
@@ -98,7 +102,7 @@ export async function adoptCommand(request: CommandRun, folder: string): Promise
   } finally {
     tail = output.close(outputTailBytes);
   }
-  const exitCode = statusIn(status, request.key);
+  const exitCode = statusIn(status, key);
   if (exitCode === null && end?.wasEnded !== true) return null;
   return { exitCode, timedOut: end?.timedOut ?? false, outputTail: tail };
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { reasonsText } from "../model/reason.ts";
+import { reason, reasonsText } from "../model/reason.ts";
+import { newTaskRow } from "./task-record.ts";
+import { taskForTest } from "./testing.ts";
 import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
-import { endOfCommand, lastLineOf, meaningOf } from "./command-outcome.ts";
+import { afterReboot, endOfCommand, lastLineOf, meaningOf } from "./command-outcome.ts";
 
 const own = {
   ...defaultSettingValues,
@@ -47,9 +49,13 @@ const outcome = (meaning: CommandMeaning, exitCode: number | null, outputTail = 
 });
 
 describe("a task ends", () => {
-  test.each<[CommandOutcome, life: string, reason: string]>([
+  test.each<[CommandOutcome, life: string, words: string]>([
     [outcome("success", 0, "done"), "complete", ""],
-    [outcome("reboot-needed", 3_010), "complete", "reboot needed: the command ended with exit code 3010"],
+    [
+      outcome("reboot-needed", 3_010),
+      "reboot-pending",
+      "reboot needed: the command ended with exit code 3010",
+    ],
     [outcome("already-there", 0), "complete", "already there: the command detect ended with exit code 0"],
     [
       outcome("failed", 1, "one\nE: no licence \n\n"),
@@ -76,9 +82,9 @@ describe("a task ends", () => {
       "failed",
       "the outcome of the command is unknown: the machine was restarted or the command was killed while it ran",
     ],
-  ])("%j: %s", (result, life, reason) => {
+  ])("%j: %s", (result, life, words) => {
     const end = endOfCommand(7, result, defaultSettingValues);
-    expect([end.life as string, reasonsText(end.reason ? [end.reason] : [])]).toEqual([life, reason]);
+    expect([end.life as string, reasonsText(end.reason ? [end.reason] : [])]).toEqual([life, words]);
   });
 });
 
@@ -92,4 +98,15 @@ test.each([
   ["x".repeat(500), "x".repeat(200)],
 ])("the last line of %j is %j", (output, line) => {
   expect(lastLineOf(output)).toBe(line);
+});
+
+test.each<[atRun: string | null, now: string | null, life: string, code: string]>([
+  ["a", "a", "reboot-pending", "reboot-needed"],
+  ["a", "b", "complete", "rebooted"],
+  [null, "b", "complete", "reboot-needed"],
+  ["a", null, "complete", "reboot-needed"],
+])("a command that ran in the boot %p, seen in %p, ends %s", (bootId, now, life, code) => {
+  const row = { ...newTaskRow(taskForTest()), bootId, reason: reason("reboot-needed", { exitCode: 3_010 }) };
+  const end = afterReboot(row, now);
+  expect([end.life as string, end.reason?.code]).toEqual([life, code]);
 });

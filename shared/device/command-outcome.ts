@@ -3,8 +3,9 @@ import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import type { SettingValues } from "../model/setting.ts";
 import type { CommandEnd } from "./ports.ts";
+import type { TaskRow } from "./task-record.ts";
 
-type TaskEnd = { readonly life: "complete" | "failed"; readonly reason: Reason | null };
+type TaskEnd = { readonly life: "complete" | "reboot-pending" | "failed"; readonly reason: Reason | null };
 
 /** Upper bound on the line of output that a reason quotes, in characters. */
 const lineCharactersMax = 200;
@@ -32,7 +33,7 @@ export function endOfCommand(
     case "success":
       return { life: "complete", reason: null };
     case "reboot-needed":
-      return { life: "complete", reason: reason("reboot-needed", { exitCode }) };
+      return { life: "reboot-pending", reason: reason("reboot-needed", { exitCode }) };
     case "already-there":
       return { life: "complete", reason: reason("already-there") };
     case "timed-out":
@@ -44,6 +45,18 @@ export function endOfCommand(
     case "unknown":
       return failed(reason("outcome-unknown"));
   }
+}
+
+/**
+ * Returns how a task ends that is complete with the next start of the machine. Where the system
+ * does not tell its starts, the task is complete at once, and the reason stays.
+ * @param bootId boot of the machine now; null: not known
+ */
+export function afterReboot({ bootId: before, reason: why }: TaskRow, bootId: string | null): TaskEnd {
+  if (before === null || bootId === null) return { life: "complete", reason: why };
+  return before === bootId
+    ? { life: "reboot-pending", reason: why }
+    : { life: "complete", reason: reason("rebooted") };
 }
 
 const failed = (why: Reason): TaskEnd => ({ life: "failed", reason: why });

@@ -67,6 +67,7 @@ export class CommandTurns {
     const life = this.#rowOf(taskId)?.life;
     if (life === "open" || life === "running")
       return { note: reason("awaits-success", { taskId }), isBlocked: false };
+    if (life === "reboot-pending") return { note: reason("awaits-reboot-of", { taskId }), isBlocked: false };
     return life === "failed" ? { note: reason("predecessor-failed", { taskId }), isBlocked: true } : null;
   }
 }

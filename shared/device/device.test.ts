@@ -35,6 +35,7 @@ function deviceWith(rows: readonly TaskRow[]) {
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error: (fields: { taskId: number }) => errors.push(fields.taskId) },
     metrics: { taskEnded() {} },
+    commands: { hasTrace: () => false, bootId: async () => "boot" },
   } as unknown as DevicePorts;
   const device = new Device({ ports, onChange() {} });
   return { device, ledger, begun, errors };
@@ -88,6 +89,6 @@ test("resumes and begins every other task when the ledger fails for one", async 
 test("leaves a task alone that the source lists and the device cannot read", async () => {
   const { device } = deviceWith([newTaskRow(taskOf(1)), newTaskRow(taskOf(2))]);
   await device.resume();
-  device.accept([], [], [1]);
+  device.accept([], [], { unreadable: [1] });
   expect([...device.tasks.values()].map(({ row }) => row.life)).toEqual(["open", "cancelled"]);
 });

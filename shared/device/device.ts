@@ -6,10 +6,10 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
 import { CommandTurns } from "./command-turns.ts";
-import { acknowledge, isRetried } from "./task-hold.ts";
+import { acknowledge, isOtherTask, isRetried } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
-import { newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
+import { begunTaskRow, mayHaveBegun, newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
 import { commandKey, downgradeReason } from "./version-guard.ts";
 
@@ -18,6 +18,13 @@ import { commandKey, downgradeReason } from "./version-guard.ts";
  * that the device offers.
  */
 const endedTasksMax = 256;
+
+/** Ids of tasks in an answer of the source. */
+type TaskIds = {
+  readonly unreadable?: readonly number[];
+  readonly killed?: readonly number[];
+  readonly begun?: readonly number[];
+};
 
 type DeviceOptions = {
   readonly ports: DevicePorts;
@@ -29,6 +36,8 @@ export class Device {
   readonly tasks = new Map<number, Task>();
   readonly #options: DeviceOptions;
   readonly #offers: Offers;
+  /** Tasks whose row in the ledger cannot be read: their command may have begun. */
+  readonly #lost = new Set<number>();
   readonly #turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null);
 
   constructor(options: DeviceOptions) {
@@ -46,8 +55,9 @@ export class Device {
     for (const { taskId, state } of cache.ledger.tasks()) {
       const row = parseTaskRow(state);
       if (!row) {
-        log.warn({ taskId }, "a task in the ledger cannot be read: it is dropped, the source sends it again");
-        cache.ledger.deleteTask(taskId);
+        log.warn({ taskId }, "a task in the ledger cannot be read: the source sends it again");
+        if (mayHaveBegun(state)) this.#lost.add(taskId);
+        else cache.ledger.deleteTask(taskId);
         continue;
       }
       resumed.push(this.#add(row));
@@ -65,6 +75,7 @@ export class Device {
   async #resume(task: Task): Promise<void> {
     const { row } = task;
     const { kind } = task.stage;
+    await task.checkReboot();
     if (kind === "running" || (kind === "ended" && !row.reported)) this.#options.onChange(task);
     task.start();
     const { cache } = this.#options.ports;
@@ -83,16 +94,15 @@ export class Device {
   /**
    * Takes the task list of the source: starts new tasks and cancels those that the list omits.
    * @param serving `serving` at the time of the request
-   * @param unreadable ids of listed tasks that the device cannot read; it leaves them as they are
-   * @param killed ids of cancelled tasks whose running command is ended
+   * @param ids `unreadable`: the device leaves these as they are; `killed`: cancelled, with their
+   *   running command; `begun`: the device has reported that it began their command
    * @returns whether to ask again: a task that ended during the request is still served, and the
    *   list does not tell whether it was cancelled
    */
   accept(
     tasks: readonly AgentTask[],
     serving: readonly number[],
-    unreadable: readonly number[] = [],
-    killed: readonly number[] = [],
+    { unreadable = [], killed = [], begun: reported = [] }: TaskIds = {},
   ): boolean {
     const named = new Set([...tasks.map(({ id }) => id), ...unreadable]);
     for (const task of this.tasks.values())
@@ -104,10 +114,13 @@ export class Device {
     const begun: Task[] = [];
     this.#each(tasks, (given) => {
       const known = this.tasks.get(given.id);
-      if (known === undefined) begun.push(this.#begin(given));
-      else if (isRetried(known.row, given)) {
+      if (known === undefined) begun.push(this.#begin(given, reported.includes(given.id)));
+      else if (isOtherTask(known.row.task, given)) {
+        void known.stop("cancelled").catch((error: unknown) => this.#onError(error, known.id));
+        begun.push(this.#begin(given, false, true));
+      } else if (isRetried(known.row, given)) {
         known.retire();
-        begun.push(this.#begin(given));
+        begun.push(this.#begin(given, false, true));
       } else if (this.#updates(known, given, serving)) changed.push(known);
     });
     this.#save([...changed, ...begun]);
@@ -161,13 +174,22 @@ export class Device {
     return !known.isOver && known.update(given);
   }
 
-  #begin(given: AgentTask): Task {
+  /**
+   * A task without a row is new, unless the ledger was lost: then its command is not begun again.
+   * @param isReported whether the device has reported that the command was begun
+   */
+  #begin(given: AgentTask, isReported: boolean, isRepeated = false): Task {
     const { id, packageName, packageVersion, action } = given;
-    this.#options.ports.log.info(
-      { taskId: id, package: `${packageName} ${packageVersion}`, action },
-      "new task",
-    );
-    return this.#add(newTaskRow(given));
+    const { log, commands } = this.#options.ports;
+    const isLost = isReported || this.#lost.has(id) || (!isRepeated && commands.hasTrace(id));
+    this.#lost.delete(id);
+    const fields = { taskId: id, package: `${packageName} ${packageVersion}`, action };
+    if (action === "pre-cache" || !isLost) {
+      log.info(fields, "new task");
+      return this.#add(newTaskRow(given));
+    }
+    log.warn(fields, "a task whose row was lost: its command is not begun again");
+    return this.#add(begunTaskRow(given));
   }
 
   /** Saves tasks in one transaction: each one waits for the disk. */
@@ -191,6 +213,7 @@ export class Device {
       offers: this.#offers,
       row,
       turns: this.#turns,
+      isListed: () => this.tasks.get(row.task.id) === task,
       downgradeReason: () => downgradeReason(row.task, this.#rows()),
       nextRunOrder: () => 1 + Math.max(0, ...this.#rows().map(({ ranAs }) => ranAs)),
       onChange: () => {

@@ -55,14 +55,15 @@ export type Source = {
 /** One run of a command. */
 export type CommandRun = {
   readonly taskId: number;
-  /** Unique among the runs of the task. */
-  readonly key: string;
+  /** Unique among the runs of the task. Null to adopt its last run: the row was lost. */
+  readonly key: string | null;
   /** Time limit, after which the command is killed. */
   readonly timeoutMs: number;
   /** Kills the command once aborted. */
   readonly signal: AbortSignal;
 };
 export type CommandRequest = CommandRun & {
+  readonly key: string;
   readonly command: string;
   /** Shell that a named command of the package asks for; null: the system's. */
   readonly shell: CommandShell | null;
@@ -84,6 +85,10 @@ export type Commands = {
    * @returns null when its outcome is unknown
    */
   adopt(run: CommandRun): Promise<CommandEnd | null>;
+  /** Whether a run of the task left files, however its row in the ledger was lost. */
+  hasTrace(taskId: number): boolean;
+  /** Text that differs after each restart of the machine; null: the system does not tell. */
+  bootId(): Promise<string | null>;
 };
 
 type LogLine = (fields: object, message: string) => void;

@@ -29,14 +29,19 @@ export const isPackageDone = ({ kind }: TaskStage): boolean =>
 
 /** Takes the number of an attempt that a complete task needs not begin, for its report. */
 export function acknowledge(row: TaskRow, { attempt }: AgentTask): void {
-  if (row.life === "complete" && attempt > row.task.attempt) row.task = { ...row.task, attempt };
+  if ((row.life === "complete" || row.life === "reboot-pending") && attempt > row.task.attempt)
+    row.task = { ...row.task, attempt };
 }
 
 /** Whether a task that ended begins again: it is repeated, or listed again and has not run here. */
 export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTask): boolean {
-  if (life === "open" || life === "running" || life === "complete") return false;
+  if (life === "open" || life === "running" || life === "reboot-pending" || life === "complete") return false;
   return attempt > task.attempt || (life === "cancelled" && command === null);
 }
+
+/** Whether the source gave the id of a task to another one: it was restored from a backup. */
+export const isOtherTask = (known: AgentTask, given: AgentTask): boolean =>
+  known.createdAtMs !== 0 && given.createdAtMs !== 0 && known.createdAtMs !== given.createdAtMs;
 
 export const packageTitle = ({ packageName, packageVersion }: AgentTask): string =>
   `${packageName} ${packageVersion}`;

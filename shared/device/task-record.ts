@@ -7,12 +7,22 @@ import { reasonSchema, type Reason } from "../model/reason.ts";
 /**
  * - `open`: not done
  * - `running`: the command was started; after a restart its outcome is looked up
+ * - `reboot-pending`: the command succeeded, and takes effect with the next start of the machine
  * - `complete`, `failed`: ended on this device
  * - `superseded`: not run, because a higher version ran before
  * - `cancelled`: cancelled at the source
  */
-const lifeSchema = v.picklist(["open", "running", "complete", "failed", "superseded", "cancelled"]);
+const lifeSchema = v.picklist([
+  "open",
+  "running",
+  "reboot-pending",
+  "complete",
+  "failed",
+  "superseded",
+  "cancelled",
+]);
 export type TaskLife = v.InferOutput<typeof lifeSchema>;
+export type TaskEndLife = Exclude<TaskLife, "open" | "running">;
 
 export const taskRowSchema = v.object({
   task: agentTaskSchema,
@@ -25,6 +35,8 @@ export const taskRowSchema = v.object({
   command: v.nullable(commandOutcomeSchema),
   /** Times that the command was started in this attempt. */
   runs: v.optional(v.number(), 0),
+  /** Boot of the machine in which the command was started; null: not known. */
+  bootId: v.optional(v.nullable(v.string()), null),
   /** Position among the commands that succeeded on this device, from 1; 0: not among them. */
   ranAs: v.optional(v.number(), 0),
   /** Times that stored files were wrong when they were read back. */
@@ -43,6 +55,7 @@ export type TaskRow = {
   way: Reason | null;
   command: CommandOutcome | null;
   runs: number;
+  bootId: string | null;
   ranAs: number;
   wrongReadBacks: number;
   wanBytesFetched: number;
@@ -58,6 +71,7 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   way: null,
   command: null,
   runs: 0,
+  bootId: null,
   ranAs: 0,
   wrongReadBacks: 0,
   wanBytesFetched: 0,
@@ -65,6 +79,30 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   lanBytesSent: 0,
   reported: false,
 });
+
+/**
+ * Returns the row of a task that the device knows nothing more about than that its command was
+ * begun: its outcome is looked for, and is unknown.
+ */
+export const begunTaskRow = (task: AgentTask): TaskRow => ({
+  ...newTaskRow(task),
+  life: "running",
+  runs: 1,
+  command: {
+    meaning: "unknown",
+    exitCode: null,
+    timedOut: false,
+    outputTail: "",
+    runs: 1,
+    startedAtMs: null,
+    endedAtMs: null,
+  },
+});
+
+const unbegunSchema = v.looseObject({ life: v.literal("open"), runs: v.optional(v.literal(0)) });
+
+/** Whether a row that cannot be read may be that of a task whose command was begun. */
+export const mayHaveBegun = (row: unknown): boolean => !v.is(unbegunSchema, row);
 
 /** Returns null if the row does not match the schema. */
 export function parseTaskRow(row: unknown): TaskRow | null {

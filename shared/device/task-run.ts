@@ -4,13 +4,14 @@
  * process of the agent started is waited for, and is not started again.
  */
 import { assert } from "../model/assert.ts";
+import type { CommandOutcome } from "../api/schema/common.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import { commandRequest } from "./task-command.ts";
-import { endOfCommand, meaningOf } from "./command-outcome.ts";
+import { afterReboot, endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
 import type { CommandEnd, CommandRequest, CommandRun, DevicePorts } from "./ports.ts";
-import type { TaskLife, TaskRow } from "./task-record.ts";
+import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
 /** Back-off of a command whose exit code means busy. Ten runs take about an hour. */
@@ -33,7 +34,7 @@ type RunHost = {
   /** @throws CacheError */
   save(): void;
   trySave(): void;
-  end(life: Exclude<TaskLife, "open" | "running">, why: Reason | null): void;
+  end(life: TaskEndLife, why: Reason | null): void;
   /** Handles an error: the task is tried again later. */
   fail(error: unknown): void;
   /** Begins the task again, from its package on. */
@@ -51,7 +52,8 @@ export class TaskRun {
   readonly #kill = new AbortController();
   #plan: Plan | null = null;
   #timer: (() => void) | null = null;
-  #isDetecting = false;
+  /** Whether a turn has begun, and the command has not. */
+  #isPreparing = false;
   #end: "none" | "stopped" | "cancelled" = "none";
 
   constructor(host: RunHost) {
@@ -71,7 +73,7 @@ export class TaskRun {
 
   /** Waits for the command that an earlier process of the agent started. */
   adopt(): void {
-    this.#do(async () => this.#onEnd(await this.#host.ports.commands.adopt(this.#request())));
+    this.#do(async () => await this.#onEnd(await this.#host.ports.commands.adopt(this.#request())));
   }
 
   /**
@@ -88,10 +90,10 @@ export class TaskRun {
 
   /**
    * Takes back the request for a turn, and the wait for a repetition.
-   * @returns false while a command runs: `isHeld` is asked after `detect`
+   * @returns false while a command runs, and while it is prepared: `isHeld` is asked after that
    */
   withdraw(): boolean {
-    if (this.#isDetecting || this.#host.row.life === "running") return false;
+    if (this.#isPreparing || this.#host.row.life === "running") return false;
     this.#timer?.();
     this.#host.turns.release(this.#host.row.task.id);
     return true;
@@ -111,28 +113,36 @@ export class TaskRun {
   }
 
   async #begin({ detect }: Plan): Promise<void> {
-    const { row, ports, become, end, downgradeReason } = this.#host;
+    const { row, ports, end, downgradeReason } = this.#host;
     if (this.#end !== "none") return;
     const isUnknown = row.command?.meaning === "unknown";
     const downgrade = isUnknown ? null : downgradeReason();
     if (downgrade !== null) return end("superseded", downgrade);
     if (this.#isHeld()) return;
-    if (detect) {
-      become({ kind: "ready", note: reason("detects"), isBlocked: false });
-      const startedAtMs = wallMs(ports);
-      this.#isDetecting = true;
-      const found = await ports.commands.run(this.#requestFor(detect, "detect")).finally(() => {
-        this.#isDetecting = false;
-      });
-      if (this.#end !== "none" || this.#isHeld()) return;
-      if (found.exitCode === 0 && !found.timedOut) {
-        const endedAtMs = wallMs(ports);
-        row.command = { ...found, meaning: "already-there", runs: row.runs, startedAtMs, endedAtMs };
-        return this.#finish();
-      }
+    this.#isPreparing = true;
+    let found: CommandOutcome | null;
+    try {
+      row.bootId = await ports.commands.bootId();
+      found = detect && (await this.#detect(detect));
+    } finally {
+      this.#isPreparing = false;
     }
-    if (isUnknown) return this.#finish();
+    if (this.#end !== "none" || this.#isHeld()) return;
+    if (found) row.command = found;
+    if (found || isUnknown) return await this.#finish();
     await this.#run();
+  }
+
+  /** @returns the outcome where the package is there; null: the command has to run */
+  async #detect(detect: Line): Promise<CommandOutcome | null> {
+    const { row, ports, become } = this.#host;
+    if (this.#end !== "none") return null;
+    become({ kind: "ready", note: reason("detects"), isBlocked: false });
+    const startedAtMs = wallMs(ports);
+    const end = await ports.commands.run(this.#requestFor(detect, "detect"));
+    if (end.exitCode !== 0 || end.timedOut) return null;
+    const endedAtMs = wallMs(ports);
+    return { ...end, meaning: "already-there", runs: row.runs, startedAtMs, endedAtMs };
   }
 
   /** Ends the turn of a task that is paused or has expired. */
@@ -153,12 +163,12 @@ export class TaskRun {
       // killed while it runs. Exceptions: the ledger is lost, or the command does not start.
       save();
       become({ kind: "running" });
-      end = await ports.commands.run(this.#requestFor(this.#plan!.line));
+      end = await ports.commands.run(this.#requestFor(this.#plan!.line, "run"));
     } catch (error) {
       Object.assign(row, { life: "open", runs: row.runs - 1, command: before });
       throw error;
     }
-    this.#onEnd(end);
+    await this.#onEnd(end);
   }
 
   /** Notes the start in the row: the outcome is unknown until it is stored. */
@@ -177,7 +187,7 @@ export class TaskRun {
     };
   }
 
-  #onEnd(end: CommandEnd | null): void {
+  async #onEnd(end: CommandEnd | null): Promise<void> {
     const { row, ports, restart } = this.#host;
     // The agent stops: its next process learns the outcome.
     if (this.#end === "stopped") return;
@@ -185,7 +195,7 @@ export class TaskRun {
     const { values } = row.task.setting;
     if (end === null) {
       // The package itself may tell what became of the command.
-      if (row.task.run !== "install" || this.#end === "cancelled") return this.#finish();
+      if (row.task.run !== "install" || this.#end === "cancelled") return await this.#finish();
       row.life = "open";
       this.#host.trySave();
       this.#host.turns.release(row.task.id);
@@ -193,7 +203,7 @@ export class TaskRun {
     }
     const meaning = meaningOf(end, values);
     Object.assign(row.command, end, { meaning, endedAtMs: wallMs(ports) });
-    if (meaning !== "busy" || row.runs >= values.commandAttempts) return this.#finish();
+    if (meaning !== "busy" || row.runs >= values.commandAttempts) return await this.#finish();
     row.life = "open";
     this.#host.trySave();
     if (this.#end === "cancelled") return this.#host.end("cancelled", reason("withdrawn"));
@@ -216,24 +226,34 @@ export class TaskRun {
     });
   }
 
-  #finish(): void {
-    const { row, end } = this.#host;
+  async #finish(): Promise<void> {
+    const { row, end, ports } = this.#host;
     const { life, reason: why } = endOfCommand(row.task.id, row.command!, row.task.setting.values);
+    if (life === "reboot-pending") {
+      const after = afterReboot({ ...row, reason: why }, await ports.commands.bootId());
+      return end(after.life, after.reason);
+    }
     if (this.#kill.signal.aborted && life === "failed") return end("cancelled", reason("killed"));
     end(life, why);
   }
 
-  #request(name = "run"): CommandRun {
-    const { task, runs, command } = this.#host.row;
+  #request(): CommandRun {
+    const { task, command } = this.#host.row;
     return {
       taskId: task.id,
-      key: `${name} ${command?.startedAtMs ?? 0}.${runs}`,
+      key: command?.startedAtMs == null ? null : this.#key("run"),
       timeoutMs: task.setting.values.commandTimeoutMs,
       signal: this.#kill.signal,
     };
   }
 
-  #requestFor(line: Line, name?: string): CommandRequest {
-    return { ...commandRequest(this.#host.row.task, this.#plan!.folder, line), ...this.#request(name) };
+  #key(name: "run" | "detect"): string {
+    const { runs, command } = this.#host.row;
+    return `${name} ${command?.startedAtMs ?? 0}.${runs}`;
+  }
+
+  #requestFor(line: Line, name: "run" | "detect"): CommandRequest {
+    const request = commandRequest(this.#host.row.task, this.#plan!.folder, line);
+    return { ...request, ...this.#request(), key: this.#key(name) };
   }
 }

@@ -48,6 +48,7 @@ function waitingTask() {
     offers: {} as never,
     row: newTaskRow({ ...taskForTest(), startAtMs }),
     turns: new CommandTurns(() => null),
+    isListed: () => true,
     downgradeReason: () => null,
     nextRunOrder: () => 1,
     onChange() {},

@@ -7,7 +7,7 @@ import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
 import { deliveryOf } from "./delivery-text.ts";
-import type { TaskLife } from "./task-record.ts";
+import type { TaskLife, TaskRow } from "./task-record.ts";
 import { isBlocked } from "./task-stage.ts";
 import type { TaskView } from "./task-view.ts";
 
@@ -59,12 +59,14 @@ export function reasonsOf(task: TaskView, nowMs: number): Reason[] {
   if (stage.kind === "ready") return [stage.note];
   const state = session?.member.state;
   if (state?.role === "representative") return representativeReasons(task, state, nowMs);
-  if (stage.kind === "ended") return row.life === "complete" ? completeReasons(task) : listed(row.reason);
+  if (stage.kind === "ended") return hasSucceeded(row) ? completeReasons(task) : listed(row.reason);
   if (stage.kind === "waiting") return listed(stage.note);
   if (state?.role === "candidate") return [reason("seeks")];
   if (state?.role === "peer") return peerReasons(task, state, nowMs);
   return listed(stage.note ?? (state?.role === "idle" ? reason("no-session", { why: state.why }) : null));
 }
+
+const hasSucceeded = ({ life }: TaskRow): boolean => life === "complete" || life === "reboot-pending";
 
 const listed = (...reasons: readonly (Reason | null)[]): Reason[] => reasons.filter((one) => one !== null);
 
@@ -81,7 +83,7 @@ function representativeReasons(task: TaskView, state: RepresentativeState, nowMs
   const activity = [...sendReasons(task, state, nowMs), ...downloadReasons(task.session!, state)];
   if (stage.kind !== "ended") return [reason("represents", { term }), ...activity];
   const none = { multicast: 0, peers: 0, wan: 0, cache: 0, totalBytes: 0 };
-  const end = row.life === "complete" ? reason("complete", none) : null;
+  const end = hasSucceeded(row) ? reason("complete", none) : null;
   return [...listed(end, row.reason), reason("still-represents", { term }), ...activity];
 }
 

@@ -19,7 +19,8 @@ import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
 import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
-import type { TaskLife, TaskRow } from "./task-record.ts";
+import type { TaskEndLife, TaskRow } from "./task-record.ts";
+import { afterReboot } from "./command-outcome.ts";
 import { TaskRun } from "./task-run.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
@@ -49,6 +50,8 @@ type TaskOptions = {
   readonly offers: Offers;
   readonly row: TaskRow;
   readonly turns: CommandTurns;
+  /** Returns false once another task has taken the id. */
+  readonly isListed: () => boolean;
   /** Returns why the command must not run: a higher version has run. Null: it may. */
   readonly downgradeReason: () => Reason | null;
   /** Returns the position of the next command that succeeds on this device, from 1. */
@@ -193,6 +196,16 @@ export class Task {
     this.#begin().catch((error: unknown) => this.#backOff(error));
   }
 
+  /** Completes a task whose command took effect with a restart of the machine. */
+  async checkReboot(): Promise<void> {
+    if (this.row.life !== "reboot-pending") return;
+    const { life, reason: why } = afterReboot(this.row, await this.#options.ports.commands.bootId());
+    if (life === "reboot-pending") return;
+    Object.assign(this.row, { life, reason: why, reported: false });
+    this.trySave();
+    this.#options.onChange();
+  }
+
   /**
    * Stops the task. Resolves when its chunks are written. A running command continues to its end,
    * also after a shutdown of the agent, unless it is killed.
@@ -240,6 +253,7 @@ export class Task {
    * @throws CacheError
    */
   save(): void {
+    if (!this.#options.isListed()) return;
     this.#options.ports.cache.ledger.saveTask(this.id, this.rowNow());
   }
 
@@ -399,12 +413,13 @@ export class Task {
     return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
-  #end(life: Exclude<TaskLife, "open" | "running">, why: Reason | null): void {
+  #end(life: TaskEndLife, why: Reason | null): void {
     const { cache, log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
     Object.assign(this.row, { life, reason: why, reported: false });
-    if (life === "complete" && this.row.command) this.row.ranAs = this.#options.nextRunOrder();
-    metrics.taskEnded(this.row.command?.meaning === "reboot-needed" ? "reboot-needed" : life);
+    const hasRun = this.row.command !== null && (life === "complete" || life === "reboot-pending");
+    if (hasRun) this.row.ranAs = this.#options.nextRunOrder();
+    metrics.taskEnded(life);
     const fields = { taskId: this.id, package: packageTitle(this.row.task), life };
     log.info({ ...fields, reason: reasonsText(why ? [why] : []) }, "task ended");
     this.trySave();

@@ -9,6 +9,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   packageName: "tool",
   packageVersion: "1.0",
   action: "pre-cache",
+  createdAtMs: 1,
   command: null,
   run: null,
   startAtMs: 0,

@@ -18,6 +18,9 @@ export type MachineCommand = {
 
 /** Exit code that the default setting takes for busy, and how often a command meets it in a row. */
 export const busyExitCode = 75;
+/** Exit code that the default setting takes for success with a restart of the machine. */
+const rebootExitCode = 3_010;
+const rebootShare = 0.05;
 const busyRunsMax = 2;
 const busyShare = 0.15;
 const failedShare = 0.03;
@@ -30,12 +33,23 @@ const commands = new WeakMap<Machine, MachineCommand>();
 /** Returns the last command of a machine; null when it was killed, or left no exit status. */
 export const commandOf = (machine: Machine): MachineCommand | null => commands.get(machine) ?? null;
 
+/** Tasks of which a machine has files of a run, and its starts after power cuts. */
+const traces = new WeakMap<Machine, Set<number>>();
+const boots = new WeakMap<Machine, number>();
+
 /** Loses what a machine has not synced; ends its command, or loses the last exit status. */
 export function cutPower(machine: Machine, nowMs: number): void {
   machine.ledger.cutPower(machine.random);
   machine.disk.cutPower(machine.random);
+  boots.set(machine, (boots.get(machine) ?? 0) + 1);
   const command = commands.get(machine);
   if (command && (command.endsAtMs > nowMs || machine.random.chance(0.5))) commands.delete(machine);
+}
+
+function exitCodeOf(draw: number, mayBeBusy: boolean): number {
+  if (draw < failedShare) return 1;
+  if (draw < busyShare && mayBeBusy) return busyExitCode;
+  return draw > 1 - rebootShare ? rebootExitCode : 0;
 }
 
 export class SimulatedCommands implements Commands {
@@ -56,23 +70,26 @@ export class SimulatedCommands implements Commands {
     const endsAtMs = clock.nowMs + this.#machine.random.between(100, 3_000);
     const draw = new Random(options.seed, `command ${this.#machine.index} ${key}`).next();
     const mayBeBusy = !key.endsWith(`.${busyRunsMax + 1}`);
-    const exitCode = !options.drawsExitCodes
-      ? 0
-      : draw < failedShare
-        ? 1
-        : draw < busyShare && mayBeBusy
-          ? busyExitCode
-          : 0;
+    const exitCode = options.drawsExitCodes ? exitCodeOf(draw, mayBeBusy) : 0;
     const command = { taskId, key, exitCode, endsAtMs };
     observer.startsCommand(this.#machine, command);
     commands.set(this.#machine, command);
+    traces.set(this.#machine, (traces.get(this.#machine) ?? new Set()).add(taskId));
     return this.#endOf(command, request.signal);
   }
 
   async adopt({ taskId, key, signal }: CommandRun): Promise<CommandEnd | null> {
     const command = commandOf(this.#machine);
-    if (command?.taskId !== taskId || command.key !== key) return null;
+    if (command?.taskId !== taskId || (key !== null && command.key !== key)) return null;
     return this.#endOf(command, signal);
+  }
+
+  hasTrace(taskId: number): boolean {
+    return traces.get(this.#machine)?.has(taskId) ?? false;
+  }
+
+  async bootId(): Promise<string> {
+    return String(boots.get(this.#machine) ?? 0);
   }
 
   async #endOf({ exitCode, endsAtMs }: MachineCommand, signal: AbortSignal): Promise<CommandEnd> {

@@ -21,6 +21,7 @@ export function taskOf(
     packageName: name,
     packageVersion: version,
     action: runsCommand ? "run" : "pre-cache",
+    createdAtMs: 0,
     command: runsCommand ? "./install" : null,
     run: null,
     startAtMs: 0,

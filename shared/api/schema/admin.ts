@@ -146,6 +146,8 @@ const taskSummarySchema = v.object({
   devices: v.object({
     total: counter,
     complete: counter,
+    /** Complete with the next start of the machine. */
+    rebootPending: counter,
     failed: counter,
     /** A task of a higher version runs instead. */
     superseded: counter,
@@ -173,6 +175,7 @@ const taskSubnetSchema = v.object({
   state: deviceTaskStateSchema,
   devices: counter,
   complete: counter,
+  rebootPending: counter,
   failed: counter,
   superseded: counter,
   expired: counter,

@@ -48,6 +48,11 @@ export const agentTaskSchema = v.object({
   packageName: name(128),
   packageVersion: name(64),
   action: taskActionSchema,
+  /**
+   * By the source's clock. A source that was restored from a backup gives an id a second time, to
+   * another task. 0: not known.
+   */
+  createdAtMs: v.optional(timeMs, 0),
   /** Command line for the system's shell. */
   command: v.nullable(text(8_192)),
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
@@ -111,6 +116,8 @@ export const checkInResponseSchema = v.object({
   tasks: v.array(assignedTaskSchema),
   /** Cancelled tasks whose running command the device ends. */
   killed: v.optional(v.array(taskIdSchema), []),
+  /** Tasks of the list whose command this device has begun, by its reports of the attempt. */
+  begun: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });

@@ -89,6 +89,7 @@ export const deviceTaskStateSchema = v.picklist([
   "verifying", // reads the whole package back from disk
   "ready", // verified; waits for its turn to run the command, or to repeat it
   "running", // executes the command
+  "reboot-pending", // the command succeeded, and takes effect with the next start of the machine
   "complete",
   "failed",
   "cancelled",
@@ -98,12 +99,15 @@ export const deviceTaskStateSchema = v.picklist([
 export type DeviceTaskState = v.InferOutput<typeof deviceTaskStateSchema>;
 /** States in which a task has ended on a device. */
 export const endStates: ReadonlySet<DeviceTaskState> = new Set([
+  "reboot-pending",
   "complete",
   "failed",
   "cancelled",
   "superseded",
   "expired",
 ]);
+/** States in which the package is there, and its command, if there is one, has succeeded. */
+export const successStates: ReadonlySet<DeviceTaskState> = new Set(["reboot-pending", "complete"]);
 /** Verified bytes by origin. */
 const originBytesSchema = v.object({
   wan: bytesCount,

@@ -159,10 +159,8 @@ function salvage(file: string): Salvage {
   try {
     const database = new Database(file, { readonly: true });
     try {
-      saved.facts = database.query<Salvage["facts"][number], []>("SELECT name, value FROM facts").all();
-      saved.tasks = database
-        .query<Salvage["tasks"][number], []>("SELECT task_id, state, updated_at FROM tasks")
-        .all();
+      saved.facts = readable(database, "SELECT name, value FROM facts ORDER BY name");
+      saved.tasks = readable(database, "SELECT task_id, state, updated_at FROM tasks ORDER BY task_id");
     } finally {
       database.close();
     }
@@ -170,6 +168,20 @@ function salvage(file: string): Salvage {
     // Unreadable rows are lost; the caller logs it.
   }
   return saved;
+}
+
+/** Returns the rows before the first damaged page and those after the last one. */
+function readable<T extends object>(database: Database, query: string): T[] {
+  const rows = new Map<string, T>();
+  for (const order of ["ASC", "DESC"]) {
+    try {
+      for (const row of database.query<T, []>(`${query} ${order}`).iterate())
+        rows.set(JSON.stringify(row), row);
+    } catch {
+      // The other order reads the rest.
+    }
+  }
+  return [...rows.values()];
 }
 
 function restore(database: Database, saved: Salvage): void {

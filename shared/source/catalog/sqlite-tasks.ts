@@ -1,6 +1,6 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
-import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -155,12 +155,14 @@ const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskRepor
 });
 
 /** States for the IN of a query. */
-export const endStatesSql = [...endStates].map((state) => `'${state}'`).join(", ");
+const sqlOf = (states: Iterable<DeviceTaskState>): string =>
+  [...states].map((state) => `'${state}'`).join(", ");
+export const endStatesSql = sqlOf(endStates);
 
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
-     WHERE progress.device_id = $deviceId AND progress.state = 'complete' AND tasks.action = 'run'
+     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action = 'run'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
   const killedOn = database.query<{ id: number }, { deviceId: string }>(

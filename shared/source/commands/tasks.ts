@@ -99,7 +99,7 @@ export async function listTasks(options: JsonOptions): Promise<void> {
   const tasks = await (await connect(options)).tasks();
   if (options.json) return printJson(tasks);
   printTable(
-    ["ID", "PACKAGE", "ACTION", "TARGET", "SETTING", "STATE", "START", "COMPLETE", "FAILED", "SUPERSEDED"],
+    "ID PACKAGE ACTION TARGET SETTING STATE START COMPLETE REBOOT FAILED SUPERSEDED".split(" "),
     tasks.map((task) => [
       String(task.id),
       `${task.packageName}@${task.packageVersion}`,
@@ -109,6 +109,7 @@ export async function listTasks(options: JsonOptions): Promise<void> {
       stateText(task),
       formatTime(task.startAtMs),
       `${task.devices.complete}/${task.devices.total}`,
+      String(task.devices.rebootPending),
       String(task.devices.failed),
       String(task.devices.superseded),
     ]),
@@ -200,9 +201,10 @@ function printTaskHead(task: TaskDetail): void {
   for (const [key, value] of rows) print(`${key.padEnd(8)} ${value}`);
 }
 
-const countsText = ({ total, complete, failed, ...others }: TaskDetail["devices"]): string =>
+const countsText = ({ total, complete, rebootPending, failed, ...others }: TaskDetail["devices"]): string =>
   [
     `${complete} of ${total} complete`,
+    ...(rebootPending > 0 ? [`${rebootPending} to be restarted`] : []),
     `${failed} failed`,
     ...Object.entries(others).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : [])),
   ].join(", ");

@@ -9,6 +9,7 @@ const subnet = (more: Partial<TaskSubnet> = {}): TaskSubnet => ({
   state: "receiving",
   devices: 4,
   complete: 0,
+  rebootPending: 0,
   failed: 0,
   superseded: 0,
   expired: 0,
@@ -43,6 +44,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   devices: {
     total: subnets.reduce((sum, one) => sum + one.devices, 0),
     complete: subnets.reduce((sum, one) => sum + one.complete, 0),
+    rebootPending: subnets.reduce((sum, one) => sum + one.rebootPending, 0),
     failed: subnets.reduce((sum, one) => sum + one.failed, 0),
     superseded: 0,
     expired: 0,
@@ -88,6 +90,8 @@ describe("task watch", () => {
     expect(outcomeOf(task([]))).toBe("going-on");
     expect(outcomeOf(task([subnet({ complete: 3 })]))).toBe("going-on");
     expect(outcomeOf(task([subnet({ complete: 4 })]))).toBe("complete");
+    expect(outcomeOf(task([subnet({ complete: 3, rebootPending: 1 })]))).toBe("complete");
+    expect(outcomeOf(task([subnet({ complete: 2, rebootPending: 1, failed: 1 })]))).toBe("failed");
     expect(outcomeOf(task([subnet({ complete: 3, failed: 1 })]))).toBe("failed");
     expect(outcomeOf(task([subnet()], { state: "cancelled" }))).toBe("cancelled");
   });

@@ -47,7 +47,7 @@ const share = (subnet: TaskSubnet): number =>
     : subnet.bytesVerified / subnet.bytesTotal;
 
 const isOver = (of: Omit<TaskDetail["devices"], "total">, total: number): boolean =>
-  of.complete + of.failed + of.superseded + of.expired >= total;
+  of.complete + of.rebootPending + of.failed + of.superseded + of.expired >= total;
 
 function timeLeft(subnet: TaskSubnet, rateBps: number): string {
   const leftBits = (subnet.bytesTotal - subnet.bytesVerified) * 8;
@@ -62,6 +62,7 @@ function facts(task: TaskDetail, subnet: TaskSubnet, rateBps: number): string {
     task.state === "paused" || task.state === "scheduled" ? task.state : "",
     subnet.state,
     `${subnet.complete} of ${subnet.devices} complete`,
+    subnet.rebootPending > 0 ? `${subnet.rebootPending} to be restarted` : "",
     subnet.failed > 0 ? `${subnet.failed} failed` : "",
     subnet.superseded > 0 ? `${subnet.superseded} superseded` : "",
     subnet.expired > 0 ? `${subnet.expired} expired` : "",
@@ -114,13 +115,14 @@ export class PlainLines {
 
   next(task: TaskDetail, rates: ReadonlyMap<string, number>): string[] {
     return task.subnets.flatMap((subnet) => {
-      const { state, representative, complete, failed, offline, devices } = subnet;
+      const { state, representative, devices } = subnet;
+      const { complete, rebootPending, failed, superseded, expired, offline } = subnet;
       const step = Math.floor(share(subnet) * 10);
       const shown = JSON.stringify([
         task.state,
         state,
         representative?.deviceId,
-        [complete, failed, offline, devices],
+        [complete, rebootPending, failed, superseded, expired, offline, devices],
         step,
       ]);
       if (this.#lastShown.get(keyOf(subnet)) === shown) return [];
@@ -141,13 +143,14 @@ type WatchOutcome = "going-on" | "complete" | "failed" | "cancelled" | "ended";
 
 /**
  * Returns the outcome: a task is over when it ended, or no device of it continues. It is complete
- * when this share of the devices that no higher version supersedes is complete. A task without
- * devices waits for the first one.
+ * when this share of the devices that no higher version supersedes has succeeded; a machine may
+ * still have to be restarted. A task without devices waits for the first one.
  */
 export function outcomeOf(task: TaskDetail, untilShare = 1): WatchOutcome {
   if (task.state === "cancelled") return "cancelled";
-  const { total, complete, failed, superseded } = task.devices;
-  if (task.state === "done" || (total > 0 && complete >= untilShare * (total - superseded)))
+  const { total, complete, rebootPending, failed, superseded } = task.devices;
+  const succeeded = complete + rebootPending;
+  if (task.state === "done" || (total > 0 && succeeded >= untilShare * (total - superseded)))
     return "complete";
   if (failed > 0 && isOver(task.devices, total)) return "failed";
   if (task.state === "ended") return "ended";

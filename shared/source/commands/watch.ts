@@ -113,10 +113,12 @@ function giveUp(task: TaskDetail, timeout: string): never {
 
 function finish(task: TaskDetail, untilShare: number): void {
   const outcome = outcomeOf(task, untilShare);
-  const { total, complete, failed } = task.devices;
+  const { total, complete, rebootPending, failed } = task.devices;
   if (outcome === "complete") {
-    const count = complete === total ? `all ${total}` : `${complete} of ${total}`;
-    return print(`task ${task.id}: ${count} devices complete`);
+    const succeeded = complete + rebootPending;
+    const count = succeeded === total ? `all ${total}` : `${succeeded} of ${total}`;
+    const reboots = rebootPending > 0 ? `, ${rebootPending} of them to be restarted` : "";
+    return print(`task ${task.id}: ${count} devices complete${reboots}`);
   }
   for (const device of task.deviceList) {
     if (device.state === "failed")

@@ -7,6 +7,7 @@ import {
   type TaskRecord,
 } from "../catalog/index.ts";
 import type { AssignedTask } from "../../api/schema/agent.ts";
+import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { higherTasks, supersededBy } from "../supersession.ts";
 
@@ -43,9 +44,11 @@ export async function agentTasksOf(
   device: DeviceRecord,
   serving: readonly number[],
   nowMs: number,
-): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[] }> {
+): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[]; begun: number[] }> {
   const reports = await catalog.tasks.reportsBy(device.id);
-  const hasCompleted = ({ id }: TaskRecord): boolean => reports.get(id)?.state === "complete";
+  const isIn = (states: ReadonlySet<DeviceTaskState>, { id }: TaskRecord): boolean =>
+    states.has(reports.get(id)?.state ?? "pending");
+  const hasCompleted = (task: TaskRecord): boolean => reports.get(task.id)?.state === "complete";
   const open = (await catalog.tasks.open()).filter(
     (task) => isTargeted(task.target, device) && task.expiresAtMs > nowMs,
   );
@@ -57,7 +60,7 @@ export async function agentTasksOf(
     if (hasCompleted(task) && !serving.includes(task.id)) continue;
     const higher = higherTasks(task, others).map((other) => ({
       task: other,
-      hasCompleted: () => hasCompleted(other),
+      hasCompleted: () => isIn(successStates, other),
     }));
     const report = reports.get(task.id);
     if (report?.state === "superseded") continue;
@@ -72,6 +75,7 @@ export async function agentTasksOf(
       packageName: task.packageName,
       packageVersion: task.packageVersion,
       action: task.action,
+      createdAtMs: task.createdAtMs,
       command: task.command,
       run: task.run,
       startAtMs: task.startAtMs,
@@ -85,5 +89,6 @@ export async function agentTasksOf(
       setting: { name: setting.name, version: setting.version },
     });
   }
-  return { tasks, settings: [...settings.values()] };
+  const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
+  return { tasks, settings: [...settings.values()], begun };
 }

@@ -12,7 +12,7 @@ import type {
 } from "../catalog/index.ts";
 import { reportOf } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
-import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
@@ -41,13 +41,22 @@ export async function higherTasksOf(
   return Promise.all(
     higherTasks(task, all).map(async (other) => {
       const reports = await reportsOf(other.id);
-      return { task: other, hasCompleted: (deviceId) => reports.get(deviceId)?.state === "complete" };
+      return {
+        task: other,
+        hasCompleted: (deviceId) => successStates.has(reports.get(deviceId)?.state ?? "pending"),
+      };
     }),
   );
 }
 
 /** States that a device knows better than the source. */
-const finalStates: ReadonlySet<DeviceTaskState> = new Set(["complete", "failed", "superseded", "running"]);
+const finalStates: ReadonlySet<DeviceTaskState> = new Set([
+  "reboot-pending",
+  "complete",
+  "failed",
+  "superseded",
+  "running",
+]);
 
 /** Returns the state of a device in a task: the one it reported, unless the source knows better. */
 export function stateOnDevice(
@@ -88,6 +97,7 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
     devices: {
       total: rows.length,
       complete: countState(rows, "complete"),
+      rebootPending: countState(rows, "reboot-pending"),
       failed: countState(rows, "failed"),
       superseded: countState(rows, "superseded"),
       expired: countState(rows, "expired"),
@@ -211,6 +221,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
     state: subnetState(rows, representative?.row),
     devices: rows.length,
     complete: countState(rows, "complete"),
+    rebootPending: countState(rows, "reboot-pending"),
     failed: countState(rows, "failed"),
     superseded: countState(rows, "superseded"),
     expired: countState(rows, "expired"),

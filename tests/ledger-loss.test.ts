@@ -1,0 +1,133 @@
+/**
+ * Agents whose ledger is damaged or lost: a command that was begun is not begun again, also where
+ * the source does not know of it.
+ */
+import { Database } from "bun:sqlite";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { reasonsText } from "../shared/model/reason.ts";
+import type { TaskDetail } from "../shared/api/schema/admin.ts";
+import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
+
+let harness: Harness;
+let peer: Peer;
+let packageId: string;
+/** File to which each run of a command appends a line. */
+let ran: string;
+
+beforeEach(async () => {
+  harness = await openHarness();
+  peer = await harness.startPeer();
+  ran = join(harness.folder, "ran");
+  packageId = await harness.publish(await harness.makeFile("setup.bin", 1_000), {
+    name: "setup",
+    version: "1",
+  });
+});
+afterEach(async () => harness[Symbol.asyncDispose]());
+
+const createRun = (command: string): Promise<number> =>
+  harness.createTask(packageId, { action: "run", command: `echo ran >> ${ran}; ${command}` });
+const runs = (): number => (existsSync(ran) ? readFileSync(ran, "utf8").trim().split("\n").length : 0);
+const isOver = ({ deviceList }: TaskDetail): boolean =>
+  deviceList.every(({ state }) => state === "complete" || state === "failed");
+const begun = (): Promise<true> =>
+  until(
+    () => "the command was not begun",
+    30_000,
+    () => runs() === 1 || null,
+  );
+const ledgerOf = ({ data }: Peer): string => join(data, "ledger.db");
+const onLedger = (work: (ledger: Database) => void): void => {
+  const ledger = new Database(ledgerOf(peer));
+  work(ledger);
+  ledger.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  ledger.close();
+};
+
+test("a row that cannot be read costs no result of a command that outlasted the agent", async () => {
+  const taskId = await createRun("sleep 2; echo no licence; exit 7");
+  await begun();
+  await peer.kill();
+  onLedger((ledger) => ledger.run('UPDATE tasks SET state = \'{"life": "ru\' WHERE task_id = ?', [taskId]));
+  peer.restart();
+  const part = partOf(await harness.waitForTask(taskId, isOver), peer);
+  expect(reasonsText(part.reasons)).toContain('exit code 7: "no licence"');
+  expect(runs()).toBe(1);
+}, 90_000);
+
+test("a row that cannot be read of a task that had not begun is taken up again", async () => {
+  const first = await createRun("sleep 3");
+  const second = await createRun("exit 0");
+  await begun();
+  await peer.kill();
+  onLedger((ledger) =>
+    ledger.run("UPDATE tasks SET state = json_remove(state, '$.task') WHERE task_id = ?", [second]),
+  );
+  peer.restart();
+  const [one, two] = [await harness.waitForTask(first, isOver), await harness.waitForTask(second, isOver)];
+  expect([partOf(one, peer).state, partOf(two, peer).state, runs()]).toEqual(["complete", "complete", 2]);
+}, 90_000);
+
+test("damaged pages of the ledger do not repeat a command that the source does not know of", async () => {
+  const taskId = await createRun("exit 0");
+  await begun();
+  // The source does not get the report.
+  await harness.source.program.stop("SIGKILL");
+  await until(
+    async () => `the task is not complete: ${JSON.stringify((await peer.status()).tasks)}`,
+    30_000,
+    async () => (await peer.status()).tasks.every(({ state }) => state === "complete") || null,
+  );
+  await peer.kill();
+  let [from, to] = [0, 0];
+  onLedger((ledger) => {
+    const page = ledger
+      .query<{ rootpage: number }, []>("SELECT rootpage FROM sqlite_schema WHERE name = 'tasks'")
+      .get()!.rootpage;
+    const size = ledger.query<{ page_size: number }, []>("PRAGMA page_size").get()!.page_size;
+    [from, to] = [(page - 1) * size, page * size];
+  });
+  const bytes = readFileSync(ledgerOf(peer));
+  writeFileSync(ledgerOf(peer), bytes.fill(0xff, from, to));
+  await harness.source.restart();
+  peer.restart();
+  const part = partOf(await harness.waitForTask(taskId, isOver), peer);
+  expect(existsSync(`${ledgerOf(peer)}.damaged-1`)).toBe(true);
+  expect([part.state, runs()]).toEqual(["complete", 1]);
+}, 120_000);
+
+test("a device whose ledger was removed enrols again, and repeats no command", async () => {
+  const taskId = await createRun("exit 7");
+  await harness.waitForTask(taskId, isOver);
+  await peer.kill();
+  for (const ending of ["", "-wal", "-shm"]) rmSync(`${ledgerOf(peer)}${ending}`, { force: true });
+  const again = await harness.startPeer({ name: "again", data: peer.data });
+  const task = await harness.waitForTask(taskId, isOver);
+  expect([again.id === peer.id, partOf(task, again).state, runs()]).toEqual([false, "failed", 1]);
+  await harness.client.retryTask(taskId);
+  await until(
+    () => "the retried task did not run",
+    30_000,
+    () => runs() > 1 || null,
+  );
+}, 120_000);
+
+test("the tasks of a source that was restored from a backup run, although their ids were used before", async () => {
+  const first = await createRun("exit 0");
+  await harness.waitForTask(first, ({ devices }) => devices.complete === 1);
+  await harness.source.program.stop();
+  const catalog = join(harness.folder, "source", "catalog.db");
+  const backup = readFileSync(catalog);
+  await harness.source.restart();
+  const lost = await createRun("exit 0");
+  await harness.waitForTask(lost, ({ devices }) => devices.complete === 1);
+  await harness.source.program.stop();
+  writeFileSync(catalog, backup);
+  for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
+  await harness.source.restart();
+  const given = await createRun("exit 0");
+  await harness.waitForTask(given, ({ devices }) => devices.complete === 1, 90_000);
+  expect([given, runs()]).toEqual([lost, 3]);
+}, 180_000);
