@@ -51,32 +51,28 @@ export async function runCommand(request: CommandRequest, folder: string): Promi
   const { log, run, status } = filesOf(request.taskId, folder);
   for (const path of [run, status]) rmSync(path, { force: true });
   const line = startableLine(request.command, request.folder);
-  const { words, isVerbatim } = platform.shell(line, request.shell, { path: status, key: request.key });
   const output = new CommandOutput(log, "new");
-  let child: Bun.Subprocess | null = null;
+  let exitCode: number | null = null;
   let end: Ended | null = null;
   let tail = "";
   try {
-    const started = (child = Bun.spawn([...words], {
-      windowsVerbatimArguments: isVerbatim,
-      cwd: request.folder,
-      env: { ...platform.commandEnvironment(), ...request.environment },
-      stdin: "ignore",
-      stdout: output.file,
-      stderr: output.file,
-      // With its own process group, the command can be stopped together with its children.
-      detached: platform.hasProcessGroups,
-    }));
-    const { pid } = started;
-    end = await endOf(platform.processTree(pid), request.timeoutMs, request.signal, async () => {
+    const { pid, tree, exited } = platform.startCommand({
+      line,
+      shell: request.shell,
+      folder: request.folder,
+      environment: request.environment,
+      status: { path: status, key: request.key },
+      outputPath: log,
+    });
+    end = await endOf(tree, request.timeoutMs, request.signal, async () => {
       const limitAtMs = Date.now() + request.timeoutMs;
       noteStarted(run, { key: request.key, pid, start: await platform.processStart(pid), limitAtMs });
-      await started.exited;
+      exitCode = await exited;
     });
   } finally {
     tail = output.close(outputTailBytes);
   }
-  return { exitCode: child.exitCode, timedOut: end.timedOut, outputTail: tail };
+  return { exitCode, timedOut: end.timedOut, outputTail: tail };
 }
 
 /**
@@ -157,12 +153,14 @@ function startedIn(path: string): Started | null {
   }
 }
 
-/** Returns the exit status that the shell stored for the run; null: none. */
+/** Returns the exit status that the shell stored for the run; null: none, or half a line. */
 function statusIn(path: string, key: string): number | null {
   try {
     const text = readFileSync(path, "utf8");
-    const code = text.startsWith(`${key} `) ? text.slice(key.length + 1) : "";
-    return /^\d{1,3}$/.test(code) ? Number(code) : null;
+    const rest = text.startsWith(`${key} `) ? text.slice(key.length + 1) : "";
+    // Exit codes of Windows have 32 bits.
+    const code = /^(-?\d{1,10})\r?\n$/.exec(rest)?.[1];
+    return code === undefined ? null : Number(code);
   } catch {
     return null;
   }

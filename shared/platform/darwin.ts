@@ -108,8 +108,7 @@ export function deviceClass(): Promise<DeviceClass> {
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));
-export { commandEnvironment, shell } from "./posix-command.ts";
-export const hasProcessGroups = true;
+export { startCommand } from "./posix-command.ts";
 export const processTree = processGroup;
 
 export async function processStart(pid: number): Promise<string | null> {

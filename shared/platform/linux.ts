@@ -160,8 +160,7 @@ export async function deviceClass(): Promise<DeviceClass> {
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));
-export { commandEnvironment, shell } from "./posix-command.ts";
-export const hasProcessGroups = true;
+export { startCommand } from "./posix-command.ts";
 export const processTree = processGroup;
 
 /** Fields of /proc/PID/stat after the program's name: state, and start in ticks since boot. */

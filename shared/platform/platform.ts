@@ -45,16 +45,6 @@ export type KernelNetwork = {
 
 export type DeviceClass = "server" | "desktop" | "laptop" | "unknown";
 
-/** Program and arguments of a command. */
-export type ShellCommand = {
-  readonly words: readonly [string, ...string[]];
-  /** Whether Windows passes the words to the program as they are, without quoting each. */
-  readonly isVerbatim: boolean;
-};
-
-/** File in which a command's exit status is stored, as "KEY STATUS". */
-export type CommandStatus = { readonly path: string; readonly key: string };
-
 /** A process and its descendants. */
 export type ProcessTree = {
   /** Signals all of them; does nothing when they have exited. On Windows every signal is a kill. */
@@ -62,6 +52,26 @@ export type ProcessTree = {
   isRunning(): boolean;
   /** Forgets the processes; those that run continue. */
   close(): void;
+};
+
+export type CommandSpec = {
+  /** Text for the shell. */
+  readonly line: string;
+  /** Shell that the command asks for; null: the system's. */
+  readonly shell: CommandShell | null;
+  readonly folder: string;
+  /** Variables in addition to the fixed ones, which contain nothing of the agent's environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** File in which the exit status is stored, as a line "KEY STATUS". */
+  readonly status: { readonly path: string; readonly key: string };
+  /** Existing file to which the output and the errors are appended. */
+  readonly outputPath: string;
+};
+export type StartedCommand = {
+  readonly pid: number;
+  readonly tree: ProcessTree;
+  /** Resolves to the exit status; null if a signal ended the command. */
+  readonly exited: Promise<number | null>;
 };
 
 /** No function blocks on a process or a device: those that may have to wait return a promise. */
@@ -125,19 +135,15 @@ export type Platform = {
    */
   bootId(): Promise<string | null>;
   /**
-   * Returns the program that runs a command line, and stores its exit status. Windows stores none.
-   * @param named shell that the command asks for; null: the system's
+   * Starts a command that continues when this process ends.
+   * @throws Error when the system refuses
    */
-  shell(command: string, named: CommandShell | null, status: CommandStatus): ShellCommand;
-  /** Returns the environment of commands: fixed, without what the agent's own contains. */
-  commandEnvironment(): Record<string, string>;
+  startCommand(spec: CommandSpec): StartedCommand;
   /**
    * Returns a text that differs between two processes of the same id, also after a restart of the
    * machine; null if the process has ended, or the system does not tell.
    */
   processStart(pid: number): Promise<string | null>;
-  /** Whether a command has to start in its own process group, which signals reach as a whole. */
-  readonly hasProcessGroups: boolean;
-  /** To be called as soon as the process has started. */
+  /** Returns the tree of a command that an earlier process of the agent started. */
   processTree(pid: number): ProcessTree;
 };

@@ -1,12 +1,11 @@
 /**
- * Calls of Windows by bun:ffi: tables of the IP helper, power, boot, sparse files, jobs. A call
+ * Calls of Windows by bun:ffi: tables of the IP helper, power, boot, sparse files. A call
  * takes a few milliseconds, where PowerShell takes seconds. The first call loads the library.
  *
  * `windows-tables.ts` parses what the calls fill in. All of them were run under Wine 8.
  */
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
 import { win32 } from "node:path";
-import type { ProcessTree } from "./platform.ts";
 
 const { i32, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;
@@ -24,11 +23,6 @@ const loadKernel = () =>
     CreateFileW: { args: [pointer, u32, u32, pointer, u32, u32, u64], returns: FFIType.i64 },
     DeviceIoControl: { args: [FFIType.i64, u32, pointer, u32, pointer, u32, pointer, pointer], returns: i32 },
     CloseHandle: { args: [FFIType.i64], returns: i32 },
-    OpenProcess: { args: [u32, i32, u32], returns: FFIType.i64 },
-    CreateJobObjectW: { args: [pointer, pointer], returns: FFIType.i64 },
-    AssignProcessToJobObject: { args: [FFIType.i64, FFIType.i64], returns: i32 },
-    TerminateJobObject: { args: [FFIType.i64, u32], returns: i32 },
-    QueryInformationJobObject: { args: [FFIType.i64, i32, pointer, u32, pointer], returns: i32 },
   }).symbols;
 const loadPower = () =>
   dlopen("powrprof.dll", { PowerDeterminePlatformRoleEx: { args: [u32], returns: u32 } }).symbols;
@@ -39,7 +33,7 @@ const loadNative = () =>
   }).symbols;
 
 /** Returns a function that loads once. It throws while the library cannot be loaded. */
-function once<T>(load: () => T): () => T {
+export function once<T>(load: () => T): () => T {
   let loaded: T | undefined;
   return () => (loaded ??= load());
 }
@@ -49,7 +43,15 @@ const power = once(loadPower);
 const native = once(loadNative);
 
 /** Allocates memory whose address does not change, also below 1,000 bytes (net/lan/libc.ts). */
-const fixedBytes = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
+export const fixedBytes = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
+
+/** Returns UTF-16 with a NUL at the end. */
+export function wideText(text: string): Uint8Array {
+  const encoded = Buffer.from(`${text}\0`, "utf16le");
+  const bytes = fixedBytes(encoded.length);
+  bytes.set(encoded);
+  return bytes;
+}
 
 const interfaceRowBytes = 1_352;
 
@@ -126,10 +128,8 @@ const setSparseCode = 0x900c4;
 export function setSparse(path: string, isSparse: boolean): boolean {
   const { CreateFileW, DeviceIoControl, CloseHandle } = kernel();
   // The prefix \\?\ allows a path of more than 260 characters.
-  const name = Buffer.from(`${win32.toNamespacedPath(path)}\0`, "utf16le");
-  const nameBytes = fixedBytes(name.length);
-  nameBytes.set(name);
-  const handle = CreateFileW(ptr(nameBytes), writeAttributes, shareAll, null, openExisting, noFollow, 0n);
+  const name = wideText(win32.toNamespacedPath(path));
+  const handle = CreateFileW(ptr(name), writeAttributes, shareAll, null, openExisting, noFollow, 0n);
   if (BigInt(handle) === -1n) return false;
   try {
     const request = fixedBytes(8).fill(isSparse ? 1 : 0, 0, 1);
@@ -138,42 +138,4 @@ export function setSparse(path: string, isSparse: boolean): boolean {
   } finally {
     CloseHandle(handle);
   }
-}
-
-/** PROCESS_TERMINATE and PROCESS_SET_QUOTA. */
-const processRights = 0x101;
-/** JobObjectBasicAccountingInformation, and the offset of ActiveProcesses in it. */
-const accounting = { informationClass: 1, bytes: 48, activeProcesses: 40 } as const;
-/** Exit status of a process that its job ends. */
-const killedStatus = 1;
-
-/** Returns a job with the process in it; null if the process cannot be put into a job. */
-export function openJob(pid: number): ProcessTree | null {
-  const system = kernel();
-  const child = system.OpenProcess(processRights, 0, pid);
-  if (child === 0n) return null;
-  const job = system.CreateJobObjectW(null, null);
-  const isAssigned = system.AssignProcessToJobObject(job, child) !== 0;
-  system.CloseHandle(child);
-  if (!isAssigned) {
-    system.CloseHandle(job);
-    return null;
-  }
-  let isOpen = true;
-  const information = fixedBytes(accounting.bytes);
-  return {
-    signal() {
-      if (isOpen) system.TerminateJobObject(job, killedStatus);
-    },
-    isRunning() {
-      const { informationClass, bytes, activeProcesses } = accounting;
-      if (!isOpen) return false;
-      system.QueryInformationJobObject(job, informationClass, ptr(information), bytes, null);
-      return new DataView(information.buffer).getUint32(activeProcesses, true) > 0;
-    },
-    close() {
-      if (isOpen) system.CloseHandle(job);
-      isOpen = false;
-    },
-  };
 }

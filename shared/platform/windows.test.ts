@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Medium } from "../model/interface.ts";
 import { commandLineCharactersMax } from "../model/package-command.ts";
 import { mediumOf } from "../net/interfaces/medium.ts";
-import { shell } from "./windows.ts";
+import { recordedLine } from "./windows-command.ts";
 import {
   bootIdIn,
   classOf,
@@ -13,45 +13,33 @@ import {
   parseRoutes,
 } from "./windows-tables.ts";
 
-const commands: [command: string, argument: string][] = [
-  ["install.cmd", '"install.cmd"'],
-  ['"my setup.cmd" "a b"', '""my setup.cmd" "a b""'],
-  ['msiexec /i "My App.msi" /qn', '"msiexec /i "My App.msi" /qn"'],
-  ['setup.bat && echo %OS% | find "x"', '"setup.bat && echo %OS% | find "x""'],
-  [
-    "install.ps1 -Mode quiet",
-    '"powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File install.ps1 -Mode quiet"',
-  ],
-  [
-    ' "my setup.PS1" -To "C:\\Program Files"',
-    '"powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File "my setup.PS1" -To "C:\\Program Files""',
-  ],
-  ["copy a.ps1x b", '"copy a.ps1x b"'],
-  ["copy a.ps1 b", '"copy a.ps1 b"'],
+const powerShell = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass";
+const commands: [command: string, text: string][] = [
+  ["install.cmd", "install.cmd"],
+  ['setup.bat && echo %OS% | find "x"', 'setup.bat && echo %OS% | find "x"'],
+  ["install.ps1 -Mode quiet", `${powerShell} -File install.ps1 -Mode quiet`],
+  [' "my setup.PS1" -To "C:\\Program Files"', `${powerShell} -File "my setup.PS1" -To "C:\\Program Files"`],
+  ["copy a.ps1x b", "copy a.ps1x b"],
+  ["copy a.ps1 b", "copy a.ps1 b"],
 ];
 
 describe("a command line", () => {
-  test.each(commands)(
-    "%s reaches cmd.exe as it is, a script of PowerShell its interpreter",
-    (command, argument) => {
-      expect(shell(command, null)).toEqual({
-        words: ["cmd.exe", "/d", "/s", "/c", argument],
-        isVerbatim: true,
-      });
-    },
-  );
+  test.each(commands)("%s is given to cmd.exe as it is, a script of PowerShell to that", (command, text) => {
+    const recorded = recordedLine(command, null);
+    expect(recorded.text).toBe(text);
+    // Nothing of the command is part of the line that the first cmd.exe reads.
+    expect(recorded.words).toBe(recordedLine("another", null).words);
+    expect(recorded.words).toContain('/d /s /c "!FLOCKCAST_COMMAND!"');
+  });
 
-  test("of PowerShell is encoded, and ends with the status of its script", () => {
-    const { words, isVerbatim } = shell('./install.ps1 -To "C:\\a b"', "powershell");
-    const options = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-EncodedCommand"];
-    expect(words.slice(0, -1)).toEqual(["powershell.exe", ...options]);
-    expect(isVerbatim).toBe(false);
-    const [, line, ...rest] = Buffer.from(words.at(-1)!, "base64").toString("utf16le").split("\n");
+  test("of PowerShell is read from a variable, and ends with the status of its script", () => {
+    const { words, text } = recordedLine('./install.ps1 -To "C:\\a b"', "powershell");
+    expect(words).toContain(`${powerShell} -Command Invoke-Expression $env:FLOCKCAST_COMMAND`);
+    const [, line, ...rest] = text.split("\n");
     expect(line).toBe('./install.ps1 -To "C:\\a b"');
     expect(rest.join("\n")).toContain("exit $LASTEXITCODE");
-    // CreateProcess takes 32,767 characters.
-    const longest = shell("x".repeat(commandLineCharactersMax), "powershell").words.join(" ");
-    expect(longest.length).toBeLessThan(32_767);
+    // A variable has up to 32,767 characters.
+    expect(recordedLine("x".repeat(commandLineCharactersMax), "powershell").text.length).toBeLessThan(32_767);
   });
 });
 

@@ -1,10 +1,13 @@
-/** The Windows implementation of platform.ts: windows-api.ts and windows-tables.ts. */
-import type { CommandShell } from "../model/package-command.ts";
+/**
+ * The Windows implementation of platform.ts: calls in windows-api.ts, their results in
+ * windows-tables.ts, processes in windows-process.ts, commands in windows-command.ts.
+ */
 import { cachedNetwork } from "./network-cache.ts";
-import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./platform.ts";
+import type { DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
+import * as processes from "./windows-process.ts";
 import {
   bootIdIn,
   classOf,
@@ -93,60 +96,9 @@ export const deviceClass = async (): Promise<DeviceClass> =>
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
-/** Script of PowerShell at the beginning of a command, in quotes or not. */
-const powerShellScript = /^\s*(?:"[^"]+\.ps1"|[^\s"&|<>]+\.ps1)(?=\s|$)/i;
-const powerShellOptions = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"];
-const powerShell = `powershell.exe ${powerShellOptions.join(" ")} -File`;
+export { startCommand } from "./windows-command.ts";
+export const processStart = async (pid: number): Promise<string | null> =>
+  tryCall(() => processes.processStart(pid), null);
 
-/**
- * PowerShell ends with 0 or 1, whatever status a script or a program ended with: 3010 would be
- * lost. Progress would be written to the standard error as XML.
- */
-const powerShellText = (command: string): string =>
-  [
-    "$ProgressPreference = 'SilentlyContinue'",
-    command,
-    "$succeeded = $?",
-    "if ($LASTEXITCODE) { exit $LASTEXITCODE }",
-    "if (-not $succeeded) { exit 1 }",
-  ].join("\n");
-
-/**
- * cmd.exe removes the first and the last quotation mark of its argument (/s), and takes what is
- * between them as it is. Quotation marks of the command must therefore not be escaped. cmd.exe
- * itself would open a .ps1 file in an editor.
- */
-export function shell(command: string, named: CommandShell | null): ShellCommand {
-  if (named === "powershell") {
-    // Base64 of UTF-16LE needs no quotation marks.
-    const encoded = Buffer.from(powerShellText(command), "utf16le").toString("base64");
-    return { words: ["powershell.exe", ...powerShellOptions, "-EncodedCommand", encoded], isVerbatim: false };
-  }
-  const line = powerShellScript.test(command) ? `${powerShell} ${command.trimStart()}` : command;
-  return { words: ["cmd.exe", "/d", "/s", "/c", `"${line}"`], isVerbatim: true };
-}
-/** Variables of Windows that programs need to find the system, its folders and each other. */
-const environmentNames =
-  /^(SystemRoot|SystemDrive|windir|ComSpec|Path|PATHEXT|PSModulePath|TEMP|TMP|OS|NUMBER_OF_PROCESSORS|PROCESSOR_\w+|COMPUTERNAME|USERNAME|USERDOMAIN|USERPROFILE|APPDATA|LOCALAPPDATA|HOMEDRIVE|HOMEPATH|ALLUSERSPROFILE|PUBLIC|ProgramData|(Common)?ProgramFiles(\(x86\))?|(Common)?ProgramW6432)$/i;
-
-export const commandEnvironment = (): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => environmentNames.test(entry[0])),
-  );
-
-/** A command that outlasts the agent on Windows has no known outcome. */
-export const processStart = async (_pid: number): Promise<string | null> => null;
-
-export const hasProcessGroups = false;
-
-/** Puts the process into a job, to which its descendants belong, also after its own end. */
-export function processTree(pid: number): ProcessTree {
-  const job = tryCall(() => api.openJob(pid), null);
-  if (job !== null) return job;
-  // The process has ended, or belongs to a job that allows no other.
-  return {
-    signal: (signal) => void tryCall(() => process.kill(pid, signal), false),
-    isRunning: () => tryCall(() => process.kill(pid, 0), false),
-    close: () => {},
-  };
-}
+export const processTree = (pid: number): ProcessTree =>
+  tryCall(() => processes.processTree(pid), processes.soleProcess(pid));
