@@ -3,7 +3,7 @@
  * line of JSON. Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { existsSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
@@ -53,21 +53,60 @@ const bootId = await platform.bootId();
 await Bun.sleep(200);
 const hasBootId = bootId !== null && bootId === (await platform.bootId());
 
-const startedMs = performance.now();
-const { timedOut, outputTail } = await runCommand(
-  {
+const run = (command: string, timeoutMs: number) => {
+  const { signal } = new AbortController();
+  const request = {
     taskId: 1,
     key: "run 1.1",
     folder,
-    command: 'echo begun & cmd /c "ping -n 20 127.0.0.1 >nul & echo late"',
+    command,
     shell: null,
     environment: {},
-    timeoutMs: 1_500,
-    signal: new AbortController().signal,
-  },
-  folder,
+    timeoutMs,
+    signal,
+  };
+  return runCommand(request, folder);
+};
+
+writeFileSync(join(folder, "my setup.cmd"), "@echo %1 [%~2] %OS%\r\n@exit /b 3010\r\n");
+const lines = [
+  String.raw`"my setup.cmd" "a b" "c&d"`,
+  String.raw`echo %OS% %%OS%% 100% ^& "a ^ b" !OS! !a & (echo x) && exit -2147024891`,
+  String.raw`echo "a|b" | find "|" & echo wrong>&2 & exit 1618`,
+  String.raw`set A=1&echo %A% "\"x\"" 'y'`,
+  `"${process.env["ComSpec"]}" /c "exit 7"`,
+  "is-not-there",
+  "exit 300",
+];
+/** Lines that mean something else to cmd.exe when the agent runs them. */
+const differences: unknown[] = [];
+for (const line of lines) {
+  const direct = join(folder, "direct.log");
+  const log = openSync(direct, "w");
+  const child = Bun.spawn(["cmd.exe", "/d", "/s", "/c", `"${line}"`], {
+    windowsVerbatimArguments: true,
+    cwd: folder,
+    stdin: "ignore",
+    stdout: log,
+    stderr: log,
+  });
+  // Bun tells the last 8 bits of an exit code.
+  const lastBits = await child.exited;
+  closeSync(log);
+  const output = readFileSync(direct, "utf8");
+  const { outputTail, exitCode } = await run(line, 20_000);
+  if (outputTail !== output || exitCode === null || (exitCode & 255) !== lastBits)
+    differences.push({ line, output, lastBits, outputTail, exitCode });
+}
+
+const startedMs = performance.now();
+const { timedOut, outputTail } = await run(
+  'echo begun & cmd /c "ping -n 20 127.0.0.1 >nul & echo late"',
+  1_500,
 );
 // The command would take 19 s.
 const wasKilled = timedOut && performance.now() - startedMs < 10_000;
 const output = outputTail.trim();
-console.log(JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, hasBootId, wasKilled, output }));
+console.log(
+  JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, hasBootId, differences, wasKilled, output }),
+);

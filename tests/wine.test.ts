@@ -5,6 +5,7 @@
  * Wine shows calls, paths, locks and signatures of functions. Windows itself may differ.
  */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -219,6 +220,103 @@ wineTest(
   180_000,
 );
 
+/** Waits until the program that gets the number as its first argument runs, or has ended. */
+const untilPing = (count: number, isExpected: boolean): Promise<true> =>
+  until(
+    () => `ping -n ${count} ${isExpected ? "does not run" : "runs"}`,
+    20_000,
+    async () =>
+      (await runToEnd(["ps", "ax", "-o", "args="])).stdout.includes(`ping -n ${count} `) === isExpected ||
+      null,
+  );
+
+/** Waits for the first file. Then writes the text that the second argument names, and ends. */
+const waitScript = [
+  "@echo off",
+  ":again",
+  "if exist %1 goto done",
+  "ping -n 2 127.0.0.1 >nul",
+  "goto again",
+  ":done",
+  "echo opened: %2",
+  "exit /b %3",
+];
+
+wineTest(
+  "Windows: a command outlasts its agent, and the next one reports its exit code or ends it with its children",
+  async () => {
+    await using site = await openSite();
+    const windows = site.startWindows("windows-x64");
+    const { id } = await until(
+      async () => `the device has not enrolled:\n${await logTail(windows.program, 30)}`,
+      60_000,
+      async () => (await devicesOf(site)).find(({ subnetId }) => subnetId !== null) ?? null,
+    );
+    const tool = await publish(site, "tool", { "wait for.cmd": waitScript.join("\r\n") });
+    const run = async (command: string): Promise<number> => {
+      const taskId = await createTask(site, tool.id, "run", "--target", `device:${id}`, "--command", command);
+      await untilFile(join(windows.data, "tasks", `${taskId}.run`));
+      return taskId;
+    };
+    const untilFile = (path: string): Promise<true> =>
+      until(
+        async () => `${path} does not exist:\n${await logTail(windows.program)}`,
+        60_000,
+        () => existsSync(path) || null,
+      );
+    const untilEnd = (taskId: number): Promise<TaskDevice> =>
+      untilTask(site, taskId, [windows], (task) => {
+        const part = partOf(task, windowsName);
+        return part !== null && ["complete", "failed", "cancelled"].includes(part.state) ? part : null;
+      });
+
+    // The command ends while the next agent runs.
+    const restart = await run(
+      String.raw`echo "%OS%" & "wait for.cmd" "..\..\..\first gate" "100 & a^b" 3010`,
+    );
+    await windows.kill();
+    await untilTask(site, restart, [windows], (task) => task.deviceList[0]?.connected === false || null);
+    windows.restart();
+    await untilTask(site, restart, [windows], (task) => task.deviceList[0]?.connected || null);
+    await writeFile(join(windows.data, "first gate"), "");
+    const restarted = await untilEnd(restart);
+    expect(restarted).toMatchObject({ state: "complete", command: { exitCode: 3_010, runs: 1 } });
+    expect(restarted.reason).toContain("reboot needed");
+    expect(restarted.command!.outputTail).toBe('"Windows_NT" \r\nopened: "100 & a^b"\r\n');
+
+    // The command ends while no agent runs.
+    const fail = await run(String.raw`"wait for.cmd" ..\..\..\second "the last line" 7`);
+    await windows.stop();
+    await writeFile(join(windows.data, "second"), "");
+    await untilFile(join(windows.data, "tasks", `${fail}.status`));
+    windows.restart();
+    const failed = await untilEnd(fail);
+    expect(failed).toMatchObject({ state: "failed", command: { exitCode: 7, meaning: "failed", runs: 1 } });
+    expect(failed.reason).toContain('exit code 7: "opened: "the last line""');
+
+    const [killedCount, limitedCount] = [987_001, 987_002];
+    const kill = await run(`cmd /c "ping -n ${killedCount} 127.0.0.1 >nul & echo late"`);
+    await untilPing(killedCount, true);
+    await windows.kill();
+    windows.restart();
+    await site.source.admin("task", "cancel", "--kill", String(kill));
+    expect((await untilEnd(kill)).state).toBe("cancelled");
+    await untilPing(killedCount, false);
+
+    await site.source.admin("setting", "set", "default", "commandTimeout=12s");
+    const limit = await run(`cmd /c "ping -n ${limitedCount} 127.0.0.1 >nul & echo late"`);
+    await untilPing(limitedCount, true);
+    await windows.kill();
+    windows.restart();
+    expect(await untilEnd(limit)).toMatchObject({
+      state: "failed",
+      command: { exitCode: null, meaning: "timed-out", outputTail: "" },
+    });
+    await untilPing(limitedCount, false);
+  },
+  240_000,
+);
+
 wineTest(
   "Windows: files wait for a scanner and are declared sparse, a command ends with its children",
   async () => {
@@ -233,7 +331,7 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const found = { ...files, hasBootId: true, wasKilled: true, output: "begun" };
+      const found = { ...files, hasBootId: true, differences: [], wasKilled: true, output: "begun" };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {
