@@ -34,8 +34,8 @@ const cmdRunner = '"%ComSpec%" /d /s /c "!FLOCKCAST_COMMAND!"';
 const powerShellRunner = `${powerShell} -Command Invoke-Expression $env:FLOCKCAST_COMMAND`;
 
 /**
- * Stores the exit status after the key as one line, which ends with CR LF. No rename, which a
- * scanner that reads the new file would prevent.
+ * Stores the exit status after the key as one line, which ends with CR LF. ERRORLEVEL needs command
+ * extensions (/e:on). No rename, which a scanner that reads the new file would prevent.
  */
 const recorder = (runner: string): string =>
   [
@@ -56,7 +56,7 @@ export function recordedLine(command: string, named: CommandShell | null): Recor
   const isScript = !isPowerShell && powerShellScript.test(command);
   const line = isScript ? `${powerShell} -File ${command.trimStart()}` : command;
   return {
-    words: `cmd.exe /d /v:on /s /c "${recorder(isPowerShell ? powerShellRunner : cmdRunner)}"`,
+    words: `cmd.exe /d /e:on /v:on /s /c "${recorder(isPowerShell ? powerShellRunner : cmdRunner)}"`,
     text: isPowerShell ? powerShellText(command) : line,
   };
 }
