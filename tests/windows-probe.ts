@@ -9,12 +9,13 @@ import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
 import { platform } from "../shared/platform/index.ts";
 
-const { CreateFileW, CloseHandle } = dlopen("kernel32.dll", {
+const { CreateFileW, CloseHandle, OpenProcess } = dlopen("kernel32.dll", {
   CreateFileW: {
     args: [FFIType.ptr, FFIType.u32, FFIType.u32, FFIType.ptr, FFIType.u32, FFIType.u32, FFIType.u64],
     returns: FFIType.i64,
   },
   CloseHandle: { args: [FFIType.i64], returns: FFIType.i32 },
+  OpenProcess: { args: [FFIType.u32, FFIType.i32, FFIType.u32], returns: FFIType.i64 },
 }).symbols;
 const genericRead = 0x8000_0000;
 const openExisting = 3;
@@ -68,6 +69,15 @@ const run = (command: string, timeoutMs: number) => {
   return runCommand(request, folder);
 };
 
+// A process that has ended exists while another process has it open.
+const brief = Bun.spawn(["cmd.exe", "/c", "ping -n 2 127.0.0.1 >nul"], { stdout: "ignore" });
+const handle = OpenProcess(0x1000, 0, brief.pid);
+const start = await platform.processStart(brief.pid);
+const isSameStart = start !== null && start === (await platform.processStart(brief.pid));
+await brief.exited;
+const knowsEnd = isSameStart && handle !== 0n && (await platform.processStart(brief.pid)) === null;
+CloseHandle(handle);
+
 writeFileSync(join(folder, "my setup.cmd"), "@echo %1 [%~2] %OS%\r\n@exit /b 3010\r\n");
 const lines = [
   String.raw`"my setup.cmd" "a b" "c&d"`,
@@ -108,5 +118,15 @@ const { timedOut, outputTail } = await run(
 const wasKilled = timedOut && performance.now() - startedMs < 10_000;
 const output = outputTail.trim();
 console.log(
-  JSON.stringify({ wasMoved, text, wasRemoved, imageBytes, hasBootId, differences, wasKilled, output }),
+  JSON.stringify({
+    wasMoved,
+    text,
+    wasRemoved,
+    imageBytes,
+    hasBootId,
+    knowsEnd,
+    differences,
+    wasKilled,
+    output,
+  }),
 );

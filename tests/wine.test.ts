@@ -331,7 +331,8 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const found = { ...files, hasBootId: true, differences: [], wasKilled: true, output: "begun" };
+      const processes = { knowsEnd: true, differences: [], wasKilled: true, output: "begun" };
+      const found = { ...files, hasBootId: true, ...processes };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {

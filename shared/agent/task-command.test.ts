@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runCommand } from "./task-command.ts";
+import { adoptCommand, runCommand } from "./task-command.ts";
 
 const folders: string[] = [];
 afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
@@ -69,3 +69,20 @@ test.skipIf(process.platform === "win32")(
     expect(output).toEndWith("xlast\n");
   },
 );
+
+test.each([
+  ["run 1.1 0\n", 0],
+  ["run 1.1 3010\r\n", 3_010],
+  ["run 1.1 -2147024891\r\n", -2_147_024_891],
+  ["run 1.1 30", null],
+  ["run 1.2 0\n", null],
+  ["\0".repeat(16), null],
+  ["", null],
+])("the next agent reads from the stored status %j the exit code %p", async (stored, exitCode) => {
+  const folder = mkdtempSync(join(tmpdir(), "flockcast-command-"));
+  folders.push(folder);
+  writeFileSync(join(folder, "7.status"), stored);
+  const { signal } = new AbortController();
+  const outcome = await adoptCommand({ taskId: 7, key: "run 1.1", timeoutMs: 20_000, signal }, folder);
+  expect(outcome?.exitCode ?? null).toBe(exitCode);
+});
