@@ -26,6 +26,8 @@ import { logTail, runToEnd } from "../scripts/rig/process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../scripts/rig/programs.ts";
 import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 import { addRandomLibrary, openWine, winePrograms } from "../scripts/rig/wine.ts";
+import { endStates } from "../shared/api/schema/common.ts";
+import { reason } from "../shared/model/reason.ts";
 import {
   deviceListSchema,
   taskDetailSchema,
@@ -267,7 +269,7 @@ wineTest(
     const untilEnd = (taskId: number): Promise<TaskDevice> =>
       untilTask(site, taskId, [windows], (task) => {
         const part = partOf(task, windowsName);
-        return part !== null && ["complete", "failed", "cancelled"].includes(part.state) ? part : null;
+        return part !== null && endStates.has(part.state) ? part : null;
       });
 
     // The command ends while the next agent runs.
@@ -280,8 +282,8 @@ wineTest(
     await untilTask(site, restart, [windows], (task) => task.deviceList[0]?.connected || null);
     await writeFile(join(windows.data, "first gate"), "");
     const restarted = await untilEnd(restart);
-    expect(restarted).toMatchObject({ state: "complete", command: { exitCode: 3_010, runs: 1 } });
-    expect(restarted.reason).toContain("reboot needed");
+    expect(restarted).toMatchObject({ state: "reboot-pending", command: { exitCode: 3_010, runs: 1 } });
+    expect(restarted.reasons.at(-1)).toEqual(reason("reboot-needed", { exitCode: 3_010 }));
     expect(restarted.command!.outputTail).toBe('"Windows_NT" \r\nopened: "100 & a^b"\r\n');
 
     // The command ends while no agent runs.
@@ -292,7 +294,7 @@ wineTest(
     windows.restart();
     const failed = await untilEnd(fail);
     expect(failed).toMatchObject({ state: "failed", command: { exitCode: 7, meaning: "failed", runs: 1 } });
-    expect(failed.reason).toContain('exit code 7: "opened: "the last line""');
+    expect(failed.reasons[0]).toMatchObject({ exitCode: 7, line: 'opened: "the last line"' });
 
     const [killedCount, limitedCount] = [987_001, 987_002];
     const kill = await run(`cmd /c "ping -n ${killedCount} 127.0.0.1 >nul & echo late"`);
