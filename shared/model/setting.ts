@@ -239,7 +239,8 @@ export const settingKeys = {
   commandRebootExitCodes: setting({
     field: "commandRebootExitCodes",
     schema: exitCodes,
-    default: [1_641, 3_010],
+    // A POSIX shell ends with 194 for `exit 3010`.
+    default: [194, 1_641, 3_010],
     mayBeMissing: true,
     parse: parseExitCodes,
     format: formatExitCodes,
