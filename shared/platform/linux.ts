@@ -170,3 +170,6 @@ export async function processStart(pid: number): Promise<string | null> {
   if (fields.length <= startField || fields[stateField] === "Z") return null;
   return `${textOf("/proc/sys/kernel/random/boot_id").trim()} ${fields[startField]}`;
 }
+
+export { runningPrograms, userIdleMs } from "./linux-activity.ts";
+export const ignoresCase = false;

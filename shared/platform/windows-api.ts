@@ -7,6 +7,7 @@
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
 import { win32 } from "node:path";
 import type { ProcessTree } from "./platform.ts";
+import { fixedBytes, once } from "./windows-memory.ts";
 
 const { i32, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;
@@ -34,18 +35,10 @@ const loadPower = () =>
   dlopen("powrprof.dll", { PowerDeterminePlatformRoleEx: { args: [u32], returns: u32 } }).symbols;
 const loadNative = () => dlopen("ntdll.dll", { RtlGetVersion: { args: [pointer], returns: i32 } }).symbols;
 
-/** Returns a function that loads once. It throws while the library cannot be loaded. */
-function once<T>(load: () => T): () => T {
-  let loaded: T | undefined;
-  return () => (loaded ??= load());
-}
 const ipHelper = once(loadIpHelper);
 const kernel = once(loadKernel);
 const power = once(loadPower);
 const native = once(loadNative);
-
-/** Allocates memory whose address does not change, also below 1,000 bytes (net/lan/libc.ts). */
-const fixedBytes = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
 
 const interfaceRowBytes = 1_352;
 

@@ -5,6 +5,8 @@ import type { DeviceClass, KernelNetwork, ProcessTree, ShellCommand } from "./pl
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
+import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
+import { idleMsOfSession, programNameOf } from "./windows-sessions.ts";
 import {
   classOf,
   describeRows,
@@ -146,4 +148,14 @@ export function processTree(pid: number): ProcessTree {
     isRunning: () => tryCall(() => process.kill(pid, 0), false),
     close: () => {},
   };
+}
+
+export const runningPrograms = async (): Promise<string[]> => [
+  ...new Set(tryCall(() => processEntries().map(programNameOf), [])),
+];
+export const ignoresCase = true;
+
+export async function userIdleMs(): Promise<number | null> {
+  const idle = tryCall(() => sessionInformations().map(idleMsOfSession), []).filter((ms) => ms !== null);
+  return idle.length === 0 ? null : Math.min(...idle);
 }
