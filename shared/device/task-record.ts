@@ -24,6 +24,10 @@ export const taskRowSchema = v.object({
   command: v.nullable(commandOutcomeSchema),
   /** Times that the command was started in this attempt. */
   runs: v.optional(v.number(), 0),
+  /** Times that the command was put off because a program ran or a user was active. */
+  deferrals: v.optional(v.number(), 0),
+  /** End of the last deferral, by the clock of tasks; 0: none. */
+  deferredUntilMs: v.optional(v.number(), 0),
   /** Position among the commands that succeeded on this device, from 1; 0: not among them. */
   ranAs: v.optional(v.number(), 0),
   /** Times that stored files were wrong when they were read back. */
@@ -42,6 +46,8 @@ export type TaskRow = {
   way: string;
   command: CommandOutcome | null;
   runs: number;
+  deferrals: number;
+  deferredUntilMs: number;
   ranAs: number;
   wrongReadBacks: number;
   wanBytesFetched: number;
@@ -57,6 +63,8 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   way: "",
   command: null,
   runs: 0,
+  deferrals: 0,
+  deferredUntilMs: 0,
   ranAs: 0,
   wrongReadBacks: 0,
   wanBytesFetched: 0,

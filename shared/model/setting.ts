@@ -281,7 +281,7 @@ export const settingKeys = {
   }),
   runDeferral: setting({
     field: "runDeferralMs",
-    schema: durationMs(SECOND, 30 * DAY),
+    schema: durationMs(SECOND, 7 * DAY),
     default: HOUR,
     mayBeMissing: true,
     parse: parseDurationMs,

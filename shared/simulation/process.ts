@@ -292,6 +292,8 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
+      activity: { runningPrograms: async () => [], ignoresCase: false, userIdleMs: async () => null },
+      timeZone: () => 0,
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),

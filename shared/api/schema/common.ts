@@ -45,6 +45,18 @@ export const packageUrlSchema = v.object({
   url: name(packageUrlLengthMax),
   layout: v.picklist(urlLayouts),
 });
+/** Upper bound on the programs of a task's condition. */
+const programsMax = 32;
+/** Names of programs as the system shows them, such as `EXCEL.EXE`. */
+export const programNamesSchema = v.pipe(
+  v.array(
+    v.pipe(
+      name(255),
+      v.regex(/^[^/\\\p{Cc},]+$/u, "give the name of a program without its folder, such as EXCEL.EXE"),
+    ),
+  ),
+  v.maxLength(programsMax, `at most ${programsMax} programs`),
+);
 /** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
 export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });
