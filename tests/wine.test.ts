@@ -220,7 +220,7 @@ wineTest(
 );
 
 wineTest(
-  "Windows: files wait for a scanner and are declared sparse, a command ends with its children",
+  "Windows: files wait for a scanner and are declared sparse, a command ends with its children, programs are listed",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "flockcast-wine-"));
     try {
@@ -233,7 +233,11 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const found = { ...files, wasKilled: true, output: "begun" };
+      const command = { wasKilled: true, output: "begun" };
+      const programs = { listsItself: true, ignoresCase: true };
+      // Wine has the calls about sessions, but no sessions.
+      const users = { userIdleMs: null, sessions: 0 };
+      const found = { ...files, ...command, ...programs, ...users };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {
