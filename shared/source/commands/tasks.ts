@@ -51,8 +51,10 @@ export function parseStart(text: string | undefined): TaskStart | undefined {
   if (text === undefined) return undefined;
   const nowMs = Date.now();
   const start = usage(() => parseStartTime(text, nowMs, deviceZone));
-  if (hasPassed(start, nowMs, deviceZone))
-    process.stderr.write(`warning: the start ${startText(start)} has passed: devices begin at once\n`);
+  if (hasPassed(start, nowMs, deviceZone)) {
+    const which = start.startIsLocal ? "devices whose clock has reached it" : "devices";
+    process.stderr.write(`warning: the start ${startText(start)} has passed: ${which} begin at once\n`);
+  }
   return start;
 }
 
