@@ -98,7 +98,7 @@ export const deviceTaskStateSchema = v.picklist([
   "receiving", // peer: receives chunks
   "repairing", // after END: asks peers for missing chunks
   "verifying", // reads the whole package back from disk
-  "ready", // verified; waits for its turn to run the command, or to repeat it
+  "ready", // verified; the command waits for its window, a program, its turn or its repetition
   "running", // executes the command
   "complete",
   "failed",
