@@ -6,8 +6,19 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "n
 import { basename } from "node:path";
 import { outputOf } from "./run-program.ts";
 
-const sessionsFolder = "/run/systemd/sessions";
-const loginRecords = "/var/run/utmp";
+type SessionPlaces = { readonly sessionsFolder: string; readonly loginRecords: string };
+const systemPlaces: SessionPlaces = {
+  sessionsFolder: "/run/systemd/sessions",
+  loginRecords: "/var/run/utmp",
+};
+
+const namesIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+};
 
 const bytesOf = (path: string): Buffer => {
   try {
@@ -19,21 +30,22 @@ const bytesOf = (path: string): Buffer => {
 
 /**
  * Returns the names of the running programs: that of each process, which has at most 15 characters,
- * and that of its executable.
+ * and that of its executable. Of processes of other users, only root may read the executable: then
+ * the name is that of the command line.
  */
 export async function runningPrograms(): Promise<string[]> {
   const names = new Set<string>();
-  for (const entry of readdirSync("/proc")) {
+  for (const entry of namesIn("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     const name = bytesOf(`/proc/${entry}/comm`).toString().trimEnd();
     if (name !== "") names.add(name);
-    const executable = executableOf(entry);
-    if (executable !== null) names.add(executable);
+    const executable = executableOf(entry) ?? commandNameOf(entry);
+    if (executable !== "") names.add(executable);
   }
   return [...names];
 }
 
-/** @returns null for a thread of the kernel, and for a process that has ended */
+/** @returns null if it cannot be read, and for a process that has ended */
 function executableOf(pid: string): string | null {
   try {
     // An update of a running program removes its file.
@@ -42,6 +54,10 @@ function executableOf(pid: string): string | null {
     return null;
   }
 }
+
+/** @returns "" for a thread of the kernel */
+const commandNameOf = (pid: string): string =>
+  basename(bytesOf(`/proc/${pid}/cmdline`).toString().split("\0")[0]!);
 
 /** A session of a local user. */
 export type LocalSession = {
@@ -93,10 +109,12 @@ export function terminalsIn(records: Uint8Array): string[] {
 
 /** The kernel sets the access time of a terminal when it reads input. */
 function terminalIdleMs(terminal: string, nowMs: number): number | null {
-  const path = `/dev/${terminal}`;
-  // A record without a terminal is a display, about which nothing is known: its user is active.
-  if (!existsSync(path)) return terminal.startsWith(":") ? 0 : null;
-  return Math.max(0, nowMs - statSync(path).atimeMs);
+  try {
+    return Math.max(0, nowMs - statSync(`/dev/${terminal}`).atimeMs);
+  } catch {
+    // A record without a terminal is a display, about which nothing is known: its user is active.
+    return terminal.startsWith(":") ? 0 : null;
+  }
 }
 
 async function sessionIdleMs({ id, terminal }: LocalSession, nowMs: number): Promise<number | null> {
@@ -105,10 +123,10 @@ async function sessionIdleMs({ id, terminal }: LocalSession, nowMs: number): Pro
   return idleMsOfHint(await outputOf(["loginctl", ...hint]), nowMs);
 }
 
-function localSessions(): LocalSession[] {
+function localSessions({ sessionsFolder, loginRecords }: SessionPlaces): LocalSession[] {
   if (!existsSync(sessionsFolder)) return terminalsIn(bytesOf(loginRecords)).map(sessionOfTerminal);
   // A session has also a file NAME.ref.
-  return readdirSync(sessionsFolder)
+  return namesIn(sessionsFolder)
     .filter((id) => !id.includes("."))
     .map((id) => localSession(id, bytesOf(`${sessionsFolder}/${id}`).toString()))
     .filter((session) => session !== null);
@@ -116,9 +134,12 @@ function localSessions(): LocalSession[] {
 
 const sessionOfTerminal = (terminal: string): LocalSession => ({ id: terminal, terminal });
 
-export async function userIdleMs(): Promise<number | null> {
+/** @returns the shortest time without input of the sessions; null without a session */
+export async function shortestIdleMs(places: SessionPlaces): Promise<number | null> {
   const nowMs = Date.now();
-  const idle = await Promise.all(localSessions().map((session) => sessionIdleMs(session, nowMs)));
+  const idle = await Promise.all(localSessions(places).map((session) => sessionIdleMs(session, nowMs)));
   const known = idle.filter((ms) => ms !== null);
   return known.length === 0 ? null : Math.min(...known);
 }
+
+export const userIdleMs = (): Promise<number | null> => shortestIdleMs(systemPlaces);

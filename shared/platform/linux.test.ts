@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryFolder } from "../model/testing.ts";
 import { mediumOf } from "../net/interfaces/medium.ts";
@@ -7,6 +7,7 @@ import {
   idleMsOfHint,
   localSession,
   runningPrograms,
+  shortestIdleMs,
   terminalsIn,
   userIdleMs,
   type LocalSession,
@@ -139,9 +140,39 @@ test("a running program is listed by the name of its process and that of its exe
   }
 });
 
-test("the idle time of users is a time, or nobody is logged on", async () => {
-  const idleMs = await userIdleMs();
-  expect(idleMs === null || idleMs >= 0).toBe(true);
+const terminalIdleMs = (): number => Date.now() - statSync("/dev/null").atimeMs;
+
+test("the idle time of users is that of the terminal with the last input, or null without a session", async () => {
+  const { path, remove } = temporaryFolder("sessions");
+  const places = { sessionsFolder: join(path, "sessions"), loginRecords: join(path, "utmp") };
+  try {
+    expect(await shortestIdleMs(places)).toBeNull();
+    writeFileSync(
+      places.loginRecords,
+      Buffer.concat([loginRecord(7, "null", ""), loginRecord(7, "none", "")]),
+    );
+    const [fromMs, idleMs] = [terminalIdleMs(), (await shortestIdleMs(places))!];
+    expect(idleMs).toBeWithin(Math.floor(fromMs), terminalIdleMs() + 1);
+    writeFileSync(
+      places.loginRecords,
+      Buffer.concat([loginRecord(7, "null", ""), loginRecord(7, ":0", ":0")]),
+    );
+    expect(await shortestIdleMs(places)).toBe(0);
+    // With logind, the records do not count.
+    mkdirSync(places.sessionsFolder);
+    expect(await shortestIdleMs(places)).toBeNull();
+    writeFileSync(join(places.sessionsFolder, "3"), sessionText({ TYPE: "tty", TTY: "null" }));
+    writeFileSync(join(places.sessionsFolder, "3.ref"), sessionText());
+    writeFileSync(join(places.sessionsFolder, "4"), sessionText({ REMOTE: "1", TYPE: "tty", TTY: "zero" }));
+    expect(await shortestIdleMs(places)).toBeWithin(Math.floor(fromMs), terminalIdleMs() + 1);
+    // A graphical session without an idle hint has an active user.
+    writeFileSync(join(places.sessionsFolder, "no-such-session"), sessionText());
+    expect(await shortestIdleMs(places)).toBe(0);
+    const ownIdleMs = await userIdleMs();
+    expect(ownIdleMs === null || ownIdleMs >= 0).toBe(true);
+  } finally {
+    remove();
+  }
 });
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
