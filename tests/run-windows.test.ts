@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { dayNames } from "../shared/model/time-zone.ts";
+import { platform } from "../shared/platform/index.ts";
 import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 
 const sizeBytes = 300_000;
@@ -131,6 +132,17 @@ test("a deferral survives a restart of the agent, and the command begins after t
   await waitsFor(taskId, tokyo, "deferral 2 of 2");
   await harness.waitUntilComplete(taskId, [tokyo]);
 }, 120_000);
+
+const isNobodyLoggedOn = (await platform.userIdleMs()) === null;
+test.skipIf(!isNobodyLoggedOn)(
+  "a command that waits for users begins where nobody is logged on",
+  async () => {
+    await harness.setSetting("considerate", "runWhileUserActive=false", "userIdle=1d");
+    const taskId = await createRun(await publish("considerate"), "--setting", "considerate");
+    await harness.waitUntilComplete(taskId, [tokyo, newYork]);
+  },
+  60_000,
+);
 
 test("a start on each device's clock begins where the clock has reached it, and waits elsewhere", async () => {
   const id = await publish("local");
