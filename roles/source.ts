@@ -140,8 +140,11 @@ function addTasks(program: Command): void {
 }
 
 const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
-const startHelp = "earliest start: ISO 8601, or a duration from now such as +10m";
-const expiresHelp = "time from which no device begins the task, as --start";
+const startHelp =
+  'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
+const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
+const expiresHelp = "time from which no device begins the task: ISO 8601 or +10m";
+const notWhileHelp = "programs during which the command does not begin: EXCEL.EXE,soffice.bin";
 
 function addTaskCreation(task: Command): void {
   task
@@ -163,7 +166,9 @@ function addTaskCreation(task: Command): void {
     .option("--setting <name>", "agent setting (default: the one named default)")
     .option("--target <target>", `${targetHelp} (default: all)`)
     .option("--start <time>", startHelp)
+    .option("--deadline <time>", deadlineHelp)
     .option("--expires <time>", `${expiresHelp} (default: 90 days after the start)`)
+    .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
     .addOption(jsonOption())
@@ -176,7 +181,9 @@ function addTaskCreation(task: Command): void {
     .argument("<id>")
     .option("--target <target>", targetHelp)
     .option("--start <time>", startHelp)
+    .option("--deadline <time>", `${deadlineHelp}; none: no deadline`)
     .option("--expires <time>", expiresHelp)
+    .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting")
     .addOption(jsonOption())
     .addOption(sourceOption())

@@ -320,7 +320,7 @@ wineTest(
 );
 
 wineTest(
-  "Windows: files wait for a scanner and are declared sparse, a command ends with its children",
+  "Windows: files wait for a scanner and are declared sparse, a command ends with its children, programs are listed",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "flockcast-wine-"));
     try {
@@ -333,8 +333,11 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const processes = { knowsEnd: true, differences: [], wasKilled: true, output: "begun" };
-      const found = { ...files, hasBootId: true, ...processes };
+      const command = { hasBootId: true, knowsEnd: true, differences: [], wasKilled: true, output: "begun" };
+      const programs = { listsItself: true, ignoresCase: true };
+      // Wine has the calls about sessions, but no sessions.
+      const users = { userIdleMs: null, sessions: 0 };
+      const found = { ...files, ...command, ...programs, ...users };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {

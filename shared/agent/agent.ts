@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
@@ -17,16 +17,17 @@ import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
 import { cidrContains } from "../model/subnet.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
-import type { Logger } from "../log.ts";
+import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
-import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
+import { formatGroup } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
+import { platform } from "../platform/index.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
+import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
-import type { Conditions } from "./conditions.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
@@ -39,29 +40,6 @@ import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
-
-type AgentOptions = {
-  dataFolder: string;
-  conditions: Conditions;
-  log: Logger;
-  cache: DistributionCache;
-  identity: Identity;
-  /** `--interface`: an address or a name; null selects automatically. */
-  interfaceNamed: string | null;
-  group: Group;
-  /** Whether `--group` was given; the group is then part of the subnet's identity. */
-  groupIsNamed: boolean;
-  /** TCP port of the LAN exchange; 0 takes any free one. */
-  lanPort: number;
-  /** Size of the receive buffer to request from the system. */
-  receiveBufferBytes: number;
-  /** Names that tasks can target with group:NAME. */
-  groups: readonly string[];
-  /** Whether the agent volunteers as representative for every task. */
-  volunteer: boolean;
-  /** Ends the program. */
-  onBug: (error: Error) => void;
-};
 
 type LanParts = {
   readonly lan: LanSessions;
@@ -173,6 +151,8 @@ export class Agent {
       web: { open: openRangeStream },
       source: this.#client,
       commands: commandsIn(join(dataFolder, "tasks")),
+      activity: platform,
+      timeZone: deviceZone,
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),

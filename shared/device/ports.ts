@@ -19,6 +19,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
+import type { TimeZone } from "../model/time-zone.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
 import type { LanSessions } from "./lan-sessions.ts";
@@ -91,6 +92,16 @@ export type Commands = {
   bootId(): Promise<string | null>;
 };
 
+/** Programs and people on the device. */
+export type Activity = {
+  /** Names of the running programs as the system shows them, each in one or several forms. */
+  runningPrograms(): Promise<readonly string[]>;
+  /** Whether names of programs that differ in case only are equal. */
+  readonly ignoresCase: boolean;
+  /** Time since the last input of any local user; null: no user is logged on. */
+  userIdleMs(): Promise<number | null>;
+};
+
 type LogLine = (fields: object, message: string) => void;
 type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
@@ -139,6 +150,9 @@ export type DevicePorts = {
   readonly web: Web;
   readonly source: Source;
   readonly commands: Commands;
+  readonly activity: Activity;
+  /** Time zone of the device's wall clock. */
+  readonly timeZone: TimeZone;
   readonly place: Place;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;

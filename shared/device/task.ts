@@ -10,19 +10,24 @@ import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
 import { ManifestError } from "../model/manifest-error.ts";
-import type { CommandTurns } from "./command-turns.ts";
-import type { Offers } from "./offers.ts";
 import { beginPackage } from "./package-start.ts";
-import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
 import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
-import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
-import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import { afterReboot } from "./command-outcome.ts";
+import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
+import type { TaskOptions } from "./task-options.ts";
+import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import { TaskRun } from "./task-run.ts";
-import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
+import {
+  nextTaskStage,
+  isBlocked,
+  isBackingOff,
+  isSameWait,
+  type TaskStage,
+  type WaitCause,
+} from "./task-stage.ts";
 import { progressOf } from "./task-status.ts";
 import { ReasonError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
@@ -44,25 +49,6 @@ const otherTaskPollMs = 2_000;
  * or the device may have slept.
  */
 const startTimerMsMax = 60_000;
-
-type TaskOptions = {
-  readonly ports: DevicePorts;
-  readonly offers: Offers;
-  readonly row: TaskRow;
-  readonly turns: CommandTurns;
-  /** Returns false once another task has taken the id. */
-  readonly isListed: () => boolean;
-  /** Returns why the command must not run: a higher version has run. Null: it may. */
-  readonly downgradeReason: () => Reason | null;
-  /** Returns the position of the next command that succeeds on this device, from 1. */
-  readonly nextRunOrder: () => number;
-  /** Called when there is something new to report. */
-  readonly onChange: () => void;
-  /** Returns the other task of this device whose session fetches the package; null: none. */
-  readonly fetchedBy: (packageId: string) => number | null;
-  /** Called when the package is complete; other tasks of this device may wait for it. */
-  readonly onPackageComplete: (packageId: string) => void;
-};
 
 export class Task {
   readonly row: TaskRow;
@@ -100,6 +86,7 @@ export class Task {
       ...this.#options,
       isHeld: () => this.#isHeld(),
       become: (stage) => {
+        if (isSameWait(this.stage, stage)) return;
         this.stage = nextTaskStage(this.stage, stage);
         this.#options.onChange();
       },
@@ -144,6 +131,7 @@ export class Task {
     this.row.task = task;
     if (endsWait(this.stage, before, task)) this.start();
     else if (task.paused && !before.paused) this.#pause();
+    else this.#pending.run.onChanged();
     return true;
   }
 

@@ -39,6 +39,10 @@ const codeText = (code: number | null): string =>
 const outputText = (line: string, id: number): string =>
   line === "" ? ": it has written nothing" : `: "${line}" (output: tasks/${id}.log)`;
 
+/** @param programs names with commas; empty: not programs keep the command from beginning */
+const obstacleText = (programs: string): string =>
+  programs === "" ? "a user is active" : `${programs} ${programs.includes(",") ? "run" : "runs"}`;
+
 /** Formats a share; neither "0 %" for some bytes nor "100 %" for less than all. */
 function shareText(share: number): string {
   if (share < 0.01) return "<1 %";
@@ -242,6 +246,24 @@ export const reasonTable = {
           "Exclude the cache's folder from it, then create the task again"),
   ),
   // ---- the command
+  "awaits-window": row(
+    { schedule: text, untilMs: timeMs, isDeadline: v.boolean() },
+    ({ schedule, untilMs, isDeadline }) =>
+      isDeadline
+        ? `waits for its window: ${schedule}; begins at its deadline ${timeText(untilMs)}`
+        : `waits for its window: ${schedule}; the next one begins at ${timeText(untilMs)}`,
+  ),
+  "awaits-absence": row(
+    { programs: text, deadlineAtMs: v.nullable(timeMs) },
+    ({ programs, deadlineAtMs }) =>
+      `waits while ${obstacleText(programs)}` +
+      (deadlineAtMs === null ? "" : `; begins at its deadline ${timeText(deadlineAtMs)} at the latest`),
+  ),
+  deferred: row(
+    { deferral: count, of: count, untilMs: timeMs, programs: text },
+    ({ deferral, of, untilMs, programs }) =>
+      `deferral ${deferral} of ${of}, asks again at ${timeText(untilMs)}; ${obstacleText(programs)}`,
+  ),
   "awaits-command": row({ taskId }, ({ taskId: other }) => `waits for the command of task ${other}`),
   "awaits-success": row(
     { taskId },

@@ -17,6 +17,12 @@ const addedLater = [
   "commandRebootExitCodes",
   "commandBusyExitCodes",
   "commandAttempts",
+  "runSchedule",
+  "runWhileUserActive",
+  "userIdleMs",
+  "runDeferrals",
+  "runDeferralMs",
+  "startJitterMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

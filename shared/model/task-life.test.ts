@@ -44,7 +44,7 @@ test.each<[what: string, higher: Partial<Superseding>, lower: Partial<Supersedin
 });
 
 test("a task is shown as scheduled until its start, and as done when it ended complete", () => {
-  const at = { startAtMs: 10, endedWhy: null };
+  const at = { startAtMs: 10, startIsLocal: false, endedWhy: null };
   expect(shownState({ ...at, state: "active" }, 9)).toBe("scheduled");
   expect(shownState({ ...at, state: "active" }, 10)).toBe("running");
   expect(shownState({ ...at, state: "paused" }, 9)).toBe("paused");

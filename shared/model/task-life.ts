@@ -4,6 +4,7 @@
  * Stored are `active`, `paused`, `cancelled` and `ended` with a reason. People see an active task
  * as `scheduled` or `running`, and a task that ended complete as `done`.
  */
+import { firstZoneMs, lastZoneMs } from "./time-zone.ts";
 import { compareVersions } from "./version-order.ts";
 
 export const taskStates = ["active", "paused", "cancelled", "ended"] as const;
@@ -20,11 +21,25 @@ export type ShownTaskState = (typeof shownTaskStates)[number];
 /** Time from the start of a task to its expiry, unless the administrator gives another one. */
 export const taskExpiryMs = 90 * 86_400_000;
 
+/**
+ * Start of a task. `startIsLocal`: `startAtMs` is a time of each device's own clock, written as if
+ * it were UTC.
+ */
+export type TaskStart = { readonly startAtMs: number; readonly startIsLocal: boolean };
+
+/** Returns the start of a task in UTC in the first time zone of the world that reaches it. */
+export const firstStartMs = ({ startAtMs, startIsLocal }: TaskStart): number =>
+  startIsLocal ? Math.max(0, startAtMs - firstZoneMs) : startAtMs;
+
+/** Returns the start of a task in UTC in the last time zone of the world that reaches it. */
+export const lastStartMs = ({ startAtMs, startIsLocal }: TaskStart): number =>
+  startIsLocal ? startAtMs - lastZoneMs : startAtMs;
+
 export function shownState(
-  task: { readonly state: TaskState; readonly endedWhy: EndReason | null; readonly startAtMs: number },
+  task: TaskStart & { readonly state: TaskState; readonly endedWhy: EndReason | null },
   nowMs: number,
 ): ShownTaskState {
-  if (task.state === "active") return task.startAtMs > nowMs ? "scheduled" : "running";
+  if (task.state === "active") return firstStartMs(task) > nowMs ? "scheduled" : "running";
   if (task.state === "ended") return task.endedWhy === "complete" ? "done" : "ended";
   return task.state;
 }

@@ -172,3 +172,6 @@ export async function processStart(pid: number): Promise<string | null> {
   if (fields.length <= startField || fields[stateField] === "Z") return null;
   return `${(await bootId()) ?? ""} ${fields[startField]}`;
 }
+
+export { runningPrograms, userIdleMs } from "./linux-activity.ts";
+export const ignoresCase = false;

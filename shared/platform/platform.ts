@@ -146,4 +146,17 @@ export type Platform = {
   processStart(pid: number): Promise<string | null>;
   /** Returns the tree of a command that an earlier process of the agent started. */
   processTree(pid: number): ProcessTree;
+
+  /**
+   * Returns the names of the running programs, such as "EXCEL.EXE" or "soffice.bin". Empty if the
+   * system does not tell.
+   */
+  runningPrograms(): Promise<readonly string[]>;
+  /** Whether names of programs that differ in case only are equal. */
+  readonly ignoresCase: boolean;
+  /**
+   * Returns the time since the last input of any local user; null if no user is logged on, or the
+   * system does not tell.
+   */
+  userIdleMs(): Promise<number | null>;
 };

@@ -8,6 +8,8 @@ import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import * as processes from "./windows-process.ts";
+import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
+import { idleMsOfSession, programNameOf } from "./windows-sessions.ts";
 import {
   bootIdIn,
   classOf,
@@ -102,3 +104,13 @@ export const processStart = async (pid: number): Promise<string | null> =>
 
 export const processTree = (pid: number): ProcessTree =>
   tryCall(() => processes.processTree(pid), processes.soleProcess(pid));
+
+export const runningPrograms = async (): Promise<string[]> => [
+  ...new Set(tryCall(() => processEntries().map(programNameOf), [])),
+];
+export const ignoresCase = true;
+
+export async function userIdleMs(): Promise<number | null> {
+  const idle = tryCall(() => sessionInformations().map(idleMsOfSession), []).filter((ms) => ms !== null);
+  return idle.length === 0 ? null : Math.min(...idle);
+}

@@ -12,6 +12,7 @@ import type { Task } from "../device/task.ts";
 import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
+import { SimulatedActivity } from "./activity.ts";
 import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
@@ -292,6 +293,8 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
+      activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
+      timeZone: () => 0,
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),

@@ -1,6 +1,7 @@
 /** The only task of a simulated world, as the source sends it to a device. */
 import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
+import { conditionsOf } from "./run-conditions.ts";
 import type { WorldOptions } from "./context.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
@@ -15,6 +16,7 @@ export function taskOf(
   const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
     options;
   const { name, version } = published.manifest;
+  const conditions = conditionsOf(options.runConditions ?? null);
   return {
     id: taskId,
     packageId: published.id,
@@ -25,6 +27,8 @@ export function taskOf(
     command: runsCommand ? "./install" : null,
     run: null,
     startAtMs: 0,
+    startIsLocal: false,
+    ...conditions.task,
     after: null,
     expiresAtMs: null,
     attempt: 1,
@@ -45,6 +49,7 @@ export function taskOf(
         wanFallback,
         useDeputy,
         representativeWeight: weight,
+        ...conditions.values,
       },
     },
   };

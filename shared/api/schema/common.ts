@@ -46,6 +46,18 @@ export const packageUrlSchema = v.object({
   url: name(packageUrlLengthMax),
   layout: v.picklist(urlLayouts),
 });
+/** Upper bound on the programs of a task's condition. */
+const programsMax = 32;
+/** Names of programs as the system shows them, such as `EXCEL.EXE`. */
+export const programNamesSchema = v.pipe(
+  v.array(
+    v.pipe(
+      name(255),
+      v.regex(/^[^/\\\p{Cc},]+$/u, "give the name of a program without its folder, such as EXCEL.EXE"),
+    ),
+  ),
+  v.maxLength(programsMax, `at most ${programsMax} programs`),
+);
 /** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
 export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });
@@ -87,7 +99,7 @@ export const deviceTaskStateSchema = v.picklist([
   "receiving", // peer: receives chunks
   "repairing", // after END: asks peers for missing chunks
   "verifying", // reads the whole package back from disk
-  "ready", // verified; waits for its turn to run the command, or to repeat it
+  "ready", // verified; the command waits for its window, a program, its turn or its repetition
   "running", // executes the command
   "reboot-pending", // the command succeeded, and takes effect with the next start of the machine
   "complete",

@@ -107,6 +107,12 @@ export type TaskRecord = {
   readonly endedAtMs: number | null;
   readonly createdAtMs: number;
   readonly startAtMs: number;
+  /** Whether `startAtMs` is a time of each device's own clock, written as if it were UTC. */
+  readonly startIsLocal: boolean;
+  /** From this time on the command waits for no window, program or user; null: never. */
+  readonly deadlineAtMs: number | null;
+  /** Programs during which the command does not begin. */
+  readonly notWhile: readonly string[];
   /** No device begins the task from this time on. */
   readonly expiresAtMs: number;
   readonly taskKey: Uint8Array;
@@ -119,6 +125,9 @@ export type TaskChange = Partial<
     | "target"
     | "settingName"
     | "startAtMs"
+    | "startIsLocal"
+    | "deadlineAtMs"
+    | "notWhile"
     | "expiresAtMs"
     | "kills"
     | "state"
