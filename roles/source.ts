@@ -5,9 +5,10 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/client-options.ts";
 import { CommandError } from "../shared/source/commands/command-error.ts";
+import { addDevices, addPackageDevices } from "../shared/source/commands/device-command-line.ts";
 import {
-  listDevices,
   listPackages,
   listSubnets,
   removePackage,
@@ -33,11 +34,6 @@ import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
-const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
-const tokenOption = () =>
-  new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
-const jsonOption = () => new Option("--json", "as JSON");
-
 function addServing(program: Command): void {
   program
     .command("serve")
@@ -58,6 +54,10 @@ function addServing(program: Command): void {
     .option(
       "--keep-versions <count>",
       "newest versions of a package that stay; older ones without an open task are removed",
+    )
+    .option(
+      "--approve-takeovers",
+      "let a device that was installed again keep its groups without device approve",
     )
     .action(serve);
 }
@@ -99,6 +99,7 @@ function addPublishing(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(removePackage);
+  addPackageDevices(packages as Command);
   addPackageUrls(packages as Command);
 }
 
@@ -281,16 +282,7 @@ function addSettings(program: Command): void {
     .action(setSetting);
 }
 
-function addInventory(program: Command): void {
-  program
-    .command("device")
-    .description("enrolled devices")
-    .command("list")
-    .description("all devices")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(listDevices);
+function addSubnets(program: Command): void {
   const subnet = program.command("subnet").description("subnets of the devices");
   subnet
     .command("split")
@@ -317,7 +309,8 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addDevices, addSubnets])
+    add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });
     return 0;

@@ -28,12 +28,8 @@ import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
 import { addRandomLibrary, openWine, winePrograms } from "../scripts/rig/wine.ts";
 import { endStates } from "../shared/api/schema/common.ts";
 import { reason } from "../shared/model/reason.ts";
-import {
-  deviceListSchema,
-  taskDetailSchema,
-  type TaskDetail,
-  type TaskDevice,
-} from "../shared/api/schema/admin.ts";
+import { taskDetailSchema, type TaskDetail, type TaskDevice } from "../shared/api/schema/admin.ts";
+import { deviceListSchema } from "../shared/api/schema/device.ts";
 import { version } from "../shared/version.ts";
 import { until, wanBytesFetched } from "./harness.ts";
 import { emulatorTest } from "./network-test.ts";

@@ -29,7 +29,7 @@ import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
-import { readInventory } from "./inventory.ts";
+import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
@@ -69,7 +69,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { log, identity, onBug } = options;
+    const { log, identity, onBug, onBarred } = options;
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -78,6 +78,7 @@ export class Agent {
       sourceUrl: identity.sourceUrl,
       credential: identity.credential,
       ca: identity.tlsPin,
+      onBarred,
     });
     this.#net = this.#createNet(onError);
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
@@ -97,6 +98,7 @@ export class Agent {
       log,
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
+      packages: () => statedPackages(options.cache),
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
       onAnswer: (answer, serving) => this.#onAnswer(answer, serving),

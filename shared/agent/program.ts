@@ -3,7 +3,7 @@
  * `cache`.
  *
  * Data is written to standard output and the log to standard error. Exit status 1 means a failure,
- * 2 a usage error.
+ * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
@@ -11,6 +11,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
+import type { BarCode } from "../model/enrolment.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
 import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
@@ -19,10 +20,11 @@ import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { version } from "../version.ts";
+import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
-import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
-import { identify, SetupError } from "./enrolment.ts";
+import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
+import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
 
 type AgentProgram = {
@@ -37,6 +39,12 @@ const stopMsMax = 4_500;
 
 /** Exit status after a bug: EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
+
+/**
+ * Exit status of a device that its source has removed: EX_NOPERM of sysexits.h. A service manager
+ * does not start the agent again (`RestartPreventExitStatus=77`).
+ */
+const barredStatus = 77;
 
 /**
  * Logs a bug and exits. An invariant is broken, so nothing that the process holds in memory can be
@@ -81,6 +89,11 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
     .action(({ data, json }) => printStatus(resolve(data), json === true));
+  command
+    .command("forget")
+    .description("forget the identity at the source and keep the packages; the next start enrols again")
+    .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
+    .action(({ data }) => forgetIdentity(resolve(data)));
   addCacheCommands(command as Command);
   endWhenNobodyReads();
   try {
@@ -95,7 +108,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     process.stderr.write(
       `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
     );
-    process.exit(error instanceof UsageError ? 2 : 1);
+    process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
   }
 }
 
@@ -151,6 +164,35 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const dataFolder = createFolder(options.data);
   const stopping = stopSignal(log);
   if (options.interface !== undefined) await requireInterface(options.interface);
+  const runOptions = {
+    dataFolder,
+    log,
+    interfaceNamed: options.interface ?? null,
+    group,
+    groupIsNamed: options.group !== undefined,
+    lanPort,
+    receiveBufferBytes,
+    groups,
+    volunteer: program.volunteer,
+    onBug: (error: Error) => exitOnBug(log, error),
+  };
+  // Each turn is a life under one identity. It ends when the source bars the credential.
+  while (await runUntilBarred(runOptions, options, stopping));
+  log.info("agent stopped");
+  process.exit(0);
+}
+
+/**
+ * Runs the agent until it is asked to stop.
+ * @returns whether the source barred the credential; the ledger then has the reason
+ * @throws BarredError when it has barred the credential for good
+ */
+async function runUntilBarred(
+  runOptions: Omit<AgentOptions, "cache" | "identity" | "conditions" | "onBarred">,
+  { source, enroll }: RunOptions,
+  stopping: ReturnType<typeof stopSignal>,
+): Promise<boolean> {
+  const { dataFolder, log } = runOptions;
   const cache = await openCache({
     dir: dataFolder,
     maxBytes: null,
@@ -161,32 +203,28 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const identity = await identify({
     dataFolder,
     cache,
-    sourceUrl: options.source,
-    token: options.enroll,
+    sourceUrl: source,
+    token: enroll,
     log,
     signal: stopping.signal,
     random: Math.random,
   });
+  const barred = Promise.withResolvers<BarCode>();
   const agent = new Agent({
-    dataFolder,
+    ...runOptions,
     conditions: await Conditions.measure(dataFolder),
-    log,
     cache,
     identity,
-    interfaceNamed: options.interface ?? null,
-    group,
-    groupIsNamed: options.group !== undefined,
-    lanPort,
-    receiveBufferBytes,
-    groups,
-    volunteer: program.volunteer,
-    onBug: (error) => exitOnBug(log, error),
+    onBarred: barred.resolve,
   });
   await agent.start();
-  await stopping.asked;
+  const code = await Promise.race([stopping.asked, barred.promise]);
+  if (code !== undefined) {
+    saveBar(cache, code, systemClock.wallMs());
+    log.error({ deviceId: identity.deviceId, code }, barText(code, dataFolder));
+  }
   await agent.stop();
-  log.info("agent stopped");
-  process.exit(0);
+  return code !== undefined;
 }
 
 function parseOption<T>(make: () => T, message?: string): T {

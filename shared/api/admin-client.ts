@@ -4,11 +4,11 @@
  */
 import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
+import { deviceRequests, type DeviceRequests } from "./device-requests.ts";
 import { packManifest } from "./packed-manifest.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
 import {
-  deviceListSchema,
   doneSchema,
   packageListSchema,
   packageUrlListSchema,
@@ -20,7 +20,6 @@ import {
   taskRetriedSchema,
   taskDetailSchema,
   taskListSchema,
-  type Device,
   type PackageUrlList,
   type PublishedPackage,
   type PublishResponse,
@@ -46,7 +45,7 @@ type AdminClientOptions = {
 };
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
-export type AdminClient = {
+export type AdminClient = DeviceRequests & {
   /** @param urls web sites that have the bytes */
   publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
   /** @param content the package's bytes: its files concatenated in manifest order */
@@ -69,7 +68,6 @@ export type AdminClient = {
   settings(): Promise<Setting[]>;
   setting(name: string): Promise<Setting>;
   putSetting(name: string, values: SettingValues): Promise<Setting>;
-  devices(): Promise<Device[]>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
 };
@@ -126,7 +124,7 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
     putSetting: (name, values) =>
       ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
-    devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+    ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },

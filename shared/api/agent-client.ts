@@ -5,13 +5,14 @@
  * The client does not retry requests; only the change stream reconnects (change-stream.ts).
  */
 import * as v from "valibot";
+import type { BarCode } from "../model/enrolment.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress } from "../net/exchange/peers.ts";
 import { pinnedTls } from "../net/web/pinned-tls.ts";
 import { unpackManifest } from "./packed-manifest.ts";
 import { pinCertificate } from "./pin-certificate.ts";
 import { ask, parseSourceUrl, type Connection } from "./request.ts";
-import { doneSchema } from "./schema/admin.ts";
+import { doneSchema, healthSchema } from "./schema/admin.ts";
 import {
   assignedTaskSchema,
   checkInResponseSchema,
@@ -22,6 +23,7 @@ import {
   type AgentTask,
   type CheckInRequest,
   type CheckInResponse,
+  type EnrollCloneRequest,
   type EnrollRequest,
   type EnrollResponse,
   type FallbackRequest,
@@ -54,6 +56,8 @@ type AgentClientOptions = {
   readonly ca?: string | undefined;
   /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
+  /** Called for each refusal of a credential that is barred. */
+  readonly onBarred?: ((code: BarCode) => void) | undefined;
 };
 
 /**
@@ -130,13 +134,18 @@ type Enrolled = EnrollResponse & { readonly ca: string | undefined };
 /**
  * Enrols a device: checks the source's certificate against the token's fingerprint, then exchanges
  * the token for a credential.
+ * @param machineOf returns the identity of the machine for the number of the deployment
  * @throws Error when the URL or the token is malformed
  * @throws SourceError when the request fails or the source refuses it
  */
 export async function enrollDevice(
   sourceUrl: string,
   request: EnrollRequest,
-  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  options: {
+    timeoutMs?: number;
+    signal?: AbortSignal;
+    machineOf?: (deployment: number) => Promise<string>;
+  } = {},
 ): Promise<Enrolled> {
   const url = parseSourceUrl(sourceUrl);
   const { fingerprint } = parseEnrollToken(request.token);
@@ -147,11 +156,30 @@ export async function enrollDevice(
     ca,
     timeoutMs: options.timeoutMs,
   };
+  const { machineOf, signal } = options;
+  const machine = machineOf && { machine: await machineOf(await deploymentOf(connection, signal)) };
   const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
-    json: { ...request, token: request.token.trim() },
-    signal: options.signal,
+    json: { ...request, ...machine, token: request.token.trim() },
+    signal,
   });
   return { ...answer, ca };
+}
+
+async function deploymentOf(connection: Connection, signal: AbortSignal | undefined): Promise<number> {
+  return (await ask(connection, "GET", "/healthz", healthSchema, { signal })).deployment;
+}
+
+/**
+ * Exchanges a credential that several agents use for one of this process alone.
+ * @throws SourceError when the request fails or the source refuses it
+ */
+export async function enrollClone(
+  { sourceUrl, credential, ca }: Pick<AgentClientOptions, "sourceUrl" | "credential" | "ca">,
+  request: EnrollCloneRequest,
+  signal?: AbortSignal,
+): Promise<EnrollResponse> {
+  const connection: Connection = { sourceUrl, authorization: () => `Bearer ${credential}`, ca };
+  return ask(connection, "POST", "/v1/agent/enroll/clone", enrollResponseSchema, { json: request, signal });
 }
 
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
@@ -160,7 +188,7 @@ const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text
 export function createAgentClient(options: AgentClientOptions): AgentClient {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const authorization = `Bearer ${options.credential}`;
-  const { ca, timeoutMs } = options;
+  const { ca, timeoutMs, onBarred } = options;
   let pending = new AbortController();
   const connection: Connection = {
     sourceUrl,
@@ -168,6 +196,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     ca,
     timeoutMs,
     pendingSignal: () => pending.signal,
+    onBarred,
   };
   return {
     sourceUrl,

@@ -6,6 +6,8 @@
  * - `unauthorized`: 401, 403 or a wrong certificate.
  * - `invalid`: the answer does not match the API.
  */
+import type { BarCode } from "../model/enrolment.ts";
+
 export type SourceErrorKind = "unreachable" | "refused" | "unauthorized" | "invalid";
 
 /** A failed request to the source. The message is for a person. */
@@ -14,9 +16,17 @@ export class SourceError extends Error {
   readonly kind: SourceErrorKind;
   /** HTTP status; null if no answer arrived. */
   readonly status: number | null;
+  /** Set when the credential is barred. */
+  readonly code: BarCode | undefined;
 
-  constructor(kind: SourceErrorKind, status: number | null, message: string, options?: ErrorOptions) {
+  constructor(
+    kind: SourceErrorKind,
+    status: number | null,
+    message: string,
+    { code, ...options }: ErrorOptions & { readonly code?: BarCode | undefined } = {},
+  ) {
     super(message, options);
+    this.code = code;
     this.kind = kind;
     this.status = status;
   }

@@ -7,6 +7,7 @@
  * the chunks afterwards.
  */
 import * as v from "valibot";
+import { barCodes } from "../model/enrolment.ts";
 import { packageNameProblem, versionProblem } from "../model/package-path.ts";
 
 const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
@@ -67,6 +68,8 @@ export const identitySchema = v.object({
   /** Raw 32-byte Ed25519 keys, base64. */
   publisherKeys: v.array(v.string()),
   tlsPin: v.optional(v.string()),
+  /** Set when the credential is not used any more; `forgotten`: at the command of a person. */
+  barred: v.optional(v.object({ code: v.picklist([...barCodes, "forgotten"]), atMs: v.number() })),
 });
 export type Identity = v.InferOutput<typeof identitySchema>;
 

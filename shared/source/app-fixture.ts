@@ -17,6 +17,7 @@ import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -66,6 +67,7 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
   const wan = new WanMeter(catalog.wan, log);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
+  const metrics = createSourceMetrics(catalog, changeHub);
   const app = createSourceApp({
     catalog,
     content,
@@ -75,15 +77,17 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    liveness: new Liveness(changeHub),
     noted,
-    metrics: createSourceMetrics(catalog, changeHub),
+    metrics,
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     keepVersions,
+    approvesTakeovers: false,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted };
+  return { app, catalog, changeHub, wan, content, log, noted, metrics };
 }
 
 type Init = {
@@ -134,7 +138,8 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 export async function openFixture(keepVersions: number | null = null) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, changeHub, wan, content, log, noted } = await openParts(folder, clock, keepVersions);
+  const parts = await openParts(folder, clock, keepVersions);
+  const { app, catalog, changeHub, wan, content, log, noted, metrics } = parts;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -147,6 +152,8 @@ export async function openFixture(keepVersions: number | null = null) {
     catalog,
     content,
     log,
+    noted,
+    metrics,
     keepVersions,
     raw,
     call,

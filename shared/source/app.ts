@@ -6,15 +6,18 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import { openAPIRouteHandler } from "hono-openapi";
+import type * as v from "valibot";
+import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
 import { healthSchema } from "../api/schema/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
-import { inventoryRoutes } from "./routes/inventory.ts";
+import { deviceRoutes } from "./routes/devices.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { subnetRoutes } from "./routes/subnets.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 const documentation = {
@@ -55,7 +58,8 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
-  app.route("/v1", inventoryRoutes(context));
+  app.route("/v1/devices", deviceRoutes(context));
+  app.route("/v1/subnets", subnetRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
@@ -65,12 +69,19 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   return app;
 }
 
-type Answer = { status: ApiError["status"] | 500; body: { error: string; hint?: string } };
+type Answer = { status: ApiError["status"] | 500; body: v.InferOutput<typeof errorSchema> };
 
 function answerTo(error: Error, { log }: SourceContext): Answer {
   if (error instanceof ApiError) {
-    const { status, message, hint } = error;
-    return { status, body: hint === undefined ? { error: message } : { error: message, hint } };
+    const { status, message, hint, code } = error;
+    return {
+      status,
+      body: {
+        error: message,
+        ...(hint === undefined ? {} : { hint }),
+        ...(code === undefined ? {} : { code }),
+      },
+    };
   }
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;

@@ -8,6 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { createMiddleware } from "hono/factory";
 import { readToken } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
+import { barCodeOf, barredError } from "./barred-credential.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 
 /**
@@ -31,21 +32,16 @@ type Caller = SourceEnv["Variables"]["caller"];
 /**
  * Returns a middleware that admits only `callers`.
  *
- * @throws ApiError 401 for a missing or unknown credential, 403 for another kind of caller
+ * @throws ApiError 401 for a missing or unknown credential, 403 for a barred one and for another
+ *   kind of caller
  */
 export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   return createMiddleware<SourceEnv>(async (c, next) => {
-    const header = c.req.header("authorization") ?? "";
-    const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
-    if (credential === undefined) {
-      throw new ApiError(
-        401,
-        "No credential",
-        "send the header Authorization: Bearer, with a device's credential or the administrator's token",
-      );
-    }
+    const credential = credentialIn(c.req.header("authorization"));
     const caller = await identify(context, credential, (device) => c.set("device", device));
     if (caller === null) {
+      const barred = await barCodeOf(context.catalog, sha256Hex(credential), context.nowMs());
+      if (barred !== null) throw barredError(barred.code);
       throw new ApiError(
         401,
         "Unknown credential",
@@ -63,6 +59,17 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   });
 }
 
+/** @throws ApiError 401 for a header without a credential */
+export function credentialIn(header: string | undefined): string {
+  const credential = /^Bearer\s+(\S{1,512})$/i.exec(header ?? "")?.[1];
+  if (credential !== undefined) return credential;
+  throw new ApiError(
+    401,
+    "No credential",
+    "send the header Authorization: Bearer, with a device's credential or the administrator's token",
+  );
+}
+
 async function identify(
   { catalog, secrets, nowMs }: SourceContext,
   credential: string,
@@ -71,7 +78,7 @@ async function identify(
   if (secretsEqual(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
   const device = await catalog.devices.byCredential(sha256Hex(credential));
   if (device === null) return null;
-  if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch(device.id, nowMs());
+  if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch([device.id], nowMs());
   setDevice(device);
   return "device";
 }

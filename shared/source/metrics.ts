@@ -10,6 +10,7 @@ export type SourceMetrics = {
   readonly leases: Counter<"result">;
   readonly fallbacks: Counter<"result">;
   readonly wanBytes: Counter;
+  readonly deviceEvents: Counter<"event">;
 };
 
 export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
@@ -68,5 +69,14 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
       help: "Package bytes sent to devices",
       registers,
     }),
+    deviceEvents: deviceEventCounter(registry),
   };
 }
+
+const deviceEventCounter = (registry: Registry): Counter<"event"> =>
+  new Counter({
+    name: "flockcast_source_device_events_total",
+    help: "Enrolments, takeovers, clones, approvals and removals of devices",
+    labelNames: ["event"],
+    registers: [registry],
+  });

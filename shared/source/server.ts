@@ -18,6 +18,7 @@ import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { startRetention } from "./retention.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
+import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -36,6 +37,8 @@ type SourceOptions = {
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
+  /** Whether a device that was installed again needs no approval. */
+  readonly approvesTakeovers?: boolean;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -93,11 +96,11 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { tls, log, keepVersions = null }: SourceOptions,
+  { tls, log, keepVersions = null, approvesTakeovers = false }: SourceOptions,
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, tls?.fingerprint ?? null, random);
   const content = await openContentStore(join(dataDir, "packages"));
-  const changeHub = new ChangeHub((await catalog.devices.list()).length);
+  const changeHub = new ChangeHub((await catalog.devices.list()).length, Date.now());
   return {
     catalog,
     content,
@@ -107,11 +110,13 @@ async function openContext(
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    liveness: new Liveness(changeHub),
     noted: new NotedTasks(),
     metrics: createSourceMetrics(catalog, changeHub),
     log,
     secrets,
     keepVersions,
+    approvesTakeovers,
     nowMs: Date.now,
     randomBytes: random,
   };
@@ -162,6 +167,8 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
 }
 
 async function stop(context: SourceContext, server: Bun.Server<undefined>, urlFile: string): Promise<void> {
+  // Connected devices were seen until now.
+  await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
   await Promise.race([server.stop(), Bun.sleep(drainMs)]);
   await server.stop(true);

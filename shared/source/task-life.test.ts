@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type {
-  Device,
   PackageRemoved,
   PublishResponse,
   TaskChanged,
@@ -12,6 +11,7 @@ import type {
   TaskRetried,
   TaskSummary,
 } from "../api/schema/admin.ts";
+import type { Device } from "../api/schema/device.ts";
 import { reason } from "../model/reason.ts";
 import type { AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";

@@ -3,11 +3,11 @@
  * agent runs, the command reads the ledger.
  */
 import { existsSync } from "node:fs";
-import { openLedgerReadOnly } from "../../cache/index.ts";
+import { openLedgerReadOnly, type Identity } from "../../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
-import { SetupError } from "../enrolment.ts";
+import { barText, SetupError } from "../enrolment.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 import { printable } from "../../printable.ts";
@@ -97,17 +97,22 @@ function ledgerStatus(dataFolder: string) {
         reasons: row?.reason ? [row.reason] : [],
       };
     });
-    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, tasks };
+    const barred = identity?.barred ?? null;
+    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, barred, tasks };
   } finally {
     ledger.close();
   }
 }
 
+const barredLine = ({ code, atMs }: NonNullable<Identity["barred"]>, dataFolder: string): string =>
+  `since ${new Date(atMs).toISOString()}: ${code === "forgotten" ? "forgotten, enrols again at the next start" : barText(code, dataFolder)}`;
+
 function stoppedLines(dataFolder: string): string[] {
-  const { deviceId, source, tasks } = ledgerStatus(dataFolder);
+  const { deviceId, source, barred, tasks } = ledgerStatus(dataFolder);
   return [
     `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
+    ...(barred === null ? [] : [barredLine(barred, dataFolder)]),
     ...tasks.map(
       (task) =>
         `task ${task.taskId} (${task.package}): ${[task.state, reasonsText(task.reasons)].filter((part) => part !== "").join("; ")}`,

@@ -14,7 +14,6 @@ import {
   counter,
   deviceIdSchema,
   deviceTaskStateSchema,
-  inventorySchema,
   name,
   packageIdSchema,
   packageUrlSchema,
@@ -169,7 +168,11 @@ const taskSummarySchema = v.object({
     expired: counter,
     /** Unfinished, and not connected to the source. */
     offline: counter,
+    /** Targeted, not in `total`: not seen since before the task's creation. */
+    absent: counter,
   }),
+  /** None of the absent devices was seen since this time; null without them. */
+  absentSinceMs: v.nullable(timeMs),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -203,23 +206,18 @@ const taskSubnetSchema = v.object({
   wanBytes: bytesCount,
   lanBytes: bytesCount,
 });
+/** Upper bound on the absent devices that a task lists; `devices.absent` counts all. */
+export const absentListMax = 1_000;
 export const taskDetailSchema = v.object({
   ...taskSummarySchema.entries,
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
+  absentList: v.pipe(
+    v.array(v.object({ deviceId: deviceIdSchema, hostname: v.string(), lastSeenAtMs: timeMs })),
+    v.maxLength(absentListMax),
+  ),
 });
 export const settingPutSchema = v.object({ values: v.strictObject(settingValuesSchema.entries) });
-const deviceSchema = v.object({
-  id: deviceIdSchema,
-  hostname: v.string(),
-  subnetId: v.nullable(subnetIdSchema),
-  enrolledAtMs: timeMs,
-  lastSeenAtMs: timeMs,
-  connected: v.boolean(),
-  /** Two agents use the credential of this device: its `ledger.db` was copied. */
-  duplicate: v.boolean(),
-  inventory: v.nullable(inventorySchema),
-});
 const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
@@ -232,7 +230,6 @@ const subnetSchema = v.object({
 export const packageListSchema = v.object({ packages: v.array(packageSchema) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
 export const settingListSchema = v.object({ settings: v.array(settingSchema) });
-export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
@@ -260,5 +257,4 @@ export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;
 export type TaskDevice = v.InferOutput<typeof taskDeviceSchema>;
 export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;
 export type TaskDetail = v.InferOutput<typeof taskDetailSchema>;
-export type Device = v.InferOutput<typeof deviceSchema>;
 export type Subnet = v.InferOutput<typeof subnetSchema>;

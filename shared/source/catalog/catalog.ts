@@ -6,6 +6,8 @@
  * that a database server can implement them too. The catalog stores decisions and makes none: the
  * rules are in model/lease.ts, api/target.ts and the routes.
  */
+import type { DeviceLifeStore } from "./device-life.ts";
+import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
@@ -14,28 +16,10 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 
-export type DeviceRecord = {
-  readonly id: string;
-  readonly hostname: string;
-  readonly enrolledAtMs: number;
-  readonly lastSeenAtMs: number;
-  /** Null until the first check-in, and while no interface is active. */
-  readonly subnet: SubnetIdentity | null;
-  /** Identity of the device alone, before merges. */
-  readonly ownSubnet: SubnetIdentity | null;
-  readonly groups: readonly string[];
-};
-type NewDevice = {
-  readonly id: string;
-  readonly hostname: string;
-  readonly os: string;
-  readonly arch: string;
-  readonly agentVersion: string;
-  readonly credentialSha256: string;
-  readonly enrolledAtMs: number;
-};
 type CheckIn = {
   readonly inventory: Inventory;
+  /** Ids of packages that are complete in the device's cache. */
+  readonly packages: readonly string[];
   /** Null while no interface is active. */
   readonly place: DevicePlace | null;
   readonly atMs: number;
@@ -156,8 +140,8 @@ export type SettingRecord = {
   readonly values: SettingValues;
 };
 
+/** Devices that are not removed; `DeviceLifeStore` has the others too. */
 export interface DeviceStore {
-  add(device: NewDevice): Promise<void>;
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
   list(): Promise<DeviceRecord[]>;
@@ -166,8 +150,8 @@ export interface DeviceStore {
   inventories(): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
-  /** Records a contact other than a check-in. */
-  touch(id: string, atMs: number): Promise<void>;
+  /** Records a contact of devices other than a check-in. */
+  touch(ids: readonly string[], atMs: number): Promise<void>;
 }
 
 export interface PackageStore {
@@ -289,6 +273,7 @@ export interface Catalog {
    */
   readonly deployment: number;
   readonly devices: DeviceStore;
+  readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
   readonly settings: SettingStore;

@@ -2,7 +2,6 @@
 export type {
   Catalog,
   DevicePlace,
-  DeviceRecord,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
@@ -11,6 +10,8 @@ export type {
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
+export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
+export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";

@@ -216,6 +216,38 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN deadline_at_ms INTEGER;
   ALTER TABLE tasks ADD COLUMN not_while_json TEXT NOT NULL DEFAULT '[]';
   `,
+  // Life of a device: identity of its machine, takeover, removal, clones, packages in its cache.
+  `
+  ALTER TABLE devices ADD COLUMN machine TEXT;
+  ALTER TABLE devices ADD COLUMN display_name TEXT;
+  ALTER TABLE devices ADD COLUMN suspended_at_ms INTEGER;
+  ALTER TABLE devices ADD COLUMN taken_over_at_ms INTEGER;
+  ALTER TABLE devices ADD COLUMN removed_at_ms INTEGER;
+  ALTER TABLE devices ADD COLUMN removed_why TEXT;
+  -- Process that holds a credential that was never used, and the time of the credential.
+  ALTER TABLE devices ADD COLUMN unused_instance TEXT;
+  ALTER TABLE devices ADD COLUMN unused_since_ms INTEGER;
+  -- Row whose credential several processes used, and the process that got this row instead.
+  ALTER TABLE devices ADD COLUMN cloned_from TEXT;
+  ALTER TABLE devices ADD COLUMN clone_instance TEXT;
+  ALTER TABLE devices ADD COLUMN checked_in_at_ms INTEGER;
+  ALTER TABLE devices ADD COLUMN packages_json TEXT NOT NULL DEFAULT '[]';
+  CREATE INDEX devices_by_machine ON devices (machine) WHERE machine IS NOT NULL;
+  CREATE UNIQUE INDEX devices_by_clone ON devices (cloned_from, clone_instance) WHERE cloned_from IS NOT NULL;
+  CREATE TABLE replaced_credentials (
+    credential_sha256 TEXT PRIMARY KEY,
+    device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    replaced_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX replaced_credentials_by_device ON replaced_credentials (device_id);
+  -- Devices without which a task ended, because they were not seen after its creation.
+  CREATE TABLE task_absentees (
+    device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    task_id INTEGER NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    PRIMARY KEY (device_id, task_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX task_absentees_by_task ON task_absentees (task_id);
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -11,6 +11,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 import { defaultSettingValues } from "../../model/setting.ts";
 import type { Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
+import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
@@ -77,6 +78,7 @@ async function storesOf(database: Database): Promise<Catalog> {
   return {
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
+    life: sqliteDeviceLife(database),
     packages: sqlitePackages(database),
     tasks: sqliteTasks(database),
     settings,

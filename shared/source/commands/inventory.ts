@@ -1,29 +1,7 @@
-/** Commands `device list`, `subnet list`, `subnet split`, `package list` and `package remove`. */
+/** Commands `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
-
-export async function listDevices(options: JsonOptions): Promise<void> {
-  const devices = await (await connect(options)).devices();
-  if (options.json) return printJson(devices);
-  printTable(
-    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "MEDIUM", "GROUPS", "CONNECTED", "LAST SEEN"],
-    devices.map((device) => {
-      const active = device.inventory?.interfaces.find((one) => one.active);
-      return [
-        device.id,
-        device.hostname,
-        device.subnetId ?? "-",
-        active?.address ?? "-",
-        device.inventory?.deviceClass ?? "-",
-        active?.medium ?? "-",
-        device.inventory?.groups.join(",") || "-",
-        `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
-        formatTime(device.lastSeenAtMs),
-      ];
-    }),
-  );
-}
 
 export async function listSubnets(options: JsonOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();

@@ -11,13 +11,14 @@ import type {
   TaskReport,
 } from "../catalog/index.ts";
 import { reportOf } from "../catalog/index.ts";
+import { absentListMax } from "../../api/schema/admin.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
-import { targetedDevices } from "./agent-tasks.ts";
+import { allDevices, taskDevices } from "../task-devices.ts";
 
 type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "nowMs">;
 /** State of a device in a task, and the task that supersedes it there. */
@@ -73,7 +74,12 @@ export function stateOnDevice(
   return { state: task.expiresAtMs <= nowMs ? "expired" : state, higher: null };
 }
 
-function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: number): TaskSummary {
+function summaryOf(
+  task: TaskRecord,
+  rows: readonly CountedDevice[],
+  absent: readonly DeviceRecord[],
+  nowMs: number,
+): TaskSummary {
   return {
     id: task.id,
     packageId: task.packageId,
@@ -105,7 +111,9 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
       superseded: countState(rows, "superseded"),
       expired: countState(rows, "expired"),
       offline: countOffline(rows),
+      absent: absent.length,
     },
+    absentSinceMs: absent.length === 0 ? null : Math.max(...absent.map(({ lastSeenAtMs }) => lastSeenAtMs)),
   };
 }
 
@@ -113,7 +121,7 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
 export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
-  const devices = await catalog.devices.list();
+  const devices = await allDevices(catalog);
   const tasks = await catalog.tasks.list();
   const read = new Map<number, ReturnType<typeof catalog.tasks.reportsOf>>();
   const reportsOf: typeof catalog.tasks.reportsOf = (id) => {
@@ -125,11 +133,12 @@ export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]
   for (const task of tasks) {
     const reports = await (read.get(task.id) ?? catalog.tasks.reportsOf(task.id));
     const higher = await higherTasksOf(context, task, tasks, reportsOf);
-    const rows = targetedDevices(task, devices).map((device) => ({
+    const { counted, absent } = taskDevices(task, devices, reports, changeHub, nowMs);
+    const rows = counted.map((device) => ({
       state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
       connected: changeHub.isConnected(device.id),
     }));
-    summaries.push(summaryOf(task, rows, nowMs));
+    summaries.push(summaryOf(task, rows, absent, nowMs));
   }
   return summaries;
 }
@@ -256,8 +265,10 @@ export async function taskDetail(
 ): Promise<TaskDetail> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
-  const devices = targetedDevices(task, await catalog.devices.list());
   const progress = await catalog.tasks.progressOf(task.id);
+  const reports = new Map([...progress].map(([id, record]) => [id, reportOf(record.progress)]));
+  const all = await allDevices(catalog);
+  const { counted: devices, absent } = taskDevices(task, all, reports, changeHub, nowMs);
   const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.sinceTask(task.id);
@@ -265,7 +276,7 @@ export async function taskDetail(
   const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
-    const state = stateOnDevice(task, device, record && reportOf(record.progress), higher, nowMs);
+    const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
     return deviceRow(task, device, record, state, changeHub.isConnected(device.id));
   });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
@@ -276,8 +287,11 @@ export async function taskDetail(
     }),
   );
   return {
-    ...summaryOf(task, rows, nowMs),
+    ...summaryOf(task, rows, absent, nowMs),
     subnets,
+    absentList: absent
+      .slice(0, absentListMax)
+      .map(({ id, hostname, lastSeenAtMs }) => ({ deviceId: id, hostname, lastSeenAtMs })),
     deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
 }

@@ -1,39 +1,23 @@
-/** Routes for administrators: devices and their subnets. */
+/** Routes for administrators: the subnets of the devices. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import {
-  deviceListSchema,
-  doneSchema,
-  subnetListSchema,
-  type Device,
-  type Subnet,
-} from "../../api/schema/admin.ts";
+import { doneSchema, subnetListSchema, type Subnet } from "../../api/schema/admin.ts";
 import { subnetIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, pathParameters } from "../openapi.ts";
 
-export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
+export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
-    "/devices",
-    documented({
-      summary: "All devices with their inventory",
-      audience: ["admin"],
-      answer: deviceListSchema,
-    }),
-    allow(context, "admin"),
-    async (c) => c.json({ devices: await devicesOf(context) }),
-  );
-  routes.get(
-    "/subnets",
+    "/",
     documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
     allow(context, "admin"),
     async (c) => c.json({ subnets: await subnetsOf(context) }),
   );
   routes.post(
-    "/subnets/:id/split",
+    "/:id/split",
     documented({
       summary: "End all merges into a subnet; devices that still reach each other merge it again",
       audience: ["admin"],
@@ -54,21 +38,6 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
     },
   );
   return routes;
-}
-
-async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
-  const inventories = await catalog.devices.inventories();
-  const atMs = nowMs();
-  return (await catalog.devices.list()).map((device) => ({
-    id: device.id,
-    hostname: device.hostname,
-    subnetId: device.subnet?.id ?? null,
-    enrolledAtMs: device.enrolledAtMs,
-    lastSeenAtMs: changeHub.isConnected(device.id) ? atMs : device.lastSeenAtMs,
-    connected: changeHub.isConnected(device.id),
-    duplicate: duplicates.isDuplicate(device.id, atMs),
-    inventory: inventories.get(device.id) ?? null,
-  }));
 }
 
 async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {
