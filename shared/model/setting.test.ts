@@ -23,6 +23,7 @@ const addedLater = [
   "runDeferrals",
   "runDeferralMs",
   "startJitterMs",
+  "deviceExpiryMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

@@ -60,7 +60,9 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-async function openParts(folder: string, clock: { nowMs: number }, keepVersions: number | null) {
+type Switches = { readonly keepVersions: number | null; readonly approvesTakeovers: boolean };
+
+async function openParts(folder: string, clock: { nowMs: number }, switches: Switches) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
@@ -82,8 +84,7 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
     metrics,
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
-    keepVersions,
-    approvesTakeovers: false,
+    ...switches,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
@@ -135,10 +136,10 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 }
 
 /** @param keepVersions newest versions of a package that stay; null: all */
-export async function openFixture(keepVersions: number | null = null) {
+export async function openFixture(keepVersions: number | null = null, approvesTakeovers = false) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const parts = await openParts(folder, clock, keepVersions);
+  const parts = await openParts(folder, clock, { keepVersions, approvesTakeovers });
   const { app, catalog, changeHub, wan, content, log, noted, metrics } = parts;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {

@@ -53,6 +53,6 @@ export function taskDevices(
  */
 function isOfTask(task: TaskRecord, { life }: DeviceRecord, report: TaskReport | undefined): boolean {
   if (life.state !== "removed") return true;
-  if (task.endedAtMs !== null && task.endedAtMs <= life.atMs) return true;
+  if (task.endedAtMs !== null && task.endedAtMs < life.atMs) return true;
   return life.why !== "cloned" && report !== undefined && endStates.has(report.state);
 }
