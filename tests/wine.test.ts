@@ -329,7 +329,14 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const command = { hasBootId: true, knowsEnd: true, differences: [], wasKilled: true, output: "begun" };
+      const command = {
+        hasBootId: true,
+        hasMachineId: true,
+        knowsEnd: true,
+        differences: [],
+        wasKilled: true,
+        output: "begun",
+      };
       const programs = { listsItself: true, ignoresCase: true };
       // Wine has the calls about sessions, but no sessions.
       const users = { userIdleMs: null, sessions: 0 };

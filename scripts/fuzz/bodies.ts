@@ -3,6 +3,7 @@ import type { GenericSchema } from "valibot";
 import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
+import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -61,13 +62,34 @@ const enroll = {
   os: "linux",
   arch: "x64",
   agentVersion: "1",
+  machine: "cd".repeat(32),
+  instance: "0123456789abcdef",
+};
+const { token: _, ...enrollClone } = enroll;
+const checkIn = { inventory, packages: [packageId], instance: enroll.instance };
+const shownDevice = {
+  id: deviceId,
+  hostname: "h",
+  subnetId,
+  enrolledAtMs: 1,
+  lastSeenAtMs: 2,
+  connected: true,
+  name: "Desk",
+  agentVersion: "1",
+  state: "suspended",
+  stateSinceMs: 3,
+  removedWhy: null,
+  takenOverAtMs: 3,
+  inventory,
 };
 const release = { taskId: 1, subnetId, failure: "x" };
 
 /** Requests: method, path, who is authorized, body. */
 export const requests = [
   ["POST", "/v1/agent/enroll", "nobody", enroll],
-  ["POST", "/v1/agent/check-in", "device", { inventory }],
+  ["POST", "/v1/agent/enroll/clone", "device", enrollClone],
+  // Without the instance: alternating ones bar the credential.
+  ["POST", "/v1/agent/check-in", "device", { inventory, packages: [packageId] }],
   ["POST", "/v1/agent/lease", "device", lease],
   ["POST", "/v1/agent/lease/release", "device", release],
   ["POST", "/v1/agent/progress", "device", { reports: [progress] }],
@@ -75,6 +97,11 @@ export const requests = [
   ["POST", "/v1/tasks", "admin", taskCreate],
   ["PUT", "/v1/settings/s", "admin", { values: { ...defaultSettingValues, wanSchedule } }],
   ["GET", "/v1/tasks/1", "admin", null],
+  ["GET", "/v1/devices/h", "admin", null],
+  ["GET", "/v1/devices/h/tasks?limit=5", "admin", null],
+  ["PATCH", "/v1/devices/h", "admin", { name: "Desk" }],
+  ["POST", "/v1/devices/h/approve", "admin", null],
+  ["GET", "/v1/packages/tool/devices?lacking=true", "admin", null],
   ["GET", `/v1/packages/${packageId}/content`, "device", null],
 ] as const satisfies readonly (readonly [string, string, "nobody" | "device" | "admin", unknown])[];
 
@@ -82,7 +109,10 @@ export const requests = [
 export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.enrollRequestSchema, enroll],
   [agent.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],
-  [agent.checkInRequestSchema, { inventory }],
+  [agent.enrollCloneRequestSchema, enrollClone],
+  [agent.checkInRequestSchema, checkIn],
+  [deviceSchema, shownDevice],
+  [deviceRenameSchema, { name: "Desk" }],
   [
     agent.checkInResponseSchema,
     { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], defaultSetting: setting, tasks: [agentTask] },
@@ -99,5 +129,5 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [admin.publishRequestSchema, { packed: base64(100) }],
   [admin.taskCreateSchema, taskCreate],
   [admin.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
-  [errorSchema, { error: "x", hint: "y" }],
+  [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];
