@@ -301,6 +301,7 @@ test("devices that were not seen for the time of deviceExpiry are removed, and m
   fixture.clock.nowMs += 20 * day;
   const fresh = await joined(machineB, "2");
   fixture.clock.nowMs += 20 * day;
+  await checkIn(fresh.credential);
   const expire = () => removeUnseenDevices({ ...fixture, nowMs: () => fixture.clock.nowMs });
   await expire();
   expect(await listed()).toHaveLength(2);
@@ -316,6 +317,26 @@ test("devices that were not seen for the time of deviceExpiry are removed, and m
   fixture.changeHub.open(fresh.deviceId);
   await expire();
   expect((await listed()).map(({ id }) => id)).toEqual([fresh.deviceId]);
+});
+
+test("after an outage of the source no device expires before it had the whole time again", async () => {
+  const { deviceId, credential } = await joined(machineA, "1");
+  const { deviceId: other } = await joined(machineB, "2");
+  await fixture.call("PUT", "/v1/settings/default", {
+    json: { values: { ...defaultSettingValues, deviceExpiryMs: 30 * day } },
+  });
+  const expire = () => removeUnseenDevices({ ...fixture, nowMs: () => fixture.clock.nowMs });
+  fixture.clock.nowMs += 100 * day;
+  await expire();
+  await checkIn(credential);
+  fixture.clock.nowMs += 29 * day;
+  await checkIn(credential);
+  await expire();
+  expect((await listed()).map(({ id }) => id).toSorted()).toEqual([deviceId, other].toSorted());
+  fixture.clock.nowMs += day;
+  await checkIn(credential);
+  await expire();
+  expect((await listed()).map(({ id }) => id)).toEqual([deviceId]);
 });
 
 describe("a device that was not seen since before a task", () => {

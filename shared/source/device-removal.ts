@@ -28,11 +28,19 @@ export async function removeDevices(
   return removed;
 }
 
-/** Removes the devices that were not seen for the time of the setting `deviceExpiry`. */
+/** Without contact with any device for this time, the source was off or is an old backup. */
+const outageMs = 86_400_000;
+
+/**
+ * Removes the devices that were not seen for the time of the setting `deviceExpiry`. After an
+ * outage of the source, each device has the whole time again.
+ */
 export async function removeUnseenDevices(context: RemovalContext): Promise<void> {
   const { catalog, changeHub, nowMs } = context;
+  const lastMs = changeHub.connectedDevices > 0 ? nowMs() : await catalog.life.lastContactMs();
+  if (lastMs !== null && nowMs() - lastMs > outageMs) await catalog.life.setExpiryFrom(nowMs());
   const expiryMs = (await catalog.settings.byName("default"))?.values.deviceExpiryMs ?? null;
-  if (expiryMs === null) return;
+  if (expiryMs === null || nowMs() - (await catalog.life.expiryFromMs()) < expiryMs) return;
   const unseen = await catalog.life.unseenSince(nowMs() - expiryMs);
   await removeDevices(
     context,

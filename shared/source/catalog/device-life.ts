@@ -88,6 +88,11 @@ export interface DeviceLifeStore {
   inventoryOf(id: string): Promise<Inventory | null>;
   /** Returns devices that were not seen since this time. */
   unseenSince(atMs: number): Promise<string[]>;
+  /** Returns the last time that any device was seen; null without devices. */
+  lastContactMs(): Promise<number | null>;
+  /** Time from which the age of unseen devices counts at the earliest; 0: none was stored. */
+  expiryFromMs(): Promise<number>;
+  setExpiryFrom(atMs: number): Promise<void>;
   /** Deletes rows that were removed before this time, and have no report. @returns their number */
   deleteRemoved(beforeMs: number): Promise<number>;
   /** Returns the devices whose last check-in stated the package, and the time of each check-in. */

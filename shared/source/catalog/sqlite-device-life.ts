@@ -250,6 +250,31 @@ function absentees(
   };
 }
 
+const expiryKey = "expiry_from_ms";
+
+function expiry(
+  database: Database,
+): Pick<DeviceLifeStore, "unseenSince" | "lastContactMs" | "expiryFromMs" | "setExpiryFrom"> {
+  const unseen = database.query<{ id: string }, { atMs: number }>(
+    "SELECT id FROM devices WHERE removed_at_ms IS NULL AND last_seen_at_ms < $atMs",
+  );
+  const last = database.query<{ at_ms: number | null }, []>(
+    "SELECT max(last_seen_at_ms) AS at_ms FROM devices WHERE removed_at_ms IS NULL",
+  );
+  const read = database.query<{ value: string }, { key: string }>("SELECT value FROM meta WHERE key = $key");
+  const write = database.query(
+    "INSERT INTO meta (key, value) VALUES ($key, $value) ON CONFLICT DO UPDATE SET value = excluded.value",
+  );
+  return {
+    unseenSince: async (atMs) => unseen.all({ atMs }).map(({ id }) => id),
+    lastContactMs: async () => last.get()?.at_ms ?? null,
+    expiryFromMs: async () => Number(read.get({ key: expiryKey })?.value ?? 0),
+    async setExpiryFrom(atMs) {
+      write.run({ key: expiryKey, value: String(atMs) });
+    },
+  };
+}
+
 export function sqliteDeviceLife(database: Database): DeviceLifeStore {
   const named = database.query<DeviceRow, { text: string }>(
     `SELECT ${deviceColumns} FROM devices
@@ -259,10 +284,8 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
   const removed = database.query<DeviceRow, []>(
     `SELECT ${deviceColumns} FROM devices WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, id`,
   );
-  const unseen = database.query<{ id: string }, { atMs: number }>(
-    "SELECT id FROM devices WHERE removed_at_ms IS NULL AND last_seen_at_ms < $atMs",
-  );
   return {
+    ...expiry(database),
     ...enrolment(database),
     ...clones(database),
     ...removal(database),
@@ -279,6 +302,5 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
     },
     named: async (text) => named.all({ text }).map(toDevice),
     removed: async () => removed.all().map(toDevice),
-    unseenSince: async (atMs) => unseen.all({ atMs }).map(({ id }) => id),
   };
 }
