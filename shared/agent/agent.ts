@@ -11,7 +11,7 @@ import type { DistributionCache, Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
-import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
+import { sessionSizes, type DevicePorts, type Place, type Upgrades } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
@@ -32,6 +32,7 @@ import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { pinPublisher } from "./publisher-pin.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -59,6 +60,9 @@ type AgentOptions = {
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
+  upgrades: Upgrades;
+  /** Called after each check-in. */
+  onCheckIn: () => void;
   /** Ends the program. */
   onBug: (error: Error) => void;
 };
@@ -173,6 +177,7 @@ export class Agent {
       web: { open: openRangeStream },
       source: this.#client,
       commands: commandsIn(join(dataFolder, "tasks")),
+      upgrades: this.#options.upgrades,
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -359,34 +364,13 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#trust(answer.publisherKeys);
+    this.#identity = pinPublisher(this.#identity, answer.publisherKeys, cache.ledger, log);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer.unreadable, answer.killed)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
-  }
-
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  #trust(keys: readonly string[]): void {
-    const { log, cache } = this.#options;
-    const { publisherKeys } = this.#identity;
-    if (publisherKeys.length > 0) {
-      const unknown = keys.filter((key) => !publisherKeys.includes(key));
-      if (unknown.length > 0)
-        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
-    }
-    if (keys.length === 0) return;
-    const pinned = { ...this.#identity, publisherKeys: [...keys] };
-    try {
-      cache.ledger.saveIdentity(pinned);
-    } catch (error) {
-      // A full disk delays tasks of new packages only; the next check-in pins the key.
-      return log.error({ error: String(error) }, "the publisher's key was not saved");
-    }
-    this.#identity = pinned;
-    log.info({ keys }, "publisher's key pinned");
+    this.#options.onCheckIn();
   }
 }

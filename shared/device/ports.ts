@@ -86,6 +86,41 @@ export type Commands = {
   adopt(run: CommandRun): Promise<CommandEnd | null>;
 };
 
+/** One upgrade of the agent. `key` is unique among the upgrades of the task. */
+export type UpgradeRun = Pick<CommandRun, "taskId" | "key">;
+export type UpgradeRequest = UpgradeRun & {
+  readonly version: string;
+  /** Time within which the new agent has to check in. */
+  readonly confirmMs: number;
+};
+/** End of an upgrade. `why`: why the old agent runs again; null: the new one runs. */
+export type UpgradeEnd = { readonly version: string; readonly before: string; readonly why: string | null };
+export type NewExecutable =
+  | { readonly isUsable: true; readonly version: string }
+  | { readonly isUsable: false; readonly reason: string };
+export type Upgrades = {
+  /** Version of the running agent. */
+  readonly version: string;
+  /** Name of the agent's executable in packages; null if this agent is not an executable. */
+  readonly fileName: string | null;
+  /** Whether this process is a new version that has not checked in yet. It begins no command. */
+  readonly isTrial: boolean;
+  /** Copies an executable next to the running one, and asks it for its version. */
+  prepare(path: string, signal: AbortSignal): Promise<NewExecutable>;
+  /** Removes the copy of `prepare`. */
+  discard(): Promise<void>;
+  /**
+   * Ends this process of the agent, after which the copy of `prepare` is tried.
+   * @throws Error when that cannot be noted on the disk
+   */
+  begin(request: UpgradeRequest): void;
+  /**
+   * Returns how an upgrade ended that an earlier process began; never in a trial.
+   * @returns null when it was not tried
+   */
+  adopt(run: UpgradeRun): Promise<UpgradeEnd | null>;
+};
+
 type LogLine = (fields: object, message: string) => void;
 type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
@@ -134,6 +169,7 @@ export type DevicePorts = {
   readonly web: Web;
   readonly source: Source;
   readonly commands: Commands;
+  readonly upgrades: Upgrades;
   readonly place: Place;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;

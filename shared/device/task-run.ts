@@ -6,7 +6,7 @@
 import { assert } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { formatDuration } from "../model/quantity.ts";
-import { commandRequest } from "./task-command.ts";
+import { commandRequest, type ReadyWork } from "./task-command.ts";
 import { withdrawnReason } from "./task-hold.ts";
 import { endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
@@ -18,15 +18,9 @@ import type { TaskStage } from "./task-stage.ts";
 const busyBackoff: Backoff = { baseMs: 15_000, maxMs: 600_000, jitter: [0.75, 1.25] };
 
 type Line = Pick<CommandRequest, "command" | "shell">;
-type Plan = {
-  /** Folder of the complete package. */
-  readonly folder: string;
-  readonly line: Line;
-  /** Command whose exit code 0 means that there is nothing to run. */
-  readonly detect: Line | null;
-};
+type Plan = Extract<ReadyWork, { kind: "line" }>;
 
-type RunHost = {
+export type RunHost = {
   readonly ports: DevicePorts;
   readonly turns: CommandTurns;
   readonly row: TaskRow;
@@ -60,7 +54,8 @@ export class TaskRun {
   }
 
   /** Runs the command when the task has its turn. */
-  start(plan: Plan): void {
+  start(plan: ReadyWork): void {
+    assert(plan.kind === "line", "a task that runs a command was given other work");
     this.#plan = plan;
     const { turns, row, become } = this.#host;
     turns.request({

@@ -57,6 +57,8 @@ export function takesPart({ session, stage }: TaskView): boolean {
 export function describe(task: TaskView, nowMs: number): string {
   const { session, stage, row } = task;
   if (stage.kind === "verifying") return "reads the package back from the disk";
+  if (stage.kind === "running" && row.task.action === "upgrade")
+    return "restarts the agent as its new version";
   if (stage.kind === "running")
     return row.runs > 1 ? `runs the command, run ${row.runs}` : "runs the command";
   if (stage.kind === "ready") return stage.note;

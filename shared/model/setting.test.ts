@@ -17,6 +17,7 @@ const addedLater = [
   "commandRebootExitCodes",
   "commandBusyExitCodes",
   "commandAttempts",
+  "upgradeConfirmMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

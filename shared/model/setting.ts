@@ -263,6 +263,15 @@ export const settingKeys = {
     format: String,
     about: "runs of a command whose exit code means busy, before the task fails",
   }),
+  upgradeConfirm: setting({
+    field: "upgradeConfirmMs",
+    schema: durationMs(SECOND, DAY),
+    default: 300 * SECOND,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time within which a new version of the agent has to check in; otherwise the old one runs again",
+  }),
 } as const;
 type SettingKey = keyof typeof settingKeys;
 

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
-import { taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
+import { taskIdSchema, type OriginBytes, type TaskAction } from "../../api/schema/common.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
@@ -11,7 +11,7 @@ import { absenceText } from "./watch-view.ts";
 
 type TaskCreateOptions = JsonOptions & {
   readonly from?: string | undefined;
-  readonly action?: "pre-cache" | "run" | undefined;
+  readonly action?: TaskAction | undefined;
   readonly command?: string | undefined;
   readonly run?: string | undefined;
   readonly setting?: string | undefined;
@@ -49,8 +49,8 @@ function checkCommand({ action, command, run }: TaskCreateOptions): void {
       2,
     );
   }
-  if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
-    throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
+  if (action !== "run" && action !== undefined && (command !== undefined || run !== undefined)) {
+    throw new CommandError(`--command and --run belong to --action run: ${action} runs no command`, 2);
   }
 }
 
@@ -59,7 +59,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   if (from === undefined && words === undefined)
     throw new CommandError("Name a package, or a task with --from", 2);
   if (from === undefined && options.action === undefined)
-    throw new CommandError("Give --action pre-cache or --action run", 2);
+    throw new CommandError("Give --action pre-cache, --action run or --action upgrade", 2);
   checkCommand(options);
   const fromId = from === undefined ? null : parseTaskId(from);
   const target = options.target === undefined ? undefined : parseTarget(options.target);
