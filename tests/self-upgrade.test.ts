@@ -16,7 +16,7 @@ import { pathsBeside } from "../shared/agent/upgrade/executable.ts";
 import { readUpgrade, type UpgradeStep } from "../shared/agent/upgrade/upgrade-state.ts";
 import { deviceListSchema } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
-import { partOf, until, type Harness, type Peer } from "./harness.ts";
+import { bytesFrom, partOf, until, wanBytesFetched, type Harness, type Peer } from "./harness.ts";
 
 const fileName = executableName(
   "peer",
@@ -134,6 +134,21 @@ test(
     expect(await endOf(harness, lower, peer)).toMatchObject({ state: "superseded" });
     expect(await peer.stop()).toBe(0);
     expect(existsSync(join(peer.data, "ledger.db.before-upgrade"))).toBe(false);
+  },
+  testMs,
+);
+
+test(
+  "three agents of a subnet get the new version by multicast, before the one that leads restarts",
+  async () => {
+    const harness = await open({ settings });
+    const devices = [];
+    for (let count = 0; count < 3; count++) devices.push((await startUpgradable(harness)).peer);
+    const taskId = await upgradeTo(harness, "0.2.0");
+    const task = await harness.waitUntilComplete(taskId, devices, waitMs);
+    expect(wanBytesFetched(task) / task.packageBytes).toBeLessThan(1.05);
+    expect(bytesFrom(task, "multicast") / task.packageBytes).toBeGreaterThan(1);
+    for (const peer of devices) await untilListed(harness, peer, "0.2.0");
   },
   testMs,
 );

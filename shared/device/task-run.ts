@@ -31,10 +31,14 @@ export type RunHost = {
   end(life: Exclude<TaskLife, "open" | "running">, reason: string): void;
   /** Handles an error: the task is tried again later. */
   fail(error: unknown): void;
+  /** Opens the complete package, whose origin belongs to the report. */
+  findPackage(): Promise<void>;
   /** Begins the task again, from its package on. */
   restart(): void;
   /** Holds the task if it is paused or has expired. @returns whether it is held */
   isHeld(): boolean;
+  /** Whether this device leads the session of the task for devices that are missing chunks. */
+  servesOthers(): boolean;
   /** Returns why a lower version must not run; null: it may. */
   downgradeReason(): string | null;
 };

@@ -53,6 +53,10 @@ export function takesPart({ session, stage }: TaskView): boolean {
   return role === "representative" || (role === "peer" && stage.kind === "session");
 }
 
+/** Whether the device leads the session, for devices that are missing chunks. */
+export const servesOthers = ({ session }: Pick<TaskView, "session">): boolean =>
+  session?.member.role === "representative" && session.member.roster.audience > 0;
+
 /** Returns one sentence for a person on what the task does, or how it ended. */
 export function describe(task: TaskView, nowMs: number): string {
   const { session, stage, row } = task;

@@ -3,6 +3,7 @@
  * process of the agent for the new one. The process that runs afterwards learns how that went. An
  * attempt begins an upgrade at most once.
  */
+import { assert } from "../model/assert.ts";
 import { compareVersions } from "../model/version-order.ts";
 import type { UpgradeEnd, UpgradeRun } from "./ports.ts";
 import type { ReadyWork } from "./task-command.ts";
@@ -15,9 +16,17 @@ import {
   upgradedReason,
 } from "./upgrade-text.ts";
 
+/**
+ * Time for which a representative serves others before its own upgrade ends the session, and the
+ * interval at which that is checked. After that, another device has to lead.
+ */
+const servingMsMax = 600_000;
+const servingPollMs = 1_000;
+
 export class TaskUpgrade {
   readonly #host: RunHost;
   readonly #abort = new AbortController();
+  #timer: (() => void) | null = null;
   #isChecking = false;
   #end: "none" | "stopped" | "cancelled" = "none";
 
@@ -25,25 +34,42 @@ export class TaskUpgrade {
     this.#host = host;
   }
 
-  /** Begins the upgrade when the task has its turn. */
+  /** Begins the upgrade when other devices have its package, and the task has its turn. */
   start(work: ReadyWork): void {
-    const { turns, row, become } = this.#host;
-    if (work.kind !== "upgrade") return;
+    assert(work.kind === "upgrade", "a task that upgrades the agent was given other work");
+    const { clock } = this.#host.ports;
+    this.#request(`${work.folder}/${work.path}`, clock.nowMs() + servingMsMax);
+  }
+
+  #request(path: string, servesUntilMs: number): void {
+    const { turns, row, become, ports, servesOthers } = this.#host;
+    if (servesOthers() && ports.clock.nowMs() < servesUntilMs) {
+      become({ kind: "ready", note: "waits until other devices have the package", isBlocked: false });
+      this.#timer = ports.clock.after(servingPollMs, () => this.#request(path, servesUntilMs));
+      return;
+    }
     turns.request({
       row,
-      begin: () => this.#do(() => this.#begin(`${work.folder}/${work.path}`)),
+      begin: () => this.#do(() => this.#begin(path)),
       wait: (note, isBlocked) => become({ kind: "ready", note, isBlocked }),
     });
   }
 
   /** Asks how the upgrade ended that an earlier process of the agent began. */
   adopt(): void {
-    this.#do(async () => this.#onEnd(await this.#host.ports.upgrades.adopt(this.#run())));
+    const { ports, findPackage } = this.#host;
+    this.#do(async () => {
+      const found = await ports.upgrades.adopt(this.#run());
+      // Without the package, the report is shorter.
+      await findPackage().catch(() => {});
+      this.#onEnd(found);
+    });
   }
 
   /** Cancels the task. @returns false if the upgrade has not begun: the task ends at once */
   cancel(_kills: boolean): boolean {
     this.#end = "cancelled";
+    this.#timer?.();
     this.#abort.abort();
     return this.#host.row.life === "running";
   }
@@ -51,6 +77,7 @@ export class TaskUpgrade {
   /** Takes back the request for a turn. @returns false once the new executable is being checked */
   withdraw(): boolean {
     if (this.#isChecking || this.#host.row.life === "running") return false;
+    this.#timer?.();
     this.#host.turns.release(this.#host.row.task.id);
     return true;
   }
@@ -58,6 +85,7 @@ export class TaskUpgrade {
   /** Ends the work of this process. */
   stop(): void {
     this.#end = "stopped";
+    this.#timer?.();
     this.#abort.abort();
   }
 

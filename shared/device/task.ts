@@ -23,7 +23,7 @@ import { SpreadStart } from "./start-spread.ts";
 import { endsWait, holdOf, isPackageDone, packageTitle, withdrawnReason } from "./task-hold.ts";
 import type { TaskLife, TaskRow } from "./task-record.ts";
 import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
-import { progressOf } from "./task-status.ts";
+import { progressOf, servesOthers } from "./task-status.ts";
 import { wrongReadBacksMax, wrongReadBackText } from "./wrong-read-back.ts";
 import { TaskTraffic } from "./task-traffic.ts";
 import { createWork, workOf } from "./task-work.ts";
@@ -97,6 +97,10 @@ export class Task {
     return createWork({
       ...this.#options,
       isHeld: () => this.#isHeld(),
+      servesOthers: () => servesOthers(this),
+      findPackage: async () => {
+        this.store ??= await this.#options.ports.cache.find(this.row.task.packageId);
+      },
       become: (stage) => {
         this.stage = nextTaskStage(this.stage, stage);
         this.#options.onChange();
