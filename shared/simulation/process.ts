@@ -3,7 +3,7 @@
  * ports. The class also does what shared/agent does around a device: check-in, roaming, shutdown.
  * It observes the device after each event, and reports what changed to the checkers.
  */
-import type { DevicePorts, Place, SessionSizes, Source, Upgrades } from "../device/ports.ts";
+import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
 import { Device } from "../device/device.ts";
 import type { Group } from "../device/group.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
@@ -21,6 +21,7 @@ import { requestTimeoutMs } from "./source.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
+import { SimulatedUpgrades } from "./upgrades.ts";
 import { SimulatedWeb } from "./web.ts";
 
 const loopbackAddress = "127.0.0.1";
@@ -292,7 +293,7 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
-      upgrades: noUpgrades,
+      upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),
@@ -386,14 +387,4 @@ export class Process implements RunningProcess {
   }
 }
 
-/** A simulated agent is part of the simulator, and not an executable that a package could have. */
-const noUpgrades: Upgrades = {
-  version: "0",
-  fileName: null,
-  isTrial: false,
-  prepare: async () => ({ isUsable: false, reason: "" }),
-  discard: async () => {},
-  begin: () => {},
-  adopt: async () => null,
-};
 const noBytes: Readonly<Record<ChunkOrigin, number>> = { wan: 0, multicast: 0, peers: 0, cache: 0 };
