@@ -16,12 +16,17 @@ export const ownFileName = (program: string): string | null =>
 /** Path of the running executable, read at the start: the file may be replaced later. */
 export const ownPath = realpathSync(process.execPath);
 
+/** Adds a word to the name of an executable. Windows starts a file by its ending only. */
+export function namedBeside(executable: string, word: string): string {
+  const ending = /\.exe$/i.exec(executable)?.[0] ?? "";
+  return `${executable.slice(0, executable.length - ending.length)}.${word}${ending}`;
+}
+
 /**
  * Returns the paths of an upgrade: `next` is the new executable before it is in place, `previous`
- * the old one after that. Windows starts a file by its ending only.
+ * the old one after that.
  */
-export function pathsBeside(executable: string): { readonly next: string; readonly previous: string } {
-  const ending = /\.exe$/i.exec(executable)?.[0] ?? "";
-  const base = executable.slice(0, executable.length - ending.length);
-  return { next: `${base}.new${ending}`, previous: `${base}.previous${ending}` };
-}
+export const pathsBeside = (executable: string): { readonly next: string; readonly previous: string } => ({
+  next: namedBeside(executable, "new"),
+  previous: namedBeside(executable, "previous"),
+});

@@ -10,7 +10,7 @@ import { copyFile, link, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { retryLocked } from "../../platform/locked-files.ts";
-import { pathsBeside } from "./executable.ts";
+import { namedBeside, pathsBeside } from "./executable.ts";
 import { syncFolder } from "./upgrade-state.ts";
 
 const executableBits = 0o111;
@@ -50,7 +50,7 @@ export const discardNext = (executable: string): Promise<void> =>
 export async function place(executable: string, locksOpenFiles = platform.locksOpenFiles): Promise<void> {
   const { next, previous } = pathsBeside(executable);
   if (!existsSync(next)) return;
-  if (locksOpenFiles) return exchange(executable, next, await freeName(previous));
+  if (locksOpenFiles) return exchange(executable, next, await freeName(executable));
   await rm(previous, { force: true });
   // A file system without hard links, such as FAT, gets a copy.
   await link(executable, previous).catch(() => copyFile(executable, previous));
@@ -68,15 +68,17 @@ async function exchange(executable: string, next: string, previous: string): Pro
   }
 }
 
-/** Returns a name like `path` that no file has. A process may still run the file of that name. */
-async function freeName(path: string): Promise<string> {
+/** Returns a name for the old executable. A process may still run that of an earlier upgrade. */
+async function freeName(executable: string): Promise<string> {
   for (let number = 0; number < previousMax; number++) {
-    const name = number === 0 ? path : `${path}-${number}`;
+    const name = namedBeside(executable, number === 0 ? "previous" : `previous-${number}`);
     const isFree = await rm(name, { force: true }).then(
       () => true,
       () => false,
     );
     if (isFree) return name;
   }
-  throw new Error(`"${path}" and ${previousMax - 1} more old executables are in use: restart the machine`);
+  throw new Error(
+    `${previousMax} earlier executables beside "${executable}" are in use: restart the machine`,
+  );
 }

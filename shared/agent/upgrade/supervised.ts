@@ -16,10 +16,14 @@ export const stopMessage = "stop";
 /** Status of an agent whose supervisor has ended. */
 const orphanStatus = 1;
 
-/** Returns how this process is supervised; null: not at all. */
+/**
+ * Returns how this process is supervised; null: not at all. Exits when the supervisor has ended
+ * since it started this process.
+ */
 export function supervision(): SupervisedAs | null {
   const as = process.env[supervisedVariable];
-  return process.connected && (as === "trial" || as === "agent") ? as : null;
+  if (as !== "trial" && as !== "agent") return null;
+  return process.connected ? as : process.exit(orphanStatus);
 }
 
 /** @param onStop called when the supervisor asks this process to stop */
