@@ -5,7 +5,7 @@
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as v from "valibot";
 import { build } from "../scripts/build/build.ts";
@@ -132,6 +132,9 @@ test(
       { action: "upgrade" },
     );
     expect(await endOf(harness, lower, peer)).toMatchObject({ state: "superseded" });
+    const words = ["--action", "upgrade", "--allow-downgrade"];
+    const wanted = Number(await harness.source.admin("task", "create", "lower", ...words));
+    expect((await endOf(harness, wanted, peer)).reason).toContain("version 0.2.0 runs (before: 0.3.0)");
     expect(await peer.stop()).toBe(0);
     expect(existsSync(join(peer.data, "ledger.db.before-upgrade"))).toBe(false);
   },
@@ -212,6 +215,9 @@ test(
     expect(garbage.reason).toContain(`${fileName} --version`);
     expect(readUpgrade(peer.data)).toBeNull();
     expect(existsSync(pathsBeside(executable).next)).toBe(false);
+    await mkdir(join(pathsBeside(executable).next, "in the way"), { recursive: true });
+    const blocked = await endOf(harness, await upgradeTo(harness, "0.9.0", scriptOf("0.9.0")), peer);
+    expect(blocked.reason).toContain(`${fileName} cannot be copied to ${dirname(executable)}, the folder of`);
     const script = await harness.startPeer();
     const fromSource = await harness.createTask(missing, {
       action: "upgrade",
@@ -222,22 +228,25 @@ test(
   testMs,
 );
 
-test(
-  "supervisor and new agent killed during the trial: the next start ends with the new version",
-  async () => {
+test.each([
+  ["killed", (peer: Peer) => peer.kill()],
+  ["asked to stop", async (peer: Peer) => expect(await peer.stop()).toBe(0)],
+])(
+  "supervisor and new agent %s during the trial: the next start ends with the new version",
+  async (_, end) => {
     const harness = await open({ settings });
     const { peer, executable } = await startUpgradable(harness);
     // The source does not answer, so that the new agent cannot check in.
     const taskId = await upgradeTo(harness, "0.2.0");
     await untilTried(peer, () => void harness.source.program.stop("SIGKILL"));
-    await peer.kill();
+    await end(peer);
     expect(readUpgrade(peer.data)?.step).toEqual({ kind: "trial", starts: 1 });
     expect(await digestFile(executable)).toBe(await digestFile(builtOf("0.1.0")));
     await harness.source.restart();
     peer.restart();
-    const end = await endOf(harness, taskId, peer);
-    expect(end.reason).toContain("version 0.2.0 runs (before: 0.1.0)");
-    expect(end.command?.runs).toBe(1);
+    const part = await endOf(harness, taskId, peer);
+    expect(part.reason).toContain("version 0.2.0 runs (before: 0.1.0)");
+    expect(part.command?.runs).toBe(1);
     await untilListed(harness, peer, "0.2.0");
     await peer.kill();
     peer.restart();
@@ -290,6 +299,41 @@ test(
     expect(await digestFile(executable)).toBe(await digestFile(builtOf("0.2.0")));
     await untilListed(harness, peer, "0.2.0");
     await runCommand(harness, peer, "after");
+  },
+  testMs,
+);
+
+test(
+  "an upgrade waits for a running command and for the end of a pause, and is repeated by retry",
+  async () => {
+    const harness = await open({ settings });
+    const { peer } = await startUpgradable(harness);
+    const file = await harness.makeFile("slow.bin", 10_000);
+    const packageId = await harness.publish(file, { name: "slow", version: "1" });
+    const ran = join(harness.folder, "slow.ran");
+    const gate = join(harness.folder, "slow.gate");
+    const command = `until test -e "${gate}"; do sleep 0.1; done; echo done > "${ran}"`;
+    const commandTask = await harness.createTask(packageId, { action: "run", command });
+    await harness.waitForTask(commandTask, (task) => partOf(task, peer).state === "running", waitMs);
+    const taskId = await upgradeTo(harness, "0.1.5", scriptOf("0.1.5", "exit 1"));
+    const waiting = await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "ready", waitMs);
+    expect(partOf(waiting, peer).reason).toContain(`waits for the command of task ${commandTask}`);
+    await harness.source.admin("task", "pause", String(taskId));
+    await harness.waitForTask(taskId, (task) => partOf(task, peer).state === "waiting", waitMs);
+    await writeFile(gate, "");
+    expect((await endOf(harness, commandTask, peer)).state).toBe("complete");
+    expect(await readFile(ran, "utf8")).toBe("done\n");
+    expect(readUpgrade(peer.data)).toBeNull();
+    await harness.source.admin("task", "resume", String(taskId));
+    expect((await endOf(harness, taskId, peer)).state).toBe("failed");
+    const first = readUpgrade(peer.data);
+    await harness.source.admin("task", "retry", String(taskId));
+    await until(
+      () => `the upgrade is not repeated: ${JSON.stringify(readUpgrade(peer.data))}`,
+      waitMs,
+      () => (readUpgrade(peer.data)?.key === first?.key ? null : true),
+    );
+    expect((await endOf(harness, taskId, peer)).state).toBe("failed");
   },
   testMs,
 );
