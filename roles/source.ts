@@ -28,6 +28,7 @@ import {
 } from "../shared/source/commands/task-changes.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
+import { taskActions } from "../shared/api/schema/common.ts";
 import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
@@ -156,10 +157,10 @@ function addTaskCreation(task: Command): void {
     )
     .option("--from <id>", "take what is not given, except the times, from this task")
     .addOption(
-      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command").choices([
-        "pre-cache",
-        "run",
-      ] as const),
+      new Option(
+        "--action <action>",
+        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package",
+      ).choices(taskActions),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")

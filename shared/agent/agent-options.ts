@@ -1,5 +1,6 @@
 /** Parts and options of an agent, from its command line and its data folder. */
 import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import type { Conditions } from "./conditions.ts";
@@ -23,6 +24,9 @@ export type AgentOptions = {
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
+  upgrades: Upgrades;
+  /** Called after each check-in. */
+  onCheckIn: () => void;
   /** Ends the program. */
   onBug: (error: Error) => void;
 };

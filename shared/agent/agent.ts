@@ -33,6 +33,7 @@ import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { pinPublisher } from "./publisher-pin.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -153,6 +154,7 @@ export class Agent {
       commands: commandsIn(join(dataFolder, "tasks")),
       activity: platform,
       timeZone: deviceZone,
+      upgrades: this.#options.upgrades,
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -339,34 +341,13 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#trust(answer.publisherKeys);
+    this.#identity = pinPublisher(this.#identity, answer.publisherKeys, cache.ledger, log);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
-  }
-
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  #trust(keys: readonly string[]): void {
-    const { log, cache } = this.#options;
-    const { publisherKeys } = this.#identity;
-    if (publisherKeys.length > 0) {
-      const unknown = keys.filter((key) => !publisherKeys.includes(key));
-      if (unknown.length > 0)
-        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
-    }
-    if (keys.length === 0) return;
-    const pinned = { ...this.#identity, publisherKeys: [...keys] };
-    try {
-      cache.ledger.saveIdentity(pinned);
-    } catch (error) {
-      // A full disk delays tasks of new packages only; the next check-in pins the key.
-      return log.error({ error: String(error) }, "the publisher's key was not saved");
-    }
-    this.#identity = pinned;
-    log.info({ keys }, "publisher's key pinned");
+    this.#options.onCheckIn();
   }
 }

@@ -466,6 +466,8 @@ describe("tasks", () => {
       [{ action: "run" }, 400],
       [{ action: "erase" }, 400],
       [{ command: "ls" }, 400],
+      [{ action: "upgrade", command: "ls" }, 400],
+      [{ action: "upgrade", run: "install" }, 400],
       [{ action: "run", run: "install" }, 422],
       [{ action: "run", run: "install", command: "ls" }, 400],
       [{ run: "install" }, 400],

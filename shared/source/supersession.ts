@@ -14,7 +14,7 @@ export type HigherTask = {
  * version first.
  */
 export const higherTasks = (task: TaskRecord, all: readonly TaskRecord[]): TaskRecord[] =>
-  task.action === "run"
+  task.action !== "pre-cache"
     ? all
         .filter((other) => supersedes(other, task))
         .toSorted((a, b) => compareVersions(b.packageVersion, a.packageVersion))

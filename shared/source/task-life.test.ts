@@ -195,6 +195,20 @@ describe("a task of a higher version", () => {
     expect((await shown(again)).devices).toMatchObject({ total: 1, superseded: 1 });
   });
 
+  test("supersedes an upgrade of the agent by a higher one, also after it is done, and no command", async () => {
+    const upgrade = { action: "upgrade", command: null };
+    const [command] = await createAll("1.0");
+    const low = await create("editor@1.0", upgrade);
+    await publish("2.0");
+    const high = await create("editor@2.0", upgrade);
+    const device = await fixture.device("h1");
+    expect(await ids(device)).toEqual([command!, high]);
+    await send(device, report(high, "complete"));
+    await fixture.endTasks();
+    expect(await ids(device)).toEqual([command!]);
+    expect((await shown(low)).devices).toMatchObject({ total: 1, superseded: 1 });
+  });
+
   test("supersedes no task whose command has begun, and none before its own start or while it is paused", async () => {
     const [low] = await createAll("1.0");
     const [begun, fresh] = [await fixture.device("h1"), await fixture.device("h2")];

@@ -89,7 +89,13 @@ export const inventorySchema = v.object({
   groups: v.pipe(v.array(name(64)), v.maxLength(64)),
   interfaces: v.pipe(v.array(interfaceSchema), v.maxLength(64)),
 });
-export const taskActionSchema = v.picklist(["pre-cache", "run"]);
+export const taskActions = [
+  "pre-cache", // fills the cache
+  "run", // also runs a command
+  "upgrade", // replaces the agent by the executable of the package
+] as const;
+export type TaskAction = (typeof taskActions)[number];
+export const taskActionSchema = v.picklist(taskActions);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the device has not reported yet

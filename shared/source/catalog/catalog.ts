@@ -7,7 +7,7 @@
  * rules are in model/lease.ts, api/target.ts and the routes.
  */
 import type { PublishedPackage } from "../../api/schema/admin.ts";
-import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
@@ -90,7 +90,7 @@ export type TaskRecord = {
   readonly packageName: string;
   readonly packageVersion: string;
   readonly packageBytes: number;
-  readonly action: "pre-cache" | "run";
+  readonly action: TaskAction;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;

@@ -169,7 +169,7 @@ export const endStatesSql = sqlOf(endStates);
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
-     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action = 'run'
+     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action <> 'pre-cache'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
   const killedOn = database.query<{ id: number }, { deviceId: string }>(

@@ -3,7 +3,12 @@ import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
-import { programNamesSchema, taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
+import {
+  programNamesSchema,
+  taskIdSchema,
+  type OriginBytes,
+  type TaskAction,
+} from "../../api/schema/common.ts";
 import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -14,7 +19,7 @@ import { absenceText } from "./watch-view.ts";
 
 type TaskCreateOptions = JsonOptions & {
   readonly from?: string | undefined;
-  readonly action?: "pre-cache" | "run" | undefined;
+  readonly action?: TaskAction | undefined;
   readonly command?: string | undefined;
   readonly run?: string | undefined;
   readonly setting?: string | undefined;
@@ -86,8 +91,8 @@ function checkCommand({ action, command, run, notWhile, deadline }: TaskCreateOp
       2,
     );
   }
-  if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
-    throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
+  if (action !== "run" && action !== undefined && (command !== undefined || run !== undefined)) {
+    throw new CommandError(`--command and --run belong to --action run: ${action} runs no command`, 2);
   }
   if (action === "pre-cache" && (notWhile !== undefined || deadline !== undefined)) {
     throw new CommandError("--not-while and --deadline belong to --action run: pre-cache runs nothing", 2);
@@ -99,7 +104,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   if (from === undefined && words === undefined)
     throw new CommandError("Name a package, or a task with --from", 2);
   if (from === undefined && options.action === undefined)
-    throw new CommandError("Give --action pre-cache or --action run", 2);
+    throw new CommandError("Give --action pre-cache, --action run or --action upgrade", 2);
   checkCommand(options);
   const fromId = from === undefined ? null : parseTaskId(from);
   const target = options.target === undefined ? undefined : parseTarget(options.target);

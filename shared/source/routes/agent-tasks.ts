@@ -52,7 +52,7 @@ export async function agentTasksOf(
   const open = (await catalog.tasks.open()).filter(
     (task) => isTargeted(task.target, device) && task.expiresAtMs > nowMs,
   );
-  const isWaiting = open.some((task) => task.action === "run" && !hasCompleted(task));
+  const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
   const settings = new Map<string, SettingRecord>();

@@ -130,10 +130,11 @@ function checkAction(
   { action, command, run, notWhile, deadlineAtMs }: Creation,
   { commands, ...published }: PackageRecord,
 ): void {
-  if (action === "pre-cache") {
+  if (action !== "run") {
     checkConditions(action, notWhile, deadlineAtMs);
     if (command === null && run === null) return;
-    throw new ApiError(400, "A task that pre-caches runs no command", "use --action run, or leave it out");
+    const what = action === "upgrade" ? "A task that upgrades the agent" : "A task that pre-caches";
+    throw new ApiError(400, `${what} runs no command`, "use --action run, or leave it out");
   }
   if (run !== null && command !== null)
     throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");
