@@ -53,7 +53,8 @@ test("migrates a ledger of version 1 with every row", () => {
   expect(parseTaskRow(task!.state)).toMatchObject({
     task: { id: 7, command: "./setup", setting: { values: { wanSchedule: [], useMulticast: true } } },
     life: "running",
-    way: "",
+    reason: null,
+    way: null,
   });
   expect(ledger.identity()).toMatchObject({ deviceId, credential: "secret", deployment: 7 });
   ledger.close();
@@ -99,7 +100,11 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   expect(await catalog.tasks.byId(4)).toMatchObject({ command: "./setup", target: "all", state: "active" });
   expect((await catalog.tasks.reportsBy(deviceId)).get(4)).toMatchObject({ state: "complete", attempt: 1 });
   const report = (await catalog.tasks.progressOf(4)).get(deviceId)!.progress;
-  expect(v.parse(progressSchema, report)).toMatchObject({ bytesVerified: 2_500, wrongFrom: [] });
+  expect(v.parse(progressSchema, report)).toMatchObject({
+    bytesVerified: 2_500,
+    reasons: [{ code: "problem", detail: "complete" }],
+    wrongFrom: [],
+  });
   catalog.close();
   expect(versionOf(file)).toBe(catalogVersion);
 });

@@ -181,7 +181,7 @@ export const progressSchema = v.object({
   /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
   way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
   /** Activity, delivery mode and cause, in the order in which they are shown. */
-  reasons: reasonsSchema,
+  reasons: v.optional(reasonsSchema, []),
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
   attempt: v.optional(counter, 1),

@@ -216,6 +216,15 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN deadline_at_ms INTEGER;
   ALTER TABLE tasks ADD COLUMN not_while_json TEXT NOT NULL DEFAULT '[]';
   `,
+  // The reason of a report is a list of codes with parameters, and no sentence.
+  `
+  UPDATE progress SET report_json = json_set(json_remove(report_json, '$.reason'), '$.reasons',
+    CASE coalesce(json_extract(report_json, '$.reason'), '')
+      WHEN '' THEN json_array()
+      ELSE json_array(json_object('code', 'problem', 'detail', substr(json_extract(report_json, '$.reason'), 1, 1024)))
+    END)
+  WHERE json_type(report_json, '$.reasons') IS NULL;
+  `,
 ];
 
 export const catalogVersion = steps.length;
