@@ -15,7 +15,7 @@ import {
   parseSizeBytes,
 } from "../../shared/model/quantity.ts";
 import { parseSourceUrl } from "../../shared/api/request.ts";
-import { targetSchema } from "../../shared/api/schema/admin.ts";
+import { targetSchema } from "../../shared/api/schema/labels.ts";
 import {
   applySettingWords,
   defaultSettingValues,

@@ -1,6 +1,7 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { progressNotes } from "./sqlite-device-packages.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -113,12 +114,14 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
   );
+  const note = progressNotes(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
       for (const one of reports) {
         const report = JSON.stringify(one);
         kept += write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report }).changes;
+        note(deviceId, one, atMs);
       }
       return kept;
     })();
