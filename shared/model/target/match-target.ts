@@ -196,8 +196,25 @@ function packageTest(word: TargetWord, value: string): Evaluation {
   };
 }
 
+/** Upper bound on remembered networks of one test. */
+const rememberedMax = 4_096;
+
+/** Returns `cidrContains` of one outer network, whose parser takes most of an evaluation. */
+function rememberedContains(outer: string): (inner: string) => boolean {
+  const remembered = new Map<string, boolean>();
+  return (inner) => {
+    const found = remembered.get(inner) ?? cidrContains(outer, inner);
+    if (remembered.size >= rememberedMax) remembered.clear();
+    remembered.set(inner, found);
+    return found;
+  };
+}
+
 function subnetTest(value: string): Evaluation {
-  if (value.includes("/")) return ({ subnet }) => subnet && cidrContains(value, subnet.cidr);
+  if (value.includes("/")) {
+    const contains = rememberedContains(value);
+    return ({ subnet }) => subnet && contains(subnet.cidr);
+  }
   const wanted = foldedName(value);
   return ({ subnet }) =>
     subnet && [subnet.id, subnet.name ?? ""].some((name) => matchesPattern(wanted, foldedName(name)));
