@@ -286,9 +286,11 @@ describe("a target", () => {
     await enrolled("pc-2");
     const [one, two] = [await createVersion("1.0"), await createVersion("2.0")];
     const three = await createVersion("3.0", preCache);
+    // The clock of the device was set back between the two commands.
+    const result = report(one, "complete", { command: exited(9_000) });
+    await send(device, result);
     await send(device, report(two, "complete", { command: exited(2_000) }));
-    // An older result that the device repeats.
-    await send(device, report(one, "complete", { command: exited(1_000) }), report(three, "complete"));
+    await send(device, result, report(three, "complete"));
     expect(await answers("has=Editor@2", "has=editor@1.0", "has=editor", "has=editor@>=3")).toEqual([
       ["pc-1"],
       [],
@@ -325,6 +327,7 @@ describe("a target", () => {
     const uninstall = await create("has=editor", { command: null, run: "uninstall" });
     expect(await tasksOf(device)).toEqual([uninstall]);
     await send(device, report(uninstall, "complete", { command: exited(2_000) }));
+    // The device repeats an old result.
     await send(device, report(install, "complete", { command: exited(1_000) }));
     expect([await devices("lacks=editor"), await devices("holds=editor")]).toEqual([["pc-1"], ["pc-1"]]);
   });

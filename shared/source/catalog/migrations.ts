@@ -241,18 +241,19 @@ const steps: readonly string[] = [
     name TEXT,
     site_id INTEGER REFERENCES sites (id) ON DELETE SET NULL
   ) STRICT, WITHOUT ROWID;
-  -- ran_at_ms: end of the last command of this version; null: cached only.
+  -- ran_order: counts the successful commands of the device; null: cached only.
   CREATE TABLE device_packages (
     device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
     package_name TEXT NOT NULL COLLATE NOCASE,
     package_version TEXT NOT NULL,
-    ran_at_ms INTEGER,
+    ran_order INTEGER,
     removed INTEGER NOT NULL,
     PRIMARY KEY (device_id, package_name, package_version)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX device_packages_by_name ON device_packages (package_name);
   INSERT OR REPLACE INTO device_packages
-    SELECT device_id, package_name, package_version, iif(action = 'run', updated_at_ms, NULL), run IS 'uninstall'
+    SELECT device_id, package_name, package_version,
+      iif(action = 'run', row_number() OVER (PARTITION BY device_id ORDER BY updated_at_ms), NULL), run IS 'uninstall'
     FROM progress JOIN tasks ON tasks.id = task_id
     WHERE progress.state IN ('complete', 'reboot-pending') ORDER BY action = 'run', updated_at_ms;
   `,

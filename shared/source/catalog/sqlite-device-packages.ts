@@ -11,29 +11,34 @@ type Row = {
   device_id: string;
   package_name: string;
   package_version: string;
-  ran_at_ms: number | null;
+  ran_order: number | null;
   removed: number;
 };
 
-/** Returns the function that notes a report, inside the transaction that stores it. */
+/**
+ * Returns the function that notes a report, inside the transaction that stores it. `isNew`: the
+ * device has not reported this state before. Clocks of devices may be wrong, so the order of the
+ * first reports counts.
+ */
 export function progressNotes(
   database: Database,
-): (deviceId: string, progress: Progress, atMs: number) => void {
-  // A device may repeat an old report: the last command by its end counts.
+): (deviceId: string, progress: Progress, isNew: boolean) => void {
   const putPackage = database.query(
-    `INSERT INTO device_packages (device_id, package_name, package_version, ran_at_ms, removed)
-     SELECT $deviceId, package_name, package_version, iif(action = 'run', $atMs, NULL), run IS 'uninstall'
+    `INSERT INTO device_packages (device_id, package_name, package_version, ran_order, removed)
+     SELECT $deviceId, package_name, package_version, iif(action = 'run', (
+         SELECT coalesce(max(ran_order), 0) + 1 FROM device_packages WHERE device_id = $deviceId
+       ), NULL), run IS 'uninstall'
      FROM tasks WHERE id = $taskId
-     ON CONFLICT DO UPDATE SET ran_at_ms = excluded.ran_at_ms, removed = excluded.removed
-     WHERE excluded.ran_at_ms >= coalesce(ran_at_ms, 0)`,
+     ON CONFLICT DO UPDATE SET ran_order = excluded.ran_order, removed = excluded.removed
+     WHERE excluded.ran_order IS NOT NULL`,
   );
   const putWay = database.query(
     `UPDATE devices SET way = $way, way_causes_json = $causes, way_subnet_id = own_subnet_id
      WHERE id = $deviceId
        AND (way IS NOT $way OR way_causes_json <> $causes OR way_subnet_id IS NOT own_subnet_id)`,
   );
-  return (deviceId, { taskId, state, way, reasons, command }, atMs) => {
-    if (successStates.has(state)) putPackage.run({ deviceId, taskId, atMs: command?.endedAtMs ?? atMs });
+  return (deviceId, { taskId, state, way, reasons }, isNew) => {
+    if (isNew && successStates.has(state)) putPackage.run({ deviceId, taskId });
     if (way !== "none") putWay.run({ deviceId, way, causes: JSON.stringify(causesOf(reasons)) });
   };
 }
@@ -41,17 +46,17 @@ export function progressNotes(
 /** Returns the packages of one device: of each name, the version that ran last is current. */
 function packagesOf(rows: readonly Row[]): DevicePackage[] {
   return [...Map.groupBy(rows, (row) => row.package_name.toLowerCase()).values()].flatMap((versions) => {
-    const lastMs = Math.max(...versions.map((row) => row.ran_at_ms ?? -1));
+    const last = Math.max(...versions.map((row) => row.ran_order ?? -1));
     return versions.map((row) => ({
       packageName: row.package_name,
       packageVersion: row.package_version,
-      isCurrent: row.ran_at_ms === lastMs && row.removed === 0,
+      isCurrent: row.ran_order === last && row.removed === 0,
     }));
   });
 }
 
 export function sqliteDevicePackages(database: Database): DevicePackageStore {
-  const columns = "device_id, package_name, package_version, ran_at_ms, removed";
+  const columns = "device_id, package_name, package_version, ran_order, removed";
   const ofDevice = database.query<Row, { deviceId: string }>(
     `SELECT ${columns} FROM device_packages WHERE device_id = $deviceId`,
   );
