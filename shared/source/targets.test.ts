@@ -334,11 +334,13 @@ describe("a target", () => {
 
   test("warns of names that nothing has, and is refused when it can never match", async () => {
     await publish();
-    const target = "tag=nothing or site=Kiel or failed-in=99 or has=office";
+    const target =
+      "tag=nothing or site=Kiel or subnet in (floor-2, 10.0.0.0/8) or failed-in=99 or has=office";
     const [, created] = await call<TaskChanged>("POST", "/v1/tasks", taskOf(target));
     expect(created.warnings).toEqual([
       'no device has the tag "nothing": group list shows all',
       'no site is named "Kiel": site list shows all',
+      'no subnet is "floor-2": subnet list shows all',
       "no task 99: task list shows all",
       'no package is named "office": package list shows all',
     ]);

@@ -7,6 +7,8 @@ import type { Target } from "./target-expression.ts";
 export type TargetReferences = {
   readonly tags: ReadonlySet<string>;
   readonly sites: ReadonlySet<string>;
+  /** Names or ids of subnets, without CIDRs. */
+  readonly subnets: ReadonlySet<string>;
   readonly tasks: ReadonlySet<number>;
   /** Names of packages (`foldedName`). */
   readonly packages: ReadonlySet<string>;
@@ -20,6 +22,7 @@ export function referencesOf(target: Target): TargetReferences {
   const found = {
     tags: new Set<string>(),
     sites: new Set<string>(),
+    subnets: new Set<string>(),
     tasks: new Set<number>(),
     packages: new Set<string>(),
     devices: new Set<string>(),
@@ -58,5 +61,6 @@ function note(word: string, value: string, found: Found): void {
   else if (word === "device") found.devices.add(value);
   else if (isPattern(value)) return;
   else if (word === "tag" || word === "group") found.tags.add(value);
+  else if (word === "subnet" && !value.includes("/")) found.subnets.add(value);
   else if (word === "site" && foldedName(value) !== noneName) found.sites.add(value);
 }

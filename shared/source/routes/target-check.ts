@@ -40,24 +40,30 @@ export async function knownTags(
 /** Returns one sentence for each name in the target that nothing has. */
 export async function targetWarnings(context: SourceContext, target: string): Promise<string[]> {
   const { catalog } = context;
-  const { tags, sites, tasks, packages } = referencesIn(target);
-  const warnings: string[] = [];
-  if (tags.size > 0) {
-    const known = await knownTags(context, await catalog.devices.list());
-    for (const tag of tags)
-      if (!known.has(foldedName(tag))) warnings.push(`no device has the tag "${tag}": group list shows all`);
-  }
-  if (sites.size > 0) {
-    const known = new Set((await catalog.labels.sites()).map(({ name }) => foldedName(name)));
-    for (const site of sites)
-      if (!known.has(foldedName(site))) warnings.push(`no site is named "${site}": site list shows all`);
-  }
-  for (const task of tasks)
-    if ((await catalog.tasks.byId(task)) === null) warnings.push(`no task ${task}: task list shows all`);
-  if (packages.size > 0) {
-    const known = new Set((await catalog.packages.list()).map(({ name }) => foldedName(name)));
-    for (const name of packages)
-      if (!known.has(name)) warnings.push(`no package is named "${name}": package list shows all`);
-  }
-  return warnings;
+  const { tags, sites, subnets, tasks, packages } = referencesIn(target);
+  const devices = tags.size + subnets.size > 0 ? await catalog.devices.list() : [];
+  const knownSubnets = devices.flatMap(({ subnet, subnetName }) => [subnet?.id ?? "", subnetName ?? ""]);
+  const unknownTasks: number[] = [];
+  for (const id of tasks) if ((await catalog.tasks.byId(id)) === null) unknownTasks.push(id);
+  return [
+    ...without(tags, (await knownTags(context, devices)).values()).map(
+      (tag) => `no device has the tag "${tag}": group list shows all`,
+    ),
+    ...without(sites, namesOf(await catalog.labels.sites())).map(
+      (site) => `no site is named "${site}": site list shows all`,
+    ),
+    ...without(subnets, knownSubnets).map((subnet) => `no subnet is "${subnet}": subnet list shows all`),
+    ...unknownTasks.map((id) => `no task ${id}: task list shows all`),
+    ...without(packages, namesOf(await catalog.packages.list())).map(
+      (name) => `no package is named "${name}": package list shows all`,
+    ),
+  ];
+}
+
+const namesOf = (named: readonly { readonly name: string }[]): string[] => named.map(({ name }) => name);
+
+/** Returns the names that are not known, compared without case. */
+function without(names: Iterable<string>, known: Iterable<string>): string[] {
+  const folded = new Set([...known].map(foldedName));
+  return [...names].filter((name) => !folded.has(foldedName(name)));
 }
