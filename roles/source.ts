@@ -14,6 +14,7 @@ import {
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
+import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
@@ -59,6 +60,10 @@ function addServing(program: Command): void {
     .option(
       "--keep-versions <count>",
       "newest versions of a package that stay; older ones without an open task are removed",
+    )
+    .option(
+      "--accept-device-groups",
+      "count the groups that devices state themselves (--device-group) as tags: for labs only",
     )
     .action(serve);
 }
@@ -140,7 +145,8 @@ function addTasks(program: Command): void {
   addTaskChanges(task as Command);
 }
 
-const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
+const targetHelp = "all, names of devices, or an expression: 'os=windows and tag=b7 and site=Hamburg'";
+const dryRunHelp = "only print the devices and the WAN bytes that it would cost";
 const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
@@ -172,6 +178,7 @@ function addTaskCreation(task: Command): void {
     .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -186,6 +193,7 @@ function addTaskCreation(task: Command): void {
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -283,11 +291,11 @@ function addSettings(program: Command): void {
 }
 
 function addInventory(program: Command): void {
-  program
-    .command("device")
-    .description("enrolled devices")
+  const device = program.command("device").description("enrolled devices");
+  device
     .command("list")
-    .description("all devices")
+    .description("all devices, or those of a filter")
+    .option("--filter <target>", targetHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -307,6 +315,7 @@ function addInventory(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listSubnets);
+  addLabels(program, device as Command, subnet as Command);
 }
 
 /** Returns the exit status. */

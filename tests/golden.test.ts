@@ -89,8 +89,11 @@ test("migrates a catalog of version 1 with every row except leases, which last s
     version: 3,
     values: { ...defaultSettingValues, wanAttempts: 5 },
   });
-  expect((await catalog.devices.list()).map(({ id, hostname, groups }) => [id, hostname, groups])).toEqual([
-    [deviceId, "pc-17", ["sales"]],
+  expect(
+    (await catalog.devices.list()).map(({ id, hostname, wishes, tags }) => [id, hostname, wishes, tags]),
+  ).toEqual([[deviceId, "pc-17", ["sales"], []]]);
+  expect(await catalog.devicePackages.ofDevice(deviceId)).toEqual([
+    { packageName: "editor", packageVersion: "4.2", isCurrent: true },
   ]);
   expect(await catalog.packages.byId(packageId)).toMatchObject({
     name: "editor",

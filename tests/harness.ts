@@ -52,6 +52,8 @@ type PeerOptions = {
   readonly group?: string;
   readonly enrollToken?: string;
   readonly sourceUrl?: string;
+  /** Further words of the agent's command line. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Default: those of the harness. */
   readonly programs?: Programs;
@@ -238,6 +240,7 @@ async function assemble(
       interfaceAddress: "127.0.0.1",
       group: peer.group ?? group,
       ...(peer.role ? { role: peer.role } : {}),
+      ...(peer.args ? { args: peer.args } : {}),
       env: { ...options.env, ...peer.env },
     });
     devices.push(device);

@@ -3,6 +3,7 @@ import type { GenericSchema } from "valibot";
 import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
+import * as labels from "../../shared/api/schema/labels.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -63,6 +64,8 @@ const enroll = {
   agentVersion: "1",
 };
 const release = { taskId: 1, subnetId, failure: "x" };
+const tagging = { devices: "os=linux and not tag=b7", add: ["b7"], remove: ["Größe"], known: false };
+const subnetLabel = { name: "floor-2", site: null };
 
 /** Requests: method, path, who is authorized, body. */
 export const requests = [
@@ -73,6 +76,9 @@ export const requests = [
   ["POST", "/v1/agent/progress", "device", { reports: [progress] }],
   ["POST", "/v1/packages", "admin", { packed: base64(100) }],
   ["POST", "/v1/tasks", "admin", taskCreate],
+  ["POST", "/v1/tasks/dry-run", "admin", taskCreate],
+  ["POST", "/v1/tags", "admin", tagging],
+  ["PATCH", `/v1/subnets/${subnetId}`, "admin", subnetLabel],
   ["PUT", "/v1/settings/s", "admin", { values: { ...defaultSettingValues, wanSchedule } }],
   ["GET", "/v1/tasks/1", "admin", null],
   ["GET", `/v1/packages/${packageId}/content`, "device", null],
@@ -98,6 +104,8 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.progressRequestSchema, { reports: [progress] }],
   [admin.publishRequestSchema, { packed: base64(100) }],
   [admin.taskCreateSchema, taskCreate],
+  [labels.taggingSchema, tagging],
+  [labels.subnetLabelSchema, subnetLabel],
   [admin.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
   [errorSchema, { error: "x", hint: "y" }],
 ];

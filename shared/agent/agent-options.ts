@@ -20,7 +20,7 @@ export type AgentOptions = {
   lanPort: number;
   /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
-  /** Names that tasks can target with group:NAME. */
+  /** Groups that the device wishes to be in. */
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;

@@ -76,7 +76,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
       "--receive-buffer <size>",
       "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
     )
-    .option("--device-group <name...>", "names that tasks can target with group:NAME")
+    .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
   command
     .command("status")

@@ -33,6 +33,18 @@ import {
   type TaskDetail,
   type TaskSummary,
 } from "./schema/admin.ts";
+import {
+  groupListSchema,
+  siteListSchema,
+  taggedSchema,
+  taskPreviewSchema,
+  type Group,
+  type Site,
+  type SubnetLabel,
+  type Tagged,
+  type Tagging,
+  type TaskPreview,
+} from "./schema/labels.ts";
 import { settingSchema, type Setting } from "./schema/common.ts";
 import type { SettingValues } from "../model/setting.ts";
 import { readToken } from "./token.ts";
@@ -59,6 +71,9 @@ export type AdminClient = {
   /** @param words a package id or NAME@VERSION */
   removePackage(words: string): Promise<PackageRemoved>;
   createTask(task: TaskCreate): Promise<TaskChanged>;
+  /** Returns what `createTask` would do, and creates nothing. */
+  previewTask(task: TaskCreate): Promise<TaskPreview>;
+  previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
   editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
   changeTask(id: number, change: "cancel" | "kill" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
   retryTask(id: number): Promise<TaskRetried>;
@@ -69,13 +84,56 @@ export type AdminClient = {
   settings(): Promise<Setting[]>;
   setting(name: string): Promise<Setting>;
   putSetting(name: string, values: SettingValues): Promise<Setting>;
-  devices(): Promise<Device[]>;
+  /** @param filter target; without one, all devices */
+  devices(filter?: string): Promise<Device[]>;
+  changeTags(change: Tagging): Promise<Tagged>;
+  groups(): Promise<Group[]>;
+  createGroup(name: string): Promise<void>;
+  deleteGroup(name: string): Promise<void>;
+  sites(): Promise<Site[]>;
+  createSite(name: string): Promise<void>;
+  renameSite(name: string, newName: string): Promise<void>;
+  deleteSite(name: string): Promise<void>;
+  labelSubnet(id: string, label: SubnetLabel): Promise<void>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
+
+const groupPath = (name: string): string => `/v1/groups/${encodeURIComponent(name)}`;
+const sitePath = (name: string): string => `/v1/sites/${encodeURIComponent(name)}`;
+
+type LabelCalls = Pick<
+  AdminClient,
+  | "changeTags"
+  | "groups"
+  | "createGroup"
+  | "deleteGroup"
+  | "sites"
+  | "createSite"
+  | "renameSite"
+  | "deleteSite"
+  | "labelSubnet"
+>;
+
+function labelCalls(connection: Connection): LabelCalls {
+  const change = async (method: string, path: string, json?: unknown): Promise<void> => {
+    await ask(connection, method, path, doneSchema, json === undefined ? {} : { json });
+  };
+  return {
+    changeTags: (tagging) => ask(connection, "POST", "/v1/tags", taggedSchema, { json: tagging }),
+    groups: async () => (await ask(connection, "GET", "/v1/groups", groupListSchema)).groups,
+    createGroup: (name) => change("PUT", groupPath(name)),
+    deleteGroup: (name) => change("DELETE", groupPath(name)),
+    sites: async () => (await ask(connection, "GET", "/v1/sites", siteListSchema)).sites,
+    createSite: (name) => change("PUT", sitePath(name)),
+    renameSite: (name, newName) => change("PATCH", sitePath(name), { name: newName }),
+    deleteSite: (name) => change("DELETE", sitePath(name)),
+    labelSubnet: (id, label) => change("PATCH", `/v1/subnets/${encodeURIComponent(id)}`, label),
+  };
+}
 
 /**
  * Creates a client. With an https URL and a fingerprint in the token, it first connects to check
@@ -113,6 +171,10 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     removePackage: (words) =>
       ask(connection, "DELETE", `/v1/packages/${encodeURIComponent(words)}`, packageRemovedSchema),
     createTask: (task) => ask(connection, "POST", "/v1/tasks", taskChangedSchema, { json: task }),
+    ...labelCalls(connection),
+    previewTask: (task) => ask(connection, "POST", "/v1/tasks/dry-run", taskPreviewSchema, { json: task }),
+    previewEdit: (id, edit) =>
+      ask(connection, "POST", `/v1/tasks/${id}/dry-run`, taskPreviewSchema, { json: edit }),
     editTask: (id, edit) => ask(connection, "PATCH", `/v1/tasks/${id}`, taskChangedSchema, { json: edit }),
     changeTask: (id, change) => ask(connection, "POST", `/v1/tasks/${id}/${change}`, taskChangedSchema),
     retryTask: (id) => ask(connection, "POST", `/v1/tasks/${id}/retry`, taskRetriedSchema),
@@ -126,7 +188,10 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
     putSetting: (name, values) =>
       ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
-    devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+    async devices(filter) {
+      const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
+      return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
+    },
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },

@@ -63,6 +63,10 @@ export function reasonText({ code, ...parameters }: Reason): string {
 const formOf = (code: string): Form =>
   Object.hasOwn(reasonTable, code) ? reasonTable[code as ReasonCode].form : "sentence";
 
+/** Returns the codes that explain the delivery mode. */
+export const causesOf = (reasons: Reasons): string[] =>
+  reasons.map(({ code }) => code).filter((code) => formOf(code) === "cause");
+
 /** Returns reasons as one sentence for a person; empty without any. */
 export function reasonsText(reasons: Reasons): string {
   return reasons.reduce((sentence, next) => {

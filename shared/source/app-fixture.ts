@@ -59,7 +59,12 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-async function openParts(folder: string, clock: { nowMs: number }, keepVersions: number | null) {
+async function openParts(
+  folder: string,
+  clock: { nowMs: number },
+  keepVersions: number | null,
+  acceptsWishes: boolean,
+) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
@@ -80,6 +85,7 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     keepVersions,
+    acceptsWishes,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
@@ -130,11 +136,15 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
   return { json: await publishBody(envelope), manifest, envelope };
 }
 
-/** @param keepVersions newest versions of a package that stay; null: all */
-export async function openFixture(keepVersions: number | null = null) {
+/**
+ * @param keepVersions newest versions of a package that stay; null: all
+ * @param acceptsWishes whether groups that devices state themselves count as tags
+ */
+export async function openFixture(keepVersions: number | null = null, acceptsWishes = false) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, changeHub, wan, content, log, noted } = await openParts(folder, clock, keepVersions);
+  const parts = await openParts(folder, clock, keepVersions, acceptsWishes);
+  const { app, catalog, changeHub, wan, content, log, noted } = parts;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -153,7 +163,7 @@ export async function openFixture(keepVersions: number | null = null) {
     checkIn,
     adminToken,
     /** Ends tasks, as the running source does every second. */
-    endTasks: () => endTasks({ catalog, changeHub, noted, log, nowMs: () => clock.nowMs }),
+    endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */
     async device(
       hostname: string,

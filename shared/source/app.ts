@@ -15,6 +15,8 @@ import { documented } from "./openapi.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { siteRoutes } from "./routes/sites.ts";
+import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 const documentation = {
@@ -56,6 +58,8 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1", inventoryRoutes(context));
+  app.route("/v1", tagRoutes(context));
+  app.route("/v1", siteRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {

@@ -29,6 +29,8 @@ export type SourceContext = {
   readonly secrets: { readonly admin: string; readonly enroll: string };
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
+  /** Whether groups that devices state themselves count as tags: for labs. */
+  readonly acceptsWishes: boolean;
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
 };

@@ -36,6 +36,8 @@ type SourceOptions = {
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
+  /** Whether groups that devices state themselves count as tags. */
+  readonly acceptsWishes?: boolean;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -93,7 +95,7 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { tls, log, keepVersions = null }: SourceOptions,
+  { tls, log, keepVersions = null, acceptsWishes = false }: SourceOptions,
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, tls?.fingerprint ?? null, random);
   const content = await openContentStore(join(dataDir, "packages"));
@@ -112,6 +114,7 @@ async function openContext(
     log,
     secrets,
     keepVersions,
+    acceptsWishes,
     nowMs: Date.now,
     randomBytes: random,
   };

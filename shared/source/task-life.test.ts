@@ -267,7 +267,7 @@ describe("an administrator", () => {
       json: { values: (await fixture.catalog.settings.byName("default"))!.values },
     });
     const { body } = await edit(taskId, { target: "all", setting: "slow" });
-    expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2 });
+    expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2, warnings: [] });
     await fixture.endTasks();
     expect(await ids(pilot)).toEqual([]);
     expect(await assigned(other)).toMatchObject([{ id: taskId, setting: { name: "slow" } }]);
@@ -277,7 +277,7 @@ describe("an administrator", () => {
       edit(taskId, { expiresAtMs: 5 }),
       edit(taskId, { command: "other" }),
     ]);
-    expect(refusals.map(({ status }) => status)).toEqual([404, 400, 422, 400]);
+    expect(refusals.map(({ status }) => status)).toEqual([404, 404, 422, 400]);
     await change(taskId, "cancel");
     expect((await edit(taskId, { target: "all" })).status).toBe(409);
   });

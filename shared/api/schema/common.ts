@@ -156,6 +156,7 @@ export const commandOutcomeSchema = v.object({
   startedAtMs: v.optional(v.nullable(timeMs), null),
   endedAtMs: v.optional(v.nullable(timeMs), null),
 });
+export const deliveryWays = ["none", "multicast", "unicast", "WAN"] as const;
 /** Upper bound on addresses in one progress report. */
 export const wrongSendersMax = 16;
 /** An address that sent chunks with a wrong digest, and the device id claimed there, if any. */
@@ -179,7 +180,7 @@ export const progressSchema = v.object({
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
   /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
-  way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
+  way: v.optional(v.picklist(deliveryWays), "none"),
   /** Activity, delivery mode and cause, in the order in which they are shown. */
   reasons: v.optional(reasonsSchema, []),
   command: v.nullable(commandOutcomeSchema),

@@ -1,12 +1,15 @@
 /** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
+  DeliveryCount,
+  DevicePackage,
   DevicePlace,
   DeviceRecord,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
   SettingRecord,
+  SignedManifestBytes,
   TaskChange,
   TaskRecord,
   TaskReport,
@@ -15,4 +18,3 @@ export { reportOf } from "./catalog.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
-export { isTargeted } from "../../api/target.ts";

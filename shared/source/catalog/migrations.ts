@@ -225,6 +225,47 @@ const steps: readonly string[] = [
     END)
   WHERE json_type(report_json, '$.reasons') IS NULL;
   `,
+  // Properties that targets name: tags and sites, given at the source, facts, and packages.
+  // `groups_json` are the wishes of a device. A declared group is a tag that may have no device.
+  `
+  ALTER TABLE devices ADD COLUMN tags_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE devices ADD COLUMN facts_json TEXT NOT NULL DEFAULT '{}';
+  -- Last delivery mode, its causes, and the identity of the subnet where it was.
+  ALTER TABLE devices ADD COLUMN way TEXT;
+  ALTER TABLE devices ADD COLUMN way_causes_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE devices ADD COLUMN way_subnet_id TEXT;
+  CREATE TABLE groups (
+    folded TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE sites (
+    id INTEGER PRIMARY KEY,
+    folded TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE subnet_labels (
+    subnet_id TEXT PRIMARY KEY,
+    name TEXT,
+    site_id INTEGER REFERENCES sites (id) ON DELETE SET NULL
+  ) STRICT, WITHOUT ROWID;
+  -- ran_order: counts the successful commands of the device; null: cached only.
+  CREATE TABLE device_packages (
+    device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    package_name TEXT NOT NULL COLLATE NOCASE,
+    package_version TEXT NOT NULL,
+    ran_order INTEGER,
+    removed INTEGER NOT NULL,
+    PRIMARY KEY (device_id, package_name, package_version)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX device_packages_by_name ON device_packages (package_name);
+  INSERT OR REPLACE INTO device_packages
+    SELECT device_id, package_name, package_version,
+      iif(action = 'run', row_number() OVER (PARTITION BY device_id ORDER BY updated_at_ms), NULL), run IS 'uninstall'
+    FROM progress JOIN tasks ON tasks.id = task_id
+    WHERE progress.state IN ('complete', 'reboot-pending') ORDER BY action = 'run', updated_at_ms;
+  `,
 ];
 
 export const catalogVersion = steps.length;

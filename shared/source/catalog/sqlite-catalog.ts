@@ -12,6 +12,8 @@ import { defaultSettingValues } from "../../model/setting.ts";
 import type { Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
+import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
@@ -82,6 +84,8 @@ async function storesOf(database: Database): Promise<Catalog> {
     settings,
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),
+    labels: sqliteLabels(database),
+    devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
     close: () => database.close(),
   };

@@ -18,6 +18,7 @@ type ServeOptions = {
   readonly tlsKey?: string | undefined;
   readonly trustedProxy: readonly string[];
   readonly keepVersions?: string | undefined;
+  readonly acceptDeviceGroups?: true | undefined;
 };
 
 function parseCount(text: string): number {
@@ -38,7 +39,13 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
-  const source = await startSource({ dataDir: options.data, listen, tls, trustedProxies, keepVersions, log });
+  const acceptsWishes = options.acceptDeviceGroups === true;
+  if (acceptsWishes)
+    log.warn(
+      "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
+    );
+  const names = { dataDir: options.data, listen, tls };
+  const source = await startSource({ ...names, trustedProxies, keepVersions, acceptsWishes, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {
