@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { problemReason } from "../shared/model/reason.ts";
-import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import { createAgentClient, enrollDevice, SourceTransport } from "../shared/api/agent-client.ts";
 import type { TaskDevice } from "../shared/api/schema/admin.ts";
 import type { Progress } from "../shared/api/schema/common.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
@@ -218,8 +218,9 @@ async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
   const token = await readFile(join(folder, "data", "enroll.token"), "utf8");
   const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
-  const { credential } = await enrollDevice(sourceUrl, request);
-  const client = createAgentClient({ sourceUrl, credential });
+  const { credential, identity } = await enrollDevice(sourceUrl, request);
+  const transport = new SourceTransport({ url: sourceUrl, identity });
+  const client = createAgentClient({ transport, credential });
   await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", [group]) });
   const report = (taskId: number, more: Partial<Progress>): Promise<void> =>
     client.progress([

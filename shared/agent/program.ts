@@ -173,6 +173,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     log,
     cache,
     identity,
+    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
     group,
     groupIsNamed: options.group !== undefined,

@@ -299,6 +299,10 @@ describe("after a restart", () => {
       credential: "c",
       deployment: 1,
       publisherKeys: [],
+      sourceIdentity: "5".repeat(64),
+      tlsSpki: null,
+      announcedUrl: null,
+      formerUrls: [],
     };
     first.ledger.saveIdentity(identity);
     first.ledger.saveTask(4, { state: "ran" });
@@ -584,7 +588,10 @@ describe("the ledger", () => {
       credential: "secret",
       deployment: 5,
       publisherKeys: [Buffer.from(key.publicKey).toString("base64")],
-      tlsPin: "sha256/abc",
+      sourceIdentity: "5".repeat(64),
+      tlsSpki: "6".repeat(64),
+      announcedUrl: null,
+      formerUrls: [],
     };
     cache.ledger.saveIdentity(identity);
     if (process.platform !== "win32") {

@@ -4,5 +4,5 @@ export { ledgerPath } from "./disk/ledger-file.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";
-export type { ChunkOrigin, ChunkRow, Identity, LedgerPackage, PackageHead } from "./ledger.ts";
+export type { ChunkOrigin, ChunkRow, Identity, Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 export { PackageStore } from "./package-store.ts";

@@ -20,6 +20,7 @@ import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
+import type { SiteFetch } from "../net/web/site-fetch.ts";
 import type { Web } from "../net/web/web.ts";
 import type { LanSessions } from "./lan-sessions.ts";
 import type { SourceTime } from "./source-time.ts";
@@ -48,8 +49,8 @@ export type Source = {
   contentUrl(packageId: string): string;
   /** Value of the Authorization header for `contentUrl`. */
   readonly authorization: string;
-  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
-  readonly ca: string | undefined;
+  /** Sends requests for `contentUrl`, to the pinned source only. */
+  readonly fetch: SiteFetch | undefined;
 };
 
 /** One run of a command. */

@@ -274,6 +274,13 @@ export interface WanAccount {
   removeWithoutTask(): Promise<void>;
 }
 
+/** Address to which the source moves, as an administrator announced it. */
+export interface AddressStore {
+  /** Returns null if no move is announced. */
+  announced(): Promise<string | null>;
+  announce(url: string | null): Promise<void>;
+}
+
 export interface Catalog {
   /**
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
@@ -286,5 +293,6 @@ export interface Catalog {
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;
   readonly wan: WanAccount;
+  readonly address: AddressStore;
   close(): void;
 }
