@@ -65,7 +65,8 @@ export class CheckIns {
         this.#askWithin(this.#options.random() * wake.spreadMs);
       },
       (error, retryInMs) => {
-        if (this.isConnected) log.warn({ error: String(error), retryInMs }, "lost the source");
+        if (this.isConnected && !isRenewed(error))
+          log.warn({ error: String(error), retryInMs }, "lost the source");
         this.isConnected = false;
         this.#onFailure(error, retryInMs);
       },

@@ -47,7 +47,7 @@ export class RenewedError extends Error {
 
 /** Whether a request failed only because the device gave it up. */
 export const isRenewed = (error: unknown): boolean =>
-  error instanceof SourceError && error.cause instanceof RenewedError;
+  (error instanceof SourceError ? error.cause : error) instanceof RenewedError;
 
 const problemOfCode: Readonly<Record<string, ContactProblem>> = {
   ENOTFOUND: "not-resolvable",
@@ -64,12 +64,15 @@ const problemOfCode: Readonly<Record<string, ContactProblem>> = {
 
 /** Returns why the source was not reached, from the error of a request. */
 export function contactProblemOf(error: unknown): ContactProblem {
-  if (!(error instanceof SourceError)) return "other";
-  const { status, kind, cause } = error;
-  if (status !== null)
-    return kind === "unauthorized" ? "credential" : kind === "unreachable" ? "source-error" : "other";
+  if (error instanceof SourceError && error.status !== null) return problemOfStatus(error);
+  // The body of an answer, such as the change stream, fails with the error of the connection.
+  const cause = error instanceof SourceError ? error.cause : error;
   if (cause instanceof IdentityError) return cause.problem;
-  if (!(cause instanceof Error)) return kind === "unreachable" ? "connection-lost" : "other";
+  if (cause === undefined) return "connection-lost";
+  if (!(cause instanceof Error)) return "other";
   const code = String((cause as NodeJS.ErrnoException).code ?? cause.name);
   return problemOfCode[code] ?? problemOfCode[cause.name] ?? "other";
 }
+
+const problemOfStatus = ({ kind }: SourceError): ContactProblem =>
+  kind === "unauthorized" ? "credential" : kind === "unreachable" ? "source-error" : "other";
