@@ -604,6 +604,17 @@ describe("the ledger", () => {
     expect(again.ledger.tasks().map((task) => [task.taskId, task.state])).toEqual([
       [2, { state: "running" }],
     ]);
+    await again.close();
+    const raw = new Database(join(dir, "ledger.db"));
+    // As an earlier version wrote it, and as nobody wrote it.
+    const { sourceIdentity: _, ...earlier } = identity;
+    for (const value of [JSON.stringify(earlier), "{", JSON.stringify({ ...identity, sourceIdentity: 7 })]) {
+      raw.query("UPDATE facts SET value = ? WHERE name = 'identity'").run(value);
+      const third = await open(dir);
+      expect(third.ledger.identity()).toBeNull();
+      await third.close();
+    }
+    raw.close();
   });
 });
 

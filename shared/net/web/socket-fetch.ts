@@ -145,6 +145,8 @@ function answerOf(incoming: IncomingMessage, { signal, decompress, release }: An
   const headers = new Headers();
   const { rawHeaders, statusCode: status = 0 } = incoming;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
+  // An abort after the end of the answer leaves the connection to the next request.
+  incoming.once("end", release);
   incoming.once("close", release);
   if (withoutBody.has(status)) {
     incoming.resume();
