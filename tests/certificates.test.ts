@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { startSource } from "../scripts/rig/deployment.ts";
+import { startDevice, startSource } from "../scripts/rig/deployment.ts";
 import { logTail } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
 import { makeCertificate, withChain, type CertificateFiles } from "../shared/api/testing-certificates.ts";
@@ -17,7 +17,7 @@ import { openImpostor } from "../shared/api/testing-impostor.ts";
 import { openLedgerReadOnly } from "../shared/cache/index.ts";
 import { createCleanups } from "./cleanups.ts";
 import { until, type Harness, type Peer } from "./harness.ts";
-import type { AgentStatus } from "../shared/agent/status/status-server.ts";
+import { askStatus, type AgentStatus } from "../shared/agent/status/status-server.ts";
 
 const { addCleanup, open } = createCleanups();
 const waitMs = 90_000;
@@ -277,10 +277,20 @@ test("an announcement that is taken back, or that leads to another source, moves
     expect(await peer.status()).toMatchObject({ source: harness.source.url, connected: true });
   }
   expect(impostor.received()).not.toContain(identityOf(peer).credential);
+  const withoutTls = await harness.tryAdmin("source", "move", "--to", "http://127.0.0.1:1");
+  expect([withoutTls.status, withoutTls.stderr]).toEqual([1, expect.stringContaining("has no TLS")]);
   await harness.source.admin("source", "move", "--to", harness.source.url);
   await until(logged, waitMs, () => identityOf(peer).announcedUrl === null || null);
   await expectTaskRuns(harness, peer);
 }, 180_000);
+
+/** Starts an enrolled device whose source does not answer yet. */
+async function startEarly(spec: { name: string; data: string; sourceUrl: string; group: string }) {
+  const fixed = { programs: programsFromSource, enrollToken: null, interfaceAddress: "127.0.0.1" };
+  const device = startDevice({ ...fixed, ...spec });
+  addCleanup(() => device.kill());
+  return device;
+}
 
 test("an enrolled device takes another address of its source from --source alone", async () => {
   const { harness } = await openSecure();
@@ -299,6 +309,29 @@ test("an enrolled device takes another address of its source from --source alone
   const enrolled = await harness.startPeer(words);
   expect(enrolled.id).toBe(first.id);
   await untilStatusOfRestarted(enrolled, isWell);
+  // The agent is started before the source answers at its new address.
+  await enrolled.stop();
+  await harness.source.program.stop();
+  const before = harness.source.url;
+  harness.source.url = await freeUrl();
+  const early = await startEarly({ ...words, sourceUrl: harness.source.url, group: harness.group });
+  const status = () => askStatus(first.data);
+  await until(
+    () => logTail(early.program),
+    waitMs,
+    async () => (await status())?.lostContact?.why === "connection-refused" || null,
+  );
+  expect((await status())!.source).toBe(before);
+  await harness.source.restart();
+  await until(
+    () => logTail(early.program),
+    waitMs,
+    async () => {
+      const found = await status();
+      return (found !== null && isAt(harness.source.url)(found)) || null;
+    },
+  );
+  expect(identityOf(enrolled).formerUrls).toContain(before);
 }, 180_000);
 
 /** A TLS proxy with a certificate of its own before a source without TLS. */

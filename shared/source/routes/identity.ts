@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { identityQuerySchema, sourceAddressSchema, statementSchema } from "../../api/schema/identity.ts";
 import { signStatement } from "../../model/source-statement.ts";
 import { version } from "../../version.ts";
+import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, queryParameters } from "../openapi.ts";
@@ -53,6 +54,10 @@ export function identityRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(sourceAddressSchema),
     async (c) => {
       const { announcedUrl } = c.req.valid("json");
+      if (c.env.tlsSpki !== null && announcedUrl?.startsWith("http:") === true) {
+        const hint = "announce an https:// address";
+        throw new ApiError(400, `${announcedUrl} has no TLS, and this source has`, hint);
+      }
       await catalog.address.announce(announcedUrl);
       log.info({ announcedUrl }, announcedUrl === null ? "announcement taken back" : "address announced");
       changeHub.notifyAll();
