@@ -212,7 +212,7 @@ test("creates a setting from default, changes it and shows it", async () => {
   expect((await run("setting", "list")).out).toContain(
     "useMulticast=false sessionStartDelay=5s wanRate=8mbit",
   );
-});
+}, 60_000);
 
 async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
@@ -286,7 +286,7 @@ test("task watch exits with 0 when all devices are complete, and with 1 and the 
   expect((await run("device", "list")).out).toContain("desk-2");
   expect((await run("task", "cancel", again.out)).status).toBe(0);
   expect((await run("task", "list")).out).toContain("cancelled");
-});
+}, 60_000);
 
 test("the life of a task on the command line: warnings, exit statuses and JSON", async () => {
   const path = join(folder, "life.bin");
@@ -367,7 +367,7 @@ test("task watch exits with 130 after Ctrl-C", async () => {
   await Bun.sleep(1_500);
   child.kill("SIGINT");
   expect((await ended(child)).status).toBe(130);
-});
+}, 60_000);
 
 test("a source that is killed during an upload starts again, and the upload can be repeated", async () => {
   const dataDir = join(folder, "killed");

@@ -121,8 +121,11 @@ export class SourceTransport {
       try {
         await this.#statementOver(peer, url);
       } catch (error) {
-        if (connections >= connectionsMax || !(error instanceof ReplacedError)) throw error;
+        if (!(error instanceof ReplacedError) || connections >= connectionsMax) throw error;
+        continue;
       }
+      // The statement holds, so that the next connection should show this certificate.
+      if (connections >= connectionsMax) throw new ReplacedError(url);
     }
   }
 
@@ -245,13 +248,13 @@ function getOver(socket: TlsPeer["socket"], url: string): Promise<{ status: numb
       if (text.length > statementBytesMax) request.destroy(new Error("the answer is too long"));
     });
     response.once("end", () => resolve({ status: response.statusCode ?? 0, text }));
-    response.once("error", reject);
+    response.on("error", reject);
   });
   const timer = setTimeout(() => {
     const message = `no statement within ${statementMsMax / 1_000} s`;
     request.destroy(Object.assign(new Error(message), { code: "ETIMEDOUT" }));
   }, statementMsMax);
-  request.once("error", reject);
+  request.on("error", reject);
   request.once("close", () => {
     clearTimeout(timer);
     reject(Object.assign(new Error("the connection was closed without an answer"), { code: "ECONNRESET" }));

@@ -145,6 +145,7 @@ function answerOf(incoming: IncomingMessage, { signal, decompress, release }: An
   const headers = new Headers();
   const { rawHeaders, statusCode: status = 0 } = incoming;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
+  incoming.on("error", release);
   // An abort after the end of the answer leaves the connection to the next request.
   incoming.once("end", release);
   incoming.once("close", release);
@@ -157,7 +158,7 @@ function answerOf(incoming: IncomingMessage, { signal, decompress, release }: An
     headers.delete("content-encoding");
     headers.delete("content-length");
     const gunzip = createGunzip();
-    incoming.once("error", (error) => gunzip.destroy(error));
+    incoming.on("error", (error) => gunzip.destroy(error));
     gunzip.once("close", () => incoming.destroy());
     body = incoming.pipe(gunzip);
   }
@@ -185,7 +186,7 @@ function bodyStream(body: Readable, signal: AbortSignal | undefined): ReadableSt
           isOver = true;
           controller.close();
         });
-        body.once("error", fail);
+        body.on("error", fail);
         body.once("close", () => fail(closedEarly()));
       },
       pull() {

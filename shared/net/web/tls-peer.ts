@@ -42,7 +42,8 @@ export async function connectPeer(url: string): Promise<TlsPeer> {
   });
   socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
   socket.once("secureConnect", () => resolve(socket));
-  socket.once("error", reject);
+  // Stays for the life of the connection: an error without a listener would end the process.
+  socket.on("error", reject);
   socket.once("close", () => reject(closedEarly()));
   await promise;
   socket.setTimeout(0);
@@ -116,7 +117,7 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
   };
   socket.on("data", onData);
   socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
-  socket.once("error", reject);
+  socket.on("error", reject);
   socket.once("close", () => reject(closedEarly()));
   return promise;
 }
