@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { problemReason } from "../shared/model/reason.ts";
-import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import { createAgentClient, enrollDevice, SourceTransport } from "../shared/api/agent-client.ts";
 import type { TaskDevice } from "../shared/api/schema/admin.ts";
 import type { Progress } from "../shared/api/schema/common.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
@@ -242,14 +242,15 @@ test("creates a setting from default, changes it and shows it", async () => {
   expect((await run("setting", "list")).out).toContain(
     "useMulticast=false sessionStartDelay=5s wanRate=8mbit",
   );
-});
+}, 60_000);
 
 async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
   const token = await readFile(join(folder, "data", "enroll.token"), "utf8");
   const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
-  const { credential } = await enrollDevice(sourceUrl, request);
-  const client = createAgentClient({ sourceUrl, credential });
+  const { credential, identity } = await enrollDevice(sourceUrl, request);
+  const transport = new SourceTransport({ url: sourceUrl, identity });
+  const client = createAgentClient({ transport, credential });
   await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", [group]) });
   expect((await run("device", "tag", hostname, group)).out).toBe("1 of 1 devices changed");
   const report = (taskId: number, more: Partial<Progress>): Promise<void> =>

@@ -15,6 +15,7 @@ import {
 } from "../shared/source/commands/inventory.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
+import { moveSource } from "../shared/source/commands/move.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
@@ -290,6 +291,20 @@ function addSettings(program: Command): void {
     .action(setSetting);
 }
 
+function addMoving(program: Command): void {
+  program
+    .command("source")
+    .description("the source itself")
+    .command("move")
+    .description("announce another address of the source to all devices; without options: show it")
+    .option("--to <url>", "the new address; the present one takes the announcement back")
+    .option("--cancel", "take the announcement back")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(moveSource);
+}
+
 function addInventory(program: Command): void {
   const device = program.command("device").description("enrolled devices");
   device
@@ -327,7 +342,8 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addMoving])
+    add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });
     return 0;

@@ -57,7 +57,7 @@ const envelope = { manifest: base64(100), signature: base64(64), publisherKey: b
 const lease = { taskId: 1, subnetId, address: "10.0.0.5", lanPort: 7_000, term: 1, query: false };
 const holder = { deviceId, address: "10.0.0.5", lanPort: 7_000, term: 1 };
 const enroll = {
-  token: `fc1.${"x".repeat(43)}.-`,
+  token: `fc2.${"x".repeat(43)}.${"0".repeat(64)}`,
   hostname: "h",
   os: "linux",
   arch: "x64",

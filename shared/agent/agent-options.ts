@@ -11,6 +11,8 @@ export type AgentOptions = {
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
+  /** `--source` of the command line. */
+  sourceUrl: string;
   /** `--interface`: an address or a name; null selects automatically. */
   interfaceNamed: string | null;
   group: Group;

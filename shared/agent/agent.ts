@@ -7,8 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import type { Identity } from "../cache/index.ts";
-import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
+import type { CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -29,11 +28,11 @@ import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
+import { Home } from "./home.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
-import { pinPublisher } from "./publisher-pin.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -55,7 +54,7 @@ const lastReportMs = 1_500;
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #client: AgentClient;
+  readonly #home: Home;
   readonly #metrics = new AgentMetrics();
   readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
   readonly #net: LanParts;
@@ -63,27 +62,28 @@ export class Agent {
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
-  #identity: Identity;
   #values: SettingValues = defaultSettingValues;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#identity = options.identity;
     const { log, identity, onBug } = options;
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
     };
-    this.#client = createAgentClient({
-      sourceUrl: identity.sourceUrl,
-      credential: identity.credential,
-      ca: identity.tlsPin,
+    this.#home = new Home({
+      identity,
+      givenUrl: options.sourceUrl,
+      ledger: options.cache.ledger,
+      log,
+      onMoved: () => this.#checkIns.hurry(),
+      random: Math.random,
     });
     this.#net = this.#createNet(onError);
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
-      send: (reports) => this.#client.progress(reports),
+      send: (reports) => this.#home.client.progress(reports),
       read: (taskId) => this.#device.tasks.get(taskId)?.progress() ?? null,
       intervalMs: () => this.#reportIntervalMs(),
       // The task may have ended after its report was written.
@@ -94,12 +94,13 @@ export class Agent {
       random: Math.random,
     });
     this.#checkIns = new CheckIns({
-      client: this.#client,
+      client: this.#home.client,
       log,
       intervalMs: () => this.#values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
+      onFailure: () => this.#home.onFailure(),
       onAnswer: (answer, serving) => this.#onAnswer(answer, serving),
       random: Math.random,
     });
@@ -141,7 +142,8 @@ export class Agent {
     const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
-    const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
+    const keys = (): Uint8Array[] =>
+      this.#home.identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
     return {
       device: identity.deviceId,
       clock: systemClock,
@@ -150,7 +152,7 @@ export class Agent {
       lan: this.#net.lan,
       peers: this.#net.exchange,
       web: { open: openRangeStream },
-      source: this.#client,
+      source: this.#home.client,
       commands: commandsIn(join(dataFolder, "tasks")),
       activity: platform,
       timeZone: deviceZone,
@@ -172,11 +174,10 @@ export class Agent {
     return new Roaming({
       lanGroup: this.#net.lanGroup,
       exchange: this.#net.exchange,
-      client: this.#client,
+      client: this.#home.client,
       place: this.#place,
       named: interfaceNamed,
       group,
-      sourceUrl: this.#identity.sourceUrl,
       log,
       moving: {
         isBusy: () => [...this.#device.tasks.values()].some(takesPart),
@@ -200,8 +201,8 @@ export class Agent {
     });
     log.info(
       {
-        deviceId: this.#identity.deviceId,
-        source: this.#identity.sourceUrl,
+        deviceId: this.#home.identity.deviceId,
+        source: this.#home.client.sourceUrl,
         interface: current && `${current.name} ${current.address}`,
         medium: current?.medium,
         why,
@@ -223,6 +224,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#roaming.close();
     this.#checkIns.stop();
+    this.#home.close();
     await this.#device.stop();
     await Promise.race([this.#reports.flush(), Bun.sleep(lastReportMs)]);
     this.#reports.close();
@@ -240,10 +242,11 @@ export class Agent {
     return {
       version,
       pid: process.pid,
-      deviceId: this.#identity.deviceId,
+      deviceId: this.#home.identity.deviceId,
       hostname: os.hostname(),
-      source: this.#identity.sourceUrl,
+      source: this.#home.client.sourceUrl,
       connected: this.#checkIns.isConnected,
+      lostContact: this.#checkIns.contact.lost,
       subnetId: this.#place.subnetId,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
@@ -321,7 +324,7 @@ export class Agent {
   /** Tells the source that the other device of a probe is on this LAN. */
   #onNeighbour(probe: string): void {
     const { log } = this.#options;
-    this.#client
+    this.#home.client
       .neighbour(probe)
       .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
@@ -341,7 +344,8 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#identity = pinPublisher(this.#identity, answer.publisherKeys, cache.ledger, log);
+    this.#home.trustPublishers(answer.publisherKeys);
+    this.#home.onAnswer(answer.announcedUrl);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();

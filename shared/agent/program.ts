@@ -171,6 +171,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     log,
     cache,
     identity,
+    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer,

@@ -4,9 +4,9 @@
  */
 import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
+import type { SourceStatement } from "../model/source-statement.ts";
 import { packManifest } from "./packed-manifest.ts";
-import { pinCertificate } from "./pin-certificate.ts";
-import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
 import {
   deviceListSchema,
   doneSchema,
@@ -46,8 +46,10 @@ import {
   type TaskPreview,
 } from "./schema/labels.ts";
 import { settingSchema, type Setting } from "./schema/common.ts";
+import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import type { SettingValues } from "../model/setting.ts";
-import { readToken } from "./token.ts";
+import { SourceTransport } from "./source-transport.ts";
+import { readToken, tokenProblem } from "./token.ts";
 
 type AdminClientOptions = {
   readonly sourceUrl: string;
@@ -97,6 +99,11 @@ export type AdminClient = {
   labelSubnet(id: string, label: SubnetLabel): Promise<void>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
+  announcement(): Promise<SourceAddress>;
+  /** @param url address to which the source moves; null takes the announcement back */
+  announce(url: string | null): Promise<SourceAddress>;
+  /** Reads the statement of the source at its address, or at another one. */
+  statement(url?: string): Promise<SourceStatement>;
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
@@ -136,21 +143,18 @@ function labelCalls(connection: Connection): LabelCalls {
 }
 
 /**
- * Creates a client. With an https URL and a fingerprint in the token, it first connects to check
- * the source's certificate.
- * @throws Error when the URL is malformed
- * @throws SourceError when the source cannot be reached, or its certificate is neither trusted nor
- *   the token's
+ * Creates a client; makes no request. The first one checks that the server is the token's source.
+ * @throws Error when the URL or the token is malformed
  */
-export async function createAdminClient(options: AdminClientOptions): Promise<AdminClient> {
-  const sourceUrl = parseSourceUrl(options.sourceUrl);
+export function createAdminClient(options: AdminClientOptions): AdminClient {
   const token = options.token.trim();
-  const fingerprint = readToken(token)?.fingerprint ?? null;
-  const pinned = fingerprint !== null && sourceUrl.startsWith("https:");
+  const identity = readToken(token)?.identity;
+  if (identity === undefined)
+    throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
+  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
   const connection: Connection = {
-    sourceUrl,
+    transport,
     authorization: () => `Bearer ${token}`,
-    ca: pinned ? await pinCertificate(sourceUrl, fingerprint) : undefined,
     timeoutMs: options.timeoutMs,
   };
   return {
@@ -195,6 +199,10 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },
+    announcement: () => ask(connection, "GET", "/v1/source/address", sourceAddressSchema),
+    announce: (announcedUrl) =>
+      ask(connection, "PUT", "/v1/source/address", sourceAddressSchema, { json: { announcedUrl } }),
+    statement: (url) => statementAt(transport, url),
     subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
   };
 }

@@ -6,5 +6,5 @@ export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";
-export type { ChunkOrigin, ChunkRow, Identity, LedgerPackage, PackageHead } from "./ledger.ts";
+export type { ChunkOrigin, ChunkRow, Identity, Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 export { PackageStore } from "./package-store.ts";

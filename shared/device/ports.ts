@@ -22,6 +22,7 @@ import type { SignedManifest } from "../model/signing.ts";
 import type { TimeZone } from "../model/time-zone.ts";
 import type { Reason } from "../model/reason.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
+import type { SiteFetch } from "../net/web/site-fetch.ts";
 import type { Web } from "../net/web/web.ts";
 import type { LanSessions } from "./lan-sessions.ts";
 import type { SourceTime } from "./source-time.ts";
@@ -50,8 +51,8 @@ export type Source = {
   contentUrl(packageId: string): string;
   /** Value of the Authorization header for `contentUrl`. */
   readonly authorization: string;
-  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
-  readonly ca: string | undefined;
+  /** Sends requests for `contentUrl`, to the pinned source only. */
+  readonly fetch: SiteFetch | undefined;
 };
 
 /** One run of a command. */

@@ -361,7 +361,7 @@ export class Process implements RunningProcess {
       },
       contentUrl: (packageId) => `http://source.invalid/v1/packages/${packageId}/content`,
       authorization: "",
-      ca: undefined,
+      fetch: undefined,
     };
   }
 

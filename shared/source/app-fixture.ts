@@ -16,7 +16,9 @@ import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
+import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { RefusedRequests } from "./refused-requests.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -26,8 +28,8 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
-const adminToken = `fc1.${"a".repeat(43)}.-`;
-const enrollToken = `fc1.${"e".repeat(43)}.-`;
+const adminToken = `fc2.${"a".repeat(43)}.${"0".repeat(64)}`;
+const enrollToken = `fc2.${"e".repeat(43)}.${"0".repeat(64)}`;
 
 export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: string[] = []): Inventory => ({
   hostname,
@@ -71,7 +73,10 @@ async function openParts(
   const wan = new WanMeter(catalog.wan, log);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
+  const metrics = createSourceMetrics(catalog, changeHub);
   const app = createSourceApp({
+    identityKey: await loadOrCreateIdentityKey(folder),
+    refused: new RefusedRequests(metrics.registry, log),
     catalog,
     content,
     changeHub,
@@ -81,7 +86,7 @@ async function openParts(
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
     noted,
-    metrics: createSourceMetrics(catalog, changeHub),
+    metrics,
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     keepVersions,
@@ -115,7 +120,7 @@ function callerOf(app: ReturnType<typeof createSourceApp>) {
       ...init.headers,
     };
     const request = { method, headers, ...(body === undefined ? {} : { body }) };
-    return app.request(path, request, { remoteAddress, allowIdle: () => {} });
+    return app.request(path, request, { remoteAddress, tlsSpki: null, allowIdle: () => {} });
   };
   const call = async <T = Record<string, unknown>>(...words: Parameters<typeof raw>): Promise<Answer<T>> => {
     const response = await raw(...words);

@@ -70,7 +70,7 @@ describe("authentication", () => {
   test("answers an unknown route and a missing or wrong credential with a JSON error and a hint", async () => {
     const unknown = await fixture.call("GET", "/v2/nothing");
     expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
-    for (const credential of [null, "nonsense", `fc1.${"b".repeat(43)}.-`]) {
+    for (const credential of [null, "nonsense", `fc2.${"b".repeat(43)}.${"0".repeat(64)}`]) {
       const answer = await fixture.call("GET", "/v1/tasks", { credential });
       expect(answer).toMatchObject({
         status: 401,

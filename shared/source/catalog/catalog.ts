@@ -353,6 +353,13 @@ export interface DevicePackageStore {
   ofPackage(packageName: string): Promise<Map<string, DevicePackage[]>>;
 }
 
+/** Address to which the source moves, as an administrator announced it. */
+export interface AddressStore {
+  /** Returns null if no move is announced. */
+  announced(): Promise<string | null>;
+  announce(url: string | null): Promise<void>;
+}
+
 export interface Catalog {
   /**
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
@@ -367,5 +374,6 @@ export interface Catalog {
   readonly labels: LabelStore;
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
+  readonly address: AddressStore;
   close(): void;
 }

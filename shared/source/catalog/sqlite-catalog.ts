@@ -9,7 +9,7 @@ import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, statSync } from "node:fs";
 import { defaultSettingValues } from "../../model/setting.ts";
-import type { Catalog } from "./catalog.ts";
+import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
@@ -73,6 +73,25 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
+function sqliteAddress(database: Database): AddressStore {
+  const key = "announced-url";
+  return {
+    async announced() {
+      const row = database
+        .query<{ value: string }, { key: string }>("SELECT value FROM meta WHERE key = $key")
+        .get({ key });
+      return row?.value ?? null;
+    },
+    async announce(url) {
+      if (url === null) database.query("DELETE FROM meta WHERE key = $key").run({ key });
+      else
+        database
+          .query("INSERT OR REPLACE INTO meta (key, value) VALUES ($key, $value)")
+          .run({ key, value: url });
+    },
+  };
+}
+
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
@@ -87,6 +106,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     labels: sqliteLabels(database),
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
+    address: sqliteAddress(database),
     close: () => database.close(),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { createLogger } from "../../log.ts";
 import { parseTrustedProxies } from "../client-address.ts";
-import { loadTls, parseListen } from "../listen.ts";
+import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
 
@@ -35,7 +35,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   }
-  const tls = tlsCert !== undefined && tlsKey !== undefined ? await loadTls(tlsCert, tlsKey) : undefined;
+  const tlsFiles =
+    tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined;
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
@@ -44,7 +45,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.warn(
       "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
     );
-  const names = { dataDir: options.data, listen, tls };
+  const names = { dataDir: options.data, listen, tlsFiles };
   const source = await startSource({ ...names, trustedProxies, keepVersions, acceptsWishes, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");

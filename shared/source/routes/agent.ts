@@ -84,6 +84,7 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { token, ...device } = c.req.valid("json");
       if (!isEnrollToken(context, token)) {
+        context.refused.count("wrong-token", c.env.remoteAddress, c.req.path, context.nowMs());
         const hint = "copy the whole line of the file enroll.token in the source's data folder";
         throw new ApiError(401, "The enrolment token is not the one of this source", hint);
       }
@@ -138,6 +139,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
+        announcedUrl: await catalog.address.announced(),
       };
       return c.json(answer);
     },
