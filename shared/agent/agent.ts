@@ -253,8 +253,7 @@ export class Agent {
 
   status(): AgentStatus {
     const { current, why, multicastProblem } = this.#roaming;
-    const exchange = this.#net.exchange;
-    const lan = this.#net.lan;
+    const { exchange, lan } = this.#net;
     return {
       version,
       pid: process.pid,
@@ -262,6 +261,7 @@ export class Agent {
       hostname: os.hostname(),
       source: this.#identity.sourceUrl,
       connected: this.#checkIns.isConnected,
+      refusal: this.#checkIns.refusal,
       subnetId: this.#place.subnetId,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { AgentClient, CheckInAnswer } from "../api/agent-client.ts";
+import { SourceError } from "../api/source-error.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
@@ -18,6 +19,13 @@ const checkInBackoff: Backoff = { baseMs: 1_000, maxMs: 300_000, jitter: [0.75, 
 const intervalJitter = 0.1;
 /** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
 const timerMsMax = 20 * 86_400_000;
+
+const unknownDeviceText =
+  "the source does not know this device: it was restored from a backup that is older than the enrolment, or the device was removed; start the agent once with --enroll TOKEN (the line in enroll.token in the source's data folder)";
+
+/** Whether the source refused the credential of the device. */
+export const isUnknownDevice = (error: unknown): boolean =>
+  error instanceof SourceError && error.status === 401;
 
 type CheckInOptions = {
   client: AgentClient;
@@ -36,6 +44,8 @@ type CheckInOptions = {
 export class CheckIns {
   /** Whether the change stream is open. */
   isConnected = false;
+  /** Why the source does not take the check-ins of this device; empty unless it refuses them. */
+  refusal = "";
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
   /** Tells this process from another one with the same credential. */
@@ -104,6 +114,12 @@ export class CheckIns {
     });
   }
 
+  /** Logs once that the source has no such device. */
+  #onUnknown(): void {
+    if (this.refusal === "") this.#options.log.error(unknownDeviceText);
+    this.refusal = unknownDeviceText;
+  }
+
   async #askOnce(): Promise<void> {
     const { client, log, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
     try {
@@ -117,6 +133,7 @@ export class CheckIns {
       if (this.#abort.signal.aborted) return;
       if (this.#failures > 0) log.info("the source answers again");
       this.#failures = 0;
+      this.refusal = "";
       onAnswer(answer, request.serving);
       this.#askWithin(
         Math.min(intervalMs(), timerMsMax) * (1 - intervalJitter + 2 * intervalJitter * random()),
@@ -124,6 +141,7 @@ export class CheckIns {
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const delayMs = backoffMs(checkInBackoff, this.#failures++, random);
+      if (isUnknownDevice(error)) this.#onUnknown();
       log.warn(
         { error: error instanceof Error ? error.message : String(error), retryInMs: delayMs },
         "check-in failed",

@@ -6,9 +6,10 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
-import { enrollDevice } from "../api/agent-client.ts";
+import { createAgentClient, enrollDevice } from "../api/agent-client.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { isUnknownDevice } from "./check-ins.ts";
 import { nameOfDevice } from "./inventory.ts";
 
 /**
@@ -17,12 +18,16 @@ import { nameOfDevice } from "./inventory.ts";
  */
 const enrolmentBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
 
+/** Limit of the question whether the source knows the device. The agent starts without answer. */
+const knownLimitMs = 5_000;
+
 /** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
 
 /**
- * Returns the identity of this device at the source, from the ledger or by enrolment. Retries while
- * the source is unreachable, because an agent may start before its network.
+ * Returns the identity of this device at the source, from the ledger or by enrolment. A device that
+ * the source has forgotten enrols again, and keeps its tasks. Retries while the source is
+ * unreachable, because an agent may start before its network.
  * @throws Error when the source's URL is malformed
  * @throws SetupError when a retry cannot help
  */
@@ -37,7 +42,8 @@ export async function identify(options: {
 }): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const known = options.cache.ledger.identity();
-  if (known && known.sourceUrl === sourceUrl) return known;
+  const isOfSource = known?.sourceUrl === sourceUrl;
+  if (known && isOfSource && !(options.token && (await isForgotten(known)))) return known;
   if (!options.token) {
     throw new SetupError(
       known
@@ -46,13 +52,30 @@ export async function identify(options: {
     );
   }
   assertToken(options.token);
+  if (isOfSource)
+    options.log.warn(
+      { deviceId: known.deviceId },
+      "the source does not know this device any more: it enrols again",
+    );
   const identity = await enroll({ ...options, token: options.token, sourceUrl });
-  options.cache.ledger.saveIdentity(identity);
+  // A source that has forgotten the device is still the one whose publisher's keys are pinned.
+  const kept = isOfSource ? { ...identity, publisherKeys: known.publisherKeys } : identity;
+  options.cache.ledger.saveIdentity(kept);
   // Files of commands of another deployment, whose tasks have the same ids.
   if (known && known.deployment !== identity.deployment)
     rmSync(join(options.dataFolder, "tasks"), { recursive: true, force: true });
   options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
-  return identity;
+  return kept;
+}
+
+/** Whether the source answers, and has no device with this credential. */
+async function isForgotten({ sourceUrl, credential, tlsPin }: Identity): Promise<boolean> {
+  try {
+    await createAgentClient({ sourceUrl, credential, ca: tlsPin, timeoutMs: knownLimitMs }).progress([]);
+    return false;
+  } catch (error) {
+    return isUnknownDevice(error);
+  }
 }
 
 function assertToken(token: string): void {

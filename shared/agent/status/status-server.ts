@@ -17,6 +17,8 @@ export const agentStatusSchema = v.object({
   source: v.string(),
   /** Whether the change stream to the source is open. */
   connected: v.boolean(),
+  /** Why the source refuses the device; empty if it does not. */
+  refusal: v.string(),
   subnetId: v.nullable(v.string()),
   /** The active interface; null while the device works without the LAN. */
   interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),

@@ -35,7 +35,7 @@ export function runningLines(status: AgentStatus): string[] {
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
-    `source ${status.source}: ${status.connected ? "connected" : "not connected, retrying"}`,
+    `source ${status.source}: ${connectionText(status)}`,
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
     ...(dropped.length > 0
@@ -44,6 +44,9 @@ export function runningLines(status: AgentStatus): string[] {
     ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
   ];
 }
+
+const connectionText = ({ connected, refusal }: AgentStatus): string =>
+  connected ? "connected" : refusal || "not connected, retrying";
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""

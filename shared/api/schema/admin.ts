@@ -165,7 +165,7 @@ const taskDeviceSchema = v.object({
   updatedAtMs: timeMs,
   connected: v.boolean(),
   lastSeenAtMs: timeMs,
-  ...v.omit(progressSchema, ["taskId"]).entries,
+  ...v.omit(progressSchema, ["taskId", "epoch", "createdAtMs"]).entries,
 });
 const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),

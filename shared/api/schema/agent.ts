@@ -11,6 +11,7 @@ import {
   bytesCount,
   counter,
   deviceIdSchema,
+  epochSchema,
   inventorySchema,
   lanAddress,
   name,
@@ -48,9 +49,11 @@ export const agentTaskSchema = v.object({
   packageName: name(128),
   packageVersion: name(64),
   action: taskActionSchema,
+  /** Epoch in which the source created the task: ids repeat in another one. */
+  epoch: v.optional(epochSchema, ""),
   /**
-   * By the source's clock. A source that was restored from a backup gives an id a second time, to
-   * another task. 0: not known.
+   * By the source's clock; 0: not known. Tells two tasks of one id and epoch apart, which a copy of
+   * a running machine may create.
    */
   createdAtMs: v.optional(timeMs, 0),
   /** Command line for the system's shell. */
@@ -60,6 +63,8 @@ export const agentTaskSchema = v.object({
   startAtMs: timeMs,
   /** Task whose command has to succeed on the device before the command of this one runs. */
   after: v.optional(v.nullable(taskIdSchema), null),
+  /** Epoch of the task `after`. */
+  afterEpoch: v.optional(epochSchema, ""),
   /** The device does not begin the task from this time on; null: no limit. */
   expiresAtMs: v.optional(v.nullable(timeMs), null),
   /** A device runs an attempt of a task at most once. A higher one opens an ended task again. */

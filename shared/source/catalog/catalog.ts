@@ -84,6 +84,8 @@ export type SignedManifestBytes = {
 
 export type TaskRecord = {
   readonly id: number;
+  /** Run of the source in which the task was created; empty: a run of an earlier version. */
+  readonly epoch: string;
   /** Counts the changes of an administrator, from 1. */
   readonly version: number;
   readonly packageId: string;
@@ -187,7 +189,7 @@ export interface PackageStore {
 }
 
 export interface TaskStore {
-  create(task: Omit<TaskRecord, "id">): Promise<TaskRecord>;
+  create(task: Omit<TaskRecord, "id" | "epoch">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
   /** Returns the tasks that are active or paused. */
@@ -210,8 +212,8 @@ export interface TaskStore {
    */
   removePart(id: number): Promise<boolean>;
   /**
-   * Stores reports, leaves out those of unknown tasks and of earlier attempts, and returns the
-   * number stored.
+   * Stores reports, leaves out those of unknown tasks, of other tasks with the id and of earlier
+   * attempts, and returns the number stored.
    */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed. @returns their ids */
@@ -279,6 +281,11 @@ export interface Catalog {
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
    */
   readonly deployment: number;
+  /**
+   * Random text of this run of the source, part of the tasks that it creates. A catalog that was
+   * restored, or whose file was replaced by an older copy, gives the ids of lost tasks again.
+   */
+  readonly epoch: string;
   readonly devices: DeviceStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;

@@ -210,6 +210,10 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN after_task INTEGER;
   ALTER TABLE tasks ADD COLUMN kills INTEGER NOT NULL DEFAULT 0;
   `,
+  // Ids of tasks repeat after a restore from a backup, in another epoch.
+  `
+  ALTER TABLE tasks ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+  `,
 ];
 
 export const catalogVersion = steps.length;

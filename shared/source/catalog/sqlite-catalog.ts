@@ -71,14 +71,23 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
+/** Begins another epoch: the file may be an older copy of the one that the last run wrote. */
+function renewEpoch(database: Database): string {
+  const value = randomBytes(8).toString("hex");
+  database.query("INSERT OR REPLACE INTO meta (key, value) VALUES ('epoch', $value)").run({ value });
+  return value;
+}
+
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
+  const epoch = renewEpoch(database);
   return {
+    epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
     packages: sqlitePackages(database),
-    tasks: sqliteTasks(database),
+    tasks: sqliteTasks(database, epoch),
     settings,
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),

@@ -5,6 +5,7 @@ import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./ca
 
 type Row = {
   id: number;
+  epoch: string;
   version: number;
   package_id: string;
   package_name: string;
@@ -29,6 +30,7 @@ type Row = {
 
 const toTask = (row: Row): TaskRecord => ({
   id: row.id,
+  epoch: row.epoch,
   version: row.version,
   packageId: row.package_id,
   packageName: row.package_name,
@@ -51,12 +53,12 @@ const toTask = (row: Row): TaskRecord => ({
   taskKey: row.task_key,
 });
 
-function createTask(database: Database): TaskStore["create"] {
+function createTask(database: Database, epoch: string): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id">>(
-    `INSERT INTO tasks (version, package_id, package_name, package_version, package_bytes, action, command, run,
+    `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
                         start_at_ms, expires_at_ms, task_key)
-     VALUES ($version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
+     VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
              $expiresAtMs, $taskKey)
      RETURNING *`,
@@ -67,7 +69,7 @@ function createTask(database: Database): TaskStore["create"] {
   );
   return async (task) =>
     database.transaction(() => {
-      const created = toTask(insert.get(task)!);
+      const created = toTask(insert.get({ ...task, epoch })!);
       baseline.run({ taskId: created.id, packageId: created.packageId });
       return created;
     })();
@@ -101,7 +103,9 @@ function changeTask(database: Database): TaskStore["change"] {
 function recordProgress(database: Database): TaskStore["recordProgress"] {
   const write = database.query(
     `INSERT INTO progress (task_id, device_id, attempt, state, has_begun, updated_at_ms, report_json)
-     SELECT id, $deviceId, $attempt, $state, $hasBegun, $atMs, $report FROM tasks WHERE id = $taskId
+     SELECT id, $deviceId, $attempt, $state, $hasBegun, $atMs, $report FROM tasks
+     WHERE id = $taskId AND (epoch = $epoch OR $epoch = '')
+       AND (created_at_ms = $createdAtMs OR $createdAtMs = 0)
      ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state, has_begun = excluded.has_begun,
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
@@ -111,7 +115,9 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
       let kept = 0;
       for (const one of reports) {
         const report = JSON.stringify(one);
-        kept += write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report }).changes;
+        const { taskId, epoch = "", createdAtMs = 0 } = one;
+        const name = { taskId, epoch, createdAtMs };
+        kept += write.run({ deviceId, ...name, ...reportOf(one), atMs, report }).changes;
       }
       return kept;
     })();
@@ -176,7 +182,8 @@ function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   };
 }
 
-export function sqliteTasks(database: Database): TaskStore {
+/** @param epoch of the tasks that are created */
+export function sqliteTasks(database: Database, epoch: string): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
   const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
@@ -192,7 +199,7 @@ export function sqliteTasks(database: Database): TaskStore {
   );
   return {
     ...overOn(database),
-    create: createTask(database),
+    create: createTask(database, epoch),
     change: changeTask(database),
     recordProgress: recordProgress(database),
     retry: retry(database),

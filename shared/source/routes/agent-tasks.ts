@@ -30,6 +30,9 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
   return found!;
 }
 
+const epochOf = async (catalog: Catalog, taskId: number | null): Promise<string> =>
+  taskId === null ? "" : ((await catalog.tasks.byId(taskId))?.epoch ?? "");
+
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /**
@@ -75,11 +78,13 @@ export async function agentTasksOf(
       packageName: task.packageName,
       packageVersion: task.packageVersion,
       action: task.action,
+      epoch: task.epoch,
       createdAtMs: task.createdAtMs,
       command: task.command,
       run: task.run,
       startAtMs: task.startAtMs,
       after: task.after,
+      afterEpoch: await epochOf(catalog, task.after),
       expiresAtMs: task.expiresAtMs,
       attempt: report?.attempt ?? 1,
       paused: task.state === "paused",

@@ -149,6 +149,8 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     follows: null,
     wrongFrom: [],
     attempt: 1,
+    epoch: "",
+    createdAtMs: 0,
   };
 }
 
@@ -159,7 +161,8 @@ function deviceRow(
   { state, higher }: DeviceState,
   connected: boolean,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const reported = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const { taskId: _id, epoch: _epoch, createdAtMs: _createdAtMs, ...progress } = reported;
   return {
     deviceId: device.id,
     hostname: device.hostname,
