@@ -5,6 +5,7 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { backUp, restoreBackup } from "../shared/source/commands/backup.ts";
 import { CommandError } from "../shared/source/commands/command-error.ts";
 import {
   listDevices,
@@ -301,6 +302,28 @@ function addInventory(program: Command): void {
     .action(listSubnets);
 }
 
+function addSource(program: Command): void {
+  const source = program.command("source").description("the source itself: backup and restore");
+  source
+    .command("backup")
+    .description("store a backup of the running source in a file; it holds secrets")
+    .argument("<file>")
+    .option("--with-packages", "also the bytes of packages that the source holds")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(backUp);
+  source
+    .command("restore")
+    .description("check a backup, and make a data folder from it; runs without a source")
+    .argument("<file>")
+    .requiredOption("--data <dir>", "data folder, which is missing or empty")
+    .option("--replace", "replace a folder with files, and keep it beside its place")
+    .option("--pause-tasks", "pause the open tasks, so that none runs before you have seen them")
+    .addOption(jsonOption())
+    .action(restoreBackup);
+}
+
 /** Returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
   const program = new Command("flockcast-source")
@@ -310,7 +333,8 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource])
+    add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });
     return 0;

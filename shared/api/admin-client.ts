@@ -6,7 +6,7 @@ import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
 import { packManifest } from "./packed-manifest.ts";
 import { pinCertificate } from "./pin-certificate.ts";
-import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, send, type Connection } from "./request.ts";
 import {
   deviceListSchema,
   doneSchema,
@@ -72,6 +72,8 @@ export type AdminClient = {
   devices(): Promise<Device[]>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
+  /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
+  backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
@@ -129,6 +131,11 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
+    },
+    async backup(withPackages) {
+      const path = `/v1/backup?packages=${withPackages ? "yes" : "no"}`;
+      const response = await send(connection, "POST", path, { timeoutMs: null });
+      return response.body ?? new Blob([]).stream();
     },
     subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
   };

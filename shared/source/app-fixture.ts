@@ -67,6 +67,7 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const app = createSourceApp({
+    dataFolder: folder,
     catalog,
     content,
     changeHub,

@@ -12,6 +12,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
+import { backupRoutes } from "./routes/backup.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { settingRoutes } from "./routes/settings.ts";
@@ -55,6 +56,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1/backup", backupRoutes(context));
   app.route("/v1", inventoryRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));

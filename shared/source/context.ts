@@ -15,6 +15,7 @@ import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
+  readonly dataFolder: string;
   readonly catalog: Catalog;
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;

@@ -6,6 +6,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
+import { removeSnapshots } from "./backup/backup.ts";
+import { dataFiles } from "./data-files.ts";
 import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
@@ -55,7 +57,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
     throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
   });
-  const catalog = await openSqliteCatalog(join(dataDir, "catalog.db"));
+  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
   let context: SourceContext;
   let server: Bun.Server<undefined>;
   try {
@@ -66,7 +68,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     throw error;
   }
   const url = localUrl(options.listen.host, server.port ?? 0, tls !== undefined);
-  const urlFile = join(dataDir, "source.url");
+  const urlFile = join(dataDir, dataFiles.url.name);
   await writeFile(urlFile, `${url}\n`);
   log.info({ url, dataDir, version, deployment: catalog.deployment, tls: tls !== undefined }, "listening");
   if (tls === undefined && !isLoopback(options.listen.host)) {
@@ -96,9 +98,11 @@ async function openContext(
   { tls, log, keepVersions = null }: SourceOptions,
 ): Promise<SourceContext> {
   const secrets = await loadOrCreateTokens(dataDir, tls?.fingerprint ?? null, random);
-  const content = await openContentStore(join(dataDir, "packages"));
+  const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub((await catalog.devices.list()).length);
+  await removeSnapshots(dataDir);
   return {
+    dataFolder: dataDir,
     catalog,
     content,
     changeHub,

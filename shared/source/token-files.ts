@@ -6,6 +6,7 @@
 import { chmod, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken } from "../api/token.ts";
+import { dataFiles } from "./data-files.ts";
 import { retryLocked } from "../platform/locked-files.ts";
 
 const secretBytes = 32;
@@ -33,7 +34,10 @@ export async function loadOrCreateTokens(
     }
     return secret;
   };
-  return { admin: await secretIn("admin.token"), enroll: await secretIn("enroll.token") };
+  return {
+    admin: await secretIn(dataFiles.adminToken.name),
+    enroll: await secretIn(dataFiles.enrollToken.name),
+  };
 }
 
 async function readTokenFile(path: string) {

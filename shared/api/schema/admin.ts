@@ -227,6 +227,8 @@ export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 export const taskDetailQuerySchema = v.object({
   devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
 });
+/** Whether a backup has the bytes of packages that the source holds. */
+export const backupQuerySchema = v.object({ packages: v.optional(v.picklist(["yes", "no"]), "no") });
 export const settingNameSchema = v.pipe(
   v.string(),
   v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),

@@ -293,5 +293,7 @@ export interface Catalog {
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;
   readonly wan: WanAccount;
+  /** Writes a copy of one moment to a new file, which only the owner may read. */
+  snapshot(path: string): Promise<void>;
   close(): void;
 }

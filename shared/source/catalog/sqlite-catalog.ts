@@ -71,6 +71,12 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
+function snapshot(database: Database, path: string): void {
+  // SQLite takes an empty file, and keeps its mode.
+  closeSync(openSync(path, "wx", 0o600));
+  database.query("VACUUM INTO $path").run({ path });
+}
+
 /** Begins another epoch: the file may be an older copy of the one that the last run wrote. */
 function renewEpoch(database: Database): string {
   const value = randomBytes(8).toString("hex");
@@ -92,6 +98,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),
     wan: sqliteWanAccount(database),
+    snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };
 }
