@@ -27,8 +27,10 @@ import {
   retryTask,
   showOutput,
 } from "../shared/source/commands/task-changes.ts";
+import { reportWan } from "../shared/source/commands/report.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
+import { wanGroupings } from "../shared/api/schema/admin.ts";
 import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
@@ -324,6 +326,22 @@ function addSource(program: Command): void {
     .action(restoreBackup);
 }
 
+function addReports(program: Command): void {
+  program
+    .command("report")
+    .description("reports of this deployment")
+    .command("wan")
+    .description("package bytes that crossed the WAN, and what would have crossed without flockcast")
+    .option("--since <date>", "first day or time, such as 2026-01-31")
+    .option("--until <date>", "last day, or time before which the report ends")
+    .addOption(new Option("--by <what>", "rows").choices(wanGroupings).default("site" as const))
+    .option("--csv", "as CSV, in bytes")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(reportWan);
+}
+
 /** Returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
   const program = new Command("flockcast-source")
@@ -333,7 +351,7 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource])
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

@@ -20,6 +20,7 @@ import {
   taskRetriedSchema,
   taskDetailSchema,
   taskListSchema,
+  wanReportSchema,
   type Device,
   type PackageUrlList,
   type PublishedPackage,
@@ -32,6 +33,7 @@ import {
   type TaskRetried,
   type TaskDetail,
   type TaskSummary,
+  type WanReport,
 } from "./schema/admin.ts";
 import { settingSchema, type Setting } from "./schema/common.ts";
 import type { SettingValues } from "../model/setting.ts";
@@ -72,6 +74,13 @@ export type AdminClient = {
   devices(): Promise<Device[]>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
+  /** Times are rounded to whole hours; without one the report has no bound there. */
+  wanReport(query: {
+    readonly by: WanReport["by"];
+    readonly sinceMs?: number | undefined;
+    readonly untilMs?: number | undefined;
+    readonly zone: string;
+  }): Promise<WanReport>;
   /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
   backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
 };
@@ -131,6 +140,12 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
+    },
+    wanReport({ by, zone, sinceMs, untilMs }) {
+      const query = new URLSearchParams({ by, zone });
+      if (sinceMs !== undefined) query.set("since", String(sinceMs));
+      if (untilMs !== undefined) query.set("until", String(untilMs));
+      return ask(connection, "GET", `/v1/reports/wan?${query}`, wanReportSchema);
     },
     async backup(withPackages) {
       const path = `/v1/backup?packages=${withPackages ? "yes" : "no"}`;

@@ -63,7 +63,7 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
-  const wan = new WanMeter(catalog.wan, log);
+  const wan = new WanMeter(catalog.wan, log, () => clock.nowMs);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const app = createSourceApp({

@@ -15,6 +15,7 @@ import { documented } from "./openapi.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { reportRoutes } from "./routes/reports.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
@@ -56,6 +57,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1", inventoryRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));

@@ -106,7 +106,7 @@ async function openContext(
     catalog,
     content,
     changeHub,
-    wan: new WanMeter(catalog.wan, log),
+    wan: new WanMeter(catalog.wan, log, Date.now),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),

@@ -182,7 +182,7 @@ export interface PackageStore {
   /** Removes a package that never became ready. @returns whether it was one */
   removeUnfinished(id: string): Promise<boolean>;
   /**
-   * Removes a package with its URLs, leases and WAN account, unless an open task needs it.
+   * Removes a package with its URLs and leases, unless an open task needs it.
    * @returns the open tasks that need it
    */
   remove(id: string): Promise<number[]>;
@@ -212,8 +212,8 @@ export interface TaskStore {
    */
   removePart(id: number): Promise<boolean>;
   /**
-   * Stores reports, leaves out those of unknown tasks, of other tasks with the id and of earlier
-   * attempts, and returns the number stored.
+   * Stores reports with their bytes in the WAN account. Leaves out those of unknown tasks, of
+   * other tasks with the id and of earlier attempts, and returns the number stored.
    */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed. @returns their ids */
@@ -267,13 +267,42 @@ export interface SubnetStore {
   split(subnetId: string): Promise<string[]>;
 }
 
-/** WAN account: package bytes that the source sent, per subnet. */
+/** Package bytes that the source sent to a device. */
+export type WanSent = {
+  readonly packageId: string;
+  readonly subnetId: string;
+  readonly deviceId: string;
+  /** Task of the device's lease or fallback token; null: not known. */
+  readonly taskId: number | null;
+  readonly bytes: number;
+};
+export type WanBytes = {
+  /** Sent by the source. */
+  readonly sourceBytes: number;
+  /** Fetched by devices from other web sites. */
+  readonly webBytes: number;
+  readonly crossedBytes: number;
+  /** Bytes without flockcast: the size of each package, once per device that completed it. */
+  readonly directBytes: number;
+};
+export type WanGrouping = "hour" | "package" | "subnet" | "site";
+/** `id` of an hour: hours since 1970. */
+export type WanRow = WanBytes & { readonly id: string; readonly name: string };
+
+/**
+ * WAN account: package bytes that crossed the WAN. The bytes of an hour, package and subnet are
+ * counted once, whatever the number of tasks. Reports count in `TaskStore.recordProgress`.
+ */
 export interface WanAccount {
-  add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
-  /** Returns the bytes per subnet since the task was created. */
-  sinceTask(taskId: number): Promise<Map<string, number>>;
-  /** Removes the accounts of packages that no task names. */
-  removeWithoutTask(): Promise<void>;
+  add(entries: readonly WanSent[], atMs: number): Promise<void>;
+  /** Returns the bytes per subnet that devices fetched for this task. */
+  ofTask(taskId: number): Promise<Map<string, number>>;
+  /** Returns the sums of the hours from `sinceMs` to `untilMs`. */
+  report(by: WanGrouping, range: { readonly sinceMs: number; readonly untilMs: number }): Promise<WanRow[]>;
+  /** Returns the sums since the catalog was created; they never fall. */
+  totals(): Promise<WanBytes>;
+  /** Removes the hours before this time, and packages without others. */
+  removeBefore(atMs: number): Promise<void>;
 }
 
 export interface Catalog {

@@ -1,6 +1,7 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -63,16 +64,7 @@ function createTask(database: Database, epoch: string): TaskStore["create"] {
              $expiresAtMs, $taskKey)
      RETURNING *`,
   );
-  const baseline = database.query(
-    `INSERT INTO wan_baseline (task_id, subnet_id, bytes)
-     SELECT $taskId, subnet_id, bytes FROM wan_account WHERE package_id = $packageId`,
-  );
-  return async (task) =>
-    database.transaction(() => {
-      const created = toTask(insert.get({ ...task, epoch })!);
-      baseline.run({ taskId: created.id, packageId: created.packageId });
-      return created;
-    })();
+  return async (task) => toTask(insert.get({ ...task, epoch })!);
 }
 
 function changeTask(database: Database): TaskStore["change"] {
@@ -110,6 +102,11 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
   );
+  const earlierOf = database.query<EarlierReport, { deviceId: string; taskId: number }>(
+    `SELECT attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched
+     FROM progress WHERE task_id = $taskId AND device_id = $deviceId`,
+  );
+  const count = wanReporter(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
@@ -117,7 +114,10 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
         const report = JSON.stringify(one);
         const { taskId, epoch = "", createdAtMs = 0 } = one;
         const name = { taskId, epoch, createdAtMs };
-        kept += write.run({ deviceId, ...name, ...reportOf(one), atMs, report }).changes;
+        const earlier = one.wanBytesFetched === 0 ? null : earlierOf.get({ deviceId, taskId });
+        const { changes } = write.run({ deviceId, ...name, ...reportOf(one), atMs, report });
+        if (changes > 0) count(deviceId, one, earlier, atMs);
+        kept += changes;
       }
       return kept;
     })();
@@ -126,7 +126,7 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 function retry(database: Database): TaskStore["retry"] {
   const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
-       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0,
+       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
   );
@@ -141,12 +141,12 @@ function removePart(database: Database): TaskStore["removePart"] {
     `DELETE FROM progress WHERE task_id = $id AND device_id IN
        (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
   );
-  const baseline = database.query("DELETE FROM wan_baseline WHERE task_id = $id");
+  const account = database.query("DELETE FROM wan_tasks WHERE task_id = $id");
   const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
   return async (id) =>
     database.transaction(() => {
       if (reports.run({ id }).changes === removedReports) return false;
-      baseline.run({ id });
+      account.run({ id });
       task.run({ id });
       return true;
     })();

@@ -59,6 +59,8 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(progressRequestSchema),
     async (c) => {
       const { reports } = c.req.valid("json");
+      // Reports of web bytes are compared with what the source has sent.
+      if (reports.some(({ wanBytesFetched }) => wanBytesFetched > 0)) await context.wan.flush();
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
       for (const { state, taskId } of reports)
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
@@ -241,6 +243,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
           ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
           : context.fallback.ask(token, context.nowMs(), uselessBytes);
       context.metrics.fallbacks.inc({ result: answer.result });
+      if (answer.result === "granted") context.wan.granted(packageId, token.deviceId, request.taskId);
       return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
     },
   );
@@ -281,6 +284,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       );
       metrics.leases.inc({ result: answer.result });
       if (answer.result !== "granted") return c.json(answer);
+      context.wan.granted(packageId, c.var.device.id, request.taskId);
       const present =
         request.starting === true
           ? { present: await presentOn(context, request.taskId, subnetId, c.var.device.id) }

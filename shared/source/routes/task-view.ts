@@ -208,7 +208,7 @@ function subnetState(rows: readonly TaskDevice[], representative: TaskDevice | u
 type SubnetFacts = {
   readonly cidr: string;
   readonly lease: LeaseState | undefined;
-  readonly wanBytes: number | null;
+  readonly wanBytes: number;
 };
 
 function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: SubnetFacts): TaskSubnet {
@@ -232,7 +232,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
     bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, packageBytes)),
     bytesTotal: rows.length * packageBytes,
     rateBps: sum(rows, (row) => (endStates.has(row.state) ? 0 : row.rateBps)),
-    wanBytes: facts.wanBytes ?? sum(rows, (row) => row.wanBytesFetched),
+    wanBytes: facts.wanBytes,
     lanBytes: sum(rows, (row) => row.lanBytesSent),
   };
 }
@@ -260,8 +260,7 @@ export async function taskDetail(
   const progress = await catalog.tasks.progressOf(task.id);
   const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
-  const account = await catalog.wan.sinceTask(task.id);
-  const countsAtSource = await servesBytes(context, task.packageId);
+  const account = await catalog.wan.ofTask(task.id);
   const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
@@ -272,7 +271,7 @@ export async function taskDetail(
     subnetRow(ofSubnet, task.packageBytes, {
       cidr: cidrs.get(subnetId) ?? "",
       lease: leases.get(subnetId ?? ""),
-      wanBytes: countsAtSource ? (account.get(subnetId ?? "") ?? 0) : null,
+      wanBytes: account.get(subnetId ?? "") ?? 0,
     }),
   );
   return {
@@ -280,9 +279,4 @@ export async function taskDetail(
     subnets,
     deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
-}
-
-/** Whether the source serves all bytes of the package, and so accounts for them. */
-async function servesBytes({ catalog }: ViewContext, packageId: string): Promise<boolean> {
-  return (await catalog.packages.byId(packageId))?.urls.length === 0;
 }
