@@ -537,6 +537,26 @@ describe("tasks", () => {
     expect(cached.body.subnets.map((one) => one.wanBytes)).toEqual([0, 0]);
   });
 
+  test("refuses manifest, lease and token to a device that means another task with the id", async () => {
+    await publishFile();
+    const { credential, subnetId } = await fixture.device("h1");
+    const taskId = await createTask();
+    const place = { subnetId, address: "10.0.0.5", lanPort: 7 };
+    const requests = {
+      manifest: { ...place, attempt: 0 },
+      lease: { ...place, term: 1 },
+      "lease/release": { subnetId, failure: "the disk is full" },
+      fallback: { subnetId },
+    };
+    for (const [path, request] of Object.entries(requests)) {
+      const ask = async (epoch: string): Promise<number> => {
+        const json = { taskId, epoch, ...request };
+        return (await fixture.call("POST", `/v1/agent/${path}`, { credential, json })).status;
+      };
+      expect([path, await ask("0".repeat(16)), await ask(fixture.catalog.epoch)]).toEqual([path, 409, 200]);
+    }
+  });
+
   test("leaves out reports of another task that had the id", async () => {
     await publishFile();
     const device = await fixture.device("h1");

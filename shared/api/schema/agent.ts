@@ -135,8 +135,11 @@ export const manifestResponseSchema = v.object({
 export const manifestAttemptsMax = 1_000;
 /** WAN bytes that made no chunk verified on the device, in all its requests of the task. */
 const uselessBytes = v.optional(bytesCount, 0);
+/** Epoch of the task: the id alone may be that of another one. */
+const taskEpoch = v.optional(epochSchema, "");
 export const manifestRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   /** Null on no subnet: the source then sends the manifest. */
   subnetId: v.nullable(subnetIdSchema),
   /** LAN address and TCP port of the exchange of the requesting device. */
@@ -159,6 +162,7 @@ export const manifestAnswerSchema = v.variant("result", [
 ]);
 export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** LAN address and TCP port of the exchange of the requesting device. */
   address: lanAddress,
@@ -204,6 +208,7 @@ export const leaseResponseSchema = v.variant("result", [
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** Why this representative failed; null if the work is done or another device does it. */
   failure: v.nullable(text(1_024)),
@@ -211,6 +216,7 @@ export const leaseReleaseSchema = v.object({
 });
 export const fallbackRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** Returns the token instead of requesting it. */
   release: v.optional(v.boolean()),

@@ -18,6 +18,20 @@ export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord
   return task;
 }
 
+/**
+ * Returns the task that a device's request means.
+ *
+ * @throws ApiError 404 for an unknown task, 409 for another one that has its id
+ */
+export async function taskNamed(
+  catalog: Catalog,
+  { taskId, epoch }: { readonly taskId: number; readonly epoch: string },
+): Promise<TaskRecord> {
+  const task = await taskById(catalog, taskId);
+  if (epoch === "" || task.epoch === "" || task.epoch === epoch) return task;
+  throw new ApiError(409, `Task ${taskId} is another one since the source was restored`, "check in again");
+}
+
 /** Returns the devices that a task targets, without those that enrolled after its end. */
 export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
   devices.filter(

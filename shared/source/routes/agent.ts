@@ -30,7 +30,7 @@ import {
   type CheckInResponse,
   type EnrollResponse,
 } from "../../api/schema/agent.ts";
-import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
+import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
 import { currentSubnetId, participation } from "./participation.ts";
 import { ApiError } from "../api-error.ts";
@@ -303,10 +303,10 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, failure, uselessBytes, ...request } = c.req.valid("json");
+      const { taskId, epoch, failure, uselessBytes, ...request } = c.req.valid("json");
       const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
-      const task = await taskById(catalog, taskId);
+      const task = await taskNamed(catalog, { taskId, epoch });
       const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
       const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
       const subnet = { deviceCount, packageBytes: task.packageBytes };
