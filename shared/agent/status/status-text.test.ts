@@ -64,6 +64,13 @@ describe("status", () => {
     );
   });
 
+  test("names why the source refuses the device", () => {
+    const refusal = "the source does not know this device: enrol again";
+    expect(runningLines({ ...status, connected: false, refusal })[1]).toBe(
+      `source https://source.example:7443: ${refusal}`,
+    );
+  });
+
   test("names the interface and its medium, and why it is not the best one or missing", () => {
     const subnet = "subnet 2af47f2de4a483f9";
     const group = "group 239.255.70.67:7067";
