@@ -320,7 +320,7 @@ function addSource(program: Command): void {
     .description("check a backup, and make a data folder from it; runs without a source")
     .argument("<file>")
     .requiredOption("--data <dir>", "data folder, which is missing or empty")
-    .option("--replace", "replace a folder with files, and keep it beside its place")
+    .option("--replace", "replace a folder with files, and keep the old one next to it")
     .option("--pause-tasks", "pause the open tasks, so that none runs before you have seen them")
     .addOption(jsonOption())
     .action(restoreBackup);

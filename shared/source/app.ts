@@ -78,7 +78,7 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
   }
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     log.error({ err: error }, "the disk is full");
     return {
       status: 507,

@@ -109,7 +109,7 @@ describe("a restore", () => {
     expect(existsSync(join(target, "catalog.db"))).toBe(true);
   });
 
-  test("refuses the folder of a running source, also with --replace", async () => {
+  test("refuses to replace the folder of a running source", async () => {
     await store();
     expect(await errorOf({ dataFolder: fixture.folder, replaces: true })).toContain("A source runs on");
   });

@@ -39,11 +39,11 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   await checkedArchive(file);
   const place = await placeOf(dataFolder);
   if (place === "filled") {
-    assertUnused(dataFolder);
     if (!replaces)
       throw new Error(
-        `"${dataFolder}" is not empty: name another folder, or use --replace, which keeps the old one beside it`,
+        `"${dataFolder}" is not empty: name another folder, or use --replace, which keeps the old one next to it`,
       );
+    assertUnused(dataFolder);
   }
   // Below an empty folder, which may be the root of a file system of its own.
   const staging = place === "empty" ? join(dataFolder, ".restoring") : `${dataFolder}.restoring`;

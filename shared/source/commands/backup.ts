@@ -35,7 +35,7 @@ export async function backUp(file: string, options: BackupOptions): Promise<void
   print("");
   print("not in it:");
   for (const line of notInIt) print(`- ${line}`);
-  print("The file holds secrets: whoever reads it administers the source.");
+  print("The file holds secrets: every reader of it can administer the source.");
 }
 
 /** Writes and verifies the archive under a temporary name, so that a file of the name is whole. */
@@ -80,7 +80,14 @@ function rowsOf({ facts, entries }: ArchiveContents): [string, number, string][]
   const { name } = dataFiles.packages;
   return packages.length === 0
     ? rows
-    : [...rows, [name, packageBytes, `the bytes of ${packages.length} packages`]];
+    : [
+        ...rows,
+        [
+          name,
+          packageBytes,
+          `the bytes of ${packages.length === 1 ? "one package" : `${packages.length} packages`}`,
+        ],
+      ];
 }
 
 /** Returns a line for each thing that a complete recovery needs in addition. */
