@@ -145,6 +145,7 @@ describe("publish", () => {
 });
 
 describe("a wrong command line", () => {
+  const create = ["task", "create", "tool", "--action", "run", "--command", "x"];
   test.each([
     [["publish", "x"], 2, "--name"],
     [["frob"], 2, "unknown command"],
@@ -157,7 +158,20 @@ describe("a wrong command line", () => {
     [["task", "create", "tool", "--action", "run"], 2, "--command"],
     [["task", "create", "tool", "--action", "pre-cache", "--target", "everyone"], 2, "everyone"],
     [["task", "create", "tool", "--action", "pre-cache", "--start", "soon"], 2, '"soon" is not a time'],
+    [[...create, "--start", "25:00"], 2, '"25:00" is not a time'],
+    [[...create, "--start", "2030-02-30T22:00 at noon"], 2, "is not a time"],
+    [[...create, "--deadline", "22:00"], 2, "which only --start takes"],
+    [[...create, "--deadline", "soon"], 2, '"soon" is not a time'],
+    [[...create, "--expires", "2030-01-31T22:00 local"], 2, "which only --start takes"],
+    [[...create, "--not-while", "C:\\EXCEL.EXE"], 2, '"C:\\EXCEL.EXE" is not a list of programs'],
+    [[...create, "--not-while", "a,,b"], 2, "a name is empty"],
+    [["task", "create", "tool", "--action", "pre-cache", "--not-while", "x"], 2, "pre-cache runs nothing"],
+    [["task", "create", "tool", "--action", "pre-cache", "--deadline", "+1h"], 2, "pre-cache runs nothing"],
+    [["task", "edit", "1"], 2, "--deadline, --expires, --not-while"],
+    [["task", "edit", "1", "--not-while", "a/b"], 2, '"a/b" is not a list of programs'],
     [["setting", "show", "none-such"], 1, "none-such"],
+    [["setting", "set", "default", "runSchedule=night"], 2, '"night" is not a day'],
+    [["setting", "set", "default", "runDeferrals=few"], 2, "few"],
     [["setting", "set", "default", "speed=9"], 2, "speed=9"],
     [["setting", "set", "default", "lanRate=fast"], 2, "fast"],
     [["setting", "set", "a/b", "lanRate=9mbit"], 2, "a/b"],

@@ -5,7 +5,6 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { backUp, restoreBackup } from "../shared/source/commands/backup.ts";
 import { CommandError } from "../shared/source/commands/command-error.ts";
 import {
   listDevices,
@@ -14,6 +13,8 @@ import {
   removePackage,
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
+import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
+import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
@@ -27,19 +28,13 @@ import {
   retryTask,
   showOutput,
 } from "../shared/source/commands/task-changes.ts";
-import { reportWan } from "../shared/source/commands/report.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
-import { wanGroupings } from "../shared/api/schema/admin.ts";
+import { taskActions } from "../shared/api/schema/common.ts";
 import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
-
-const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
-const tokenOption = () =>
-  new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
-const jsonOption = () => new Option("--json", "as JSON");
 
 function addServing(program: Command): void {
   program
@@ -143,8 +138,11 @@ function addTasks(program: Command): void {
 }
 
 const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
-const startHelp = "earliest start: ISO 8601, or a duration from now such as +10m";
-const expiresHelp = "time from which no device begins the task, as --start";
+const startHelp =
+  'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
+const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
+const expiresHelp = "time from which no device begins the task: ISO 8601 or +10m";
+const notWhileHelp = "programs during which the command does not begin: EXCEL.EXE,soffice.bin";
 
 function addTaskCreation(task: Command): void {
   task
@@ -156,17 +154,19 @@ function addTaskCreation(task: Command): void {
     )
     .option("--from <id>", "take what is not given, except the times, from this task")
     .addOption(
-      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command").choices([
-        "pre-cache",
-        "run",
-      ] as const),
+      new Option(
+        "--action <action>",
+        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package",
+      ).choices(taskActions),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
     .option("--setting <name>", "agent setting (default: the one named default)")
     .option("--target <target>", `${targetHelp} (default: all)`)
     .option("--start <time>", startHelp)
+    .option("--deadline <time>", deadlineHelp)
     .option("--expires <time>", `${expiresHelp} (default: 90 days after the start)`)
+    .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
     .addOption(jsonOption())
@@ -179,7 +179,9 @@ function addTaskCreation(task: Command): void {
     .argument("<id>")
     .option("--target <target>", targetHelp)
     .option("--start <time>", startHelp)
+    .option("--deadline <time>", `${deadlineHelp}; none: no deadline`)
     .option("--expires <time>", expiresHelp)
+    .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting")
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -302,44 +304,6 @@ function addInventory(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listSubnets);
-}
-
-function addSource(program: Command): void {
-  const source = program.command("source").description("the source itself: backup and restore");
-  source
-    .command("backup")
-    .description("store a backup of the running source in a file; it holds secrets")
-    .argument("<file>")
-    .option("--with-packages", "also the bytes of packages that the source holds")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(backUp);
-  source
-    .command("restore")
-    .description("check a backup, and make a data folder from it; runs without a source")
-    .argument("<file>")
-    .requiredOption("--data <dir>", "data folder, which is missing or empty")
-    .option("--replace", "replace a folder with files, and keep the old one next to it")
-    .option("--pause-tasks", "pause the open tasks, so that none runs before you have seen them")
-    .addOption(jsonOption())
-    .action(restoreBackup);
-}
-
-function addReports(program: Command): void {
-  program
-    .command("report")
-    .description("reports of this deployment")
-    .command("wan")
-    .description("package bytes that crossed the WAN, and what would have crossed without flockcast")
-    .option("--since <date>", "first day or time, such as 2026-01-31")
-    .option("--until <date>", "last day, or time before which the report ends")
-    .addOption(new Option("--by <what>", "rows").choices(wanGroupings).default("site" as const))
-    .option("--csv", "as CSV, in bytes")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(reportWan);
 }
 
 /** Returns the exit status. */

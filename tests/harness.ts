@@ -53,10 +53,12 @@ type PeerOptions = {
   readonly enrollToken?: string;
   readonly sourceUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: those of the harness. */
+  readonly programs?: Programs;
 };
 
 type TaskOptions = {
-  readonly action?: "pre-cache" | "run";
+  readonly action?: "pre-cache" | "run" | "upgrade";
   readonly command?: string;
   readonly target?: string;
   readonly setting?: string;
@@ -228,7 +230,7 @@ async function assemble(
     const name = peer.name ?? `peer${devices.length + 1}`;
     const data = peer.data ?? join(folder, name);
     const device = startDevice({
-      programs,
+      programs: peer.programs ?? programs,
       name,
       data,
       sourceUrl: peer.sourceUrl ?? source.url,

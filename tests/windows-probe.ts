@@ -1,13 +1,15 @@
 /**
- * Program for `wine.test.ts`: files of the cache, the boot and commands on Windows. Prints one
- * line of JSON. Another handle, which shares nothing, plays the scanner.
+/**
+ * Program for `wine.test.ts`: files of the cache, boot, commands, programs and users on Windows.
+ * Prints one line of JSON. Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
 import { platform } from "../shared/platform/index.ts";
+import { sessionInformations } from "../shared/platform/windows-api-sessions.ts";
 
 const { CreateFileW, CloseHandle, OpenProcess } = dlopen("kernel32.dll", {
   CreateFileW: {
@@ -118,16 +120,11 @@ const { timedOut, outputTail } = await run(
 // The command would take 19 s.
 const wasKilled = timedOut && performance.now() - startedMs < 10_000;
 const output = outputTail.trim();
-console.log(
-  JSON.stringify({
-    wasMoved,
-    text,
-    wasRemoved,
-    imageBytes,
-    hasBootId,
-    knowsEnd,
-    differences,
-    wasKilled,
-    output,
-  }),
-);
+const listsItself = (await platform.runningPrograms()).includes(basename(process.execPath));
+const { ignoresCase } = platform;
+const userIdleMs = await platform.userIdleMs();
+// Throws if a function is missing.
+const sessions = sessionInformations().length;
+const ofFiles = { wasMoved, text, wasRemoved, imageBytes };
+const ofCommands = { hasBootId, knowsEnd, differences, wasKilled, output };
+console.log(JSON.stringify({ ...ofFiles, ...ofCommands, listsItself, ignoresCase, userIdleMs, sessions }));

@@ -48,6 +48,9 @@ const taskCreate = {
   setting: null,
   target: "all",
   startAtMs: null,
+  startIsLocal: true,
+  deadlineAtMs: null,
+  notWhile: ["EXCEL.EXE"],
 };
 const envelope = { manifest: base64(100), signature: base64(64), publisherKey: base64(32) };
 const lease = { taskId: 1, subnetId, address: "10.0.0.5", lanPort: 7_000, term: 1, query: false };

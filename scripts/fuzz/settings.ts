@@ -23,6 +23,7 @@ import {
   settingLines,
 } from "../../shared/model/setting.ts";
 import { parseEnrollToken, readToken } from "../../shared/api/token.ts";
+import { formatRunSchedule, parseRunSchedule } from "../../shared/model/run-schedule.ts";
 import { formatWanSchedule, parseWanSchedule } from "../../shared/model/wan-schedule.ts";
 import { LanBusError } from "../../shared/net/lan/lan-bus.ts";
 import { formatGroup, parseGroup } from "../../shared/net/lan/multicast-group.ts";
@@ -53,6 +54,7 @@ const words = [
   "mon-fri 08:00-18:00 2mbit",
   "sat,sun pause",
   "22:00-06:00 none",
+  "mon-fri 20:00-06:00; sat,sun",
   "all",
   "device:0123456789abcdef",
   "group:a.b",
@@ -60,6 +62,7 @@ const words = [
   "subnet:10.0.0.0/8",
   "+10m",
   "2026-01-01T00:00:00Z",
+  "2026-01-01T22:00 local",
   "239.1.2.3:7000",
   "https://source.example:7443/x",
   "10.0.0.1/24",
@@ -92,6 +95,15 @@ function setting(text: string, random: SeededRandom): string {
     "an accepted setting can be printed",
   );
   return `setting ${key}`;
+}
+
+function runSchedule(text: string): string {
+  const parsed = parseRunSchedule(text);
+  promise(
+    JSON.stringify(parseRunSchedule(formatRunSchedule(parsed))) === JSON.stringify(parsed),
+    "a printed run schedule parses to the same one",
+  );
+  return "run schedule";
 }
 
 function schedule(text: string): string {
@@ -152,7 +164,10 @@ function other(text: string, random: SeededRandom): string {
       parseSourceUrl(text);
       return "source URL";
     case 2:
-      promise(Number.isFinite(parseStartTime(text, 1e12)), "an accepted start time is a finite number");
+      promise(
+        Number.isFinite(parseStartTime(text, 1e12, () => 3_600_000).startAtMs),
+        "an accepted start time is a finite number",
+      );
       return "start";
     case 3:
       return v.safeParse(targetSchema, text).success ? "target" : "no target";
@@ -170,7 +185,7 @@ function run(random: SeededRandom): string {
   return declared([Error, LanBusError], () => {
     switch (random.int(7)) {
       case 0:
-        return schedule(text);
+        return random.oneIn(2) ? schedule(text) : runSchedule(text);
       case 1:
         return quantity(text, random);
       case 2:

@@ -90,6 +90,20 @@ export const mutations = {
     },
   ],
   "repeat-command": [{ file: "shared/device/task-run.ts", from: "      save();\n", to: "" }],
+  "ignore-window": [
+    {
+      file: "shared/device/run-conditions.ts",
+      from: "if (fromMs <= nowMs) return null;",
+      to: "if (fromMs > 0) return null;",
+    },
+  ],
+  "ignore-programs": [
+    {
+      file: "shared/device/run-conditions.ts",
+      from: "if (found.length > 0) return found;",
+      to: "",
+    },
+  ],
   "never-step-down": [
     {
       file: "shared/device/session.ts",

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
@@ -17,21 +17,23 @@ import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
 import { cidrContains } from "../model/subnet.ts";
 import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
-import type { Logger } from "../log.ts";
+import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
-import { formatGroup, type Group } from "../net/lan/multicast-group.ts";
+import { formatGroup } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
+import { platform } from "../platform/index.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
+import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
-import type { Conditions } from "./conditions.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { pinPublisher } from "./publisher-pin.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
@@ -39,29 +41,6 @@ import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
-
-type AgentOptions = {
-  dataFolder: string;
-  conditions: Conditions;
-  log: Logger;
-  cache: DistributionCache;
-  identity: Identity;
-  /** `--interface`: an address or a name; null selects automatically. */
-  interfaceNamed: string | null;
-  group: Group;
-  /** Whether `--group` was given; the group is then part of the subnet's identity. */
-  groupIsNamed: boolean;
-  /** TCP port of the LAN exchange; 0 takes any free one. */
-  lanPort: number;
-  /** Size of the receive buffer to request from the system. */
-  receiveBufferBytes: number;
-  /** Names that tasks can target with group:NAME. */
-  groups: readonly string[];
-  /** Whether the agent volunteers as representative for every task. */
-  volunteer: boolean;
-  /** Ends the program. */
-  onBug: (error: Error) => void;
-};
 
 type LanParts = {
   readonly lan: LanSessions;
@@ -173,6 +152,9 @@ export class Agent {
       web: { open: openRangeStream },
       source: this.#client,
       commands: commandsIn(join(dataFolder, "tasks")),
+      activity: platform,
+      timeZone: deviceZone,
+      upgrades: this.#options.upgrades,
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -359,34 +341,13 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#trust(answer.publisherKeys);
+    this.#identity = pinPublisher(this.#identity, answer.publisherKeys, cache.ledger, log);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
-  }
-
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  #trust(keys: readonly string[]): void {
-    const { log, cache } = this.#options;
-    const { publisherKeys } = this.#identity;
-    if (publisherKeys.length > 0) {
-      const unknown = keys.filter((key) => !publisherKeys.includes(key));
-      if (unknown.length > 0)
-        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
-    }
-    if (keys.length === 0) return;
-    const pinned = { ...this.#identity, publisherKeys: [...keys] };
-    try {
-      cache.ledger.saveIdentity(pinned);
-    } catch (error) {
-      // A full disk delays tasks of new packages only; the next check-in pins the key.
-      return log.error({ error: String(error) }, "the publisher's key was not saved");
-    }
-    this.#identity = pinned;
-    log.info({ keys }, "publisher's key pinned");
+    this.#options.onCheckIn();
   }
 }

@@ -1,6 +1,8 @@
 /** Interface of the distribution cache to other folders. */
 export { CacheError } from "./cache-error.ts";
+export { copyLedger, removeLedgerCopy, restoreLedger } from "./disk/ledger-copy.ts";
 export { ledgerPath } from "./disk/ledger-file.ts";
+export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";

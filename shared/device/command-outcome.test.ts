@@ -21,6 +21,7 @@ test.each<[exitCode: number | null, setting: keyof typeof settings, meaning: Com
   [75, "default", "busy"],
   [100, "default", "failed"],
   [1_618, "default", "busy"],
+  [194, "default", "reboot-needed"],
   [1_641, "default", "reboot-needed"],
   [3_010, "default", "reboot-needed"],
   [null, "default", "failed"],

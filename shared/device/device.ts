@@ -40,10 +40,12 @@ export class Device {
   readonly #lost = new Set<number>();
   /** Tasks whose id is that of another one, whose command still runs. */
   readonly #successors = new Map<number, AgentTask>();
-  readonly #turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null);
+  readonly #turns: CommandTurns;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    const { isTrial } = options.ports.upgrades;
+    this.#turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null, !isTrial);
     this.#offers = new Offers(options.ports, (packageId, error) => {
       for (const { store, session } of this.tasks.values())
         if (store?.id === packageId) session?.onCorruptPackage(error);

@@ -4,7 +4,8 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { parseWanSchedule, wanPauseReason, wanRateAt, type WallClock } from "../model/wan-schedule.ts";
+import type { WallClock } from "../model/time-zone.ts";
+import { parseWanSchedule, wanPauseReason, wanRateAt } from "../model/wan-schedule.ts";
 import { testPackage } from "../model/testing.ts";
 import type { DownloadOptions } from "./download.ts";
 import {

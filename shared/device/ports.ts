@@ -19,6 +19,8 @@ import type { Clock } from "../model/clock.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
+import type { TimeZone } from "../model/time-zone.ts";
+import type { Reason } from "../model/reason.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
 import type { Web } from "../net/web/web.ts";
 import type { LanSessions } from "./lan-sessions.ts";
@@ -96,6 +98,51 @@ export type Commands = {
   bootId(): Promise<string | null>;
 };
 
+/** Programs and people on the device. */
+export type Activity = {
+  /** Names of the running programs as the system shows them, each in one or several forms. */
+  runningPrograms(): Promise<readonly string[]>;
+  /** Whether names of programs that differ in case only are equal. */
+  readonly ignoresCase: boolean;
+  /** Time since the last input of any local user; null: no user is logged on. */
+  userIdleMs(): Promise<number | null>;
+};
+
+/** One upgrade of the agent. `key` is unique among the upgrades of the task. */
+export type UpgradeRun = { readonly taskId: number; readonly key: string };
+export type UpgradeRequest = UpgradeRun & {
+  readonly version: string;
+  /** Time within which the new agent has to check in. */
+  readonly confirmMs: number;
+};
+/** End of an upgrade. `why`: why the old agent runs again; null: the new one runs. */
+export type UpgradeEnd = { readonly version: string; readonly before: string; readonly why: string | null };
+export type NewExecutable =
+  | { readonly isUsable: true; readonly version: string }
+  | { readonly isUsable: false; readonly reason: Reason };
+export type Upgrades = {
+  /** Version of the running agent. */
+  readonly version: string;
+  /** Name of the agent's executable in packages; null if this agent is not an executable. */
+  readonly fileName: string | null;
+  /** Whether this process is a new version that has not checked in yet. It begins no command. */
+  readonly isTrial: boolean;
+  /** Copies an executable next to the running one, and asks it for its version. */
+  prepare(path: string, signal: AbortSignal): Promise<NewExecutable>;
+  /** Removes the copy of `prepare`. */
+  discard(): Promise<void>;
+  /**
+   * Ends this process of the agent, after which the copy of `prepare` is tried.
+   * @throws Error when that cannot be noted on the disk
+   */
+  begin(request: UpgradeRequest): void;
+  /**
+   * Returns how an upgrade ended that an earlier process began; never in a trial.
+   * @returns null when it was not tried
+   */
+  adopt(run: UpgradeRun): Promise<UpgradeEnd | null>;
+};
+
 type LogLine = (fields: object, message: string) => void;
 type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
@@ -144,6 +191,10 @@ export type DevicePorts = {
   readonly web: Web;
   readonly source: Source;
   readonly commands: Commands;
+  readonly activity: Activity;
+  /** Time zone of the device's wall clock. */
+  readonly timeZone: TimeZone;
+  readonly upgrades: Upgrades;
   readonly place: Place;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;

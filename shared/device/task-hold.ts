@@ -21,7 +21,12 @@ export function holdOf({ paused, expiresAtMs }: AgentTask, nowMs: number): Hold 
 /** Whether a change of the task at the source ends its wait. */
 export const endsWait = (stage: TaskStage, before: AgentTask, after: AgentTask): boolean =>
   stage.kind === "waiting" &&
-  (stage.cause === "paused" || (stage.cause === "start-time" && after.startAtMs !== before.startAtMs));
+  (stage.cause === "paused" || (stage.cause === "start-time" && changesStart(before, after)));
+
+const changesStart = (before: AgentTask, after: AgentTask): boolean =>
+  after.startAtMs !== before.startAtMs ||
+  after.startIsLocal !== before.startIsLocal ||
+  after.setting.values.startJitterMs !== before.setting.values.startJitterMs;
 
 /** Whether the package is complete: only the command, or nothing, is left to do. */
 export const isPackageDone = ({ kind }: TaskStage): boolean =>

@@ -37,6 +37,10 @@ export const taskRowSchema = v.object({
   runs: v.optional(v.number(), 0),
   /** Boot of the machine in which the command was started; null: not known. */
   bootId: v.optional(v.nullable(v.string()), null),
+  /** Times that the command was put off because a program ran or a user was active. */
+  deferrals: v.optional(v.number(), 0),
+  /** End of the last deferral, by the clock of tasks; 0: none. */
+  deferredUntilMs: v.optional(v.number(), 0),
   /** Position among the commands that succeeded on this device, from 1; 0: not among them. */
   ranAs: v.optional(v.number(), 0),
   /** Times that stored files were wrong when they were read back. */
@@ -56,6 +60,8 @@ export type TaskRow = {
   command: CommandOutcome | null;
   runs: number;
   bootId: string | null;
+  deferrals: number;
+  deferredUntilMs: number;
   ranAs: number;
   wrongReadBacks: number;
   wanBytesFetched: number;
@@ -72,6 +78,8 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   command: null,
   runs: 0,
   bootId: null,
+  deferrals: 0,
+  deferredUntilMs: 0,
   ranAs: 0,
   wrongReadBacks: 0,
   wanBytesFetched: 0,

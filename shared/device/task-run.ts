@@ -1,16 +1,19 @@
 /**
- * The command of one task: waits for its turn, asks `detect` whether the package is already there,
- * runs the command, and repeats it while another installer is busy. A command that an earlier
- * process of the agent started is waited for, and is not started again.
+ * The command of one task: waits until it may begin (command-gate.ts) and for its turn, asks
+ * `detect` whether the package is already there, runs the command, and repeats it while another
+ * installer is busy. A command that an earlier process of the agent started is waited for, and is
+ * not started again.
  */
-import { assert } from "../model/assert.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
+import { assert } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { reason, type Reason } from "../model/reason.ts";
-import { commandRequest } from "./task-command.ts";
+import { CommandGate } from "./command-gate.ts";
+import { commandRequest, type ReadyWork } from "./task-command.ts";
 import { afterReboot, endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
 import type { CommandEnd, CommandRequest, CommandRun, DevicePorts } from "./ports.ts";
+import type { RunWait } from "./run-conditions.ts";
 import { identityOf } from "./task-hold.ts";
 import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
@@ -19,15 +22,9 @@ import type { TaskStage } from "./task-stage.ts";
 const busyBackoff: Backoff = { baseMs: 15_000, maxMs: 600_000, jitter: [0.75, 1.25] };
 
 type Line = Pick<CommandRequest, "command" | "shell">;
-type Plan = {
-  /** Folder of the complete package. */
-  readonly folder: string;
-  readonly line: Line;
-  /** Command whose exit code 0 means that there is nothing to run. */
-  readonly detect: Line | null;
-};
+type Plan = Extract<ReadyWork, { kind: "line" }>;
 
-type RunHost = {
+export type RunHost = {
   readonly ports: DevicePorts;
   readonly turns: CommandTurns;
   readonly row: TaskRow;
@@ -38,10 +35,14 @@ type RunHost = {
   end(life: TaskEndLife, why: Reason | null): void;
   /** Handles an error: the task is tried again later. */
   fail(error: unknown): void;
+  /** Opens the complete package, whose origin belongs to the report. */
+  findPackage(): Promise<void>;
   /** Begins the task again, from its package on. */
   restart(): void;
   /** Holds the task if it is paused or has expired. @returns whether it is held */
   isHeld(): boolean;
+  /** Whether this device leads the session of the task for devices that are missing chunks. */
+  servesOthers(): boolean;
   /** Returns why a lower version must not run; null: it may. */
   downgradeReason(): Reason | null;
 };
@@ -50,26 +51,57 @@ const wallMs = ({ clock }: DevicePorts): number => Math.floor(clock.wallMs());
 
 export class TaskRun {
   readonly #host: RunHost;
+  readonly #gate: CommandGate;
   readonly #kill = new AbortController();
   #plan: Plan | null = null;
   #timer: (() => void) | null = null;
-  /** Whether a turn has begun, and the command has not. */
-  #isPreparing = false;
+  /** Whether a turn has begun, and the command has not: it asks `detect`, programs and users. */
+  #isAsking = false;
   #end: "none" | "stopped" | "cancelled" = "none";
 
   constructor(host: RunHost) {
     this.#host = host;
+    const { ports, row, trySave, become } = host;
+    this.#gate = new CommandGate({
+      ports,
+      row,
+      trySave,
+      wait: (note) => become({ kind: "ready", note, isBlocked: false }),
+    });
   }
 
-  /** Runs the command when the task has its turn. */
-  start(plan: Plan): void {
+  /** Runs the command when it may begin and the task has its turn. */
+  start(plan: ReadyWork): void {
+    assert(plan.kind === "line", "a task that runs a command was given other work");
     this.#plan = plan;
+    const wait = this.#begins(plan) ? this.#gate.closedNow() : null;
+    if (wait === null) this.#requestTurn(plan);
+    else this.#waitAtGate(plan, wait);
+  }
+
+  /** Whether something is begun: an unknown outcome without `detect` is only reported. */
+  #begins({ detect }: Plan): boolean {
+    return detect !== null || this.#host.row.command?.meaning !== "unknown";
+  }
+
+  #waitAtGate(plan: Plan, wait: RunWait): void {
+    this.#gate.wait(wait, () => {
+      if (!this.#host.isHeld()) this.start(plan);
+    });
+  }
+
+  #requestTurn(plan: Plan): void {
     const { turns, row, become } = this.#host;
     turns.request({
       row,
       begin: () => this.#do(() => this.#begin(plan)),
       wait: (note, isBlocked) => become({ kind: "ready", note, isBlocked }),
     });
+  }
+
+  /** Asks again whether the command may begin: the task has changed. */
+  onChanged(): void {
+    this.#gate.hurry();
   }
 
   /** Waits for the command that an earlier process of the agent started. */
@@ -84,18 +116,20 @@ export class TaskRun {
   cancel(kills: boolean): boolean {
     this.#end = "cancelled";
     this.#timer?.();
+    this.#gate.leave();
     const isRunning = this.#host.row.life === "running";
     if (kills || !isRunning) this.#kill.abort();
     return isRunning;
   }
 
   /**
-   * Takes back the request for a turn, and the wait for a repetition.
-   * @returns false while a command runs, and while it is prepared: `isHeld` is asked after that
+   * Takes back the request for a turn, and the waits at the gate and for a repetition.
+   * @returns false while a command runs: `isHeld` is asked after `detect` and the conditions
    */
   withdraw(): boolean {
-    if (this.#isPreparing || this.#host.row.life === "running") return false;
+    if (this.#isAsking || this.#host.row.life === "running") return false;
     this.#timer?.();
+    this.#gate.leave();
     this.#host.turns.release(this.#host.row.task.id);
     return true;
   }
@@ -104,6 +138,7 @@ export class TaskRun {
   stop(): void {
     this.#end = "stopped";
     this.#timer?.();
+    this.#gate.leave();
   }
 
   #do(work: () => Promise<void>): void {
@@ -113,37 +148,58 @@ export class TaskRun {
     });
   }
 
-  async #begin({ detect }: Plan): Promise<void> {
+  async #begin(plan: Plan): Promise<void> {
     const { row, ports, end, downgradeReason } = this.#host;
     if (this.#end !== "none") return;
     const isUnknown = row.command?.meaning === "unknown";
     const downgrade = isUnknown ? null : downgradeReason();
     if (downgrade !== null) return end("superseded", downgrade);
-    if (this.#isHeld()) return;
-    this.#isPreparing = true;
-    let found: CommandOutcome | null;
-    try {
-      row.bootId = await ports.commands.bootId();
-      found = detect && (await this.#detect(detect));
-    } finally {
-      this.#isPreparing = false;
-    }
+    if (this.#isHeld() || (await this.#isPutOff(plan))) return;
+    row.bootId = await this.#whileAsking(ports.commands.bootId());
     if (this.#end !== "none" || this.#isHeld()) return;
-    if (found) row.command = found;
-    if (found || isUnknown) return await this.#finish();
+    if (plan.detect !== null) {
+      const found = await this.#detect(plan.detect);
+      if (this.#end !== "none" || this.#isHeld()) return;
+      if (found !== null) {
+        row.command = found;
+        return await this.#finish();
+      }
+      // A window may end while `detect` runs.
+      if (!isUnknown && (await this.#isPutOff(plan))) return;
+    }
+    if (isUnknown) return await this.#finish();
     await this.#run();
+  }
+
+  /** Waits for a question of this turn. */
+  async #whileAsking<T>(answer: Promise<T>): Promise<T> {
+    this.#isAsking = true;
+    try {
+      return await answer;
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** Gives the turn back while the command may not begin. @returns whether the turn is over */
+  async #isPutOff(plan: Plan): Promise<boolean> {
+    if (!this.#begins(plan)) return false;
+    const wait = await this.#whileAsking(this.#gate.ask());
+    if (this.#end !== "none" || this.#isHeld()) return true;
+    if (wait === null) return false;
+    this.#host.turns.release(this.#host.row.task.id);
+    this.#waitAtGate(plan, wait);
+    return true;
   }
 
   /** @returns the outcome where the package is there; null: the command has to run */
   async #detect(detect: Line): Promise<CommandOutcome | null> {
     const { row, ports, become } = this.#host;
-    if (this.#end !== "none") return null;
     become({ kind: "ready", note: reason("detects"), isBlocked: false });
     const startedAtMs = wallMs(ports);
-    const end = await ports.commands.run(this.#requestFor(detect, "detect"));
+    const end = await this.#whileAsking(ports.commands.run(this.#requestFor(detect, "detect")));
     if (end.exitCode !== 0 || end.timedOut) return null;
-    const endedAtMs = wallMs(ports);
-    return { ...end, meaning: "already-there", runs: row.runs, startedAtMs, endedAtMs };
+    return { ...end, meaning: "already-there", runs: row.runs, startedAtMs, endedAtMs: wallMs(ports) };
   }
 
   /** Ends the turn of a task that is paused or has expired. */
@@ -220,11 +276,15 @@ export class TaskRun {
     const note = reason("awaits-installer", { exitCode, run: row.runs + 1, runsMax, inMs: delayMs });
     become({ kind: "ready", note, isBlocked: false });
     this.#timer = ports.clock.after(delayMs, () => {
-      if (this.#plan) return this.#do(() => this.#run());
+      if (this.#plan) return this.#do(() => this.#repeat(this.#plan!));
       // An earlier process of the agent knew the package's folder.
       turns.release(row.task.id);
       restart();
     });
+  }
+
+  async #repeat(plan: Plan): Promise<void> {
+    if (!(await this.#isPutOff(plan))) await this.#run();
   }
 
   async #finish(): Promise<void> {

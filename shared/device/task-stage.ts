@@ -57,3 +57,10 @@ export const isBackingOff = (stage: TaskStage): boolean =>
 
 export const isBlocked = (stage: TaskStage): boolean =>
   (stage.kind === "waiting" || stage.kind === "ready") && stage.isBlocked;
+
+/** Whether a command continues to wait for what it waits for. */
+export const isSameWait = (before: TaskStage, after: TaskStage): boolean =>
+  before.kind === "ready" &&
+  after.kind === "ready" &&
+  before.note === after.note &&
+  before.isBlocked === after.isBlocked;

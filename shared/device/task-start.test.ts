@@ -10,13 +10,14 @@ import { newTaskRow } from "./task-record.ts";
 import { taskForTest } from "./testing.ts";
 
 const startAtMs = 10_000_000;
-/** Upper bound on the spread of a task that arrived `startAtMs` ahead. */
-const spreadMsMax = 62_000;
+/** Setting `startJitter`: upper bound on the spread of a task that arrived `startAtMs` ahead. */
+const spreadMsMax = 30_000;
 
 /** A task whose attempts are counted, and never get beyond the look into the cache. */
 function waitingTask() {
   const time = new TestClock();
   const wall = { offsetMs: 0 };
+  const zone = { offsetMs: 0 };
   let attempts = 0;
   let pins = 0;
   const found: ((store: unknown) => void)[] = [];
@@ -39,6 +40,7 @@ function waitingTask() {
       unpin() {},
       ledger: { saveTask() {} },
     },
+    timeZone: () => zone.offsetMs,
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error() {} },
     metrics: { taskEnded() {} },
@@ -56,7 +58,7 @@ function waitingTask() {
     onPackageComplete() {},
   });
   const begins = () => attempts;
-  return { task, time, wall, ports, begins, found, pins: () => pins };
+  return { task, time, wall, zone, ports, begins, found, pins: () => pins };
 }
 
 describe("a task with a start time", () => {
@@ -94,6 +96,27 @@ describe("a task with a start time", () => {
     task.start();
     time.advance(1_000);
     expect(task.update({ ...task.row.task, startAtMs: 500 })).toBe(true);
+    expect(begins()).toBe(1);
+  });
+
+  test("starts at a time of the device's own clock, and by the new one when its zone changes", () => {
+    const { task, time, zone, begins } = waitingTask();
+    task.row.task.startIsLocal = true;
+    zone.offsetMs = -3_600_000;
+    task.start();
+    time.advance(startAtMs + 3_000_000);
+    expect(begins()).toBe(0);
+    zone.offsetMs = 0;
+    time.advance(60_000);
+    expect(begins()).toBe(1);
+  });
+
+  test("starts without delay where the setting has no jitter", () => {
+    const { task, time, begins } = waitingTask();
+    const { setting } = task.row.task;
+    task.row.task.setting = { ...setting, values: { ...setting.values, startJitterMs: 0 } };
+    task.start();
+    time.advance(startAtMs);
     expect(begins()).toBe(1);
   });
 
@@ -162,8 +185,11 @@ test("a second start while an attempt begins has no effect", () => {
   expect(begins()).toBe(1);
 });
 
-const spread = (subnetId: string, device: string, aheadMs = 86_400_000, taskId = 7): number =>
-  startSpreadMs(aheadMs, { taskId, device, subnetId });
+const spread = (
+  subnetId: string,
+  device: string,
+  { aheadMs = 86_400_000, jitterMs = 60_000, taskId = 7 } = {},
+): number => startSpreadMs(aheadMs, jitterMs, { taskId, device, subnetId });
 
 test("an attempt ends when an error of the former session has begun another one", async () => {
   const { task, begins, found, pins } = waitingTask();
@@ -180,19 +206,29 @@ test("an attempt ends when an error of the former session has begun another one"
 
 describe("the spread", () => {
   const subnets = Array.from({ length: 1_000 }, (_, index) => index.toString(16).padStart(16, "0"));
-  test("distributes subnets over a minute, and the devices of a subnet over two seconds", () => {
+  test("distributes subnets over the jitter, and the devices of a subnet over two seconds", () => {
     const bySubnet = subnets.map((subnetId) => spread(subnetId, "aa"));
-    for (let from = 0; from < 60_000; from += 6_000)
-      expect(bySubnet.filter((ms) => ms >= from && ms < from + 6_000).length).toBeGreaterThan(60);
+    for (let from = 0; from < 57_000; from += 5_700)
+      expect(bySubnet.filter((ms) => ms >= from && ms < from + 5_700).length).toBeGreaterThan(60);
     const byDevice = subnets.map((device) => spread("aa", device));
     expect(Math.max(...byDevice) - Math.min(...byDevice)).toBeWithin(1_900, 2_001);
   });
 
-  test("is at most a tenth of the time that the task arrived ahead", () => {
-    expect(Math.max(...subnets.map((each) => spread(each, each, 2_000)))).toBeLessThanOrEqual(200);
+  test.each([0, 1, 500, 5_000, 30_000, 3_600_000])("never exceeds a jitter of %i ms", (jitterMs) => {
+    const all = subnets.map((each) => spread(each, each, { jitterMs, aheadMs: 1e12 }));
+    expect(Math.max(...all)).toBeWithin(Math.floor(jitterMs * 0.9), jitterMs + 1);
+    const ofOneSubnet = subnets.map((device) => spread("aa", device, { jitterMs, aheadMs: 1e12 }));
+    expect(Math.max(...ofOneSubnet) - Math.min(...ofOneSubnet)).toBeLessThanOrEqual(
+      Math.min(2_000, Math.ceil(jitterMs / 10)),
+    );
+  });
+
+  test("is at most a twentieth of the time that the task arrived ahead", () => {
+    const all = subnets.map((each) => spread(each, each, { aheadMs: 2_000 }));
+    expect(Math.max(...all)).toBeLessThanOrEqual(100);
   });
 
   test("differs from task to task", () => {
-    expect(new Set([1, 2, 3, 4].map((taskId) => spread("a", "b", 1e9, taskId))).size).toBe(4);
+    expect(new Set([1, 2, 3, 4].map((taskId) => spread("a", "b", { taskId }))).size).toBe(4);
   });
 });

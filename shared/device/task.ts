@@ -1,7 +1,8 @@
 /**
  * One task on this device, from its arrival to its end: waits for the start time, gets the
- * manifest, takes part in the session, reads the package back and runs the command (task-run.ts).
- * State that must survive a restart is saved in the ledger.
+ * manifest, takes part in the session, reads the package back, and runs the command (task-run.ts)
+ * or upgrades the agent (task-upgrade.ts). State that must survive a restart is saved in the
+ * ledger.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
@@ -10,24 +11,28 @@ import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
 import { ManifestError } from "../model/manifest-error.ts";
-import type { CommandTurns } from "./command-turns.ts";
-import type { Offers } from "./offers.ts";
 import { beginPackage } from "./package-start.ts";
-import type { DevicePorts } from "./ports.ts";
 import { Session } from "./session.ts";
-import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
-import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
-import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import { afterReboot } from "./command-outcome.ts";
-import { TaskRun } from "./task-run.ts";
-import { nextTaskStage, isBlocked, isBackingOff, type TaskStage, type WaitCause } from "./task-stage.ts";
-import { progressOf } from "./task-status.ts";
+import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
+import type { TaskOptions } from "./task-options.ts";
+import type { TaskEndLife, TaskRow } from "./task-record.ts";
+import {
+  nextTaskStage,
+  isBlocked,
+  isBackingOff,
+  isSameWait,
+  type TaskStage,
+  type WaitCause,
+} from "./task-stage.ts";
+import { progressOf, servesOthers } from "./task-status.ts";
 import { ReasonError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
 import { TaskDelivery } from "./task-delivery.ts";
 import { TaskTraffic } from "./task-traffic.ts";
+import { createWork, workOf } from "./task-work.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -45,25 +50,6 @@ const otherTaskPollMs = 2_000;
  */
 const startTimerMsMax = 60_000;
 
-type TaskOptions = {
-  readonly ports: DevicePorts;
-  readonly offers: Offers;
-  readonly row: TaskRow;
-  readonly turns: CommandTurns;
-  /** Returns false once another task has taken the id. */
-  readonly isListed: () => boolean;
-  /** Returns why the command must not run: a higher version has run. Null: it may. */
-  readonly downgradeReason: () => Reason | null;
-  /** Returns the position of the next command that succeeds on this device, from 1. */
-  readonly nextRunOrder: () => number;
-  /** Called when there is something new to report. */
-  readonly onChange: () => void;
-  /** Returns the other task of this device whose session fetches the package; null: none. */
-  readonly fetchedBy: (packageId: string) => number | null;
-  /** Called when the package is complete; other tasks of this device may wait for it. */
-  readonly onPackageComplete: (packageId: string) => void;
-};
-
 export class Task {
   readonly row: TaskRow;
   stage: TaskStage = { kind: "waiting", cause: "new", note: null, isBlocked: false };
@@ -78,7 +64,7 @@ export class Task {
   /** `timer` cancels the timer, `reader` releases the package. */
   readonly #pending: {
     readonly start: SpreadStart;
-    readonly run: TaskRun;
+    readonly run: ReturnType<typeof createWork>;
     timer?: () => void;
     reader?: () => void;
   };
@@ -88,18 +74,23 @@ export class Task {
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
     this.#delivery = new TaskDelivery(options.ports);
-    this.#pending = { start: new SpreadStart(options.ports), run: this.#createRun() };
+    this.#pending = { start: new SpreadStart(options.ports), run: this.#createWork() };
     if (this.row.life === "running") {
       this.stage = { kind: "running" };
       options.turns.take(this.id);
     } else if (this.row.life !== "open") this.stage = { kind: "ended" };
   }
 
-  #createRun(): TaskRun {
-    return new TaskRun({
+  #createWork(): ReturnType<typeof createWork> {
+    return createWork({
       ...this.#options,
       isHeld: () => this.#isHeld(),
+      servesOthers: () => servesOthers(this),
+      findPackage: async () => {
+        this.store ??= await this.#options.ports.cache.find(this.row.task.packageId);
+      },
       become: (stage) => {
+        if (isSameWait(this.stage, stage)) return;
         this.stage = nextTaskStage(this.stage, stage);
         this.#options.onChange();
       },
@@ -144,6 +135,7 @@ export class Task {
     this.row.task = task;
     if (endsWait(this.stage, before, task)) this.start();
     else if (task.paused && !before.paused) this.#pause();
+    else this.#pending.run.onChanged();
     return true;
   }
 
@@ -315,8 +307,8 @@ export class Task {
       return;
     }
     this.store = store;
-    const command = this.#commandOf(store);
-    if (command.kind === "missing") return this.#end("failed", command.reason);
+    const work = workOf(task, store.manifest, ports);
+    if (work.kind === "missing") return this.#end("failed", work.reason);
     const downgrade = this.row.runs === 0 ? this.#options.downgradeReason() : null;
     if (downgrade !== null) return this.#end("superseded", downgrade);
     ports.cache.pin(task.packageId, task.id);
@@ -391,10 +383,9 @@ export class Task {
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
     if (this.#isHeld()) return;
-    const command = this.#commandOf(store);
-    if (command.kind !== "line") return this.#end("complete", null);
-    const { line, detect } = command;
-    this.#pending.run.start({ folder: outcome.path, line, detect });
+    const work = workOf(this.row.task, store.manifest, this.#options.ports);
+    if (work.kind === "none" || work.kind === "missing") return this.#end("complete", null);
+    this.#pending.run.start({ folder: outcome.path, ...work });
   }
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
@@ -407,10 +398,6 @@ export class Task {
     this.session?.step({ type: "DownloadEnded", failure: reasonText(why) });
     this.#end("failed", why);
     this.#closeSession(reasonText(why));
-  }
-
-  #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
-    return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
   #end(life: TaskEndLife, why: Reason | null): void {

@@ -17,6 +17,13 @@ const addedLater = [
   "commandRebootExitCodes",
   "commandBusyExitCodes",
   "commandAttempts",
+  "runSchedule",
+  "runWhileUserActive",
+  "userIdleMs",
+  "runDeferrals",
+  "runDeferralMs",
+  "startJitterMs",
+  "upgradeConfirmMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

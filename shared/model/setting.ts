@@ -18,6 +18,19 @@ import {
   parseRateBps,
   parseSizeBytes,
 } from "./quantity.ts";
+import { formatRunSchedule, parseRunSchedule, runScheduleSchema } from "./run-schedule.ts";
+import {
+  DAY,
+  HOUR,
+  SECOND,
+  count,
+  durationMs,
+  orNone,
+  setting,
+  showNone,
+  type Presence,
+  type SettingRow,
+} from "./setting-row.ts";
 import {
   formatWanRate,
   formatWanSchedule,
@@ -27,22 +40,6 @@ import {
   wanScheduleSchema,
 } from "./wan-schedule.ts";
 
-const durationMs = (minMs: number, maxMs: number) =>
-  v.pipe(v.number(), v.integer(), v.minValue(minMs), v.maxValue(maxMs));
-const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
-
-const SECOND = 1_000;
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-
-const orNone =
-  <T>(parse: (text: string) => T) =>
-  (text: string): T | null =>
-    text === "none" ? null : parse(text);
-const showNone =
-  <T>(format: (value: T) => string) =>
-  (value: T | null): string =>
-    value === null ? "none" : format(value);
 const fallbackPolicies = ["never", "last-resort"] as const;
 const parsePolicy = (text: string): (typeof fallbackPolicies)[number] => {
   if (text === "never" || text === "last-resort") return text;
@@ -52,25 +49,6 @@ const parsePolicy = (text: string): (typeof fallbackPolicies)[number] => {
 const exitCodes = v.pipe(v.array(v.pipe(v.number(), v.integer())), v.maxLength(64));
 const parseExitCodes = (text: string): number[] => (text === "none" ? [] : parseIntegerList(text));
 const formatExitCodes = (codes: readonly number[]): string => codes.join(",") || "none";
-
-/** A row of the table: a setting in JSON (`field`, `schema`) and as a person writes it. */
-type SettingRow<F extends string, S extends v.GenericSchema> = {
-  /** Name in JSON, with the unit at its end. */
-  readonly field: F;
-  readonly schema: S;
-  readonly default: v.InferOutput<S>;
-  /** @throws Error that quotes the text. */
-  readonly parse: (text: string) => v.InferOutput<S>;
-  readonly format: (value: v.InferOutput<S>) => string;
-  /** Meaning, in one sentence for `setting show`. */
-  readonly about: string;
-};
-/** `mayBeMissing`: an older source or ledger leaves the field out, and the default applies. */
-type Presence<M extends boolean> = { readonly mayBeMissing?: M };
-
-const setting = <const F extends string, S extends v.GenericSchema, M extends boolean = false>(
-  row: SettingRow<F, S> & Presence<M>,
-): SettingRow<F, S> & Presence<M> => row;
 
 /** Every key of `setting set NAME key=value …`, in the order in which `setting show` lists them. */
 export const settingKeys = {
@@ -239,7 +217,8 @@ export const settingKeys = {
   commandRebootExitCodes: setting({
     field: "commandRebootExitCodes",
     schema: exitCodes,
-    default: [1_641, 3_010],
+    // A POSIX shell ends with 194 for `exit 3010`.
+    default: [194, 1_641, 3_010],
     mayBeMissing: true,
     parse: parseExitCodes,
     format: formatExitCodes,
@@ -262,6 +241,71 @@ export const settingKeys = {
     parse: parseInteger,
     format: String,
     about: "runs of a command whose exit code means busy, before the task fails",
+  }),
+  runSchedule: setting({
+    field: "runSchedule",
+    schema: runScheduleSchema,
+    default: [],
+    mayBeMissing: true,
+    parse: parseRunSchedule,
+    format: formatRunSchedule,
+    about:
+      "hours of the device's time in which commands may begin: mon-fri 20:00-06:00; sat,sun; none: always",
+  }),
+  runWhileUserActive: setting({
+    field: "runWhileUserActive",
+    schema: v.boolean(),
+    default: true,
+    mayBeMissing: true,
+    parse: parseBoolean,
+    format: String,
+    about: "whether commands begin while a local user is active",
+  }),
+  userIdle: setting({
+    field: "userIdleMs",
+    schema: durationMs(SECOND, DAY),
+    default: 600 * SECOND,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time without input after which a user counts as absent",
+  }),
+  runDeferrals: setting({
+    field: "runDeferrals",
+    schema: v.nullable(count(0, 1_000)),
+    default: null,
+    mayBeMissing: true,
+    parse: orNone(parseInteger),
+    format: showNone(String),
+    about:
+      "times that a command is put off because a program runs or a user is active; then it begins; none: no limit",
+  }),
+  runDeferral: setting({
+    field: "runDeferralMs",
+    schema: durationMs(SECOND, 7 * DAY),
+    default: HOUR,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time for which a command is put off once",
+  }),
+  startJitter: setting({
+    field: "startJitterMs",
+    schema: durationMs(0, HOUR),
+    default: 30 * SECOND,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "upper bound on the delay by which subnets start a scheduled task at different times",
+  }),
+  upgradeConfirm: setting({
+    field: "upgradeConfirmMs",
+    schema: durationMs(SECOND, DAY),
+    default: 300 * SECOND,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time within which a new version of the agent has to check in; otherwise the old one runs again",
   }),
 } as const;
 type SettingKey = keyof typeof settingKeys;

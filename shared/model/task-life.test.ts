@@ -5,6 +5,7 @@ const task = (more: Partial<Superseding>): Superseding => ({
   id: 1,
   packageName: "editor",
   packageVersion: "1.0",
+  action: "run",
   command: null,
   run: "install",
   allowDowngrade: false,
@@ -38,13 +39,30 @@ test.each<[what: string, higher: Partial<Superseding>, lower: Partial<Supersedin
     { run: null, command: "x" },
     false,
   ],
-  ["no task that pre-caches", { id: 2, run: null, packageVersion: "2" }, { run: null }, false],
+  [
+    "no task that pre-caches",
+    { id: 2, action: "pre-cache", run: null, packageVersion: "2" },
+    { action: "pre-cache", run: null },
+    false,
+  ],
+  [
+    "another upgrade of the agent",
+    { id: 2, action: "upgrade", run: null, packageVersion: "2" },
+    { action: "upgrade", run: null },
+    true,
+  ],
+  [
+    "no upgrade of the agent if it runs a command",
+    { id: 2, action: "upgrade", run: null, packageVersion: "2" },
+    {},
+    false,
+  ],
 ])("a task is superseded by %s", (_, higher, lower, expected) => {
   expect(supersedes(task(higher), task(lower))).toBe(expected);
 });
 
 test("a task is shown as scheduled until its start, and as done when it ended complete", () => {
-  const at = { startAtMs: 10, endedWhy: null };
+  const at = { startAtMs: 10, startIsLocal: false, endedWhy: null };
   expect(shownState({ ...at, state: "active" }, 9)).toBe("scheduled");
   expect(shownState({ ...at, state: "active" }, 10)).toBe("running");
   expect(shownState({ ...at, state: "paused" }, 9)).toBe("paused");

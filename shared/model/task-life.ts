@@ -4,6 +4,7 @@
  * Stored are `active`, `paused`, `cancelled` and `ended` with a reason. People see an active task
  * as `scheduled` or `running`, and a task that ended complete as `done`.
  */
+import { firstZoneMs, lastZoneMs } from "./time-zone.ts";
 import { compareVersions } from "./version-order.ts";
 
 export const taskStates = ["active", "paused", "cancelled", "ended"] as const;
@@ -20,11 +21,25 @@ export type ShownTaskState = (typeof shownTaskStates)[number];
 /** Time from the start of a task to its expiry, unless the administrator gives another one. */
 export const taskExpiryMs = 90 * 86_400_000;
 
+/**
+ * Start of a task. `startIsLocal`: `startAtMs` is a time of each device's own clock, written as if
+ * it were UTC.
+ */
+export type TaskStart = { readonly startAtMs: number; readonly startIsLocal: boolean };
+
+/** Returns the start of a task in UTC in the first time zone of the world that reaches it. */
+export const firstStartMs = ({ startAtMs, startIsLocal }: TaskStart): number =>
+  startIsLocal ? Math.max(0, startAtMs - firstZoneMs) : startAtMs;
+
+/** Returns the start of a task in UTC in the last time zone of the world that reaches it. */
+export const lastStartMs = ({ startAtMs, startIsLocal }: TaskStart): number =>
+  startIsLocal ? startAtMs - lastZoneMs : startAtMs;
+
 export function shownState(
-  task: { readonly state: TaskState; readonly endedWhy: EndReason | null; readonly startAtMs: number },
+  task: TaskStart & { readonly state: TaskState; readonly endedWhy: EndReason | null },
   nowMs: number,
 ): ShownTaskState {
-  if (task.state === "active") return task.startAtMs > nowMs ? "scheduled" : "running";
+  if (task.state === "active") return firstStartMs(task) > nowMs ? "scheduled" : "running";
   if (task.state === "ended") return task.endedWhy === "complete" ? "done" : "ended";
   return task.state;
 }
@@ -34,21 +49,25 @@ export type Superseding = {
   readonly id: number;
   readonly packageName: string;
   readonly packageVersion: string;
+  readonly action: string;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
 };
 
-const runsSameCommand = (a: Superseding, b: Superseding): boolean =>
-  a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
+/** Two upgrades do the same, and so do two tasks that run the same command. */
+function doesTheSame(a: Superseding, b: Superseding): boolean {
+  if (a.action === "upgrade" || b.action === "upgrade") return a.action === b.action;
+  return a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
+}
 
 /**
  * Returns whether `higher` supersedes `task` on a device that gets both and has not begun `task`:
- * it runs the same command of the same package in a higher version. A task that may downgrade
- * yields only to a later task. A task that pre-caches supersedes none.
+ * it runs the same command of the same package in a higher version, or both upgrade the agent. A
+ * task that may downgrade yields only to a later task. A task that pre-caches supersedes none.
  */
 export const supersedes = (higher: Superseding, task: Superseding): boolean =>
-  runsSameCommand(higher, task) &&
+  doesTheSame(higher, task) &&
   higher.packageName.toLowerCase() === task.packageName.toLowerCase() &&
   compareVersions(higher.packageVersion, task.packageVersion) > 0 &&
   (!task.allowDowngrade || higher.id > task.id);

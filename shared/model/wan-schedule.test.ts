@@ -2,15 +2,13 @@ import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { applySettingWords, defaultSettingValues, settingLines, settingValuesSchema } from "./setting.ts";
 import * as v from "valibot";
+import { deviceClock, type WallClock, type WallTime } from "./time-zone.ts";
 import {
-  deviceClock,
   formatWanSchedule,
   parseWanSchedule,
   wanPauseReason,
   wanRateAt,
   wanResumesAtMs,
-  type WallClock,
-  type WallTime,
 } from "./wan-schedule.ts";
 
 const limits = (schedule: string, wanRateBps: number | null = null) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mediumOf } from "../net/interfaces/medium.ts";
-import { classOf, drawsFromBattery, gatewaysIn, hardwarePorts } from "./darwin.ts";
+import { classOf, drawsFromBattery, gatewaysIn, hardwarePorts, idleMsIn, programsIn } from "./darwin.ts";
 
 const ports = `
 Hardware Port: Ethernet
@@ -83,5 +83,23 @@ describe("macOS", () => {
 
   test("has an unknown class if no program answers", () => {
     expect(classOf("", "")).toBe("unknown");
+  });
+
+  test("lists programs by the names that ps shows, also with spaces", () => {
+    const listing = "COMM\nlaunchd\nMicrosoft Excel\nGoogle Chrome Helper (Renderer)\nlaunchd\n";
+    expect(programsIn(listing)).toEqual(["launchd", "Microsoft Excel", "Google Chrome Helper (Renderer)"]);
+    expect(programsIn("")).toEqual([]);
+  });
+
+  test("reads the time without input in nanoseconds", () => {
+    const listing = `+-o IOHIDSystem  <class IOHIDSystem, id 0x100000545, registered, matched, active>
+    {
+      "HIDServiceSupport" = Yes
+      "HIDIdleTime" = 61532417583
+      "HIDParameters" = {"HIDIdleTime"=1}
+    }
+`;
+    expect(idleMsIn(listing)).toBeCloseTo(61_532.4, 0);
+    expect(idleMsIn("")).toBe(0);
   });
 });

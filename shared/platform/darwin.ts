@@ -1,7 +1,8 @@
 /**
- * The macOS implementation of platform.ts: reads the output of networksetup, netstat, arp, pmset
- * and sysctl. These programs print one language, whatever the user's is.
+ * The macOS implementation of platform.ts: reads the output of networksetup, netstat, arp, pmset,
+ * sysctl, ps and ioreg. These programs print one language, whatever the user's is.
  */
+import { stat } from "node:fs/promises";
 import { bootUuidIn } from "./boot-session.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
@@ -108,10 +109,39 @@ export function deviceClass(): Promise<DeviceClass> {
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));
-export { startCommand } from "./posix-command.ts";
+export { startCommand, systemEnvironment } from "./posix-command.ts";
+export const hasProcessGroups = true;
 export const processTree = processGroup;
 
 export async function processStart(pid: number): Promise<string | null> {
   const line = (await outputOf(["ps", "-o", "stat=,lstart=", "-p", String(pid)])).trim();
   return line === "" || line.startsWith("Z") ? null : line.replace(/^\S+\s+/, "");
+}
+
+/** Returns the names in the output of `ps -axco comm`, below its heading. */
+export const programsIn = (listing: string): string[] => [
+  ...new Set(
+    listing
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim())
+      .filter((name) => name !== ""),
+  ),
+];
+
+export const runningPrograms = async (): Promise<string[]> =>
+  programsIn(await outputOf(["/bin/ps", "-axco", "comm"]));
+export const ignoresCase = true;
+
+/** Returns the idle time in the output of `ioreg` in milliseconds; 0 if there is none. */
+export const idleMsIn = (listing: string): number =>
+  Number(/"HIDIdleTime" = (\d+)/.exec(listing)?.[1] ?? 0) / 1_000_000;
+
+/** The console belongs to root while nobody is logged on there. */
+const rootUser = 0;
+
+export async function userIdleMs(): Promise<number | null> {
+  const console = await stat("/dev/console").catch(() => null);
+  if (console === null || console.uid === rootUser) return null;
+  return idleMsIn(await outputOf(["/usr/sbin/ioreg", "-r", "-d", "1", "-c", "IOHIDSystem"]));
 }

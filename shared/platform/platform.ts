@@ -139,6 +139,10 @@ export type Platform = {
    * @throws Error when the system refuses
    */
   startCommand(spec: CommandSpec): StartedCommand;
+  /** Returns a fixed environment for programs, without what the agent's own contains. */
+  systemEnvironment(): Record<string, string>;
+  /** Whether a process can lead a group of its own, which signals reach as a whole. */
+  readonly hasProcessGroups: boolean;
   /**
    * Returns a text that differs between two processes of the same id, also after a restart of the
    * machine; null if the process has ended, or the system does not tell.
@@ -146,4 +150,17 @@ export type Platform = {
   processStart(pid: number): Promise<string | null>;
   /** Returns the tree of a command that an earlier process of the agent started. */
   processTree(pid: number): ProcessTree;
+
+  /**
+   * Returns the names of the running programs, such as "EXCEL.EXE" or "soffice.bin". Empty if the
+   * system does not tell.
+   */
+  runningPrograms(): Promise<readonly string[]>;
+  /** Whether names of programs that differ in case only are equal. */
+  readonly ignoresCase: boolean;
+  /**
+   * Returns the time since the last input of any local user; null if no user is logged on, or the
+   * system does not tell.
+   */
+  userIdleMs(): Promise<number | null>;
 };

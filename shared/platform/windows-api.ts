@@ -6,6 +6,7 @@
  */
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
 import { win32 } from "node:path";
+import { fixedBytes, once, wideText } from "./windows-memory.ts";
 
 const { i32, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;
@@ -32,26 +33,10 @@ const loadNative = () =>
     NtQuerySystemInformation: { args: [i32, pointer, u32, pointer], returns: i32 },
   }).symbols;
 
-/** Returns a function that loads once. It throws while the library cannot be loaded. */
-export function once<T>(load: () => T): () => T {
-  let loaded: T | undefined;
-  return () => (loaded ??= load());
-}
 const ipHelper = once(loadIpHelper);
 const kernel = once(loadKernel);
 const power = once(loadPower);
 const native = once(loadNative);
-
-/** Allocates memory whose address does not change, also below 1,000 bytes (net/lan/libc.ts). */
-export const fixedBytes = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
-
-/** Returns UTF-16 with a NUL at the end. */
-export function wideText(text: string): Uint8Array {
-  const encoded = Buffer.from(`${text}\0`, "utf16le");
-  const bytes = fixedBytes(encoded.length);
-  bytes.set(encoded);
-  return bytes;
-}
 
 const interfaceRowBytes = 1_352;
 

@@ -8,7 +8,7 @@
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import type { ProcessTree } from "./platform.ts";
-import { fixedBytes, once, wideText } from "./windows-api.ts";
+import { fixedBytes, once, wideText } from "./windows-memory.ts";
 
 const { i32, i64, u32, u64 } = FFIType;
 const pointer = FFIType.ptr;

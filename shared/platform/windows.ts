@@ -8,6 +8,8 @@ import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import * as processes from "./windows-process.ts";
+import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
+import { idleMsOfSession, programNameOf } from "./windows-sessions.ts";
 import {
   bootIdIn,
   classOf,
@@ -96,9 +98,20 @@ export const deviceClass = async (): Promise<DeviceClass> =>
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
-export { startCommand } from "./windows-command.ts";
+export { startCommand, systemEnvironment } from "./windows-command.ts";
+export const hasProcessGroups = false;
 export const processStart = async (pid: number): Promise<string | null> =>
   tryCall(() => processes.processStart(pid), null);
 
 export const processTree = (pid: number): ProcessTree =>
   tryCall(() => processes.processTree(pid), processes.soleProcess(pid));
+
+export const runningPrograms = async (): Promise<string[]> => [
+  ...new Set(tryCall(() => processEntries().map(programNameOf), [])),
+];
+export const ignoresCase = true;
+
+export async function userIdleMs(): Promise<number | null> {
+  const idle = tryCall(() => sessionInformations().map(idleMsOfSession), []).filter((ms) => ms !== null);
+  return idle.length === 0 ? null : Math.min(...idle);
+}

@@ -1,5 +1,6 @@
 /** Options of a simulated world, and the record that its parts share. */
 import type { AgentTask } from "../api/schema/agent.ts";
+import type { RunConditions } from "./run-conditions.ts";
 import type { Crypto } from "../wire/index.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { History } from "./history.ts";
@@ -39,8 +40,12 @@ export type WorldOptions = {
   readonly sharesManifest: boolean;
   /** True: the task runs a command when the package is complete. */
   readonly runsCommand: boolean;
+  /** True: the task upgrades the agent instead. Not drawn. */
+  readonly upgradesAgent?: boolean;
   /** True: some commands fail, or end with an exit code that means busy; false: all succeed. */
   readonly drawsExitCodes: boolean;
+  /** When the command begins; null: as soon as the package is complete. */
+  readonly runConditions?: RunConditions | null;
   /** True: receivers have memory for two partial chunks, and spill the others to the disk. */
   readonly hasLittleMemory: boolean;
   /** Maximum error of the devices' clock rates, in thousandths. */

@@ -6,3 +6,5 @@ export const dataFolder = "/data";
 export const deployment = 7;
 /** Id of the only task of a world. */
 export const taskId = 1;
+/** Wall time at which worlds begin: a plausible date, in January 2027, at 08:00. */
+export const wallOriginMs = 1_800_000_000_000;

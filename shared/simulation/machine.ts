@@ -14,14 +14,13 @@ import type { Session } from "../device/session.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Context } from "./context.ts";
 import { Disk } from "./disk.ts";
+import { wallOriginMs } from "./layout.ts";
 import { MemoryLedger } from "./ledger.ts";
 import type { ExchangeServer, Host } from "./network.ts";
 import { Random } from "./random.ts";
 
 /** Datagrams of full size that a default receive buffer of Linux (212,992 bytes) holds. */
 const inboxMax = 90;
-/** Wall time at which worlds begin: a plausible date, in January 2027. */
-const wallOriginMs = 1_800_000_000_000;
 
 /** Properties of a device that its rank in elections depends on. */
 export type DeviceProfile = Omit<RankInputs, "cachedShare">;

@@ -12,6 +12,7 @@ import type { Task } from "../device/task.ts";
 import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
+import { SimulatedActivity } from "./activity.ts";
 import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
@@ -21,6 +22,7 @@ import { requestTimeoutMs } from "./source.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
+import { SimulatedUpgrades } from "./upgrades.ts";
 import { SimulatedWeb } from "./web.ts";
 
 const loopbackAddress = "127.0.0.1";
@@ -292,6 +294,9 @@ export class Process implements RunningProcess {
       web: new SimulatedWeb(this.#context, machine, this.#parts.clock),
       source: this.#createSource(),
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
+      activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
+      timeZone: () => 0,
+      upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),

@@ -7,6 +7,7 @@ import type { WorldOptions } from "./context.ts";
 import { faultNames, faults, injectedFaults, traits, type FaultName } from "./faults.ts";
 import type { DeviceProfile } from "./machine.ts";
 import { Random } from "./random.ts";
+import { drawRunConditions, type RunConditions } from "./run-conditions.ts";
 import { worldDefaults, World } from "./world.ts";
 
 export type Choice = {
@@ -36,6 +37,8 @@ const activeMs = 20_000;
 const injectedMax = 6;
 /** Share of worlds that have a trait, for each trait. */
 const traitShare = 0.15;
+/** Share of worlds whose command waits for windows, programs or users. */
+const conditionsShare = 0.2;
 /** Lowest `lanRate` that a setting accepts. */
 const lanRateBpsMin = 64_000;
 
@@ -120,6 +123,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     useDeputy: random.chance(0.8),
     startsWhenPresent: drawn.has("all-present"),
     drawsExitCodes: true,
+    runConditions: drawConditions(new Random(choice.seed, "run conditions")),
     webIgnoresRange: drawn.has("no-ranges"),
     hasGoneUrl: new Random(choice.seed, "sites").chance(traitShare),
     hasLittleMemory: drawn.has("little-memory"),
@@ -128,6 +132,9 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     log: choice.log ?? false,
   };
 }
+
+const drawConditions = (random: Random): RunConditions | null =>
+  random.chance(conditionsShare) ? drawRunConditions(random) : null;
 
 const drawProfile = (random: Random): DeviceProfile => ({
   deviceClass: random.pick(["server", "desktop", "laptop", "unknown"] as const),

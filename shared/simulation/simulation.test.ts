@@ -20,6 +20,8 @@ const foundBy: Record<Mutation, string> = {
   "offer-corrupt": "claims",
   "exceed-rate": "pace",
   "repeat-command": "command",
+  "ignore-window": "run window",
+  "ignore-programs": "run window",
   "never-step-down": "one leader",
   "all-standbys": "standby",
 };

@@ -1,6 +1,7 @@
 /** The only task of a simulated world, as the source sends it to a device. */
 import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
+import { conditionsOf } from "./run-conditions.ts";
 import type { WorldOptions } from "./context.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
@@ -15,17 +16,20 @@ export function taskOf(
   const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
     options;
   const { name, version } = published.manifest;
+  const conditions = conditionsOf(options.runConditions ?? null);
   return {
     id: taskId,
     packageId: published.id,
     packageName: name,
     packageVersion: version,
-    action: runsCommand ? "run" : "pre-cache",
+    action: options.upgradesAgent ? "upgrade" : runsCommand ? "run" : "pre-cache",
     epoch: "",
     createdAtMs: 0,
-    command: runsCommand ? "./install" : null,
+    command: runsCommand && !options.upgradesAgent ? "./install" : null,
     run: null,
     startAtMs: 0,
+    startIsLocal: false,
+    ...conditions.task,
     after: null,
     afterEpoch: "",
     expiresAtMs: null,
@@ -47,6 +51,7 @@ export function taskOf(
         wanFallback,
         useDeputy,
         representativeWeight: weight,
+        ...conditions.values,
       },
     },
   };

@@ -468,6 +468,8 @@ describe("tasks", () => {
       [{ action: "run" }, 400],
       [{ action: "erase" }, 400],
       [{ command: "ls" }, 400],
+      [{ action: "upgrade", command: "ls" }, 400],
+      [{ action: "upgrade", run: "install" }, 400],
       [{ action: "run", run: "install" }, 422],
       [{ action: "run", run: "install", command: "ls" }, 400],
       [{ run: "install" }, 400],
@@ -476,6 +478,20 @@ describe("tasks", () => {
       [{ target: "device:0000000000000000" }, 404],
       [{ setting: "none-such" }, 404],
       [{ startAtMs: fixture.clock.nowMs + 3_651 * 86_400_000 }, 422],
+      [{ startAtMs: fixture.clock.nowMs + 3_651 * 86_400_000, startIsLocal: true }, 422],
+      [{ notWhile: ["EXCEL.EXE"] }, 400],
+      [{ deadlineAtMs: fixture.clock.nowMs + 60_000 }, 400],
+      ...[
+        { notWhile: ["C:\\\\EXCEL.EXE"] },
+        { notWhile: [""] },
+        { notWhile: ["a,b"] },
+        { notWhile: Array<string>(33).fill("a") },
+      ].map((change): [Record<string, unknown>, number] => [
+        { action: "run", command: "ls", ...change },
+        400,
+      ]),
+      [{ action: "run", command: "ls", deadlineAtMs: fixture.clock.nowMs }, 422],
+      [{ action: "run", command: "ls", deadlineAtMs: fixture.clock.nowMs + 91 * 86_400_000 }, 422],
       // Nanoseconds: no time that a device could print.
       [{ startAtMs: fixture.clock.nowMs * 1_000_000 }, 400],
     ];

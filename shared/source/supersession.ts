@@ -1,5 +1,5 @@
 /** Which task supersedes another one on a device: model/task-life.ts, applied to the catalog. */
-import { supersedes } from "../model/task-life.ts";
+import { firstStartMs, supersedes } from "../model/task-life.ts";
 import { compareVersions } from "../model/version-order.ts";
 import { isTargeted, type DeviceRecord, type TaskRecord, type TaskReport } from "./catalog/index.ts";
 
@@ -14,7 +14,7 @@ export type HigherTask = {
  * version first.
  */
 export const higherTasks = (task: TaskRecord, all: readonly TaskRecord[]): TaskRecord[] =>
-  task.action === "run"
+  task.action !== "pre-cache"
     ? all
         .filter((other) => supersedes(other, task))
         .toSorted((a, b) => compareVersions(b.packageVersion, a.packageVersion))
@@ -34,7 +34,7 @@ export function supersededBy(
   if (report !== undefined && (report.hasBegun || report.state === "complete")) return null;
   const found = higher.find(
     ({ task, hasCompleted }) =>
-      (task.state === "active" && task.startAtMs <= nowMs && isTargeted(task.target, device)) ||
+      (task.state === "active" && firstStartMs(task) <= nowMs && isTargeted(task.target, device)) ||
       hasCompleted(device.id),
   );
   return found?.task ?? null;

@@ -195,6 +195,20 @@ describe("a task of a higher version", () => {
     expect((await shown(again)).devices).toMatchObject({ total: 1, superseded: 1 });
   });
 
+  test("supersedes an upgrade of the agent by a higher one, also after it is done, and no command", async () => {
+    const upgrade = { action: "upgrade", command: null };
+    const [command] = await createAll("1.0");
+    const low = await create("editor@1.0", upgrade);
+    await publish("2.0");
+    const high = await create("editor@2.0", upgrade);
+    const device = await fixture.device("h1");
+    expect(await ids(device)).toEqual([command!, high]);
+    await send(device, report(high, "complete"));
+    await fixture.endTasks();
+    expect(await ids(device)).toEqual([command!]);
+    expect((await shown(low)).devices).toMatchObject({ total: 1, superseded: 1 });
+  });
+
   test("supersedes no task whose command has begun, and none before its own start or while it is paused", async () => {
     const [low] = await createAll("1.0");
     const [begun, fresh] = [await fixture.device("h1"), await fixture.device("h2")];
@@ -266,6 +280,48 @@ describe("an administrator", () => {
     expect(refusals.map(({ status }) => status)).toEqual([404, 400, 422, 400]);
     await change(taskId, "cancel");
     expect((await edit(taskId, { target: "all" })).status).toBe(409);
+  });
+
+  test("changes start, deadline and programs of a task, and refuses times in the wrong order", async () => {
+    await publish("1");
+    const device = await fixture.device("h1");
+    const startAtMs = fixture.clock.nowMs + day;
+    const conditions = { deadlineAtMs: startAtMs + 1, notWhile: ["EXCEL.EXE"] };
+    const taskId = await create("editor", { startAtMs, ...conditions });
+    expect(await assigned(device)).toMatchObject([{ startAtMs, startIsLocal: false, ...conditions }]);
+    const later = { startAtMs: startAtMs + day, startIsLocal: true };
+    const more = { deadlineAtMs: startAtMs + 3 * day, notWhile: ["soffice.bin", "x"] };
+    expect((await edit(taskId, { ...later, ...more })).body).toMatchObject({ version: 2 });
+    expect(await assigned(device)).toMatchObject([{ ...later, ...more }]);
+    expect(await shown(taskId)).toMatchObject({ ...later, ...more });
+    // A start without a word about clocks is one for all devices at a time.
+    await edit(taskId, { startAtMs, notWhile: [], deadlineAtMs: null });
+    const plain = { startAtMs, startIsLocal: false, notWhile: [], deadlineAtMs: null };
+    expect(await assigned(device)).toMatchObject([plain]);
+    for (const wrong of [
+      { deadlineAtMs: startAtMs },
+      { deadlineAtMs: startAtMs + 91 * day },
+      { startAtMs: startAtMs + 2 * day, deadlineAtMs: startAtMs + day },
+      { deadlineAtMs: startAtMs + 2 * day, expiresAtMs: startAtMs + day },
+    ])
+      expect([wrong, (await edit(taskId, wrong)).status]).toEqual([wrong, 422]);
+  });
+
+  test("counts a task with a start on each device's clock as started in the first zone of the world", async () => {
+    await publish("1");
+    const hour = 3_600_000;
+    const startAtMs = fixture.clock.nowMs + day;
+    const taskId = await create("editor", { startAtMs, startIsLocal: true });
+    const firstMs = startAtMs - 14 * hour;
+    expect(await shown(taskId)).toMatchObject({ state: "scheduled", expiresAtMs: firstMs + taskExpiryMs });
+    fixture.clock.nowMs = firstMs - 1;
+    expect((await shown(taskId)).state).toBe("scheduled");
+    fixture.clock.nowMs = firstMs;
+    expect((await shown(taskId)).state).toBe("running");
+    // Devices of other zones still wait, so it can be started at once.
+    fixture.clock.nowMs = startAtMs + 12 * hour - 1;
+    expect((await change(taskId, "start-now")).body.version).toBe(2);
+    expect(await shown(taskId)).toMatchObject({ startAtMs: fixture.clock.nowMs, startIsLocal: false });
   });
 
   test("pauses and resumes a task, and starts a scheduled one at once", async () => {

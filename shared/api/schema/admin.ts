@@ -18,6 +18,7 @@ import {
   name,
   packageIdSchema,
   packageUrlSchema,
+  programNamesSchema,
   progressSchema,
   settingSchema,
   subnetIdSchema,
@@ -89,6 +90,12 @@ export const taskCreateSchema = v.object({
   setting: v.nullable(name(64)),
   target: targetSchema,
   startAtMs: v.nullable(timeMs),
+  /** Whether `startAtMs` is a time of each device's own clock, written as if it were UTC. */
+  startIsLocal: v.optional(v.boolean(), false),
+  /** From this time on the command waits for no window, program or user. */
+  deadlineAtMs: v.optional(v.nullable(timeMs), null),
+  /** The command does not begin while one of these programs runs. */
+  notWhile: v.optional(programNamesSchema, []),
   /** No device begins the task from this time on; null: 90 days after its start. */
   expiresAtMs: v.optional(v.nullable(timeMs), null),
   /** Whether the command may run after that of a higher version of the package. */
@@ -100,6 +107,10 @@ export const taskCreateSchema = v.object({
 export const taskEditSchema = v.strictObject({
   target: v.optional(targetSchema),
   startAtMs: v.optional(timeMs),
+  /** Belongs to `startAtMs`, and is false unless given with it. */
+  startIsLocal: v.optional(v.boolean()),
+  deadlineAtMs: v.optional(v.nullable(timeMs)),
+  notWhile: v.optional(programNamesSchema),
   expiresAtMs: v.optional(timeMs),
   setting: v.optional(name(64)),
 });
@@ -142,6 +153,9 @@ const taskSummarySchema = v.object({
   endedAtMs: v.nullable(timeMs),
   createdAtMs: timeMs,
   startAtMs: timeMs,
+  startIsLocal: v.boolean(),
+  deadlineAtMs: v.nullable(timeMs),
+  notWhile: v.array(v.string()),
   expiresAtMs: timeMs,
   devices: v.object({
     total: counter,

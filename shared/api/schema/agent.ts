@@ -18,6 +18,7 @@ import {
   packageIdSchema,
   packageUrlSchema,
   port,
+  programNamesSchema,
   progressSchema,
   publisherKeySchema,
   subnetIdSchema,
@@ -61,6 +62,12 @@ export const agentTaskSchema = v.object({
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
   run: v.optional(v.nullable(name(32)), null),
   startAtMs: timeMs,
+  /** Whether `startAtMs` is a time of each device's own clock, written as if it were UTC. */
+  startIsLocal: v.optional(v.boolean(), false),
+  /** From this time on the command waits for no window, program or user; null: never. */
+  deadlineAtMs: v.optional(v.nullable(timeMs), null),
+  /** The command does not begin while one of these programs runs. */
+  notWhile: v.optional(programNamesSchema, []),
   /** Task whose command has to succeed on the device before the command of this one runs. */
   after: v.optional(v.nullable(taskIdSchema), null),
   /** Epoch of the task `after`. */

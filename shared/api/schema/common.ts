@@ -51,6 +51,18 @@ export const packageUrlSchema = v.object({
  * from a backup gives an id a second time, under another epoch.
  */
 export const epochSchema = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?$/, "an epoch is 16 hex digits"));
+/** Upper bound on the programs of a task's condition. */
+const programsMax = 32;
+/** Names of programs as the system shows them, such as `EXCEL.EXE`. */
+export const programNamesSchema = v.pipe(
+  v.array(
+    v.pipe(
+      name(255),
+      v.regex(/^[^/\\\p{Cc},]+$/u, "give the name of a program without its folder, such as EXCEL.EXE"),
+    ),
+  ),
+  v.maxLength(programsMax, `at most ${programsMax} programs`),
+);
 /** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
 export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });
@@ -82,7 +94,13 @@ export const inventorySchema = v.object({
   groups: v.pipe(v.array(name(64)), v.maxLength(64)),
   interfaces: v.pipe(v.array(interfaceSchema), v.maxLength(64)),
 });
-export const taskActionSchema = v.picklist(["pre-cache", "run"]);
+export const taskActions = [
+  "pre-cache", // fills the cache
+  "run", // also runs a command
+  "upgrade", // replaces the agent by the executable of the package
+] as const;
+export type TaskAction = (typeof taskActions)[number];
+export const taskActionSchema = v.picklist(taskActions);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the device has not reported yet
@@ -92,7 +110,7 @@ export const deviceTaskStateSchema = v.picklist([
   "receiving", // peer: receives chunks
   "repairing", // after END: asks peers for missing chunks
   "verifying", // reads the whole package back from disk
-  "ready", // verified; waits for its turn to run the command, or to repeat it
+  "ready", // verified; the command waits for its window, a program, its turn or its repetition
   "running", // executes the command
   "reboot-pending", // the command succeeded, and takes effect with the next start of the machine
   "complete",

@@ -7,7 +7,7 @@
  * rules are in model/lease.ts, api/target.ts and the routes.
  */
 import type { PublishedPackage } from "../../api/schema/admin.ts";
-import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
@@ -92,7 +92,7 @@ export type TaskRecord = {
   readonly packageName: string;
   readonly packageVersion: string;
   readonly packageBytes: number;
-  readonly action: "pre-cache" | "run";
+  readonly action: TaskAction;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
@@ -109,6 +109,12 @@ export type TaskRecord = {
   readonly endedAtMs: number | null;
   readonly createdAtMs: number;
   readonly startAtMs: number;
+  /** Whether `startAtMs` is a time of each device's own clock, written as if it were UTC. */
+  readonly startIsLocal: boolean;
+  /** From this time on the command waits for no window, program or user; null: never. */
+  readonly deadlineAtMs: number | null;
+  /** Programs during which the command does not begin. */
+  readonly notWhile: readonly string[];
   /** No device begins the task from this time on. */
   readonly expiresAtMs: number;
   readonly taskKey: Uint8Array;
@@ -121,6 +127,9 @@ export type TaskChange = Partial<
     | "target"
     | "settingName"
     | "startAtMs"
+    | "startIsLocal"
+    | "deadlineAtMs"
+    | "notWhile"
     | "expiresAtMs"
     | "kills"
     | "state"

@@ -210,6 +210,12 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN after_task INTEGER;
   ALTER TABLE tasks ADD COLUMN kills INTEGER NOT NULL DEFAULT 0;
   `,
+  // When the command of a task begins.
+  `
+  ALTER TABLE tasks ADD COLUMN start_is_local INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE tasks ADD COLUMN deadline_at_ms INTEGER;
+  ALTER TABLE tasks ADD COLUMN not_while_json TEXT NOT NULL DEFAULT '[]';
+  `,
   // Ids of tasks repeat after a restore from a backup, in another epoch.
   `
   ALTER TABLE tasks ADD COLUMN epoch TEXT NOT NULL DEFAULT '';

@@ -25,6 +25,9 @@ type Row = {
   ended_at_ms: number | null;
   created_at_ms: number;
   start_at_ms: number;
+  start_is_local: number;
+  deadline_at_ms: number | null;
+  not_while_json: string;
   expires_at_ms: number;
   task_key: Uint8Array;
 };
@@ -50,28 +53,31 @@ const toTask = (row: Row): TaskRecord => ({
   endedAtMs: row.ended_at_ms,
   createdAtMs: row.created_at_ms,
   startAtMs: row.start_at_ms,
+  startIsLocal: row.start_is_local === 1,
+  deadlineAtMs: row.deadline_at_ms,
+  notWhile: JSON.parse(row.not_while_json) as string[],
   expiresAtMs: row.expires_at_ms,
   taskKey: row.task_key,
 });
 
 function createTask(database: Database, epoch: string): TaskStore["create"] {
-  const insert = database.query<Row, Omit<TaskRecord, "id">>(
+  const insert = database.query<Row, Omit<TaskRecord, "id" | "notWhile"> & { notWhile: string }>(
     `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
-                        start_at_ms, expires_at_ms, task_key)
+                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, task_key)
      VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
-             $expiresAtMs, $taskKey)
+             $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $taskKey)
      RETURNING *`,
   );
-  return async (task) => toTask(insert.get({ ...task, epoch })!);
+  return async (task) => toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile) })!);
 }
 
 function changeTask(database: Database): TaskStore["change"] {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const write = database.query(
     `UPDATE tasks SET version = $version, target = $target, setting_name = $settingName, start_at_ms = $startAtMs,
-       expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
+       start_is_local = $startIsLocal, deadline_at_ms = $deadlineAtMs, not_while_json = $notWhile, expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
      WHERE id = $id`,
   );
   return async (id, decide) =>
@@ -84,9 +90,10 @@ function changeTask(database: Database): TaskStore["change"] {
         if (change === null) return task;
         const changed = { ...task, ...change };
         const { version, target, settingName, startAtMs, expiresAtMs, kills, ...rest } = changed;
-        const { state, endedWhy, endedAtMs } = rest;
-        const times = { startAtMs, expiresAtMs, endedAtMs };
-        write.run({ id, version, target, settingName, ...times, kills, state, endedWhy });
+        const { state, endedWhy, endedAtMs, startIsLocal, deadlineAtMs } = rest;
+        const times = { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs, endedAtMs };
+        const notWhile = JSON.stringify(changed.notWhile);
+        write.run({ id, version, target, settingName, ...times, notWhile, kills, state, endedWhy });
         return changed;
       })
       .immediate();
@@ -168,7 +175,7 @@ export const endStatesSql = sqlOf(endStates);
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
-     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action = 'run'
+     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action <> 'pre-cache'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
   const killedOn = database.query<{ id: number }, { deviceId: string }>(

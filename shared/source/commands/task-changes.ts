@@ -7,30 +7,39 @@ import { reasonsText } from "../../model/reason.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
-import { parseTarget, parseTaskId, parseTime, warnOfNobody } from "./tasks.ts";
+import { parsePrograms, parseStart, parseTarget, parseTaskId, parseTime, warnOfNobody } from "./tasks.ts";
 
 type EditOptions = JsonOptions & {
   readonly target?: string | undefined;
   readonly start?: string | undefined;
+  readonly deadline?: string | undefined;
+  readonly notWhile?: string | undefined;
   readonly expires?: string | undefined;
   readonly setting?: string | undefined;
 };
 
 export async function editTask(id: string, options: EditOptions): Promise<void> {
   const taskId = parseTaskId(id);
-  const { target, setting } = options;
-  const startAtMs = parseTime(options.start);
+  const { target, setting, deadline, notWhile } = options;
   const expiresAtMs = parseTime(options.expires);
   const edit = {
     ...(target === undefined ? {} : { target: parseTarget(target) }),
-    ...(startAtMs === undefined ? {} : { startAtMs }),
+    ...parseStart(options.start),
+    ...(deadline === undefined ? {} : { deadlineAtMs: parseDeadline(deadline) }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(notWhile === undefined ? {} : { notWhile: parsePrograms(notWhile) }),
     ...(setting === undefined ? {} : { setting }),
   };
   if (Object.keys(edit).length === 0)
-    throw new CommandError("Nothing to change: give --target, --start, --expires or --setting", 2);
+    throw new CommandError(
+      "Nothing to change: give --target, --start, --deadline, --expires, --not-while or --setting",
+      2,
+    );
   tell(await (await connect(options)).editTask(taskId, edit), options);
 }
+
+/** `none` removes the deadline. */
+const parseDeadline = (text: string): number | null => (text === "none" ? null : parseTime(text)!);
 
 /** Returns the command that makes one change without options. */
 export const changeTask =

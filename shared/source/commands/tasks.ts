@@ -3,21 +3,30 @@ import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
-import { taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
+import {
+  programNamesSchema,
+  taskIdSchema,
+  type OriginBytes,
+  type TaskAction,
+} from "../../api/schema/common.ts";
+import type { TaskStart } from "../../model/task-life.ts";
+import { deviceZone } from "../../model/time-zone.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
-import { parseStartTime } from "./start-time.ts";
+import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { absenceText } from "./watch-view.ts";
 
 type TaskCreateOptions = JsonOptions & {
   readonly from?: string | undefined;
-  readonly action?: "pre-cache" | "run" | undefined;
+  readonly action?: TaskAction | undefined;
   readonly command?: string | undefined;
   readonly run?: string | undefined;
   readonly setting?: string | undefined;
   readonly target?: string | undefined;
   readonly start?: string | undefined;
+  readonly deadline?: string | undefined;
+  readonly notWhile?: string | undefined;
   readonly expires?: string | undefined;
   readonly allowDowngrade?: true | undefined;
   readonly after?: string | undefined;
@@ -36,11 +45,43 @@ export function parseTarget(text: string): string {
   throw new CommandError(`"${text}" is not a target: ${target.issues[0].message}`, 2);
 }
 
-/** @throws CommandError with exit status 2 for another form than `--start` and `--expires` take */
+/** @throws CommandError with exit status 2 for another form than `--expires` takes */
 export const parseTime = (text: string | undefined): number | undefined =>
-  text === undefined ? undefined : usage(() => parseStartTime(text, Date.now()));
+  text === undefined ? undefined : usage(() => parsePointInTime(text, Date.now()));
 
-function checkCommand({ action, command, run }: TaskCreateOptions): void {
+/**
+ * Warns on standard error of a start that has passed.
+ * @throws CommandError with exit status 2 for another form than `--start` takes
+ */
+export function parseStart(text: string | undefined): TaskStart | undefined {
+  if (text === undefined) return undefined;
+  const nowMs = Date.now();
+  const start = usage(() => parseStartTime(text, nowMs, deviceZone));
+  if (hasPassed(start, nowMs, deviceZone)) {
+    const which = start.startIsLocal ? "devices whose clock has reached it" : "devices";
+    process.stderr.write(`warning: the start ${startText(start)} has passed: ${which} begin at once\n`);
+  }
+  return start;
+}
+
+/**
+ * Parses names of programs, separated by commas; `none` and undefined are none.
+ * @throws CommandError with exit status 2 for a name with a folder
+ */
+export function parsePrograms(text: string | undefined): string[] {
+  if (text === undefined || text === "none") return [];
+  const names = v.safeParse(
+    programNamesSchema,
+    text.split(",").map((part) => part.trim()),
+  );
+  if (names.success) return names.output;
+  const [issue] = names.issues;
+  const what = typeof issue.input === "string" ? issue.input : text;
+  const why = issue.type === "min_length" ? "a name is empty" : issue.message;
+  throw new CommandError(`"${what}" is not a list of programs: ${why}`, 2);
+}
+
+function checkCommand({ action, command, run, notWhile, deadline }: TaskCreateOptions): void {
   if (action === "run" && !command?.trim() && run === undefined) {
     throw new CommandError('--action run needs --run NAME or --command "…"', 2);
   }
@@ -50,8 +91,11 @@ function checkCommand({ action, command, run }: TaskCreateOptions): void {
       2,
     );
   }
-  if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
-    throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
+  if (action !== "run" && action !== undefined && (command !== undefined || run !== undefined)) {
+    throw new CommandError(`--command and --run belong to --action run: ${action} runs no command`, 2);
+  }
+  if (action === "pre-cache" && (notWhile !== undefined || deadline !== undefined)) {
+    throw new CommandError("--not-while and --deadline belong to --action run: pre-cache runs nothing", 2);
   }
 }
 
@@ -60,12 +104,14 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   if (from === undefined && words === undefined)
     throw new CommandError("Name a package, or a task with --from", 2);
   if (from === undefined && options.action === undefined)
-    throw new CommandError("Give --action pre-cache or --action run", 2);
+    throw new CommandError("Give --action pre-cache, --action run or --action upgrade", 2);
   checkCommand(options);
   const fromId = from === undefined ? null : parseTaskId(from);
   const target = options.target === undefined ? undefined : parseTarget(options.target);
-  const startAtMs = parseTime(options.start) ?? null;
+  const start = parseStart(options.start) ?? { startAtMs: null };
+  const deadlineAtMs = parseTime(options.deadline) ?? null;
   const expiresAtMs = parseTime(options.expires) ?? null;
+  const programs = options.notWhile === undefined ? null : parsePrograms(options.notWhile);
   const client = await connect(options);
   const model = fromId === null ? null : await client.task(fromId, "failed");
   const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
@@ -77,7 +123,9 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     run: run ?? (isModelCommand ? model!.run : null),
     setting: setting ?? model?.setting ?? null,
     target: target ?? model?.target ?? "all",
-    startAtMs,
+    ...start,
+    deadlineAtMs,
+    notWhile: programs ?? (action === "run" && model !== null ? model.notWhile : []),
     expiresAtMs,
     allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
     after: options.after === undefined ? (model?.after ?? null) : parseTaskId(options.after),
@@ -107,7 +155,7 @@ export async function listTasks(options: JsonOptions): Promise<void> {
       task.target,
       task.setting,
       stateText(task),
-      formatTime(task.startAtMs),
+      startText(task),
       `${task.devices.complete}/${task.devices.total}`,
       String(task.devices.rebootPending),
       String(task.devices.failed),
@@ -194,12 +242,20 @@ function printTaskHead(task: TaskDetail): void {
     ["target", task.target],
     ["setting", task.setting],
     ["state", `${stateText(task)}, version ${task.version}`],
-    ["start", formatTime(task.startAtMs)],
+    ["start", startText(task)],
+    ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),
     ["expires", formatTime(task.expiresAtMs)],
+    ...(task.notWhile.length === 0 ? [] : [["not while", task.notWhile.join(", ")] as [string, string]]),
     ["devices", countsText(task.devices)],
   ];
-  for (const [key, value] of rows) print(`${key.padEnd(8)} ${value}`);
+  for (const [key, value] of rows) print(`${key.padEnd(9)} ${value}`);
 }
+
+/** Returns the start in the administrator's time zone, or on each device's clock. */
+const startText = ({ startAtMs, startIsLocal }: TaskStart): string =>
+  startIsLocal
+    ? `${new Date(startAtMs).toISOString().slice(0, 16).replace("T", " ")} at each device`
+    : formatTime(startAtMs);
 
 const countsText = ({ total, complete, rebootPending, failed, ...others }: TaskDetail["devices"]): string =>
   [

@@ -40,6 +40,9 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   endedAtMs: null,
   createdAtMs: 0,
   startAtMs: 0,
+  startIsLocal: false,
+  deadlineAtMs: null,
+  notWhile: [],
   expiresAtMs: 1,
   devices: {
     total: subnets.reduce((sum, one) => sum + one.devices, 0),

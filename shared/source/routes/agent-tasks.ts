@@ -69,7 +69,7 @@ export async function agentTasksOf(
   const open = (await catalog.tasks.open()).filter(
     (task) => isTargeted(task.target, device) && task.expiresAtMs > nowMs,
   );
-  const isWaiting = open.some((task) => task.action === "run" && !hasCompleted(task));
+  const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
   const settings = new Map<string, SettingRecord>();
@@ -97,6 +97,9 @@ export async function agentTasksOf(
       command: task.command,
       run: task.run,
       startAtMs: task.startAtMs,
+      startIsLocal: task.startIsLocal,
+      deadlineAtMs: task.deadlineAtMs,
+      notWhile: [...task.notWhile],
       after: task.after,
       afterEpoch: await epochOf(catalog, task.after),
       expiresAtMs: task.expiresAtMs,

@@ -14,7 +14,7 @@ import {
   taskRetriedSchema,
   type TaskChanged,
 } from "../../api/schema/admin.ts";
-import { shownState } from "../../model/task-life.ts";
+import { firstStartMs, lastStartMs, shownState } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
@@ -60,8 +60,10 @@ const changes: Record<string, [summary: string, decide: Decide]> = {
   ],
   "start-now": [
     "Start a scheduled task at once",
-    onlyOpen(({ startAtMs, version }, nowMs) =>
-      startAtMs <= nowMs ? null : { startAtMs: nowMs, version: version + 1 },
+    onlyOpen((task, nowMs) =>
+      lastStartMs(task) <= nowMs
+        ? null
+        : { startAtMs: nowMs, startIsLocal: false, version: task.version + 1 },
     ),
   ],
   cancel: [
@@ -102,7 +104,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.patch(
     "/:id",
     documented({
-      summary: "Change target, times or setting of a task; one that ended is open again",
+      summary: "Change target, times, conditions or setting of a task; one that ended is open again",
       audience: ["admin"],
       answer: taskChangedSchema,
     }),
@@ -111,8 +113,11 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
     async (c) => {
-      const { setting, ...edit } = c.req.valid("json");
-      const given = Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined));
+      const { setting, startIsLocal = false, ...edit } = c.req.valid("json");
+      const given: TaskChange = {
+        ...Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined)),
+        ...(edit.startAtMs === undefined ? {} : { startIsLocal }),
+      };
       const before = await taskById(catalog, Number(c.req.valid("param").id));
       if (edit.target !== undefined) await checkTarget(context, edit.target);
       if (setting !== undefined) await checkSetting(context, setting);
@@ -122,7 +127,8 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
         if (current.state === "cancelled")
           throw refused(current, "task create --from makes a new task of it");
         const changed = { ...current, ...given };
-        checkTimes(changed.startAtMs, changed.expiresAtMs, nowMs());
+        checkTimes(changed, nowMs());
+        checkConditions(changed.action, edit.notWhile ?? [], edit.deadlineAtMs ?? null);
         const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
         const named = setting === undefined ? {} : { settingName: setting };
         return { ...given, ...named, ...opened, version: current.version + 1 };
@@ -202,14 +208,37 @@ async function wake({ catalog, changeHub }: SourceContext, task: TaskRecord): Pr
   return devices.length;
 }
 
-export function checkTimes(startAtMs: number, expiresAtMs: number, nowMs: number): void {
+export type TaskTimes = Pick<TaskRecord, "startAtMs" | "startIsLocal" | "deadlineAtMs" | "expiresAtMs">;
+
+/** Checks times by the first time zone that reaches the start. */
+export function checkTimes(
+  { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs }: TaskTimes,
+  nowMs: number,
+): void {
+  const startMs = firstStartMs({ startAtMs, startIsLocal });
   const hint = "it is in milliseconds since 1970";
-  if (startAtMs - nowMs > startDelayMaxMs)
+  if (startMs - nowMs > startDelayMaxMs)
     throw new ApiError(422, `The start ${startAtMs} is more than ten years from now`, hint);
-  if (expiresAtMs - startAtMs > startDelayMaxMs)
+  if (expiresAtMs - startMs > startDelayMaxMs)
     throw new ApiError(422, `The expiry ${expiresAtMs} is more than ten years after the start`, hint);
-  if (expiresAtMs <= startAtMs || expiresAtMs <= nowMs)
+  if (expiresAtMs <= startMs || expiresAtMs <= nowMs)
     throw new ApiError(422, "The task would expire before a device begins it", "give a later --expires");
+  if (deadlineAtMs === null) return;
+  if (deadlineAtMs <= startMs)
+    throw new ApiError(422, "The deadline is not after the start", "give a later --deadline, or none");
+  if (deadlineAtMs > expiresAtMs)
+    throw new ApiError(422, "The task would expire before its deadline", "give a later --expires");
+}
+
+/** Refuses conditions of a command for a task that runs none. */
+export function checkConditions(
+  action: TaskRecord["action"],
+  notWhile: readonly string[],
+  deadlineAtMs: number | null,
+): void {
+  if (action === "run" || (notWhile.length === 0 && deadlineAtMs === null)) return;
+  const what = notWhile.length > 0 ? "--not-while" : "--deadline";
+  throw new ApiError(400, `A task that pre-caches runs no command`, `leave ${what} out`);
 }
 
 export async function checkSetting({ catalog }: SourceContext, settingName: string): Promise<void> {

@@ -93,6 +93,9 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
     endedAtMs: task.endedAtMs,
     createdAtMs: task.createdAtMs,
     startAtMs: task.startAtMs,
+    startIsLocal: task.startIsLocal,
+    deadlineAtMs: task.deadlineAtMs,
+    notWhile: [...task.notWhile],
     expiresAtMs: task.expiresAtMs,
     devices: {
       total: rows.length,

@@ -9,7 +9,7 @@ import {
   taskDetailSchema,
   taskListSchema,
 } from "../../api/schema/admin.ts";
-import { taskExpiryMs } from "../../model/task-life.ts";
+import { firstStartMs, taskExpiryMs } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
@@ -19,10 +19,12 @@ import { packageNamed } from "./named-package.ts";
 import {
   addTaskChanges,
   announce,
+  checkConditions,
   checkSetting,
   checkTarget,
   checkTimes,
   taskPathSchema,
+  type TaskTimes,
 } from "./task-changes.ts";
 import { taskDetail, taskSummaries } from "./task-view.ts";
 
@@ -72,11 +74,10 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       const request = c.req.valid("json");
       const published = await readyPackage(context, request.package);
       checkAction(request, published);
-      const startAtMs = request.startAtMs ?? nowMs();
-      const expiresAtMs = request.expiresAtMs ?? startAtMs + taskExpiryMs;
+      const times = timesOf(request, nowMs());
       const settingName = request.setting ?? "default";
       await checkTarget(context, request.target);
-      checkTimes(startAtMs, expiresAtMs, nowMs());
+      checkTimes(times, nowMs());
       await checkSetting(context, settingName);
       if (request.after !== null) await taskById(catalog, request.after);
       // Bytes of earlier tasks that are not yet in the account would count for this task.
@@ -99,14 +100,22 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         endedWhy: null,
         endedAtMs: null,
         createdAtMs: nowMs(),
-        startAtMs,
-        expiresAtMs,
+        ...times,
+        notWhile: request.notWhile,
         taskKey: context.randomBytes(16),
       });
       log.info({ taskId: task.id, packageId: task.packageId, target: task.target }, "task created");
       return c.json(await announce(context, task));
     },
   );
+}
+
+type Creation = v.InferOutput<typeof taskCreateSchema>;
+
+/** Returns the times of a task: from now on, for 90 days, and without a deadline by default. */
+function timesOf({ startAtMs, startIsLocal, deadlineAtMs, expiresAtMs }: Creation, nowMs: number): TaskTimes {
+  const start = startAtMs === null ? { startAtMs: nowMs, startIsLocal: false } : { startAtMs, startIsLocal };
+  return { ...start, deadlineAtMs, expiresAtMs: expiresAtMs ?? firstStartMs(start) + taskExpiryMs };
 }
 
 /** @throws ApiError 409 for a package whose bytes are nowhere yet */
@@ -117,12 +126,15 @@ async function readyPackage(context: SourceContext, words: string): Promise<Pack
   throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
 }
 
-type Action = Pick<v.InferOutput<typeof taskCreateSchema>, "action" | "command" | "run">;
-
-function checkAction({ action, command, run }: Action, { commands, ...published }: PackageRecord): void {
-  if (action === "pre-cache") {
+function checkAction(
+  { action, command, run, notWhile, deadlineAtMs }: Creation,
+  { commands, ...published }: PackageRecord,
+): void {
+  if (action !== "run") {
+    checkConditions(action, notWhile, deadlineAtMs);
     if (command === null && run === null) return;
-    throw new ApiError(400, "A task that pre-caches runs no command", "use --action run, or leave it out");
+    const what = action === "upgrade" ? "A task that upgrades the agent" : "A task that pre-caches";
+    throw new ApiError(400, `${what} runs no command`, "use --action run, or leave it out");
   }
   if (run !== null && command !== null)
     throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");

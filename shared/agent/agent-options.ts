@@ -1,0 +1,32 @@
+/** Parts and options of an agent, from its command line and its data folder. */
+import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { Upgrades } from "../device/ports.ts";
+import type { Logger } from "../log.ts";
+import type { Group } from "../net/lan/multicast-group.ts";
+import type { Conditions } from "./conditions.ts";
+
+export type AgentOptions = {
+  dataFolder: string;
+  conditions: Conditions;
+  log: Logger;
+  cache: DistributionCache;
+  identity: Identity;
+  /** `--interface`: an address or a name; null selects automatically. */
+  interfaceNamed: string | null;
+  group: Group;
+  /** Whether `--group` was given; the group is then part of the subnet's identity. */
+  groupIsNamed: boolean;
+  /** TCP port of the LAN exchange; 0 takes any free one. */
+  lanPort: number;
+  /** Size of the receive buffer to request from the system. */
+  receiveBufferBytes: number;
+  /** Names that tasks can target with group:NAME. */
+  groups: readonly string[];
+  /** Whether the agent volunteers as representative for every task. */
+  volunteer: boolean;
+  upgrades: Upgrades;
+  /** Called after each check-in. */
+  onCheckIn: () => void;
+  /** Ends the program. */
+  onBug: (error: Error) => void;
+};
