@@ -272,6 +272,8 @@ async function agent(hostname: string, group = "watched") {
         follows: null,
         wrongFrom: [],
         attempt: 1,
+        epoch: "",
+        createdAtMs: 0,
         ...more,
       },
     ]);

@@ -13,9 +13,10 @@ import {
   removePackage,
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
+import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
+import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
-import { moveSource } from "../shared/source/commands/move.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
@@ -35,11 +36,6 @@ import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
-
-const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
-const tokenOption = () =>
-  new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
-const jsonOption = () => new Option("--json", "as JSON");
 
 function addServing(program: Command): void {
   program
@@ -291,20 +287,6 @@ function addSettings(program: Command): void {
     .action(setSetting);
 }
 
-function addMoving(program: Command): void {
-  program
-    .command("source")
-    .description("the source itself")
-    .command("move")
-    .description("announce another address of the source to all devices; without options: show it")
-    .option("--to <url>", "the new address; the present one takes the announcement back")
-    .option("--cancel", "take the announcement back")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(moveSource);
-}
-
 function addInventory(program: Command): void {
   const device = program.command("device").description("enrolled devices");
   device
@@ -342,7 +324,7 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addMoving])
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

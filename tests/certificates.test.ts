@@ -197,7 +197,7 @@ test("status names another source at the address, and a device that the source d
   catalog.close();
   await harness.source.restart();
   const { lostContact } = await untilStatus(peer, (status) => status.lostContact?.why === "credential");
-  expect(lostContact!.text).toContain("Unknown credential");
+  expect(lostContact!.text).toContain("the source does not know this device");
   const url = `${harness.source.url}/metrics`;
   const metrics = await (await fetch(url, { tls: { rejectUnauthorized: false } })).text();
   expect(metrics).toMatch(/flockcast_source_refused_total\{why="unknown-credential"\} [1-9]/);

@@ -56,7 +56,8 @@ test("migrates a ledger of version 1 with every row", () => {
     reason: null,
     way: null,
   });
-  expect(ledger.identity()).toMatchObject({ deviceId, credential: "secret", deployment: 7 });
+  // Earlier identities have no key of the source, which nobody may state afterwards: enrol again.
+  expect(ledger.identity()).toBeNull();
   ledger.close();
   expect(versionOf(join(folder, "ledger.db"))).toBe(migrations.length);
 });

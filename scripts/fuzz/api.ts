@@ -55,6 +55,7 @@ async function request(fixture: Fixture, device: TestDevice, random: SeededRando
 async function answer(client: AgentClient, random: SeededRandom): Promise<string> {
   const lease = {
     taskId: 1,
+    epoch: "",
     subnetId: "00000000000000bb",
     address: "10.0.0.5",
     lanPort: 1,
@@ -64,7 +65,15 @@ async function answer(client: AgentClient, random: SeededRandom): Promise<string
   try {
     await random.pick([
       () => client.lease(lease),
-      () => client.manifest({ taskId: 1, subnetId: null, address: "10.0.0.5", lanPort: 1, attempt: 0 }),
+      () =>
+        client.manifest({
+          taskId: 1,
+          epoch: "",
+          subnetId: null,
+          address: "10.0.0.5",
+          lanPort: 1,
+          attempt: 0,
+        }),
       () => client.progress([]),
     ])();
     return "answer: read";

@@ -237,8 +237,7 @@ export class Agent {
 
   status(): AgentStatus {
     const { current, why, multicastProblem } = this.#roaming;
-    const exchange = this.#net.exchange;
-    const lan = this.#net.lan;
+    const { exchange, lan } = this.#net;
     return {
       version,
       pid: process.pid,

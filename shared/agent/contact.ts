@@ -1,6 +1,13 @@
 /** Whether the source is reached, and since when and why not: for `status` and the log. */
-import { contactProblemOf, type ContactProblem } from "../api/agent-client.ts";
+import { contactProblemOf, SourceError, type ContactProblem } from "../api/agent-client.ts";
 import type { Logger } from "../log.ts";
+
+const unknownDeviceText =
+  "the source does not know this device: it was restored from a backup that is older than the enrolment, or the device was removed; start the agent once with --enroll TOKEN (the line in enroll.token in the source's data folder)";
+
+/** Whether the source refused the credential of the device. */
+export const isUnknownDevice = (error: unknown): boolean =>
+  error instanceof SourceError && error.status === 401;
 
 export type LostContact = {
   readonly why: ContactProblem;
@@ -32,7 +39,8 @@ export class Contact {
   /** Logs each change of the reason. */
   onFailure(error: unknown, retryInMs: number): void {
     const why = contactProblemOf(error);
-    const text = error instanceof Error ? error.message : String(error);
+    const own = error instanceof Error ? error.message : String(error);
+    const text = isUnknownDevice(error) ? unknownDeviceText : own;
     if (this.#lost?.why === why) {
       this.#lost = { ...this.#lost, text };
       return;

@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import {
+  createAgentClient,
   enrollDevice,
   parseEnrollToken,
   parseSourceUrl,
@@ -16,6 +17,7 @@ import {
 import { statementAt } from "../api/request.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { isUnknownDevice } from "./contact.ts";
 import { movedTo } from "./home.ts";
 import { nameOfDevice } from "./inventory.ts";
 
@@ -25,12 +27,16 @@ import { nameOfDevice } from "./inventory.ts";
  */
 const enrolmentBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
 
+/** Limit of the question whether the source knows the device. The agent starts without answer. */
+const knownLimitMs = 5_000;
+
 /** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
 
 /**
- * Returns the identity of this device at the source, from the ledger or by enrolment. Retries while
- * the source is unreachable, because an agent may start before its network.
+ * Returns the identity of this device at the source, from the ledger or by enrolment. A device that
+ * the source has forgotten enrols again, and keeps its tasks. Retries while the source is
+ * unreachable, because an agent may start before its network.
  * @throws Error when the source's URL is malformed
  * @throws SetupError when a retry cannot help
  */
@@ -46,9 +52,15 @@ export async function identify(options: {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const known = options.cache.ledger.identity();
   const token = options.token === undefined ? null : parseToken(options.token);
-  if (known && (token === null || token.identity === known.sourceIdentity))
-    return atAddress(known, sourceUrl, options);
-  if (known && isAddressOf(known, sourceUrl)) {
+  const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
+  if (isOfSource) {
+    const present = await atAddress(known, sourceUrl, options);
+    if (token === null || !(await isForgotten(present))) return present;
+    options.log.warn(
+      { deviceId: known.deviceId },
+      "the source does not know this device any more: it enrols again",
+    );
+  } else if (known && isAddressOf(known, sourceUrl)) {
     throw new SetupError(
       `The token is for another source than that of this device, ${known.sourceUrl}: give the token of that source, or none; ` +
         "to enrol at the other source, give its --source, or another --data",
@@ -60,12 +72,27 @@ export async function identify(options: {
     );
   }
   const identity = await enroll({ ...options, token: options.token, sourceUrl });
-  options.cache.ledger.saveIdentity(identity);
+  // A source that has forgotten the device is still the one whose publisher's keys are pinned.
+  const kept = isOfSource ? { ...identity, publisherKeys: known.publisherKeys } : identity;
+  options.cache.ledger.saveIdentity(kept);
   // Files of commands of another deployment, whose tasks have the same ids.
   if (known && known.deployment !== identity.deployment)
     rmSync(join(options.dataFolder, "tasks"), { recursive: true, force: true });
   options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
-  return identity;
+  return kept;
+}
+
+/** Whether the source answers, and has no device with this credential. */
+async function isForgotten({ sourceUrl, sourceIdentity, tlsSpki, credential }: Identity): Promise<boolean> {
+  const transport = new SourceTransport({ url: sourceUrl, identity: sourceIdentity, spki: tlsSpki });
+  try {
+    await createAgentClient({ transport, credential, timeoutMs: knownLimitMs }).progress([]);
+    return false;
+  } catch (error) {
+    return isUnknownDevice(error);
+  } finally {
+    transport.close();
+  }
 }
 
 const isAddressOf = (known: Identity, url: string): boolean =>

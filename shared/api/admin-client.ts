@@ -6,7 +6,7 @@ import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
 import { packManifest } from "./packed-manifest.ts";
-import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, send, statementAt, type Connection } from "./request.ts";
 import {
   deviceListSchema,
   doneSchema,
@@ -20,6 +20,7 @@ import {
   taskRetriedSchema,
   taskDetailSchema,
   taskListSchema,
+  wanReportSchema,
   type Device,
   type PackageUrlList,
   type PublishedPackage,
@@ -32,6 +33,7 @@ import {
   type TaskRetried,
   type TaskDetail,
   type TaskSummary,
+  type WanReport,
 } from "./schema/admin.ts";
 import {
   groupListSchema,
@@ -104,6 +106,15 @@ export type AdminClient = {
   announce(url: string | null): Promise<SourceAddress>;
   /** Reads the statement of the source at its address, or at another one. */
   statement(url?: string): Promise<SourceStatement>;
+  /** Times are rounded to whole hours; without one the report has no bound there. */
+  wanReport(query: {
+    readonly by: WanReport["by"];
+    readonly sinceMs?: number | undefined;
+    readonly untilMs?: number | undefined;
+    readonly zone: string;
+  }): Promise<WanReport>;
+  /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
+  backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
 };
 
 const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
@@ -139,6 +150,28 @@ function labelCalls(connection: Connection): LabelCalls {
     renameSite: (name, newName) => change("PATCH", sitePath(name), { name: newName }),
     deleteSite: (name) => change("DELETE", sitePath(name)),
     labelSubnet: (id, label) => change("PATCH", `/v1/subnets/${encodeURIComponent(id)}`, label),
+  };
+}
+
+type SourceCalls = Pick<AdminClient, "announcement" | "announce" | "statement" | "wanReport" | "backup">;
+
+function sourceCalls(connection: Connection, transport: SourceTransport): SourceCalls {
+  return {
+    announcement: () => ask(connection, "GET", "/v1/source/address", sourceAddressSchema),
+    announce: (announcedUrl) =>
+      ask(connection, "PUT", "/v1/source/address", sourceAddressSchema, { json: { announcedUrl } }),
+    statement: (url) => statementAt(transport, url),
+    wanReport({ by, zone, sinceMs, untilMs }) {
+      const query = new URLSearchParams({ by, zone });
+      if (sinceMs !== undefined) query.set("since", String(sinceMs));
+      if (untilMs !== undefined) query.set("until", String(untilMs));
+      return ask(connection, "GET", `/v1/reports/wan?${query}`, wanReportSchema);
+    },
+    async backup(withPackages) {
+      const path = `/v1/backup?packages=${withPackages ? "yes" : "no"}`;
+      const response = await send(connection, "POST", path, { timeoutMs: null });
+      return response.body ?? new Blob([]).stream();
+    },
   };
 }
 
@@ -199,10 +232,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },
-    announcement: () => ask(connection, "GET", "/v1/source/address", sourceAddressSchema),
-    announce: (announcedUrl) =>
-      ask(connection, "PUT", "/v1/source/address", sourceAddressSchema, { json: { announcedUrl } }),
-    statement: (url) => statementAt(transport, url),
+    ...sourceCalls(connection, transport),
     subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
   };
 }

@@ -99,7 +99,7 @@ test("a manifest may take longer than other answers, and its request ends with t
     credential: "c",
     timeoutMs: 50,
   });
-  const wanted = { taskId: 1, subnetId: null, address: "127.0.0.1", lanPort: 0, attempt: 0 };
+  const wanted = { taskId: 1, epoch: "", subnetId: null, address: "127.0.0.1", lanPort: 0, attempt: 0 };
   expect(await client.manifest(wanted)).toEqual({ result: "elsewhere", holders: [] });
   const task = new AbortController();
   const pending = client.manifest(wanted, task.signal).catch((error: unknown) => error);

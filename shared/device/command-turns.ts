@@ -4,6 +4,8 @@
  * that has to wait for another one (`after`) does not hold up the others.
  */
 import { reason, type Reason } from "../model/reason.ts";
+import type { AgentTask } from "../api/schema/agent.ts";
+import { isOtherTask } from "./task-hold.ts";
 import type { TaskRow } from "./task-record.ts";
 
 type Waiter = {
@@ -47,7 +49,7 @@ export class CommandTurns {
   /** Begins the next turn, and tells the other tasks what they wait for. */
   next(): void {
     const waiters = [...this.#waiters.values()].toSorted((a, b) => a.row.task.id - b.row.task.id);
-    const blocks = new Map(waiters.map((waiter) => [waiter, this.#blockOf(waiter.row.task.after)]));
+    const blocks = new Map(waiters.map((waiter) => [waiter, this.#blockOf(waiter.row.task)]));
     const first = waiters.find((waiter) => blocks.get(waiter) === null);
     if (this.#isOpen && this.#running.size === 0 && first) {
       const { id } = first.row.task;
@@ -66,9 +68,11 @@ export class CommandTurns {
   }
 
   /** A task that is not listed on this device, or was cancelled, is not waited for. */
-  #blockOf(taskId: number | null): { note: Reason; isBlocked: boolean } | null {
+  #blockOf({ after: taskId, afterEpoch }: AgentTask): { note: Reason; isBlocked: boolean } | null {
     if (taskId === null) return null;
-    const life = this.#rowOf(taskId)?.life;
+    const row = this.#rowOf(taskId);
+    const isOther = row && isOtherTask(row.task, { epoch: afterEpoch, createdAtMs: 0 });
+    const life = isOther ? undefined : row?.life;
     if (life === "open" || life === "running")
       return { note: reason("awaits-success", { taskId }), isBlocked: false };
     if (life === "reboot-pending") return { note: reason("awaits-reboot-of", { taskId }), isBlocked: false };

@@ -58,6 +58,8 @@ export type Source = {
 /** One run of a command. */
 export type CommandRun = {
   readonly taskId: number;
+  /** Text of the task that no other one with its id has. */
+  readonly identity: string;
   /** Unique among the runs of the task. Null to adopt its last run: the row was lost. */
   readonly key: string | null;
   /** Time limit, after which the command is killed. */
@@ -88,8 +90,11 @@ export type Commands = {
    * @returns null when its outcome is unknown
    */
   adopt(run: CommandRun): Promise<CommandEnd | null>;
-  /** Whether a run of the task left files, however its row in the ledger was lost. */
-  hasTrace(taskId: number): boolean;
+  /**
+   * Whether a run of the task left files, however its row in the ledger was lost.
+   * @param identity of the task; files of another one with its id do not count
+   */
+  hasTrace(taskId: number, identity: string): boolean;
   /** Text that differs after each restart of the machine; null: the system does not tell. */
   bootId(): Promise<string | null>;
 };

@@ -46,7 +46,7 @@ export const commandRequest = (
   task: AgentTask,
   folder: string,
   line: Pick<CommandRequest, "command" | "shell">,
-): Omit<CommandRequest, "key" | "signal"> => ({
+): Omit<CommandRequest, "key" | "identity" | "signal"> => ({
   taskId: task.id,
   ...line,
   folder,

@@ -14,6 +14,7 @@ import { afterReboot, endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
 import type { CommandEnd, CommandRequest, CommandRun, DevicePorts } from "./ports.ts";
 import type { RunWait } from "./run-conditions.ts";
+import { identityOf } from "./task-hold.ts";
 import type { TaskEndLife, TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
@@ -301,6 +302,7 @@ export class TaskRun {
     const { task, command } = this.#host.row;
     return {
       taskId: task.id,
+      identity: identityOf(task),
       key: command?.startedAtMs == null ? null : this.#key("run"),
       timeoutMs: task.setting.values.commandTimeoutMs,
       signal: this.#kill.signal,

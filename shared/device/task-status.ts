@@ -155,6 +155,8 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
   return {
     taskId: row.task.id,
     attempt: row.task.attempt,
+    epoch: row.task.epoch,
+    createdAtMs: row.task.createdAtMs,
     state: stateOf(task),
     role: role === "idle" ? "none" : role,
     term: session?.member.term ?? 0,

@@ -70,13 +70,14 @@ async function openParts(
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
-  const wan = new WanMeter(catalog.wan, log);
+  const wan = new WanMeter(catalog.wan, log, () => clock.nowMs);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
   const app = createSourceApp({
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
+    dataFolder: folder,
     catalog,
     content,
     changeHub,

@@ -59,6 +59,8 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   follows: null,
   wrongFrom: [],
   attempt: 1,
+  epoch: "",
+  createdAtMs: 0,
   ...more,
 });
 const send = (device: TestDevice, ...reports: Progress[]) =>
@@ -551,6 +553,42 @@ describe("tasks", () => {
     const second = await createTask();
     const cached = await fixture.call<TaskDetail>("GET", `/v1/tasks/${second}`);
     expect(cached.body.subnets.map((one) => one.wanBytes)).toEqual([0, 0]);
+  });
+
+  test("refuses manifest, lease and token to a device that means another task with the id", async () => {
+    await publishFile();
+    const { credential, subnetId } = await fixture.device("h1");
+    const taskId = await createTask();
+    const place = { subnetId, address: "10.0.0.5", lanPort: 7 };
+    const requests = {
+      manifest: { ...place, attempt: 0 },
+      lease: { ...place, term: 1 },
+      "lease/release": { subnetId, failure: "the disk is full" },
+      fallback: { subnetId },
+    };
+    for (const [path, request] of Object.entries(requests)) {
+      const ask = async (epoch: string): Promise<number> => {
+        const json = { taskId, epoch, ...request };
+        return (await fixture.call("POST", `/v1/agent/${path}`, { credential, json })).status;
+      };
+      expect([path, await ask("0".repeat(16)), await ask(fixture.catalog.epoch)]).toEqual([path, 409, 200]);
+    }
+  });
+
+  test("leaves out reports of another task that had the id", async () => {
+    await publishFile();
+    const device = await fixture.device("h1");
+    const taskId = await createTask();
+    const { body } = await fixture.checkIn(device, inventoryOf("h1"));
+    const { epoch, createdAtMs } = body.tasks[0]!;
+    expect(epoch).toBe(fixture.catalog.epoch);
+    const stateAfter = async (names: Partial<Progress>): Promise<string> => {
+      await send(device, report(taskId, { state: "complete", ...names }));
+      return (await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}`)).body.deviceList[0]!.state;
+    };
+    expect(await stateAfter({ epoch: "0".repeat(16), createdAtMs })).toBe("pending");
+    expect(await stateAfter({ epoch, createdAtMs: createdAtMs! + 1 })).toBe("pending");
+    expect(await stateAfter({ epoch, createdAtMs })).toBe("complete");
   });
 });
 

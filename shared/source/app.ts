@@ -13,8 +13,10 @@ import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
 import { identityRoutes } from "./routes/identity.ts";
+import { backupRoutes } from "./routes/backup.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { reportRoutes } from "./routes/reports.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { siteRoutes } from "./routes/sites.ts";
 import { tagRoutes } from "./routes/tags.ts";
@@ -58,6 +60,8 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/backup", backupRoutes(context));
   app.route("/v1", inventoryRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
@@ -80,7 +84,7 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
   }
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     log.error({ err: error }, "the disk is full");
     return {
       status: 507,

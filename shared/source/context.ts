@@ -17,6 +17,7 @@ import type { RefusedRequests } from "./refused-requests.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
+  readonly dataFolder: string;
   readonly catalog: Catalog;
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;

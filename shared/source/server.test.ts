@@ -142,7 +142,14 @@ describe("a source on a socket", () => {
       const { publisherKeys, subnetId } = await client.checkIn({
         inventory: inventoryOf(`h${index}`, "127.0.0.1"),
       });
-      const wanted = { taskId, subnetId, address: "127.0.0.1", lanPort: 7_000 + index, attempt: 0 };
+      const wanted = {
+        taskId,
+        epoch: "",
+        subnetId,
+        address: "127.0.0.1",
+        lanPort: 7_000 + index,
+        attempt: 0,
+      };
       const answer = await client.manifest(wanted);
       answers.push(answer);
       if (answer.result === "elsewhere") continue;
@@ -284,7 +291,7 @@ describe("a source on a socket", () => {
   test("gives every failure a kind", async () => {
     await start();
     const { client } = await enrolled();
-    const wanted = { taskId: 7, subnetId: null, address: "10.0.0.5", lanPort: 7_067, attempt: 0 };
+    const wanted = { taskId: 7, epoch: "", subnetId: null, address: "10.0.0.5", lanPort: 7_067, attempt: 0 };
     expect(await kindOf(client.manifest(wanted))).toEqual(["refused", 404]);
     const stranger = createAgentClient({ transport: plainTransport(source.url), credential: "nobody" });
     expect(await kindOf(stranger.checkIn({ inventory }))).toEqual(["unauthorized", 401]);

@@ -6,6 +6,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
+import { removeSnapshots } from "./backup/backup.ts";
+import { dataFiles } from "./data-files.ts";
 import type { Logger } from "../log.ts";
 import { identityFingerprint } from "../model/source-statement.ts";
 import { version } from "../version.ts";
@@ -64,7 +66,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
     throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
   });
-  const catalog = await openSqliteCatalog(join(dataDir, "catalog.db"));
+  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
   let context: SourceContext;
   let listener: Listener;
   try {
@@ -75,7 +77,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     throw error;
   }
   const url = localUrl(listen.host, listener.port, tls !== undefined);
-  const urlFile = join(dataDir, "source.url");
+  const urlFile = join(dataDir, dataFiles.url.name);
   await writeFile(urlFile, `${url}\n`);
   const identity = identityFingerprint(context.identityKey.publicKey);
   log.info(
@@ -114,16 +116,18 @@ async function openContext(
 ): Promise<SourceContext> {
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
-  const content = await openContentStore(join(dataDir, "packages"));
+  const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub((await catalog.devices.list()).length);
   const metrics = createSourceMetrics(catalog, changeHub);
+  await removeSnapshots(dataDir);
   return {
+    dataFolder: dataDir,
     catalog,
     content,
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
-    wan: new WanMeter(catalog.wan, log),
+    wan: new WanMeter(catalog.wan, log, Date.now),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),

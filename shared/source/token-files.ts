@@ -5,6 +5,7 @@
 import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken } from "../api/token.ts";
+import { dataFiles } from "./data-files.ts";
 import { retryLocked } from "../platform/locked-files.ts";
 
 const secretBytes = 32;
@@ -32,7 +33,10 @@ export async function loadOrCreateTokens(
     }
     return secret;
   };
-  return { admin: await secretIn("admin.token"), enroll: await secretIn("enroll.token") };
+  return {
+    admin: await secretIn(dataFiles.adminToken.name),
+    enroll: await secretIn(dataFiles.enrollToken.name),
+  };
 }
 
 async function readTokenFile(path: string) {

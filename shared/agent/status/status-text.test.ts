@@ -46,6 +46,8 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   follows: null,
   wrongFrom: [],
   attempt: 1,
+  epoch: "",
+  createdAtMs: 0,
   ...changes,
 });
 

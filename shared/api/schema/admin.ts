@@ -174,7 +174,7 @@ const taskDeviceSchema = v.object({
   updatedAtMs: timeMs,
   connected: v.boolean(),
   lastSeenAtMs: timeMs,
-  ...v.omit(progressSchema, ["taskId"]).entries,
+  ...v.omit(progressSchema, ["taskId", "epoch", "createdAtMs"]).entries,
 });
 const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
@@ -197,7 +197,7 @@ const taskSubnetSchema = v.object({
   bytesTotal: bytesCount,
   /** Sum of the rates that the subnet's unfinished devices reported. */
   rateBps: bytesCount,
-  /** Package bytes that the source sent; for another web site, the sum of the devices' reports. */
+  /** Package bytes that devices of the subnet fetched over the WAN for this task. */
   wanBytes: bytesCount,
   lanBytes: bytesCount,
 });
@@ -254,6 +254,32 @@ export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 export const taskDetailQuerySchema = v.object({
   devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
 });
+/** Whether a backup has the bytes of packages that the source holds. */
+export const backupQuerySchema = v.object({ packages: v.optional(v.picklist(["yes", "no"]), "no") });
+/** Milliseconds since 1970 in a query. */
+const timeQuery = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "a time is milliseconds since 1970"));
+export const wanGroupings = ["site", "subnet", "package", "month"] as const;
+export const wanReportQuerySchema = v.object({
+  by: v.optional(v.picklist(wanGroupings), "site"),
+  since: v.optional(timeQuery),
+  /** Exclusive. */
+  until: v.optional(timeQuery),
+  /** Time zone of the months, such as Europe/Berlin. */
+  zone: v.optional(name(64), "UTC"),
+});
+const wanBytesEntries = {
+  sourceBytes: bytesCount,
+  /** Fetched from other web sites than the source. */
+  webBytes: bytesCount,
+  crossedBytes: bytesCount,
+  /** Bytes that would have crossed if each device had downloaded its packages for itself. */
+  directBytes: bytesCount,
+};
+export const wanReportSchema = v.object({
+  by: v.picklist(wanGroupings),
+  rows: v.array(v.object({ id: v.string(), name: v.string(), ...wanBytesEntries })),
+  total: v.object(wanBytesEntries),
+});
 export const settingNameSchema = v.pipe(
   v.string(),
   v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
@@ -273,5 +299,7 @@ export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;
 export type TaskDevice = v.InferOutput<typeof taskDeviceSchema>;
 export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;
 export type TaskDetail = v.InferOutput<typeof taskDetailSchema>;
+export type WanReport = v.InferOutput<typeof wanReportSchema>;
+export type WanReportQuery = v.InferOutput<typeof wanReportQuerySchema>;
 export type Device = v.InferOutput<typeof deviceSchema>;
 export type Subnet = v.InferOutput<typeof subnetSchema>;

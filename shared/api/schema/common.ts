@@ -46,6 +46,11 @@ export const packageUrlSchema = v.object({
   url: name(packageUrlLengthMax),
   layout: v.picklist(urlLayouts),
 });
+/**
+ * Random text of one run of the source, 16 hex digits; empty: not known. A source that was restored
+ * from a backup gives an id a second time, under another epoch.
+ */
+export const epochSchema = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?$/, "an epoch is 16 hex digits"));
 /** Upper bound on the programs of a task's condition. */
 const programsMax = 32;
 /** Names of programs as the system shows them, such as `EXCEL.EXE`. */
@@ -186,6 +191,9 @@ export const progressSchema = v.object({
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
   attempt: v.optional(counter, 1),
+  /** Epoch and creation time of the task that is meant: the id alone may be that of another one. */
+  epoch: v.optional(epochSchema, ""),
+  createdAtMs: v.optional(timeMs, 0),
   /** Representative that the device receives by multicast; null without one. */
   follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),

@@ -100,6 +100,8 @@ export type SignedManifestBytes = {
 
 export type TaskRecord = {
   readonly id: number;
+  /** Run of the source in which the task was created; empty: a run of an earlier version. */
+  readonly epoch: string;
   /** Counts the changes of an administrator, from 1. */
   readonly version: number;
   readonly packageId: string;
@@ -216,14 +218,14 @@ export interface PackageStore {
   /** Removes a package that never became ready. @returns whether it was one */
   removeUnfinished(id: string): Promise<boolean>;
   /**
-   * Removes a package with its URLs, leases and WAN account, unless an open task needs it.
+   * Removes a package with its URLs and leases, unless an open task needs it.
    * @returns the open tasks that need it
    */
   remove(id: string): Promise<number[]>;
 }
 
 export interface TaskStore {
-  create(task: Omit<TaskRecord, "id">): Promise<TaskRecord>;
+  create(task: Omit<TaskRecord, "id" | "epoch">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
   /** Returns the tasks that are active or paused. */
@@ -246,8 +248,8 @@ export interface TaskStore {
    */
   removePart(id: number): Promise<boolean>;
   /**
-   * Stores reports, leaves out those of unknown tasks and of earlier attempts, and returns the
-   * number stored.
+   * Stores reports with their bytes in the WAN account. Leaves out those of unknown tasks, of
+   * other tasks with the id and of earlier attempts, and returns the number stored.
    */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed. @returns their ids */
@@ -301,13 +303,42 @@ export interface SubnetStore {
   split(subnetId: string): Promise<string[]>;
 }
 
-/** WAN account: package bytes that the source sent, per subnet. */
+/** Package bytes that the source sent to a device. */
+export type WanSent = {
+  readonly packageId: string;
+  readonly subnetId: string;
+  readonly deviceId: string;
+  /** Task of the device's lease or fallback token; null: not known. */
+  readonly taskId: number | null;
+  readonly bytes: number;
+};
+export type WanBytes = {
+  /** Sent by the source. */
+  readonly sourceBytes: number;
+  /** Fetched by devices from other web sites. */
+  readonly webBytes: number;
+  readonly crossedBytes: number;
+  /** Bytes without flockcast: the size of each package, once per device that completed it. */
+  readonly directBytes: number;
+};
+export type WanGrouping = "hour" | "package" | "subnet" | "site";
+/** `id` of an hour: hours since 1970. */
+export type WanRow = WanBytes & { readonly id: string; readonly name: string };
+
+/**
+ * WAN account: package bytes that crossed the WAN. The bytes of an hour, package and subnet are
+ * counted once, whatever the number of tasks. Reports count in `TaskStore.recordProgress`.
+ */
 export interface WanAccount {
-  add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
-  /** Returns the bytes per subnet since the task was created. */
-  sinceTask(taskId: number): Promise<Map<string, number>>;
-  /** Removes the accounts of packages that no task names. */
-  removeWithoutTask(): Promise<void>;
+  add(entries: readonly WanSent[], atMs: number): Promise<void>;
+  /** Returns the bytes per subnet that devices fetched for this task. */
+  ofTask(taskId: number): Promise<Map<string, number>>;
+  /** Returns the sums of the hours from `sinceMs` to `untilMs`. */
+  report(by: WanGrouping, range: { readonly sinceMs: number; readonly untilMs: number }): Promise<WanRow[]>;
+  /** Returns the sums since the catalog was created; they never fall. */
+  totals(): Promise<WanBytes>;
+  /** Removes the hours before this time, and packages without others. */
+  removeBefore(atMs: number): Promise<void>;
 }
 
 export type GroupRecord = { readonly name: string; readonly createdAtMs: number };
@@ -365,6 +396,11 @@ export interface Catalog {
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
    */
   readonly deployment: number;
+  /**
+   * Random text of this run of the source, part of the tasks that it creates. A catalog that was
+   * restored, or whose file was replaced by an older copy, gives the ids of lost tasks again.
+   */
+  readonly epoch: string;
   readonly devices: DeviceStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
@@ -375,5 +411,7 @@ export interface Catalog {
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
+  /** Writes a copy of one moment to a new file, which only the owner may read. */
+  snapshot(path: string): Promise<void>;
   close(): void;
 }

@@ -92,14 +92,29 @@ function sqliteAddress(database: Database): AddressStore {
   };
 }
 
+function snapshot(database: Database, path: string): void {
+  // SQLite takes an empty file, and keeps its mode.
+  closeSync(openSync(path, "wx", 0o600));
+  database.query("VACUUM INTO $path").run({ path });
+}
+
+/** Begins another epoch: the file may be an older copy of the one that the last run wrote. */
+function renewEpoch(database: Database): string {
+  const value = randomBytes(8).toString("hex");
+  database.query("INSERT OR REPLACE INTO meta (key, value) VALUES ('epoch', $value)").run({ value });
+  return value;
+}
+
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
+  const epoch = renewEpoch(database);
   return {
+    epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
     packages: sqlitePackages(database),
-    tasks: sqliteTasks(database),
+    tasks: sqliteTasks(database, epoch),
     settings,
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),
@@ -107,6 +122,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
+    snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };
 }

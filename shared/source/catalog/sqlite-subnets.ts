@@ -88,14 +88,15 @@ function accountMover(database: Database): (names: { from: string; into: string 
     `INSERT INTO leases (package_id, subnet_id, state_json) VALUES ($packageId, $into, $state)
      ON CONFLICT DO UPDATE SET state_json = excluded.state_json`,
   );
+  const sums = ["source_bytes", "web_bytes", "direct_bytes"];
   const moves = [
-    ["wan_account", "package_id"],
-    ["wan_baseline", "task_id"],
-  ].flatMap(([table, key]) => [
+    { table: "wan_hours", keys: "hour, package", counters: sums },
+    { table: "wan_tasks", keys: "task_id", counters: ["bytes"] },
+  ].flatMap(({ table, keys, counters }) => [
     database.query(
-      `INSERT INTO ${table} (${key}, subnet_id, bytes)
-       SELECT ${key}, $into, bytes FROM ${table} WHERE subnet_id = $from
-       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes`,
+      `INSERT INTO ${table} (${keys}, subnet_id, ${counters.join(", ")})
+       SELECT ${keys}, $into, ${counters.join(", ")} FROM ${table} WHERE subnet_id = $from
+       ON CONFLICT DO UPDATE SET ${counters.map((each) => `${each} = ${each} + excluded.${each}`).join(", ")}`,
     ),
     database.query(`DELETE FROM ${table} WHERE subnet_id = $from AND $into <> $from`),
   ]);

@@ -1,5 +1,5 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
-import type { Catalog, DeviceRecord, SettingRecord, TaskRecord } from "../catalog/index.ts";
+import type { Catalog, DeviceRecord, PackageRecord, SettingRecord, TaskRecord } from "../catalog/index.ts";
 import type { AssignedTask } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
@@ -12,6 +12,20 @@ export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord
   const task = await catalog.tasks.byId(id);
   if (task === null) throw new ApiError(404, `No task ${id}`, "task list shows all");
   return task;
+}
+
+/**
+ * Returns the task that a device's request means.
+ *
+ * @throws ApiError 404 for an unknown task, 409 for another one that has its id
+ */
+export async function taskNamed(
+  catalog: Catalog,
+  { taskId, epoch }: { readonly taskId: number; readonly epoch: string },
+): Promise<TaskRecord> {
+  const task = await taskById(catalog, taskId);
+  if (epoch === "" || task.epoch === "" || task.epoch === epoch) return task;
+  throw new ApiError(409, `Task ${taskId} is another one since the source was restored`, "check in again");
 }
 
 /** Returns the devices of a task, also those that have done it and no longer match its target. */
@@ -29,7 +43,37 @@ async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord>
   return found!;
 }
 
+const epochOf = async (catalog: Catalog, taskId: number | null): Promise<string> =>
+  taskId === null ? "" : ((await catalog.tasks.byId(taskId))?.epoch ?? "");
+
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+const assignmentOf = (
+  task: TaskRecord,
+  published: PackageRecord,
+  setting: SettingRecord,
+): Omit<AssignedTask, "afterEpoch" | "attempt"> => ({
+  id: task.id,
+  packageId: task.packageId,
+  packageName: task.packageName,
+  packageVersion: task.packageVersion,
+  action: task.action,
+  epoch: task.epoch,
+  createdAtMs: task.createdAtMs,
+  command: task.command,
+  run: task.run,
+  startAtMs: task.startAtMs,
+  startIsLocal: task.startIsLocal,
+  deadlineAtMs: task.deadlineAtMs,
+  notWhile: [...task.notWhile],
+  after: task.after,
+  expiresAtMs: task.expiresAtMs,
+  paused: task.state === "paused",
+  allowDowngrade: task.allowDowngrade,
+  taskKey: base64(task.taskKey),
+  packageKey: base64(published.packageKey),
+  setting: { name: setting.name, version: setting.version },
+});
 
 /**
  * Returns the open tasks of a device that it has not completed and that no other one supersedes,
@@ -71,28 +115,8 @@ export async function agentTasksOf(
     if (published === null) continue;
     const setting = await settingOf(catalog, task.settingName);
     if (setting.name !== "default") settings.set(setting.name, setting);
-    tasks.push({
-      id: task.id,
-      packageId: task.packageId,
-      packageName: task.packageName,
-      packageVersion: task.packageVersion,
-      action: task.action,
-      createdAtMs: task.createdAtMs,
-      command: task.command,
-      run: task.run,
-      startAtMs: task.startAtMs,
-      startIsLocal: task.startIsLocal,
-      deadlineAtMs: task.deadlineAtMs,
-      notWhile: [...task.notWhile],
-      after: task.after,
-      expiresAtMs: task.expiresAtMs,
-      attempt: report?.attempt ?? 1,
-      paused: task.state === "paused",
-      allowDowngrade: task.allowDowngrade,
-      taskKey: base64(task.taskKey),
-      packageKey: base64(published.packageKey),
-      setting: { name: setting.name, version: setting.version },
-    });
+    const ids = { afterEpoch: await epochOf(catalog, task.after), attempt: report?.attempt ?? 1 };
+    tasks.push({ ...assignmentOf(task, published, setting), ...ids });
   }
   const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
   return { tasks, settings: [...settings.values()], begun };

@@ -23,7 +23,7 @@ import {
   type EnrollResponse,
 } from "../../api/schema/agent.ts";
 import { dependsOnResults, openTargeting } from "../targeting.ts";
-import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
+import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
 import { currentSubnetId, participation } from "./participation.ts";
 import { ApiError } from "../api-error.ts";
@@ -52,6 +52,8 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(progressRequestSchema),
     async (c) => {
       const { reports } = c.req.valid("json");
+      // Reports of web bytes are compared with what the source has sent.
+      if (reports.some(({ wanBytesFetched }) => wanBytesFetched > 0)) await context.wan.flush();
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
       for (const { state, taskId } of reports)
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
@@ -242,6 +244,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
           ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
           : context.fallback.ask(token, context.nowMs(), uselessBytes);
       context.metrics.fallbacks.inc({ result: answer.result });
+      if (answer.result === "granted") context.wan.granted(packageId, token.deviceId, request.taskId);
       return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
     },
   );
@@ -284,6 +287,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       );
       metrics.leases.inc({ result: answer.result });
       if (answer.result !== "granted") return c.json(answer);
+      context.wan.granted(packageId, c.var.device.id, request.taskId);
       const present =
         request.starting === true
           ? { present: await presentOn(context, request.taskId, subnetId, c.var.device.id) }
@@ -302,10 +306,10 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, failure, uselessBytes, ...request } = c.req.valid("json");
+      const { taskId, epoch, failure, uselessBytes, ...request } = c.req.valid("json");
       const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
-      const task = await taskById(catalog, taskId);
+      const task = await taskNamed(catalog, { taskId, epoch });
       const all = failure === null ? [] : await targetedDevices(context, task);
       const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
       const subnet = { deviceCount, packageBytes: task.packageBytes };

@@ -3,7 +3,7 @@ import type { DeviceRecord } from "../catalog/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
 import { openTargeting } from "../targeting.ts";
-import { taskById } from "./agent-tasks.ts";
+import { taskNamed } from "./agent-tasks.ts";
 
 /** Returns the subnet that a request names, after a merge that the device does not know yet. */
 export const currentSubnetId = <S extends string | null>(
@@ -14,15 +14,15 @@ export const currentSubnetId = <S extends string | null>(
 /**
  * Returns the package and subnet of a request.
  *
- * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
+ * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in this very task
  */
 export async function participation<S extends string | null>(
   context: SourceContext,
   device: DeviceRecord,
-  request: { readonly taskId: number; readonly subnetId: S },
+  request: { readonly taskId: number; readonly epoch: string; readonly subnetId: S },
 ): Promise<{ packageId: string; subnetId: S | string }> {
   const { tasks } = context.catalog;
-  const task = await taskById(context.catalog, request.taskId);
+  const task = await taskNamed(context.catalog, request);
   if (task.state !== "active") throw new ApiError(409, `Task ${task.id} is ${task.state}`, "check in again");
   const subnetId = currentSubnetId(device, request.subnetId);
   if ((device.subnet?.id ?? null) !== subnetId) {

@@ -11,7 +11,7 @@ import { openTargeting } from "../targeting.ts";
 import { grantedManifest } from "./agent-manifest.ts";
 import { targetWarnings } from "./target-check.ts";
 
-type Draft = Omit<TaskRecord, "id">;
+type Draft = Omit<TaskRecord, "id" | "epoch">;
 
 /** @param before the task that `draft` is an edit of; null for a new one */
 export async function previewOf(
@@ -20,7 +20,7 @@ export async function previewOf(
   before: TaskRecord | null,
 ): Promise<TaskPreview> {
   const { catalog, changeHub } = context;
-  const task = { ...draft, id: before?.id ?? 0 };
+  const task = { ...draft, id: before?.id ?? 0, epoch: before?.epoch ?? "" };
   const targets = before === null ? [draft.target] : [draft.target, before.target];
   const targeting = await openTargeting(context, targets);
   const all = await catalog.devices.list();

@@ -177,6 +177,8 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     follows: null,
     wrongFrom: [],
     attempt: 1,
+    epoch: "",
+    createdAtMs: 0,
   };
 }
 
@@ -187,7 +189,8 @@ function deviceRow(
   { state, higher }: DeviceState,
   connected: boolean,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const reported = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const { taskId: _id, epoch: _epoch, createdAtMs: _createdAtMs, ...progress } = reported;
   return {
     deviceId: device.id,
     hostname: device.hostname,
@@ -235,7 +238,7 @@ type SubnetFacts = {
   readonly name: string | null;
   readonly site: string | null;
   readonly lease: LeaseState | undefined;
-  readonly wanBytes: number | null;
+  readonly wanBytes: number;
 };
 
 function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: SubnetFacts): TaskSubnet {
@@ -261,7 +264,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
     bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, packageBytes)),
     bytesTotal: rows.length * packageBytes,
     rateBps: sum(rows, (row) => (endStates.has(row.state) ? 0 : row.rateBps)),
-    wanBytes: facts.wanBytes ?? sum(rows, (row) => row.wanBytesFetched),
+    wanBytes: facts.wanBytes,
     lanBytes: sum(rows, (row) => row.lanBytesSent),
   };
 }
@@ -290,8 +293,7 @@ export async function taskDetail(
   const { devices, higher } = await (await taskDevicesReader(context, concerned))(task);
   const progress = await catalog.tasks.progressOf(task.id);
   const leases = await catalog.leases.ofPackage(task.packageId);
-  const account = await catalog.wan.sinceTask(task.id);
-  const countsAtSource = await servesBytes(context, task.packageId);
+  const account = await catalog.wan.ofTask(task.id);
   const places = new Map(devices.map((device) => [device.subnet?.id ?? null, device]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
@@ -304,7 +306,7 @@ export async function taskDetail(
       name: places.get(subnetId)?.subnetName ?? null,
       site: places.get(subnetId)?.site ?? null,
       lease: leases.get(subnetId ?? ""),
-      wanBytes: countsAtSource ? (account.get(subnetId ?? "") ?? 0) : null,
+      wanBytes: account.get(subnetId ?? "") ?? 0,
     }),
   );
   return {
@@ -312,9 +314,4 @@ export async function taskDetail(
     subnets,
     deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
-}
-
-/** Whether the source serves all bytes of the package, and so accounts for them. */
-async function servesBytes({ catalog }: ViewContext, packageId: string): Promise<boolean> {
-  return (await catalog.packages.byId(packageId))?.urls.length === 0;
 }

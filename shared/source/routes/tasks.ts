@@ -99,7 +99,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
  * Returns the task that a request asks for.
  * @throws ApiError for what the source does not know, or what does not fit together
  */
-async function draftOf(context: SourceContext, request: Creation): Promise<Omit<TaskRecord, "id">> {
+async function draftOf(context: SourceContext, request: Creation): Promise<Omit<TaskRecord, "id" | "epoch">> {
   const { catalog, nowMs } = context;
   const published = await readyPackage(context, request.package);
   checkAction(request, published);
