@@ -5,16 +5,18 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/client-options.ts";
 import { CommandError } from "../shared/source/commands/command-error.ts";
-import { addDevices, addPackageDevices } from "../shared/source/commands/device-command-line.ts";
+import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
 import {
   listPackages,
   listSubnets,
   removePackage,
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
+import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
+import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
+import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
@@ -29,6 +31,7 @@ import {
 } from "../shared/source/commands/task-changes.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
+import { taskActions } from "../shared/api/schema/common.ts";
 import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
@@ -57,7 +60,11 @@ function addServing(program: Command): void {
     )
     .option(
       "--approve-takeovers",
-      "let a device that was installed again keep its groups without device approve",
+      "let a device that was installed again keep its tags without device approve",
+    )
+    .option(
+      "--accept-device-groups",
+      "count the groups that devices state themselves (--device-group) as tags: for labs only",
     )
     .action(serve);
 }
@@ -140,7 +147,7 @@ function addTasks(program: Command): void {
   addTaskChanges(task as Command);
 }
 
-const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
+const dryRunHelp = "only print the devices and the WAN bytes that it would cost";
 const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
@@ -157,10 +164,10 @@ function addTaskCreation(task: Command): void {
     )
     .option("--from <id>", "take what is not given, except the times, from this task")
     .addOption(
-      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command").choices([
-        "pre-cache",
-        "run",
-      ] as const),
+      new Option(
+        "--action <action>",
+        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package",
+      ).choices(taskActions),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
@@ -172,6 +179,7 @@ function addTaskCreation(task: Command): void {
     .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -186,6 +194,7 @@ function addTaskCreation(task: Command): void {
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -282,7 +291,8 @@ function addSettings(program: Command): void {
     .action(setSetting);
 }
 
-function addSubnets(program: Command): void {
+function addInventory(program: Command): void {
+  const device = addDevices(program);
   const subnet = program.command("subnet").description("subnets of the devices");
   subnet
     .command("split")
@@ -298,6 +308,7 @@ function addSubnets(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listSubnets);
+  addLabels(program, device, subnet as Command);
 }
 
 /** Returns the exit status. */
@@ -309,7 +320,7 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addDevices, addSubnets])
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

@@ -49,9 +49,10 @@ const logging = (word: string): string => `at=$(dirname "$(dirname "$(pwd)")"); 
 const ran = async (folder: string): Promise<string[]> =>
   (await readFile(join(folder, "cache", "ran"), "utf8")).trim().split("\n").toSorted();
 
-test("a device that is installed again keeps its id and history, and its groups wait for approval", async () => {
+test("a device that is installed again keeps its id and history, and its tags wait for approval", async () => {
   const harness = await open();
-  const peer = await harness.startPeer({ name: "pc", args: ["--device-group", "lab"] });
+  const peer = await harness.startPeer({ name: "pc" });
+  await harness.client.changeTags({ devices: peer.id, add: ["lab"] });
   const first = await harness.createTask(await publish(harness, "first"));
   await harness.waitUntilComplete(first, [peer]);
   await peer.stop();

@@ -93,8 +93,12 @@ test("damaged pages of the ledger do not repeat a command that the source does n
   writeFileSync(ledgerOf(peer), bytes.fill(0xff, from, to));
   await harness.source.restart();
   peer.restart();
+  await until(
+    () => "the damage was not found",
+    30_000,
+    () => existsSync(`${ledgerOf(peer)}.damaged-1`) || null,
+  );
   const part = partOf(await harness.waitForTask(taskId, isOver), peer);
-  expect(existsSync(`${ledgerOf(peer)}.damaged-1`)).toBe(true);
   expect([part.state, runs()]).toEqual(["complete", 1]);
 }, 120_000);
 
@@ -108,7 +112,11 @@ test("a device whose ledger was removed keeps its id, and repeats no command", a
   await until(
     () => "the agent does not look for the outcome",
     30_000,
-    async () => (await again.status()).tasks.some(({ state }) => state === "failed") || null,
+    // The agent answers only some moments after its enrolment.
+    async () => {
+      const status = await again.status().catch(() => null);
+      return status?.tasks.some(({ state }) => state === "failed") || null;
+    },
   );
   const task = await harness.waitForTask(taskId, isOver);
   expect([again.id === peer.id, partOf(task, again).state, runs()]).toEqual([true, "failed", 1]);
@@ -130,6 +138,34 @@ test("the tasks of a source that was restored from a backup run, although their 
   const lost = await createRun("exit 0");
   await harness.waitForTask(lost, ({ devices }) => devices.complete === 1);
   await harness.source.program.stop();
+  writeFileSync(catalog, backup);
+  for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
+  await harness.source.restart();
+  const given = await createRun("exit 0");
+  await harness.waitForTask(given, ({ devices }) => devices.complete === 1, 90_000);
+  expect([given, runs()]).toEqual([lost, 3]);
+}, 180_000);
+
+test("an end that a device has not reported does not count for the task that gets its id", async () => {
+  const first = await createRun("exit 0");
+  await harness.waitForTask(first, ({ devices }) => devices.complete === 1);
+  await harness.source.program.stop();
+  const catalog = join(harness.folder, "source", "catalog.db");
+  const backup = readFileSync(catalog);
+  await harness.source.restart();
+  const lost = await createRun("sleep 2; exit 0");
+  await until(
+    () => "the command was not begun",
+    30_000,
+    () => runs() === 2 || null,
+  );
+  // The command ends while the source is away.
+  await harness.source.program.stop("SIGKILL");
+  await until(
+    () => "the command did not end",
+    30_000,
+    async () => (await peer.status()).tasks.every(({ state }) => state === "complete") || null,
+  );
   writeFileSync(catalog, backup);
   for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
   await harness.source.restart();

@@ -60,6 +60,7 @@ const run = (command: string, timeoutMs: number) => {
   const { signal } = new AbortController();
   const request = {
     taskId: 1,
+    identity: "",
     key: "run 1.1",
     folder,
     command,

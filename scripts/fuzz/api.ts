@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
+import { plainTransport } from "../../shared/api/testing-transport.ts";
 import { openFixture, type Fixture, type TestDevice } from "../../shared/source/app-fixture.ts";
 import { SourceError } from "../../shared/api/source-error.ts";
 import { bodies, requests } from "./bodies.ts";
@@ -54,6 +55,7 @@ async function request(fixture: Fixture, device: TestDevice, random: SeededRando
 async function answer(client: AgentClient, random: SeededRandom): Promise<string> {
   const lease = {
     taskId: 1,
+    epoch: "",
     subnetId: "00000000000000bb",
     address: "10.0.0.5",
     lanPort: 1,
@@ -63,7 +65,15 @@ async function answer(client: AgentClient, random: SeededRandom): Promise<string
   try {
     await random.pick([
       () => client.lease(lease),
-      () => client.manifest({ taskId: 1, subnetId: null, address: "10.0.0.5", lanPort: 1, attempt: 0 }),
+      () =>
+        client.manifest({
+          taskId: 1,
+          epoch: "",
+          subnetId: null,
+          address: "10.0.0.5",
+          lanPort: 1,
+          attempt: 0,
+        }),
       () => client.progress([]),
     ])();
     return "answer: read";
@@ -79,7 +89,7 @@ async function openApi(): Promise<Fuzzing> {
   let next: Uint8Array = new Uint8Array(0);
   const server = openRawServer(() => next);
   const client = createAgentClient({
-    sourceUrl: `http://127.0.0.1:${server.port}`,
+    transport: plainTransport(`http://127.0.0.1:${server.port}`),
     credential: "c",
     timeoutMs: 300,
   });

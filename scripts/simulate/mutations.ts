@@ -15,8 +15,8 @@ export const mutations = {
   "skip-lease": [
     {
       file: "shared/device/lease-requests.ts",
-      from: `if (subnetId === null) return { result: "unreachable" };\n    const taskId = this.#taskId;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
-      to: `if (!query) return { result: "granted", term, before: null };\n    const taskId = this.#taskId;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
+      from: `if (subnetId === null) return { result: "unreachable" };\n    const task = this.#task;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
+      to: `if (!query) return { result: "granted", term, before: null };\n    const task = this.#task;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
     },
   ],
   "keep-lease": [

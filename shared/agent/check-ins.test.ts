@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { AgentClient, CheckInAnswer, Wake } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
+import { SourceError } from "../api/source-error.ts";
 import { createLogger } from "../log.ts";
 import { CheckIns } from "./check-ins.ts";
 
@@ -20,6 +21,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     packages: () => [],
     serving: () => [],
     lanPort: () => 0,
+    onFailure: () => {},
     onAnswer: () => {},
     random: Math.random,
   });
@@ -48,6 +50,7 @@ function wokenBy(draws: number[], answered: Promise<void> = Promise.resolve()) {
     packages: () => [],
     serving: () => [],
     lanPort: () => 0,
+    onFailure: () => {},
     onAnswer: () => {},
     random: () => draws.shift() ?? 0.5,
   });
@@ -78,4 +81,40 @@ test("checks in again for an event that arrives during a check-in", async () => 
   await Bun.sleep(200);
   checkIns.stop();
   expect(asked()).toBe(2);
+});
+
+test("states that the source does not know the device, until a check-in is answered", async () => {
+  const unknown = new SourceError("unauthorized", 401, "Unknown credential (devices: enrol again)");
+  const answers: (SourceError | null)[] = [new SourceError("unreachable", null, "no answer"), unknown, null];
+  const checkIns = new CheckIns({
+    client: {
+      checkIn: async () => {
+        const error = answers.shift();
+        if (error) throw error;
+        return {} as CheckInAnswer;
+      },
+      events: async () => {},
+    } as unknown as AgentClient,
+    log: createLogger("test"),
+    intervalMs: () => 86_400_000,
+    inventory: async () => ({}) as Inventory,
+    packages: () => [],
+    serving: () => [],
+    lanPort: () => 0,
+    onAnswer: () => {},
+    onFailure: () => {},
+    random: Math.random,
+  });
+  const texts: string[] = [];
+  checkIns.start();
+  for (let asked = 0; asked < 3; asked++) {
+    while (answers.length > 2 - asked) await Bun.sleep(5);
+    // The answer is handled in the same turn of the event loop.
+    await Bun.sleep(0);
+    texts.push(checkIns.contact.lost?.text ?? "");
+    checkIns.hurry();
+  }
+  checkIns.stop();
+  const text = expect.stringMatching(/does not know this device.*--enroll TOKEN/);
+  expect(texts).toEqual(["no answer", text, ""]);
 });

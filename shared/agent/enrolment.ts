@@ -6,16 +6,22 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import {
+  createAgentClient,
   enrollClone,
   enrollDevice,
   parseEnrollToken,
   parseSourceUrl,
   SourceError,
+  SourceTransport,
+  type SourceToken,
 } from "../api/agent-client.ts";
+import { statementAt } from "../api/request.ts";
 import type { EnrollResponse } from "../api/schema/agent.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import type { BarCode } from "../model/enrolment.ts";
+import { isUnknownDevice } from "./contact.ts";
+import { movedTo } from "./home.ts";
 import { instance } from "./instance.ts";
 import { nameOfDevice } from "./inventory.ts";
 import { machineDigest } from "./machine-identity.ts";
@@ -25,6 +31,9 @@ import { machineDigest } from "./machine-identity.ts";
  * up after the agent enrols soon.
  */
 const enrolmentBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
+
+/** Limit of the question whether the source knows the device. The agent starts without answer. */
+const knownLimitMs = 5_000;
 
 /** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
@@ -43,42 +52,74 @@ type IdentifyOptions = {
 };
 
 /**
- * Returns the identity of this device at the source, from the ledger or by enrolment. Retries while
- * the source is unreachable, because an agent may start before its network.
+ * Returns the identity of this device at the source, from the ledger or by enrolment. A device that
+ * the source has forgotten enrols again, and keeps its tasks. Retries while the source is
+ * unreachable, because an agent may start before its network.
  * @throws Error when the source's URL is malformed
  * @throws SetupError when a retry cannot help; BarredError when the device was removed
  */
 export async function identify(options: IdentifyOptions): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
-  const known = options.cache.ledger.identity();
-  if (known !== null && known.sourceUrl === sourceUrl) {
-    const code = known.barred?.code;
-    if (code === undefined) return known;
-    if (code === "device-cloned") return adopt(options, known, await enrolClone(options, known));
-    if (code === "device-removed" || (code === "device-replaced" && !options.token)) throw barredError(known);
+  const stored = options.cache.ledger.identity();
+  const known = stored?.barred?.code === "forgotten" ? null : stored;
+  const token = options.token === undefined ? null : parseToken(options.token);
+  const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
+  if (isOfSource) {
+    const identity = await knownIdentity(options, known, sourceUrl);
+    if (identity !== null) return identity;
+  } else if (known && isAddressOf(known, sourceUrl)) {
+    throw new SetupError(
+      `The token is for another source than that of this device, ${known.sourceUrl}: give the token of that source, or none; ` +
+        "to enrol at the other source, give its --source, or another --data",
+    );
   }
   if (!options.token) {
     throw new SetupError(
-      known && known.sourceUrl !== sourceUrl
-        ? `This data folder belongs to a device of ${known.sourceUrl}: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}`
-        : "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
+      "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
     );
   }
-  assertToken(options.token);
-  return adopt(options, known, await enroll(options, sourceUrl, options.token));
+  const enrolled = await enroll(options, sourceUrl, options.token);
+  // A source that has forgotten the device is still the one whose publisher's keys are pinned.
+  const next = isOfSource ? { ...enrolled, publisherKeys: known.publisherKeys } : enrolled;
+  return adopt(options, stored, next);
+}
+
+/**
+ * Returns the identity at the source that the ledger names: the known one, or another one of a
+ * device whose credential several agents use. Null: the device has to enrol by the token.
+ * @throws BarredError when the device was removed
+ */
+async function knownIdentity(
+  options: IdentifyOptions,
+  known: Identity,
+  sourceUrl: string,
+): Promise<Identity | null> {
+  const code = known.barred?.code;
+  if (code === "device-removed" || (code === "device-replaced" && !options.token)) throw barredError(known);
+  if (code === "device-replaced") return null;
+  const present = await atAddress(known, sourceUrl, options);
+  if (options.token && (await isForgotten(present))) {
+    options.log.warn(
+      { deviceId: known.deviceId },
+      "the source does not know this device any more: it enrols again",
+    );
+    return null;
+  }
+  if (code !== "device-cloned") return present;
+  return adopt(options, known, await enrolClone(options, present));
 }
 
 /** Stores a new identity, and returns it. */
 function adopt(
   { cache, dataFolder, log }: IdentifyOptions,
-  known: Identity | null,
+  before: Identity | null,
   next: Identity,
 ): Identity {
   cache.ledger.saveIdentity(next);
   // Files of commands of another deployment, whose tasks have the same ids.
-  if (known && known.deployment !== next.deployment)
+  if (before && before.deployment !== next.deployment)
     rmSync(join(dataFolder, "tasks"), { recursive: true, force: true });
-  log.info({ deviceId: next.deviceId, source: next.sourceUrl, before: known?.deviceId }, "enrolled");
+  log.info({ deviceId: next.deviceId, source: next.sourceUrl, before: before?.deviceId }, "enrolled");
   return next;
 }
 
@@ -106,20 +147,71 @@ export function saveBar(cache: DistributionCache, code: BarCode | "forgotten", a
   if (identity !== null) cache.ledger.saveIdentity({ ...identity, barred: { code, atMs } });
 }
 
-function assertToken(token: string): void {
+/** Whether the source answers, and has no device with this credential. */
+async function isForgotten({ sourceUrl, sourceIdentity, tlsSpki, credential }: Identity): Promise<boolean> {
+  const transport = new SourceTransport({ url: sourceUrl, identity: sourceIdentity, spki: tlsSpki });
   try {
-    parseEnrollToken(token);
+    await createAgentClient({ transport, credential, timeoutMs: knownLimitMs }).progress([]);
+    return false;
+  } catch (error) {
+    return isUnknownDevice(error);
+  } finally {
+    transport.close();
+  }
+}
+
+const isAddressOf = (known: Identity, url: string): boolean =>
+  [known.sourceUrl, known.announcedUrl, ...known.formerUrls].includes(url);
+
+/**
+ * Returns the identity at the address of the command line. A new address has to be one of the
+ * source; while it does not answer, the known one stays, and the agent tries both.
+ * @throws SetupError when another source answers at the address
+ */
+async function atAddress(
+  known: Identity,
+  sourceUrl: string,
+  { cache, log }: { cache: DistributionCache; log: Logger },
+): Promise<Identity> {
+  if (isAddressOf(known, sourceUrl)) return known;
+  const transport = new SourceTransport({
+    url: sourceUrl,
+    identity: known.sourceIdentity,
+    spki: known.tlsSpki,
+  });
+  try {
+    await statementAt(transport);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof SourceError && error.kind === "unauthorized") {
+      throw new SetupError(
+        `This data folder belongs to a device of ${known.sourceUrl}, and ${sourceUrl} is not an address of that source: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}. ${message}`,
+        { cause: error },
+      );
+    }
+    log.warn({ sourceUrl, known: known.sourceUrl, error: message }, "the new address does not answer yet");
+    return known;
+  } finally {
+    transport.close();
+  }
+  const moved = { ...movedTo(known, sourceUrl), tlsSpki: transport.spki };
+  cache.ledger.saveIdentity(moved);
+  log.info({ from: known.sourceUrl, to: sourceUrl }, "the source has another address");
+  return moved;
+}
+
+function parseToken(token: string): SourceToken {
+  try {
+    return parseEnrollToken(token);
   } catch (error) {
     throw new SetupError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
-const toIdentity = (sourceUrl: string, enrolled: EnrollResponse): Identity => ({
-  sourceUrl,
-  deviceId: enrolled.deviceId,
-  credential: enrolled.credential,
-  deployment: enrolled.deployment,
-  publisherKeys: [],
+const idsOf = ({ deviceId, credential, deployment }: EnrollResponse) => ({
+  deviceId,
+  credential,
+  deployment,
 });
 
 async function enroll(options: IdentifyOptions, sourceUrl: string, token: string): Promise<Identity> {
@@ -129,20 +221,30 @@ async function enroll(options: IdentifyOptions, sourceUrl: string, token: string
     enrollDevice(sourceUrl, { token, ...nameOfDevice(), instance }, { signal, machineOf }),
   );
   return {
-    ...toIdentity(sourceUrl, enrolled),
-    ...(enrolled.ca === undefined ? {} : { tlsPin: enrolled.ca }),
+    ...idsOf(enrolled),
+    sourceUrl,
+    publisherKeys: [],
+    sourceIdentity: enrolled.identity,
+    tlsSpki: enrolled.tlsSpki,
+    announcedUrl: null,
+    formerUrls: [],
   };
 }
 
-/** Keeps what the ledger knows of the source: its certificate and the publisher's keys. */
+/** Keeps what the ledger knows of the source: its identity, addresses and publisher's keys. */
 async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Identity> {
   const { barred: _, ...rest } = known;
-  const { sourceUrl, credential, tlsPin: ca, deployment } = known;
+  const { sourceUrl: url, credential, deployment } = known;
   const machine = await machineDigest(options.dataFolder, deployment);
-  const enrolled = await untilReached(options, sourceUrl, () =>
-    enrollClone({ sourceUrl, credential, ca }, { ...nameOfDevice(), machine, instance }, options.signal),
-  );
-  return { ...rest, ...toIdentity(sourceUrl, enrolled), publisherKeys: known.publisherKeys };
+  const transport = new SourceTransport({ url, identity: known.sourceIdentity, spki: known.tlsSpki });
+  try {
+    const enrolled = await untilReached(options, url, () =>
+      enrollClone({ transport, credential }, { ...nameOfDevice(), machine, instance }, options.signal),
+    );
+    return { ...rest, ...idsOf(enrolled), tlsSpki: transport.spki };
+  } finally {
+    transport.close();
+  }
 }
 
 /** Repeats a request while the source cannot be reached. */

@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { CacheError, openCache } from "../cache/index.ts";
+import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
@@ -19,13 +19,19 @@ import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
-import { version } from "../version.ts";
+import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
+import { StopRequest } from "./stop-request.ts";
+import { ownPath } from "./upgrade/executable.ts";
+import { confirmTrial, followSupervisor, supervision, upgradeStatus } from "./upgrade/supervised.ts";
+import { Supervisor } from "./upgrade/supervisor.ts";
+import { isUnderWay, readUpgrade } from "./upgrade/upgrade-state.ts";
+import { upgradesOf } from "./upgrade/upgrades.ts";
 
 type AgentProgram = {
   name: string;
@@ -33,9 +39,6 @@ type AgentProgram = {
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
 };
-
-/** Upper bound on a shutdown; after it the process exits even if something hangs. */
-const stopMsMax = 4_500;
 
 /** Exit status after a bug: EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
@@ -81,7 +84,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
       "--receive-buffer <size>",
       "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
     )
-    .option("--device-group <name...>", "names that tasks can target with group:NAME")
+    .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
   command
     .command("status")
@@ -153,33 +156,38 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const log = createLogger(program.name);
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
-  parseOption(() => parseSourceUrl(options.source));
-  const group = options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!));
-  const lanPort = parseOption(() => parseLanPort(options.lanPort));
-  const receiveBufferBytes = parseOption(() => parseReceiveBuffer(options.receiveBuffer));
-  const groups = options.deviceGroup ?? [];
-  for (const name of groups)
-    if (!/^[\w.-]{1,64}$/.test(name))
-      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
+  const parsed = parseRunOptions(options);
   const dataFolder = createFolder(options.data);
-  const stopping = stopSignal(log);
+  const as = supervision();
+  if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log);
+  const stopping = new StopRequest(log);
+  if (as !== null) followSupervisor(() => stopping.ask("the supervisor"));
   if (options.interface !== undefined) await requireInterface(options.interface);
+  let isUpgrading = false;
+  const onBegin = (): void => {
+    isUpgrading = true;
+    stopping.ask("an upgrade");
+  };
   const runOptions = {
     dataFolder,
     log,
+    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
-    group,
-    groupIsNamed: options.group !== undefined,
-    lanPort,
-    receiveBufferBytes,
-    groups,
+    ...parsed,
     volunteer: program.volunteer,
+    upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
+    onCheckIn: () => {
+      if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");
+    },
     onBug: (error: Error) => exitOnBug(log, error),
   };
   // Each turn is a life under one identity. It ends when the source bars the credential.
-  while (await runUntilBarred(runOptions, options, stopping));
+  while (await runUntilBarred(runOptions, options.enroll, stopping));
   log.info("agent stopped");
-  process.exit(0);
+  stopping.close();
+  if (!isUpgrading || stopping.isBySignal) process.exit(0);
+  if (as !== null) process.exit(upgradeStatus);
+  await supervise(dataFolder, log);
 }
 
 /**
@@ -189,22 +197,16 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
  */
 async function runUntilBarred(
   runOptions: Omit<AgentOptions, "cache" | "identity" | "conditions" | "onBarred">,
-  { source, enroll }: RunOptions,
-  stopping: ReturnType<typeof stopSignal>,
+  token: string | undefined,
+  stopping: StopRequest,
 ): Promise<boolean> {
-  const { dataFolder, log } = runOptions;
-  const cache = await openCache({
-    dir: dataFolder,
-    maxBytes: null,
-    maxAgeMs: null,
-    clock: systemClock,
-    log: ({ level, event, message }) => log[level]({ event }, message),
-  });
+  const { dataFolder, log, sourceUrl } = runOptions;
+  const cache = await openFreeCache(dataFolder, log);
   const identity = await identify({
     dataFolder,
     cache,
-    sourceUrl: source,
-    token: enroll,
+    sourceUrl,
+    token,
     log,
     signal: stopping.signal,
     random: Math.random,
@@ -225,6 +227,71 @@ async function runUntilBarred(
   }
   await agent.stop();
   return code !== undefined;
+}
+
+/** Whether this executable was started in the middle of its upgrade. */
+function hasUpgradeUnderWay(dataFolder: string): boolean {
+  const state = readUpgrade(dataFolder);
+  return buildTarget !== null && state !== null && isUnderWay(state);
+}
+
+/** Runs the agent as a child of this process; exits with its status. */
+async function supervise(dataFolder: string, log: Logger): Promise<never> {
+  const words = process.argv.slice(2);
+  const supervisor = new Supervisor({ dataFolder, executable: ownPath, words, log });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => supervisor.stop());
+  return process.exit(await supervisor.run());
+}
+
+/** Upper bound on the end of an agent whose supervisor was killed. */
+const orphanMsMax = 5_000;
+
+/**
+ * Opens the cache, and waits for an agent that is about to end, because its supervisor has ended.
+ */
+async function openFreeCache(dataFolder: string, log: Logger): Promise<DistributionCache> {
+  const waitsUntilMs = performance.now() + (readUpgrade(dataFolder) === null ? 0 : orphanMsMax);
+  for (;;) {
+    try {
+      return await openCache({
+        dir: dataFolder,
+        maxBytes: null,
+        maxAgeMs: null,
+        clock: systemClock,
+        log: ({ level, event, message }) => log[level]({ event }, message),
+      });
+    } catch (error) {
+      const isLocked = error instanceof CacheError && error.code === "locked";
+      if (!isLocked || performance.now() >= waitsUntilMs) throw error;
+      await Bun.sleep(100);
+    }
+  }
+}
+
+/** Notes that the new version has checked in. The next check-in tries again if that fails. */
+function isConfirmed(dataFolder: string, log: Logger): boolean {
+  try {
+    return confirmTrial(dataFolder);
+  } catch (error) {
+    log.error({ error: String(error) }, "the check-in of this new version was not noted");
+    return false;
+  }
+}
+
+/** @throws UsageError */
+function parseRunOptions(options: RunOptions) {
+  parseOption(() => parseSourceUrl(options.source));
+  const groups = options.deviceGroup ?? [];
+  for (const name of groups)
+    if (!/^[\w.-]{1,64}$/.test(name))
+      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
+  return {
+    group: options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!)),
+    groupIsNamed: options.group !== undefined,
+    lanPort: parseOption(() => parseLanPort(options.lanPort)),
+    receiveBufferBytes: parseOption(() => parseReceiveBuffer(options.receiveBuffer)),
+    groups,
+  };
 }
 
 function parseOption<T>(make: () => T, message?: string): T {
@@ -270,21 +337,4 @@ async function requireInterface(named: string): Promise<void> {
   throw new SetupError(
     `No interface of this device is "${named}" or has that address: choose one of ${choices.join(", ") || "none"}`,
   );
-}
-
-function stopSignal(log: Logger): { asked: Promise<void>; signal: AbortSignal } {
-  const { promise, resolve: ask } = Promise.withResolvers<void>();
-  const abort = new AbortController();
-  const onSignal = (name: string): void => {
-    log.info({ signal: name }, "agent is stopping");
-    abort.abort();
-    ask();
-    setTimeout(() => {
-      log.error(`agent did not stop within ${stopMsMax} ms: exiting`);
-      process.exit(1);
-    }, stopMsMax).unref();
-  };
-  process.once("SIGTERM", () => onSignal("SIGTERM"));
-  process.once("SIGINT", () => onSignal("SIGINT"));
-  return { asked: promise, signal: abort.signal };
 }

@@ -2,9 +2,10 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adoptCommand, runCommand } from "./task-command.ts";
+import { adoptCommand, commandsIn, runCommand } from "./task-command.ts";
 
 const folders: string[] = [];
+const { signal } = new AbortController();
 afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
 
 async function run(command: string) {
@@ -13,6 +14,7 @@ async function run(command: string) {
   const outcome = await runCommand(
     {
       taskId: 7,
+      identity: "a",
       key: "run 1.1",
       folder,
       command,
@@ -24,7 +26,7 @@ async function run(command: string) {
     join(folder, "output"),
   );
   const path = join(folder, "output", "7.log");
-  return { outcome, path, output: readFileSync(path, "utf8") };
+  return { folder, outcome, path, output: readFileSync(path, "utf8") };
 }
 
 test.skipIf(process.platform === "win32")("a short output is kept whole, with its errors", async () => {
@@ -82,7 +84,25 @@ test.each([
   const folder = mkdtempSync(join(tmpdir(), "flockcast-command-"));
   folders.push(folder);
   writeFileSync(join(folder, "7.status"), stored);
-  const { signal } = new AbortController();
-  const outcome = await adoptCommand({ taskId: 7, key: "run 1.1", timeoutMs: 20_000, signal }, folder);
+  const outcome = await adoptCommand(
+    { taskId: 7, identity: "", key: "run 1.1", timeoutMs: 20_000, signal },
+    folder,
+  );
   expect(outcome?.exitCode ?? null).toBe(exitCode);
+});
+
+test("files of a run are a trace of its task, and not of another one with the id", async () => {
+  const { folder } = await run("exit 0");
+  const { hasTrace } = commandsIn(join(folder, "output"));
+  expect([hasTrace(7, "a"), hasTrace(7, "b"), hasTrace(8, "a")]).toEqual([true, false, false]);
+  // The agent ended before it noted the run: it may be one of any task.
+  rmSync(join(folder, "output", "7.run"));
+  expect(hasTrace(7, "b")).toBe(true);
+});
+
+test("a run of another task with the id is not adopted", async () => {
+  const { folder } = await run("exit 5");
+  const adopt = (identity: string) =>
+    adoptCommand({ taskId: 7, identity, key: null, timeoutMs: 20_000, signal }, join(folder, "output"));
+  expect([(await adopt("a"))?.exitCode, await adopt("b")]).toEqual([5, null]);
 });

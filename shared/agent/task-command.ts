@@ -22,9 +22,13 @@ const killGraceMs = 2_000;
 /** Interval at which an adopted command is looked at: it is not a child of this process. */
 const adoptedPollMs = 200;
 
-/** Content of ID.run. `limitAtMs`: wall time at which the command is ended. */
+/**
+ * Content of ID.run. `identity`: of the task, missing in files of earlier versions. `limitAtMs`:
+ * wall time at which the command is ended.
+ */
 const startedSchema = v.object({
   key: v.string(),
+  identity: v.optional(v.string()),
   pid: v.pipe(v.number(), v.integer(), v.minValue(2)),
   start: v.nullable(v.string()),
   limitAtMs: v.number(),
@@ -36,7 +40,10 @@ export const commandsIn = (folder: string): Commands => ({
   os: platform.os,
   run: (request) => runCommand(request, folder),
   adopt: (request) => adoptCommand(request, folder),
-  hasTrace: (taskId) => Object.values(filesOf(taskId, folder)).some((path) => existsSync(path)),
+  hasTrace: (taskId, identity) => {
+    const files = filesOf(taskId, folder);
+    return Object.values(files).some((path) => existsSync(path)) && isOf(identity, startedIn(files.run));
+  },
   bootId: platform.bootId,
 });
 
@@ -66,7 +73,8 @@ export async function runCommand(request: CommandRequest, folder: string): Promi
     });
     end = await endOf(tree, request.timeoutMs, request.signal, async () => {
       const limitAtMs = Date.now() + request.timeoutMs;
-      noteStarted(run, { key: request.key, pid, start: await platform.processStart(pid), limitAtMs });
+      const start = await platform.processStart(pid);
+      noteStarted(run, { key: request.key, identity: request.identity, pid, start, limitAtMs });
       exitCode = await exited;
     });
   } finally {
@@ -81,7 +89,8 @@ export async function runCommand(request: CommandRequest, folder: string): Promi
  */
 export async function adoptCommand(request: CommandRun, folder: string): Promise<CommandEnd | null> {
   const { log, run, status } = filesOf(request.taskId, folder);
-  const started = startedIn(run);
+  const found = startedIn(run);
+  const started = isOf(request.identity, found) ? found : null;
   // Without a key the last run counts, unless it only looked whether the package is there.
   const key = request.key ?? (started?.key.startsWith("run ") ? started.key : "");
   const isOwn = started?.key === key && started.start !== null;
@@ -135,6 +144,10 @@ function filesOf(taskId: number, folder: string): { log: string; run: string; st
   const path = (ending: string): string => join(folder, `${taskId}.${ending}`);
   return { log: path("log"), run: path("run"), status: path("status") };
 }
+
+/** Whether a run may be one of the task: an unknown run, or one of an earlier version, may be. */
+const isOf = (identity: string, started: Started | null): boolean =>
+  (started?.identity ?? identity) === identity;
 
 function noteStarted(path: string, started: Started): void {
   try {

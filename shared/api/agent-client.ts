@@ -8,10 +8,10 @@ import * as v from "valibot";
 import type { BarCode } from "../model/enrolment.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress } from "../net/exchange/peers.ts";
-import { pinnedTls } from "../net/web/pinned-tls.ts";
+import type { SourceStatement } from "../model/source-statement.ts";
+import type { SiteFetch } from "../net/web/site-fetch.ts";
 import { unpackManifest } from "./packed-manifest.ts";
-import { pinCertificate } from "./pin-certificate.ts";
-import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
 import { doneSchema, healthSchema } from "./schema/admin.ts";
 import {
   assignedTaskSchema,
@@ -34,15 +34,21 @@ import {
   type ManifestRequest,
 } from "./schema/agent.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
-import { SourceError } from "./source-error.ts";
+import { RenewedError, SourceError } from "./source-error.ts";
+import { SourceTransport, type Transport } from "./source-transport.ts";
 import { parseEnrollToken } from "./token.ts";
 import { followChanges, type Wake } from "./change-stream.ts";
 
 export { createAdminClient, type AdminClient } from "./admin-client.ts";
-export { pinCertificate } from "./pin-certificate.ts";
-export { pinnedTls } from "../net/web/pinned-tls.ts";
 export { parseSourceUrl } from "./request.ts";
-export { SourceError, type SourceErrorKind } from "./source-error.ts";
+export {
+  contactProblemOf,
+  isRenewed,
+  SourceError,
+  type ContactProblem,
+  type SourceErrorKind,
+} from "./source-error.ts";
+export { SourceTransport } from "./source-transport.ts";
 export { parseEnrollToken, type SourceToken } from "./token.ts";
 export type { Wake } from "./change-stream.ts";
 
@@ -50,10 +56,8 @@ export type { Wake } from "./change-stream.ts";
 const manifestTimeoutMs = 600_000;
 
 type AgentClientOptions = {
-  readonly sourceUrl: string;
+  readonly transport: Transport;
   readonly credential: string;
-  /** Certificate (PEM) pinned at enrolment; undefined without TLS or if the system trusts it. */
-  readonly ca?: string | undefined;
   /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
   /** Called for each refusal of a credential that is barred. */
@@ -65,11 +69,11 @@ type AgentClientOptions = {
  * any other failure.
  */
 export type AgentClient = {
+  /** Address of the source, which changes when the source moves. */
   readonly sourceUrl: string;
-  readonly ca: string | undefined;
-  /** Option `tls` for a fetch of package bytes, which honours the pinned certificate. */
-  readonly tls: BunFetchRequestInitTLS | undefined;
-  /** Value of the Authorization header for a fetch of package bytes. */
+  /** A fetch of package bytes, from the source only. */
+  readonly fetch: SiteFetch;
+  /** Value of the Authorization header for `fetch`. */
   readonly authorization: string;
   contentUrl(packageId: string): string;
   checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInAnswer>;
@@ -79,6 +83,10 @@ export type AgentClient = {
   /** Requests, extends or returns the token that allows a WAN fallback. */
   fallback(request: FallbackRequest, signal?: AbortSignal): Promise<FallbackResponse>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
+  /** Reads the statement of the source at its address, or at another one. */
+  statement(url?: string): Promise<SourceStatement>;
+  /** Sends later requests to another address of the source, and fails every pending one. */
+  moveTo(url: string): void;
   /** Confirms a probe of the source. */
   neighbour(probe: string): Promise<void>;
   /**
@@ -129,12 +137,12 @@ function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckIn
   };
 }
 
-type Enrolled = EnrollResponse & { readonly ca: string | undefined };
+type Enrolled = EnrollResponse & { readonly identity: string; readonly tlsSpki: string | null };
 
 /**
- * Enrols a device: checks the source's certificate against the token's fingerprint, then exchanges
- * the token for a credential.
- * @param machineOf returns the identity of the machine for the number of the deployment
+ * Enrols a device: checks that the server is the source of the token, then exchanges the token for
+ * a credential.
+ * @param options.machineOf returns the identity of the machine for the number of the deployment
  * @throws Error when the URL or the token is malformed
  * @throws SourceError when the request fails or the source refuses it
  */
@@ -147,22 +155,20 @@ export async function enrollDevice(
     machineOf?: (deployment: number) => Promise<string>;
   } = {},
 ): Promise<Enrolled> {
-  const url = parseSourceUrl(sourceUrl);
-  const { fingerprint } = parseEnrollToken(request.token);
-  const ca = fingerprint === null ? undefined : await pinCertificate(url, fingerprint);
-  const connection: Connection = {
-    sourceUrl: url,
-    authorization: () => null,
-    ca,
-    timeoutMs: options.timeoutMs,
-  };
+  const { identity } = parseEnrollToken(request.token);
+  const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity });
+  const connection: Connection = { transport, authorization: () => null, timeoutMs: options.timeoutMs };
   const { machineOf, signal } = options;
-  const machine = machineOf && { machine: await machineOf(await deploymentOf(connection, signal)) };
-  const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
-    json: { ...request, ...machine, token: request.token.trim() },
-    signal,
-  });
-  return { ...answer, ca };
+  try {
+    const machine = machineOf && { machine: await machineOf(await deploymentOf(connection, signal)) };
+    const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
+      json: { ...request, ...machine, token: request.token.trim() },
+      signal,
+    });
+    return { ...answer, identity, tlsSpki: transport.spki };
+  } finally {
+    transport.close();
+  }
 }
 
 async function deploymentOf(connection: Connection, signal: AbortSignal | undefined): Promise<number> {
@@ -174,36 +180,44 @@ async function deploymentOf(connection: Connection, signal: AbortSignal | undefi
  * @throws SourceError when the request fails or the source refuses it
  */
 export async function enrollClone(
-  { sourceUrl, credential, ca }: Pick<AgentClientOptions, "sourceUrl" | "credential" | "ca">,
+  { transport, credential }: Pick<AgentClientOptions, "transport" | "credential">,
   request: EnrollCloneRequest,
   signal?: AbortSignal,
 ): Promise<EnrollResponse> {
-  const connection: Connection = { sourceUrl, authorization: () => `Bearer ${credential}`, ca };
+  const connection: Connection = { transport, authorization: () => `Bearer ${credential}` };
   return ask(connection, "POST", "/v1/agent/enroll/clone", enrollResponseSchema, { json: request, signal });
 }
 
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
-/** @throws Error when the URL is malformed */
 export function createAgentClient(options: AgentClientOptions): AgentClient {
-  const sourceUrl = parseSourceUrl(options.sourceUrl);
   const authorization = `Bearer ${options.credential}`;
-  const { ca, timeoutMs, onBarred } = options;
+  const { transport, timeoutMs, onBarred } = options;
   let pending = new AbortController();
+  const renew = (reason: Error): void => {
+    pending.abort(new RenewedError(reason.message));
+    pending = new AbortController();
+    transport.dropIdle();
+  };
   const connection: Connection = {
-    sourceUrl,
+    transport,
     authorization: () => authorization,
-    ca,
     timeoutMs,
     pendingSignal: () => pending.signal,
     onBarred,
   };
   return {
-    sourceUrl,
-    ca,
-    tls: pinnedTls(ca, sourceUrl),
+    get sourceUrl() {
+      return transport.url;
+    },
+    fetch: transport.fetch,
     authorization,
-    contentUrl: (packageId) => `${sourceUrl}/v1/packages/${packageId}/content`,
+    contentUrl: (packageId) => `${transport.url}/v1/packages/${packageId}/content`,
+    statement: (url) => statementAt(transport, url),
+    moveTo(url) {
+      transport.moveTo(url);
+      renew(new Error(`the source moved to ${url}`));
+    },
     async checkIn(request, signal) {
       const path = "/v1/agent/check-in";
       return readTasks(await ask(connection, "POST", path, checkInEnvelopeSchema, { json: request, signal }));
@@ -230,10 +244,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     async neighbour(probe) {
       await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });
     },
-    renew(reason) {
-      pending.abort(reason);
-      pending = new AbortController();
-    },
+    renew,
     events: (signal, onWake, onLost) => followChanges(connection, signal, { onWake, onLost }),
   };
 }

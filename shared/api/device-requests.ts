@@ -13,7 +13,8 @@ import {
 } from "./schema/device.ts";
 
 export type DeviceRequests = {
-  devices(): Promise<Device[]>;
+  /** @param filter target; without one, all devices */
+  devices(filter?: string): Promise<Device[]>;
   /** @param words an id, or a host name or given name that one device has */
   device(words: string): Promise<Device>;
   deviceTasks(words: string, limit?: number): Promise<DeviceTask[]>;
@@ -28,7 +29,10 @@ export type DeviceRequests = {
 const devicePath = (words: string): string => `/v1/devices/${encodeURIComponent(words)}`;
 
 export const deviceRequests = (connection: Connection): DeviceRequests => ({
-  devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+  async devices(filter) {
+    const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
+    return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
+  },
   device: (words) => ask(connection, "GET", devicePath(words), deviceSchema),
   deviceTasks: async (words, limit = 1_000) =>
     (await ask(connection, "GET", `${devicePath(words)}/tasks?limit=${limit}`, deviceTasksSchema)).tasks,

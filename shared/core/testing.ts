@@ -170,7 +170,7 @@ export class TestSubnet {
   failsLeases(reason: string): void {
     const { source } = this.world;
     for (const name of ["x", "y", "z"]) {
-      const of = { taskId: 1, subnetId: "1", uselessBytes: 0 };
+      const of = { taskId: 1, epoch: "", subnetId: "1", uselessBytes: 0 };
       source.lease(name, { ...of, address: name, lanPort: 1, term: 1 });
       source.release(name, { ...of, failure: reason });
     }

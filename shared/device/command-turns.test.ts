@@ -9,8 +9,13 @@ function turnsOf() {
   const begun: number[] = [];
   const notes = new Map<number, string>();
   const turns = new CommandTurns((taskId) => rows.get(taskId) ?? null);
-  const add = (id: number, after: number | null = null, life: TaskLife = "open"): TaskRow => {
-    const row = { ...newTaskRow({ ...taskForTest(), id, after }), life };
+  const add = (
+    id: number,
+    after: number | null = null,
+    life: TaskLife = "open",
+    epochs: { epoch?: string; afterEpoch?: string } = {},
+  ): TaskRow => {
+    const row = { ...newTaskRow({ ...taskForTest(), id, after, ...epochs }), life };
     rows.set(id, row);
     return row;
   };
@@ -81,4 +86,13 @@ test.each<[life: TaskLife | null, begins: boolean, note: string | undefined]>([
   expect(begun).toEqual(begins ? [2] : []);
   if (note === undefined) expect(notes.get(2)).toBeUndefined();
   else expect(notes.get(2)).toStartWith(note);
+});
+
+test("a task does not wait for one of another epoch that has the id of its predecessor", () => {
+  const { begun, add, request } = turnsOf();
+  add(1, null, "failed", { epoch: "aa".repeat(8) });
+  request(add(2, 1, "open", { afterEpoch: "aa".repeat(8) }));
+  expect(begun).toEqual([]);
+  request(add(3, 1, "open", { afterEpoch: "bb".repeat(8) }));
+  expect(begun).toEqual([3]);
 });

@@ -4,6 +4,8 @@
  * that has to wait for another one (`after`) does not hold up the others.
  */
 import { reason, type Reason } from "../model/reason.ts";
+import type { AgentTask } from "../api/schema/agent.ts";
+import { isOtherTask } from "./task-hold.ts";
 import type { TaskRow } from "./task-record.ts";
 
 type Waiter = {
@@ -16,12 +18,15 @@ type Waiter = {
 
 export class CommandTurns {
   readonly #rowOf: (taskId: number) => TaskRow | null;
+  readonly #isOpen: boolean;
   /** Tasks whose command runs. Several only if an earlier version left them so in the ledger. */
   readonly #running = new Set<number>();
   readonly #waiters = new Map<number, Waiter>();
 
-  constructor(rowOf: (taskId: number) => TaskRow | null) {
+  /** @param isOpen whether turns begin at all */
+  constructor(rowOf: (taskId: number) => TaskRow | null, isOpen = true) {
     this.#rowOf = rowOf;
+    this.#isOpen = isOpen;
   }
 
   /** Gives the turn to a task whose command already runs. */
@@ -44,9 +49,9 @@ export class CommandTurns {
   /** Begins the next turn, and tells the other tasks what they wait for. */
   next(): void {
     const waiters = [...this.#waiters.values()].toSorted((a, b) => a.row.task.id - b.row.task.id);
-    const blocks = new Map(waiters.map((waiter) => [waiter, this.#blockOf(waiter.row.task.after)]));
+    const blocks = new Map(waiters.map((waiter) => [waiter, this.#blockOf(waiter.row.task)]));
     const first = waiters.find((waiter) => blocks.get(waiter) === null);
-    if (this.#running.size === 0 && first) {
+    if (this.#isOpen && this.#running.size === 0 && first) {
       const { id } = first.row.task;
       this.#waiters.delete(id);
       this.#running.add(id);
@@ -57,14 +62,17 @@ export class CommandTurns {
       if (!this.#waiters.has(waiter.row.task.id)) continue;
       const block = blocks.get(waiter);
       if (block) waiter.wait(block.note, block.isBlocked);
+      else if (!this.#isOpen) waiter.wait(reason("awaits-check-in"), false);
       else if (holder !== undefined) waiter.wait(reason("awaits-command", { taskId: holder }), false);
     }
   }
 
   /** A task that is not listed on this device, or was cancelled, is not waited for. */
-  #blockOf(taskId: number | null): { note: Reason; isBlocked: boolean } | null {
+  #blockOf({ after: taskId, afterEpoch }: AgentTask): { note: Reason; isBlocked: boolean } | null {
     if (taskId === null) return null;
-    const life = this.#rowOf(taskId)?.life;
+    const row = this.#rowOf(taskId);
+    const isOther = row && isOtherTask(row.task, { epoch: afterEpoch, createdAtMs: 0 });
+    const life = isOther ? undefined : row?.life;
     if (life === "open" || life === "running")
       return { note: reason("awaits-success", { taskId }), isBlocked: false };
     if (life === "reboot-pending") return { note: reason("awaits-reboot-of", { taskId }), isBlocked: false };

@@ -5,14 +5,14 @@ import { packageRow } from "../cache/reconcile.ts";
 import { testKey, testPackage } from "../model/testing.ts";
 import { simulatedCache } from "../simulation/testing.ts";
 import { Device } from "./device.ts";
-import type { DevicePorts } from "./ports.ts";
-import { newTaskRow, type TaskRow } from "./task-record.ts";
+import type { CommandEnd, DevicePorts } from "./ports.ts";
+import { begunTaskRow, newTaskRow, type TaskRow } from "./task-record.ts";
 import { taskForTest } from "./testing.ts";
 
 const key = testKey();
 
 /** A device whose ledger has these rows. `errors` collects what it logs about single tasks. */
-function deviceWith(rows: readonly TaskRow[]) {
+function deviceWith(rows: readonly TaskRow[], adopt: () => Promise<CommandEnd | null> = async () => null) {
   const { files, ledger, clock, log } = simulatedCache();
   for (const row of rows) ledger.saveTask(row.task.id, row);
   const cache = new DistributionCache(
@@ -32,10 +32,11 @@ function deviceWith(rows: readonly TaskRow[]) {
     cache,
     lan: { join: () => "session", leave() {} },
     peers: { offer() {}, withdraw() {} },
+    upgrades: { isTrial: false },
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error: (fields: { taskId: number }) => errors.push(fields.taskId) },
     metrics: { taskEnded() {} },
-    commands: { hasTrace: () => false, bootId: async () => "boot" },
+    commands: { hasTrace: () => false, bootId: async () => "boot", adopt },
   } as unknown as DevicePorts;
   const device = new Device({ ports, onChange() {} });
   return { device, ledger, begun, errors };
@@ -91,4 +92,39 @@ test("leaves a task alone that the source lists and the device cannot read", asy
   await device.resume();
   device.accept([], [], { unreadable: [1] });
   expect([...device.tasks.values()].map(({ row }) => row.life)).toEqual(["open", "cancelled"]);
+});
+
+test("a task of another epoch with a known id begins, whatever became of the known one", async () => {
+  const old = { ...taskOf(1), epoch: "aa".repeat(8) };
+  const given = { ...old, epoch: "bb".repeat(8) };
+  for (const life of ["open", "complete", "failed"] as const) {
+    const { device, begun } = deviceWith([{ ...newTaskRow(old), life, reported: true }]);
+    await device.resume();
+    begun.splice(0);
+    device.accept([given], []);
+    const { row } = device.tasks.get(1)!;
+    expect([life, begun.length, row.life, row.task.epoch]).toEqual([life, 1, "open", given.epoch]);
+  }
+});
+
+test("a task of another epoch waits until the command of the known one with its id has ended", async () => {
+  const old = { ...taskOf(1), action: "run" as const, command: "./install", epoch: "aa".repeat(8) };
+  const given = { ...old, epoch: "bb".repeat(8) };
+  const end = Promise.withResolvers<CommandEnd>();
+  const { device, begun } = deviceWith([begunTaskRow(old)], () => end.promise);
+  await device.resume();
+  for (let checkIns = 0; checkIns < 2; checkIns++) device.accept([given], []);
+  expect([device.tasks.get(1)!.row.task.epoch, begun]).toEqual([old.epoch, []]);
+  end.resolve({ exitCode: 0, timedOut: false, outputTail: "" });
+  await Bun.sleep(1);
+  expect([device.tasks.get(1)!.row.task.epoch, begun.length]).toEqual([given.epoch, 1]);
+});
+
+test("a task with the epoch and the id of a known one is the same task", async () => {
+  const old = { ...taskOf(1), epoch: "aa".repeat(8) };
+  const { device, begun } = deviceWith([{ ...newTaskRow(old), life: "complete" }]);
+  await device.resume();
+  begun.splice(0);
+  device.accept([old], []);
+  expect([begun, device.tasks.get(1)!.row.life]).toEqual([[], "complete"]);
 });

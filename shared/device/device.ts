@@ -6,7 +6,7 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
 import { CommandTurns } from "./command-turns.ts";
-import { acknowledge, isOtherTask, isRetried } from "./task-hold.ts";
+import { acknowledge, identityOf, isOtherTask, isRetried } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
 import { begunTaskRow, mayHaveBegun, newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
@@ -38,10 +38,14 @@ export class Device {
   readonly #offers: Offers;
   /** Tasks whose row in the ledger cannot be read: their command may have begun. */
   readonly #lost = new Set<number>();
-  readonly #turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null);
+  /** Tasks whose id is that of another one, whose command still runs. */
+  readonly #successors = new Map<number, AgentTask>();
+  readonly #turns: CommandTurns;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    const { isTrial } = options.ports.upgrades;
+    this.#turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null, !isTrial);
     this.#offers = new Offers(options.ports, (packageId, error) => {
       for (const { store, session } of this.tasks.values())
         if (store?.id === packageId) session?.onCorruptPackage(error);
@@ -112,12 +116,15 @@ export class Device {
           .catch((error: unknown) => this.#onError(error, task.id));
     const changed: Task[] = [];
     const begun: Task[] = [];
+    this.#successors.clear();
     this.#each(tasks, (given) => {
       const known = this.tasks.get(given.id);
       if (known === undefined) begun.push(this.#begin(given, reported.includes(given.id)));
       else if (isOtherTask(known.row.task, given)) {
         void known.stop("cancelled").catch((error: unknown) => this.#onError(error, known.id));
-        begun.push(this.#begin(given, false, true));
+        // A command that runs uses the files of the id until it ends.
+        if (known.stage.kind === "running") this.#successors.set(given.id, given);
+        else begun.push(this.#begin(given, false, true));
       } else if (isRetried(known.row, given)) {
         known.retire();
         begun.push(this.#begin(given, false, true));
@@ -181,7 +188,8 @@ export class Device {
   #begin(given: AgentTask, isReported: boolean, isRepeated = false): Task {
     const { id, packageName, packageVersion, action } = given;
     const { log, commands } = this.#options.ports;
-    const isLost = isReported || this.#lost.has(id) || (!isRepeated && commands.hasTrace(id));
+    const isLost =
+      isReported || this.#lost.has(id) || (!isRepeated && commands.hasTrace(id, identityOf(given)));
     this.#lost.delete(id);
     const fields = { taskId: id, package: `${packageName} ${packageVersion}`, action };
     if (action === "pre-cache" || !isLost) {
@@ -190,6 +198,17 @@ export class Device {
     }
     log.warn(fields, "a task whose row was lost: its command is not begun again");
     return this.#add(begunTaskRow(given));
+  }
+
+  /** Begins the task that got the id of one whose command has ended. */
+  #beginSuccessor({ id }: Task): void {
+    const given = this.#successors.get(id);
+    if (given === undefined) return;
+    this.#successors.delete(id);
+    const task = this.#begin(given, false, true);
+    this.#save([task]);
+    // The other task gives its turn back first.
+    queueMicrotask(() => this.#each([task], () => task.start()));
   }
 
   /** Saves tasks in one transaction: each one waits for the disk. */
@@ -220,6 +239,7 @@ export class Device {
         // Also called by the constructor of the task, before the task is listed.
         const listed = this.tasks.get(row.task.id);
         if (listed) onChange(listed);
+        if (listed?.stage.kind === "ended") this.#beginSuccessor(listed);
       },
       fetchedBy: (packageId) =>
         [...this.tasks.values()].find((other) => other !== task && other.fetches(packageId))?.id ?? null,

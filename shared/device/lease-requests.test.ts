@@ -36,7 +36,7 @@ function requests() {
     log: { info() {}, warn() {}, error() {} },
   } as unknown as DevicePorts;
   const spending = new WanSpending(newTaskRow(taskForTest()));
-  const leases = new LeaseRequests(ports, 1, spending, () => true);
+  const leases = new LeaseRequests(ports, taskForTest(), spending, () => true);
   return { leases, answers, spending };
 }
 

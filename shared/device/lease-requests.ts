@@ -3,6 +3,7 @@
  * fallback. Every request ends with an answer; a source that does not respond gives the answer
  * "unreachable".
  */
+import type { AgentTask } from "../api/schema/agent.ts";
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
@@ -21,7 +22,8 @@ type LeaseQuestion = { readonly term: number; readonly query: boolean; readonly 
 
 export class LeaseRequests {
   readonly #ports: DevicePorts;
-  readonly #taskId: number;
+  /** Fields of a request that name the task. */
+  readonly #task: { readonly taskId: number; readonly epoch: string };
   readonly #spending: WanSpending;
   readonly #isOpen: () => boolean;
   /** Numbers of the last lease request sent, and of the last one that the source answered. */
@@ -31,9 +33,14 @@ export class LeaseRequests {
   #fallbackSubnetId: string | null = null;
 
   /** @param isOpen returns false once the session is closed */
-  constructor(ports: DevicePorts, taskId: number, spending: WanSpending, isOpen: () => boolean) {
+  constructor(
+    ports: DevicePorts,
+    { id: taskId, epoch }: Pick<AgentTask, "id" | "epoch">,
+    spending: WanSpending,
+    isOpen: () => boolean,
+  ) {
     this.#ports = ports;
-    this.#taskId = taskId;
+    this.#task = { taskId, epoch };
     this.#spending = spending;
     this.#isOpen = isOpen;
   }
@@ -60,11 +67,11 @@ export class LeaseRequests {
       await sleep(clock, subnetPollMs);
     const { subnetId, address } = place;
     if (subnetId === null) return { result: "unreachable" };
-    const taskId = this.#taskId;
+    const task = this.#task;
     const { uselessBytes } = this.#spending;
     try {
       const answer = await source.lease({
-        taskId,
+        ...task,
         subnetId,
         address,
         lanPort: peers.lanPort,
@@ -83,7 +90,7 @@ export class LeaseRequests {
         before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
       };
     } catch (error) {
-      log.warn({ taskId, error: String(error) }, "the source did not answer about the lease");
+      log.warn({ taskId: task.taskId, error: String(error) }, "the source did not answer about the lease");
       return { result: "unreachable" };
     }
   }
@@ -96,13 +103,13 @@ export class LeaseRequests {
     const { source, place, log } = this.#ports;
     const { subnetId } = place;
     if (subnetId === null) return;
-    const taskId = this.#taskId;
+    const task = this.#task;
     const { uselessBytes } = this.#spending;
     const reason = failure?.slice(0, failureLengthMax) ?? null;
     try {
-      await source.releaseLease({ taskId, subnetId, failure: reason, uselessBytes });
+      await source.releaseLease({ ...task, subnetId, failure: reason, uselessBytes });
     } catch (error) {
-      log.warn({ taskId, error: String(error) }, "the lease was not released: it expires");
+      log.warn({ taskId: task.taskId, error: String(error) }, "the lease was not released: it expires");
     }
   }
 
@@ -111,16 +118,19 @@ export class LeaseRequests {
     const { source, place, log } = this.#ports;
     const { subnetId } = place;
     if (subnetId === null) return { result: "unreachable" };
-    const taskId = this.#taskId;
+    const task = this.#task;
     const { uselessBytes } = this.#spending;
     try {
-      const answer = await source.fallback({ taskId, subnetId, uselessBytes });
+      const answer = await source.fallback({ ...task, subnetId, uselessBytes });
       if (answer.result === "refused") return answer;
       this.#spending.granted(answer, uselessBytes);
       this.#fallbackSubnetId = subnetId;
       return { result: "granted" };
     } catch (error) {
-      log.warn({ taskId, error: String(error) }, "the source did not answer about a WAN fallback");
+      log.warn(
+        { taskId: task.taskId, error: String(error) },
+        "the source did not answer about a WAN fallback",
+      );
       return { result: "unreachable" };
     }
   }
@@ -131,7 +141,7 @@ export class LeaseRequests {
     this.#fallbackSubnetId = null;
     if (subnetId === null) return;
     const { uselessBytes } = this.#spending;
-    this.#ports.source.fallback({ taskId: this.#taskId, subnetId, release: true, uselessBytes }).catch(() => {
+    this.#ports.source.fallback({ ...this.#task, subnetId, release: true, uselessBytes }).catch(() => {
       // The token expires.
     });
   }

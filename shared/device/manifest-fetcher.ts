@@ -43,7 +43,14 @@ export async function fetchManifest(
         await sleep(clock, checkInPollMs, signal);
         continue;
       }
-      const request = { taskId: task.id, subnetId, address, lanPort: peers.lanPort, attempt };
+      const request = {
+        taskId: task.id,
+        epoch: task.epoch,
+        subnetId,
+        address,
+        lanPort: peers.lanPort,
+        attempt,
+      };
       const known = holders;
       const answer = await source.manifest(request, signal).catch((error: unknown) => {
         signal.throwIfAborted();

@@ -74,7 +74,7 @@ export class Session {
     const { ports, task, store, spending, hooks } = options;
     this.#options = options;
     this.#timer = new StepTimer(ports.clock, () => this.#onTimer());
-    this.#requests = new LeaseRequests(ports, task().id, spending, () => this.#state !== "closed");
+    this.#requests = new LeaseRequests(ports, task(), spending, () => this.#state !== "closed");
     this.#links = new SessionLinks(ports.lan, task(), {
       onControl: (frame, address, sender) => this.#onControl(frame, address, sender),
       onSymbol: (symbol, address, nowMs) => this.#onSymbol(symbol, address, nowMs),

@@ -44,9 +44,16 @@ export function isRetried({ life, command, task }: TaskRow, { attempt }: AgentTa
   return attempt > task.attempt || (life === "cancelled" && command === null);
 }
 
+type TaskName = Pick<AgentTask, "epoch" | "createdAtMs">;
+
 /** Whether the source gave the id of a task to another one: it was restored from a backup. */
-export const isOtherTask = (known: AgentTask, given: AgentTask): boolean =>
-  known.createdAtMs !== 0 && given.createdAtMs !== 0 && known.createdAtMs !== given.createdAtMs;
+export const isOtherTask = (known: TaskName, given: TaskName): boolean =>
+  differs(known.epoch, given.epoch, "") || differs(known.createdAtMs, given.createdAtMs, 0);
+
+const differs = <T>(a: T, b: T, unknown: T): boolean => a !== unknown && b !== unknown && a !== b;
+
+/** Returns the text by which files of a task's command name the task. */
+export const identityOf = ({ epoch, createdAtMs }: TaskName): string => `${epoch}.${createdAtMs}`;
 
 export const packageTitle = ({ packageName, packageVersion }: AgentTask): string =>
   `${packageName} ${packageVersion}`;

@@ -403,6 +403,8 @@ describe("the report of a task", () => {
     expect(report).toEqual({
       taskId: 7,
       attempt: 1,
+      epoch: "",
+      createdAtMs: 1,
       state: "repairing",
       role: "peer",
       term: 3,

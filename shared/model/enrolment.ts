@@ -30,7 +30,7 @@ export type KnownMachine = {
   readonly unused: "own" | "other" | null;
 };
 
-/** `suspended`: the groups of the device do not count until an administrator approves it. */
+/** `suspended`: the tags of the device do not count until an administrator approves it. */
 export type EnrolmentDecision =
   | { readonly kind: "new"; readonly suspended: boolean; readonly why: NewDeviceReason }
   | { readonly kind: "takeover"; readonly id: string; readonly suspended: boolean }

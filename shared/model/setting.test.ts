@@ -1,12 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import {
-  applySettingWords,
-  defaultSettingValues,
-  settingKeys,
-  settingLines,
-  settingValuesSchema,
-} from "./setting.ts";
+import { applySettingWords, settingLines } from "./setting-words.ts";
+import { defaultSettingValues, settingKeys, settingValuesSchema } from "./setting.ts";
 
 const addedLater = [
   "wirelessMulticast",
@@ -23,6 +18,7 @@ const addedLater = [
   "runDeferrals",
   "runDeferralMs",
   "startJitterMs",
+  "upgradeConfirmMs",
   "deviceExpiryMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>

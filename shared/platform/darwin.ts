@@ -115,7 +115,8 @@ export const machineId = async (): Promise<MachineId> => ({
   system: platformUuidIn(await outputOf(["/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice"])),
   firmware: "",
 });
-export { startCommand } from "./posix-command.ts";
+export { startCommand, systemEnvironment } from "./posix-command.ts";
+export const hasProcessGroups = true;
 export const processTree = processGroup;
 
 export async function processStart(pid: number): Promise<string | null> {

@@ -166,7 +166,8 @@ export const machineId = async (): Promise<MachineId> => ({
   system: systemIdIn(textOf("/etc/machine-id")) || systemIdIn(textOf("/var/lib/dbus/machine-id")),
   firmware: machineUuidIn(textOf("/sys/class/dmi/id/product_uuid")),
 });
-export { startCommand } from "./posix-command.ts";
+export { startCommand, systemEnvironment } from "./posix-command.ts";
+export const hasProcessGroups = true;
 export const processTree = processGroup;
 
 /** Fields of /proc/PID/stat after the program's name: state, and start in ticks since boot. */

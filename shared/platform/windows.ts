@@ -104,7 +104,8 @@ export const machineId = async (): Promise<MachineId> => ({
   system: machineUuidIn(tryCall(machineGuid, "")),
   firmware: firmwareUuidIn(tryCall(firmwareTable, new Uint8Array())),
 });
-export { startCommand } from "./windows-command.ts";
+export { startCommand, systemEnvironment } from "./windows-command.ts";
+export const hasProcessGroups = false;
 export const processStart = async (pid: number): Promise<string | null> =>
   tryCall(() => processes.processStart(pid), null);
 

@@ -59,6 +59,8 @@ const report = (taskId: number, more: Partial<Progress>): Progress => ({
   follows: null,
   wrongFrom: [],
   attempt: 1,
+  epoch: "",
+  createdAtMs: 0,
   ...more,
 });
 const send = (device: TestDevice, ...reports: Progress[]) =>
@@ -70,7 +72,7 @@ describe("authentication", () => {
   test("answers an unknown route and a missing or wrong credential with a JSON error and a hint", async () => {
     const unknown = await fixture.call("GET", "/v2/nothing");
     expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
-    for (const credential of [null, "nonsense", `fc1.${"b".repeat(43)}.-`]) {
+    for (const credential of [null, "nonsense", `fc2.${"b".repeat(43)}.${"0".repeat(64)}`]) {
       const answer = await fixture.call("GET", "/v1/tasks", { credential });
       expect(answer).toMatchObject({
         status: 401,
@@ -317,6 +319,7 @@ describe("tasks", () => {
     const labs = await createTask("group:labs");
     expect(await tasksOf(first)).toEqual([all]);
     const later = await fixture.device("h2", "10.0.1.7", ["labs"]);
+    await fixture.call("POST", "/v1/tags", { json: { devices: "h2", add: ["labs"] } });
     const answer = await fixture.checkIn(later, inventoryOf("h2", "10.0.1.7", ["labs"]), "10.0.1.7");
     expect(answer.body.tasks.map((task) => task.id)).toEqual([all, subnet, labs]);
     expect(answer.body.publisherKeys).toHaveLength(1);
@@ -326,7 +329,7 @@ describe("tasks", () => {
     await send(first, report(all, { state: "complete", bytesVerified: bytes.length }));
     expect(await tasksOf(first)).toEqual([]);
     await fixture.call("POST", `/v1/tasks/${all}/cancel`);
-    expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet]);
+    expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet, labs]);
   });
 
   test("contain a key of their own, the package's key, and the newest version of their setting", async () => {
@@ -466,10 +469,13 @@ describe("tasks", () => {
       [{ action: "run" }, 400],
       [{ action: "erase" }, 400],
       [{ command: "ls" }, 400],
+      [{ action: "upgrade", command: "ls" }, 400],
+      [{ action: "upgrade", run: "install" }, 400],
       [{ action: "run", run: "install" }, 422],
       [{ action: "run", run: "install", command: "ls" }, 400],
       [{ run: "install" }, 400],
-      [{ target: "everyone" }, 400],
+      [{ target: "everyone" }, 404],
+      [{ target: "oss=linux" }, 400],
       [{ target: "subnet:10.0.0.0/99" }, 400],
       [{ target: "device:0000000000000000" }, 404],
       [{ setting: "none-such" }, 404],
@@ -547,6 +553,42 @@ describe("tasks", () => {
     const second = await createTask();
     const cached = await fixture.call<TaskDetail>("GET", `/v1/tasks/${second}`);
     expect(cached.body.subnets.map((one) => one.wanBytes)).toEqual([0, 0]);
+  });
+
+  test("refuses manifest, lease and token to a device that means another task with the id", async () => {
+    await publishFile();
+    const { credential, subnetId } = await fixture.device("h1");
+    const taskId = await createTask();
+    const place = { subnetId, address: "10.0.0.5", lanPort: 7 };
+    const requests = {
+      manifest: { ...place, attempt: 0 },
+      lease: { ...place, term: 1 },
+      "lease/release": { subnetId, failure: "the disk is full" },
+      fallback: { subnetId },
+    };
+    for (const [path, request] of Object.entries(requests)) {
+      const ask = async (epoch: string): Promise<number> => {
+        const json = { taskId, epoch, ...request };
+        return (await fixture.call("POST", `/v1/agent/${path}`, { credential, json })).status;
+      };
+      expect([path, await ask("0".repeat(16)), await ask(fixture.catalog.epoch)]).toEqual([path, 409, 200]);
+    }
+  });
+
+  test("leaves out reports of another task that had the id", async () => {
+    await publishFile();
+    const device = await fixture.device("h1");
+    const taskId = await createTask();
+    const { body } = await fixture.checkIn(device, inventoryOf("h1"));
+    const { epoch, createdAtMs } = body.tasks[0]!;
+    expect(epoch).toBe(fixture.catalog.epoch);
+    const stateAfter = async (names: Partial<Progress>): Promise<string> => {
+      await send(device, report(taskId, { state: "complete", ...names }));
+      return (await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}`)).body.deviceList[0]!.state;
+    };
+    expect(await stateAfter({ epoch: "0".repeat(16), createdAtMs })).toBe("pending");
+    expect(await stateAfter({ epoch, createdAtMs: createdAtMs! + 1 })).toBe("pending");
+    expect(await stateAfter({ epoch, createdAtMs })).toBe("complete");
   });
 });
 

@@ -15,9 +15,14 @@ import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
+import { identityRoutes } from "./routes/identity.ts";
+import { backupRoutes } from "./routes/backup.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { reportRoutes } from "./routes/reports.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
+import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 const documentation = {
@@ -60,6 +65,11 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
+  app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1", tagRoutes(context));
+  app.route("/v1", siteRoutes(context));
+  app.route("/v1", identityRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
@@ -85,7 +95,7 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
   }
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     log.error({ err: error }, "the disk is full");
     return {
       status: 507,

@@ -5,11 +5,13 @@
  * SHA-256 only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { readToken } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
 import { barCodeOf, barredError } from "./barred-credential.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
+import type { Refusal } from "./refused-requests.ts";
 
 /**
  * Interval of updates of `lastSeenAtMs`, which only people read: one write per half minute and
@@ -37,10 +39,12 @@ type Caller = SourceEnv["Variables"]["caller"];
  */
 export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   return createMiddleware<SourceEnv>(async (c, next) => {
-    const credential = credentialIn(c.req.header("authorization"));
+    const refuse = (why: Refusal): void => countRefusal(context, c, why);
+    const credential = credentialIn(context, c);
     const caller = await identify(context, credential, (device) => c.set("device", device));
     if (caller === null) {
       const barred = await barCodeOf(context.catalog, sha256Hex(credential), context.nowMs());
+      refuse(barred === null ? "unknown-credential" : barred.code);
       if (barred !== null) throw barredError(barred.code);
       throw new ApiError(
         401,
@@ -49,6 +53,7 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
       );
     }
     if (!callers.includes(caller)) {
+      refuse("wrong-caller");
       throw new ApiError(
         403,
         `This request is not allowed for ${caller === "admin" ? "administrators" : "devices"}`,
@@ -59,10 +64,17 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   });
 }
 
-/** @throws ApiError 401 for a header without a credential */
-export function credentialIn(header: string | undefined): string {
-  const credential = /^Bearer\s+(\S{1,512})$/i.exec(header ?? "")?.[1];
+/** Counts a refused request by its reason. */
+export function countRefusal(context: SourceContext, c: Context<SourceEnv>, why: Refusal): void {
+  context.refused.count(why, c.env.remoteAddress, c.req.path, context.nowMs());
+}
+
+/** @throws ApiError 401 for a request without a credential */
+export function credentialIn(context: SourceContext, c: Context<SourceEnv>): string {
+  const header = c.req.header("authorization") ?? "";
+  const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
   if (credential !== undefined) return credential;
+  countRefusal(context, c, "no-credential");
   throw new ApiError(
     401,
     "No credential",

@@ -13,9 +13,12 @@ import type { DuplicateWatch } from "./duplicate-watch.ts";
 import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
+import type { IdentityKey } from "../model/source-statement.ts";
+import type { RefusedRequests } from "./refused-requests.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
+  readonly dataFolder: string;
   readonly catalog: Catalog;
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;
@@ -27,12 +30,16 @@ export type SourceContext = {
   readonly liveness: Liveness;
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
+  readonly refused: RefusedRequests;
+  readonly identityKey: IdentityKey;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
   /** Whether a device that was installed again needs no approval. */
   readonly approvesTakeovers: boolean;
+  /** Whether groups that devices state themselves count as tags: for labs. */
+  readonly acceptsWishes: boolean;
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
 };
@@ -42,6 +49,8 @@ export type SourceEnv = {
   Bindings: {
     /** Address of the client: of the socket, or as a trusted proxy states it. */
     readonly remoteAddress: string;
+    /** Key (SHA-256, hex) of the certificate of the connection's listener; null without TLS. */
+    readonly tlsSpki: string | null;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };

@@ -5,7 +5,7 @@ import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { TaskDetail, TaskSummary } from "../api/schema/admin.ts";
 import type { Device, DeviceTask, PackageDevices } from "../api/schema/device.ts";
 import { defaultSettingValues } from "../model/setting.ts";
-import { inventoryOf, openFixture, type Fixture } from "./app-fixture.ts";
+import { enrollToken, inventoryOf, openFixture, type Fixture } from "./app-fixture.ts";
 import { removeUnseenDevices } from "./device-removal.ts";
 import { removeExpired } from "./retention.ts";
 
@@ -22,7 +22,7 @@ afterEach(() => fixture.close());
 
 type Refusal = { error: string; hint?: string; code?: string };
 const enrolBody = (hostname: string, machine: string | null, instance: string) => ({
-  token: `fc1.${"e".repeat(43)}.-`,
+  token: enrollToken,
   hostname,
   os: "linux",
   arch: "x64",
@@ -52,8 +52,18 @@ async function joined(machine: string | null, instance: string, groups: string[]
 }
 const show = async (words: string): Promise<Device> =>
   (await fixture.call<Device>("GET", `/v1/devices/${encodeURIComponent(words)}`)).body;
-const listed = async (): Promise<Device[]> =>
-  (await fixture.call<{ devices: Device[] }>("GET", "/v1/devices")).body.devices;
+const listed = async (filter = "all"): Promise<Device[]> =>
+  (await fixture.call<{ devices: Device[] }>("GET", `/v1/devices?filter=${encodeURIComponent(filter)}`)).body
+    .devices;
+const tag = async (devices: string, name: string): Promise<number> =>
+  (await fixture.call("POST", "/v1/tags", { json: { devices, add: [name] } })).status;
+/** Returns the ids of the devices that a target matches. */
+const matching = async (target: string): Promise<string[]> => (await listed(target)).map(({ id }) => id);
+/** Returns the number of requests that were refused for this reason. */
+const refusedBy = async (why: string): Promise<number> => {
+  const text = await (await fixture.raw("GET", "/metrics")).text();
+  return Number(text.match(new RegExp(`^flockcast_source_refused_total\\{why="${why}"\\} (\\d+)`, "m"))?.[1]);
+};
 const remove = (words: string) => fixture.call<Refusal>("DELETE", `/v1/devices/${encodeURIComponent(words)}`);
 const eventsOf = async (): Promise<Record<string, number>> =>
   Object.fromEntries(
@@ -109,30 +119,41 @@ const report = (credential: string, taskId: number, state = "complete") =>
 
 describe("an enrolment", () => {
   test("of a machine that is known takes over its row, bars the old credential and waits for approval", async () => {
-    const old = await joined(machineA, "1", ["lab"]);
+    const old = await joined(machineA, "1");
+    await tag(old.deviceId, "lab");
     await publish("tool");
     const done = await createTask("tool");
     await report(old.credential, done);
-    const again = await joined(machineA, "2", ["lab"]);
+    const again = await joined(machineA, "2");
     expect(again.deviceId).toBe(old.deviceId);
     expect((await checkIn(old.credential)).body).toMatchObject({ code: "device-replaced" });
     expect((await checkIn(old.credential)).status).toBe(403);
-    expect(await listed()).toMatchObject([{ id: old.deviceId, state: "suspended" }]);
+    expect(await listed()).toMatchObject([{ id: old.deviceId, state: "suspended", tags: ["lab"] }]);
+    expect(await refusedBy("device-replaced")).toBe(2);
     expect((await taskOf(done)).devices).toMatchObject({ total: 1, complete: 1 });
     const grouped = await createTask("tool", { target: "group:lab" });
     expect((await taskOf(grouped)).devices.total).toBe(0);
-    expect((await checkIn(again.credential, {}, ["lab"])).body.tasks.map(({ id }) => id)).not.toContain(
-      grouped,
-    );
+    expect((await checkIn(again.credential)).body.tasks.map(({ id }) => id)).not.toContain(grouped);
     await fixture.call("POST", "/v1/devices/h/approve");
-    expect((await checkIn(again.credential, {}, ["lab"])).body.tasks.map(({ id }) => id)).toContain(grouped);
+    expect((await checkIn(again.credential)).body.tasks.map(({ id }) => id)).toContain(grouped);
     expect(await show("h")).toMatchObject({ state: "active", takenOverAtMs: fixture.clock.nowMs });
     expect(await eventsOf()).toEqual({ enrolled: 1, "taken-over": 1, approved: 1 });
   });
 
+  test("that waits for approval has no group by its own wish where wishes count", async () => {
+    await fixture.close();
+    fixture = await openFixture({ acceptsWishes: true });
+    const { deviceId } = await joined(machineA, "1", ["lab"]);
+    expect(await matching("tag=lab")).toEqual([deviceId]);
+    await joined(machineA, "2", ["lab"]);
+    expect(await matching("tag=lab")).toEqual([]);
+    await fixture.call("POST", "/v1/devices/h/approve");
+    expect(await matching("tag=lab")).toEqual([deviceId]);
+  });
+
   test("needs no approval where the source says so", async () => {
     await fixture.close();
-    fixture = await openFixture(null, true);
+    fixture = await openFixture({ approvesTakeovers: true });
     await joined(machineA, "1");
     await joined(machineA, "2");
     expect(await listed()).toMatchObject([{ state: "active" }]);
@@ -354,7 +375,7 @@ describe("a device that was not seen since before a task", () => {
     });
     await report(up.credential, taskId);
     await fixture.endTasks();
-    expect((await taskOf(taskId)).state).toBe("done");
+    expect(await taskOf(taskId)).toMatchObject({ state: "done", devices: { total: 1, absent: 1 } });
     fixture.clock.nowMs += hour;
     expect((await checkIn(away.credential)).body.tasks).toMatchObject([{ id: taskId, packageId }]);
     expect(await taskOf(taskId)).toMatchObject({
@@ -412,8 +433,15 @@ describe("an administrator", () => {
     });
     expect(renamed.body).toMatchObject({ name: "Desk 1", hostname: "h" });
     expect((await show("desk 1")).id).toBe(one.deviceId);
+    expect(await matching('name="desk 1"')).toEqual([one.deviceId]);
+    expect(await tag("h", "Desk-1")).toBe(200);
+    await fixture.call("PATCH", `/v1/devices/${one.deviceId}`, { json: { name: "Desk-2" } });
+    expect(await tag(two.deviceId, "desk-2")).toBe(409);
+    expect(await matching("desk-2")).toEqual([one.deviceId]);
+    await fixture.call("PATCH", `/v1/devices/${one.deviceId}`, { json: { name: "Desk 1" } });
     await remove("desk 1");
     expect((await show("h")).id).toBe(two.deviceId);
+    expect(await matching("tag=desk-1")).toEqual([two.deviceId]);
     expect((await fixture.call<Refusal>("GET", "/v1/devices/nobody")).status).toBe(404);
     const unnamed = await fixture.call<Device>("PATCH", `/v1/devices/${two.deviceId}`, {
       json: { name: null },

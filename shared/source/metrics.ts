@@ -9,7 +9,6 @@ export type SourceMetrics = {
   readonly requests: Counter<"method" | "route" | "status">;
   readonly leases: Counter<"result">;
   readonly fallbacks: Counter<"result">;
-  readonly wanBytes: Counter;
   readonly deviceEvents: Counter<"event">;
 };
 
@@ -44,6 +43,7 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
     registers,
   }).set({ version }, 1);
   gauge("flockcast_source_memory_bytes", "Resident memory of the source", () => process.memoryUsage.rss());
+  addWanTotals(catalog, registry);
   return {
     registry,
     requests: new Counter({
@@ -64,11 +64,6 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
       labelNames: ["result"],
       registers,
     }),
-    wanBytes: new Counter({
-      name: "flockcast_source_wan_bytes_total",
-      help: "Package bytes sent to devices",
-      registers,
-    }),
     deviceEvents: deviceEventCounter(registry),
   };
 }
@@ -80,3 +75,24 @@ const deviceEventCounter = (registry: Registry): Counter<"event"> =>
     labelNames: ["event"],
     registers: [registry],
   });
+
+/** Totals of the WAN account, which survive a restart. */
+function addWanTotals(catalog: Catalog, registry: Registry): void {
+  const add = (name: string, help: string, field: "crossedBytes" | "directBytes"): void => {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        counter.reset();
+        counter.inc((await catalog.wan.totals())[field]);
+      },
+    });
+  };
+  add("flockcast_source_wan_bytes_total", "Package bytes that crossed the WAN", "crossedBytes");
+  add(
+    "flockcast_source_wan_direct_bytes_total",
+    "Package bytes that would have crossed the WAN if each device had downloaded for itself",
+    "directBytes",
+  );
+}

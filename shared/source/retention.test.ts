@@ -53,10 +53,11 @@ async function work(device: TestDevice, taskId: number, packageId: string): Prom
     reasons: [],
     command: null,
   };
+  const sent = { packageId, subnetId, deviceId: device.id, taskId, bytes: 5 };
+  await fixture.catalog.wan.add([sent], fixture.clock.nowMs);
   await fixture.call("POST", "/v1/agent/progress", { credential, json: { reports: [report] } });
   const lease = { taskId, subnetId, address: "10.0.0.5", lanPort: 5, term: 1 };
   await fixture.call("POST", "/v1/agent/lease", { credential, json: lease });
-  await fixture.catalog.wan.add([{ packageId, subnetId, bytes: 5 }]);
 }
 
 /** Rows of each table that a task or a package causes. */
@@ -83,7 +84,7 @@ test("removes a task 90 days after its cancellation, with reports, lease and acc
   fixture.clock.nowMs += 1;
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
   expect(await rowCounts()).toEqual({ tasks: 1, packages: 1, progress: 1, leases: 1 });
-  expect([...(await fixture.catalog.wan.sinceTask(active)).values()]).toEqual([10]);
+  expect([...(await fixture.catalog.wan.ofTask(active)).values()]).toEqual([5]);
   await fixture.call("POST", `/v1/tasks/${active}/cancel`);
   fixture.clock.nowMs += 90 * day + 1;
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
@@ -91,7 +92,7 @@ test("removes a task 90 days after its cancellation, with reports, lease and acc
   // The next task begins with an empty account, and with an id of its own.
   const next = await createTask("tool");
   expect(next).toBeGreaterThan(active);
-  expect([...(await fixture.catalog.wan.sinceTask(next)).values()]).toEqual([]);
+  expect([...(await fixture.catalog.wan.ofTask(next)).values()]).toEqual([]);
 });
 
 test("removes many reports in parts", async () => {
@@ -113,7 +114,8 @@ test("removes many reports in parts", async () => {
       suspended: false,
       why: "unknown",
     }));
-    await fixture.catalog.tasks.recordProgress(id, [{ taskId, state: "complete" } as never], 0);
+    const report = { taskId, state: "complete", way: "none", wanBytesFetched: 0, bytesVerified: 0 };
+    await fixture.catalog.tasks.recordProgress(id, [report as never], 0);
   }
   await fixture.catalog.tasks.change(taskId, () => ({ state: "cancelled", endedAtMs: 1 }));
   expect(await fixture.catalog.tasks.removePart(taskId)).toBe(false);

@@ -13,6 +13,8 @@ import { keepNewest } from "./package-removal.ts";
 const endedMs = 90 * 86_400_000;
 /** Packages whose bytes never arrived. */
 const unfinishedMs = 7 * 86_400_000;
+/** Hours of the WAN account. */
+const wanMs = 3 * 366 * 86_400_000;
 const everyMs = 86_400_000;
 
 /** Rows of removed devices; one with a report of a task stays for the counts of that task. */
@@ -66,5 +68,5 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   });
   if (keepVersions !== null) await keepNewest(context, keepVersions);
   await catalog.leases.removeWithoutTask();
-  await catalog.wan.removeWithoutTask();
+  await catalog.wan.removeBefore(nowMs() - wanMs);
 }

@@ -2,47 +2,82 @@
  * Devices that count in a task. A device that was not seen since before the task's creation is left
  * out until it comes back: it may be gone for good. A removed device counts where it had ended.
  */
-import { endStates } from "../api/schema/common.ts";
+import { endStates, successStates } from "../api/schema/common.ts";
 import type { Catalog, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
-import { reconnectMs } from "./change-hub.ts";
 import type { SourceContext } from "./context.ts";
-import { targetedDevices } from "./routes/agent-tasks.ts";
+import { higherTasks, type HigherTask } from "./supersession.ts";
+import { isUnseen, openTargeting, type Targeting } from "./targeting.ts";
 
+/** Devices of a task, what they reported, and the tasks that supersede it. */
 export type TaskDevices = {
   readonly counted: readonly DeviceRecord[];
   /** Targeted, and not seen since before the task's creation. */
   readonly absent: readonly DeviceRecord[];
+  readonly reports: ReadonlyMap<string, TaskReport>;
+  readonly higher: readonly HigherTask[];
 };
+type ReadContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
 
-/** Returns all devices that a task may count: those of the source, and those that were removed. */
-export const allDevices = async ({ devices, life }: Catalog): Promise<DeviceRecord[]> => [
-  ...(await devices.list()),
-  ...(await life.removed()),
-];
+/** Returns the function that reads the devices of tasks; what it reads once serves all of them. */
+export async function taskDevicesReader(
+  context: ReadContext,
+  all: readonly TaskRecord[],
+): Promise<(task: TaskRecord) => Promise<TaskDevices>> {
+  const { devices, life, tasks } = context.catalog;
+  const targeting = await openTargeting(
+    context,
+    all.map(({ target }) => target),
+  );
+  const list = [...(await devices.list()), ...(await life.removed())];
+  const read = new Map<number, ReturnType<typeof tasks.reportsOf>>();
+  const reportsOf: typeof tasks.reportsOf = (id) => {
+    const reports = read.get(id) ?? tasks.reportsOf(id);
+    read.set(id, reports);
+    return reports;
+  };
+  return async (task) => {
+    const reports = await reportsOf(task.id);
+    const higher = await higherTasksOf(targeting, task, all, reportsOf);
+    const targeted = targeting.devicesOf(task, list, reports);
+    return { ...divided(context, task, targeted, reports), reports, higher };
+  };
+}
 
-type Presence = Pick<SourceContext["changeHub"], "isConnected" | "isSettled">;
+/** Returns the tasks that supersede this one, with their devices and what these reported. */
+async function higherTasksOf(
+  targeting: Targeting,
+  task: TaskRecord,
+  all: readonly TaskRecord[],
+  reportsOf: Catalog["tasks"]["reportsOf"],
+): Promise<HigherTask[]> {
+  return Promise.all(
+    higherTasks(task, all).map(async (other) => {
+      const reports = await reportsOf(other.id);
+      return {
+        task: other,
+        isFor: (device) => targeting.isFor(other, device, reports.get(device.id)),
+        hasCompleted: (deviceId) => successStates.has(reports.get(deviceId)?.state ?? "pending"),
+      };
+    }),
+  );
+}
 
 /**
- * Returns the devices of a task. Nobody is absent while the devices connect again after a restart
- * of the source.
- *
- * @param reports last reports of the task, by device
+ * Divides the targeted devices of a task. No device is absent while the devices connect again after
+ * a restart of the source.
  */
-export function taskDevices(
+function divided(
+  { changeHub, nowMs }: ReadContext,
   task: TaskRecord,
-  all: readonly DeviceRecord[],
+  targeted: readonly DeviceRecord[],
   reports: ReadonlyMap<string, TaskReport>,
-  presence: Presence,
-  nowMs: number,
-): TaskDevices {
-  const targeted = targetedDevices(task, all).filter((device) =>
-    isOfTask(task, device, reports.get(device.id)),
-  );
-  const isCounted = ({ id, lastSeenAtMs }: DeviceRecord): boolean =>
-    reports.has(id) || lastSeenAtMs >= task.createdAtMs - reconnectMs || presence.isConnected(id);
-  if (!presence.isSettled(nowMs)) return { counted: targeted, absent: [] };
-  const { counted = [], absent = [] } = Object.groupBy(targeted, (device) =>
-    isCounted(device) ? "counted" : "absent",
+): Pick<TaskDevices, "counted" | "absent"> {
+  const devices = targeted.filter((device) => isOfTask(task, device, reports.get(device.id)));
+  if (!changeHub.isSettled(nowMs())) return { counted: devices, absent: [] };
+  const { counted = [], absent = [] } = Object.groupBy(devices, (device) =>
+    !reports.has(device.id) && isUnseen(task, device) && !changeHub.isConnected(device.id)
+      ? "absent"
+      : "counted",
   );
   return { counted, absent };
 }

@@ -8,10 +8,11 @@ import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import { targetedDevices } from "./routes/agent-tasks.ts";
-import { allDevices, taskDevices } from "./task-devices.ts";
-import { higherTasksOf, stateOnDevice } from "./routes/task-view.ts";
+import { stateOnDevice } from "./routes/task-view.ts";
+import { higherTasks } from "./supersession.ts";
+import { taskDevicesReader } from "./task-devices.ts";
 
-type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "log" | "nowMs">;
+type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "acceptsWishes" | "log" | "nowMs">;
 
 const sweepEveryMs = 1_000;
 /** A sweep takes at most this share of the time. */
@@ -66,11 +67,11 @@ type Completion = { readonly why: EndReason; readonly absent: readonly string[] 
  * device is still to complete it, or none is targeted.
  */
 async function completionOf(context: EndContext, task: TaskRecord): Promise<Completion | null> {
-  const { catalog, changeHub, nowMs } = context;
-  const reports = await catalog.tasks.reportsOf(task.id);
-  const devices = taskDevices(task, await allDevices(catalog), reports, changeHub, nowMs());
+  const { catalog, nowMs } = context;
+  const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
+  const devices = await (await taskDevicesReader(context, concerned))(task);
   if (devices.counted.length === 0) return null;
-  const higher = await higherTasksOf(context, task, await catalog.tasks.list());
+  const { reports, higher } = devices;
   const states = new Set(
     devices.counted.map(
       (device) => stateOnDevice(task, device, reports.get(device.id), higher, nowMs()).state,
@@ -82,11 +83,8 @@ async function completionOf(context: EndContext, task: TaskRecord): Promise<Comp
   return states.size === 1 && states.has("superseded") ? { why: "superseded", absent: [] } : null;
 }
 
-async function end(
-  { catalog, changeHub, log, nowMs }: EndContext,
-  task: TaskRecord,
-  { why, absent }: Completion,
-): Promise<void> {
+async function end(context: EndContext, task: TaskRecord, { why, absent }: Completion): Promise<void> {
+  const { catalog, changeHub, log, nowMs } = context;
   // Recorded first: a device that comes back meanwhile opens the task again.
   await catalog.life.noteAbsent(task.id, absent);
   const ended = await catalog.tasks.change(task.id, ({ state, version }) =>
@@ -96,6 +94,5 @@ async function end(
   );
   if (ended?.state !== "ended") return;
   log.info({ taskId: task.id, why, absent: absent.length }, "task ended");
-  if (why === "expired")
-    changeHub.notify(targetedDevices(task, await catalog.devices.list()).map((device) => device.id));
+  if (why === "expired") changeHub.notify((await targetedDevices(context, task)).map((device) => device.id));
 }

@@ -1,23 +1,29 @@
 /**
- * Counter of the package bytes that the source sends, per package and subnet. It writes them to the
- * WAN account once a second, in one transaction instead of one per piece.
+ * Counter of the package bytes that the source sends, per package, subnet, device and task. It
+ * writes them to the WAN account once a second, in one transaction instead of one per piece.
  */
-import type { WanAccount } from "./catalog/catalog.ts";
+import type { WanAccount, WanSent } from "./catalog/catalog.ts";
 import type { Logger } from "../log.ts";
 
 const flushMs = 1_000;
+/** Grants that are remembered. A representative renews its lease every few seconds. */
+const grantsMax = 10_000;
 
-type Entry = { readonly packageId: string; readonly subnetId: string; bytes: number };
+type Receiver = { readonly packageId: string; readonly deviceId: string; readonly subnetId: string };
 
 export class WanMeter {
   readonly #account: WanAccount;
+  readonly #nowMs: () => number;
   readonly #timer: ReturnType<typeof setInterval>;
-  #pending = new Map<string, Entry>();
+  #pending = new Map<string, WanSent & { bytes: number }>();
   /** Merged subnets: a download that began before the merge still counts under the former id. */
   readonly #redirected = new Map<string, string>();
+  /** Task for which a device may download a package, the last granted last. */
+  readonly #grants = new Map<string, number>();
 
-  constructor(account: WanAccount, log: Logger) {
+  constructor(account: WanAccount, log: Logger, nowMs: () => number) {
     this.#account = account;
+    this.#nowMs = nowMs;
     this.#timer = setInterval(() => {
       this.flush().catch((error: unknown) => log.error({ err: error }, "cannot write the WAN account"));
     }, flushMs);
@@ -35,14 +41,24 @@ export class WanMeter {
     for (const [from, to] of this.#redirected) if (to === toSubnetId) this.#redirected.delete(from);
   }
 
-  count(packageId: string, ofSubnetId: string, bytes: number): void {
+  /** Notes the task of a lease or a fallback token: what the device gets counts for that task. */
+  granted(packageId: string, deviceId: string, taskId: number): void {
+    const key = `${packageId} ${deviceId}`;
+    this.#grants.delete(key);
+    this.#grants.set(key, taskId);
+    const [oldest] = this.#grants.keys();
+    if (this.#grants.size > grantsMax) this.#grants.delete(oldest!);
+  }
+
+  count({ packageId, deviceId, subnetId: ofSubnetId }: Receiver, bytes: number): void {
     let subnetId = ofSubnetId;
     for (let to = this.#redirected.get(subnetId); to !== undefined; to = this.#redirected.get(subnetId))
       subnetId = to;
-    const key = `${packageId} ${subnetId}`;
+    const taskId = this.#grants.get(`${packageId} ${deviceId}`) ?? null;
+    const key = `${packageId} ${subnetId} ${deviceId} ${taskId}`;
     const entry = this.#pending.get(key);
     if (entry) entry.bytes += bytes;
-    else this.#pending.set(key, { packageId, subnetId, bytes });
+    else this.#pending.set(key, { packageId, subnetId, deviceId, taskId, bytes });
   }
 
   /** Writes the counted bytes now, for a reader that needs the current account. */
@@ -50,7 +66,7 @@ export class WanMeter {
     if (this.#pending.size === 0) return;
     const entries = [...this.#pending.values()];
     this.#pending = new Map();
-    await this.#account.add(entries);
+    await this.#account.add(entries, this.#nowMs());
   }
 
   async close(): Promise<void> {

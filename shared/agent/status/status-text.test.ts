@@ -10,6 +10,7 @@ const status: AgentStatus = {
   hostname: "pc-17",
   source: "https://source.example:7443",
   connected: true,
+  lostContact: null,
   subnetId: "2af47f2de4a483f9",
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
   interfaceWhy: "",
@@ -45,6 +46,8 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   follows: null,
   wrongFrom: [],
   attempt: 1,
+  epoch: "",
+  createdAtMs: 0,
   ...changes,
 });
 

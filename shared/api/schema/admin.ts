@@ -8,10 +8,12 @@ import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
+import { targetSchema } from "./labels.ts";
 import {
   base64,
   bytesCount,
   counter,
+  deliveryWays,
   deviceIdSchema,
   deviceTaskStateSchema,
   name,
@@ -67,15 +69,6 @@ export const packageUrlListSchema = v.object({
   /** Whether the source has a copy, which devices use last. */
   atSource: v.boolean(),
 });
-/** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`; target.ts evaluates it. */
-export const targetSchema = v.pipe(
-  v.string(),
-  v.maxLength(256),
-  v.regex(
-    /^(all|device:[0-9a-f]{16}|subnet:[0-9a-fA-F.:]+\/\d{1,3}|group:[\w.-]{1,64})$/,
-    "write all, device:ID, subnet:CIDR or group:NAME",
-  ),
-);
 /** Latest start of a task, from now: ten years. */
 export const startDelayMaxMs = 10 * 365 * 86_400_000;
 export const taskCreateSchema = v.object({
@@ -120,6 +113,8 @@ export const taskChangedSchema = v.object({
   state: v.picklist(shownTaskStates),
   /** Devices that the target matches. */
   devices: counter,
+  /** Names in the target that are not known, one sentence each. */
+  warnings: v.array(v.string()),
 });
 export const taskRetriedSchema = v.object({
   taskId: taskIdSchema,
@@ -182,11 +177,14 @@ const taskDeviceSchema = v.object({
   updatedAtMs: timeMs,
   connected: v.boolean(),
   lastSeenAtMs: timeMs,
-  ...v.omit(progressSchema, ["taskId"]).entries,
+  ...v.omit(progressSchema, ["taskId", "epoch", "createdAtMs"]).entries,
 });
 const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   cidr: v.string(),
+  /** Name and site that administrators gave the subnet. */
+  name: v.nullable(v.string()),
+  site: v.nullable(v.string()),
   representative: v.nullable(v.object({ deviceId: deviceIdSchema, hostname: v.string(), term: counter })),
   /** State of the representative; without one, the most frequent state of unfinished devices. */
   state: deviceTaskStateSchema,
@@ -202,7 +200,7 @@ const taskSubnetSchema = v.object({
   bytesTotal: bytesCount,
   /** Sum of the rates that the subnet's unfinished devices reported. */
   rateBps: bytesCount,
-  /** Package bytes that the source sent; for another web site, the sum of the devices' reports. */
+  /** Package bytes that devices of the subnet fetched over the WAN for this task. */
   wanBytes: bytesCount,
   lanBytes: bytesCount,
 });
@@ -221,11 +219,19 @@ export const settingPutSchema = v.object({ values: v.strictObject(settingValuesS
 const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
-  site: v.string(),
-  /** Sites of the subnets that were merged into this one; devices of both sides confirmed it. */
-  mergedSites: v.array(v.string()),
+  /** Name and site that administrators gave; null: none. */
+  name: v.nullable(v.string()),
+  site: v.nullable(v.string()),
+  /** Property that distinguishes this subnet from others of its CIDR: gateway or public address. */
+  gateway: v.string(),
+  /** Gateways of subnets that were merged into this one; devices of both sides confirmed it. */
+  mergedGateways: v.array(v.string()),
   devices: counter,
   connected: counter,
+  /** Last delivery modes of the devices, most devices first, with the codes of their causes. */
+  ways: v.array(
+    v.object({ way: v.picklist(deliveryWays), devices: counter, causes: v.record(v.string(), counter) }),
+  ),
 });
 export const packageListSchema = v.object({ packages: v.array(packageSchema) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
@@ -237,6 +243,32 @@ export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
  */
 export const taskDetailQuerySchema = v.object({
   devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+});
+/** Whether a backup has the bytes of packages that the source holds. */
+export const backupQuerySchema = v.object({ packages: v.optional(v.picklist(["yes", "no"]), "no") });
+/** Milliseconds since 1970 in a query. */
+const timeQuery = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "a time is milliseconds since 1970"));
+export const wanGroupings = ["site", "subnet", "package", "month"] as const;
+export const wanReportQuerySchema = v.object({
+  by: v.optional(v.picklist(wanGroupings), "site"),
+  since: v.optional(timeQuery),
+  /** Exclusive. */
+  until: v.optional(timeQuery),
+  /** Time zone of the months, such as Europe/Berlin. */
+  zone: v.optional(name(64), "UTC"),
+});
+const wanBytesEntries = {
+  sourceBytes: bytesCount,
+  /** Fetched from other web sites than the source. */
+  webBytes: bytesCount,
+  crossedBytes: bytesCount,
+  /** Bytes that would have crossed if each device had downloaded its packages for itself. */
+  directBytes: bytesCount,
+};
+export const wanReportSchema = v.object({
+  by: v.picklist(wanGroupings),
+  rows: v.array(v.object({ id: v.string(), name: v.string(), ...wanBytesEntries })),
+  total: v.object(wanBytesEntries),
 });
 export const settingNameSchema = v.pipe(
   v.string(),
@@ -257,4 +289,6 @@ export type TaskSummary = v.InferOutput<typeof taskSummarySchema>;
 export type TaskDevice = v.InferOutput<typeof taskDeviceSchema>;
 export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;
 export type TaskDetail = v.InferOutput<typeof taskDetailSchema>;
+export type WanReport = v.InferOutput<typeof wanReportSchema>;
+export type WanReportQuery = v.InferOutput<typeof wanReportQuerySchema>;
 export type Subnet = v.InferOutput<typeof subnetSchema>;

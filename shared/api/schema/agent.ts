@@ -11,6 +11,7 @@ import {
   bytesCount,
   counter,
   deviceIdSchema,
+  epochSchema,
   inventorySchema,
   lanAddress,
   name,
@@ -27,6 +28,7 @@ import {
   timeMs,
   waitMs,
 } from "./common.ts";
+import { sourceUrlSchema } from "./identity.ts";
 
 const instance = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"));
 const enrollEntries = {
@@ -61,9 +63,11 @@ export const agentTaskSchema = v.object({
   packageName: name(128),
   packageVersion: name(64),
   action: taskActionSchema,
+  /** Epoch in which the source created the task: ids repeat in another one. */
+  epoch: v.optional(epochSchema, ""),
   /**
-   * By the source's clock. A source that was restored from a backup gives an id a second time, to
-   * another task. 0: not known.
+   * By the source's clock; 0: not known. Tells two tasks of one id and epoch apart, which a copy of
+   * a running machine may create.
    */
   createdAtMs: v.optional(timeMs, 0),
   /** Command line for the system's shell. */
@@ -79,6 +83,8 @@ export const agentTaskSchema = v.object({
   notWhile: v.optional(programNamesSchema, []),
   /** Task whose command has to succeed on the device before the command of this one runs. */
   after: v.optional(v.nullable(taskIdSchema), null),
+  /** Epoch of the task `after`. */
+  afterEpoch: v.optional(epochSchema, ""),
   /** The device does not begin the task from this time on; null: no limit. */
   expiresAtMs: v.optional(v.nullable(timeMs), null),
   /** A device runs an attempt of a task at most once. A higher one opens an ended task again. */
@@ -142,6 +148,8 @@ export const checkInResponseSchema = v.object({
   /** Tasks of the list whose command this device has begun, by its reports of the attempt. */
   begun: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
+  /** Address to which the source moves; null: no move is announced. */
+  announcedUrl: v.optional(v.nullable(sourceUrlSchema), null),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });
 export const manifestResponseSchema = v.object({
@@ -153,8 +161,11 @@ export const manifestResponseSchema = v.object({
 export const manifestAttemptsMax = 1_000;
 /** WAN bytes that made no chunk verified on the device, in all its requests of the task. */
 const uselessBytes = v.optional(bytesCount, 0);
+/** Epoch of the task: the id alone may be that of another one. */
+const taskEpoch = v.optional(epochSchema, "");
 export const manifestRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   /** Null on no subnet: the source then sends the manifest. */
   subnetId: v.nullable(subnetIdSchema),
   /** LAN address and TCP port of the exchange of the requesting device. */
@@ -177,6 +188,7 @@ export const manifestAnswerSchema = v.variant("result", [
 ]);
 export const leaseRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** LAN address and TCP port of the exchange of the requesting device. */
   address: lanAddress,
@@ -222,6 +234,7 @@ export const leaseResponseSchema = v.variant("result", [
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** Why this representative failed; null if the work is done or another device does it. */
   failure: v.nullable(text(1_024)),
@@ -229,6 +242,7 @@ export const leaseReleaseSchema = v.object({
 });
 export const fallbackRequestSchema = v.object({
   taskId: taskIdSchema,
+  epoch: taskEpoch,
   subnetId: subnetIdSchema,
   /** Returns the token instead of requesting it. */
   release: v.optional(v.boolean()),

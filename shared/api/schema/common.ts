@@ -47,6 +47,11 @@ export const packageUrlSchema = v.object({
   url: name(packageUrlLengthMax),
   layout: v.picklist(urlLayouts),
 });
+/**
+ * Random text of one run of the source, 16 hex digits; empty: not known. A source that was restored
+ * from a backup gives an id a second time, under another epoch.
+ */
+export const epochSchema = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?$/, "an epoch is 16 hex digits"));
 /** Upper bound on the programs of a task's condition. */
 const programsMax = 32;
 /** Names of programs as the system shows them, such as `EXCEL.EXE`. */
@@ -95,7 +100,13 @@ export const inventorySchema = v.object({
   groups: v.pipe(v.array(name(64)), v.maxLength(64)),
   interfaces: v.pipe(v.array(interfaceSchema), v.maxLength(64)),
 });
-export const taskActionSchema = v.picklist(["pre-cache", "run"]);
+export const taskActions = [
+  "pre-cache", // fills the cache
+  "run", // also runs a command
+  "upgrade", // replaces the agent by the executable of the package
+] as const;
+export type TaskAction = (typeof taskActions)[number];
+export const taskActionSchema = v.picklist(taskActions);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the device has not reported yet
@@ -156,6 +167,7 @@ export const commandOutcomeSchema = v.object({
   startedAtMs: v.optional(v.nullable(timeMs), null),
   endedAtMs: v.optional(v.nullable(timeMs), null),
 });
+export const deliveryWays = ["none", "multicast", "unicast", "WAN"] as const;
 /** Upper bound on addresses in one progress report. */
 export const wrongSendersMax = 16;
 /** An address that sent chunks with a wrong digest, and the device id claimed there, if any. */
@@ -179,12 +191,15 @@ export const progressSchema = v.object({
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
   /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
-  way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
+  way: v.optional(v.picklist(deliveryWays), "none"),
   /** Activity, delivery mode and cause, in the order in which they are shown. */
-  reasons: reasonsSchema,
+  reasons: v.optional(reasonsSchema, []),
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
   attempt: v.optional(counter, 1),
+  /** Epoch and creation time of the task that is meant: the id alone may be that of another one. */
+  epoch: v.optional(epochSchema, ""),
+  createdAtMs: v.optional(timeMs, 0),
   /** Representative that the device receives by multicast; null without one. */
   follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),

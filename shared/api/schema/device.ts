@@ -22,13 +22,20 @@ export const deviceSchema = v.object({
   id: deviceIdSchema,
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
+  /** Name and site that administrators gave the subnet. */
+  subnetName: v.nullable(v.string()),
+  site: v.nullable(v.string()),
+  /** Tags and groups that administrators gave. */
+  tags: v.array(v.string()),
+  /** Groups that the device states itself, and that it does not have. */
+  wishes: v.array(v.string()),
   enrolledAtMs: timeMs,
   lastSeenAtMs: timeMs,
   connected: v.boolean(),
   /** Name that an administrator gave to the device; null: none. */
   name: v.nullable(v.string()),
   agentVersion: v.string(),
-  /** `suspended`: groups do not count until an approval; `removed`: the credential is barred. */
+  /** `suspended`: tags do not count until an approval; `removed`: the credential is barred. */
   state: v.picklist(["active", "suspended", "removed"]),
   /** Time of the suspension or the removal. */
   stateSinceMs: v.nullable(timeMs),

@@ -1,7 +1,8 @@
 /** Every time and duration from outside has bounds: fields of bodies, of frames, and settings. */
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { applySettingWords, defaultSettingValues, settingKeys } from "../../model/setting.ts";
+import { applySettingWords } from "../../model/setting-words.ts";
+import { defaultSettingValues, settingKeys } from "../../model/setting.ts";
 import { parseStartTime } from "../../source/commands/start-time.ts";
 import { controlFields } from "../../wire/fields.ts";
 import { limits } from "../../wire/index.ts";

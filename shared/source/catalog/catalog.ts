@@ -4,12 +4,12 @@
  *
  * All access goes through these interfaces; no handler uses SQL. Every method is asynchronous, so
  * that a database server can implement them too. The catalog stores decisions and makes none: the
- * rules are in model/lease.ts, api/target.ts and the routes.
+ * rules are in model/lease.ts, model/target and the routes.
  */
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
-import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
@@ -68,13 +68,15 @@ export type SignedManifestBytes = {
 
 export type TaskRecord = {
   readonly id: number;
+  /** Run of the source in which the task was created; empty: a run of an earlier version. */
+  readonly epoch: string;
   /** Counts the changes of an administrator, from 1. */
   readonly version: number;
   readonly packageId: string;
   readonly packageName: string;
   readonly packageVersion: string;
   readonly packageBytes: number;
-  readonly action: "pre-cache" | "run";
+  readonly action: TaskAction;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
@@ -140,6 +142,15 @@ export type SettingRecord = {
   readonly values: SettingValues;
 };
 
+/** Devices of a subnet that report the same delivery mode with the same causes. */
+export type DeliveryCount = {
+  readonly subnetId: string;
+  readonly way: Progress["way"];
+  /** Codes of reasons. */
+  readonly causes: readonly string[];
+  readonly devices: number;
+};
+
 /** Devices that are not removed; `DeviceLifeStore` has the others too. */
 export interface DeviceStore {
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
@@ -150,6 +161,8 @@ export interface DeviceStore {
   inventories(): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
+  /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */
+  ways(): Promise<DeliveryCount[]>;
   /** Records a contact of devices other than a check-in. */
   touch(ids: readonly string[], atMs: number): Promise<void>;
 }
@@ -173,14 +186,14 @@ export interface PackageStore {
   /** Removes a package that never became ready. @returns whether it was one */
   removeUnfinished(id: string): Promise<boolean>;
   /**
-   * Removes a package with its URLs, leases and WAN account, unless an open task needs it.
+   * Removes a package with its URLs and leases, unless an open task needs it.
    * @returns the open tasks that need it
    */
   remove(id: string): Promise<number[]>;
 }
 
 export interface TaskStore {
-  create(task: Omit<TaskRecord, "id">): Promise<TaskRecord>;
+  create(task: Omit<TaskRecord, "id" | "epoch">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
   list(): Promise<TaskRecord[]>;
   /** Returns the tasks that are active or paused. */
@@ -203,8 +216,8 @@ export interface TaskStore {
    */
   removePart(id: number): Promise<boolean>;
   /**
-   * Stores reports, leaves out those of unknown tasks and of earlier attempts, and returns the
-   * number stored.
+   * Stores reports with their bytes in the WAN account. Leaves out those of unknown tasks, of
+   * other tasks with the id and of earlier attempts, and returns the number stored.
    */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed. @returns their ids */
@@ -258,13 +271,92 @@ export interface SubnetStore {
   split(subnetId: string): Promise<string[]>;
 }
 
-/** WAN account: package bytes that the source sent, per subnet. */
+/** Package bytes that the source sent to a device. */
+export type WanSent = {
+  readonly packageId: string;
+  readonly subnetId: string;
+  readonly deviceId: string;
+  /** Task of the device's lease or fallback token; null: not known. */
+  readonly taskId: number | null;
+  readonly bytes: number;
+};
+export type WanBytes = {
+  /** Sent by the source. */
+  readonly sourceBytes: number;
+  /** Fetched by devices from other web sites. */
+  readonly webBytes: number;
+  readonly crossedBytes: number;
+  /** Bytes without flockcast: the size of each package, once per device that completed it. */
+  readonly directBytes: number;
+};
+export type WanGrouping = "hour" | "package" | "subnet" | "site";
+/** `id` of an hour: hours since 1970. */
+export type WanRow = WanBytes & { readonly id: string; readonly name: string };
+
+/**
+ * WAN account: package bytes that crossed the WAN. The bytes of an hour, package and subnet are
+ * counted once, whatever the number of tasks. Reports count in `TaskStore.recordProgress`.
+ */
 export interface WanAccount {
-  add(entries: readonly { packageId: string; subnetId: string; bytes: number }[]): Promise<void>;
-  /** Returns the bytes per subnet since the task was created. */
-  sinceTask(taskId: number): Promise<Map<string, number>>;
-  /** Removes the accounts of packages that no task names. */
-  removeWithoutTask(): Promise<void>;
+  add(entries: readonly WanSent[], atMs: number): Promise<void>;
+  /** Returns the bytes per subnet that devices fetched for this task. */
+  ofTask(taskId: number): Promise<Map<string, number>>;
+  /** Returns the sums of the hours from `sinceMs` to `untilMs`. */
+  report(by: WanGrouping, range: { readonly sinceMs: number; readonly untilMs: number }): Promise<WanRow[]>;
+  /** Returns the sums since the catalog was created; they never fall. */
+  totals(): Promise<WanBytes>;
+  /** Removes the hours before this time, and packages without others. */
+  removeBefore(atMs: number): Promise<void>;
+}
+
+export type GroupRecord = { readonly name: string; readonly createdAtMs: number };
+export type SiteRecord = { readonly name: string; readonly createdAtMs: number };
+
+/** Names that administrators give: tags, groups, sites and subnets. They compare without case. */
+export interface LabelStore {
+  /** Adds and removes tags. @returns the devices whose tags changed */
+  tag(
+    deviceIds: readonly string[],
+    change: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  ): Promise<string[]>;
+  /** Returns the declared groups; other tags exist while a device has them. */
+  groups(): Promise<GroupRecord[]>;
+  /** @returns whether the group is new */
+  createGroup(name: string, atMs: number): Promise<boolean>;
+  /** Ends a declaration and takes the tag from all devices. @returns these devices */
+  removeTag(name: string): Promise<string[]>;
+  sites(): Promise<SiteRecord[]>;
+  /** @returns whether the site is new */
+  createSite(name: string, atMs: number): Promise<boolean>;
+  renameSite(name: string, newName: string): Promise<void>;
+  /** Removes a site; its subnets are without one. */
+  removeSite(name: string): Promise<void>;
+  /** Sets the name or the known site of a subnet; null removes it, undefined leaves it. */
+  labelSubnet(
+    subnetId: string,
+    label: { readonly name?: string | null | undefined; readonly site?: string | null | undefined },
+  ): Promise<void>;
+}
+
+/** A version of a package on a device, as the device reported it. */
+export type DevicePackage = {
+  readonly packageName: string;
+  readonly packageVersion: string;
+  /** Whether this version's command was the last one of the package, and did not remove it. */
+  readonly isCurrent: boolean;
+};
+/** Packages that devices completed. Entries end with their device. */
+export interface DevicePackageStore {
+  ofDevice(deviceId: string): Promise<DevicePackage[]>;
+  /** Returns the versions of one package by device. */
+  ofPackage(packageName: string): Promise<Map<string, DevicePackage[]>>;
+}
+
+/** Address to which the source moves, as an administrator announced it. */
+export interface AddressStore {
+  /** Returns null if no move is announced. */
+  announced(): Promise<string | null>;
+  announce(url: string | null): Promise<void>;
 }
 
 export interface Catalog {
@@ -272,6 +364,11 @@ export interface Catalog {
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
    */
   readonly deployment: number;
+  /**
+   * Random text of this run of the source, part of the tasks that it creates. A catalog that was
+   * restored, or whose file was replaced by an older copy, gives the ids of lost tasks again.
+   */
+  readonly epoch: string;
   readonly devices: DeviceStore;
   readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
@@ -279,6 +376,11 @@ export interface Catalog {
   readonly settings: SettingStore;
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;
+  readonly labels: LabelStore;
+  readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
+  readonly address: AddressStore;
+  /** Writes a copy of one moment to a new file, which only the owner may read. */
+  snapshot(path: string): Promise<void>;
   close(): void;
 }

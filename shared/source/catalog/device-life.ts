@@ -3,7 +3,7 @@
  * removal, and what a device has done. The rules are in model/enrolment.ts and the routes.
  */
 import type { EnrolmentDecision, KnownMachine, RemovalReason } from "../../model/enrolment.ts";
-import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { TaskState } from "../../model/task-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
 
@@ -37,7 +37,7 @@ export type DeviceHistoryEntry = {
     readonly id: number;
     readonly packageName: string;
     readonly packageVersion: string;
-    readonly action: "pre-cache" | "run";
+    readonly action: TaskAction;
     readonly command: string | null;
     readonly run: string | null;
     readonly state: TaskState;
@@ -49,7 +49,7 @@ export type DeviceHistoryEntry = {
 export type PackageReport = {
   readonly deviceId: string;
   readonly taskId: number;
-  readonly action: "pre-cache" | "run";
+  readonly action: TaskAction;
   readonly state: DeviceTaskState;
   readonly updatedAtMs: number;
 };

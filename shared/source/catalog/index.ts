@@ -1,11 +1,14 @@
 /** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
+  DeliveryCount,
+  DevicePackage,
   DevicePlace,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
   SettingRecord,
+  SignedManifestBytes,
   TaskChange,
   TaskRecord,
   TaskReport,
@@ -16,4 +19,3 @@ export { reportOf } from "./catalog.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
-export { isTargeted } from "../../api/target.ts";

@@ -14,6 +14,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+test("begins another epoch each time it is opened", async () => {
+  const epochs: string[] = [];
+  for (let runs = 0; runs < 3; runs++) {
+    const catalog = await openSqliteCatalog(path);
+    epochs.push(catalog.epoch);
+    catalog.close();
+  }
+  expect(epochs).toEqual(epochs.map(() => expect.stringMatching(/^[0-9a-f]{16}$/)));
+  expect(new Set(epochs).size).toBe(3);
+});
+
 test("has a constant deployment and a setting named default when it is new", async () => {
   const first = await openSqliteCatalog(path);
   const { deployment } = first;

@@ -9,10 +9,12 @@ import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, statSync } from "node:fs";
 import { defaultSettingValues } from "../../model/setting.ts";
-import type { Catalog } from "./catalog.ts";
+import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
+import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
@@ -72,19 +74,57 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
+function sqliteAddress(database: Database): AddressStore {
+  const key = "announced-url";
+  return {
+    async announced() {
+      const row = database
+        .query<{ value: string }, { key: string }>("SELECT value FROM meta WHERE key = $key")
+        .get({ key });
+      return row?.value ?? null;
+    },
+    async announce(url) {
+      if (url === null) database.query("DELETE FROM meta WHERE key = $key").run({ key });
+      else
+        database
+          .query("INSERT OR REPLACE INTO meta (key, value) VALUES ($key, $value)")
+          .run({ key, value: url });
+    },
+  };
+}
+
+function snapshot(database: Database, path: string): void {
+  // SQLite takes an empty file, and keeps its mode.
+  closeSync(openSync(path, "wx", 0o600));
+  database.query("VACUUM INTO $path").run({ path });
+}
+
+/** Begins another epoch: the file may be an older copy of the one that the last run wrote. */
+function renewEpoch(database: Database): string {
+  const value = randomBytes(8).toString("hex");
+  database.query("INSERT OR REPLACE INTO meta (key, value) VALUES ('epoch', $value)").run({ value });
+  return value;
+}
+
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
+  const epoch = renewEpoch(database);
   return {
+    epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
     life: sqliteDeviceLife(database),
     packages: sqlitePackages(database),
-    tasks: sqliteTasks(database),
+    tasks: sqliteTasks(database, epoch),
     settings,
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),
+    labels: sqliteLabels(database),
+    devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
+    address: sqliteAddress(database),
+    snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };
 }

@@ -4,7 +4,7 @@ import type { Inventory, Progress } from "../../api/schema/common.ts";
 import type { KnownMachine, RemovalReason } from "../../model/enrolment.ts";
 import type { TaskRecord } from "./catalog.ts";
 import type { ClonedDevice, DeviceLifeStore, NewDevice, PackageReport } from "./device-life.ts";
-import { deviceColumns, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
+import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
 
 /** A process that does not use its credential for this time after its enrolment is gone. */
 const unusedMs = 300_000;
@@ -277,12 +277,12 @@ function expiry(
 
 export function sqliteDeviceLife(database: Database): DeviceLifeStore {
   const named = database.query<DeviceRow, { text: string }>(
-    `SELECT ${deviceColumns} FROM devices
-     WHERE id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
-     ORDER BY enrolled_at_ms, id`,
+    `${selectDevices}
+     WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
+     ORDER BY enrolled_at_ms, devices.id`,
   );
   const removed = database.query<DeviceRow, []>(
-    `SELECT ${deviceColumns} FROM devices WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, id`,
+    `${selectDevices} WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, devices.id`,
   );
   return {
     ...expiry(database),

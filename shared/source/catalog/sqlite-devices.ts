@@ -1,9 +1,23 @@
 /** Store of devices, their inventory and the digests of their credentials in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
-import type { DeviceStore } from "./catalog.ts";
-import { deviceColumns as columns, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
+import type { DeliveryCount, DeviceStore } from "./catalog.ts";
+import type { DeviceFacts } from "./device-record.ts";
+import { selectDevices as select, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
 import { endStatesSql } from "./sqlite-tasks.ts";
+
+function factsOf({
+  deviceClass,
+  onBattery,
+  memoryBytes,
+  diskFreeBytes,
+  cacheBytes,
+  interfaces,
+}: Inventory): DeviceFacts {
+  const medium = interfaces.find(({ active }) => active)?.medium;
+  const stated = { deviceClass, onBattery, memoryBytes, diskFreeBytes, cacheBytes };
+  return medium === undefined ? stated : { ...stated, medium };
+}
 
 type CheckIn = Parameters<DeviceStore["recordCheckIn"]>[1];
 
@@ -13,8 +27,8 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
        last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
        own_subnet_id = $ownId, own_subnet_site = $ownSite, subnet_group = $group,
        remote_address = $remote, lan_address = $lanAddress, lan_port = $lanPort,
-       groups_json = $groups, inventory_json = $inventory, packages_json = $packages, checked_in_at_ms = $atMs,
-       unused_instance = NULL
+       groups_json = $groups, facts_json = $facts, inventory_json = $inventory, packages_json = $packages,
+       checked_in_at_ms = $atMs, unused_instance = NULL
      WHERE id = $id`,
   );
   // A merge of this device alone ends when its identity changes: it may be at another place.
@@ -41,6 +55,7 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
       cidr: subnet?.cidr ?? null,
       site: subnet?.site ?? null,
       groups: JSON.stringify(inventory.groups),
+      facts: JSON.stringify(factsOf(inventory)),
       inventory: JSON.stringify(inventory),
       packages: JSON.stringify(packages),
       ownId: own?.id ?? null,
@@ -55,18 +70,34 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
   return async (id, checkIn) => record.immediate(id, checkIn);
 }
 
+function ways(database: Database): DeviceStore["ways"] {
+  type WayRow = { subnet_id: string; way: DeliveryCount["way"]; causes: string; devices: number };
+  const count = database.query<WayRow, []>(
+    `SELECT subnet_id, way, way_causes_json AS causes, count(*) AS devices FROM devices
+     WHERE subnet_id IS NOT NULL AND way IS NOT NULL AND way_subnet_id = own_subnet_id AND removed_at_ms IS NULL
+     GROUP BY subnet_id, way, way_causes_json ORDER BY devices DESC`,
+  );
+  return async () =>
+    count.all().map(({ subnet_id: subnetId, way, causes, devices }) => ({
+      subnetId,
+      way,
+      causes: JSON.parse(causes) as string[],
+      devices,
+    }));
+}
+
 export function sqliteDevices(database: Database): DeviceStore {
   const byCredential = database.query<Row, { sha256: string }>(
-    `SELECT ${columns} FROM devices WHERE credential_sha256 = $sha256 AND removed_at_ms IS NULL`,
+    `${select} WHERE credential_sha256 = $sha256 AND removed_at_ms IS NULL`,
   );
   const byId = database.query<Row, { id: string }>(
-    `SELECT ${columns} FROM devices WHERE id = $id AND removed_at_ms IS NULL`,
+    `${select} WHERE devices.id = $id AND removed_at_ms IS NULL`,
   );
   const list = database.query<Row, []>(
-    `SELECT ${columns} FROM devices WHERE removed_at_ms IS NULL ORDER BY enrolled_at_ms, id`,
+    `${select} WHERE removed_at_ms IS NULL ORDER BY enrolled_at_ms, devices.id`,
   );
   const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
-    `SELECT ${columns} FROM devices WHERE subnet_id = $subnetId AND removed_at_ms IS NULL AND NOT EXISTS (
+    `${select} WHERE devices.subnet_id = $subnetId AND removed_at_ms IS NULL AND NOT EXISTS (
        SELECT 1 FROM progress WHERE task_id = $taskId AND device_id = devices.id
          AND state IN (${endStatesSql}))`,
   );
@@ -97,6 +128,7 @@ export function sqliteDevices(database: Database): DeviceStore {
         inventories.all().map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
       );
     },
+    ways: ways(database),
     touch: async (ids, atMs) => touchAll(ids, atMs),
     recordCheckIn: recordCheckIn(database),
   };

@@ -79,7 +79,7 @@ function removePackage(database: Database): PackageStore["remove"] {
   const needed = database.query<{ id: number }, { id: string }>(
     "SELECT id FROM tasks WHERE package_id = $id AND state IN ('active', 'paused') ORDER BY id",
   );
-  const removals = ["package_urls", "leases", "wan_account"].map((table) =>
+  const removals = ["package_urls", "leases"].map((table) =>
     database.query(`DELETE FROM ${table} WHERE package_id = $id`),
   );
   const remove = database.query("DELETE FROM packages WHERE id = $id");

@@ -89,14 +89,15 @@ function accountMover(database: Database): (names: { from: string; into: string 
     `INSERT INTO leases (package_id, subnet_id, state_json) VALUES ($packageId, $into, $state)
      ON CONFLICT DO UPDATE SET state_json = excluded.state_json`,
   );
+  const sums = ["source_bytes", "web_bytes", "direct_bytes"];
   const moves = [
-    ["wan_account", "package_id"],
-    ["wan_baseline", "task_id"],
-  ].flatMap(([table, key]) => [
+    { table: "wan_hours", keys: "hour, package", counters: sums },
+    { table: "wan_tasks", keys: "task_id", counters: ["bytes"] },
+  ].flatMap(({ table, keys, counters }) => [
     database.query(
-      `INSERT INTO ${table} (${key}, subnet_id, bytes)
-       SELECT ${key}, $into, bytes FROM ${table} WHERE subnet_id = $from
-       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes`,
+      `INSERT INTO ${table} (${keys}, subnet_id, ${counters.join(", ")})
+       SELECT ${keys}, $into, ${counters.join(", ")} FROM ${table} WHERE subnet_id = $from
+       ON CONFLICT DO UPDATE SET ${counters.map((each) => `${each} = ${each} + excluded.${each}`).join(", ")}`,
     ),
     database.query(`DELETE FROM ${table} WHERE subnet_id = $from AND $into <> $from`),
   ]);
@@ -128,6 +129,12 @@ function merge(database: Database): SubnetStore["merge"] {
     "UPDATE devices SET subnet_id = $into, subnet_site = $site WHERE id = $deviceId RETURNING id",
   );
   const moveAccount = accountMover(database);
+  // Name and site of the merged subnet count where the other one has none.
+  const moveLabel = database.query(
+    `INSERT INTO subnet_labels (subnet_id, name, site_id)
+     SELECT $into, name, site_id FROM subnet_labels WHERE subnet_id = $from
+     ON CONFLICT DO UPDATE SET name = coalesce(name, excluded.name), site_id = coalesce(site_id, excluded.site_id)`,
+  );
   const run = database.transaction((one: Parameters<SubnetStore["merge"]>[0], nowMs: number) => {
     const { deviceId, atMs } = one;
     const [from, into, site] = [one.from.id, one.into.id, one.into.site];
@@ -136,6 +143,7 @@ function merge(database: Database): SubnetStore["merge"] {
     if (deviceId !== null) return moveOne.all({ deviceId, into, site });
     forward.run({ from, into, site });
     moveAccount({ from, into }, nowMs);
+    moveLabel.run({ from, into });
     return moveAll.all({ from, into, site });
   });
   return async (one, nowMs) => run.immediate(one, nowMs).map(({ id }) => id);

@@ -1,10 +1,13 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { progressNotes } from "./sqlite-device-packages.ts";
+import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
   id: number;
+  epoch: string;
   version: number;
   package_id: string;
   package_name: string;
@@ -32,6 +35,7 @@ type Row = {
 
 const toTask = (row: Row): TaskRecord => ({
   id: row.id,
+  epoch: row.epoch,
   version: row.version,
   packageId: row.package_id,
   packageName: row.package_name,
@@ -57,26 +61,17 @@ const toTask = (row: Row): TaskRecord => ({
   taskKey: row.task_key,
 });
 
-function createTask(database: Database): TaskStore["create"] {
+function createTask(database: Database, epoch: string): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id" | "notWhile"> & { notWhile: string }>(
-    `INSERT INTO tasks (version, package_id, package_name, package_version, package_bytes, action, command, run,
+    `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
                         start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, task_key)
-     VALUES ($version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
+     VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
              $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $taskKey)
      RETURNING *`,
   );
-  const baseline = database.query(
-    `INSERT INTO wan_baseline (task_id, subnet_id, bytes)
-     SELECT $taskId, subnet_id, bytes FROM wan_account WHERE package_id = $packageId`,
-  );
-  return async (task) =>
-    database.transaction(() => {
-      const created = toTask(insert.get({ ...task, notWhile: JSON.stringify(task.notWhile) })!);
-      baseline.run({ taskId: created.id, packageId: created.packageId });
-      return created;
-    })();
+  return async (task) => toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile) })!);
 }
 
 function changeTask(database: Database): TaskStore["change"] {
@@ -108,17 +103,38 @@ function changeTask(database: Database): TaskStore["change"] {
 function recordProgress(database: Database): TaskStore["recordProgress"] {
   const write = database.query(
     `INSERT INTO progress (task_id, device_id, attempt, state, has_begun, updated_at_ms, report_json)
-     SELECT id, $deviceId, $attempt, $state, $hasBegun, $atMs, $report FROM tasks WHERE id = $taskId
+     SELECT id, $deviceId, $attempt, $state, $hasBegun, $atMs, $report FROM tasks
+     WHERE id = $taskId AND (epoch = $epoch OR $epoch = '')
+       AND (created_at_ms = $createdAtMs OR $createdAtMs = 0)
      ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state, has_begun = excluded.has_begun,
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
   );
+  const before = database.query<
+    Pick<ReportRow, "state" | "attempt"> & EarlierReport,
+    { deviceId: string; taskId: number }
+  >(
+    `SELECT state, attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched
+     FROM progress WHERE task_id = $taskId AND device_id = $deviceId`,
+  );
+  const note = progressNotes(database);
+  const count = wanReporter(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
       for (const one of reports) {
         const report = JSON.stringify(one);
-        kept += write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report }).changes;
+        const { taskId, epoch = "", createdAtMs = 0 } = one;
+        const name = { taskId, epoch, createdAtMs };
+        const known = before.get({ deviceId, taskId });
+        const { changes } = write.run({ deviceId, ...name, ...reportOf(one), atMs, report });
+        const isNew =
+          !successStates.has(known?.state ?? "pending") || known?.attempt !== reportOf(one).attempt;
+        if (changes > 0) {
+          note(deviceId, one, isNew);
+          count(deviceId, one, known, atMs);
+        }
+        kept += changes;
       }
       return kept;
     })();
@@ -127,7 +143,7 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 function retry(database: Database): TaskStore["retry"] {
   const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
-       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0,
+       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
   );
@@ -142,12 +158,12 @@ function removePart(database: Database): TaskStore["removePart"] {
     `DELETE FROM progress WHERE task_id = $id AND device_id IN
        (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
   );
-  const baseline = database.query("DELETE FROM wan_baseline WHERE task_id = $id");
+  const account = database.query("DELETE FROM wan_tasks WHERE task_id = $id");
   const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
   return async (id) =>
     database.transaction(() => {
       if (reports.run({ id }).changes === removedReports) return false;
-      baseline.run({ id });
+      account.run({ id });
       task.run({ id });
       return true;
     })();
@@ -169,7 +185,7 @@ export const endStatesSql = sqlOf(endStates);
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
-     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action = 'run'
+     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action <> 'pre-cache'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
   const killedOn = database.query<{ id: number }, { deviceId: string }>(
@@ -183,7 +199,8 @@ function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   };
 }
 
-export function sqliteTasks(database: Database): TaskStore {
+/** @param epoch of the tasks that are created */
+export function sqliteTasks(database: Database, epoch: string): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
   const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
@@ -199,7 +216,7 @@ export function sqliteTasks(database: Database): TaskStore {
   );
   return {
     ...overOn(database),
-    create: createTask(database),
+    create: createTask(database, epoch),
     change: changeTask(database),
     recordProgress: recordProgress(database),
     retry: retry(database),

@@ -1,6 +1,6 @@
 /** Command line of `device` and `package devices`. */
 import type { Command } from "@commander-js/extra-typings";
-import { jsonOption, sourceOption, tokenOption } from "./client-options.ts";
+import { jsonOption, sourceOption, tokenOption } from "./options.ts";
 import {
   approveDevice,
   listDevices,
@@ -11,13 +11,17 @@ import {
   showDevice,
 } from "./devices.ts";
 
+/** Help of options that take a target. */
+export const targetHelp = "all, names of devices, or an expression: 'os=windows and tag=b7 and site=Hamburg'";
 const deviceHelp = "device id, host name or given name";
 
-export function addDevices(program: Command): void {
+/** Adds `device`, and returns it: labels.ts adds commands of tags. */
+export function addDevices(program: Command): Command {
   const device = program.command("device").description("enrolled devices");
   device
     .command("list")
-    .description("all devices, without removed ones")
+    .description("all devices, or those of a filter, without removed ones")
+    .option("--filter <target>", targetHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -39,6 +43,7 @@ export function addDevices(program: Command): void {
     .addOption(tokenOption())
     .action(listDeviceTasks);
   addDeviceChanges(device as Command);
+  return device as Command;
 }
 
 function addDeviceChanges(device: Command): void {
@@ -53,7 +58,7 @@ function addDeviceChanges(device: Command): void {
     .action(renameDevice);
   device
     .command("approve")
-    .description("let the groups of a suspended device count again")
+    .description("let the tags of a suspended device count again")
     .argument("<device>", deviceHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())

@@ -7,6 +7,7 @@ import { reasonsText } from "../../model/reason.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
+import { parseTarget } from "./tasks.ts";
 
 /** Tasks that `device show` lists; `device tasks` lists all. */
 const shownTasks = 10;
@@ -22,26 +23,35 @@ const hostText = ({ hostname, name }: Pick<Device, "hostname" | "name">): string
 function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): string {
   const since = stateSinceMs === null ? "" : ` since ${formatTime(stateSinceMs)}`;
   if (state === "removed") return `removed${removedWhy === "removed" ? "" : ` (${removedWhy})`}${since}`;
-  if (state === "suspended") return `suspended${since}: device approve lets its groups count`;
+  if (state === "suspended") return `suspended${since}: device approve lets its tags count`;
   return takenOverAtMs === null ? "active" : `active, installed again ${formatTime(takenOverAtMs)}`;
 }
 
-export async function listDevices(options: JsonOptions): Promise<void> {
-  const devices = await (await connect(options)).devices();
+type DeviceListOptions = JsonOptions & { readonly filter?: string | undefined };
+
+export async function listDevices(options: DeviceListOptions): Promise<void> {
+  const filter = options.filter === undefined ? undefined : parseTarget(options.filter);
+  const devices = await (await connect(options)).devices(filter);
   if (options.json) return printJson(devices);
   printTable(
-    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "GROUPS", "AGENT", "LAST SEEN", "STATE"],
-    devices.map((device) => [
-      device.id,
-      hostText(device),
-      device.subnetId ?? "-",
-      device.inventory?.interfaces.find((one) => one.active)?.address ?? "-",
-      device.inventory?.deviceClass ?? "-",
-      device.inventory?.groups.join(",") || "-",
-      device.agentVersion,
-      seenText(device),
-      device.state,
-    ]),
+    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,AGENT,LAST SEEN,STATE".split(","),
+    devices.map((device) => {
+      const active = device.inventory?.interfaces.find((one) => one.active);
+      return [
+        device.id,
+        hostText(device),
+        device.subnetName ?? device.subnetId ?? "-",
+        device.site ?? "-",
+        active?.address ?? "-",
+        device.inventory?.deviceClass ?? "-",
+        active?.medium ?? "-",
+        device.tags.join(",") || "-",
+        device.wishes.join(",") || "-",
+        device.agentVersion,
+        seenText(device),
+        device.state,
+      ];
+    }),
   );
 }
 
@@ -58,7 +68,10 @@ export async function showDevice(words: string, options: JsonOptions): Promise<v
     ["enrolled", formatTime(device.enrolledAtMs)],
     ["last seen", device.connected ? "now, connected" : formatTime(device.lastSeenAtMs)],
     ["agent", device.agentVersion],
-    ["subnet", device.subnetId ?? "none"],
+    ["subnet", [device.subnetId ?? "none", device.subnetName ?? ""].join(" ").trim()],
+    ["site", device.site ?? "none"],
+    ["tags", device.tags.join(", ") || "none"],
+    ["wishes", device.wishes.join(", ") || "none"],
     ...inventoryRows(device),
   ];
   for (const [key, value] of rows) print(`${key.padEnd(10)} ${value}`);
@@ -71,7 +84,6 @@ export async function showDevice(words: string, options: JsonOptions): Promise<v
 function inventoryRows({ inventory }: Device): [string, string][] {
   if (inventory === null) return [["inventory", "none: the device has not checked in"]];
   return [
-    ["groups", inventory.groups.join(", ") || "none"],
     ["system", `${inventory.os}, ${inventory.arch}, ${inventory.deviceClass}`],
     ["power", inventory.onBattery ? "battery" : "mains"],
     ["memory", formatSize(inventory.memoryBytes)],

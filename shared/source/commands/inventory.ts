@@ -1,5 +1,6 @@
 /** Commands `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
+import type { Subnet } from "../../api/schema/admin.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 
@@ -7,15 +8,26 @@ export async function listSubnets(options: JsonOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();
   if (options.json) return printJson(subnets);
   printTable(
-    ["ID", "CIDR", "SITE", "DEVICES", "CONNECTED"],
+    ["ID", "NAME", "SITE", "CIDR", "GATEWAY", "DEVICES", "CONNECTED", "ARRIVES BY"],
     subnets.map((one) => [
       one.id,
+      one.name ?? "-",
+      one.site ?? "-",
       one.cidr,
-      [one.site, ...one.mergedSites].join(" = "),
+      [one.gateway, ...one.mergedGateways].join(" = "),
       String(one.devices),
       String(one.connected),
+      one.ways.map(wayText).join(", ") || "-",
     ]),
   );
+}
+
+/** Returns "unicast 3 (wireless 2, not-heard 1)": devices, and the codes of docs/REASONS.md. */
+function wayText({ way, devices, causes }: Subnet["ways"][number]): string {
+  const codes = Object.entries(causes)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([code, count]) => `${code} ${count}`);
+  return `${way} ${devices}${codes.length === 0 ? "" : ` (${codes.join(", ")})`}`;
 }
 
 const fromText = (urls: readonly { url: string }[]): string =>

@@ -37,7 +37,8 @@ type PublishOptions = JsonOptions & {
 
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
 
-const defaultKeyFile = (): string =>
+/** Returns the file of the publisher's key that `publish` uses without `--key`. */
+export const defaultKeyFile = (): string =>
   process.env["FLOCKCAST_PUBLISHER_KEY"] || join(homedir(), ".config", "flockcast", "publisher.key");
 
 export async function publish(what: string, options: PublishOptions): Promise<void> {

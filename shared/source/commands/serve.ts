@@ -4,7 +4,7 @@
  */
 import { createLogger } from "../../log.ts";
 import { parseTrustedProxies } from "../client-address.ts";
-import { loadTls, parseListen } from "../listen.ts";
+import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
 
@@ -19,6 +19,7 @@ type ServeOptions = {
   readonly trustedProxy: readonly string[];
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
+  readonly acceptDeviceGroups?: true | undefined;
 };
 
 function parseCount(text: string): number {
@@ -35,19 +36,20 @@ export async function serve(options: ServeOptions): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   }
-  const tls = tlsCert !== undefined && tlsKey !== undefined ? await loadTls(tlsCert, tlsKey) : undefined;
+  const tlsFiles =
+    tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined;
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
-  const source = await startSource({
-    dataDir: options.data,
-    listen,
-    tls,
-    trustedProxies,
-    keepVersions,
-    approvesTakeovers: options.approveTakeovers === true,
-    log,
-  });
+  const acceptsWishes = options.acceptDeviceGroups === true;
+  if (acceptsWishes)
+    log.warn(
+      "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
+    );
+  const names = { dataDir: options.data, listen, tlsFiles };
+  const approvesTakeovers = options.approveTakeovers === true;
+  const switches = { keepVersions, approvesTakeovers, acceptsWishes };
+  const source = await startSource({ ...names, trustedProxies, ...switches, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

@@ -1,5 +1,6 @@
 /** Commands `setting list`, `setting show` and `setting set`. */
-import { defaultSettingValues, applySettingWords, settingLines } from "../../model/setting.ts";
+import { applySettingWords, settingLines } from "../../model/setting-words.ts";
+import { defaultSettingValues } from "../../model/setting.ts";
 import { SourceError } from "../../api/agent-client.ts";
 import type { AdminClient } from "../../api/admin-client.ts";
 import type { Setting } from "../../api/schema/common.ts";

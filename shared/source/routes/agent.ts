@@ -1,20 +1,12 @@
 /**
  * Routes for devices: check-in, event stream, leases, WAN fallback and progress reports.
  */
-import { Hono } from "hono";
-import {
-  isTargeted,
-  noLease,
-  releaseLease,
-  requestLease,
-  spendByFallback,
-  type DevicePlace,
-  type DeviceRecord,
-} from "../catalog/index.ts";
+import { Hono, type Context } from "hono";
+import { noLease, releaseLease, requestLease, spendByFallback, type DevicePlace } from "../catalog/index.ts";
 import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
-import type { Inventory } from "../../api/schema/common.ts";
+import { endStates, type Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
@@ -27,11 +19,12 @@ import {
   progressRequestSchema,
   type CheckInResponse,
 } from "../../api/schema/agent.ts";
-import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
+import { dependsOnResults, openTargeting } from "../targeting.ts";
+import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
 import { currentSubnetId, participation } from "./participation.ts";
-import { allow } from "../auth.ts";
+import { allow, countRefusal } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { barredError } from "../barred-credential.ts";
 import { removeDevices } from "../device-removal.ts";
@@ -58,15 +51,24 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(progressRequestSchema),
     async (c) => {
       const { reports } = c.req.valid("json");
+      // Reports of web bytes are compared with what the source has sent.
+      if (reports.some(({ wanBytesFetched }) => wanBytesFetched > 0)) await context.wan.flush();
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
       for (const { state, taskId } of reports)
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
       for (const follows of new Set(reports.map((one) => one.follows)))
         if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
+      if (reports.some(({ state }) => endStates.has(state))) await announceResults(context, c.var.device.id);
       return c.json(done);
     },
   );
   return routes;
+}
+
+/** Wakes a device whose results may have changed which tasks are for it. */
+async function announceResults({ catalog, changeHub }: SourceContext, deviceId: string): Promise<void> {
+  if ((await catalog.tasks.open()).some(({ target }) => dependsOnResults(target)))
+    changeHub.notify([deviceId]);
 }
 
 function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -87,11 +89,9 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const atMs = nowMs();
       const { id } = c.var.device;
       if (instance !== undefined)
-        await noteInstance(context, id, { instance, address: place?.address ?? "none" });
+        await noteInstance(context, c, { instance, address: place?.address ?? "none" });
       const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
-      const ownSubnet = place?.ownSubnet ?? null;
-      const groups = c.var.device.life.state === "suspended" ? [] : inventory.groups;
-      const device: DeviceRecord = { ...c.var.device, subnet, ownSubnet, groups };
+      const device = (await catalog.devices.byId(id)) ?? c.var.device;
       context.liveness.noteCheckIn(id);
       await openEndedWithout(context, device);
       if (place !== null) await proposeProbes(context, device, place);
@@ -101,11 +101,12 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
         defaultSetting: (await catalog.settings.byName("default"))!,
-        ...(await agentTasksOf(catalog, device, serving, atMs)),
+        ...(await agentTasksOf(context, device, serving, atMs)),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
+        announcedUrl: await catalog.address.announced(),
       };
       return c.json(answer);
     },
@@ -130,9 +131,10 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
 /** @throws ApiError 403 when several agents use the credential */
 async function noteInstance(
   context: SourceContext,
-  deviceId: string,
+  c: Context<SourceEnv>,
   use: { instance: string; address: string },
 ): Promise<void> {
+  const deviceId = c.var.device.id;
   const addresses = context.duplicates.note(deviceId, use);
   if (addresses === null) return;
   context.log.error(
@@ -140,6 +142,7 @@ async function noteInstance(
     "two agents use the credential of one device: its ledger.db was copied; both get a new id",
   );
   await removeDevices(context, [deviceId], "cloned");
+  countRefusal(context, c, "device-cloned");
   throw barredError("device-cloned");
 }
 
@@ -211,6 +214,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
           ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
           : context.fallback.ask(token, context.nowMs(), uselessBytes);
       context.metrics.fallbacks.inc({ result: answer.result });
+      if (answer.result === "granted") context.wan.granted(packageId, token.deviceId, request.taskId);
       return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
     },
   );
@@ -218,16 +222,18 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
 
 /** Returns the number of other connected devices that the session of a subnet is for. */
 async function presentOn(
-  { catalog, changeHub }: SourceContext,
+  context: SourceContext,
   taskId: number,
   subnetId: string,
   deviceId: string,
 ): Promise<number> {
+  const { catalog, changeHub } = context;
   const { target } = await taskById(catalog, taskId);
-  const devices = await catalog.devices.withoutEnd(taskId, subnetId);
-  const isPresent = (device: DeviceRecord): boolean =>
-    device.id !== deviceId && changeHub.isConnected(device.id) && isTargeted(target, device);
-  return devices.filter(isPresent).length;
+  const targeting = await openTargeting(context, [target]);
+  const devices = (await catalog.devices.withoutEnd(taskId, subnetId)).filter(
+    ({ id }) => id !== deviceId && changeHub.isConnected(id),
+  );
+  return devices.filter((device) => targeting.matches(target, device)).length;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -251,6 +257,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       );
       metrics.leases.inc({ result: answer.result });
       if (answer.result !== "granted") return c.json(answer);
+      context.wan.granted(packageId, c.var.device.id, request.taskId);
       const present =
         request.starting === true
           ? { present: await presentOn(context, request.taskId, subnetId, c.var.device.id) }
@@ -269,11 +276,11 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {
-      const { taskId, failure, uselessBytes, ...request } = c.req.valid("json");
+      const { taskId, epoch, failure, uselessBytes, ...request } = c.req.valid("json");
       const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
-      const task = await taskById(catalog, taskId);
-      const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
+      const task = await taskNamed(catalog, { taskId, epoch });
+      const all = failure === null ? [] : await targetedDevices(context, task);
       const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
       const subnet = { deviceCount, packageBytes: task.packageBytes };
       if ((await catalog.packages.byId(task.packageId)) === null) return c.json(done);

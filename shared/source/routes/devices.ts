@@ -11,13 +11,17 @@ import {
   type Device,
   type DeviceTask,
 } from "../../api/schema/device.ts";
+import { deviceListQuerySchema } from "../../api/schema/labels.ts";
 import type { Inventory } from "../../api/schema/common.ts";
 import { allow } from "../auth.ts";
 import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { openTargeting } from "../targeting.ts";
 import { deviceNamed } from "./named-device.ts";
+import { openWishes } from "./tags.ts";
+import { checkTarget } from "./target-check.ts";
 
 export function deviceRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -31,14 +35,18 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/",
     documented({
-      summary: "All devices with their inventory, without removed ones",
+      summary: "Devices with their inventory, without removed ones: all, or those that a target matches",
       audience: ["admin"],
       answer: deviceListSchema,
     }),
     allow(context, "admin"),
+    queryParameters(deviceListQuerySchema),
     async (c) => {
+      const { filter } = c.req.valid("query");
+      await checkTarget(context, filter);
+      const targeting = await openTargeting(context, [filter]);
       const inventories = await catalog.devices.inventories();
-      const devices = await catalog.devices.list();
+      const devices = (await catalog.devices.list()).filter((one) => targeting.matches(filter, one));
       return c.json({ devices: devices.map((one) => viewOf(context, one, inventories.get(one.id) ?? null)) });
     },
   );
@@ -90,7 +98,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/:device/approve",
     documented({
-      summary: "Let the groups of a suspended device count again",
+      summary: "Let the tags of a suspended device count again",
       audience: ["admin"],
       answer: deviceSchema,
     }),
@@ -138,6 +146,10 @@ function viewOf(
     id: device.id,
     hostname: device.hostname,
     subnetId: device.subnet?.id ?? null,
+    subnetName: device.subnetName,
+    site: device.site,
+    tags: [...device.tags],
+    wishes: openWishes(device),
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: connected ? nowMs() : device.lastSeenAtMs,
     connected,

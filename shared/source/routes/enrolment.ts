@@ -12,7 +12,7 @@ import {
 import { decideEnrolment, type EnrolmentDecision, type KnownMachine } from "../../model/enrolment.ts";
 import { canonicalAddress } from "../../model/subnet.ts";
 import { ApiError } from "../api-error.ts";
-import { credentialIn, isEnrollToken, sha256Hex } from "../auth.ts";
+import { countRefusal, credentialIn, isEnrollToken, sha256Hex } from "../auth.ts";
 import { barCodeOf, barredError } from "../barred-credential.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
@@ -52,6 +52,7 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { token, ...about } = c.req.valid("json");
       if (!isEnrollToken(context, token)) {
+        countRefusal(context, c, "wrong-token");
         const hint = "copy the whole line of the file enroll.token in the source's data folder";
         throw new ApiError(401, "The enrolment token is not the one of this source", hint);
       }
@@ -125,13 +126,12 @@ function addClones(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(16_384),
     jsonBody(enrollCloneRequestSchema),
     async (c) => {
-      const barred = await barCodeOf(
-        catalog,
-        sha256Hex(credentialIn(c.req.header("authorization"))),
-        nowMs(),
-      );
-      if (barred === null) throw new ApiError(401, "Unknown credential", "devices: enrol with the token");
-      if (barred.code !== "device-cloned") throw barredError(barred.code);
+      const barred = await barCodeOf(catalog, sha256Hex(credentialIn(context, c)), nowMs());
+      if (barred?.code !== "device-cloned") {
+        countRefusal(context, c, barred?.code ?? "unknown-credential");
+        if (barred !== null) throw barredError(barred.code);
+        throw new ApiError(401, "Unknown credential", "devices: enrol with the token");
+      }
       const about = c.req.valid("json");
       const { credential, ...identity } = newIdentity(context);
       const from = barred.deviceId;

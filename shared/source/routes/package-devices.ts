@@ -48,7 +48,7 @@ async function devicesOf(
   const reports = Map.groupBy(await catalog.life.reportsOfPackage(packageId), ({ deviceId }) => deviceId);
   return (await catalog.devices.list()).map((device: DeviceRecord) => {
     const own = reports.get(device.id) ?? [];
-    const lastRun = own.findLast(({ action }) => action === "run");
+    const lastRun = own.findLast(({ action }) => action !== "pre-cache");
     // A report since the last check-in knows more about the cache than that check-in.
     const hasReported = own.some(
       ({ state, updatedAtMs }) =>

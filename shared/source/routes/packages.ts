@@ -301,14 +301,15 @@ async function contentResponse(
   const status = wanted.kind === "part" ? 206 : 200;
   if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
   c.env.allowIdle(contentIdleSeconds);
-  const subnetId = c.var.caller === "device" ? (c.var.device.subnet?.id ?? "") : null;
+  const receiver =
+    c.var.caller === "device"
+      ? { packageId: id, deviceId: c.var.device.id, subnetId: c.var.device.subnet?.id ?? "" }
+      : null;
   // The file is read in pieces instead of handed to Bun, because the account must count what was
   // sent when the reader disconnects early. Bun sends such a body in chunked coding, without
   // Content-Length (HEAD has it).
   const stream = context.content.read(id, start, end, (bytes) => {
-    if (subnetId === null) return;
-    context.wan.count(id, subnetId, bytes);
-    context.metrics.wanBytes.inc(bytes);
+    if (receiver !== null) context.wan.count(receiver, bytes);
   });
   return c.body(stream, status, sized);
 }

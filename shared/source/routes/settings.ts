@@ -52,10 +52,11 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function notifyAffected({ catalog, changeHub }: SourceContext, name: string): Promise<void> {
+async function notifyAffected(context: SourceContext, name: string): Promise<void> {
+  const { catalog, changeHub } = context;
   if (name === "default") return changeHub.notifyAll();
-  const devices = await catalog.devices.list();
   const tasks = (await catalog.tasks.open()).filter((task) => task.settingName === name);
-  const affected = tasks.flatMap((task) => targetedDevices(task, devices).map((device) => device.id));
-  changeHub.notify([...new Set(affected)]);
+  const affected = new Set<string>();
+  for (const task of tasks) for (const { id } of await targetedDevices(context, task)) affected.add(id);
+  changeHub.notify([...affected]);
 }

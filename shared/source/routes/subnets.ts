@@ -6,6 +6,7 @@ import { subnetIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import type { DeliveryCount } from "../catalog/index.ts";
 import { documented, pathParameters } from "../openapi.ts";
 
 export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -42,11 +43,33 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
 
 async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {
   const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
+  const ways = Map.groupBy(await catalog.devices.ways(), ({ subnetId }) => subnetId);
   return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
-    const { id, cidr, site } = ofSubnet[0]!.subnet!;
-    const sites = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
-    sites.delete(site);
-    const connected = ofSubnet.filter((device) => changeHub.isConnected(device.id)).length;
-    return { id, cidr, site, mergedSites: [...sites], devices: ofSubnet.length, connected };
+    const { subnet, subnetName, site } = ofSubnet[0]!;
+    const { id, cidr, site: gateway } = subnet!;
+    const gateways = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
+    gateways.delete(gateway);
+    return {
+      id,
+      cidr,
+      name: subnetName,
+      site,
+      gateway,
+      mergedGateways: [...gateways],
+      devices: ofSubnet.length,
+      connected: ofSubnet.filter((device) => changeHub.isConnected(device.id)).length,
+      ways: waysOf(ways.get(id) ?? []),
+    };
   });
 }
+
+/** Sums the delivery modes of a subnet. */
+const waysOf = (counts: readonly DeliveryCount[]): Subnet["ways"] =>
+  [...Map.groupBy(counts, ({ way }) => way)]
+    .map(([way, ofWay]) => {
+      const causes: Record<string, number> = {};
+      for (const one of ofWay)
+        for (const code of one.causes) causes[code] = (causes[code] ?? 0) + one.devices;
+      return { way, devices: ofWay.reduce((sum, { devices }) => sum + devices, 0), causes };
+    })
+    .toSorted((a, b) => b.devices - a.devices);

@@ -2,25 +2,17 @@
  * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
  * a row per device.
  */
-import type {
-  Catalog,
-  DeviceRecord,
-  LeaseState,
-  ProgressRecord,
-  TaskRecord,
-  TaskReport,
-} from "../catalog/index.ts";
-import { reportOf } from "../catalog/index.ts";
+import type { DeviceRecord, LeaseState, ProgressRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
 import { absentListMax } from "../../api/schema/admin.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
-import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
-import { allDevices, taskDevices } from "../task-devices.ts";
+import { taskDevicesReader } from "../task-devices.ts";
 
-type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "nowMs">;
+type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
 /** State of a device in a task, and the task that supersedes it there. */
 type DeviceState = { readonly state: DeviceTaskState; readonly higher: TaskRecord | null };
 type CountedDevice = { readonly state: DeviceTaskState; readonly connected: boolean };
@@ -31,24 +23,6 @@ const countOffline = (rows: readonly CountedDevice[]): number =>
   rows.filter((row) => !endStates.has(row.state) && !row.connected).length;
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
-
-/** Returns the tasks that supersede this one, with what their devices reported. */
-export async function higherTasksOf(
-  { catalog }: Pick<SourceContext, "catalog">,
-  task: TaskRecord,
-  all: readonly TaskRecord[],
-  reportsOf: Catalog["tasks"]["reportsOf"] = catalog.tasks.reportsOf,
-): Promise<HigherTask[]> {
-  return Promise.all(
-    higherTasks(task, all).map(async (other) => {
-      const reports = await reportsOf(other.id);
-      return {
-        task: other,
-        hasCompleted: (deviceId) => successStates.has(reports.get(deviceId)?.state ?? "pending"),
-      };
-    }),
-  );
-}
 
 /** States that a device knows better than the source. */
 const finalStates: ReadonlySet<DeviceTaskState> = new Set([
@@ -121,19 +95,11 @@ function summaryOf(
 export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
-  const devices = await allDevices(catalog);
   const tasks = await catalog.tasks.list();
-  const read = new Map<number, ReturnType<typeof catalog.tasks.reportsOf>>();
-  const reportsOf: typeof catalog.tasks.reportsOf = (id) => {
-    const reports = read.get(id) ?? catalog.tasks.reportsOf(id);
-    read.set(id, reports);
-    return reports;
-  };
+  const devicesOf = await taskDevicesReader(context, tasks);
   const summaries: TaskSummary[] = [];
   for (const task of tasks) {
-    const reports = await (read.get(task.id) ?? catalog.tasks.reportsOf(task.id));
-    const higher = await higherTasksOf(context, task, tasks, reportsOf);
-    const { counted, absent } = taskDevices(task, devices, reports, changeHub, nowMs);
+    const { counted, absent, reports, higher } = await devicesOf(task);
     const rows = counted.map((device) => ({
       state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
       connected: changeHub.isConnected(device.id),
@@ -161,6 +127,8 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     follows: null,
     wrongFrom: [],
     attempt: 1,
+    epoch: "",
+    createdAtMs: 0,
   };
 }
 
@@ -171,7 +139,8 @@ function deviceRow(
   { state, higher }: DeviceState,
   connected: boolean,
 ): TaskDevice {
-  const { taskId: _, ...progress } = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const reported = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const { taskId: _id, epoch: _epoch, createdAtMs: _createdAtMs, ...progress } = reported;
   return {
     deviceId: device.id,
     hostname: device.hostname,
@@ -216,8 +185,10 @@ function subnetState(rows: readonly TaskDevice[], representative: TaskDevice | u
 
 type SubnetFacts = {
   readonly cidr: string;
+  readonly name: string | null;
+  readonly site: string | null;
   readonly lease: LeaseState | undefined;
-  readonly wanBytes: number | null;
+  readonly wanBytes: number;
 };
 
 function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: SubnetFacts): TaskSubnet {
@@ -225,6 +196,8 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
   return {
     subnetId: rows[0]?.subnetId ?? null,
     cidr: facts.cidr,
+    name: facts.name,
+    site: facts.site,
     representative: representative && {
       deviceId: representative.row.deviceId,
       hostname: representative.row.hostname,
@@ -241,7 +214,7 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
     bytesVerified: sum(rows, (row) => Math.min(row.bytesVerified, packageBytes)),
     bytesTotal: rows.length * packageBytes,
     rateBps: sum(rows, (row) => (endStates.has(row.state) ? 0 : row.rateBps)),
-    wanBytes: facts.wanBytes ?? sum(rows, (row) => row.wanBytesFetched),
+    wanBytes: facts.wanBytes,
     lanBytes: sum(rows, (row) => row.lanBytesSent),
   };
 }
@@ -265,15 +238,14 @@ export async function taskDetail(
 ): Promise<TaskDetail> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
+  const all = await catalog.tasks.list();
+  const concerned = [task, ...higherTasks(task, all)];
+  const read = await taskDevicesReader(context, concerned);
+  const { counted: devices, absent, reports, higher } = await read(task);
   const progress = await catalog.tasks.progressOf(task.id);
-  const reports = new Map([...progress].map(([id, record]) => [id, reportOf(record.progress)]));
-  const all = await allDevices(catalog);
-  const { counted: devices, absent } = taskDevices(task, all, reports, changeHub, nowMs);
-  const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
-  const account = await catalog.wan.sinceTask(task.id);
-  const countsAtSource = await servesBytes(context, task.packageId);
-  const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
+  const account = await catalog.wan.ofTask(task.id);
+  const places = new Map(devices.map((device) => [device.subnet?.id ?? null, device]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
     const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
@@ -281,9 +253,11 @@ export async function taskDetail(
   });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
     subnetRow(ofSubnet, task.packageBytes, {
-      cidr: cidrs.get(subnetId) ?? "",
+      cidr: places.get(subnetId)?.subnet?.cidr ?? "",
+      name: places.get(subnetId)?.subnetName ?? null,
+      site: places.get(subnetId)?.site ?? null,
       lease: leases.get(subnetId ?? ""),
-      wanBytes: countsAtSource ? (account.get(subnetId ?? "") ?? 0) : null,
+      wanBytes: account.get(subnetId ?? "") ?? 0,
     }),
   );
   return {
@@ -294,9 +268,4 @@ export async function taskDetail(
       .map(({ id, hostname, lastSeenAtMs }) => ({ deviceId: id, hostname, lastSeenAtMs })),
     deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
-}
-
-/** Whether the source serves all bytes of the package, and so accounts for them. */
-async function servesBytes({ catalog }: ViewContext, packageId: string): Promise<boolean> {
-  return (await catalog.packages.byId(packageId))?.urls.length === 0;
 }

@@ -1,4 +1,4 @@
-/** Options that the commands of administrators share. */
+/** Options of the commands that ask a running source. */
 import { Option } from "@commander-js/extra-typings";
 
 export const sourceOption = () =>
