@@ -9,6 +9,7 @@ import os from "node:os";
 import { join } from "node:path";
 import type { Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
+import type { AgentSetting } from "../api/schema/agent.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -52,6 +53,12 @@ const loopbackAddress = "127.0.0.1";
 /** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
 
+const versionOf = ({ name, version: number, parents }: AgentSetting): AgentStatus["setting"] => ({
+  name,
+  version: number,
+  parents,
+});
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #client: AgentClient;
@@ -63,7 +70,8 @@ export class Agent {
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
   #identity: Identity;
-  #values: SettingValues = defaultSettingValues;
+  /** The device's own setting; null until the source answered. */
+  #setting: AgentSetting | null = null;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
@@ -104,6 +112,10 @@ export class Agent {
     });
     this.#roaming = this.#createRoaming();
     gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
+  }
+
+  get #values(): SettingValues {
+    return this.#setting?.values ?? defaultSettingValues;
   }
 
   #createNet(onError: (error: unknown) => void): LanParts {
@@ -243,6 +255,7 @@ export class Agent {
       source: this.#identity.sourceUrl,
       connected: this.#checkIns.isConnected,
       subnetId: this.#place.subnetId,
+      setting: this.#setting && versionOf(this.#setting),
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
@@ -265,6 +278,7 @@ export class Agent {
       tasks: [...this.#device.tasks.values()].map((task) =>
         Object.assign(task.progress(), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
+          setting: task.row.task.overrides ? versionOf(task.row.task.setting) : null,
         }),
       ),
     };
@@ -333,7 +347,7 @@ export class Agent {
       wallMs: systemClock.wallMs(),
       nowMs: systemClock.nowMs(),
     };
-    this.#values = answer.defaultSetting.values;
+    this.#setting = answer.ownSetting;
     const { cacheMaxBytes: maxBytes, cacheMaxAgeMs: maxAgeMs, cacheKeepFree: keepFree } = this.#values;
     cache.setLimits({ maxBytes, maxAgeMs, keepFree });
     void cache

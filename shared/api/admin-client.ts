@@ -13,7 +13,6 @@ import {
   packageListSchema,
   packageUrlListSchema,
   publishResponseSchema,
-  settingListSchema,
   subnetListSchema,
   packageRemovedSchema,
   taskChangedSchema,
@@ -33,8 +32,7 @@ import {
   type TaskDetail,
   type TaskSummary,
 } from "./schema/admin.ts";
-import { settingSchema, type Setting } from "./schema/common.ts";
-import type { SettingValues } from "../model/setting.ts";
+import { settingClient, type SettingClient } from "./setting-client.ts";
 import { readToken } from "./token.ts";
 
 type AdminClientOptions = {
@@ -46,7 +44,7 @@ type AdminClientOptions = {
 };
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
-export type AdminClient = {
+export type AdminClient = SettingClient & {
   /** @param urls web sites that have the bytes */
   publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
   /** @param content the package's bytes: its files concatenated in manifest order */
@@ -66,15 +64,11 @@ export type AdminClient = {
   tasks(): Promise<TaskSummary[]>;
   /** @param devices those that the answer lists */
   task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
-  settings(): Promise<Setting[]>;
-  setting(name: string): Promise<Setting>;
-  putSetting(name: string, values: SettingValues): Promise<Setting>;
   devices(): Promise<Device[]>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
 };
 
-const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 
 /**
@@ -96,6 +90,7 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     timeoutMs: options.timeoutMs,
   };
   return {
+    ...settingClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
@@ -122,10 +117,6 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    settings: async () => (await ask(connection, "GET", "/v1/settings", settingListSchema)).settings,
-    setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
-    putSetting: (name, values) =>
-      ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
     devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);

@@ -14,6 +14,7 @@ import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
@@ -55,6 +56,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", inventoryRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));

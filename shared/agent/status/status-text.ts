@@ -36,6 +36,7 @@ export function runningLines(status: AgentStatus): string[] {
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     `source ${status.source}: ${status.connected ? "connected" : "not connected, retrying"}`,
+    settingLine(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
     ...(dropped.length > 0
@@ -44,6 +45,15 @@ export function runningLines(status: AgentStatus): string[] {
     ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
   ];
 }
+
+function settingLine({ setting }: AgentStatus): string {
+  if (setting === null) return "setting not known yet, uses the built-in values";
+  const parents = setting.parents.map(versionText);
+  return `setting ${versionText(setting)}${parents.length > 0 ? `, inherits from ${parents.join(", ")}` : ""}`;
+}
+
+const versionText = ({ name, version }: { name: string; version: number }): string =>
+  `${name} version ${version}`;
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""
@@ -78,7 +88,8 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   // The line already contains the state.
   const why = reasonsText(task.reasons).replace(/^complete(?:[:;] |$)/, "");
   const wrong = task.wrongFrom.map(wrongText).join("");
-  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
+  const setting = task.setting === null ? "" : `, setting ${versionText(task.setting)}`;
+  return `task ${task.taskId} (${task.package}${setting}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
 }
 
 const wrongText = ({ address, deviceId, chunks }: WrongSender): string =>

@@ -216,6 +216,51 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN deadline_at_ms INTEGER;
   ALTER TABLE tasks ADD COLUMN not_while_json TEXT NOT NULL DEFAULT '[]';
   `,
+  // A setting keeps its differences to its parent; `default` those to the values that were built in
+  // at this step. A task without a setting uses each device's own one.
+  `
+  ALTER TABLE settings ADD COLUMN parent TEXT REFERENCES settings (name) ON UPDATE CASCADE;
+  UPDATE settings SET parent = 'default' WHERE name <> 'default';
+  UPDATE settings SET values_json = (
+    SELECT json_group_object(own.key, json(settings.values_json -> own.key))
+    FROM json_each(settings.values_json) own
+    WHERE settings.values_json -> own.key IS NOT
+      (SELECT root.values_json FROM settings root WHERE root.name = 'default') -> own.key)
+  WHERE name <> 'default';
+  UPDATE settings SET values_json = (
+    SELECT json_group_object(own.key, json(settings.values_json -> own.key))
+    FROM json_each(settings.values_json) own WHERE settings.values_json -> own.key IS NOT
+    ('{"useMulticast":true,"wirelessMulticast":false,"sessionStartDelayMs":60000,' ||
+    '"startWhenAllPresent":true,"wanRateBps":null,"wanSchedule":[],"lanRateBps":null,"wanAttempts":8,' ||
+    '"wanStallMs":30000,"wanFallback":"last-resort","useDeputy":true,"cacheMaxBytes":null,' ||
+    '"cacheMaxAgeMs":7776000000,"cacheKeepFree":{"percent":10},"checkInIntervalMs":86400000,' ||
+    '"reportIntervalMs":2000,"representativeWeight":50,"commandTimeoutMs":3600000,' ||
+    '"commandSuccessExitCodes":[0],"commandRebootExitCodes":[194,1641,3010],' ||
+    '"commandBusyExitCodes":[75,1618],"commandAttempts":10,"runSchedule":[],' ||
+    '"runWhileUserActive":true,"userIdleMs":600000,"runDeferrals":null,"runDeferralMs":3600000,' ||
+    '"startJitterMs":30000}') -> own.key)
+  WHERE name = 'default';
+  ALTER TABLE settings RENAME COLUMN values_json TO differences_json;
+  CREATE TABLE setting_versions (
+    name TEXT NOT NULL REFERENCES settings (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    parent TEXT,
+    differences_json TEXT NOT NULL,
+    changed_at_ms INTEGER,
+    changed_by TEXT,
+    PRIMARY KEY (name, version)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO setting_versions
+    SELECT name, version, parent, differences_json, NULL, NULL FROM settings;
+  CREATE TABLE setting_assignments (
+    rank INTEGER PRIMARY KEY,
+    setting TEXT NOT NULL REFERENCES settings (name) ON UPDATE CASCADE,
+    target TEXT NOT NULL UNIQUE
+  ) STRICT;
+  ALTER TABLE tasks ADD COLUMN setting TEXT;
+  UPDATE tasks SET setting = nullif(setting_name, 'default');
+  ALTER TABLE tasks DROP COLUMN setting_name;
+  `,
 ];
 
 export const catalogVersion = steps.length;

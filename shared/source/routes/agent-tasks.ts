@@ -3,12 +3,15 @@ import {
   isTargeted,
   type Catalog,
   type DeviceRecord,
-  type SettingRecord,
+  type PackageRecord,
   type TaskRecord,
+  type TaskReport,
 } from "../catalog/index.ts";
-import type { AssignedTask } from "../../api/schema/agent.ts";
+import type { AgentSetting, AssignedTask } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
+import type { ResolvedSetting } from "../../model/setting-inheritance.ts";
 import { ApiError } from "../api-error.ts";
+import { ownSetting, overridingSetting } from "../setting-reach.ts";
 import { higherTasks, supersededBy } from "../supersession.ts";
 
 /** @throws ApiError 404 for an unknown task */
@@ -25,17 +28,55 @@ export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, device
       isTargeted(task.target, device) && (task.endedAtMs === null || device.enrolledAtMs <= task.endedAtMs),
   );
 
-async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord> {
-  const found = (await catalog.settings.byName(name)) ?? (await catalog.settings.byName("default"));
-  return found!;
-}
+const toAgent = ({ name, version, parents, values }: ResolvedSetting): AgentSetting => ({
+  name,
+  version,
+  parents: [...parents],
+  values,
+});
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
+/** Returns a task as its device receives it. */
+function assigned(
+  task: TaskRecord,
+  published: PackageRecord,
+  own: {
+    readonly setting: ResolvedSetting;
+    readonly overrides: boolean;
+    readonly report: TaskReport | undefined;
+  },
+): AssignedTask {
+  const { setting, overrides, report } = own;
+  return {
+    id: task.id,
+    packageId: task.packageId,
+    packageName: task.packageName,
+    packageVersion: task.packageVersion,
+    action: task.action,
+    createdAtMs: task.createdAtMs,
+    command: task.command,
+    run: task.run,
+    startAtMs: task.startAtMs,
+    startIsLocal: task.startIsLocal,
+    deadlineAtMs: task.deadlineAtMs,
+    notWhile: [...task.notWhile],
+    after: task.after,
+    expiresAtMs: task.expiresAtMs,
+    attempt: report?.attempt ?? 1,
+    paused: task.state === "paused",
+    allowDowngrade: task.allowDowngrade,
+    taskKey: base64(task.taskKey),
+    packageKey: base64(published.packageKey),
+    setting: { name: setting.name, version: setting.version },
+    overrides,
+  };
+}
+
 /**
  * Returns the open tasks of a device that it has not completed and that no other one supersedes,
- * and the settings that they name. Failed tasks are included: the agent knows whether an attempt
- * has ended.
+ * the device's own setting, and the others that the tasks name. Failed tasks are included: the
+ * agent knows whether an attempt has ended.
  *
  * @param serving tasks that the device has completed and still serves; included while they are open
  */
@@ -44,7 +85,14 @@ export async function agentTasksOf(
   device: DeviceRecord,
   serving: readonly number[],
   nowMs: number,
-): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[]; begun: number[] }> {
+): Promise<{
+  ownSetting: AgentSetting;
+  tasks: AssignedTask[];
+  settings: AgentSetting[];
+  begun: number[];
+}> {
+  const tree = await catalog.settings.tree();
+  const own = await ownSetting(catalog, device);
   const reports = await catalog.tasks.reportsBy(device.id);
   const isIn = (states: ReadonlySet<DeviceTaskState>, { id }: TaskRecord): boolean =>
     states.has(reports.get(id)?.state ?? "pending");
@@ -55,7 +103,7 @@ export async function agentTasksOf(
   const isWaiting = open.some((task) => task.action === "run" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
-  const settings = new Map<string, SettingRecord>();
+  const settings = new Map<string, ResolvedSetting>();
   for (const task of open) {
     if (hasCompleted(task) && !serving.includes(task.id)) continue;
     const higher = higherTasks(task, others).map((other) => ({
@@ -67,31 +115,11 @@ export async function agentTasksOf(
     if (supersededBy(report, higher, device, nowMs) !== null) continue;
     const published = await catalog.packages.byId(task.packageId);
     if (published === null) continue;
-    const setting = await settingOf(catalog, task.settingName);
-    if (setting.name !== "default") settings.set(setting.name, setting);
-    tasks.push({
-      id: task.id,
-      packageId: task.packageId,
-      packageName: task.packageName,
-      packageVersion: task.packageVersion,
-      action: task.action,
-      createdAtMs: task.createdAtMs,
-      command: task.command,
-      run: task.run,
-      startAtMs: task.startAtMs,
-      startIsLocal: task.startIsLocal,
-      deadlineAtMs: task.deadlineAtMs,
-      notWhile: [...task.notWhile],
-      after: task.after,
-      expiresAtMs: task.expiresAtMs,
-      attempt: report?.attempt ?? 1,
-      paused: task.state === "paused",
-      allowDowngrade: task.allowDowngrade,
-      taskKey: base64(task.taskKey),
-      packageKey: base64(published.packageKey),
-      setting: { name: setting.name, version: setting.version },
-    });
+    const overriding = overridingSetting(tree, task);
+    const setting = overriding ?? own;
+    if (setting.name !== own.name) settings.set(setting.name, setting);
+    tasks.push(assigned(task, published, { setting, overrides: overriding !== null, report }));
   }
   const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
-  return { tasks, settings: [...settings.values()], begun };
+  return { ownSetting: toAgent(own), tasks, settings: [...settings.values()].map(toAgent), begun };
 }

@@ -133,7 +133,6 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         sourceTimeMs: atMs,
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
-        defaultSetting: (await catalog.settings.byName("default"))!,
         ...(await agentTasksOf(catalog, device, serving, atMs)),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes

@@ -20,6 +20,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { targetedDevices, taskById } from "./agent-tasks.ts";
+import { settingNamed } from "./named-setting.ts";
 
 export const taskPathSchema = v.object({
   id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/, "a task id is a whole number")),
@@ -113,14 +114,14 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
     async (c) => {
-      const { setting, startIsLocal = false, ...edit } = c.req.valid("json");
+      const { startIsLocal = false, ...edit } = c.req.valid("json");
       const given: TaskChange = {
         ...Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined)),
         ...(edit.startAtMs === undefined ? {} : { startIsLocal }),
       };
       const before = await taskById(catalog, Number(c.req.valid("param").id));
       if (edit.target !== undefined) await checkTarget(context, edit.target);
-      if (setting !== undefined) await checkSetting(context, setting);
+      await checkSetting(context, edit.setting === undefined ? before.setting : edit.setting);
       if (!isOpen(before) && (await catalog.packages.byId(before.packageId)) === null)
         throw refused(before, "its package was removed: publish it, and create a task");
       const task = (await catalog.tasks.change(before.id, (current) => {
@@ -130,10 +131,9 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
         checkTimes(changed, nowMs());
         checkConditions(changed.action, edit.notWhile ?? [], edit.deadlineAtMs ?? null);
         const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
-        const named = setting === undefined ? {} : { settingName: setting };
-        return { ...given, ...named, ...opened, version: current.version + 1 };
+        return { ...given, ...opened, version: current.version + 1 };
       }))!;
-      log.info({ taskId: task.id, version: task.version, ...given, setting }, "task edited");
+      log.info({ taskId: task.id, version: task.version, ...given }, "task edited");
       const after = await announce(context, task);
       await wake(context, before);
       return c.json(after);
@@ -241,10 +241,9 @@ export function checkConditions(
   throw new ApiError(400, `A task that pre-caches runs no command`, `leave ${what} out`);
 }
 
-export async function checkSetting({ catalog }: SourceContext, settingName: string): Promise<void> {
-  if ((await catalog.settings.byName(settingName)) !== null) return;
-  const known = (await catalog.settings.list()).map((one) => one.name).join(", ");
-  throw new ApiError(404, `No setting named "${settingName}"`, `there are: ${known}`);
+/** @param setting null: each device's own one */
+export async function checkSetting({ catalog }: SourceContext, setting: string | null): Promise<void> {
+  if (setting !== null) settingNamed(await catalog.settings.tree(), setting);
 }
 
 export async function checkTarget({ catalog }: SourceContext, target: string): Promise<void> {

@@ -75,10 +75,9 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       const published = await readyPackage(context, request.package);
       checkAction(request, published);
       const times = timesOf(request, nowMs());
-      const settingName = request.setting ?? "default";
       await checkTarget(context, request.target);
       checkTimes(times, nowMs());
-      await checkSetting(context, settingName);
+      await checkSetting(context, request.setting);
       if (request.after !== null) await taskById(catalog, request.after);
       // Bytes of earlier tasks that are not yet in the account would count for this task.
       await context.wan.flush();
@@ -94,7 +93,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
         allowDowngrade: request.allowDowngrade,
         after: request.after,
         kills: false,
-        settingName,
+        setting: request.setting,
         target: request.target,
         state: "active",
         endedWhy: null,
