@@ -50,6 +50,8 @@ type PeerOptions = {
   readonly role?: "peer" | "representative";
   /** Multicast group; peers of one group are one subnet. Default: the harness's group. */
   readonly group?: string;
+  /** Further words of the agent's command line. */
+  readonly args?: readonly string[];
   readonly enrollToken?: string;
   readonly sourceUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -236,6 +238,7 @@ async function assemble(
       interfaceAddress: "127.0.0.1",
       group: peer.group ?? group,
       ...(peer.role ? { role: peer.role } : {}),
+      ...(peer.args ? { args: peer.args } : {}),
       env: { ...options.env, ...peer.env },
     });
     devices.push(device);
