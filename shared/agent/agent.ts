@@ -9,7 +9,6 @@ import os from "node:os";
 import { join } from "node:path";
 import type { Identity } from "../cache/index.ts";
 import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
-import type { AgentSetting } from "../api/schema/agent.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -17,7 +16,6 @@ import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
 import { cidrContains } from "../model/subnet.ts";
-import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
@@ -33,6 +31,7 @@ import { GcTrigger } from "./gc-trigger.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
+import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
@@ -53,12 +52,6 @@ const loopbackAddress = "127.0.0.1";
 /** Upper bound on the last report at shutdown. */
 const lastReportMs = 1_500;
 
-const versionOf = ({ name, version: number, parents }: AgentSetting): AgentStatus["setting"] => ({
-  name,
-  version: number,
-  parents,
-});
-
 export class Agent {
   readonly #options: AgentOptions;
   readonly #client: AgentClient;
@@ -69,15 +62,15 @@ export class Agent {
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
+  readonly #own: OwnSetting;
   #identity: Identity;
-  /** The device's own setting; null until the source answered. */
-  #setting: AgentSetting | null = null;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#identity = options.identity;
     const { log, identity, onBug } = options;
+    this.#own = new OwnSetting(options.cache, log);
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -103,7 +96,7 @@ export class Agent {
     this.#checkIns = new CheckIns({
       client: this.#client,
       log,
-      intervalMs: () => this.#values.checkInIntervalMs,
+      intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
@@ -112,10 +105,6 @@ export class Agent {
     });
     this.#roaming = this.#createRoaming();
     gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
-  }
-
-  get #values(): SettingValues {
-    return this.#setting?.values ?? defaultSettingValues;
   }
 
   #createNet(onError: (error: unknown) => void): LanParts {
@@ -255,7 +244,7 @@ export class Agent {
       source: this.#identity.sourceUrl,
       connected: this.#checkIns.isConnected,
       subnetId: this.#place.subnetId,
-      setting: this.#setting && versionOf(this.#setting),
+      setting: this.#own.version,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
@@ -300,7 +289,7 @@ export class Agent {
   #reportIntervalMs(): number {
     const active = [...this.#device.tasks.values()].filter((task) => !task.isOver);
     const intervalMs = Math.min(
-      this.#values.reportIntervalMs,
+      this.#own.values.reportIntervalMs,
       ...active.map(({ row }) => row.task.setting.values.reportIntervalMs),
     );
     const peers = active.map(({ session }) => session?.member.fellowPeers ?? 0);
@@ -347,9 +336,7 @@ export class Agent {
       wallMs: systemClock.wallMs(),
       nowMs: systemClock.nowMs(),
     };
-    this.#setting = answer.ownSetting;
-    const { cacheMaxBytes: maxBytes, cacheMaxAgeMs: maxAgeMs, cacheKeepFree: keepFree } = this.#values;
-    cache.setLimits({ maxBytes, maxAgeMs, keepFree });
+    this.#own.replace(answer.ownSetting);
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));

@@ -8,6 +8,7 @@ import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.t
 import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
 import { SetupError } from "../enrolment.ts";
+import { storedSetting, versionOf } from "../own-setting.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 import { printable } from "../../printable.ts";
@@ -46,7 +47,7 @@ export function runningLines(status: AgentStatus): string[] {
   ];
 }
 
-function settingLine({ setting }: AgentStatus): string {
+function settingLine({ setting }: Pick<AgentStatus, "setting">): string {
   if (setting === null) return "setting not known yet, uses the built-in values";
   const parents = setting.parents.map(versionText);
   return `setting ${versionText(setting)}${parents.length > 0 ? `, inherits from ${parents.join(", ")}` : ""}`;
@@ -108,17 +109,20 @@ function ledgerStatus(dataFolder: string) {
         reasons: row?.reason ? [row.reason] : [],
       };
     });
-    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, tasks };
+    const own = storedSetting(ledger);
+    const setting = own && versionOf(own);
+    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, setting, tasks };
   } finally {
     ledger.close();
   }
 }
 
 function stoppedLines(dataFolder: string): string[] {
-  const { deviceId, source, tasks } = ledgerStatus(dataFolder);
+  const { deviceId, source, setting, tasks } = ledgerStatus(dataFolder);
   return [
     `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
+    ...(setting === null ? [] : [settingLine({ setting })]),
     ...tasks.map(
       (task) =>
         `task ${task.taskId} (${task.package}): ${[task.state, reasonsText(task.reasons)].filter((part) => part !== "").join("; ")}`,

@@ -43,7 +43,8 @@ export const enrollResponseSchema = v.object({
   deployment: counter,
 });
 const settingVersionSchema = v.object({ name: name(64), version: counter });
-const settingSchema = v.object({
+/** A setting with its inherited values, as a device uses it. */
+export const agentSettingSchema = v.object({
   ...settingVersionSchema.entries,
   /** Settings that it inherits from, from the parent to `default`. */
   parents: v.optional(v.pipe(v.array(settingVersionSchema), v.maxLength(settingDepthMax)), []),
@@ -86,7 +87,7 @@ export const agentTaskSchema = v.object({
   taskKey: base64(16),
   /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
   packageKey: base64(16),
-  setting: settingSchema,
+  setting: agentSettingSchema,
   /** Whether the task names the setting; false: it is the device's own one. */
   overrides: v.optional(v.boolean(), false),
 });
@@ -123,9 +124,9 @@ export const checkInResponseSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   publisherKeys: v.array(publisherKeySchema),
   /** The device's own setting: for all outside tasks, and for tasks that name none. */
-  ownSetting: settingSchema,
+  ownSetting: agentSettingSchema,
   /** The other settings that the tasks name, each once. */
-  settings: v.array(settingSchema),
+  settings: v.array(agentSettingSchema),
   /**
    * Every open task of this device that no other one supersedes, and that the device has not
    * completed or still serves. The device drops any other task.
@@ -235,8 +236,7 @@ export const fallbackResponseSchema = v.variant("result", [
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
-/** A setting with its inherited values, as a device uses it. */
-export type AgentSetting = v.InferOutput<typeof settingSchema>;
+export type AgentSetting = v.InferOutput<typeof agentSettingSchema>;
 export type AssignedTask = v.InferOutput<typeof assignedTaskSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
 export type Probe = v.InferOutput<typeof probeSchema>;
