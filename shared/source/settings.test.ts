@@ -252,6 +252,7 @@ describe("the own setting of a device", () => {
     ]);
     expect(await own("office", "kiosk")).toMatchObject({ name: "office" });
     expect(await show("office")).toMatchObject({ devices: 1 });
+    expect(await call<object>("GET", "/v1/devices")).toMatchObject({ devices: [{ setting: "office" }] });
     expect(await assign("kiosk", "group:office")).toMatchObject({ changed: 1 });
     const ended = { setting: "kiosk", target: "group:office" };
     await call<SettingAssigned>("DELETE", "/v1/setting-assignments", ended);

@@ -213,6 +213,8 @@ const deviceSchema = v.object({
   id: deviceIdSchema,
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
+  /** Name of the device's own setting, by assignment. */
+  setting: v.string(),
   enrolledAtMs: timeMs,
   lastSeenAtMs: timeMs,
   connected: v.boolean(),

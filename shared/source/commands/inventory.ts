@@ -7,7 +7,7 @@ export async function listDevices(options: JsonOptions): Promise<void> {
   const devices = await (await connect(options)).devices();
   if (options.json) return printJson(devices);
   printTable(
-    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "MEDIUM", "GROUPS", "CONNECTED", "LAST SEEN"],
+    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "MEDIUM", "GROUPS", "SETTING", "CONNECTED", "LAST SEEN"],
     devices.map((device) => {
       const active = device.inventory?.interfaces.find((one) => one.active);
       return [
@@ -18,6 +18,7 @@ export async function listDevices(options: JsonOptions): Promise<void> {
         device.inventory?.deviceClass ?? "-",
         active?.medium ?? "-",
         device.inventory?.groups.join(",") || "-",
+        device.setting,
         `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
         formatTime(device.lastSeenAtMs),
       ];

@@ -13,6 +13,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, pathParameters } from "../openapi.ts";
+import { ownSettingOf } from "../setting-reach.ts";
 
 export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -58,11 +59,13 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
 
 async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
   const inventories = await catalog.devices.inventories();
+  const assignments = await catalog.settings.assignments();
   const atMs = nowMs();
   return (await catalog.devices.list()).map((device) => ({
     id: device.id,
     hostname: device.hostname,
     subnetId: device.subnet?.id ?? null,
+    setting: ownSettingOf(assignments, device),
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: changeHub.isConnected(device.id) ? atMs : device.lastSeenAtMs,
     connected: changeHub.isConnected(device.id),
