@@ -264,6 +264,10 @@ test("compares settings and versions, and stores an earlier version again", asyn
   expect(JSON.parse(reverted.out)).toMatchObject({ name: "lab", version: 3, devices: 0 });
   const { out } = await run("setting", "history", "lab");
   expect(out.split("\n")[1]).toEndWith("wanRate: 9mbit → 8mbit; wanAttempts: 2 → inherit");
+  await run("setting", "create", "labs");
+  await run("setting", "set", "lab", "--parent", "labs");
+  const moved = await run("setting", "diff", "lab", "--version", "3");
+  expect(moved.out).toMatch(/parent +default +labs$/);
   expect((await run("setting", "diff", "lab", "--version", "9")).error).toContain("has no version 9");
   expect((await run("setting", "diff", "lab")).status).toBe(2);
 });

@@ -56,7 +56,12 @@ export async function showSetting(name: string, options: JsonOptions): Promise<v
   );
 }
 
-type Side = { readonly title: string; readonly values: SettingDifferences };
+type Side = {
+  readonly title: string;
+  readonly values: SettingDifferences;
+  /** Compared for versions only. */
+  readonly parent?: string | null;
+};
 
 /** Returns the settings, or the versions of one, that `setting diff` compares. */
 async function sidesOf(
@@ -81,8 +86,12 @@ async function sidesOf(
   if (old === undefined)
     throw new CommandError(`Setting "${name}" has no version ${number}: setting history ${name} shows all`);
   return [
-    { title: `version ${number}`, values: old.differences },
-    { title: `version ${versions[0]!.version}`, values: versions[0]!.differences },
+    { title: `version ${number}`, values: old.differences, parent: old.parent },
+    {
+      title: `version ${versions[0]!.version}`,
+      values: versions[0]!.differences,
+      parent: versions[0]!.parent,
+    },
   ];
 }
 
@@ -100,16 +109,23 @@ export async function diffSettings(
 ): Promise<void> {
   const [a, b] = await sidesOf(name, other, options);
   const fields = differingFields(a.values, b.values);
+  const isMoved = a.parent !== b.parent;
   if (options.json)
-    return printJson(fields.map((field) => ({ field, before: a.values[field], after: b.values[field] })));
-  if (fields.length === 0) return print(`${a.title} and ${b.title} have the same values`);
+    return printJson([
+      ...(isMoved ? [{ field: "parent", before: a.parent, after: b.parent }] : []),
+      ...fields.map((field) => ({ field, before: a.values[field], after: b.values[field] })),
+    ]);
+  if (fields.length === 0 && !isMoved) return print(`${a.title} and ${b.title} have the same values`);
   printTable(
     ["KEY", a.title, b.title],
-    fields.map((field) => [
-      keyText(field),
-      valueText(field, a.values[field]),
-      valueText(field, b.values[field]),
-    ]),
+    [
+      ...(isMoved ? [["parent", a.parent ?? "-", b.parent ?? "-"]] : []),
+      ...fields.map((field) => [
+        keyText(field),
+        valueText(field, a.values[field]),
+        valueText(field, b.values[field]),
+      ]),
+    ],
   );
 }
 
