@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { problemReason } from "../shared/model/reason.ts";
-import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import { createAgentClient, enrollDevice, SourceTransport } from "../shared/api/agent-client.ts";
 import type { TaskDevice } from "../shared/api/schema/admin.ts";
 import type { Progress } from "../shared/api/schema/common.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
@@ -156,7 +156,23 @@ describe("a wrong command line", () => {
     [["task", "create", "nothing", "--action", "pre-cache"], 1, 'No package "nothing"'],
     [["task", "create", "tool", "--action", "erase"], 2, "erase"],
     [["task", "create", "tool", "--action", "run"], 2, "--command"],
-    [["task", "create", "tool", "--action", "pre-cache", "--target", "everyone"], 2, "everyone"],
+    [["task", "create", "tool", "--action", "pre-cache", "--target", "everyone"], 1, "everyone"],
+    [
+      ["task", "create", "tool", "--action", "pre-cache", "--target", "os=linux and oss=x"],
+      2,
+      'unknown word at column 14: "oss", there are: name,',
+    ],
+    [["device", "list", "--filter", "memory>much"], 2, '"much" at column 8 is not a size'],
+    [["device", "tag", "pc-1"], 2, "tag"],
+    [["device", "tag", "pc-9", "b7"], 1, 'No device is named "pc-9"'],
+    [["device", "tag", "all", "b 7"], 2, '"b 7" cannot be a name: a name has letters, digits'],
+    [["device", "untag", "all", "none"], 2, '"none" means that there is none'],
+    [["group", "add", "nowhere", "all"], 1, "No device matches"],
+    [["group", "delete", "nowhere"], 1, 'No group or tag is named "nowhere"'],
+    [["site", "rename", "Kiel", "x".repeat(65)], 2, "at most 64 characters"],
+    [["site", "delete", "Kiel"], 1, 'No site is named "Kiel"'],
+    [["subnet", "name", "floor-2", "floor-3"], 1, 'No subnet is "floor-2": give the id'],
+    [["subnet", "assign", "0123456789abcdef", "Kiel"], 1, "No device is on subnet 0123456789abcdef"],
     [["task", "create", "tool", "--action", "pre-cache", "--start", "soon"], 2, '"soon" is not a time'],
     [[...create, "--start", "25:00"], 2, '"25:00" is not a time'],
     [[...create, "--start", "2030-02-30T22:00 at noon"], 2, "is not a time"],
@@ -286,7 +302,10 @@ test("assigns settings in an order, renames one, and removes what nothing uses",
   await run("setting", "create", "kiosk");
   const assigned = await run("setting", "assign", "kiosk", "--target", "group:kiosks");
   expect(assigned.out).toContain("kiosk is assigned to group:kiosks, rank 1: 0 devices");
-  expect(assigned.error).toBe("warning: no device matches group:kiosks yet");
+  expect(assigned.error.split("\n")).toEqual([
+    'warning: no device has the tag "kiosks": group list shows all',
+    "warning: no device matches group:kiosks yet",
+  ]);
   await run("setting", "assign", "default", "--target", "group:lobby", "--rank", "1");
   expect((await run("setting", "rename", "kiosk", "booth")).status).toBe(0);
   const { out } = await run("setting", "assignments");
@@ -308,9 +327,11 @@ async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;
   const token = await readFile(join(folder, "data", "enroll.token"), "utf8");
   const request = { token, hostname, os: "linux", arch: "x64", agentVersion: version };
-  const { credential } = await enrollDevice(sourceUrl, request);
-  const client = createAgentClient({ sourceUrl, credential });
+  const { credential, identity } = await enrollDevice(sourceUrl, request);
+  const transport = new SourceTransport({ url: sourceUrl, identity });
+  const client = createAgentClient({ transport, credential });
   await client.checkIn({ inventory: inventoryOf(hostname, "127.0.0.1", [group]) });
+  expect((await run("device", "tag", hostname, group)).out).toBe("1 of 1 devices changed");
   const report = (taskId: number, more: Partial<Progress>): Promise<void> =>
     client.progress([
       {
@@ -375,7 +396,7 @@ test("task watch exits with 0 when all devices are complete, and with 1 and the 
   expect((await run("device", "list")).out).toContain("desk-2");
   expect((await run("task", "cancel", again.out)).status).toBe(0);
   expect((await run("task", "list")).out).toContain("cancelled");
-});
+}, 60_000);
 
 test("the life of a task on the command line: warnings, exit statuses and JSON", async () => {
   const path = join(folder, "life.bin");
@@ -387,7 +408,8 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
   const nobody = await run(...create, "--target", "group:nobody", "--expires", "+30d", "--json");
   expect(nobody).toMatchObject({ status: 0, error: expect.stringContaining("warning: no device matches") });
   const { taskId: id } = JSON.parse(nobody.out) as { taskId: number };
-  expect(JSON.parse(nobody.out)).toEqual({ taskId: id, version: 1, state: "running", devices: 0 });
+  const warnings = ['no device has the tag "nobody": group list shows all'];
+  expect(JSON.parse(nobody.out)).toEqual({ taskId: id, version: 1, state: "running", devices: 0, warnings });
   const change = (...words: string[]): Promise<Ended> =>
     run("task", words[0]!, String(id), ...words.slice(1));
   expect(await change("edit", "--target", "group:life", "--start", "+1d")).toEqual({
@@ -438,7 +460,7 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
   expect(JSON.parse((await change("remove", "--json")).out)).toEqual({ taskId: id });
   for (const words of [
     ["edit", String(id)],
-    ["edit", String(id), "--target", "everyone"],
+    ["edit", String(id), "--target", "tag="],
     ["watch", String(id), "--until", "0%"],
     ["watch", String(id), "--timeout", "soon"],
     ["create"],
@@ -456,7 +478,7 @@ test("task watch exits with 130 after Ctrl-C", async () => {
   await Bun.sleep(1_500);
   child.kill("SIGINT");
   expect((await ended(child)).status).toBe(130);
-});
+}, 60_000);
 
 test("a source that is killed during an upload starts again, and the upload can be repeated", async () => {
   const dataDir = join(folder, "killed");

@@ -14,6 +14,8 @@ import {
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
+import { addLabels } from "../shared/source/commands/labels.ts";
+import { moveSource } from "../shared/source/commands/move.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
@@ -29,6 +31,7 @@ import {
 } from "../shared/source/commands/task-changes.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
+import { taskActions } from "../shared/api/schema/common.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
@@ -53,6 +56,10 @@ function addServing(program: Command): void {
     .option(
       "--keep-versions <count>",
       "newest versions of a package that stay; older ones without an open task are removed",
+    )
+    .option(
+      "--accept-device-groups",
+      "count the groups that devices state themselves (--device-group) as tags: for labs only",
     )
     .action(serve);
 }
@@ -134,7 +141,8 @@ function addTasks(program: Command): void {
   addTaskChanges(task as Command);
 }
 
-const targetHelp = "all, device:ID, subnet:CIDR or group:NAME";
+const targetHelp = "all, names of devices, or an expression: 'os=windows and tag=b7 and site=Hamburg'";
+const dryRunHelp = "only print the devices and the WAN bytes that it would cost";
 const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
@@ -151,10 +159,10 @@ function addTaskCreation(task: Command): void {
     )
     .option("--from <id>", "take what is not given, except the times, from this task")
     .addOption(
-      new Option("--action <action>", "pre-cache: fill the cache; run: also run a command").choices([
-        "pre-cache",
-        "run",
-      ] as const),
+      new Option(
+        "--action <action>",
+        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package",
+      ).choices(taskActions),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
@@ -169,6 +177,7 @@ function addTaskCreation(task: Command): void {
     .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -183,6 +192,7 @@ function addTaskCreation(task: Command): void {
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting that overrides the devices' own ones; none: it does not")
+    .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -252,12 +262,26 @@ function addTaskChanges(task: Command): void {
   add("remove", "remove an ended or cancelled task with its reports", removeTask);
 }
 
-function addInventory(program: Command): void {
+function addMoving(program: Command): void {
   program
-    .command("device")
-    .description("enrolled devices")
+    .command("source")
+    .description("the source itself")
+    .command("move")
+    .description("announce another address of the source to all devices; without options: show it")
+    .option("--to <url>", "the new address; the present one takes the announcement back")
+    .option("--cancel", "take the announcement back")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(moveSource);
+}
+
+function addInventory(program: Command): void {
+  const device = program.command("device").description("enrolled devices");
+  device
     .command("list")
-    .description("all devices")
+    .description("all devices, or those of a filter")
+    .option("--filter <target>", targetHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
@@ -277,6 +301,7 @@ function addInventory(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listSubnets);
+  addLabels(program, device as Command, subnet as Command);
 }
 
 /** Returns the exit status. */
@@ -288,7 +313,8 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory]) add(program as Command);
+  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addMoving])
+    add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });
     return 0;

@@ -8,6 +8,7 @@ import { truncate } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { runWithCleanup, type Cleanup } from "./rig/cleanup.ts";
+import { prepareUpgrade, upgradeSettingWords } from "./lab/agent-upgrade.ts";
 import { readCounters } from "./lab/counters.ts";
 import { labReportText, problemsOf, type LabReport } from "./lab/report.ts";
 import { labPrograms, prepareMachine } from "./lab/machine.ts";
@@ -49,13 +50,18 @@ const settingWords = (options: LabOptions): string[] => [
   // A standby takes its chunks by unicast, and hides what multicast does not deliver.
   ...(options.scenario === "mtu" ? ["useDeputy=false"] : []),
   // Scenarios act on reported progress, and delivery modes are measured by it.
+  ...(options.scenario === "agent-upgrade" ? upgradeSettingWords(options.broken === true) : []),
   ...(options.scenario === undefined && options.multicast === "works" ? [] : ["reportInterval=500ms"]),
 ];
 
-async function measure(world: World, options: LabOptions, cleanup: Cleanup): Promise<LabReport> {
+function warnOfLoad(): void {
   const [busy = 0] = loadavg();
   if (busy > 1)
     console.error(`The machine is busy (load ${busy.toFixed(1)}): times will be longer than on an idle one`);
+}
+
+async function measure(world: World, options: LabOptions, cleanup: Cleanup): Promise<LabReport> {
+  warnOfLoad();
   const curlSeconds = await measureCurl(world);
   console.error(`One curl over the idle link: ${curlSeconds.toFixed(2)} s`);
   await world.source.admin("setting", "set", "default", ...settingWords(options));
@@ -72,9 +78,12 @@ async function measure(world: World, options: LabOptions, cleanup: Cleanup): Pro
   await Bun.sleep(settleMs);
   const usage = createUsageMeter();
   const common = { limitMs: options.timeout * 1_000, usage, signal: cleanup.interrupted };
+  const upgrade =
+    options.scenario === "agent-upgrade" ? await prepareUpgrade(world, options.broken === true) : null;
   let toldAtMs = 0;
   const onDetail = (detail: Parameters<typeof scenario.onDetail>[0]) => {
     scenario.onDetail(detail);
+    upgrade?.onDetail(detail);
     if (performance.now() - toldAtMs < 2_000) return;
     toldAtMs = performance.now();
     console.error(progressText(detail));
@@ -101,7 +110,15 @@ async function measure(world: World, options: LabOptions, cleanup: Cleanup): Pro
   }
   scenario.cancel();
   const { sizeBytes: packageBytes, sentBytes } = world.sent;
-  return { packageBytes, sentBytes, curlSeconds, first, second, source: usage.of("source") };
+  return {
+    packageBytes,
+    sentBytes,
+    curlSeconds,
+    first,
+    second,
+    upgrade: upgrade && (await upgrade.result(common.limitMs)),
+    source: usage.of("source"),
+  };
 }
 
 function progressText(detail: Parameters<Parameters<typeof measureTask>[3]["onDetail"]>[0]): string {
@@ -125,6 +142,7 @@ async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   const world = await openWorld(
     {
       ...options,
+      ...(options.scenario === "agent-upgrade" && { compiled: true, ownExecutables: true }),
       content: options.scenario === "new-version" ? "program" : options.content,
       ...(options.scenario === "mtu" && { siteMtus: options.mtu }),
       deviceEnvironment: crowdedEnvironment,

@@ -85,20 +85,17 @@ test("exits with status 2 and states what is valid when it is called wrongly", a
 
 test("exits with what to do when the token is invalid or of another source", async () => {
   await expectError(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
-  const other = `fc1.${"A".repeat(43)}.-`;
-  await expectError(1, /Cannot enrol at http.*token/, ...runWith({ enroll: other }));
+  const other = `fc2.${"A".repeat(43)}.${"0".repeat(64)}`;
+  await expectError(1, /Cannot enrol at http.*Another source answers/, ...runWith({ enroll: other }));
   const bare = runWith({});
   bare.splice(bare.indexOf("--enroll"), 2);
   await expectError(1, /not enrolled yet: give --enroll TOKEN/, ...bare);
-  await expectError(
-    1,
-    /belongs to a device of/,
-    "run",
-    "--source",
-    "http://127.0.0.1:9",
-    "--data",
-    await stoppedFolder(),
-  );
+  const stranger = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+  const elsewhere = ["--source", stranger.url.origin, "--data", await stoppedFolder()];
+  await expectError(1, /belongs to a device of/, "run", ...elsewhere);
+  const ofOther = ["--source", harness.source.url, "--data", await stoppedFolder(), "--enroll", other];
+  await expectError(1, /token is for another source/, "run", ...ofOther);
+  await stranger.stop(true);
 }, 30_000);
 
 let stopped: Promise<string> | null = null;

@@ -22,8 +22,12 @@ async function untilOwn(peers: readonly Peer[], setting: object): Promise<void> 
     }
 }
 
-const startGroup = (harness: Harness, name: string, group: string): Promise<Peer[]> =>
-  harness.startPeers(2, { group, args: ["--device-group", name] });
+/** Starts two devices of a subnet, and gives them a tag. */
+async function startGroup({ startPeers, source }: Harness, tag: string, group: string): Promise<Peer[]> {
+  const peers = await startPeers(2, { group });
+  await source.admin("device", "tag", peers.map(({ id }) => id).join(","), tag);
+  return peers;
+}
 
 const rowOf = (task: TaskDetail, peer: Peer): TaskDevice =>
   task.deviceList.find(({ deviceId }) => deviceId === peer.id)!;
@@ -122,4 +126,31 @@ test(
     expect((await peer.status()).tasks[0]!.setting).toBeNull();
   },
   longMs * 2,
+);
+
+test(
+  "a target over tags, inventory and site gives devices their own setting, and follows the tags",
+  async () => {
+    await using harness = await openHarness();
+    const { source } = harness;
+    const [first, second] = (await harness.startPeers(2)) as [Peer, Peer];
+    const far = await harness.startPeer({ group: await harness.newGroup() });
+    const system =
+      process.platform === "win32" ? "windows" : process.platform === "darwin" ? "macos" : "linux";
+    for (const name of ["special", "branch"]) await source.admin("setting", "create", name, "wanAttempts=3");
+    await source.admin("setting", "assign", "special", "--target", `tag=b7 and os=${system}`);
+    await source.admin("setting", "assign", "branch", "--target", "site=Hamburg");
+    await source.admin("device", "tag", first.id, "b7");
+    await source.admin("site", "create", "Hamburg");
+    const { subnetId } = (await harness.client.devices(second.id))[0]!;
+    await source.admin("subnet", "assign", subnetId!, "Hamburg");
+    await untilOwn([first], { name: "special" });
+    await untilOwn([second], { name: "branch" });
+    await untilOwn([far], { name: "default" });
+    await source.admin("device", "untag", first.id, "b7");
+    await untilOwn([first], { name: "branch" });
+    const kept = await harness.tryAdmin("site", "delete", "Hamburg");
+    expect([kept.status, kept.stderr]).toEqual([1, expect.stringContaining('branch to "site=Hamburg"')]);
+  },
+  longMs,
 );

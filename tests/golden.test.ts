@@ -52,7 +52,8 @@ test("migrates a ledger of version 1 with every row", () => {
   expect(parseTaskRow(task!.state)).toMatchObject({
     task: { id: 7, command: "./setup", setting: { values: { wanSchedule: [], useMulticast: true } } },
     life: "running",
-    way: "",
+    reason: null,
+    way: null,
   });
   expect(ledger.identity()).toMatchObject({ deviceId, credential: "secret", deployment: 7 });
   ledger.close();
@@ -84,8 +85,11 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   expect(catalog.deployment).toBe(4_042_053_207);
   const root = { name: "default", version: 3, parent: null, differences: { wanAttempts: 5 } };
   expect([...(await catalog.settings.tree()).values()]).toEqual([root]);
-  expect((await catalog.devices.list()).map(({ id, hostname, groups }) => [id, hostname, groups])).toEqual([
-    [deviceId, "pc-17", ["sales"]],
+  expect(
+    (await catalog.devices.list()).map(({ id, hostname, wishes, tags }) => [id, hostname, wishes, tags]),
+  ).toEqual([[deviceId, "pc-17", ["sales"], []]]);
+  expect(await catalog.devicePackages.ofDevice(deviceId)).toEqual([
+    { packageName: "editor", packageVersion: "4.2", isCurrent: true },
   ]);
   expect(await catalog.packages.byId(packageId)).toMatchObject({
     name: "editor",
@@ -95,7 +99,11 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   expect(await catalog.tasks.byId(4)).toMatchObject({ command: "./setup", target: "all", state: "active" });
   expect((await catalog.tasks.reportsBy(deviceId)).get(4)).toMatchObject({ state: "complete", attempt: 1 });
   const report = (await catalog.tasks.progressOf(4)).get(deviceId)!.progress;
-  expect(v.parse(progressSchema, report)).toMatchObject({ bytesVerified: 2_500, wrongFrom: [] });
+  expect(v.parse(progressSchema, report)).toMatchObject({
+    bytesVerified: 2_500,
+    reasons: [{ code: "problem", detail: "complete" }],
+    wrongFrom: [],
+  });
   catalog.close();
   expect(versionOf(file)).toBe(catalogVersion);
 });

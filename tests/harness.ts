@@ -50,15 +50,18 @@ type PeerOptions = {
   readonly role?: "peer" | "representative";
   /** Multicast group; peers of one group are one subnet. Default: the harness's group. */
   readonly group?: string;
+  /** Default: the source's; null: none, for a device that is enrolled already. */
+  readonly enrollToken?: string | null;
+  readonly sourceUrl?: string;
   /** Further words of the agent's command line. */
   readonly args?: readonly string[];
-  readonly enrollToken?: string;
-  readonly sourceUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: those of the harness. */
+  readonly programs?: Programs;
 };
 
 type TaskOptions = {
-  readonly action?: "pre-cache" | "run";
+  readonly action?: "pre-cache" | "run" | "upgrade";
   readonly command?: string;
   readonly target?: string;
   readonly setting?: string;
@@ -75,7 +78,10 @@ export type HarnessOptions = {
 export type Harness = AsyncDisposable & {
   readonly folder: string;
   readonly source: Source;
+  /** Client at the address of the source when the harness was opened, or of `reconnect`. */
   readonly client: AdminClient;
+  /** Makes the client again, after the source's address has changed. */
+  readonly reconnect: () => Promise<void>;
   /** Default group of the peers: one simulated subnet. */
   readonly group: string;
   readonly startPeer: (options?: PeerOptions) => Promise<Peer>;
@@ -221,7 +227,7 @@ async function assemble(
   options: HarnessOptions,
   dispose: () => Promise<void>,
 ): Promise<Harness> {
-  const client = await source.client();
+  let client = await source.client();
   const group = await randomGroup();
   const programs = options.programs ?? programsFromSource;
   const run: Harness["run"] = (role, ...args) =>
@@ -230,11 +236,11 @@ async function assemble(
     const name = peer.name ?? `peer${devices.length + 1}`;
     const data = peer.data ?? join(folder, name);
     const device = startDevice({
-      programs,
+      programs: peer.programs ?? programs,
       name,
       data,
       sourceUrl: peer.sourceUrl ?? source.url,
-      enrollToken: peer.enrollToken ?? (await enrollTokenOf(source)),
+      enrollToken: peer.enrollToken === undefined ? await enrollTokenOf(source) : peer.enrollToken,
       interfaceAddress: "127.0.0.1",
       group: peer.group ?? group,
       ...(peer.role ? { role: peer.role } : {}),
@@ -281,7 +287,12 @@ async function assemble(
   return {
     folder,
     source,
-    client,
+    get client() {
+      return client;
+    },
+    reconnect: async () => {
+      client = await source.client();
+    },
     group,
     newGroup: randomGroup,
     startPeer,

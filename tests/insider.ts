@@ -6,7 +6,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
 import { enrollTokenOf } from "../scripts/rig/deployment.ts";
-import { createAgentClient, enrollDevice } from "../shared/api/agent-client.ts";
+import { createAgentClient, enrollDevice, SourceTransport } from "../shared/api/agent-client.ts";
 import type { AgentTask } from "../shared/api/schema/agent.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
 import { ChunkSet } from "../shared/model/chunk-set.ts";
@@ -46,8 +46,16 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   const sourceUrl = harness.source.url;
   const request = { hostname: "insider", os: "linux", arch: "x64", agentVersion: "0.1.0" };
   const token = await enrollTokenOf(harness.source);
-  const { deviceId, credential, deployment } = await enrollDevice(sourceUrl, { ...request, token });
-  const client = createAgentClient({ sourceUrl, credential });
+  const {
+    deviceId,
+    credential,
+    deployment,
+    identity: source,
+  } = await enrollDevice(sourceUrl, { ...request, token });
+  const client = createAgentClient({
+    transport: new SourceTransport({ url: sourceUrl, identity: source }),
+    credential,
+  });
   const cleanups: (() => unknown)[] = [];
   return {
     deviceId,

@@ -108,7 +108,7 @@ test("distributes in two deployments on one group, which ignore each other", asy
   }
 }, 90_000);
 
-test("trusts a self-signed source by the fingerprint in the token only", async () => {
+test("trusts a self-signed source by the identity in the token only", async () => {
   const folder = await openFolder();
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const made = Bun.spawnSync(
@@ -129,12 +129,10 @@ test("trusts a self-signed source by the fingerprint in the token only", async (
 
   const token = await enrollTokenOf(harness.source);
   const wrong = token.slice(0, -1) + (token.endsWith("0") ? "1" : "0");
-  for (const refused of [wrong, token.replace(/\.[0-9a-f]{64}$/, ".-")]) {
-    const data = join(harness.folder, "refused");
-    const call = ["run", "--source", harness.source.url, "--enroll", refused, "--data", data];
-    const output = await harness.run("peer", ...call, "--interface", "127.0.0.1");
-    const messages = output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
-    expect([output.status, messages]).toEqual([1, [expect.stringMatching(/certificate|fingerprint/i)]]);
-  }
+  const data = join(harness.folder, "refused");
+  const call = ["run", "--source", harness.source.url, "--enroll", wrong, "--data", data];
+  const output = await harness.run("peer", ...call, "--interface", "127.0.0.1");
+  const messages = output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  expect([output.status, messages]).toEqual([1, [expect.stringContaining("Another source answers")]]);
   expect(await harness.client.devices()).toHaveLength(2);
 }, 90_000);

@@ -32,6 +32,11 @@ const reportSchema = v.object({
   problems: v.array(v.string()),
   first: taskSchema,
   second: v.nullable(taskSchema),
+  upgrade: v.nullable(
+    v.object({
+      devices: v.array(v.object({ state: v.string(), reason: v.string(), version: v.string() })),
+    }),
+  ),
 });
 
 const namespacesLeft = async (): Promise<string[]> => {
@@ -106,6 +111,33 @@ labTest(
   },
   180_000,
 );
+
+const upgradeEnds = [
+  ["to a new version", [], "complete", /version 999.0.0 runs \(before: /, /^999.0.0$/],
+  ["to a broken one and back", ["--broken"], "failed", /did not check in within 10s: .* runs again/, /^0\./],
+] as const;
+
+for (const [where, broken, state, reason, version] of upgradeEnds) {
+  labTest(
+    `upgrades four agents ${where} in the middle of a task, which completes`,
+    async () => {
+      const words = "--scenario agent-upgrade --subnets 2 --devices 2 --size 24 --wan 40 --delay 1".split(
+        " ",
+      );
+      const run = await runToEnd([process.execPath, labScript, ...words, ...broken, "--json"]);
+      expect(run.status, run.stderr).toBe(0);
+      const { problems, first, upgrade } = v.parse(reportSchema, JSON.parse(run.stdout));
+      expect(problems).toEqual([]);
+      for (const { ratios } of first.sites) expect(ratios.wan).toBeLessThan(1.05);
+      expect(upgrade?.devices).toHaveLength(4);
+      for (const device of upgrade!.devices) {
+        expect(device).toMatchObject({ state, reason: expect.stringMatching(reason) });
+        expect(device.version).toMatch(version);
+      }
+    },
+    240_000,
+  );
+}
 
 labTest(
   "removes its namespaces and processes when it is interrupted",

@@ -77,7 +77,9 @@ const untilOneSubnet = (lan: Lan, devices: number) =>
     15_000,
     async () => {
       const [one, ...others] = await lan.subnets();
-      return others.length === 0 && one?.devices === devices && one.site.startsWith("gateway:") ? one : null;
+      return others.length === 0 && one?.devices === devices && one.gateway.startsWith("gateway:")
+        ? one
+        : null;
     },
   );
 
@@ -89,7 +91,7 @@ lanTest(
       await lan.add(called, { host: 10 + at, gateway: 1 + (at % 2) });
     const places = await Promise.all(["a", "b", "c", "d"].map((called) => lan.start(called)));
     const merged = await untilOneSubnet(lan, 4);
-    expect([merged.site, ...merged.mergedSites].map((site) => site.slice(0, 8))).toEqual([
+    expect([merged.gateway, ...merged.mergedGateways].map((gateway) => gateway.slice(0, 8))).toEqual([
       "gateway:",
       "gateway:",
     ]);
@@ -153,7 +155,7 @@ lanTest(
     await lan.add("windows", { host: 11, gateway: 0 });
     const places = await Promise.all([lan.start("linux"), lan.start("windows")]);
     const merged = await untilOneSubnet(lan, 2);
-    expect([merged.site.slice(0, 8), ...merged.mergedSites]).toEqual(["gateway:", "egress:172.31.1.2"]);
+    expect([merged.gateway.slice(0, 8), ...merged.mergedGateways]).toEqual(["gateway:", "egress:172.31.1.2"]);
     const sent = await lan.distribute("mixed.bin", 2_000_000);
     await sent.untilComplete(places);
     const { subnets } = await lan.task(sent.taskId);

@@ -6,9 +6,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect } from "bun:test";
 import * as v from "valibot";
 import { build } from "../scripts/build/build.ts";
@@ -24,10 +24,10 @@ import {
 } from "../scripts/rig/deployment.ts";
 import { logTail, runToEnd } from "../scripts/rig/process.ts";
 import { programsFromFolder, programsFromSource, type Programs } from "../scripts/rig/programs.ts";
-import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
+import { differenceFrom, digestFile, digestTree } from "../scripts/rig/verify.ts";
 import { addRandomLibrary, openWine, winePrograms } from "../scripts/rig/wine.ts";
 import { endStates } from "../shared/api/schema/common.ts";
-import { reason } from "../shared/model/reason.ts";
+import { reason, reasonsText } from "../shared/model/reason.ts";
 import {
   deviceListSchema,
   taskDetailSchema,
@@ -35,7 +35,7 @@ import {
   type TaskDevice,
 } from "../shared/api/schema/admin.ts";
 import { version } from "../shared/version.ts";
-import { until, wanBytesFetched } from "./harness.ts";
+import { openHarness, until, wanBytesFetched } from "./harness.ts";
 import { emulatorTest } from "./network-test.ts";
 
 const wineTest = await emulatorTest(winePrograms, "ip", "tc");
@@ -345,4 +345,51 @@ wineTest(
     }
   },
   120_000,
+);
+
+wineTest(
+  "the Windows executable is upgraded by a task, again after that, and takes a broken version back",
+  async () => {
+    await using harness = await openHarness({ settings: ["upgradeConfirm=60s", "checkInInterval=1s"] });
+    const target = parseTargets(["windows-x64"]);
+    const brokenEntry = join(import.meta.dir, "..", "scripts", "lab", "broken-agent.ts");
+    const builds = ["0.2.0", "0.3.0", "0.9.0"].map((next) => ({
+      next,
+      folder: join(harness.folder, next),
+      changes: { version: next, ...(next === "0.9.0" && { entry: brokenEntry }) },
+    }));
+    const [first] = await build(target, ["peer"], join(harness.folder, "first"));
+    for (const { folder, changes } of builds) await build(target, ["peer"], folder, changes);
+    const own = join(harness.folder, "program");
+    await mkdir(own);
+    await addRandomLibrary(own);
+    const executable = join(own, "agent.exe");
+    await copyFile(first!, executable);
+    const wine = await openWine(join(harness.folder, "wine"), []);
+    const peer = await harness.startPeer({
+      programs: { commandOf: () => [...wine.command, executable] },
+      env: wine.environment,
+    });
+    const upgrade = async (at: number): Promise<TaskDevice> => {
+      const { next, folder } = builds[at]!;
+      const packageId = await harness.publish(join(folder, basename(first!)), {
+        name: "agent",
+        version: next,
+      });
+      const taskId = await harness.createTask(packageId, { action: "upgrade" });
+      const ends = new Set(["complete", "failed"]);
+      return endOf(await harness.waitForTask(taskId, (task) => ends.has(endOf(task).state), 90_000));
+    };
+    const endOf = ({ deviceList }: TaskDetail): TaskDevice =>
+      deviceList.find(({ deviceId }) => deviceId === peer.id)!;
+    expect(reasonsText((await upgrade(0)).reasons)).toContain(`version 0.2.0 runs (before: ${version})`);
+    expect(reasonsText((await upgrade(1)).reasons)).toContain("version 0.3.0 runs (before: 0.2.0)");
+    await harness.setSetting("default", "upgradeConfirm=5s");
+    expect(reasonsText((await upgrade(2)).reasons)).toContain(
+      "0.9.0 did not check in within 5s: version 0.3.0 runs again",
+    );
+    expect((await peer.status()).version).toBe("0.3.0");
+    expect(await digestFile(executable)).toBe(await digestFile(join(builds[1]!.folder, basename(first!))));
+  },
+  240_000,
 );

@@ -1,7 +1,7 @@
 /** Builds executables into a folder and lists their digests in SHA256SUMS. */
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildExecutable, executableName, type RoleName } from "./executable.ts";
+import { buildExecutable, executableName, type BuildChanges, type RoleName } from "./executable.ts";
 import type { BuildTarget } from "./targets.ts";
 
 export const sumsFile = "SHA256SUMS";
@@ -15,6 +15,7 @@ export async function build(
   targets: readonly BuildTarget[],
   roles: readonly RoleName[],
   folder: string,
+  changes: BuildChanges = {},
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const files: string[] = [];
@@ -23,7 +24,7 @@ export async function build(
       const file = join(folder, executableName(role, target));
       // An executable that is running must not be overwritten: unlink it and create a new file.
       await rm(file, { force: true });
-      await buildExecutable(role, target, file);
+      await buildExecutable(role, target, file, changes);
       await chmod(file, 0o755);
       files.push(file);
     }

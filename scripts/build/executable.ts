@@ -8,6 +8,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { executableFileName } from "../../shared/agent/upgrade/executable.ts";
 import { version } from "../../shared/version.ts";
 import { type BuildTarget, nativeTargetName } from "./targets.ts";
 
@@ -18,7 +19,14 @@ export const roleNames = ["source", "peer", "representative"] as const;
 export type RoleName = (typeof roleNames)[number];
 
 export const executableName = (role: RoleName, target: BuildTarget): string =>
-  `${project}-${role}-${target.name}${target.suffix}`;
+  executableFileName(`${project}-${role}`, target.name);
+
+/** Changes of a build, for tests and labs that need a later version of the program. */
+export type BuildChanges = {
+  readonly version?: string;
+  /** Program instead of that of the role, as a path. */
+  readonly entry?: string;
+};
 
 type Outcome = { readonly status: number; readonly output: string };
 
@@ -40,6 +48,7 @@ function compileArguments(
   target: BuildTarget,
   file: string,
   runtime: string | null,
+  changes: BuildChanges,
 ): string[] {
   const native = target.name === nativeTargetName();
   return [
@@ -50,7 +59,8 @@ function compileArguments(
     "--compile-exec-argv=--use-system-ca",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
-    `--define=FLOCKCAST_VERSION=${JSON.stringify(version)}`,
+    `--define=FLOCKCAST_VERSION=${JSON.stringify(changes.version ?? version)}`,
+    `--define=FLOCKCAST_TARGET=${JSON.stringify(target.name)}`,
     // Otherwise the executable contains the path of this checkout and is not reproducible.
     '--define=__dirname="/"',
     '--define=__filename="/index.js"',
@@ -58,7 +68,7 @@ function compileArguments(
     ...(native ? [] : [`--target=${target.bunTarget}`]),
     ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
     `--outfile=${file}`,
-    join("roles", `${role}.ts`),
+    changes.entry ?? join("roles", `${role}.ts`),
   ];
 }
 
@@ -83,8 +93,16 @@ async function fetchRuntime(target: BuildTarget, folder: string): Promise<string
  * Builds `role` for `target` at `file`.
  * @throws Error with the message of `bun build` or npm
  */
-export async function buildExecutable(role: RoleName, target: BuildTarget, file: string): Promise<void> {
-  const first = await runQuietly([process.execPath, ...compileArguments(role, target, file, null)], root);
+export async function buildExecutable(
+  role: RoleName,
+  target: BuildTarget,
+  file: string,
+  changes: BuildChanges = {},
+): Promise<void> {
+  const first = await runQuietly(
+    [process.execPath, ...compileArguments(role, target, file, null, changes)],
+    root,
+  );
   if (first.status === 0) return;
   const failed = (output: string) =>
     new Error(`Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build printed nothing"}`);
@@ -93,7 +111,7 @@ export async function buildExecutable(role: RoleName, target: BuildTarget, file:
   try {
     const runtime = await fetchRuntime(target, folder);
     const second = await runQuietly(
-      [process.execPath, ...compileArguments(role, target, file, runtime)],
+      [process.execPath, ...compileArguments(role, target, file, runtime, changes)],
       root,
     );
     if (second.status !== 0) throw failed(second.output);

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { createAgentClient, type AgentClient } from "../../shared/api/agent-client.ts";
+import { plainTransport } from "../../shared/api/testing-transport.ts";
 import { openFixture, type Fixture, type TestDevice } from "../../shared/source/app-fixture.ts";
 import { SourceError } from "../../shared/api/source-error.ts";
 import { bodies, requests } from "./bodies.ts";
@@ -79,7 +80,7 @@ async function openApi(): Promise<Fuzzing> {
   let next: Uint8Array = new Uint8Array(0);
   const server = openRawServer(() => next);
   const client = createAgentClient({
-    sourceUrl: `http://127.0.0.1:${server.port}`,
+    transport: plainTransport(`http://127.0.0.1:${server.port}`),
     credential: "c",
     timeoutMs: 300,
   });

@@ -4,6 +4,7 @@ import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as settings from "../../shared/api/schema/settings.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
+import * as labels from "../../shared/api/schema/labels.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -64,13 +65,15 @@ const envelope = { manifest: base64(100), signature: base64(64), publisherKey: b
 const lease = { taskId: 1, subnetId, address: "10.0.0.5", lanPort: 7_000, term: 1, query: false };
 const holder = { deviceId, address: "10.0.0.5", lanPort: 7_000, term: 1 };
 const enroll = {
-  token: `fc1.${"x".repeat(43)}.-`,
+  token: `fc2.${"x".repeat(43)}.${"0".repeat(64)}`,
   hostname: "h",
   os: "linux",
   arch: "x64",
   agentVersion: "1",
 };
 const release = { taskId: 1, subnetId, failure: "x" };
+const tagging = { devices: "os=linux and not tag=b7", add: ["b7"], remove: ["Größe"], known: false };
+const subnetLabel = { name: "floor-2", site: null };
 
 /** Requests: method, path, who is authorized, body. */
 export const requests = [
@@ -81,6 +84,9 @@ export const requests = [
   ["POST", "/v1/agent/progress", "device", { reports: [progress] }],
   ["POST", "/v1/packages", "admin", { packed: base64(100) }],
   ["POST", "/v1/tasks", "admin", taskCreate],
+  ["POST", "/v1/tasks/dry-run", "admin", taskCreate],
+  ["POST", "/v1/tags", "admin", tagging],
+  ["PATCH", `/v1/subnets/${subnetId}`, "admin", subnetLabel],
   ["POST", "/v1/settings", "admin", settingCreate],
   ["PATCH", "/v1/settings/s", "admin", settingEdit],
   ["PUT", "/v1/setting-assignments", "admin", settingAssign],
@@ -108,6 +114,8 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.progressRequestSchema, { reports: [progress] }],
   [admin.publishRequestSchema, { packed: base64(100) }],
   [admin.taskCreateSchema, taskCreate],
+  [labels.taggingSchema, tagging],
+  [labels.subnetLabelSchema, subnetLabel],
   [settings.settingCreateSchema, settingCreate],
   [settings.settingEditSchema, settingEdit],
   [settings.settingAssignSchema, settingAssign],

@@ -60,6 +60,10 @@ async function makeFolder(dir: string): Promise<void> {
     credential: "secret",
     deployment: 7,
     publisherKeys: [],
+    sourceIdentity: "5".repeat(64),
+    tlsSpki: null,
+    announcedUrl: null,
+    formerUrls: [],
   });
   await cache.close();
 }

@@ -15,7 +15,8 @@ import {
   parseSizeBytes,
 } from "../../shared/model/quantity.ts";
 import { parseSourceUrl } from "../../shared/api/request.ts";
-import { targetSchema } from "../../shared/api/schema/admin.ts";
+import { targetSchema } from "../../shared/api/schema/labels.ts";
+import { matcherOf, parseTarget, printTarget, type TargetView } from "../../shared/model/target/index.ts";
 import { defaultSettingValues, settingKeys } from "../../shared/model/setting.ts";
 import { applySettingWords, settingLines } from "../../shared/model/setting-words.ts";
 import { parseEnrollToken, readToken } from "../../shared/api/token.ts";
@@ -54,6 +55,11 @@ const words = [
   "all",
   "device:0123456789abcdef",
   "group:a.b",
+  "pc-1,pc-2",
+  "os=windows and (tag=b7 or not site=Kiel)",
+  'name not in (a*, "b c")',
+  "lacks=editor@>=4.2",
+  "memory>=8GiB or failed-in=17",
 
   "subnet:10.0.0.0/8",
   "+10m",
@@ -62,7 +68,7 @@ const words = [
   "239.1.2.3:7000",
   "https://source.example:7443/x",
   "10.0.0.1/24",
-  "fc1.AAAA.-",
+  "fc2.AAAA.-",
   "fe80::1/64",
   "::ffff:10.0.0.1",
   "Wed, 21 Oct 2026 07:28:00 GMT",
@@ -101,6 +107,30 @@ function runSchedule(text: string): string {
   );
   return "run schedule";
 }
+
+function target(text: string): string {
+  if (!v.safeParse(targetSchema, text).success) return "no target";
+  const parsed = parseTarget(text);
+  matcherOf(parsed)(targetView);
+  promise(
+    JSON.stringify(parseTarget(printTarget(parsed))) === JSON.stringify(parsed),
+    "a printed target parses to the same one",
+  );
+  return "target";
+}
+
+const targetView: TargetView = {
+  id: "0123456789abcdef",
+  names: ["pc-17"],
+  tags: ["b7"],
+  subnet: { id: "0123456789abcdef", cidr: "10.0.0.0/24", name: null },
+  site: null,
+  os: "Linux 6.1",
+  arch: "x64",
+  agentVersion: "0.1.0",
+  resultIn: () => null,
+  versionsOf: () => [],
+};
 
 function schedule(text: string): string {
   const parsed = parseWanSchedule(text);
@@ -166,7 +196,7 @@ function other(text: string, random: SeededRandom): string {
       );
       return "start";
     case 3:
-      return v.safeParse(targetSchema, text).success ? "target" : "no target";
+      return target(text);
     case 4:
       parseIntegerList(text);
       return "list";

@@ -6,7 +6,16 @@ import { between } from "../rig/option-parsers.ts";
 import { mtusOf, sitesMtu } from "./mtu.ts";
 import { contents, type Content } from "./package.ts";
 
-const scenarios = ["late", "restart", "kill-representative", "cached", "new-version", "mend", "mtu"] as const;
+const scenarios = [
+  "late",
+  "restart",
+  "kill-representative",
+  "cached",
+  "new-version",
+  "mend",
+  "mtu",
+  "agent-upgrade",
+] as const;
 export type Scenario = (typeof scenarios)[number];
 
 /** Word of `--scenario` → the fault that it injects; null: none. */
@@ -18,6 +27,7 @@ export const faultsOfScenarios = {
   "new-version": null,
   mend: null,
   mtu: "mtu",
+  "agent-upgrade": null,
 } as const satisfies Record<Scenario, FaultName | null>;
 
 export const labCommand = new Command("bun run lab --")
@@ -66,7 +76,7 @@ export const labCommand = new Command("bun run lab --")
   .addOption(
     new Option(
       "--scenario <name>",
-      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; new-version: the package is a folder, and a second task distributes a version with another script of 300 bytes; mend: at half, the impairments of multicast are removed; mtu: the links of the sites have the MTUs of --mtu; mixed: one link has 1400, the others 1500; falls: all fall from 1500 to 1400 at half",
+      "late: a device starts at half; restart: a peer is killed at half and starts again; kill-representative: the same with the representative; cached: a second task for the same package, with a new device; new-version: the package is a folder, and a second task distributes a version with another script of 300 bytes; mend: at half, the impairments of multicast are removed; mtu: the links of the sites have the MTUs of --mtu; mixed: one link has 1400, the others 1500; falls: all fall from 1500 to 1400 at half; agent-upgrade: at half, a task replaces the agents, which are executables",
     ).choices(scenarios),
   )
   .option("--mtu <kinds>", "sites of the scenario mtu, in turn: MTUs, mixed, falls", mtusOf, [...sitesMtu])
@@ -76,6 +86,7 @@ export const labCommand = new Command("bun run lab --")
     between(1, 99),
     50,
   )
+  .option("--broken", "the new agent of the scenario agent-upgrade never checks in")
   .option("--timeout <seconds>", "give up after this", between(10, 86_400), 600)
   .option("--keep", "leave everything running until Ctrl-C")
   .option("--json", "the result as JSON on standard output, all else on standard error");

@@ -1,6 +1,7 @@
 /** Report of a lab run for a person, and the problems that make the run a failure. */
 import { formatSize } from "../../shared/model/quantity.ts";
 import { alignTable, outcomeProblems, outcomeTable, wanRatioMax } from "../rig/table.ts";
+import { upgradeLines, upgradeProblems, type UpgradeResult } from "./agent-upgrade.ts";
 import type { DeviceResult, TaskResult } from "./measurement.ts";
 import type { LabOptions, Scenario } from "./options.ts";
 import { contents } from "./package.ts";
@@ -16,6 +17,8 @@ export type LabReport = {
   readonly first: TaskResult;
   /** Result of the second task, for the same package or its next version; null without one. */
   readonly second: TaskResult | null;
+  /** Result of the scenario agent-upgrade; null without it. */
+  readonly upgrade: UpgradeResult | null;
   readonly source: Usage;
 };
 
@@ -135,6 +138,7 @@ export function problemsOf(
       .map(({ name, diskBytes }) => `${name}'s copy is not sparse: it occupies ${formatSize(diskBytes)}`),
     ...results.flatMap((result) => result.devices.flatMap(deviceProblems)),
     ...(scenario === "mtu" ? mtuProblems(first) : []),
+    ...(report.upgrade ? upgradeProblems(report.upgrade) : []),
   ];
 }
 
@@ -147,6 +151,7 @@ export function labReportText(report: LabReport): string {
     "",
     ...first.sites.map(phaseLine),
     ...deliveryLines(first),
+    ...(report.upgrade ? upgradeLines(report.upgrade) : []),
     `One curl over the same idle link: ${curlSeconds.toFixed(2)} s. Source: ${source.cpuSeconds.toFixed(2)} s CPU, ${formatSize(source.peakBytes)} peak memory.`,
     ...(once ? ["According to the ledgers, no verified chunk was fetched twice."] : []),
     legend,

@@ -23,6 +23,9 @@ type ScenarioRun = {
   readonly cancel: () => void;
 };
 
+/** Scenarios that act by further tasks. */
+const actsElsewhere: ReadonlySet<Scenario> = new Set(["cached", "new-version", "agent-upgrade"]);
+
 /** The last device of each site. */
 const lastOfEach = (world: World): WorldDevice[] =>
   world.network.sites.map((site) => world.devices.findLast((device) => device.site === site)!);
@@ -93,7 +96,7 @@ export function startScenario(world: World, scenario: Scenario | undefined, atSh
   return {
     heldBack,
     onDetail: (detail) => {
-      if (scenario === undefined || scenario === "cached" || scenario === "new-version") return;
+      if (scenario === undefined || actsElsewhere.has(scenario)) return;
       for (const { name } of world.network.sites) {
         const representative = representativeOf(world, name, detail);
         const seen = detail.deviceList.find(({ deviceId }) => deviceId === representative?.id);

@@ -3,7 +3,8 @@
  * `openWorld` builds a world and registers its removal. Scenarios act on it, measurements read it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import * as v from "valibot";
@@ -39,6 +40,8 @@ export type WorldOptions = Pick<
   readonly cutRuns?: boolean | undefined;
   /** Program of a device; "representative" always volunteers. Default: all run "peer". */
   readonly roleOf?: (place: LabDevice) => "peer" | "representative";
+  /** Every device has its own copy of the executable, which it may replace. */
+  readonly ownExecutables?: boolean;
   /** Further environment variables of the devices. */
   readonly deviceEnvironment?: Readonly<Record<string, string>>;
 };
@@ -119,16 +122,7 @@ export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promis
     prefix: inside(network.source),
     ...(options.tls && { args: await tlsWords(network.sourceAddress, folder) }),
   });
-  const devices = network.sites.flatMap((site) =>
-    site.devices.map((place): WorldDevice => ({
-      site,
-      place,
-      role: options.roleOf?.(place) ?? "peer",
-      data: join(folder, "devices", place.name),
-      device: null,
-      id: "",
-    })),
-  );
+  const devices = devicesOf(network, options, join(folder, "devices"));
   let web: WebSite | null = null;
   const openWeb = async (): Promise<WebSite> =>
     (web ??= await startNginx(
@@ -145,13 +139,38 @@ export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promis
     programs,
     devices,
     web: () => web,
-    start: (device) => startOne(device, programs, source, options.deviceEnvironment),
+    start: async (device) => {
+      const own = options.ownExecutables ? await copyPrograms(device, programs) : programs;
+      return startOne(device, own, source, options.deviceEnvironment);
+    },
     reset: reset,
     untilEnrolled,
     publish: async (version = sent) =>
       publish(source, version, options.web === "nginx" ? urlOf(await openWeb(), sent, version) : null),
     taskStream: (taskId, signal) => taskStream(network, source, taskId, signal),
   };
+}
+
+const devicesOf = (network: LabNetwork, { roleOf }: WorldOptions, folder: string): WorldDevice[] =>
+  network.sites.flatMap((site) =>
+    site.devices.map((place) => ({
+      site,
+      place,
+      role: roleOf?.(place) ?? "peer",
+      data: join(folder, place.name),
+      device: null,
+      id: "",
+    })),
+  );
+
+/** Copies the executable of a device next to its data folder, at its first start. */
+async function copyPrograms({ data, role }: WorldDevice, programs: Programs): Promise<Programs> {
+  const file = join(`${data}-program`, "agent");
+  if (!existsSync(file)) {
+    await mkdir(dirname(file));
+    await copyFile(programs.commandOf(role)[0]!, file);
+  }
+  return { commandOf: () => [file] };
 }
 
 async function startOne(

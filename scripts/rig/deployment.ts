@@ -117,7 +117,8 @@ type DeviceSpec = {
   readonly name: string;
   readonly data: string;
   readonly sourceUrl: string;
-  readonly enrollToken: string;
+  /** Null for a device that is enrolled already. */
+  readonly enrollToken: string | null;
   /** Program to run; "representative" is an agent that always volunteers. Default: "peer". */
   readonly role?: "peer" | "representative";
   readonly interfaceAddress?: string;
@@ -140,8 +141,7 @@ export function startDevice(spec: DeviceSpec): Device {
     "run",
     "--source",
     spec.sourceUrl,
-    "--enroll",
-    spec.enrollToken,
+    ...(spec.enrollToken === null ? [] : ["--enroll", spec.enrollToken]),
     "--data",
     spec.data,
     // Devices on loopback share their address, and all but one would log that the port is taken.

@@ -1,5 +1,6 @@
 /** Parts and options of an agent, from its command line and its data folder. */
 import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import type { Conditions } from "./conditions.ts";
@@ -10,6 +11,8 @@ export type AgentOptions = {
   log: Logger;
   cache: DistributionCache;
   identity: Identity;
+  /** `--source` of the command line. */
+  sourceUrl: string;
   /** `--interface`: an address or a name; null selects automatically. */
   interfaceNamed: string | null;
   group: Group;
@@ -19,10 +22,13 @@ export type AgentOptions = {
   lanPort: number;
   /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
-  /** Names that tasks can target with group:NAME. */
+  /** Groups that the device wishes to be in. */
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
+  upgrades: Upgrades;
+  /** Called after each check-in. */
+  onCheckIn: () => void;
   /** Ends the program. */
   onBug: (error: Error) => void;
 };

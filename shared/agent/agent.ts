@@ -7,8 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import type { Identity } from "../cache/index.ts";
-import { createAgentClient, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
+import type { CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
 import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
@@ -28,6 +27,7 @@ import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
+import { Home } from "./home.ts";
 import { readInventory } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
@@ -54,7 +54,7 @@ const lastReportMs = 1_500;
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #client: AgentClient;
+  readonly #home: Home;
   readonly #metrics = new AgentMetrics();
   readonly #place: Place = { address: loopbackAddress, subnetId: null, answered: null };
   readonly #net: LanParts;
@@ -63,27 +63,28 @@ export class Agent {
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
-  #identity: Identity;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#identity = options.identity;
     const { log, identity, onBug } = options;
     this.#own = new OwnSetting(options.cache, log);
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
     };
-    this.#client = createAgentClient({
-      sourceUrl: identity.sourceUrl,
-      credential: identity.credential,
-      ca: identity.tlsPin,
+    this.#home = new Home({
+      identity,
+      givenUrl: options.sourceUrl,
+      ledger: options.cache.ledger,
+      log,
+      onMoved: () => this.#checkIns.hurry(),
+      random: Math.random,
     });
     this.#net = this.#createNet(onError);
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
-      send: (reports) => this.#client.progress(reports),
+      send: (reports) => this.#home.client.progress(reports),
       read: (taskId) => this.#device.tasks.get(taskId)?.progress() ?? null,
       intervalMs: () => this.#reportIntervalMs(),
       // The task may have ended after its report was written.
@@ -94,12 +95,13 @@ export class Agent {
       random: Math.random,
     });
     this.#checkIns = new CheckIns({
-      client: this.#client,
+      client: this.#home.client,
       log,
       intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
+      onFailure: () => this.#home.onFailure(),
       onAnswer: (answer, serving) => this.#onAnswer(answer, serving),
       random: Math.random,
     });
@@ -141,7 +143,8 @@ export class Agent {
     const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
-    const keys = (): Uint8Array[] => this.#identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
+    const keys = (): Uint8Array[] =>
+      this.#home.identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
     return {
       device: identity.deviceId,
       clock: systemClock,
@@ -150,10 +153,11 @@ export class Agent {
       lan: this.#net.lan,
       peers: this.#net.exchange,
       web: { open: openRangeStream },
-      source: this.#client,
+      source: this.#home.client,
       commands: commandsIn(join(dataFolder, "tasks")),
       activity: platform,
       timeZone: deviceZone,
+      upgrades: this.#options.upgrades,
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -171,11 +175,10 @@ export class Agent {
     return new Roaming({
       lanGroup: this.#net.lanGroup,
       exchange: this.#net.exchange,
-      client: this.#client,
+      client: this.#home.client,
       place: this.#place,
       named: interfaceNamed,
       group,
-      sourceUrl: this.#identity.sourceUrl,
       log,
       moving: {
         isBusy: () => [...this.#device.tasks.values()].some(takesPart),
@@ -199,8 +202,8 @@ export class Agent {
     });
     log.info(
       {
-        deviceId: this.#identity.deviceId,
-        source: this.#identity.sourceUrl,
+        deviceId: this.#home.identity.deviceId,
+        source: this.#home.client.sourceUrl,
         interface: current && `${current.name} ${current.address}`,
         medium: current?.medium,
         why,
@@ -222,6 +225,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#roaming.close();
     this.#checkIns.stop();
+    this.#home.close();
     await this.#device.stop();
     await Promise.race([this.#reports.flush(), Bun.sleep(lastReportMs)]);
     this.#reports.close();
@@ -239,10 +243,11 @@ export class Agent {
     return {
       version,
       pid: process.pid,
-      deviceId: this.#identity.deviceId,
+      deviceId: this.#home.identity.deviceId,
       hostname: os.hostname(),
-      source: this.#identity.sourceUrl,
+      source: this.#home.client.sourceUrl,
       connected: this.#checkIns.isConnected,
+      lostContact: this.#checkIns.contact.lost,
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
@@ -322,7 +327,7 @@ export class Agent {
   /** Tells the source that the other device of a probe is on this LAN. */
   #onNeighbour(probe: string): void {
     const { log } = this.#options;
-    this.#client
+    this.#home.client
       .neighbour(probe)
       .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
@@ -340,34 +345,14 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#trust(answer.publisherKeys);
+    this.#home.trustPublishers(answer.publisherKeys);
+    this.#home.onAnswer(answer.announcedUrl);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
     if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
-  }
-
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  #trust(keys: readonly string[]): void {
-    const { log, cache } = this.#options;
-    const { publisherKeys } = this.#identity;
-    if (publisherKeys.length > 0) {
-      const unknown = keys.filter((key) => !publisherKeys.includes(key));
-      if (unknown.length > 0)
-        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
-    }
-    if (keys.length === 0) return;
-    const pinned = { ...this.#identity, publisherKeys: [...keys] };
-    try {
-      cache.ledger.saveIdentity(pinned);
-    } catch (error) {
-      // A full disk delays tasks of new packages only; the next check-in pins the key.
-      return log.error({ error: String(error) }, "the publisher's key was not saved");
-    }
-    this.#identity = pinned;
-    log.info({ keys }, "publisher's key pinned");
+    this.#options.onCheckIn();
   }
 }

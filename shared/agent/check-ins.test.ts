@@ -19,6 +19,7 @@ test("asks only once at the start when the interval exceeds the longest timer", 
     inventory: async () => ({}) as Inventory,
     serving: () => [],
     lanPort: () => 0,
+    onFailure: () => {},
     onAnswer: () => {},
     random: Math.random,
   });
@@ -46,6 +47,7 @@ function wokenBy(draws: number[], answered: Promise<void> = Promise.resolve()) {
     inventory: async () => ({}) as Inventory,
     serving: () => [],
     lanPort: () => 0,
+    onFailure: () => {},
     onAnswer: () => {},
     random: () => draws.shift() ?? 0.5,
   });

@@ -5,10 +5,11 @@
  * without delay, because the connections themselves are spread.
  */
 import { randomBytes } from "node:crypto";
-import type { AgentClient, CheckInAnswer } from "../api/agent-client.ts";
+import { isRenewed, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { Contact } from "./contact.ts";
 
 /**
  * Back-off after a failed check-in. Five minutes is far below the default interval of a day,
@@ -28,6 +29,8 @@ type CheckInOptions = {
   serving: () => number[];
   /** TCP port of the LAN exchange. */
   lanPort: () => number;
+  /** A request or the change stream failed; not called after the stop. */
+  onFailure: () => void;
   /** @param serving as it was sent with the request */
   onAnswer: (answer: CheckInAnswer, serving: readonly number[]) => void;
   random: () => number;
@@ -36,6 +39,7 @@ type CheckInOptions = {
 export class CheckIns {
   /** Whether the change stream is open. */
   isConnected = false;
+  readonly contact: Contact;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
   /** Tells this process from another one with the same credential. */
@@ -47,6 +51,7 @@ export class CheckIns {
 
   constructor(options: CheckInOptions) {
     this.#options = options;
+    this.contact = new Contact(options.log, Date.now);
   }
 
   start(): void {
@@ -60,10 +65,18 @@ export class CheckIns {
         this.#askWithin(this.#options.random() * wake.spreadMs);
       },
       (error, retryInMs) => {
-        if (this.isConnected) log.warn({ error: String(error), retryInMs }, "lost the source");
+        if (this.isConnected && !isRenewed(error))
+          log.warn({ error: String(error), retryInMs }, "lost the source");
         this.isConnected = false;
+        this.#onFailure(error, retryInMs);
       },
     );
+  }
+
+  #onFailure(error: unknown, retryInMs: number): void {
+    if (this.#abort.signal.aborted || isRenewed(error)) return;
+    this.contact.onFailure(error, retryInMs);
+    this.#options.onFailure();
   }
 
   /** Checks in at once, because this device has changed. */
@@ -105,7 +118,7 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, log, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
+    const { client, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
     try {
       const request = {
         inventory: await inventory(),
@@ -115,7 +128,7 @@ export class CheckIns {
       };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
-      if (this.#failures > 0) log.info("the source answers again");
+      this.contact.onAnswer();
       this.#failures = 0;
       onAnswer(answer, request.serving);
       this.#askWithin(
@@ -124,11 +137,8 @@ export class CheckIns {
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const delayMs = backoffMs(checkInBackoff, this.#failures++, random);
-      log.warn(
-        { error: error instanceof Error ? error.message : String(error), retryInMs: delayMs },
-        "check-in failed",
-      );
       this.#askWithin(delayMs);
+      this.#onFailure(error, delayMs);
     }
   }
 }

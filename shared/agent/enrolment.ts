@@ -5,10 +5,18 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
-import { parseEnrollToken, parseSourceUrl, SourceError } from "../api/agent-client.ts";
-import { enrollDevice } from "../api/agent-client.ts";
+import {
+  enrollDevice,
+  parseEnrollToken,
+  parseSourceUrl,
+  SourceError,
+  SourceTransport,
+  type SourceToken,
+} from "../api/agent-client.ts";
+import { statementAt } from "../api/request.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { movedTo } from "./home.ts";
 import { nameOfDevice } from "./inventory.ts";
 
 /**
@@ -37,15 +45,20 @@ export async function identify(options: {
 }): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const known = options.cache.ledger.identity();
-  if (known && known.sourceUrl === sourceUrl) return known;
-  if (!options.token) {
+  const token = options.token === undefined ? null : parseToken(options.token);
+  if (known && (token === null || token.identity === known.sourceIdentity))
+    return atAddress(known, sourceUrl, options);
+  if (known && isAddressOf(known, sourceUrl)) {
     throw new SetupError(
-      known
-        ? `This data folder belongs to a device of ${known.sourceUrl}: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}`
-        : "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
+      `The token is for another source than that of this device, ${known.sourceUrl}: give the token of that source, or none; ` +
+        "to enrol at the other source, give its --source, or another --data",
     );
   }
-  assertToken(options.token);
+  if (!options.token) {
+    throw new SetupError(
+      "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
+    );
+  }
   const identity = await enroll({ ...options, token: options.token, sourceUrl });
   options.cache.ledger.saveIdentity(identity);
   // Files of commands of another deployment, whose tasks have the same ids.
@@ -55,9 +68,49 @@ export async function identify(options: {
   return identity;
 }
 
-function assertToken(token: string): void {
+const isAddressOf = (known: Identity, url: string): boolean =>
+  [known.sourceUrl, known.announcedUrl, ...known.formerUrls].includes(url);
+
+/**
+ * Returns the identity at the address of the command line. A new address has to be one of the
+ * source; while it does not answer, the known one stays, and the agent tries both.
+ * @throws SetupError when another source answers at the address
+ */
+async function atAddress(
+  known: Identity,
+  sourceUrl: string,
+  { cache, log }: { cache: DistributionCache; log: Logger },
+): Promise<Identity> {
+  if (isAddressOf(known, sourceUrl)) return known;
+  const transport = new SourceTransport({
+    url: sourceUrl,
+    identity: known.sourceIdentity,
+    spki: known.tlsSpki,
+  });
   try {
-    parseEnrollToken(token);
+    await statementAt(transport);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof SourceError && error.kind === "unauthorized") {
+      throw new SetupError(
+        `This data folder belongs to a device of ${known.sourceUrl}, and ${sourceUrl} is not an address of that source: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}. ${message}`,
+        { cause: error },
+      );
+    }
+    log.warn({ sourceUrl, known: known.sourceUrl, error: message }, "the new address does not answer yet");
+    return known;
+  } finally {
+    transport.close();
+  }
+  const moved = { ...movedTo(known, sourceUrl), tlsSpki: transport.spki };
+  cache.ledger.saveIdentity(moved);
+  log.info({ from: known.sourceUrl, to: sourceUrl }, "the source has another address");
+  return moved;
+}
+
+function parseToken(token: string): SourceToken {
+  try {
+    return parseEnrollToken(token);
   } catch (error) {
     throw new SetupError(error instanceof Error ? error.message : String(error), { cause: error });
   }
@@ -80,7 +133,10 @@ async function enroll(options: {
         credential: enrolled.credential,
         deployment: enrolled.deployment,
         publisherKeys: [],
-        ...(enrolled.ca === undefined ? {} : { tlsPin: enrolled.ca }),
+        sourceIdentity: enrolled.identity,
+        tlsSpki: enrolled.tlsSpki,
+        announcedUrl: null,
+        formerUrls: [],
       };
     } catch (error) {
       if (signal.aborted) throw new SetupError("stopped before the device was enrolled");

@@ -22,7 +22,7 @@ export async function readInventory(options: {
   gatewayMac: string | null;
   /** "ADDRESS:PORT" if the multicast group was set with `--group`, otherwise empty. */
   group: string;
-  /** Names that tasks can target with `group:NAME`. */
+  /** Groups that the device wishes to be in. */
   groups: readonly string[];
   dataFolder: string;
   cacheBytes: number;

@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { CacheError, openCache } from "../cache/index.ts";
+import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
@@ -18,12 +18,18 @@ import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
-import { version } from "../version.ts";
+import { buildTarget, version } from "../version.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
 import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { identify, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
+import { StopRequest } from "./stop-request.ts";
+import { ownPath } from "./upgrade/executable.ts";
+import { confirmTrial, followSupervisor, supervision, upgradeStatus } from "./upgrade/supervised.ts";
+import { Supervisor } from "./upgrade/supervisor.ts";
+import { isUnderWay, readUpgrade } from "./upgrade/upgrade-state.ts";
+import { upgradesOf } from "./upgrade/upgrades.ts";
 
 type AgentProgram = {
   name: string;
@@ -31,9 +37,6 @@ type AgentProgram = {
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
 };
-
-/** Upper bound on a shutdown; after it the process exits even if something hangs. */
-const stopMsMax = 4_500;
 
 /** Exit status after a bug: EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
@@ -73,7 +76,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
       "--receive-buffer <size>",
       "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
     )
-    .option("--device-group <name...>", "names that tasks can target with group:NAME")
+    .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
   command
     .command("status")
@@ -140,24 +143,14 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const log = createLogger(program.name);
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
-  parseOption(() => parseSourceUrl(options.source));
-  const group = options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!));
-  const lanPort = parseOption(() => parseLanPort(options.lanPort));
-  const receiveBufferBytes = parseOption(() => parseReceiveBuffer(options.receiveBuffer));
-  const groups = options.deviceGroup ?? [];
-  for (const name of groups)
-    if (!/^[\w.-]{1,64}$/.test(name))
-      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
+  const parsed = parseRunOptions(options);
   const dataFolder = createFolder(options.data);
-  const stopping = stopSignal(log);
+  const as = supervision();
+  if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log);
+  const stopping = new StopRequest(log);
+  if (as !== null) followSupervisor(() => stopping.ask("the supervisor"));
   if (options.interface !== undefined) await requireInterface(options.interface);
-  const cache = await openCache({
-    dir: dataFolder,
-    maxBytes: null,
-    maxAgeMs: null,
-    clock: systemClock,
-    log: ({ level, event, message }) => log[level]({ event }, message),
-  });
+  const cache = await openFreeCache(dataFolder, log);
   const identity = await identify({
     dataFolder,
     cache,
@@ -167,26 +160,100 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     signal: stopping.signal,
     random: Math.random,
   });
+  let isUpgrading = false;
+  const onBegin = (): void => {
+    isUpgrading = true;
+    stopping.ask("an upgrade");
+  };
   const agent = new Agent({
     dataFolder,
     conditions: await Conditions.measure(dataFolder),
     log,
     cache,
     identity,
+    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
-    group,
-    groupIsNamed: options.group !== undefined,
-    lanPort,
-    receiveBufferBytes,
-    groups,
+    ...parsed,
     volunteer: program.volunteer,
+    upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
+    onCheckIn: () => {
+      if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");
+    },
     onBug: (error) => exitOnBug(log, error),
   });
   await agent.start();
   await stopping.asked;
   await agent.stop();
   log.info("agent stopped");
-  process.exit(0);
+  stopping.close();
+  if (!isUpgrading || stopping.isBySignal) process.exit(0);
+  if (as !== null) process.exit(upgradeStatus);
+  await supervise(dataFolder, log);
+}
+
+/** Whether this executable was started in the middle of its upgrade. */
+function hasUpgradeUnderWay(dataFolder: string): boolean {
+  const state = readUpgrade(dataFolder);
+  return buildTarget !== null && state !== null && isUnderWay(state);
+}
+
+/** Runs the agent as a child of this process; exits with its status. */
+async function supervise(dataFolder: string, log: Logger): Promise<never> {
+  const words = process.argv.slice(2);
+  const supervisor = new Supervisor({ dataFolder, executable: ownPath, words, log });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => supervisor.stop());
+  return process.exit(await supervisor.run());
+}
+
+/** Upper bound on the end of an agent whose supervisor was killed. */
+const orphanMsMax = 5_000;
+
+/**
+ * Opens the cache, and waits for an agent that is about to end, because its supervisor has ended.
+ */
+async function openFreeCache(dataFolder: string, log: Logger): Promise<DistributionCache> {
+  const waitsUntilMs = performance.now() + (readUpgrade(dataFolder) === null ? 0 : orphanMsMax);
+  for (;;) {
+    try {
+      return await openCache({
+        dir: dataFolder,
+        maxBytes: null,
+        maxAgeMs: null,
+        clock: systemClock,
+        log: ({ level, event, message }) => log[level]({ event }, message),
+      });
+    } catch (error) {
+      const isLocked = error instanceof CacheError && error.code === "locked";
+      if (!isLocked || performance.now() >= waitsUntilMs) throw error;
+      await Bun.sleep(100);
+    }
+  }
+}
+
+/** Notes that the new version has checked in. The next check-in tries again if that fails. */
+function isConfirmed(dataFolder: string, log: Logger): boolean {
+  try {
+    return confirmTrial(dataFolder);
+  } catch (error) {
+    log.error({ error: String(error) }, "the check-in of this new version was not noted");
+    return false;
+  }
+}
+
+/** @throws UsageError */
+function parseRunOptions(options: RunOptions) {
+  parseOption(() => parseSourceUrl(options.source));
+  const groups = options.deviceGroup ?? [];
+  for (const name of groups)
+    if (!/^[\w.-]{1,64}$/.test(name))
+      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
+  return {
+    group: options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!)),
+    groupIsNamed: options.group !== undefined,
+    lanPort: parseOption(() => parseLanPort(options.lanPort)),
+    receiveBufferBytes: parseOption(() => parseReceiveBuffer(options.receiveBuffer)),
+    groups,
+  };
 }
 
 function parseOption<T>(make: () => T, message?: string): T {
@@ -232,21 +299,4 @@ async function requireInterface(named: string): Promise<void> {
   throw new SetupError(
     `No interface of this device is "${named}" or has that address: choose one of ${choices.join(", ") || "none"}`,
   );
-}
-
-function stopSignal(log: Logger): { asked: Promise<void>; signal: AbortSignal } {
-  const { promise, resolve: ask } = Promise.withResolvers<void>();
-  const abort = new AbortController();
-  const onSignal = (name: string): void => {
-    log.info({ signal: name }, "agent is stopping");
-    abort.abort();
-    ask();
-    setTimeout(() => {
-      log.error(`agent did not stop within ${stopMsMax} ms: exiting`);
-      process.exit(1);
-    }, stopMsMax).unref();
-  };
-  process.once("SIGTERM", () => onSignal("SIGTERM"));
-  process.once("SIGINT", () => onSignal("SIGINT"));
-  return { asked: promise, signal: abort.signal };
 }

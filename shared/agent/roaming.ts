@@ -55,7 +55,6 @@ type RoamingOptions = {
   /** `--interface`: an address or a name; null selects automatically. */
   named: string | null;
   group: Group;
-  sourceUrl: string;
   moving: RoamingHooks;
   log: Logger;
 };
@@ -78,7 +77,7 @@ export class Roaming {
   constructor(options: RoamingOptions) {
     this.#options = options;
     this.#watch = new InterfaceWatch(options.named);
-    this.#route = new Route(options.sourceUrl);
+    this.#route = new Route(() => options.client.sourceUrl);
   }
 
   /** The active interface; null while the device works without the LAN. */
@@ -220,20 +219,19 @@ const addressesOf = (list: readonly NetInterface[]): string => list.map(({ addre
 /** The local address that the system uses towards the source, looked up in the background. */
 class Route {
   address: string | null = null;
-  readonly #host: string;
-  readonly #port: number;
+  readonly #sourceUrl: () => string;
   #asking: Promise<void> | null = null;
   #askedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(sourceUrl: string) {
-    const url = new URL(sourceUrl);
-    this.#host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-    this.#port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  constructor(sourceUrl: () => string) {
+    this.#sourceUrl = sourceUrl;
   }
 
   ask(): Promise<void> {
     this.#askedAtMs = performance.now();
-    this.#asking ??= addressTowards(this.#host, this.#port)
+    const { hostname, port, protocol } = new URL(this.#sourceUrl());
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    this.#asking ??= addressTowards(host, Number(port || (protocol === "https:" ? 443 : 80)))
       .then((address) => void (this.address = address))
       .finally(() => {
         this.#asking = null;

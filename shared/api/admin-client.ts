@@ -4,9 +4,9 @@
  */
 import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
+import type { SourceStatement } from "../model/source-statement.ts";
 import { packManifest } from "./packed-manifest.ts";
-import { pinCertificate } from "./pin-certificate.ts";
-import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
 import {
   deviceListSchema,
   doneSchema,
@@ -32,8 +32,22 @@ import {
   type TaskDetail,
   type TaskSummary,
 } from "./schema/admin.ts";
+import {
+  groupListSchema,
+  siteListSchema,
+  taggedSchema,
+  taskPreviewSchema,
+  type Group,
+  type Site,
+  type SubnetLabel,
+  type Tagged,
+  type Tagging,
+  type TaskPreview,
+} from "./schema/labels.ts";
+import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
-import { readToken } from "./token.ts";
+import { SourceTransport } from "./source-transport.ts";
+import { readToken, tokenProblem } from "./token.ts";
 
 type AdminClientOptions = {
   readonly sourceUrl: string;
@@ -57,6 +71,9 @@ export type AdminClient = SettingClient & {
   /** @param words a package id or NAME@VERSION */
   removePackage(words: string): Promise<PackageRemoved>;
   createTask(task: TaskCreate): Promise<TaskChanged>;
+  /** Returns what `createTask` would do, and creates nothing. */
+  previewTask(task: TaskCreate): Promise<TaskPreview>;
+  previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
   editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
   changeTask(id: number, change: "cancel" | "kill" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
   retryTask(id: number): Promise<TaskRetried>;
@@ -64,29 +81,74 @@ export type AdminClient = SettingClient & {
   tasks(): Promise<TaskSummary[]>;
   /** @param devices those that the answer lists */
   task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
-  devices(): Promise<Device[]>;
+  /** @param filter target; without one, all devices */
+  devices(filter?: string): Promise<Device[]>;
+  changeTags(change: Tagging): Promise<Tagged>;
+  groups(): Promise<Group[]>;
+  createGroup(name: string): Promise<void>;
+  deleteGroup(name: string): Promise<void>;
+  sites(): Promise<Site[]>;
+  createSite(name: string): Promise<void>;
+  renameSite(name: string, newName: string): Promise<void>;
+  deleteSite(name: string): Promise<void>;
+  labelSubnet(id: string, label: SubnetLabel): Promise<void>;
   subnets(): Promise<Subnet[]>;
   splitSubnet(id: string): Promise<void>;
+  announcement(): Promise<SourceAddress>;
+  /** @param url address to which the source moves; null takes the announcement back */
+  announce(url: string | null): Promise<SourceAddress>;
+  /** Reads the statement of the source at its address, or at another one. */
+  statement(url?: string): Promise<SourceStatement>;
 };
 
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 
+const groupPath = (name: string): string => `/v1/groups/${encodeURIComponent(name)}`;
+const sitePath = (name: string): string => `/v1/sites/${encodeURIComponent(name)}`;
+
+type LabelCalls = Pick<
+  AdminClient,
+  | "changeTags"
+  | "groups"
+  | "createGroup"
+  | "deleteGroup"
+  | "sites"
+  | "createSite"
+  | "renameSite"
+  | "deleteSite"
+  | "labelSubnet"
+>;
+
+function labelCalls(connection: Connection): LabelCalls {
+  const change = async (method: string, path: string, json?: unknown): Promise<void> => {
+    await ask(connection, method, path, doneSchema, json === undefined ? {} : { json });
+  };
+  return {
+    changeTags: (tagging) => ask(connection, "POST", "/v1/tags", taggedSchema, { json: tagging }),
+    groups: async () => (await ask(connection, "GET", "/v1/groups", groupListSchema)).groups,
+    createGroup: (name) => change("PUT", groupPath(name)),
+    deleteGroup: (name) => change("DELETE", groupPath(name)),
+    sites: async () => (await ask(connection, "GET", "/v1/sites", siteListSchema)).sites,
+    createSite: (name) => change("PUT", sitePath(name)),
+    renameSite: (name, newName) => change("PATCH", sitePath(name), { name: newName }),
+    deleteSite: (name) => change("DELETE", sitePath(name)),
+    labelSubnet: (id, label) => change("PATCH", `/v1/subnets/${encodeURIComponent(id)}`, label),
+  };
+}
+
 /**
- * Creates a client. With an https URL and a fingerprint in the token, it first connects to check
- * the source's certificate.
- * @throws Error when the URL is malformed
- * @throws SourceError when the source cannot be reached, or its certificate is neither trusted nor
- *   the token's
+ * Creates a client; makes no request. The first one checks that the server is the token's source.
+ * @throws Error when the URL or the token is malformed
  */
-export async function createAdminClient(options: AdminClientOptions): Promise<AdminClient> {
-  const sourceUrl = parseSourceUrl(options.sourceUrl);
+export function createAdminClient(options: AdminClientOptions): AdminClient {
   const token = options.token.trim();
-  const fingerprint = readToken(token)?.fingerprint ?? null;
-  const pinned = fingerprint !== null && sourceUrl.startsWith("https:");
+  const identity = readToken(token)?.identity;
+  if (identity === undefined)
+    throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
+  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
   const connection: Connection = {
-    sourceUrl,
+    transport,
     authorization: () => `Bearer ${token}`,
-    ca: pinned ? await pinCertificate(sourceUrl, fingerprint) : undefined,
     timeoutMs: options.timeoutMs,
   };
   return {
@@ -108,6 +170,10 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     removePackage: (words) =>
       ask(connection, "DELETE", `/v1/packages/${encodeURIComponent(words)}`, packageRemovedSchema),
     createTask: (task) => ask(connection, "POST", "/v1/tasks", taskChangedSchema, { json: task }),
+    ...labelCalls(connection),
+    previewTask: (task) => ask(connection, "POST", "/v1/tasks/dry-run", taskPreviewSchema, { json: task }),
+    previewEdit: (id, edit) =>
+      ask(connection, "POST", `/v1/tasks/${id}/dry-run`, taskPreviewSchema, { json: edit }),
     editTask: (id, edit) => ask(connection, "PATCH", `/v1/tasks/${id}`, taskChangedSchema, { json: edit }),
     changeTask: (id, change) => ask(connection, "POST", `/v1/tasks/${id}/${change}`, taskChangedSchema),
     retryTask: (id) => ask(connection, "POST", `/v1/tasks/${id}/retry`, taskRetriedSchema),
@@ -117,10 +183,17 @@ export async function createAdminClient(options: AdminClientOptions): Promise<Ad
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    devices: async () => (await ask(connection, "GET", "/v1/devices", deviceListSchema)).devices,
+    async devices(filter) {
+      const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
+      return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
+    },
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },
+    announcement: () => ask(connection, "GET", "/v1/source/address", sourceAddressSchema),
+    announce: (announcedUrl) =>
+      ask(connection, "PUT", "/v1/source/address", sourceAddressSchema, { json: { announcedUrl } }),
+    statement: (url) => statementAt(transport, url),
     subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
   };
 }

@@ -3,6 +3,7 @@ import { mayReuseConnections, dropPooledConnections } from "../net/web/connectio
 import { taskForTest } from "../device/testing.ts";
 import { inventoryOf } from "../source/app-fixture.ts";
 import { createAgentClient } from "./agent-client.ts";
+import { plainTransport } from "./testing-transport.ts";
 
 test("fails requests and the change stream that were pending when the network changes", async () => {
   const silent = Bun.serve({
@@ -11,7 +12,7 @@ test("fails requests and the change stream that were pending when the network ch
     idleTimeout: 0,
     fetch: () => new Promise(() => {}),
   });
-  const client = createAgentClient({ sourceUrl: silent.url.origin, credential: "c" });
+  const client = createAgentClient({ transport: plainTransport(silent.url.origin), credential: "c" });
   const asked = client.checkIn({ inventory: {} as never }).catch((error: unknown) => error);
   const watched = new AbortController();
   let lost: unknown = null;
@@ -74,7 +75,7 @@ test("hands on every task but those that it cannot read or whose setting is miss
     ],
   };
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(answer) });
-  const client = createAgentClient({ sourceUrl: server.url.origin, credential: "c" });
+  const client = createAgentClient({ transport: plainTransport(server.url.origin), credential: "c" });
   const { tasks, unreadable } = await client.checkIn({ inventory: inventoryOf("pc") });
   expect(tasks.map(({ id }) => id)).toEqual([7, 9, 10]);
   expect(tasks.at(-1)!.setting.name).toBe("slow");
@@ -93,7 +94,11 @@ test("a manifest may take longer than other answers, and its request ends with t
       return Response.json({ result: "elsewhere", holders: [] });
     },
   });
-  const client = createAgentClient({ sourceUrl: server.url.origin, credential: "c", timeoutMs: 50 });
+  const client = createAgentClient({
+    transport: plainTransport(server.url.origin),
+    credential: "c",
+    timeoutMs: 50,
+  });
   const wanted = { taskId: 1, subnetId: null, address: "127.0.0.1", lanPort: 0, attempt: 0 };
   expect(await client.manifest(wanted)).toEqual({ result: "elsewhere", holders: [] });
   const task = new AbortController();

@@ -7,10 +7,10 @@
 import * as v from "valibot";
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress } from "../net/exchange/peers.ts";
-import { pinnedTls } from "../net/web/pinned-tls.ts";
+import type { SourceStatement } from "../model/source-statement.ts";
+import type { SiteFetch } from "../net/web/site-fetch.ts";
 import { unpackManifest } from "./packed-manifest.ts";
-import { pinCertificate } from "./pin-certificate.ts";
-import { ask, parseSourceUrl, type Connection } from "./request.ts";
+import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
 import {
   assignedTaskSchema,
@@ -32,15 +32,21 @@ import {
   type ManifestRequest,
 } from "./schema/agent.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
-import { SourceError } from "./source-error.ts";
+import { RenewedError, SourceError } from "./source-error.ts";
+import { SourceTransport, type Transport } from "./source-transport.ts";
 import { parseEnrollToken } from "./token.ts";
 import { followChanges, type Wake } from "./change-stream.ts";
 
 export { createAdminClient, type AdminClient } from "./admin-client.ts";
-export { pinCertificate } from "./pin-certificate.ts";
-export { pinnedTls } from "../net/web/pinned-tls.ts";
 export { parseSourceUrl } from "./request.ts";
-export { SourceError, type SourceErrorKind } from "./source-error.ts";
+export {
+  contactProblemOf,
+  isRenewed,
+  SourceError,
+  type ContactProblem,
+  type SourceErrorKind,
+} from "./source-error.ts";
+export { SourceTransport } from "./source-transport.ts";
 export { parseEnrollToken, type SourceToken } from "./token.ts";
 export type { Wake } from "./change-stream.ts";
 
@@ -48,10 +54,8 @@ export type { Wake } from "./change-stream.ts";
 const manifestTimeoutMs = 600_000;
 
 type AgentClientOptions = {
-  readonly sourceUrl: string;
+  readonly transport: Transport;
   readonly credential: string;
-  /** Certificate (PEM) pinned at enrolment; undefined without TLS or if the system trusts it. */
-  readonly ca?: string | undefined;
   /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
 };
@@ -61,11 +65,11 @@ type AgentClientOptions = {
  * any other failure.
  */
 export type AgentClient = {
+  /** Address of the source, which changes when the source moves. */
   readonly sourceUrl: string;
-  readonly ca: string | undefined;
-  /** Option `tls` for a fetch of package bytes, which honours the pinned certificate. */
-  readonly tls: BunFetchRequestInitTLS | undefined;
-  /** Value of the Authorization header for a fetch of package bytes. */
+  /** A fetch of package bytes, from the source only. */
+  readonly fetch: SiteFetch;
+  /** Value of the Authorization header for `fetch`. */
   readonly authorization: string;
   contentUrl(packageId: string): string;
   checkIn(request: CheckInRequest, signal?: AbortSignal): Promise<CheckInAnswer>;
@@ -75,6 +79,10 @@ export type AgentClient = {
   /** Requests, extends or returns the token that allows a WAN fallback. */
   fallback(request: FallbackRequest, signal?: AbortSignal): Promise<FallbackResponse>;
   progress(reports: readonly Progress[], signal?: AbortSignal): Promise<void>;
+  /** Reads the statement of the source at its address, or at another one. */
+  statement(url?: string): Promise<SourceStatement>;
+  /** Sends later requests to another address of the source, and fails every pending one. */
+  moveTo(url: string): void;
   /** Confirms a probe of the source. */
   neighbour(probe: string): Promise<void>;
   /**
@@ -125,11 +133,11 @@ function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckIn
   };
 }
 
-type Enrolled = EnrollResponse & { readonly ca: string | undefined };
+type Enrolled = EnrollResponse & { readonly identity: string; readonly tlsSpki: string | null };
 
 /**
- * Enrols a device: checks the source's certificate against the token's fingerprint, then exchanges
- * the token for a credential.
+ * Enrols a device: checks that the server is the source of the token, then exchanges the token for
+ * a credential.
  * @throws Error when the URL or the token is malformed
  * @throws SourceError when the request fails or the source refuses it
  */
@@ -138,43 +146,49 @@ export async function enrollDevice(
   request: EnrollRequest,
   options: { timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<Enrolled> {
-  const url = parseSourceUrl(sourceUrl);
-  const { fingerprint } = parseEnrollToken(request.token);
-  const ca = fingerprint === null ? undefined : await pinCertificate(url, fingerprint);
-  const connection: Connection = {
-    sourceUrl: url,
-    authorization: () => null,
-    ca,
-    timeoutMs: options.timeoutMs,
-  };
-  const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
-    json: { ...request, token: request.token.trim() },
-    signal: options.signal,
-  });
-  return { ...answer, ca };
+  const { identity } = parseEnrollToken(request.token);
+  const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity });
+  const connection: Connection = { transport, authorization: () => null, timeoutMs: options.timeoutMs };
+  try {
+    const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
+      json: { ...request, token: request.token.trim() },
+      signal: options.signal,
+    });
+    return { ...answer, identity, tlsSpki: transport.spki };
+  } finally {
+    transport.close();
+  }
 }
 
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
-/** @throws Error when the URL is malformed */
 export function createAgentClient(options: AgentClientOptions): AgentClient {
-  const sourceUrl = parseSourceUrl(options.sourceUrl);
   const authorization = `Bearer ${options.credential}`;
-  const { ca, timeoutMs } = options;
+  const { transport, timeoutMs } = options;
   let pending = new AbortController();
+  const renew = (reason: Error): void => {
+    pending.abort(new RenewedError(reason.message));
+    pending = new AbortController();
+    transport.dropIdle();
+  };
   const connection: Connection = {
-    sourceUrl,
+    transport,
     authorization: () => authorization,
-    ca,
     timeoutMs,
     pendingSignal: () => pending.signal,
   };
   return {
-    sourceUrl,
-    ca,
-    tls: pinnedTls(ca, sourceUrl),
+    get sourceUrl() {
+      return transport.url;
+    },
+    fetch: transport.fetch,
     authorization,
-    contentUrl: (packageId) => `${sourceUrl}/v1/packages/${packageId}/content`,
+    contentUrl: (packageId) => `${transport.url}/v1/packages/${packageId}/content`,
+    statement: (url) => statementAt(transport, url),
+    moveTo(url) {
+      transport.moveTo(url);
+      renew(new Error(`the source moved to ${url}`));
+    },
     async checkIn(request, signal) {
       const path = "/v1/agent/check-in";
       return readTasks(await ask(connection, "POST", path, checkInEnvelopeSchema, { json: request, signal }));
@@ -201,10 +215,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     async neighbour(probe) {
       await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });
     },
-    renew(reason) {
-      pending.abort(reason);
-      pending = new AbortController();
-    },
+    renew,
     events: (signal, onWake, onLost) => followChanges(connection, signal, { onWake, onLost }),
   };
 }

@@ -1,6 +1,7 @@
 /** The change stream against a server on loopback that sends the events of a test. */
 import { afterEach, expect, test } from "bun:test";
 import { followChanges, type Wake } from "./change-stream.ts";
+import { plainTransport } from "./testing-transport.ts";
 
 let server: Bun.Server<undefined> | null = null;
 afterEach(() => server?.stop(true));
@@ -15,8 +16,8 @@ async function follow(events: string, retries: number) {
   const ended = new AbortController();
   const wakes: Wake[] = [];
   const delays: number[] = [];
-  const connection = { sourceUrl: server.url.origin, authorization: () => null, ca: undefined };
-  await followChanges(connection as never, ended.signal, {
+  const connection = { transport: plainTransport(server.url.origin), authorization: () => null };
+  await followChanges(connection, ended.signal, {
     onWake: (wake) => wakes.push(wake),
     onLost: (_error, retryInMs) => {
       delays.push(retryInMs);

@@ -3,20 +3,19 @@
  * the caller decides when to ask again.
  */
 import * as v from "valibot";
-import { mayReuseConnections } from "../net/web/connection-pool.ts";
-import { pinnedTls } from "../net/web/pinned-tls.ts";
+import { IdentityError } from "../net/web/identity-error.ts";
+import type { SourceStatement } from "../model/source-statement.ts";
 import { errorSchema } from "./schema/common.ts";
 import { SourceError, type SourceErrorKind } from "./source-error.ts";
+import type { Transport } from "./source-transport.ts";
 
 const timeoutDefaultMs = 30_000;
 
-/** How requests reach the source: its origin, the authorization and the limits. */
+/** How requests reach the source: its transport, the authorization and the limits. */
 export type Connection = {
-  readonly sourceUrl: string;
+  readonly transport: Pick<Transport, "url" | "fetch">;
   /** Value of the Authorization header; null before enrolment. */
   readonly authorization: () => string | null;
-  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
-  readonly ca?: string | undefined;
   /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
   /** Aborted when no answer to a pending request can arrive any more. */
@@ -90,13 +89,11 @@ export async function send(
     limitMs === null ? undefined : AbortSignal.timeout(limitMs),
   ];
   const authorization = connection.authorization();
-  const tls = pinnedTls(connection.ca, connection.sourceUrl);
+  const { url, fetch } = connection.transport;
   let response: Response;
   try {
-    response = await fetch(connection.sourceUrl + path, {
+    response = await fetch(url + path, {
       method,
-      redirect: "manual",
-      keepalive: mayReuseConnections(),
       signal: AbortSignal.any(signals.filter((signal) => signal !== undefined)),
       headers: {
         ...(options.json === undefined ? {} : { "content-type": "application/json" }),
@@ -105,24 +102,20 @@ export async function send(
       },
       ...(options.json === undefined ? {} : { body: JSON.stringify(options.json) }),
       ...(options.body === undefined ? {} : { body: options.body }),
-      ...(tls === undefined ? {} : { tls }),
     });
   } catch (error) {
-    throw noAnswer(connection.sourceUrl, error, options.signal);
+    throw noAnswer(url, error, options.signal);
   }
   if (response.ok) return response;
   throw await refusal(response, `${method} ${path}`);
 }
 
-function noAnswer(sourceUrl: string, error: unknown, signal: AbortSignal | undefined): unknown {
+/** Converts the error of a request without an answer into a SourceError, or the signal's reason. */
+export function noAnswer(sourceUrl: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   const code = (error as { code?: unknown } | null)?.code;
   const text = error instanceof Error ? error.message : String(error);
-  const certificate = `${String(code)} ${text}`.match(/CERT|ALTNAME|pinned/i);
-  if (certificate) {
-    const message = `The certificate of ${sourceUrl} is not trusted: ${text.split("\n")[0]}`;
-    return new SourceError("unauthorized", null, message, { cause: error });
-  }
+  if (error instanceof IdentityError) return new SourceError("unauthorized", null, text, { cause: error });
   // Bun adds advice for developers to the message.
   const why = text.replace(/ For more information, pass .*$/s, "");
   const hint = code === "ECONNRESET" && sourceUrl.startsWith("http:") ? " (is it an https:// source?)" : "";
@@ -161,4 +154,19 @@ export async function ask<S extends v.GenericSchema>(
   const issue = parsed.issues[0];
   const message = `The answer to ${method} ${path} does not match this API at "${v.getDotPath(issue) ?? ""}": ${issue.message}`;
   throw new SourceError("invalid", response.status, message);
+}
+
+/**
+ * Reads the statement of the pinned source at an address.
+ * @throws SourceError when the address is not reached, or is not the source's
+ */
+export async function statementAt(
+  transport: Pick<Transport, "url" | "statement">,
+  url: string = transport.url,
+): Promise<SourceStatement> {
+  try {
+    return await transport.statement(url);
+  } catch (error) {
+    throw noAnswer(url, error, undefined);
+  }
 }

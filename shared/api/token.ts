@@ -1,38 +1,41 @@
 /**
- * A token that an administrator copies, written `fc1.SECRET.FINGERPRINT`.
+ * A token that an administrator copies, written `fc2.SECRET.IDENTITY`.
  *
- * The fingerprint is the SHA-256 of the source's TLS certificate, or "-" without TLS. A device can
- * therefore verify a self-signed certificate from its first request on.
+ * IDENTITY is the SHA-256 of the source's identity key, so a device and a command know the source
+ * from their first request on, whatever its certificate and address (source-transport.ts).
  */
 export type SourceToken = {
   readonly secret: string;
-  /** 64 hex digits; null if the source serves without TLS. */
-  readonly fingerprint: string | null;
+  /** 64 hex digits. */
+  readonly identity: string;
 };
 
-const pattern = /^fc1\.([A-Za-z0-9_-]{16,128})\.(-|[0-9a-f]{64})$/;
+const pattern = /^fc2\.([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})$/;
 
 export function formatToken(token: SourceToken): string {
-  return `fc1.${token.secret}.${token.fingerprint ?? "-"}`;
+  return `fc2.${token.secret}.${token.identity}`;
 }
 
 /** Parses a token; null if the text is not one. Surrounding white space is ignored. */
 export function readToken(text: string): SourceToken | null {
   const match = pattern.exec(text.trim());
-  return match && { secret: match[1]!, fingerprint: match[2] === "-" ? null : match[2]! };
+  return match && { secret: match[1]!, identity: match[2]! };
+}
+
+/** Returns why the text is not a token, and what to do, without quoting it: it may be a secret. */
+export function tokenProblem(text: string, file: "admin.token" | "enroll.token"): string {
+  const copy = `copy the whole line of the file ${file} in the source's data folder; it begins with "fc2."`;
+  return text.trim().startsWith("fc1.")
+    ? `is of an earlier version, which names a certificate instead of the source: ${copy}`
+    : `(${text.length} characters) is not valid: ${copy}`;
 }
 
 /**
  * Parses an enrolment token.
- * @throws Error that names the file with the right token. The message does not quote the text,
- *   which may be a secret.
+ * @throws Error that names the file with the right token
  */
 export function parseEnrollToken(text: string): SourceToken {
   const token = readToken(text);
-  if (token === null) {
-    throw new Error(
-      `The enrolment token (${text.length} characters) is not valid: copy the whole line of the file enroll.token in the source's data folder; it begins with "fc1."`,
-    );
-  }
+  if (token === null) throw new Error(`The enrolment token ${tokenProblem(text, "enroll.token")}`);
   return token;
 }

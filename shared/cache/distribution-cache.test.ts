@@ -299,6 +299,10 @@ describe("after a restart", () => {
       credential: "c",
       deployment: 1,
       publisherKeys: [],
+      sourceIdentity: "5".repeat(64),
+      tlsSpki: null,
+      announcedUrl: null,
+      formerUrls: [],
     };
     first.ledger.saveIdentity(identity);
     first.ledger.saveTask(4, { state: "ran" });
@@ -584,7 +588,10 @@ describe("the ledger", () => {
       credential: "secret",
       deployment: 5,
       publisherKeys: [Buffer.from(key.publicKey).toString("base64")],
-      tlsPin: "sha256/abc",
+      sourceIdentity: "5".repeat(64),
+      tlsSpki: "6".repeat(64),
+      announcedUrl: null,
+      formerUrls: [],
     };
     cache.ledger.saveIdentity(identity);
     if (process.platform !== "win32") {
@@ -597,6 +604,17 @@ describe("the ledger", () => {
     expect(again.ledger.tasks().map((task) => [task.taskId, task.state])).toEqual([
       [2, { state: "running" }],
     ]);
+    await again.close();
+    const raw = new Database(join(dir, "ledger.db"));
+    // As an earlier version wrote it, and as nobody wrote it.
+    const { sourceIdentity: _, ...earlier } = identity;
+    for (const value of [JSON.stringify(earlier), "{", JSON.stringify({ ...identity, sourceIdentity: 7 })]) {
+      raw.query("UPDATE facts SET value = ? WHERE name = 'identity'").run(value);
+      const third = await open(dir);
+      expect(third.ledger.identity()).toBeNull();
+      await third.close();
+    }
+    raw.close();
   });
 });
 

@@ -1,8 +1,10 @@
 /** Interface of the distribution cache to other folders. */
 export { CacheError } from "./cache-error.ts";
+export { copyLedger, removeLedgerCopy, restoreLedger } from "./disk/ledger-copy.ts";
 export { ledgerPath } from "./disk/ledger-file.ts";
+export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";
-export type { ChunkOrigin, ChunkRow, Identity, LedgerPackage, PackageHead } from "./ledger.ts";
+export type { ChunkOrigin, ChunkRow, Identity, Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 export { PackageStore } from "./package-store.ts";

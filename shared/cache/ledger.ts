@@ -66,7 +66,14 @@ export const identitySchema = v.object({
   deployment: v.number(),
   /** Raw 32-byte Ed25519 keys, base64. */
   publisherKeys: v.array(v.string()),
-  tlsPin: v.optional(v.string()),
+  /** SHA-256 of the source's identity key, hex. */
+  sourceIdentity: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** Key (SHA-256, hex) of the certificate that the source vouched for last. */
+  tlsSpki: v.optional(v.nullable(v.string()), null),
+  /** Address to which the source has announced to move. */
+  announcedUrl: v.optional(v.nullable(v.string()), null),
+  /** Earlier addresses, the newest first. */
+  formerUrls: v.optional(v.array(v.string()), []),
 });
 export type Identity = v.InferOutput<typeof identitySchema>;
 

@@ -16,12 +16,15 @@ type Waiter = {
 
 export class CommandTurns {
   readonly #rowOf: (taskId: number) => TaskRow | null;
+  readonly #isOpen: boolean;
   /** Tasks whose command runs. Several only if an earlier version left them so in the ledger. */
   readonly #running = new Set<number>();
   readonly #waiters = new Map<number, Waiter>();
 
-  constructor(rowOf: (taskId: number) => TaskRow | null) {
+  /** @param isOpen whether turns begin at all */
+  constructor(rowOf: (taskId: number) => TaskRow | null, isOpen = true) {
     this.#rowOf = rowOf;
+    this.#isOpen = isOpen;
   }
 
   /** Gives the turn to a task whose command already runs. */
@@ -46,7 +49,7 @@ export class CommandTurns {
     const waiters = [...this.#waiters.values()].toSorted((a, b) => a.row.task.id - b.row.task.id);
     const blocks = new Map(waiters.map((waiter) => [waiter, this.#blockOf(waiter.row.task.after)]));
     const first = waiters.find((waiter) => blocks.get(waiter) === null);
-    if (this.#running.size === 0 && first) {
+    if (this.#isOpen && this.#running.size === 0 && first) {
       const { id } = first.row.task;
       this.#waiters.delete(id);
       this.#running.add(id);
@@ -57,6 +60,7 @@ export class CommandTurns {
       if (!this.#waiters.has(waiter.row.task.id)) continue;
       const block = blocks.get(waiter);
       if (block) waiter.wait(block.note, block.isBlocked);
+      else if (!this.#isOpen) waiter.wait(reason("awaits-check-in"), false);
       else if (holder !== undefined) waiter.wait(reason("awaits-command", { taskId: holder }), false);
     }
   }

@@ -15,7 +15,7 @@ export type DownloadGrant = ContentPlaces & Pick<Granted, "uselessBytesLeft">;
 /** Returns at least one site: without a copy anywhere, the source answers why. */
 export function contentSites(
   { urls, atSource }: ContentPlaces,
-  source: Pick<Source, "contentUrl" | "authorization" | "ca">,
+  source: Pick<Source, "contentUrl" | "authorization" | "fetch">,
   packageId: string,
 ): ContentSite[] {
   if (!atSource && urls.length > 0) return [...urls];
@@ -23,7 +23,7 @@ export function contentSites(
     url: source.contentUrl(packageId),
     layout: "file",
     headers: { authorization: source.authorization },
-    ca: source.ca,
+    fetch: source.fetch,
   };
   return [...urls, own];
 }

@@ -32,6 +32,7 @@ function deviceWith(rows: readonly TaskRow[]) {
     cache,
     lan: { join: () => "session", leave() {} },
     peers: { offer() {}, withdraw() {} },
+    upgrades: { isTrial: false },
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error: (fields: { taskId: number }) => errors.push(fields.taskId) },
     metrics: { taskEnded() {} },

@@ -38,10 +38,12 @@ export class Device {
   readonly #offers: Offers;
   /** Tasks whose row in the ledger cannot be read: their command may have begun. */
   readonly #lost = new Set<number>();
-  readonly #turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null);
+  readonly #turns: CommandTurns;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    const { isTrial } = options.ports.upgrades;
+    this.#turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null, !isTrial);
     this.#offers = new Offers(options.ports, (packageId, error) => {
       for (const { store, session } of this.tasks.values())
         if (store?.id === packageId) session?.onCorruptPackage(error);

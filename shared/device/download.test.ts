@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChunkSet } from "../model/chunk-set.ts";
+import { SocketFetch } from "../net/web/socket-fetch.ts";
+import { connectPeer } from "../net/web/tls-peer.ts";
 import { chunkCount } from "../model/manifest.ts";
 import { temporaryFolder, testPackage } from "../model/testing.ts";
 import {
@@ -489,7 +491,7 @@ describe("a forward proxy", () => {
     expect(lines.length).toBe(1);
   });
 
-  test("named by HTTPS_PROXY tunnels TLS, and a given authority makes a private certificate trusted", async () => {
+  test("named by HTTPS_PROXY tunnels TLS, and so does a fetch that judges the certificate", async () => {
     const folder = temporaryFolder("tls");
     cleanups.push(folder.remove);
     const { cert, secret } = await makeCertificate(folder.path);
@@ -503,8 +505,9 @@ describe("a forward proxy", () => {
     environment({ HTTPS_PROXY: through, NO_PROXY: "" });
     const url = `https://localhost:${server.port}/x`;
     expect(reasonOf(await download(atUrl(url)))).toContain("NODE_EXTRA_CA_CERTS");
-    const ca = await Bun.file(cert).text();
-    expect((await download(atUrl(url, { ca }))).outcome.kind).toBe("done");
+    const sockets = new SocketFetch(async (origin) => (await connectPeer(origin)).socket);
+    cleanups.push(() => sockets.close());
+    expect((await download(atUrl(url, { fetch: sockets.fetch }))).outcome.kind).toBe("done");
     expect(lines.every((line) => line === `CONNECT localhost:${server.port} HTTP/1.1`)).toBe(true);
   });
 });

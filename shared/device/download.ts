@@ -392,7 +392,7 @@ class Download {
     return web.open({
       location,
       headers: site.site.headers ?? {},
-      ca: site.site.ca,
+      originFetch: site.site.fetch,
       validator: site.validators.get(location.url) ?? null,
       useRange: site.useRange,
       useIfRange: site.useIfRange,

@@ -20,7 +20,9 @@ import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { TimeZone } from "../model/time-zone.ts";
+import type { Reason } from "../model/reason.ts";
 import type { PeerAddress, Peers } from "../net/exchange/peers.ts";
+import type { SiteFetch } from "../net/web/site-fetch.ts";
 import type { Web } from "../net/web/web.ts";
 import type { LanSessions } from "./lan-sessions.ts";
 import type { SourceTime } from "./source-time.ts";
@@ -49,8 +51,8 @@ export type Source = {
   contentUrl(packageId: string): string;
   /** Value of the Authorization header for `contentUrl`. */
   readonly authorization: string;
-  /** The source's pinned certificate (PEM); undefined if the system trusts it. */
-  readonly ca: string | undefined;
+  /** Sends requests for `contentUrl`, to the pinned source only. */
+  readonly fetch: SiteFetch | undefined;
 };
 
 /** One run of a command. */
@@ -100,6 +102,41 @@ export type Activity = {
   readonly ignoresCase: boolean;
   /** Time since the last input of any local user; null: no user is logged on. */
   userIdleMs(): Promise<number | null>;
+};
+
+/** One upgrade of the agent. `key` is unique among the upgrades of the task. */
+export type UpgradeRun = { readonly taskId: number; readonly key: string };
+export type UpgradeRequest = UpgradeRun & {
+  readonly version: string;
+  /** Time within which the new agent has to check in. */
+  readonly confirmMs: number;
+};
+/** End of an upgrade. `why`: why the old agent runs again; null: the new one runs. */
+export type UpgradeEnd = { readonly version: string; readonly before: string; readonly why: string | null };
+export type NewExecutable =
+  | { readonly isUsable: true; readonly version: string }
+  | { readonly isUsable: false; readonly reason: Reason };
+export type Upgrades = {
+  /** Version of the running agent. */
+  readonly version: string;
+  /** Name of the agent's executable in packages; null if this agent is not an executable. */
+  readonly fileName: string | null;
+  /** Whether this process is a new version that has not checked in yet. It begins no command. */
+  readonly isTrial: boolean;
+  /** Copies an executable next to the running one, and asks it for its version. */
+  prepare(path: string, signal: AbortSignal): Promise<NewExecutable>;
+  /** Removes the copy of `prepare`. */
+  discard(): Promise<void>;
+  /**
+   * Ends this process of the agent, after which the copy of `prepare` is tried.
+   * @throws Error when that cannot be noted on the disk
+   */
+  begin(request: UpgradeRequest): void;
+  /**
+   * Returns how an upgrade ended that an earlier process began; never in a trial.
+   * @returns null when it was not tried
+   */
+  adopt(run: UpgradeRun): Promise<UpgradeEnd | null>;
 };
 
 type LogLine = (fields: object, message: string) => void;
@@ -153,6 +190,7 @@ export type DevicePorts = {
   readonly activity: Activity;
   /** Time zone of the device's wall clock. */
   readonly timeZone: TimeZone;
+  readonly upgrades: Upgrades;
   readonly place: Place;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;

@@ -18,7 +18,7 @@ test("requests end with the download, also those of files that it needs no more"
       openRangeStream({
         location,
         headers: {},
-        ca: undefined,
+        originFetch: undefined,
         validator: null,
         useRange: true,
         useIfRange: true,

@@ -16,6 +16,10 @@ type TaskCommand =
   | { readonly kind: "line"; readonly line: Line; readonly detect: Line | null }
   /** The task cannot run here. */
   | { readonly kind: "missing"; readonly reason: Reason };
+/** Work of a task with its complete package. `path`: of the agent's executable in the package. */
+export type TaskWork = TaskCommand | { readonly kind: "upgrade"; readonly path: string };
+/** Work of a complete package. `folder`: of the package. */
+export type ReadyWork = { readonly folder: string } & Extract<TaskWork, { kind: "line" | "upgrade" }>;
 
 export function commandOf(
   task: Pick<AgentTask, "action" | "command" | "run">,

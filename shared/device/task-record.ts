@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { agentTaskSchema, type AgentTask } from "../api/schema/agent.ts";
 import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.ts";
-import { reasonSchema, type Reason } from "../model/reason.ts";
+import { reason, reasonSchema, type Reason } from "../model/reason.ts";
 
 /**
  * - `open`: not done
@@ -24,13 +24,22 @@ const lifeSchema = v.picklist([
 export type TaskLife = v.InferOutput<typeof lifeSchema>;
 export type TaskEndLife = Exclude<TaskLife, "open" | "running">;
 
+/** Earlier versions stored words; empty ones for nothing. */
+const storedReasonSchema = v.union([
+  v.nullable(reasonSchema),
+  v.pipe(
+    v.string(),
+    v.transform((words) => (words === "" ? null : reason("problem", { detail: words }))),
+  ),
+]);
+
 export const taskRowSchema = v.object({
   task: agentTaskSchema,
   life: lifeSchema,
   /** Why the task ended as it did; null: nothing to add. */
-  reason: v.nullable(reasonSchema),
+  reason: storedReasonSchema,
   /** Why bytes did not come by multicast; null: all did, or the reason is unknown. */
-  way: v.optional(v.nullable(reasonSchema), null),
+  way: v.optional(storedReasonSchema, null),
   /** Result of the command; `unknown` while it runs. */
   command: v.nullable(commandOutcomeSchema),
   /** Times that the command was started in this attempt. */

@@ -75,10 +75,13 @@ function deviceOf() {
         throw error;
       },
       restart: () => {},
+      findPackage: async () => {},
+      servesOthers: () => false,
       isHeld: () => shown.isPaused,
       downgradeReason: () => null,
     });
-    const start = (detect: typeof line | null = null) => run.start({ folder: "/cache/tool", line, detect });
+    const start = (detect: typeof line | null = null) =>
+      run.start({ kind: "line", folder: "/cache/tool", line, detect });
     const note = () => (shown.stage.kind === "ready" ? reasonText(shown.stage.note) : shown.stage.kind);
     return { row, run, shown, start, note };
   };

@@ -9,7 +9,7 @@ import { assert } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import { CommandGate } from "./command-gate.ts";
-import { commandRequest } from "./task-command.ts";
+import { commandRequest, type ReadyWork } from "./task-command.ts";
 import { afterReboot, endOfCommand, meaningOf } from "./command-outcome.ts";
 import type { CommandTurns } from "./command-turns.ts";
 import type { CommandEnd, CommandRequest, CommandRun, DevicePorts } from "./ports.ts";
@@ -21,15 +21,9 @@ import type { TaskStage } from "./task-stage.ts";
 const busyBackoff: Backoff = { baseMs: 15_000, maxMs: 600_000, jitter: [0.75, 1.25] };
 
 type Line = Pick<CommandRequest, "command" | "shell">;
-type Plan = {
-  /** Folder of the complete package. */
-  readonly folder: string;
-  readonly line: Line;
-  /** Command whose exit code 0 means that there is nothing to run. */
-  readonly detect: Line | null;
-};
+type Plan = Extract<ReadyWork, { kind: "line" }>;
 
-type RunHost = {
+export type RunHost = {
   readonly ports: DevicePorts;
   readonly turns: CommandTurns;
   readonly row: TaskRow;
@@ -40,10 +34,14 @@ type RunHost = {
   end(life: TaskEndLife, why: Reason | null): void;
   /** Handles an error: the task is tried again later. */
   fail(error: unknown): void;
+  /** Opens the complete package, whose origin belongs to the report. */
+  findPackage(): Promise<void>;
   /** Begins the task again, from its package on. */
   restart(): void;
   /** Holds the task if it is paused or has expired. @returns whether it is held */
   isHeld(): boolean;
+  /** Whether this device leads the session of the task for devices that are missing chunks. */
+  servesOthers(): boolean;
   /** Returns why a lower version must not run; null: it may. */
   downgradeReason(): Reason | null;
 };
@@ -72,7 +70,8 @@ export class TaskRun {
   }
 
   /** Runs the command when it may begin and the task has its turn. */
-  start(plan: Plan): void {
+  start(plan: ReadyWork): void {
+    assert(plan.kind === "line", "a task that runs a command was given other work");
     this.#plan = plan;
     const wait = this.#begins(plan) ? this.#gate.closedNow() : null;
     if (wait === null) this.#requestTurn(plan);

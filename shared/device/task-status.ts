@@ -51,11 +51,16 @@ export function takesPart({ session, stage }: TaskView): boolean {
   return role === "representative" || (role === "peer" && stage.kind === "session");
 }
 
+/** Whether the device leads the session, for devices that are missing chunks. */
+export const servesOthers = ({ session }: Pick<TaskView, "session">): boolean =>
+  session?.member.role === "representative" && session.member.roster.audience > 0;
+
 /** Returns what the task does, or how it ended. */
 export function reasonsOf(task: TaskView, nowMs: number): Reason[] {
   const { session, stage, row } = task;
   if (stage.kind === "verifying") return [reason("verifies")];
-  if (stage.kind === "running") return [reason("runs", { run: row.runs })];
+  if (stage.kind === "running")
+    return [row.task.action === "upgrade" ? reason("restarts-agent") : reason("runs", { run: row.runs })];
   if (stage.kind === "ready") return [stage.note];
   const state = session?.member.state;
   if (state?.role === "representative") return representativeReasons(task, state, nowMs);

@@ -1,7 +1,8 @@
 /**
  * One task on this device, from its arrival to its end: waits for the start time, gets the
- * manifest, takes part in the session, reads the package back and runs the command (task-run.ts).
- * State that must survive a restart is saved in the ledger.
+ * manifest, takes part in the session, reads the package back, and runs the command (task-run.ts)
+ * or upgrades the agent (task-upgrade.ts). State that must survive a restart is saved in the
+ * ledger.
  */
 import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
@@ -12,14 +13,12 @@ import { problemReason, reason, reasonsText, reasonText, type Reason } from "../
 import { ManifestError } from "../model/manifest-error.ts";
 import { beginPackage } from "./package-start.ts";
 import { Session } from "./session.ts";
-import { commandOf } from "./task-command.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
 import { afterReboot } from "./command-outcome.ts";
 import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
 import type { TaskOptions } from "./task-options.ts";
 import type { TaskEndLife, TaskRow } from "./task-record.ts";
-import { TaskRun } from "./task-run.ts";
 import {
   nextTaskStage,
   isBlocked,
@@ -28,11 +27,12 @@ import {
   type TaskStage,
   type WaitCause,
 } from "./task-stage.ts";
-import { progressOf } from "./task-status.ts";
+import { progressOf, servesOthers } from "./task-status.ts";
 import { ReasonError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
 import { TaskDelivery } from "./task-delivery.ts";
 import { TaskTraffic } from "./task-traffic.ts";
+import { createWork, workOf } from "./task-work.ts";
 
 /**
  * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
@@ -64,7 +64,7 @@ export class Task {
   /** `timer` cancels the timer, `reader` releases the package. */
   readonly #pending: {
     readonly start: SpreadStart;
-    readonly run: TaskRun;
+    readonly run: ReturnType<typeof createWork>;
     timer?: () => void;
     reader?: () => void;
   };
@@ -74,17 +74,21 @@ export class Task {
     this.row = options.row;
     this.#traffic = new TaskTraffic(options.row);
     this.#delivery = new TaskDelivery(options.ports);
-    this.#pending = { start: new SpreadStart(options.ports), run: this.#createRun() };
+    this.#pending = { start: new SpreadStart(options.ports), run: this.#createWork() };
     if (this.row.life === "running") {
       this.stage = { kind: "running" };
       options.turns.take(this.id);
     } else if (this.row.life !== "open") this.stage = { kind: "ended" };
   }
 
-  #createRun(): TaskRun {
-    return new TaskRun({
+  #createWork(): ReturnType<typeof createWork> {
+    return createWork({
       ...this.#options,
       isHeld: () => this.#isHeld(),
+      servesOthers: () => servesOthers(this),
+      findPackage: async () => {
+        this.store ??= await this.#options.ports.cache.find(this.row.task.packageId);
+      },
       become: (stage) => {
         if (isSameWait(this.stage, stage)) return;
         this.stage = nextTaskStage(this.stage, stage);
@@ -303,8 +307,8 @@ export class Task {
       return;
     }
     this.store = store;
-    const command = this.#commandOf(store);
-    if (command.kind === "missing") return this.#end("failed", command.reason);
+    const work = workOf(task, store.manifest, ports);
+    if (work.kind === "missing") return this.#end("failed", work.reason);
     const downgrade = this.row.runs === 0 ? this.#options.downgradeReason() : null;
     if (downgrade !== null) return this.#end("superseded", downgrade);
     ports.cache.pin(task.packageId, task.id);
@@ -379,10 +383,9 @@ export class Task {
     this.#onSessionChange();
     this.#options.onPackageComplete(store.id);
     if (this.#isHeld()) return;
-    const command = this.#commandOf(store);
-    if (command.kind !== "line") return this.#end("complete", null);
-    const { line, detect } = command;
-    this.#pending.run.start({ folder: outcome.path, line, detect });
+    const work = workOf(this.row.task, store.manifest, this.#options.ports);
+    if (work.kind === "none" || work.kind === "missing") return this.#end("complete", null);
+    this.#pending.run.start({ folder: outcome.path, ...work });
   }
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
@@ -395,10 +398,6 @@ export class Task {
     this.session?.step({ type: "DownloadEnded", failure: reasonText(why) });
     this.#end("failed", why);
     this.#closeSession(reasonText(why));
-  }
-
-  #commandOf(store: PackageStore): ReturnType<typeof commandOf> {
-    return commandOf(this.row.task, store.manifest.commands, this.#options.ports.commands.os);
   }
 
   #end(life: TaskEndLife, why: Reason | null): void {

@@ -1,25 +1,11 @@
 /**
- * The words of reasons: one table, by code. A row has the schema of its parameters, a function from
- * parameters to words, and the form in which the words follow those of the reason before it. Texts
- * of the operating system, of web sites and of commands are parameters.
+ * The words of reasons: one table, by code (reason-row.ts). Texts of the operating system, of web
+ * sites and of commands are parameters.
  */
 import * as v from "valibot";
+import { deliveryCauses, shareText } from "./delivery-causes.ts";
 import { formatDuration, formatRate } from "./quantity.ts";
-
-/** `cause`: explains the reason before it, and is shown in brackets. `detail`: continues it. */
-export type Form = "sentence" | "cause" | "detail";
-export type ReasonRow<E extends v.ObjectEntries> = {
-  readonly schema: v.ObjectSchema<E, undefined>;
-  readonly text: (parameters: v.InferOutput<v.ObjectSchema<E, undefined>>) => string;
-  readonly form: Form;
-};
-const row = <const E extends v.ObjectEntries>(
-  entries: E,
-  text: (parameters: v.InferOutput<v.ObjectSchema<E, undefined>>) => string,
-  form: Form = "sentence",
-): ReasonRow<E> => ({ schema: v.object(entries), text, form });
-/** A row whose words have no parameter. */
-const words = (text: string, form: Form = "sentence") => row({}, () => text, form);
+import { row, words } from "./reason-row.ts";
 
 const text = v.string();
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -42,12 +28,6 @@ const outputText = (line: string, id: number): string =>
 /** @param programs names with commas; empty: not programs keep the command from beginning */
 const obstacleText = (programs: string): string =>
   programs === "" ? "a user is active" : `${programs} ${programs.includes(",") ? "run" : "runs"}`;
-
-/** Formats a share; neither "0 %" for some bytes nor "100 %" for less than all. */
-function shareText(share: number): string {
-  if (share < 0.01) return "<1 %";
-  return `${share >= 1 ? 100 : Math.min(99, Math.round(share * 100))} %`;
-}
 
 const origins = [
   ["multicast", "multicast"],
@@ -161,79 +141,7 @@ export const reasonTable = {
     ({ device }) => `takes chunks from representative ${device} and others by LAN unicast`,
   ),
   repairs: words("asks other devices for the parts it missed"),
-  // ---- why chunks do not come by multicast
-  "no-group": words("this device could not join the group", "cause"),
-  "multicast-off": words("the setting is useMulticast=false", "cause"),
-  wireless: words("on a wireless interface, where multicast is slow and lossy", "cause"),
-  "data-not-received": row(
-    { group: text, packetBytes: bytes },
-    ({ group, packetBytes }) =>
-      `announcements are received on ${group}, multicast data in packets of ${packetBytes} bytes is not: look for a rate limit or a filter of multicast, or a smaller MTU on the way`,
-    "cause",
-  ),
-  oversized: row(
-    { group: text, packetBytes: bytes, passBytes: bytes },
-    ({ group, packetBytes, passBytes }) =>
-      `the representative sends packets of ${packetBytes} bytes on ${group}, and the MTU of this interface lets ${passBytes} bytes pass`,
-    "cause",
-  ),
-  "not-heard": row(
-    { group: text },
-    ({ group }) =>
-      `the representative does not receive this device on ${group}: its firewall or switch port seems to drop multicast`,
-    "cause",
-  ),
-  stuck: row(
-    { group: text },
-    ({ group }) =>
-      `everything was multicast on ${group}, and the repairs complete no chunk here: this device cannot keep up, or a device sends wrong symbols`,
-    "cause",
-  ),
-  "own-frames-lost": row(
-    { group: text },
-    ({ group }) =>
-      `nothing is received on ${group}, not even this device's own frames: its firewall seems to block inbound UDP`,
-    "cause",
-  ),
-  "representative-pruned": row(
-    { group: text },
-    ({ group }) =>
-      `the representative is no longer received on ${group}, other devices are: the switch seems to prune the group, turn on an IGMP querier`,
-    "cause",
-  ),
-  "representative-dropped": row(
-    { group: text },
-    ({ group }) =>
-      `other devices are received on ${group}, the representative is not: its switch port or firewall seems to drop multicast`,
-    "cause",
-  ),
-  "group-pruned": row(
-    { group: text },
-    ({ group }) =>
-      `nothing is received on ${group} any more: the switch seems to prune the group, turn on an IGMP querier`,
-    "cause",
-  ),
-  "group-silent": row(
-    { group: text },
-    ({ group }) =>
-      `nothing is received on ${group}: the switch seems to drop multicast, or to prune the group because there is no IGMP querier`,
-    "cause",
-  ),
-  "was-representative": words("representative", "cause"),
-  "held-by-others": words("other devices held it already", "cause"),
-  "subnet-unreachable": words("no device of its subnet could be reached", "cause"),
-  "joined-after-multicast": words("joined after the multicast", "cause"),
-  "joined-late": row(
-    { share: v.number() },
-    ({ share }) => `joined late, ${shareText(share)} had been multicast`,
-    "cause",
-  ),
-  "was-standby": words("kept a second copy before the multicast began", "cause"),
-  "disk-slow": words("missed parts of the multicast: its disk was too slow", "cause"),
-  "buffer-full": words("missed parts of the multicast: its receive buffer was full", "cause"),
-  "symbols-lost": words("missed parts of the multicast", "cause"),
-  "fetched-by-other-task": words("fetched by another task", "cause"),
-  "was-cached": words("already in the cache", "cause"),
+  ...deliveryCauses,
   // ---- the package on the disk
   verifies: words("reads the package back from the disk"),
   "files-wrong": row(
@@ -284,6 +192,10 @@ export const reasonTable = {
     ({ exitCode: code, run, runsMax, inMs }) =>
       `another installer is busy (exit code ${code}): run ${run} of ${runsMax} in ${waitText(inMs)}`,
   ),
+  "awaits-check-in": words("waits until this new version of the agent has checked in"),
+  "awaits-peers": words("waits until other devices have the package"),
+  "checks-agent": words("checks the new version of the agent"),
+  "restarts-agent": words("restarts the agent as its new version"),
   runs: row({ run: count }, ({ run }) => (run > 1 ? `runs the command, run ${run}` : "runs the command")),
   // ---- ends
   complete: row(
@@ -317,6 +229,48 @@ export const reasonTable = {
     { name: text, os: text },
     ({ name, os }) =>
       `the package has no command "${name}" for ${os}: publish a version that has one, or target other devices`,
+  ),
+  // ---- upgrades of the agent
+  "not-executable": words(
+    "the agent is run by bun, and not as an executable of its own: only such an executable can be upgraded, install one",
+  ),
+  "no-fitting-file": row(
+    { fileName: text },
+    ({ fileName }) =>
+      `the package has no file ${fileName}, which this device needs: publish a version that has it, or target other devices`,
+  ),
+  "not-copied": row(
+    { fileName: text, folder: text, problem: text },
+    ({ fileName, folder, problem }) =>
+      `${fileName} cannot be copied to ${folder}, the folder of the running executable: ${problem}`,
+  ),
+  "not-started": row(
+    { fileName: text, problem: text },
+    ({ fileName, problem }) => `${fileName} --version does not start: ${problem}`,
+  ),
+  "no-version": row(
+    { fileName: text, status: text, output: text },
+    ({ fileName, status, output }) =>
+      `${fileName} --version has printed no version (${status}): ${output === "" ? "it has written nothing" : `"${output}"`}`,
+  ),
+  "same-agent": row({ version: text }, ({ version }) => `already there: the agent is version ${version}`),
+  "higher-agent": row(
+    { version: text, found: text },
+    ({ version, found }) =>
+      `the agent is version ${version}, which is higher than ${found}: --allow-downgrade installs the lower one`,
+  ),
+  upgraded: row(
+    { version: text, before: text },
+    ({ version, before }) => `version ${version} runs (before: ${before})`,
+  ),
+  "rolled-back": row(
+    { version: text, problem: text, before: text },
+    ({ version, problem, before }) => `version ${version} ${problem}: version ${before} runs again`,
+  ),
+  "upgrade-unknown": row(
+    { version: text },
+    ({ version }) =>
+      `the outcome is unknown: the agent was ended before the new version was tried; version ${version} runs`,
   ),
   "higher-version-ran": row(
     { version: text, taskId },

@@ -3,7 +3,8 @@
  * in the ledger and in the API. The words of reason-table.ts are made where a reason is shown.
  */
 import * as v from "valibot";
-import { reasonTable, type Form, type ReasonRow } from "./reason-table.ts";
+import type { Form, ReasonRow } from "./reason-row.ts";
+import { reasonTable } from "./reason-table.ts";
 
 const codePattern = /^[a-z][a-z0-9-]{0,47}$/;
 /** Upper bounds on the parts of a report: reasons, parameters of one, and characters of a text. */
@@ -61,6 +62,10 @@ export function reasonText({ code, ...parameters }: Reason): string {
 
 const formOf = (code: string): Form =>
   Object.hasOwn(reasonTable, code) ? reasonTable[code as ReasonCode].form : "sentence";
+
+/** Returns the codes that explain the delivery mode. */
+export const causesOf = (reasons: Reasons): string[] =>
+  reasons.map(({ code }) => code).filter((code) => formOf(code) === "cause");
 
 /** Returns reasons as one sentence for a person; empty without any. */
 export function reasonsText(reasons: Reasons): string {

@@ -18,6 +18,7 @@ const addedLater = [
   "runDeferrals",
   "runDeferralMs",
   "startJitterMs",
+  "upgradeConfirmMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

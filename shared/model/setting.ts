@@ -298,6 +298,15 @@ export const settingKeys = {
     format: formatDuration,
     about: "upper bound on the delay by which subnets start a scheduled task at different times",
   }),
+  upgradeConfirm: setting({
+    field: "upgradeConfirmMs",
+    schema: durationMs(SECOND, DAY),
+    default: 300 * SECOND,
+    mayBeMissing: true,
+    parse: parseDurationMs,
+    format: formatDuration,
+    about: "time within which a new version of the agent has to check in; otherwise the old one runs again",
+  }),
 } as const;
 export type SettingKey = keyof typeof settingKeys;
 

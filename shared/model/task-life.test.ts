@@ -5,6 +5,7 @@ const task = (more: Partial<Superseding>): Superseding => ({
   id: 1,
   packageName: "editor",
   packageVersion: "1.0",
+  action: "run",
   command: null,
   run: "install",
   allowDowngrade: false,
@@ -38,7 +39,24 @@ test.each<[what: string, higher: Partial<Superseding>, lower: Partial<Supersedin
     { run: null, command: "x" },
     false,
   ],
-  ["no task that pre-caches", { id: 2, run: null, packageVersion: "2" }, { run: null }, false],
+  [
+    "no task that pre-caches",
+    { id: 2, action: "pre-cache", run: null, packageVersion: "2" },
+    { action: "pre-cache", run: null },
+    false,
+  ],
+  [
+    "another upgrade of the agent",
+    { id: 2, action: "upgrade", run: null, packageVersion: "2" },
+    { action: "upgrade", run: null },
+    true,
+  ],
+  [
+    "no upgrade of the agent if it runs a command",
+    { id: 2, action: "upgrade", run: null, packageVersion: "2" },
+    {},
+    false,
+  ],
 ])("a task is superseded by %s", (_, higher, lower, expected) => {
   expect(supersedes(task(higher), task(lower))).toBe(expected);
 });

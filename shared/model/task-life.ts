@@ -49,21 +49,25 @@ export type Superseding = {
   readonly id: number;
   readonly packageName: string;
   readonly packageVersion: string;
+  readonly action: string;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
 };
 
-const runsSameCommand = (a: Superseding, b: Superseding): boolean =>
-  a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
+/** Two upgrades do the same, and so do two tasks that run the same command. */
+function doesTheSame(a: Superseding, b: Superseding): boolean {
+  if (a.action === "upgrade" || b.action === "upgrade") return a.action === b.action;
+  return a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
+}
 
 /**
  * Returns whether `higher` supersedes `task` on a device that gets both and has not begun `task`:
- * it runs the same command of the same package in a higher version. A task that may downgrade
- * yields only to a later task. A task that pre-caches supersedes none.
+ * it runs the same command of the same package in a higher version, or both upgrade the agent. A
+ * task that may downgrade yields only to a later task. A task that pre-caches supersedes none.
  */
 export const supersedes = (higher: Superseding, task: Superseding): boolean =>
-  runsSameCommand(higher, task) &&
+  doesTheSame(higher, task) &&
   higher.packageName.toLowerCase() === task.packageName.toLowerCase() &&
   compareVersions(higher.packageVersion, task.packageVersion) > 0 &&
   (!task.allowDowngrade || higher.id > task.id);

@@ -16,13 +16,17 @@ type Token =
   | { readonly kind: "word"; readonly word: string; readonly preRelease: number };
 
 /** Returns a number below, equal to or above 0, as `Array.sort` expects. */
-export function compareVersions(a: string, b: string): number {
+export const compareVersions = (a: string, b: string): number =>
+  compareVersionParts(a, b) || compareText(a, b);
+
+/** Compares numbers and words only: 1.0 equals 1.0.0. */
+export function compareVersionParts(a: string, b: string): number {
   const [left, right] = [tokensOf(a), tokensOf(b)];
   for (let at = 0; at < Math.max(left.length, right.length); at++) {
     const order = compareTokens(left[at], right[at]);
     if (order !== 0) return order;
   }
-  return a < b ? -1 : a > b ? 1 : 0;
+  return 0;
 }
 
 const tokensOf = (version: string): Token[] =>

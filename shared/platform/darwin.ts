@@ -109,7 +109,8 @@ export function deviceClass(): Promise<DeviceClass> {
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));
-export { startCommand } from "./posix-command.ts";
+export { startCommand, systemEnvironment } from "./posix-command.ts";
+export const hasProcessGroups = true;
 export const processTree = processGroup;
 
 export async function processStart(pid: number): Promise<string | null> {

@@ -160,7 +160,8 @@ export async function deviceClass(): Promise<DeviceClass> {
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));
-export { startCommand } from "./posix-command.ts";
+export { startCommand, systemEnvironment } from "./posix-command.ts";
+export const hasProcessGroups = true;
 export const processTree = processGroup;
 
 /** Fields of /proc/PID/stat after the program's name: state, and start in ticks since boot. */

@@ -139,6 +139,10 @@ export type Platform = {
    * @throws Error when the system refuses
    */
   startCommand(spec: CommandSpec): StartedCommand;
+  /** Returns a fixed environment for programs, without what the agent's own contains. */
+  systemEnvironment(): Record<string, string>;
+  /** Whether a process can lead a group of its own, which signals reach as a whole. */
+  readonly hasProcessGroups: boolean;
   /**
    * Returns a text that differs between two processes of the same id, also after a restart of the
    * machine; null if the process has ended, or the system does not tell.

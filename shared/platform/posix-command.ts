@@ -17,7 +17,7 @@ code=$?
 printf '%s %s\\n' "$3" "$code" > "$2.new" && mv -f "$2.new" "$2"
 exit "$code"`;
 
-const systemEnvironment = (): Record<string, string> => ({
+export const systemEnvironment = (): Record<string, string> => ({
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: os.homedir(),
   TMPDIR: os.tmpdir(),

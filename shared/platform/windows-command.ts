@@ -65,7 +65,7 @@ export function recordedLine(command: string, named: CommandShell | null): Recor
 const environmentNames =
   /^(SystemRoot|SystemDrive|windir|ComSpec|Path|PATHEXT|PSModulePath|TEMP|TMP|OS|NUMBER_OF_PROCESSORS|PROCESSOR_\w+|COMPUTERNAME|USERNAME|USERDOMAIN|USERPROFILE|APPDATA|LOCALAPPDATA|HOMEDRIVE|HOMEPATH|ALLUSERSPROFILE|PUBLIC|ProgramData|(Common)?ProgramFiles(\(x86\))?|(Common)?ProgramW6432)$/i;
 
-const systemEnvironment = (): Record<string, string> =>
+export const systemEnvironment = (): Record<string, string> =>
   Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => environmentNames.test(entry[0])),
   );

@@ -98,7 +98,8 @@ export const deviceClass = async (): Promise<DeviceClass> =>
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
-export { startCommand } from "./windows-command.ts";
+export { startCommand, systemEnvironment } from "./windows-command.ts";
+export const hasProcessGroups = false;
 export const processStart = async (pid: number): Promise<string | null> =>
   tryCall(() => processes.processStart(pid), null);
 

@@ -64,3 +64,26 @@ test("a command that finds another installer busy is repeated with back-off, and
   expect([...runs.success].toSorted()).toEqual(runs.success.has(3) ? [1, 2, 3] : [1, 2]);
   expect(runs.failed.has(1)).toBe(true);
 });
+
+test("a command that needs a reboot completes its task with the next start of the machine, and runs once", () => {
+  let found = 0;
+  for (let seed = 1; seed <= 80; seed++) {
+    const options = { seed, devices: 1, chunks: 4, startDelayMs: 0, drawsExitCodes: true, log: false };
+    const world = new World(options);
+    const rowNow = () => world.device("A").process!.device.tasks.values().next().value!.row;
+    const restart = (kind: "process" | "power"): string => {
+      world.crash("A", kind);
+      world.run(1_000);
+      world.start();
+      world.run(5_000);
+      return rowNow().life;
+    };
+    world.start();
+    world.run(600_000, () => world.isAtRest);
+    if (rowNow().life !== "reboot-pending") continue;
+    found++;
+    expect([restart("process"), restart("power")]).toEqual(["reboot-pending", "complete"]);
+    expect(rowNow()).toMatchObject({ runs: rowNow().command!.runs, reason: { code: "rebooted" } });
+  }
+  expect(found).toBeGreaterThan(0);
+});

@@ -45,6 +45,8 @@ export type WorldOptions = {
   readonly sharesManifest: boolean;
   /** True: the task runs a command when the package is complete. */
   readonly runsCommand: boolean;
+  /** True: the task upgrades the agent instead. Not drawn. */
+  readonly upgradesAgent?: boolean;
   /** True: some commands fail, or end with an exit code that means busy; false: all succeed. */
   readonly drawsExitCodes: boolean;
   /** When the command begins; null: as soon as the package is complete. */

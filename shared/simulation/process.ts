@@ -22,6 +22,7 @@ import { requestTimeoutMs } from "./source.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
+import { SimulatedUpgrades } from "./upgrades.ts";
 import { SimulatedWeb } from "./web.ts";
 
 const loopbackAddress = "127.0.0.1";
@@ -295,6 +296,7 @@ export class Process implements RunningProcess {
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
       activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
       timeZone: () => 0,
+      upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),
       rank: (cachedShare) => machine.rank(cachedShare),
@@ -359,7 +361,7 @@ export class Process implements RunningProcess {
       },
       contentUrl: (packageId) => `http://source.invalid/v1/packages/${packageId}/content`,
       authorization: "",
-      ca: undefined,
+      fetch: undefined,
     };
   }
 

@@ -16,7 +16,9 @@ import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import { openContentStore } from "./content-store.ts";
+import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { RefusedRequests } from "./refused-requests.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -26,8 +28,8 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
-const adminToken = `fc1.${"a".repeat(43)}.-`;
-const enrollToken = `fc1.${"e".repeat(43)}.-`;
+const adminToken = `fc2.${"a".repeat(43)}.${"0".repeat(64)}`;
+const enrollToken = `fc2.${"e".repeat(43)}.${"0".repeat(64)}`;
 
 export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: string[] = []): Inventory => ({
   hostname,
@@ -59,14 +61,22 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-async function openParts(folder: string, clock: { nowMs: number }, keepVersions: number | null) {
+async function openParts(
+  folder: string,
+  clock: { nowMs: number },
+  keepVersions: number | null,
+  acceptsWishes: boolean,
+) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
+  const metrics = createSourceMetrics(catalog, changeHub);
   const app = createSourceApp({
+    identityKey: await loadOrCreateIdentityKey(folder),
+    refused: new RefusedRequests(metrics.registry, log),
     catalog,
     content,
     changeHub,
@@ -76,10 +86,11 @@ async function openParts(folder: string, clock: { nowMs: number }, keepVersions:
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
     noted,
-    metrics: createSourceMetrics(catalog, changeHub),
+    metrics,
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     keepVersions,
+    acceptsWishes,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
@@ -109,7 +120,7 @@ function callerOf(app: ReturnType<typeof createSourceApp>) {
       ...init.headers,
     };
     const request = { method, headers, ...(body === undefined ? {} : { body }) };
-    return app.request(path, request, { remoteAddress, allowIdle: () => {} });
+    return app.request(path, request, { remoteAddress, tlsSpki: null, allowIdle: () => {} });
   };
   const call = async <T = Record<string, unknown>>(...words: Parameters<typeof raw>): Promise<Answer<T>> => {
     const response = await raw(...words);
@@ -130,11 +141,15 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
   return { json: await publishBody(envelope), manifest, envelope };
 }
 
-/** @param keepVersions newest versions of a package that stay; null: all */
-export async function openFixture(keepVersions: number | null = null) {
+/**
+ * @param keepVersions newest versions of a package that stay; null: all
+ * @param acceptsWishes whether groups that devices state themselves count as tags
+ */
+export async function openFixture(keepVersions: number | null = null, acceptsWishes = false) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const { app, catalog, changeHub, wan, content, log, noted } = await openParts(folder, clock, keepVersions);
+  const parts = await openParts(folder, clock, keepVersions, acceptsWishes);
+  const { app, catalog, changeHub, wan, content, log, noted } = parts;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -153,7 +168,7 @@ export async function openFixture(keepVersions: number | null = null) {
     checkIn,
     adminToken,
     /** Ends tasks, as the running source does every second. */
-    endTasks: () => endTasks({ catalog, changeHub, noted, log, nowMs: () => clock.nowMs }),
+    endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */
     async device(
       hostname: string,

@@ -70,7 +70,7 @@ describe("authentication", () => {
   test("answers an unknown route and a missing or wrong credential with a JSON error and a hint", async () => {
     const unknown = await fixture.call("GET", "/v2/nothing");
     expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
-    for (const credential of [null, "nonsense", `fc1.${"b".repeat(43)}.-`]) {
+    for (const credential of [null, "nonsense", `fc2.${"b".repeat(43)}.${"0".repeat(64)}`]) {
       const answer = await fixture.call("GET", "/v1/tasks", { credential });
       expect(answer).toMatchObject({
         status: 401,
@@ -317,6 +317,7 @@ describe("tasks", () => {
     const labs = await createTask("group:labs");
     expect(await tasksOf(first)).toEqual([all]);
     const later = await fixture.device("h2", "10.0.1.7", ["labs"]);
+    await fixture.call("POST", "/v1/tags", { json: { devices: "h2", add: ["labs"] } });
     const answer = await fixture.checkIn(later, inventoryOf("h2", "10.0.1.7", ["labs"]), "10.0.1.7");
     expect(answer.body.tasks.map((task) => task.id)).toEqual([all, subnet, labs]);
     expect(answer.body.publisherKeys).toHaveLength(1);
@@ -326,7 +327,7 @@ describe("tasks", () => {
     await send(first, report(all, { state: "complete", bytesVerified: bytes.length }));
     expect(await tasksOf(first)).toEqual([]);
     await fixture.call("POST", `/v1/tasks/${all}/cancel`);
-    expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet]);
+    expect(await tasksOf(later, "h2", "10.0.1.7")).toEqual([subnet, labs]);
   });
 
   test("contain a key of their own, the package's key, and the newest version of their setting", async () => {
@@ -467,10 +468,13 @@ describe("tasks", () => {
       [{ action: "run" }, 400],
       [{ action: "erase" }, 400],
       [{ command: "ls" }, 400],
+      [{ action: "upgrade", command: "ls" }, 400],
+      [{ action: "upgrade", run: "install" }, 400],
       [{ action: "run", run: "install" }, 422],
       [{ action: "run", run: "install", command: "ls" }, 400],
       [{ run: "install" }, 400],
-      [{ target: "everyone" }, 400],
+      [{ target: "everyone" }, 404],
+      [{ target: "oss=linux" }, 400],
       [{ target: "subnet:10.0.0.0/99" }, 400],
       [{ target: "device:0000000000000000" }, 404],
       [{ setting: "none-such" }, 404],

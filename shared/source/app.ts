@@ -12,10 +12,13 @@ import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
+import { identityRoutes } from "./routes/identity.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { siteRoutes } from "./routes/sites.ts";
+import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 const documentation = {
@@ -58,6 +61,9 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", inventoryRoutes(context));
+  app.route("/v1", tagRoutes(context));
+  app.route("/v1", siteRoutes(context));
+  app.route("/v1", identityRoutes(context));
   app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {

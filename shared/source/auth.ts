@@ -9,6 +9,7 @@ import { createMiddleware } from "hono/factory";
 import { readToken } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
+import type { Refusal } from "./refused-requests.ts";
 
 /**
  * Interval of updates of `lastSeenAtMs`, which only people read: one write per half minute and
@@ -35,9 +36,12 @@ type Caller = SourceEnv["Variables"]["caller"];
  */
 export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   return createMiddleware<SourceEnv>(async (c, next) => {
+    const refuse = (why: Refusal): void =>
+      context.refused.count(why, c.env.remoteAddress, c.req.path, context.nowMs());
     const header = c.req.header("authorization") ?? "";
     const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
     if (credential === undefined) {
+      refuse("no-credential");
       throw new ApiError(
         401,
         "No credential",
@@ -46,6 +50,7 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
     }
     const caller = await identify(context, credential, (device) => c.set("device", device));
     if (caller === null) {
+      refuse("unknown-credential");
       throw new ApiError(
         401,
         "Unknown credential",
@@ -53,6 +58,7 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
       );
     }
     if (!callers.includes(caller)) {
+      refuse("wrong-caller");
       throw new ApiError(
         403,
         `This request is not allowed for ${caller === "admin" ? "administrators" : "devices"}`,

@@ -12,6 +12,8 @@ import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
+import type { IdentityKey } from "../model/source-statement.ts";
+import type { RefusedRequests } from "./refused-requests.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -25,10 +27,14 @@ export type SourceContext = {
   readonly duplicates: DuplicateWatch;
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
+  readonly refused: RefusedRequests;
+  readonly identityKey: IdentityKey;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
+  /** Whether groups that devices state themselves count as tags: for labs. */
+  readonly acceptsWishes: boolean;
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
 };
@@ -38,6 +44,8 @@ export type SourceEnv = {
   Bindings: {
     /** Address of the client: of the socket, or as a trusted proxy states it. */
     readonly remoteAddress: string;
+    /** Key (SHA-256, hex) of the certificate of the connection's listener; null without TLS. */
+    readonly tlsSpki: string | null;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };

@@ -2,10 +2,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import ipaddr from "ipaddr.js";
-import { certificateFingerprint } from "../net/web/pinned-tls.ts";
+import { spkiSha256 } from "../net/web/tls-peer.ts";
 
 export type Listen = { readonly host: string; readonly port: number };
-export type Tls = { readonly cert: string; readonly key: string; readonly fingerprint: string };
+/** `spki`: SHA-256 of the certificate's SubjectPublicKeyInfo, hex. */
+export type Tls = { readonly cert: string; readonly key: string; readonly spki: string };
 
 /**
  * Parses HOST:PORT.
@@ -67,5 +68,5 @@ export async function loadTls(certFile: string, keyFile: string): Promise<Tls> {
     });
   }
   if (!matches) throw new Error(`The key "${keyFile}" does not belong to the certificate "${certFile}"`);
-  return { cert, key, fingerprint: certificateFingerprint(cert) };
+  return { cert, key, spki: spkiSha256(cert) };
 }

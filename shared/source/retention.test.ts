@@ -101,7 +101,7 @@ test("removes many reports in parts", async () => {
   for (const id of devices) {
     const about = { hostname: "h", os: "o", arch: "a", agentVersion: "1", enrolledAtMs: 0 };
     await fixture.catalog.devices.add({ id, credentialSha256: id, ...about });
-    await fixture.catalog.tasks.recordProgress(id, [{ taskId, state: "complete" } as never], 0);
+    await fixture.catalog.tasks.recordProgress(id, [{ taskId, state: "complete", way: "none" } as never], 0);
   }
   await fixture.catalog.tasks.change(taskId, () => ({ state: "cancelled", endedAtMs: 1 }));
   expect(await fixture.catalog.tasks.removePart(taskId)).toBe(false);

@@ -13,21 +13,22 @@ import {
   createAgentClient,
   enrollDevice,
   SourceError,
+  SourceTransport,
   type AdminClient,
   type AgentClient,
 } from "../api/agent-client.ts";
+import { plainTransport } from "../api/testing-transport.ts";
 import { readToken } from "../api/token.ts";
 import { inventoryOf } from "./app-fixture.ts";
-import { loadTls, type Tls } from "./listen.ts";
-import { startSource, type RunningSource } from "./server.ts";
+import { startSource, type RunningSource, type TlsFiles } from "./server.ts";
 
 let folder: string;
 let source: RunningSource;
 const dataDir = (): string => join(folder, "data");
 const token = async (name: string): Promise<string> => readFile(join(dataDir(), `${name}.token`), "utf8");
-const start = async (tls?: Tls): Promise<void> => {
-  const listen = { host: "127.0.0.1", port: 0 };
-  source = await startSource({ dataDir: dataDir(), listen, tls, log: createLogger("test", "silent") });
+const start = async (tlsFiles?: TlsFiles, port = 0): Promise<void> => {
+  const listen = { host: "127.0.0.1", port };
+  source = await startSource({ dataDir: dataDir(), listen, tlsFiles, log: createLogger("test", "silent") });
 };
 const admin = async (): Promise<AdminClient> =>
   createAdminClient({ sourceUrl: source.url, token: await token("admin") });
@@ -35,8 +36,9 @@ const admin = async (): Promise<AdminClient> =>
 async function enrolled(hostname = "h1"): Promise<{ client: AgentClient; deviceId: string }> {
   const request = { hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
   const answer = await enrollDevice(source.url, { token: await token("enroll"), ...request });
-  const { credential, ca, deviceId } = answer;
-  return { client: createAgentClient({ sourceUrl: source.url, credential, ca }), deviceId };
+  const { credential, identity, tlsSpki, deviceId } = answer;
+  const transport = new SourceTransport({ url: source.url, identity, spki: tlsSpki });
+  return { client: createAgentClient({ transport, credential }), deviceId };
 }
 
 const inventory = inventoryOf("h1", "127.0.0.1");
@@ -85,7 +87,10 @@ describe("a source on a socket", () => {
     for (const name of ["admin.token", "enroll.token"]) {
       expect((await stat(join(dataDir(), name))).mode & 0o777).toBe(0o600);
     }
-    expect(readToken(await token("enroll"))).toEqual({ secret: expect.any(String), fingerprint: null });
+    expect(readToken(await token("enroll"))).toEqual({
+      secret: expect.any(String),
+      identity: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     expect((await readFile(join(dataDir(), "source.url"), "utf8")).trim()).toBe(source.url);
     const before = await token("admin");
     await source.stop();
@@ -280,48 +285,38 @@ describe("a source on a socket", () => {
     const { client } = await enrolled();
     const wanted = { taskId: 7, subnetId: null, address: "10.0.0.5", lanPort: 7_067, attempt: 0 };
     expect(await kindOf(client.manifest(wanted))).toEqual(["refused", 404]);
-    const stranger = createAgentClient({ sourceUrl: source.url, credential: "nobody" });
+    const stranger = createAgentClient({ transport: plainTransport(source.url), credential: "nobody" });
     expect(await kindOf(stranger.checkIn({ inventory }))).toEqual(["unauthorized", 401]);
-    const unreachable = createAgentClient({ sourceUrl: "http://127.0.0.1:1", credential: "x" });
+    const unreachable = createAgentClient({
+      transport: plainTransport("http://127.0.0.1:1"),
+      credential: "x",
+    });
     expect(await kindOf(unreachable.checkIn({ inventory }))).toEqual(["unreachable", null]);
     const strange = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({ hello: 1 }) });
-    const elsewhere = createAgentClient({ sourceUrl: strange.url.origin, credential: "x" });
+    const elsewhere = createAgentClient({ transport: plainTransport(strange.url.origin), credential: "x" });
     expect(await kindOf(elsewhere.checkIn({ inventory }))).toEqual(["invalid", 200]);
     await strange.stop(true);
   });
 });
 
-async function certificate(name: string): Promise<Tls> {
-  const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
-  const words = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-days",
-    "30",
-  ];
-  const child = Bun.spawn(["openssl", ...words, "-subj", `/CN=${name}`, "-out", cert, "-keyout", key], {
-    stderr: "ignore",
-  });
+async function certificate(name: string): Promise<TlsFiles> {
+  const [certFile, keyFile] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
+  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30".split(" ");
+  const out = ["-subj", `/CN=${name}`, "-out", certFile, "-keyout", keyFile];
+  const child = Bun.spawn(["openssl", ...words, ...out], { stderr: "ignore" });
   expect(await child.exited).toBe(0);
-  return loadTls(cert, key);
+  return { certFile, keyFile };
 }
 
 describe("a source with a self-signed certificate", () => {
-  test("is trusted by the fingerprint in the token, for any name in the certificate", async () => {
+  test("is trusted by the identity in the token, for any name in the certificate", async () => {
     await start(await certificate("elsewhere.example"));
     expect(source.url).toStartWith("https:");
     const packageId = await published(await admin());
     const { client } = await enrolled();
-    expect(client.ca).toContain("BEGIN CERTIFICATE");
     expect((await client.checkIn({ inventory })).publisherKeys).toHaveLength(1);
-    const response = await fetch(client.contentUrl(packageId), {
+    const response = await client.fetch(client.contentUrl(packageId), {
       headers: { authorization: client.authorization },
-      ...(client.tls === undefined ? {} : { tls: client.tls }),
     });
     expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true);
     const ended = new AbortController();
@@ -332,24 +327,41 @@ describe("a source with a self-signed certificate", () => {
     await following;
   });
 
-  test("is refused without the fingerprint, with a wrong one, and after the certificate changed", async () => {
+  test("is refused with another identity in the token, and accepted after the certificate changed", async () => {
     await start(await certificate("one.example"));
     const { client } = await enrolled();
-    const { secret, fingerprint } = readToken(await token("enroll"))!;
+    const before = await token("enroll");
+    const { secret, identity } = readToken(before)!;
     const request = { hostname: "h", os: "linux", arch: "x64", agentVersion: "1" };
     const enrol = (text: string) => enrollDevice(source.url, { token: text, ...request });
-    await expect(enrol(`fc1.${secret}.-`)).rejects.toMatchObject({ kind: "unauthorized" });
-    await expect(enrol(`fc1.${secret}.${"0".repeat(64)}`)).rejects.toMatchObject({
+    await expect(enrol(`fc1.${secret}.${identity}`)).rejects.toThrow("is of an earlier version");
+    await expect(enrol(`fc2.${secret}.${"0".repeat(64)}`)).rejects.toMatchObject({
       kind: "unauthorized",
-      message: expect.stringContaining(fingerprint!),
+      message: expect.stringContaining(identity),
     });
     await source.stop();
-    const listen = { host: "127.0.0.1", port: Number(new URL(source.url).port) };
-    const tls = await certificate("two.example");
-    source = await startSource({ dataDir: dataDir(), listen, tls, log: createLogger("test", "silent") });
-    const renewed = readToken(await token("enroll"))!;
-    expect(renewed).toEqual({ secret, fingerprint: tls.fingerprint });
-    await expect(client.checkIn({ inventory })).rejects.toMatchObject({ kind: "unauthorized" });
-    expect((await enrolled("h2")).client.ca).toContain("BEGIN CERTIFICATE");
+    await start(await certificate("two.example"), Number(new URL(source.url).port));
+    expect(await token("enroll")).toBe(before);
+    expect((await client.checkIn({ inventory })).tasks).toEqual([]);
+    expect((await client.statement()).tlsSpki).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe("the identity key of a source", () => {
+  test("is private, stays, and is not replaced when it is missing", async () => {
+    await start();
+    const file = join(dataDir(), "identity.key");
+    const before = await readFile(file, "utf8");
+    if (process.platform !== "win32") expect((await stat(file)).mode & 0o777).toBe(0o600);
+    await source.stop();
+    await start();
+    expect(await readFile(file, "utf8")).toBe(before);
+    await source.stop();
+    await rm(file);
+    await expect(start()).rejects.toThrow(/identity\.key" is missing.*backup/);
+    await writeFile(file, "nonsense");
+    await expect(start()).rejects.toThrow(/not an Ed25519 private key/);
+    await writeFile(file, before);
+    await start();
   });
 });

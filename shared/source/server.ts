@@ -7,16 +7,21 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
+import { identityFingerprint } from "../model/source-statement.ts";
 import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
-import { clientAddress, type TrustedProxies } from "./client-address.ts";
+import type { TrustedProxies } from "./client-address.ts";
 import { openContentStore } from "./content-store.ts";
 import type { SourceContext } from "./context.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
-import { isLoopback, localUrl, type Listen, type Tls } from "./listen.ts";
+import { loadOrCreateIdentityKey } from "./identity-key.ts";
+import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
+import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { RefusedRequests } from "./refused-requests.ts";
 import { startRetention } from "./retention.ts";
+import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { startTaskEnds } from "./task-ends.ts";
@@ -27,15 +32,18 @@ import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
-const idleSeconds = 120;
 
+export type TlsFiles = { readonly certFile: string; readonly keyFile: string };
 type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
-  readonly tls?: Tls | undefined;
+  /** Files of certificate and key, read again when they change. */
+  readonly tlsFiles?: TlsFiles | undefined;
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
+  /** Whether groups that devices state themselves count as tags. */
+  readonly acceptsWishes?: boolean;
   readonly log: Logger;
 };
 export type RunningSource = {
@@ -50,26 +58,31 @@ export type RunningSource = {
  * @throws Error that names the folder, file or port, and what to do
  */
 export async function startSource(options: SourceOptions): Promise<RunningSource> {
-  const { tls, log } = options;
+  const { tlsFiles, trustedProxies = [], listen, log } = options;
+  const tls = tlsFiles && (await loadTls(tlsFiles.certFile, tlsFiles.keyFile));
   const dataDir = resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
     throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
   });
   const catalog = await openSqliteCatalog(join(dataDir, "catalog.db"));
   let context: SourceContext;
-  let server: Bun.Server<undefined>;
+  let listener: Listener;
   try {
     context = await openContext(dataDir, catalog, options);
-    server = listen(context, options);
+    listener = new Listener({ app: createSourceApp(context), listen, tls, trustedProxies, log });
   } catch (error) {
     catalog.close();
     throw error;
   }
-  const url = localUrl(options.listen.host, server.port ?? 0, tls !== undefined);
+  const url = localUrl(listen.host, listener.port, tls !== undefined);
   const urlFile = join(dataDir, "source.url");
   await writeFile(urlFile, `${url}\n`);
-  log.info({ url, dataDir, version, deployment: catalog.deployment, tls: tls !== undefined }, "listening");
-  if (tls === undefined && !isLoopback(options.listen.host)) {
+  const identity = identityFingerprint(context.identityKey.publicKey);
+  log.info(
+    { url, dataDir, version, deployment: catalog.deployment, identity, tls: tls !== undefined },
+    "listening",
+  );
+  if (tls === undefined && !isLoopback(listen.host)) {
     log.warn(
       { url },
       "no TLS on a non-loopback address: credentials and task keys are sent in clear; use --tls-cert and --tls-key",
@@ -78,12 +91,16 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const stopTls = tlsFiles
+    ? watchTlsFiles({ ...tlsFiles, onChange: (changed) => listener.replaceTls(changed), log })
+    : () => {};
   return {
     url,
     stop: () => {
       stopRetention();
       stopEnds();
-      return stop(context, server, urlFile);
+      stopTls();
+      return stop(context, listener, urlFile);
     },
   };
 }
@@ -93,62 +110,33 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { tls, log, keepVersions = null }: SourceOptions,
+  { log, keepVersions = null, acceptsWishes = false }: SourceOptions,
 ): Promise<SourceContext> {
-  const secrets = await loadOrCreateTokens(dataDir, tls?.fingerprint ?? null, random);
+  const identityKey = await loadOrCreateIdentityKey(dataDir);
+  const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
   const content = await openContentStore(join(dataDir, "packages"));
   const changeHub = new ChangeHub((await catalog.devices.list()).length);
+  const metrics = createSourceMetrics(catalog, changeHub);
   return {
     catalog,
     content,
     changeHub,
+    identityKey,
+    refused: new RefusedRequests(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
     noted: new NotedTasks(),
-    metrics: createSourceMetrics(catalog, changeHub),
+    metrics,
     log,
     secrets,
     keepVersions,
+    acceptsWishes,
     nowMs: Date.now,
     randomBytes: random,
   };
-}
-
-function listen(context: SourceContext, options: SourceOptions): Bun.Server<undefined> {
-  const { tls, trustedProxies = [] } = options;
-  const { host, port } = options.listen;
-  const app = createSourceApp(context);
-  try {
-    return Bun.serve({
-      hostname: host,
-      port,
-      idleTimeout: idleSeconds,
-      // Packages have any size; the routes limit every other body.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
-      fetch: (request, server) =>
-        app.fetch(request, {
-          remoteAddress: clientAddress(
-            server.requestIP(request)?.address ?? "",
-            request.headers,
-            trustedProxies,
-          ),
-          allowIdle: (seconds: number) => server.timeout(request, seconds),
-        }),
-    });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why =
-      code === "EADDRINUSE"
-        ? "another program uses this port; choose another one, or 0 for a free one"
-        : code === "EACCES"
-          ? "permission denied; ports below 1024 need privileges"
-          : message;
-    throw new Error(`Cannot listen on ${host}:${port}: ${why}`, { cause: error });
-  }
 }
 
 async function warnOfMissingContent({ catalog, content, log }: SourceContext): Promise<void> {
@@ -161,10 +149,9 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
   }
 }
 
-async function stop(context: SourceContext, server: Bun.Server<undefined>, urlFile: string): Promise<void> {
+async function stop(context: SourceContext, listener: Listener, urlFile: string): Promise<void> {
   context.changeHub.close();
-  await Promise.race([server.stop(), Bun.sleep(drainMs)]);
-  await server.stop(true);
+  await listener.stop(drainMs);
   await context.wan.close();
   context.catalog.close();
   await rm(urlFile, { force: true });

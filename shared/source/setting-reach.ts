@@ -9,16 +9,24 @@ import {
   type SettingAssignment,
   type SettingTree,
 } from "../model/setting-inheritance.ts";
-import { isTargeted, type Catalog, type DeviceRecord, type TaskRecord } from "./catalog/index.ts";
+import type { DeviceRecord, TaskRecord } from "./catalog/index.ts";
+import type { SourceContext } from "./context.ts";
+import { openTargeting, type Targeting } from "./targeting.ts";
 
-/** Returns the name of a device's own setting. */
-export const ownSettingOf = (assignments: readonly SettingAssignment[], device: DeviceRecord): string =>
-  ownSettingName(assignments, (target) => isTargeted(target, device));
+type ReachContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
 
-/** Returns a device's own setting with its values. */
-export async function ownSetting({ settings }: Catalog, device: DeviceRecord): Promise<ResolvedSetting> {
-  return resolveSetting(await settings.tree(), ownSettingOf(await settings.assignments(), device));
-}
+export const targetsOf = (named: readonly { readonly target: string }[]): string[] =>
+  named.map(({ target }) => target);
+
+/**
+ * Returns the name of a device's own setting.
+ * @param targeting opened with the targets of the assignments
+ */
+export const ownSettingOf = (
+  assignments: readonly SettingAssignment[],
+  targeting: Targeting,
+  device: DeviceRecord,
+): string => ownSettingName(assignments, (target) => targeting.matches(target, device));
 
 /** Returns the setting that a task names, or null if the devices' own ones count. */
 export const overridingSetting = (tree: SettingTree, { setting }: TaskRecord): ResolvedSetting | null =>
@@ -30,25 +38,34 @@ export type SettingUsers = {
   readonly tasks: readonly TaskRecord[];
 };
 
-export async function settingUsers(catalog: Catalog): Promise<SettingUsers> {
-  const assignments = await catalog.settings.assignments();
-  const devices = await catalog.devices.list();
+export async function settingUsers(context: ReachContext): Promise<SettingUsers> {
+  const { settings, devices, tasks } = context.catalog;
+  const assignments = await settings.assignments();
+  const targeting = await openTargeting(context, targetsOf(assignments));
   return {
-    devices: devices.map((device) => ({ device, own: ownSettingOf(assignments, device) })),
-    tasks: (await catalog.tasks.open()).filter(({ setting }) => setting !== null),
+    devices: (await devices.list()).map((device) => ({
+      device,
+      own: ownSettingOf(assignments, targeting, device),
+    })),
+    tasks: (await tasks.open()).filter(({ setting }) => setting !== null),
   };
 }
 
 /** Returns the devices, and the number of open tasks, for which one of the settings counts. */
-export function reachOf(
+export async function reachOf(
+  context: ReachContext,
   names: readonly string[],
-  { devices, tasks }: SettingUsers,
-): { deviceIds: string[]; openTasks: number } {
-  const reached = tasks.filter(({ setting }) => names.includes(setting!));
-  const isReached = ({ device, own }: SettingUsers["devices"][number]): boolean =>
-    names.includes(own) || reached.some(({ target }) => isTargeted(target, device));
-  return {
-    deviceIds: devices.filter(isReached).map(({ device }) => device.id),
-    openTasks: reached.length,
-  };
+): Promise<{ deviceIds: string[]; openTasks: number }> {
+  const users = await settingUsers(context);
+  const tasks = users.tasks.filter(({ setting }) => names.includes(setting!));
+  const reached = new Set(
+    users.devices.filter(({ own }) => names.includes(own)).map(({ device }) => device.id),
+  );
+  const devices = users.devices.map(({ device }) => device);
+  const targeting = await openTargeting(context, targetsOf(tasks));
+  for (const task of tasks) {
+    const reports = await context.catalog.tasks.reportsOf(task.id);
+    for (const { id } of targeting.devicesOf(task, devices, reports)) reached.add(id);
+  }
+  return { deviceIds: [...reached], openTasks: tasks.length };
 }

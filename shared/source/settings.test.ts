@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PublishResponse, TaskChanged, TaskDetail } from "../api/schema/admin.ts";
+import type { Device, PublishResponse, TaskChanged, TaskDetail } from "../api/schema/admin.ts";
+import type { Inventory } from "../api/schema/common.ts";
+import type { Tagged } from "../api/schema/labels.ts";
 import type {
   SettingAssigned,
   SettingAssignmentList,
@@ -20,6 +22,18 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
+const reportForTest = {
+  role: "none",
+  term: 0,
+  bytesTotal: 4,
+  bytesVerified: 4,
+  from: { wan: 0, multicast: 4, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  reasons: [],
+  command: null,
+};
 type Refusal = { error: string; hint?: string };
 const call = async <T>(method: string, path: string, json?: unknown): Promise<T> => {
   const { status, body } = await fixture.call<T>(method, path, json === undefined ? {} : { json });
@@ -38,8 +52,13 @@ const show = (name: string): Promise<SettingView> => call("GET", `/v1/settings/$
 const assign = (setting: string, target: string, rank: number | null = null): Promise<SettingAssigned> =>
   call("PUT", "/v1/setting-assignments", { setting, target, rank });
 
-const checkIn = async (device: TestDevice, hostname: string, groups: string[] = []) =>
-  (await fixture.checkIn(device, inventoryOf(hostname, "10.0.0.5", groups))).body;
+const tag = (device: TestDevice, ...add: string[]): Promise<Tagged> =>
+  call("POST", "/v1/tags", { devices: device.id, add });
+
+const checkIn = async (device: TestDevice, hostname: string, more: Partial<Inventory> = {}) =>
+  (await fixture.checkIn(device, { ...inventoryOf(hostname), ...more })).body;
+const ownName = async (...words: Parameters<typeof checkIn>): Promise<string> =>
+  (await checkIn(...words)).ownSetting.name;
 
 async function createTask(more: object = {}): Promise<number> {
   const path = join(fixture.folder, "tool.bin");
@@ -236,7 +255,10 @@ describe("the own setting of a device", () => {
     await create("kiosk", { wanAttempts: 3 });
     await assign("office", "group:office");
     await assign("kiosk", "group:kiosk", 1);
-    const own = async (...groups: string[]) => (await checkIn(device, "h1", groups)).ownSetting;
+    const own = async (...tags: string[]) => {
+      await tag(device, ...tags);
+      return (await checkIn(device, "h1")).ownSetting;
+    };
     expect(await own()).toMatchObject({ name: "default", parents: [] });
     expect(await own("office")).toMatchObject({ name: "office", values: { wanAttempts: 2 } });
     expect(await own("office", "kiosk")).toMatchObject({
@@ -259,6 +281,62 @@ describe("the own setting of a device", () => {
     const list = await call<SettingAssignmentList>("GET", "/v1/setting-assignments");
     expect(list.assignments.map(({ target }) => target)).toEqual(["group:kiosk"]);
     expect(list.others).toBe(0);
+  });
+
+  test("follows tags, inventory, site and results of tasks that targets name", async () => {
+    const [one, two] = [await fixture.device("one"), await fixture.device("two")];
+    for (const name of ["linux-b7", "hamburg", "failed"]) await create(name);
+    const taskId = await createTask();
+    await assign("linux-b7", "tag=b7 and os=linux");
+    await assign("hamburg", "site=Hamburg");
+    await assign("failed", `failed-in=${taskId}`);
+    const woken = await watch(one, two);
+    await tag(one, "b7");
+    expect(await woken()).toEqual([one.id]);
+    expect(await ownName(one, "one")).toBe("linux-b7");
+    expect(await ownName(one, "one", { os: "windows" })).toBe("default");
+    await call("PUT", "/v1/sites/Hamburg");
+    await call("PATCH", `/v1/subnets/${one.subnetId}`, { site: "Hamburg" });
+    await woken();
+    expect(await ownName(one, "one", { os: "windows" })).toBe("hamburg");
+    expect(await ownName(one, "one")).toBe("linux-b7");
+    expect(await ownName(two, "two")).toBe("hamburg");
+    await assign("failed", `failed-in=${taskId}`, 1);
+    const json = { reports: [{ ...reportForTest, taskId, state: "failed" }] };
+    await woken();
+    await fixture.call("POST", "/v1/agent/progress", { credential: two.credential, json });
+    expect(await woken()).toEqual([two.id]);
+    expect(await ownName(two, "two")).toBe("failed");
+    const { assignments } = await call<SettingAssignmentList>("GET", "/v1/setting-assignments");
+    expect(assignments.map(({ setting, matched, devices }) => [setting, matched, devices])).toEqual([
+      ["failed", 1, 1],
+      ["linux-b7", 1, 1],
+      ["hamburg", 2, 0],
+    ]);
+    const listed = await call<{ devices: Device[] }>("GET", "/v1/devices?filter=tag%3Db7");
+    expect(listed.devices.map(({ hostname, setting }) => [hostname, setting])).toEqual([["one", "linux-b7"]]);
+  });
+
+  test("keeps the tags, groups and sites that its assignment names", async () => {
+    const device = await fixture.device("h1");
+    await tag(device, "b7");
+    await create("kiosk");
+    expect(await assign("kiosk", "tag=B7 or site=hamburg")).toMatchObject({
+      warnings: ['no site is named "hamburg": site list shows all'],
+    });
+    await call("PUT", "/v1/sites/Hamburg");
+    expect(await assign("kiosk", "tag=B7 or site=hamburg")).toMatchObject({ warnings: [] });
+    const refused: [number, string] = [
+      409,
+      expect.stringContaining('kiosk to "tag=B7 or site=hamburg" setting unassign ends it'),
+    ];
+    expect(await refusal("DELETE", "/v1/groups/b7")).toEqual(refused);
+    expect(await refusal("DELETE", "/v1/sites/Hamburg")).toEqual(refused);
+    expect(await refusal("PATCH", "/v1/sites/Hamburg", { name: "Kiel" })).toEqual(refused);
+    const assigned = { setting: "kiosk", target: "tag=B7 or site=hamburg" };
+    await call("DELETE", "/v1/setting-assignments", assigned);
+    await call("DELETE", "/v1/groups/b7");
+    await call("DELETE", "/v1/sites/Hamburg");
   });
 
   test("counts for a task without a setting, and another one for a task that names it", async () => {
@@ -289,7 +367,11 @@ describe("the own setting of a device", () => {
       404,
       expect.stringContaining("did you mean kiosk?"),
     ]);
-    expect((await refusal("PUT", path, { setting: "kiosk", target: "everyone" }))[0]).toBe(400);
+    expect((await refusal("PUT", path, { setting: "kiosk", target: "everyone" }))[0]).toBe(404);
+    expect(await refusal("PUT", path, { setting: "kiosk", target: "tag=b7 and oss=linux" })).toEqual([
+      400,
+      expect.stringContaining('"oss"'),
+    ]);
     expect((await refusal("PUT", path, { setting: "kiosk", target: `device:${"0".repeat(16)}` }))[0]).toBe(
       404,
     );

@@ -1,11 +1,12 @@
 /** Which task supersedes another one on a device: model/task-life.ts, applied to the catalog. */
 import { firstStartMs, supersedes } from "../model/task-life.ts";
 import { compareVersions } from "../model/version-order.ts";
-import { isTargeted, type DeviceRecord, type TaskRecord, type TaskReport } from "./catalog/index.ts";
+import type { DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
 
-/** A task that may supersede another one, and what its devices reported. */
+/** A task that may supersede another one, its devices, and what they reported. */
 export type HigherTask = {
   readonly task: TaskRecord;
+  readonly isFor: (device: DeviceRecord) => boolean;
   readonly hasCompleted: (deviceId: string) => boolean;
 };
 
@@ -14,7 +15,7 @@ export type HigherTask = {
  * version first.
  */
 export const higherTasks = (task: TaskRecord, all: readonly TaskRecord[]): TaskRecord[] =>
-  task.action === "run"
+  task.action !== "pre-cache"
     ? all
         .filter((other) => supersedes(other, task))
         .toSorted((a, b) => compareVersions(b.packageVersion, a.packageVersion))
@@ -33,9 +34,8 @@ export function supersededBy(
 ): TaskRecord | null {
   if (report !== undefined && (report.hasBegun || report.state === "complete")) return null;
   const found = higher.find(
-    ({ task, hasCompleted }) =>
-      (task.state === "active" && firstStartMs(task) <= nowMs && isTargeted(task.target, device)) ||
-      hasCompleted(device.id),
+    ({ task, isFor, hasCompleted }) =>
+      (task.state === "active" && firstStartMs(task) <= nowMs && isFor(device)) || hasCompleted(device.id),
   );
   return found?.task ?? null;
 }

@@ -8,9 +8,10 @@ import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import { targetedDevices } from "./routes/agent-tasks.ts";
-import { higherTasksOf, stateOnDevice } from "./routes/task-view.ts";
+import { stateOnDevice, taskDevicesReader } from "./routes/task-view.ts";
+import { higherTasks } from "./supersession.ts";
 
-type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "log" | "nowMs">;
+type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "acceptsWishes" | "log" | "nowMs">;
 
 const sweepEveryMs = 1_000;
 /** A sweep takes at most this share of the time. */
@@ -61,10 +62,9 @@ export function startTaskEnds(context: EndContext): () => void {
 /** Returns why a task is complete; null: a device is still to complete it, or none is targeted. */
 async function whyComplete(context: EndContext, task: TaskRecord): Promise<EndReason | null> {
   const { catalog } = context;
-  const devices = targetedDevices(task, await catalog.devices.list());
+  const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
+  const { devices, reports, higher } = await (await taskDevicesReader(context, concerned))(task);
   if (devices.length === 0) return null;
-  const reports = await catalog.tasks.reportsOf(task.id);
-  const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const states = new Set(
     devices.map(
       (device) => stateOnDevice(task, device, reports.get(device.id), higher, context.nowMs()).state,
@@ -75,7 +75,8 @@ async function whyComplete(context: EndContext, task: TaskRecord): Promise<EndRe
   return states.size === 1 && states.has("superseded") ? "superseded" : null;
 }
 
-async function end({ catalog, changeHub, log, nowMs }: EndContext, task: TaskRecord, why: EndReason) {
+async function end(context: EndContext, task: TaskRecord, why: EndReason): Promise<void> {
+  const { catalog, changeHub, log, nowMs } = context;
   const ended = await catalog.tasks.change(task.id, ({ state, version }) =>
     (state === "active" || state === "paused") && version === task.version
       ? { state: "ended", endedWhy: why, endedAtMs: nowMs() }
@@ -83,6 +84,5 @@ async function end({ catalog, changeHub, log, nowMs }: EndContext, task: TaskRec
   );
   if (ended?.state !== "ended") return;
   log.info({ taskId: task.id, why }, "task ended");
-  if (why === "expired")
-    changeHub.notify(targetedDevices(task, await catalog.devices.list()).map((device) => device.id));
+  if (why === "expired") changeHub.notify((await targetedDevices(context, task)).map((device) => device.id));
 }

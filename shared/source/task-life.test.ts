@@ -195,6 +195,20 @@ describe("a task of a higher version", () => {
     expect((await shown(again)).devices).toMatchObject({ total: 1, superseded: 1 });
   });
 
+  test("supersedes an upgrade of the agent by a higher one, also after it is done, and no command", async () => {
+    const upgrade = { action: "upgrade", command: null };
+    const [command] = await createAll("1.0");
+    const low = await create("editor@1.0", upgrade);
+    await publish("2.0");
+    const high = await create("editor@2.0", upgrade);
+    const device = await fixture.device("h1");
+    expect(await ids(device)).toEqual([command!, high]);
+    await send(device, report(high, "complete"));
+    await fixture.endTasks();
+    expect(await ids(device)).toEqual([command!]);
+    expect((await shown(low)).devices).toMatchObject({ total: 1, superseded: 1 });
+  });
+
   test("supersedes no task whose command has begun, and none before its own start or while it is paused", async () => {
     const [low] = await createAll("1.0");
     const [begun, fresh] = [await fixture.device("h1"), await fixture.device("h2")];
@@ -251,7 +265,7 @@ describe("an administrator", () => {
     const other = await fixture.device("h2");
     await fixture.call("POST", "/v1/settings", { json: { name: "slow" } });
     const { body } = await edit(taskId, { target: "all", setting: "slow" });
-    expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2 });
+    expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2, warnings: [] });
     await fixture.endTasks();
     expect(await ids(pilot)).toEqual([]);
     expect(await assigned(other)).toMatchObject([{ id: taskId, setting: { name: "slow" } }]);
@@ -261,7 +275,7 @@ describe("an administrator", () => {
       edit(taskId, { expiresAtMs: 5 }),
       edit(taskId, { command: "other" }),
     ]);
-    expect(refusals.map(({ status }) => status)).toEqual([404, 400, 422, 400]);
+    expect(refusals.map(({ status }) => status)).toEqual([404, 404, 422, 400]);
     await change(taskId, "cancel");
     expect((await edit(taskId, { target: "all" })).status).toBe(409);
   });

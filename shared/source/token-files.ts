@@ -1,9 +1,8 @@
 /**
  * Secrets of a source, `admin.token` and `enroll.token` in its data folder: created at the first
- * start and readable by the owner only. When the TLS certificate changes, the fingerprint in the
- * files changes and the secrets stay.
+ * start and readable by the owner only. Certificates and addresses do not change them.
  */
-import { chmod, open, readFile, rename, rm } from "node:fs/promises";
+import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken } from "../api/token.ts";
 import { retryLocked } from "../platform/locked-files.ts";
@@ -19,15 +18,15 @@ type SourceSecrets = { readonly admin: string; readonly enroll: string };
  */
 export async function loadOrCreateTokens(
   folder: string,
-  fingerprint: string | null,
+  identity: string,
   randomBytes: (count: number) => Uint8Array,
 ): Promise<SourceSecrets> {
   const secretIn = async (name: string): Promise<string> => {
     const path = join(folder, name);
     const found = await readTokenFile(path);
     const secret = found?.secret ?? Buffer.from(randomBytes(secretBytes)).toString("base64url");
-    if (found === null || found.fingerprint !== fingerprint) {
-      await writePrivately(path, `${formatToken({ secret, fingerprint })}\n`);
+    if (found === null || found.identity !== identity) {
+      await writePrivately(path, `${formatToken({ secret, identity })}\n`);
     } else {
       await chmod(path, 0o600);
     }
@@ -53,8 +52,15 @@ async function readTokenFile(path: string) {
   return token;
 }
 
-/** Writes to a temporary file first: a crash leaves the old file or the new one. */
-async function writePrivately(path: string, text: string): Promise<void> {
+/** Returns whether the folder has a token, so that it belongs to a source. */
+export async function hasTokens(folder: string): Promise<boolean> {
+  for (const name of ["admin.token", "enroll.token"])
+    if ((await stat(join(folder, name)).catch(() => null)) !== null) return true;
+  return false;
+}
+
+/** Writes to a temporary file first: a crash leaves the old file or the new one. Mode 0600. */
+export async function writePrivately(path: string, text: string): Promise<void> {
   const draft = `${path}.new`;
   await rm(draft, { force: true });
   const handle = await open(draft, "wx", 0o600);

@@ -6,6 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import * as v from "valibot";
+import { contactProblems } from "../../api/source-error.ts";
 import { progressSchema } from "../../api/schema/common.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
@@ -23,6 +24,10 @@ export const agentStatusSchema = v.object({
   source: v.string(),
   /** Whether the change stream to the source is open. */
   connected: v.boolean(),
+  /** Why the source is not reached; null while it answers. */
+  lostContact: v.nullable(
+    v.object({ why: v.picklist(contactProblems), text: v.string(), sinceMs: v.number() }),
+  ),
   subnetId: v.nullable(v.string()),
   /** The device's own setting; null until the source answered. */
   setting: v.optional(v.nullable(settingSchema), null),

@@ -10,6 +10,7 @@ const status: AgentStatus = {
   hostname: "pc-17",
   source: "https://source.example:7443",
   connected: true,
+  lostContact: null,
   subnetId: "2af47f2de4a483f9",
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },

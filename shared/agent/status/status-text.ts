@@ -36,7 +36,7 @@ export function runningLines(status: AgentStatus): string[] {
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
-    `source ${status.source}: ${status.connected ? "connected" : "not connected, retrying"}`,
+    sourceLine(status),
     settingLine(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
@@ -45,6 +45,13 @@ export function runningLines(status: AgentStatus): string[] {
       : []),
     ...(status.tasks.length === 0 ? ["no tasks"] : status.tasks.map(taskLine)),
   ];
+}
+
+function sourceLine({ source, connected, lostContact }: AgentStatus): string {
+  if (lostContact === null) return `source ${source}: ${connected ? "connected" : "not connected, retrying"}`;
+  const since = new Date(lostContact.sinceMs).toISOString();
+  const state = connected ? "connected, but requests fail" : "not connected, retrying";
+  return `source ${source}: ${state}; ${lostContact.why} since ${since}: ${lostContact.text}`;
 }
 
 function settingLine({ setting }: Pick<AgentStatus, "setting">): string {

@@ -7,10 +7,12 @@ import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
+import { targetSchema } from "./labels.ts";
 import {
   base64,
   bytesCount,
   counter,
+  deliveryWays,
   deviceIdSchema,
   deviceTaskStateSchema,
   inventorySchema,
@@ -66,15 +68,6 @@ export const packageUrlListSchema = v.object({
   /** Whether the source has a copy, which devices use last. */
   atSource: v.boolean(),
 });
-/** `all`, `device:ID`, `subnet:CIDR` or `group:NAME`; target.ts evaluates it. */
-export const targetSchema = v.pipe(
-  v.string(),
-  v.maxLength(256),
-  v.regex(
-    /^(all|device:[0-9a-f]{16}|subnet:[0-9a-fA-F.:]+\/\d{1,3}|group:[\w.-]{1,64})$/,
-    "write all, device:ID, subnet:CIDR or group:NAME",
-  ),
-);
 /** Latest start of a task, from now: ten years. */
 export const startDelayMaxMs = 10 * 365 * 86_400_000;
 export const taskCreateSchema = v.object({
@@ -121,6 +114,8 @@ export const taskChangedSchema = v.object({
   state: v.picklist(shownTaskStates),
   /** Devices that the target matches. */
   devices: counter,
+  /** Names in the target that are not known, one sentence each. */
+  warnings: v.array(v.string()),
 });
 export const taskRetriedSchema = v.object({
   taskId: taskIdSchema,
@@ -185,6 +180,9 @@ const taskDeviceSchema = v.object({
 const taskSubnetSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   cidr: v.string(),
+  /** Name and site that administrators gave the subnet. */
+  name: v.nullable(v.string()),
+  site: v.nullable(v.string()),
   representative: v.nullable(v.object({ deviceId: deviceIdSchema, hostname: v.string(), term: counter })),
   /** State of the representative; without one, the most frequent state of unfinished devices. */
   state: deviceTaskStateSchema,
@@ -215,6 +213,13 @@ const deviceSchema = v.object({
   subnetId: v.nullable(subnetIdSchema),
   /** Name of the device's own setting, by assignment. */
   setting: v.string(),
+  /** Name and site that administrators gave the subnet. */
+  subnetName: v.nullable(v.string()),
+  site: v.nullable(v.string()),
+  /** Tags and groups that administrators gave. */
+  tags: v.array(v.string()),
+  /** Groups that the device states itself, and that it does not have. */
+  wishes: v.array(v.string()),
   enrolledAtMs: timeMs,
   lastSeenAtMs: timeMs,
   connected: v.boolean(),
@@ -225,11 +230,19 @@ const deviceSchema = v.object({
 const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
-  site: v.string(),
-  /** Sites of the subnets that were merged into this one; devices of both sides confirmed it. */
-  mergedSites: v.array(v.string()),
+  /** Name and site that administrators gave; null: none. */
+  name: v.nullable(v.string()),
+  site: v.nullable(v.string()),
+  /** Property that distinguishes this subnet from others of its CIDR: gateway or public address. */
+  gateway: v.string(),
+  /** Gateways of subnets that were merged into this one; devices of both sides confirmed it. */
+  mergedGateways: v.array(v.string()),
   devices: counter,
   connected: counter,
+  /** Last delivery modes of the devices, most devices first, with the codes of their causes. */
+  ways: v.array(
+    v.object({ way: v.picklist(deliveryWays), devices: counter, causes: v.record(v.string(), counter) }),
+  ),
 });
 export const packageListSchema = v.object({ packages: v.array(packageSchema) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });

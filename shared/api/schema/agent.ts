@@ -28,6 +28,7 @@ import {
   timeMs,
   waitMs,
 } from "./common.ts";
+import { sourceUrlSchema } from "./identity.ts";
 
 export const enrollRequestSchema = v.object({
   token: name(512),
@@ -137,6 +138,8 @@ export const checkInResponseSchema = v.object({
   /** Tasks of the list whose command this device has begun, by its reports of the attempt. */
   begun: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
+  /** Address to which the source moves; null: no move is announced. */
+  announcedUrl: v.optional(v.nullable(sourceUrlSchema), null),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });
 export const manifestResponseSchema = v.object({

@@ -88,7 +88,13 @@ export const inventorySchema = v.object({
   groups: v.pipe(v.array(name(64)), v.maxLength(64)),
   interfaces: v.pipe(v.array(interfaceSchema), v.maxLength(64)),
 });
-export const taskActionSchema = v.picklist(["pre-cache", "run"]);
+export const taskActions = [
+  "pre-cache", // fills the cache
+  "run", // also runs a command
+  "upgrade", // replaces the agent by the executable of the package
+] as const;
+export type TaskAction = (typeof taskActions)[number];
+export const taskActionSchema = v.picklist(taskActions);
 export const publisherKeySchema = base64(32);
 export const deviceTaskStateSchema = v.picklist([
   "pending", // the device has not reported yet
@@ -149,6 +155,7 @@ export const commandOutcomeSchema = v.object({
   startedAtMs: v.optional(v.nullable(timeMs), null),
   endedAtMs: v.optional(v.nullable(timeMs), null),
 });
+export const deliveryWays = ["none", "multicast", "unicast", "WAN"] as const;
 /** Upper bound on addresses in one progress report. */
 export const wrongSendersMax = 16;
 /** An address that sent chunks with a wrong digest, and the device id claimed there, if any. */
@@ -172,9 +179,9 @@ export const progressSchema = v.object({
   lanBytesSent: bytesCount,
   rateBps: bytesCount,
   /** Current delivery mode; once complete, the mode of most bytes. Older agents leave it out. */
-  way: v.optional(v.picklist(["none", "multicast", "unicast", "WAN"]), "none"),
+  way: v.optional(v.picklist(deliveryWays), "none"),
   /** Activity, delivery mode and cause, in the order in which they are shown. */
-  reasons: reasonsSchema,
+  reasons: v.optional(reasonsSchema, []),
   command: v.nullable(commandOutcomeSchema),
   // The rest is missing in reports of earlier versions, also in those that the source has stored.
   attempt: v.optional(counter, 1),

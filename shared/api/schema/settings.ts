@@ -10,8 +10,8 @@ import {
   settingValuesSchema,
   type SettingField,
 } from "../../model/setting.ts";
-import { targetSchema } from "./admin.ts";
 import { counter, name, timeMs } from "./common.ts";
+import { targetSchema } from "./labels.ts";
 
 /** Upper bound on settings, and on assignments. */
 export const settingsMax = 500;
@@ -125,6 +125,8 @@ export const settingAssignedSchema = v.object({
   ...assignmentListEntries,
   /** Devices whose own setting is another one now. */
   changed: counter,
+  /** Names in the target that nothing has. */
+  warnings: v.optional(v.array(v.string()), []),
 });
 export type SettingView = v.InferOutput<typeof settingViewSchema>;
 export type SettingCreate = v.InferInput<typeof settingCreateSchema>;

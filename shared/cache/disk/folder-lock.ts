@@ -11,10 +11,13 @@ import { asCacheError, CacheError } from "../cache-error.ts";
 
 type FolderLock = { release(): void };
 
-/** @throws CacheError "locked", which names the process that holds the folder; or "io" */
-export function lockFolder(dir: string): FolderLock {
-  const file = join(dir, "lock.db");
-  const pidFile = join(dir, "lock.pid");
+/**
+ * @param name of the lock's files: the supervisor of an agent has another lock than the agent
+ * @throws CacheError "locked", which names the process that holds the folder; or "io"
+ */
+export function lockFolder(dir: string, name = "lock"): FolderLock {
+  const file = join(dir, `${name}.db`);
+  const pidFile = join(dir, `${name}.pid`);
   let database: Database | null = null;
   try {
     database = new Database(file, { create: true });

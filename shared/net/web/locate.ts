@@ -1,6 +1,7 @@
 /** Maps bytes of a package's stream to a URL and a byte range of its resource. Pure. */
 import { chunkLength, chunkOffset, fileSpans, type Manifest } from "../../model/manifest.ts";
 import type { UrlLayout } from "../../model/package-url.ts";
+import type { SiteFetch } from "./site-fetch.ts";
 
 export type ContentLocation = {
   readonly url: string;
@@ -19,8 +20,8 @@ export type ContentSite = {
   readonly layout: UrlLayout;
   /** Sent to the origin of `url` only, and not after a redirect to another one. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** PEM of the pinned certificate of that origin. */
-  readonly ca?: string | undefined;
+  /** Sends the requests to that origin; undefined: Bun's fetch does. */
+  readonly fetch?: SiteFetch | undefined;
 };
 
 /**

@@ -1,4 +1,5 @@
 import { redactUrl } from "../../model/package-url.ts";
+import { IdentityError } from "./identity-error.ts";
 import { certificateIssuer } from "./certificate-issuer.ts";
 import { proxyFor } from "./proxy.ts";
 
@@ -49,6 +50,8 @@ const words: Readonly<Record<string, string>> = {
 /** Converts an error of fetch into a problem for a person; Bun's own texts are for developers. */
 export function connectionProblem(error: unknown, url: string): WebProblem {
   if (error instanceof WebProblem) return error;
+  // The certificate of the source may be replaced at any time, and its address too.
+  if (error instanceof IdentityError) return new WebProblem("again", error.message, null, error);
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const where = redactUrl(url);
   if (code === "UnsupportedProxyProtocol") {

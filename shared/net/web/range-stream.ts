@@ -102,7 +102,7 @@ export async function openRangeStream(request: RangeRequest): Promise<WebStream>
       url: location.url,
       originHeaders: request.headers,
       headers,
-      ca: request.ca,
+      originFetch: request.originFetch,
       stallMs: request.stallMs,
       abort,
     });

@@ -6,9 +6,9 @@
  */
 import { redactUrl } from "../../model/package-url.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
-import { pinnedTls } from "./pinned-tls.ts";
 import { connectionProblem, WebProblem } from "./problem.ts";
 import { redirectProblem } from "./redirect-guard.ts";
+import type { SiteFetch } from "./site-fetch.ts";
 
 const redirectsMax = 10;
 
@@ -18,8 +18,8 @@ export type SiteRequest = {
   readonly originHeaders: Readonly<Record<string, string>>;
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the pinned certificate of the origin of `url`. */
-  readonly ca: string | undefined;
+  /** Sends the requests to the origin of `url`; undefined: Bun's fetch does. */
+  readonly originFetch: SiteFetch | undefined;
   /** Time without data after which the request fails. */
   readonly stallMs: number;
   readonly abort: AbortController;
@@ -37,15 +37,11 @@ export async function requestSite(request: SiteRequest): Promise<{ response: Res
   let hasKeptOrigin = true;
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
     hasKeptOrigin &&= new URL(url).origin === origin;
-    const answer = fetch(url, {
+    const ofOrigin = hasKeptOrigin ? (request.originFetch ?? siteFetch) : siteFetch;
+    const answer = ofOrigin(url, {
       headers: hasKeptOrigin ? { ...request.originHeaders, ...request.headers } : request.headers,
-      redirect: "manual",
       decompress: false,
-      keepalive: mayReuseConnections(),
       signal: abort.signal,
-      // Disables Bun's limit of five minutes, because `stallMs` applies.
-      timeout: false,
-      ...(hasKeptOrigin && request.ca !== undefined && { tls: pinnedTls(request.ca, request.url) }),
     });
     const response = await withinStall(answer, url, stallMs, abort);
     if (![301, 302, 303, 307, 308].includes(response.status)) return { response, url };
@@ -60,6 +56,17 @@ export async function requestSite(request: SiteRequest): Promise<{ response: Res
     `${redactUrl(request.url)} redirects more than ${redirectsMax} times, the last time to ${redactUrl(url)}: correct the web site`,
   );
 }
+
+const siteFetch: SiteFetch = (url, { headers, signal }) =>
+  fetch(url, {
+    ...(headers === undefined ? {} : { headers }),
+    ...(signal === undefined ? {} : { signal }),
+    redirect: "manual",
+    decompress: false,
+    keepalive: mayReuseConnections(),
+    // Disables Bun's limit of five minutes, because `stallMs` applies.
+    timeout: false,
+  });
 
 function redirectTarget(from: string, { status, headers }: Response): string {
   const location = headers.get("location");

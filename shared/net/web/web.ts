@@ -4,13 +4,14 @@
  */
 import type { ContentLocation } from "./locate.ts";
 import type { RangeAnswer, RangeValidator } from "./range-answer.ts";
+import type { SiteFetch } from "./site-fetch.ts";
 
 export type RangeRequest = {
   readonly location: ContentLocation;
   /** Sent to the origin of `location.url` and to no other. */
   readonly headers: Readonly<Record<string, string>>;
-  /** PEM of the authority of that origin; undefined uses the system's authorities. */
-  readonly ca: string | undefined;
+  /** Sends the requests to that origin; undefined: Bun's fetch does. */
+  readonly originFetch: SiteFetch | undefined;
   readonly validator: RangeValidator | null;
   /** False for a site whose ranges are broken. */
   readonly useRange: boolean;

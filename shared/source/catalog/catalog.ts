@@ -4,10 +4,10 @@
  *
  * All access goes through these interfaces; no handler uses SQL. Every method is asynchronous, so
  * that a database server can implement them too. The catalog stores decisions and makes none: the
- * rules are in model/lease.ts, api/target.ts and the routes.
+ * rules are in model/lease.ts, model/target and the routes.
  */
 import type { PublishedPackage } from "../../api/schema/admin.ts";
-import type { DeviceTaskState, Inventory, Progress } from "../../api/schema/common.ts";
+import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
@@ -23,8 +23,24 @@ export type DeviceRecord = {
   readonly subnet: SubnetIdentity | null;
   /** Identity of the device alone, before merges. */
   readonly ownSubnet: SubnetIdentity | null;
-  readonly groups: readonly string[];
+  readonly os: string;
+  readonly arch: string;
+  readonly agentVersion: string;
+  readonly facts: DeviceFacts;
+  /** Tags and groups that administrators gave. */
+  readonly tags: readonly string[];
+  /** Groups that the device itself states (`--device-group`). */
+  readonly wishes: readonly string[];
+  /** Name and site that administrators gave the subnet. */
+  readonly subnetName: string | null;
+  readonly site: string | null;
 };
+/** Parts of the last inventory that targets name; empty until the first check-in. */
+export type DeviceFacts = Partial<
+  Pick<Inventory, "deviceClass" | "onBattery" | "memoryBytes" | "diskFreeBytes" | "cacheBytes"> & {
+    readonly medium: string;
+  }
+>;
 type NewDevice = {
   readonly id: string;
   readonly hostname: string;
@@ -90,7 +106,7 @@ export type TaskRecord = {
   readonly packageName: string;
   readonly packageVersion: string;
   readonly packageBytes: number;
-  readonly action: "pre-cache" | "run";
+  readonly action: TaskAction;
   readonly command: string | null;
   readonly run: string | null;
   readonly allowDowngrade: boolean;
@@ -151,6 +167,15 @@ export const reportOf = ({ state, command, attempt = 1 }: Progress): TaskReport 
 });
 export type ProgressRecord = { readonly progress: Progress; readonly updatedAtMs: number };
 
+/** Devices of a subnet that report the same delivery mode with the same causes. */
+export type DeliveryCount = {
+  readonly subnetId: string;
+  readonly way: Progress["way"];
+  /** Codes of reasons. */
+  readonly causes: readonly string[];
+  readonly devices: number;
+};
+
 export interface DeviceStore {
   add(device: NewDevice): Promise<void>;
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
@@ -161,6 +186,8 @@ export interface DeviceStore {
   inventories(): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
+  /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */
+  ways(): Promise<DeliveryCount[]>;
   /** Records a contact other than a check-in. */
   touch(id: string, atMs: number): Promise<void>;
 }
@@ -271,6 +298,56 @@ export interface WanAccount {
   removeWithoutTask(): Promise<void>;
 }
 
+export type GroupRecord = { readonly name: string; readonly createdAtMs: number };
+export type SiteRecord = { readonly name: string; readonly createdAtMs: number };
+
+/** Names that administrators give: tags, groups, sites and subnets. They compare without case. */
+export interface LabelStore {
+  /** Adds and removes tags. @returns the devices whose tags changed */
+  tag(
+    deviceIds: readonly string[],
+    change: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  ): Promise<string[]>;
+  /** Returns the declared groups; other tags exist while a device has them. */
+  groups(): Promise<GroupRecord[]>;
+  /** @returns whether the group is new */
+  createGroup(name: string, atMs: number): Promise<boolean>;
+  /** Ends a declaration and takes the tag from all devices. @returns these devices */
+  removeTag(name: string): Promise<string[]>;
+  sites(): Promise<SiteRecord[]>;
+  /** @returns whether the site is new */
+  createSite(name: string, atMs: number): Promise<boolean>;
+  renameSite(name: string, newName: string): Promise<void>;
+  /** Removes a site; its subnets are without one. */
+  removeSite(name: string): Promise<void>;
+  /** Sets the name or the known site of a subnet; null removes it, undefined leaves it. */
+  labelSubnet(
+    subnetId: string,
+    label: { readonly name?: string | null | undefined; readonly site?: string | null | undefined },
+  ): Promise<void>;
+}
+
+/** A version of a package on a device, as the device reported it. */
+export type DevicePackage = {
+  readonly packageName: string;
+  readonly packageVersion: string;
+  /** Whether this version's command was the last one of the package, and did not remove it. */
+  readonly isCurrent: boolean;
+};
+/** Packages that devices completed. Entries end with their device. */
+export interface DevicePackageStore {
+  ofDevice(deviceId: string): Promise<DevicePackage[]>;
+  /** Returns the versions of one package by device. */
+  ofPackage(packageName: string): Promise<Map<string, DevicePackage[]>>;
+}
+
+/** Address to which the source moves, as an administrator announced it. */
+export interface AddressStore {
+  /** Returns null if no move is announced. */
+  announced(): Promise<string | null>;
+  announce(url: string | null): Promise<void>;
+}
+
 export interface Catalog {
   /**
    * Random number of this source, part of every LAN frame: it separates two deployments on one LAN.
@@ -282,6 +359,9 @@ export interface Catalog {
   readonly settings: SettingStore;
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;
+  readonly labels: LabelStore;
+  readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
+  readonly address: AddressStore;
   close(): void;
 }

@@ -1,11 +1,14 @@
 /** Exports of the catalog for the rest of the source. */
 export type {
   Catalog,
+  DeliveryCount,
+  DevicePackage,
   DevicePlace,
   DeviceRecord,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
+  SignedManifestBytes,
   TaskChange,
   TaskRecord,
   TaskReport,
@@ -15,4 +18,3 @@ export type { SettingContent, SettingUses, SettingVersionRecord } from "./settin
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";
-export { isTargeted } from "../../api/target.ts";

@@ -216,6 +216,56 @@ const steps: readonly string[] = [
   ALTER TABLE tasks ADD COLUMN deadline_at_ms INTEGER;
   ALTER TABLE tasks ADD COLUMN not_while_json TEXT NOT NULL DEFAULT '[]';
   `,
+  // The reason of a report is a list of codes with parameters, and no sentence.
+  `
+  UPDATE progress SET report_json = json_set(json_remove(report_json, '$.reason'), '$.reasons',
+    CASE coalesce(json_extract(report_json, '$.reason'), '')
+      WHEN '' THEN json_array()
+      ELSE json_array(json_object('code', 'problem', 'detail', substr(json_extract(report_json, '$.reason'), 1, 1024)))
+    END)
+  WHERE json_type(report_json, '$.reasons') IS NULL;
+  `,
+  // Properties that targets name: tags and sites, given at the source, facts, and packages.
+  // `groups_json` are the wishes of a device. A declared group is a tag that may have no device.
+  `
+  ALTER TABLE devices ADD COLUMN tags_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE devices ADD COLUMN facts_json TEXT NOT NULL DEFAULT '{}';
+  -- Last delivery mode, its causes, and the identity of the subnet where it was.
+  ALTER TABLE devices ADD COLUMN way TEXT;
+  ALTER TABLE devices ADD COLUMN way_causes_json TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE devices ADD COLUMN way_subnet_id TEXT;
+  CREATE TABLE groups (
+    folded TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE sites (
+    id INTEGER PRIMARY KEY,
+    folded TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE subnet_labels (
+    subnet_id TEXT PRIMARY KEY,
+    name TEXT,
+    site_id INTEGER REFERENCES sites (id) ON DELETE SET NULL
+  ) STRICT, WITHOUT ROWID;
+  -- ran_order: counts the successful commands of the device; null: cached only.
+  CREATE TABLE device_packages (
+    device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    package_name TEXT NOT NULL COLLATE NOCASE,
+    package_version TEXT NOT NULL,
+    ran_order INTEGER,
+    removed INTEGER NOT NULL,
+    PRIMARY KEY (device_id, package_name, package_version)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX device_packages_by_name ON device_packages (package_name);
+  INSERT OR REPLACE INTO device_packages
+    SELECT device_id, package_name, package_version,
+      iif(action = 'run', row_number() OVER (PARTITION BY device_id ORDER BY updated_at_ms), NULL), run IS 'uninstall'
+    FROM progress JOIN tasks ON tasks.id = task_id
+    WHERE progress.state IN ('complete', 'reboot-pending') ORDER BY action = 'run', updated_at_ms;
+    `,
   // A setting keeps its differences to its parent; `default` those to the values that were built in
   // at this step. A task without a setting uses each device's own one.
   `
@@ -238,7 +288,7 @@ const steps: readonly string[] = [
     '"commandSuccessExitCodes":[0],"commandRebootExitCodes":[194,1641,3010],' ||
     '"commandBusyExitCodes":[75,1618],"commandAttempts":10,"runSchedule":[],' ||
     '"runWhileUserActive":true,"userIdleMs":600000,"runDeferrals":null,"runDeferralMs":3600000,' ||
-    '"startJitterMs":30000}') -> own.key)
+    '"startJitterMs":30000,"upgradeConfirmMs":300000}') -> own.key)
   WHERE name = 'default';
   ALTER TABLE settings RENAME COLUMN values_json TO differences_json;
   CREATE TABLE setting_versions (

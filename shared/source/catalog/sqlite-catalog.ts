@@ -9,9 +9,11 @@ import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, statSync } from "node:fs";
 import { rootSetting } from "../../model/setting-inheritance.ts";
-import type { Catalog } from "./catalog.ts";
+import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
+import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
@@ -71,6 +73,25 @@ function deploymentOf(database: Database): number {
   return Number(row!.value);
 }
 
+function sqliteAddress(database: Database): AddressStore {
+  const key = "announced-url";
+  return {
+    async announced() {
+      const row = database
+        .query<{ value: string }, { key: string }>("SELECT value FROM meta WHERE key = $key")
+        .get({ key });
+      return row?.value ?? null;
+    },
+    async announce(url) {
+      if (url === null) database.query("DELETE FROM meta WHERE key = $key").run({ key });
+      else
+        database
+          .query("INSERT OR REPLACE INTO meta (key, value) VALUES ($key, $value)")
+          .run({ key, value: url });
+    },
+  };
+}
+
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
   await settings.change(rootSetting, Date.now(), (tree) =>
@@ -84,7 +105,10 @@ async function storesOf(database: Database): Promise<Catalog> {
     settings,
     leases: sqliteLeases(database),
     subnets: sqliteSubnets(database),
+    labels: sqliteLabels(database),
+    devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
+    address: sqliteAddress(database),
     close: () => database.close(),
   };
 }

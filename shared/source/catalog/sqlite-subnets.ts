@@ -127,6 +127,12 @@ function merge(database: Database): SubnetStore["merge"] {
     "UPDATE devices SET subnet_id = $into, subnet_site = $site WHERE id = $deviceId RETURNING id",
   );
   const moveAccount = accountMover(database);
+  // Name and site of the merged subnet count where the other one has none.
+  const moveLabel = database.query(
+    `INSERT INTO subnet_labels (subnet_id, name, site_id)
+     SELECT $into, name, site_id FROM subnet_labels WHERE subnet_id = $from
+     ON CONFLICT DO UPDATE SET name = coalesce(name, excluded.name), site_id = coalesce(site_id, excluded.site_id)`,
+  );
   const run = database.transaction((one: Parameters<SubnetStore["merge"]>[0], nowMs: number) => {
     const { deviceId, atMs } = one;
     const [from, into, site] = [one.from.id, one.into.id, one.into.site];
@@ -135,6 +141,7 @@ function merge(database: Database): SubnetStore["merge"] {
     if (deviceId !== null) return moveOne.all({ deviceId, into, site });
     forward.run({ from, into, site });
     moveAccount({ from, into }, nowMs);
+    moveLabel.run({ from, into });
     return moveAll.all({ from, into, site });
   });
   return async (one, nowMs) => run.immediate(one, nowMs).map(({ id }) => id);

@@ -1,6 +1,7 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { progressNotes } from "./sqlite-device-packages.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
 type Row = {
@@ -113,12 +114,21 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
        updated_at_ms = excluded.updated_at_ms, report_json = excluded.report_json
      WHERE excluded.attempt >= progress.attempt`,
   );
+  const before = database.query<Pick<ReportRow, "state" | "attempt">, { deviceId: string; taskId: number }>(
+    "SELECT state, attempt FROM progress WHERE task_id = $taskId AND device_id = $deviceId",
+  );
+  const note = progressNotes(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
       for (const one of reports) {
         const report = JSON.stringify(one);
-        kept += write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report }).changes;
+        const known = before.get({ deviceId, taskId: one.taskId });
+        const { changes } = write.run({ deviceId, taskId: one.taskId, ...reportOf(one), atMs, report });
+        const isNew =
+          !successStates.has(known?.state ?? "pending") || known?.attempt !== reportOf(one).attempt;
+        if (changes > 0) note(deviceId, one, isNew);
+        kept += changes;
       }
       return kept;
     })();
@@ -169,7 +179,7 @@ export const endStatesSql = sqlOf(endStates);
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
-     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action = 'run'
+     WHERE progress.device_id = $deviceId AND progress.state IN (${sqlOf(successStates)}) AND tasks.action <> 'pre-cache'
        AND tasks.state IN ('cancelled', 'ended')`,
   );
   const killedOn = database.query<{ id: number }, { deviceId: string }>(

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { createAdminClient, parseSourceUrl, type AdminClient } from "../../api/agent-client.ts";
-import { readToken } from "../../api/token.ts";
+import { readToken, tokenProblem } from "../../api/token.ts";
 import { CommandError, usage } from "./command-error.ts";
 
 export type ConnectOptions = {
@@ -35,6 +35,19 @@ async function tokenText(options: ConnectOptions, environment: Environment): Pro
 }
 
 /**
+ * Returns the source's URL.
+ *
+ * @throws CommandError when it is missing or malformed
+ */
+export function sourceOf(options: ConnectOptions, environment: Environment = process.env): string {
+  const url = options.source ?? environment["FLOCKCAST_SOURCE"];
+  if (!url) {
+    throw new CommandError("No source: give --source URL, or set FLOCKCAST_SOURCE in the environment", 2);
+  }
+  return usage(() => parseSourceUrl(url));
+}
+
+/**
  * Returns a client for the source; makes no request.
  *
  * @throws CommandError when URL or token are missing or malformed
@@ -43,16 +56,10 @@ export async function connect(
   options: ConnectOptions,
   environment: Environment = process.env,
 ): Promise<AdminClient> {
-  const url = options.source ?? environment["FLOCKCAST_SOURCE"];
-  if (!url) {
-    throw new CommandError("No source: give --source URL, or set FLOCKCAST_SOURCE in the environment", 2);
-  }
-  const sourceUrl = usage(() => parseSourceUrl(url));
+  const sourceUrl = sourceOf(options, environment);
   const token = (await tokenText(options, environment)).trim();
   if (readToken(token) === null) {
-    throw new CommandError(
-      'The administrator\'s token is malformed: give the one line of admin.token, which begins with "fc1."',
-    );
+    throw new CommandError(`The administrator's token ${tokenProblem(token, "admin.token")}`);
   }
   return createAdminClient({ sourceUrl, token });
 }

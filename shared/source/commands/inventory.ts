@@ -1,23 +1,30 @@
 /** Commands `device list`, `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
+import type { Subnet } from "../../api/schema/admin.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { parseTarget } from "./tasks.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 
-export async function listDevices(options: JsonOptions): Promise<void> {
-  const devices = await (await connect(options)).devices();
+type DeviceListOptions = JsonOptions & { readonly filter?: string | undefined };
+
+export async function listDevices(options: DeviceListOptions): Promise<void> {
+  const filter = options.filter === undefined ? undefined : parseTarget(options.filter);
+  const devices = await (await connect(options)).devices(filter);
   if (options.json) return printJson(devices);
   printTable(
-    ["ID", "HOST", "SUBNET", "ADDRESS", "CLASS", "MEDIUM", "GROUPS", "SETTING", "CONNECTED", "LAST SEEN"],
+    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,CONNECTED,LAST SEEN".split(","),
     devices.map((device) => {
       const active = device.inventory?.interfaces.find((one) => one.active);
       return [
         device.id,
         device.hostname,
-        device.subnetId ?? "-",
+        device.subnetName ?? device.subnetId ?? "-",
+        device.site ?? "-",
         active?.address ?? "-",
         device.inventory?.deviceClass ?? "-",
         active?.medium ?? "-",
-        device.inventory?.groups.join(",") || "-",
+        device.tags.join(",") || "-",
+        device.wishes.join(",") || "-",
         device.setting,
         `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
         formatTime(device.lastSeenAtMs),
@@ -30,15 +37,26 @@ export async function listSubnets(options: JsonOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();
   if (options.json) return printJson(subnets);
   printTable(
-    ["ID", "CIDR", "SITE", "DEVICES", "CONNECTED"],
+    ["ID", "NAME", "SITE", "CIDR", "GATEWAY", "DEVICES", "CONNECTED", "ARRIVES BY"],
     subnets.map((one) => [
       one.id,
+      one.name ?? "-",
+      one.site ?? "-",
       one.cidr,
-      [one.site, ...one.mergedSites].join(" = "),
+      [one.gateway, ...one.mergedGateways].join(" = "),
       String(one.devices),
       String(one.connected),
+      one.ways.map(wayText).join(", ") || "-",
     ]),
   );
+}
+
+/** Returns "unicast 3 (wireless 2, not-heard 1)": devices, and the codes of docs/REASONS.md. */
+function wayText({ way, devices, causes }: Subnet["ways"][number]): string {
+  const codes = Object.entries(causes)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([code, count]) => `${code} ${count}`);
+  return `${way} ${devices}${codes.length === 0 ? "" : ` (${codes.join(", ")})`}`;
 }
 
 const fromText = (urls: readonly { url: string }[]): string =>

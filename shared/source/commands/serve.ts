@@ -4,7 +4,7 @@
  */
 import { createLogger } from "../../log.ts";
 import { parseTrustedProxies } from "../client-address.ts";
-import { loadTls, parseListen } from "../listen.ts";
+import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
 
@@ -18,6 +18,7 @@ type ServeOptions = {
   readonly tlsKey?: string | undefined;
   readonly trustedProxy: readonly string[];
   readonly keepVersions?: string | undefined;
+  readonly acceptDeviceGroups?: true | undefined;
 };
 
 function parseCount(text: string): number {
@@ -34,11 +35,18 @@ export async function serve(options: ServeOptions): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   }
-  const tls = tlsCert !== undefined && tlsKey !== undefined ? await loadTls(tlsCert, tlsKey) : undefined;
+  const tlsFiles =
+    tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined;
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
-  const source = await startSource({ dataDir: options.data, listen, tls, trustedProxies, keepVersions, log });
+  const acceptsWishes = options.acceptDeviceGroups === true;
+  if (acceptsWishes)
+    log.warn(
+      "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
+    );
+  const names = { dataDir: options.data, listen, tlsFiles };
+  const source = await startSource({ ...names, trustedProxies, keepVersions, acceptsWishes, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

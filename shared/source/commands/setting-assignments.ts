@@ -5,6 +5,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { countText } from "./setting-text.ts";
+import { warn } from "./task-preview.ts";
 import { parseTarget } from "./tasks.ts";
 
 type AssignOptions = JsonOptions & {
@@ -27,6 +28,7 @@ export async function assignSetting(setting: string, options: AssignOptions): Pr
   const own = assigned.assignments.find((one) => one.target === target)!;
   print(`${setting} is assigned to ${target}, rank ${own.rank}: ${countText(own.devices, "device")}`);
   printChanged(assigned);
+  warn(assigned.warnings);
   if (own.matched === 0) process.stderr.write(`warning: no device matches ${target} yet\n`);
   else if (own.devices < own.matched)
     process.stderr.write(

@@ -7,6 +7,7 @@ import { reasonsText } from "../../model/reason.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
+import { printPreview } from "./task-preview.ts";
 import {
   parsePrograms,
   parseSetting,
@@ -24,6 +25,7 @@ type EditOptions = JsonOptions & {
   readonly notWhile?: string | undefined;
   readonly expires?: string | undefined;
   readonly setting?: string | undefined;
+  readonly dryRun?: true | undefined;
 };
 
 export async function editTask(id: string, options: EditOptions): Promise<void> {
@@ -43,7 +45,9 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
       "Nothing to change: give --target, --start, --deadline, --expires, --not-while or --setting",
       2,
     );
-  tell(await (await connect(options)).editTask(taskId, edit), options);
+  const client = await connect(options);
+  if (options.dryRun) return printPreview(await client.previewEdit(taskId, edit), options);
+  tell(await client.editTask(taskId, edit), options);
 }
 
 /** `none` removes the deadline. */

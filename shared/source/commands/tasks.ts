@@ -2,8 +2,14 @@
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
-import { targetSchema, type TaskChanged, type TaskDetail, type TaskSummary } from "../../api/schema/admin.ts";
-import { programNamesSchema, taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
+import type { TaskChanged, TaskDetail, TaskSummary } from "../../api/schema/admin.ts";
+import { targetSchema } from "../../api/schema/labels.ts";
+import {
+  programNamesSchema,
+  taskIdSchema,
+  type OriginBytes,
+  type TaskAction,
+} from "../../api/schema/common.ts";
 import { noSettingWord } from "../../api/schema/settings.ts";
 import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
@@ -11,11 +17,12 @@ import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
+import { printPreview, warn } from "./task-preview.ts";
 import { absenceText } from "./watch-view.ts";
 
 type TaskCreateOptions = JsonOptions & {
   readonly from?: string | undefined;
-  readonly action?: "pre-cache" | "run" | undefined;
+  readonly action?: TaskAction | undefined;
   readonly command?: string | undefined;
   readonly run?: string | undefined;
   readonly setting?: string | undefined;
@@ -26,6 +33,7 @@ type TaskCreateOptions = JsonOptions & {
   readonly expires?: string | undefined;
   readonly allowDowngrade?: true | undefined;
   readonly after?: string | undefined;
+  readonly dryRun?: true | undefined;
 };
 
 export function parseTaskId(text: string): number {
@@ -38,7 +46,7 @@ export function parseTaskId(text: string): number {
 export function parseTarget(text: string): string {
   const target = v.safeParse(targetSchema, text);
   if (target.success) return target.output;
-  throw new CommandError(`"${text}" is not a target: ${target.issues[0].message}`, 2);
+  throw new CommandError(`"${text.slice(0, 80)}" is not a target: ${target.issues[0].message}`, 2);
 }
 
 /** @throws CommandError with exit status 2 for another form than `--expires` takes */
@@ -90,8 +98,8 @@ function checkCommand({ action, command, run, notWhile, deadline }: TaskCreateOp
       2,
     );
   }
-  if (action === "pre-cache" && (command !== undefined || run !== undefined)) {
-    throw new CommandError("--command and --run belong to --action run: pre-cache runs nothing", 2);
+  if (action !== "run" && action !== undefined && (command !== undefined || run !== undefined)) {
+    throw new CommandError(`--command and --run belong to --action run: ${action} runs no command`, 2);
   }
   if (action === "pre-cache" && (notWhile !== undefined || deadline !== undefined)) {
     throw new CommandError("--not-while and --deadline belong to --action run: pre-cache runs nothing", 2);
@@ -103,7 +111,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   if (from === undefined && words === undefined)
     throw new CommandError("Name a package, or a task with --from", 2);
   if (from === undefined && options.action === undefined)
-    throw new CommandError("Give --action pre-cache or --action run", 2);
+    throw new CommandError("Give --action pre-cache, --action run or --action upgrade", 2);
   checkCommand(options);
   const fromId = from === undefined ? null : parseTaskId(from);
   const target = options.target === undefined ? undefined : parseTarget(options.target);
@@ -115,7 +123,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   const model = fromId === null ? null : await client.task(fromId, "failed");
   const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
   const isModelCommand = action === "run" && command === undefined && run === undefined;
-  const created = await client.createTask({
+  const task = {
     package: words ?? model!.packageId,
     action,
     command: command ?? (isModelCommand ? model!.command : null),
@@ -128,14 +136,17 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     expiresAtMs,
     allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
     after: options.after === undefined ? (model?.after ?? null) : parseTaskId(options.after),
-  });
+  };
+  if (options.dryRun) return printPreview(await client.previewTask(task), options);
+  const created = await client.createTask(task);
   if (options.json) printJson(created);
   else print(String(created.taskId));
   warnOfNobody(created);
 }
 
-/** Tells on standard error that a target matches no device. */
-export function warnOfNobody({ taskId, devices }: TaskChanged): void {
+/** Tells on standard error that a target matches no device, or names what nothing has. */
+export function warnOfNobody({ taskId, devices, warnings }: TaskChanged): void {
+  warn(warnings);
   if (devices > 0) return;
   process.stderr.write(
     `warning: no device matches the target of task ${taskId} yet: task edit ${taskId} --target changes it\n`,
@@ -151,7 +162,7 @@ export async function listTasks(options: JsonOptions): Promise<void> {
       String(task.id),
       `${task.packageName}@${task.packageVersion}`,
       task.action,
-      task.target,
+      shortened(task.target),
       task.setting ?? "-",
       stateText(task),
       startText(task),
@@ -162,6 +173,11 @@ export async function listTasks(options: JsonOptions): Promise<void> {
     ]),
   );
 }
+
+/** Longest target that a list shows; `task show` has all of it. */
+const shownTargetMax = 48;
+const shortened = (target: string): string =>
+  target.length <= shownTargetMax ? target : `${target.slice(0, shownTargetMax - 1)}…`;
 
 const stateText = ({ state, endedWhy }: TaskSummary): string =>
   state === "ended" ? `ended: ${endedWhy}` : state;
@@ -182,9 +198,23 @@ export async function showTask(id: string, options: JsonOptions): Promise<void> 
   printTaskHead(task);
   print("");
   printTable(
-    ["SUBNET", "CIDR", "STATE", "REPRESENTATIVE", "COMPLETE", "FAILED", "VERIFIED", "WAN", "LAN"],
+    [
+      "SUBNET",
+      "NAME",
+      "SITE",
+      "CIDR",
+      "STATE",
+      "REPRESENTATIVE",
+      "COMPLETE",
+      "FAILED",
+      "VERIFIED",
+      "WAN",
+      "LAN",
+    ],
     task.subnets.map((subnet) => [
       subnet.subnetId ?? "-",
+      subnet.name ?? "-",
+      subnet.site ?? "-",
       subnet.cidr || "-",
       subnet.state,
       subnet.representative?.hostname ?? "-",

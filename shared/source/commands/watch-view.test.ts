@@ -5,6 +5,8 @@ import { barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
 const subnet = (more: Partial<TaskSubnet> = {}): TaskSubnet => ({
   subnetId: "0123456789abcdef",
   cidr: "10.0.0.0/24",
+  name: null,
+  site: null,
   representative: { deviceId: "00112233aabbccdd", hostname: "desk-3", term: 1 },
   state: "receiving",
   devices: 4,

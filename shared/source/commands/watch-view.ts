@@ -75,7 +75,8 @@ function facts(task: TaskDetail, subnet: TaskSubnet, rateBps: number): string {
 }
 
 const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 100)} %`;
-const nameOf = (subnet: TaskSubnet): string => subnet.cidr || "(no subnet yet)";
+const nameOf = ({ site, name, cidr }: TaskSubnet): string =>
+  [site, name ?? cidr].filter((part) => part !== null && part !== "").join(" ") || "(no subnet yet)";
 
 /**
  * Returns the lines for a terminal of `columns` cells and `rows` lines. A terminal cannot overwrite

@@ -35,7 +35,7 @@ export async function openUrl(url: string, signal: AbortSignal | undefined): Pro
   const abort = new AbortController();
   signal?.addEventListener("abort", () => abort.abort(signal.reason), { once: true });
   const headers = { "accept-encoding": "identity" };
-  const request = { url, originHeaders: {}, headers, ca: undefined, stallMs, abort };
+  const request = { url, originHeaders: {}, headers, originFetch: undefined, stallMs, abort };
   const answer = await requestSite(request).catch((error: unknown) => fail(error, url, signal));
   const { response } = answer;
   const problem = problemOf(response, url);

@@ -5,6 +5,7 @@ import type { Hono } from "hono";
 import { manifestAnswerSchema, manifestRequestSchema } from "../../api/schema/agent.ts";
 import { packManifest } from "../../api/packed-manifest.ts";
 import { allow } from "../auth.ts";
+import type { SignedManifestBytes } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { participation } from "./participation.ts";
@@ -19,14 +20,19 @@ const compress = promisify(gzip);
  */
 type GrantedAnswer = { readonly json: string; readonly compressed: Uint8Array<ArrayBuffer> };
 
+/** Returns the answer that grants a manifest. */
+export async function grantedManifest(signed: SignedManifestBytes): Promise<GrantedAnswer> {
+  const packed = await packManifest(signed);
+  const json = JSON.stringify({ result: "granted", packed: Buffer.from(packed).toString("base64") });
+  return { json, compressed: new Uint8Array(await compress(json, { level: 2 })) };
+}
+
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
   const answers = new Map<string, GrantedAnswer>();
   const answerOf = async (packageId: string): Promise<GrantedAnswer> => {
     const known = answers.get(packageId);
     if (known !== undefined) return known;
-    const packed = await packManifest((await context.catalog.packages.signedManifest(packageId))!);
-    const json = JSON.stringify({ result: "granted", packed: Buffer.from(packed).toString("base64") });
-    const made = { json, compressed: new Uint8Array(await compress(json, { level: 2 })) };
+    const made = await grantedManifest((await context.catalog.packages.signedManifest(packageId))!);
     answers.set(packageId, made);
     if (answers.size > answersMax) answers.delete(answers.keys().next().value!);
     return made;

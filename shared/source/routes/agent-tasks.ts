@@ -1,17 +1,12 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
-import {
-  isTargeted,
-  type Catalog,
-  type DeviceRecord,
-  type PackageRecord,
-  type TaskRecord,
-  type TaskReport,
-} from "../catalog/index.ts";
+import type { Catalog, DeviceRecord, PackageRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
 import type { AgentSetting, AssignedTask } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
-import type { ResolvedSetting } from "../../model/setting-inheritance.ts";
+import { resolveSetting, type ResolvedSetting } from "../../model/setting-inheritance.ts";
 import { ApiError } from "../api-error.ts";
-import { ownSetting, overridingSetting } from "../setting-reach.ts";
+import type { SourceContext } from "../context.ts";
+import { overridingSetting, ownSettingOf, targetsOf } from "../setting-reach.ts";
+import { openTargeting } from "../targeting.ts";
 import { higherTasks, supersededBy } from "../supersession.ts";
 
 /** @throws ApiError 404 for an unknown task */
@@ -21,12 +16,15 @@ export async function taskById(catalog: Catalog, id: number): Promise<TaskRecord
   return task;
 }
 
-/** Returns the devices that a task targets, without those that enrolled after its end. */
-export const targetedDevices = <D extends DeviceRecord>(task: TaskRecord, devices: readonly D[]): D[] =>
-  devices.filter(
-    (device) =>
-      isTargeted(task.target, device) && (task.endedAtMs === null || device.enrolledAtMs <= task.endedAtMs),
-  );
+/** Returns the devices of a task, also those that have done it and no longer match its target. */
+export async function targetedDevices(
+  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
+  task: TaskRecord,
+): Promise<DeviceRecord[]> {
+  const { devices, tasks } = context.catalog;
+  const targeting = await openTargeting(context, [task.target]);
+  return targeting.devicesOf(task, await devices.list(), await tasks.reportsOf(task.id));
+}
 
 const toAgent = ({ name, version, parents, values }: ResolvedSetting): AgentSetting => ({
   name,
@@ -81,7 +79,7 @@ function assigned(
  * @param serving tasks that the device has completed and still serves; included while they are open
  */
 export async function agentTasksOf(
-  catalog: Catalog,
+  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
   device: DeviceRecord,
   serving: readonly number[],
   nowMs: number,
@@ -91,16 +89,18 @@ export async function agentTasksOf(
   settings: AgentSetting[];
   begun: number[];
 }> {
+  const { catalog } = context;
   const tree = await catalog.settings.tree();
-  const own = await ownSetting(catalog, device);
+  const assignments = await catalog.settings.assignments();
   const reports = await catalog.tasks.reportsBy(device.id);
   const isIn = (states: ReadonlySet<DeviceTaskState>, { id }: TaskRecord): boolean =>
     states.has(reports.get(id)?.state ?? "pending");
   const hasCompleted = (task: TaskRecord): boolean => reports.get(task.id)?.state === "complete";
-  const open = (await catalog.tasks.open()).filter(
-    (task) => isTargeted(task.target, device) && task.expiresAtMs > nowMs,
-  );
-  const isWaiting = open.some((task) => task.action === "run" && !hasCompleted(task));
+  const current = (await catalog.tasks.open()).filter((task) => task.expiresAtMs > nowMs);
+  const targeting = await openTargeting(context, targetsOf([...assignments, ...current]), device.id);
+  const own = resolveSetting(tree, ownSettingOf(assignments, targeting, device));
+  const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
+  const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
   const settings = new Map<string, ResolvedSetting>();
@@ -108,6 +108,7 @@ export async function agentTasksOf(
     if (hasCompleted(task) && !serving.includes(task.id)) continue;
     const higher = higherTasks(task, others).map((other) => ({
       task: other,
+      isFor: () => open.includes(other),
       hasCompleted: () => isIn(successStates, other),
     }));
     const report = reports.get(task.id);

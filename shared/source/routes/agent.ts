@@ -2,19 +2,11 @@
  * Routes for devices: enrolment, check-in, event stream, leases, WAN fallback and progress reports.
  */
 import { Hono } from "hono";
-import {
-  isTargeted,
-  noLease,
-  releaseLease,
-  requestLease,
-  spendByFallback,
-  type DevicePlace,
-  type DeviceRecord,
-} from "../catalog/index.ts";
+import { noLease, releaseLease, requestLease, spendByFallback, type DevicePlace } from "../catalog/index.ts";
 import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
-import type { Inventory } from "../../api/schema/common.ts";
+import { endStates, type Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
@@ -30,6 +22,8 @@ import {
   type CheckInResponse,
   type EnrollResponse,
 } from "../../api/schema/agent.ts";
+import { targetsOf } from "../setting-reach.ts";
+import { dependsOnResults, openTargeting } from "../targeting.ts";
 import { agentTasksOf, targetedDevices, taskById } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
 import { currentSubnetId, participation } from "./participation.ts";
@@ -64,10 +58,17 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
       for (const follows of new Set(reports.map((one) => one.follows)))
         if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
+      if (reports.some(({ state }) => endStates.has(state))) await announceResults(context, c.var.device.id);
       return c.json(done);
     },
   );
   return routes;
+}
+
+/** Wakes a device whose results may have changed which tasks are for it, or its own setting. */
+async function announceResults({ catalog, changeHub }: SourceContext, deviceId: string): Promise<void> {
+  const targets = targetsOf([...(await catalog.tasks.open()), ...(await catalog.settings.assignments())]);
+  if (targets.some(dependsOnResults)) changeHub.notify([deviceId]);
 }
 
 function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -84,6 +85,7 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { token, ...device } = c.req.valid("json");
       if (!isEnrollToken(context, token)) {
+        context.refused.count("wrong-token", c.env.remoteAddress, c.req.path, context.nowMs());
         const hint = "copy the whole line of the file enroll.token in the source's data folder";
         throw new ApiError(401, "The enrolment token is not the one of this source", hint);
       }
@@ -124,8 +126,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const atMs = nowMs();
       const { id } = c.var.device;
       const subnet = await catalog.devices.recordCheckIn(id, { inventory, place, atMs });
-      const ownSubnet = place?.ownSubnet ?? null;
-      const device: DeviceRecord = { ...c.var.device, subnet, ownSubnet, groups: inventory.groups };
+      const device = (await catalog.devices.byId(id)) ?? c.var.device;
       if (place !== null) await proposeProbes(context, device, place);
       if (instance !== undefined) noteInstance(context, id, { instance, address: place?.address ?? "none" });
       const keys = await catalog.packages.publisherKeys();
@@ -133,11 +134,12 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         sourceTimeMs: atMs,
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
-        ...(await agentTasksOf(catalog, device, serving, atMs)),
+        ...(await agentTasksOf(context, device, serving, atMs)),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
+        announcedUrl: await catalog.address.announced(),
       };
       return c.json(answer);
     },
@@ -247,16 +249,18 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
 
 /** Returns the number of other connected devices that the session of a subnet is for. */
 async function presentOn(
-  { catalog, changeHub }: SourceContext,
+  context: SourceContext,
   taskId: number,
   subnetId: string,
   deviceId: string,
 ): Promise<number> {
+  const { catalog, changeHub } = context;
   const { target } = await taskById(catalog, taskId);
-  const devices = await catalog.devices.withoutEnd(taskId, subnetId);
-  const isPresent = (device: DeviceRecord): boolean =>
-    device.id !== deviceId && changeHub.isConnected(device.id) && isTargeted(target, device);
-  return devices.filter(isPresent).length;
+  const targeting = await openTargeting(context, [target]);
+  const devices = (await catalog.devices.withoutEnd(taskId, subnetId)).filter(
+    ({ id }) => id !== deviceId && changeHub.isConnected(id),
+  );
+  return devices.filter((device) => targeting.matches(target, device)).length;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -302,7 +306,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       const subnetId = currentSubnetId(c.var.device, request.subnetId);
       // The holder may release the lease even after it moved to another subnet.
       const task = await taskById(catalog, taskId);
-      const all = failure === null ? [] : targetedDevices(task, await catalog.devices.list());
+      const all = failure === null ? [] : await targetedDevices(context, task);
       const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
       const subnet = { deviceCount, packageBytes: task.packageBytes };
       if ((await catalog.packages.byId(task.packageId)) === null) return c.json(done);

@@ -8,24 +8,30 @@ import {
   type Device,
   type Subnet,
 } from "../../api/schema/admin.ts";
+import { deviceListQuerySchema } from "../../api/schema/labels.ts";
 import { subnetIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented, pathParameters } from "../openapi.ts";
-import { ownSettingOf } from "../setting-reach.ts";
+import type { DeliveryCount } from "../catalog/index.ts";
+import { documented, pathParameters, queryParameters } from "../openapi.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
+import { openTargeting } from "../targeting.ts";
+import { openWishes } from "./tags.ts";
+import { checkTarget } from "./target-check.ts";
 
 export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
     "/devices",
     documented({
-      summary: "All devices with their inventory",
+      summary: "Devices with their inventory: all, or those that a target matches",
       audience: ["admin"],
       answer: deviceListSchema,
     }),
     allow(context, "admin"),
-    async (c) => c.json({ devices: await devicesOf(context) }),
+    queryParameters(deviceListQuerySchema),
+    async (c) => c.json({ devices: await devicesOf(context, c.req.valid("query").filter) }),
   );
   routes.get(
     "/subnets",
@@ -57,15 +63,23 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContext): Promise<Device[]> {
+async function devicesOf(context: SourceContext, filter: string): Promise<Device[]> {
+  const { catalog, changeHub, duplicates, nowMs } = context;
+  await checkTarget(context, filter);
   const inventories = await catalog.devices.inventories();
   const assignments = await catalog.settings.assignments();
+  const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
   const atMs = nowMs();
-  return (await catalog.devices.list()).map((device) => ({
+  const devices = (await catalog.devices.list()).filter((device) => targeting.matches(filter, device));
+  return devices.map((device) => ({
     id: device.id,
     hostname: device.hostname,
     subnetId: device.subnet?.id ?? null,
-    setting: ownSettingOf(assignments, device),
+    subnetName: device.subnetName,
+    site: device.site,
+    setting: ownSettingOf(assignments, targeting, device),
+    tags: [...device.tags],
+    wishes: openWishes(device),
     enrolledAtMs: device.enrolledAtMs,
     lastSeenAtMs: changeHub.isConnected(device.id) ? atMs : device.lastSeenAtMs,
     connected: changeHub.isConnected(device.id),
@@ -76,11 +90,33 @@ async function devicesOf({ catalog, changeHub, duplicates, nowMs }: SourceContex
 
 async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {
   const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
+  const ways = Map.groupBy(await catalog.devices.ways(), ({ subnetId }) => subnetId);
   return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
-    const { id, cidr, site } = ofSubnet[0]!.subnet!;
-    const sites = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
-    sites.delete(site);
-    const connected = ofSubnet.filter((device) => changeHub.isConnected(device.id)).length;
-    return { id, cidr, site, mergedSites: [...sites], devices: ofSubnet.length, connected };
+    const { subnet, subnetName, site } = ofSubnet[0]!;
+    const { id, cidr, site: gateway } = subnet!;
+    const gateways = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
+    gateways.delete(gateway);
+    return {
+      id,
+      cidr,
+      name: subnetName,
+      site,
+      gateway,
+      mergedGateways: [...gateways],
+      devices: ofSubnet.length,
+      connected: ofSubnet.filter((device) => changeHub.isConnected(device.id)).length,
+      ways: waysOf(ways.get(id) ?? []),
+    };
   });
 }
+
+/** Sums the delivery modes of a subnet. */
+const waysOf = (counts: readonly DeliveryCount[]): Subnet["ways"] =>
+  [...Map.groupBy(counts, ({ way }) => way)]
+    .map(([way, ofWay]) => {
+      const causes: Record<string, number> = {};
+      for (const one of ofWay)
+        for (const code of one.causes) causes[code] = (causes[code] ?? 0) + one.devices;
+      return { way, devices: ofWay.reduce((sum, { devices }) => sum + devices, 0), causes };
+    })
+    .toSorted((a, b) => b.devices - a.devices);

@@ -1,7 +1,8 @@
 /** The task and the subnet that a request of a device is about. */
-import { isTargeted, type DeviceRecord } from "../catalog/index.ts";
+import type { DeviceRecord } from "../catalog/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
+import { openTargeting } from "../targeting.ts";
 import { taskById } from "./agent-tasks.ts";
 
 /** Returns the subnet that a request names, after a merge that the device does not know yet. */
@@ -16,18 +17,23 @@ export const currentSubnetId = <S extends string | null>(
  * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in the task
  */
 export async function participation<S extends string | null>(
-  { catalog }: SourceContext,
+  context: SourceContext,
   device: DeviceRecord,
   request: { readonly taskId: number; readonly subnetId: S },
 ): Promise<{ packageId: string; subnetId: S | string }> {
-  const task = await taskById(catalog, request.taskId);
+  const { tasks } = context.catalog;
+  const task = await taskById(context.catalog, request.taskId);
   if (task.state !== "active") throw new ApiError(409, `Task ${task.id} is ${task.state}`, "check in again");
   const subnetId = currentSubnetId(device, request.subnetId);
   if ((device.subnet?.id ?? null) !== subnetId) {
     const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
-  if (!isTargeted(task.target, device)) {
+  const targeting = await openTargeting(context, [task.target], device.id);
+  const isTargeted =
+    targeting.matches(task.target, device) ||
+    targeting.isFor(task, device, (await tasks.reportsBy(device.id)).get(task.id));
+  if (!isTargeted) {
     throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
   }
   return { packageId: task.packageId, subnetId };

@@ -15,12 +15,13 @@ import {
 import { assignmentFor, withAssignment, type SettingAssignment } from "../../model/setting-inheritance.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import { isTargeted, type DeviceRecord } from "../catalog/index.ts";
+import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { ownSettingOf } from "../setting-reach.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
+import { openTargeting, type Targeting } from "../targeting.ts";
 import { settingNamed } from "./named-setting.ts";
-import { checkTarget } from "./task-changes.ts";
+import { checkTarget, targetWarnings } from "./target-check.ts";
 
 const bodyBytesMax = 65_536;
 
@@ -35,7 +36,11 @@ export function settingAssignmentRoutes(context: SourceContext): Hono<SourceEnv>
       answer: settingAssignmentListSchema,
     }),
     allow(context, "admin"),
-    async (c) => c.json(viewOf(await catalog.settings.assignments(), await catalog.devices.list())),
+    async (c) => {
+      const assignments = await catalog.settings.assignments();
+      const targeting = await openTargeting(context, targetsOf(assignments));
+      return c.json(viewOf(assignments, targeting, await catalog.devices.list()));
+    },
   );
   addAssigning(routes, context);
   addUnassigning(routes, context);
@@ -44,15 +49,16 @@ export function settingAssignmentRoutes(context: SourceContext): Hono<SourceEnv>
 
 function viewOf(
   assignments: readonly SettingAssignment[],
+  { matches }: Targeting,
   devices: readonly DeviceRecord[],
 ): SettingAssignmentList {
-  const places = devices.map((device) => assignmentFor(assignments, (target) => isTargeted(target, device)));
+  const places = devices.map((device) => assignmentFor(assignments, (target) => matches(target, device)));
   return {
     assignments: assignments.map(({ setting, target }, index) => ({
       rank: index + 1,
       setting,
       target,
-      matched: devices.filter((device) => isTargeted(target, device)).length,
+      matched: devices.filter((device) => matches(target, device)).length,
       devices: places.filter((place) => place === index).length,
     })),
     others: places.filter((place) => place < 0).length,
@@ -61,15 +67,20 @@ function viewOf(
 
 /** Stores the assignments, and wakes the devices that have another setting of their own. */
 async function store(
-  { catalog, changeHub, log }: SourceContext,
+  context: SourceContext,
   decide: (before: readonly SettingAssignment[]) => SettingAssignment[],
+  warnings: string[] = [],
 ): Promise<SettingAssigned> {
+  const { catalog, changeHub, log } = context;
   const { before, after } = await catalog.settings.changeAssignments(decide);
+  const targeting = await openTargeting(context, targetsOf([...before, ...after]));
   const devices = await catalog.devices.list();
-  const changed = devices.filter((device) => ownSettingOf(before, device) !== ownSettingOf(after, device));
+  const changed = devices.filter(
+    (device) => ownSettingOf(before, targeting, device) !== ownSettingOf(after, targeting, device),
+  );
   changeHub.notify(changed.map(({ id }) => id));
   log.info({ assignments: after, devices: changed.length }, "settings assigned");
-  return { ...viewOf(after, devices), changed: changed.length };
+  return { ...viewOf(after, targeting, devices), changed: changed.length, warnings };
 }
 
 function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -87,13 +98,12 @@ function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {
       const { rank, ...given } = c.req.valid("json");
       settingNamed(await context.catalog.settings.tree(), given.setting);
       await checkTarget(context, given.target);
-      return c.json(
-        await store(context, (before) => {
-          const after = withAssignment(before, given, rank);
-          if (after.length <= settingsMax) return after;
-          throw new ApiError(409, `There are ${settingsMax} assignments`, "setting unassign removes one");
-        }),
-      );
+      const decide = (before: readonly SettingAssignment[]): SettingAssignment[] => {
+        const after = withAssignment(before, given, rank);
+        if (after.length <= settingsMax) return after;
+        throw new ApiError(409, `There are ${settingsMax} assignments`, "setting unassign removes one");
+      };
+      return c.json(await store(context, decide, await targetWarnings(context, given.target)));
     },
   );
 }

@@ -73,7 +73,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context, "admin"),
     async (c) => {
       const tree = await catalog.settings.tree();
-      const users = await settingUsers(catalog);
+      const users = await settingUsers(context);
       return c.json({ settings: [...tree.keys()].map((name) => viewOf(tree, name, users)) });
     },
   );
@@ -89,7 +89,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const tree = await catalog.settings.tree();
       const { name } = settingNamed(tree, c.req.valid("param").name);
-      return c.json(viewOf(tree, name, await settingUsers(catalog)));
+      return c.json(viewOf(tree, name, await settingUsers(context)));
     },
   );
 }
@@ -122,7 +122,7 @@ async function store(
   }
   const changes = changesBetween(resolveSetting(before, name), resolveSetting(after, name));
   const names = [name, ...settingsWithOtherValues(before, after)];
-  const { deviceIds, openTasks } = reachOf(names, await settingUsers(catalog));
+  const { deviceIds, openTasks } = await reachOf(context, names);
   changeHub.notify(deviceIds);
   log.info({ setting: name, version, changes, devices: deviceIds.length }, "setting changed");
   return { name, version, parent, changes, devices: deviceIds.length, openTasks };
@@ -262,7 +262,7 @@ function addRenaming(routes: Hono<SourceEnv>, context: SourceContext): void {
       checkNotRoot(from);
       if (tree.has(name)) throw taken(name);
       await catalog.settings.rename(from, name);
-      const { deviceIds, openTasks } = reachOf([name], await settingUsers(catalog));
+      const { deviceIds, openTasks } = await reachOf(context, [name]);
       changeHub.notify(deviceIds);
       log.info({ from, to: name }, "setting renamed");
       return c.json({ name, version, parent, changes: [], devices: deviceIds.length, openTasks });

@@ -3,7 +3,6 @@
  * remove. Each one wakes the devices that the task targeted before or targets now.
  */
 import { Hono } from "hono";
-import ipaddr from "ipaddr.js";
 import * as v from "valibot";
 import type { TaskChange, TaskRecord } from "../catalog/index.ts";
 import {
@@ -14,6 +13,7 @@ import {
   taskRetriedSchema,
   type TaskChanged,
 } from "../../api/schema/admin.ts";
+import { taskPreviewSchema } from "../../api/schema/labels.ts";
 import { firstStartMs, lastStartMs, shownState } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
@@ -21,6 +21,8 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { targetedDevices, taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
+import { checkTarget, targetWarnings } from "./target-check.ts";
+import { previewOf } from "./task-preview.ts";
 
 export const taskPathSchema = v.object({
   id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/, "a task id is a whole number")),
@@ -101,7 +103,7 @@ function addChange(
 }
 
 function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { catalog, log, nowMs } = context;
+  const { catalog, log } = context;
   routes.patch(
     "/:id",
     documented({
@@ -114,31 +116,62 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
     async (c) => {
-      const { startIsLocal = false, ...edit } = c.req.valid("json");
-      const given: TaskChange = {
-        ...Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined)),
-        ...(edit.startAtMs === undefined ? {} : { startIsLocal }),
-      };
       const before = await taskById(catalog, Number(c.req.valid("param").id));
-      if (edit.target !== undefined) await checkTarget(context, edit.target);
-      await checkSetting(context, edit.setting === undefined ? before.setting : edit.setting);
-      if (!isOpen(before) && (await catalog.packages.byId(before.packageId)) === null)
-        throw refused(before, "its package was removed: publish it, and create a task");
-      const task = (await catalog.tasks.change(before.id, (current) => {
-        if (current.state === "cancelled")
-          throw refused(current, "task create --from makes a new task of it");
-        const changed = { ...current, ...given };
-        checkTimes(changed, nowMs());
-        checkConditions(changed.action, edit.notWhile ?? [], edit.deadlineAtMs ?? null);
-        const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
-        return { ...given, ...opened, version: current.version + 1 };
-      }))!;
-      log.info({ taskId: task.id, version: task.version, ...given }, "task edited");
-      const after = await announce(context, task);
+      const request = c.req.valid("json");
+      const changeOf = await editOf(context, before, request);
+      const task = (await catalog.tasks.change(before.id, changeOf))!;
+      log.info({ taskId: task.id, version: task.version, ...request }, "task edited");
+      const warnings = request.target === undefined ? [] : await targetWarnings(context, task.target);
+      const after = await announce(context, task, warnings);
       await wake(context, before);
       return c.json(after);
     },
   );
+  routes.post(
+    "/:id/dry-run",
+    documented({
+      summary: "Preview of an edited task: its devices and WAN bytes; changes nothing",
+      audience: ["admin"],
+      answer: taskPreviewSchema,
+    }),
+    allow(context, "admin"),
+    limitBody(16_384),
+    pathParameters(taskPathSchema),
+    jsonBody(taskEditSchema),
+    async (c) => {
+      const before = await taskById(catalog, Number(c.req.valid("param").id));
+      const changeOf = await editOf(context, before, c.req.valid("json"));
+      return c.json(await previewOf(context, { ...before, ...changeOf(before) }, before));
+    },
+  );
+}
+
+/**
+ * Checks an edit, and returns the function that applies it to the current task.
+ * @throws ApiError for what the source does not know; so does the function, for a cancelled task
+ */
+async function editOf(
+  context: SourceContext,
+  before: TaskRecord,
+  { startIsLocal = false, ...edit }: v.InferOutput<typeof taskEditSchema>,
+): Promise<(current: TaskRecord) => TaskChange> {
+  const { catalog, nowMs } = context;
+  const given: TaskChange = {
+    ...Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined)),
+    ...(edit.startAtMs === undefined ? {} : { startIsLocal }),
+  };
+  if (edit.target !== undefined) await checkTarget(context, edit.target);
+  await checkSetting(context, edit.setting === undefined ? before.setting : edit.setting);
+  if (!isOpen(before) && (await catalog.packages.byId(before.packageId)) === null)
+    throw refused(before, "its package was removed: publish it, and create a task");
+  return (current) => {
+    if (current.state === "cancelled") throw refused(current, "task create --from makes a new task of it");
+    const changed = { ...current, ...given };
+    checkTimes(changed, nowMs());
+    checkConditions(changed.action, edit.notWhile ?? [], edit.deadlineAtMs ?? null);
+    const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
+    return { ...given, ...opened, version: current.version + 1 };
+  };
 }
 
 function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -186,21 +219,26 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
 }
 
 /** Wakes the devices of a new or changed task, and returns what the administrator is told. */
-export async function announce(context: SourceContext, task: TaskRecord): Promise<TaskChanged> {
+export async function announce(
+  context: SourceContext,
+  task: TaskRecord,
+  warnings: string[] = [],
+): Promise<TaskChanged> {
   const { catalog, noted, nowMs } = context;
   await catalog.leases.forgetFailures(task.packageId);
   noted.add(task.id);
   noted.addSuperseded(task, await catalog.tasks.open());
   const devices = await wake(context, task);
-  return { taskId: task.id, version: task.version, state: shownState(task, nowMs()), devices };
+  return { taskId: task.id, version: task.version, state: shownState(task, nowMs()), devices, warnings };
 }
 
 /**
  * Asks the targeted devices to check in, and returns their number. Representatives come first: a
  * cancellation stops download and multicast at once.
  */
-async function wake({ catalog, changeHub }: SourceContext, task: TaskRecord): Promise<number> {
-  const devices = targetedDevices(task, await catalog.devices.list()).map((device) => device.id);
+async function wake(context: SourceContext, task: TaskRecord): Promise<number> {
+  const { catalog, changeHub } = context;
+  const devices = (await targetedDevices(context, task)).map((device) => device.id);
   const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
   const leading = new Set(leases.map(({ holder }) => holder?.deviceId));
   changeHub.notify(devices.filter((id) => leading.has(id)));
@@ -244,15 +282,4 @@ export function checkConditions(
 /** @param setting null: each device's own one */
 export async function checkSetting({ catalog }: SourceContext, setting: string | null): Promise<void> {
   if (setting !== null) settingNamed(await catalog.settings.tree(), setting);
-}
-
-export async function checkTarget({ catalog }: SourceContext, target: string): Promise<void> {
-  const [kind, ...rest] = target.split(":");
-  const value = rest.join(":");
-  if (kind === "subnet" && !ipaddr.isValidCIDR(value)) {
-    throw new ApiError(400, `"${value}" is not a subnet`, "write for example subnet:10.1.2.0/24");
-  }
-  if (kind === "device" && (await catalog.devices.byId(value)) === null) {
-    throw new ApiError(404, `No device ${value}`, "device list shows all");
-  }
 }

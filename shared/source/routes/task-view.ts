@@ -17,9 +17,9 @@ import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
-import { targetedDevices } from "./agent-tasks.ts";
+import { openTargeting, type Targeting } from "../targeting.ts";
 
-type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "nowMs">;
+type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
 /** State of a device in a task, and the task that supersedes it there. */
 type DeviceState = { readonly state: DeviceTaskState; readonly higher: TaskRecord | null };
 type CountedDevice = { readonly state: DeviceTaskState; readonly connected: boolean };
@@ -31,22 +31,54 @@ const countOffline = (rows: readonly CountedDevice[]): number =>
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
-/** Returns the tasks that supersede this one, with what their devices reported. */
-export async function higherTasksOf(
-  { catalog }: Pick<SourceContext, "catalog">,
+/** Returns the tasks that supersede this one, with their devices and what these reported. */
+async function higherTasksOf(
+  targeting: Targeting,
   task: TaskRecord,
   all: readonly TaskRecord[],
-  reportsOf: Catalog["tasks"]["reportsOf"] = catalog.tasks.reportsOf,
+  reportsOf: Catalog["tasks"]["reportsOf"],
 ): Promise<HigherTask[]> {
   return Promise.all(
     higherTasks(task, all).map(async (other) => {
       const reports = await reportsOf(other.id);
       return {
         task: other,
+        isFor: (device) => targeting.isFor(other, device, reports.get(device.id)),
         hasCompleted: (deviceId) => successStates.has(reports.get(deviceId)?.state ?? "pending"),
       };
     }),
   );
+}
+
+/** Devices of a task, what they reported, and the tasks that supersede it. */
+type TaskDevices = {
+  readonly devices: readonly DeviceRecord[];
+  readonly reports: ReadonlyMap<string, TaskReport>;
+  readonly higher: readonly HigherTask[];
+};
+
+/** Returns the function that reads the devices of tasks; what it reads once serves all of them. */
+export async function taskDevicesReader(
+  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
+  all: readonly TaskRecord[],
+): Promise<(task: TaskRecord) => Promise<TaskDevices>> {
+  const { devices, tasks } = context.catalog;
+  const targeting = await openTargeting(
+    context,
+    all.map(({ target }) => target),
+  );
+  const list = await devices.list();
+  const read = new Map<number, ReturnType<typeof tasks.reportsOf>>();
+  const reportsOf: typeof tasks.reportsOf = (id) => {
+    const reports = read.get(id) ?? tasks.reportsOf(id);
+    read.set(id, reports);
+    return reports;
+  };
+  return async (task) => {
+    const reports = await reportsOf(task.id);
+    const higher = await higherTasksOf(targeting, task, all, reportsOf);
+    return { devices: targeting.devicesOf(task, list, reports), reports, higher };
+  };
 }
 
 /** States that a device knows better than the source. */
@@ -113,19 +145,12 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
 export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
-  const devices = await catalog.devices.list();
   const tasks = await catalog.tasks.list();
-  const read = new Map<number, ReturnType<typeof catalog.tasks.reportsOf>>();
-  const reportsOf: typeof catalog.tasks.reportsOf = (id) => {
-    const reports = read.get(id) ?? catalog.tasks.reportsOf(id);
-    read.set(id, reports);
-    return reports;
-  };
+  const devicesOf = await taskDevicesReader(context, tasks);
   const summaries: TaskSummary[] = [];
   for (const task of tasks) {
-    const reports = await (read.get(task.id) ?? catalog.tasks.reportsOf(task.id));
-    const higher = await higherTasksOf(context, task, tasks, reportsOf);
-    const rows = targetedDevices(task, devices).map((device) => ({
+    const { devices, reports, higher } = await devicesOf(task);
+    const rows = devices.map((device) => ({
       state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
       connected: changeHub.isConnected(device.id),
     }));
@@ -207,6 +232,8 @@ function subnetState(rows: readonly TaskDevice[], representative: TaskDevice | u
 
 type SubnetFacts = {
   readonly cidr: string;
+  readonly name: string | null;
+  readonly site: string | null;
   readonly lease: LeaseState | undefined;
   readonly wanBytes: number | null;
 };
@@ -216,6 +243,8 @@ function subnetRow(rows: readonly TaskDevice[], packageBytes: number, facts: Sub
   return {
     subnetId: rows[0]?.subnetId ?? null,
     cidr: facts.cidr,
+    name: facts.name,
+    site: facts.site,
     representative: representative && {
       deviceId: representative.row.deviceId,
       hostname: representative.row.hostname,
@@ -256,13 +285,14 @@ export async function taskDetail(
 ): Promise<TaskDetail> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
-  const devices = targetedDevices(task, await catalog.devices.list());
+  const all = await catalog.tasks.list();
+  const concerned = [task, ...higherTasks(task, all)];
+  const { devices, higher } = await (await taskDevicesReader(context, concerned))(task);
   const progress = await catalog.tasks.progressOf(task.id);
-  const higher = await higherTasksOf(context, task, await catalog.tasks.list());
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.sinceTask(task.id);
   const countsAtSource = await servesBytes(context, task.packageId);
-  const cidrs = new Map(devices.map((device) => [device.subnet?.id ?? null, device.subnet?.cidr ?? ""]));
+  const places = new Map(devices.map((device) => [device.subnet?.id ?? null, device]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
     const state = stateOnDevice(task, device, record && reportOf(record.progress), higher, nowMs);
@@ -270,7 +300,9 @@ export async function taskDetail(
   });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
     subnetRow(ofSubnet, task.packageBytes, {
-      cidr: cidrs.get(subnetId) ?? "",
+      cidr: places.get(subnetId)?.subnet?.cidr ?? "",
+      name: places.get(subnetId)?.subnetName ?? null,
+      site: places.get(subnetId)?.site ?? null,
       lease: leases.get(subnetId ?? ""),
       wanBytes: countsAtSource ? (account.get(subnetId ?? "") ?? 0) : null,
     }),

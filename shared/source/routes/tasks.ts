@@ -1,7 +1,7 @@
 /** Routes of tasks for administrators. */
 import { Hono } from "hono";
 import type * as v from "valibot";
-import type { PackageRecord } from "../catalog/index.ts";
+import type { PackageRecord, TaskRecord } from "../catalog/index.ts";
 import {
   taskChangedSchema,
   taskCreateSchema,
@@ -9,6 +9,7 @@ import {
   taskDetailSchema,
   taskListSchema,
 } from "../../api/schema/admin.ts";
+import { taskPreviewSchema } from "../../api/schema/labels.ts";
 import { firstStartMs, taskExpiryMs } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
@@ -21,11 +22,12 @@ import {
   announce,
   checkConditions,
   checkSetting,
-  checkTarget,
   checkTimes,
   taskPathSchema,
   type TaskTimes,
 } from "./task-changes.ts";
+import { checkTarget, targetWarnings } from "./target-check.ts";
+import { previewOf } from "./task-preview.ts";
 import { taskDetail, taskSummaries } from "./task-view.ts";
 
 export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -59,7 +61,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
 }
 
 function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { catalog, log, nowMs } = context;
+  const { catalog, log } = context;
   routes.post(
     "/",
     documented({
@@ -71,42 +73,63 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(taskCreateSchema),
     async (c) => {
-      const request = c.req.valid("json");
-      const published = await readyPackage(context, request.package);
-      checkAction(request, published);
-      const times = timesOf(request, nowMs());
-      await checkTarget(context, request.target);
-      checkTimes(times, nowMs());
-      await checkSetting(context, request.setting);
-      if (request.after !== null) await taskById(catalog, request.after);
+      const draft = await draftOf(context, c.req.valid("json"));
       // Bytes of earlier tasks that are not yet in the account would count for this task.
       await context.wan.flush();
-      const task = await catalog.tasks.create({
-        version: 1,
-        packageId: published.id,
-        packageName: published.name,
-        packageVersion: published.version,
-        packageBytes: published.sizeBytes,
-        action: request.action,
-        command: request.command,
-        run: request.run,
-        allowDowngrade: request.allowDowngrade,
-        after: request.after,
-        kills: false,
-        setting: request.setting,
-        target: request.target,
-        state: "active",
-        endedWhy: null,
-        endedAtMs: null,
-        createdAtMs: nowMs(),
-        ...times,
-        notWhile: request.notWhile,
-        taskKey: context.randomBytes(16),
-      });
+      const task = await catalog.tasks.create(draft);
       log.info({ taskId: task.id, packageId: task.packageId, target: task.target }, "task created");
-      return c.json(await announce(context, task));
+      return c.json(await announce(context, task, await targetWarnings(context, task.target)));
     },
   );
+  routes.post(
+    "/dry-run",
+    documented({
+      summary: "Preview of a task: its devices and WAN bytes; creates nothing",
+      audience: ["admin"],
+      answer: taskPreviewSchema,
+    }),
+    allow(context, "admin"),
+    limitBody(),
+    jsonBody(taskCreateSchema),
+    async (c) => c.json(await previewOf(context, await draftOf(context, c.req.valid("json")), null)),
+  );
+}
+
+/**
+ * Returns the task that a request asks for.
+ * @throws ApiError for what the source does not know, or what does not fit together
+ */
+async function draftOf(context: SourceContext, request: Creation): Promise<Omit<TaskRecord, "id">> {
+  const { catalog, nowMs } = context;
+  const published = await readyPackage(context, request.package);
+  checkAction(request, published);
+  const times = timesOf(request, nowMs());
+  await checkTarget(context, request.target);
+  checkTimes(times, nowMs());
+  await checkSetting(context, request.setting);
+  if (request.after !== null) await taskById(catalog, request.after);
+  return {
+    version: 1,
+    packageId: published.id,
+    packageName: published.name,
+    packageVersion: published.version,
+    packageBytes: published.sizeBytes,
+    action: request.action,
+    command: request.command,
+    run: request.run,
+    allowDowngrade: request.allowDowngrade,
+    after: request.after,
+    kills: false,
+    setting: request.setting,
+    target: request.target,
+    state: "active",
+    endedWhy: null,
+    endedAtMs: null,
+    createdAtMs: nowMs(),
+    ...times,
+    notWhile: request.notWhile,
+    taskKey: context.randomBytes(16),
+  };
 }
 
 type Creation = v.InferOutput<typeof taskCreateSchema>;
@@ -129,10 +152,11 @@ function checkAction(
   { action, command, run, notWhile, deadlineAtMs }: Creation,
   { commands, ...published }: PackageRecord,
 ): void {
-  if (action === "pre-cache") {
+  if (action !== "run") {
     checkConditions(action, notWhile, deadlineAtMs);
     if (command === null && run === null) return;
-    throw new ApiError(400, "A task that pre-caches runs no command", "use --action run, or leave it out");
+    const what = action === "upgrade" ? "A task that upgrades the agent" : "A task that pre-caches";
+    throw new ApiError(400, `${what} runs no command`, "use --action run, or leave it out");
   }
   if (run !== null && command !== null)
     throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");

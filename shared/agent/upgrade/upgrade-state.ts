@@ -1,0 +1,90 @@
+/**
+ * State of the last upgrade of an agent, in the file `upgrade.json` of the data folder. Old agent,
+ * supervisor and new agent read it, which are programs of different versions.
+ *
+ *     prepared → trial → confirmed → placed
+ *         └────────┴─────────┴─────→ failed
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { platform } from "../../platform/index.ts";
+
+const fileName = "upgrade.json";
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const shortText = v.pipe(v.string(), v.maxLength(64));
+
+const stepSchema = v.variant("kind", [
+  /** The new executable is next to the running one, and has printed its version. */
+  v.object({ kind: v.literal("prepared") }),
+  /** The new executable is tried. `starts` counts its starts. */
+  v.object({ kind: v.literal("trial"), starts: count }),
+  /** The new agent has checked in. The executable is not in place yet. */
+  v.object({ kind: v.literal("confirmed") }),
+  v.object({ kind: v.literal("placed") }),
+  /** The old agent runs again. `why`: what the new one did, for example "exited with status 1". */
+  v.object({ kind: v.literal("failed"), why: v.pipe(v.string(), v.maxLength(1_000)) }),
+]);
+
+export const upgradeStateSchema = v.object({
+  /** A later version adds fields, or takes another number. */
+  format: v.literal(1),
+  /** Names the attempt of the task. */
+  taskId: count,
+  key: shortText,
+  /** Path of the executable that is replaced. */
+  executable: v.string(),
+  /** Versions of the old and the new agent. */
+  before: shortText,
+  version: shortText,
+  /** Time within which the new agent has to check in, for each start. */
+  confirmMs: count,
+  step: stepSchema,
+});
+export type UpgradeState = v.InferOutput<typeof upgradeStateSchema>;
+export type UpgradeStep = UpgradeState["step"];
+
+/** Whether the executable to run in the end is not known yet. */
+export const isUnderWay = ({ step: { kind } }: UpgradeState): boolean =>
+  kind === "prepared" || kind === "trial" || kind === "confirmed";
+
+/** Returns null without an upgrade, and when the file cannot be read. */
+export function readUpgrade(dataFolder: string): UpgradeState | null {
+  try {
+    const parsed = v.safeParse(
+      upgradeStateSchema,
+      JSON.parse(readFileSync(join(dataFolder, fileName), "utf8")),
+    );
+    return parsed.success ? parsed.output : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Replaces the file. Durable against a power cut when it returns.
+ * @throws Error of the file system
+ */
+export function writeUpgrade(dataFolder: string, state: UpgradeState): void {
+  const path = join(dataFolder, fileName);
+  const file = openSync(`${path}.new`, "w", 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(state)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(`${path}.new`, path);
+  syncFolder(dataFolder);
+}
+
+/** Makes renames in the folder durable. */
+export function syncFolder(folder: string): void {
+  if (!platform.syncsFolders) return;
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

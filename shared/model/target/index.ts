@@ -1,0 +1,7 @@
+/** Exports of target expressions for the rest of the program. */
+export { matcherOf, type TargetView } from "./match-target.ts";
+export { parseTarget } from "./parse-target.ts";
+export { printTarget } from "./print-target.ts";
+export { TargetError, targetLengthMax, type Target } from "./target-expression.ts";
+export { referencesOf, type TargetReferences } from "./target-references.ts";
+export { targetWords } from "./target-words.ts";

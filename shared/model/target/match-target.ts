@@ -1,0 +1,221 @@
+/**
+ * Evaluates targets over one device. Pure.
+ *
+ * Truth has three values: a test is unknown (null) where the device has not stated the fact, or the
+ * source does not know the task or the site. Unknown matches nothing, also under `not`: a device
+ * that has not stated its class is neither a laptop nor no laptop.
+ */
+import { foldedName, isPattern, matchesPattern } from "../glob.ts";
+import { noneName } from "../label-name.ts";
+import { parseSizeBytes } from "../quantity.ts";
+import { cidrContains } from "../subnet.ts";
+import { isOrdered, isVersion, parsePackageValue } from "./package-words.ts";
+import type { Comparison, Target, TargetTest } from "./target-expression.ts";
+import { targetWords, type TargetWord } from "./target-words.ts";
+
+/** A device as targets see it; null and undefined are not known. */
+export type TargetView = {
+  readonly id: string;
+  /** Host name, and other names of the device. */
+  readonly names: readonly string[];
+  readonly tags: readonly string[];
+  readonly subnet: { readonly id: string; readonly cidr: string; readonly name: string | null } | null;
+  readonly site: string | null;
+  /** As the device states it: "Windows_NT 10.0.22631". */
+  readonly os: string;
+  readonly arch: string;
+  readonly agentVersion: string;
+  readonly deviceClass?: string | undefined;
+  readonly medium?: string | undefined;
+  readonly onBattery?: boolean | undefined;
+  readonly memoryBytes?: number | undefined;
+  readonly diskFreeBytes?: number | undefined;
+  readonly cacheBytes?: number | undefined;
+  /** Returns the result of a task on the device; null: no task has this number. */
+  readonly resultIn: (taskId: number) => "failed" | "complete" | "none" | null;
+  /** Returns the versions of a package (`foldedName`) that the device has, or holds. */
+  readonly versionsOf: (packageName: string, how: "has" | "holds") => readonly string[];
+};
+
+type Truth = boolean | null;
+type Evaluation = (view: TargetView) => Truth;
+
+const not = (truth: Truth): Truth => (truth === null ? null : !truth);
+
+function any(truths: Iterable<Truth>): Truth {
+  let found: Truth = false;
+  for (const truth of truths) {
+    if (truth === true) return true;
+    if (truth === null) found = null;
+  }
+  return found;
+}
+
+function every(truths: Iterable<Truth>): Truth {
+  let found: Truth = true;
+  for (const truth of truths) {
+    if (truth === false) return false;
+    if (truth === null) found = null;
+  }
+  return found;
+}
+
+/** Returns the function that decides whether a device is targeted. */
+export function matcherOf(target: Target): (view: TargetView) => boolean {
+  const evaluation = evaluationOf(target);
+  return (view) => evaluation(view) === true;
+}
+
+function evaluationOf(target: Target): Evaluation {
+  switch (target.kind) {
+    case "all":
+      return () => true;
+    case "names": {
+      const wanted = new Set(target.names.map(foldedName));
+      return ({ id, names }) => wanted.has(id) || names.some((name) => wanted.has(foldedName(name)));
+    }
+    case "not": {
+      const part = evaluationOf(target.part);
+      return (view) => not(part(view));
+    }
+    case "and": {
+      const parts = target.parts.map(evaluationOf);
+      return (view) => every(parts.map((part) => part(view)));
+    }
+    case "or": {
+      const parts = target.parts.map(evaluationOf);
+      return (view) => any(parts.map((part) => part(view)));
+    }
+    case "test":
+      return testOf(target);
+  }
+}
+
+function testOf({ word, operator, values }: TargetTest): Evaluation {
+  const comparison = operator === "in" || operator === "not in" || operator === "!=" ? "=" : operator;
+  const tests = values.map((value) => valueTest(word, comparison, value));
+  const isNegated = operator === "!=" || operator === "not in";
+  return (view) => {
+    const truth = any(tests.map((test) => test(view)));
+    return isNegated ? not(truth) : truth;
+  };
+}
+
+function valueTest(word: TargetWord, operator: Comparison, value: string): Evaluation {
+  switch (targetWords[word].kind) {
+    case "text":
+    case "choice":
+      return textTest(word, value);
+    case "version":
+      return (view) => {
+        const version = word === "agent" ? view.agentVersion : osVersionOf(view.os);
+        return version === null ? null : isVersion(version, operator, value);
+      };
+    case "size": {
+      const bytes = parseSizeBytes(value);
+      return (view) => {
+        const found = sizeOf(word, view);
+        return found === undefined ? null : isOrdered(found - bytes, operator);
+      };
+    }
+    case "task":
+      return ({ resultIn }) => {
+        const result = resultIn(Number(value));
+        return result === null ? null : result === (word === "failed-in" ? "failed" : "complete");
+      };
+    case "package":
+      return packageTest(word, value);
+    case "device":
+      return ({ id }) => id === value;
+    case "subnet":
+      return subnetTest(value);
+  }
+}
+
+function textTest(word: TargetWord, value: string): Evaluation {
+  const wanted = foldedName(value);
+  const matches = isPattern(wanted)
+    ? (text: string) => matchesPattern(wanted, foldedName(text))
+    : (text: string) => foldedName(text) === wanted;
+  if (word === "site" && wanted === noneName)
+    return ({ site, subnet }) => (subnet === null ? null : site === null);
+  return (view) => textsOf(word, view, wanted)?.some(matches) ?? null;
+}
+
+/** Returns the texts that a word names; null: not known. */
+function textsOf(word: TargetWord, view: TargetView, wanted: string): readonly string[] | null {
+  switch (word) {
+    case "name":
+      return view.names;
+    case "tag":
+    case "group":
+      return view.tags;
+    case "site":
+      return view.site === null ? null : [view.site];
+    case "os":
+      return [view.os, ...(osFamilyOf(view.os) ?? [])];
+    case "arch":
+      return [view.arch];
+    case "class":
+      return known(view.deviceClass, wanted);
+    case "medium":
+      return known(view.medium, wanted);
+    case "battery":
+      return view.onBattery === undefined ? null : [view.onBattery ? "yes" : "no"];
+    default:
+      return null;
+  }
+}
+
+/** A device that states "unknown" matches that word, and is unknown for every other one. */
+const known = (stated: string | undefined, wanted: string): readonly string[] | null =>
+  stated === undefined || (stated === "unknown" && wanted !== "unknown") ? null : [stated];
+
+function osFamilyOf(os: string): readonly string[] | null {
+  if (/^windows/i.test(os)) return ["windows"];
+  if (/^(darwin|macos)/i.test(os)) return ["macos"];
+  return /^linux/i.test(os) ? ["linux"] : null;
+}
+
+const osVersionOf = (os: string): string | null => /\s(\d\S*)/.exec(os)?.[1] ?? null;
+
+function sizeOf(word: TargetWord, view: TargetView): number | undefined {
+  if (word === "memory") return view.memoryBytes;
+  return word === "disk-free" ? view.diskFreeBytes : view.cacheBytes;
+}
+
+function packageTest(word: TargetWord, value: string): Evaluation {
+  const { name, version } = parsePackageValue(value)!;
+  const folded = foldedName(name);
+  const how = word === "holds" ? "holds" : "has";
+  return ({ versionsOf }) => {
+    const found = versionsOf(folded, how).some(
+      (one) => version === null || isVersion(one, version.operator, version.text),
+    );
+    return word === "lacks" ? !found : found;
+  };
+}
+
+/** Upper bound on remembered networks of one test. */
+const rememberedMax = 4_096;
+
+/** Returns `cidrContains` of one outer network, whose parser takes most of an evaluation. */
+function rememberedContains(outer: string): (inner: string) => boolean {
+  const remembered = new Map<string, boolean>();
+  return (inner) => {
+    const found = remembered.get(inner) ?? cidrContains(outer, inner);
+    if (remembered.size >= rememberedMax) remembered.clear();
+    remembered.set(inner, found);
+    return found;
+  };
+}
+
+function subnetTest(value: string): Evaluation {
+  if (value.includes("/")) {
+    const contains = rememberedContains(value);
+    return ({ subnet }) => subnet && contains(subnet.cidr);
+  }
+  const wanted = foldedName(value);
+  return ({ subnet }) =>
+    subnet && [subnet.id, subnet.name ?? ""].some((name) => matchesPattern(wanted, foldedName(name)));
+}

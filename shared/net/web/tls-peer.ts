@@ -1,0 +1,123 @@
+/**
+ * TLS connection whose certificate the caller judges before the first byte of a request. Connects
+ * through the proxy that fetch would use.
+ */
+import { createHash, X509Certificate } from "node:crypto";
+import { connect as connectTcp, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { proxyUrlFor } from "./proxy.ts";
+
+const handshakeMsMax = 15_000;
+/** Upper bound on the head of a proxy's answer. */
+const proxyHeadBytesMax = 16_384;
+
+export type TlsPeer = {
+  readonly socket: TLSSocket;
+  /** SHA-256 of the certificate's SubjectPublicKeyInfo, 64 hex digits. */
+  readonly spki: string;
+  /** Code of the reason for which the system does not trust the certificate; null if it does. */
+  readonly systemProblem: string | null;
+};
+
+/** Returns the SHA-256 of the SubjectPublicKeyInfo of a certificate, DER or PEM, in hex. */
+export function spkiSha256(certificate: Uint8Array | string): string {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(spki).digest("hex");
+}
+
+/**
+ * Connects to the origin of an https URL, whatever its certificate.
+ * @throws Error with the system's code when no TLS connection is possible
+ */
+export async function connectPeer(url: string): Promise<TlsPeer> {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const tcp = await openTcp(url, host, Number(port || 443));
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  const isAddress = /^[\d.]+$|:/.test(host);
+  const socket = connectTls({
+    ...tcp,
+    rejectUnauthorized: false,
+    ...(isAddress ? {} : { servername: host }),
+  });
+  socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
+  socket.once("secureConnect", () => resolve(socket));
+  // Stays for the life of the connection: an error without a listener would end the process.
+  socket.on("error", reject);
+  socket.once("close", () => reject(closedEarly()));
+  await promise;
+  socket.setTimeout(0);
+  const certificate = socket.getPeerCertificate();
+  try {
+    return {
+      socket,
+      spki: spkiSha256(new Uint8Array(certificate.raw)),
+      systemProblem: systemProblemOf(socket, host),
+    };
+  } catch (error) {
+    socket.destroy();
+    throw new Error(`the certificate cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function systemProblemOf(socket: TLSSocket, host: string): string | null {
+  const error: unknown = socket.authorizationError;
+  if (!socket.authorized)
+    return String(error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : error);
+  return checkServerIdentity(host, socket.getPeerCertificate()) === undefined
+    ? null
+    : "ERR_TLS_CERT_ALTNAME_INVALID";
+}
+
+const timedOut = (): Error =>
+  Object.assign(new Error(`no answer within ${handshakeMsMax / 1_000} s`), { code: "ETIMEDOUT" });
+const closedEarly = (): Error =>
+  Object.assign(new Error("the connection was closed before it was secure"), { code: "ECONNRESET" });
+
+/** Returns what tls.connect begins with: an address, or a connection through a proxy. */
+async function openTcp(
+  url: string,
+  host: string,
+  port: number,
+): Promise<{ host: string; port: number } | { socket: Socket }> {
+  const proxy = proxyUrlFor(url);
+  if (proxy === null) return { host, port };
+  if (proxy.protocol !== "http:" && proxy.protocol !== "https:")
+    throw Object.assign(new Error("the proxy is not an http or https proxy"), {
+      code: "UnsupportedProxyProtocol",
+    });
+  return { socket: await openTunnel(proxy, `${host.includes(":") ? `[${host}]` : host}:${port}`) };
+}
+
+/** Asks a proxy for a connection to `target` (RFC 9110, CONNECT). */
+function openTunnel(proxy: URL, target: string): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const address = { host: proxy.hostname.replace(/^\[(.*)\]$/, "$1") };
+  const socket: Socket =
+    proxy.protocol === "https:"
+      ? connectTls({ ...address, port: Number(proxy.port || 443), servername: address.host }, ask)
+      : connectTcp({ ...address, port: Number(proxy.port || 80) }, ask);
+  let head = "";
+  function ask(): void {
+    const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+    const login =
+      user === ":" ? "" : `proxy-authorization: Basic ${Buffer.from(user).toString("base64")}\r\n`;
+    socket.write(`CONNECT ${target} HTTP/1.1\r\nhost: ${target}\r\n${login}\r\n`);
+  }
+  const onData = (bytes: Buffer): void => {
+    head += bytes.toString("latin1");
+    if (!head.includes("\r\n\r\n")) {
+      if (head.length > proxyHeadBytesMax) socket.destroy(new Error("the proxy answers without an end"));
+      return;
+    }
+    socket.off("data", onData);
+    socket.setTimeout(0);
+    if (/^HTTP\/1\.[01] 2\d\d/.test(head)) return resolve(socket);
+    socket.destroy(new Error(`the proxy ${proxy.host} answers "${head.split("\r\n")[0]}"`));
+  };
+  socket.on("data", onData);
+  socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
+  socket.on("error", reject);
+  socket.once("close", () => reject(closedEarly()));
+  return promise;
+}

@@ -1,0 +1,73 @@
+/**
+ * Store of what devices reported about packages and delivery in SQLite, in addition to the last
+ * report of each task: it outlasts the task.
+ */
+import type { Database } from "bun:sqlite";
+import { successStates, type Progress } from "../../api/schema/common.ts";
+import { causesOf } from "../../model/reason.ts";
+import type { DevicePackage, DevicePackageStore } from "./catalog.ts";
+
+type Row = {
+  device_id: string;
+  package_name: string;
+  package_version: string;
+  ran_order: number | null;
+  removed: number;
+};
+
+/**
+ * Returns the function that notes a report, inside the transaction that stores it. `isNew`: the
+ * device has not reported this state before. Clocks of devices may be wrong, so the order of the
+ * first reports counts.
+ */
+export function progressNotes(
+  database: Database,
+): (deviceId: string, progress: Progress, isNew: boolean) => void {
+  const putPackage = database.query(
+    `INSERT INTO device_packages (device_id, package_name, package_version, ran_order, removed)
+     SELECT $deviceId, package_name, package_version, iif(action = 'run', (
+         SELECT coalesce(max(ran_order), 0) + 1 FROM device_packages WHERE device_id = $deviceId
+       ), NULL), run IS 'uninstall'
+     FROM tasks WHERE id = $taskId
+     ON CONFLICT DO UPDATE SET ran_order = excluded.ran_order, removed = excluded.removed
+     WHERE excluded.ran_order IS NOT NULL`,
+  );
+  const putWay = database.query(
+    `UPDATE devices SET way = $way, way_causes_json = $causes, way_subnet_id = own_subnet_id
+     WHERE id = $deviceId
+       AND (way IS NOT $way OR way_causes_json <> $causes OR way_subnet_id IS NOT own_subnet_id)`,
+  );
+  return (deviceId, { taskId, state, way, reasons }, isNew) => {
+    if (isNew && successStates.has(state)) putPackage.run({ deviceId, taskId });
+    if (way !== "none") putWay.run({ deviceId, way, causes: JSON.stringify(causesOf(reasons)) });
+  };
+}
+
+/** Returns the packages of one device: of each name, the version that ran last is current. */
+function packagesOf(rows: readonly Row[]): DevicePackage[] {
+  return [...Map.groupBy(rows, (row) => row.package_name.toLowerCase()).values()].flatMap((versions) => {
+    const last = Math.max(...versions.map((row) => row.ran_order ?? -1));
+    return versions.map((row) => ({
+      packageName: row.package_name,
+      packageVersion: row.package_version,
+      isCurrent: row.ran_order === last && row.removed === 0,
+    }));
+  });
+}
+
+export function sqliteDevicePackages(database: Database): DevicePackageStore {
+  const columns = "device_id, package_name, package_version, ran_order, removed";
+  const ofDevice = database.query<Row, { deviceId: string }>(
+    `SELECT ${columns} FROM device_packages WHERE device_id = $deviceId`,
+  );
+  const ofPackage = database.query<Row, { packageName: string }>(
+    `SELECT ${columns} FROM device_packages WHERE package_name = $packageName`,
+  );
+  return {
+    ofDevice: async (deviceId) => packagesOf(ofDevice.all({ deviceId })),
+    async ofPackage(packageName) {
+      const byDevice = Map.groupBy(ofPackage.all({ packageName }), (row) => row.device_id);
+      return new Map([...byDevice].map(([deviceId, rows]) => [deviceId, packagesOf(rows)] as const));
+    },
+  };
+}

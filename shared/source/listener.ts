@@ -1,0 +1,99 @@
+/**
+ * Listening port of the source, whose TLS certificate can be replaced while it runs.
+ *
+ * `server.reload` of Bun 1.4 keeps the old certificate. The port is therefore closed and opened
+ * again with the new one: open connections live on, and a handshake in that moment fails once. Two
+ * listeners with SO_REUSEPORT gain nothing (measured), and would let a second source share the port.
+ */
+import type { Hono } from "hono";
+import type { Logger } from "../log.ts";
+import { clientAddress, type TrustedProxies } from "./client-address.ts";
+import type { SourceEnv } from "./context.ts";
+import type { Listen, Tls } from "./listen.ts";
+
+const idleSeconds = 120;
+/** Attempts to open the port again; another program may hold it for a moment. */
+const reopenAttemptsMax = 50;
+const reopenWaitMs = 100;
+
+type ListenerOptions = {
+  readonly app: Hono<SourceEnv>;
+  readonly listen: Listen;
+  readonly tls: Tls | undefined;
+  readonly trustedProxies: TrustedProxies;
+  readonly log: Logger;
+};
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #port: number;
+  #server: Bun.Server<undefined>;
+
+  /** @throws Error that names the port, and what to do */
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    const { host, port } = options.listen;
+    try {
+      this.#server = this.#open(port, options.tls);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why =
+        code === "EADDRINUSE"
+          ? "another program uses this port; choose another one, or 0 for a free one"
+          : code === "EACCES"
+            ? "permission denied; ports below 1024 need privileges"
+            : message;
+      throw new Error(`Cannot listen on ${host}:${port}: ${why}`, { cause: error });
+    }
+    this.#port = this.#server.port ?? 0;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /**
+   * Uses another certificate for later connections.
+   * @throws Error when the port cannot be opened again
+   */
+  async replaceTls(tls: Tls): Promise<void> {
+    void this.#server.stop();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#server = this.#open(this.#port, tls);
+        return;
+      } catch (error) {
+        if (attempt >= reopenAttemptsMax) throw error;
+        await Bun.sleep(reopenWaitMs);
+      }
+    }
+  }
+
+  /** Ends the requests after `drainMs`. */
+  async stop(drainMs: number): Promise<void> {
+    await Promise.race([this.#server.stop(), Bun.sleep(drainMs)]);
+    await this.#server.stop(true);
+  }
+
+  #open(port: number, tls: Tls | undefined): Bun.Server<undefined> {
+    const { app, listen, trustedProxies } = this.#options;
+    return Bun.serve({
+      hostname: listen.host,
+      port,
+      idleTimeout: idleSeconds,
+      // Packages have any size; the routes limit every other body.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
+      fetch: (request, server) =>
+        app.fetch(request, {
+          remoteAddress: clientAddress(
+            server.requestIP(request)?.address ?? "",
+            request.headers,
+            trustedProxies,
+          ),
+          tlsSpki: tls?.spki ?? null,
+          allowIdle: (seconds: number) => server.timeout(request, seconds),
+        }),
+    });
+  }
+}

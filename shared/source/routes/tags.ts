@@ -1,0 +1,185 @@
+/**
+ * Routes for administrators: tags and groups of devices. A group is a tag that was declared, so it
+ * may have no device. What a device states itself is a wish, and no tag.
+ */
+import { Hono } from "hono";
+import type * as v from "valibot";
+import { doneSchema } from "../../api/schema/admin.ts";
+import {
+  groupListSchema,
+  labelPathSchema,
+  taggedSchema,
+  taggingSchema,
+  tagsMax,
+  type Group,
+  type Tagged,
+} from "../../api/schema/labels.ts";
+import { foldedName } from "../../model/glob.ts";
+import { ApiError } from "../api-error.ts";
+import { allow } from "../auth.ts";
+import type { DeviceRecord } from "../catalog/index.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { openTargeting, referencesIn } from "../targeting.ts";
+import { checkTarget, knownTags } from "./target-check.ts";
+
+const bodyBytesMax = 65_536;
+
+export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  routes.post(
+    "/tags",
+    documented({ summary: "Add and remove tags of devices", audience: ["admin"], answer: taggedSchema }),
+    allow(context, "admin"),
+    limitBody(bodyBytesMax),
+    jsonBody(taggingSchema),
+    async (c) => c.json(await changeTags(context, c.req.valid("json"))),
+  );
+  routes.get(
+    "/groups",
+    documented({ summary: "All groups and tags", audience: ["admin"], answer: groupListSchema }),
+    allow(context, "admin"),
+    async (c) => c.json({ groups: await groupsOf(context) }),
+  );
+  routes.put(
+    "/groups/:name",
+    documented({ summary: "Declare a group", audience: ["admin"], answer: doneSchema }),
+    allow(context, "admin"),
+    pathParameters(labelPathSchema),
+    async (c) => {
+      const { name } = c.req.valid("param");
+      if (!(await context.catalog.labels.createGroup(name, context.nowMs())))
+        throw new ApiError(409, `The group "${name}" exists`, "group list shows all");
+      context.log.info({ group: name }, "group created");
+      return c.json({ ok: true } as const);
+    },
+  );
+  routes.delete(
+    "/groups/:name",
+    documented({
+      summary: "Remove a group or tag from all devices, unless an open task or an assigned setting names it",
+      audience: ["admin"],
+      answer: doneSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(labelPathSchema),
+    async (c) => {
+      const { name } = c.req.valid("param");
+      await knownTag(context, name, await context.catalog.devices.list());
+      await refuseIfNamed(context, "tags", name);
+      const changed = await context.catalog.labels.removeTag(name);
+      context.log.info({ group: name, devices: changed.length }, "group removed");
+      context.changeHub.notify(changed);
+      return c.json({ ok: true } as const);
+    },
+  );
+  return routes;
+}
+
+/**
+ * Refuses to take away a name that targets of open tasks or of assigned settings mention.
+ * @throws ApiError 409 that names the tasks, or the assignments
+ */
+export async function refuseIfNamed(
+  { catalog }: SourceContext,
+  kind: "tags" | "sites",
+  name: string,
+): Promise<void> {
+  const isNaming = ({ target }: { readonly target: string }): boolean =>
+    [...referencesIn(target)[kind]].some((one) => foldedName(one) === foldedName(name));
+  const tasks = (await catalog.tasks.open()).filter(isNaming);
+  if (tasks.length > 0) {
+    const what = `The target of task ${tasks.map(({ id }) => id).join(", ")} names "${name}"`;
+    throw new ApiError(409, what, "change it with task edit, or cancel it");
+  }
+  const assigned = (await catalog.settings.assignments()).filter(isNaming);
+  if (assigned.length === 0) return;
+  const what = assigned.map(({ setting, target }) => `${setting} to "${target}"`).join(", ");
+  throw new ApiError(409, `An assignment of settings names "${name}": ${what}`, "setting unassign ends it");
+}
+
+/** Returns the spelling of a tag. @throws ApiError 404 for an unknown one */
+async function knownTag(
+  context: SourceContext,
+  name: string,
+  devices: readonly DeviceRecord[],
+): Promise<string> {
+  const spelling = (await knownTags({ ...context, acceptsWishes: false }, devices)).get(foldedName(name));
+  if (spelling !== undefined) return spelling;
+  throw new ApiError(
+    404,
+    `No group or tag is named "${name}"`,
+    "group list shows all, group create makes one",
+  );
+}
+
+async function changeTags(
+  context: SourceContext,
+  { devices: target, add, remove, known }: v.InferOutput<typeof taggingSchema>,
+): Promise<Tagged> {
+  const { catalog, changeHub, log } = context;
+  await checkTarget(context, target);
+  const all = await catalog.devices.list();
+  const targeting = await openTargeting(context, [target]);
+  const devices = all.filter((device) => targeting.matches(target, device));
+  if (devices.length === 0) throw new ApiError(404, `No device matches "${target}"`, "device list shows all");
+  for (const tag of [...remove, ...(known ? add : [])]) await knownTag(context, tag, all);
+  refuseNamesOfDevices(add, all);
+  const spellings = await knownTags({ ...context, acceptsWishes: false }, all);
+  const added = add.map((tag) => spellings.get(foldedName(tag)) ?? tag);
+  const most = Math.max(...devices.map(({ tags }) => tags.length));
+  if (most + added.length > tagsMax && devices.some((device) => tagsAfter(device, added, remove) > tagsMax))
+    throw new ApiError(422, `A device has at most ${tagsMax} tags`, "device untag removes some");
+  const ids = devices.map(({ id }) => id);
+  const changed = new Set(await catalog.labels.tag(ids, { add: added, remove }));
+  log.info({ target, add: added, remove, devices: changed.size }, "tags changed");
+  changeHub.notify([...changed]);
+  const after = new Map((await catalog.devices.list()).map(({ id, tags }) => [id, tags]));
+  return {
+    devices: devices.map(({ id, hostname }) => ({
+      deviceId: id,
+      hostname,
+      tags: [...(after.get(id) ?? [])],
+      changed: changed.has(id),
+    })),
+  };
+}
+
+function tagsAfter({ tags }: DeviceRecord, add: readonly string[], remove: readonly string[]): number {
+  const after = new Set([...tags, ...add].map(foldedName));
+  for (const tag of remove) after.delete(foldedName(tag));
+  return after.size;
+}
+
+/** A second device of `device tag` after a blank would otherwise become a tag of the first one. */
+function refuseNamesOfDevices(tags: readonly string[], devices: readonly DeviceRecord[]): void {
+  const names = new Set(devices.flatMap(({ id, hostname }) => [id, foldedName(hostname)]));
+  for (const tag of tags)
+    if (names.has(foldedName(tag)))
+      throw new ApiError(
+        409,
+        `"${tag}" is a device, and cannot be a tag`,
+        "separate several devices with commas: device tag pc-1,pc-2 TAG",
+      );
+}
+
+async function groupsOf({ catalog }: SourceContext): Promise<Group[]> {
+  const groups = new Map<string, Group>();
+  const entry = (name: string, kind: Group["kind"]): Group => {
+    const found = groups.get(foldedName(name)) ?? { name, kind, devices: 0, wishes: 0 };
+    groups.set(foldedName(name), found);
+    return found;
+  };
+  for (const { name } of await catalog.labels.groups()) entry(name, "group");
+  for (const device of await catalog.devices.list()) {
+    for (const tag of device.tags) entry(tag, "tag").devices++;
+    for (const wish of openWishes(device)) entry(wish, "tag").wishes++;
+  }
+  return [...groups.values()].toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Returns the groups that a device states and does not have. */
+export function openWishes({ tags, wishes }: Pick<DeviceRecord, "tags" | "wishes">): string[] {
+  const given = new Set(tags.map(foldedName));
+  return wishes.filter((wish) => !given.has(foldedName(wish)));
+}

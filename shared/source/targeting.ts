@@ -1,0 +1,174 @@
+/**
+ * Which devices the targets of tasks and of assigned settings match: expressions (model/target)
+ * over the catalog. Reads before the evaluation what the expressions name, so that each evaluation
+ * is a pure function.
+ *
+ * Targets are evaluated each time, so they also apply to devices that enrol later, move, or change.
+ */
+import { foldedName } from "../model/glob.ts";
+import {
+  matcherOf,
+  parseTarget,
+  referencesOf,
+  TargetError,
+  type TargetReferences,
+  type TargetView,
+} from "../model/target/index.ts";
+import { endStates, successStates } from "../api/schema/common.ts";
+import type { Catalog, DevicePackage, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
+import type { SourceContext } from "./context.ts";
+
+type TargetContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
+type Parsed = {
+  readonly matches: (view: TargetView) => boolean;
+  readonly references: TargetReferences;
+};
+export type Targeting = {
+  /** Whether the target matches the device. */
+  readonly matches: (target: string, device: DeviceRecord) => boolean;
+  /**
+   * Whether a task is for the device: the target matches it, or it has done the task, or runs its
+   * command. A result of the task itself may be why the target no longer matches.
+   */
+  readonly isFor: (task: TaskRecord, device: DeviceRecord, report: TaskReport | undefined) => boolean;
+  /** Returns the devices of a task, without those that came after its end. */
+  readonly devicesOf: <D extends DeviceRecord>(
+    task: TaskRecord,
+    devices: readonly D[],
+    reports: ReadonlyMap<string, TaskReport>,
+  ) => D[];
+};
+
+/** Parsed targets by text. */
+const cache = new Map<string, Parsed>();
+const cachedMax = 1_000;
+const noReferences: TargetReferences = referencesOf({ kind: "all" });
+const nobody: Parsed = { matches: () => false, references: noReferences };
+
+function parsed(text: string): Parsed {
+  const known = cache.get(text);
+  if (known !== undefined) return known;
+  const made = parse(text);
+  if (cache.size >= cachedMax) cache.delete(cache.keys().next().value!);
+  cache.set(text, made);
+  return made;
+}
+
+/** A target of another version of the program that this one cannot read matches nobody. */
+function parse(text: string): Parsed {
+  try {
+    const target = parseTarget(text);
+    return { matches: matcherOf(target), references: referencesOf(target) };
+  } catch (error) {
+    if (error instanceof TargetError) return nobody;
+    throw error;
+  }
+}
+
+/** Returns the names in a target; none of one that cannot be read. */
+export const referencesIn = (target: string): TargetReferences => parsed(target).references;
+
+/** Whether results of tasks can change which devices the target matches. */
+export const dependsOnResults = (target: string): boolean => {
+  const { tasks, packages } = parsed(target).references;
+  return tasks.size > 0 || packages.size > 0;
+};
+
+/** Whether the task has ended well on the device, or its command has begun and not ended. */
+const isDone = ({ state, hasBegun }: TaskReport): boolean =>
+  successStates.has(state) || (hasBegun && !endStates.has(state));
+
+/**
+ * Reads what the targets name.
+ * @param deviceId the one device that will be evaluated; null: any
+ */
+export async function openTargeting(
+  { catalog, acceptsWishes }: TargetContext,
+  targets: readonly string[],
+  deviceId: string | null = null,
+): Promise<Targeting> {
+  const known = new Map(targets.map((text) => [text, parsed(text)] as const));
+  const references = [...known.values()].map((one) => one.references);
+  const tasks = new Set(references.flatMap((one) => Array.from(one.tasks)));
+  const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
+  const results = await resultsOf(catalog, tasks, deviceId);
+  const versions = await versionsOf(catalog, packages, deviceId);
+  const views = new WeakMap<DeviceRecord, TargetView>();
+  const madeView = (device: DeviceRecord): TargetView => ({
+    ...device.facts,
+    id: device.id,
+    names: [device.hostname],
+    tags: acceptsWishes ? [...device.tags, ...device.wishes] : device.tags,
+    subnet: device.subnet && { id: device.subnet.id, cidr: device.subnet.cidr, name: device.subnetName },
+    site: device.site,
+    os: device.os,
+    arch: device.arch,
+    agentVersion: device.agentVersion,
+    resultIn: (taskId) => results(taskId, device.id),
+    versionsOf: (name, how) => versions(name, device.id, how),
+  });
+  const viewOf = (device: DeviceRecord): TargetView => {
+    const view = views.get(device) ?? madeView(device);
+    views.set(device, view);
+    return view;
+  };
+  const matches: Targeting["matches"] = (target, device) =>
+    target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));
+  const isFor: Targeting["isFor"] = (task, device, report) =>
+    (report !== undefined && isDone(report)) || matches(task.target, device);
+  return {
+    matches,
+    isFor,
+    devicesOf: (task, devices, reports) =>
+      devices.filter((device) => {
+        const report = reports.get(device.id);
+        return isFor(task, device, report) && wasThere(task, device, report);
+      }),
+  };
+}
+
+/** Whether the device was a device of the task when the task ended. */
+function wasThere(task: TaskRecord, device: DeviceRecord, report: TaskReport | undefined): boolean {
+  if (task.endedAtMs === null) return true;
+  // A task that is complete has a report of every device; one that matches later is new.
+  if (task.endedWhy === "complete") return report !== undefined;
+  return device.enrolledAtMs <= task.endedAtMs;
+}
+
+type ResultIn = ReturnType<TargetView["resultIn"]>;
+
+async function resultsOf(
+  { tasks }: Catalog,
+  ids: ReadonlySet<number>,
+  deviceId: string | null,
+): Promise<(taskId: number, deviceId: string) => ResultIn> {
+  const known = new Map<number, (deviceId: string) => TaskReport | undefined>();
+  const own = deviceId === null || ids.size === 0 ? null : await tasks.reportsBy(deviceId);
+  for (const id of ids) {
+    if ((await tasks.byId(id)) === null) continue;
+    const reports = own === null ? await tasks.reportsOf(id) : null;
+    known.set(id, (device) => (reports === null ? own!.get(id) : reports.get(device)));
+  }
+  return (taskId, device) => {
+    const reportOf = known.get(taskId);
+    if (reportOf === undefined) return null;
+    const state = reportOf(device)?.state ?? "pending";
+    return state === "failed" ? "failed" : successStates.has(state) ? "complete" : "none";
+  };
+}
+
+async function versionsOf(
+  { devicePackages }: Catalog,
+  names: ReadonlySet<string>,
+  deviceId: string | null,
+): Promise<(name: string, deviceId: string, how: "has" | "holds") => string[]> {
+  const byName = new Map<string, ReadonlyMap<string, readonly DevicePackage[]>>();
+  if (deviceId !== null && names.size > 0) {
+    const own = Map.groupBy(await devicePackages.ofDevice(deviceId), (one) => foldedName(one.packageName));
+    for (const [name, versions] of own) byName.set(name, new Map([[deviceId, versions]]));
+  } else for (const name of names) byName.set(name, await devicePackages.ofPackage(name));
+  return (name, device, how) =>
+    (byName.get(name)?.get(device) ?? [])
+      .filter(({ isCurrent }) => how === "holds" || isCurrent)
+      .map(({ packageVersion }) => packageVersion);
+}
