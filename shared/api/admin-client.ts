@@ -13,7 +13,6 @@ import {
   packageListSchema,
   packageUrlListSchema,
   publishResponseSchema,
-  settingListSchema,
   subnetListSchema,
   packageRemovedSchema,
   taskChangedSchema,
@@ -47,9 +46,8 @@ import {
   type Tagging,
   type TaskPreview,
 } from "./schema/labels.ts";
-import { settingSchema, type Setting } from "./schema/common.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
-import type { SettingValues } from "../model/setting.ts";
+import { settingClient, type SettingClient } from "./setting-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
 
@@ -62,7 +60,7 @@ type AdminClientOptions = {
 };
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
-export type AdminClient = {
+export type AdminClient = SettingClient & {
   /** @param urls web sites that have the bytes */
   publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
   /** @param content the package's bytes: its files concatenated in manifest order */
@@ -85,9 +83,6 @@ export type AdminClient = {
   tasks(): Promise<TaskSummary[]>;
   /** @param devices those that the answer lists */
   task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
-  settings(): Promise<Setting[]>;
-  setting(name: string): Promise<Setting>;
-  putSetting(name: string, values: SettingValues): Promise<Setting>;
   /** @param filter target; without one, all devices */
   devices(filter?: string): Promise<Device[]>;
   changeTags(change: Tagging): Promise<Tagged>;
@@ -117,7 +112,6 @@ export type AdminClient = {
   backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
 };
 
-const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 
 const groupPath = (name: string): string => `/v1/groups/${encodeURIComponent(name)}`;
@@ -191,6 +185,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     timeoutMs: options.timeoutMs,
   };
   return {
+    ...settingClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
@@ -221,10 +216,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    settings: async () => (await ask(connection, "GET", "/v1/settings", settingListSchema)).settings,
-    setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
-    putSetting: (name, values) =>
-      ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
     async devices(filter) {
       const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
       return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;

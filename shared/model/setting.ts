@@ -1,9 +1,9 @@
 /**
  * Agent settings: the named, versioned limits and switches an administrator gives to devices.
  *
- * `settingKeys` is the one table. A new setting is one row in it. The schema of the API, the
- * default values, the parser of `setting set` and the text of `setting show` are derived from the
- * rows.
+ * `settingKeys` is the one table. A new setting is one row in it. The schemas of the API, the
+ * built-in values, the parser of `setting set` and the text of `setting show` (setting-words.ts)
+ * are derived from the rows.
  */
 import * as v from "valibot";
 import { diskShareSchema, formatDiskShare, parseDiskShare } from "./disk-share.ts";
@@ -308,7 +308,7 @@ export const settingKeys = {
     about: "time within which a new version of the agent has to check in; otherwise the old one runs again",
   }),
 } as const;
-type SettingKey = keyof typeof settingKeys;
+export type SettingKey = keyof typeof settingKeys;
 
 type Rows = typeof settingKeys;
 type SchemaOf<R extends Rows[SettingKey]> =
@@ -329,53 +329,20 @@ export const settingValuesSchema = v.object(
 );
 export type SettingValues = v.InferOutput<typeof settingValuesSchema>;
 
-/** The values of the setting named `default` until an administrator changes them. */
+export type SettingField = keyof SettingValues;
+/** Fields of the values, in the order of the table. */
+export const settingFields = rows.map(({ field }) => field) as readonly SettingField[];
+
+/** The built-in values, from which the setting named `default` differs. */
 export const defaultSettingValues = Object.fromEntries(
   rows.map((row) => [row.field, row.default]),
 ) as SettingValues;
 
-/** Replaces the bound in a message by what a person writes: "64kbit" instead of 64000. */
-function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssue<unknown>): string {
-  if (typeof requirement !== "number" || (type !== "min_value" && type !== "max_value")) return message;
-  const bound = (format as (value: number) => string)(requirement);
-  return type === "min_value" ? `it must be at least ${bound}` : `it must be at most ${bound}`;
-}
-
-/**
- * Applies `key=value` words to the values of a setting and returns the new values.
- *
- * @throws Error that quotes the word, names what is wrong with it and what is allowed
- */
-export function applySettingWords(base: SettingValues, words: readonly string[]): SettingValues {
-  const changed: Record<string, unknown> = { ...base };
-  for (const word of words) {
-    const at = word.indexOf("=");
-    const key = at < 0 ? word : word.slice(0, at);
-    if (at < 0 || !Object.hasOwn(settingKeys, key)) {
-      throw new Error(
-        `"${word}" is not a setting: write key=value with one of ${Object.keys(settingKeys).join(", ")}`,
-      );
-    }
-    const entry = settingKeys[key as SettingKey];
-    try {
-      const value = entry.parse(word.slice(at + 1));
-      const parsed = v.safeParse(settingValuesSchema.entries[entry.field], value);
-      if (!parsed.success) throw new Error(outOfBounds(entry.format, parsed.issues[0]));
-      changed[entry.field] = parsed.output;
-    } catch (error) {
-      throw new Error(`Cannot set ${word}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
-    }
-  }
-  return v.parse(settingValuesSchema, changed);
-}
-
-/** Returns key, value and meaning of every setting, in the order of the table. */
-export function settingLines(values: SettingValues): { key: string; value: string; about: string }[] {
-  return Object.entries(settingKeys).map(([key, entry]) => ({
-    key,
-    value: (entry.format as (value: unknown) => string)(values[entry.field]),
-    about: entry.about,
-  }));
-}
+/** The values that a setting changes (setting-inheritance.ts). */
+export type SettingDifferences = Partial<SettingValues>;
+/** Schema of an administrator's differences. A field that is missing is inherited. */
+export const settingDifferencesSchema = v.strictObject(
+  Object.fromEntries(rows.map((row) => [row.field, v.exactOptional(row.schema)])) as unknown as {
+    [F in SettingField]: v.ExactOptionalSchema<v.GenericSchema<SettingValues[F]>, undefined>;
+  },
+);

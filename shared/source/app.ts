@@ -17,6 +17,7 @@ import { backupRoutes } from "./routes/backup.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
+import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { siteRoutes } from "./routes/sites.ts";
 import { tagRoutes } from "./routes/tags.ts";
@@ -62,6 +63,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", inventoryRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));

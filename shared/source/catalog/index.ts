@@ -8,13 +8,13 @@ export type {
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
-  SettingRecord,
   SignedManifestBytes,
   TaskChange,
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
 export { reportOf } from "./catalog.ts";
+export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

@@ -12,7 +12,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
   const devices = await (await connect(options)).devices(filter);
   if (options.json) return printJson(devices);
   printTable(
-    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,CONNECTED,LAST SEEN".split(","),
+    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,CONNECTED,LAST SEEN".split(","),
     devices.map((device) => {
       const active = device.inventory?.interfaces.find((one) => one.active);
       return [
@@ -25,6 +25,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
         active?.medium ?? "-",
         device.tags.join(",") || "-",
         device.wishes.join(",") || "-",
+        device.setting,
         `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
         formatTime(device.lastSeenAtMs),
       ];

@@ -15,6 +15,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import type { DeliveryCount } from "../catalog/index.ts";
 import { documented, pathParameters, queryParameters } from "../openapi.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { openWishes } from "./tags.ts";
 import { checkTarget } from "./target-check.ts";
@@ -65,8 +66,9 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
 async function devicesOf(context: SourceContext, filter: string): Promise<Device[]> {
   const { catalog, changeHub, duplicates, nowMs } = context;
   await checkTarget(context, filter);
-  const targeting = await openTargeting(context, [filter]);
   const inventories = await catalog.devices.inventories();
+  const assignments = await catalog.settings.assignments();
+  const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
   const atMs = nowMs();
   const devices = (await catalog.devices.list()).filter((device) => targeting.matches(filter, device));
   return devices.map((device) => ({
@@ -75,6 +77,7 @@ async function devicesOf(context: SourceContext, filter: string): Promise<Device
     subnetId: device.subnet?.id ?? null,
     subnetName: device.subnetName,
     site: device.site,
+    setting: ownSettingOf(assignments, targeting, device),
     tags: [...device.tags],
     wishes: openWishes(device),
     enrolledAtMs: device.enrolledAtMs,

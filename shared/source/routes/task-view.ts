@@ -115,7 +115,7 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
     action: task.action,
     command: task.command,
     run: task.run,
-    setting: task.settingName,
+    setting: task.setting,
     target: task.target,
     version: task.version,
     allowDowngrade: task.allowDowngrade,
