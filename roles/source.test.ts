@@ -189,6 +189,10 @@ describe("a wrong command line", () => {
     [["setting", "set", "default", "runSchedule=night"], 2, '"night" is not a day'],
     [["setting", "set", "default", "runDeferrals=few"], 2, "few"],
     [["setting", "set", "default", "speed=9"], 2, "speed=9"],
+    [["setting", "set", "default"], 2, "Nothing to change"],
+    [["setting", "create", "none"], 2, '"none" is not a name'],
+    [["setting", "assign", "default", "--target", "all", "--rank", "0"], 2, '"0" is not a rank'],
+    [["setting", "revert", "default", "--version", "0"], 2, '"0" is not a version'],
     [["setting", "set", "default", "lanRate=fast"], 2, "fast"],
     [["setting", "set", "a/b", "lanRate=9mbit"], 2, "a/b"],
     [["task", "list", "--source", "here"], 2, '"here" is not the URL'],
@@ -231,18 +235,93 @@ test("prints the version of the project for --version", async () => {
   expect(await run("--version")).toEqual({ status: 0, out: version, error: "" });
 });
 
-test("creates a setting from default, changes it and shows it", async () => {
-  expect((await run("setting", "set", "slow", "wanRate=8mbit", "sessionStartDelay=5s")).status).toBe(0);
-  expect((await run("setting", "set", "slow", "useMulticast=false")).status).toBe(0);
-  const shown = await run("setting", "show", "slow");
-  expect(shown.out).toContain("# slow, version 2");
-  for (const line of ["useMulticast=false", "wanRate=8mbit", "sessionStartDelay=5s", "lanRate=none"]) {
-    expect(shown.out).toContain(line);
-  }
-  expect((await run("setting", "list")).out).toContain(
-    "useMulticast=false sessionStartDelay=5s wanRate=8mbit",
-  );
-}, 60_000);
+test("makes a setting of differences, changes it, and shows where each value comes from", async () => {
+  const created = await run("setting", "create", "slow", "wanRate=8mbit", "sessionStartDelay=5s");
+  expect(created).toEqual({ status: 0, out: "slow, version 1, inherits from default", error: "" });
+  expect((await run("setting", "create", "slow")).error).toContain('There is a setting named "slow"');
+  const changed = await run("setting", "set", "slow", "useMulticast=false", "sessionStartDelay=inherit");
+  expect(changed.out.split("\n")).toEqual([
+    "slow, version 2: 0 devices, 0 open tasks",
+    "  useMulticast: true (built in) → false",
+    "  sessionStartDelay: 5s → 1m (built in)",
+  ]);
+  const same = await run("setting", "set", "slow", "useMulticast=false");
+  expect(same.out).toBe("slow, version 2: 0 devices, 0 open tasks; no value changed");
+  expect((await run("setting", "create", "slower", "--parent", "slow", "wanAttempts=3")).status).toBe(0);
+  const raised = await run("setting", "set", "default", "lanRate=50mbit");
+  expect(raised.out).toContain("  lanRate: none (built in) → 50mbit");
+  const { out } = await run("setting", "show", "slower");
+  expect(out).toContain("# slower, version 1, inherits from slow version 2, default version 2: 0 devices");
+  expect(out).toMatch(/useMulticast=false +slow +multicast/);
+  expect(out).toMatch(/lanRate=50mbit +default +limit/);
+  expect(out).toMatch(/wanAttempts=3 +- +download/);
+  expect(out).toMatch(/sessionStartDelay=1m +built in +time/);
+  const tree = (await run("setting", "list")).out.split("\n").map((line) => line.replaceAll(/ {2,}/g, "  "));
+  expect(tree.slice(1)).toEqual([
+    "default  2  0  0  lanRate=50mbit",
+    "  slow  2  0  0  useMulticast=false wanRate=8mbit",
+    "  slower  1  0  0  wanAttempts=3",
+  ]);
+  await run("setting", "set", "default", "lanRate=inherit");
+});
+
+test("compares settings and versions, and stores an earlier version again", async () => {
+  await run("setting", "create", "lab", "wanRate=8mbit");
+  await run("setting", "set", "lab", "wanRate=9mbit", "wanAttempts=2");
+  const diff = await run("setting", "diff", "lab", "default");
+  expect(diff.out.replaceAll(/ {2,}/g, "  ").split("\n")).toEqual([
+    "KEY  lab  default",
+    "wanRate  9mbit  none",
+    "wanAttempts  2  8",
+  ]);
+  const versions = await run("setting", "diff", "lab", "--version", "1");
+  expect(versions.out).toMatch(/wanRate +8mbit +9mbit\nwanAttempts +inherit +2$/);
+  const reverted = await run("setting", "revert", "lab", "--version", "1", "--json");
+  expect(JSON.parse(reverted.out)).toMatchObject({ name: "lab", version: 3, devices: 0 });
+  const { out } = await run("setting", "history", "lab");
+  expect(out.split("\n")[1]).toEndWith("wanRate: 9mbit → 8mbit; wanAttempts: 2 → inherit");
+  await run("setting", "create", "labs");
+  await run("setting", "set", "lab", "--parent", "labs");
+  const moved = await run("setting", "diff", "lab", "--version", "3");
+  expect(moved.out).toMatch(/parent +default +labs$/);
+  expect((await run("setting", "diff", "lab", "--version", "9")).error).toContain("has no version 9");
+  expect((await run("setting", "diff", "lab")).status).toBe(2);
+});
+
+test("refuses a misspelt setting, lists near names, and makes it with --create", async () => {
+  await run("setting", "create", "branch2");
+  const misspelt = await run("setting", "set", "brnach2", "wanRate=2mbit");
+  expect(misspelt).toMatchObject({ status: 1, out: "" });
+  expect(misspelt.error).toContain("did you mean branch2?");
+  expect(misspelt.error).toContain("--create makes it");
+  const made = await run("setting", "set", "brnach2", "wanRate=2mbit", "--create");
+  expect(made.out).toBe("brnach2, version 1, inherits from default");
+});
+
+test("assigns settings in an order, renames one, and removes what nothing uses", async () => {
+  await run("setting", "create", "kiosk");
+  const assigned = await run("setting", "assign", "kiosk", "--target", "group:kiosks");
+  expect(assigned.out).toContain("kiosk is assigned to group:kiosks, rank 1: 0 devices");
+  expect(assigned.error.split("\n")).toEqual([
+    'warning: no device has the tag "kiosks": group list shows all',
+    "warning: no device matches group:kiosks yet",
+  ]);
+  await run("setting", "assign", "default", "--target", "group:lobby", "--rank", "1");
+  expect((await run("setting", "rename", "kiosk", "booth")).status).toBe(0);
+  const { out } = await run("setting", "assignments");
+  expect(out.replaceAll(/ {2,}/g, "  ").split("\n").slice(1)).toEqual([
+    "1  default  group:lobby  0  0",
+    "2  booth  group:kiosks  0  0",
+    expect.stringMatching(/^- {2}default {2}all others {2}\d+ {2}-$/),
+  ]);
+  const refused = await run("setting", "remove", "booth");
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.error).toContain('Setting "booth" is used by assignments: group:kiosks');
+  expect((await run("setting", "unassign", "booth")).status).toBe(0);
+  expect((await run("setting", "unassign", "default")).status).toBe(0);
+  expect((await run("setting", "remove", "booth")).out).toBe("removed booth");
+  expect((await run("setting", "remove", "default")).error).toContain("keeps its name and stays");
+});
 
 async function agent(hostname: string, group = "watched") {
   const sourceUrl = environment["FLOCKCAST_SOURCE"]!;

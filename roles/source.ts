@@ -14,12 +14,12 @@ import {
   splitSubnet,
 } from "../shared/source/commands/inventory.ts";
 import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
-import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
-import { listSettings, setSetting, showSetting } from "../shared/source/commands/settings.ts";
+import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import { addSettings } from "../shared/source/commands/setting-command-line.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
   cancelTask,
@@ -32,7 +32,6 @@ import {
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
-import { settingKeys } from "../shared/model/setting.ts";
 import { printable } from "../shared/printable.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
@@ -171,7 +170,10 @@ function addTaskCreation(task: Command): void {
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
-    .option("--setting <name>", "agent setting (default: the one named default)")
+    .option(
+      "--setting <name>",
+      "agent setting that overrides the devices' own ones for this task; none: it does not",
+    )
     .option("--target <target>", `${targetHelp} (default: all)`)
     .option("--start <time>", startHelp)
     .option("--deadline <time>", deadlineHelp)
@@ -193,7 +195,7 @@ function addTaskCreation(task: Command): void {
     .option("--deadline <time>", `${deadlineHelp}; none: no deadline`)
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
-    .option("--setting <name>", "agent setting")
+    .option("--setting <name>", "agent setting that overrides the devices' own ones; none: it does not")
     .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -262,33 +264,6 @@ function addTaskChanges(task: Command): void {
   );
   add("retry", "repeat a task on the devices that failed", retryTask);
   add("remove", "remove an ended or cancelled task with its reports", removeTask);
-}
-
-function addSettings(program: Command): void {
-  const setting = program.command("setting").description("limits and switches of the agents");
-  setting
-    .command("list")
-    .description("all settings")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(listSettings);
-  setting
-    .command("show")
-    .description("a setting with the meaning of each key")
-    .argument("<name>")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(showSetting);
-  setting
-    .command("set")
-    .description("change a setting, or create one from the values of default")
-    .argument("<name>")
-    .argument("<key=value...>", `keys: ${Object.keys(settingKeys).join(", ")}`)
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(setSetting);
 }
 
 function addInventory(program: Command): void {

@@ -163,7 +163,7 @@ test("prints status and runs the cache commands on the folder of a stopped agent
   const data = await stoppedFolder();
   const status = await harness.run("peer", "status", "--data", data);
   expect(status.stdout).toMatch(
-    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\ntask 2 \(tool 1\): complete\n/,
+    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\nsetting default version \d+\ntask 2 \(tool 1\): complete\n/,
   );
   const json: unknown = JSON.parse((await harness.run("peer", "status", "--json", "--data", data)).stdout);
   expect(json).toEqual(expect.objectContaining({ running: false, source: harness.source.url }));

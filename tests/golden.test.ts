@@ -10,7 +10,6 @@ import { openLedger, openLedgerReadOnly } from "../shared/cache/disk/ledger-sqli
 import { openSqliteCatalog } from "../shared/source/catalog/index.ts";
 import { catalogVersion } from "../shared/source/catalog/migrations.ts";
 import { progressSchema } from "../shared/api/schema/common.ts";
-import { defaultSettingValues } from "../shared/model/setting.ts";
 import * as v from "valibot";
 
 const packageId = "ab".repeat(32);
@@ -85,11 +84,8 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   const file = join(folder, "catalog.db");
   const catalog = await openSqliteCatalog(file);
   expect(catalog.deployment).toBe(4_042_053_207);
-  expect(await catalog.settings.byName("default")).toEqual({
-    name: "default",
-    version: 3,
-    values: { ...defaultSettingValues, wanAttempts: 5 },
-  });
+  const root = { name: "default", version: 3, parent: null, differences: { wanAttempts: 5 } };
+  expect([...(await catalog.settings.tree()).values()]).toEqual([root]);
   expect(
     (await catalog.devices.list()).map(({ id, hostname, wishes, tags }) => [id, hostname, wishes, tags]),
   ).toEqual([[deviceId, "pc-17", ["sales"], []]]);

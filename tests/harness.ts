@@ -332,7 +332,7 @@ async function assemble(
         ),
       ),
     setSetting: async (name, ...words) => {
-      await source.admin("setting", "set", name, ...words);
+      await source.admin("setting", "set", "--create", name, ...words);
     },
     run,
     tryAdmin: (...args) =>

@@ -53,12 +53,9 @@ const patches: Readonly<Record<string, readonly SourcePatch[]>> = {
   frames: [{ file: "shared/wire/layout.ts", from: "frameVersion = 1;", to: "frameVersion = 2;" }],
   source: [
     {
-      file: "shared/source/routes/agent.ts",
-      from: 'defaultSetting: (await catalog.settings.byName("default"))!,',
-      to: `defaultSetting: await catalog.settings.byName("default").then((setting) => ({
-        ...setting!,
-        values: { ...setting!.values, laterSwitch: "on" },
-      })) as never,`,
+      file: "shared/source/routes/agent-tasks.ts",
+      from: "return { ownSetting: toAgent(own), tasks,",
+      to: `return { ownSetting: { ...toAgent(own), values: { ...own.values, laterSwitch: "on" } as never }, tasks,`,
     },
     {
       file: "shared/source/routes/agent-tasks.ts",

@@ -2,6 +2,7 @@
 import type { GenericSchema } from "valibot";
 import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
+import * as settings from "../../shared/api/schema/settings.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
 import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device.ts";
 import * as labels from "../../shared/api/schema/labels.ts";
@@ -16,6 +17,13 @@ const subnetId = "00000000000000bb";
 const base64 = (length: number): string => Buffer.alloc(length, 7).toString("base64");
 const setting = { name: "default", version: 1, values: defaultSettingValues };
 const wanSchedule = [{ days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: null }];
+const settingCreate = {
+  name: "s",
+  parent: "default",
+  differences: { ...defaultSettingValues, wanSchedule },
+};
+const settingEdit = { set: { lanRateBps: null, wanSchedule }, inherit: ["useMulticast"], parent: "default" };
+const settingAssign = { setting: "default", target: "group:a", rank: 1 };
 
 export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
 const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
@@ -72,6 +80,11 @@ const shownDevice = {
   id: deviceId,
   hostname: "h",
   subnetId,
+  subnetName: "floor-2",
+  site: null,
+  setting: "default",
+  tags: ["b7"],
+  wishes: [],
   enrolledAtMs: 1,
   lastSeenAtMs: 2,
   connected: true,
@@ -101,7 +114,9 @@ export const requests = [
   ["POST", "/v1/tasks/dry-run", "admin", taskCreate],
   ["POST", "/v1/tags", "admin", tagging],
   ["PATCH", `/v1/subnets/${subnetId}`, "admin", subnetLabel],
-  ["PUT", "/v1/settings/s", "admin", { values: { ...defaultSettingValues, wanSchedule } }],
+  ["POST", "/v1/settings", "admin", settingCreate],
+  ["PATCH", "/v1/settings/s", "admin", settingEdit],
+  ["PUT", "/v1/setting-assignments", "admin", settingAssign],
   ["GET", "/v1/tasks/1", "admin", null],
   ["GET", "/v1/devices/h", "admin", null],
   ["GET", "/v1/devices/h/tasks?limit=5", "admin", null],
@@ -121,7 +136,7 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [deviceRenameSchema, { name: "Desk" }],
   [
     agent.checkInResponseSchema,
-    { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], defaultSetting: setting, tasks: [agentTask] },
+    { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], ownSetting: setting, tasks: [agentTask] },
   ],
   [agent.manifestResponseSchema, envelope],
   [agent.leaseRequestSchema, lease],
@@ -136,6 +151,8 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [admin.taskCreateSchema, taskCreate],
   [labels.taggingSchema, tagging],
   [labels.subnetLabelSchema, subnetLabel],
-  [admin.settingPutSchema, { values: { ...defaultSettingValues, wanSchedule } }],
+  [settings.settingCreateSchema, settingCreate],
+  [settings.settingEditSchema, settingEdit],
+  [settings.settingAssignSchema, settingAssign],
   [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];

@@ -17,8 +17,8 @@ import {
 import { parseSourceUrl } from "../../shared/api/request.ts";
 import { targetSchema } from "../../shared/api/schema/labels.ts";
 import { matcherOf, parseTarget, printTarget, type TargetView } from "../../shared/model/target/index.ts";
-import { applySettingWords, settingLines } from "../../shared/model/setting-words.ts";
 import { defaultSettingValues, settingKeys } from "../../shared/model/setting.ts";
+import { applySettingWords, settingLines } from "../../shared/model/setting-words.ts";
 import { parseEnrollToken, readToken } from "../../shared/api/token.ts";
 import { formatRunSchedule, parseRunSchedule } from "../../shared/model/run-schedule.ts";
 import { formatWanSchedule, parseWanSchedule } from "../../shared/model/wan-schedule.ts";

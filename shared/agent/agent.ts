@@ -15,7 +15,6 @@ import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
 import { cidrContains } from "../model/subnet.ts";
-import { defaultSettingValues, type SettingValues } from "../model/setting.ts";
 import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
@@ -32,6 +31,7 @@ import { Home } from "./home.ts";
 import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
+import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
@@ -62,12 +62,13 @@ export class Agent {
   readonly #reports: ProgressReports;
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
-  #values: SettingValues = defaultSettingValues;
+  readonly #own: OwnSetting;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     const { log, identity, onBug, onBarred } = options;
+    this.#own = new OwnSetting(options.cache, log);
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -97,7 +98,7 @@ export class Agent {
     this.#checkIns = new CheckIns({
       client: this.#home.client,
       log,
-      intervalMs: () => this.#values.checkInIntervalMs,
+      intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       packages: () => statedPackages(options.cache),
       serving: () => this.#device.serving,
@@ -249,6 +250,7 @@ export class Agent {
       connected: this.#checkIns.isConnected,
       lostContact: this.#checkIns.contact.lost,
       subnetId: this.#place.subnetId,
+      setting: this.#own.version,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
@@ -271,6 +273,7 @@ export class Agent {
       tasks: [...this.#device.tasks.values()].map((task) =>
         Object.assign(task.progress(), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
+          setting: task.row.task.overrides ? versionOf(task.row.task.setting) : null,
         }),
       ),
     };
@@ -292,7 +295,7 @@ export class Agent {
   #reportIntervalMs(): number {
     const active = [...this.#device.tasks.values()].filter((task) => !task.isOver);
     const intervalMs = Math.min(
-      this.#values.reportIntervalMs,
+      this.#own.values.reportIntervalMs,
       ...active.map(({ row }) => row.task.setting.values.reportIntervalMs),
     );
     const peers = active.map(({ session }) => session?.member.fellowPeers ?? 0);
@@ -339,9 +342,7 @@ export class Agent {
       wallMs: systemClock.wallMs(),
       nowMs: systemClock.nowMs(),
     };
-    this.#values = answer.defaultSetting.values;
-    const { cacheMaxBytes: maxBytes, cacheMaxAgeMs: maxAgeMs, cacheKeepFree: keepFree } = this.#values;
-    cache.setLimits({ maxBytes, maxAgeMs, keepFree });
+    this.#own.replace(answer.ownSetting);
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));

@@ -13,7 +13,6 @@ import {
   packageListSchema,
   packageUrlListSchema,
   publishResponseSchema,
-  settingListSchema,
   subnetListSchema,
   packageRemovedSchema,
   taskChangedSchema,
@@ -46,9 +45,8 @@ import {
   type Tagging,
   type TaskPreview,
 } from "./schema/labels.ts";
-import { settingSchema, type Setting } from "./schema/common.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
-import type { SettingValues } from "../model/setting.ts";
+import { settingClient, type SettingClient } from "./setting-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
 
@@ -61,60 +59,60 @@ type AdminClientOptions = {
 };
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
-export type AdminClient = DeviceRequests & {
-  /** @param urls web sites that have the bytes */
-  publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
-  /** @param content the package's bytes: its files concatenated in manifest order */
-  putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
-  packages(): Promise<PublishedPackage[]>;
-  /** @param words a package id, NAME (its highest version) or NAME@VERSION */
-  packageUrls(words: string): Promise<PackageUrlList>;
-  addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
-  removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
-  /** @param words a package id or NAME@VERSION */
-  removePackage(words: string): Promise<PackageRemoved>;
-  createTask(task: TaskCreate): Promise<TaskChanged>;
-  /** Returns what `createTask` would do, and creates nothing. */
-  previewTask(task: TaskCreate): Promise<TaskPreview>;
-  previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
-  editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
-  changeTask(id: number, change: "cancel" | "kill" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
-  retryTask(id: number): Promise<TaskRetried>;
-  removeTask(id: number): Promise<void>;
-  tasks(): Promise<TaskSummary[]>;
-  /** @param devices those that the answer lists */
-  task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
-  settings(): Promise<Setting[]>;
-  setting(name: string): Promise<Setting>;
-  putSetting(name: string, values: SettingValues): Promise<Setting>;
-  changeTags(change: Tagging): Promise<Tagged>;
-  groups(): Promise<Group[]>;
-  createGroup(name: string): Promise<void>;
-  deleteGroup(name: string): Promise<void>;
-  sites(): Promise<Site[]>;
-  createSite(name: string): Promise<void>;
-  renameSite(name: string, newName: string): Promise<void>;
-  deleteSite(name: string): Promise<void>;
-  labelSubnet(id: string, label: SubnetLabel): Promise<void>;
-  subnets(): Promise<Subnet[]>;
-  splitSubnet(id: string): Promise<void>;
-  announcement(): Promise<SourceAddress>;
-  /** @param url address to which the source moves; null takes the announcement back */
-  announce(url: string | null): Promise<SourceAddress>;
-  /** Reads the statement of the source at its address, or at another one. */
-  statement(url?: string): Promise<SourceStatement>;
-  /** Times are rounded to whole hours; without one the report has no bound there. */
-  wanReport(query: {
-    readonly by: WanReport["by"];
-    readonly sinceMs?: number | undefined;
-    readonly untilMs?: number | undefined;
-    readonly zone: string;
-  }): Promise<WanReport>;
-  /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
-  backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
-};
+export type AdminClient = DeviceRequests &
+  SettingClient & {
+    /** @param urls web sites that have the bytes */
+    publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
+    /** @param content the package's bytes: its files concatenated in manifest order */
+    putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
+    packages(): Promise<PublishedPackage[]>;
+    /** @param words a package id, NAME (its highest version) or NAME@VERSION */
+    packageUrls(words: string): Promise<PackageUrlList>;
+    addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
+    removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
+    /** @param words a package id or NAME@VERSION */
+    removePackage(words: string): Promise<PackageRemoved>;
+    createTask(task: TaskCreate): Promise<TaskChanged>;
+    /** Returns what `createTask` would do, and creates nothing. */
+    previewTask(task: TaskCreate): Promise<TaskPreview>;
+    previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
+    editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
+    changeTask(
+      id: number,
+      change: "cancel" | "kill" | "pause" | "resume" | "start-now",
+    ): Promise<TaskChanged>;
+    retryTask(id: number): Promise<TaskRetried>;
+    removeTask(id: number): Promise<void>;
+    tasks(): Promise<TaskSummary[]>;
+    /** @param devices those that the answer lists */
+    task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
+    changeTags(change: Tagging): Promise<Tagged>;
+    groups(): Promise<Group[]>;
+    createGroup(name: string): Promise<void>;
+    deleteGroup(name: string): Promise<void>;
+    sites(): Promise<Site[]>;
+    createSite(name: string): Promise<void>;
+    renameSite(name: string, newName: string): Promise<void>;
+    deleteSite(name: string): Promise<void>;
+    labelSubnet(id: string, label: SubnetLabel): Promise<void>;
+    subnets(): Promise<Subnet[]>;
+    splitSubnet(id: string): Promise<void>;
+    announcement(): Promise<SourceAddress>;
+    /** @param url address to which the source moves; null takes the announcement back */
+    announce(url: string | null): Promise<SourceAddress>;
+    /** Reads the statement of the source at its address, or at another one. */
+    statement(url?: string): Promise<SourceStatement>;
+    /** Times are rounded to whole hours; without one the report has no bound there. */
+    wanReport(query: {
+      readonly by: WanReport["by"];
+      readonly sinceMs?: number | undefined;
+      readonly untilMs?: number | undefined;
+      readonly zone: string;
+    }): Promise<WanReport>;
+    /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
+    backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
+  };
 
-const settingPath = (name: string): string => `/v1/settings/${encodeURIComponent(name)}`;
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 
 const groupPath = (name: string): string => `/v1/groups/${encodeURIComponent(name)}`;
@@ -188,6 +186,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     timeoutMs: options.timeoutMs,
   };
   return {
+    ...settingClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
@@ -218,10 +217,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    settings: async () => (await ask(connection, "GET", "/v1/settings", settingListSchema)).settings,
-    setting: (name) => ask(connection, "GET", settingPath(name), settingSchema),
-    putSetting: (name, values) =>
-      ask(connection, "PUT", settingPath(name), settingSchema, { json: { values } }),
     ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);

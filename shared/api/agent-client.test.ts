@@ -64,7 +64,7 @@ test("hands on every task but those that it cannot read or whose setting is miss
     sourceTimeMs: 1,
     subnetId: null,
     publisherKeys: [],
-    defaultSetting: task.setting,
+    ownSetting: task.setting,
     settings: [{ ...task.setting, name: "slow" }],
     tasks: [
       task,

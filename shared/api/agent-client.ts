@@ -124,7 +124,7 @@ const checkInEnvelopeSchema = v.object({
 
 function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckInAnswer {
   const { settings, ...rest } = answer;
-  const known = new Map([answer.defaultSetting, ...settings].map((setting) => [setting.name, setting]));
+  const known = new Map([answer.ownSetting, ...settings].map((setting) => [setting.name, setting]));
   const parsed = answer.tasks.map((task) => {
     const assigned = v.safeParse(assignedTaskSchema, task);
     const setting = assigned.success && known.get(assigned.output.setting.name);

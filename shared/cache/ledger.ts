@@ -95,12 +95,15 @@ export type LedgerReader = {
   tasks(): TaskRow[];
   /** Returns null before enrolment. */
   identity(): Identity | null;
+  /** Returns the device's own setting as it was saved; null: none, or its JSON cannot be read. */
+  ownSetting(): unknown;
   close(): void;
 };
 
 /** Access of the one agent of the data folder. Every method that writes throws CacheError. */
 export type Ledger = LedgerReader & {
   saveIdentity(identity: Identity): void;
+  saveOwnSetting(setting: unknown): void;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   /** Saves tasks in one transaction, as `saveTask` does. */

@@ -23,7 +23,10 @@ export type MemberConfig = {
   random: () => number;
   /** Payload of the longest symbol that the interface carries; may change with its MTU. */
   symbolMaxBytes: () => number;
-  /** Read at every use: a setting may change while the session runs. */
+  /**
+   * Setting of this device, read at every use: it may change while the session runs. Other devices
+   * of the session may have another one.
+   */
   setting: () => {
     useMulticast: boolean;
     /**

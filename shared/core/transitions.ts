@@ -100,8 +100,8 @@ export function stepDown(member: Member, nowMs: number, leader: Leader, why: str
 
 /**
  * Notes what outlasts an announced leader: the symbol size, and the time of the session's first
- * election, from which the start delay counts. It may precede the time at
- * which this device joined.
+ * election, from which the start delay counts. It may precede the time at which this device joined.
+ * With another delay than the leader's, a takeover starts at the announced time or earlier.
  */
 export function noteElection(member: Member, { announced }: Leader, nowMs: number): void {
   member.session.electedAtMs ??= Math.min(

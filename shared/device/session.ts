@@ -231,6 +231,8 @@ export class Session {
 
   #onSymbol(symbol: ReceivedSymbol, address: string, nowMs: number): void {
     if (this.#state === "closed") return;
+    // Another device of the subnet may have a setting with multicast.
+    if (!this.#options.task().setting.values.useMulticast) return;
     this.#senders.update(symbol.sender, address, null);
     // A symbol dropped because the disk is behind counts as lost, so that rate control slows down
     // for a slow disk too.

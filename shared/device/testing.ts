@@ -25,5 +25,6 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   allowDowngrade: false,
   taskKey: btoa("0123456789abcdef"),
   packageKey: btoa("fedcba9876543210"),
-  setting: { name: "default", version: 1, values: { ...defaultSettingValues, ...values } },
+  setting: { name: "default", version: 1, parents: [], values: { ...defaultSettingValues, ...values } },
+  overrides: false,
 });

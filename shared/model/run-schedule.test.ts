@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatRunSchedule, mayRunFromMs, parseRunSchedule } from "./run-schedule.ts";
-import { applySettingWords, settingLines } from "./setting-words.ts";
 import { defaultSettingValues } from "./setting.ts";
+import { applySettingWords, settingLines } from "./setting-words.ts";
 import { zoneIn } from "./testing-zone.ts";
 import { wallClockIn } from "./time-zone.ts";
 

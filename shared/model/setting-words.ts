@@ -1,9 +1,26 @@
 /**
- * Words of the settings for people: `key=value` of `setting set`, and the lines of `setting show`.
- * The table is in setting.ts.
+ * Settings as a person writes and reads them: words `key=value`, `key=inherit`, and lines of a
+ * table. Pure.
  */
 import * as v from "valibot";
-import { settingKeys, settingValuesSchema, type SettingKey, type SettingValues } from "./setting.ts";
+import {
+  defaultSettingValues,
+  settingDifferencesSchema,
+  settingKeys,
+  type SettingDifferences,
+  type SettingField,
+  type SettingKey,
+  type SettingValues,
+} from "./setting.ts";
+
+/** Changes of a setting: values of its own, and fields that it inherits again. */
+export type SettingChange = {
+  readonly set: SettingDifferences;
+  readonly inherit: readonly SettingField[];
+};
+
+/** Word for the value of the parent; for `default`, of the built-in value. */
+const inheritWord = "inherit";
 
 /** Replaces the bound in a message by what a person writes: "64kbit" instead of 64000. */
 function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssue<unknown>): string {
@@ -13,12 +30,13 @@ function outOfBounds(format: unknown, { type, requirement, message }: v.BaseIssu
 }
 
 /**
- * Applies `key=value` words to the values of a setting and returns the new values.
+ * Parses words `key=value` and `key=inherit`. The last word of a key counts.
  *
  * @throws Error that quotes the word, names what is wrong with it and what is allowed
  */
-export function applySettingWords(base: SettingValues, words: readonly string[]): SettingValues {
-  const changed: Record<string, unknown> = { ...base };
+export function parseSettingWords(words: readonly string[]): SettingChange {
+  const set: Record<string, unknown> = {};
+  const inherit = new Set<SettingField>();
   for (const word of words) {
     const at = word.indexOf("=");
     const key = at < 0 ? word : word.slice(0, at);
@@ -27,26 +45,56 @@ export function applySettingWords(base: SettingValues, words: readonly string[])
         `"${word}" is not a setting: write key=value with one of ${Object.keys(settingKeys).join(", ")}`,
       );
     }
-    const entry = settingKeys[key as SettingKey];
-    try {
-      const value = entry.parse(word.slice(at + 1));
-      const parsed = v.safeParse(settingValuesSchema.entries[entry.field], value);
-      if (!parsed.success) throw new Error(outOfBounds(entry.format, parsed.issues[0]));
-      changed[entry.field] = parsed.output;
-    } catch (error) {
-      throw new Error(`Cannot set ${word}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
-    }
+    const { field } = settingKeys[key as SettingKey];
+    delete set[field];
+    inherit.delete(field);
+    if (word.slice(at + 1) === inheritWord) inherit.add(field);
+    else set[field] = valueOf(word, key as SettingKey, word.slice(at + 1));
   }
-  return v.parse(settingValuesSchema, changed);
+  return { set: set as SettingDifferences, inherit: [...inherit] };
 }
 
-/** Returns key, value and meaning of every setting, in the order of the table. */
-export function settingLines(values: SettingValues): { key: string; value: string; about: string }[] {
-  return Object.entries(settingKeys).map(([key, entry]) => ({
-    key,
-    value: (entry.format as (value: unknown) => string)(values[entry.field]),
-    about: entry.about,
-  }));
+function valueOf(word: string, key: SettingKey, text: string): unknown {
+  const row = settingKeys[key];
+  try {
+    const parsed = v.safeParse(settingDifferencesSchema, { [row.field]: row.parse(text) });
+    if (!parsed.success) throw new Error(outOfBounds(row.format, parsed.issues[0]));
+    return parsed.output[row.field];
+  } catch (error) {
+    throw new Error(`Cannot set ${word}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
 }
+
+/**
+ * Applies words to the values of a setting and returns the new values. `key=inherit` is the
+ * built-in value.
+ *
+ * @throws Error as `parseSettingWords`
+ */
+export function applySettingWords(base: SettingValues, words: readonly string[]): SettingValues {
+  const { set, inherit } = parseSettingWords(words);
+  const builtIn = Object.fromEntries(inherit.map((field) => [field, defaultSettingValues[field]]));
+  return { ...base, ...builtIn, ...set };
+}
+
+const keyOfField = new Map(Object.entries(settingKeys).map(([key, { field }]) => [field, key as SettingKey]));
+
+/** Returns the key that a person writes for a field. */
+export const settingKeyOf = (field: SettingField): SettingKey => keyOfField.get(field)!;
+
+/** Returns a value as a person writes it. */
+export const formatSettingValue = (field: SettingField, value: unknown): string =>
+  (settingKeys[settingKeyOf(field)].format as (value: unknown) => string)(value);
+
+type SettingLine = { field: SettingField; key: SettingKey; value: string; about: string };
+
+/** Returns key, value and meaning of every setting, in the order of the table. */
+export const settingLines = (values: SettingValues): SettingLine[] =>
+  Object.entries(settingKeys).map(([key, { field, about }]) => ({
+    field,
+    key: key as SettingKey,
+    value: formatSettingValue(field, values[field]),
+    about,
+  }));

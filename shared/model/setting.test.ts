@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { applySettingWords, settingLines } from "./setting-words.ts";
 import { defaultSettingValues, settingKeys, settingValuesSchema } from "./setting.ts";
+import { applySettingWords, settingLines } from "./setting-words.ts";
 
 const addedLater = [
   "wirelessMulticast",

@@ -1,9 +1,9 @@
 /**
  * Agent settings: the named, versioned limits and switches an administrator gives to devices.
  *
- * `settingKeys` is the one table. A new setting is one row in it. The schema of the API, the
- * default values, and the words of `setting set` and `setting show` (setting-words.ts) are derived
- * from the rows.
+ * `settingKeys` is the one table. A new setting is one row in it. The schemas of the API, the
+ * built-in values, the parser of `setting set` and the text of `setting show` (setting-words.ts)
+ * are derived from the rows.
  */
 import * as v from "valibot";
 import { diskShareSchema, formatDiskShare, parseDiskShare } from "./disk-share.ts";
@@ -338,7 +338,20 @@ export const settingValuesSchema = v.object(
 );
 export type SettingValues = v.InferOutput<typeof settingValuesSchema>;
 
-/** The values of the setting named `default` until an administrator changes them. */
+export type SettingField = keyof SettingValues;
+/** Fields of the values, in the order of the table. */
+export const settingFields = rows.map(({ field }) => field) as readonly SettingField[];
+
+/** The built-in values, from which the setting named `default` differs. */
 export const defaultSettingValues = Object.fromEntries(
   rows.map((row) => [row.field, row.default]),
 ) as SettingValues;
+
+/** The values that a setting changes (setting-inheritance.ts). */
+export type SettingDifferences = Partial<SettingValues>;
+/** Schema of an administrator's differences. A field that is missing is inherited. */
+export const settingDifferencesSchema = v.strictObject(
+  Object.fromEntries(rows.map((row) => [row.field, v.exactOptional(row.schema)])) as unknown as {
+    [F in SettingField]: v.ExactOptionalSchema<v.GenericSchema<SettingValues[F]>, undefined>;
+  },
+);

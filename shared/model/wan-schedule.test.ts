@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { applySettingWords, settingLines } from "./setting-words.ts";
 import { defaultSettingValues, settingValuesSchema } from "./setting.ts";
+import { applySettingWords, settingLines } from "./setting-words.ts";
 import * as v from "valibot";
 import { deviceClock, type WallClock, type WallTime } from "./time-zone.ts";
 import {

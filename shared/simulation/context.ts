@@ -9,6 +9,9 @@ import type { Observer } from "./observer.ts";
 import type { Package } from "./package.ts";
 import type { Source } from "./source.ts";
 
+/** Differences of a second setting. */
+export type SecondSetting = Partial<Pick<WorldOptions, "useMulticast" | "startDelayMs" | "lanRateBps">>;
+
 export type WorldOptions = {
   readonly seed: number;
   readonly devices: number;
@@ -22,6 +25,8 @@ export type WorldOptions = {
   readonly startDelayMs: number;
   /** Mutable, because a setting may change while sessions run. */
   useMulticast: boolean;
+  /** Differences of the setting of every second device of a subnet; null: all have one. */
+  readonly secondSetting?: SecondSetting | null;
   /** True: downloads pause, as with `wanRate=0`. */
   pausesDownloads: boolean;
   /** Cap on the multicast rate. It is low, so that a package of some KiB takes seconds. */
@@ -56,6 +61,12 @@ export type WorldOptions = {
   readonly logsFrames: boolean;
 };
 
+/** Properties of a device that its setting depends on. */
+export type SettingUser = {
+  readonly profile: { readonly weight: number };
+  readonly hasSecondSetting: boolean;
+};
+
 export type Context = {
   readonly options: WorldOptions;
   readonly clock: VirtualClock;
@@ -65,6 +76,6 @@ export type Context = {
   readonly package: Package;
   readonly crypto: Crypto;
   readonly observer: Observer;
-  /** Returns the task with the current setting. @param weight the device's representativeWeight */
-  readonly taskFor: (weight: number) => AgentTask;
+  /** Returns the task with the current setting of the device. */
+  readonly taskFor: (device: SettingUser) => AgentTask;
 };

@@ -133,6 +133,12 @@ export class MemoryLedger implements Ledger {
 
   saveIdentity(): void {}
 
+  ownSetting(): unknown {
+    return null;
+  }
+
+  saveOwnSetting(): void {}
+
   saveTask(taskId: number, state: unknown): void {
     this.saveTasks([{ taskId, state }]);
   }

@@ -126,6 +126,11 @@ export class Machine implements Host {
     return nameOf(this.index);
   }
 
+  /** Whether the second setting of the world is the device's own one. */
+  get hasSecondSetting(): boolean {
+    return Math.floor(this.index / this.#context.options.subnets) % 2 === 1;
+  }
+
   /** Device id. */
   get id(): string {
     return (this.index + 1).toString(16).padStart(16, "0");

@@ -193,7 +193,7 @@ export class Process implements RunningProcess {
 
   #accept(): void {
     const { source, taskFor } = this.#context;
-    const tasks = source.hasCancelled ? [] : [taskFor(this.#machine.profile.weight)];
+    const tasks = source.hasCancelled ? [] : [taskFor(this.#machine)];
     this.device.accept(tasks, this.device.serving);
   }
 

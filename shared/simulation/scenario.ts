@@ -3,7 +3,7 @@
  * takes minutes, and vary in shape. Values that the caller fixes (devices, subnets, faults) are not
  * drawn.
  */
-import type { WorldOptions } from "./context.ts";
+import type { SecondSetting, WorldOptions } from "./context.ts";
 import { faultNames, faults, injectedFaults, traits, type FaultName } from "./faults.ts";
 import type { DeviceProfile } from "./machine.ts";
 import { Random } from "./random.ts";
@@ -39,6 +39,8 @@ const injectedMax = 6;
 const traitShare = 0.15;
 /** Share of worlds whose command waits for windows, programs or users. */
 const conditionsShare = 0.2;
+/** Share of worlds in which every second device of a subnet has another setting. */
+const secondSettingShare = 0.15;
 /** Lowest `lanRate` that a setting accepts. */
 const lanRateBpsMin = 64_000;
 
@@ -106,7 +108,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
   const symbolBytes = hasBlocks ? 16 : random.pick([128, 128, 256]);
   const chunks = random.whole(4, hasBlocks ? 8 : 24);
   const packageBits = chunks * chunkBytes * 8;
-  return {
+  const options: WorldOptions = {
     ...worldDefaults,
     seed: choice.seed,
     devices: choice.devices ?? random.whole(2, 4 * subnets + 2),
@@ -131,10 +133,22 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     skewPermille: drawn.has("skew") ? 50 : 0,
     log: choice.log ?? false,
   };
+  return { ...options, secondSetting: drawSecondSetting(options) };
 }
 
 const drawConditions = (random: Random): RunConditions | null =>
   random.chance(conditionsShare) ? drawRunConditions(random) : null;
+
+/** Draws the differences of the other setting: taking part in the multicast, delay or rate. */
+function drawSecondSetting({ seed, lanRateBps }: WorldOptions): SecondSetting | null {
+  const random = new Random(seed, "second setting");
+  if (!random.chance(secondSettingShare)) return null;
+  return {
+    ...(random.chance(0.5) ? { useMulticast: false } : {}),
+    ...(random.chance(0.5) ? { startDelayMs: random.pick([0, 500, 5_000]) } : {}),
+    ...(random.chance(0.5) ? { lanRateBps: Math.max(lanRateBpsMin, Math.round(lanRateBps / 2)) } : {}),
+  };
+}
 
 const drawProfile = (random: Random): DeviceProfile => ({
   deviceClass: random.pick(["server", "desktop", "laptop", "unknown"] as const),

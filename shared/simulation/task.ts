@@ -2,17 +2,24 @@
 import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import { conditionsOf } from "./run-conditions.ts";
-import type { WorldOptions } from "./context.ts";
+import type { SettingUser, WorldOptions } from "./context.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
 
-/** @param keys 16 bytes each @param weight the device's representativeWeight */
-export function taskOf(
+/** Returns the options of a device: every second one of a subnet may have another setting. */
+export const optionsOf = (
   options: WorldOptions,
+  { hasSecondSetting }: Pick<SettingUser, "hasSecondSetting">,
+): WorldOptions => (hasSecondSetting ? { ...options, ...options.secondSetting } : options);
+
+/** @param keys 16 bytes each */
+export function taskOf(
+  world: WorldOptions,
   published: Package,
   keys: { readonly task: Uint8Array; readonly package: Uint8Array },
-  weight: number,
+  device: SettingUser,
 ): AgentTask {
+  const options = optionsOf(world, device);
   const { useMulticast, startDelayMs, lanRateBps, pausesDownloads, wanFallback, useDeputy, runsCommand } =
     options;
   const { name, version } = published.manifest;
@@ -38,9 +45,11 @@ export function taskOf(
     allowDowngrade: false,
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),
+    overrides: false,
     setting: {
       name: "default",
       version: 1,
+      parents: [],
       values: {
         ...defaultSettingValues,
         useMulticast,
@@ -50,7 +59,7 @@ export function taskOf(
         wanRateBps: pausesDownloads ? 0 : null,
         wanFallback,
         useDeputy,
-        representativeWeight: weight,
+        representativeWeight: device.profile.weight,
         ...conditions.values,
       },
     },

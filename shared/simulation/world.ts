@@ -100,7 +100,7 @@ export class World {
       package: published,
       crypto: createSharedCrypto(),
       machines,
-      taskFor: (weight) => taskOf(options, published, keysOfTask, weight),
+      taskFor: (machine) => taskOf(options, published, keysOfTask, machine),
       observer: null,
     };
     this.options = options;
@@ -221,7 +221,7 @@ export class World {
       if (machine.process?.isStopping) this.#restarting.add(machine);
       if (machine.process) continue;
       // The ledger has the task from the beginning, as if the device had received it before.
-      machine.ledger.giveTask(taskId, newTaskRow(this.#context.taskFor(machine.profile.weight)));
+      machine.ledger.giveTask(taskId, newTaskRow(this.#context.taskFor(machine)));
       const process = new Process(this.#context, machine);
       machine.begin(process);
       this.#note(machine, "start");

@@ -97,12 +97,12 @@ describe("authentication", () => {
 
   test("refuses every invalid body and names the place of the fault", async () => {
     const headers = { "content-type": "application/json" };
-    for (const body of ["", "{", "null", "[]", "7", '{"values":7}', '{"values":{"lanRateBps":-1}}']) {
-      const answer = await fixture.call("PUT", "/v1/settings/x", { body, headers });
+    for (const body of ["", "{", "null", "[]", "7", '{"set":7}', '{"set":{"lanRateBps":-1}}']) {
+      const answer = await fixture.call("PATCH", "/v1/settings/default", { body, headers });
       expect(answer).toMatchObject({ status: 400, body: { error: expect.any(String) } });
     }
-    const large = JSON.stringify({ values: "x".repeat(70_000) });
-    const answer = await fixture.call("PUT", "/v1/settings/x", { body: large, headers });
+    const large = JSON.stringify({ set: "x".repeat(70_000) });
+    const answer = await fixture.call("PATCH", "/v1/settings/default", { body: large, headers });
     expect(answer).toMatchObject({ status: 413 });
     expect((await fixture.call("GET", "/v1/tasks/none")).status).toBe(400);
     expect((await fixture.call("GET", "/v1/tasks/7")).status).toBe(404);
@@ -336,7 +336,9 @@ describe("tasks", () => {
     await publishFile();
     const device = await fixture.device("h1");
     const values = { ...defaultSettingValues, lanRateBps: 1_000_000 };
-    await fixture.call("PUT", "/v1/settings/slow", { json: { values } });
+    await fixture.call("POST", "/v1/settings", {
+      json: { name: "slow", differences: { lanRateBps: 1_000_000 } },
+    });
     await createTask("all", { setting: "slow", startAtMs: fixture.clock.nowMs + 60_000 });
     await createTask();
     await createTask("all", { setting: "slow" });
@@ -346,14 +348,13 @@ describe("tasks", () => {
       setting: { name: "slow", version: 1 },
     });
     // The values travel once, whatever the number of tasks.
-    expect(settings).toEqual([{ name: "slow", version: 1, values }]);
+    const parents = [{ name: "default", version: 1 }];
+    expect(settings).toEqual([{ name: "slow", version: 1, parents, values }]);
     expect(before[1]!.setting.name).toBe("default");
     expect(before[0]!.taskKey).not.toBe(before[1]!.taskKey);
     expect(before[0]!.packageKey).toBe(before[1]!.packageKey);
     expect(Buffer.from(before[0]!.taskKey, "base64")).toHaveLength(16);
-    await fixture.call("PUT", "/v1/settings/slow", {
-      json: { values: { ...values, lanRateBps: 2_000_000 } },
-    });
+    await fixture.call("PATCH", "/v1/settings/slow", { json: { set: { lanRateBps: 2_000_000 } } });
     const after = (await fixture.checkIn(device, inventoryOf("h1"))).body;
     expect(after.tasks[0]!.setting.version).toBe(2);
     expect(after.settings[0]).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });

@@ -19,6 +19,7 @@ import { identityRoutes } from "./routes/identity.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
+import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
@@ -67,6 +68,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { TaskDetail, TaskSummary } from "../api/schema/admin.ts";
 import type { Device, DeviceTask, PackageDevices } from "../api/schema/device.ts";
-import { defaultSettingValues } from "../model/setting.ts";
 import { enrollToken, inventoryOf, openFixture, type Fixture } from "./app-fixture.ts";
 import { removeUnseenDevices } from "./device-removal.ts";
 import { removeExpired } from "./retention.ts";
@@ -326,8 +325,8 @@ test("devices that were not seen for the time of deviceExpiry are removed, and m
   const expire = () => removeUnseenDevices({ ...fixture, nowMs: () => fixture.clock.nowMs });
   await expire();
   expect(await listed()).toHaveLength(2);
-  await fixture.call("PUT", "/v1/settings/default", {
-    json: { values: { ...defaultSettingValues, deviceExpiryMs: 30 * day } },
+  await fixture.call("PATCH", "/v1/settings/default", {
+    json: { set: { deviceExpiryMs: 30 * day } },
   });
   await expire();
   expect((await listed()).map(({ id }) => id)).toEqual([fresh.deviceId]);
@@ -343,8 +342,8 @@ test("devices that were not seen for the time of deviceExpiry are removed, and m
 test("after an outage of the source no device expires before it had the whole time again", async () => {
   const { deviceId, credential } = await joined(machineA, "1");
   const { deviceId: other } = await joined(machineB, "2");
-  await fixture.call("PUT", "/v1/settings/default", {
-    json: { values: { ...defaultSettingValues, deviceExpiryMs: 30 * day } },
+  await fixture.call("PATCH", "/v1/settings/default", {
+    json: { set: { deviceExpiryMs: 30 * day } },
   });
   const expire = () => removeUnseenDevices({ ...fixture, nowMs: () => fixture.clock.nowMs });
   fixture.clock.nowMs += 100 * day;

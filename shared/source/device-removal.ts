@@ -3,6 +3,7 @@
  * credential is barred at once; row and reports stay for the counts of tasks.
  */
 import type { RemovalReason } from "../model/enrolment.ts";
+import { resolveSetting, rootSetting } from "../model/setting-inheritance.ts";
 import type { RemovedDevice } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 
@@ -39,7 +40,7 @@ export async function removeUnseenDevices(context: RemovalContext): Promise<void
   const { catalog, changeHub, nowMs } = context;
   const lastMs = changeHub.connectedDevices > 0 ? nowMs() : await catalog.life.lastContactMs();
   if (lastMs !== null && nowMs() - lastMs > outageMs) await catalog.life.setExpiryFrom(nowMs());
-  const expiryMs = (await catalog.settings.byName("default"))?.values.deviceExpiryMs ?? null;
+  const expiryMs = resolveSetting(await catalog.settings.tree(), rootSetting).values.deviceExpiryMs;
   if (expiryMs === null || nowMs() - (await catalog.life.expiryFromMs()) < expiryMs) return;
   const unseen = await catalog.life.unseenSince(nowMs() - expiryMs);
   await removeDevices(

@@ -18,7 +18,6 @@ import {
   type AgentClient,
 } from "../api/agent-client.ts";
 import { plainTransport } from "../api/testing-transport.ts";
-import { defaultSettingValues } from "../model/setting.ts";
 import { readToken } from "../api/token.ts";
 import { inventoryOf } from "./app-fixture.ts";
 import { startSource, type RunningSource, type TlsFiles } from "./server.ts";
@@ -218,19 +217,19 @@ describe("a source on a socket", () => {
       run: null,
       startAtMs: null,
     } as const;
-    await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 1_000_000 });
+    await client.createSetting({ name: "slow", differences: { lanRateBps: 1_000_000 } });
     const { taskId } = await client.createTask({
       ...request,
       setting: "slow",
       target: `device:${mine.deviceId}`,
     });
     await until(() => wakes.mine === 2);
-    await client.putSetting("slow", { ...defaultSettingValues, lanRateBps: 2_000_000 });
+    await client.editSetting("slow", { set: { lanRateBps: 2_000_000 } });
     await until(() => wakes.mine === 3);
     await client.changeTask(taskId, "cancel");
     await until(() => wakes.mine === 4);
     expect(wakes.other).toBe(1);
-    await client.putSetting("default", defaultSettingValues);
+    await client.editSetting("default", { set: { wanAttempts: 9 } });
     await until(() => wakes.mine === 5 && wakes.other === 2);
     ended.abort();
     await Promise.all(following);

@@ -1,6 +1,7 @@
 /**
- * Which devices the targets of tasks match: expressions (model/target) over the catalog. Reads
- * before the evaluation what the expressions name, so that each evaluation is a pure function.
+ * Which devices the targets of tasks and of assigned settings match: expressions (model/target)
+ * over the catalog. Reads before the evaluation what the expressions name, so that each evaluation
+ * is a pure function.
  *
  * Targets are evaluated each time, so they also apply to devices that enrol later, move, or change.
  */
@@ -105,12 +106,14 @@ export async function openTargeting(
   targets: readonly string[],
   deviceId: string | null = null,
 ): Promise<Targeting> {
-  const references = targets.map(referencesIn);
+  const known = new Map(targets.map((text) => [text, parsed(text)] as const));
+  const references = [...known.values()].map((one) => one.references);
   const tasks = new Set(references.flatMap((one) => Array.from(one.tasks)));
   const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
   const results = await resultsOf(catalog, tasks, deviceId);
   const versions = await versionsOf(catalog, packages, deviceId);
-  const viewOf = (device: DeviceRecord): TargetView => ({
+  const views = new WeakMap<DeviceRecord, TargetView>();
+  const madeView = (device: DeviceRecord): TargetView => ({
     ...device.facts,
     id: device.id,
     names: namesOf(device),
@@ -123,8 +126,13 @@ export async function openTargeting(
     resultIn: (taskId) => results(taskId, device.id),
     versionsOf: (name, how) => versions(name, device.id, how),
   });
+  const viewOf = (device: DeviceRecord): TargetView => {
+    const view = views.get(device) ?? madeView(device);
+    views.set(device, view);
+    return view;
+  };
   const matches: Targeting["matches"] = (target, device) =>
-    target === "all" || parsed(target).matches(viewOf(device));
+    target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));
   const isFor: Targeting["isFor"] = (task, device, report) =>
     (report !== undefined && isDone(report)) || matches(task.target, device);
   return {

@@ -263,9 +263,7 @@ describe("an administrator", () => {
     await send(pilot, report(taskId, "complete"));
     await fixture.endTasks();
     const other = await fixture.device("h2");
-    await fixture.call("PUT", "/v1/settings/slow", {
-      json: { values: (await fixture.catalog.settings.byName("default"))!.values },
-    });
+    await fixture.call("POST", "/v1/settings", { json: { name: "slow" } });
     const { body } = await edit(taskId, { target: "all", setting: "slow" });
     expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2, warnings: [] });
     await fixture.endTasks();

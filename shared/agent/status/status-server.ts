@@ -10,6 +10,12 @@ import { contactProblems } from "../../api/source-error.ts";
 import { progressSchema } from "../../api/schema/common.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
+/** A setting that counts on the device, and those that it inherits from. */
+const settingSchema = v.object({
+  name: v.string(),
+  version: v.number(),
+  parents: v.array(v.object({ name: v.string(), version: v.number() })),
+});
 export const agentStatusSchema = v.object({
   version: v.string(),
   pid: v.number(),
@@ -23,6 +29,8 @@ export const agentStatusSchema = v.object({
     v.object({ why: v.picklist(contactProblems), text: v.string(), sinceMs: v.number() }),
   ),
   subnetId: v.nullable(v.string()),
+  /** The device's own setting; null until the source answered. */
+  setting: v.optional(v.nullable(settingSchema), null),
   /** The active interface; null while the device works without the LAN. */
   interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
   /** Why a better interface, or none, is used; empty if the best one is used. */
@@ -48,7 +56,14 @@ export const agentStatusSchema = v.object({
     chunksSent: v.number(),
     bytesSent: v.number(),
   }),
-  tasks: v.array(v.object({ package: v.string(), ...progressSchema.entries })),
+  tasks: v.array(
+    v.object({
+      package: v.string(),
+      /** Setting that the task overrides the own one with; null: it does not. */
+      setting: v.optional(v.nullable(settingSchema), null),
+      ...progressSchema.entries,
+    }),
+  ),
 });
 export type AgentStatus = v.InferOutput<typeof agentStatusSchema>;
 

@@ -12,6 +12,7 @@ const status: AgentStatus = {
   connected: true,
   lostContact: null,
   subnetId: "2af47f2de4a483f9",
+  setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
   interfaceWhy: "",
   group: "239.255.70.67:7067",
@@ -30,6 +31,7 @@ const status: AgentStatus = {
 };
 const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
   package: "editor 4.2",
+  setting: null,
   taskId: 1,
   state: "complete",
   role: "none",
@@ -51,10 +53,25 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   ...changes,
 });
 
+const lines = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes });
+
 /** Returns the lines on subnet and multicast. */
-const on = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes }).slice(2, 4);
+const on = (changes: Partial<AgentStatus>): string[] => lines(changes).slice(3, 5);
 
 describe("status", () => {
+  test("names the device's own setting with its parents, and the setting of a task that overrides it", () => {
+    const parents = [{ name: "default", version: 7 }];
+    expect(lines({})).toContain("setting default version 7");
+    expect(lines({ setting: { name: "kiosk", version: 2, parents } })).toContain(
+      "setting kiosk version 2, inherits from default version 7",
+    );
+    expect(lines({ setting: null })).toContain("setting not known yet, uses the built-in values");
+    const overridden = task({ setting: { name: "fast", version: 3, parents } });
+    expect(lines({ tasks: [overridden] }).at(-1)).toStartWith(
+      "task 1 (editor 4.2, setting fast version 3): complete",
+    );
+  });
+
   test("names the port of the LAN exchange, and why it is another one", () => {
     const exchange = { port: 40_000, portProblem: "", chunksSent: 2, bytesSent: 2_000_000 };
     expect(runningLines({ ...status, exchange })).toContain("LAN exchange: TCP port 40000, 2 MB sent");
@@ -83,8 +100,9 @@ describe("status", () => {
     [17, "receive buffer 4 MiB, 17 dropped because it was full"],
     [null, "receive buffer 4 MiB, drops not reported by this system"],
   ])("reports the kernel's drops: %p", (kernelDrops, text) => {
-    const lines = runningLines({ ...status, lan: { ...status.lan, kernelDrops } });
-    expect(lines[3]).toBe(`multicast: 71764 frames received (35.9 a call), 5 sent, ${text}`);
+    expect(lines({ lan: { ...status.lan, kernelDrops } })[4]).toBe(
+      `multicast: 71764 frames received (35.9 a call), 5 sent, ${text}`,
+    );
   });
 
   test("names the origins of a complete task's bytes, and the end of a paused download", () => {
@@ -104,8 +122,7 @@ describe("status", () => {
         reason("download-note", { detail: "paused by the setting until 18:00" }),
       ],
     });
-    const lines = runningLines({ ...status, tasks: [complete, paused] });
-    expect(lines.slice(-2)).toEqual([
+    expect(lines({ tasks: [complete, paused] }).slice(-2)).toEqual([
       "task 1 (editor 4.2): complete, 100 % of 104 MB; 61 % multicast, 39 % from peers (joined late, 39 % had been multicast)",
       "task 1 (editor 4.2): downloading, representative, 50 % of 104 MB; representative of term 1: multicast stands at 50 %, as no device of this subnet is missing chunks; download paused by the setting until 18:00",
     ]);

@@ -8,6 +8,7 @@ import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.t
 import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
 import { barText, SetupError } from "../enrolment.ts";
+import { storedSetting, versionOf } from "../own-setting.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 import { printable } from "../../printable.ts";
@@ -36,6 +37,7 @@ export function runningLines(status: AgentStatus): string[] {
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     sourceLine(status),
+    settingLine(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
     ...(dropped.length > 0
@@ -51,6 +53,15 @@ function sourceLine({ source, connected, lostContact }: AgentStatus): string {
   const state = connected ? "connected, but requests fail" : "not connected, retrying";
   return `source ${source}: ${state}; ${lostContact.why} since ${since}: ${lostContact.text}`;
 }
+
+function settingLine({ setting }: Pick<AgentStatus, "setting">): string {
+  if (setting === null) return "setting not known yet, uses the built-in values";
+  const parents = setting.parents.map(versionText);
+  return `setting ${versionText(setting)}${parents.length > 0 ? `, inherits from ${parents.join(", ")}` : ""}`;
+}
+
+const versionText = ({ name, version }: { name: string; version: number }): string =>
+  `${name} version ${version}`;
 
 const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatus): string =>
   multicastProblem === ""
@@ -85,7 +96,8 @@ function taskLine(task: AgentStatus["tasks"][number]): string {
   // The line already contains the state.
   const why = reasonsText(task.reasons).replace(/^complete(?:[:;] |$)/, "");
   const wrong = task.wrongFrom.map(wrongText).join("");
-  return `task ${task.taskId} (${task.package}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
+  const setting = task.setting === null ? "" : `, setting ${versionText(task.setting)}`;
+  return `task ${task.taskId} (${task.package}${setting}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
 }
 
 const wrongText = ({ address, deviceId, chunks }: WrongSender): string =>
@@ -105,7 +117,10 @@ function ledgerStatus(dataFolder: string) {
       };
     });
     const barred = identity?.barred ?? null;
-    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, barred, tasks };
+    const own = storedSetting(ledger);
+    const setting = own && versionOf(own);
+    const [deviceId, source] = [identity?.deviceId ?? null, identity?.sourceUrl ?? null];
+    return { deviceId, source, barred, setting, tasks };
   } finally {
     ledger.close();
   }
@@ -115,11 +130,12 @@ const barredLine = ({ code, atMs }: NonNullable<Identity["barred"]>, dataFolder:
   `since ${new Date(atMs).toISOString()}: ${code === "forgotten" ? "forgotten, enrols again at the next start" : barText(code, dataFolder)}`;
 
 function stoppedLines(dataFolder: string): string[] {
-  const { deviceId, source, barred, tasks } = ledgerStatus(dataFolder);
+  const { deviceId, source, barred, setting, tasks } = ledgerStatus(dataFolder);
   return [
     `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
     ...(barred === null ? [] : [barredLine(barred, dataFolder)]),
+    ...(setting === null ? [] : [settingLine({ setting })]),
     ...tasks.map(
       (task) =>
         `task ${task.taskId} (${task.package}): ${[task.state, reasonsText(task.reasons)].filter((part) => part !== "").join("; ")}`,

@@ -6,7 +6,6 @@ import * as v from "valibot";
 import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
-import { settingValuesSchema } from "../../model/setting.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
 import { targetSchema } from "./labels.ts";
 import {
@@ -21,7 +20,6 @@ import {
   packageUrlSchema,
   programNamesSchema,
   progressSchema,
-  settingSchema,
   subnetIdSchema,
   taskActionSchema,
   taskIdSchema,
@@ -79,6 +77,7 @@ export const taskCreateSchema = v.object({
   command: v.optional(v.nullable(text(8_192)), null),
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
   run: v.optional(v.nullable(name(32)), null),
+  /** Overrides the devices' own settings; null: each device's own one counts. */
   setting: v.nullable(name(64)),
   target: targetSchema,
   startAtMs: v.nullable(timeMs),
@@ -104,7 +103,8 @@ export const taskEditSchema = v.strictObject({
   deadlineAtMs: v.optional(v.nullable(timeMs)),
   notWhile: v.optional(programNamesSchema),
   expiresAtMs: v.optional(timeMs),
-  setting: v.optional(name(64)),
+  /** Null: each device's own one counts. */
+  setting: v.optional(v.nullable(name(64))),
 });
 export const taskChangedSchema = v.object({
   taskId: taskIdSchema,
@@ -135,7 +135,8 @@ const taskSummarySchema = v.object({
   action: taskActionSchema,
   command: v.nullable(v.string()),
   run: v.nullable(v.string()),
-  setting: v.string(),
+  /** Null: each device's own one counts. */
+  setting: v.nullable(v.string()),
   target: v.string(),
   version: counter,
   allowDowngrade: v.boolean(),
@@ -215,7 +216,6 @@ export const taskDetailSchema = v.object({
     v.maxLength(absentListMax),
   ),
 });
-export const settingPutSchema = v.object({ values: v.strictObject(settingValuesSchema.entries) });
 const subnetSchema = v.object({
   id: subnetIdSchema,
   cidr: v.string(),
@@ -235,7 +235,6 @@ const subnetSchema = v.object({
 });
 export const packageListSchema = v.object({ packages: v.array(packageSchema) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
-export const settingListSchema = v.object({ settings: v.array(settingSchema) });
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
@@ -270,10 +269,6 @@ export const wanReportSchema = v.object({
   rows: v.array(v.object({ id: v.string(), name: v.string(), ...wanBytesEntries })),
   total: v.object(wanBytesEntries),
 });
-export const settingNameSchema = v.pipe(
-  v.string(),
-  v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
-);
 /** The answer to a request that returns no data. */
 export const doneSchema = v.object({ ok: v.literal(true) });
 export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { packageUrlsMax } from "../../model/package-url.ts";
 import { packedManifestBytesMax } from "../packed-manifest.ts";
+import { settingDepthMax } from "../../model/setting-inheritance.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
   base64,
@@ -55,7 +56,14 @@ export const enrollResponseSchema = v.object({
   /** Sent in every LAN frame, so that devices of another deployment on the same LAN ignore it. */
   deployment: counter,
 });
-const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });
+const settingVersionSchema = v.object({ name: name(64), version: counter });
+/** A setting with its inherited values, as a device uses it. */
+export const agentSettingSchema = v.object({
+  ...settingVersionSchema.entries,
+  /** Settings that it inherits from, from the parent to `default`. */
+  parents: v.optional(v.pipe(v.array(settingVersionSchema), v.maxLength(settingDepthMax)), []),
+  values: settingValuesSchema,
+});
 /** A task as the device keeps it. */
 export const agentTaskSchema = v.object({
   id: taskIdSchema,
@@ -97,12 +105,14 @@ export const agentTaskSchema = v.object({
   taskKey: base64(16),
   /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
   packageKey: base64(16),
-  setting: settingSchema,
+  setting: agentSettingSchema,
+  /** Whether the task names the setting; false: it is the device's own one. */
+  overrides: v.optional(v.boolean(), false),
 });
 /** A task as a check-in answer states it: with the name of its setting instead of the values. */
 export const assignedTaskSchema = v.object({
   ...agentTaskSchema.entries,
-  setting: v.omit(settingSchema, ["values"]),
+  setting: settingVersionSchema,
 });
 /** Upper bound on the packages that a check-in states; the last used ones come first. */
 export const statedPackagesMax = 256;
@@ -135,9 +145,10 @@ export const checkInResponseSchema = v.object({
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
   subnetId: v.nullable(subnetIdSchema),
   publisherKeys: v.array(publisherKeySchema),
-  defaultSetting: settingSchema,
+  /** The device's own setting: for all outside tasks, and for tasks that name none. */
+  ownSetting: agentSettingSchema,
   /** The other settings that the tasks name, each once. */
-  settings: v.array(settingSchema),
+  settings: v.array(agentSettingSchema),
   /**
    * Every open task of this device that no other one supersedes, and that the device has not
    * completed or still serves. The device drops any other task.
@@ -256,6 +267,7 @@ export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progress
 export type EnrollRequest = v.InferInput<typeof enrollRequestSchema>;
 export type EnrollCloneRequest = v.InferInput<typeof enrollCloneRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
+export type AgentSetting = v.InferOutput<typeof agentSettingSchema>;
 export type AssignedTask = v.InferOutput<typeof assignedTaskSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
 export type Probe = v.InferOutput<typeof probeSchema>;

@@ -11,7 +11,6 @@ import { barCodes } from "../../model/enrolment.ts";
 import { mediums } from "../../model/interface.ts";
 import { packageUrlLengthMax, urlLayouts } from "../../model/package-url.ts";
 import { reasonsSchema } from "../../model/reason.ts";
-import { settingValuesSchema } from "../../model/setting.ts";
 
 export const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 export const name = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
@@ -204,9 +203,7 @@ export const progressSchema = v.object({
   follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),
 });
-export const settingSchema = v.object({ name: name(64), version: counter, values: settingValuesSchema });
 export type Inventory = v.InferOutput<typeof inventorySchema>;
 export type OriginBytes = v.InferOutput<typeof originBytesSchema>;
 export type CommandOutcome = v.InferOutput<typeof commandOutcomeSchema>;
 export type Progress = v.InferOutput<typeof progressSchema>;
-export type Setting = v.InferOutput<typeof settingSchema>;

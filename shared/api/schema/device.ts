@@ -22,6 +22,8 @@ export const deviceSchema = v.object({
   id: deviceIdSchema,
   hostname: v.string(),
   subnetId: v.nullable(subnetIdSchema),
+  /** Name of the device's own setting, by assignment. */
+  setting: v.string(),
   /** Name and site that administrators gave the subnet. */
   subnetName: v.nullable(v.string()),
   site: v.nullable(v.string()),

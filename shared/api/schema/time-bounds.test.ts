@@ -1,14 +1,15 @@
 /** Every time and duration from outside has bounds: fields of bodies, of frames, and settings. */
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { applySettingWords } from "../../model/setting-words.ts";
 import { defaultSettingValues, settingKeys } from "../../model/setting.ts";
+import { applySettingWords } from "../../model/setting-words.ts";
 import { parseStartTime } from "../../source/commands/start-time.ts";
 import { controlFields } from "../../wire/fields.ts";
 import { limits } from "../../wire/index.ts";
 import * as admin from "./admin.ts";
 import * as agent from "./agent.ts";
 import * as common from "./common.ts";
+import * as settings from "./settings.ts";
 
 type Schema = v.GenericSchema & {
   readonly entries?: Record<string, Schema>;
@@ -30,7 +31,7 @@ function collect(path: string, schema: Schema, found: Map<string, Schema>): void
 }
 
 const fields = new Map<string, Schema>();
-for (const [name, value] of Object.entries({ ...common, ...agent, ...admin }))
+for (const [name, value] of Object.entries({ ...common, ...agent, ...admin, ...settings }))
   if (name.endsWith("Schema")) collect(name, value as unknown as Schema, fields);
 
 const wrong = [-1, -1e300, 1e300, Number.MAX_SAFE_INTEGER, 1.5, Number.NaN, Infinity, -Infinity, "60", {}];
@@ -66,7 +67,7 @@ describe.each(durations.map(([key]) => key))("the setting %s", (key) => {
     const { field } = settingKeys[key as "wanStall"];
     // check-ins.ts divides the interval; an age is a subtraction.
     const isDivided = ["checkInInterval", "cacheMaxAge", "deviceExpiry"].includes(key);
-    expect(v.is(fields.get(`settingSchema.values.${field}`)!, 2 ** 31)).toBe(isDivided);
+    expect(v.is(fields.get(`checkInResponseSchema.ownSetting.values.${field}`)!, 2 ** 31)).toBe(isDivided);
   });
 });
 

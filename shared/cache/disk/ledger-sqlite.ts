@@ -106,6 +106,11 @@ class SqliteReader implements LedgerReader {
     return parsed.success ? parsed.output : null;
   }
 
+  ownSetting(): unknown {
+    const row = this.db.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'setting'").get();
+    return row && parsedJson(row.value);
+  }
+
   close(): void {
     this.db.close();
   }
@@ -150,6 +155,14 @@ class SqliteLedger extends SqliteReader implements Ledger {
     this.#writeDurably(() =>
       this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES ('identity', ?)", [
         JSON.stringify(v.parse(identitySchema, identity)),
+      ]),
+    );
+  }
+
+  saveOwnSetting(setting: unknown): void {
+    this.#write(() =>
+      this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES ('setting', ?)", [
+        JSON.stringify(setting),
       ]),
     );
   }

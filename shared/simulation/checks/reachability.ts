@@ -6,6 +6,7 @@
 import { goodConditions } from "../network.ts";
 import type { CheckedWorld } from "./checked-world.ts";
 import type { Machine } from "../machine.ts";
+import { optionsOf } from "../task.ts";
 
 /** Probability of a false alarm, accepted at each use of `rounds`. */
 const falseAlarmProbability = 1e-9;
@@ -38,7 +39,8 @@ export class Reachability {
   /** Returns whether frames of every size pass in both directions, apart from random loss. */
   canExchangeFrames(a: Machine, b: Machine): boolean {
     const { network, options } = this.#world;
-    if (!options.useMulticast || network.datagramFilter) return false;
+    if ([a, b].some((machine) => !optionsOf(options, machine).useMulticast)) return false;
+    if (network.datagramFilter) return false;
     if (!network.connects(a, b) || !network.connects(b, a)) return false;
     if (network.pruned.has(a.index) || network.pruned.has(b.index)) return false;
     return network.conditions[a.subnet]!.mtuBytes >= goodConditions.mtuBytes;

@@ -11,10 +11,10 @@ import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
-import type { SettingValues } from "../../model/setting.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
+import type { SettingStore } from "./setting-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -84,7 +84,8 @@ export type TaskRecord = {
   readonly after: number | null;
   /** Whether the cancellation ends running commands. */
   readonly kills: boolean;
-  readonly settingName: string;
+  /** Setting that overrides the devices' own ones; null: each device's own one counts. */
+  readonly setting: string | null;
   readonly target: string;
   readonly state: TaskState;
   /** Null unless `state` is `ended`. */
@@ -109,7 +110,7 @@ export type TaskChange = Partial<
     TaskRecord,
     | "version"
     | "target"
-    | "settingName"
+    | "setting"
     | "startAtMs"
     | "startIsLocal"
     | "deadlineAtMs"
@@ -135,12 +136,6 @@ export const reportOf = ({ state, command, attempt = 1 }: Progress): TaskReport 
   attempt,
 });
 export type ProgressRecord = { readonly progress: Progress; readonly updatedAtMs: number };
-
-export type SettingRecord = {
-  readonly name: string;
-  readonly version: number;
-  readonly values: SettingValues;
-};
 
 /** Devices of a subnet that report the same delivery mode with the same causes. */
 export type DeliveryCount = {
@@ -227,13 +222,6 @@ export interface TaskStore {
   reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
   /** Returns the last reports of a device by task. */
   reportsBy(deviceId: string): Promise<Map<number, TaskReport>>;
-}
-
-export interface SettingStore {
-  byName(name: string): Promise<SettingRecord | null>;
-  list(): Promise<SettingRecord[]>;
-  /** Stores the values as version 1 of a new setting, or as the next version. */
-  put(name: string, values: SettingValues): Promise<SettingRecord>;
 }
 
 export interface LeaseStore {

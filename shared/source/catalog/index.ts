@@ -7,7 +7,6 @@ export type {
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
-  SettingRecord,
   SignedManifestBytes,
   TaskChange,
   TaskRecord,
@@ -16,6 +15,7 @@ export type {
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
+export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
+import { wanAccountStep } from "./wan-account-step.ts";
 
 const steps: readonly string[] = [
   ...firstSteps,
@@ -56,85 +57,57 @@ const steps: readonly string[] = [
       iif(action = 'run', row_number() OVER (PARTITION BY device_id ORDER BY updated_at_ms), NULL), run IS 'uninstall'
     FROM progress JOIN tasks ON tasks.id = task_id
     WHERE progress.state IN ('complete', 'reboot-pending') ORDER BY action = 'run', updated_at_ms;
+    `,
+  // A setting keeps its differences to its parent; `default` those to the values that were built in
+  // at this step. A task without a setting uses each device's own one.
+  `
+  ALTER TABLE settings ADD COLUMN parent TEXT REFERENCES settings (name) ON UPDATE CASCADE;
+  UPDATE settings SET parent = 'default' WHERE name <> 'default';
+  UPDATE settings SET values_json = (
+    SELECT json_group_object(own.key, json(settings.values_json -> own.key))
+    FROM json_each(settings.values_json) own
+    WHERE settings.values_json -> own.key IS NOT
+      (SELECT root.values_json FROM settings root WHERE root.name = 'default') -> own.key)
+  WHERE name <> 'default';
+  UPDATE settings SET values_json = (
+    SELECT json_group_object(own.key, json(settings.values_json -> own.key))
+    FROM json_each(settings.values_json) own WHERE settings.values_json -> own.key IS NOT
+    ('{"useMulticast":true,"wirelessMulticast":false,"sessionStartDelayMs":60000,' ||
+    '"startWhenAllPresent":true,"wanRateBps":null,"wanSchedule":[],"lanRateBps":null,"wanAttempts":8,' ||
+    '"wanStallMs":30000,"wanFallback":"last-resort","useDeputy":true,"cacheMaxBytes":null,' ||
+    '"cacheMaxAgeMs":7776000000,"cacheKeepFree":{"percent":10},"checkInIntervalMs":86400000,' ||
+    '"reportIntervalMs":2000,"representativeWeight":50,"commandTimeoutMs":3600000,' ||
+    '"commandSuccessExitCodes":[0],"commandRebootExitCodes":[194,1641,3010],' ||
+    '"commandBusyExitCodes":[75,1618],"commandAttempts":10,"runSchedule":[],' ||
+    '"runWhileUserActive":true,"userIdleMs":600000,"runDeferrals":null,"runDeferralMs":3600000,' ||
+    '"startJitterMs":30000,"upgradeConfirmMs":300000}') -> own.key)
+  WHERE name = 'default';
+  ALTER TABLE settings RENAME COLUMN values_json TO differences_json;
+  CREATE TABLE setting_versions (
+    name TEXT NOT NULL REFERENCES settings (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    parent TEXT,
+    differences_json TEXT NOT NULL,
+    changed_at_ms INTEGER,
+    changed_by TEXT,
+    PRIMARY KEY (name, version)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO setting_versions
+    SELECT name, version, parent, differences_json, NULL, NULL FROM settings;
+  CREATE TABLE setting_assignments (
+    rank INTEGER PRIMARY KEY,
+    setting TEXT NOT NULL REFERENCES settings (name) ON UPDATE CASCADE,
+    target TEXT NOT NULL UNIQUE
+  ) STRICT;
+  ALTER TABLE tasks ADD COLUMN setting TEXT;
+  UPDATE tasks SET setting = nullif(setting_name, 'default');
+  ALTER TABLE tasks DROP COLUMN setting_name;
   `,
   // Ids of tasks repeat after a restore from a backup, in another epoch.
   `
   ALTER TABLE tasks ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
   `,
-  // WAN account by hour, package and subnet, which outlives packages and tasks. Bytes of earlier
-  // versions have no hour: they count for the hour of the upgrade.
-  `
-  CREATE TABLE wan_packages (
-    number INTEGER PRIMARY KEY,
-    package_id TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    version TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE wan_subnets (
-    subnet_id TEXT PRIMARY KEY,
-    cidr TEXT NOT NULL,
-    site TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  -- direct_bytes: what would have crossed if each device had downloaded for itself.
-  CREATE TABLE wan_hours (
-    hour INTEGER NOT NULL,
-    package INTEGER NOT NULL,
-    subnet_id TEXT NOT NULL,
-    source_bytes INTEGER NOT NULL,
-    web_bytes INTEGER NOT NULL,
-    direct_bytes INTEGER NOT NULL,
-    PRIMARY KEY (hour, package, subnet_id)
-  ) STRICT, WITHOUT ROWID;
-  -- Counters of a device: sent by the source, reported as fetched, and counted as from web sites.
-  CREATE TABLE wan_devices (
-    package INTEGER NOT NULL,
-    device_id TEXT NOT NULL,
-    sent_bytes INTEGER NOT NULL DEFAULT 0,
-    fetched_bytes INTEGER NOT NULL DEFAULT 0,
-    web_bytes INTEGER NOT NULL DEFAULT 0,
-    is_complete INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (package, device_id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE wan_tasks (
-    task_id INTEGER NOT NULL,
-    subnet_id TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    PRIMARY KEY (task_id, subnet_id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE wan_totals (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    source_bytes INTEGER NOT NULL,
-    web_bytes INTEGER NOT NULL,
-    direct_bytes INTEGER NOT NULL
-  ) STRICT;
-  INSERT INTO wan_packages (package_id, name, version, size_bytes)
-    SELECT package_id, min(package_name), min(package_version), min(package_bytes) FROM tasks GROUP BY package_id;
-  INSERT INTO wan_subnets SELECT subnet_id, min(subnet_cidr), min(subnet_site) FROM devices
-    WHERE subnet_id IS NOT NULL GROUP BY subnet_id;
-  INSERT INTO wan_devices (package, device_id, fetched_bytes, sent_bytes, web_bytes, is_complete)
-    SELECT number, device_id, fetched, iif(has_urls, 0, fetched), iif(has_urls, fetched, 0), is_complete
-    FROM (
-      SELECT number, device_id, sum(json_extract(report_json, '$.wanBytesFetched')) AS fetched,
-        max(progress.state IN ('complete', 'reboot-pending')) AS is_complete,
-        EXISTS (SELECT 1 FROM package_urls WHERE package_urls.package_id = tasks.package_id) AS has_urls
-      FROM progress JOIN tasks ON tasks.id = task_id JOIN wan_packages USING (package_id)
-      GROUP BY number, device_id
-    );
-  INSERT INTO wan_hours
-    SELECT CAST(strftime('%s', 'now') AS INTEGER) / 3600, package, coalesce(subnet_id, ''), sum(sent_bytes),
-      sum(web_bytes), sum(iif(is_complete, size_bytes, 0))
-    FROM wan_devices JOIN wan_packages ON number = package JOIN devices ON id = device_id
-    GROUP BY package, coalesce(subnet_id, '');
-  INSERT INTO wan_totals
-    SELECT 1, coalesce(sum(source_bytes), 0), coalesce(sum(web_bytes), 0), coalesce(sum(direct_bytes), 0)
-    FROM wan_hours;
-  INSERT INTO wan_tasks
-    SELECT task_id, coalesce(subnet_id, ''), sum(json_extract(report_json, '$.wanBytesFetched'))
-    FROM progress JOIN devices ON id = device_id GROUP BY 1, 2;
-  DROP TABLE wan_account;
-  DROP TABLE wan_baseline;
-  `,
+  wanAccountStep,
   // Life of a device: identity of its machine, takeover, removal, clones, packages in its cache.
   `
   ALTER TABLE devices ADD COLUMN machine TEXT;

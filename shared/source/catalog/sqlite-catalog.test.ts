@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultSettingValues } from "../../model/setting.ts";
+import { migrate } from "./migrations.ts";
 import { openSqliteCatalog } from "./sqlite-catalog.ts";
 
 let folder: string;
@@ -29,11 +30,8 @@ test("has a constant deployment and a setting named default when it is new", asy
   const first = await openSqliteCatalog(path);
   const { deployment } = first;
   expect(deployment).toBeInteger();
-  expect(await first.settings.byName("default")).toEqual({
-    name: "default",
-    version: 1,
-    values: defaultSettingValues,
-  });
+  const root = { name: "default", version: 1, parent: null, differences: {} };
+  expect([...(await first.settings.tree()).values()]).toEqual([root]);
   first.close();
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   const again = await openSqliteCatalog(path);
@@ -73,7 +71,10 @@ test("reports a damaged page, with the name of the file and what to do", async (
 test("is not read as a whole at the start when it is large", async () => {
   const catalog = await openSqliteCatalog(path);
   for (let index = 0; index < 200; index++)
-    await catalog.settings.put(`setting-${index}`, defaultSettingValues);
+    await catalog.settings.change(`setting-${index}`, 1, () => ({
+      parent: "default",
+      differences: defaultSettingValues,
+    }));
   catalog.close();
   const bytes = await readFile(path);
   // The last page belongs to the settings, which a start does not read all.
@@ -98,11 +99,49 @@ test("refuses a second source on the same folder", async () => {
   running.close();
 });
 
-test("fills in the default of a field that an older setting lacks", async () => {
+/** Number of steps before settings have parents. */
+const stepsBeforeParents = 12;
+
+test("keeps the differences of settings of an earlier version, and makes default their parent", async () => {
+  const database = new Database(path, { strict: true });
+  migrate(database, stepsBeforeParents);
+  const { deviceExpiryMs: _later, ...builtIn } = defaultSettingValues;
+  const older = { ...builtIn, wanAttempts: 5, lanRateBps: 1_000_000 };
+  const { lanRateBps: _gone, ...slow } = { ...older, wanRateBps: 2_000_000, cacheMaxAgeMs: null };
+  const add = database.query("INSERT INTO settings (name, version, values_json) VALUES ($name, 4, $values)");
+  add.run({ name: "default", values: JSON.stringify(older) });
+  add.run({ name: "slow", values: JSON.stringify(slow) });
+  database.close();
+  const migrated = await openSqliteCatalog(path);
+  expect([...(await migrated.settings.tree()).values()]).toEqual([
+    { name: "default", version: 4, parent: null, differences: { wanAttempts: 5, lanRateBps: 1_000_000 } },
+    {
+      name: "slow",
+      version: 4,
+      parent: "default",
+      differences: { wanRateBps: 2_000_000, cacheMaxAgeMs: null },
+    },
+  ]);
+  expect(await migrated.settings.versions("slow")).toMatchObject([{ version: 4, changedAtMs: null }]);
+  migrated.close();
+});
+
+test("renames a setting in its children, assignments, versions and tasks, and removes an unused one", async () => {
   const catalog = await openSqliteCatalog(path);
-  const { lanRateBps: _gone, ...older } = { ...defaultSettingValues, wanAttempts: 3 };
-  await catalog.settings.put("old", older as typeof defaultSettingValues);
-  const found = await catalog.settings.byName("old");
-  expect(found?.values).toEqual({ ...defaultSettingValues, wanAttempts: 3 });
+  const { settings } = catalog;
+  await settings.change("a", 1, () => ({ parent: "default", differences: { wanAttempts: 3 } }));
+  await settings.change("b", 2, () => ({ parent: "a", differences: {} }));
+  await settings.changeAssignments(() => [{ setting: "a", target: "all" }]);
+  await settings.rename("a", "c");
+  expect((await settings.tree()).get("b")?.parent).toBe("c");
+  expect(await settings.assignments()).toEqual([{ setting: "c", target: "all" }]);
+  expect(await settings.versions("c")).toMatchObject([{ version: 1, changedAtMs: 1 }]);
+  expect(await settings.remove("c")).toEqual({ tasks: [], children: ["b"], targets: ["all"] });
+  expect((await settings.tree()).has("c")).toBe(true);
+  await settings.changeAssignments(() => []);
+  await settings.remove("b");
+  expect(await settings.remove("c")).toEqual({ tasks: [], children: [], targets: [] });
+  expect([...(await settings.tree()).keys()]).toEqual(["default"]);
+  expect(await settings.versions("c")).toEqual([]);
   catalog.close();
 });

@@ -8,7 +8,7 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, statSync } from "node:fs";
-import { defaultSettingValues } from "../../model/setting.ts";
+import { rootSetting } from "../../model/setting-inheritance.ts";
 import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
@@ -108,7 +108,9 @@ function renewEpoch(database: Database): string {
 
 async function storesOf(database: Database): Promise<Catalog> {
   const settings = sqliteSettings(database);
-  if ((await settings.byName("default")) === null) await settings.put("default", defaultSettingValues);
+  await settings.change(rootSetting, Date.now(), (tree) =>
+    tree.has(rootSetting) ? null : { parent: null, differences: {} },
+  );
   const epoch = renewEpoch(database);
   return {
     epoch,

@@ -19,7 +19,7 @@ type Row = {
   allow_downgrade: number;
   after_task: number | null;
   kills: number;
-  setting_name: string;
+  setting: string | null;
   target: string;
   state: TaskRecord["state"];
   ended_why: TaskRecord["endedWhy"];
@@ -47,7 +47,7 @@ const toTask = (row: Row): TaskRecord => ({
   allowDowngrade: row.allow_downgrade === 1,
   after: row.after_task,
   kills: row.kills === 1,
-  settingName: row.setting_name,
+  setting: row.setting,
   target: row.target,
   state: row.state,
   endedWhy: row.ended_why,
@@ -64,10 +64,10 @@ const toTask = (row: Row): TaskRecord => ({
 function createTask(database: Database, epoch: string): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id" | "notWhile"> & { notWhile: string }>(
     `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
-                        allow_downgrade, after_task, kills, setting_name, target, state, ended_why, ended_at_ms, created_at_ms,
+                        allow_downgrade, after_task, kills, setting, target, state, ended_why, ended_at_ms, created_at_ms,
                         start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, task_key)
      VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
-             $allowDowngrade, $after, $kills, $settingName, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
+             $allowDowngrade, $after, $kills, $setting, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
              $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $taskKey)
      RETURNING *`,
   );
@@ -77,7 +77,7 @@ function createTask(database: Database, epoch: string): TaskStore["create"] {
 function changeTask(database: Database): TaskStore["change"] {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const write = database.query(
-    `UPDATE tasks SET version = $version, target = $target, setting_name = $settingName, start_at_ms = $startAtMs,
+    `UPDATE tasks SET version = $version, target = $target, setting = $setting, start_at_ms = $startAtMs,
        start_is_local = $startIsLocal, deadline_at_ms = $deadlineAtMs, not_while_json = $notWhile, expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
      WHERE id = $id`,
   );
@@ -90,11 +90,11 @@ function changeTask(database: Database): TaskStore["change"] {
         const change = decide(task);
         if (change === null) return task;
         const changed = { ...task, ...change };
-        const { version, target, settingName, startAtMs, expiresAtMs, kills, ...rest } = changed;
+        const { version, target, setting, startAtMs, expiresAtMs, kills, ...rest } = changed;
         const { state, endedWhy, endedAtMs, startIsLocal, deadlineAtMs } = rest;
         const times = { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs, endedAtMs };
         const notWhile = JSON.stringify(changed.notWhile);
-        write.run({ id, version, target, settingName, ...times, notWhile, kills, state, endedWhy });
+        write.run({ id, version, target, setting, ...times, notWhile, kills, state, endedWhy });
         return changed;
       })
       .immediate();

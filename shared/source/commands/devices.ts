@@ -34,7 +34,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
   const devices = await (await connect(options)).devices(filter);
   if (options.json) return printJson(devices);
   printTable(
-    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,AGENT,LAST SEEN,STATE".split(","),
+    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,AGENT,LAST SEEN,STATE".split(","),
     devices.map((device) => {
       const active = device.inventory?.interfaces.find((one) => one.active);
       return [
@@ -47,6 +47,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
         active?.medium ?? "-",
         device.tags.join(",") || "-",
         device.wishes.join(",") || "-",
+        device.setting,
         device.agentVersion,
         seenText(device),
         device.state,
@@ -71,6 +72,7 @@ export async function showDevice(words: string, options: JsonOptions): Promise<v
     ["subnet", [device.subnetId ?? "none", device.subnetName ?? ""].join(" ").trim()],
     ["site", device.site ?? "none"],
     ["tags", device.tags.join(", ") || "none"],
+    ["setting", device.setting],
     ["wishes", device.wishes.join(", ") || "none"],
     ...inventoryRows(device),
   ];

@@ -1,4 +1,4 @@
-/** Options of the commands that ask a running source. */
+/** Options that most of the administrator's commands have. */
 import { Option } from "@commander-js/extra-typings";
 
 export const sourceOption = () =>

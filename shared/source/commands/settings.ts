@@ -1,77 +1,154 @@
-/** Commands `setting list`, `setting show` and `setting set`. */
-import { applySettingWords, settingLines } from "../../model/setting-words.ts";
-import { defaultSettingValues } from "../../model/setting.ts";
-import { SourceError } from "../../api/agent-client.ts";
-import type { AdminClient } from "../../api/admin-client.ts";
-import type { Setting } from "../../api/schema/common.ts";
-import { CommandError, usage } from "./command-error.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
-import { print, printJson, printTable } from "./print.ts";
+/** Commands that show settings: `setting list`, `show`, `diff` and `history`. */
+import type { SettingVersion, SettingView } from "../../api/schema/settings.ts";
+import { differingFields, rootSetting } from "../../model/setting-inheritance.ts";
+import { settingFields, type SettingDifferences } from "../../model/setting.ts";
+import { formatSettingValue, settingLines } from "../../model/setting-words.ts";
+import { CommandError } from "./command-error.ts";
+import { connect, type JsonOptions } from "./connect.ts";
+import { formatTime, print, printJson, printTable } from "./print.ts";
+import { countText, keyText, originText, valueText, wordOf } from "./setting-text.ts";
 
-type JsonOption = { readonly json?: boolean | undefined };
+/** Returns `key=value` of each difference, in the order of the table. */
+const differenceWords = (differences: SettingDifferences): string =>
+  settingFields
+    .filter((field) => differences[field] !== undefined)
+    .map((field) => wordOf({ key: keyText(field), value: formatSettingValue(field, differences[field]) }))
+    .join(" ");
 
-/** Returns `key=value` with the quotes that a shell needs. */
-const wordOf = ({ key, value }: { key: string; value: string }): string =>
-  value.includes(" ") ? `${key}="${value}"` : `${key}=${value}`;
+type Branch = { readonly setting: SettingView; readonly depth: number };
 
-export async function listSettings(options: ConnectOptions & JsonOption): Promise<void> {
+/** Returns the settings, children below their parents, with the depth of each. */
+function inTree(settings: readonly SettingView[], parent: string | null = null, depth = 0): Branch[] {
+  const found: Branch[] = [];
+  for (const setting of settings.filter((one) => one.parent === parent))
+    found.push({ setting, depth }, ...inTree(settings, setting.name, depth + 1));
+  return found;
+}
+
+export async function listSettings(options: JsonOptions): Promise<void> {
   const settings = await (await connect(options)).settings();
   if (options.json) return printJson(settings);
-  const defaults = new Map(settingLines(defaultSettingValues).map(({ key, value }) => [key, value]));
   printTable(
-    ["NAME", "VERSION", "DIFFERS FROM THE BUILT-IN VALUES"],
-    settings.map((setting) => [
-      setting.name,
+    ["NAME", "VERSION", "DEVICES", "OPEN TASKS", "DIFFERENCES FROM THE PARENT"],
+    inTree(settings).map(({ setting, depth }) => [
+      `${"  ".repeat(depth)}${setting.name}`,
       String(setting.version),
-      settingLines(setting.values)
-        .filter(({ key, value }) => defaults.get(key) !== value)
-        .map(wordOf)
-        .join(" ") || "-",
+      String(setting.devices),
+      String(setting.openTasks),
+      differenceWords(setting.differences) || "-",
     ]),
   );
 }
 
-export async function showSetting(name: string, options: ConnectOptions & JsonOption): Promise<void> {
+export async function showSetting(name: string, options: JsonOptions): Promise<void> {
   const setting = await (await connect(options)).setting(name);
   if (options.json) return printJson(setting);
-  printLines(setting);
-}
-
-function printLines({ name, version, values }: Setting): void {
-  print(`# ${name}, version ${version}`);
-  const lines = settingLines(values).map((line) => [wordOf(line), line.about]);
-  printTable(["KEY=VALUE", "WHAT IT MEANS"], lines);
-}
-
-/** Returns the setting to change. A new one starts with the values of `default`. */
-async function baseOf(client: AdminClient, name: string): Promise<Setting> {
-  try {
-    return await client.setting(name);
-  } catch (error) {
-    if (error instanceof SourceError && error.status === 404) return client.setting("default");
-    throw error;
-  }
-}
-
-export async function setSetting(
-  name: string,
-  words: readonly string[],
-  options: ConnectOptions,
-): Promise<void> {
-  if (!/^[\w.-]{1,64}$/.test(name)) {
-    throw new CommandError(
-      `"${name}" is not a valid name for a setting: use up to 64 letters, digits, dots, dashes and underscores`,
-      2,
-    );
-  }
-  // Checked first, so that a typing error is reported without a source.
-  usage(() => applySettingWords(defaultSettingValues, words));
-  const client = await connect(options);
-  const base = await baseOf(client, name);
-  printLines(
-    await client.putSetting(
-      name,
-      usage(() => applySettingWords(base.values, words)),
-    ),
+  const { version, parents, devices, openTasks } = setting;
+  const line = parents.map((parent) => `${parent.name} version ${parent.version}`).join(", ");
+  const head = [`# ${name}, version ${version}`, line && `inherits from ${line}`].filter(Boolean).join(", ");
+  print(`${head}: ${countText(devices, "device")}, ${countText(openTasks, "open task")}`);
+  printTable(
+    ["KEY=VALUE", "INHERITED FROM", "WHAT IT MEANS"],
+    settingLines(setting.values).map((row) => {
+      const from = setting.origins[row.field] ?? null;
+      return [wordOf(row), from === name ? "-" : originText(from), row.about];
+    }),
   );
+}
+
+type Side = {
+  readonly title: string;
+  readonly values: SettingDifferences;
+  /** Compared for versions only. */
+  readonly parent?: string | null;
+};
+
+/** Returns the settings, or the versions of one, that `setting diff` compares. */
+async function sidesOf(
+  name: string,
+  other: string | undefined,
+  options: JsonOptions & { readonly version?: string | undefined },
+): Promise<[Side, Side]> {
+  const { version } = options;
+  if ((other === undefined) === (version === undefined))
+    throw new CommandError("Give a second setting, or --version N of the first one", 2);
+  const client = await connect(options);
+  if (other !== undefined) {
+    const [a, b] = [await client.setting(name), await client.setting(other)];
+    return [
+      { title: name, values: a.values },
+      { title: other, values: b.values },
+    ];
+  }
+  const number = parseVersion(version!);
+  const versions = await client.settingVersions(name);
+  const old = versions.find((one) => one.version === number);
+  if (old === undefined)
+    throw new CommandError(`Setting "${name}" has no version ${number}: setting history ${name} shows all`);
+  return [
+    { title: `version ${number}`, values: old.differences, parent: old.parent },
+    {
+      title: `version ${versions[0]!.version}`,
+      values: versions[0]!.differences,
+      parent: versions[0]!.parent,
+    },
+  ];
+}
+
+/** @throws CommandError with exit status 2 for another form */
+export function parseVersion(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new CommandError(`"${text}" is not a version: setting history shows them`, 2);
+}
+
+/** Prints the keys whose values differ, between two settings or two versions of one. */
+export async function diffSettings(
+  name: string,
+  other: string | undefined,
+  options: JsonOptions & { readonly version?: string | undefined },
+): Promise<void> {
+  const [a, b] = await sidesOf(name, other, options);
+  const fields = differingFields(a.values, b.values);
+  const isMoved = a.parent !== b.parent;
+  if (options.json)
+    return printJson([
+      ...(isMoved ? [{ field: "parent", before: a.parent, after: b.parent }] : []),
+      ...fields.map((field) => ({ field, before: a.values[field], after: b.values[field] })),
+    ]);
+  if (fields.length === 0 && !isMoved) return print(`${a.title} and ${b.title} have the same values`);
+  printTable(
+    ["KEY", a.title, b.title],
+    [
+      ...(isMoved ? [["parent", a.parent ?? "-", b.parent ?? "-"]] : []),
+      ...fields.map((field) => [
+        keyText(field),
+        valueText(field, a.values[field]),
+        valueText(field, b.values[field]),
+      ]),
+    ],
+  );
+}
+
+export async function showHistory(name: string, options: JsonOptions): Promise<void> {
+  const versions = await (await connect(options)).settingVersions(name);
+  if (options.json) return printJson(versions);
+  printTable(
+    ["VERSION", "CHANGED", "BY", "CHANGES"],
+    versions.map((one, index) => [
+      String(one.version),
+      one.changedAtMs === null ? "-" : formatTime(one.changedAtMs),
+      one.changedBy ?? "-",
+      changesText(one, versions[index + 1]) || "-",
+    ]),
+  );
+}
+
+function changesText({ changes, parent }: SettingVersion, before: SettingVersion | undefined): string {
+  const old = before === undefined ? rootSetting : before.parent;
+  const moved = parent === null || parent === old ? [] : [`parent: ${old} → ${parent}`];
+  const keys = changes.map(
+    (one) =>
+      `${keyText(one.field)}: ${valueText(one.field, one.before)} → ${valueText(one.field, one.after)}`,
+  );
+  return [...moved, ...keys].join("; ");
 }

@@ -8,7 +8,15 @@ import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
 import { printPreview } from "./task-preview.ts";
-import { parsePrograms, parseStart, parseTarget, parseTaskId, parseTime, warnOfNobody } from "./tasks.ts";
+import {
+  parsePrograms,
+  parseSetting,
+  parseStart,
+  parseTarget,
+  parseTaskId,
+  parseTime,
+  warnOfNobody,
+} from "./tasks.ts";
 
 type EditOptions = JsonOptions & {
   readonly target?: string | undefined;
@@ -30,7 +38,7 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
     ...(deadline === undefined ? {} : { deadlineAtMs: parseDeadline(deadline) }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     ...(notWhile === undefined ? {} : { notWhile: parsePrograms(notWhile) }),
-    ...(setting === undefined ? {} : { setting }),
+    ...(setting === undefined ? {} : { setting: parseSetting(setting) }),
   };
   if (Object.keys(edit).length === 0)
     throw new CommandError(

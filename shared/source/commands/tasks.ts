@@ -10,6 +10,7 @@ import {
   type OriginBytes,
   type TaskAction,
 } from "../../api/schema/common.ts";
+import { noSettingWord } from "../../api/schema/settings.ts";
 import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -66,6 +67,9 @@ export function parseStart(text: string | undefined): TaskStart | undefined {
   }
   return start;
 }
+
+/** Returns the setting of a task; `none`: each device's own one. */
+export const parseSetting = (text: string): string | null => (text === noSettingWord ? null : text);
 
 /**
  * Parses names of programs, separated by commas; `none` and undefined are none.
@@ -124,7 +128,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     action,
     command: command ?? (isModelCommand ? model!.command : null),
     run: run ?? (isModelCommand ? model!.run : null),
-    setting: setting ?? model?.setting ?? null,
+    setting: setting === undefined ? (model?.setting ?? null) : parseSetting(setting),
     target: target ?? model?.target ?? "all",
     ...start,
     deadlineAtMs,
@@ -159,7 +163,7 @@ export async function listTasks(options: JsonOptions): Promise<void> {
       `${task.packageName}@${task.packageVersion}`,
       task.action,
       shortened(task.target),
-      task.setting,
+      task.setting ?? "-",
       stateText(task),
       startText(task),
       `${task.devices.complete}/${task.devices.total}`,
@@ -281,7 +285,7 @@ function printTaskHead(task: TaskDetail): void {
     ],
     ["action", actionText(task)],
     ["target", task.target],
-    ["setting", task.setting],
+    ["setting", task.setting ?? "each device's own"],
     ["state", `${stateText(task)}, version ${task.version}`],
     ["start", startText(task)],
     ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),

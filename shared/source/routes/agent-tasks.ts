@@ -1,9 +1,11 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
-import type { Catalog, DeviceRecord, PackageRecord, SettingRecord, TaskRecord } from "../catalog/index.ts";
-import type { AssignedTask } from "../../api/schema/agent.ts";
+import type { Catalog, DeviceRecord, PackageRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
+import type { AgentSetting, AssignedTask } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
+import { resolveSetting, type ResolvedSetting } from "../../model/setting-inheritance.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
+import { overridingSetting, ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { higherTasks, supersededBy } from "../supersession.ts";
 
@@ -38,47 +40,61 @@ export async function targetedDevices(
   return targeting.devicesOf(task, await devices.list(), await tasks.reportsOf(task.id));
 }
 
-async function settingOf(catalog: Catalog, name: string): Promise<SettingRecord> {
-  const found = (await catalog.settings.byName(name)) ?? (await catalog.settings.byName("default"));
-  return found!;
-}
+const toAgent = ({ name, version, parents, values }: ResolvedSetting): AgentSetting => ({
+  name,
+  version,
+  parents: [...parents],
+  values,
+});
 
 const epochOf = async (catalog: Catalog, taskId: number | null): Promise<string> =>
   taskId === null ? "" : ((await catalog.tasks.byId(taskId))?.epoch ?? "");
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
-const assignmentOf = (
+/** Returns a task as its device receives it. */
+function assigned(
   task: TaskRecord,
   published: PackageRecord,
-  setting: SettingRecord,
-): Omit<AssignedTask, "afterEpoch" | "attempt"> => ({
-  id: task.id,
-  packageId: task.packageId,
-  packageName: task.packageName,
-  packageVersion: task.packageVersion,
-  action: task.action,
-  epoch: task.epoch,
-  createdAtMs: task.createdAtMs,
-  command: task.command,
-  run: task.run,
-  startAtMs: task.startAtMs,
-  startIsLocal: task.startIsLocal,
-  deadlineAtMs: task.deadlineAtMs,
-  notWhile: [...task.notWhile],
-  after: task.after,
-  expiresAtMs: task.expiresAtMs,
-  paused: task.state === "paused",
-  allowDowngrade: task.allowDowngrade,
-  taskKey: base64(task.taskKey),
-  packageKey: base64(published.packageKey),
-  setting: { name: setting.name, version: setting.version },
-});
+  own: {
+    readonly setting: ResolvedSetting;
+    readonly overrides: boolean;
+    readonly report: TaskReport | undefined;
+    readonly afterEpoch: string;
+  },
+): AssignedTask {
+  const { setting, overrides, report, afterEpoch } = own;
+  return {
+    id: task.id,
+    packageId: task.packageId,
+    packageName: task.packageName,
+    packageVersion: task.packageVersion,
+    action: task.action,
+    epoch: task.epoch,
+    createdAtMs: task.createdAtMs,
+    command: task.command,
+    run: task.run,
+    startAtMs: task.startAtMs,
+    startIsLocal: task.startIsLocal,
+    deadlineAtMs: task.deadlineAtMs,
+    notWhile: [...task.notWhile],
+    after: task.after,
+    afterEpoch,
+    expiresAtMs: task.expiresAtMs,
+    attempt: report?.attempt ?? 1,
+    paused: task.state === "paused",
+    allowDowngrade: task.allowDowngrade,
+    taskKey: base64(task.taskKey),
+    packageKey: base64(published.packageKey),
+    setting: { name: setting.name, version: setting.version },
+    overrides,
+  };
+}
 
 /**
  * Returns the open tasks of a device that it has not completed and that no other one supersedes,
- * and the settings that they name. Failed tasks are included: the agent knows whether an attempt
- * has ended.
+ * the device's own setting, and the others that the tasks name. Failed tasks are included: the
+ * agent knows whether an attempt has ended.
  *
  * @param serving tasks that the device has completed and still serves; included while they are open
  */
@@ -87,20 +103,27 @@ export async function agentTasksOf(
   device: DeviceRecord,
   serving: readonly number[],
   nowMs: number,
-): Promise<{ tasks: AssignedTask[]; settings: SettingRecord[]; begun: number[] }> {
+): Promise<{
+  ownSetting: AgentSetting;
+  tasks: AssignedTask[];
+  settings: AgentSetting[];
+  begun: number[];
+}> {
   const { catalog } = context;
+  const tree = await catalog.settings.tree();
+  const assignments = await catalog.settings.assignments();
   const reports = await catalog.tasks.reportsBy(device.id);
   const isIn = (states: ReadonlySet<DeviceTaskState>, { id }: TaskRecord): boolean =>
     states.has(reports.get(id)?.state ?? "pending");
   const hasCompleted = (task: TaskRecord): boolean => reports.get(task.id)?.state === "complete";
   const current = (await catalog.tasks.open()).filter((task) => task.expiresAtMs > nowMs);
-  const targets = current.map(({ target }) => target);
-  const targeting = await openTargeting(context, targets, device.id);
+  const targeting = await openTargeting(context, targetsOf([...assignments, ...current]), device.id);
+  const own = resolveSetting(tree, ownSettingOf(assignments, targeting, device));
   const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
   const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
-  const settings = new Map<string, SettingRecord>();
+  const settings = new Map<string, ResolvedSetting>();
   for (const task of open) {
     if (hasCompleted(task) && !serving.includes(task.id)) continue;
     const higher = higherTasks(task, others).map((other) => ({
@@ -113,11 +136,13 @@ export async function agentTasksOf(
     if (supersededBy(report, higher, device, nowMs) !== null) continue;
     const published = await catalog.packages.byId(task.packageId);
     if (published === null) continue;
-    const setting = await settingOf(catalog, task.settingName);
-    if (setting.name !== "default") settings.set(setting.name, setting);
-    const ids = { afterEpoch: await epochOf(catalog, task.after), attempt: report?.attempt ?? 1 };
-    tasks.push({ ...assignmentOf(task, published, setting), ...ids });
+    const overriding = overridingSetting(tree, task);
+    const setting = overriding ?? own;
+    if (setting.name !== own.name) settings.set(setting.name, setting);
+    const afterEpoch = await epochOf(catalog, task.after);
+    const overrides = overriding !== null;
+    tasks.push(assigned(task, published, { setting, overrides, report, afterEpoch }));
   }
   const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
-  return { tasks, settings: [...settings.values()], begun };
+  return { ownSetting: toAgent(own), tasks, settings: [...settings.values()].map(toAgent), begun };
 }

@@ -19,6 +19,7 @@ import {
   progressRequestSchema,
   type CheckInResponse,
 } from "../../api/schema/agent.ts";
+import { targetsOf } from "../setting-reach.ts";
 import { dependsOnResults, openTargeting } from "../targeting.ts";
 import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
@@ -65,10 +66,10 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-/** Wakes a device whose results may have changed which tasks are for it. */
+/** Wakes a device whose results may have changed which tasks are for it, or its own setting. */
 async function announceResults({ catalog, changeHub }: SourceContext, deviceId: string): Promise<void> {
-  if ((await catalog.tasks.open()).some(({ target }) => dependsOnResults(target)))
-    changeHub.notify([deviceId]);
+  const targets = targetsOf([...(await catalog.tasks.open()), ...(await catalog.settings.assignments())]);
+  if (targets.some(dependsOnResults)) changeHub.notify([deviceId]);
 }
 
 function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -100,7 +101,6 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         sourceTimeMs: atMs,
         subnetId: subnet?.id ?? null,
         publisherKeys: keys.map(base64),
-        defaultSetting: (await catalog.settings.byName("default"))!,
         ...(await agentTasksOf(context, device, serving, atMs)),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes

@@ -18,6 +18,7 @@ import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { deviceNamed } from "./named-device.ts";
 import { openWishes } from "./tags.ts";
@@ -44,10 +45,15 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { filter } = c.req.valid("query");
       await checkTarget(context, filter);
-      const targeting = await openTargeting(context, [filter]);
+      const assignments = await catalog.settings.assignments();
+      const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
       const inventories = await catalog.devices.inventories();
       const devices = (await catalog.devices.list()).filter((one) => targeting.matches(filter, one));
-      return c.json({ devices: devices.map((one) => viewOf(context, one, inventories.get(one.id) ?? null)) });
+      const views = devices.map((one) => {
+        const setting = ownSettingOf(assignments, targeting, one);
+        return viewOf(context, one, setting, inventories.get(one.id) ?? null);
+      });
+      return c.json({ devices: views });
     },
   );
   routes.get(
@@ -132,12 +138,17 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
 }
 
 async function fullView(context: SourceContext, device: DeviceRecord): Promise<Device> {
-  return viewOf(context, device, await context.catalog.life.inventoryOf(device.id));
+  const { catalog } = context;
+  const assignments = await catalog.settings.assignments();
+  const targeting = await openTargeting(context, targetsOf(assignments), device.id);
+  const setting = ownSettingOf(assignments, targeting, device);
+  return viewOf(context, device, setting, await catalog.life.inventoryOf(device.id));
 }
 
 function viewOf(
   { changeHub, nowMs }: SourceContext,
   device: DeviceRecord,
+  setting: string,
   inventory: Inventory | null,
 ): Device {
   const { life } = device;
@@ -148,6 +159,7 @@ function viewOf(
     subnetId: device.subnet?.id ?? null,
     subnetName: device.subnetName,
     site: device.site,
+    setting,
     tags: [...device.tags],
     wishes: openWishes(device),
     enrolledAtMs: device.enrolledAtMs,

@@ -65,7 +65,7 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.patch(
     "/sites/:name",
     documented({
-      summary: "Rename a site, unless an open task names it",
+      summary: "Rename a site, unless an open task or an assigned setting names it",
       audience: ["admin"],
       answer: doneSchema,
     }),
@@ -88,7 +88,8 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.delete(
     "/sites/:name",
     documented({
-      summary: "Remove a site, unless an open task names it; its subnets are without one",
+      summary:
+        "Remove a site, unless an open task or an assigned setting names it; its subnets are without one",
       audience: ["admin"],
       answer: doneSchema,
     }),

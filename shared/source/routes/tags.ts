@@ -57,7 +57,7 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.delete(
     "/groups/:name",
     documented({
-      summary: "Remove a group or tag from all devices, unless an open task names it",
+      summary: "Remove a group or tag from all devices, unless an open task or an assigned setting names it",
       audience: ["admin"],
       answer: doneSchema,
     }),
@@ -77,25 +77,25 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
 }
 
 /**
- * Refuses to take away a name that targets of open tasks mention.
- * @throws ApiError 409 that names the tasks
+ * Refuses to take away a name that targets of open tasks or of assigned settings mention.
+ * @throws ApiError 409 that names the tasks, or the assignments
  */
 export async function refuseIfNamed(
   { catalog }: SourceContext,
   kind: "tags" | "sites",
   name: string,
 ): Promise<void> {
-  const naming = (await catalog.tasks.open()).filter(({ target }) => {
-    const names = [...referencesIn(target)[kind]];
-    return names.some((one) => foldedName(one) === foldedName(name));
-  });
-  if (naming.length === 0) return;
-  const ids = naming.map(({ id }) => id).join(", ");
-  throw new ApiError(
-    409,
-    `The target of task ${ids} names "${name}"`,
-    "change it with task edit, or cancel it",
-  );
+  const isNaming = ({ target }: { readonly target: string }): boolean =>
+    [...referencesIn(target)[kind]].some((one) => foldedName(one) === foldedName(name));
+  const tasks = (await catalog.tasks.open()).filter(isNaming);
+  if (tasks.length > 0) {
+    const what = `The target of task ${tasks.map(({ id }) => id).join(", ")} names "${name}"`;
+    throw new ApiError(409, what, "change it with task edit, or cancel it");
+  }
+  const assigned = (await catalog.settings.assignments()).filter(isNaming);
+  if (assigned.length === 0) return;
+  const what = assigned.map(({ setting, target }) => `${setting} to "${target}"`).join(", ");
+  throw new ApiError(409, `An assignment of settings names "${name}": ${what}`, "setting unassign ends it");
 }
 
 /** Returns the spelling of a tag. @throws ApiError 404 for an unknown one */

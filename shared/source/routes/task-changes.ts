@@ -20,6 +20,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { targetedDevices, taskById } from "./agent-tasks.ts";
+import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
 
@@ -152,7 +153,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
 async function editOf(
   context: SourceContext,
   before: TaskRecord,
-  { setting, startIsLocal = false, ...edit }: v.InferOutput<typeof taskEditSchema>,
+  { startIsLocal = false, ...edit }: v.InferOutput<typeof taskEditSchema>,
 ): Promise<(current: TaskRecord) => TaskChange> {
   const { catalog, nowMs } = context;
   const given: TaskChange = {
@@ -160,7 +161,7 @@ async function editOf(
     ...(edit.startAtMs === undefined ? {} : { startIsLocal }),
   };
   if (edit.target !== undefined) await checkTarget(context, edit.target);
-  if (setting !== undefined) await checkSetting(context, setting);
+  await checkSetting(context, edit.setting === undefined ? before.setting : edit.setting);
   if (!isOpen(before) && (await catalog.packages.byId(before.packageId)) === null)
     throw refused(before, "its package was removed: publish it, and create a task");
   return (current) => {
@@ -169,8 +170,7 @@ async function editOf(
     checkTimes(changed, nowMs());
     checkConditions(changed.action, edit.notWhile ?? [], edit.deadlineAtMs ?? null);
     const opened = isOpen(current) ? {} : { state: "active" as const, endedWhy: null, endedAtMs: null };
-    const named = setting === undefined ? {} : { settingName: setting };
-    return { ...given, ...named, ...opened, version: current.version + 1 };
+    return { ...given, ...opened, version: current.version + 1 };
   };
 }
 
@@ -279,8 +279,7 @@ export function checkConditions(
   throw new ApiError(400, `A task that pre-caches runs no command`, `leave ${what} out`);
 }
 
-export async function checkSetting({ catalog }: SourceContext, settingName: string): Promise<void> {
-  if ((await catalog.settings.byName(settingName)) !== null) return;
-  const known = (await catalog.settings.list()).map((one) => one.name).join(", ");
-  throw new ApiError(404, `No setting named "${settingName}"`, `there are: ${known}`);
+/** @param setting null: each device's own one */
+export async function checkSetting({ catalog }: SourceContext, setting: string | null): Promise<void> {
+  if (setting !== null) settingNamed(await catalog.settings.tree(), setting);
 }

@@ -63,7 +63,7 @@ function summaryOf(
     action: task.action,
     command: task.command,
     run: task.run,
-    setting: task.settingName,
+    setting: task.setting,
     target: task.target,
     version: task.version,
     allowDowngrade: task.allowDowngrade,

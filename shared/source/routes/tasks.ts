@@ -104,10 +104,9 @@ async function draftOf(context: SourceContext, request: Creation): Promise<Omit<
   const published = await readyPackage(context, request.package);
   checkAction(request, published);
   const times = timesOf(request, nowMs());
-  const settingName = request.setting ?? "default";
   await checkTarget(context, request.target);
   checkTimes(times, nowMs());
-  await checkSetting(context, settingName);
+  await checkSetting(context, request.setting);
   if (request.after !== null) await taskById(catalog, request.after);
   return {
     version: 1,
@@ -121,7 +120,7 @@ async function draftOf(context: SourceContext, request: Creation): Promise<Omit<
     allowDowngrade: request.allowDowngrade,
     after: request.after,
     kills: false,
-    settingName,
+    setting: request.setting,
     target: request.target,
     state: "active",
     endedWhy: null,

@@ -1,0 +1,84 @@
+/** Commands `setting assign`, `setting unassign` and `setting assignments`. */
+import { settingsMax, type SettingAssigned } from "../../api/schema/settings.ts";
+import { rootSetting } from "../../model/setting-inheritance.ts";
+import { CommandError } from "./command-error.ts";
+import { connect, type JsonOptions } from "./connect.ts";
+import { print, printJson, printTable } from "./print.ts";
+import { countText } from "./setting-text.ts";
+import { warn } from "./task-preview.ts";
+import { parseTarget } from "./tasks.ts";
+
+type AssignOptions = JsonOptions & {
+  readonly target: string;
+  readonly rank?: string | undefined;
+};
+
+function parseRank(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const rank = Number(text);
+  if (/^\d{1,4}$/.test(text) && rank >= 1 && rank <= settingsMax) return rank;
+  throw new CommandError(`"${text}" is not a rank: write 1 for the first place, up to ${settingsMax}`, 2);
+}
+
+export async function assignSetting(setting: string, options: AssignOptions): Promise<void> {
+  const rank = parseRank(options.rank);
+  const target = parseTarget(options.target);
+  const assigned = await (await connect(options)).assignSetting({ setting, target, rank });
+  if (options.json) return printJson(assigned);
+  const own = assigned.assignments.find((one) => one.target === target)!;
+  print(`${setting} is assigned to ${target}, rank ${own.rank}: ${countText(own.devices, "device")}`);
+  printChanged(assigned);
+  warn(assigned.warnings);
+  if (own.matched === 0) process.stderr.write(`warning: no device matches ${target} yet\n`);
+  else if (own.devices < own.matched)
+    process.stderr.write(
+      `warning: assignments of a lower rank count for ${own.matched - own.devices} of ${countText(own.matched, "device")}\n`,
+    );
+}
+
+const printChanged = ({ changed }: SettingAssigned): void =>
+  print(`${countText(changed, "device")} with another setting than before`);
+
+export async function unassignSetting(
+  setting: string,
+  options: JsonOptions & { readonly target?: string | undefined },
+): Promise<void> {
+  const client = await connect(options);
+  const target = options.target ?? (await onlyTargetOf(setting, client.settingAssignments()));
+  const assigned = await client.unassignSetting(setting, target);
+  if (options.json) return printJson(assigned);
+  print(`${setting} is no longer assigned to ${target}`);
+  printChanged(assigned);
+}
+
+async function onlyTargetOf(
+  setting: string,
+  list: Promise<Pick<SettingAssigned, "assignments">>,
+): Promise<string> {
+  const targets = (await list).assignments.filter((one) => one.setting === setting);
+  if (targets.length === 1) return targets[0]!.target;
+  if (targets.length === 0)
+    throw new CommandError(`Setting "${setting}" is not assigned: setting assignments shows all`);
+  throw new CommandError(
+    `Setting "${setting}" has ${targets.length} assignments: give --target with one of ${targets.map(({ target }) => target).join(", ")}`,
+    2,
+  );
+}
+
+export async function listAssignments(options: JsonOptions): Promise<void> {
+  const { assignments, others } = await (await connect(options)).settingAssignments();
+  if (options.json) return printJson({ assignments, others });
+  printTable(
+    ["RANK", "SETTING", "TARGET", "DEVICES", "MATCHED"],
+    [
+      ...assignments.map((one) => [
+        String(one.rank),
+        one.setting,
+        one.target,
+        String(one.devices),
+        String(one.matched),
+      ]),
+      ["-", rootSetting, "all others", String(others), "-"],
+    ],
+  );
+}
