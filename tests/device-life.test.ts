@@ -74,6 +74,7 @@ test("a device that is installed again keeps its id and history, and its tags wa
 
   const renamed = await harness.tryAdmin("device", "rename", peer.id, "Front desk");
   expect(renamed.stdout).toContain("Front desk");
+  expect((await harness.tryAdmin("task", "show", String(grouped))).stdout).toContain("Front desk (");
   const shown = (await harness.tryAdmin("device", "show", "front desk")).stdout;
   for (const part of [
     `device     ${peer.id}`,

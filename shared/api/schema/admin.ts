@@ -174,6 +174,8 @@ const taskSummarySchema = v.object({
 const taskDeviceSchema = v.object({
   deviceId: deviceIdSchema,
   hostname: v.string(),
+  /** Display name that an administrator gave; null: none. */
+  name: v.nullable(v.string()),
   subnetId: v.nullable(subnetIdSchema),
   updatedAtMs: timeMs,
   connected: v.boolean(),

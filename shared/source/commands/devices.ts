@@ -4,6 +4,7 @@ import type { AdminClient } from "../../api/agent-client.ts";
 import type { Device, DeviceTask } from "../../api/schema/device.ts";
 import { formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
+import { hostText } from "./host-text.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
@@ -15,9 +16,6 @@ const shownTasks = 10;
 type Seen = Pick<Device, "connected" | "lastSeenAtMs">;
 const seenText = ({ connected, lastSeenAtMs }: Seen): string =>
   connected ? "now" : formatTime(lastSeenAtMs);
-
-const hostText = ({ hostname, name }: Pick<Device, "hostname" | "name">): string =>
-  name === null ? hostname : `${name} (${hostname})`;
 
 /** Returns the state of a device, and since when. */
 function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): string {

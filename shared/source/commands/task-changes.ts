@@ -4,6 +4,7 @@
  */
 import type { TaskChanged } from "../../api/schema/admin.ts";
 import { reasonsText } from "../../model/reason.ts";
+import { hostText, isNamed } from "./host-text.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
@@ -98,7 +99,7 @@ const linesOf = (output: string): string[] => output.replace(/\r?\n$/, "").split
 export async function showOutput(id: string, device: string, options: JsonOptions): Promise<void> {
   const taskId = parseTaskId(id);
   const { deviceList } = await (await connect(options)).task(taskId);
-  const found = deviceList.filter((one) => one.deviceId === device || one.hostname === device);
+  const found = deviceList.filter((one) => isNamed(one, device));
   const [row] = found;
   if (row === undefined)
     throw new CommandError(`Task ${taskId} has no device "${device}": task show ${taskId} lists them`);
@@ -114,5 +115,5 @@ export async function showOutput(id: string, device: string, options: JsonOption
   const how = command.timedOut
     ? "killed at its time limit"
     : `exit code ${command.exitCode ?? "none (killed)"}`;
-  process.stderr.write(`${row.hostname}: ${how}\n`);
+  process.stderr.write(`${hostText(row)}: ${how}\n`);
 }

@@ -13,6 +13,7 @@ import {
 import { noSettingWord } from "../../api/schema/settings.ts";
 import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
+import { hostText } from "./host-text.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
@@ -231,7 +232,7 @@ export async function showTask(id: string, options: JsonOptions): Promise<void> 
     ["DEVICE", "HOST", "STATE", "ROLE", "VERIFIED", "RATE", "WAY", "FROM", "REASON"],
     task.deviceList.map((device) => [
       device.deviceId,
-      device.hostname,
+      hostText(device),
       device.state,
       device.role,
       percent(device.bytesVerified, device.bytesTotal),

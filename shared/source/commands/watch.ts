@@ -10,6 +10,7 @@ import { SourceError, type AdminClient } from "../../api/agent-client.ts";
 import type { TaskDetail } from "../../api/schema/admin.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
+import { hostText } from "./host-text.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { printable } from "../../printable.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -100,8 +101,10 @@ export async function watchTask(id: string, options: WatchOptions): Promise<void
 function giveUp(task: TaskDetail, timeout: string): never {
   const { total, complete } = task.devices;
   for (const device of task.deviceList.slice(0, listedMax)) {
-    const { state, deviceId, hostname, reasons } = device;
-    print(`${state} ${deviceId} ${hostname}: ${absenceText(device, formatTime)}${reasonsText(reasons)}`);
+    const { state, deviceId, reasons } = device;
+    print(
+      `${state} ${deviceId} ${hostText(device)}: ${absenceText(device, formatTime)}${reasonsText(reasons)}`,
+    );
   }
   const left = task.deviceList.length - listedMax;
   if (left > 0) print(`and ${left} more devices: task show ${task.id}`);
@@ -123,7 +126,7 @@ function finish(task: TaskDetail, untilShare: number): void {
   }
   for (const device of task.deviceList) {
     if (device.state === "failed")
-      print(`failed ${device.deviceId} ${device.hostname}: ${reasonsText(device.reasons)}`);
+      print(`failed ${device.deviceId} ${hostText(device)}: ${reasonsText(device.reasons)}`);
   }
   throw new CommandError(
     outcome === "cancelled" || outcome === "ended"

@@ -144,6 +144,7 @@ function deviceRow(
   return {
     deviceId: device.id,
     hostname: device.hostname,
+    name: device.name,
     subnetId: device.subnet?.id ?? null,
     updatedAtMs: record?.updatedAtMs ?? task.createdAtMs,
     connected,
