@@ -22,11 +22,11 @@ import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { RefusedRequests } from "./refused-requests.ts";
-import { startRetention } from "./retention.ts";
+import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { NotedTasks } from "./noted-tasks.ts";
-import { startTaskEnds } from "./task-ends.ts";
+import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
@@ -47,9 +47,13 @@ type SourceOptions = {
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
   readonly log: Logger;
+  /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
+  readonly nowMs?: () => number;
 };
 export type RunningSource = {
   readonly url: string;
+  /** Does at once the work that timers do in a day: ends tasks, and removes old records. */
+  doPeriodicWork(): Promise<void>;
   /** Stops cleanly: closes the streams, writes the WAN account and closes the catalog. */
   stop(): Promise<void>;
 };
@@ -98,6 +102,10 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     : () => {};
   return {
     url,
+    async doPeriodicWork() {
+      await endAllTasks(context);
+      await removeExpired(context);
+    },
     stop: () => {
       stopRetention();
       stopEnds();
@@ -112,7 +120,7 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { log, keepVersions = null, acceptsWishes = false }: SourceOptions,
+  { log, keepVersions = null, acceptsWishes = false, nowMs = Date.now }: SourceOptions,
 ): Promise<SourceContext> {
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
@@ -127,7 +135,7 @@ async function openContext(
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
-    wan: new WanMeter(catalog.wan, log, Date.now),
+    wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
@@ -138,7 +146,7 @@ async function openContext(
     secrets,
     keepVersions,
     acceptsWishes,
-    nowMs: Date.now,
+    nowMs,
     randomBytes: random,
   };
 }
