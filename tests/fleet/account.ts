@@ -12,6 +12,11 @@ const told: ReadonlySet<string> = new Set(["complete", "failed", "superseded", "
 /** States of a device that has not reported an end. */
 const unseen: ReadonlySet<string> = new Set(["pending", "cancelled", "running"]);
 
+/** Ends of a task on a device. */
+const ends: ReadonlySet<string> = new Set(["complete", "failed", "superseded"]);
+/** Check-ins in which a machine does a task, even if another one of the subnet fetches first. */
+const idleCheckIns = 3;
+
 type Row = Record<"task" | "package" | "target" | "state", string> &
   Record<"targeted" | "complete" | "failed" | "superseded" | "expired" | "notSeen", number>;
 
@@ -52,6 +57,7 @@ export class Account {
       ...(sum === total ? [] : [`${sum} devices in all states, ${total} targeted`]),
       ...deviceList.flatMap((device) => this.#deviceProblems(known, device)),
       ...(state === "running" ? this.#leftOut(detail, known) : []),
+      ...this.#idle(detail),
     ];
   }
 
@@ -81,6 +87,18 @@ export class Account {
       .map(({ name }) => `${name} is left out`);
   }
 
+  /** Returns machines that checked in again and again, and have not done the task. */
+  #idle({ deviceList, createdAtMs, endedAtMs }: TaskDetail): string[] {
+    const untilMs = endedAtMs ?? Number.POSITIVE_INFINITY;
+    return deviceList.flatMap(({ deviceId, hostname, state, updatedAtMs }) => {
+      const machine = this.#year.fleet.owners.get(deviceId);
+      if (machine === undefined || deviceIdOf(machine) !== deviceId || ends.has(state)) return [];
+      const sinceMs = Math.max(createdAtMs, updatedAtMs);
+      const { length } = machine.checkIns.filter((atMs) => atMs > sinceMs && atMs < untilMs);
+      return length < idleCheckIns ? [] : [`${hostname} is ${state} after ${length} check-ins`];
+    });
+  }
+
   /** Returns what is wrong at the end of the year. */
   async finalProblems(): Promise<string[]> {
     const { source, book, fleet, administrator } = this.#year;
@@ -95,7 +113,7 @@ export class Account {
     )!;
     for (const machine of fleet.inService) {
       const id = deviceIdOf(machine)!;
-      if (!["complete", "failed", "superseded"].includes(book.of(id, last.name)?.state ?? ""))
+      if (!ends.has(book.of(id, last.name)?.state ?? "none"))
         problems.push(`${machine.name} is left out of the last task`);
       if (machine.folder.identity?.tlsSpki !== spki)
         problems.push(`${machine.name} knows an old certificate`);

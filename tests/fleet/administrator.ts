@@ -84,6 +84,7 @@ export class Administrator {
     await this.source.restore();
     this.book.restore();
     this.wan.restore();
+    for (const machine of this.#fleet.machines) machine.checkIns = [];
     this.counted.restores++;
     // The bytes of later versions are not in the backup.
     for (const [month, day] of plan.versionDays.entries())
@@ -165,8 +166,9 @@ export class Administrator {
       if (device === undefined) continue;
       const add = [...machine.tags].filter((tag) => !device.tags.includes(tag));
       const remove = device.tags.filter((tag) => !machine.tags.has(tag));
-      if (add.length + remove.length > 0)
-        await admin.changeTags({ devices: `device=${device.id}`, add, remove });
+      if (add.length + remove.length === 0) continue;
+      await admin.changeTags({ devices: `device=${device.id}`, add, remove });
+      machine.checkIns = [];
     }
     for (const { id, cidr, site } of await admin.subnets()) {
       const wanted = siteOf({ subnet: Number(cidr.split(".")[1]) });

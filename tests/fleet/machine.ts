@@ -50,6 +50,8 @@ export type Machine = {
   instance: string;
   service: Service;
   offUntilDay: number;
+  /** Times of check-ins since the machine's id, subnet and tags are as they are. */
+  checkIns: number[];
   fate: Fate;
 };
 
@@ -73,6 +75,7 @@ export const newMachine = (name: string, subnet: number): Machine => ({
   instance: newInstance(),
   service: "not-yet",
   offUntilDay: 0,
+  checkIns: [],
   fate: "none",
 });
 

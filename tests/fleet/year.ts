@@ -80,6 +80,7 @@ export class FleetYear {
         return;
       case "move":
         machine.subnet = event.subnet;
+        machine.checkIns = [];
         return;
       case "fate":
         machine.fate = event.fate;
