@@ -6,8 +6,8 @@
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
+import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
 import {
-  listDevices,
   listPackages,
   listSubnets,
   removePackage,
@@ -58,6 +58,10 @@ function addServing(program: Command): void {
       "newest versions of a package that stay; older ones without an open task are removed",
     )
     .option(
+      "--approve-takeovers",
+      "let a device that was installed again keep its tags without device approve",
+    )
+    .option(
       "--accept-device-groups",
       "count the groups that devices state themselves (--device-group) as tags: for labs only",
     )
@@ -101,6 +105,7 @@ function addPublishing(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(removePackage);
+  addPackageDevices(packages as Command);
   addPackageUrls(packages as Command);
 }
 
@@ -141,7 +146,6 @@ function addTasks(program: Command): void {
   addTaskChanges(task as Command);
 }
 
-const targetHelp = "all, names of devices, or an expression: 'os=windows and tag=b7 and site=Hamburg'";
 const dryRunHelp = "only print the devices and the WAN bytes that it would cost";
 const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
@@ -263,15 +267,7 @@ function addTaskChanges(task: Command): void {
 }
 
 function addInventory(program: Command): void {
-  const device = program.command("device").description("enrolled devices");
-  device
-    .command("list")
-    .description("all devices, or those of a filter")
-    .option("--filter <target>", targetHelp)
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(listDevices);
+  const device = addDevices(program);
   const subnet = program.command("subnet").description("subnets of the devices");
   subnet
     .command("split")
@@ -287,7 +283,7 @@ function addInventory(program: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listSubnets);
-  addLabels(program, device as Command, subnet as Command);
+  addLabels(program, device, subnet as Command);
 }
 
 /** Returns the exit status. */

@@ -163,7 +163,7 @@ test("prints status and runs the cache commands on the folder of a stopped agent
   const data = await stoppedFolder();
   const status = await harness.run("peer", "status", "--data", data);
   expect(status.stdout).toMatch(
-    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\ntask 2 \(tool 1\): complete\n/,
+    /no agent is running on .*\ndevice [0-9a-f]{16} of http.*\nsetting default version \d+\ntask 2 \(tool 1\): complete\n/,
   );
   const json: unknown = JSON.parse((await harness.run("peer", "status", "--json", "--data", data)).stdout);
   expect(json).toEqual(expect.objectContaining({ running: false, source: harness.source.url }));
@@ -212,10 +212,8 @@ test("rebuilds a damaged ledger from the files, and fetches no verified chunk ag
   const garbage = Buffer.alloc(65_536, "garbage ");
   await writeFile(join(device.data, "ledger.db"), garbage);
   device.restart();
-  // The credential was in the ledger, so the agent enrols as a new device with its token.
-  const done = await own.waitForTask(taskId, ({ deviceList }) =>
-    deviceList.some(({ deviceId, state }) => deviceId !== device.id && state === "complete"),
-  );
+  // The credential was in the ledger, so the agent enrols with its token, and keeps its id.
+  const done = await own.waitUntilComplete(taskId, [device]);
   const log = await readFile(device.program.logFile, "utf8");
   expect(log).toMatch(/"event":"ledger-damaged".*was moved to/);
   expect(await readFile(join(device.data, "ledger.db.damaged-1"))).toEqual(garbage);
@@ -223,8 +221,7 @@ test("rebuilds a damaged ledger from the files, and fetches no verified chunk ag
   expect(from["tool"]).toEqual({ wan: 0, multicast: 0, peers: 0, cache: 2_000_003 });
   expect(from["big"]!.cache).toBeGreaterThan(2_000_000);
   expect(from["big"]!.wan).toBe(5_000_000 - from["big"]!.cache);
-  const part = done.deviceList.find(({ deviceId }) => deviceId !== device.id);
-  expect(part?.wanBytesFetched).toBeLessThan(3_500_000);
+  expect(partOf(done, device).wanBytesFetched).toBeLessThan(3_500_000);
   expect(await own.copyError(device, original, "tool", "1")).toBeNull();
   expect(await own.copyError(device, file, "big", "1")).toBeNull();
 }, 60_000);

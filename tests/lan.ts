@@ -20,7 +20,8 @@ import {
 } from "../scripts/rig/deployment.ts";
 import { outputOf } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
-import type { Device as ListedDevice, Subnet, TaskDetail } from "../shared/api/schema/admin.ts";
+import type { Subnet, TaskDetail } from "../shared/api/schema/admin.ts";
+import type { Device as ListedDevice } from "../shared/api/schema/device.ts";
 import { distribute, type Place } from "./place.ts";
 
 const settings = ["sessionStartDelay=300ms", "reportInterval=200ms", "checkInInterval=5s"];

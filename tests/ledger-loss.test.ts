@@ -102,14 +102,24 @@ test("damaged pages of the ledger do not repeat a command that the source does n
   expect([part.state, runs()]).toEqual(["complete", 1]);
 }, 120_000);
 
-test("a device whose ledger was removed enrols again, and repeats no command", async () => {
+test("a device whose ledger was removed keeps its id, and repeats no command", async () => {
   const taskId = await createRun("exit 7");
   await harness.waitForTask(taskId, isOver);
   await peer.kill();
   for (const ending of ["", "-wal", "-shm"]) rmSync(`${ledgerOf(peer)}${ending}`, { force: true });
   const again = await harness.startPeer({ name: "again", data: peer.data });
+  // The source still has the report of the lost ledger.
+  await until(
+    () => "the agent does not look for the outcome",
+    30_000,
+    // The agent answers only some moments after its enrolment.
+    async () => {
+      const status = await again.status().catch(() => null);
+      return status?.tasks.some(({ state }) => state === "failed") || null;
+    },
+  );
   const task = await harness.waitForTask(taskId, isOver);
-  expect([again.id === peer.id, partOf(task, again).state, runs()]).toEqual([false, "failed", 1]);
+  expect([again.id === peer.id, partOf(task, again).state, runs()]).toEqual([true, "failed", 1]);
   await harness.client.retryTask(taskId);
   await until(
     () => "the retried task did not run",

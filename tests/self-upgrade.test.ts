@@ -15,7 +15,7 @@ import { digestFile } from "../scripts/rig/verify.ts";
 import { reasonsText } from "../shared/model/reason.ts";
 import { pathsBeside } from "../shared/agent/upgrade/executable.ts";
 import { readUpgrade, type UpgradeStep } from "../shared/agent/upgrade/upgrade-state.ts";
-import { deviceListSchema } from "../shared/api/schema/admin.ts";
+import { deviceListSchema } from "../shared/api/schema/device.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, partOf, until, wanBytesFetched, type Harness, type Peer } from "./harness.ts";
 

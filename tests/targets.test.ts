@@ -1,6 +1,7 @@
 /** Targets with real programs: tags, expressions, results of tasks, sites and the dry run. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { Device, Subnet, TaskDetail } from "../shared/api/schema/admin.ts";
+import type { Subnet, TaskDetail } from "../shared/api/schema/admin.ts";
+import type { Device } from "../shared/api/schema/device.ts";
 import type { TaskPreview } from "../shared/api/schema/labels.ts";
 import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 

@@ -126,5 +126,7 @@ const userIdleMs = await platform.userIdleMs();
 // Throws if a function is missing.
 const sessions = sessionInformations().length;
 const ofFiles = { wasMoved, text, wasRemoved, imageBytes };
-const ofCommands = { hasBootId, knowsEnd, differences, wasKilled, output };
+const { system } = await platform.machineId();
+const hasMachineId = system !== "" && system === (await platform.machineId()).system;
+const ofCommands = { hasBootId, hasMachineId, knowsEnd, differences, wasKilled, output };
 console.log(JSON.stringify({ ...ofFiles, ...ofCommands, listsItself, ignoresCase, userIdleMs, sessions }));

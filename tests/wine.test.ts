@@ -28,12 +28,8 @@ import { differenceFrom, digestFile, digestTree } from "../scripts/rig/verify.ts
 import { addRandomLibrary, openWine, winePrograms } from "../scripts/rig/wine.ts";
 import { endStates } from "../shared/api/schema/common.ts";
 import { reason, reasonsText } from "../shared/model/reason.ts";
-import {
-  deviceListSchema,
-  taskDetailSchema,
-  type TaskDetail,
-  type TaskDevice,
-} from "../shared/api/schema/admin.ts";
+import { taskDetailSchema, type TaskDetail, type TaskDevice } from "../shared/api/schema/admin.ts";
+import { deviceListSchema } from "../shared/api/schema/device.ts";
 import { version } from "../shared/version.ts";
 import { openHarness, until, wanBytesFetched } from "./harness.ts";
 import { emulatorTest } from "./network-test.ts";
@@ -333,7 +329,14 @@ wineTest(
       const script = join(import.meta.dir, "windows-probe.ts");
       const run = await runToEnd([...wine.command, executable!, script, join(folder, "files")], { env });
       const files = { wasMoved: true, text: "abc", wasRemoved: true, imageBytes: 67_108_865 };
-      const command = { hasBootId: true, knowsEnd: true, differences: [], wasKilled: true, output: "begun" };
+      const command = {
+        hasBootId: true,
+        hasMachineId: true,
+        knowsEnd: true,
+        differences: [],
+        wasKilled: true,
+        output: "begun",
+      };
       const programs = { listsItself: true, ignoresCase: true };
       // Wine has the calls about sessions, but no sessions.
       const users = { userIdleMs: null, sessions: 0 };

@@ -4,6 +4,7 @@ import { problemReason } from "../../shared/model/reason.ts";
 import * as admin from "../../shared/api/schema/admin.ts";
 import * as settings from "../../shared/api/schema/settings.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
+import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device.ts";
 import * as labels from "../../shared/api/schema/labels.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
@@ -70,6 +71,30 @@ const enroll = {
   os: "linux",
   arch: "x64",
   agentVersion: "1",
+  machine: "cd".repeat(32),
+  instance: "0123456789abcdef",
+};
+const { token: _, ...enrollClone } = enroll;
+const checkIn = { inventory, packages: [packageId], instance: enroll.instance };
+const shownDevice = {
+  id: deviceId,
+  hostname: "h",
+  subnetId,
+  subnetName: "floor-2",
+  site: null,
+  setting: "default",
+  tags: ["b7"],
+  wishes: [],
+  enrolledAtMs: 1,
+  lastSeenAtMs: 2,
+  connected: true,
+  name: "Desk",
+  agentVersion: "1",
+  state: "suspended",
+  stateSinceMs: 3,
+  removedWhy: null,
+  takenOverAtMs: 3,
+  inventory,
 };
 const release = { taskId: 1, subnetId, failure: "x" };
 const tagging = { devices: "os=linux and not tag=b7", add: ["b7"], remove: ["Größe"], known: false };
@@ -78,7 +103,9 @@ const subnetLabel = { name: "floor-2", site: null };
 /** Requests: method, path, who is authorized, body. */
 export const requests = [
   ["POST", "/v1/agent/enroll", "nobody", enroll],
-  ["POST", "/v1/agent/check-in", "device", { inventory }],
+  ["POST", "/v1/agent/enroll/clone", "device", enrollClone],
+  // Without the instance: alternating ones bar the credential.
+  ["POST", "/v1/agent/check-in", "device", { inventory, packages: [packageId] }],
   ["POST", "/v1/agent/lease", "device", lease],
   ["POST", "/v1/agent/lease/release", "device", release],
   ["POST", "/v1/agent/progress", "device", { reports: [progress] }],
@@ -91,6 +118,11 @@ export const requests = [
   ["PATCH", "/v1/settings/s", "admin", settingEdit],
   ["PUT", "/v1/setting-assignments", "admin", settingAssign],
   ["GET", "/v1/tasks/1", "admin", null],
+  ["GET", "/v1/devices/h", "admin", null],
+  ["GET", "/v1/devices/h/tasks?limit=5", "admin", null],
+  ["PATCH", "/v1/devices/h", "admin", { name: "Desk" }],
+  ["POST", "/v1/devices/h/approve", "admin", null],
+  ["GET", "/v1/packages/tool/devices?lacking=true", "admin", null],
   ["GET", `/v1/packages/${packageId}/content`, "device", null],
 ] as const satisfies readonly (readonly [string, string, "nobody" | "device" | "admin", unknown])[];
 
@@ -98,7 +130,10 @@ export const requests = [
 export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [agent.enrollRequestSchema, enroll],
   [agent.enrollResponseSchema, { deviceId, credential: "c", deployment: 1 }],
-  [agent.checkInRequestSchema, { inventory }],
+  [agent.enrollCloneRequestSchema, enrollClone],
+  [agent.checkInRequestSchema, checkIn],
+  [deviceSchema, shownDevice],
+  [deviceRenameSchema, { name: "Desk" }],
   [
     agent.checkInResponseSchema,
     { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], ownSetting: setting, tasks: [agentTask] },
@@ -119,5 +154,5 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [settings.settingCreateSchema, settingCreate],
   [settings.settingEditSchema, settingEdit],
   [settings.settingAssignSchema, settingAssign],
-  [errorSchema, { error: "x", hint: "y" }],
+  [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];

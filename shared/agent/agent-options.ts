@@ -1,5 +1,6 @@
 /** Parts and options of an agent, from its command line and its data folder. */
 import type { DistributionCache, Identity } from "../cache/index.ts";
+import type { BarCode } from "../model/enrolment.ts";
 import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
@@ -26,6 +27,8 @@ export type AgentOptions = {
   groups: readonly string[];
   /** Whether the agent volunteers as representative for every task. */
   volunteer: boolean;
+  /** The source refuses the credential for good. */
+  onBarred: (code: BarCode) => void;
   upgrades: Upgrades;
   /** Called after each check-in. */
   onCheckIn: () => void;

@@ -28,7 +28,7 @@ import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
-import { readInventory } from "./inventory.ts";
+import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
@@ -67,7 +67,7 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { log, identity, onBug } = options;
+    const { log, identity, onBug, onBarred } = options;
     this.#own = new OwnSetting(options.cache, log);
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
@@ -79,6 +79,7 @@ export class Agent {
       ledger: options.cache.ledger,
       log,
       onMoved: () => this.#checkIns.hurry(),
+      onBarred,
       random: Math.random,
     });
     this.#net = this.#createNet(onError);
@@ -99,6 +100,7 @@ export class Agent {
       log,
       intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
+      packages: () => statedPackages(options.cache),
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
       onFailure: () => this.#home.onFailure(),

@@ -1,12 +1,12 @@
 /**
- * The commands `cache list`, `cache verify` and `cache remove`, which inspect and clean the
- * distribution cache of a device.
+ * The commands `cache list`, `cache verify`, `cache remove` and `forget`, which inspect and change
+ * the data folder of a device.
  */
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
 import { formatSize } from "../model/quantity.ts";
 import { systemClock } from "../platform/system-clock.ts";
-import { SetupError } from "./enrolment.ts";
+import { saveBar, SetupError } from "./enrolment.ts";
 import { formatTable } from "./status/text-table.ts";
 
 /** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
@@ -62,6 +62,11 @@ export async function removeFromCache(dataFolder: string, name: string, version:
     await cache.remove(name, version);
     print(`${name} ${version}: removed`);
   });
+}
+
+/** Forgets the identity at the source: the next start enrols again, also a removed device. */
+export async function forgetIdentity(dataFolder: string): Promise<void> {
+  await withCache(dataFolder, async (cache) => saveBar(cache, "forgotten", systemClock.wallMs()));
 }
 
 async function withCache(

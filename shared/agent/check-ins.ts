@@ -4,12 +4,12 @@
  * those at the interval over a fifth of it. A change stream that connects again triggers one
  * without delay, because the connections themselves are spread.
  */
-import { randomBytes } from "node:crypto";
 import { isRenewed, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { Contact } from "./contact.ts";
+import { instance } from "./instance.ts";
 
 /**
  * Back-off after a failed check-in. Five minutes is far below the default interval of a day,
@@ -25,6 +25,8 @@ type CheckInOptions = {
   log: Logger;
   intervalMs: () => number;
   inventory: () => Promise<Inventory>;
+  /** Packages that are complete in the cache, as many as a check-in states. */
+  packages: () => string[];
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
   /** TCP port of the LAN exchange. */
@@ -42,8 +44,6 @@ export class CheckIns {
   readonly contact: Contact;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
-  /** Tells this process from another one with the same credential. */
-  readonly #instance = randomBytes(8).toString("hex");
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #state: "idle" | "asking" | "asking-again" = "idle";
@@ -118,13 +118,14 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, inventory, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
+    const { client, inventory, packages, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
     try {
       const request = {
         inventory: await inventory(),
         serving: serving(),
         lanPort: lanPort(),
-        instance: this.#instance,
+        instance,
+        packages: packages(),
       };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;

@@ -1,12 +1,13 @@
 /**
- * Enrols a device at its source: exchanges the enrolment token for the device's credential, once,
- * and stores the credential in the ledger.
+ * Gives the agent its identity at the source: from the ledger, by the enrolment token, or by a
+ * credential that several agents use. Stores it in the ledger.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import {
   createAgentClient,
+  enrollClone,
   enrollDevice,
   parseEnrollToken,
   parseSourceUrl,
@@ -15,11 +16,15 @@ import {
   type SourceToken,
 } from "../api/agent-client.ts";
 import { statementAt } from "../api/request.ts";
+import type { EnrollResponse } from "../api/schema/agent.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import type { BarCode } from "../model/enrolment.ts";
 import { isUnknownDevice } from "./contact.ts";
 import { movedTo } from "./home.ts";
+import { instance } from "./instance.ts";
 import { nameOfDevice } from "./inventory.ts";
+import { machineDigest } from "./machine-identity.ts";
 
 /**
  * Back-off while the source is unreachable. A minute at most, so that a device whose network comes
@@ -33,14 +38,10 @@ const knownLimitMs = 5_000;
 /** An error in the command line or the data folder. The program prints its message and exits. */
 export class SetupError extends Error {}
 
-/**
- * Returns the identity of this device at the source, from the ledger or by enrolment. A device that
- * the source has forgotten enrols again, and keeps its tasks. Retries while the source is
- * unreachable, because an agent may start before its network.
- * @throws Error when the source's URL is malformed
- * @throws SetupError when a retry cannot help
- */
-export async function identify(options: {
+/** The device was removed from its source. A restart of the program does not help. */
+export class BarredError extends SetupError {}
+
+type IdentifyOptions = {
   dataFolder: string;
   cache: DistributionCache;
   sourceUrl: string;
@@ -48,18 +49,24 @@ export async function identify(options: {
   log: Logger;
   signal: AbortSignal;
   random: () => number;
-}): Promise<Identity> {
+};
+
+/**
+ * Returns the identity of this device at the source, from the ledger or by enrolment. A device that
+ * the source has forgotten enrols again, and keeps its tasks. Retries while the source is
+ * unreachable, because an agent may start before its network.
+ * @throws Error when the source's URL is malformed
+ * @throws SetupError when a retry cannot help; BarredError when the device was removed
+ */
+export async function identify(options: IdentifyOptions): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
-  const known = options.cache.ledger.identity();
+  const stored = options.cache.ledger.identity();
+  const known = stored?.barred?.code === "forgotten" ? null : stored;
   const token = options.token === undefined ? null : parseToken(options.token);
   const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
   if (isOfSource) {
-    const present = await atAddress(known, sourceUrl, options);
-    if (token === null || !(await isForgotten(present))) return present;
-    options.log.warn(
-      { deviceId: known.deviceId },
-      "the source does not know this device any more: it enrols again",
-    );
+    const identity = await knownIdentity(options, known, sourceUrl);
+    if (identity !== null) return identity;
   } else if (known && isAddressOf(known, sourceUrl)) {
     throw new SetupError(
       `The token is for another source than that of this device, ${known.sourceUrl}: give the token of that source, or none; ` +
@@ -71,15 +78,73 @@ export async function identify(options: {
       "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
     );
   }
-  const identity = await enroll({ ...options, token: options.token, sourceUrl });
+  const enrolled = await enroll(options, sourceUrl, options.token);
   // A source that has forgotten the device is still the one whose publisher's keys are pinned.
-  const kept = isOfSource ? { ...identity, publisherKeys: known.publisherKeys } : identity;
-  options.cache.ledger.saveIdentity(kept);
+  const next = isOfSource ? { ...enrolled, publisherKeys: known.publisherKeys } : enrolled;
+  return adopt(options, stored, next);
+}
+
+/**
+ * Returns the identity at the source that the ledger names: the known one, or another one of a
+ * device whose credential several agents use. Null: the device has to enrol by the token.
+ * @throws BarredError when the device was removed
+ */
+async function knownIdentity(
+  options: IdentifyOptions,
+  known: Identity,
+  sourceUrl: string,
+): Promise<Identity | null> {
+  const code = known.barred?.code;
+  if (code === "device-removed" || (code === "device-replaced" && !options.token)) throw barredError(known);
+  if (code === "device-replaced") return null;
+  const present = await atAddress(known, sourceUrl, options);
+  if (options.token && (await isForgotten(present))) {
+    options.log.warn(
+      { deviceId: known.deviceId },
+      "the source does not know this device any more: it enrols again",
+    );
+    return null;
+  }
+  if (code !== "device-cloned") return present;
+  return adopt(options, known, await enrolClone(options, present));
+}
+
+/** Stores a new identity, and returns it. */
+function adopt(
+  { cache, dataFolder, log }: IdentifyOptions,
+  before: Identity | null,
+  next: Identity,
+): Identity {
+  cache.ledger.saveIdentity(next);
   // Files of commands of another deployment, whose tasks have the same ids.
-  if (known && known.deployment !== identity.deployment)
-    rmSync(join(options.dataFolder, "tasks"), { recursive: true, force: true });
-  options.log.info({ deviceId: identity.deviceId, source: sourceUrl }, "enrolled");
-  return kept;
+  if (before && before.deployment !== next.deployment)
+    rmSync(join(dataFolder, "tasks"), { recursive: true, force: true });
+  log.info({ deviceId: next.deviceId, source: next.sourceUrl, before: before?.deviceId }, "enrolled");
+  return next;
+}
+
+/** Returns what a refusal means, and what a person can do. */
+export function barText(code: BarCode, dataFolder: string | null): string {
+  const folder = dataFolder === null ? "DIR" : `"${dataFolder}"`;
+  const again = `forget --data ${folder}, then run --enroll TOKEN`;
+  if (code === "device-removed")
+    return `this device was removed from its source; to enrol it again: ${again}`;
+  if (code === "device-replaced")
+    return `a new installation on the same machine took the place of this device; if this is another machine: ${again}`;
+  return "several agents use the identity of this device; each one gets its own";
+}
+
+function barredError({ barred }: Identity): BarredError {
+  const { code, atMs } = barred!;
+  if (code === "forgotten") throw new TypeError("a forgotten identity is no barred one");
+  const text = barText(code, null);
+  return new BarredError(`${text[0]!.toUpperCase()}${text.slice(1)} (since ${new Date(atMs).toISOString()})`);
+}
+
+/** Stores that the source refuses the credential for good. */
+export function saveBar(cache: DistributionCache, code: BarCode | "forgotten", atMs: number): void {
+  const identity = cache.ledger.identity();
+  if (identity !== null) cache.ledger.saveIdentity({ ...identity, barred: { code, atMs } });
 }
 
 /** Whether the source answers, and has no device with this credential. */
@@ -143,35 +208,62 @@ function parseToken(token: string): SourceToken {
   }
 }
 
-async function enroll(options: {
-  sourceUrl: string;
-  token: string;
-  log: Logger;
-  signal: AbortSignal;
-  random: () => number;
-}): Promise<Identity> {
-  const { sourceUrl, token, log, signal, random } = options;
+const idsOf = ({ deviceId, credential, deployment }: EnrollResponse) => ({
+  deviceId,
+  credential,
+  deployment,
+});
+
+async function enroll(options: IdentifyOptions, sourceUrl: string, token: string): Promise<Identity> {
+  const { dataFolder, signal } = options;
+  const machineOf = (deployment: number): Promise<string> => machineDigest(dataFolder, deployment);
+  const enrolled = await untilReached(options, sourceUrl, () =>
+    enrollDevice(sourceUrl, { token, ...nameOfDevice(), instance }, { signal, machineOf }),
+  );
+  return {
+    ...idsOf(enrolled),
+    sourceUrl,
+    publisherKeys: [],
+    sourceIdentity: enrolled.identity,
+    tlsSpki: enrolled.tlsSpki,
+    announcedUrl: null,
+    formerUrls: [],
+  };
+}
+
+/** Keeps what the ledger knows of the source: its identity, addresses and publisher's keys. */
+async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Identity> {
+  const { barred: _, ...rest } = known;
+  const { sourceUrl: url, credential, deployment } = known;
+  const machine = await machineDigest(options.dataFolder, deployment);
+  const transport = new SourceTransport({ url, identity: known.sourceIdentity, spki: known.tlsSpki });
+  try {
+    const enrolled = await untilReached(options, url, () =>
+      enrollClone({ transport, credential }, { ...nameOfDevice(), machine, instance }, options.signal),
+    );
+    return { ...rest, ...idsOf(enrolled), tlsSpki: transport.spki };
+  } finally {
+    transport.close();
+  }
+}
+
+/** Repeats a request while the source cannot be reached. */
+async function untilReached<T>(
+  { log, signal, random, cache }: IdentifyOptions,
+  sourceUrl: string,
+  request: () => Promise<T>,
+): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const enrolled = await enrollDevice(sourceUrl, { token, ...nameOfDevice() }, { signal });
-      return {
-        sourceUrl,
-        deviceId: enrolled.deviceId,
-        credential: enrolled.credential,
-        deployment: enrolled.deployment,
-        publisherKeys: [],
-        sourceIdentity: enrolled.identity,
-        tlsSpki: enrolled.tlsSpki,
-        announcedUrl: null,
-        formerUrls: [],
-      };
+      return await request();
     } catch (error) {
       if (signal.aborted) throw new SetupError("stopped before the device was enrolled");
       if (!(error instanceof SourceError) || error.kind !== "unreachable") {
-        throw new SetupError(
-          `Cannot enrol at ${sourceUrl}: ${error instanceof Error ? error.message : String(error)}`,
-          { cause: error },
-        );
+        const message = `Cannot enrol at ${sourceUrl}: ${error instanceof Error ? error.message : String(error)}`;
+        if (!(error instanceof SourceError) || error.code === undefined)
+          throw new SetupError(message, { cause: error });
+        saveBar(cache, error.code, Date.now());
+        throw new BarredError(message, { cause: error });
       }
       const retryInMs = backoffMs(enrolmentBackoff, attempt, random);
       log.warn({ error: error.message, retryInMs }, "the source cannot be reached yet");

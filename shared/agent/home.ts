@@ -10,6 +10,7 @@ import { createAgentClient, SourceError, SourceTransport, type AgentClient } fro
 import type { Identity, Ledger } from "../cache/index.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
+import type { BarCode } from "../model/enrolment.ts";
 
 /** Back-off between attempts to reach an announced address while the present one answers. */
 const moveBackoff: Backoff = { baseMs: 2_000, maxMs: 60_000, jitter: [0.75, 1.25] };
@@ -24,6 +25,8 @@ type HomeOptions = {
   readonly log: Logger;
   /** Called when the device should check in, because the client uses another address. */
   readonly onMoved: () => void;
+  /** Called when the source refuses the credential for good. */
+  readonly onBarred: (code: BarCode) => void;
   readonly random: () => number;
 };
 
@@ -61,7 +64,11 @@ export class Home {
         this.#save({ ...this.#identity, tlsSpki });
       },
     });
-    this.client = createAgentClient({ transport, credential: identity.credential });
+    this.client = createAgentClient({
+      transport,
+      credential: identity.credential,
+      onBarred: options.onBarred,
+    });
   }
 
   get identity(): Identity {

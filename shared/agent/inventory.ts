@@ -4,6 +4,8 @@
  */
 import { statfs } from "node:fs/promises";
 import os from "node:os";
+import type { DistributionCache } from "../cache/index.ts";
+import { statedPackagesMax } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { NetInterface } from "../model/interface.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
@@ -42,6 +44,15 @@ export async function readInventory(options: {
     interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac),
   };
 }
+
+/** Returns the complete packages, the last used ones first, as many as a check-in states. */
+export const statedPackages = ({ ledger }: DistributionCache): string[] =>
+  ledger
+    .uses()
+    .filter(({ state }) => state === "complete")
+    .toSorted((a, b) => b.lastUsedAtMs - a.lastUsedAtMs)
+    .slice(0, statedPackagesMax)
+    .map(({ id }) => id);
 
 export const nameOfDevice = (): { hostname: string; os: string; arch: string; agentVersion: string } => ({
   hostname: os.hostname().slice(0, 255) || "unknown",

@@ -3,7 +3,7 @@
  * `cache`.
  *
  * Data is written to standard output and the log to standard error. Exit status 1 means a failure,
- * 2 a usage error.
+ * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
@@ -11,6 +11,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
+import type { BarCode } from "../model/enrolment.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
 import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
@@ -19,10 +20,11 @@ import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
+import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
-import { listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
-import { identify, SetupError } from "./enrolment.ts";
+import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
+import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
 import { printStatus } from "./status/status-text.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
@@ -40,6 +42,12 @@ type AgentProgram = {
 
 /** Exit status after a bug: EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
+
+/**
+ * Exit status of a device that its source has removed: EX_NOPERM of sysexits.h. A service manager
+ * does not start the agent again (`RestartPreventExitStatus=77`).
+ */
+const barredStatus = 77;
 
 /**
  * Logs a bug and exits. An invariant is broken, so nothing that the process holds in memory can be
@@ -84,6 +92,11 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
     .action(({ data, json }) => printStatus(resolve(data), json === true));
+  command
+    .command("forget")
+    .description("forget the identity at the source and keep the packages; the next start enrols again")
+    .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
+    .action(({ data }) => forgetIdentity(resolve(data)));
   addCacheCommands(command as Command);
   endWhenNobodyReads();
   try {
@@ -98,7 +111,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     process.stderr.write(
       `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
     );
-    process.exit(error instanceof UsageError ? 2 : 1);
+    process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
   }
 }
 
@@ -150,27 +163,14 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const stopping = new StopRequest(log);
   if (as !== null) followSupervisor(() => stopping.ask("the supervisor"));
   if (options.interface !== undefined) await requireInterface(options.interface);
-  const cache = await openFreeCache(dataFolder, log);
-  const identity = await identify({
-    dataFolder,
-    cache,
-    sourceUrl: options.source,
-    token: options.enroll,
-    log,
-    signal: stopping.signal,
-    random: Math.random,
-  });
   let isUpgrading = false;
   const onBegin = (): void => {
     isUpgrading = true;
     stopping.ask("an upgrade");
   };
-  const agent = new Agent({
+  const runOptions = {
     dataFolder,
-    conditions: await Conditions.measure(dataFolder),
     log,
-    cache,
-    identity,
     sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
     ...parsed,
@@ -179,16 +179,54 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     onCheckIn: () => {
       if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");
     },
-    onBug: (error) => exitOnBug(log, error),
-  });
-  await agent.start();
-  await stopping.asked;
-  await agent.stop();
+    onBug: (error: Error) => exitOnBug(log, error),
+  };
+  // Each turn is a life under one identity. It ends when the source bars the credential.
+  while (await runUntilBarred(runOptions, options.enroll, stopping));
   log.info("agent stopped");
   stopping.close();
   if (!isUpgrading || stopping.isBySignal) process.exit(0);
   if (as !== null) process.exit(upgradeStatus);
   await supervise(dataFolder, log);
+}
+
+/**
+ * Runs the agent until it is asked to stop.
+ * @returns whether the source barred the credential; the ledger then has the reason
+ * @throws BarredError when it has barred the credential for good
+ */
+async function runUntilBarred(
+  runOptions: Omit<AgentOptions, "cache" | "identity" | "conditions" | "onBarred">,
+  token: string | undefined,
+  stopping: StopRequest,
+): Promise<boolean> {
+  const { dataFolder, log, sourceUrl } = runOptions;
+  const cache = await openFreeCache(dataFolder, log);
+  const identity = await identify({
+    dataFolder,
+    cache,
+    sourceUrl,
+    token,
+    log,
+    signal: stopping.signal,
+    random: Math.random,
+  });
+  const barred = Promise.withResolvers<BarCode>();
+  const agent = new Agent({
+    ...runOptions,
+    conditions: await Conditions.measure(dataFolder),
+    cache,
+    identity,
+    onBarred: barred.resolve,
+  });
+  await agent.start();
+  const code = await Promise.race([stopping.asked, barred.promise]);
+  if (code !== undefined) {
+    saveBar(cache, code, systemClock.wallMs());
+    log.error({ deviceId: identity.deviceId, code }, barText(code, dataFolder));
+  }
+  await agent.stop();
+  return code !== undefined;
 }
 
 /** Whether this executable was started in the middle of its upgrade. */

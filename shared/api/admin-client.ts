@@ -4,11 +4,11 @@
  */
 import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
+import { deviceRequests, type DeviceRequests } from "./device-requests.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
 import { packManifest } from "./packed-manifest.ts";
 import { ask, parseSourceUrl, send, statementAt, type Connection } from "./request.ts";
 import {
-  deviceListSchema,
   doneSchema,
   packageListSchema,
   packageUrlListSchema,
@@ -20,7 +20,6 @@ import {
   taskDetailSchema,
   taskListSchema,
   wanReportSchema,
-  type Device,
   type PackageUrlList,
   type PublishedPackage,
   type PublishResponse,
@@ -60,57 +59,59 @@ type AdminClientOptions = {
 };
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
-export type AdminClient = SettingClient & {
-  /** @param urls web sites that have the bytes */
-  publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
-  /** @param content the package's bytes: its files concatenated in manifest order */
-  putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
-  packages(): Promise<PublishedPackage[]>;
-  /** @param words a package id, NAME (its highest version) or NAME@VERSION */
-  packageUrls(words: string): Promise<PackageUrlList>;
-  addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
-  removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
-  /** @param words a package id or NAME@VERSION */
-  removePackage(words: string): Promise<PackageRemoved>;
-  createTask(task: TaskCreate): Promise<TaskChanged>;
-  /** Returns what `createTask` would do, and creates nothing. */
-  previewTask(task: TaskCreate): Promise<TaskPreview>;
-  previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
-  editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
-  changeTask(id: number, change: "cancel" | "kill" | "pause" | "resume" | "start-now"): Promise<TaskChanged>;
-  retryTask(id: number): Promise<TaskRetried>;
-  removeTask(id: number): Promise<void>;
-  tasks(): Promise<TaskSummary[]>;
-  /** @param devices those that the answer lists */
-  task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
-  /** @param filter target; without one, all devices */
-  devices(filter?: string): Promise<Device[]>;
-  changeTags(change: Tagging): Promise<Tagged>;
-  groups(): Promise<Group[]>;
-  createGroup(name: string): Promise<void>;
-  deleteGroup(name: string): Promise<void>;
-  sites(): Promise<Site[]>;
-  createSite(name: string): Promise<void>;
-  renameSite(name: string, newName: string): Promise<void>;
-  deleteSite(name: string): Promise<void>;
-  labelSubnet(id: string, label: SubnetLabel): Promise<void>;
-  subnets(): Promise<Subnet[]>;
-  splitSubnet(id: string): Promise<void>;
-  announcement(): Promise<SourceAddress>;
-  /** @param url address to which the source moves; null takes the announcement back */
-  announce(url: string | null): Promise<SourceAddress>;
-  /** Reads the statement of the source at its address, or at another one. */
-  statement(url?: string): Promise<SourceStatement>;
-  /** Times are rounded to whole hours; without one the report has no bound there. */
-  wanReport(query: {
-    readonly by: WanReport["by"];
-    readonly sinceMs?: number | undefined;
-    readonly untilMs?: number | undefined;
-    readonly zone: string;
-  }): Promise<WanReport>;
-  /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
-  backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
-};
+export type AdminClient = DeviceRequests &
+  SettingClient & {
+    /** @param urls web sites that have the bytes */
+    publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
+    /** @param content the package's bytes: its files concatenated in manifest order */
+    putContent(packageId: string, content: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void>;
+    packages(): Promise<PublishedPackage[]>;
+    /** @param words a package id, NAME (its highest version) or NAME@VERSION */
+    packageUrls(words: string): Promise<PackageUrlList>;
+    addPackageUrl(words: string, url: string): Promise<PackageUrlList>;
+    removePackageUrl(words: string, url: string): Promise<PackageUrlList>;
+    /** @param words a package id or NAME@VERSION */
+    removePackage(words: string): Promise<PackageRemoved>;
+    createTask(task: TaskCreate): Promise<TaskChanged>;
+    /** Returns what `createTask` would do, and creates nothing. */
+    previewTask(task: TaskCreate): Promise<TaskPreview>;
+    previewEdit(id: number, edit: TaskEdit): Promise<TaskPreview>;
+    editTask(id: number, edit: TaskEdit): Promise<TaskChanged>;
+    changeTask(
+      id: number,
+      change: "cancel" | "kill" | "pause" | "resume" | "start-now",
+    ): Promise<TaskChanged>;
+    retryTask(id: number): Promise<TaskRetried>;
+    removeTask(id: number): Promise<void>;
+    tasks(): Promise<TaskSummary[]>;
+    /** @param devices those that the answer lists */
+    task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
+    changeTags(change: Tagging): Promise<Tagged>;
+    groups(): Promise<Group[]>;
+    createGroup(name: string): Promise<void>;
+    deleteGroup(name: string): Promise<void>;
+    sites(): Promise<Site[]>;
+    createSite(name: string): Promise<void>;
+    renameSite(name: string, newName: string): Promise<void>;
+    deleteSite(name: string): Promise<void>;
+    labelSubnet(id: string, label: SubnetLabel): Promise<void>;
+    subnets(): Promise<Subnet[]>;
+    splitSubnet(id: string): Promise<void>;
+    announcement(): Promise<SourceAddress>;
+    /** @param url address to which the source moves; null takes the announcement back */
+    announce(url: string | null): Promise<SourceAddress>;
+    /** Reads the statement of the source at its address, or at another one. */
+    statement(url?: string): Promise<SourceStatement>;
+    /** Times are rounded to whole hours; without one the report has no bound there. */
+    wanReport(query: {
+      readonly by: WanReport["by"];
+      readonly sinceMs?: number | undefined;
+      readonly untilMs?: number | undefined;
+      readonly zone: string;
+    }): Promise<WanReport>;
+    /** Returns the bytes of a backup. @param withPackages whether it has the bytes of packages */
+    backup(withPackages: boolean): Promise<ReadableStream<Uint8Array>>;
+  };
 
 const urlsPath = (words: string): string => `/v1/packages/${encodeURIComponent(words)}/urls`;
 
@@ -216,10 +217,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
-    async devices(filter) {
-      const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
-      return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
-    },
+    ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },

@@ -5,13 +5,14 @@
  * The client does not retry requests; only the change stream reconnects (change-stream.ts).
  */
 import * as v from "valibot";
+import type { BarCode } from "../model/enrolment.ts";
 import type { SignedManifest } from "../model/signing.ts";
 import type { PeerAddress } from "../net/exchange/peers.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
 import type { SiteFetch } from "../net/web/site-fetch.ts";
 import { unpackManifest } from "./packed-manifest.ts";
 import { ask, parseSourceUrl, statementAt, type Connection } from "./request.ts";
-import { doneSchema } from "./schema/admin.ts";
+import { doneSchema, healthSchema } from "./schema/admin.ts";
 import {
   assignedTaskSchema,
   checkInResponseSchema,
@@ -22,6 +23,7 @@ import {
   type AgentTask,
   type CheckInRequest,
   type CheckInResponse,
+  type EnrollCloneRequest,
   type EnrollRequest,
   type EnrollResponse,
   type FallbackRequest,
@@ -58,6 +60,8 @@ type AgentClientOptions = {
   readonly credential: string;
   /** Time limit of one request; default 30 s. */
   readonly timeoutMs?: number | undefined;
+  /** Called for each refusal of a credential that is barred. */
+  readonly onBarred?: ((code: BarCode) => void) | undefined;
 };
 
 /**
@@ -138,21 +142,28 @@ type Enrolled = EnrollResponse & { readonly identity: string; readonly tlsSpki: 
 /**
  * Enrols a device: checks that the server is the source of the token, then exchanges the token for
  * a credential.
+ * @param options.machineOf returns the identity of the machine for the number of the deployment
  * @throws Error when the URL or the token is malformed
  * @throws SourceError when the request fails or the source refuses it
  */
 export async function enrollDevice(
   sourceUrl: string,
   request: EnrollRequest,
-  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  options: {
+    timeoutMs?: number;
+    signal?: AbortSignal;
+    machineOf?: (deployment: number) => Promise<string>;
+  } = {},
 ): Promise<Enrolled> {
   const { identity } = parseEnrollToken(request.token);
   const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity });
   const connection: Connection = { transport, authorization: () => null, timeoutMs: options.timeoutMs };
+  const { machineOf, signal } = options;
   try {
+    const machine = machineOf && { machine: await machineOf(await deploymentOf(connection, signal)) };
     const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {
-      json: { ...request, token: request.token.trim() },
-      signal: options.signal,
+      json: { ...request, ...machine, token: request.token.trim() },
+      signal,
     });
     return { ...answer, identity, tlsSpki: transport.spki };
   } finally {
@@ -160,11 +171,28 @@ export async function enrollDevice(
   }
 }
 
+async function deploymentOf(connection: Connection, signal: AbortSignal | undefined): Promise<number> {
+  return (await ask(connection, "GET", "/healthz", healthSchema, { signal })).deployment;
+}
+
+/**
+ * Exchanges a credential that several agents use for one of this process alone.
+ * @throws SourceError when the request fails or the source refuses it
+ */
+export async function enrollClone(
+  { transport, credential }: Pick<AgentClientOptions, "transport" | "credential">,
+  request: EnrollCloneRequest,
+  signal?: AbortSignal,
+): Promise<EnrollResponse> {
+  const connection: Connection = { transport, authorization: () => `Bearer ${credential}` };
+  return ask(connection, "POST", "/v1/agent/enroll/clone", enrollResponseSchema, { json: request, signal });
+}
+
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
 export function createAgentClient(options: AgentClientOptions): AgentClient {
   const authorization = `Bearer ${options.credential}`;
-  const { transport, timeoutMs } = options;
+  const { transport, timeoutMs, onBarred } = options;
   let pending = new AbortController();
   const renew = (reason: Error): void => {
     pending.abort(new RenewedError(reason.message));
@@ -176,6 +204,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     authorization: () => authorization,
     timeoutMs,
     pendingSignal: () => pending.signal,
+    onBarred,
   };
   return {
     get sourceUrl() {

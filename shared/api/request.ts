@@ -3,6 +3,7 @@
  * the caller decides when to ask again.
  */
 import * as v from "valibot";
+import type { BarCode } from "../model/enrolment.ts";
 import { IdentityError } from "../net/web/identity-error.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
 import { errorSchema } from "./schema/common.ts";
@@ -20,6 +21,8 @@ export type Connection = {
   readonly timeoutMs?: number | undefined;
   /** Aborted when no answer to a pending request can arrive any more. */
   readonly pendingSignal?: () => AbortSignal;
+  /** Called for each refusal of a credential that is barred. */
+  readonly onBarred?: ((code: BarCode) => void) | undefined;
 };
 type RequestOptions = {
   readonly json?: unknown;
@@ -67,8 +70,9 @@ async function refusal(response: Response, what: string): Promise<SourceError> {
     const message = `${what} was answered with ${status} and no reason: is this a flockcast source?`;
     return new SourceError(kindOf(status), status, message);
   }
-  const { error, hint } = body.output;
-  return new SourceError(kindOf(status), status, hint === undefined ? error : `${error} (${hint})`);
+  const { error, hint, code } = body.output;
+  const message = hint === undefined ? error : `${error} (${hint})`;
+  return new SourceError(kindOf(status), status, message, { code });
 }
 
 /**
@@ -107,7 +111,9 @@ export async function send(
     throw noAnswer(url, error, options.signal);
   }
   if (response.ok) return response;
-  throw await refusal(response, `${method} ${path}`);
+  const refused = await refusal(response, `${method} ${path}`);
+  if (refused.code !== undefined) connection.onBarred?.(refused.code);
+  throw refused;
 }
 
 /** Converts the error of a request without an answer into a SourceError, or the signal's reason. */

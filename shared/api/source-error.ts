@@ -6,6 +6,7 @@
  * - `unauthorized`: 401, 403 or a server that is not the source.
  * - `invalid`: the answer does not match the API.
  */
+import type { BarCode } from "../model/enrolment.ts";
 import { IdentityError } from "../net/web/identity-error.ts";
 
 export type SourceErrorKind = "unreachable" | "refused" | "unauthorized" | "invalid";
@@ -32,9 +33,17 @@ export class SourceError extends Error {
   readonly kind: SourceErrorKind;
   /** HTTP status; null if no answer arrived. */
   readonly status: number | null;
+  /** Set when the credential is barred. */
+  readonly code: BarCode | undefined;
 
-  constructor(kind: SourceErrorKind, status: number | null, message: string, options?: ErrorOptions) {
+  constructor(
+    kind: SourceErrorKind,
+    status: number | null,
+    message: string,
+    { code, ...options }: ErrorOptions & { readonly code?: BarCode | undefined } = {},
+  ) {
     super(message, options);
+    this.code = code;
     this.kind = kind;
     this.status = status;
   }

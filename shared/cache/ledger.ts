@@ -7,6 +7,7 @@
  * the chunks afterwards.
  */
 import * as v from "valibot";
+import { barCodes } from "../model/enrolment.ts";
 import { packageNameProblem, versionProblem } from "../model/package-path.ts";
 
 const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
@@ -66,6 +67,8 @@ export const identitySchema = v.object({
   deployment: v.number(),
   /** Raw 32-byte Ed25519 keys, base64. */
   publisherKeys: v.array(v.string()),
+  /** Set when the credential is not used any more; `forgotten`: at the command of a person. */
+  barred: v.optional(v.object({ code: v.picklist([...barCodes, "forgotten"]), atMs: v.number() })),
   /** SHA-256 of the source's identity key, hex. */
   sourceIdentity: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   /** Key (SHA-256, hex) of the certificate that the source vouched for last. */

@@ -19,6 +19,7 @@ const addedLater = [
   "runDeferralMs",
   "startJitterMs",
   "upgradeConfirmMs",
+  "deviceExpiryMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

@@ -190,6 +190,15 @@ export const settingKeys = {
     about:
       "time between progress reports while a task is active; longer where more than 8 devices follow one representative",
   }),
+  deviceExpiry: setting({
+    field: "deviceExpiryMs",
+    schema: v.nullable(durationMs(DAY, 3_650 * DAY)),
+    default: null,
+    mayBeMissing: true,
+    parse: orNone(parseDurationMs),
+    format: showNone(formatDuration),
+    about: "age at which the source removes devices that were not seen; read from default; none: never",
+  }),
   representativeWeight: setting({
     field: "representativeWeight",
     schema: count(0, 100),

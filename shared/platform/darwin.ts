@@ -4,6 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { bootUuidIn } from "./boot-session.ts";
+import { platformUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
@@ -109,6 +110,11 @@ export function deviceClass(): Promise<DeviceClass> {
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));
+/** The UUID of the hardware is the only id that macOS tells. */
+export const machineId = async (): Promise<MachineId> => ({
+  system: platformUuidIn(await outputOf(["/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice"])),
+  firmware: "",
+});
 export { startCommand, systemEnvironment } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;

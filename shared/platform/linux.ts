@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { bootUuidIn } from "./boot-session.ts";
+import { machineUuidIn, systemIdIn, type MachineId } from "./machine-uuid.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface, KernelNetwork, Link } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
 import { bestGateway } from "./routes.ts";
@@ -160,6 +161,11 @@ export async function deviceClass(): Promise<DeviceClass> {
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));
+/** Only root reads the UUID of the firmware. D-Bus keeps the id where systemd does not run. */
+export const machineId = async (): Promise<MachineId> => ({
+  system: systemIdIn(textOf("/etc/machine-id")) || systemIdIn(textOf("/var/lib/dbus/machine-id")),
+  firmware: machineUuidIn(textOf("/sys/class/dmi/id/product_uuid")),
+});
 export { startCommand, systemEnvironment } from "./posix-command.ts";
 export const hasProcessGroups = true;
 export const processTree = processGroup;

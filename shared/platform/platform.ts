@@ -5,6 +5,7 @@
  * Only this folder reads `process.platform`.
  */
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
+import type { MachineId } from "./machine-uuid.ts";
 
 /** Properties of a network interface as the kernel reports them. */
 export type InterfaceTraits = {
@@ -134,6 +135,8 @@ export type Platform = {
    * also not when the clock is set. Null if the system does not tell.
    */
   bootId(): Promise<string | null>;
+  /** Returns ids that stay when the data folder is removed. None of them is sent anywhere. */
+  machineId(): Promise<MachineId>;
   /**
    * Starts a command that continues when this process ends.
    * @throws Error when the system refuses

@@ -2,12 +2,14 @@
  * The Windows implementation of platform.ts: calls in windows-api.ts, their results in
  * windows-tables.ts, processes in windows-process.ts, commands in windows-command.ts.
  */
+import { firmwareUuidIn, machineUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
 import * as processes from "./windows-process.ts";
+import { firmwareTable, machineGuid } from "./windows-api-machine.ts";
 import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
 import { idleMsOfSession, programNameOf } from "./windows-sessions.ts";
 import {
@@ -98,6 +100,10 @@ export const deviceClass = async (): Promise<DeviceClass> =>
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
+export const machineId = async (): Promise<MachineId> => ({
+  system: machineUuidIn(tryCall(machineGuid, "")),
+  firmware: firmwareUuidIn(tryCall(firmwareTable, new Uint8Array())),
+});
 export { startCommand, systemEnvironment } from "./windows-command.ts";
 export const hasProcessGroups = false;
 export const processStart = async (pid: number): Promise<string | null> =>

@@ -15,9 +15,11 @@ import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
 import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
+import type { SourceContext } from "./context.ts";
 import { openContentStore } from "./content-store.ts";
 import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { Liveness } from "./liveness.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
@@ -29,7 +31,7 @@ import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const adminToken = `fc2.${"a".repeat(43)}.${"0".repeat(64)}`;
-const enrollToken = `fc2.${"e".repeat(43)}.${"0".repeat(64)}`;
+export const enrollToken = `fc2.${"e".repeat(43)}.${"0".repeat(64)}`;
 
 export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: string[] = []): Inventory => ({
   hostname,
@@ -61,12 +63,9 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-async function openParts(
-  folder: string,
-  clock: { nowMs: number },
-  keepVersions: number | null,
-  acceptsWishes: boolean,
-) {
+type Switches = Pick<SourceContext, "keepVersions" | "approvesTakeovers" | "acceptsWishes">;
+
+async function openParts(folder: string, clock: { nowMs: number }, switches: Switches) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
   const changeHub = new ChangeHub(0);
@@ -86,16 +85,16 @@ async function openParts(
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    liveness: new Liveness(changeHub),
     noted,
     metrics,
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
-    keepVersions,
-    acceptsWishes,
+    ...switches,
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted };
+  return { app, catalog, changeHub, wan, content, log, noted, metrics };
 }
 
 type Init = {
@@ -143,14 +142,16 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 }
 
 /**
- * @param keepVersions newest versions of a package that stay; null: all
- * @param acceptsWishes whether groups that devices state themselves count as tags
+ * @param given differences from the default: all versions stay, takeovers need an approval, and
+ *   groups that devices state themselves do not count as tags
  */
-export async function openFixture(keepVersions: number | null = null, acceptsWishes = false) {
+export async function openFixture(given: Partial<Switches> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const parts = await openParts(folder, clock, keepVersions, acceptsWishes);
-  const { app, catalog, changeHub, wan, content, log, noted } = parts;
+  const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
+  const parts = await openParts(folder, clock, switches);
+  const { app, catalog, changeHub, wan, content, log, noted, metrics } = parts;
+  const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
     const init = { credential: device.credential, json: { inventory } };
@@ -163,6 +164,8 @@ export async function openFixture(keepVersions: number | null = null, acceptsWis
     catalog,
     content,
     log,
+    noted,
+    metrics,
     keepVersions,
     raw,
     call,

@@ -6,20 +6,23 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import { openAPIRouteHandler } from "hono-openapi";
+import type * as v from "valibot";
+import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
 import { healthSchema } from "../api/schema/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented } from "./openapi.ts";
+import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
 import { backupRoutes } from "./routes/backup.ts";
-import { inventoryRoutes } from "./routes/inventory.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { siteRoutes } from "./routes/sites.ts";
+import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
@@ -61,10 +64,11 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
+  app.route("/v1/devices", deviceRoutes(context));
+  app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
-  app.route("/v1", inventoryRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
@@ -77,12 +81,19 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   return app;
 }
 
-type Answer = { status: ApiError["status"] | 500; body: { error: string; hint?: string } };
+type Answer = { status: ApiError["status"] | 500; body: v.InferOutput<typeof errorSchema> };
 
 function answerTo(error: Error, { log }: SourceContext): Answer {
   if (error instanceof ApiError) {
-    const { status, message, hint } = error;
-    return { status, body: hint === undefined ? { error: message } : { error: message, hint } };
+    const { status, message, hint, code } = error;
+    return {
+      status,
+      body: {
+        error: message,
+        ...(hint === undefined ? {} : { hint }),
+        ...(code === undefined ? {} : { code }),
+      },
+    };
   }
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;

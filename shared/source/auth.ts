@@ -5,9 +5,11 @@
  * SHA-256 only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { readToken } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
+import { barCodeOf, barredError } from "./barred-credential.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import type { Refusal } from "./refused-requests.ts";
 
@@ -32,25 +34,18 @@ type Caller = SourceEnv["Variables"]["caller"];
 /**
  * Returns a middleware that admits only `callers`.
  *
- * @throws ApiError 401 for a missing or unknown credential, 403 for another kind of caller
+ * @throws ApiError 401 for a missing or unknown credential, 403 for a barred one and for another
+ *   kind of caller
  */
 export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   return createMiddleware<SourceEnv>(async (c, next) => {
-    const refuse = (why: Refusal): void =>
-      context.refused.count(why, c.env.remoteAddress, c.req.path, context.nowMs());
-    const header = c.req.header("authorization") ?? "";
-    const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
-    if (credential === undefined) {
-      refuse("no-credential");
-      throw new ApiError(
-        401,
-        "No credential",
-        "send the header Authorization: Bearer, with a device's credential or the administrator's token",
-      );
-    }
+    const refuse = (why: Refusal): void => countRefusal(context, c, why);
+    const credential = credentialIn(context, c);
     const caller = await identify(context, credential, (device) => c.set("device", device));
     if (caller === null) {
-      refuse("unknown-credential");
+      const barred = await barCodeOf(context.catalog, sha256Hex(credential), context.nowMs());
+      refuse(barred === null ? "unknown-credential" : barred.code);
+      if (barred !== null) throw barredError(barred.code);
       throw new ApiError(
         401,
         "Unknown credential",
@@ -69,6 +64,24 @@ export function allow(context: SourceContext, ...callers: readonly Caller[]) {
   });
 }
 
+/** Counts a refused request by its reason. */
+export function countRefusal(context: SourceContext, c: Context<SourceEnv>, why: Refusal): void {
+  context.refused.count(why, c.env.remoteAddress, c.req.path, context.nowMs());
+}
+
+/** @throws ApiError 401 for a request without a credential */
+export function credentialIn(context: SourceContext, c: Context<SourceEnv>): string {
+  const header = c.req.header("authorization") ?? "";
+  const credential = /^Bearer\s+(\S{1,512})$/i.exec(header)?.[1];
+  if (credential !== undefined) return credential;
+  countRefusal(context, c, "no-credential");
+  throw new ApiError(
+    401,
+    "No credential",
+    "send the header Authorization: Bearer, with a device's credential or the administrator's token",
+  );
+}
+
 async function identify(
   { catalog, secrets, nowMs }: SourceContext,
   credential: string,
@@ -77,7 +90,7 @@ async function identify(
   if (secretsEqual(readToken(credential)?.secret ?? "", secrets.admin)) return "admin";
   const device = await catalog.devices.byCredential(sha256Hex(credential));
   if (device === null) return null;
-  if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch(device.id, nowMs());
+  if (nowMs() - device.lastSeenAtMs > lastSeenStepMs) await catalog.devices.touch([device.id], nowMs());
   setDevice(device);
   return "device";
 }

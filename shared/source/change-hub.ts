@@ -5,6 +5,9 @@
 /** Interval of heartbeats. A device treats its stream as lost after three missed ones. */
 const heartbeatMs = 20_000;
 
+/** Time in which a device that lost its stream connects again. */
+export const reconnectMs = 60_000;
+
 type Stream = ReadableStreamDefaultController<Uint8Array>;
 const encoder = new TextEncoder();
 /**
@@ -27,10 +30,15 @@ export class ChangeHub {
   readonly #streams = new Map<string, Set<Stream>>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #enrolledAtStart: number;
+  readonly #settledAtMs: number;
 
-  /** @param enrolledAtStart devices that may connect; all do so after a restart of the source */
-  constructor(enrolledAtStart: number) {
+  /**
+   * @param enrolledAtStart devices that may connect; all do so after a restart of the source
+   * @param startedAtMs time of the start; 0: long ago
+   */
+  constructor(enrolledAtStart: number, startedAtMs = 0) {
     this.#enrolledAtStart = enrolledAtStart;
+    this.#settledAtMs = startedAtMs + reconnectMs + spreadMsFor(enrolledAtStart);
     this.#timer = setInterval(() => this.#sendAll(heartbeat), heartbeatMs);
     this.#timer.unref();
   }
@@ -63,6 +71,15 @@ export class ChangeHub {
     return this.#streams.has(deviceId);
   }
 
+  /** Whether the devices that are up have had the time to connect since the source started. */
+  isSettled(nowMs: number): boolean {
+    return nowMs >= this.#settledAtMs;
+  }
+
+  get connectedIds(): string[] {
+    return [...this.#streams.keys()];
+  }
+
   get connectedDevices(): number {
     return this.#streams.size;
   }
@@ -73,6 +90,17 @@ export class ChangeHub {
     const wake = eventOf("wake", connected.length);
     for (const deviceId of connected) {
       for (const stream of this.#streams.get(deviceId) ?? []) this.#send(deviceId, stream, wake);
+    }
+  }
+
+  /** Asks a device to check in at once, and closes its streams: its credential is barred. */
+  disconnect(deviceId: string): void {
+    const streams = this.#streams.get(deviceId);
+    if (streams === undefined) return;
+    this.#streams.delete(deviceId);
+    for (const stream of streams) {
+      if ((stream.desiredSize ?? 0) > 0) stream.enqueue(eventOf("wake", 0));
+      stream.close();
     }
   }
 

@@ -10,6 +10,7 @@ import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
@@ -26,6 +27,7 @@ export type SourceContext = {
   readonly manifests: ManifestGrants;
   readonly probes: NeighbourProbes;
   readonly duplicates: DuplicateWatch;
+  readonly liveness: Liveness;
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
@@ -34,6 +36,8 @@ export type SourceContext = {
   readonly secrets: { readonly admin: string; readonly enroll: string };
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
+  /** Whether a device that was installed again needs no approval. */
+  readonly approvesTakeovers: boolean;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
   readonly nowMs: () => number;

@@ -7,11 +7,9 @@
 
 /** Upper bound on devices that are remembered; the one that was quiet longest is dropped. */
 const devicesMax = 1_000_000;
-/** Time for which a device counts as duplicate after its instances last alternated. */
-const shownMs = 7 * 86_400_000;
 
 type Use = { readonly instance: string; readonly address: string };
-type Known = { current: Use; previous: Use | null; alternatedAtMs: number | null };
+type Known = { current: Use; previous: Use | null };
 
 export class DuplicateWatch {
   readonly #known = new Map<string, Known>();
@@ -22,8 +20,8 @@ export class DuplicateWatch {
    * @param use instance number of the agent, and its LAN address
    * @returns the addresses of both agents, when an instance returned after another one
    */
-  note(deviceId: string, use: Use, nowMs: number): readonly [string, string] | null {
-    const known = this.#known.get(deviceId) ?? { current: use, previous: null, alternatedAtMs: null };
+  note(deviceId: string, use: Use): readonly [string, string] | null {
+    const known = this.#known.get(deviceId) ?? { current: use, previous: null };
     this.#known.delete(deviceId);
     this.#known.set(deviceId, known);
     if (this.#known.size > devicesMax) this.#known.delete(this.#known.keys().next().value!);
@@ -32,12 +30,6 @@ export class DuplicateWatch {
     if (current.instance === use.instance) return null;
     known.previous = current;
     if (previous?.instance !== use.instance) return null;
-    known.alternatedAtMs = nowMs;
     return [current.address, use.address];
-  }
-
-  isDuplicate(deviceId: string, nowMs: number): boolean {
-    const atMs = this.#known.get(deviceId)?.alternatedAtMs ?? null;
-    return atMs !== null && nowMs < atMs + shownMs;
   }
 }

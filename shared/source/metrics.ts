@@ -9,6 +9,7 @@ export type SourceMetrics = {
   readonly requests: Counter<"method" | "route" | "status">;
   readonly leases: Counter<"result">;
   readonly fallbacks: Counter<"result">;
+  readonly deviceEvents: Counter<"event">;
 };
 
 export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
@@ -63,8 +64,17 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
       labelNames: ["result"],
       registers,
     }),
+    deviceEvents: deviceEventCounter(registry),
   };
 }
+
+const deviceEventCounter = (registry: Registry): Counter<"event"> =>
+  new Counter({
+    name: "flockcast_source_device_events_total",
+    help: "Enrolments, takeovers, clones, approvals and removals of devices",
+    labelNames: ["event"],
+    registers: [registry],
+  });
 
 /** Totals of the WAN account, which survive a restart. */
 function addWanTotals(catalog: Catalog, registry: Registry): void {

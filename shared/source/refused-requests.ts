@@ -4,8 +4,9 @@
  */
 import { Counter, type Registry } from "prom-client";
 import type { Logger } from "../log.ts";
+import { barCodes } from "../model/enrolment.ts";
 
-const refusals = ["no-credential", "unknown-credential", "wrong-caller", "wrong-token"] as const;
+const refusals = ["no-credential", "unknown-credential", "wrong-caller", "wrong-token", ...barCodes] as const;
 export type Refusal = (typeof refusals)[number];
 
 const logEveryMs = 60_000;

@@ -100,8 +100,20 @@ test("removes many reports in parts", async () => {
   const taskId = await createTask("tool");
   const devices = Array.from({ length: 12_000 }, (_, index) => index.toString(16).padStart(16, "0"));
   for (const id of devices) {
-    const about = { hostname: "h", os: "o", arch: "a", agentVersion: "1", enrolledAtMs: 0 };
-    await fixture.catalog.devices.add({ id, credentialSha256: id, ...about });
+    const about = {
+      hostname: "h",
+      os: "o",
+      arch: "a",
+      agentVersion: "1",
+      enrolledAtMs: 0,
+      machine: null,
+      instance: null,
+    };
+    await fixture.catalog.life.enroll({ id, credentialSha256: id, ...about }, () => ({
+      kind: "new",
+      suspended: false,
+      why: "unknown",
+    }));
     const report = { taskId, state: "complete", way: "none", wanBytesFetched: 0, bytesVerified: 0 };
     await fixture.catalog.tasks.recordProgress(id, [report as never], 0);
   }

@@ -6,6 +6,7 @@
  * completed.
  */
 import type { SourceContext } from "./context.ts";
+import { removeUnseenDevices } from "./device-removal.ts";
 import { keepNewest } from "./package-removal.ts";
 
 /** Tasks that ended or were cancelled, with their reports. */
@@ -16,7 +17,13 @@ const unfinishedMs = 7 * 86_400_000;
 const wanMs = 3 * 366 * 86_400_000;
 const everyMs = 86_400_000;
 
-type RetentionContext = Pick<SourceContext, "catalog" | "content" | "log" | "keepVersions" | "nowMs">;
+/** Rows of removed devices; one with a report of a task stays for the counts of that task. */
+const removedDevicesMs = 90 * 86_400_000;
+
+type RetentionContext = Pick<
+  SourceContext,
+  "catalog" | "changeHub" | "content" | "noted" | "metrics" | "log" | "keepVersions" | "nowMs"
+>;
 
 /** Removes now and once a day. Returns the function that ends this. */
 export function startRetention(context: RetentionContext): () => void {
@@ -51,6 +58,8 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   await each("an ended task", await catalog.tasks.endedBefore(nowMs() - endedMs), async (id) => {
     while (!(await catalog.tasks.removePart(id))) await Bun.sleep(0);
   });
+  await removeUnseenDevices(context);
+  await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {
     if (content.isReceiving(id)) return;

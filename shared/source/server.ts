@@ -25,6 +25,7 @@ import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
+import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -44,6 +45,8 @@ type SourceOptions = {
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
+  /** Whether a device that was installed again needs no approval. */
+  readonly approvesTakeovers?: boolean;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
   readonly log: Logger;
@@ -120,12 +123,14 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { log, keepVersions = null, acceptsWishes = false, nowMs = Date.now }: SourceOptions,
+  options: SourceOptions,
 ): Promise<SourceContext> {
+  const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
+  const { nowMs = Date.now } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
-  const changeHub = new ChangeHub((await catalog.devices.list()).length);
+  const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
   await removeSnapshots(dataDir);
   return {
@@ -140,11 +145,13 @@ async function openContext(
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
+    liveness: new Liveness(changeHub),
     noted: new NotedTasks(),
     metrics,
     log,
     secrets,
     keepVersions,
+    approvesTakeovers,
     acceptsWishes,
     nowMs,
     randomBytes: random,
@@ -162,6 +169,8 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
 }
 
 async function stop(context: SourceContext, listener: Listener, urlFile: string): Promise<void> {
+  // Connected devices were seen until now.
+  await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
   await listener.stop(drainMs);
   await context.wan.close();

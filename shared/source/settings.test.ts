@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Device, PublishResponse, TaskChanged, TaskDetail } from "../api/schema/admin.ts";
+import type { PublishResponse, TaskChanged, TaskDetail } from "../api/schema/admin.ts";
+import type { Device } from "../api/schema/device.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Tagged } from "../api/schema/labels.ts";
 import type {

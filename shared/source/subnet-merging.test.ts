@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Device, PublishResponse, Subnet, TaskDetail } from "../api/schema/admin.ts";
+import type { PublishResponse, Subnet, TaskDetail } from "../api/schema/admin.ts";
+import type { Device } from "../api/schema/device.ts";
 import type { CheckInResponse, LeaseResponse, Probe } from "../api/schema/agent.ts";
 import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
 

@@ -16,6 +16,7 @@ import {
 } from "../model/target/index.ts";
 import { endStates, successStates } from "../api/schema/common.ts";
 import type { Catalog, DevicePackage, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
+import { reconnectMs } from "./change-hub.ts";
 import type { SourceContext } from "./context.ts";
 
 type TargetContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
@@ -74,6 +75,24 @@ export const dependsOnResults = (target: string): boolean => {
   return tasks.size > 0 || packages.size > 0;
 };
 
+/** Returns the host name, and the name that an administrator gave. */
+const namesOf = ({ hostname, name }: Pick<DeviceRecord, "hostname" | "name">): string[] =>
+  name === null ? [hostname] : [hostname, name];
+
+/** Returns the ids of devices and their names, in the form in which targets compare them. */
+export function knownNames(devices: readonly DeviceRecord[]): Set<string> {
+  const known = new Set<string>();
+  for (const device of devices)
+    for (const name of [device.id, ...namesOf(device)]) known.add(foldedName(name));
+  return known;
+}
+
+/** Returns the tags that count. A machine that only claims to be a known one must not get them. */
+function countingTags({ tags, wishes, life }: DeviceRecord, acceptsWishes: boolean): readonly string[] {
+  if (life.state === "suspended") return [];
+  return acceptsWishes ? [...tags, ...wishes] : tags;
+}
+
 /** Whether the task has ended well on the device, or its command has begun and not ended. */
 const isDone = ({ state, hasBegun }: TaskReport): boolean =>
   successStates.has(state) || (hasBegun && !endStates.has(state));
@@ -97,8 +116,8 @@ export async function openTargeting(
   const madeView = (device: DeviceRecord): TargetView => ({
     ...device.facts,
     id: device.id,
-    names: [device.hostname],
-    tags: acceptsWishes ? [...device.tags, ...device.wishes] : device.tags,
+    names: namesOf(device),
+    tags: countingTags(device, acceptsWishes),
     subnet: device.subnet && { id: device.subnet.id, cidr: device.subnet.cidr, name: device.subnetName },
     site: device.site,
     os: device.os,
@@ -130,10 +149,15 @@ export async function openTargeting(
 /** Whether the device was a device of the task when the task ended. */
 function wasThere(task: TaskRecord, device: DeviceRecord, report: TaskReport | undefined): boolean {
   if (task.endedAtMs === null) return true;
-  // A task that is complete has a report of every device; one that matches later is new.
-  if (task.endedWhy === "complete") return report !== undefined;
+  // A task that is complete has a report of every device that was seen since its creation. Another
+  // device that matches later is new.
+  if (task.endedWhy === "complete") return report !== undefined || isUnseen(task, device);
   return device.enrolledAtMs <= task.endedAtMs;
 }
+
+/** Whether the device was not seen since before the creation of the task. */
+export const isUnseen = (task: TaskRecord, { lastSeenAtMs }: DeviceRecord): boolean =>
+  lastSeenAtMs < task.createdAtMs - reconnectMs;
 
 type ResultIn = ReturnType<TargetView["resultIn"]>;
 

@@ -2,14 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type {
-  Device,
-  PublishResponse,
-  Subnet,
-  TaskChanged,
-  TaskDetail,
-  TaskSummary,
-} from "../api/schema/admin.ts";
+import type { PublishResponse, Subnet, TaskChanged, TaskDetail, TaskSummary } from "../api/schema/admin.ts";
+import type { Device } from "../api/schema/device.ts";
 import type { CheckInResponse, Probe } from "../api/schema/agent.ts";
 import type { Inventory, Progress } from "../api/schema/common.ts";
 import type { Group, Site, Tagged, TaskPreview } from "../api/schema/labels.ts";
@@ -191,7 +185,7 @@ describe("tags", () => {
     await tag("pc-1", "labs");
     expect(await tasksOf(device)).toEqual([task]);
     await fixture.close();
-    fixture = await openFixture(null, true);
+    fixture = await openFixture({ acceptsWishes: true });
     await publish();
     const other = await enrolled("pc-1", "10.0.0.5", ["labs"]);
     const accepted = await create("group:labs");

@@ -1,6 +1,6 @@
 /**
- * Ends tasks: at their expiry, and when every targeted device is complete or runs a higher version
- * instead. A device that enrols later does not get them.
+ * Ends tasks: at their expiry, and when every device that counts is complete or runs a higher
+ * version instead. A device that enrols later does not get them.
  *
  * Reports only note their task, because the count needs all devices of the task.
  */
@@ -8,8 +8,9 @@ import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import { targetedDevices } from "./routes/agent-tasks.ts";
-import { stateOnDevice, taskDevicesReader } from "./routes/task-view.ts";
+import { stateOnDevice } from "./routes/task-view.ts";
 import { higherTasks } from "./supersession.ts";
+import { taskDevicesReader } from "./task-devices.ts";
 
 type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "acceptsWishes" | "log" | "nowMs">;
 
@@ -25,11 +26,11 @@ export async function endTasks(context: EndContext): Promise<void> {
   const open = await catalog.tasks.open();
   const ids = noted.take();
   for (const task of open) {
-    if (task.expiresAtMs <= nowMs()) await end(context, task, "expired");
+    if (task.expiresAtMs <= nowMs()) await end(context, task, { why: "expired", absent: [] });
     else if (ids.has(task.id)) {
-      const why = await whyComplete(context, task);
-      if (why !== null) await end(context, task, why);
-      if (why === "complete") noted.addSuperseded(task, open);
+      const completion = await completionOf(context, task);
+      if (completion !== null) await end(context, task, completion);
+      if (completion?.why === "complete") noted.addSuperseded(task, open);
     }
   }
 }
@@ -64,30 +65,39 @@ export function startTaskEnds(context: EndContext): () => void {
   };
 }
 
-/** Returns why a task is complete; null: a device is still to complete it, or none is targeted. */
-async function whyComplete(context: EndContext, task: TaskRecord): Promise<EndReason | null> {
-  const { catalog } = context;
+type Completion = { readonly why: EndReason; readonly absent: readonly string[] };
+
+/**
+ * Returns why a task is complete, and the devices that were not seen since its creation; null: a
+ * device is still to complete it, or none is targeted.
+ */
+async function completionOf(context: EndContext, task: TaskRecord): Promise<Completion | null> {
+  const { catalog, nowMs } = context;
   const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
-  const { devices, reports, higher } = await (await taskDevicesReader(context, concerned))(task);
-  if (devices.length === 0) return null;
+  const devices = await (await taskDevicesReader(context, concerned))(task);
+  if (devices.counted.length === 0) return null;
+  const { reports, higher } = devices;
   const states = new Set(
-    devices.map(
-      (device) => stateOnDevice(task, device, reports.get(device.id), higher, context.nowMs()).state,
+    devices.counted.map(
+      (device) => stateOnDevice(task, device, reports.get(device.id), higher, nowMs()).state,
     ),
   );
-  if (states.size === 1 && states.has("complete")) return "complete";
+  const absent = devices.absent.map(({ id }) => id);
+  if (states.size === 1 && states.has("complete")) return { why: "complete", absent };
   states.delete("complete");
-  return states.size === 1 && states.has("superseded") ? "superseded" : null;
+  return states.size === 1 && states.has("superseded") ? { why: "superseded", absent: [] } : null;
 }
 
-async function end(context: EndContext, task: TaskRecord, why: EndReason): Promise<void> {
+async function end(context: EndContext, task: TaskRecord, { why, absent }: Completion): Promise<void> {
   const { catalog, changeHub, log, nowMs } = context;
+  // Recorded first: a device that comes back meanwhile opens the task again.
+  await catalog.life.noteAbsent(task.id, absent);
   const ended = await catalog.tasks.change(task.id, ({ state, version }) =>
     (state === "active" || state === "paused") && version === task.version
       ? { state: "ended", endedWhy: why, endedAtMs: nowMs() }
       : null,
   );
   if (ended?.state !== "ended") return;
-  log.info({ taskId: task.id, why }, "task ended");
+  log.info({ taskId: task.id, why, absent: absent.length }, "task ended");
   if (why === "expired") changeHub.notify((await targetedDevices(context, task)).map((device) => device.id));
 }

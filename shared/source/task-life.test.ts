@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type {
-  Device,
   PackageRemoved,
   PublishResponse,
   TaskChanged,
@@ -12,6 +11,7 @@ import type {
   TaskRetried,
   TaskSummary,
 } from "../api/schema/admin.ts";
+import type { Device } from "../api/schema/device.ts";
 import { reason } from "../model/reason.ts";
 import type { AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
@@ -421,7 +421,7 @@ describe("an administrator", () => {
 
 test("the source keeps the newest versions of a package, and those that an open task needs", async () => {
   await fixture.close();
-  fixture = await openFixture(2);
+  fixture = await openFixture({ keepVersions: 2 });
   const names = async (): Promise<string[]> =>
     (await fixture.catalog.packages.list()).map(({ name, version }) => `${name} ${version}`).toSorted();
   await publish("1.9");

@@ -3,11 +3,11 @@
  * agent runs, the command reads the ledger.
  */
 import { existsSync } from "node:fs";
-import { openLedgerReadOnly } from "../../cache/index.ts";
+import { openLedgerReadOnly, type Identity } from "../../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
-import { SetupError } from "../enrolment.ts";
+import { barText, SetupError } from "../enrolment.ts";
 import { storedSetting, versionOf } from "../own-setting.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
@@ -116,19 +116,25 @@ function ledgerStatus(dataFolder: string) {
         reasons: row?.reason ? [row.reason] : [],
       };
     });
+    const barred = identity?.barred ?? null;
     const own = storedSetting(ledger);
     const setting = own && versionOf(own);
-    return { deviceId: identity?.deviceId ?? null, source: identity?.sourceUrl ?? null, setting, tasks };
+    const [deviceId, source] = [identity?.deviceId ?? null, identity?.sourceUrl ?? null];
+    return { deviceId, source, barred, setting, tasks };
   } finally {
     ledger.close();
   }
 }
 
+const barredLine = ({ code, atMs }: NonNullable<Identity["barred"]>, dataFolder: string): string =>
+  `since ${new Date(atMs).toISOString()}: ${code === "forgotten" ? "forgotten, enrols again at the next start" : barText(code, dataFolder)}`;
+
 function stoppedLines(dataFolder: string): string[] {
-  const { deviceId, source, setting, tasks } = ledgerStatus(dataFolder);
+  const { deviceId, source, barred, setting, tasks } = ledgerStatus(dataFolder);
   return [
     `no agent is running on ${dataFolder}`,
     deviceId ? `device ${deviceId} of ${source}` : "not enrolled",
+    ...(barred === null ? [] : [barredLine(barred, dataFolder)]),
     ...(setting === null ? [] : [settingLine({ setting })]),
     ...tasks.map(
       (task) =>

@@ -15,7 +15,6 @@ import {
   deliveryWays,
   deviceIdSchema,
   deviceTaskStateSchema,
-  inventorySchema,
   name,
   packageIdSchema,
   packageUrlSchema,
@@ -165,7 +164,11 @@ const taskSummarySchema = v.object({
     expired: counter,
     /** Unfinished, and not connected to the source. */
     offline: counter,
+    /** Targeted, not in `total`: not seen since before the task's creation. */
+    absent: counter,
   }),
+  /** None of the absent devices was seen since this time; null without them. */
+  absentSinceMs: v.nullable(timeMs),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -202,30 +205,16 @@ const taskSubnetSchema = v.object({
   wanBytes: bytesCount,
   lanBytes: bytesCount,
 });
+/** Upper bound on the absent devices that a task lists; `devices.absent` counts all. */
+export const absentListMax = 1_000;
 export const taskDetailSchema = v.object({
   ...taskSummarySchema.entries,
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
-});
-const deviceSchema = v.object({
-  id: deviceIdSchema,
-  hostname: v.string(),
-  subnetId: v.nullable(subnetIdSchema),
-  /** Name of the device's own setting, by assignment. */
-  setting: v.string(),
-  /** Name and site that administrators gave the subnet. */
-  subnetName: v.nullable(v.string()),
-  site: v.nullable(v.string()),
-  /** Tags and groups that administrators gave. */
-  tags: v.array(v.string()),
-  /** Groups that the device states itself, and that it does not have. */
-  wishes: v.array(v.string()),
-  enrolledAtMs: timeMs,
-  lastSeenAtMs: timeMs,
-  connected: v.boolean(),
-  /** Two agents use the credential of this device: its `ledger.db` was copied. */
-  duplicate: v.boolean(),
-  inventory: v.nullable(inventorySchema),
+  absentList: v.pipe(
+    v.array(v.object({ deviceId: deviceIdSchema, hostname: v.string(), lastSeenAtMs: timeMs })),
+    v.maxLength(absentListMax),
+  ),
 });
 const subnetSchema = v.object({
   id: subnetIdSchema,
@@ -246,7 +235,6 @@ const subnetSchema = v.object({
 });
 export const packageListSchema = v.object({ packages: v.array(packageSchema) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
-export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
@@ -298,5 +286,4 @@ export type TaskSubnet = v.InferOutput<typeof taskSubnetSchema>;
 export type TaskDetail = v.InferOutput<typeof taskDetailSchema>;
 export type WanReport = v.InferOutput<typeof wanReportSchema>;
 export type WanReportQuery = v.InferOutput<typeof wanReportQuerySchema>;
-export type Device = v.InferOutput<typeof deviceSchema>;
 export type Subnet = v.InferOutput<typeof subnetSchema>;

@@ -31,13 +31,25 @@ import {
 } from "./common.ts";
 import { sourceUrlSchema } from "./identity.ts";
 
-export const enrollRequestSchema = v.object({
-  token: name(512),
+const instance = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"));
+const enrollEntries = {
   hostname: name(255),
   os: name(64),
   arch: name(64),
   agentVersion: name(64),
+  /** Digest of the machine and the data folder, for this deployment only. */
+  machine: v.optional(
+    v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a machine is 64 hex digits"))),
+    null,
+  ),
+};
+export const enrollRequestSchema = v.object({
+  token: name(512),
+  ...enrollEntries,
+  /** Random number of this start of the agent, 16 hex digits. */
+  instance: v.optional(v.nullable(instance), null),
 });
+export const enrollCloneRequestSchema = v.object({ ...enrollEntries, instance });
 export const enrollResponseSchema = v.object({
   deviceId: deviceIdSchema,
   credential: name(256),
@@ -102,6 +114,8 @@ export const assignedTaskSchema = v.object({
   ...agentTaskSchema.entries,
   setting: settingVersionSchema,
 });
+/** Upper bound on the packages that a check-in states; the last used ones come first. */
+export const statedPackagesMax = 256;
 export const checkInRequestSchema = v.object({
   inventory: inventorySchema,
   /** Tasks that have ended on the device, and whose session it still leads for others. */
@@ -109,7 +123,9 @@ export const checkInRequestSchema = v.object({
   /** TCP port of the device's LAN exchange; 0: it serves nothing. */
   lanPort: v.optional(port, 0),
   /** Random number of this start of the agent, 16 hex digits. */
-  instance: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"))),
+  instance: v.optional(instance),
+  /** Packages that are complete in the cache. */
+  packages: v.optional(v.pipe(v.array(packageIdSchema), v.maxLength(statedPackagesMax)), []),
 });
 export const probeIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a probe id is 16 hex digits"));
 /**
@@ -248,7 +264,8 @@ export const fallbackResponseSchema = v.variant("result", [
   v.object({ result: v.literal("refused"), retryAfterMs: waitMs }),
 ]);
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
-export type EnrollRequest = v.InferOutput<typeof enrollRequestSchema>;
+export type EnrollRequest = v.InferInput<typeof enrollRequestSchema>;
+export type EnrollCloneRequest = v.InferInput<typeof enrollCloneRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentSetting = v.InferOutput<typeof agentSettingSchema>;
 export type AssignedTask = v.InferOutput<typeof assignedTaskSchema>;

@@ -7,6 +7,7 @@
  * rates as bit/s.
  */
 import * as v from "valibot";
+import { barCodes } from "../../model/enrolment.ts";
 import { mediums } from "../../model/interface.ts";
 import { packageUrlLengthMax, urlLayouts } from "../../model/package-url.ts";
 import { reasonsSchema } from "../../model/reason.ts";
@@ -64,7 +65,12 @@ export const programNamesSchema = v.pipe(
 );
 /** Number that the source counts up, from 1. */
 export const taskIdSchema = v.pipe(v.number(), v.integer(), v.minValue(1));
-export const errorSchema = v.object({ error: v.string(), hint: v.optional(v.string()) });
+export const errorSchema = v.object({
+  error: v.string(),
+  hint: v.optional(v.string()),
+  /** Set for a credential that is barred. A code of a later version is ignored. */
+  code: v.optional(v.fallback(v.optional(v.picklist(barCodes)), undefined)),
+});
 /**
  * One interface of a device, as the device reports it. `group` is "ADDRESS:PORT" if the group was
  * set with `--group`, otherwise empty.

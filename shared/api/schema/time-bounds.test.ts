@@ -65,8 +65,8 @@ describe.each(durations.map(([key]) => key))("the setting %s", (key) => {
 
   test("is below 2^31 ms, or its timer is divided", () => {
     const { field } = settingKeys[key as "wanStall"];
-    // check-ins.ts divides the interval; the age is a subtraction.
-    const isDivided = ["checkInInterval", "cacheMaxAge"].includes(key);
+    // check-ins.ts divides the interval; an age is a subtraction.
+    const isDivided = ["checkInInterval", "cacheMaxAge", "deviceExpiry"].includes(key);
     expect(v.is(fields.get(`checkInResponseSchema.ownSetting.values.${field}`)!, 2 ** 31)).toBe(isDivided);
   });
 });

@@ -6,6 +6,8 @@
  * that a database server can implement them too. The catalog stores decisions and makes none: the
  * rules are in model/lease.ts, model/target and the routes.
  */
+import type { DeviceLifeStore } from "./device-life.ts";
+import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
@@ -14,44 +16,10 @@ import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
 
-export type DeviceRecord = {
-  readonly id: string;
-  readonly hostname: string;
-  readonly enrolledAtMs: number;
-  readonly lastSeenAtMs: number;
-  /** Null until the first check-in, and while no interface is active. */
-  readonly subnet: SubnetIdentity | null;
-  /** Identity of the device alone, before merges. */
-  readonly ownSubnet: SubnetIdentity | null;
-  readonly os: string;
-  readonly arch: string;
-  readonly agentVersion: string;
-  readonly facts: DeviceFacts;
-  /** Tags and groups that administrators gave. */
-  readonly tags: readonly string[];
-  /** Groups that the device itself states (`--device-group`). */
-  readonly wishes: readonly string[];
-  /** Name and site that administrators gave the subnet. */
-  readonly subnetName: string | null;
-  readonly site: string | null;
-};
-/** Parts of the last inventory that targets name; empty until the first check-in. */
-export type DeviceFacts = Partial<
-  Pick<Inventory, "deviceClass" | "onBattery" | "memoryBytes" | "diskFreeBytes" | "cacheBytes"> & {
-    readonly medium: string;
-  }
->;
-type NewDevice = {
-  readonly id: string;
-  readonly hostname: string;
-  readonly os: string;
-  readonly arch: string;
-  readonly agentVersion: string;
-  readonly credentialSha256: string;
-  readonly enrolledAtMs: number;
-};
 type CheckIn = {
   readonly inventory: Inventory;
+  /** Ids of packages that are complete in the device's cache. */
+  readonly packages: readonly string[];
   /** Null while no interface is active. */
   readonly place: DevicePlace | null;
   readonly atMs: number;
@@ -178,8 +146,8 @@ export type DeliveryCount = {
   readonly devices: number;
 };
 
+/** Devices that are not removed; `DeviceLifeStore` has the others too. */
 export interface DeviceStore {
-  add(device: NewDevice): Promise<void>;
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
   list(): Promise<DeviceRecord[]>;
@@ -190,8 +158,8 @@ export interface DeviceStore {
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
   /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */
   ways(): Promise<DeliveryCount[]>;
-  /** Records a contact other than a check-in. */
-  touch(id: string, atMs: number): Promise<void>;
+  /** Records a contact of devices other than a check-in. */
+  touch(ids: readonly string[], atMs: number): Promise<void>;
 }
 
 export interface PackageStore {
@@ -390,6 +358,7 @@ export interface Catalog {
    */
   readonly epoch: string;
   readonly devices: DeviceStore;
+  readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
   readonly settings: SettingStore;

@@ -4,7 +4,6 @@ export type {
   DeliveryCount,
   DevicePackage,
   DevicePlace,
-  DeviceRecord,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
@@ -13,6 +12,8 @@ export type {
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
+export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
+export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";

@@ -11,6 +11,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 import { rootSetting } from "../../model/setting-inheritance.ts";
 import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
+import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
@@ -115,6 +116,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
+    life: sqliteDeviceLife(database),
     packages: sqlitePackages(database),
     tasks: sqliteTasks(database, epoch),
     settings,

@@ -16,7 +16,7 @@ const candidatesMax = 16;
 type Row = { id: string; lan_address: string; lan_port: number; subnet_id: string; own_subnet_site: string };
 const columns = "id, lan_address, lan_port, subnet_id, own_subnet_site";
 /** A device that was merged alone does not count as evidence for others. */
-const isUsable = `lan_port > 0 AND (own_subnet_id = subnet_id OR own_subnet_site NOT LIKE 'egress:%')`;
+const isUsable = `removed_at_ms IS NULL AND lan_port > 0 AND (own_subnet_id = subnet_id OR own_subnet_site NOT LIKE 'egress:%')`;
 
 const toCandidate = (row: Row): NeighbourCandidate => ({
   deviceId: row.id,
@@ -41,7 +41,8 @@ function candidates(database: Database): SubnetStore["candidates"] {
     { cidr: string; group: string; subnetId: string }
   >(
     `SELECT DISTINCT subnet_id FROM devices
-     WHERE subnet_cidr = $cidr AND subnet_group = $group AND subnet_id <> $subnetId LIMIT ${subnetsMax + 1}`,
+     WHERE subnet_cidr = $cidr AND subnet_group = $group AND subnet_id <> $subnetId AND removed_at_ms IS NULL
+     LIMIT ${subnetsMax + 1}`,
   );
   const ofSubnet = database.query<Row, { cidr: string; group: string; subnetId: string }>(
     `SELECT ${columns} FROM devices
@@ -163,7 +164,7 @@ function split(database: Database): SubnetStore["split"] {
 
 export function sqliteSubnets(database: Database): SubnetStore {
   const count = database.query<{ devices: number }, { subnetId: string }>(
-    "SELECT count(*) AS devices FROM devices WHERE subnet_id = $subnetId",
+    "SELECT count(*) AS devices FROM devices WHERE subnet_id = $subnetId AND removed_at_ms IS NULL",
   );
   return {
     candidates: candidates(database),

@@ -1,37 +1,8 @@
-/** Commands `device list`, `subnet list`, `subnet split`, `package list` and `package remove`. */
+/** Commands `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
 import type { Subnet } from "../../api/schema/admin.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
-import { parseTarget } from "./tasks.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
-
-type DeviceListOptions = JsonOptions & { readonly filter?: string | undefined };
-
-export async function listDevices(options: DeviceListOptions): Promise<void> {
-  const filter = options.filter === undefined ? undefined : parseTarget(options.filter);
-  const devices = await (await connect(options)).devices(filter);
-  if (options.json) return printJson(devices);
-  printTable(
-    "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,CONNECTED,LAST SEEN".split(","),
-    devices.map((device) => {
-      const active = device.inventory?.interfaces.find((one) => one.active);
-      return [
-        device.id,
-        device.hostname,
-        device.subnetName ?? device.subnetId ?? "-",
-        device.site ?? "-",
-        active?.address ?? "-",
-        device.inventory?.deviceClass ?? "-",
-        active?.medium ?? "-",
-        device.tags.join(",") || "-",
-        device.wishes.join(",") || "-",
-        device.setting,
-        `${device.connected ? "yes" : "no"}${device.duplicate ? ", DUPLICATE" : ""}`,
-        formatTime(device.lastSeenAtMs),
-      ];
-    }),
-  );
-}
 
 export async function listSubnets(options: JsonOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();

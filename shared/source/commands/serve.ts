@@ -18,6 +18,7 @@ type ServeOptions = {
   readonly tlsKey?: string | undefined;
   readonly trustedProxy: readonly string[];
   readonly keepVersions?: string | undefined;
+  readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
 };
 
@@ -46,7 +47,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
     );
   const names = { dataDir: options.data, listen, tlsFiles };
-  const source = await startSource({ ...names, trustedProxies, keepVersions, acceptsWishes, log });
+  const approvesTakeovers = options.approveTakeovers === true;
+  const switches = { keepVersions, approvesTakeovers, acceptsWishes };
+  const source = await startSource({ ...names, trustedProxies, ...switches, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

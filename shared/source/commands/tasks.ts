@@ -18,7 +18,7 @@ import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { printPreview, warn } from "./task-preview.ts";
-import { absenceText } from "./watch-view.ts";
+import { absenceText, absentText } from "./watch-view.ts";
 
 type TaskCreateOptions = JsonOptions & {
   readonly from?: string | undefined;
@@ -241,6 +241,22 @@ export async function showTask(id: string, options: JsonOptions): Promise<void> 
       absenceText(device, formatTime) + reasonsText(device.reasons),
     ]),
   );
+  printAbsent(task);
+}
+
+/** Devices that an answer names; the head of the task has the number of all. */
+const absentShown = 20;
+
+function printAbsent({ absentList }: TaskDetail): void {
+  if (absentList.length === 0) return;
+  print("");
+  printTable(
+    ["NOT COUNTED", "HOST", "NOT SEEN SINCE"],
+    absentList
+      .slice(0, absentShown)
+      .map(({ deviceId, hostname, lastSeenAtMs }) => [deviceId, hostname, formatTime(lastSeenAtMs)]),
+  );
+  if (absentList.length > absentShown) print("and more: --json lists them");
 }
 
 /** Adds the words of the reasons: a script that logs them needs no table. */
@@ -275,7 +291,7 @@ function printTaskHead(task: TaskDetail): void {
     ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),
     ["expires", formatTime(task.expiresAtMs)],
     ...(task.notWhile.length === 0 ? [] : [["not while", task.notWhile.join(", ")] as [string, string]]),
-    ["devices", countsText(task.devices)],
+    ["devices", countsText(task)],
   ];
   for (const [key, value] of rows) print(`${key.padEnd(9)} ${value}`);
 }
@@ -286,13 +302,16 @@ const startText = ({ startAtMs, startIsLocal }: TaskStart): string =>
     ? `${new Date(startAtMs).toISOString().slice(0, 16).replace("T", " ")} at each device`
     : formatTime(startAtMs);
 
-const countsText = ({ total, complete, rebootPending, failed, ...others }: TaskDetail["devices"]): string =>
-  [
+function countsText(task: TaskDetail): string {
+  const { total, complete, rebootPending, failed, absent: _, ...others } = task.devices;
+  return [
     `${complete} of ${total} complete`,
     ...(rebootPending > 0 ? [`${rebootPending} to be restarted`] : []),
     `${failed} failed`,
     ...Object.entries(others).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : [])),
+    ...(task.absentSinceMs === null ? [] : [absentText(task, formatTime)]),
   ].join(", ");
+}
 
 const actionText = ({ action, command, run }: TaskDetail): string =>
   [action, run ?? command].filter((part) => part !== null).join(": ");

@@ -54,9 +54,12 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
     superseded: 0,
     expired: 0,
     offline: 0,
+    absent: 0,
   },
+  absentSinceMs: null,
   subnets,
   deviceList: [],
+  absentList: [],
   ...more,
 });
 

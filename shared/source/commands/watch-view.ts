@@ -46,7 +46,8 @@ const share = (subnet: TaskSubnet): number =>
       : 0
     : subnet.bytesVerified / subnet.bytesTotal;
 
-const isOver = (of: Omit<TaskDetail["devices"], "total">, total: number): boolean =>
+type OverCounts = Pick<TaskSubnet, "complete" | "rebootPending" | "failed" | "superseded" | "expired">;
+const isOver = (of: OverCounts, total: number): boolean =>
   of.complete + of.rebootPending + of.failed + of.superseded + of.expired >= total;
 
 function timeLeft(subnet: TaskSubnet, rateBps: number): string {
@@ -104,7 +105,9 @@ export function barLines(
     const left = lines.length - linesMax + 1;
     return [...lines.slice(0, linesMax - 1), `and ${left} more subnets: task show ${task.id}`];
   }
-  return lines.length > 0 ? lines : [`task ${task.id}: no device is targeted yet (${task.target})`];
+  if (lines.length > 0) return lines;
+  const why = absentText(task, () => "before the task's creation");
+  return [`task ${task.id}: no device is targeted yet (${task.target})${why && `; ${why}`}`];
 }
 
 /**
@@ -132,6 +135,14 @@ export class PlainLines {
       return [`${name}: ${percentOf(subnet)}, ${facts(task, subnet, rates.get(keyOf(subnet)) ?? 0)}`];
     });
   }
+}
+
+/** Returns "3 not seen since …" for the targeted devices that do not count; empty without them. */
+export function absentText(
+  { devices, absentSinceMs }: Pick<TaskDetail, "devices" | "absentSinceMs">,
+  formatTime: (timeMs: number) => string,
+): string {
+  return absentSinceMs === null ? "" : `${devices.absent} not seen since ${formatTime(absentSinceMs)}`;
 }
 
 /** Returns "offline, not seen since …; " for an unfinished device without a connection. */

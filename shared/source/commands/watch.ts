@@ -15,7 +15,7 @@ import { printable } from "../../printable.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { formatTime, print } from "./print.ts";
 import { parseTaskId } from "./tasks.ts";
-import { absenceText, barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
+import { absenceText, absentText, barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
 
 const pollMs = 500;
 const unreachableMaxMs = 60_000;
@@ -118,7 +118,8 @@ function finish(task: TaskDetail, untilShare: number): void {
     const succeeded = complete + rebootPending;
     const count = succeeded === total ? `all ${total}` : `${succeeded} of ${total}`;
     const reboots = rebootPending > 0 ? `, ${rebootPending} of them to be restarted` : "";
-    return print(`task ${task.id}: ${count} devices complete${reboots}`);
+    const absent = absentText(task, formatTime);
+    return print(`task ${task.id}: ${count} devices complete${reboots}${absent && `; ${absent}`}`);
   }
   for (const device of task.deviceList) {
     if (device.state === "failed")

@@ -1,7 +1,7 @@
 /**
- * Routes for devices: enrolment, check-in, event stream, leases, WAN fallback and progress reports.
+ * Routes for devices: check-in, event stream, leases, WAN fallback and progress reports.
  */
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import { noLease, releaseLease, requestLease, spendByFallback, type DevicePlace } from "../catalog/index.ts";
 import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
@@ -10,8 +10,6 @@ import { endStates, type Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
-  enrollRequestSchema,
-  enrollResponseSchema,
   fallbackRequestSchema,
   fallbackResponseSchema,
   leaseReleaseSchema,
@@ -20,26 +18,27 @@ import {
   neighbourSchema,
   progressRequestSchema,
   type CheckInResponse,
-  type EnrollResponse,
 } from "../../api/schema/agent.ts";
 import { targetsOf } from "../setting-reach.ts";
 import { dependsOnResults, openTargeting } from "../targeting.ts";
 import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
+import { enrolmentRoutes } from "./enrolment.ts";
 import { currentSubnetId, participation } from "./participation.ts";
-import { ApiError } from "../api-error.ts";
-import { allow, isEnrollToken, sha256Hex } from "../auth.ts";
+import { allow, countRefusal } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { barredError } from "../barred-credential.ts";
+import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { openEndedWithout } from "../returning-devices.ts";
 import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 const done = { ok: true } as const;
 
 export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
-  addEnrolment(routes, context);
+  routes.route("/", enrolmentRoutes(context));
   addCheckIn(routes, context);
   addManifests(routes, context);
   addLeases(routes, context);
@@ -73,43 +72,6 @@ async function announceResults({ catalog, changeHub }: SourceContext, deviceId: 
   if (targets.some(dependsOnResults)) changeHub.notify([deviceId]);
 }
 
-function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { catalog, log } = context;
-  routes.post(
-    "/enroll",
-    documented({
-      summary: "Exchange the enrolment token for a credential",
-      audience: ["anyone"],
-      answer: enrollResponseSchema,
-    }),
-    limitBody(16_384),
-    jsonBody(enrollRequestSchema),
-    async (c) => {
-      const { token, ...device } = c.req.valid("json");
-      if (!isEnrollToken(context, token)) {
-        context.refused.count("wrong-token", c.env.remoteAddress, c.req.path, context.nowMs());
-        const hint = "copy the whole line of the file enroll.token in the source's data folder";
-        throw new ApiError(401, "The enrolment token is not the one of this source", hint);
-      }
-      const deviceId = hex(context.randomBytes(8));
-      const credential = Buffer.from(context.randomBytes(32)).toString("base64url");
-      const credentialSha256 = sha256Hex(credential);
-      await catalog.devices.add({
-        ...device,
-        id: deviceId,
-        credentialSha256,
-        enrolledAtMs: context.nowMs(),
-      });
-      log.info(
-        { device: deviceId, hostname: device.hostname, address: canonicalAddress(c.env.remoteAddress) },
-        "device enrolled",
-      );
-      const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
-      return c.json(answer);
-    },
-  );
-}
-
 function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
   const { catalog, nowMs } = context;
   routes.post(
@@ -123,14 +85,17 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, serving, lanPort, instance } = c.req.valid("json");
+      const { inventory, packages, serving, lanPort, instance } = c.req.valid("json");
       const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
       const { id } = c.var.device;
-      const subnet = await catalog.devices.recordCheckIn(id, { inventory, place, atMs });
+      if (instance !== undefined)
+        await noteInstance(context, c, { instance, address: place?.address ?? "none" });
+      const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
+      context.liveness.noteCheckIn(id);
+      await openEndedWithout(context, device);
       if (place !== null) await proposeProbes(context, device, place);
-      if (instance !== undefined) noteInstance(context, id, { instance, address: place?.address ?? "none" });
       const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
@@ -163,17 +128,22 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
-function noteInstance(
-  { duplicates, log, nowMs }: SourceContext,
-  deviceId: string,
+/** @throws ApiError 403 when several agents use the credential */
+async function noteInstance(
+  context: SourceContext,
+  c: Context<SourceEnv>,
   use: { instance: string; address: string },
-): void {
-  const addresses = duplicates.note(deviceId, use, nowMs());
+): Promise<void> {
+  const deviceId = c.var.device.id;
+  const addresses = context.duplicates.note(deviceId, use);
   if (addresses === null) return;
-  log.error(
+  context.log.error(
     { device: deviceId, addresses },
-    "two agents use the credential of one device: its ledger.db was copied; remove it on one of them and enrol that one",
+    "two agents use the credential of one device: its ledger.db was copied; both get a new id",
   );
+  await removeDevices(context, [deviceId], "cloned");
+  countRefusal(context, c, "device-cloned");
+  throw barredError("device-cloned");
 }
 
 function placeOf(inventory: Inventory, remoteAddress: string, lanPort: number): DevicePlace | null {
@@ -198,7 +168,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
       // A connected device is seen, however long it has sent no request.
       const onLost = (): void =>
         void context.catalog.devices
-          .touch(id, context.nowMs())
+          .touch([id], context.nowMs())
           .catch((error: unknown) => context.log.error({ err: error }, "cannot record the last contact"));
       return c.body(context.changeHub.open(id, onLost), 200, {
         "content-type": "text/event-stream",

@@ -29,6 +29,7 @@ import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
 import { keepNewest, removePackage } from "../package-removal.ts";
 import { packageNamed } from "./named-package.ts";
+import { packageDeviceRoutes } from "./package-devices.ts";
 import { checkUrls, namePathSchema, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
@@ -46,6 +47,7 @@ export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
   addReading(routes, context);
   addRemoval(routes, context);
   routes.route("/", packageUrlRoutes(context));
+  routes.route("/", packageDeviceRoutes(context));
   return routes;
 }
 

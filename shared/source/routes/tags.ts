@@ -20,7 +20,7 @@ import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { openTargeting, referencesIn } from "../targeting.ts";
+import { knownNames, openTargeting, referencesIn } from "../targeting.ts";
 import { checkTarget, knownTags } from "./target-check.ts";
 
 const bodyBytesMax = 65_536;
@@ -153,7 +153,7 @@ function tagsAfter({ tags }: DeviceRecord, add: readonly string[], remove: reado
 
 /** A second device of `device tag` after a blank would otherwise become a tag of the first one. */
 function refuseNamesOfDevices(tags: readonly string[], devices: readonly DeviceRecord[]): void {
-  const names = new Set(devices.flatMap(({ id, hostname }) => [id, foldedName(hostname)]));
+  const names = knownNames(devices);
   for (const tag of tags)
     if (names.has(foldedName(tag)))
       throw new ApiError(

@@ -3,7 +3,7 @@ import { foldedName } from "../../model/glob.ts";
 import { ApiError } from "../api-error.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
-import { referencesIn } from "../targeting.ts";
+import { knownNames, referencesIn } from "../targeting.ts";
 
 /**
  * Refuses a target that names a device that does not exist: it would never match.
@@ -17,7 +17,7 @@ export async function checkTarget({ catalog }: SourceContext, target: string): P
     if ((await catalog.devices.byId(id)) === null)
       throw new ApiError(404, `No device ${id}`, "device list shows all");
   if (names.size === 0) return;
-  const known = new Set((await catalog.devices.list()).flatMap((one) => [one.id, foldedName(one.hostname)]));
+  const known = knownNames(await catalog.devices.list());
   for (const name of names)
     if (!known.has(foldedName(name)))
       throw new ApiError(
@@ -49,18 +49,18 @@ export async function targetWarnings(context: SourceContext, target: string): Pr
     ...without(tags, (await knownTags(context, devices)).values()).map(
       (tag) => `no device has the tag "${tag}": group list shows all`,
     ),
-    ...without(sites, namesOf(await catalog.labels.sites())).map(
+    ...without(sites, textsOf(await catalog.labels.sites())).map(
       (site) => `no site is named "${site}": site list shows all`,
     ),
     ...without(subnets, knownSubnets).map((subnet) => `no subnet is "${subnet}": subnet list shows all`),
     ...unknownTasks.map((id) => `no task ${id}: task list shows all`),
-    ...without(packages, namesOf(await catalog.packages.list())).map(
+    ...without(packages, textsOf(await catalog.packages.list())).map(
       (name) => `no package is named "${name}": package list shows all`,
     ),
   ];
 }
 
-const namesOf = (named: readonly { readonly name: string }[]): string[] => named.map(({ name }) => name);
+const textsOf = (named: readonly { readonly name: string }[]): string[] => named.map(({ name }) => name);
 
 /** Returns the names that are not known, compared without case. */
 function without(names: Iterable<string>, known: Iterable<string>): string[] {

@@ -2,22 +2,15 @@
  * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
  * a row per device.
  */
-import type {
-  Catalog,
-  DeviceRecord,
-  LeaseState,
-  ProgressRecord,
-  TaskRecord,
-  TaskReport,
-} from "../catalog/index.ts";
-import { reportOf } from "../catalog/index.ts";
+import type { DeviceRecord, LeaseState, ProgressRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
+import { absentListMax } from "../../api/schema/admin.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
-import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { reason, type Reason } from "../../model/reason.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
-import { openTargeting, type Targeting } from "../targeting.ts";
+import { taskDevicesReader } from "../task-devices.ts";
 
 type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
 /** State of a device in a task, and the task that supersedes it there. */
@@ -30,56 +23,6 @@ const countOffline = (rows: readonly CountedDevice[]): number =>
   rows.filter((row) => !endStates.has(row.state) && !row.connected).length;
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
-
-/** Returns the tasks that supersede this one, with their devices and what these reported. */
-async function higherTasksOf(
-  targeting: Targeting,
-  task: TaskRecord,
-  all: readonly TaskRecord[],
-  reportsOf: Catalog["tasks"]["reportsOf"],
-): Promise<HigherTask[]> {
-  return Promise.all(
-    higherTasks(task, all).map(async (other) => {
-      const reports = await reportsOf(other.id);
-      return {
-        task: other,
-        isFor: (device) => targeting.isFor(other, device, reports.get(device.id)),
-        hasCompleted: (deviceId) => successStates.has(reports.get(deviceId)?.state ?? "pending"),
-      };
-    }),
-  );
-}
-
-/** Devices of a task, what they reported, and the tasks that supersede it. */
-type TaskDevices = {
-  readonly devices: readonly DeviceRecord[];
-  readonly reports: ReadonlyMap<string, TaskReport>;
-  readonly higher: readonly HigherTask[];
-};
-
-/** Returns the function that reads the devices of tasks; what it reads once serves all of them. */
-export async function taskDevicesReader(
-  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
-  all: readonly TaskRecord[],
-): Promise<(task: TaskRecord) => Promise<TaskDevices>> {
-  const { devices, tasks } = context.catalog;
-  const targeting = await openTargeting(
-    context,
-    all.map(({ target }) => target),
-  );
-  const list = await devices.list();
-  const read = new Map<number, ReturnType<typeof tasks.reportsOf>>();
-  const reportsOf: typeof tasks.reportsOf = (id) => {
-    const reports = read.get(id) ?? tasks.reportsOf(id);
-    read.set(id, reports);
-    return reports;
-  };
-  return async (task) => {
-    const reports = await reportsOf(task.id);
-    const higher = await higherTasksOf(targeting, task, all, reportsOf);
-    return { devices: targeting.devicesOf(task, list, reports), reports, higher };
-  };
-}
 
 /** States that a device knows better than the source. */
 const finalStates: ReadonlySet<DeviceTaskState> = new Set([
@@ -105,7 +48,12 @@ export function stateOnDevice(
   return { state: task.expiresAtMs <= nowMs ? "expired" : state, higher: null };
 }
 
-function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: number): TaskSummary {
+function summaryOf(
+  task: TaskRecord,
+  rows: readonly CountedDevice[],
+  absent: readonly DeviceRecord[],
+  nowMs: number,
+): TaskSummary {
   return {
     id: task.id,
     packageId: task.packageId,
@@ -137,7 +85,9 @@ function summaryOf(task: TaskRecord, rows: readonly CountedDevice[], nowMs: numb
       superseded: countState(rows, "superseded"),
       expired: countState(rows, "expired"),
       offline: countOffline(rows),
+      absent: absent.length,
     },
+    absentSinceMs: absent.length === 0 ? null : Math.max(...absent.map(({ lastSeenAtMs }) => lastSeenAtMs)),
   };
 }
 
@@ -149,12 +99,12 @@ export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]
   const devicesOf = await taskDevicesReader(context, tasks);
   const summaries: TaskSummary[] = [];
   for (const task of tasks) {
-    const { devices, reports, higher } = await devicesOf(task);
-    const rows = devices.map((device) => ({
+    const { counted, absent, reports, higher } = await devicesOf(task);
+    const rows = counted.map((device) => ({
       state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
       connected: changeHub.isConnected(device.id),
     }));
-    summaries.push(summaryOf(task, rows, nowMs));
+    summaries.push(summaryOf(task, rows, absent, nowMs));
   }
   return summaries;
 }
@@ -290,14 +240,15 @@ export async function taskDetail(
   const nowMs = context.nowMs();
   const all = await catalog.tasks.list();
   const concerned = [task, ...higherTasks(task, all)];
-  const { devices, higher } = await (await taskDevicesReader(context, concerned))(task);
+  const read = await taskDevicesReader(context, concerned);
+  const { counted: devices, absent, reports, higher } = await read(task);
   const progress = await catalog.tasks.progressOf(task.id);
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.ofTask(task.id);
   const places = new Map(devices.map((device) => [device.subnet?.id ?? null, device]));
   const rows = devices.map((device) => {
     const record = progress.get(device.id);
-    const state = stateOnDevice(task, device, record && reportOf(record.progress), higher, nowMs);
+    const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
     return deviceRow(task, device, record, state, changeHub.isConnected(device.id));
   });
   const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
@@ -310,8 +261,11 @@ export async function taskDetail(
     }),
   );
   return {
-    ...summaryOf(task, rows, nowMs),
+    ...summaryOf(task, rows, absent, nowMs),
     subnets,
+    absentList: absent
+      .slice(0, absentListMax)
+      .map(({ id, hostname, lastSeenAtMs }) => ({ deviceId: id, hostname, lastSeenAtMs })),
     deviceList: rows.filter((row) => listedStates[list](row.state)),
   };
 }

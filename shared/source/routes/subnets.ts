@@ -1,46 +1,24 @@
-/** Routes for administrators: devices and their subnets. */
+/** Routes for administrators: the subnets of the devices. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import {
-  deviceListSchema,
-  doneSchema,
-  subnetListSchema,
-  type Device,
-  type Subnet,
-} from "../../api/schema/admin.ts";
-import { deviceListQuerySchema } from "../../api/schema/labels.ts";
+import { doneSchema, subnetListSchema, type Subnet } from "../../api/schema/admin.ts";
 import { subnetIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import type { DeliveryCount } from "../catalog/index.ts";
-import { documented, pathParameters, queryParameters } from "../openapi.ts";
-import { ownSettingOf, targetsOf } from "../setting-reach.ts";
-import { openTargeting } from "../targeting.ts";
-import { openWishes } from "./tags.ts";
-import { checkTarget } from "./target-check.ts";
+import { documented, pathParameters } from "../openapi.ts";
 
-export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
+export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
-    "/devices",
-    documented({
-      summary: "Devices with their inventory: all, or those that a target matches",
-      audience: ["admin"],
-      answer: deviceListSchema,
-    }),
-    allow(context, "admin"),
-    queryParameters(deviceListQuerySchema),
-    async (c) => c.json({ devices: await devicesOf(context, c.req.valid("query").filter) }),
-  );
-  routes.get(
-    "/subnets",
+    "/",
     documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
     allow(context, "admin"),
     async (c) => c.json({ subnets: await subnetsOf(context) }),
   );
   routes.post(
-    "/subnets/:id/split",
+    "/:id/split",
     documented({
       summary: "End all merges into a subnet; devices that still reach each other merge it again",
       audience: ["admin"],
@@ -61,31 +39,6 @@ export function inventoryRoutes(context: SourceContext): Hono<SourceEnv> {
     },
   );
   return routes;
-}
-
-async function devicesOf(context: SourceContext, filter: string): Promise<Device[]> {
-  const { catalog, changeHub, duplicates, nowMs } = context;
-  await checkTarget(context, filter);
-  const inventories = await catalog.devices.inventories();
-  const assignments = await catalog.settings.assignments();
-  const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
-  const atMs = nowMs();
-  const devices = (await catalog.devices.list()).filter((device) => targeting.matches(filter, device));
-  return devices.map((device) => ({
-    id: device.id,
-    hostname: device.hostname,
-    subnetId: device.subnet?.id ?? null,
-    subnetName: device.subnetName,
-    site: device.site,
-    setting: ownSettingOf(assignments, targeting, device),
-    tags: [...device.tags],
-    wishes: openWishes(device),
-    enrolledAtMs: device.enrolledAtMs,
-    lastSeenAtMs: changeHub.isConnected(device.id) ? atMs : device.lastSeenAtMs,
-    connected: changeHub.isConnected(device.id),
-    duplicate: duplicates.isDuplicate(device.id, atMs),
-    inventory: inventories.get(device.id) ?? null,
-  }));
 }
 
 async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {

@@ -1,0 +1,41 @@
+/**
+ * Identity of the machine as the source gets it: a digest of the machine's ids and the data folder,
+ * salted with the number of the deployment. Two folders on one machine are two devices. The ids
+ * themselves stay on the machine.
+ *
+ * The salt is public and needs no trust, because the ids are random: nobody finds them by trying.
+ * The salt only makes the digests of two deployments different.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { readFile, realpath, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { retryLocked } from "../platform/locked-files.ts";
+import type { MachineId } from "../platform/machine-uuid.ts";
+import { platform } from "../platform/index.ts";
+
+/** Id of a machine that tells none; it survives the removal of `ledger.db`. */
+const idFile = "machine.id";
+
+/** Returns the digest, 64 hex digits. */
+export async function machineDigest(
+  dataFolder: string,
+  deployment: number,
+  machine: Promise<MachineId> = platform.machineId(),
+): Promise<string> {
+  const { system, firmware } = await machine;
+  // The firmware's id alone may be that of the host of several containers.
+  const id = system === "" ? `random ${await storedId(dataFolder)}` : `machine ${system} ${firmware}`;
+  const text = ["flockcast", String(deployment), id, await realpath(dataFolder)].join("\n");
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Returns the id of the data folder, and creates it if there is none. */
+async function storedId(dataFolder: string): Promise<string> {
+  const path = join(dataFolder, idFile);
+  const found = (await readFile(path, "utf8").catch(() => "")).trim();
+  if (/^[\da-f]{32}$/.test(found)) return found;
+  const id = randomBytes(16).toString("hex");
+  await writeFile(`${path}.new`, `${id}\n`, { mode: 0o600 });
+  await retryLocked(() => rename(`${path}.new`, path));
+  return id;
+}

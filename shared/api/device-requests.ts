@@ -1,0 +1,50 @@
+/** Requests of the administrator's client that are about devices. */
+import { ask, type Connection } from "./request.ts";
+import {
+  deviceListSchema,
+  deviceRemovedSchema,
+  deviceSchema,
+  deviceTasksSchema,
+  packageDevicesSchema,
+  type Device,
+  type DeviceRemoved,
+  type DeviceTask,
+  type PackageDevices,
+} from "./schema/device.ts";
+
+export type DeviceRequests = {
+  /** @param filter target; without one, all devices */
+  devices(filter?: string): Promise<Device[]>;
+  /** @param words an id, or a host name or given name that one device has */
+  device(words: string): Promise<Device>;
+  deviceTasks(words: string, limit?: number): Promise<DeviceTask[]>;
+  /** @param name null: no name */
+  renameDevice(words: string, name: string | null): Promise<Device>;
+  approveDevice(words: string): Promise<Device>;
+  removeDevice(words: string): Promise<DeviceRemoved>;
+  /** Returns the devices that hold the package, or those that lack it. */
+  packageDevices(words: string, lacking: boolean): Promise<PackageDevices>;
+};
+
+const devicePath = (words: string): string => `/v1/devices/${encodeURIComponent(words)}`;
+
+export const deviceRequests = (connection: Connection): DeviceRequests => ({
+  async devices(filter) {
+    const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
+    return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
+  },
+  device: (words) => ask(connection, "GET", devicePath(words), deviceSchema),
+  deviceTasks: async (words, limit = 1_000) =>
+    (await ask(connection, "GET", `${devicePath(words)}/tasks?limit=${limit}`, deviceTasksSchema)).tasks,
+  renameDevice: (words, name) =>
+    ask(connection, "PATCH", devicePath(words), deviceSchema, { json: { name } }),
+  approveDevice: (words) => ask(connection, "POST", `${devicePath(words)}/approve`, deviceSchema),
+  removeDevice: (words) => ask(connection, "DELETE", devicePath(words), deviceRemovedSchema),
+  packageDevices: (words, lacking) =>
+    ask(
+      connection,
+      "GET",
+      `/v1/packages/${encodeURIComponent(words)}/devices?lacking=${lacking}`,
+      packageDevicesSchema,
+    ),
+});

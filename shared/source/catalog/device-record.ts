@@ -1,0 +1,45 @@
+/** A device as the routes see it. */
+import type { Inventory } from "../../api/schema/common.ts";
+import type { RemovalReason } from "../../model/enrolment.ts";
+import type { SubnetIdentity } from "../../model/subnet.ts";
+
+export type DeviceLife =
+  | { readonly state: "active" }
+  /** The tags of the device do not count for targets. */
+  | { readonly state: "suspended"; readonly atMs: number }
+  /** The credential of the device is barred. */
+  | { readonly state: "removed"; readonly atMs: number; readonly why: RemovalReason };
+
+/** Parts of the last inventory that targets name; empty until the first check-in. */
+export type DeviceFacts = Partial<
+  Pick<Inventory, "deviceClass" | "onBattery" | "memoryBytes" | "diskFreeBytes" | "cacheBytes"> & {
+    readonly medium: string;
+  }
+>;
+
+export type DeviceRecord = {
+  readonly id: string;
+  readonly hostname: string;
+  readonly enrolledAtMs: number;
+  readonly lastSeenAtMs: number;
+  /** Null until the first check-in, and while no interface is active. */
+  readonly subnet: SubnetIdentity | null;
+  /** Identity of the device alone, before merges. */
+  readonly ownSubnet: SubnetIdentity | null;
+  readonly os: string;
+  readonly arch: string;
+  readonly agentVersion: string;
+  readonly facts: DeviceFacts;
+  /** Tags and groups that administrators gave. They do not count while the device is suspended. */
+  readonly tags: readonly string[];
+  /** Groups that the device itself states (`--device-group`). */
+  readonly wishes: readonly string[];
+  /** Name and site that administrators gave the subnet. */
+  readonly subnetName: string | null;
+  readonly site: string | null;
+  /** Name that an administrator gave to the device; null: none. */
+  readonly name: string | null;
+  readonly life: DeviceLife;
+  /** Last time that an enrolment on the same machine took the row over; null: never. */
+  readonly takenOverAtMs: number | null;
+};

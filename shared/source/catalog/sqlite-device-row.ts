@@ -1,0 +1,68 @@
+/** Row of a device in SQLite, and its form for the rest of the source. */
+import type { RemovalReason } from "../../model/enrolment.ts";
+import type { SubnetIdentity } from "../../model/subnet.ts";
+import type { DeviceFacts, DeviceLife, DeviceRecord } from "./device-record.ts";
+
+export type DeviceRow = {
+  id: string;
+  hostname: string;
+  os: string;
+  arch: string;
+  agent_version: string;
+  enrolled_at_ms: number;
+  last_seen_at_ms: number;
+  subnet_id: string | null;
+  subnet_cidr: string | null;
+  subnet_site: string | null;
+  own_subnet_id: string | null;
+  own_subnet_site: string | null;
+  facts_json: string;
+  tags_json: string;
+  groups_json: string;
+  subnet_name: string | null;
+  site_name: string | null;
+  display_name: string | null;
+  suspended_at_ms: number | null;
+  taken_over_at_ms: number | null;
+  removed_at_ms: number | null;
+  removed_why: RemovalReason | null;
+};
+/** Devices with the names of their subnet and site. */
+export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms,
+    devices.subnet_id, subnet_cidr, subnet_site, own_subnet_id, own_subnet_site, facts_json, tags_json, groups_json,
+    display_name, suspended_at_ms, taken_over_at_ms, removed_at_ms, removed_why,
+    subnet_labels.name AS subnet_name, sites.name AS site_name
+  FROM devices
+  LEFT JOIN subnet_labels ON subnet_labels.subnet_id = devices.subnet_id
+  LEFT JOIN sites ON sites.id = subnet_labels.site_id`;
+
+const toSubnet = (id: string | null, cidr: string | null, site: string | null): SubnetIdentity | null =>
+  id === null ? null : { id, cidr: cidr ?? "", site: site ?? "" };
+
+function lifeOf(row: Pick<DeviceRow, "removed_at_ms" | "removed_why" | "suspended_at_ms">): DeviceLife {
+  if (row.removed_at_ms !== null)
+    return { state: "removed", atMs: row.removed_at_ms, why: row.removed_why ?? "removed" };
+  return row.suspended_at_ms === null
+    ? { state: "active" }
+    : { state: "suspended", atMs: row.suspended_at_ms };
+}
+
+export const toDevice = (row: DeviceRow): DeviceRecord => ({
+  id: row.id,
+  hostname: row.hostname,
+  enrolledAtMs: row.enrolled_at_ms,
+  lastSeenAtMs: row.last_seen_at_ms,
+  subnet: toSubnet(row.subnet_id, row.subnet_cidr, row.subnet_site),
+  ownSubnet: toSubnet(row.own_subnet_id, row.subnet_cidr, row.own_subnet_site),
+  os: row.os,
+  arch: row.arch,
+  agentVersion: row.agent_version,
+  facts: JSON.parse(row.facts_json) as DeviceFacts,
+  tags: JSON.parse(row.tags_json) as string[],
+  wishes: JSON.parse(row.groups_json) as string[],
+  subnetName: row.subnet_name,
+  site: row.site_name,
+  name: row.display_name,
+  life: lifeOf(row),
+  takenOverAtMs: row.taken_over_at_ms,
+});

@@ -1,0 +1,88 @@
+/** Command line of `device` and `package devices`. */
+import type { Command } from "@commander-js/extra-typings";
+import { jsonOption, sourceOption, tokenOption } from "./options.ts";
+import {
+  approveDevice,
+  listDevices,
+  listDeviceTasks,
+  listPackageDevices,
+  removeDevices,
+  renameDevice,
+  showDevice,
+} from "./devices.ts";
+
+/** Help of options that take a target. */
+export const targetHelp = "all, names of devices, or an expression: 'os=windows and tag=b7 and site=Hamburg'";
+const deviceHelp = "device id, host name or given name";
+
+/** Adds `device`, and returns it: labels.ts adds commands of tags. */
+export function addDevices(program: Command): Command {
+  const device = program.command("device").description("enrolled devices");
+  device
+    .command("list")
+    .description("all devices, or those of a filter, without removed ones")
+    .option("--filter <target>", targetHelp)
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listDevices);
+  device
+    .command("show")
+    .description("a device with its inventory and its last tasks; also a removed one, by its id")
+    .argument("<device>", deviceHelp)
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showDevice);
+  device
+    .command("tasks")
+    .description("the tasks that a device reported, the last report first")
+    .argument("<device>", deviceHelp)
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listDeviceTasks);
+  addDeviceChanges(device as Command);
+  return device as Command;
+}
+
+function addDeviceChanges(device: Command): void {
+  device
+    .command("rename")
+    .description('give a device a name that lists show; "" takes it back')
+    .argument("<device>", deviceHelp)
+    .argument("<name>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(renameDevice);
+  device
+    .command("approve")
+    .description("let the tags of a suspended device count again")
+    .argument("<device>", deviceHelp)
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(approveDevice);
+  device
+    .command("remove")
+    .description("remove devices: their credentials are barred at once, and their agents stop")
+    .argument("<device...>", deviceHelp)
+    .option("--yes", "do not ask")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(removeDevices);
+}
+
+export function addPackageDevices(packages: Command): void {
+  packages
+    .command("devices")
+    .description("devices that have a package in their cache, or ran a command of it")
+    .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
+    .option("--lacking", "devices that neither have it nor ran it")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listPackageDevices);
+}

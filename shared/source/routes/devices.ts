@@ -1,0 +1,182 @@
+/** Routes for administrators about the life of devices: inventory, history, name, removal. */
+import { Hono } from "hono";
+import {
+  deviceListSchema,
+  deviceRemovedSchema,
+  deviceRenameSchema,
+  deviceSchema,
+  deviceTasksQuerySchema,
+  deviceTasksSchema,
+  deviceWordsSchema,
+  type Device,
+  type DeviceTask,
+} from "../../api/schema/device.ts";
+import { deviceListQuerySchema } from "../../api/schema/labels.ts";
+import type { Inventory } from "../../api/schema/common.ts";
+import { allow } from "../auth.ts";
+import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { removeDevices } from "../device-removal.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
+import { openTargeting } from "../targeting.ts";
+import { deviceNamed } from "./named-device.ts";
+import { openWishes } from "./tags.ts";
+import { checkTarget } from "./target-check.ts";
+
+export function deviceRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  addViews(routes, context);
+  addChanges(routes, context);
+  return routes;
+}
+
+function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog } = context;
+  routes.get(
+    "/",
+    documented({
+      summary: "Devices with their inventory, without removed ones: all, or those that a target matches",
+      audience: ["admin"],
+      answer: deviceListSchema,
+    }),
+    allow(context, "admin"),
+    queryParameters(deviceListQuerySchema),
+    async (c) => {
+      const { filter } = c.req.valid("query");
+      await checkTarget(context, filter);
+      const assignments = await catalog.settings.assignments();
+      const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
+      const inventories = await catalog.devices.inventories();
+      const devices = (await catalog.devices.list()).filter((one) => targeting.matches(filter, one));
+      const views = devices.map((one) => {
+        const setting = ownSettingOf(assignments, targeting, one);
+        return viewOf(context, one, setting, inventories.get(one.id) ?? null);
+      });
+      return c.json({ devices: views });
+    },
+  );
+  routes.get(
+    "/:device",
+    documented({ summary: "A device, also a removed one", audience: ["admin"], answer: deviceSchema }),
+    allow(context, "admin"),
+    pathParameters(deviceWordsSchema),
+    async (c) => {
+      const device = await deviceNamed(context, c.req.valid("param").device);
+      return c.json(await fullView(context, device));
+    },
+  );
+  routes.get(
+    "/:device/tasks",
+    documented({
+      summary: "The tasks that a device reported, the last report first",
+      audience: ["admin"],
+      answer: deviceTasksSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(deviceWordsSchema),
+    queryParameters(deviceTasksQuerySchema),
+    async (c) => {
+      const { id } = await deviceNamed(context, c.req.valid("param").device);
+      const history = await catalog.life.history(id, Number(c.req.valid("query").limit));
+      return c.json({ tasks: history.map(taskOf) });
+    },
+  );
+}
+
+function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, changeHub, log, metrics } = context;
+  routes.patch(
+    "/:device",
+    documented({ summary: "Name a device; null: no name", audience: ["admin"], answer: deviceSchema }),
+    allow(context, "admin"),
+    limitBody(1_024),
+    pathParameters(deviceWordsSchema),
+    jsonBody(deviceRenameSchema),
+    async (c) => {
+      const { id } = await deviceNamed(context, c.req.valid("param").device);
+      const { name } = c.req.valid("json");
+      await catalog.life.rename(id, name);
+      log.info({ device: id, name }, "device renamed");
+      return c.json(await fullView(context, await deviceNamed(context, id)));
+    },
+  );
+  routes.post(
+    "/:device/approve",
+    documented({
+      summary: "Let the tags of a suspended device count again",
+      audience: ["admin"],
+      answer: deviceSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(deviceWordsSchema),
+    async (c) => {
+      const { id } = await deviceNamed(context, c.req.valid("param").device, "kept");
+      if (await catalog.life.approve(id)) {
+        metrics.deviceEvents.inc({ event: "approved" });
+        log.info({ device: id }, "device approved");
+        changeHub.notify([id]);
+      }
+      return c.json(await fullView(context, await deviceNamed(context, id)));
+    },
+  );
+  routes.delete(
+    "/:device",
+    documented({
+      summary: "Remove a device: its credential is barred at once",
+      audience: ["admin"],
+      answer: deviceRemovedSchema,
+    }),
+    allow(context, "admin"),
+    pathParameters(deviceWordsSchema),
+    async (c) => {
+      const { id, hostname } = await deviceNamed(context, c.req.valid("param").device, "kept");
+      await removeDevices(context, [id], "removed");
+      return c.json({ deviceId: id, hostname });
+    },
+  );
+}
+
+async function fullView(context: SourceContext, device: DeviceRecord): Promise<Device> {
+  const { catalog } = context;
+  const assignments = await catalog.settings.assignments();
+  const targeting = await openTargeting(context, targetsOf(assignments), device.id);
+  const setting = ownSettingOf(assignments, targeting, device);
+  return viewOf(context, device, setting, await catalog.life.inventoryOf(device.id));
+}
+
+function viewOf(
+  { changeHub, nowMs }: SourceContext,
+  device: DeviceRecord,
+  setting: string,
+  inventory: Inventory | null,
+): Device {
+  const { life } = device;
+  const connected = changeHub.isConnected(device.id);
+  return {
+    id: device.id,
+    hostname: device.hostname,
+    subnetId: device.subnet?.id ?? null,
+    subnetName: device.subnetName,
+    site: device.site,
+    setting,
+    tags: [...device.tags],
+    wishes: openWishes(device),
+    enrolledAtMs: device.enrolledAtMs,
+    lastSeenAtMs: connected ? nowMs() : device.lastSeenAtMs,
+    connected,
+    name: device.name,
+    agentVersion: device.agentVersion,
+    state: life.state,
+    stateSinceMs: life.state === "active" ? null : life.atMs,
+    removedWhy: life.state === "removed" ? life.why : null,
+    takenOverAtMs: device.takenOverAtMs,
+    inventory,
+  };
+}
+
+function taskOf({ task, progress, updatedAtMs }: DeviceHistoryEntry): DeviceTask {
+  const { id, state, run, command, ...about } = task;
+  const { taskId: _, ...rest } = progress;
+  return { taskId: id, taskState: state, runs: run ?? command, updatedAtMs, ...about, ...rest };
+}

@@ -1,0 +1,152 @@
+/**
+ * Routes by which a device gets its identity: with the enrolment token, or, where several agents
+ * use one credential, with that credential and the number of the process.
+ */
+import { Hono } from "hono";
+import {
+  enrollCloneRequestSchema,
+  enrollRequestSchema,
+  enrollResponseSchema,
+  type EnrollResponse,
+} from "../../api/schema/agent.ts";
+import { decideEnrolment, type EnrolmentDecision, type KnownMachine } from "../../model/enrolment.ts";
+import { canonicalAddress } from "../../model/subnet.ts";
+import { ApiError } from "../api-error.ts";
+import { countRefusal, credentialIn, isEnrollToken, sha256Hex } from "../auth.ts";
+import { barCodeOf, barredError } from "../barred-credential.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody } from "../openapi.ts";
+
+/** Identities that one credential gives: an image may be on many machines. */
+const clonesMax = 1_000;
+
+export function enrolmentRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  addEnrolment(routes, context);
+  addClones(routes, context);
+  return routes;
+}
+
+/** Returns a new id and credential. */
+function newIdentity({ randomBytes, nowMs }: SourceContext) {
+  const credential = Buffer.from(randomBytes(32)).toString("base64url");
+  return {
+    id: Buffer.from(randomBytes(8)).toString("hex"),
+    credential,
+    credentialSha256: sha256Hex(credential),
+    enrolledAtMs: nowMs(),
+  };
+}
+
+function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog } = context;
+  routes.post(
+    "/enroll",
+    documented({
+      summary: "Exchange the enrolment token for a credential",
+      audience: ["anyone"],
+      answer: enrollResponseSchema,
+    }),
+    limitBody(16_384),
+    jsonBody(enrollRequestSchema),
+    async (c) => {
+      const { token, ...about } = c.req.valid("json");
+      if (!isEnrollToken(context, token)) {
+        countRefusal(context, c, "wrong-token");
+        const hint = "copy the whole line of the file enroll.token in the source's data folder";
+        throw new ApiError(401, "The enrolment token is not the one of this source", hint);
+      }
+      const { credential, ...identity } = newIdentity(context);
+      const device = { ...about, ...identity };
+      const connected = await connectedOf(context, about.machine, about.instance);
+      const { deviceId, decision } = await catalog.life.enroll(device, (known) =>
+        decideEnrolment(withConnections(known, connected), context.approvesTakeovers),
+      );
+      note(context, deviceId, device.hostname, canonicalAddress(c.env.remoteAddress), decision);
+      const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
+      return c.json(answer);
+    },
+  );
+}
+
+/** Returns the devices of the machine's identity that answer. */
+async function connectedOf(
+  { catalog, liveness, nowMs }: SourceContext,
+  machine: string | null,
+  instance: string | null,
+): Promise<ReadonlySet<string>> {
+  if (machine === null) return new Set();
+  const known = await catalog.life.sameMachine(machine, instance, nowMs());
+  const answers = await Promise.all(known.map(({ id }) => liveness.answers(id)));
+  return new Set(known.filter((_, at) => answers[at]).map(({ id }) => id));
+}
+
+const withConnections = (known: readonly KnownMachine[], connected: ReadonlySet<string>): KnownMachine[] =>
+  known.map((one) => Object.assign({}, one, { isConnected: connected.has(one.id) }));
+
+/** Logs and counts an enrolment. The identity of the machine stays out of the log. */
+function note(
+  { log, metrics, changeHub }: SourceContext,
+  device: string,
+  hostname: string,
+  address: string,
+  decision: EnrolmentDecision,
+): void {
+  const fields = { device, hostname, address };
+  if (decision.kind !== "new") {
+    // A connection of the earlier credential ends.
+    changeHub.disconnect(device);
+    metrics.deviceEvents.inc({ event: decision.kind === "takeover" ? "taken-over" : "repeated" });
+    if (decision.kind === "repeat") log.info(fields, "device enrolled again: its first answer was lost");
+    else
+      log.warn(
+        { ...fields, suspended: decision.suspended },
+        "a new installation on the same machine took over a device: the old credential is barred",
+      );
+    return;
+  }
+  metrics.deviceEvents.inc({ event: "enrolled" });
+  if (decision.why === "unknown") log.info(fields, "device enrolled");
+  else
+    log.warn(
+      { ...fields, why: decision.why, suspended: decision.suspended },
+      "device enrolled under a new id, although a device of the same machine is known",
+    );
+}
+
+function addClones(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, log, metrics, nowMs } = context;
+  routes.post(
+    "/enroll/clone",
+    documented({
+      summary: "Exchange a credential that several agents use for one of this process alone, once",
+      audience: ["device"],
+      answer: enrollResponseSchema,
+    }),
+    limitBody(16_384),
+    jsonBody(enrollCloneRequestSchema),
+    async (c) => {
+      const barred = await barCodeOf(catalog, sha256Hex(credentialIn(context, c)), nowMs());
+      if (barred?.code !== "device-cloned") {
+        countRefusal(context, c, barred?.code ?? "unknown-credential");
+        if (barred !== null) throw barredError(barred.code);
+        throw new ApiError(401, "Unknown credential", "devices: enrol with the token");
+      }
+      const about = c.req.valid("json");
+      const { credential, ...identity } = newIdentity(context);
+      const from = barred.deviceId;
+      const given = await catalog.life.enrollClone({ ...about, ...identity }, from, clonesMax);
+      if (given.result === "used")
+        throw new ApiError(409, "This process has its own identity already", "restart the agent");
+      if (given.result !== "enrolled") throw barredError("device-removed");
+      const { deviceId } = given;
+      metrics.deviceEvents.inc({ event: "clone-enrolled" });
+      log.warn(
+        { device: deviceId, from, hostname: about.hostname, address: canonicalAddress(c.env.remoteAddress) },
+        "an agent with a copied identity enrolled under a new id",
+      );
+      const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
+      return c.json(answer);
+    },
+  );
+}
