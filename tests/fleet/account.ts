@@ -67,20 +67,24 @@ export class Account {
     { deviceId, hostname, state }: TaskDetail["deviceList"][number],
   ): string[] {
     const report = this.#year.book.of(deviceId, known.name);
-    const machine = this.#year.fleet.owners.get(deviceId);
-    if (machine === undefined) return [`nobody enrolled device ${deviceId}`];
+    const machines = this.#year.fleet.ownersOf(deviceId);
+    if (machines.length === 0) return [`nobody enrolled device ${deviceId}`];
     if (report !== null && told.has(report.state) && report.state !== state)
       return [`${hostname} reported ${report.state}, and the source shows ${state}`];
     if (state === "complete" && report?.state !== "complete")
       return [`${hostname} is complete without a report`];
-    if (known.action === "run" && state === "complete" && !hasSucceeded(machine, known.name))
+    if (
+      known.action === "run" &&
+      state === "complete" &&
+      !machines.some((machine) => hasSucceeded(machine, known.name))
+    )
       return [`${hostname} is complete, and no command succeeded there`];
     return [];
   }
 
   /** Returns machines that an open task is for, and which it does not count. */
-  #leftOut({ deviceList }: TaskDetail, { matches }: KnownTask): string[] {
-    const listed = new Set(deviceList.map(({ deviceId }) => deviceId));
+  #leftOut({ deviceList, absentList }: TaskDetail, { matches }: KnownTask): string[] {
+    const listed = new Set([...deviceList, ...absentList].map(({ deviceId }) => deviceId));
     return this.#year.fleet.inService
       .filter((machine) => isKnown(this.#year, machine) && matches(machine))
       .filter((machine) => !listed.has(deviceIdOf(machine)!))
@@ -91,8 +95,9 @@ export class Account {
   #idle({ deviceList, createdAtMs, endedAtMs }: TaskDetail): string[] {
     const untilMs = endedAtMs ?? Number.POSITIVE_INFINITY;
     return deviceList.flatMap(({ deviceId, hostname, state, updatedAtMs }) => {
-      const machine = this.#year.fleet.owners.get(deviceId);
-      if (machine === undefined || deviceIdOf(machine) !== deviceId || ends.has(state)) return [];
+      const [machine, ...others] = this.#year.fleet.ownersOf(deviceId);
+      if (machine === undefined || others.length > 0 || deviceIdOf(machine) !== deviceId) return [];
+      if (machine.service !== "in-service" || ends.has(state)) return [];
       const sinceMs = Math.max(createdAtMs, updatedAtMs);
       const { length } = machine.checkIns.filter((atMs) => atMs > sinceMs && atMs < untilMs);
       return length < idleCheckIns ? [] : [`${hostname} is ${state} after ${length} check-ins`];
@@ -107,6 +112,14 @@ export class Account {
     for (const task of list)
       if (!["done", "ended", "cancelled"].includes(task.state))
         problems.push(`task ${taskName(task)} never ends: ${task.state}`);
+    const listed = (await source.admin.devices()).map(({ hostname }) => hostname);
+    const names = fleet.inService.map(({ name }) => name);
+    if (listed.toSorted().join(" ") !== names.toSorted().join(" "))
+      problems.push(
+        `the source lists ${listed.toSorted().join(" ")}, in service are ${names.toSorted().join(" ")}`,
+      );
+    for (const { name } of fleet.machines.filter(({ service }) => service === "retired"))
+      problems.push(`${name} was not told that it is removed`);
     const spki = await source.certificateSpki();
     const last = [...administrator.tasks.values()].findLast(
       ({ target, action }) => target === "all" && action === "run",
@@ -163,8 +176,14 @@ function twiceRun({ name, runs }: Machine): string[] {
     .map(([key, same]) => `${name} ran ${same.length} times: ${key}`);
 }
 
-/** Whether the source should know the machine: it has enrolled, and not only since the backup. */
-const isKnown = ({ book }: FleetYear, machine: Machine): boolean => book.knows(deviceIdOf(machine) ?? "none");
+/**
+ * Whether the source should have a device of the machine: it has enrolled, not only since the
+ * backup, and shares its id with no copy.
+ */
+function isKnown({ book, fleet }: FleetYear, machine: Machine): boolean {
+  const id = deviceIdOf(machine) ?? "none";
+  return book.knows(id) && fleet.ownersOf(id).length === 1;
+}
 
 /** Returns machines that the source does not list. */
 const devicesProblems = (year: FleetYear, listed: ReadonlySet<string>): string[] =>

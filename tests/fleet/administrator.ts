@@ -34,7 +34,7 @@ export class Administrator {
   readonly wan = new WanWatch();
   /** Every task by its name, also those that a restore has lost. */
   readonly tasks = new Map<string, KnownTask>();
-  readonly counted = { restores: 0, backups: 0, certificates: 0 };
+  readonly counted = { restores: 0, backups: 0, certificates: 0, approvals: 0 };
   readonly #fleet: Fleet;
   readonly #startMs: number;
   #day = 0;
@@ -53,6 +53,7 @@ export class Administrator {
     if (day === 0) await this.#setUp();
     if (plan.backupDays.includes(day)) await this.#backUp();
     if (day === plan.restoreDay) await this.#restore();
+    await this.#removeRetired();
     if (plan.certificateDays.includes(day)) {
       await source.certificateInUse();
       await source.renewCertificate();
@@ -69,6 +70,7 @@ export class Administrator {
     await admin.createSetting({ name: "careful", differences: { wanRateBps: 1_000_000 } });
     for (const tag of plan.tagNames) await admin.createGroup(tag);
     await admin.assignSetting({ setting: "careful", target: "tag=lab" });
+    await admin.editSetting("default", { set: { deviceExpiryMs: 60 * plan.dayMs } });
   }
 
   async #backUp(): Promise<void> {
@@ -91,6 +93,17 @@ export class Administrator {
       if (day < this.#day)
         for (const name of plan.packageNames) await this.source.publish(name, `${month + 1}.0`);
     await this.tidy();
+  }
+
+  /** Removes the devices of retired machines, and again those that a restore brought back. */
+  async #removeRetired(): Promise<void> {
+    const retired = this.#fleet.machines.filter(
+      ({ service }) => service === "retired" || service === "removed",
+    );
+    if (retired.length === 0) return;
+    const ids = new Set(retired.map(deviceIdOf));
+    const { admin } = this.source;
+    for (const { id } of await admin.devices()) if (ids.has(id)) await admin.removeDevice(id);
   }
 
   /** Creates, repeats and cancels the tasks of a version. @param day since its publication */
@@ -164,6 +177,11 @@ export class Administrator {
     for (const machine of this.#fleet.inService) {
       const device = devices.get(deviceIdOf(machine) ?? "");
       if (device === undefined) continue;
+      if (device.state === "suspended") {
+        await admin.approveDevice(device.id);
+        machine.checkIns = [];
+        this.counted.approvals++;
+      }
       const add = [...machine.tags].filter((tag) => !device.tags.includes(tag));
       const remove = device.tags.filter((tag) => !machine.tags.has(tag));
       if (add.length + remove.length === 0) continue;

@@ -6,6 +6,7 @@
  */
 import {
   createAgentClient,
+  enrollClone,
   enrollDevice,
   SourceError,
   SourceTransport,
@@ -17,7 +18,7 @@ import { arrivalOf, firstRowOf } from "../../shared/device/task-arrival.ts";
 import { acknowledge, holdOf, identityOf } from "../../shared/device/task-hold.ts";
 import type { TaskRow } from "../../shared/device/task-record.ts";
 import { downgradeReason } from "../../shared/device/version-guard.ts";
-import { emptyFolder, newInstance, taskName, type Machine } from "./machine.ts";
+import { emptyFolder, newInstance, taskName, type FolderIdentity, type Machine } from "./machine.ts";
 
 /** World of an agent. */
 export type Place = {
@@ -100,6 +101,7 @@ export class FleetAgent {
       new Set([...answer.tasks.map(({ id }) => id), ...answer.unreadable]),
       answer.begun,
     );
+    await this.#report();
     for (const row of folder.rows.values()) await this.#advance(row);
     await this.#report();
   }
@@ -264,21 +266,47 @@ export class FleetAgent {
     return createAgentClient({ transport: this.#transport, credential });
   }
 
-  async #enrol(): Promise<void> {
-    const { name, instance, folder } = this.#machine;
-    const about = { hostname: name, os: "linux", arch: "x64", agentVersion: "0.1.0", instance };
-    const token = this.#place.enrollToken;
-    const enrolled = await enrollDevice(this.#place.sourceUrl(), { token, ...about });
-    const { deviceId, credential, identity: sourceIdentity, tlsSpki } = enrolled;
-    folder.identity = { deviceId, credential, sourceIdentity, tlsSpki };
-    this.#machine.checkIns = [];
-    this.#place.onEnrolled(this.#machine, deviceId);
+  /** States of the machine at an enrolment. */
+  get #about() {
+    const { name, instance } = this.#machine;
+    return { hostname: name, os: "linux", arch: "x64", agentVersion: "0.1.0", instance };
   }
 
-  /** Enrols again with the token at a source that does not know the device any more. */
+  async #enrol(): Promise<void> {
+    const request = { token: this.#place.enrollToken, ...this.#about };
+    const machineOf = async (): Promise<string> => this.#machine.hardware;
+    const enrolled = await enrollDevice(this.#place.sourceUrl(), request, { machineOf });
+    const { deviceId, credential, identity: sourceIdentity, tlsSpki } = enrolled;
+    this.#adoptIdentity({ deviceId, credential, sourceIdentity, tlsSpki });
+  }
+
+  /** Enrols under an id of its own an agent whose credential another one uses too. */
+  async #enrolAsClone(): Promise<void> {
+    const identity = this.#machine.folder.identity!;
+    const access = { transport: this.#transport!, credential: identity.credential };
+    const { hardware: machine } = this.#machine;
+    const { deviceId, credential } = await enrollClone(access, { ...this.#about, machine });
+    this.#adoptIdentity({ ...identity, deviceId, credential });
+  }
+
+  #adoptIdentity(identity: FolderIdentity): void {
+    const machine = this.#machine;
+    machine.folder.identity = identity;
+    machine.checkIns = [];
+    this.#place.onEnrolled(machine, identity.deviceId);
+  }
+
+  /** Does what a refused agent does: ends, or enrols again and continues. */
   async #onRefused(error: unknown): Promise<null> {
-    if (!(error instanceof SourceError) || error.status !== 401) throw error;
-    await this.#enrol();
+    const machine = this.#machine;
+    if (!(error instanceof SourceError) || error.kind !== "unauthorized") throw error;
+    if (machine.service === "retired" && (error.status === 401 || error.code === "device-removed")) {
+      machine.service = "removed";
+      return null;
+    }
+    if (error.code === "device-cloned") await this.#enrolAsClone();
+    else if (error.status === 401) await this.#enrol();
+    else throw error;
     await this.#checkIn();
     return null;
   }

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { AgentTask } from "../../shared/api/schema/agent.ts";
 import { FleetAgent, type Place } from "./agent.ts";
-import { newMachine, taskName, type Machine } from "./machine.ts";
+import { copyOf, deviceIdOf, newMachine, taskName, type Machine } from "./machine.ts";
 import * as plan from "./plan.ts";
 import type { ReportBook } from "./reports.ts";
 import type { FleetSource } from "./source.ts";
@@ -17,8 +17,8 @@ export const siteOf = ({ subnet }: Pick<Machine, "subnet">): string =>
 
 export class Fleet {
   readonly machines: Machine[] = [];
-  /** Machine of each device id that the source ever gave. */
-  readonly owners = new Map<string, Machine>();
+  /** Machines of each device id that the source ever gave: several after a copy. */
+  readonly #owners = new Map<string, Machine[]>();
   readonly counted = { checkIns: 0, unreachable: 0, enrolments: 0 };
   readonly #agents = new Map<Machine, FleetAgent>();
   readonly #seed: number;
@@ -47,7 +47,7 @@ export class Fleet {
         ),
       onEnrolled: (machine, deviceId) => {
         this.counted.enrolments++;
-        this.owners.set(deviceId, machine);
+        this.#own(deviceId, machine);
         book.enrol(deviceId);
       },
       onReported: book.note,
@@ -65,12 +65,33 @@ export class Fleet {
     this.#agents.set(machine, new FleetAgent(machine, this.#place));
   }
 
+  #own(deviceId: string, machine: Machine): void {
+    const owners = this.ownersOf(deviceId);
+    if (!owners.includes(machine)) this.#owners.set(deviceId, [...owners, machine]);
+  }
+
+  ownersOf(deviceId: string): readonly Machine[] {
+    return this.#owners.get(deviceId) ?? [];
+  }
+
+  /** Starts a copy of a machine's disk on other hardware. */
+  copy(machine: Machine, subnet: number): void {
+    const copy = copyOf(machine, subnet);
+    this.add(copy);
+    this.#own(deviceIdOf(copy)!, copy);
+  }
+
   agentOf(machine: Machine): FleetAgent {
     return this.#agents.get(machine)!;
   }
 
   get inService(): Machine[] {
     return this.machines.filter(({ service }) => service === "in-service");
+  }
+
+  /** Machines whose agent runs while they are on. */
+  get running(): Machine[] {
+    return this.machines.filter(({ service }) => service === "in-service" || service === "retired");
   }
 
   /** Notes which machines are on. */

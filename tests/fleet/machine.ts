@@ -33,8 +33,12 @@ export type Run = {
  * stops. `ledger`: the ledger is lost. `folder`: the data folder is lost.
  */
 export type Fate = "none" | "crash" | "ledger" | "folder";
-/** `removed`: the source ended the agent. `gone`: never on again. */
-export type Service = "not-yet" | "in-service" | "removed" | "gone";
+/**
+ * - `retired`: removed by the administrator, and does not know yet
+ * - `removed`: the source ended the agent
+ * - `gone`: never on again
+ */
+export type Service = "not-yet" | "in-service" | "retired" | "removed" | "gone";
 
 export type Machine = {
   readonly name: string;
@@ -77,6 +81,16 @@ export const newMachine = (name: string, subnet: number): Machine => ({
   offUntilDay: 0,
   checkIns: [],
   fate: "none",
+});
+
+/** Returns a machine that runs a copy of another one's disk, and knows nothing of that. */
+export const copyOf = (machine: Machine, subnet: number): Machine => ({
+  ...newMachine(`${machine.name}-copy`, subnet),
+  runs: [...machine.runs],
+  tags: new Set(machine.tags),
+  installation: machine.installation,
+  folder: structuredClone(machine.folder),
+  service: "in-service",
 });
 
 /** Returns the name of a task that is never given twice, unlike its id. */

@@ -32,13 +32,15 @@ export type Event =
 /** Machines of each event that happens to a machine once. */
 const counts = { retire: 5, vanish: 3, clone: 3, reinstall: 8 } as const;
 const movesCount = 6;
-const fates = { crash: 12, ledger: 12 } as const;
+const fates = { crash: 12, ledger: 8, folder: 8 } as const;
 
 /** Returns the events of each day. */
 export function planOf(random: () => number): ReadonlyMap<number, readonly Event[]> {
   const plan = new Map<number, Event[]>();
   const add = (day: number, event: Event): void => void plan.set(day, [...(plan.get(day) ?? []), event]);
   const between = (from: number, to: number): number => from + Math.floor(random() * (to - from));
+  // After a restore nothing knows of a command whose report and folder are both lost.
+  const folderDay = (): number => (random() < 0.5 ? between(10, 150) : between(restoreDay + 1, 320));
   let enrolled = 0;
   for (const { day, count } of waves)
     for (let i = 0; i < count; i++) add(day, { kind: "enrol", machine: enrolled++ });
@@ -53,6 +55,10 @@ export function planOf(random: () => number): ReadonlyMap<number, readonly Event
     add(between(60, 320), { kind: "move", machine: early.pop()!, subnet: between(0, subnetsCount) });
   for (const [fate, count] of Object.entries(fates) as [keyof typeof fates, number][])
     for (let i = 0; i < count; i++)
-      add(between(10, 320), { kind: "fate", machine: between(0, machinesCount), fate });
+      add(fate === "folder" ? folderDay() : between(10, 320), {
+        kind: "fate",
+        machine: between(0, machinesCount),
+        fate,
+      });
   return plan;
 }

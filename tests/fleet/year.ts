@@ -41,7 +41,7 @@ export class FleetYear {
     this.#setTime(7 * hourMs);
     await administrator.work(this.day);
     this.#setTime(8 * hourMs);
-    const isOn = fleet.inService.filter((machine) => this.#isOn(machine));
+    const isOn = fleet.running.filter((machine) => this.#isOn(machine));
     fleet.turnOn(isOn);
     for (const machine of shuffle([...isOn], this.#random)) {
       source.clock.nowMs += 60_000;
@@ -91,7 +91,10 @@ export class FleetYear {
         machine.installation++;
         return;
       case "clone":
+        this.fleet.copy(machine, Math.floor(this.#random() * plan.subnetsCount));
+        return;
       case "retire":
+        machine.service = "retired";
         return;
     }
   }
@@ -99,7 +102,7 @@ export class FleetYear {
   /** Lets every machine start its agent again and check in. */
   async finish(): Promise<void> {
     await this.source.certificateInUse();
-    for (const machine of this.fleet.inService) {
+    for (const machine of this.fleet.running) {
       this.source.clock.nowMs += 1_000;
       this.fleet.agentOf(machine).restart();
       await this.fleet.checkIn(machine);
