@@ -86,7 +86,7 @@ export class Account {
   #leftOut({ deviceList, absentList }: TaskDetail, { matches }: KnownTask): string[] {
     const listed = new Set([...deviceList, ...absentList].map(({ deviceId }) => deviceId));
     return this.#year.fleet.inService
-      .filter((machine) => isKnown(this.#year, machine) && matches(machine))
+      .filter((machine) => isKnown(this.#year, machine) && machine.checkIns.length > 0 && matches(machine))
       .filter((machine) => !listed.has(deviceIdOf(machine)!))
       .map(({ name }) => `${name} is left out`);
   }
