@@ -6,10 +6,11 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { CacheError } from "../cache/index.ts";
 import { BugError } from "../model/assert.ts";
 import { CommandTurns } from "./command-turns.ts";
-import { acknowledge, identityOf, isOtherTask, isRetried } from "./task-hold.ts";
+import { arrivalOf, firstRowOf, type Arrival } from "./task-arrival.ts";
+import { acknowledge, identityOf } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import type { DevicePorts } from "./ports.ts";
-import { begunTaskRow, mayHaveBegun, newTaskRow, parseTaskRow, type TaskRow } from "./task-record.ts";
+import { mayHaveBegun, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
 import { commandKey, downgradeReason } from "./version-guard.ts";
 
@@ -119,15 +120,16 @@ export class Device {
     this.#successors.clear();
     this.#each(tasks, (given) => {
       const known = this.tasks.get(given.id);
-      if (known === undefined) begun.push(this.#begin(given, reported.includes(given.id)));
-      else if (isOtherTask(known.row.task, given)) {
+      const arrival = arrivalOf(known?.row, given);
+      if (known === undefined) begun.push(this.#begin(given, arrival, reported.includes(given.id)));
+      else if (arrival === "other") {
         void known.stop("cancelled").catch((error: unknown) => this.#onError(error, known.id));
         // A command that runs uses the files of the id until it ends.
         if (known.stage.kind === "running") this.#successors.set(given.id, given);
-        else begun.push(this.#begin(given, false, true));
-      } else if (isRetried(known.row, given)) {
+        else begun.push(this.#begin(given, arrival));
+      } else if (arrival === "retried") {
         known.retire();
-        begun.push(this.#begin(given, false, true));
+        begun.push(this.#begin(given, arrival));
       } else if (this.#updates(known, given, serving)) changed.push(known);
     });
     this.#save([...changed, ...begun]);
@@ -181,23 +183,20 @@ export class Device {
     return !known.isOver && known.update(given);
   }
 
-  /**
-   * A task without a row is new, unless the ledger was lost: then its command is not begun again.
-   * @param isReported whether the device has reported that the command was begun
-   */
-  #begin(given: AgentTask, isReported: boolean, isRepeated = false): Task {
+  /** @param isReported whether the device has reported that the command was begun */
+  #begin(given: AgentTask, arrival: Arrival, isReported = false): Task {
     const { id, packageName, packageVersion, action } = given;
     const { log, commands } = this.#options.ports;
-    const isLost =
-      isReported || this.#lost.has(id) || (!isRepeated && commands.hasTrace(id, identityOf(given)));
+    const row = firstRowOf(given, arrival, {
+      isReported,
+      isLost: this.#lost.has(id),
+      hasTrace: () => commands.hasTrace(id, identityOf(given)),
+    });
     this.#lost.delete(id);
     const fields = { taskId: id, package: `${packageName} ${packageVersion}`, action };
-    if (action === "pre-cache" || !isLost) {
-      log.info(fields, "new task");
-      return this.#add(newTaskRow(given));
-    }
-    log.warn(fields, "a task whose row was lost: its command is not begun again");
-    return this.#add(begunTaskRow(given));
+    if (row.life === "open") log.info(fields, "new task");
+    else log.warn(fields, "a task whose row was lost: its command is not begun again");
+    return this.#add(row);
   }
 
   /** Begins the task that got the id of one whose command has ended. */
@@ -205,7 +204,7 @@ export class Device {
     const given = this.#successors.get(id);
     if (given === undefined) return;
     this.#successors.delete(id);
-    const task = this.#begin(given, false, true);
+    const task = this.#begin(given, "other");
     this.#save([task]);
     // The other task gives its turn back first.
     queueMicrotask(() => this.#each([task], () => task.start()));

@@ -22,12 +22,12 @@ import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { RefusedRequests } from "./refused-requests.ts";
-import { startRetention } from "./retention.ts";
+import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
-import { startTaskEnds } from "./task-ends.ts";
+import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
@@ -50,9 +50,13 @@ type SourceOptions = {
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
   readonly log: Logger;
+  /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
+  readonly nowMs?: () => number;
 };
 export type RunningSource = {
   readonly url: string;
+  /** Does at once the work that timers do in a day: ends tasks, and removes old records. */
+  doPeriodicWork(): Promise<void>;
   /** Stops cleanly: closes the streams, writes the WAN account and closes the catalog. */
   stop(): Promise<void>;
 };
@@ -101,6 +105,10 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     : () => {};
   return {
     url,
+    async doPeriodicWork() {
+      await endAllTasks(context);
+      await removeExpired(context);
+    },
     stop: () => {
       stopRetention();
       stopEnds();
@@ -115,12 +123,14 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 async function openContext(
   dataDir: string,
   catalog: Catalog,
-  { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false }: SourceOptions,
+  options: SourceOptions,
 ): Promise<SourceContext> {
+  const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
+  const { nowMs = Date.now } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
-  const changeHub = new ChangeHub((await catalog.devices.list()).length, Date.now());
+  const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
   await removeSnapshots(dataDir);
   return {
@@ -130,7 +140,7 @@ async function openContext(
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
-    wan: new WanMeter(catalog.wan, log, Date.now),
+    wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
@@ -143,7 +153,7 @@ async function openContext(
     keepVersions,
     approvesTakeovers,
     acceptsWishes,
-    nowMs: Date.now,
+    nowMs,
     randomBytes: random,
   };
 }

@@ -35,6 +35,12 @@ export async function endTasks(context: EndContext): Promise<void> {
   }
 }
 
+/** Ends every task that has expired or is complete, also those that nothing noted. */
+export async function endAllTasks(context: EndContext): Promise<void> {
+  for (const { id } of await context.catalog.tasks.open()) context.noted.add(id);
+  await endTasks(context);
+}
+
 /** Ends tasks from now on. Returns the function that stops this. */
 export function startTaskEnds(context: EndContext): () => void {
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -44,9 +50,8 @@ export function startTaskEnds(context: EndContext): () => void {
     try {
       if (beganMs >= allAtMs) {
         allAtMs = beganMs + allEveryMs;
-        for (const { id } of await context.catalog.tasks.open()) context.noted.add(id);
-      }
-      await endTasks(context);
+        await endAllTasks(context);
+      } else await endTasks(context);
     } catch (error) {
       context.log.error({ err: error }, "cannot end tasks");
     }
