@@ -24,6 +24,8 @@ type Row = Record<"task" | "package" | "target" | "state", string> &
 export class Account {
   readonly #year: FleetYear;
   readonly rows = new Map<string, Row>();
+  /** Time of the last check at which a task had ended; it may be open again since. */
+  readonly #endedAtMs = new Map<string, number>();
 
   constructor(year: FleetYear) {
     this.#year = year;
@@ -57,7 +59,7 @@ export class Account {
       ...(sum === total ? [] : [`${sum} devices in all states, ${total} targeted`]),
       ...deviceList.flatMap((device) => this.#deviceProblems(known, device)),
       ...(state === "running" ? this.#leftOut(detail, known) : []),
-      ...this.#idle(detail),
+      ...this.#idle(detail, known),
     ];
   }
 
@@ -92,13 +94,15 @@ export class Account {
   }
 
   /** Returns machines that checked in again and again, and have not done the task. */
-  #idle({ deviceList, createdAtMs, endedAtMs }: TaskDetail): string[] {
+  #idle({ deviceList, createdAtMs, endedAtMs }: TaskDetail, { name }: KnownTask): string[] {
     const untilMs = endedAtMs ?? Number.POSITIVE_INFINITY;
+    const openedAtMs = this.#endedAtMs.get(name) ?? createdAtMs;
+    if (endedAtMs !== null) this.#endedAtMs.set(name, this.#year.source.clock.nowMs);
     return deviceList.flatMap(({ deviceId, hostname, state, updatedAtMs }) => {
       const [machine, ...others] = this.#year.fleet.ownersOf(deviceId);
       if (machine === undefined || others.length > 0 || deviceIdOf(machine) !== deviceId) return [];
       if (machine.service !== "in-service" || ends.has(state)) return [];
-      const sinceMs = Math.max(createdAtMs, updatedAtMs);
+      const sinceMs = Math.max(openedAtMs, updatedAtMs);
       const { length } = machine.checkIns.filter((atMs) => atMs > sinceMs && atMs < untilMs);
       return length < idleCheckIns ? [] : [`${hostname} is ${state} after ${length} check-ins`];
     });
