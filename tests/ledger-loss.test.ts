@@ -128,19 +128,27 @@ test("a device whose ledger was removed keeps its id, and repeats no command", a
   );
 }, 120_000);
 
-test("the tasks of a source that was restored from a backup run, although their ids were used before", async () => {
-  const first = await createRun("exit 0");
-  await harness.waitForTask(first, ({ devices }) => devices.complete === 1);
+/** Copies the catalog. The result puts the copy back, and starts the stopped source. */
+async function copiedCatalog(): Promise<() => Promise<void>> {
   await harness.source.program.stop();
   const catalog = join(harness.folder, "source", "catalog.db");
   const backup = readFileSync(catalog);
   await harness.source.restart();
+  return async () => {
+    writeFileSync(catalog, backup);
+    for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
+    await harness.source.restart();
+  };
+}
+
+test("the tasks of a source that was restored from a backup run, although their ids were used before", async () => {
+  const first = await createRun("exit 0");
+  await harness.waitForTask(first, ({ devices }) => devices.complete === 1);
+  const restore = await copiedCatalog();
   const lost = await createRun("exit 0");
   await harness.waitForTask(lost, ({ devices }) => devices.complete === 1);
   await harness.source.program.stop();
-  writeFileSync(catalog, backup);
-  for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
-  await harness.source.restart();
+  await restore();
   const given = await createRun("exit 0");
   await harness.waitForTask(given, ({ devices }) => devices.complete === 1, 90_000);
   expect([given, runs()]).toEqual([lost, 3]);
@@ -149,10 +157,7 @@ test("the tasks of a source that was restored from a backup run, although their 
 test("an end that a device has not reported does not count for the task that gets its id", async () => {
   const first = await createRun("exit 0");
   await harness.waitForTask(first, ({ devices }) => devices.complete === 1);
-  await harness.source.program.stop();
-  const catalog = join(harness.folder, "source", "catalog.db");
-  const backup = readFileSync(catalog);
-  await harness.source.restart();
+  const restore = await copiedCatalog();
   const lost = await createRun("sleep 2; exit 0");
   await until(
     () => "the command was not begun",
@@ -166,9 +171,7 @@ test("an end that a device has not reported does not count for the task that get
     30_000,
     async () => (await peer.status()).tasks.every(({ state }) => state === "complete") || null,
   );
-  writeFileSync(catalog, backup);
-  for (const ending of ["-wal", "-shm"]) rmSync(`${catalog}${ending}`, { force: true });
-  await harness.source.restart();
+  await restore();
   const given = await createRun("exit 0");
   await harness.waitForTask(given, ({ devices }) => devices.complete === 1, 90_000);
   expect([given, runs()]).toEqual([lost, 3]);

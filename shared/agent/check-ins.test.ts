@@ -5,26 +5,35 @@ import { SourceError } from "../api/source-error.ts";
 import { createLogger } from "../log.ts";
 import { CheckIns } from "./check-ins.ts";
 
-test("asks only once at the start when the interval exceeds the longest timer", async () => {
-  let asked = 0;
-  const checkIns = new CheckIns({
-    client: {
-      checkIn: async () => {
-        asked++;
-        return {} as CheckInAnswer;
-      },
-      events: async () => {},
-    } as unknown as AgentClient,
+const dayMs = 86_400_000;
+/** Check-ins of an agent, whose source answers as `client` does. */
+const checkInsOf = (
+  client: Pick<AgentClient, "checkIn" | "events">,
+  { intervalMs = dayMs, random = Math.random } = {},
+): CheckIns =>
+  new CheckIns({
+    client: client as AgentClient,
     log: createLogger("test"),
-    intervalMs: () => 30 * 86_400_000,
+    intervalMs: () => intervalMs,
     inventory: async () => ({}) as Inventory,
     packages: () => [],
     serving: () => [],
     lanPort: () => 0,
     onFailure: () => {},
     onAnswer: () => {},
-    random: Math.random,
+    random,
   });
+
+test("asks only once at the start when the interval exceeds the longest timer", async () => {
+  let asked = 0;
+  const client = {
+    checkIn: async () => {
+      asked++;
+      return {} as CheckInAnswer;
+    },
+    events: async () => {},
+  };
+  const checkIns = checkInsOf(client, { intervalMs: 30 * dayMs });
   checkIns.start();
   await Bun.sleep(200);
   checkIns.stop();
@@ -35,25 +44,15 @@ test("asks only once at the start when the interval exceeds the longest timer", 
 function wokenBy(draws: number[], answered: Promise<void> = Promise.resolve()) {
   let asked = 0;
   let wake: ((wake: Wake) => void) | null = null;
-  const checkIns = new CheckIns({
-    client: {
-      checkIn: async () => {
-        asked++;
-        await answered;
-        return {} as CheckInAnswer;
-      },
-      events: async (_signal: AbortSignal, onWake: (wake: Wake) => void) => void (wake = onWake),
-    } as unknown as AgentClient,
-    log: createLogger("test"),
-    intervalMs: () => 86_400_000,
-    inventory: async () => ({}) as Inventory,
-    packages: () => [],
-    serving: () => [],
-    lanPort: () => 0,
-    onFailure: () => {},
-    onAnswer: () => {},
-    random: () => draws.shift() ?? 0.5,
-  });
+  const client = {
+    checkIn: async () => {
+      asked++;
+      await answered;
+      return {} as CheckInAnswer;
+    },
+    events: async (_signal: AbortSignal, onWake: (wake: Wake) => void) => void (wake = onWake),
+  };
+  const checkIns = checkInsOf(client, { random: () => draws.shift() ?? 0.5 });
   checkIns.start();
   return { asked: () => asked, wake: (spreadMs: number) => wake!({ reason: "changed", spreadMs }), checkIns };
 }
@@ -86,24 +85,13 @@ test("checks in again for an event that arrives during a check-in", async () => 
 test("states that the source does not know the device, until a check-in is answered", async () => {
   const unknown = new SourceError("unauthorized", 401, "Unknown credential (devices: enrol again)");
   const answers: (SourceError | null)[] = [new SourceError("unreachable", null, "no answer"), unknown, null];
-  const checkIns = new CheckIns({
-    client: {
-      checkIn: async () => {
-        const error = answers.shift();
-        if (error) throw error;
-        return {} as CheckInAnswer;
-      },
-      events: async () => {},
-    } as unknown as AgentClient,
-    log: createLogger("test"),
-    intervalMs: () => 86_400_000,
-    inventory: async () => ({}) as Inventory,
-    packages: () => [],
-    serving: () => [],
-    lanPort: () => 0,
-    onAnswer: () => {},
-    onFailure: () => {},
-    random: Math.random,
+  const checkIns = checkInsOf({
+    checkIn: async () => {
+      const error = answers.shift();
+      if (error) throw error;
+      return {} as CheckInAnswer;
+    },
+    events: async () => {},
   });
   const texts: string[] = [];
   checkIns.start();

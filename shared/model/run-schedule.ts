@@ -5,27 +5,16 @@
 import * as v from "valibot";
 import type { WallClock } from "./time-zone.ts";
 import {
-  emptyWindowText,
   formatWeekHours,
-  isNotEmpty,
   isWithin,
   nextTimeMs,
   parseWeekHours,
   parseWindows,
-  tooManyWindowsText,
   weekHoursEntries,
-  windowsMax,
+  windowsSchema,
 } from "./week-hours.ts";
 
-export const runScheduleSchema = v.pipe(
-  v.array(
-    v.pipe(
-      v.strictObject(weekHoursEntries),
-      v.check((window) => isNotEmpty(window), emptyWindowText),
-    ),
-  ),
-  v.maxLength(windowsMax, tooManyWindowsText),
-);
+export const runScheduleSchema = windowsSchema(v.strictObject(weekHoursEntries));
 export type RunSchedule = v.InferOutput<typeof runScheduleSchema>;
 
 /** Returns the first time from `nowMs` on at which a command may begin; `nowMs` inside a window. */

@@ -9,17 +9,14 @@ import * as v from "valibot";
 import { formatRate, parseRateBps } from "./quantity.ts";
 import type { WallClock, WallTime } from "./time-zone.ts";
 import {
-  emptyWindowText,
   formatMinute,
   formatWeekHours,
-  isNotEmpty,
   isWithin,
   nextTimeMs,
   parseWeekHours,
   parseWindows,
-  tooManyWindowsText,
   weekHoursEntries,
-  windowsMax,
+  windowsSchema,
 } from "./week-hours.ts";
 
 const wanRateMinBps = 8_000;
@@ -39,15 +36,8 @@ export const wanRateSchema = v.nullable(
   ),
 );
 
-const windowSchema = v.strictObject({ ...weekHoursEntries, rateBps: wanRateSchema });
-export const wanScheduleSchema = v.pipe(
-  v.array(
-    v.pipe(
-      windowSchema,
-      v.check((window) => isNotEmpty(window), emptyWindowText),
-    ),
-  ),
-  v.maxLength(windowsMax, tooManyWindowsText),
+export const wanScheduleSchema = windowsSchema(
+  v.strictObject({ ...weekHoursEntries, rateBps: wanRateSchema }),
 );
 type WanSchedule = v.InferOutput<typeof wanScheduleSchema>;
 

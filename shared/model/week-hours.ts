@@ -10,7 +10,7 @@ import * as v from "valibot";
 import { dayNames, type Day, type WallClock, type WallTime } from "./time-zone.ts";
 
 export const dayMinutes = 1_440;
-export const windowsMax = 32;
+const windowsMax = 32;
 
 const minute = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
 export const weekHoursEntries = {
@@ -30,9 +30,17 @@ export type WeekHours = {
   readonly toMinute: number;
 };
 
-export const isNotEmpty = ({ fromMinute, toMinute }: WeekHours): boolean => fromMinute !== toMinute;
-export const emptyWindowText = "a window ends when it begins";
-export const tooManyWindowsText = `at most ${windowsMax} windows`;
+/** Returns the schema of a list of windows, each of which is `window` and not empty. */
+export const windowsSchema = <Window extends WeekHours>(window: v.GenericSchema<Window>) =>
+  v.pipe(
+    v.array(
+      v.pipe(
+        window,
+        v.check(({ fromMinute, toMinute }) => fromMinute !== toMinute, "a window ends when it begins"),
+      ),
+    ),
+    v.maxLength(windowsMax, `at most ${windowsMax} windows`),
+  );
 
 export function isWithin({ days, fromMinute, toMinute }: WeekHours, { day, minute: now }: WallTime): boolean {
   if (fromMinute < toMinute) return days.includes(day) && now >= fromMinute && now < toMinute;

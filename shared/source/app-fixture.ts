@@ -13,7 +13,7 @@ import { packManifest } from "../api/packed-manifest.ts";
 import { signed, type SignedManifest } from "../model/signing.ts";
 import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
 import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
-import type { Inventory } from "../api/schema/common.ts";
+import type { Inventory, Progress } from "../api/schema/common.ts";
 import { createSourceApp } from "./app.ts";
 import type { SourceContext } from "./context.ts";
 import { openContentStore } from "./content-store.ts";
@@ -56,6 +56,23 @@ export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: stri
       active: true,
     },
   ],
+});
+
+/** Returns a report of a device that has a package of 5 bytes by multicast. */
+export const reportOf = (taskId: number, state: Progress["state"], more: Partial<Progress> = {}) => ({
+  taskId,
+  state,
+  role: "none",
+  term: 0,
+  bytesTotal: 5,
+  bytesVerified: 5,
+  from: { wan: 0, multicast: 5, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  reasons: [],
+  command: null,
+  ...more,
 });
 
 export type Answer<T> = { status: number; body: T; headers: Headers };

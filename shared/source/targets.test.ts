@@ -5,10 +5,10 @@ import { join } from "node:path";
 import type { PublishResponse, Subnet, TaskChanged, TaskDetail, TaskSummary } from "../api/schema/admin.ts";
 import type { Device } from "../api/schema/device.ts";
 import type { CheckInResponse, Probe } from "../api/schema/agent.ts";
-import type { Inventory, Progress } from "../api/schema/common.ts";
+import type { Inventory } from "../api/schema/common.ts";
 import type { Group, Site, Tagged, TaskPreview } from "../api/schema/labels.ts";
 import { reason } from "../model/reason.ts";
-import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { inventoryOf, openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
 
 let fixture: Fixture;
 beforeEach(async () => {
@@ -50,21 +50,6 @@ async function create(target: string, more: Record<string, unknown> = {}): Promi
   return answer.body.taskId;
 }
 const preCache = { action: "pre-cache", command: null };
-const report = (taskId: number, state: Progress["state"], more: Partial<Progress> = {}) => ({
-  taskId,
-  state,
-  role: "none",
-  term: 0,
-  bytesTotal: 5,
-  bytesVerified: 5,
-  from: { wan: 0, multicast: 5, peers: 0, cache: 0 },
-  wanBytesFetched: 0,
-  lanBytesSent: 0,
-  rateBps: 0,
-  reasons: [],
-  command: null,
-  ...more,
-});
 const exited = (endedAtMs: number) => ({
   exitCode: 0,
   timedOut: false,
@@ -211,15 +196,15 @@ describe("a target", () => {
     const device = await enrolled("pc-1");
     const other = await enrolled("pc-2");
     const task = await create("lacks=editor@1");
-    await send(device, report(task, "downloading"));
+    await send(device, reportOf(task, "downloading"));
     expect(await tasksOf(device)).toEqual([task]);
-    await send(device, report(task, "running"));
+    await send(device, reportOf(task, "running"));
     await tag("all", "b7");
     await fixture.call("PATCH", `/v1/tasks/${task}`, { json: { target: "lacks=editor@1 and not tag=b7" } });
     expect(await tasksOf(device)).toEqual([task]);
     expect(await tasksOf(other)).toEqual([]);
     await fixture.call("PATCH", `/v1/tasks/${task}`, { json: { target: "lacks=editor@1" } });
-    await send(device, report(task, "complete", { command: exited(1_000) }));
+    await send(device, reportOf(task, "complete", { command: exited(1_000) }));
     // The representative still leads the session of the others.
     expect(await tasksOf(device, {}, [task])).toEqual([task]);
     const lease = { taskId: task, subnetId: device.subnetId, address: "10.0.0.5", lanPort: 1, term: 1 };
@@ -228,7 +213,7 @@ describe("a target", () => {
     expect((await shown(task)).devices).toMatchObject({ total: 2, complete: 1 });
     await fixture.endTasks();
     expect(await stateOf(task)).toBe("running");
-    await send(other, report(task, "complete", { command: exited(1_000) }));
+    await send(other, reportOf(task, "complete", { command: exited(1_000) }));
     await fixture.endTasks();
     expect([await stateOf(task), (await shown(task)).devices.total]).toEqual(["done", 2]);
   });
@@ -239,7 +224,7 @@ describe("a target", () => {
     await enrolled("pc-2");
     await tag("pc-1", "b7");
     const task = await create("tag=b7");
-    await send(device, report(task, "complete"));
+    await send(device, reportOf(task, "complete"));
     await fixture.endTasks();
     await tag("pc-2", "b7");
     expect([await stateOf(task), (await shown(task)).devices.total]).toEqual(["done", 1]);
@@ -252,8 +237,8 @@ describe("a target", () => {
     const failed = await create(`failed-in=${first}`);
     const complete = await create(`complete-in=${first}`);
     expect(await tasksOf(bad)).toEqual([first]);
-    await send(good, report(first, "complete"));
-    await send(bad, report(first, "failed"));
+    await send(good, reportOf(first, "complete"));
+    await send(bad, reportOf(first, "failed"));
     expect([await tasksOf(good), await tasksOf(bad)]).toEqual([[complete], [first, failed]]);
     expect(await devices(`not failed-in=${first}`)).toEqual(["pc-1"]);
     await fixture.call("POST", `/v1/tasks/${first}/cancel`);
@@ -270,7 +255,7 @@ describe("a target", () => {
     const first = await create("all");
     expect(await next()).toContain("event: wake");
     await create(`failed-in=${first}`);
-    await send(device, report(first, "failed"));
+    await send(device, reportOf(first, "failed"));
     expect(await next()).toContain("event: wake");
   });
 
@@ -281,10 +266,10 @@ describe("a target", () => {
     const [one, two] = [await createVersion("1.0"), await createVersion("2.0")];
     const three = await createVersion("3.0", preCache);
     // The clock of the device was set back between the two commands.
-    const result = report(one, "complete", { command: exited(9_000) });
+    const result = reportOf(one, "complete", { command: exited(9_000) });
     await send(device, result);
-    await send(device, report(two, "complete", { command: exited(2_000) }));
-    await send(device, result, report(three, "complete"));
+    await send(device, reportOf(two, "complete", { command: exited(2_000) }));
+    await send(device, result, reportOf(three, "complete"));
     expect(await answers("has=Editor@2", "has=editor@1.0", "has=editor", "has=editor@>=3")).toEqual([
       ["pc-1"],
       [],
@@ -316,13 +301,13 @@ describe("a target", () => {
     await fixture.call("PUT", `/v1/packages/${body.packageId}/content`, { body: "x" });
     const device = await enrolled("pc-1");
     const install = await create("all", { command: null, run: "install" });
-    await send(device, report(install, "complete", { command: exited(1_000) }));
+    await send(device, reportOf(install, "complete", { command: exited(1_000) }));
     expect(await devices("has=editor")).toEqual(["pc-1"]);
     const uninstall = await create("has=editor", { command: null, run: "uninstall" });
     expect(await tasksOf(device)).toEqual([uninstall]);
-    await send(device, report(uninstall, "complete", { command: exited(2_000) }));
+    await send(device, reportOf(uninstall, "complete", { command: exited(2_000) }));
     // The device repeats an old result.
-    await send(device, report(install, "complete", { command: exited(1_000) }));
+    await send(device, reportOf(install, "complete", { command: exited(1_000) }));
     expect([await devices("lacks=editor"), await devices("holds=editor")]).toEqual([["pc-1"], ["pc-1"]]);
   });
 
@@ -450,10 +435,10 @@ describe("sites", () => {
     const hosts = [await enrolled("a"), await enrolled("b"), await enrolled("c")];
     const task = await create("all");
     const wireless = [reason("takes-unicast", { device: "x" }), reason("wireless")];
-    await send(hosts[0]!, report(task, "receiving", { way: "unicast", reasons: wireless }));
-    await send(hosts[1]!, report(task, "receiving", { way: "unicast", reasons: wireless }));
-    await send(hosts[2]!, report(task, "receiving", { way: "multicast" }));
-    await send(hosts[2]!, report(task, "waiting", { way: "none" }));
+    await send(hosts[0]!, reportOf(task, "receiving", { way: "unicast", reasons: wireless }));
+    await send(hosts[1]!, reportOf(task, "receiving", { way: "unicast", reasons: wireless }));
+    await send(hosts[2]!, reportOf(task, "receiving", { way: "multicast" }));
+    await send(hosts[2]!, reportOf(task, "waiting", { way: "none" }));
     expect((await subnets()).map(({ ways }) => ways)).toEqual([
       [
         { way: "unicast", devices: 2, causes: { wireless: 2 } },
@@ -491,7 +476,7 @@ describe("the preview of a task", () => {
     expect(before.manifestWanBytes).toBeGreaterThan(0);
     expect((await call<{ tasks: unknown[] }>("GET", "/v1/tasks"))[1].tasks).toEqual([]);
     const task = await create("a", preCache);
-    await send(first, report(task, "complete"));
+    await send(first, reportOf(task, "complete"));
     const after = await preview("all", preCache);
     expect(after.subnets.map((one) => [one.holding, one.holders, one.packageWanBytes])).toEqual([
       [1, 1, 0],
@@ -512,7 +497,7 @@ describe("the preview of a task", () => {
     const first = await enrolled("a", "10.0.1.5");
     await enrolled("b", "10.0.1.6");
     const task = await create("a", preCache);
-    await send(first, report(task, "complete"));
+    await send(first, reportOf(task, "complete"));
     const found = await preview("b", preCache);
     expect(found.subnets).toMatchObject([{ holders: 0, packageWanBytes: size }]);
   });
@@ -521,7 +506,7 @@ describe("the preview of a task", () => {
     await publish();
     const [first] = [await enrolled("a"), await enrolled("b"), await enrolled("c")];
     const task = await create("a,b");
-    await send(first, report(task, "complete"));
+    await send(first, reportOf(task, "complete"));
     const json = { target: "c" };
     const { body } = await fixture.call<TaskPreview>("POST", `/v1/tasks/${task}/dry-run`, { json });
     // The device that has done the task stays one of its devices.

@@ -14,9 +14,8 @@ import type {
 import type { Device } from "../api/schema/device.ts";
 import { reason } from "../model/reason.ts";
 import type { AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
-import type { Progress } from "../api/schema/common.ts";
 import { taskExpiryMs } from "../model/task-life.ts";
-import { inventoryOf, openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { inventoryOf, openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
 import { removeExpired } from "./retention.ts";
 
 const day = 86_400_000;
@@ -55,21 +54,6 @@ const change = <T = TaskChanged>(taskId: number, verb: string) =>
   fixture.call<T>("POST", `/v1/tasks/${taskId}/${verb}`);
 const edit = (taskId: number, json: Record<string, unknown>) =>
   fixture.call<TaskChanged>("PATCH", `/v1/tasks/${taskId}`, { json });
-const report = (taskId: number, state: Progress["state"], more: Partial<Progress> = {}) => ({
-  taskId,
-  state,
-  role: "none",
-  term: 0,
-  bytesTotal: 5,
-  bytesVerified: 5,
-  from: { wan: 0, multicast: 5, peers: 0, cache: 0 },
-  wanBytesFetched: 0,
-  lanBytesSent: 0,
-  rateBps: 0,
-  reasons: [],
-  command: null,
-  ...more,
-});
 const send = (device: TestDevice, ...reports: unknown[]) =>
   fixture.call("POST", "/v1/agent/progress", { credential: device.credential, json: { reports } });
 async function assigned(device: TestDevice, serving: number[] = []): Promise<AssignedTask[]> {
@@ -102,10 +86,10 @@ describe("a task", () => {
     await fixture.endTasks();
     expect(await states()).toEqual(["running"]);
     const [first, second] = [await fixture.device("h1"), await fixture.device("h2")];
-    await send(first, report(taskId, "complete"));
+    await send(first, reportOf(taskId, "complete"));
     await fixture.endTasks();
     expect(await states()).toEqual(["running"]);
-    await send(second, report(taskId, "complete"));
+    await send(second, reportOf(taskId, "complete"));
     await fixture.endTasks();
     expect(await states()).toEqual(["done: complete"]);
     fixture.clock.nowMs += 1_000;
@@ -153,7 +137,7 @@ describe("a task", () => {
     await publish("1");
     const device = await fixture.device("h1");
     const taskId = await create("editor");
-    await send(device, report(taskId, "complete"));
+    await send(device, reportOf(taskId, "complete"));
     await fixture.endTasks();
     fixture.clock.nowMs += 90 * day;
     await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
@@ -174,7 +158,7 @@ describe("a task of a higher version", () => {
       state: "superseded",
       reasons: [reason("higher-version-runs", { version: "2026.12", taskId: 12 })],
     });
-    await send(device, report(all[11]!, "complete"));
+    await send(device, reportOf(all[11]!, "complete"));
     await fixture.endTasks();
     await fixture.endTasks();
     expect(await states()).toEqual([...Array<string>(11).fill("ended: superseded"), "done: complete"]);
@@ -184,7 +168,7 @@ describe("a task of a higher version", () => {
     const [high] = await createAll("2.0", "1.0");
     const device = await fixture.device("h1");
     expect(await ids(device)).toEqual([high!]);
-    await send(device, report(high!, "complete"));
+    await send(device, reportOf(high!, "complete"));
     await fixture.endTasks();
     expect(await ids(device)).toEqual([]);
     await fixture.endTasks();
@@ -203,7 +187,7 @@ describe("a task of a higher version", () => {
     const high = await create("editor@2.0", upgrade);
     const device = await fixture.device("h1");
     expect(await ids(device)).toEqual([command!, high]);
-    await send(device, report(high, "complete"));
+    await send(device, reportOf(high, "complete"));
     await fixture.endTasks();
     expect(await ids(device)).toEqual([command!]);
     expect((await shown(low)).devices).toMatchObject({ total: 1, superseded: 1 });
@@ -212,7 +196,7 @@ describe("a task of a higher version", () => {
   test("supersedes no task whose command has begun, and none before its own start or while it is paused", async () => {
     const [low] = await createAll("1.0");
     const [begun, fresh] = [await fixture.device("h1"), await fixture.device("h2")];
-    await send(begun, report(low!, "running"));
+    await send(begun, reportOf(low!, "running"));
     await publish("2.0");
     const high = await create("editor@2.0", { startAtMs: fixture.clock.nowMs + day });
     expect(await ids(fresh)).toEqual([low!, high]);
@@ -221,7 +205,7 @@ describe("a task of a higher version", () => {
     await change(high, "pause");
     expect(await ids(fresh)).toEqual([low!, high]);
     await change(high, "resume");
-    await send(begun, report(low!, "failed", { command: exitedWith(7) }));
+    await send(begun, reportOf(low!, "failed", { command: exitedWith(7) }));
     expect(await ids(begun)).toEqual([low!, high]);
   });
 });
@@ -239,8 +223,8 @@ describe("an administrator", () => {
     await publish("1");
     const [good, bad] = [await fixture.device("h1"), await fixture.device("h2")];
     const taskId = await create("editor");
-    await send(good, report(taskId, "complete", { command: exitedWith(0) }));
-    const failure = report(taskId, "failed", { command: exitedWith(7) });
+    await send(good, reportOf(taskId, "complete", { command: exitedWith(0) }));
+    const failure = reportOf(taskId, "failed", { command: exitedWith(7) });
     await send(bad, failure);
     const retried = await change<TaskRetried>(taskId, "retry");
     expect(retried.body).toEqual({ taskId, retried: [bad.id] });
@@ -250,7 +234,7 @@ describe("an administrator", () => {
     await send(bad, failure);
     const [waiting] = (await shown(taskId, "unfinished")).deviceList;
     expect(waiting).toMatchObject({ deviceId: bad.id, state: "pending", attempt: 2, command: null });
-    await send(bad, report(taskId, "complete", { attempt: 2, command: exitedWith(0) }));
+    await send(bad, reportOf(taskId, "complete", { attempt: 2, command: exitedWith(0) }));
     await fixture.endTasks();
     expect(await states()).toEqual(["done: complete"]);
     expect((await change(taskId, "retry")).status).toBe(409);
@@ -260,7 +244,7 @@ describe("an administrator", () => {
     await publish("1");
     const pilot = await fixture.device("h1");
     const taskId = await create("editor", { target: `device:${pilot.id}` });
-    await send(pilot, report(taskId, "complete"));
+    await send(pilot, reportOf(taskId, "complete"));
     await fixture.endTasks();
     const other = await fixture.device("h2");
     await fixture.call("POST", "/v1/settings", { json: { name: "slow" } });
@@ -390,7 +374,7 @@ describe("an administrator", () => {
     const packageId = await publish("1");
     const device = await fixture.device("h1");
     const [open, done] = [await create("editor"), await create("editor", { command: "other" })];
-    await send(device, report(done, "complete"));
+    await send(device, reportOf(done, "complete"));
     await fixture.endTasks();
     const remove = <T>(path: string) => fixture.call<T>("DELETE", path);
     expect((await remove(`/v1/tasks/${open}`)).status).toBe(409);
