@@ -1,5 +1,5 @@
 /** Exports of target expressions for the rest of the program. */
-export { matcherOf, type TargetView } from "./match-target.ts";
+export { matcherOf, truthOf, type TargetView, type Truth } from "./match-target.ts";
 export { parseTarget } from "./parse-target.ts";
 export { printTarget } from "./print-target.ts";
 export { TargetError, targetLengthMax, type Target } from "./target-expression.ts";

@@ -3,7 +3,8 @@
  *
  * Truth has three values: a test is unknown (null) where the device has not stated the fact, or the
  * source does not know the task or the site. Unknown matches nothing, also under `not`: a device
- * that has not stated its class is neither a laptop nor no laptop.
+ * that has not stated its class is neither a laptop nor no laptop. A device that evaluates a target
+ * itself knows less than the source: its tags and other names are unknown to it.
  */
 import { foldedName, isPattern, matchesPattern } from "../glob.ts";
 import { noneName } from "../label-name.ts";
@@ -15,6 +16,8 @@ import { targetWords, type TargetWord } from "./target-words.ts";
 
 /** A device as targets see it; null and undefined are not known. */
 export type TargetView = {
+  /** The device itself evaluates: names that it does not find may be others of its own. */
+  readonly isPartial?: true;
   readonly id: string;
   /** Host name, and other names of the device. */
   readonly names: readonly string[];
@@ -34,10 +37,11 @@ export type TargetView = {
   /** Returns the result of a task on the device; null: no task has this number. */
   readonly resultIn: (taskId: number) => "failed" | "complete" | "none" | null;
   /** Returns the versions of a package (`foldedName`) that the device has, or holds. */
-  readonly versionsOf: (packageName: string, how: "has" | "holds") => readonly string[];
+  readonly versionsOf: (packageName: string, how: "has" | "holds") => readonly string[] | null;
 };
 
-type Truth = boolean | null;
+/** Null: not known. */
+export type Truth = boolean | null;
 type Evaluation = (view: TargetView) => Truth;
 
 const not = (truth: Truth): Truth => (truth === null ? null : !truth);
@@ -66,13 +70,25 @@ export function matcherOf(target: Target): (view: TargetView) => boolean {
   return (view) => evaluation(view) === true;
 }
 
+/** Returns whether a device is targeted; null: the view does not tell. */
+export const truthOf = (target: Target, view: TargetView): Truth => evaluationOf(target)(view);
+
+/** A name that a view does not have: in a partial one it may be there all the same. */
+const missing = ({ isPartial }: TargetView): Truth => (isPartial ? null : false);
+
+const deviceIdPattern = /^[0-9a-f]{16}$/;
+
 function evaluationOf(target: Target): Evaluation {
   switch (target.kind) {
     case "all":
       return () => true;
     case "names": {
       const wanted = new Set(target.names.map(foldedName));
-      return ({ id, names }) => wanted.has(id) || names.some((name) => wanted.has(foldedName(name)));
+      const areIds = [...wanted].every((name) => deviceIdPattern.test(name));
+      return (view) => {
+        if (wanted.has(view.id) || view.names.some((name) => wanted.has(foldedName(name)))) return true;
+        return areIds ? false : missing(view);
+      };
     }
     case "not": {
       const part = evaluationOf(target.part);
@@ -138,9 +154,15 @@ function textTest(word: TargetWord, value: string): Evaluation {
     ? (text: string) => matchesPattern(wanted, foldedName(text))
     : (text: string) => foldedName(text) === wanted;
   if (word === "site" && wanted === noneName)
-    return ({ site, subnet }) => (subnet === null ? null : site === null);
-  return (view) => textsOf(word, view, wanted)?.some(matches) ?? null;
+    return ({ site, subnet, isPartial }) => (subnet === null || isPartial ? null : site === null);
+  return (view) => {
+    const found = textsOf(word, view, wanted)?.some(matches) ?? null;
+    return found === false && givenNames.has(word) ? missing(view) : found;
+  };
 }
+
+/** Words whose values the source gives. */
+const givenNames: ReadonlySet<TargetWord> = new Set(["name", "tag", "group", "site"]);
 
 /** Returns the texts that a word names; null: not known. */
 function textsOf(word: TargetWord, view: TargetView, wanted: string): readonly string[] | null {
@@ -189,9 +211,9 @@ function packageTest(word: TargetWord, value: string): Evaluation {
   const folded = foldedName(name);
   const how = word === "holds" ? "holds" : "has";
   return ({ versionsOf }) => {
-    const found = versionsOf(folded, how).some(
-      (one) => version === null || isVersion(one, version.operator, version.text),
-    );
+    const versions = versionsOf(folded, how);
+    if (versions === null) return null;
+    const found = versions.some((one) => version === null || isVersion(one, version.operator, version.text));
     return word === "lacks" ? !found : found;
   };
 }
@@ -216,6 +238,10 @@ function subnetTest(value: string): Evaluation {
     return ({ subnet }) => subnet && contains(subnet.cidr);
   }
   const wanted = foldedName(value);
-  return ({ subnet }) =>
-    subnet && [subnet.id, subnet.name ?? ""].some((name) => matchesPattern(wanted, foldedName(name)));
+  return (view) => {
+    const { subnet } = view;
+    if (subnet === null) return null;
+    const names = [subnet.id, subnet.name ?? ""];
+    return names.some((name) => matchesPattern(wanted, foldedName(name))) || missing(view);
+  };
 }

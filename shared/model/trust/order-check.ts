@@ -1,0 +1,82 @@
+/**
+ * Decides whether an order counts: by the signatures of operator keys that may sign it, the
+ * deployment, the times, and what a device knows of itself about the target. Pure.
+ */
+import { parseTarget, TargetError, truthOf, type TargetView, type Truth } from "../target/index.ts";
+import { actionOf, readOrder, type Order, type OrderKind, type Orders } from "./order.ts";
+import { signersOf, type Signed } from "./signed.ts";
+import { TrustError } from "./trust-error.ts";
+import type { Operator, TrustFile } from "./trust-file.ts";
+
+type Check = {
+  readonly trust: TrustFile;
+  readonly nowMs: number;
+  /** The device that checks; null: the source, or a person. */
+  readonly device: TargetView | null;
+};
+
+/**
+ * Returns whether a target matches; null: not known. A text that cannot be read matches nothing.
+ */
+export function matchOf(text: string, device: TargetView): Truth {
+  try {
+    return truthOf(parseTarget(text), device);
+  } catch (error) {
+    if (error instanceof TargetError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Verifies an order and returns its content.
+ * @throws TrustError
+ */
+export function checkOrder<K extends OrderKind>(kind: K, signed: Signed, check: Check): Orders[K] {
+  const order = readOrder(kind, signed);
+  const { trust, nowMs, device } = check;
+  if (order.deployment !== trust.deployment)
+    throw new TrustError("other-deployment", "the order is for another deployment");
+  checkSigners(kind, signed, order, check);
+  if (kind !== "task") return order;
+  const task = order as Orders["task"];
+  if (nowMs >= task.expiresAtMs)
+    throw new TrustError("expired", `the order expired at ${new Date(task.expiresAtMs).toISOString()}`);
+  if (device !== null && matchOf(task.target, device) === false)
+    throw new TrustError("not-targeted", "the order is for other devices");
+  return order;
+}
+
+function checkSigners(kind: OrderKind, signed: Signed, order: Order, check: Check): void {
+  const { operators, orderThreshold, version } = check.trust;
+  const keys = operators.map(({ key }) => key);
+  const found = signersOf(kind, signed, keys);
+  const signers = operators.filter(({ key }) => found.has(key));
+  const problems = signers.map((operator) => problemOf(operator, kind, order, check));
+  const count = problems.filter((problem) => problem === null).length;
+  // A statement of freshness allows nothing: one key is enough for it.
+  const needed = kind === "freshness" ? 1 : orderThreshold;
+  if (count >= needed) return;
+  const problem = problems.find((one) => one !== null);
+  if (problem) throw problem;
+  throw new TrustError(
+    "too-few-signatures",
+    `${count} of ${needed} signatures of operator keys that version ${version} of the trust file lists`,
+  );
+}
+
+/** Returns why a key does not count for an order; null: it does. */
+function problemOf(
+  { expiresAtMs, actions, target }: Operator,
+  kind: OrderKind,
+  order: Order,
+  { nowMs, device }: Check,
+): TrustError | null {
+  if (expiresAtMs !== null && nowMs >= expiresAtMs)
+    return new TrustError("expired", "the operator's key has expired");
+  const action = actionOf(kind, order);
+  if (action !== null && actions.length > 0 && !actions.includes(action))
+    return new TrustError("out-of-scope", `the operator's key may not sign: ${action}`);
+  if (device !== null && kind === "task" && matchOf(target, device) === false)
+    return new TrustError("out-of-scope", "the operator's key does not count for this device");
+  return null;
+}
