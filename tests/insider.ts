@@ -6,8 +6,14 @@
 import { randomBytes, randomInt } from "node:crypto";
 import dgram from "node:dgram";
 import { enrollTokenOf } from "../scripts/rig/deployment.ts";
-import { createAgentClient, enrollDevice, SourceTransport } from "../shared/api/agent-client.ts";
+import {
+  createAgentClient,
+  enrollDevice,
+  parseEnrollToken,
+  SourceTransport,
+} from "../shared/api/agent-client.ts";
 import type { AgentTask } from "../shared/api/schema/agent.ts";
+import { obeyed } from "../shared/device/testing-trust.ts";
 import { inventoryOf } from "../shared/source/app-fixture.ts";
 import { ChunkSet } from "../shared/model/chunk-set.ts";
 import { nodeCrypto as crypto } from "../shared/net/seal/aead.ts";
@@ -60,8 +66,9 @@ export async function openInsider(harness: Harness): Promise<Insider> {
   return {
     deviceId,
     async attack({ chunkCount, chunkBytes, attacks }) {
-      const { tasks } = await client.checkIn({ inventory: inventoryOf("insider") });
-      const task = tasks[0];
+      const answer = await client.checkIn({ inventory: inventoryOf("insider") });
+      const { root } = parseEnrollToken(token);
+      const [task] = obeyed(answer, { deployment, root, hostname: "insider" }, Date.now()).tasks;
       if (!task) throw new Error("The insider has no task: create one before the attack");
       const exchange = new ExchangeServer({ interfaceAddress, device: deviceId, onError: () => {} });
       cleanups.push(() => exchange.close());

@@ -201,7 +201,7 @@ test("uses HTTP_PROXY for the web site and not for peers", async () => {
   expect(new Set(proxied)).toEqual(new Set([new URL(site.url).host]));
 }, 60_000);
 
-test("refuses a manifest of a publisher whose key is not pinned", async () => {
+test("refuses a manifest of a publisher whose key the trust file does not list", async () => {
   const harness = await open();
   const original = await harness.makeFile("tool.bin", sizeBytes);
   const peer = await harness.startPeer();

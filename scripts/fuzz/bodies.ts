@@ -15,7 +15,6 @@ const packageId = "ab".repeat(32);
 const deviceId = "00000000000000aa";
 const subnetId = "00000000000000bb";
 const base64 = (length: number): string => Buffer.alloc(length, 7).toString("base64");
-const setting = { name: "default", version: 1, values: defaultSettingValues };
 const wanSchedule = [{ days: ["mon"], fromMinute: 0, toMinute: 60, rateBps: null }];
 const settingCreate = {
   name: "s",
@@ -26,6 +25,9 @@ const settingEdit = { set: { lanRateBps: null, wanSchedule }, inherit: ["useMult
 const settingAssign = { setting: "default", target: "group:a", rank: 1 };
 
 export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
+const signedText = { payload: "{}", signatures: [{ key: "ab".repeat(32), signature: base64(64) }] };
+const { taskKey, packageKey } = agentTask;
+const assignedTask = { id: 1, order: signedText, attempt: 1, paused: false, taskKey, packageKey };
 const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
 const progress = {
   taskId: 1,
@@ -136,7 +138,15 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [deviceRenameSchema, { name: "Desk" }],
   [
     agent.checkInResponseSchema,
-    { sourceTimeMs: 1, subnetId, publisherKeys: [base64(32)], ownSetting: setting, tasks: [agentTask] },
+    {
+      sourceTimeMs: 1,
+      subnetId,
+      trust: { version: 1, files: [signedText], freshness: signedText },
+      ownSetting: { name: "default" },
+      settings: [signedText],
+      assignments: null,
+      tasks: [assignedTask],
+    },
   ],
   [agent.manifestResponseSchema, envelope],
   [agent.leaseRequestSchema, lease],

@@ -59,7 +59,7 @@ async function makeFolder(dir: string): Promise<void> {
     deviceId: "00000000000000aa",
     credential: "secret",
     deployment: 7,
-    publisherKeys: [],
+    trustRoot: null,
     sourceIdentity: "5".repeat(64),
     tlsSpki: null,
     announcedUrl: null,

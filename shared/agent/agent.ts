@@ -40,6 +40,7 @@ import { AgentMetrics } from "./status/metrics.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
+import { TrustedAnswers } from "./trusted-answers.ts";
 
 type LanParts = {
   readonly lan: LanSessions;
@@ -63,12 +64,15 @@ export class Agent {
   readonly #checkIns: CheckIns;
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
+  readonly #trust: TrustedAnswers;
   #statusServer: StatusServer | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     const { log, identity, onBug, onBarred } = options;
     this.#own = new OwnSetting(options.cache, log);
+    const activeInterface = () => this.#roaming.current;
+    this.#trust = new TrustedAnswers({ identity, ledger: options.cache.ledger, activeInterface, log });
     const onError = (error: unknown): void => {
       if (error instanceof BugError) return onBug(error);
       log.error({ error: String(error) }, "network error");
@@ -86,7 +90,7 @@ export class Agent {
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#home.client.progress(reports),
-      read: (taskId) => this.#device.tasks.get(taskId)?.progress() ?? null,
+      read: (taskId) => this.#device.tasks.get(taskId)?.progress() ?? this.#trust.progress(taskId),
       intervalMs: () => this.#reportIntervalMs(),
       // The task may have ended after its report was written.
       onSent: (reports) =>
@@ -101,6 +105,7 @@ export class Agent {
       intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
       packages: () => statedPackages(options.cache),
+      trust: () => this.#trust.keeper.known,
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
       onFailure: () => this.#home.onFailure(),
@@ -145,8 +150,6 @@ export class Agent {
     const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
     const gcTrigger = new GcTrigger(() => performance.now());
-    const keys = (): Uint8Array[] =>
-      this.#home.identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
     return {
       device: identity.deviceId,
       clock: systemClock,
@@ -163,7 +166,7 @@ export class Agent {
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
-      publisherKeys: keys,
+      publisherKeys: (packageName) => this.#trust.keeper.publisherKeys(packageName),
       sizes: sessionSizes,
       log,
       metrics: this.#metrics,
@@ -251,6 +254,7 @@ export class Agent {
       lostContact: this.#checkIns.contact.lost,
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
+      trust: this.#trust.keeper.status,
       interface: current && { name: current.name, address: current.address, medium: current.medium },
       interfaceWhy: why,
       group: formatGroup(this.#options.group),
@@ -342,15 +346,16 @@ export class Agent {
       wallMs: systemClock.wallMs(),
       nowMs: systemClock.nowMs(),
     };
-    this.#own.replace(answer.ownSetting);
+    const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
+    const trusted = this.#trust.take(answer, this.#home.client, touch);
+    if (trusted.ownSetting !== null) this.#own.replace(trusted.ownSetting);
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#home.trustPublishers(answer.publisherKeys);
     this.#home.onAnswer(answer.announcedUrl);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
-    if (this.#device.accept(answer.tasks, serving, answer)) this.#checkIns.hurry();
+    if (this.#device.accept(trusted.tasks, serving, answer)) this.#checkIns.hurry();
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });

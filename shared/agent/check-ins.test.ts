@@ -18,6 +18,7 @@ const checkInsOf = (
     inventory: async () => ({}) as Inventory,
     packages: () => [],
     serving: () => [],
+    trust: () => ({ version: 0, assignments: 0 }),
     lanPort: () => 0,
     onFailure: () => {},
     onAnswer: () => {},

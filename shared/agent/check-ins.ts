@@ -29,6 +29,8 @@ type CheckInOptions = {
   packages: () => string[];
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
+  /** Version of the trust file that the device has, and sequence of its assignments. */
+  trust: () => { version: number; assignments: number };
   /** TCP port of the LAN exchange. */
   lanPort: () => number;
   /** A request or the change stream failed; not called after the stop. */
@@ -118,7 +120,8 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, inventory, packages, serving, lanPort, intervalMs, onAnswer, random } = this.#options;
+    const { client, inventory, packages, serving, lanPort, trust, intervalMs, onAnswer, random } =
+      this.#options;
     try {
       const request = {
         inventory: await inventory(),
@@ -126,6 +129,7 @@ export class CheckIns {
         lanPort: lanPort(),
         instance,
         packages: packages(),
+        trust: trust(),
       };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;

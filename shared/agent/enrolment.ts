@@ -79,9 +79,7 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
     );
   }
   const enrolled = await enroll(options, sourceUrl, options.token);
-  // A source that has forgotten the device is still the one whose publisher's keys are pinned.
-  const next = isOfSource ? { ...enrolled, publisherKeys: known.publisherKeys } : enrolled;
-  return adopt(options, stored, next);
+  return adopt(options, stored, enrolled);
 }
 
 /**
@@ -223,7 +221,7 @@ async function enroll(options: IdentifyOptions, sourceUrl: string, token: string
   return {
     ...idsOf(enrolled),
     sourceUrl,
-    publisherKeys: [],
+    trustRoot: parseToken(token).root,
     sourceIdentity: enrolled.identity,
     tlsSpki: enrolled.tlsSpki,
     announcedUrl: null,
@@ -231,7 +229,7 @@ async function enroll(options: IdentifyOptions, sourceUrl: string, token: string
   };
 }
 
-/** Keeps what the ledger knows of the source: its identity, addresses and publisher's keys. */
+/** Keeps what the ledger knows of the source: its identity, roots and addresses. */
 async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Identity> {
   const { barred: _, ...rest } = known;
   const { sourceUrl: url, credential, deployment } = known;

@@ -1,6 +1,6 @@
 /**
  * The source that this device belongs to, as the ledger keeps it: its identity, the certificate key
- * that it vouched for last, its publishers and its addresses. The client of the source is here.
+ * that it vouched for last, and its addresses. The client of the source is here.
  *
  * A source moves when it announces another address, or when the agent is started with one. The
  * device tries that address, and keeps it after a check-in there; until then the old one stays. A
@@ -106,22 +106,6 @@ export class Home {
       this.client.moveTo(sourceUrl);
       this.#options.onMoved();
     } else if (this.#others().length > 0) this.#schedule();
-  }
-
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  trustPublishers(keys: readonly string[]): void {
-    const { log } = this.#options;
-    const { publisherKeys } = this.#identity;
-    if (publisherKeys.length > 0) {
-      const unknown = keys.filter((key) => !publisherKeys.includes(key));
-      if (unknown.length > 0)
-        log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
-    }
-    if (keys.length === 0) return;
-    // A full disk delays tasks of new packages only: the next check-in pins the key.
-    if (this.#save({ ...this.#identity, publisherKeys: [...keys] }, "before"))
-      log.info({ keys }, "publisher's key pinned");
   }
 
   /**

@@ -8,6 +8,7 @@ import type { DistributionCache } from "../cache/index.ts";
 import { statedPackagesMax } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { NetInterface } from "../model/interface.ts";
+import type { TargetView } from "../model/target/index.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
 import { platform } from "../platform/index.ts";
 import { version } from "../version.ts";
@@ -44,6 +45,24 @@ export async function readInventory(options: {
     interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac),
   };
 }
+
+/**
+ * Returns the device as it knows itself, for the targets of orders. The source knows more, and
+ * facts that change may differ there: these are unknown.
+ */
+export const selfView = (deviceId: string, active: NetInterface | null): TargetView => ({
+  isPartial: true,
+  id: deviceId,
+  names: [os.hostname()],
+  tags: [],
+  subnet: active && { id: "", cidr: active.cidr, name: null },
+  site: null,
+  os: `${os.type()} ${os.release()}`,
+  arch: process.arch,
+  agentVersion: version,
+  resultIn: () => null,
+  versionsOf: () => null,
+});
 
 /** Returns the complete packages, the last used ones first, as many as a check-in states. */
 export const statedPackages = ({ ledger }: DistributionCache): string[] =>

@@ -58,28 +58,23 @@ test("opens a new connection after the network has changed", async () => {
   await server.stop(true);
 });
 
-test("hands on every task but those that it cannot read or whose setting is missing", async () => {
-  const task = taskForTest();
+test("hands on every task but those that it cannot read", async () => {
+  const { attempt, paused, taskKey, packageKey } = taskForTest();
+  const task = { id: 7, order: { payload: "{}", signatures: [] }, attempt, paused, taskKey, packageKey };
   const answer = {
     sourceTimeMs: 1,
     subnetId: null,
-    publisherKeys: [],
-    ownSetting: task.setting,
-    settings: [{ ...task.setting, name: "slow" }],
-    tasks: [
-      task,
-      { ...task, id: 8, action: "image" },
-      { ...task, id: 9, futureField: 1 },
-      { ...task, id: 10, setting: { name: "slow", version: 1 } },
-      { ...task, id: 11, setting: { name: "gone", version: 1 } },
-    ],
+    trust: { version: 1, files: [], freshness: null },
+    ownSetting: { name: "default" },
+    settings: [],
+    assignments: null,
+    tasks: [task, { ...task, id: 8, order: "none" }, { ...task, id: 9, futureField: 1 }],
   };
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(answer) });
   const client = createAgentClient({ transport: plainTransport(server.url.origin), credential: "c" });
   const { tasks, unreadable } = await client.checkIn({ inventory: inventoryOf("pc") });
-  expect(tasks.map(({ id }) => id)).toEqual([7, 9, 10]);
-  expect(tasks.at(-1)!.setting.name).toBe("slow");
-  expect(unreadable).toEqual([8, 11]);
+  expect(tasks.map(({ id }) => id)).toEqual([7, 9]);
+  expect(unreadable).toEqual([8]);
   await server.stop(true);
 });
 

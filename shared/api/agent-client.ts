@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import type { BarCode } from "../model/enrolment.ts";
 import type { SignedManifest } from "../model/signing.ts";
+import type { Signed } from "../model/trust/index.ts";
 import type { PeerAddress } from "../net/exchange/peers.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
 import type { SiteFetch } from "../net/web/site-fetch.ts";
@@ -20,7 +21,7 @@ import {
   fallbackResponseSchema,
   leaseResponseSchema,
   manifestAnswerSchema,
-  type AgentTask,
+  type AssignedTask,
   type CheckInRequest,
   type CheckInResponse,
   type EnrollCloneRequest,
@@ -89,6 +90,8 @@ export type AgentClient = {
   moveTo(url: string): void;
   /** Confirms a probe of the source. */
   neighbour(probe: string): Promise<void>;
+  /** Gives the source newer versions of the trust file. */
+  handBack(files: readonly Signed[]): Promise<void>;
   /**
    * Fails every pending request after the device has changed its network; otherwise each one would
    * wait for its timeout.
@@ -112,8 +115,8 @@ export type ManifestAnswer =
   | { readonly result: "elsewhere"; readonly holders: readonly PeerAddress[] };
 
 /** `unreadable`: ids of tasks that do not match the schema. One of them hinders no other task. */
-export type CheckInAnswer = Omit<CheckInResponse, "tasks" | "settings"> & {
-  readonly tasks: readonly AgentTask[];
+export type CheckInAnswer = Omit<CheckInResponse, "tasks"> & {
+  readonly tasks: readonly AssignedTask[];
   readonly unreadable: readonly number[];
 };
 
@@ -123,15 +126,12 @@ const checkInEnvelopeSchema = v.object({
 });
 
 function readTasks(answer: v.InferOutput<typeof checkInEnvelopeSchema>): CheckInAnswer {
-  const { settings, ...rest } = answer;
-  const known = new Map([answer.ownSetting, ...settings].map((setting) => [setting.name, setting]));
   const parsed = answer.tasks.map((task) => {
     const assigned = v.safeParse(assignedTaskSchema, task);
-    const setting = assigned.success && known.get(assigned.output.setting.name);
-    return setting ? { ...assigned.output, setting } : null;
+    return assigned.success ? assigned.output : null;
   });
   return {
-    ...rest,
+    ...answer,
     tasks: parsed.filter((task) => task !== null),
     unreadable: answer.tasks.filter((_, index) => parsed[index] === null).map(({ id }) => id),
   };
@@ -241,10 +241,18 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     async progress(reports, signal) {
       await ask(connection, "POST", "/v1/agent/progress", doneSchema, { json: { reports }, signal });
     },
-    async neighbour(probe) {
-      await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });
-    },
+    ...statementsTo(connection),
     renew,
     events: (signal, onWake, onLost) => followChanges(connection, signal, { onWake, onLost }),
   };
 }
+
+/** Statements of a device that are about others too. */
+const statementsTo = (connection: Connection): Pick<AgentClient, "handBack" | "neighbour"> => ({
+  async handBack(files) {
+    await ask(connection, "POST", "/v1/agent/trust", doneSchema, { json: { files } });
+  },
+  async neighbour(probe) {
+    await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });
+  },
+});

@@ -1,25 +1,29 @@
 /**
- * A token that an administrator copies, written `fc2.SECRET.IDENTITY`.
+ * A token that an administrator copies, written `fc2.SECRET.IDENTITY.ROOT`.
  *
  * IDENTITY is the SHA-256 of the source's identity key, so a device and a command know the source
- * from their first request on, whatever its certificate and address (source-transport.ts).
+ * from their first request on, whatever its certificate and address (source-transport.ts). ROOT is
+ * the fingerprint of the roots (model/trust), so both know which keys count as well.
  */
 export type SourceToken = {
   readonly secret: string;
   /** 64 hex digits. */
   readonly identity: string;
+  /** 64 hex digits; null: the roots are not known. */
+  readonly root: string | null;
 };
 
-const pattern = /^fc2\.([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})$/;
+const pattern = /^fc2\.([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})(?:\.([0-9a-f]{64}))?$/;
 
 export function formatToken(token: SourceToken): string {
-  return `fc2.${token.secret}.${token.identity}`;
+  const { secret, identity, root } = token;
+  return ["fc2", secret, identity, ...(root === null ? [] : [root])].join(".");
 }
 
 /** Parses a token; null if the text is not one. Surrounding white space is ignored. */
 export function readToken(text: string): SourceToken | null {
   const match = pattern.exec(text.trim());
-  return match && { secret: match[1]!, identity: match[2]! };
+  return match && { secret: match[1]!, identity: match[2]!, root: match[3] ?? null };
 }
 
 /** Returns why the text is not a token, and what to do, without quoting it: it may be a secret. */

@@ -65,8 +65,8 @@ export const identitySchema = v.object({
   deviceId: v.string(),
   credential: v.string(),
   deployment: v.number(),
-  /** Raw 32-byte Ed25519 keys, base64. */
-  publisherKeys: v.array(v.string()),
+  /** SHA-256 of the roots that the enrolment token named, hex; null: it named none. */
+  trustRoot: v.optional(v.nullable(v.string()), null),
   /** Set when the credential is not used any more; `forgotten`: at the command of a person. */
   barred: v.optional(v.object({ code: v.picklist([...barCodes, "forgotten"]), atMs: v.number() })),
   /** SHA-256 of the source's identity key, hex. */
@@ -97,6 +97,8 @@ export type LedgerReader = {
   identity(): Identity | null;
   /** Returns the device's own setting as it was saved; null: none, or its JSON cannot be read. */
   ownSetting(): unknown;
+  /** Returns the signed statements as they were saved; null: none, or their JSON cannot be read. */
+  trust(): unknown;
   close(): void;
 };
 
@@ -104,6 +106,8 @@ export type LedgerReader = {
 export type Ledger = LedgerReader & {
   saveIdentity(identity: Identity): void;
   saveOwnSetting(setting: unknown): void;
+  /** Durable against a power cut when it returns: an order must not count twice. */
+  saveTrust(record: unknown): void;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   /** Saves tasks in one transaction, as `saveTask` does. */

@@ -77,7 +77,7 @@ export async function fetchManifest(
 /** Returns the manifest of the first holder that has it; null if none does. */
 const askHolders = (
   ports: DevicePorts,
-  { packageId: id }: AgentTask,
+  task: AgentTask,
   connection: PeerConnection,
   holders: readonly PeerAddress[],
 ): Promise<SignedManifest | null> =>
@@ -85,15 +85,15 @@ const askHolders = (
     holders.map(async (holder) => {
       const packed = await connection.manifest(holder);
       const signed = packed && (await unpackManifest(packed));
-      if (signed === null || !isManifestOf(signed, id, ports)) throw new Error("it is not there");
+      if (signed === null || !isManifestOf(signed, task, ports)) throw new Error("it is not there");
       return signed;
     }),
   ).catch(() => null);
 
-function isManifestOf(signed: SignedManifest, id: string, { publisherKeys }: DevicePorts): boolean {
-  if (packageId(signed.manifest) !== id) return false;
+function isManifestOf(signed: SignedManifest, task: AgentTask, { publisherKeys }: DevicePorts): boolean {
+  if (packageId(signed.manifest) !== task.packageId) return false;
   try {
-    checkSignature(signed, publisherKeys());
+    checkSignature(signed, publisherKeys(task.packageName));
     return true;
   } catch (error) {
     if (error instanceof ManifestError) return false;

@@ -19,7 +19,10 @@ export async function beginPackage(
 ): Promise<PackageStore> {
   const { cache, publisherKeys } = ports;
   const signed = found?.signed ?? (await fetchManifest(ports, task, signal));
-  const store = await cache.begin(signed, publisherKeys(), { id: task.id, packageId: task.packageId });
+  const store = await cache.begin(signed, publisherKeys(task.packageName), {
+    id: task.id,
+    packageId: task.packageId,
+  });
   await cache.storeLocalChunks(store, signal);
   return store;
 }

@@ -205,8 +205,8 @@ export type DevicePorts = {
    * @param weight setting `representativeWeight`
    */
   readonly rank: (cachedShare: number, packageBytes: number, weight: number) => Rank;
-  /** Raw Ed25519 keys of the trusted publishers. */
-  readonly publisherKeys: () => readonly Uint8Array[];
+  /** Returns the raw Ed25519 keys that may sign the manifest of a package. */
+  readonly publisherKeys: (packageName: string) => readonly Uint8Array[];
   readonly sizes: SessionSizes;
   readonly log: DeviceLog;
   readonly metrics: DeviceMetrics;

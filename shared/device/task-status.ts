@@ -6,6 +6,7 @@ import type { DeviceTaskState, Progress } from "../api/schema/common.ts";
 import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
+import type { TrustErrorCode } from "../model/trust/index.ts";
 import { deliveryOf } from "./delivery-text.ts";
 import type { TaskLife, TaskRow } from "./task-record.ts";
 import { isBlocked } from "./task-stage.ts";
@@ -144,6 +145,28 @@ function followedBy({ session }: TaskView): string | null {
   const state = session?.member.state;
   return state?.role === "peer" && state.leader.known === "announce" ? state.leader.device : null;
 }
+
+/** Returns the report of a task whose order the device does not obey. */
+export const refusedProgress = (taskId: number, code: TrustErrorCode, detail: string): Progress => ({
+  taskId,
+  attempt: 1,
+  epoch: "",
+  createdAtMs: 0,
+  state: "waiting",
+  role: "none",
+  term: 0,
+  bytesTotal: 0,
+  bytesVerified: 0,
+  from: { wan: 0, multicast: 0, peers: 0, cache: 0 },
+  wanBytesFetched: 0,
+  lanBytesSent: 0,
+  rateBps: 0,
+  way: "none",
+  reasons: [reason("order-refused", { code, detail })],
+  command: null,
+  follows: null,
+  wrongFrom: [],
+});
 
 /** Counters of a report that the view does not contain. */
 type Counted = Pick<Progress, "wanBytesFetched" | "lanBytesSent" | "rateBps" | "wrongFrom">;

@@ -10,6 +10,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   packageVersion: "1.0",
   action: "pre-cache",
   epoch: "",
+  sequence: 0,
   createdAtMs: 1,
   command: null,
   run: null,

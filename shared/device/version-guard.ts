@@ -16,7 +16,7 @@ export const commandKey = ({ packageName, run, command }: AgentTask): string =>
  * @param rows tasks of this device
  */
 export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | null {
-  if (task.action !== "run" || task.allowDowngrade || task.run === "uninstall") return null;
+  if (task.action !== "run" || task.run === "uninstall") return null;
   const key = commandKey(task);
   const uninstall = commandKey({ ...task, run: "uninstall", command: null });
   let last: Ran | null = null;
@@ -25,7 +25,9 @@ export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | 
     if (row.ranAs > (last?.ranAs ?? 0) && (own === key || own === uninstall)) last = row;
   }
   if (last === null || last.task.run === "uninstall") return null;
-  const { id, packageVersion } = last.task;
+  const { id, packageVersion, sequence } = last.task;
+  // An order that was kept back must not undo what a later one has done.
+  if (task.allowDowngrade && task.sequence >= sequence) return null;
   if (compareVersions(task.packageVersion, packageVersion) >= 0) return null;
   return reason("higher-version-ran", { version: packageVersion, taskId: id });
 }

@@ -137,6 +137,12 @@ export class MemoryLedger implements Ledger {
     return null;
   }
 
+  trust(): unknown {
+    return null;
+  }
+
+  saveTrust(): void {}
+
   saveOwnSetting(): void {}
 
   saveTask(taskId: number, state: unknown): void {

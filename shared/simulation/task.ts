@@ -31,6 +31,7 @@ export function taskOf(
     packageVersion: version,
     action: options.upgradesAgent ? "upgrade" : runsCommand ? "run" : "pre-cache",
     epoch: "",
+    sequence: 0,
     createdAtMs: 0,
     command: runsCommand && !options.upgradesAgent ? "./install" : null,
     run: null,

@@ -14,6 +14,7 @@ import { signed, type SignedManifest } from "../model/signing.ts";
 import { loadOrCreatePublisherKey } from "./publishing/publisher-key.ts";
 import type { CheckInResponse, EnrollResponse } from "../api/schema/agent.ts";
 import type { Inventory, Progress } from "../api/schema/common.ts";
+import { obeyed, type ObeyedAnswer } from "../device/testing-trust.ts";
 import { createSourceApp } from "./app.ts";
 import type { SourceContext } from "./context.ts";
 import { openContentStore } from "./content-store.ts";
@@ -28,6 +29,8 @@ import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
+import { Orders } from "./trust/orders.ts";
+import { SourceTrust } from "./trust/source-trust.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const adminToken = `fc2.${"a".repeat(43)}.${"0".repeat(64)}`;
@@ -90,7 +93,14 @@ async function openParts(folder: string, clock: { nowMs: number }, switches: Swi
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
+  const nowMs = (): number => clock.nowMs;
+  const trust = await SourceTrust.open({ catalog, dataFolder: folder, nowMs, log });
+  const orders = new Orders({ catalog, trust, nowMs });
+  await orders.signAll();
   const app = createSourceApp({
+    trust,
+    orders,
+    onRoots: async () => {},
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
     dataFolder: folder,
@@ -108,10 +118,10 @@ async function openParts(folder: string, clock: { nowMs: number }, switches: Swi
     log,
     secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
     ...switches,
-    nowMs: () => clock.nowMs,
+    nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted, metrics };
+  return { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders };
 }
 
 type Init = {
@@ -167,12 +177,21 @@ export async function openFixture(given: Partial<Switches> = {}) {
   const clock = { nowMs: 1_800_000_000_000 };
   const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics } = parts;
+  const { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
-  const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
+  /** Returns what a new device obeys of an answer. */
+  const obeyedBy = (hostname: string, answer: CheckInResponse): ObeyedAnswer =>
+    obeyed(answer, { deployment: catalog.deployment, root: trust.root, hostname }, clock.nowMs);
+  const checkIn = async (
+    device: { credential: string },
+    inventory: Inventory,
+    remoteAddress?: string,
+  ): Promise<Answer<ObeyedAnswer>> => {
     const init = { credential: device.credential, json: { inventory } };
-    return call<CheckInResponse>("POST", "/v1/agent/check-in", init, remoteAddress);
+    const answer = await call<CheckInResponse>("POST", "/v1/agent/check-in", init, remoteAddress);
+    if (answer.status !== 200) return answer as never;
+    return { ...answer, body: obeyedBy(inventory.hostname, answer.body) };
   };
   return {
     folder,
@@ -183,10 +202,13 @@ export async function openFixture(given: Partial<Switches> = {}) {
     log,
     noted,
     metrics,
+    trust,
+    orders,
     keepVersions,
     raw,
     call,
     checkIn,
+    obeyedBy,
     adminToken,
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),

@@ -8,6 +8,7 @@ import type { FallbackResponse, LeaseResponse } from "../api/schema/agent.ts";
 import type { CheckInResponse } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { defaultSettingValues } from "../model/setting.ts";
+import { readOrder } from "../model/trust/index.ts";
 import { inventoryOf, openFixture, publishBody, type Fixture, type TestDevice } from "./app-fixture.ts";
 
 let fixture: Fixture;
@@ -322,7 +323,7 @@ describe("tasks", () => {
     await fixture.call("POST", "/v1/tags", { json: { devices: "h2", add: ["labs"] } });
     const answer = await fixture.checkIn(later, inventoryOf("h2", "10.0.1.7", ["labs"]), "10.0.1.7");
     expect(answer.body.tasks.map((task) => task.id)).toEqual([all, subnet, labs]);
-    expect(answer.body.publisherKeys).toHaveLength(1);
+    expect(answer.body.trust.files).toHaveLength(2);
 
     await send(first, report(all, { state: "failed", reasons: [problemReason("disk full")] }));
     expect(await tasksOf(first)).toEqual([all]);
@@ -342,14 +343,13 @@ describe("tasks", () => {
     await createTask("all", { setting: "slow", startAtMs: fixture.clock.nowMs + 60_000 });
     await createTask();
     await createTask("all", { setting: "slow" });
-    const { tasks: before, settings } = (await fixture.checkIn(device, inventoryOf("h1"))).body;
+    const { tasks: before } = (await fixture.checkIn(device, inventoryOf("h1"))).body;
     expect(before[0]).toMatchObject({
       startAtMs: fixture.clock.nowMs + 60_000,
       setting: { name: "slow", version: 1 },
     });
-    // The values travel once, whatever the number of tasks.
     const parents = [{ name: "default", version: 1 }];
-    expect(settings).toEqual([{ name: "slow", version: 1, parents, values }]);
+    expect(before[0]!.setting).toEqual({ name: "slow", version: 1, parents, values });
     expect(before[1]!.setting.name).toBe("default");
     expect(before[0]!.taskKey).not.toBe(before[1]!.taskKey);
     expect(before[0]!.packageKey).toBe(before[1]!.packageKey);
@@ -357,7 +357,9 @@ describe("tasks", () => {
     await fixture.call("PATCH", "/v1/settings/slow", { json: { set: { lanRateBps: 2_000_000 } } });
     const after = (await fixture.checkIn(device, inventoryOf("h1"))).body;
     expect(after.tasks[0]!.setting.version).toBe(2);
-    expect(after.settings[0]).toMatchObject({ version: 2, values: { lanRateBps: 2_000_000 } });
+    expect(after.tasks[0]!.setting.values.lanRateBps).toBe(2_000_000);
+    // Orders of settings travel once, whatever the number of tasks.
+    expect(after.settings.map((signed) => readOrder("setting", signed).name)).toEqual(["default", "slow"]);
   });
 
   test("are sent again to a device that serves them after its own end, until they are cancelled", async () => {

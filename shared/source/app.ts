@@ -9,6 +9,7 @@ import { openAPIRouteHandler } from "hono-openapi";
 import type * as v from "valibot";
 import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
+import { TrustError } from "../model/trust/index.ts";
 import { healthSchema } from "../api/schema/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
@@ -25,6 +26,7 @@ import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { trustRoutes } from "./routes/trust.ts";
 
 const documentation = {
   info: {
@@ -69,6 +71,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
+  app.route("/v1/trust", trustRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
@@ -95,6 +98,8 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
       },
     };
   }
+  if (error instanceof TrustError)
+    return { status: 422, body: { error: `It is not accepted: ${error.message}` } };
   if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {

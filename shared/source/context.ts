@@ -15,6 +15,8 @@ import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
+import type { Orders } from "./trust/orders.ts";
+import type { SourceTrust } from "./trust/source-trust.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -32,6 +34,10 @@ export type SourceContext = {
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
   readonly identityKey: IdentityKey;
+  readonly trust: SourceTrust;
+  readonly orders: Orders;
+  /** Called with the fingerprint of new roots: enrolment tokens carry it. */
+  readonly onRoots: (root: string) => Promise<void>;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };
   /** Newest versions of a package that stay at the source; null: all. */

@@ -16,6 +16,7 @@ export const dataFiles = {
   adminToken: { name: "admin.token", backup: "copy" },
   enrollToken: { name: "enroll.token", backup: "copy" },
   identityKey: { name: "identity.key", backup: "copy" },
+  signingKeys: { name: "signing.keys", backup: "copy" },
   packages: { name: "packages", backup: "on-request" },
   url: { name: "source.url", backup: "never" },
 } as const satisfies Record<string, { readonly name: string; readonly backup: BackupKind }>;

@@ -1,3 +1,4 @@
+import { publisherKeysFor, readPayload, trustFileSchema } from "../model/trust/index.ts";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -90,6 +91,7 @@ describe("a source on a socket", () => {
     expect(readToken(await token("enroll"))).toEqual({
       secret: expect.any(String),
       identity: expect.stringMatching(/^[0-9a-f]{64}$/),
+      root: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
     expect((await readFile(join(dataDir(), "source.url"), "utf8")).trim()).toBe(source.url);
     const before = await token("admin");
@@ -138,7 +140,7 @@ describe("a source on a socket", () => {
     const devices = [await enrolled("h1"), await enrolled("h2")] as const;
     const answers = [];
     for (const [index, { client }] of devices.entries()) {
-      const { publisherKeys, subnetId } = await client.checkIn({
+      const { trust, subnetId } = await client.checkIn({
         inventory: inventoryOf(`h${index}`, "127.0.0.1"),
       });
       const wanted = {
@@ -152,7 +154,7 @@ describe("a source on a socket", () => {
       const answer = await client.manifest(wanted);
       answers.push(answer);
       if (answer.result === "elsewhere") continue;
-      const keys = publisherKeys.map((key) => new Uint8Array(Buffer.from(key, "base64")));
+      const keys = publisherKeysFor(readPayload(trustFileSchema, trust.files.at(-1)!), "tool");
       expect((await verifySigned(answer.signed, keys)).id).toBe(packageId);
     }
     expect(answers).toMatchObject([
@@ -321,7 +323,7 @@ describe("a source with a self-signed certificate", () => {
     expect(source.url).toStartWith("https:");
     const packageId = await published(await admin());
     const { client } = await enrolled();
-    expect((await client.checkIn({ inventory })).publisherKeys).toHaveLength(1);
+    expect((await client.checkIn({ inventory })).trust.version).toBe(2);
     const response = await client.fetch(client.contentUrl(packageId), {
       headers: { authorization: client.authorization },
     });

@@ -25,6 +25,8 @@ import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
+import { Orders } from "./trust/orders.ts";
+import { SourceTrust } from "./trust/source-trust.ts";
 import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
@@ -128,10 +130,15 @@ async function openContext(
   const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
   const { nowMs = Date.now } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
-  const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
+  const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
+  const orders = new Orders({ catalog, trust, nowMs });
+  await orders.signAll();
+  const identity = identityFingerprint(identityKey.publicKey);
+  const tokensOf = (root: string) => loadOrCreateTokens(dataDir, { identity, root }, random);
+  const secrets = await tokensOf(trust.root);
   await removeSnapshots(dataDir);
   return {
     dataFolder: dataDir,
@@ -139,6 +146,9 @@ async function openContext(
     content,
     changeHub,
     identityKey,
+    trust,
+    orders,
+    onRoots: async (root) => void (await tokensOf(root)),
     refused: new RefusedRequests(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),

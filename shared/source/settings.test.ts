@@ -1,4 +1,5 @@
 /** Settings at the source's API: inheritance, versions, assignment, tasks, and what is refused. */
+import { readOrder } from "../model/trust/index.ts";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -355,7 +356,8 @@ describe("the own setting of a device", () => {
       [named, "fast", true],
       [root, "default", true],
     ]);
-    expect(settings.map(({ name }) => name)).toEqual(["fast", "default"]);
+    const names = settings.map((signed) => readOrder("setting", signed).name);
+    expect(names).toEqual(["kiosk", "default", "fast"]);
     await call("PATCH", `/v1/tasks/${named}`, { setting: null });
     const after = await checkIn(device, "h1");
     expect(after.tasks.map(({ overrides }) => overrides)).toEqual([false, false, true]);

@@ -13,7 +13,7 @@ import type {
 } from "../api/schema/admin.ts";
 import type { Device } from "../api/schema/device.ts";
 import { reason } from "../model/reason.ts";
-import type { AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
+import type { AgentTask, CheckInResponse } from "../api/schema/agent.ts";
 import { taskExpiryMs } from "../model/task-life.ts";
 import { inventoryOf, openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
 import { removeExpired } from "./retention.ts";
@@ -56,10 +56,11 @@ const edit = (taskId: number, json: Record<string, unknown>) =>
   fixture.call<TaskChanged>("PATCH", `/v1/tasks/${taskId}`, { json });
 const send = (device: TestDevice, ...reports: unknown[]) =>
   fixture.call("POST", "/v1/agent/progress", { credential: device.credential, json: { reports } });
-async function assigned(device: TestDevice, serving: number[] = []): Promise<AssignedTask[]> {
+async function assigned(device: TestDevice, serving: number[] = []): Promise<readonly AgentTask[]> {
   const json = { inventory: inventoryOf("h", "10.0.0.5"), serving };
   const init = { credential: device.credential, json };
-  return (await fixture.call<CheckInResponse>("POST", "/v1/agent/check-in", init)).body.tasks;
+  const { body } = await fixture.call<CheckInResponse>("POST", "/v1/agent/check-in", init);
+  return fixture.obeyedBy("h", body).tasks;
 }
 const ids = async (device: TestDevice, serving: number[] = []): Promise<number[]> =>
   (await assigned(device, serving)).map(({ id }) => id);
@@ -227,7 +228,7 @@ describe("an administrator", () => {
     const failure = reportOf(taskId, "failed", { command: exitedWith(7) });
     await send(bad, failure);
     const retried = await change<TaskRetried>(taskId, "retry");
-    expect(retried.body).toEqual({ taskId, retried: [bad.id] });
+    expect(retried.body).toEqual({ taskId, retried: [bad.id], isSigned: true });
     expect(await assigned(bad)).toMatchObject([{ id: taskId, attempt: 2 }]);
     expect(await ids(good)).toEqual([]);
     // The device repeats its old report, because the source listed the task.
@@ -249,7 +250,14 @@ describe("an administrator", () => {
     const other = await fixture.device("h2");
     await fixture.call("POST", "/v1/settings", { json: { name: "slow" } });
     const { body } = await edit(taskId, { target: "all", setting: "slow" });
-    expect(body).toEqual({ taskId, version: 2, state: "running", devices: 2, warnings: [] });
+    expect(body).toEqual({
+      taskId,
+      version: 2,
+      state: "running",
+      devices: 2,
+      isSigned: true,
+      warnings: [],
+    });
     await fixture.endTasks();
     expect(await ids(pilot)).toEqual([]);
     expect(await assigned(other)).toMatchObject([{ id: taskId, setting: { name: "slow" } }]);

@@ -1,6 +1,7 @@
 /**
  * Secrets of a source, `admin.token` and `enroll.token` in its data folder: created at the first
- * start and readable by the owner only. Certificates and addresses do not change them.
+ * start and readable by the owner only. Certificates and addresses do not change them. New roots
+ * change the file, and the secret stays.
  */
 import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,15 +20,15 @@ type SourceSecrets = { readonly admin: string; readonly enroll: string };
  */
 export async function loadOrCreateTokens(
   folder: string,
-  identity: string,
+  { identity, root }: { readonly identity: string; readonly root: string },
   randomBytes: (count: number) => Uint8Array,
 ): Promise<SourceSecrets> {
   const secretIn = async (name: string): Promise<string> => {
     const path = join(folder, name);
     const found = await readTokenFile(path);
     const secret = found?.secret ?? Buffer.from(randomBytes(secretBytes)).toString("base64url");
-    if (found === null || found.identity !== identity) {
-      await writePrivately(path, `${formatToken({ secret, identity })}\n`);
+    if (found === null || found.identity !== identity || found.root !== root) {
+      await writePrivately(path, `${formatToken({ secret, identity, root })}\n`);
     } else {
       await chmod(path, 0o600);
     }

@@ -8,6 +8,7 @@ import {
   createAgentClient,
   enrollClone,
   enrollDevice,
+  parseEnrollToken,
   SourceError,
   SourceTransport,
 } from "../../shared/api/agent-client.ts";
@@ -17,6 +18,7 @@ import { endOfCommand } from "../../shared/device/command-outcome.ts";
 import { arrivalOf, firstRowOf } from "../../shared/device/task-arrival.ts";
 import { acknowledge, holdOf, identityOf } from "../../shared/device/task-hold.ts";
 import type { TaskRow } from "../../shared/device/task-record.ts";
+import { TrustKeeper } from "../../shared/device/trust-keeper.ts";
 import { downgradeReason } from "../../shared/device/version-guard.ts";
 import { emptyFolder, newInstance, taskName, type FolderIdentity, type Machine } from "./machine.ts";
 
@@ -89,21 +91,50 @@ export class FleetAgent {
     if (folder.identity === null) await this.#enrol();
     for (const row of folder.rows.values()) if (row.life === "running") this.#adopt(row);
     const inventory = inventoryOf(this.#machine);
+    const trust = this.#keeper();
     const answer = await this.#client()
-      .checkIn({ inventory, instance })
+      .checkIn({ inventory, instance, trust: trust.known })
       .catch((error: unknown) => this.#onRefused(error));
     if (answer === null) return;
-    this.ownSetting = answer.ownSetting.name;
+    const { tasks, ownSetting, refused, handBack } = trust.take(answer);
+    if (refused.length > 0) throw new Error(`a statement was refused: ${JSON.stringify(refused)}`);
+    if (handBack.length > 0) await this.#client().handBack(handBack);
+    this.ownSetting = ownSetting!.name;
     this.#subnetId = answer.subnetId;
     this.#machine.checkIns.push(this.#place.nowMs());
-    this.#accept(
-      answer.tasks,
-      new Set([...answer.tasks.map(({ id }) => id), ...answer.unreadable]),
-      answer.begun,
-    );
+    this.#accept(tasks, new Set([...tasks.map(({ id }) => id), ...answer.unreadable]), answer.begun);
     await this.#report();
     for (const row of folder.rows.values()) await this.#advance(row);
     await this.#report();
+  }
+
+  /** Returns the checks of signed statements, which survive the agent in its folder. */
+  #keeper(): TrustKeeper {
+    const { folder } = this.#machine;
+    const { deployment, trustRoot, deviceId } = folder.identity!;
+    const { name, subnet } = this.#machine;
+    return new TrustKeeper({
+      ledger: {
+        trust: () => structuredClone(folder.trust),
+        saveTrust: (record) => (folder.trust = structuredClone(record)),
+      },
+      anchor: { deployment, root: trustRoot },
+      wallMs: this.#place.nowMs,
+      self: () => ({
+        isPartial: true,
+        id: deviceId,
+        names: [name],
+        tags: [],
+        subnet: { id: "", cidr: `10.${subnet}.0.0/24`, name: null },
+        site: null,
+        os: "linux",
+        arch: "x64",
+        agentVersion: "0.1.0",
+        resultIn: () => null,
+        versionsOf: () => null,
+      }),
+      log: { warn: () => {}, error: () => {} },
+    });
   }
 
   /** Takes the tasks of the source, as Device.accept does. */
@@ -276,8 +307,9 @@ export class FleetAgent {
     const request = { token: this.#place.enrollToken, ...this.#about };
     const machineOf = async (): Promise<string> => this.#machine.hardware;
     const enrolled = await enrollDevice(this.#place.sourceUrl(), request, { machineOf });
-    const { deviceId, credential, identity: sourceIdentity, tlsSpki } = enrolled;
-    this.#adoptIdentity({ deviceId, credential, sourceIdentity, tlsSpki });
+    const { deviceId, credential, deployment, identity: sourceIdentity, tlsSpki } = enrolled;
+    const trustRoot = parseEnrollToken(this.#place.enrollToken).root;
+    this.#adoptIdentity({ deviceId, credential, deployment, sourceIdentity, trustRoot, tlsSpki });
   }
 
   /** Enrols under an id of its own an agent whose credential another one uses too. */

@@ -10,6 +10,8 @@ export type FolderIdentity = {
   readonly deviceId: string;
   readonly credential: string;
   readonly sourceIdentity: string;
+  readonly trustRoot: string | null;
+  readonly deployment: number;
   readonly tlsSpki: string | null;
 };
 /** Files of the last command of a task id. `exitCode`: null if the command left none. */
@@ -20,6 +22,8 @@ export type DataFolder = {
   rows: Map<number, TaskRow>;
   traces: Map<number, Trace>;
   packages: Set<string>;
+  /** Signed statements, as the ledger keeps them. */
+  trust: unknown;
 };
 /** A command that began. `task`: name of the task that is never given twice. */
 export type Run = {
@@ -66,6 +70,7 @@ export const emptyFolder = (): DataFolder => ({
   rows: new Map(),
   traces: new Map(),
   packages: new Set(),
+  trust: null,
 });
 
 export const newMachine = (name: string, subnet: number): Machine => ({

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
 import { progressSchema } from "../../api/schema/common.ts";
+import { trustErrorCodes } from "../../model/trust/index.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
 /** A setting that counts on the device, and those that it inherits from. */
@@ -28,6 +29,25 @@ export const agentStatusSchema = v.object({
   lostContact: v.nullable(
     v.object({ why: v.picklist(contactProblems), text: v.string(), sinceMs: v.number() }),
   ),
+  /** The trust file that the device has, and how fresh the source's word is. */
+  trust: v.object({
+    version: v.number(),
+    root: v.string(),
+    embedded: v.boolean(),
+    freshUntilMs: v.nullable(v.number()),
+    isStale: v.boolean(),
+    refused: v.pipe(
+      v.array(
+        v.object({
+          what: v.string(),
+          taskId: v.nullable(v.number()),
+          code: v.picklist(trustErrorCodes),
+          text: v.string(),
+        }),
+      ),
+      v.readonly(),
+    ),
+  }),
   subnetId: v.nullable(v.string()),
   /** The device's own setting; null until the source answered. */
   setting: v.optional(v.nullable(settingSchema), null),

@@ -11,6 +11,14 @@ const status: AgentStatus = {
   source: "https://source.example:7443",
   connected: true,
   lostContact: null,
+  trust: {
+    version: 3,
+    root: "ab".repeat(32),
+    embedded: false,
+    freshUntilMs: Date.parse("2026-12-24T00:00:00Z"),
+    isStale: false,
+    refused: [],
+  },
   subnetId: "2af47f2de4a483f9",
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
@@ -56,7 +64,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
 const lines = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes });
 
 /** Returns the lines on subnet and multicast. */
-const on = (changes: Partial<AgentStatus>): string[] => lines(changes).slice(3, 5);
+const on = (changes: Partial<AgentStatus>): string[] => lines(changes).slice(4, 6);
 
 describe("status", () => {
   test("names the device's own setting with its parents, and the setting of a task that overrides it", () => {
@@ -100,7 +108,7 @@ describe("status", () => {
     [17, "receive buffer 4 MiB, 17 dropped because it was full"],
     [null, "receive buffer 4 MiB, drops not reported by this system"],
   ])("reports the kernel's drops: %p", (kernelDrops, text) => {
-    expect(lines({ lan: { ...status.lan, kernelDrops } })[4]).toBe(
+    expect(lines({ lan: { ...status.lan, kernelDrops } })[5]).toBe(
       `multicast: 71764 frames received (35.9 a call), 5 sent, ${text}`,
     );
   });

@@ -38,6 +38,7 @@ export function runningLines(status: AgentStatus): string[] {
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     sourceLine(status),
     settingLine(status),
+    ...trustLines(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
     ...(dropped.length > 0
@@ -53,6 +54,24 @@ function sourceLine({ source, connected, lostContact }: AgentStatus): string {
   const state = connected ? "connected, but requests fail" : "not connected, retrying";
   return `source ${source}: ${state}; ${lostContact.why} since ${since}: ${lostContact.text}`;
 }
+
+/** Returns who may command the device, and whether the source's word is fresh. */
+function trustLines({ trust }: AgentStatus): string[] {
+  const { version, root, embedded, freshUntilMs, isStale, refused } = trust;
+  if (version === 0) return ["no trust file yet: the device obeys nobody", ...refused.map(refusedLine)];
+  const owner = embedded ? "the source holds the keys: whoever owns it owns this device" : "keys elsewhere";
+  const until = freshUntilMs === null ? null : new Date(freshUntilMs).toISOString();
+  const fresh = isStale
+    ? `STALE: no fresh word of an operator ${until === null ? "yet" : `since ${until}`}; the source may keep orders back`
+    : `fresh until ${until}`;
+  return [
+    `trust file version ${version} (roots ${root.slice(0, 16)}), ${owner}; ${fresh}`,
+    ...refused.map(refusedLine),
+  ];
+}
+
+const refusedLine = ({ what, text }: AgentStatus["trust"]["refused"][number]): string =>
+  `not obeyed: ${what}: ${text}`;
 
 function settingLine({ setting }: Pick<AgentStatus, "setting">): string {
   if (setting === null) return "setting not known yet, uses the built-in values";

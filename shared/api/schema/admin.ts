@@ -113,6 +113,8 @@ export const taskChangedSchema = v.object({
   state: v.picklist(shownTaskStates),
   /** Devices that the target matches. */
   devices: counter,
+  /** Whether an order states the task; without one no device begins, or changes, it. */
+  isSigned: v.optional(v.boolean(), true),
   /** Names in the target that are not known, one sentence each. */
   warnings: v.array(v.string()),
 });
@@ -120,6 +122,7 @@ export const taskRetriedSchema = v.object({
   taskId: taskIdSchema,
   /** Devices that failed, and now begin the next attempt. */
   retried: v.array(deviceIdSchema),
+  isSigned: v.optional(v.boolean(), true),
 });
 export const packageRemovedSchema = v.object({
   packageId: packageIdSchema,

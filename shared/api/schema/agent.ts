@@ -30,7 +30,10 @@ import {
   waitMs,
 } from "./common.ts";
 import { sourceUrlSchema } from "./identity.ts";
+import { signedSchema } from "../../model/trust/index.ts";
 
+/** Sequence of an order: milliseconds since 1970. */
+const sequence = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const instance = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "an instance is 16 hex digits"));
 const enrollEntries = {
   hostname: name(255),
@@ -78,6 +81,8 @@ export const agentTaskSchema = v.object({
    * a running machine may create.
    */
   createdAtMs: v.optional(timeMs, 0),
+  /** Sequence of the order that the device obeys; 0: not known. */
+  sequence: v.optional(sequence, 0),
   /** Command line for the system's shell. */
   command: v.nullable(text(8_192)),
   /** Name of a command of the package. A task that runs has either `run` or `command`. */
@@ -109,10 +114,17 @@ export const agentTaskSchema = v.object({
   /** Whether the task names the setting; false: it is the device's own one. */
   overrides: v.optional(v.boolean(), false),
 });
-/** A task as a check-in answer states it: with the name of its setting instead of the values. */
+/**
+ * A task as a check-in answer states it. The device takes what the order states, and from the
+ * source only what stops the task, its attempt, and the keys of the LAN.
+ */
 export const assignedTaskSchema = v.object({
-  ...agentTaskSchema.entries,
-  setting: settingVersionSchema,
+  id: taskIdSchema,
+  order: signedSchema,
+  attempt: agentTaskSchema.entries.attempt,
+  paused: agentTaskSchema.entries.paused,
+  taskKey: agentTaskSchema.entries.taskKey,
+  packageKey: agentTaskSchema.entries.packageKey,
 });
 /** Upper bound on the packages that a check-in states; the last used ones come first. */
 export const statedPackagesMax = 256;
@@ -126,7 +138,14 @@ export const checkInRequestSchema = v.object({
   instance: v.optional(instance),
   /** Packages that are complete in the cache. */
   packages: v.optional(v.pipe(v.array(packageIdSchema), v.maxLength(statedPackagesMax)), []),
+  /** Version of the trust file that the device has, and sequence of its assignments; 0: none. */
+  trust: v.optional(v.object({ version: counter, assignments: sequence }), { version: 0, assignments: 0 }),
 });
+/** Versions of the trust file in one body. */
+const trustFilesMax = 1_000;
+export const trustFilesSchema = v.pipe(v.array(signedSchema), v.maxLength(trustFilesMax));
+/** A device gives newer versions of the trust file back to a source that was restored. */
+export const handBackSchema = v.object({ files: trustFilesSchema });
 export const probeIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a probe id is 16 hex digits"));
 /**
  * A device of another subnet that may be on this LAN. Both get the secret, prove it to each other
@@ -144,11 +163,19 @@ export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
   subnetId: v.nullable(subnetIdSchema),
-  publisherKeys: v.array(publisherKeySchema),
-  /** The device's own setting: for all outside tasks, and for tasks that name none. */
-  ownSetting: agentSettingSchema,
-  /** The other settings that the tasks name, each once. */
-  settings: v.array(agentSettingSchema),
+  trust: v.object({
+    /** Newest version at the source. */
+    version: counter,
+    /** Versions that the device does not have. */
+    files: trustFilesSchema,
+    freshness: v.nullable(signedSchema),
+  }),
+  /** Name of the device's own setting: for all outside tasks, and for tasks that name none. */
+  ownSetting: v.object({ name: name(64) }),
+  /** Orders of this setting, of those that the tasks name, and of their parents, each once. */
+  settings: v.pipe(v.array(signedSchema), v.maxLength(1_000)),
+  /** The assignments of settings, if the device has older ones; null: nothing newer. */
+  assignments: v.nullable(signedSchema),
   /**
    * Every open task of this device that no other one supersedes, and that the device has not
    * completed or still serves. The device drops any other task.

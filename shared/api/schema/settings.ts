@@ -74,6 +74,8 @@ export const settingChangedSchema = v.object({
   /** Devices and open tasks that get the change, also by settings that descend from this one. */
   devices: counter,
   openTasks: counter,
+  /** Whether an order states the setting; until then devices keep what they have. */
+  isSigned: v.optional(v.boolean(), true),
 });
 export const settingVersionSchema = v.object({
   version: counter,
@@ -125,6 +127,7 @@ export const settingAssignedSchema = v.object({
   ...assignmentListEntries,
   /** Devices whose own setting is another one now. */
   changed: counter,
+  isSigned: v.optional(v.boolean(), true),
   /** Names in the target that nothing has. */
   warnings: v.optional(v.array(v.string()), []),
 });

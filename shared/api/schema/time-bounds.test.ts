@@ -67,7 +67,7 @@ describe.each(durations.map(([key]) => key))("the setting %s", (key) => {
     const { field } = settingKeys[key as "wanStall"];
     // check-ins.ts divides the interval; an age is a subtraction.
     const isDivided = ["checkInInterval", "cacheMaxAge", "deviceExpiry"].includes(key);
-    expect(v.is(fields.get(`checkInResponseSchema.ownSetting.values.${field}`)!, 2 ** 31)).toBe(isDivided);
+    expect(v.is(fields.get(`agentTaskSchema.setting.values.${field}`)!, 2 ** 31)).toBe(isDivided);
   });
 });
 

@@ -111,6 +111,11 @@ class SqliteReader implements LedgerReader {
     return row && parsedJson(row.value);
   }
 
+  trust(): unknown {
+    const row = this.db.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'trust'").get();
+    return row && parsedJson(row.value);
+  }
+
   close(): void {
     this.db.close();
   }
@@ -164,6 +169,12 @@ class SqliteLedger extends SqliteReader implements Ledger {
       this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES ('setting', ?)", [
         JSON.stringify(setting),
       ]),
+    );
+  }
+
+  saveTrust(record: unknown): void {
+    this.#writeDurably(() =>
+      this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES ('trust', ?)", [JSON.stringify(record)]),
     );
   }
 

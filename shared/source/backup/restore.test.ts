@@ -65,6 +65,7 @@ describe("a restored backup", () => {
       "catalog.db",
       "enroll.token",
       "identity.key",
+      "signing.keys",
     ]);
     expect(await readFile(join(target, "admin.token"), "utf8")).toBe("text of admin.token");
     if (process.platform !== "win32")
@@ -102,6 +103,7 @@ describe("a restored backup", () => {
       "catalog.db",
       "enroll.token",
       "identity.key",
+      "signing.keys",
     ]);
   });
 });
@@ -147,6 +149,7 @@ describe("a restore", () => {
       entry("admin.token"),
       entry("enroll.token"),
       entry("identity.key"),
+      entry("signing.keys"),
     ]);
     await writeFile(file, Buffer.concat(await Array.fromAsync(parts)));
     expect(await errorOf()).toContain("The catalog in");

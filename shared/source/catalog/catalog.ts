@@ -15,6 +15,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { TrustStore } from "./trust-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -102,6 +103,8 @@ export type TaskRecord = {
   readonly notWhile: readonly string[];
   /** No device begins the task from this time on. */
   readonly expiresAtMs: number;
+  /** Attempts that each device may make, by the retries of an administrator. */
+  readonly attempts: number;
   readonly taskKey: Uint8Array;
 };
 /** Parts of a task that change. */
@@ -163,8 +166,6 @@ export interface DeviceStore {
 }
 
 export interface PackageStore {
-  publisherKeys(): Promise<Uint8Array[]>;
-  registerPublisherKey(key: Uint8Array, atMs: number): Promise<void>;
   byId(id: string): Promise<PackageRecord | null>;
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
   /** Returns all packages, the last published first. */
@@ -368,6 +369,7 @@ export interface Catalog {
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
+  readonly trust: TrustStore;
   /** Writes a copy of one moment to a new file, which only the owner may read. */
   snapshot(path: string): Promise<void>;
   close(): void;

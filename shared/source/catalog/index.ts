@@ -17,5 +17,6 @@ export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
+export type { OrderRecord } from "./trust-store.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

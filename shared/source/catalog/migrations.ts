@@ -140,6 +140,21 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX task_absentees_by_task ON task_absentees (task_id);
   `,
+  // Signed statements: versions of the trust file, and the newest order about each subject.
+  `
+  CREATE TABLE trust_files (version INTEGER PRIMARY KEY, signed_json TEXT NOT NULL) STRICT;
+  CREATE TABLE orders (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    signed_json TEXT,
+    pending_json TEXT,
+    PRIMARY KEY (kind, subject)
+  ) STRICT, WITHOUT ROWID;
+  -- Attempts that an administrator has allowed to each device.
+  ALTER TABLE tasks ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+  DROP TABLE publisher_keys;
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -112,17 +112,8 @@ export function sqlitePackages(database: Database): PackageStore {
     { manifest: Uint8Array; signature: Uint8Array; publisher_key: Uint8Array },
     { id: string }
   >("SELECT manifest, signature, publisher_key FROM packages WHERE id = $id");
-  const keys = database.query<{ key: Uint8Array }, []>(
-    "SELECT key FROM publisher_keys ORDER BY registered_at_ms",
-  );
   return {
     add: insertPackage(database),
-    async publisherKeys() {
-      return keys.all().map((row) => row.key);
-    },
-    async registerPublisherKey(key, atMs) {
-      database.query("INSERT OR IGNORE INTO publisher_keys VALUES ($key, $atMs)").run({ key, atMs });
-    },
     async byId(id) {
       return withUrls(byId.get({ id }));
     },

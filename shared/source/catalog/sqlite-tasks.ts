@@ -30,6 +30,7 @@ type Row = {
   deadline_at_ms: number | null;
   not_while_json: string;
   expires_at_ms: number;
+  attempts: number;
   task_key: Uint8Array;
 };
 
@@ -58,6 +59,7 @@ const toTask = (row: Row): TaskRecord => ({
   deadlineAtMs: row.deadline_at_ms,
   notWhile: JSON.parse(row.not_while_json) as string[],
   expiresAtMs: row.expires_at_ms,
+  attempts: row.attempts,
   taskKey: row.task_key,
 });
 
@@ -65,10 +67,10 @@ function createTask(database: Database, epoch: string): TaskStore["create"] {
   const insert = database.query<Row, Omit<TaskRecord, "id" | "notWhile"> & { notWhile: string }>(
     `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting, target, state, ended_why, ended_at_ms, created_at_ms,
-                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, task_key)
+                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, attempts, task_key)
      VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $setting, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
-             $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $taskKey)
+             $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $attempts, $taskKey)
      RETURNING *`,
   );
   return async (task) => toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile) })!);
@@ -147,7 +149,18 @@ function retry(database: Database): TaskStore["retry"] {
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
   );
-  return async (id, atMs) => raise.all({ id, atMs }).map((row) => row.device_id);
+  const allow = database.query(
+    `UPDATE tasks SET attempts = max(attempts, (SELECT max(attempt) FROM progress WHERE task_id = $id))
+     WHERE id = $id AND EXISTS (SELECT 1 FROM progress WHERE task_id = $id)`,
+  );
+  return async (id, atMs) =>
+    database
+      .transaction(() => {
+        const devices = raise.all({ id, atMs }).map((row) => row.device_id);
+        allow.run({ id });
+        return devices;
+      })
+      .immediate();
 }
 
 /** Reports that one transaction removes. */
@@ -160,11 +173,13 @@ function removePart(database: Database): TaskStore["removePart"] {
   );
   const account = database.query("DELETE FROM wan_tasks WHERE task_id = $id");
   const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
+  const order = database.query("DELETE FROM orders WHERE kind = 'task' AND subject = CAST($id AS TEXT)");
   return async (id) =>
     database.transaction(() => {
       if (reports.run({ id }).changes === removedReports) return false;
       account.run({ id });
       task.run({ id });
+      order.run({ id });
       return true;
     })();
 }

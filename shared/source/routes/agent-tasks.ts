@@ -1,11 +1,14 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
-import type { Catalog, DeviceRecord, PackageRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
-import type { AgentSetting, AssignedTask } from "../../api/schema/agent.ts";
+import type * as v from "valibot";
+import type { Catalog, DeviceRecord, TaskRecord } from "../catalog/index.ts";
+import type { AssignedTask, CheckInResponse, checkInRequestSchema } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
-import { resolveSetting, type ResolvedSetting } from "../../model/setting-inheritance.ts";
+import { resolveSetting, type SettingTree } from "../../model/setting-inheritance.ts";
+import { readOrder, type Signed } from "../../model/trust/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
-import { overridingSetting, ownSettingOf, targetsOf } from "../setting-reach.ts";
+import type { Orders } from "../trust/orders.ts";
+import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { higherTasks, supersededBy } from "../supersession.ts";
 
@@ -40,55 +43,22 @@ export async function targetedDevices(
   return targeting.devicesOf(task, await devices.list(), await tasks.reportsOf(task.id));
 }
 
-const toAgent = ({ name, version, parents, values }: ResolvedSetting): AgentSetting => ({
-  name,
-  version,
-  parents: [...parents],
-  values,
-});
-
-const epochOf = async (catalog: Catalog, taskId: number | null): Promise<string> =>
-  taskId === null ? "" : ((await catalog.tasks.byId(taskId))?.epoch ?? "");
-
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
-/** Returns a task as its device receives it. */
-function assigned(
-  task: TaskRecord,
-  published: PackageRecord,
-  own: {
-    readonly setting: ResolvedSetting;
-    readonly overrides: boolean;
-    readonly report: TaskReport | undefined;
-    readonly afterEpoch: string;
-  },
-): AssignedTask {
-  const { setting, overrides, report, afterEpoch } = own;
-  return {
-    id: task.id,
-    packageId: task.packageId,
-    packageName: task.packageName,
-    packageVersion: task.packageVersion,
-    action: task.action,
-    epoch: task.epoch,
-    createdAtMs: task.createdAtMs,
-    command: task.command,
-    run: task.run,
-    startAtMs: task.startAtMs,
-    startIsLocal: task.startIsLocal,
-    deadlineAtMs: task.deadlineAtMs,
-    notWhile: [...task.notWhile],
-    after: task.after,
-    afterEpoch,
-    expiresAtMs: task.expiresAtMs,
-    attempt: report?.attempt ?? 1,
-    paused: task.state === "paused",
-    allowDowngrade: task.allowDowngrade,
-    taskKey: base64(task.taskKey),
-    packageKey: base64(published.packageKey),
-    setting: { name: setting.name, version: setting.version },
-    overrides,
-  };
+/** Returns the names of a setting and its parents. */
+const lineOf = (tree: SettingTree, name: string): string[] =>
+  tree.has(name) ? [name, ...resolveSetting(tree, name).parents.map((parent) => parent.name)] : [];
+
+/** Returns the orders of settings, each once. */
+async function settingOrders(orders: Orders, names: Iterable<string>): Promise<Signed[]> {
+  const found = await Promise.all(Array.from(new Set(names), (name) => orders.signed("setting", name)));
+  return found.filter((signed) => signed !== null);
+}
+
+/** Returns the assignments of settings, if the device has older ones. */
+async function newerAssignments({ catalog }: SourceContext, known: number): Promise<Signed | null> {
+  const stored = await catalog.trust.order("assignments", "");
+  return stored !== null && stored.sequence > known ? stored.signed : null;
 }
 
 /**
@@ -99,17 +69,12 @@ function assigned(
  * @param serving tasks that the device has completed and still serves; included while they are open
  */
 export async function agentTasksOf(
-  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
+  context: SourceContext,
   device: DeviceRecord,
-  serving: readonly number[],
+  { serving, trust }: Pick<v.InferOutput<typeof checkInRequestSchema>, "serving" | "trust">,
   nowMs: number,
-): Promise<{
-  ownSetting: AgentSetting;
-  tasks: AssignedTask[];
-  settings: AgentSetting[];
-  begun: number[];
-}> {
-  const { catalog } = context;
+): Promise<Pick<CheckInResponse, "ownSetting" | "tasks" | "settings" | "assignments" | "begun">> {
+  const { catalog, orders } = context;
   const tree = await catalog.settings.tree();
   const assignments = await catalog.settings.assignments();
   const reports = await catalog.tasks.reportsBy(device.id);
@@ -118,12 +83,12 @@ export async function agentTasksOf(
   const hasCompleted = (task: TaskRecord): boolean => reports.get(task.id)?.state === "complete";
   const current = (await catalog.tasks.open()).filter((task) => task.expiresAtMs > nowMs);
   const targeting = await openTargeting(context, targetsOf([...assignments, ...current]), device.id);
-  const own = resolveSetting(tree, ownSettingOf(assignments, targeting, device));
+  const own = ownSettingOf(assignments, targeting, device);
   const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
   const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
   const tasks: AssignedTask[] = [];
-  const settings = new Map<string, ResolvedSetting>();
+  const settings = new Set(lineOf(tree, own));
   for (const task of open) {
     if (hasCompleted(task) && !serving.includes(task.id)) continue;
     const higher = higherTasks(task, others).map((other) => ({
@@ -135,14 +100,23 @@ export async function agentTasksOf(
     if (report?.state === "superseded") continue;
     if (supersededBy(report, higher, device, nowMs) !== null) continue;
     const published = await catalog.packages.byId(task.packageId);
-    if (published === null) continue;
-    const overriding = overridingSetting(tree, task);
-    const setting = overriding ?? own;
-    if (setting.name !== own.name) settings.set(setting.name, setting);
-    const afterEpoch = await epochOf(catalog, task.after);
-    const overrides = overriding !== null;
-    tasks.push(assigned(task, published, { setting, overrides, report, afterEpoch }));
+    const order = published && (await orders.signed("task", String(task.id)));
+    if (!order) continue;
+    for (const name of lineOf(tree, readOrder("task", order).setting ?? own)) settings.add(name);
+    tasks.push({
+      id: task.id,
+      order,
+      attempt: report?.attempt ?? 1,
+      paused: task.state === "paused",
+      taskKey: base64(task.taskKey),
+      packageKey: base64(published.packageKey),
+    });
   }
-  const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
-  return { ownSetting: toAgent(own), tasks, settings: [...settings.values()].map(toAgent), begun };
+  return {
+    ownSetting: { name: own },
+    tasks,
+    settings: await settingOrders(orders, settings),
+    assignments: await newerAssignments(context, trust.assignments),
+    begun: tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id),
+  };
 }

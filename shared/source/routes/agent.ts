@@ -10,6 +10,7 @@ import { endStates, type Inventory } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
+  handBackSchema,
   fallbackRequestSchema,
   fallbackResponseSchema,
   leaseReleaseSchema,
@@ -31,6 +32,7 @@ import { barredError } from "../barred-credential.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { openEndedWithout } from "../returning-devices.ts";
+import { extendTrustFile, trustBytesMax } from "./trust.ts";
 import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -40,6 +42,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.route("/", enrolmentRoutes(context));
   addCheckIn(routes, context);
+  addStatements(routes, context);
   addManifests(routes, context);
   addLeases(routes, context);
   addFallback(routes, context);
@@ -85,7 +88,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, packages, serving, lanPort, instance } = c.req.valid("json");
+      const { inventory, packages, serving, lanPort, instance, trust } = c.req.valid("json");
       const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
       const { id } = c.var.device;
@@ -96,12 +99,15 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       context.liveness.noteCheckIn(id);
       await openEndedWithout(context, device);
       if (place !== null) await proposeProbes(context, device, place);
-      const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
         subnetId: subnet?.id ?? null,
-        publisherKeys: keys.map(base64),
-        ...(await agentTasksOf(context, device, serving, atMs)),
+        trust: {
+          version: context.trust.file.version,
+          files: context.trust.filesAfter(trust.version),
+          freshness: await context.orders.freshness(),
+        },
+        ...(await agentTasksOf(context, device, { serving, trust }, atMs)),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes
           .of(id, atMs)
@@ -109,6 +115,25 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         announcedUrl: await catalog.address.announced(),
       };
       return c.json(answer);
+    },
+  );
+}
+
+/** Statements of a device that are about others too: a newer trust file, and a neighbour. */
+function addStatements(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.post(
+    "/trust",
+    documented({
+      summary: "Hand back newer versions of the trust file to a source that was restored",
+      audience: ["device"],
+      answer: doneSchema,
+    }),
+    allow(context, "device"),
+    limitBody(trustBytesMax),
+    jsonBody(handBackSchema),
+    async (c) => {
+      await extendTrustFile(context, c.req.valid("json").files);
+      return c.json(done);
     },
   );
   routes.post(

@@ -10,6 +10,7 @@ import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
 import { ManifestError } from "../../model/manifest-error.ts";
 import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
 import { verifySigned, type SignedManifest } from "../../model/signing.ts";
+import { publisherKeysFor, type TrustFile } from "../../model/trust/index.ts";
 import {
   doneSchema,
   packageListSchema,
@@ -63,25 +64,26 @@ async function packageById({ catalog }: SourceContext, id: string): Promise<Pack
  * @throws ApiError for a second publisher, a wrong signature or an invalid manifest
  */
 async function verified(
-  { catalog }: SourceContext,
+  context: SourceContext,
   signed: SignedManifest,
 ): Promise<{ manifest: Manifest; id: string }> {
-  const registered = await catalog.packages.publisherKeys();
-  const known =
-    registered.length === 0 || registered.some((key) => Buffer.from(key).equals(signed.publisherKey));
-  if (!known) {
-    throw new ApiError(
-      409,
-      "The manifest is signed with another publisher's key than the one this source's devices trust",
-      "publish with --key and the key file of the first publish",
-    );
-  }
+  let read: { manifest: Manifest; id: string };
   try {
-    return await verifySigned(signed, [signed.publisherKey]);
+    read = await verifySigned(signed, [signed.publisherKey]);
   } catch (error) {
     if (error instanceof ManifestError) throw new ApiError(400, error.message);
     throw error;
   }
+  const { name } = read.manifest;
+  const isKnown = (): boolean =>
+    publisherKeysFor(context.trust.file, name).some((key) => Buffer.from(key).equals(signed.publisherKey));
+  if (!isKnown()) await registerFirstKey(context, signed.publisherKey);
+  if (isKnown()) return read;
+  throw new ApiError(
+    409,
+    `The manifest is signed with a publisher's key that the trust file does not list for "${name}"`,
+    "publish with --key and a listed key, or list this one: trust add-key --role publisher",
+  );
 }
 
 async function publish(
@@ -103,7 +105,6 @@ async function publish(
         "a version never changes once published, and names that differ only by case are one: choose another version",
       );
     }
-    await registerKey(context, signed.publisherKey);
     const record: PackageRecord = {
       id,
       name: manifest.name,
@@ -132,12 +133,16 @@ async function publish(
 }
 
 /**
- * Registers the first publisher. Devices learn its key at a check-in, so the connected ones are
- * notified.
+ * Lists the key of the first publisher, while nothing is published and the source can sign. Devices
+ * learn it at a check-in, so the connected ones are notified.
  */
-async function registerKey({ catalog, changeHub, nowMs }: SourceContext, key: Uint8Array): Promise<void> {
-  if ((await catalog.packages.publisherKeys()).length > 0) return;
-  await catalog.packages.registerPublisherKey(key, nowMs());
+async function registerFirstKey(context: SourceContext, publisherKey: Uint8Array): Promise<void> {
+  const { catalog, trust, changeHub } = context;
+  if ((await catalog.packages.list()).length > 0) return;
+  const key = Buffer.from(publisherKey).toString("hex");
+  const add = ({ publishers }: TrustFile) => ({ publishers: [...publishers, { key, packages: [] }] });
+  if (!(await trust.change(add))) return;
+  await context.orders.renewFreshness();
   changeHub.notifyAll();
 }
 

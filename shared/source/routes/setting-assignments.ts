@@ -73,6 +73,7 @@ async function store(
 ): Promise<SettingAssigned> {
   const { catalog, changeHub, log } = context;
   const { before, after } = await catalog.settings.changeAssignments(decide);
+  const isSigned = await context.orders.sign({ kind: "assignments", subject: "" });
   const targeting = await openTargeting(context, targetsOf([...before, ...after]));
   const devices = await catalog.devices.list();
   const changed = devices.filter(
@@ -80,7 +81,7 @@ async function store(
   );
   changeHub.notify(changed.map(({ id }) => id));
   log.info({ assignments: after, devices: changed.length }, "settings assigned");
-  return { ...viewOf(after, targeting, devices), changed: changed.length, warnings };
+  return { ...viewOf(after, targeting, devices), changed: changed.length, isSigned, warnings };
 }
 
 function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {

@@ -116,16 +116,17 @@ async function store(
     return isSame ? null : content;
   });
   const { parent, version } = after.get(name)!;
+  const isSigned = await context.orders.sign({ kind: "setting", subject: name });
   if (before === after || !before.has(name)) {
     if (before !== after) log.info({ setting: name, parent }, "setting created");
-    return { name, version, parent, changes: [], devices: 0, openTasks: 0 };
+    return { name, version, parent, changes: [], devices: 0, openTasks: 0, isSigned };
   }
   const changes = changesBetween(resolveSetting(before, name), resolveSetting(after, name));
   const names = [name, ...settingsWithOtherValues(before, after)];
   const { deviceIds, openTasks } = await reachOf(context, names);
   changeHub.notify(deviceIds);
   log.info({ setting: name, version, changes, devices: deviceIds.length }, "setting changed");
-  return { name, version, parent, changes, devices: deviceIds.length, openTasks };
+  return { name, version, parent, changes, devices: deviceIds.length, openTasks, isSigned };
 }
 
 function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -262,10 +263,14 @@ function addRenaming(routes: Hono<SourceEnv>, context: SourceContext): void {
       checkNotRoot(from);
       if (tree.has(name)) throw taken(name);
       await catalog.settings.rename(from, name);
+      await catalog.trust.removeOrder("setting", from);
+      // The orders of children, assignments and tasks name the setting.
+      await context.orders.signAll();
+      const isSigned = (await context.orders.needed({ kind: "setting", subject: name })) === null;
       const { deviceIds, openTasks } = await reachOf(context, [name]);
       changeHub.notify(deviceIds);
       log.info({ from, to: name }, "setting renamed");
-      return c.json({ name, version, parent, changes: [], devices: deviceIds.length, openTasks });
+      return c.json({ name, version, parent, changes: [], devices: deviceIds.length, openTasks, isSigned });
     },
   );
 }
@@ -300,6 +305,7 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       const { name } = settingNamed(await catalog.settings.tree(), c.req.valid("param").name);
       checkNotRoot(name);
       const used = usesText(await catalog.settings.remove(name));
+      if (used === "") await catalog.trust.removeOrder("setting", name);
       if (used !== "") {
         const hint = "task edit --setting, setting unassign and setting set --parent change that";
         throw new ApiError(409, `Setting "${name}" is used by ${used}`, hint);

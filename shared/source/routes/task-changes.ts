@@ -19,10 +19,11 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { targetedDevices, taskById } from "./agent-tasks.ts";
+import { taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
+import { wake } from "./task-wake.ts";
 
 export const taskPathSchema = v.object({
   id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/, "a task id is a whole number")),
@@ -189,10 +190,11 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (!isOpen(task)) throw refused(task, "task edit --expires opens an expired one again");
       const retried = await catalog.tasks.retry(task.id, nowMs());
+      const isSigned = await context.orders.sign({ kind: "task", subject: String(task.id) });
       await catalog.leases.forgetFailures(task.packageId);
       changeHub.notify(retried);
       log.info({ taskId: task.id, devices: retried.length }, "task repeated on failed devices");
-      return c.json({ taskId: task.id, retried });
+      return c.json({ taskId: task.id, retried, isSigned });
     },
   );
 }
@@ -225,25 +227,13 @@ export async function announce(
   warnings: string[] = [],
 ): Promise<TaskChanged> {
   const { catalog, noted, nowMs } = context;
+  const isSigned = await context.orders.sign({ kind: "task", subject: String(task.id) });
   await catalog.leases.forgetFailures(task.packageId);
   noted.add(task.id);
   noted.addSuperseded(task, await catalog.tasks.open());
   const devices = await wake(context, task);
-  return { taskId: task.id, version: task.version, state: shownState(task, nowMs()), devices, warnings };
-}
-
-/**
- * Asks the targeted devices to check in, and returns their number. Representatives come first: a
- * cancellation stops download and multicast at once.
- */
-async function wake(context: SourceContext, task: TaskRecord): Promise<number> {
-  const { catalog, changeHub } = context;
-  const devices = (await targetedDevices(context, task)).map((device) => device.id);
-  const leases = [...(await catalog.leases.ofPackage(task.packageId)).values()];
-  const leading = new Set(leases.map(({ holder }) => holder?.deviceId));
-  changeHub.notify(devices.filter((id) => leading.has(id)));
-  changeHub.notify(devices.filter((id) => !leading.has(id)));
-  return devices.length;
+  const { id: taskId, version } = task;
+  return { taskId, version, state: shownState(task, nowMs()), devices, isSigned, warnings };
 }
 
 export type TaskTimes = Pick<TaskRecord, "startAtMs" | "startIsLocal" | "deadlineAtMs" | "expiresAtMs">;

@@ -127,6 +127,7 @@ async function draftOf(context: SourceContext, request: Creation): Promise<Omit<
     endedAtMs: null,
     createdAtMs: nowMs(),
     ...times,
+    attempts: 1,
     notWhile: request.notWhile,
     taskKey: context.randomBytes(16),
   };

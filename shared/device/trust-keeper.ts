@@ -1,0 +1,372 @@
+/**
+ * The device's judgement of what the source sends: nothing counts but what keys of the trust file
+ * have signed. The source may stop tasks, and choose among what was signed for this device.
+ */
+import type { AgentSetting, AgentTask, AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
+import type { Ledger } from "../cache/index.ts";
+import { resolveSetting, rootSetting, type SettingNode } from "../model/setting-inheritance.ts";
+import {
+  beginTrust,
+  checkOrder,
+  extendTrust,
+  matchOf,
+  publisherKeysFor,
+  readOrder,
+  readPayload,
+  rootFingerprint,
+  TrustError,
+  trustFileSchema,
+  type Freshness,
+  type OrderKind,
+  type Orders,
+  type Signed,
+  type TaskOrder,
+  type TrustAnchor,
+  type TrustChain,
+  type TrustErrorCode,
+  type TrustFile,
+} from "../model/trust/index.ts";
+import type { TargetView } from "../model/target/index.ts";
+import { emptyTrust, keptSettingsMax, noteOrder, readTrust, type TrustRecord } from "./trust-record.ts";
+
+type Statements = Pick<CheckInResponse, "trust" | "ownSetting" | "settings" | "assignments"> & {
+  readonly tasks: readonly AssignedTask[];
+};
+
+/** A statement that the device did not accept. `what` names it. */
+export type RefusedStatement = {
+  readonly what: string;
+  readonly taskId: number | null;
+  readonly code: TrustErrorCode;
+  readonly text: string;
+};
+/** The part of a check-in's answer that counts. */
+export type TrustedAnswer = {
+  readonly tasks: readonly AgentTask[];
+  /** Null: the one that the device has stays. */
+  readonly ownSetting: AgentSetting | null;
+  readonly refused: readonly RefusedStatement[];
+  /** Versions of the trust file that the source lacks. */
+  readonly handBack: readonly Signed[];
+};
+export type TrustStatus = {
+  /** Version of the trust file; 0: none yet. */
+  readonly version: number;
+  /** SHA-256 of the roots, hex; empty: none yet. */
+  readonly root: string;
+  /** Whether the source holds the keys. */
+  readonly embedded: boolean;
+  /** Time until which the source's word is fresh; null: no operator has given one. */
+  readonly freshUntilMs: number | null;
+  readonly isStale: boolean;
+  readonly refused: readonly RefusedStatement[];
+};
+
+type KeeperOptions = {
+  readonly ledger: Pick<Ledger, "trust" | "saveTrust">;
+  /** `root` is null if the token did not name one: then nothing counts. */
+  readonly anchor: { readonly deployment: number; readonly root: string | null };
+  readonly wallMs: () => number;
+  /** The device as it knows itself. */
+  readonly self: () => TargetView;
+  readonly log: {
+    readonly warn: (fields: object, message: string) => void;
+    readonly error: (fields: object, message: string) => void;
+  };
+};
+
+const noToken =
+  "this device has no trust file yet: enrol it with a token of this source that names its roots";
+
+export class TrustKeeper {
+  readonly #options: KeeperOptions;
+  #record: TrustRecord;
+  #chain: TrustChain | null;
+  #refused: readonly RefusedStatement[] = [];
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#record = readTrust(options.ledger.trust());
+    this.#chain = this.#storedChain();
+    // The record of another deployment does not count.
+    if (this.#chain === null) this.#record = emptyTrust();
+  }
+
+  #storedChain(): TrustChain | null {
+    const [first] = this.#record.files;
+    if (first === undefined) return null;
+    try {
+      const root = rootFingerprint(readPayload(trustFileSchema, first).root);
+      return beginTrust(this.#record.files, { deployment: this.#options.anchor.deployment, root });
+    } catch (error) {
+      if (error instanceof TrustError) return null;
+      throw error;
+    }
+  }
+
+  /** Null before the first check-in. */
+  get file(): TrustFile | null {
+    return this.#chain?.current ?? null;
+  }
+
+  /** State that the source has to know: it sends what is newer. */
+  get known(): { version: number; assignments: number } {
+    const { assignments } = this.#record;
+    return {
+      version: this.file?.version ?? 0,
+      assignments: assignments === null ? 0 : readOrder("assignments", assignments).sequence,
+    };
+  }
+
+  /** Returns the raw keys that may sign the manifest of a package. */
+  publisherKeys(packageName: string): Uint8Array[] {
+    return this.file === null ? [] : publisherKeysFor(this.file, packageName);
+  }
+
+  get status(): TrustStatus {
+    const { file } = this;
+    const freshness = this.#freshness();
+    return {
+      version: file?.version ?? 0,
+      root: file === null ? "" : rootFingerprint(file.root),
+      embedded: file?.embedded ?? false,
+      freshUntilMs: freshness?.expiresAtMs ?? null,
+      isStale: freshness === null || freshness.expiresAtMs <= this.#nowMs(),
+      refused: this.#refused,
+    };
+  }
+
+  #freshness(): Freshness | null {
+    const { freshness } = this.#record;
+    return freshness === null ? null : readOrder("freshness", freshness);
+  }
+
+  /**
+   * Time for trust: the device's clock, but never before the newest signed time. The source's clock
+   * has no say: an old order would count again.
+   */
+  #nowMs(): number {
+    const signed = [this.file?.issuedAtMs ?? 0, this.#freshness()?.issuedAtMs ?? 0];
+    return Math.max(this.#options.wallMs(), ...signed);
+  }
+
+  /** Returns what counts of an answer, and stores what has to survive a restart. */
+  take(answer: Statements): TrustedAnswer {
+    const refused: RefusedStatement[] = [];
+    const attempt = (what: string, taskId: number | null, work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error;
+        refused.push({ what, taskId, code: error.code, text: error.message });
+      }
+    };
+    const before = JSON.stringify(this.#record);
+    attempt("trust file", null, () => this.#takeFiles(answer.trust.files));
+    const { freshness } = answer.trust;
+    if (freshness !== null) attempt("freshness", null, () => this.#takeFreshness(freshness));
+    for (const signed of answer.settings) attempt("setting", null, () => this.#takeSetting(signed));
+    const { assignments } = answer;
+    if (assignments !== null) attempt("assignments", null, () => this.#takeAssignments(assignments));
+    let own: AgentSetting | null = null;
+    attempt("own setting", null, () => (own = this.#ownSetting(answer.ownSetting.name)));
+    const tasks: AgentTask[] = [];
+    for (const task of answer.tasks)
+      attempt(`task ${task.id}`, task.id, () => tasks.push(this.#taskOf(task, answer.ownSetting.name)));
+    if (JSON.stringify(this.#record) !== before) this.#save();
+    this.#note(refused);
+    const { version } = answer.trust;
+    const handBack = this.#record.files.filter(
+      (file) => readPayload(trustFileSchema, file).version > version,
+    );
+    return { tasks, ownSetting: own, refused, handBack };
+  }
+
+  #takeFiles(files: readonly Signed[]): void {
+    const before = this.#chain;
+    const { deployment, root } = this.#options.anchor;
+    if (before === null && root === null) throw new TrustError("wrong-root", noToken);
+    const anchor: TrustAnchor = { deployment, root: root ?? "" };
+    const after = before === null ? beginTrust(files, anchor) : extendTrust(before, files);
+    this.#chain = after;
+    this.#record.files = after.files;
+    if (after.current === before?.current) return;
+    const { version } = after.current;
+    this.#options.log.warn({ version, root: rootFingerprint(after.current.root) }, "new trust file");
+    this.#dropRevoked();
+  }
+
+  /** Drops stored orders whose keys no longer count. */
+  #dropRevoked(): void {
+    const record = this.#record;
+    const kept = Object.entries(record.settings).filter(([, signed]) => this.#counts("setting", signed));
+    record.settings = Object.fromEntries(kept);
+    if (record.assignments && !this.#counts("assignments", record.assignments)) record.assignments = null;
+    if (record.freshness && !this.#counts("freshness", record.freshness)) record.freshness = null;
+  }
+
+  #counts(kind: OrderKind, signed: Signed): boolean {
+    try {
+      this.#check(kind, signed, null);
+      return true;
+    } catch (error) {
+      if (error instanceof TrustError) return false;
+      throw error;
+    }
+  }
+
+  #check<K extends OrderKind>(kind: K, signed: Signed, device: TargetView | null): Orders[K] {
+    if (this.file === null) throw new TrustError("wrong-root", noToken);
+    return checkOrder(kind, signed, { trust: this.file, nowMs: this.#nowMs(), device });
+  }
+
+  #takeFreshness(signed: Signed): void {
+    const given = this.#check("freshness", signed, null);
+    const known = this.#freshness();
+    if (given.trustVersion > this.file!.version)
+      throw new TrustError("gap", `the source keeps back version ${given.trustVersion} of the trust file`);
+    if (known !== null && given.issuedAtMs < known.issuedAtMs)
+      throw new TrustError("older", "the source's word is older than one that it gave before");
+    this.#record.freshness = signed;
+  }
+
+  #takeSetting(signed: Signed): void {
+    const { settings } = this.#record;
+    const given = this.#check("setting", signed, null);
+    const known = settings[given.name];
+    if (known !== undefined && readOrder("setting", known).sequence > given.sequence)
+      throw new TrustError("older", `the source gives an older version of the setting "${given.name}"`);
+    // The name at the end of the object is that of the setting used last.
+    delete settings[given.name];
+    settings[given.name] = signed;
+    const names = Object.keys(settings);
+    for (const name of names.slice(0, Math.max(0, names.length - keptSettingsMax))) delete settings[name];
+  }
+
+  #takeAssignments(signed: Signed): void {
+    const given = this.#check("assignments", signed, null);
+    if (given.sequence < this.known.assignments)
+      throw new TrustError("older", "the source gives older assignments of settings");
+    this.#record.assignments = signed;
+  }
+
+  /** @throws TrustError when an order of a setting or of its parents is missing */
+  #resolved(name: string): AgentSetting {
+    const tree = new Map<string, SettingNode>();
+    for (let next: string | null = name; next !== null && !tree.has(next);) {
+      const node = this.#node(next);
+      tree.set(next, node);
+      next = node.parent;
+    }
+    if (!tree.has(rootSetting))
+      throw new TrustError("malformed", `the settings above "${name}" have a cycle`);
+    const { values, version, parents } = resolveSetting(tree, name);
+    return { name, version, parents: [...parents], values };
+  }
+
+  #node(name: string): SettingNode {
+    const signed = this.#record.settings[name];
+    if (signed !== undefined) return readOrder("setting", signed);
+    // The built-in values need no order.
+    if (name === rootSetting) return { name, version: 1, parent: null, differences: {} };
+    throw new TrustError("too-few-signatures", `no order states the setting "${name}"`);
+  }
+
+  /**
+   * Returns the setting that the source gives the device, if the assignments allow it.
+   * @throws TrustError
+   */
+  #ownSetting(name: string): AgentSetting {
+    const { assignments } = this.#record;
+    const list = assignments === null ? [] : readOrder("assignments", assignments).assignments;
+    const self = this.#options.self();
+    for (const { setting, target } of list) {
+      const truth = matchOf(target, self);
+      if (setting === name && truth !== false) return this.#resolved(name);
+      if (truth === true)
+        throw new TrustError(
+          "not-targeted",
+          `the setting "${setting}" is assigned to this device, not "${name}"`,
+        );
+    }
+    if (name === rootSetting) return this.#resolved(name);
+    throw new TrustError("not-targeted", `the setting "${name}" is not assigned to this device`);
+  }
+
+  #taskOf(given: AssignedTask, ownName: string): AgentTask {
+    const { id, order: signed } = given;
+    const known = this.#record.orders[id];
+    const stated = readOrder("task", signed);
+    // The result of a task may be why its target no longer matches.
+    const isKnown = known !== undefined && known.sequence === stated.sequence;
+    const order = this.#check("task", signed, isKnown ? null : this.#options.self());
+    if (order.taskId !== id) throw new TrustError("malformed", `the order is that of task ${order.taskId}`);
+    if (known !== undefined && order.sequence < known.sequence)
+      throw new TrustError("older", "the device has a newer order of this task");
+    const setting = order.setting === null ? this.#ownSettingOr(ownName) : this.#resolved(order.setting);
+    noteOrder(this.#record, id, order);
+    return agentTaskOf(order, given, setting);
+  }
+
+  /** Returns the device's own setting; the built-in values if the source's claim does not count. */
+  #ownSettingOr(name: string): AgentSetting {
+    try {
+      return this.#ownSetting(name);
+    } catch (error) {
+      if (error instanceof TrustError) return this.#resolved(rootSetting);
+      throw error;
+    }
+  }
+
+  #save(): void {
+    try {
+      this.#options.ledger.saveTrust(this.#record);
+    } catch (error) {
+      // On a full disk it counts all the same until a restart: the source sends it again.
+      this.#options.log.error({ error: String(error) }, "the trust file was not saved");
+    }
+  }
+
+  /** Logs refusals once, until they change. */
+  #note(refused: readonly RefusedStatement[]): void {
+    const before = new Set(this.#refused.map(({ what, code }) => `${what} ${code}`));
+    for (const one of refused)
+      if (!before.has(`${one.what} ${one.code}`))
+        this.#options.log.error({ ...one }, "the source sent a statement that does not count");
+    this.#refused = refused;
+  }
+}
+
+/** Returns a task as the device keeps it: the order, and what the source may choose. */
+export function agentTaskOf(order: TaskOrder, given: AssignedTask, setting: AgentSetting): AgentTask {
+  const { packageId, packageName, packageVersion, action, epoch, createdAtMs, command, run } = order;
+  const { startAtMs, startIsLocal, deadlineAtMs, notWhile, after, afterEpoch, expiresAtMs } = order;
+  const { allowDowngrade, sequence } = order;
+  const { paused, taskKey, packageKey } = given;
+  return {
+    id: order.taskId,
+    packageId,
+    packageName,
+    packageVersion,
+    action,
+    epoch,
+    createdAtMs,
+    sequence,
+    command,
+    run,
+    startAtMs,
+    startIsLocal,
+    deadlineAtMs,
+    notWhile,
+    after,
+    afterEpoch,
+    expiresAtMs,
+    attempt: Math.min(given.attempt, order.attempts),
+    paused,
+    allowDowngrade,
+    taskKey,
+    packageKey,
+    setting,
+    overrides: order.setting !== null,
+  };
+}

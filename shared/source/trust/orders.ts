@@ -1,0 +1,270 @@
+/**
+ * Orders about the source's records: which records lack one, what it would have to state, and
+ * whether a given one counts. In the embedded mode the source signs each order itself.
+ *
+ * Devices obey the newest signed order, never the record: an edit takes effect once it is signed.
+ */
+import type { Catalog, OrderRecord, TaskRecord } from "../catalog/index.ts";
+import type { SettingAssignment, SettingNode } from "../../model/setting-inheritance.ts";
+import {
+  checkOrder,
+  freshnessValidityMs,
+  hasContent,
+  nextSequence,
+  readOrder,
+  signStatementOf,
+  TrustError,
+  withSignatures,
+  type OrderContent,
+  type OrderKind,
+  type Orders as OrderTypes,
+  type Signed,
+  type SigningKey,
+} from "../../model/trust/index.ts";
+import type { SourceTrust } from "./source-trust.ts";
+
+type OrdersOptions = {
+  readonly catalog: Catalog;
+  readonly trust: SourceTrust;
+  readonly nowMs: () => number;
+};
+/** Kinds of orders about records of the catalog. */
+export const recordKinds = ["task", "setting", "assignments"] as const;
+export type RecordKind = (typeof recordKinds)[number];
+export type Subject = { readonly kind: RecordKind; readonly subject: string };
+/** An order that a record needs. `pending` has signatures, but too few. */
+export type NeededOrder = Subject & {
+  readonly content: OrderContent<RecordKind>;
+  readonly pending: Signed | null;
+};
+
+/** A signer's clock may be this much ahead of the source's. */
+const aheadMs = 86_400_000;
+
+export class Orders {
+  readonly #options: OrdersOptions;
+
+  constructor(options: OrdersOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the newest order about a subject that has enough signatures. */
+  async signed(kind: OrderKind, subject: string): Promise<Signed | null> {
+    return (await this.#options.catalog.trust.order(kind, subject))?.signed ?? null;
+  }
+
+  /** Returns the content of the order that a record needs; null: the record is gone. */
+  async #contentOf({ kind, subject }: Subject): Promise<OrderContent<RecordKind> | null> {
+    const { catalog } = this.#options;
+    if (kind === "task") {
+      const task = await catalog.tasks.byId(Number(subject));
+      if (task === null) return null;
+      const after = task.after === null ? null : await catalog.tasks.byId(task.after);
+      return taskContent(task, after?.epoch ?? "", catalog.deployment);
+    }
+    if (kind === "assignments")
+      return assignmentsContent(await catalog.settings.assignments(), catalog.deployment);
+    const node = (await catalog.settings.tree()).get(subject);
+    return node === undefined ? null : settingContent(node, catalog.deployment);
+  }
+
+  /** Returns the order that a record needs; null: it has one that counts. */
+  async needed(subject: Subject): Promise<NeededOrder | null> {
+    const content = await this.#contentOf(subject);
+    if (content === null) return null;
+    const stored = await this.#options.catalog.trust.order(subject.kind, subject.subject);
+    if (stored?.signed && this.#counts(subject.kind, stored.signed, content)) return null;
+    const pending = stored?.pending ?? null;
+    const isPending = pending !== null && hasContent(readOrder(subject.kind, pending), content);
+    return { ...subject, content, pending: isPending ? pending : null };
+  }
+
+  #counts(kind: RecordKind, signed: Signed, content: OrderContent<RecordKind>): boolean {
+    try {
+      return hasContent(this.#check(kind, signed), content);
+    } catch (error) {
+      if (error instanceof TrustError) return false;
+      throw error;
+    }
+  }
+
+  #check<K extends OrderKind>(kind: K, signed: Signed): OrderTypes[K] {
+    const { trust, nowMs } = this.#options;
+    return checkOrder(kind, signed, { trust: trust.file, nowMs: nowMs(), device: null });
+  }
+
+  /** Returns all orders that open tasks and settings need. */
+  async allNeeded(): Promise<NeededOrder[]> {
+    const { catalog, nowMs } = this.#options;
+    const open = (await catalog.tasks.open()).filter(({ expiresAtMs }) => expiresAtMs > nowMs());
+    const subjects: Subject[] = [
+      ...[...(await catalog.settings.tree()).keys()].map((subject) => ({
+        kind: "setting" as const,
+        subject,
+      })),
+      { kind: "assignments", subject: "" },
+      ...open.map(({ id }) => ({ kind: "task" as const, subject: String(id) })),
+    ];
+    const needed = await Promise.all(subjects.map((subject) => this.needed(subject)));
+    return needed.filter((one) => one !== null);
+  }
+
+  /**
+   * Lets the source sign what a record needs.
+   * @returns whether an order that counts is there
+   */
+  async sign(subject: Subject): Promise<boolean> {
+    const needed = await this.needed(subject);
+    if (needed === null) return true;
+    const keys = await this.#options.trust.keys();
+    if (keys === null) return false;
+    await this.#store(needed, keys.operator);
+    await this.renewFreshness();
+    return true;
+  }
+
+  /** Lets the source sign everything that lacks an order. */
+  async signAll(): Promise<void> {
+    const keys = await this.#options.trust.keys();
+    if (keys === null) return;
+    for (const needed of await this.allNeeded()) await this.#store(needed, keys.operator);
+    await this.renewFreshness();
+  }
+
+  async #store({ kind, subject, content }: NeededOrder, key: SigningKey): Promise<void> {
+    const { catalog, nowMs } = this.#options;
+    const issuedAtMs = nowMs();
+    const sequence = nextSequence(await catalog.trust.lastSequence(), issuedAtMs);
+    const signed = signStatementOf(kind, { format: 1, ...content, sequence, issuedAtMs }, [key]);
+    this.#check(kind, signed);
+    await catalog.trust.putOrder(kind, { subject, sequence, signed, pending: null });
+  }
+
+  /**
+   * Takes an order for a record, which may lack further signatures.
+   * @returns whether it now counts
+   * @throws TrustError when it states something else, or is not newer
+   */
+  async attach({ kind, subject }: Subject, given: Signed): Promise<boolean> {
+    const { catalog, nowMs } = this.#options;
+    const content = await this.#contentOf({ kind, subject });
+    if (content === null) throw new TrustError("malformed", "the source has no such record");
+    const stored = await catalog.trust.order(kind, subject);
+    const pending = stored?.pending ? withSignatures(stored.pending, given) : given;
+    const order = readOrder(kind, given);
+    if (!hasContent(order, content))
+      throw new TrustError("malformed", "the order differs from the record, which may have been changed");
+    const isPending = stored?.pending?.payload === given.payload;
+    if (order.sequence <= (stored?.sequence ?? 0) && !isPending)
+      throw new TrustError("older", "the order is not newer than the one that the source has");
+    if (order.sequence > nowMs() + aheadMs)
+      throw new TrustError("malformed", "the sequence lies more than a day ahead: check the signer's clock");
+    const whole = isPending ? pending : given;
+    try {
+      this.#check(kind, whole);
+    } catch (error) {
+      if (
+        !(error instanceof TrustError) ||
+        error.code !== "too-few-signatures" ||
+        whole.signatures.length === 0
+      )
+        throw error;
+      await this.#put(kind, { ...stored, subject, pending: whole });
+      return false;
+    }
+    await this.#put(kind, { subject, sequence: order.sequence, signed: whole, pending: null });
+    return true;
+  }
+
+  async #put(kind: RecordKind, record: Partial<OrderRecord> & Pick<OrderRecord, "subject">): Promise<void> {
+    const { subject, sequence = 0, signed = null, pending = null } = record;
+    await this.#options.catalog.trust.putOrder(kind, { subject, sequence, signed, pending });
+  }
+
+  /** Returns the statement of freshness; in the embedded mode one that is valid for a while. */
+  async freshness(): Promise<Signed | null> {
+    const signed = await this.signed("freshness", "");
+    const { nowMs } = this.#options;
+    if (signed !== null && readOrder("freshness", signed).expiresAtMs - nowMs() > freshnessValidityMs / 2)
+      return signed;
+    return (await this.renewFreshness()) ?? signed;
+  }
+
+  /** Signs a statement of freshness with the source's key; null: the source has none. */
+  async renewFreshness(): Promise<Signed | null> {
+    const { catalog, trust, nowMs } = this.#options;
+    const keys = await trust.keys();
+    if (keys === null) return null;
+    const issuedAtMs = nowMs();
+    const sequence = await catalog.trust.lastSequence();
+    const statement = {
+      format: 1,
+      deployment: catalog.deployment,
+      sequence,
+      issuedAtMs,
+      trustVersion: trust.file.version,
+      expiresAtMs: issuedAtMs + freshnessValidityMs,
+    };
+    const signed = signStatementOf("freshness", statement, [keys.operator]);
+    await catalog.trust.putOrder("freshness", { subject: "", sequence, signed, pending: null });
+    return signed;
+  }
+
+  /**
+   * Takes a statement of freshness.
+   * @throws TrustError when it is not signed by an operator, or older than the present one
+   */
+  async attachFreshness(given: Signed): Promise<void> {
+    const { catalog, trust } = this.#options;
+    const freshness = this.#check("freshness", given);
+    const present = await this.signed("freshness", "");
+    if (present !== null && readOrder("freshness", present).issuedAtMs > freshness.issuedAtMs)
+      throw new TrustError("older", "the source has a newer statement of freshness");
+    if (freshness.trustVersion !== trust.file.version)
+      throw new TrustError("older", `the trust file has version ${trust.file.version}`);
+    const { sequence } = freshness;
+    await catalog.trust.putOrder("freshness", { subject: "", sequence, signed: given, pending: null });
+  }
+}
+
+function taskContent(task: TaskRecord, afterEpoch: string, deployment: number): OrderContent<"task"> {
+  const { id: taskId, epoch, createdAtMs, packageId, packageName, packageVersion, action } = task;
+  const { command, run, allowDowngrade, after, notWhile, setting, target, attempts } = task;
+  const { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs } = task;
+  return {
+    deployment,
+    taskId,
+    epoch,
+    createdAtMs,
+    packageId,
+    packageName,
+    packageVersion,
+    action,
+    command,
+    run,
+    allowDowngrade,
+    after,
+    afterEpoch,
+    notWhile: [...notWhile],
+    setting,
+    target,
+    startAtMs,
+    startIsLocal,
+    deadlineAtMs,
+    expiresAtMs,
+    attempts,
+  };
+}
+
+const settingContent = (
+  { name, version, parent, differences }: SettingNode,
+  deployment: number,
+): OrderContent<"setting"> => ({ deployment, name, version, parent, differences });
+
+const assignmentsContent = (
+  assignments: readonly SettingAssignment[],
+  deployment: number,
+): OrderContent<"assignments"> => ({
+  deployment,
+  assignments: assignments.map(({ setting, target }) => ({ setting, target })),
+});
