@@ -18,7 +18,12 @@ import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-u
 import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
-import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import {
+  jsonOption,
+  operatorKeyOption,
+  sourceOption,
+  tokenOption,
+} from "../shared/source/commands/options.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
@@ -28,7 +33,9 @@ import {
   removeTask,
   retryTask,
   showOutput,
+  startTask,
 } from "../shared/source/commands/task-changes.ts";
+import { addTrust } from "../shared/source/commands/trust-command-line.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
@@ -185,6 +192,7 @@ function addTaskCreation(task: Command): void {
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
+    .addOption(operatorKeyOption())
     .action(createTask);
   task
     .command("edit")
@@ -200,6 +208,7 @@ function addTaskCreation(task: Command): void {
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
+    .addOption(operatorKeyOption())
     .action(editTask);
 }
 
@@ -246,7 +255,7 @@ function addTaskChanges(task: Command): void {
     name: string,
     description: string,
     action: (id: string, options: JsonOptions) => Promise<void>,
-  ): { option: (flags: string, description: string) => unknown } =>
+  ) =>
     task
       .command(name)
       .description(description)
@@ -255,14 +264,14 @@ function addTaskChanges(task: Command): void {
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(action);
-  add("start-now", "start a scheduled task at once", changeTask("start-now"));
+  add("start-now", "start a scheduled task at once", startTask).addOption(operatorKeyOption());
   add("pause", "pause a task: no download, multicast or command begins", changeTask("pause"));
   add("resume", "resume a paused task", changeTask("resume"));
   add("cancel", "cancel a task; its devices drop it, and a running command continues", cancelTask).option(
     "--kill",
     "also end its running commands, with all their processes",
   );
-  add("retry", "repeat a task on the devices that failed", retryTask);
+  add("retry", "repeat a task on the devices that failed", retryTask).addOption(operatorKeyOption());
   add("remove", "remove an ended or cancelled task with its reports", removeTask);
 }
 
@@ -295,7 +304,16 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
+  for (const add of [
+    addServing,
+    addPublishing,
+    addTasks,
+    addSettings,
+    addInventory,
+    addTrust,
+    addSource,
+    addReports,
+  ])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

@@ -53,14 +53,19 @@ const patches: Readonly<Record<string, readonly SourcePatch[]>> = {
   frames: [{ file: "shared/wire/layout.ts", from: "frameVersion = 1;", to: "frameVersion = 2;" }],
   source: [
     {
-      file: "shared/source/routes/agent-tasks.ts",
-      from: "return { ownSetting: toAgent(own), tasks,",
-      to: `return { ownSetting: { ...toAgent(own), values: { ...own.values, laterSwitch: "on" } as never }, tasks,`,
+      file: "shared/source/trust/orders.ts",
+      from: "({ deployment, name, version, parent, differences });",
+      to: `({ deployment, name, version, parent, differences: { ...differences, laterSwitch: "on" } as never });`,
+    },
+    {
+      file: "shared/source/trust/orders.ts",
+      from: "{ format: 1, ...content, sequence, issuedAtMs }",
+      to: "{ format: 1, ...content, sequence, issuedAtMs, later: { a: [1] } }",
     },
     {
       file: "shared/source/routes/agent-tasks.ts",
-      from: "setting: { name: setting.name, version: setting.version },",
-      to: "setting: { name: setting.name, version: setting.version }, later: { a: [1] },",
+      from: 'paused: task.state === "paused",',
+      to: 'paused: task.state === "paused", later: { a: [1] },',
     },
   ],
 };

@@ -49,6 +49,7 @@ import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
+import { trustClient, type TrustClient } from "./trust-client.ts";
 
 type AdminClientOptions = {
   readonly sourceUrl: string;
@@ -60,7 +61,10 @@ type AdminClientOptions = {
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = DeviceRequests &
-  SettingClient & {
+  SettingClient &
+  TrustClient & {
+    /** Fingerprint of the roots that the token names; null: it names none. */
+    readonly root: string | null;
     /** @param urls web sites that have the bytes */
     publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
     /** @param content the package's bytes: its files concatenated in manifest order */
@@ -176,16 +180,20 @@ function sourceCalls(connection: Connection, transport: SourceTransport): Source
  */
 export function createAdminClient(options: AdminClientOptions): AdminClient {
   const token = options.token.trim();
-  const identity = readToken(token)?.identity;
-  if (identity === undefined)
-    throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
-  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
+  const known = readToken(token);
+  if (known === null) throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
+  const transport = new SourceTransport({
+    url: parseSourceUrl(options.sourceUrl),
+    identity: known.identity,
+  });
   const connection: Connection = {
     transport,
     authorization: () => `Bearer ${token}`,
     timeoutMs: options.timeoutMs,
   };
   return {
+    root: known.root,
+    ...trustClient(connection),
     ...settingClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {

@@ -28,7 +28,7 @@ export const trustViewSchema = v.object({
   /** Records whose newest state no order states. */
   unsigned: counter,
 });
-/** In the embedded mode the source signs a file without signatures with its root key. */
+/** In the embedded mode the source adds the signature of its root key. */
 export const trustFilesBodySchema = v.object({
   files: v.pipe(v.array(signedSchema), v.minLength(1), v.maxLength(1_000)),
 });

@@ -167,6 +167,10 @@ export interface DeviceStore {
 
 export interface PackageStore {
   byId(id: string): Promise<PackageRecord | null>;
+  /** Returns the public key under whose signature the manifest is stored, hex. */
+  publisherOf(id: string): Promise<string | null>;
+  /** Stores the signature of another publisher under the same manifest. */
+  replaceSignature(id: string, signed: SignedManifestBytes): Promise<void>;
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
   /** Returns all packages, the last published first. */
   list(): Promise<PackageRecord[]>;

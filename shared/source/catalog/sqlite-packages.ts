@@ -127,6 +127,15 @@ export function sqlitePackages(database: Database): PackageStore {
       const row = signedManifest.get({ id });
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
     },
+    async publisherOf(id) {
+      const query = "SELECT hex(publisher_key) AS key FROM packages WHERE id = $id";
+      return database.query<{ key: string }, { id: string }>(query).get({ id })?.key ?? null;
+    },
+    async replaceSignature(id, { signature, publisherKey }) {
+      database
+        .query("UPDATE packages SET signature = $signature, publisher_key = $publisherKey WHERE id = $id")
+        .run({ id, signature, publisherKey });
+    },
     ...urlChanges(database),
     remove: removePackage(database),
     async unfinishedBefore(atMs) {

@@ -5,4 +5,12 @@ export const sourceOption = () =>
   new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
 export const tokenOption = () =>
   new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
+const several = (file: string, files: readonly string[] = []): readonly string[] => [...files, file];
+export const operatorKeyOption = () =>
+  new Option(
+    "--operator-key <file>",
+    "key that signs the order if the source has none (default: FLOCKCAST_OPERATOR_KEY); may be repeated",
+  ).argParser(several);
+export const rootKeyOption = () =>
+  new Option("--root-key <file>", "root key that signs; may be repeated").argParser(several);
 export const jsonOption = () => new Option("--json", "as JSON");

@@ -1,17 +1,20 @@
 /** Commands `setting assign`, `setting unassign` and `setting assignments`. */
 import { settingsMax, type SettingAssigned } from "../../api/schema/settings.ts";
 import { rootSetting } from "../../model/setting-inheritance.ts";
+import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { countText } from "./setting-text.ts";
 import { warn } from "./task-preview.ts";
+import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { parseTarget } from "./tasks.ts";
 
-type AssignOptions = JsonOptions & {
-  readonly target: string;
-  readonly rank?: string | undefined;
-};
+type AssignOptions = JsonOptions &
+  SignOptions & {
+    readonly target: string;
+    readonly rank?: string | undefined;
+  };
 
 function parseRank(text: string | undefined): number | null {
   if (text === undefined) return null;
@@ -23,7 +26,9 @@ function parseRank(text: string | undefined): number | null {
 export async function assignSetting(setting: string, options: AssignOptions): Promise<void> {
   const rank = parseRank(options.rank);
   const target = parseTarget(options.target);
-  const assigned = await (await connect(options)).assignSetting({ setting, target, rank });
+  const client = await connect(options);
+  const assigned = await client.assignSetting({ setting, target, rank });
+  await signAssignments(client, assigned, options);
   if (options.json) return printJson(assigned);
   const own = assigned.assignments.find((one) => one.target === target)!;
   print(`${setting} is assigned to ${target}, rank ${own.rank}: ${countText(own.devices, "device")}`);
@@ -36,16 +41,28 @@ export async function assignSetting(setting: string, options: AssignOptions): Pr
     );
 }
 
+/** Signs the assignments as the answer lists them; `setting assignments` shows the same. */
+async function signAssignments(
+  client: AdminClient,
+  { assignments, isSigned }: SettingAssigned,
+  options: SignOptions,
+): Promise<void> {
+  if (isSigned) return;
+  const wanted = assignments.map(({ setting, target }) => ({ setting, target }));
+  await signIfNeeded(client, { kind: "assignments", subject: "" }, options, { assignments: wanted });
+}
+
 const printChanged = ({ changed }: SettingAssigned): void =>
   print(`${countText(changed, "device")} with another setting than before`);
 
 export async function unassignSetting(
   setting: string,
-  options: JsonOptions & { readonly target?: string | undefined },
+  options: JsonOptions & SignOptions & { readonly target?: string | undefined },
 ): Promise<void> {
   const client = await connect(options);
   const target = options.target ?? (await onlyTargetOf(setting, client.settingAssignments()));
   const assigned = await client.unassignSetting(setting, target);
+  await signAssignments(client, assigned, options);
   if (options.json) return printJson(assigned);
   print(`${setting} is no longer assigned to ${target}`);
   printChanged(assigned);

@@ -1,6 +1,7 @@
 /** Commands that change settings: `setting create`, `set`, `revert`, `rename` and `remove`. */
 import * as v from "valibot";
-import { SourceError } from "../../api/agent-client.ts";
+import { SourceError, type AdminClient } from "../../api/agent-client.ts";
+import { readOrder } from "../../model/trust/index.ts";
 import { newSettingNameSchema, type SettingChanged } from "../../api/schema/settings.ts";
 import { rootSetting } from "../../model/setting-inheritance.ts";
 import { parseSettingWords } from "../../model/setting-words.ts";
@@ -9,11 +10,14 @@ import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
 import { changedLines } from "./setting-text.ts";
 import { parseVersion } from "./settings.ts";
+import { readKeyFiles } from "./key-files.ts";
+import { operatorKeyFiles, signAllNeeded, signIfNeeded, type SignOptions } from "./signing.ts";
 
-type SetOptions = JsonOptions & {
-  readonly parent?: string | undefined;
-  readonly create?: true | undefined;
-};
+type SetOptions = JsonOptions &
+  SignOptions & {
+    readonly parent?: string | undefined;
+    readonly create?: true | undefined;
+  };
 
 /** @throws CommandError with exit status 2 */
 function checkName(name: string): void {
@@ -35,8 +39,10 @@ export async function createSetting(
   const { set: differences } = usage(() => parseSettingWords(words));
   const client = await connect(options);
   const created = await client.createSetting({ name, parent: options.parent ?? rootSetting, differences });
-  if (options.json) return printJson(created);
-  printCreated(created);
+  if (options.json) printJson(created);
+  else printCreated(created);
+  const parent = options.parent ?? rootSetting;
+  if (!created.isSigned) await signIfNeeded(client, subjectOf(name), options, { name, parent, differences });
 }
 
 export async function setSetting(name: string, words: readonly string[], options: SetOptions): Promise<void> {
@@ -49,6 +55,14 @@ export async function setSetting(name: string, words: readonly string[], options
   try {
     const changed = await client.editSetting(name, { set, inherit: [...inherit], ...parent });
     tell(changed, options);
+    if (changed.isSigned) return;
+    const isChanged = (field: string): boolean =>
+      Object.hasOwn(set, field) || inherit.includes(field as never);
+    const base = await differencesBefore(client, name);
+    // Fields that were not named have to be those of the order before.
+    const kept = Object.entries(base).filter(([field]) => !isChanged(field));
+    const wanted = { ...Object.fromEntries(kept), ...set };
+    await signIfNeeded(client, subjectOf(name), options, { name, ...parent, differences: wanted });
   } catch (error) {
     if (!isUnknown(error, name)) throw error;
     if (options.create) return createSetting(name, words, options);
@@ -62,6 +76,14 @@ const isUnknown = (error: unknown, name: string): error is SourceError =>
   error.status === 404 &&
   error.message.startsWith(`No setting named "${name}"`);
 
+const subjectOf = (name: string) => ({ kind: "setting", subject: name }) as const;
+
+/** Returns the differences of the newest order. */
+async function differencesBefore(client: AdminClient, name: string): Promise<object> {
+  const before = await client.orderOf(subjectOf(name));
+  return before === null ? {} : readOrder("setting", before).differences;
+}
+
 function tell(changed: SettingChanged, options: JsonOptions): void {
   if (options.json) return printJson(changed);
   const [head, ...lines] = changedLines(changed);
@@ -72,17 +94,33 @@ function tell(changed: SettingChanged, options: JsonOptions): void {
 /** Stores an earlier version of a setting again, as its next version. */
 export async function revertSetting(
   name: string,
-  options: JsonOptions & { readonly version: string },
+  options: JsonOptions & SignOptions & { readonly version: string },
 ): Promise<void> {
   const version = parseVersion(options.version);
-  tell(await (await connect(options)).revertSetting(name, version), options);
+  const client = await connect(options);
+  const changed = await client.revertSetting(name, version);
+  tell(changed, options);
+  if (changed.isSigned) return;
+  const old = (await client.settingVersions(name)).find((one) => one.version === version)!;
+  const { parent, differences } = old;
+  await signIfNeeded(client, subjectOf(name), options, { name, parent, differences });
 }
 
-export async function renameSetting(name: string, to: string, options: JsonOptions): Promise<void> {
+export async function renameSetting(
+  name: string,
+  to: string,
+  options: JsonOptions & SignOptions,
+): Promise<void> {
   checkName(to);
-  const renamed = await (await connect(options)).renameSetting(name, to);
-  if (options.json) return printJson(renamed);
-  print(`${name} is ${changedLines(renamed)[0]}`);
+  const client = await connect(options);
+  const renamed = await client.renameSetting(name, to);
+  if (options.json) printJson(renamed);
+  else print(`${name} is ${changedLines(renamed)[0]}`);
+  if (renamed.isSigned) return;
+  // Children, assignments and tasks name the setting too.
+  const keys = await readKeyFiles(operatorKeyFiles(options), "operator's key");
+  if (keys.length > 0) await signAllNeeded(client, keys);
+  else await signIfNeeded(client, subjectOf(to), options, {});
 }
 
 export async function removeSetting(name: string, options: JsonOptions): Promise<void> {

@@ -1,7 +1,7 @@
 /** Command line of `setting`: limits and switches of the agents. */
 import { Command } from "@commander-js/extra-typings";
 import { settingKeys } from "../../model/setting.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
+import { jsonOption, operatorKeyOption, sourceOption, tokenOption } from "./options.ts";
 import { assignSetting, listAssignments, unassignSetting } from "./setting-assignments.ts";
 import { createSetting, removeSetting, renameSetting, revertSetting, setSetting } from "./setting-changes.ts";
 import { diffSettings, listSettings, showHistory, showSetting } from "./settings.ts";
@@ -42,20 +42,24 @@ function addChanges(setting: Command): void {
     .argument("<name>")
     .argument("[key=value...]", keysHelp)
     .option("--parent <name>", "setting whose values it inherits (default: default)")
+    .addOption(operatorKeyOption())
     .action(createSetting);
   add(setting, "set", "change a setting; prints what changed, and what it reaches")
     .argument("<name>")
     .argument("[key=value...]", `key=inherit: the value of the parent; ${keysHelp}`)
     .option("--parent <name>", "setting whose values it inherits")
     .option("--create", "make the setting if it does not exist")
+    .addOption(operatorKeyOption())
     .action(setSetting);
   add(setting, "revert", "store an earlier version again, as the next version")
     .argument("<name>")
     .requiredOption("--version <number>", "version whose differences count again")
+    .addOption(operatorKeyOption())
     .action(revertSetting);
   add(setting, "rename", "rename a setting, also in tasks and assignments")
     .argument("<name>")
     .argument("<new name>")
+    .addOption(operatorKeyOption())
     .action(renameSetting);
   add(setting, "remove", "remove a setting that no open task, assignment or other setting names")
     .argument("<name>")
@@ -67,10 +71,12 @@ function addAssignments(setting: Command): void {
     .argument("<name>")
     .requiredOption("--target <target>", "all, device:ID, subnet:CIDR or group:NAME")
     .option("--rank <number>", "place in the order; the first match counts (default: the last place)")
+    .addOption(operatorKeyOption())
     .action(assignSetting);
   add(setting, "unassign", "end an assignment")
     .argument("<name>")
     .option("--target <target>", "target of the assignment; may be left out if there is one")
+    .addOption(operatorKeyOption())
     .action(unassignSetting);
   add(setting, "assignments", "targets and their settings, in the order of precedence").action(
     listAssignments,

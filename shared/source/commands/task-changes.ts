@@ -8,6 +8,7 @@ import { hostText, isNamed } from "./host-text.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
+import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { printPreview } from "./task-preview.ts";
 import {
   parsePrograms,
@@ -19,15 +20,16 @@ import {
   warnOfNobody,
 } from "./tasks.ts";
 
-type EditOptions = JsonOptions & {
-  readonly target?: string | undefined;
-  readonly start?: string | undefined;
-  readonly deadline?: string | undefined;
-  readonly notWhile?: string | undefined;
-  readonly expires?: string | undefined;
-  readonly setting?: string | undefined;
-  readonly dryRun?: true | undefined;
-};
+type EditOptions = JsonOptions &
+  SignOptions & {
+    readonly target?: string | undefined;
+    readonly start?: string | undefined;
+    readonly deadline?: string | undefined;
+    readonly notWhile?: string | undefined;
+    readonly expires?: string | undefined;
+    readonly setting?: string | undefined;
+    readonly dryRun?: true | undefined;
+  };
 
 export async function editTask(id: string, options: EditOptions): Promise<void> {
   const taskId = parseTaskId(id);
@@ -48,15 +50,30 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
     );
   const client = await connect(options);
   if (options.dryRun) return printPreview(await client.previewEdit(taskId, edit), options);
-  tell(await client.editTask(taskId, edit), options);
+  const edited = await client.editTask(taskId, edit);
+  tell(edited, options);
+  if (!edited.isSigned) await signIfNeeded(client, subjectOf(taskId), options, edit);
 }
 
 /** `none` removes the deadline. */
 const parseDeadline = (text: string): number | null => (text === "none" ? null : parseTime(text)!);
 
+const subjectOf = (taskId: number) => ({ kind: "task", subject: String(taskId) }) as const;
+
+/** Starts a task at once: its order gets another start. */
+export async function startTask(id: string, options: JsonOptions & SignOptions): Promise<void> {
+  const taskId = parseTaskId(id);
+  const client = await connect(options);
+  const changed = await client.changeTask(taskId, "start-now");
+  if (options.json) printJson(changed);
+  else print(lineOf(changed));
+  if (changed.isSigned) return;
+  await signIfNeeded(client, subjectOf(taskId), options, { startAtMs: undefined, startIsLocal: false });
+}
+
 /** Returns the command that makes one change without options. */
 export const changeTask =
-  (change: "cancel" | "kill" | "pause" | "resume" | "start-now") =>
+  (change: "cancel" | "kill" | "pause" | "resume") =>
   async (id: string, options: JsonOptions): Promise<void> => {
     const taskId = parseTaskId(id);
     const changed = await (await connect(options)).changeTask(taskId, change);
@@ -78,11 +95,13 @@ const devicesText = (count: number): string => `${count} ${count === 1 ? "device
 const lineOf = ({ taskId, state, version, devices }: TaskChanged): string =>
   `task ${taskId}: ${state}, version ${version}, ${devicesText(devices)}`;
 
-export async function retryTask(id: string, options: JsonOptions): Promise<void> {
+export async function retryTask(id: string, options: JsonOptions & SignOptions): Promise<void> {
   const taskId = parseTaskId(id);
-  const answer = await (await connect(options)).retryTask(taskId);
-  if (options.json) return printJson(answer);
-  print(`task ${taskId}: repeated on ${devicesText(answer.retried.length)}`);
+  const client = await connect(options);
+  const answer = await client.retryTask(taskId);
+  if (options.json) printJson(answer);
+  else print(`task ${taskId}: repeated on ${devicesText(answer.retried.length)}`);
+  if (!answer.isSigned) await signIfNeeded(client, subjectOf(taskId), options, {});
 }
 
 export async function removeTask(id: string, options: JsonOptions): Promise<void> {

@@ -18,24 +18,26 @@ import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
+import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { printPreview, warn } from "./task-preview.ts";
 import { absenceText, absentText } from "./watch-view.ts";
 
-type TaskCreateOptions = JsonOptions & {
-  readonly from?: string | undefined;
-  readonly action?: TaskAction | undefined;
-  readonly command?: string | undefined;
-  readonly run?: string | undefined;
-  readonly setting?: string | undefined;
-  readonly target?: string | undefined;
-  readonly start?: string | undefined;
-  readonly deadline?: string | undefined;
-  readonly notWhile?: string | undefined;
-  readonly expires?: string | undefined;
-  readonly allowDowngrade?: true | undefined;
-  readonly after?: string | undefined;
-  readonly dryRun?: true | undefined;
-};
+type TaskCreateOptions = JsonOptions &
+  SignOptions & {
+    readonly from?: string | undefined;
+    readonly action?: TaskAction | undefined;
+    readonly command?: string | undefined;
+    readonly run?: string | undefined;
+    readonly setting?: string | undefined;
+    readonly target?: string | undefined;
+    readonly start?: string | undefined;
+    readonly deadline?: string | undefined;
+    readonly notWhile?: string | undefined;
+    readonly expires?: string | undefined;
+    readonly allowDowngrade?: true | undefined;
+    readonly after?: string | undefined;
+    readonly dryRun?: true | undefined;
+  };
 
 export function parseTaskId(text: string): number {
   const parsed = v.safeParse(taskIdSchema, /^\d{1,15}$/.test(text) ? Number(text) : text);
@@ -143,6 +145,23 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   if (options.json) printJson(created);
   else print(String(created.taskId));
   warnOfNobody(created);
+  if (created.isSigned) return;
+  const {
+    package: _package,
+    startAtMs,
+    startIsLocal,
+    expiresAtMs: expiry,
+    ...given
+  } = {
+    startIsLocal: false,
+    ...task,
+  };
+  await signIfNeeded(client, { kind: "task", subject: String(created.taskId) }, options, {
+    ...given,
+    taskId: created.taskId,
+    ...(startAtMs === null ? {} : { startAtMs, startIsLocal }),
+    ...(expiry === null ? {} : { expiresAtMs: expiry }),
+  });
 }
 
 /** Tells on standard error that a target matches no device, or names what nothing has. */

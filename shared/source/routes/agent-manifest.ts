@@ -30,10 +30,12 @@ export async function grantedManifest(signed: SignedManifestBytes): Promise<Gran
 export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): void {
   const answers = new Map<string, GrantedAnswer>();
   const answerOf = async (packageId: string): Promise<GrantedAnswer> => {
-    const known = answers.get(packageId);
+    // Another publisher may have signed the manifest since.
+    const key = `${packageId} ${await context.catalog.packages.publisherOf(packageId)}`;
+    const known = answers.get(key);
     if (known !== undefined) return known;
     const made = await grantedManifest((await context.catalog.packages.signedManifest(packageId))!);
-    answers.set(packageId, made);
+    answers.set(key, made);
     if (answers.size > answersMax) answers.delete(answers.keys().next().value!);
     return made;
   };

@@ -122,7 +122,7 @@ async function publish(
     // `add` has replaced an upload of the same name and version.
     if (taken) await content.remove(taken.id);
     log.info({ packageId: id, name: record.name, version: record.version }, "package published");
-  }
+  } else await catalog.packages.replaceSignature(id, signed);
   for (const each of urls) {
     await catalog.packages.addUrl(id, each);
     log.info({ packageId: id, url: redactUrl(each.url) }, "URL added");

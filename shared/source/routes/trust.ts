@@ -16,7 +16,7 @@ import {
   trustVersionSchema,
   trustViewSchema,
 } from "../../api/schema/trust.ts";
-import { signText, type Signed } from "../../model/trust/index.ts";
+import { signText, withSignatures, type Signed } from "../../model/trust/index.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, queryParameters } from "../openapi.ts";
@@ -94,8 +94,8 @@ function addFiles(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const keys = await trust.keys();
       const files = c.req.valid("json").files.map((file) => {
-        const isDraft = file.signatures.length === 0 && keys !== null;
-        return isDraft ? signText("trust", file.payload, [keys.root]) : file;
+        if (keys === null) return file;
+        return withSignatures(file, signText("trust", file.payload, [keys.root]));
       });
       await extendTrustFile(context, files);
       return c.json({ version: trust.file.version, root: trust.root });

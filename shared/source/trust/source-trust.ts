@@ -15,7 +15,7 @@ import {
   type TrustChain,
   type TrustFile,
 } from "../../model/trust/index.ts";
-import { createSigningKeys, signingKeysIn, type SigningKeys } from "./signing-keys.ts";
+import { createSigningKeys, signingKeysIn, writeSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 type Options = {
   readonly catalog: Pick<Catalog, "trust" | "deployment">;
@@ -112,8 +112,17 @@ export class SourceTrust {
       await catalog.trust.addFile(readPayload(trustFileSchema, signed).version, signed);
     this.#chain = after;
     if (after.current === before.current) return false;
+    if (before.current.embedded && !after.current.embedded) await this.#giveUpKeys();
     log.warn({ version: after.current.version, root: this.root }, "the trust file has a new version");
     return true;
+  }
+
+  /** The keys live elsewhere from now on. */
+  async #giveUpKeys(): Promise<void> {
+    const { dataFolder, log } = this.#options;
+    if ((await signingKeysIn(dataFolder)) === null) return;
+    await writeSigningKeys(dataFolder, null);
+    log.warn("the signing keys live elsewhere now: this source can no longer sign");
   }
 
   /**

@@ -1,0 +1,58 @@
+/** Command line of `trust`: the keys that may sign for the deployment. */
+import { Command, Option } from "@commander-js/extra-typings";
+import { jsonOption, operatorKeyOption, rootKeyOption, sourceOption, tokenOption } from "./options.ts";
+import { addTrustKey, exportTrust, initTrust, revokeTrustKey, showTrust, signTrust } from "./trust.ts";
+
+const draftOption = () =>
+  new Option("--draft <file>", "write the version here if other roots have to sign it");
+const thresholdOption = () => new Option("--threshold <n>", "roots that have to sign from now on");
+
+const add = (trust: Command, name: string, description: string) =>
+  trust
+    .command(name)
+    .description(description)
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption());
+
+export function addTrust(program: Command): void {
+  const trust = program.command("trust").description("keys that devices obey, and signatures") as Command;
+  add(trust, "show", "the keys, where they are, and how fresh the source is").action(showTrust);
+  add(trust, "init", "make keys on this machine, and take signing away from the source")
+    .requiredOption("--out <folder>", "folder for the new key files")
+    .option("--roots <n>", "root keys (default: 1)")
+    .addOption(thresholdOption())
+    .action(initTrust);
+  add(trust, "export", "move the source's keys to a folder; the source can then no longer sign")
+    .requiredOption("--data <dir>", "data folder of the source, which runs")
+    .requiredOption("--out <folder>", "folder for the key files")
+    .action(exportTrust);
+  add(trust, "add-key", "list a further key")
+    .argument("<key>", "public key: 64 hex digits, or a PEM file")
+    .addOption(
+      new Option("--role <role>").choices(["root", "publisher", "operator"] as const).makeOptionMandatory(),
+    )
+    .option("--packages <names>", "publisher: names of packages with * and ?, with commas (default: all)")
+    .option("--actions <actions>", "operator: pre-cache, run, upgrade, settings (default: all)")
+    .option("--target <target>", "operator: devices for which the key counts (default: all)")
+    .option("--expires <time>", "operator: end of the key, ISO 8601 or +90d (default: none)")
+    .addOption(thresholdOption())
+    .addOption(rootKeyOption())
+    .addOption(draftOption())
+    .action(addTrustKey);
+  add(trust, "revoke-key", "end a key; devices follow when they check in")
+    .argument("<key>", "name or public key, as trust show prints it")
+    .addOption(thresholdOption())
+    .addOption(rootKeyOption())
+    .addOption(draftOption())
+    .action(revokeTrustKey);
+  add(trust, "sign", "sign a draft with a root key, or orders and freshness with an operator key")
+    .argument("[draft]", "draft that trust add-key or revoke-key wrote")
+    .option("--all", "every order that waits for a signature")
+    .option("--fresh", "only the word that nothing is kept back; for a timer")
+    .option("--valid <duration>", "how long the word counts (default: 14d)")
+    .addOption(rootKeyOption())
+    .addOption(draftOption())
+    .addOption(operatorKeyOption())
+    .action(signTrust);
+}
