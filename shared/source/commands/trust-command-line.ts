@@ -1,7 +1,15 @@
 /** Command line of `trust`: the keys that may sign for the deployment. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { jsonOption, operatorKeyOption, rootKeyOption, sourceOption, tokenOption } from "./options.ts";
-import { addTrustKey, exportTrust, initTrust, revokeTrustKey, showTrust, signTrust } from "./trust.ts";
+import {
+  addTrustKey,
+  exportTrust,
+  initTrust,
+  makeKey,
+  revokeTrustKey,
+  showTrust,
+  signTrust,
+} from "./trust.ts";
 
 const draftOption = () =>
   new Option("--draft <file>", "write the version here if other roots have to sign it");
@@ -27,6 +35,11 @@ export function addTrust(program: Command): void {
     .requiredOption("--data <dir>", "data folder of the source, which runs")
     .requiredOption("--out <folder>", "folder for the key files")
     .action(exportTrust);
+  trust
+    .command("new-key")
+    .description("make a key in a file, and print its public key")
+    .requiredOption("--out <file>", "file for the private key; it must not exist")
+    .action(makeKey);
   add(trust, "add-key", "list a further key")
     .argument("<key>", "public key: 64 hex digits, or a PEM file")
     .addOption(

@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   freshnessValidityMs,
   keyName,
@@ -83,6 +83,12 @@ function operatorScope({ actions, target, expiresAtMs }: TrustFile["operators"][
 
 const newKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+/** Makes a key of an operator, a publisher or a root, without the source. */
+export async function makeKey({ out }: { readonly out: string }): Promise<void> {
+  await writeKeyFiles(dirname(out), { [basename(out)]: newKey() });
+  print((await readKeyFile(out, "key")).key);
+}
 
 const whole = (text: string, what: string, max: number): number => {
   if (/^[1-9]\d?$/.test(text) && Number(text) <= max) return Number(text);
