@@ -176,6 +176,7 @@ export async function openFixture(given: Partial<Switches> = {}) {
   };
   return {
     folder,
+    app,
     clock,
     changeHub,
     catalog,

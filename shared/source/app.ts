@@ -5,15 +5,15 @@
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import { openAPIRouteHandler } from "hono-openapi";
 import type * as v from "valibot";
 import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
 import { healthSchema } from "../api/schema/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
+import { allow } from "./auth.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
-import { documented } from "./openapi.ts";
+import { documented, openApiDocument } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
 import { backupRoutes } from "./routes/backup.ts";
@@ -35,7 +35,7 @@ const documentation = {
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
-      admin: { type: "http", scheme: "bearer", description: "the text of admin.token" },
+      admin: { type: "http", scheme: "bearer", description: "an API token" },
     },
   },
 } as const;
@@ -56,7 +56,8 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   );
   app.get(
     "/metrics",
-    documented({ summary: "Metrics for Prometheus", audience: ["anyone"], media: "text/plain" }),
+    documented({ summary: "Metrics for Prometheus", audience: ["admin"], media: "text/plain" }),
+    allow(context),
     async (c) =>
       c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
   );
@@ -72,7 +73,12 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
-  app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
+  app.get(
+    "/openapi.json",
+    documented({ summary: "This document", audience: ["admin"], media: "application/json" }),
+    allow(context),
+    async (c) => c.json(await openApiDocument(app, documentation)),
+  );
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
     const { status, body } = answerTo(error, context);

@@ -2,6 +2,7 @@
  * Context that all routes of the source share. It includes clock and random source, so that tests
  * set them.
  */
+import type { Caller } from "./caller.ts";
 import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
@@ -54,5 +55,6 @@ export type SourceEnv = {
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };
-  Variables: { device: DeviceRecord; caller: "device" | "admin" };
+  /** `device` is set for requests of devices only. */
+  Variables: { device: DeviceRecord; caller: Caller };
 };

@@ -47,7 +47,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.post(
     "/progress",
     documented({ summary: "Report the progress of tasks", audience: ["device"], answer: doneSchema }),
-    allow(context, "device"),
+    allow(context),
     limitBody(),
     jsonBody(progressRequestSchema),
     async (c) => {
@@ -81,7 +81,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: checkInResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
@@ -118,7 +118,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: doneSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(1_024),
     jsonBody(neighbourSchema),
     async (c) => {
@@ -161,7 +161,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       media: "text/event-stream",
     }),
-    allow(context, "device"),
+    allow(context),
     (c) => {
       c.env.allowIdle(0);
       const { id } = c.var.device;
@@ -195,7 +195,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: fallbackResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
@@ -245,7 +245,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: leaseResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(leaseRequestSchema),
     async (c) => {
@@ -272,7 +272,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: doneSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {

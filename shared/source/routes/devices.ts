@@ -40,7 +40,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: deviceListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     queryParameters(deviceListQuerySchema),
     async (c) => {
       const { filter } = c.req.valid("query");
@@ -59,7 +59,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/:device",
     documented({ summary: "A device, also a removed one", audience: ["admin"], answer: deviceSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
       const device = await deviceNamed(context, c.req.valid("param").device);
@@ -73,7 +73,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: deviceTasksSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(deviceWordsSchema),
     queryParameters(deviceTasksQuerySchema),
     async (c) => {
@@ -89,7 +89,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.patch(
     "/:device",
     documented({ summary: "Name a device; null: no name", audience: ["admin"], answer: deviceSchema }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(1_024),
     pathParameters(deviceWordsSchema),
     jsonBody(deviceRenameSchema),
@@ -108,7 +108,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: deviceSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
       const { id } = await deviceNamed(context, c.req.valid("param").device, "kept");
@@ -127,7 +127,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: deviceRemovedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
       const { id, hostname } = await deviceNamed(context, c.req.valid("param").device, "kept");

@@ -24,7 +24,7 @@ export function packageDeviceRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: packageDevicesSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(v.object({ package: v.pipe(v.string(), v.maxLength(256)) })),
     queryParameters(packageDevicesQuerySchema),
     async (c) => {

@@ -30,13 +30,13 @@ export function siteRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/sites",
     documented({ summary: "All sites", audience: ["admin"], answer: siteListSchema }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => c.json({ sites: await sitesOf(context) }),
   );
   routes.put(
     "/sites/:name",
     documented({ summary: "Make a site", audience: ["admin"], answer: doneSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const { name } = c.req.valid("param");
@@ -69,7 +69,7 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(labelPathSchema),
     jsonBody(siteRenameSchema),
@@ -93,7 +93,7 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const name = await siteNamed(context, c.req.valid("param").name);
@@ -114,7 +114,7 @@ function addSubnetLabels(routes: Hono<SourceEnv>, context: SourceContext): void 
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(v.object({ id: subnetIdSchema })),
     jsonBody(subnetLabelSchema),

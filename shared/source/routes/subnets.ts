@@ -14,7 +14,7 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/",
     documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => c.json({ subnets: await subnetsOf(context) }),
   );
   routes.post(
@@ -24,7 +24,7 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(v.object({ id: subnetIdSchema })),
     async (c) => {
       const { id } = c.req.valid("param");

@@ -30,7 +30,7 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.post(
     "/tags",
     documented({ summary: "Add and remove tags of devices", audience: ["admin"], answer: taggedSchema }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     jsonBody(taggingSchema),
     async (c) => c.json(await changeTags(context, c.req.valid("json"))),
@@ -38,13 +38,13 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/groups",
     documented({ summary: "All groups and tags", audience: ["admin"], answer: groupListSchema }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => c.json({ groups: await groupsOf(context) }),
   );
   routes.put(
     "/groups/:name",
     documented({ summary: "Declare a group", audience: ["admin"], answer: doneSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const { name } = c.req.valid("param");
@@ -61,7 +61,7 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const { name } = c.req.valid("param");

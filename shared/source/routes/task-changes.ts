@@ -90,7 +90,7 @@ function addChange(
   routes.post(
     `/:id/${verb}`,
     documented({ summary, audience: ["admin"], answer: taskChangedSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, log, nowMs } = context;
@@ -111,7 +111,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskChangedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
@@ -134,7 +134,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskPreviewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
@@ -182,7 +182,7 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskRetriedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, changeHub, log, nowMs } = context;
@@ -205,7 +205,7 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, log } = context;

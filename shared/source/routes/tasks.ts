@@ -37,7 +37,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/",
     documented({ summary: "All tasks", audience: ["admin"], answer: taskListSchema }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => c.json({ tasks: await taskSummaries(context) }),
   );
   routes.get(
@@ -47,7 +47,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: taskDetailSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     queryParameters(taskDetailQuerySchema),
     async (c) => {
@@ -69,7 +69,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskChangedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(),
     jsonBody(taskCreateSchema),
     async (c) => {
@@ -88,7 +88,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskPreviewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(),
     jsonBody(taskCreateSchema),
     async (c) => c.json(await previewOf(context, await draftOf(context, c.req.valid("json")), null)),
