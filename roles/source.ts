@@ -19,6 +19,7 @@ import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
@@ -59,7 +60,7 @@ function addServing(program: Command): void {
     )
     .option(
       "--approve-takeovers",
-      "let a device that was installed again keep its tags without device approve",
+      "let a device that is installed again with enroll.token keep its tags without device approve",
     )
     .option(
       "--accept-device-groups",
@@ -295,7 +296,16 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
+  for (const add of [
+    addServing,
+    addPublishing,
+    addTasks,
+    addSettings,
+    addInventory,
+    addTokens,
+    addSource,
+    addReports,
+  ])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

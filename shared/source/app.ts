@@ -25,6 +25,7 @@ import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
 
 const documentation = {
   info: {
@@ -68,6 +69,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", tagRoutes(context));
@@ -81,19 +83,26 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   );
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
-    const { status, body } = answerTo(error, context);
-    return c.json(body, status);
+    const { status, body, headers = {} } = answerTo(error, context);
+    return c.json(body, status, headers);
   });
   return app;
 }
 
-type Answer = { status: ApiError["status"] | 500; body: v.InferOutput<typeof errorSchema> };
+type Answer = {
+  status: ApiError["status"] | 500;
+  body: v.InferOutput<typeof errorSchema>;
+  headers?: Record<string, string>;
+};
 
 function answerTo(error: Error, { log }: SourceContext): Answer {
   if (error instanceof ApiError) {
-    const { status, message, hint, code } = error;
+    const { status, message, hint, code, retryAfterMs } = error;
     return {
       status,
+      ...(retryAfterMs === undefined
+        ? {}
+        : { headers: { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } }),
       body: {
         error: message,
         ...(hint === undefined ? {} : { hint }),

@@ -97,6 +97,10 @@ const table = {
   "PUT /v1/setting-assignments": administrates,
   "DELETE /v1/setting-assignments": administrates,
 
+  "GET /v1/tokens": administrates,
+  "POST /v1/tokens": administrates,
+  "DELETE /v1/tokens/:token": administrates,
+
   "POST /v1/backup": administrates,
   "GET /v1/source/address": reads("none"),
   "PUT /v1/source/address": administrates,

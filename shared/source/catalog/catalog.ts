@@ -15,6 +15,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { TokenStore } from "./token-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -368,6 +369,7 @@ export interface Catalog {
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
+  readonly tokens: TokenStore;
   /** Writes a copy of one moment to a new file, which only the owner may read. */
   snapshot(path: string): Promise<void>;
   close(): void;

@@ -20,6 +20,7 @@ import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
+import { sqliteTokens } from "./sqlite-tokens.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
@@ -126,6 +127,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
+    tokens: sqliteTokens(database),
     snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };

@@ -7,7 +7,11 @@ type NameRow = { name: string; created_at_ms: number };
 const toNamed = ({ name, created_at_ms: createdAtMs }: NameRow) => ({ name, createdAtMs });
 
 /** Returns the tags after a change, in their order; a tag keeps the spelling it was given first. */
-function changedTags(tags: readonly string[], add: readonly string[], remove: readonly string[]): string[] {
+export function changedTags(
+  tags: readonly string[],
+  add: readonly string[],
+  remove: readonly string[],
+): string[] {
   const removed = new Set(remove.map(foldedName));
   const byName = new Map(tags.map((tag) => [foldedName(tag), tag]));
   for (const name of removed) byName.delete(name);

@@ -104,7 +104,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/:device/approve",
     documented({
-      summary: "Let the tags of a suspended device count again",
+      summary: "Let the tags of a suspended device count again, and a waiting one get tasks",
       audience: ["admin"],
       answer: deviceSchema,
     }),
@@ -171,6 +171,7 @@ function viewOf(
     stateSinceMs: life.state === "active" ? null : life.atMs,
     removedWhy: life.state === "removed" ? life.why : null,
     takenOverAtMs: device.takenOverAtMs,
+    enrolledWith: device.enrolledWith,
     inventory,
   };
 }
