@@ -16,6 +16,7 @@ import type { TokenRecord } from "./catalog/index.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { permissions, routeName, type Permission } from "./permissions.ts";
 import type { Refusal } from "./refused-requests.ts";
+import { namedOutsideScope } from "./scope.ts";
 
 /**
  * Interval of updates of the last contact, which only people read: one write per half minute and
@@ -66,10 +67,29 @@ export function allow(context: SourceContext) {
       countRefusal(context, c, refusal.why);
       throw new ApiError(403, refusal.message, refusal.hint);
     }
+    if (caller.kind === "person" && caller.scope.length > 0 && permission.scope === "limits")
+      await refuseOutsideScope(context, c, caller);
     c.set("caller", caller);
     if (caller.kind === "device") c.set("device", caller.device);
     await next();
   });
+}
+
+/** @throws ApiError 403 for a task or a device of the path that does not belong to the scope */
+async function refuseOutsideScope(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  person: Person,
+): Promise<void> {
+  const what = await namedOutsideScope(context, c, person);
+  if (what === null) return;
+  countRefusal(context, c, "outside-scope");
+  const scope = person.scope.join(", ");
+  throw new ApiError(
+    403,
+    `${what} is not within the scope of "${person.name}": ${scope}`,
+    "an administrator can give you a token with another scope",
+  );
 }
 
 /** @throws ApiError 401 for a missing or unknown credential, 403 for a barred one */

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { Inventory, Progress } from "../../api/schema/common.ts";
 import { tagsMax } from "../../api/schema/labels.ts";
+import { changedTags } from "../../model/tags.ts";
 import type { KnownMachine, RemovalReason } from "../../model/enrolment.ts";
 import type { TaskRecord } from "./catalog.ts";
 import type {
@@ -13,7 +14,6 @@ import type {
   PackageReport,
 } from "./device-life.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
-import { changedTags } from "./sqlite-labels.ts";
 import { tokenSpender } from "./sqlite-tokens.ts";
 
 /** A process that does not use its credential for this time after its enrolment is gone. */
