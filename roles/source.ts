@@ -24,6 +24,7 @@ import {
   sourceOption,
   tokenOption,
 } from "../shared/source/commands/options.ts";
+import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
@@ -66,7 +67,7 @@ function addServing(program: Command): void {
     )
     .option(
       "--approve-takeovers",
-      "let a device that was installed again keep its tags without device approve",
+      "let a device that is installed again with enroll.token keep its tags without device approve",
     )
     .option(
       "--accept-device-groups",
@@ -311,6 +312,7 @@ async function main(words: readonly string[]): Promise<number> {
     addSettings,
     addInventory,
     addTrust,
+    addTokens,
     addSource,
     addReports,
   ])

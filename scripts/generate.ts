@@ -1,10 +1,11 @@
 /**
- * `bun run generate [kernels|vectors|stories|reasons]…`: writes generated files that are committed.
- * These are the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories of
- * docs/stories, and docs/REASONS.md. Default: all of them.
+ * `bun run generate [kernels|vectors|stories|reasons|permissions]…`: writes generated files that
+ * are committed: the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories of
+ * docs/stories, docs/REASONS.md and docs/PERMISSIONS.md. Default: all of them.
  */
 import { Argument, Command } from "@commander-js/extra-typings";
 import { generateKernels } from "./generate/kernels.ts";
+import { generatePermissions } from "./generate/permissions.ts";
 import { generateReasons } from "./generate/reasons.ts";
 import { generateStories } from "./generate/stories.ts";
 import { generateVectors } from "./generate/vectors.ts";
@@ -14,6 +15,7 @@ const generators = {
   vectors: generateVectors,
   stories: generateStories,
   reasons: generateReasons,
+  permissions: generatePermissions,
 } as const;
 const names = Object.keys(generators) as (keyof typeof generators)[];
 

@@ -159,7 +159,7 @@ async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   if (problems.length > 0) await keepLogs(world, report);
   if (options.keep) {
     console.error(`Kept until Ctrl-C: ${world.folder}; for example
-  ip netns exec ${world.network.source} curl ${world.source.url}/metrics
+  ip netns exec ${world.network.source} curl -H "Authorization: Bearer $(cat ${world.source.data}/admin.token)" ${world.source.url}/metrics
   ip netns exec ${world.devices[0]!.place.namespace} bash`);
     await cleanup.untilInterrupted();
   }

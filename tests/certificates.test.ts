@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { startDevice, startSource } from "../scripts/rig/deployment.ts";
+import { metricsOf, startDevice, startSource } from "../scripts/rig/deployment.ts";
 import { logTail } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
 import { makeCertificate, withChain, type CertificateFiles } from "../shared/api/testing-certificates.ts";
@@ -198,8 +198,7 @@ test("status names another source at the address, and a device that the source d
   await harness.source.restart();
   const { lostContact } = await untilStatus(peer, (status) => status.lostContact?.why === "credential");
   expect(lostContact!.text).toContain("the source does not know this device");
-  const url = `${harness.source.url}/metrics`;
-  const metrics = await (await fetch(url, { tls: { rejectUnauthorized: false } })).text();
+  const metrics = await metricsOf(harness.source);
   expect(metrics).toMatch(/flockcast_source_refused_total\{why="unknown-credential"\} [1-9]/);
   const log = await readFile(`${harness.source.data}.log`, "utf8");
   expect(log.match(/"why":"unknown-credential","address":"127/g)).toHaveLength(1);

@@ -3,6 +3,7 @@ import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "bun:test";
 import * as v from "valibot";
+import { metricsOf } from "../scripts/rig/deployment.ts";
 import { wanReportSchema } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
 
@@ -105,6 +106,6 @@ test("the report has the bytes that the web servers sent, once for tasks that sh
   await harness.source.program.stop();
   await harness.source.restart();
   expect((await reportOf()).total).toEqual(total);
-  const metrics = await (await fetch(`${harness.source.url}/metrics`)).text();
+  const metrics = await metricsOf(harness.source);
   expect(metrics).toContain(`\nflockcast_source_wan_bytes_total ${total.crossedBytes}\n`);
 }, 300_000);

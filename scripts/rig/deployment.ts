@@ -130,6 +130,13 @@ type DeviceSpec = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
+/** Returns the metrics of a source. Its certificate is not checked. */
+export async function metricsOf({ url, data }: Pick<Source, "url" | "data">): Promise<string> {
+  const token = (await readFile(join(data, "admin.token"), "utf8")).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  return (await fetch(`${url}/metrics`, { headers, tls: { rejectUnauthorized: false } })).text();
+}
+
 export const enrollTokenOf = async (source: Source): Promise<string> =>
   (await readFile(join(source.data, "enroll.token"), "utf8")).trim();
 

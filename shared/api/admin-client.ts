@@ -50,10 +50,11 @@ import { settingClient, type SettingClient } from "./setting-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
 import { trustClient, type TrustClient } from "./trust-client.ts";
+import { tokenClient, type TokenClient } from "./token-client.ts";
 
 type AdminClientOptions = {
   readonly sourceUrl: string;
-  /** Text of the file `admin.token`; surrounding white space is ignored. */
+  /** Text of a person's token; surrounding white space is ignored. */
   readonly token: string;
   /** Time limit of one request except `putContent`, which has none; default 30 s. */
   readonly timeoutMs?: number | undefined;
@@ -62,7 +63,8 @@ type AdminClientOptions = {
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = DeviceRequests &
   SettingClient &
-  TrustClient & {
+  TrustClient &
+  TokenClient & {
     /** Fingerprint of the roots that the token names; null: it names none. */
     readonly root: string | null;
     /** @param urls web sites that have the bytes */
@@ -181,11 +183,9 @@ function sourceCalls(connection: Connection, transport: SourceTransport): Source
 export function createAdminClient(options: AdminClientOptions): AdminClient {
   const token = options.token.trim();
   const known = readToken(token);
-  if (known === null) throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
-  const transport = new SourceTransport({
-    url: parseSourceUrl(options.sourceUrl),
-    identity: known.identity,
-  });
+  if (known?.kind !== "person") throw new Error(`The administrator's token ${tokenProblem(token, "person")}`);
+  const { identity } = known;
+  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
   const connection: Connection = {
     transport,
     authorization: () => `Bearer ${token}`,
@@ -195,6 +195,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     root: known.root,
     ...trustClient(connection),
     ...settingClient(connection),
+    ...tokenClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },

@@ -5,7 +5,6 @@
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import { openAPIRouteHandler } from "hono-openapi";
 import type * as v from "valibot";
 import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
@@ -13,8 +12,9 @@ import { TrustError } from "../model/trust/index.ts";
 import { healthSchema } from "../api/schema/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
+import { allow } from "./auth.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
-import { documented } from "./openapi.ts";
+import { documented, openApiDocument } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
 import { backupRoutes } from "./routes/backup.ts";
@@ -27,6 +27,7 @@ import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 import { trustRoutes } from "./routes/trust.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
 
 const documentation = {
   info: {
@@ -37,7 +38,7 @@ const documentation = {
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
-      admin: { type: "http", scheme: "bearer", description: "the text of admin.token" },
+      admin: { type: "http", scheme: "bearer", description: "an API token" },
     },
   },
 } as const;
@@ -58,7 +59,8 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   );
   app.get(
     "/metrics",
-    documented({ summary: "Metrics for Prometheus", audience: ["anyone"], media: "text/plain" }),
+    documented({ summary: "Metrics for Prometheus", audience: ["admin"], media: "text/plain" }),
+    allow(context),
     async (c) =>
       c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
   );
@@ -69,28 +71,41 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1/trust", trustRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
-  app.get("/openapi.json", openAPIRouteHandler(app, { documentation }));
+  app.get(
+    "/openapi.json",
+    documented({ summary: "This document", audience: ["admin"], media: "application/json" }),
+    allow(context),
+    async (c) => c.json(await openApiDocument(app, documentation)),
+  );
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
-    const { status, body } = answerTo(error, context);
-    return c.json(body, status);
+    const { status, body, headers = {} } = answerTo(error, context);
+    return c.json(body, status, headers);
   });
   return app;
 }
 
-type Answer = { status: ApiError["status"] | 500; body: v.InferOutput<typeof errorSchema> };
+type Answer = {
+  status: ApiError["status"] | 500;
+  body: v.InferOutput<typeof errorSchema>;
+  headers?: Record<string, string>;
+};
 
 function answerTo(error: Error, { log }: SourceContext): Answer {
   if (error instanceof ApiError) {
-    const { status, message, hint, code } = error;
+    const { status, message, hint, code, retryAfterMs } = error;
     return {
       status,
+      ...(retryAfterMs === undefined
+        ? {}
+        : { headers: { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } }),
       body: {
         error: message,
         ...(hint === undefined ? {} : { hint }),

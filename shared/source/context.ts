@@ -2,6 +2,7 @@
  * Context that all routes of the source share. It includes clock and random source, so that tests
  * set them.
  */
+import type { Caller } from "./caller.ts";
 import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
@@ -14,6 +15,7 @@ import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
+import type { EnrolmentLimits } from "./rate-limit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
@@ -39,11 +41,9 @@ export type SourceContext = {
   /** Called with the fingerprint of new roots: enrolment tokens carry it. */
   readonly onRoots: (root: string) => Promise<void>;
   readonly log: Logger;
-  readonly secrets: { readonly admin: string; readonly enroll: string };
+  readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
-  /** Whether a device that was installed again needs no approval. */
-  readonly approvesTakeovers: boolean;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
   readonly nowMs: () => number;
@@ -60,5 +60,6 @@ export type SourceEnv = {
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };
-  Variables: { device: DeviceRecord; caller: "device" | "admin" };
+  /** `device` is set for requests of devices only. */
+  Variables: { device: DeviceRecord; caller: Caller };
 };

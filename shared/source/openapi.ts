@@ -3,11 +3,13 @@
  * match is refused with the place of the fault and the expected value.
  */
 import { bodyLimit } from "hono/body-limit";
-import { describeRoute, resolver, validator } from "hono-openapi";
+import type { Hono } from "hono";
+import { describeRoute, generateSpecs, resolver, validator, type GenerateSpecOptions } from "hono-openapi";
 import * as v from "valibot";
 import { errorSchema } from "../api/schema/common.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceEnv } from "./context.ts";
+import { permissions } from "./permissions.ts";
 
 /**
  * Upper bound on a JSON body. A check-in with 64 interfaces and a report of 256 tasks are far
@@ -43,6 +45,25 @@ export function documented({ summary, audience, answer, media }: Documented) {
       },
     },
   });
+}
+
+/** Returns the OpenAPI document, with the callers of each route and the rule of its scope. */
+export async function openApiDocument(
+  app: Hono<SourceEnv>,
+  documentation: GenerateSpecOptions["documentation"],
+) {
+  const document = await generateSpecs(app, { documentation, excludeStaticFile: false });
+  for (const [path, methods] of Object.entries(document.paths ?? {}))
+    for (const [method, operation] of Object.entries(methods)) {
+      const name = `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
+      const permission = permissions.get(name);
+      if (permission === undefined) continue;
+      Object.assign(operation as object, {
+        "x-callers": permission.callers,
+        "x-scope": permission.scope,
+      });
+    }
+  return document;
 }
 
 type Issue = {

@@ -1,12 +1,22 @@
 /**
- * Refused requests of devices: counted by reason, and the first of each address is logged, at most
+ * Refused requests: counted by reason, and the first of each address is logged, at most
  * once a minute. A device that nobody knows any more would otherwise be seen nowhere.
  */
 import { Counter, type Registry } from "prom-client";
 import type { Logger } from "../log.ts";
 import { barCodes } from "../model/enrolment.ts";
 
-const refusals = ["no-credential", "unknown-credential", "wrong-caller", "wrong-token", ...barCodes] as const;
+const refusals = [
+  "no-credential",
+  "unknown-credential",
+  "wrong-caller",
+  "wrong-role",
+  "outside-scope",
+  "wrong-token",
+  "ended-token",
+  "too-many-enrolments",
+  ...barCodes,
+] as const;
 export type Refusal = (typeof refusals)[number];
 
 const logEveryMs = 60_000;

@@ -15,6 +15,8 @@ const endedMs = 90 * 86_400_000;
 const unfinishedMs = 7 * 86_400_000;
 /** Hours of the WAN account. */
 const wanMs = 3 * 366 * 86_400_000;
+/** Tokens that were revoked or have expired. */
+const endedTokensMs = 90 * 86_400_000;
 const everyMs = 86_400_000;
 
 /** Rows of removed devices; one with a report of a task stays for the counts of that task. */
@@ -69,4 +71,5 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   if (keepVersions !== null) await keepNewest(context, keepVersions);
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeBefore(nowMs() - wanMs);
+  await catalog.tokens.removeEndedBefore(nowMs() - endedTokensMs);
 }

@@ -21,10 +21,11 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
-import { loadOrCreateTokens } from "./token-files.ts";
+import { openTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
 import { Liveness } from "./liveness.ts";
@@ -47,7 +48,7 @@ type SourceOptions = {
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
-  /** Whether a device that was installed again needs no approval. */
+  /** Whether a device that is installed again with enroll.token needs no approval. */
   readonly approvesTakeovers?: boolean;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
@@ -137,8 +138,18 @@ async function openContext(
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const identity = identityFingerprint(identityKey.publicKey);
-  const tokensOf = (root: string) => loadOrCreateTokens(dataDir, { identity, root }, random);
-  const secrets = await tokensOf(trust.root);
+  const writeTokens = (root: string): Promise<void> =>
+    openTokenFiles({
+      folder: dataDir,
+      tokens: catalog.tokens,
+      identity,
+      root,
+      approvesTakeovers,
+      randomBytes: random,
+      nowMs,
+      log,
+    });
+  await writeTokens(trust.root);
   await removeSnapshots(dataDir);
   return {
     dataFolder: dataDir,
@@ -148,7 +159,7 @@ async function openContext(
     identityKey,
     trust,
     orders,
-    onRoots: async (root) => void (await tokensOf(root)),
+    onRoots: writeTokens,
     refused: new RefusedRequests(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
@@ -159,9 +170,8 @@ async function openContext(
     noted: new NotedTasks(),
     metrics,
     log,
-    secrets,
+    enrolments: enrolmentLimits(),
     keepVersions,
-    approvesTakeovers,
     acceptsWishes,
     nowMs,
     randomBytes: random,

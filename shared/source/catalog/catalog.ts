@@ -16,6 +16,7 @@ import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
 import type { TrustStore } from "./trust-store.ts";
+import type { TokenStore } from "./token-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -374,6 +375,7 @@ export interface Catalog {
   readonly wan: WanAccount;
   readonly address: AddressStore;
   readonly trust: TrustStore;
+  readonly tokens: TokenStore;
   /** Writes a copy of one moment to a new file, which only the owner may read. */
   snapshot(path: string): Promise<void>;
   close(): void;

@@ -21,6 +21,7 @@ import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteTrust } from "./sqlite-trust.ts";
+import { sqliteTokens } from "./sqlite-tokens.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
@@ -128,6 +129,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
     trust: sqliteTrust(database),
+    tokens: sqliteTokens(database),
     snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };

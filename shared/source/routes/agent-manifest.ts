@@ -46,7 +46,7 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
       audience: ["device"],
       answer: manifestAnswerSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(manifestRequestSchema),
     async (c) => {

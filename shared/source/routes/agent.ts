@@ -50,7 +50,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.post(
     "/progress",
     documented({ summary: "Report the progress of tasks", audience: ["device"], answer: doneSchema }),
-    allow(context, "device"),
+    allow(context),
     limitBody(),
     jsonBody(progressRequestSchema),
     async (c) => {
@@ -84,7 +84,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: checkInResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
@@ -98,7 +98,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
       context.liveness.noteCheckIn(id);
       await openEndedWithout(context, device);
-      if (place !== null) await proposeProbes(context, device, place);
+      if (place !== null && device.life.state !== "waiting") await proposeProbes(context, device, place);
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
         subnetId: subnet?.id ?? null,
@@ -128,7 +128,7 @@ function addStatements(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: doneSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(trustBytesMax),
     jsonBody(handBackSchema),
     async (c) => {
@@ -143,7 +143,7 @@ function addStatements(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: doneSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(1_024),
     jsonBody(neighbourSchema),
     async (c) => {
@@ -186,7 +186,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       media: "text/event-stream",
     }),
-    allow(context, "device"),
+    allow(context),
     (c) => {
       c.env.allowIdle(0);
       const { id } = c.var.device;
@@ -220,7 +220,7 @@ function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: fallbackResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(fallbackRequestSchema),
     async (c) => {
@@ -258,7 +258,9 @@ async function presentOn(
   const devices = (await catalog.devices.withoutEnd(taskId, subnetId)).filter(
     ({ id }) => id !== deviceId && changeHub.isConnected(id),
   );
-  return devices.filter((device) => targeting.matches(target, device)).length;
+  return devices
+    .filter(({ life }) => life.state !== "waiting")
+    .filter((one) => targeting.matches(target, one)).length;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -270,7 +272,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: leaseResponseSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(leaseRequestSchema),
     async (c) => {
@@ -297,7 +299,7 @@ function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["device"],
       answer: doneSchema,
     }),
-    allow(context, "device"),
+    allow(context),
     limitBody(16_384),
     jsonBody(leaseReleaseSchema),
     async (c) => {

@@ -18,7 +18,7 @@ export function backupRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       media: "application/x-tar",
     }),
-    allow(context, "admin"),
+    allow(context),
     queryParameters(backupQuerySchema),
     async (c) => {
       const { packages } = c.req.valid("query");

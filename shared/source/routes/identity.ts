@@ -39,7 +39,7 @@ export function identityRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: sourceAddressSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => c.json({ announcedUrl: await catalog.address.announced() }),
   );
   routes.put(
@@ -49,7 +49,7 @@ export function identityRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: sourceAddressSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(4_096),
     jsonBody(sourceAddressSchema),
     async (c) => {

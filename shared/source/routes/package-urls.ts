@@ -59,7 +59,7 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/:id/urls",
     documented({ summary: "The URLs of a package", audience: ["admin"], answer: packageUrlListSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(namePathSchema),
     async (c) => c.json(await listOf(context, (await packageNamed(context, c.req.valid("param").id)).id)),
   );
@@ -74,7 +74,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: packageUrlListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(namePathSchema),
     jsonBody(packageUrlChangeSchema),
@@ -96,7 +96,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: packageUrlListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(namePathSchema),
     jsonBody(packageUrlChangeSchema),

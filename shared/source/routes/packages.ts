@@ -159,7 +159,7 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: publishResponseSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(publishBytesMax),
     jsonBody(publishRequestSchema),
     async (c) => {
@@ -176,7 +176,7 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: packageListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => {
       const packages = await context.catalog.packages.list();
       return c.json({ packages: packages.map(withoutKey) });
@@ -194,7 +194,7 @@ function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(packagePathSchema),
     async (c) => {
       const published = await packageById(context, c.req.valid("param").id);
@@ -224,7 +224,7 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: manifestResponseSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(packagePathSchema),
     async (c) => {
       const { id } = await packageById(context, c.req.valid("param").id);
@@ -242,9 +242,13 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
       summary: "The package's bytes, with Range: its files in manifest order, one after the other",
       audience: ["device", "admin"],
     }),
-    allow(context, "device", "admin"),
+    allow(context),
     pathParameters(packagePathSchema),
-    async (c) => contentResponse(context, c, await packageById(context, c.req.valid("param").id)),
+    async (c) => {
+      if (c.var.caller.kind === "device" && c.var.device.life.state === "waiting")
+        throw new ApiError(403, "This device waits for an approval", "device approve lets it get packages");
+      return contentResponse(context, c, await packageById(context, c.req.valid("param").id));
+    },
   );
 }
 
@@ -256,7 +260,7 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: packageRemovedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(namePathSchema),
     async (c) => {
       const words = c.req.valid("param").id;
@@ -307,7 +311,7 @@ async function contentResponse(
   if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
   c.env.allowIdle(contentIdleSeconds);
   const receiver =
-    c.var.caller === "device"
+    c.var.caller.kind === "device"
       ? { packageId: id, deviceId: c.var.device.id, subnetId: c.var.device.subnet?.id ?? "" }
       : null;
   // The file is read in pieces instead of handed to Bun, because the account must count what was

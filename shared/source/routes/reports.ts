@@ -24,7 +24,7 @@ export function reportRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: wanReportSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     queryParameters(wanReportQuerySchema),
     async (c) => c.json(await wanReport(context, c.req.valid("query"))),
   );

@@ -35,7 +35,7 @@ export function settingAssignmentRoutes(context: SourceContext): Hono<SourceEnv>
       audience: ["admin"],
       answer: settingAssignmentListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => {
       const assignments = await catalog.settings.assignments();
       const targeting = await openTargeting(context, targetsOf(assignments));
@@ -92,7 +92,7 @@ function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingAssignedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     jsonBody(settingAssignSchema),
     async (c) => {
@@ -117,7 +117,7 @@ function addUnassigning(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingAssignedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     jsonBody(settingUnassignSchema),
     async (c) => {

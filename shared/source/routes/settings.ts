@@ -70,7 +70,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/",
     documented({ summary: "All settings", audience: ["admin"], answer: settingListSchema }),
-    allow(context, "admin"),
+    allow(context),
     async (c) => {
       const tree = await catalog.settings.tree();
       const users = await settingUsers(context);
@@ -84,7 +84,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingViewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(settingPathSchema),
     async (c) => {
       const tree = await catalog.settings.tree();
@@ -133,7 +133,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/",
     documented({ summary: "Make a setting", audience: ["admin"], answer: settingChangedSchema }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     jsonBody(settingCreateSchema),
     async (c) => {
@@ -158,7 +158,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.patch(
     "/:name",
     documented({ summary: "Change a setting", audience: ["admin"], answer: settingChangedSchema }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(settingPathSchema),
     jsonBody(settingEditSchema),
@@ -200,7 +200,7 @@ function addVersions(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingVersionListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(settingPathSchema),
     async (c) => {
       const { name } = settingNamed(await settings.tree(), c.req.valid("param").name);
@@ -219,7 +219,7 @@ function addVersions(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingChangedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(settingPathSchema),
     jsonBody(settingRevertSchema),
@@ -252,7 +252,7 @@ function addRenaming(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingChangedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(settingPathSchema),
     jsonBody(settingRenameSchema),
@@ -299,7 +299,7 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: settingRemovedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(settingPathSchema),
     async (c) => {
       const { name } = settingNamed(await catalog.settings.tree(), c.req.valid("param").name);

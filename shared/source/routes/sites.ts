@@ -14,10 +14,12 @@ import {
   type Site,
 } from "../../api/schema/labels.ts";
 import { foldedName } from "../../model/glob.ts";
+import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { isInScope, scopeOf } from "../scope.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { refuseIfNamed } from "./tags.ts";
 
@@ -30,13 +32,13 @@ export function siteRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/sites",
     documented({ summary: "All sites", audience: ["admin"], answer: siteListSchema }),
-    allow(context, "admin"),
-    async (c) => c.json({ sites: await sitesOf(context) }),
+    allow(context),
+    async (c) => c.json({ sites: await sitesOf(context, scopeOf(c)) }),
   );
   routes.put(
     "/sites/:name",
     documented({ summary: "Make a site", audience: ["admin"], answer: doneSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const { name } = c.req.valid("param");
@@ -69,7 +71,7 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(labelPathSchema),
     jsonBody(siteRenameSchema),
@@ -93,7 +95,7 @@ function addSiteChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(labelPathSchema),
     async (c) => {
       const name = await siteNamed(context, c.req.valid("param").name);
@@ -114,7 +116,7 @@ function addSubnetLabels(routes: Hono<SourceEnv>, context: SourceContext): void 
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(bodyBytesMax),
     pathParameters(v.object({ id: subnetIdSchema })),
     jsonBody(subnetLabelSchema),
@@ -141,9 +143,12 @@ function refuseTaken(name: string, id: string, devices: readonly DeviceRecord[])
   if (other) throw new ApiError(409, `Subnet ${other.subnet!.id} is named "${name}"`, "choose another name");
 }
 
-async function sitesOf({ catalog, changeHub }: SourceContext): Promise<Site[]> {
-  const bySite = Map.groupBy(await catalog.devices.list(), ({ site }) => site);
-  return (await catalog.labels.sites()).map(({ name, createdAtMs }) => {
+/** Returns all sites, or those with a device of the scope. */
+async function sitesOf({ catalog, changeHub }: SourceContext, scope: Scope): Promise<Site[]> {
+  const visible = (await catalog.devices.list()).filter((one) => isInScope(scope, one));
+  const bySite = Map.groupBy(visible, ({ site }) => site);
+  const sites = (await catalog.labels.sites()).filter(({ name }) => scope.length === 0 || bySite.has(name));
+  return sites.map(({ name, createdAtMs }) => {
     const devices = bySite.get(name) ?? [];
     return {
       name,

@@ -19,6 +19,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { withTargetInScope } from "../scope.ts";
 import { taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
@@ -91,7 +92,7 @@ function addChange(
   routes.post(
     `/:id/${verb}`,
     documented({ summary, audience: ["admin"], answer: taskChangedSchema }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, log, nowMs } = context;
@@ -112,13 +113,13 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskChangedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
     async (c) => {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
-      const request = c.req.valid("json");
+      const request = withTargetInScope(c, c.req.valid("json"));
       const changeOf = await editOf(context, before, request);
       const task = (await catalog.tasks.change(before.id, changeOf))!;
       log.info({ taskId: task.id, version: task.version, ...request }, "task edited");
@@ -135,13 +136,13 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskPreviewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(16_384),
     pathParameters(taskPathSchema),
     jsonBody(taskEditSchema),
     async (c) => {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
-      const changeOf = await editOf(context, before, c.req.valid("json"));
+      const changeOf = await editOf(context, before, withTargetInScope(c, c.req.valid("json")));
       return c.json(await previewOf(context, { ...before, ...changeOf(before) }, before));
     },
   );
@@ -183,7 +184,7 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: taskRetriedSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, changeHub, log, nowMs } = context;
@@ -207,7 +208,7 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
       const { catalog, log } = context;

@@ -49,7 +49,7 @@ export function trustRoutes(context: SourceContext): Hono<SourceEnv> {
       audience: ["admin"],
       answer: doneSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(65_536),
     jsonBody(freshnessBodySchema),
     async (c) => {
@@ -69,7 +69,7 @@ function addFiles(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: trustViewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     async (c) =>
       c.json({
         root: trust.root,
@@ -88,7 +88,7 @@ function addFiles(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: trustVersionSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(trustBytesMax),
     jsonBody(trustFilesBodySchema),
     async (c) => {
@@ -112,7 +112,7 @@ function addOrders(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: neededListSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     queryParameters(neededQuerySchema),
     async (c) => {
       const { kind, subject } = c.req.valid("query");
@@ -128,7 +128,7 @@ function addOrders(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: orderViewSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     queryParameters(orderQuerySchema),
     async (c) => {
       const { kind, subject } = c.req.valid("query");
@@ -142,7 +142,7 @@ function addOrders(routes: Hono<SourceEnv>, context: SourceContext): void {
       audience: ["admin"],
       answer: ordersAnswerSchema,
     }),
-    allow(context, "admin"),
+    allow(context),
     limitBody(trustBytesMax),
     jsonBody(ordersBodySchema),
     async (c) => {
