@@ -107,6 +107,8 @@ export function deviceClass(): Promise<DeviceClass> {
   return ownClass;
 }
 
+export { accessProblem, makePrivate } from "./posix-access.ts";
+
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));

@@ -158,6 +158,8 @@ export async function deviceClass(): Promise<DeviceClass> {
   return chassis > 2 ? "desktop" : "unknown";
 }
 
+export { accessProblem, makePrivate } from "./posix-access.ts";
+
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));

@@ -2,9 +2,10 @@
  * The Windows implementation of platform.ts: calls in windows-api.ts, their results in
  * windows-tables.ts, processes in windows-process.ts, commands in windows-command.ts.
  */
+import type { Stats } from "node:fs";
 import { firmwareUuidIn, machineUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
-import type { DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
+import type { AccessRole, DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as api from "./windows-api.ts";
@@ -96,6 +97,9 @@ export async function clearSparse(path: string, hasGaps: boolean): Promise<void>
 export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(api.powerStatus, null));
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
+
+export const accessProblem = (_path: string, _role: AccessRole, _found?: Stats): string | null => null;
+export const makePrivate = (_path: string, _kind: "file" | "folder"): void => {};
 
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */

@@ -1,0 +1,200 @@
+/**
+ * Files and folders that no other user may use: data folders, ledgers, catalogs, keys, tokens.
+ *
+ * Nobody else can put a file or a link into a folder that `ensurePrivateFolder` has accepted. Files
+ * in it are created without following links, and replaced by a rename.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  type Stats,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
+import { platform } from "./index.ts";
+import { retryLocked } from "./locked-files.ts";
+import type { AccessRole } from "./platform.ts";
+
+/** A file or folder that other users can use. The message names the remedy. */
+export class AccessError extends Error {}
+
+/** Bound on symbolic links in a path, as in Linux. */
+const linksMax = 40;
+const noFollow = constants.O_NOFOLLOW ?? 0;
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
+
+/**
+ * Creates a folder that only this user and the system may enter, and its parents. Takes the rights
+ * of other users away from an existing one.
+ * @param what names the folder in messages, for example "data folder"
+ * @throws AccessError when another user owns the folder, or can write it or one of its parents
+ * @throws Error of the file system
+ */
+export async function ensurePrivateFolder(path: string, what = "data folder"): Promise<void> {
+  const folder = resolve(path);
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Windows ignores the mode, and new folders get the rights of their parent.
+  if (first !== undefined)
+    for (let each = folder; ; each = dirname(each)) {
+      platform.makePrivate(each, "folder");
+      if (each === resolve(first) || each === dirname(each)) break;
+    }
+  const chain = foldersTo(folder);
+  const own = chain.pop()!;
+  for (const parent of chain)
+    assertAccess(parent, "parent", `The ${what} "${folder}" is not safe: the folder "${parent}"`);
+  assertAccess(own, "own", `The ${what} "${folder}"`);
+  platform.makePrivate(own, "folder");
+}
+
+/** Returns the folders that lead to the path, those behind links too, and at the end the folder. */
+function foldersTo(path: string, links = 0): string[] {
+  const parent = dirname(path);
+  const before = parent === path ? [] : foldersTo(parent, links);
+  if (!lstatSync(path).isSymbolicLink()) return [...before, path];
+  assertAccess(path, "link", `The link "${path}"`);
+  if (links >= linksMax) throw new AccessError(`"${path}" leads through too many links: use another path`);
+  return [...before, ...foldersTo(resolve(realpathSync(parent), readlinkSync(path)), links + 1)];
+}
+
+function assertAccess(path: string, role: AccessRole, subject: string, found?: Stats): void {
+  const problem = platform.accessProblem(path, role, found);
+  if (problem !== null) throw new AccessError(`${subject} ${problem}`);
+}
+
+/**
+ * Reads a secret: a key, a token. Links are followed, as a person chose the path. Pipes and devices
+ * have no mode that counts.
+ * @param what names the file in messages, for example "publisher's key"
+ * @param readers "group": a group that root chose may read it too
+ * @throws AccessError when other users can read or write it
+ * @throws Error of the file system, for example with the code ENOENT
+ */
+export async function readPrivateFile(
+  path: string,
+  what: string,
+  readers: "owner" | "group" = "owner",
+): Promise<string> {
+  const file = openSync(path, "r");
+  try {
+    const found = fstatSync(file);
+    const role = readers === "group" ? "group-secret" : "secret";
+    if (found.isFile()) assertAccess(path, role, `The ${what} "${path}"`, found);
+    return readFileSync(file, "utf8");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Replaces a file by one that only this user and the system may use. Durable when it resolves; a
+ * crash leaves the old file or the new one. A link at the path is replaced, not followed.
+ * @throws Error of the file system
+ */
+export const writePrivateFile = (path: string, text: string): Promise<void> =>
+  retryLocked(async () => writePrivateFileNow(path, text));
+
+/** Does what `writePrivateFile` does, without another try while a scanner has the file open. */
+export function writePrivateFileNow(path: string, text: string): void {
+  const draft = `${path}.new`;
+  rmSync(draft, { force: true });
+  writeNewFile(draft, text);
+  renameSync(draft, path);
+  syncFolder(dirname(path));
+}
+
+/**
+ * Creates a file as `writePrivateFile` does, but never replaces one.
+ * @returns whether there was none
+ * @throws Error of the file system
+ */
+export async function createPrivateFile(path: string, text: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(8).toString("hex")}`;
+  writeNewFile(draft, text);
+  try {
+    // A link never replaces a file: of two programs that start together one succeeds.
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    // The file system has no hard links.
+    await retryLocked(async () => renameSync(draft, path));
+    return true;
+  } finally {
+    rmSync(draft, { force: true });
+    syncFolder(dirname(path));
+  }
+}
+
+function writeNewFile(path: string, text: string): void {
+  const file = openPrivateFile(path, constants.O_WRONLY | constants.O_EXCL);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Opens or creates a file for this user alone; follows no link.
+ * @param flags of `node:fs`, such as `O_WRONLY | O_TRUNC`
+ * @returns a descriptor
+ */
+export function openPrivateFile(path: string, flags: number): number {
+  const file = openSync(path, flags | constants.O_CREAT | noFollow, 0o600);
+  try {
+    platform.makePrivate(path, "file");
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+  return file;
+}
+
+/** Side files of a SQLite database. */
+const sideFiles = ["-wal", "-shm", "-journal"];
+
+/**
+ * Makes a database and its side files private, and creates it if there is none. Does not open an
+ * existing one: to close it again would drop the locks that this process has on it.
+ * @throws AccessError for something that is not a file, or belongs to another user
+ */
+export function preparePrivateDatabase(path: string): void {
+  try {
+    closeSync(openPrivateFile(path, constants.O_WRONLY | constants.O_EXCL));
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  for (const each of [path, ...sideFiles.map((ending) => path + ending)]) {
+    const found = lstatSync(each, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (!found.isFile())
+      throw new AccessError(`"${each}" is not a file: remove it if it is not yours, and look who made it`);
+    assertAccess(each, "own", `The file "${each}"`);
+    platform.makePrivate(each, "file");
+  }
+}
+
+/** Makes renames in the folder durable. */
+export function syncFolder(folder: string): void {
+  if (!platform.syncsFolders) return;
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
