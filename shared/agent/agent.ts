@@ -4,7 +4,6 @@
  * reports progress, and answers `status`.
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { CheckInAnswer } from "../api/agent-client.ts";
@@ -22,6 +21,7 @@ import { formatGroup } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { platform } from "../platform/index.ts";
+import { ensurePrivateFolder, narrowFiles } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -194,7 +194,9 @@ export class Agent {
   /** Joins the LAN, resumes the tasks and starts to check in. */
   async start(): Promise<void> {
     const { log, group, dataFolder } = this.#options;
-    mkdirSync(join(dataFolder, "tasks"), { recursive: true });
+    const logs = join(dataFolder, "tasks");
+    await ensurePrivateFolder(logs, "folder of the commands' output");
+    narrowFiles(logs);
     await this.#roaming.start();
     const { current, why } = this.#roaming;
     this.#statusServer = new StatusServer({

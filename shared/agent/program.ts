@@ -5,10 +5,9 @@
  * Data is written to standard output and the log to standard error. Exit status 1 means a failure,
  * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
-import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
+import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
@@ -157,7 +156,8 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
-  const dataFolder = createFolder(options.data);
+  const dataFolder = resolve(options.data);
+  await prepareDataFolder(dataFolder);
   const as = supervision();
   if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log);
   const stopping = new StopRequest(log);
@@ -309,19 +309,6 @@ function parseLanPort(text: string | undefined): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new UsageError(`"${text}" is not a TCP port: write a number from 0 (any free port) to 65535`);
   return Number(text);
-}
-
-function createFolder(folder: string): string {
-  const path = resolve(folder);
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw new SetupError(
-      `Cannot use the data folder "${path}": ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-  return path;
 }
 
 /**

@@ -107,7 +107,7 @@ export function deviceClass(): Promise<DeviceClass> {
   return ownClass;
 }
 
-export { accessProblem, makePrivate } from "./posix-access.ts";
+export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>

@@ -158,7 +158,7 @@ export async function deviceClass(): Promise<DeviceClass> {
   return chassis > 2 ? "desktop" : "unknown";
 }
 
-export { accessProblem, makePrivate } from "./posix-access.ts";
+export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>

@@ -148,6 +148,8 @@ export type Platform = {
    * @throws Error of the file system
    */
   makePrivate(path: string, kind: "file" | "folder"): void;
+  /** Whether no other user may use the folder. */
+  isPrivate(folder: string): boolean;
 
   readonly os: OperatingSystem;
   /**

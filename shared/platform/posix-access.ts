@@ -57,3 +57,5 @@ export function makePrivate(path: string, kind: "file" | "folder"): void {
   const after = kind === "folder" ? 0o700 : before & 0o700;
   if (after !== before) chmodSync(path, after);
 }
+
+export const isPrivate = (folder: string): boolean => (lstatSync(folder).mode & 0o077) === 0;

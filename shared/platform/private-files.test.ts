@@ -57,8 +57,9 @@ test("takes the rights of others from an existing folder that they could only re
   expect(modeOf(at("data"))).toBe(0o700);
 });
 
-test("refuses a folder that other users can write, and says how to correct it", async () => {
+test("refuses a folder with contents that other users can write, and says how to correct it", async () => {
   make(at("data"), 0o777);
+  make(at("data", "planted"), 0o644, "");
   await expect(ensurePrivateFolder(at("data"))).rejects.toThrow(
     `The data folder "${at("data")}" can be written by other users (mode 0777): after a look at the contents, chmod go-w "${at("data")}"`,
   );
@@ -72,6 +73,25 @@ test("refuses a folder below one that other users can write, and accepts one bel
   );
   chmodSync(at("shared"), 0o1777);
   await ensurePrivateFolder(at("shared", "data"));
+});
+
+test("takes an empty folder that other users could write, such as a new file system in memory", async () => {
+  make(at("data"), 0o1777);
+  make(at("data", "lost+found"), 0o700);
+  await ensurePrivateFolder(at("data"));
+  expect(modeOf(at("data"))).toBe(0o700);
+});
+
+test("refuses to close a folder of other programs to them", async () => {
+  make(at("etc"), 0o755);
+  make(at("etc", "passwd"), 0o644, "");
+  await expect(ensurePrivateFolder(at("etc"), "data folder", ["ledger.db"])).rejects.toThrow(
+    "holds files of other programs",
+  );
+  expect(modeOf(at("etc"))).toBe(0o755);
+  make(at("etc", "ledger.db"), 0o644, "");
+  await ensurePrivateFolder(at("etc"), "data folder", ["ledger.db"]);
+  expect(modeOf(at("etc"))).toBe(0o700);
 });
 
 test("looks behind links on the way to the folder", async () => {

@@ -14,6 +14,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -22,7 +23,7 @@ import {
   writeFileSync,
   type Stats,
 } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { platform } from "./index.ts";
 import { retryLocked } from "./locked-files.ts";
 import type { AccessRole } from "./platform.ts";
@@ -39,10 +40,16 @@ const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).cod
  * Creates a folder that only this user and the system may enter, and its parents. Takes the rights
  * of other users away from an existing one.
  * @param what names the folder in messages, for example "data folder"
+ * @param ownNames entries by which an existing folder is known; a folder of other programs, such as
+ *   /etc, is refused instead of closed to them. Default: any folder is taken
  * @throws AccessError when another user owns the folder, or can write it or one of its parents
  * @throws Error of the file system
  */
-export async function ensurePrivateFolder(path: string, what = "data folder"): Promise<void> {
+export async function ensurePrivateFolder(
+  path: string,
+  what = "data folder",
+  ownNames?: readonly string[],
+): Promise<void> {
   const folder = resolve(path);
   const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
   // Windows ignores the mode, and new folders get the rights of their parent.
@@ -55,8 +62,34 @@ export async function ensurePrivateFolder(path: string, what = "data folder"): P
   const own = chain.pop()!;
   for (const parent of chain)
     assertAccess(parent, "parent", `The ${what} "${folder}" is not safe: the folder "${parent}"`);
-  assertAccess(own, "own", `The ${what} "${folder}"`);
-  platform.makePrivate(own, "folder");
+  narrow(own, `The ${what} "${folder}"`, ownNames);
+}
+
+/** Found in the root of file systems. */
+const lostFiles = "lost+found";
+
+/** Where others could put something into the folder, only an empty one is taken. */
+function narrow(folder: string, subject: string, ownNames?: readonly string[]): void {
+  const problem = platform.accessProblem(folder, "own");
+  if (problem === null) {
+    if (ownNames !== undefined) assertKnown(folder, ownNames, subject);
+    return platform.makePrivate(folder, "folder");
+  }
+  if (namesIn(folder).length > 0) throw new AccessError(`${subject} ${problem}`);
+  platform.makePrivate(folder, "folder");
+  if (namesIn(folder).length > 0) throw new AccessError(`${subject} ${problem}`);
+  assertAccess(folder, "own", subject);
+}
+
+const namesIn = (folder: string): string[] => readdirSync(folder).filter((name) => name !== lostFiles);
+
+function assertKnown(folder: string, ownNames: readonly string[], subject: string): void {
+  const found = namesIn(folder);
+  if (found.length === 0 || found.some((name) => ownNames.includes(name))) return;
+  if (platform.isPrivate(folder)) return;
+  throw new AccessError(
+    `${subject} holds files of other programs, which could not use them any more: name a folder of its own`,
+  );
 }
 
 /** Returns the folders that lead to the path, those behind links too, and at the end the folder. */
@@ -162,6 +195,14 @@ export function openPrivateFile(path: string, flags: number): number {
     throw error;
   }
   return file;
+}
+
+/** Makes the files in a folder private, without those in its folders. */
+export function narrowFiles(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === true) platform.makePrivate(path, "file");
+  }
 }
 
 /** Side files of a SQLite database. */

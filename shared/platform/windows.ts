@@ -101,6 +101,8 @@ export const deviceClass = async (): Promise<DeviceClass> =>
 export const accessProblem = (_path: string, _role: AccessRole, _found?: Stats): string | null => null;
 export const makePrivate = (_path: string, _kind: "file" | "folder"): void => {};
 
+export const isPrivate = (_folder: string): boolean => true;
+
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
