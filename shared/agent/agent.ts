@@ -335,6 +335,14 @@ export class Agent {
       .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
 
+  #adoptPackages(): void {
+    const { cache, log } = this.#options;
+    const keys = this.#home.identity.publisherKeys.map((key) => Buffer.from(key, "base64"));
+    void cache.adoptFound(keys).catch((error: unknown) => {
+      log.error({ error: String(error) }, "the packages on the disk were not taken over");
+    });
+  }
+
   #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
     const { cache, log } = this.#options;
     this.#reports.onSourceAnswers();
@@ -348,7 +356,8 @@ export class Agent {
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
-    this.#home.trustPublishers(answer.publisherKeys);
+    // Tasks of the answer wait for it: their packages may be on the disk.
+    if (this.#home.trustPublishers(answer.publisherKeys)) this.#adoptPackages();
     this.#home.onAnswer(answer.announcedUrl);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");

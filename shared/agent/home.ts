@@ -108,20 +108,24 @@ export class Home {
     } else if (this.#others().length > 0) this.#schedule();
   }
 
-  /** Pins the first publisher's key. A later key is not trusted on the source's word alone. */
-  trustPublishers(keys: readonly string[]): void {
+  /**
+   * Pins the first publisher's key. A later key is not trusted on the source's word alone.
+   * @returns whether keys were pinned now
+   */
+  trustPublishers(keys: readonly string[]): boolean {
     const { log } = this.#options;
     const { publisherKeys } = this.#identity;
     if (publisherKeys.length > 0) {
       const unknown = keys.filter((key) => !publisherKeys.includes(key));
       if (unknown.length > 0)
         log.warn({ unknown }, "the source names a publisher's key that was not pinned: it is not trusted");
-      return;
+      return false;
     }
-    if (keys.length === 0) return;
+    if (keys.length === 0) return false;
     // A full disk delays tasks of new packages only: the next check-in pins the key.
-    if (this.#save({ ...this.#identity, publisherKeys: [...keys] }, "before"))
-      log.info({ keys }, "publisher's key pinned");
+    if (!this.#save({ ...this.#identity, publisherKeys: [...keys] }, "before")) return false;
+    log.info({ keys }, "publisher's key pinned");
+    return true;
   }
 
   /**

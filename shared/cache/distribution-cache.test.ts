@@ -276,6 +276,8 @@ describe("after a restart", () => {
     );
     const events: CacheEvent[] = [];
     const again = await open(dir, { log: (event) => events.push(event) });
+    expect(again.ledger.packages()).toEqual([]);
+    await again.adoptFound(pins);
     expect(readdirSync(dir)).toContain("ledger.db.damaged-1");
     expect(events.find((event) => event.event === "ledger-damaged")?.message).toContain(
       "ledger.db.damaged-1",
@@ -298,7 +300,7 @@ describe("after a restart", () => {
       deviceId: "d",
       credential: "c",
       deployment: 1,
-      publisherKeys: [],
+      publisherKeys: [Buffer.from(key.publicKey).toString("base64")],
       sourceIdentity: "5".repeat(64),
       tlsSpki: null,
       announcedUrl: null,
