@@ -2,11 +2,11 @@
  * Secrets of a source, `admin.token` and `enroll.token` in its data folder: created at the first
  * start and readable by the owner only. Certificates and addresses do not change them.
  */
-import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken } from "../api/token.ts";
 import { dataFiles } from "./data-files.ts";
-import { retryLocked } from "../platform/locked-files.ts";
+import { writePrivateFile } from "../platform/private-files.ts";
 
 const secretBytes = 32;
 
@@ -27,7 +27,7 @@ export async function loadOrCreateTokens(
     const found = await readTokenFile(path);
     const secret = found?.secret ?? Buffer.from(randomBytes(secretBytes)).toString("base64url");
     if (found === null || found.identity !== identity) {
-      await writePrivately(path, `${formatToken({ secret, identity })}\n`);
+      await writePrivateFile(path, `${formatToken({ secret, identity })}\n`);
     } else {
       await chmod(path, 0o600);
     }
@@ -61,18 +61,4 @@ export async function hasTokens(folder: string): Promise<boolean> {
   for (const name of ["admin.token", "enroll.token"])
     if ((await stat(join(folder, name)).catch(() => null)) !== null) return true;
   return false;
-}
-
-/** Writes to a temporary file first: a crash leaves the old file or the new one. Mode 0600. */
-export async function writePrivately(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  await rm(draft, { force: true });
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await retryLocked(() => rename(draft, path));
 }
