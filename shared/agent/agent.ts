@@ -30,13 +30,14 @@ import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
 import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
-import { endStates } from "../api/schema/common.ts";
+import { endStates, type Progress } from "../api/schema/common.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
 import { AgentMetrics } from "./status/metrics.ts";
+import { serveMetrics } from "./status/metrics-server.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
@@ -64,6 +65,7 @@ export class Agent {
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
   #statusServer: StatusServer | null = null;
+  #metricsServer: Bun.Server<undefined> | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -193,17 +195,15 @@ export class Agent {
 
   /** Joins the LAN, resumes the tasks and starts to check in. */
   async start(): Promise<void> {
-    const { log, group, dataFolder } = this.#options;
+    const { log, group, dataFolder, metrics } = this.#options;
     const logs = join(dataFolder, "tasks");
     await ensurePrivateFolder(logs, "folder of the commands' output");
     narrowFiles(logs);
     await this.#roaming.start();
     const { current, why } = this.#roaming;
-    this.#statusServer = new StatusServer({
-      dataFolder,
-      status: () => this.status(),
-      metrics: this.#metrics,
-    });
+    const parts = { dataFolder, status: () => this.status(), metrics: this.#metrics };
+    this.#statusServer = await StatusServer.start(parts);
+    if (metrics !== null) this.#metricsServer = serveMetrics(metrics, this.#metrics, log);
     log.info(
       {
         deviceId: this.#home.identity.deviceId,
@@ -213,7 +213,6 @@ export class Agent {
         why,
         group: formatGroup(group),
         receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes,
-        status: `${this.#statusServer.url}/status`,
         version,
       },
       "agent runs",
@@ -236,6 +235,7 @@ export class Agent {
     this.#device.close();
     await this.#net.exchange.close();
     await this.#statusServer?.close();
+    await this.#metricsServer?.stop(true);
     this.#net.lanGroup.close();
     await this.#options.cache.close();
   }
@@ -273,7 +273,7 @@ export class Agent {
         bytesSent: exchange.counters.bytesSent,
       },
       tasks: [...this.#device.tasks.values()].map((task) =>
-        Object.assign(task.progress(), {
+        Object.assign(withoutOutput(task.progress()), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
           setting: task.row.task.overrides ? versionOf(task.row.task.setting) : null,
         }),
@@ -368,3 +368,9 @@ export class Agent {
     this.#options.onCheckIn();
   }
 }
+
+/** The output of a command is in `tasks/ID.log`, and at the source. */
+const withoutOutput = ({ command, ...progress }: Progress): Progress => ({
+  ...progress,
+  command: command && { ...command, outputTail: "" },
+});

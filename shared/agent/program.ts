@@ -16,6 +16,7 @@ import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
+import { AccessError } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
@@ -24,6 +25,7 @@ import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
+import { parseMetricsAddress } from "./status/metrics-server.ts";
 import { printStatus } from "./status/status-text.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
@@ -83,6 +85,10 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
       "--receive-buffer <size>",
       "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
     )
+    .option(
+      "--metrics <host:port>",
+      "serve metrics for Prometheus to every user of this machine, for example on 127.0.0.1:9767 (default: off)",
+    )
     .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
   command
@@ -105,6 +111,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     const isExpected =
       error instanceof SetupError ||
       error instanceof CacheError ||
+      error instanceof AccessError ||
       error instanceof LanBusError ||
       error instanceof SourceError;
     process.stderr.write(
@@ -148,6 +155,7 @@ type RunOptions = {
   group?: string | undefined;
   lanPort?: string | undefined;
   receiveBuffer?: string | undefined;
+  metrics?: string | undefined;
   deviceGroup?: string[] | undefined;
 };
 
@@ -290,6 +298,7 @@ function parseRunOptions(options: RunOptions) {
     groupIsNamed: options.group !== undefined,
     lanPort: parseOption(() => parseLanPort(options.lanPort)),
     receiveBufferBytes: parseOption(() => parseReceiveBuffer(options.receiveBuffer)),
+    metrics: options.metrics === undefined ? null : parseOption(() => parseMetricsAddress(options.metrics!)),
     groups,
   };
 }

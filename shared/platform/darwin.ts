@@ -107,6 +107,8 @@ export function deviceClass(): Promise<DeviceClass> {
   return ownClass;
 }
 
+/** Size of `sun_path` less the NUL. */
+export const unixSocketPathBytes = 103;
 export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "macos";

@@ -158,6 +158,8 @@ export async function deviceClass(): Promise<DeviceClass> {
   return chassis > 2 ? "desktop" : "unknown";
 }
 
+/** Size of `sun_path` less the NUL. */
+export const unixSocketPathBytes = 107;
 export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "linux";

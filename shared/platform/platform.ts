@@ -136,6 +136,8 @@ export type Platform = {
   /** Returns "unknown" if the system cannot be asked. */
   deviceClass(): Promise<DeviceClass>;
 
+  /** Longest path of a Unix socket; 0: the runtime has none here. */
+  readonly unixSocketPathBytes: number;
   /**
    * Returns what lets other users use a path in a way that its role forbids, and what to do; null
    * if nothing does. System and administrators do not count as other users. Follows no link.

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import {
+  accessSync,
   closeSync,
   constants,
   fstatSync,
@@ -128,6 +129,20 @@ export async function readPrivateFile(
     return readFileSync(file, "utf8");
   } finally {
     closeSync(file);
+  }
+}
+
+/**
+ * Throws for a folder that only another user may read. Without it, what is in the folder would seem
+ * to be missing.
+ * @throws AccessError
+ */
+export function assertReadable(folder: string): void {
+  try {
+    accessSync(folder, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") return;
+    throw new AccessError(`Only its owner may read "${folder}": run this command as the user of the agent`);
   }
 }
 

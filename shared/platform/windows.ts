@@ -98,6 +98,7 @@ export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
+export const unixSocketPathBytes = 0;
 export const accessProblem = (_path: string, _role: AccessRole, _found?: Stats): string | null => null;
 export const makePrivate = (_path: string, _kind: "file" | "folder"): void => {};
 
