@@ -18,6 +18,7 @@ import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { AccessError } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { endIfTakenOver } from "../platform/runtime-variables.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -62,6 +63,7 @@ function exitOnBug(log: Logger, error: unknown): never {
 
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
+  endIfTakenOver(program.name);
   const command = new Command(program.name).description(program.about).version(version).exitOverride();
   command
     .command("run")

@@ -109,7 +109,7 @@ export function deviceClass(): Promise<DeviceClass> {
 
 /** Size of `sun_path` less the NUL. */
 export const unixSocketPathBytes = 103;
-export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
+export { accessProblem, isAdministrator, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>

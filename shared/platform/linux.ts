@@ -160,7 +160,7 @@ export async function deviceClass(): Promise<DeviceClass> {
 
 /** Size of `sun_path` less the NUL. */
 export const unixSocketPathBytes = 107;
-export { accessProblem, isPrivate, makePrivate } from "./posix-access.ts";
+export { accessProblem, isAdministrator, isPrivate, makePrivate } from "./posix-access.ts";
 
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>

@@ -153,6 +153,8 @@ export type Platform = {
   /** Whether no other user may use the folder. */
   isPrivate(folder: string): boolean;
 
+  /** Whether this process may do everything on the machine. */
+  isAdministrator(): boolean;
   readonly os: OperatingSystem;
   /**
    * Returns a text that differs after each restart of the operating system and never otherwise,

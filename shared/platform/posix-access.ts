@@ -59,3 +59,5 @@ export function makePrivate(path: string, kind: "file" | "folder"): void {
 }
 
 export const isPrivate = (folder: string): boolean => (lstatSync(folder).mode & 0o077) === 0;
+
+export const isAdministrator = (): boolean => process.geteuid?.() === root;

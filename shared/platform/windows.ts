@@ -104,6 +104,8 @@ export const makePrivate = (_path: string, _kind: "file" | "folder"): void => {}
 
 export const isPrivate = (_folder: string): boolean => true;
 
+export const isAdministrator = (): boolean => tryCall(api.isUserAdministrator, false);
+
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */
 export const bootId = async (): Promise<string | null> => bootIdIn(tryCall(api.timeOfDay, null));
