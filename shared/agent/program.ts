@@ -25,6 +25,7 @@ import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
+import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
 import { parseMetricsAddress } from "./status/metrics-server.ts";
 import { printStatus } from "./status/status-text.ts";
@@ -69,7 +70,11 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
     .requiredOption("--source <url>", "the source, for example https://source.example:7443")
-    .option("--enroll <token>", "enrolment token, needed at the first start")
+    .option(
+      "--enroll-file <file>",
+      "file with the enrolment token, needed at the first start; - is the standard input (default: FLOCKCAST_ENROLL_FILE)",
+    )
+    .option("--enroll <token>", "the token itself, which every user of this machine can then read")
     .requiredOption("--data <dir>", "folder for the cache and the ledger")
     .option(
       "--interface <name or address>",
@@ -109,18 +114,17 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
   try {
     await command.parseAsync();
   } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
-    const isExpected =
-      error instanceof SetupError ||
-      error instanceof CacheError ||
-      error instanceof AccessError ||
-      error instanceof LanBusError ||
-      error instanceof SourceError;
-    process.stderr.write(
-      `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
-    process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
+    endWith(program.name, error);
   }
+}
+
+/** Prints the error and exits with the status that fits it. */
+function endWith(name: string, error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+  const isExpected = expectedErrors.some((kind) => error instanceof kind);
+  const text = isExpected ? (error as Error).message : String(error instanceof Error ? error.stack : error);
+  process.stderr.write(`${name}: ${text}\n`);
+  process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
 }
 
 function addCacheCommands(command: Command): void {
@@ -149,9 +153,13 @@ function addCacheCommands(command: Command): void {
 
 class UsageError extends Error {}
 
+/** Errors whose message is for a person. */
+const expectedErrors = [SetupError, CacheError, AccessError, LanBusError, SourceError, UsageError] as const;
+
 type RunOptions = {
   source: string;
   enroll?: string | undefined;
+  enrollFile?: string | undefined;
   data: string;
   interface?: string | undefined;
   group?: string | undefined;
@@ -166,6 +174,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
+  const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
   const as = supervision();
@@ -192,7 +201,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     onBug: (error: Error) => exitOnBug(log, error),
   };
   // Each turn is a life under one identity. It ends when the source bars the credential.
-  while (await runUntilBarred(runOptions, options.enroll, stopping));
+  while (await runUntilBarred(runOptions, token, stopping));
   log.info("agent stopped");
   stopping.close();
   if (!isUpgrading || stopping.isBySignal) process.exit(0);
@@ -207,7 +216,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
  */
 async function runUntilBarred(
   runOptions: Omit<AgentOptions, "cache" | "identity" | "conditions" | "onBarred">,
-  token: string | undefined,
+  token: EnrolmentToken,
   stopping: StopRequest,
 ): Promise<boolean> {
   const { dataFolder, log, sourceUrl } = runOptions;
@@ -216,7 +225,8 @@ async function runUntilBarred(
     dataFolder,
     cache,
     sourceUrl,
-    token,
+    token: token.text,
+    tokenProblem: token.text === null ? token.problem : null,
     log,
     signal: stopping.signal,
     random: Math.random,
@@ -291,6 +301,8 @@ function isConfirmed(dataFolder: string, log: Logger): boolean {
 /** @throws UsageError */
 function parseRunOptions(options: RunOptions) {
   parseOption(() => parseSourceUrl(options.source));
+  if (options.enroll !== undefined && options.enrollFile !== undefined)
+    throw new UsageError("--enroll and --enroll-file are two ways to give one token: give --enroll-file");
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
     if (!/^[\w.-]{1,64}$/.test(name))
