@@ -3,12 +3,15 @@
  * windows-tables.ts, processes in windows-process.ts, commands in windows-command.ts.
  */
 import type { Stats } from "node:fs";
+import { win32 } from "node:path";
 import { firmwareUuidIn, machineUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { AccessRole, DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
+import * as access from "./windows-api-access.ts";
 import * as api from "./windows-api.ts";
+import { isPrivateSecurity, parseSecurity, privateSecurity, securityProblem } from "./windows-access.ts";
 import * as processes from "./windows-process.ts";
 import { firmwareTable, machineGuid } from "./windows-api-machine.ts";
 import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
@@ -99,10 +102,20 @@ export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
 export const unixSocketPathBytes = 0;
-export const accessProblem = (_path: string, _role: AccessRole, _found?: Stats): string | null => null;
-export const makePrivate = (_path: string, _kind: "file" | "folder"): void => {};
+export function accessProblem(path: string, role: AccessRole, _found?: Stats): string | null {
+  const found = parseSecurity(access.securityOf(win32.resolve(path)));
+  return securityProblem(path, found, role, access.ownSid());
+}
 
-export const isPrivate = (_folder: string): boolean => true;
+/** A change reaches the contents of a folder. So nothing is changed that is right. */
+export function makePrivate(path: string, kind: "file" | "folder"): void {
+  const full = win32.resolve(path);
+  if (isPrivate(full)) return;
+  access.setSecurity(full, privateSecurity(kind, access.ownSid()));
+}
+
+export const isPrivate = (path: string): boolean =>
+  isPrivateSecurity(parseSecurity(access.securityOf(win32.resolve(path))), access.ownSid());
 
 export const isAdministrator = (): boolean => tryCall(api.isUserAdministrator, false);
 
