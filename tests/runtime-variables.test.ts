@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { cleanEnvironment } from "../scripts/rig/process.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
 import { variableProblem } from "../shared/platform/runtime-variables.ts";
@@ -20,13 +20,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function run(role: "peer" | "source", environment: Readonly<Record<string, string>> = {}) {
-  const child = Bun.spawn([...programsFromSource.commandOf(role), "--version"], {
+async function run(
+  role: "peer" | "source",
+  environment: Readonly<Record<string, string>> = {},
+  words = programsFromSource.commandOf(role),
+) {
+  const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+  const child = Bun.spawn([...words, "--version"], {
     cwd: folder,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    env: { ...cleanEnvironment(), ...environment },
+    env: { ...cleanEnvironment(), PATH, ...environment },
   });
   const [out, error] = await Promise.all([
     new Response(child.stdout).text(),
@@ -51,9 +56,12 @@ rootTest("a program that root runs refuses variables that load foreign code", as
 
 test("a program takes nothing from .env and bunfig.toml of its working folder", async () => {
   for (const role of ["peer", "source"] as const) {
-    const { status, out } = await run(role, { FLOCKCAST_LOG: "silent" });
-    expect([role, status]).toEqual([role, 0]);
-    expect(out).not.toContain("FOREIGN");
+    const byName = [join(import.meta.dir, "..", "roles", `${role}.ts`)];
+    for (const words of [programsFromSource.commandOf(role), byName]) {
+      const { status, out } = await run(role, {}, words);
+      expect([role, status]).toEqual([role, 0]);
+      expect(out).not.toContain("FOREIGN");
+    }
   }
 });
 

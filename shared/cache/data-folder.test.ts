@@ -43,6 +43,13 @@ test("closes folders and files that were open to other users before", async () =
   await cache.close();
 });
 
+test("does not close a folder of the system that was named by mistake", async () => {
+  for (const name of ["cache", "lib", "log"]) mkdirSync(at("var", name), { recursive: true });
+  chmodSync(at("var"), 0o755);
+  await expect(openCache(cacheOptions(at("var")))).rejects.toThrow("holds files of other programs");
+  expect(statSync(at("var")).mode & 0o777).toBe(0o755);
+});
+
 test("follows no link in the place of its own files", async () => {
   const victim = at("victim");
   writeFileSync(victim, "untouched");

@@ -6,7 +6,7 @@
 import { platform } from "./index.ts";
 
 /** Variables that make the runtime load files, open a debugger, or print secrets. */
-const takeovers = new Set([
+export const takeoverVariables: ReadonlySet<string> = new Set([
   "BUN_BE_BUN",
   "BUN_CONFIG_VERBOSE_FETCH",
   "BUN_INSPECT",
@@ -21,7 +21,7 @@ const takeovers = new Set([
 
 type Environment = Record<string, string | undefined>;
 
-export const isTakeover = (name: string): boolean => takeovers.has(name.toUpperCase());
+export const isTakeover = (name: string): boolean => takeoverVariables.has(name.toUpperCase());
 
 /**
  * Returns why the program must not run with these variables; null if it may. Takes out the variable

@@ -122,7 +122,8 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   };
 }
 
-const ownNames = Object.values(dataFiles).map(({ name }) => name);
+/** Files by which a data folder is known. */
+const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
 
 /** Files that were restored with a wider mode are narrowed too. */
 async function prepareDataFolder(dataDir: string): Promise<void> {

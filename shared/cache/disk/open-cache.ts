@@ -8,8 +8,8 @@ import { lockFolder } from "./folder-lock.ts";
 import { openLedger } from "./ledger-sqlite.ts";
 import { systemFiles } from "./system-files.ts";
 
-/** Entries by which a data folder is known: of an agent, or of an image with a filled cache. */
-const ownNames = ["ledger.db", "lock.db", "machine.id", "cache"];
+/** Entries by which a data folder is known. /var has a folder "cache" too. */
+const ownNames = ["ledger.db", "lock.db", "machine.id"];
 
 /**
  * Creates the data folder of an agent and the folder of its cache, for the agent's user alone.
