@@ -1,4 +1,4 @@
-#!/usr/bin/env -S bun --use-system-ca
+#!/usr/bin/env -S bun --use-system-ca --no-env-file --config=/dev/null
 /**
  * Program of the agent: a device that receives packages on its subnet. It represents the subnet
  * when it is elected (shared/device/representative.ts), and becomes a peer again when it steps

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S bun --use-system-ca
+#!/usr/bin/env -S bun --use-system-ca --no-env-file --config=/dev/null
 /**
  * Program of an agent that always volunteers as representative, for a server that is always on.
  *

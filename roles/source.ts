@@ -1,4 +1,4 @@
-#!/usr/bin/env -S bun --use-system-ca
+#!/usr/bin/env -S bun --use-system-ca --no-env-file --config=/dev/null
 /**
  * Program of the source: publishes packages, distributes tasks and agent settings, keeps the
  * inventory. `serve` runs the source; every other command uses the HTTP API of a running one. This
@@ -41,6 +41,7 @@ import { createTask, listTasks, showTask } from "../shared/source/commands/tasks
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
 import { printable } from "../shared/printable.ts";
+import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
 import { endWhenNobodyReads } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
@@ -330,5 +331,6 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+endIfTakenOver("flockcast-source");
 endWhenNobodyReads();
 process.exitCode = await main(process.argv.slice(2));

@@ -8,7 +8,8 @@ import * as v from "valibot";
 import { reasonsText } from "../shared/model/reason.ts";
 import { agentStatusSchema } from "../shared/agent/status/status-server.ts";
 import { enrollTokenOf } from "../scripts/rig/deployment.ts";
-import type { Output } from "../scripts/rig/process.ts";
+import { cleanEnvironment, type Output } from "../scripts/rig/process.ts";
+import { programsFromSource } from "../scripts/rig/programs.ts";
 import { openHarness, partOf, until, type Harness, type Peer } from "./harness.ts";
 
 let harness: Harness;
@@ -89,7 +90,7 @@ test("exits with what to do when the token is invalid or of another source", asy
   await expectError(1, /Cannot enrol at http.*Another source answers/, ...runWith({ enroll: other }));
   const bare = runWith({});
   bare.splice(bare.indexOf("--enroll"), 2);
-  await expectError(1, /not enrolled yet: give --enroll TOKEN/, ...bare);
+  await expectError(1, /not enrolled yet: give --enroll-file FILE/, ...bare);
   const stranger = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
   const elsewhere = ["--source", stranger.url.origin, "--data", await stoppedFolder()];
   await expectError(1, /belongs to a device of/, "run", ...elsewhere);
@@ -97,6 +98,42 @@ test("exits with what to do when the token is invalid or of another source", asy
   await expectError(1, /token is for another source/, "run", ...ofOther);
   await stranger.stop(true);
 }, 30_000);
+
+test("takes the token from the standard input, and refuses a file that other users can read", async () => {
+  const [run, ...words] = runWith({ "enroll-file": "-" }).filter(
+    (word) => word !== "--enroll" && word !== enrollToken,
+  );
+  const other = `fc2.${"A".repeat(43)}.${"0".repeat(64)}`;
+  const child = Bun.spawn([...programsFromSource.commandOf("peer"), run!, ...words], {
+    stdin: new Blob([other]),
+    stdout: "ignore",
+    stderr: "pipe",
+    env: cleanEnvironment(),
+  });
+  expect(await new Response(child.stderr).text()).toContain("Another source answers");
+  expect(await child.exited).toBe(1);
+
+  const file = join(harness.folder, "wide.token");
+  await writeFile(file, enrollToken, { mode: 0o644 });
+  words[words.indexOf("-")] = file;
+  await expectError(1, `not enrolled yet: the file of the enrolment token cannot be used`, run!, ...words);
+  await expectError(1, `chmod 600 "${file}"`, run!, ...words);
+  await expectError(2, "two ways to give one token", run!, ...words, "--enroll", enrollToken);
+}, 30_000);
+
+test("needs the file of the token once, and does not show the token to other users", async () => {
+  const enrolled = await harness.startPeer({ name: "once" });
+  const shown = await readFile(`/proc/${enrolled.program.pid}/cmdline`, "utf8").catch(() => "");
+  expect(shown).not.toContain(enrollToken);
+  await enrolled.kill();
+  await rm(`${enrolled.data}.enroll`);
+  const again = await harness.startPeer({
+    data: enrolled.data,
+    enrollToken: null,
+    args: ["--enroll-file", `${enrolled.data}.enroll`],
+  });
+  expect(again.id).toBe(enrolled.id);
+}, 60_000);
 
 let stopped: Promise<string> | null = null;
 /** Returns the data folder of a device that completed the task and was stopped. */

@@ -95,10 +95,11 @@ test("after a restore new tasks with the ids of lost ones run once on every devi
     async () => `the late device does not say that it is unknown: ${JSON.stringify(await late.status())}`,
     60_000,
     async () =>
-      /does not know this device.*--enroll TOKEN/.test((await late.status()).lostContact?.text ?? "") || null,
+      /does not know this device.*--enroll-file FILE/.test((await late.status()).lostContact?.text ?? "") ||
+      null,
   );
 
-  // The harness starts every agent with --enroll.
+  // The harness starts every agent with --enroll-file.
   await late.stop();
   late.restart();
   await until(

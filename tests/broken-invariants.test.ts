@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { logTail } from "../scripts/rig/process.ts";
+import { programsWithPreload } from "../scripts/rig/programs.ts";
 import { createCleanups } from "./cleanups.ts";
 import { until } from "./harness.ts";
 
@@ -9,8 +10,8 @@ const { open } = createCleanups();
 
 test("an agent whose invariant is broken logs the bug and exits with status 70", async () => {
   const harness = await open({});
-  const preload = join(import.meta.dir, "broken-invariant.ts");
-  const peer = await harness.startPeer({ env: { BUN_OPTIONS: `--preload=${preload}` } });
+  const programs = programsWithPreload(join(import.meta.dir, "broken-invariant.ts"));
+  const peer = await harness.startPeer({ programs });
   const file = await harness.makeFile("tool.bin", 100_000);
   await harness.createTask(await harness.publish(file, { name: "tool", version: "1" }));
   const status = await until(

@@ -5,6 +5,7 @@ import { open as openFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { createCleanups } from "./cleanups.ts";
+import { askPage } from "../shared/agent/status/status-server.ts";
 import { bytesFrom, partOf, representativeOf, type Peer } from "./harness.ts";
 import { allAttacks, openInsider } from "./insider.ts";
 
@@ -14,10 +15,7 @@ const chunkCount = Math.ceil(sizeBytes / chunkBytes);
 const memoryBytesMax = 260 * 1_048_576;
 const { addCleanup, open } = createCleanups();
 
-const metricsOf = async (peer: Peer): Promise<string> => {
-  const { port } = JSON.parse(await readFile(join(peer.data, "agent.json"), "utf8")) as { port: number };
-  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-};
+const metricsOf = (peer: Peer): Promise<string> => askPage(peer.data, "/metrics");
 
 async function memoryOf(peer: Peer): Promise<number> {
   const status = await readFile(`/proc/${peer.program.pid}/status`, "utf8");

@@ -1,6 +1,6 @@
 /**
  * Turns this version of an agent or source into a later one, for `upgrades.test.ts`. Bun loads this
- * file before the program (`BUN_OPTIONS=--preload=…`). A plugin then changes lines of the program's
+ * file before the program (`bun --preload=…`). A plugin then changes lines of the program's
  * modules when Bun loads them. The variable FLOCKCAST_LATER chooses the changes:
  *
  *   additions   changes that need no new frame version: further elements in every body and message,

@@ -120,6 +120,13 @@ test("a device whose ledger was removed keeps its id, and repeats no command", a
   );
   const task = await harness.waitForTask(taskId, isOver);
   expect([again.id === peer.id, partOf(task, again).state, runs()]).toEqual([true, "failed", 1]);
+  // The package was taken over once the publisher's key was known again.
+  const [held] = await until(
+    () => `the package is not complete: ${JSON.stringify(again.ledger())}`,
+    30_000,
+    () => (again.ledger().every(({ state }) => state === "complete") ? again.ledger() : null),
+  );
+  expect(held!.originBytes.cache).toBe(1_000);
   await harness.client.retryTask(taskId);
   await until(
     () => "the retried task did not run",

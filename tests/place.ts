@@ -1,27 +1,20 @@
 /** An agent in a network namespace: its status, and a package for it. */
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import * as v from "valibot";
-import { inside } from "../scripts/lab/namespace.ts";
 import type { Device, Source } from "../scripts/rig/deployment.ts";
-import { logTail, outputOf } from "../scripts/rig/process.ts";
+import { logTail } from "../scripts/rig/process.ts";
 import { differenceFrom, digestTree } from "../scripts/rig/verify.ts";
-import { agentStatusSchema, type AgentStatus } from "../shared/agent/status/status-server.ts";
+import { askStatus, type AgentStatus } from "../shared/agent/status/status-server.ts";
 import { until } from "./harness.ts";
 
 export type Place = { readonly namespace: string; readonly device: Device };
 
-const portSchema = v.object({ port: v.number() });
-
-/** Reads an agent's status with curl, which starts faster than the agent's `status` command. */
-export async function statusOf({ namespace, device }: Place): Promise<AgentStatus> {
-  const { port } = v.parse(portSchema, JSON.parse(await readFile(join(device.data, "agent.json"), "utf8")));
-  const url = `http://127.0.0.1:${port}/status`;
-  return v.parse(
-    agentStatusSchema,
-    JSON.parse(await outputOf([...inside(namespace), "curl", "-s", "--fail", url])),
-  );
+/** @throws Error when no agent answers */
+export async function statusOf({ device }: Place): Promise<AgentStatus> {
+  const status = await askStatus(device.data);
+  if (status === null) throw new Error(`${device.name} does not answer`);
+  return status;
 }
 
 const shown = async (place: Place): Promise<string> =>

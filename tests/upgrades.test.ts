@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 import type { RoleName } from "../scripts/build/executable.ts";
 import { runToEnd } from "../scripts/rig/process.ts";
-import { programsFromSource } from "../scripts/rig/programs.ts";
+import { programsFromSource, programsWithPreload } from "../scripts/rig/programs.ts";
 import { openLedger } from "../shared/cache/disk/ledger-sqlite.ts";
 import { openSqliteCatalog } from "../shared/source/catalog/index.ts";
 import { createCleanups } from "./cleanups.ts";
@@ -15,10 +15,10 @@ import { bytesFrom, type Harness, type Peer } from "./harness.ts";
 const sizeBytes = 6_000_000;
 const { addCleanup, open } = createCleanups();
 
-/** Returns the environment of a program of a later version (later-version.ts). */
+/** Returns programs of a later version (later-version.ts), and their environment. */
 const laterProgram = (what: "additions" | "frames" | "source") => ({
-  BUN_OPTIONS: `--preload=${join(import.meta.dir, "later-version.ts")}`,
-  FLOCKCAST_LATER: what,
+  programs: programsWithPreload(join(import.meta.dir, "later-version.ts")),
+  env: { FLOCKCAST_LATER: what },
 });
 
 async function distribute(harness: Harness, peers: readonly Peer[]) {
@@ -36,10 +36,10 @@ async function distribute(harness: Harness, peers: readonly Peer[]) {
 async function shareWithAdditions(): Promise<void> {
   const harness = await open({
     settings: ["wanRate=16mbit", "useDeputy=false"],
-    env: laterProgram("source"),
+    ...laterProgram("source"),
   });
-  const now = await harness.startPeers(2, { env: { BUN_OPTIONS: "", FLOCKCAST_LATER: "" } });
-  const next = await harness.startPeers(2, { env: laterProgram("additions") });
+  const now = await harness.startPeers(2, { programs: programsFromSource, env: { FLOCKCAST_LATER: "" } });
+  const next = await harness.startPeers(2, laterProgram("additions"));
   const task = await distribute(harness, [...now, ...next]);
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
   expect(task.deviceList.filter(({ from }) => from.multicast > 0.8 * sizeBytes)).toHaveLength(3);
@@ -54,7 +54,7 @@ async function shareWithAdditions(): Promise<void> {
 async function shareWithAnotherFrameVersion(): Promise<void> {
   const harness = await open({ settings: ["wanRate=16mbit"] });
   const now = await harness.startPeers(2);
-  const next = await harness.startPeers(1, { env: laterProgram("frames") });
+  const next = await harness.startPeers(1, laterProgram("frames"));
   const task = await distribute(harness, [...now, ...next]);
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
   for (const peer of [...now, ...next]) {

@@ -4,11 +4,13 @@
  * Prints one line of JSON. Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { runCommand } from "../shared/agent/task-command.ts";
 import { systemFiles } from "../shared/cache/disk/system-files.ts";
 import { platform } from "../shared/platform/index.ts";
+import { ensurePrivateFolder, readPrivateFile } from "../shared/platform/private-files.ts";
+import { ownSid, setSecurity } from "../shared/platform/windows-api-access.ts";
 import { sessionInformations } from "../shared/platform/windows-api-sessions.ts";
 
 const { CreateFileW, CloseHandle, OpenProcess } = dlopen("kernel32.dll", {
@@ -125,8 +127,22 @@ const { ignoresCase } = platform;
 const userIdleMs = await platform.userIdleMs();
 // Throws if a function is missing.
 const sessions = sessionInformations().length;
+
+// Wine keeps an access list as the mode of the Unix file, where others can still read it.
+const kept = join(folder, "kept");
+mkdirSync(kept);
+setSecurity(kept, "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;WD)");
+const wasOpen = platform.accessProblem(kept, "own")?.includes("other users (Everyone)");
+await ensurePrivateFolder(kept);
+const wasClosed = platform.accessProblem(kept, "own") === null;
+const textOf = (name: string): Promise<string> =>
+  readPrivateFile(join(folder, name), "key").catch((error: unknown) => String(error));
+const secrets = [await textOf("secret"), (await textOf("open secret")).includes("users (Everyone): icacls")];
+const ofAccess = { wasOpen, wasClosed, secrets, user: ownSid().startsWith("S-1-5-21-") };
 const ofFiles = { wasMoved, text, wasRemoved, imageBytes };
 const { system } = await platform.machineId();
 const hasMachineId = system !== "" && system === (await platform.machineId()).system;
 const ofCommands = { hasBootId, hasMachineId, knowsEnd, differences, wasKilled, output };
-console.log(JSON.stringify({ ...ofFiles, ...ofCommands, listsItself, ignoresCase, userIdleMs, sessions }));
+console.log(
+  JSON.stringify({ ...ofFiles, ...ofAccess, ...ofCommands, listsItself, ignoresCase, userIdleMs, sessions }),
+);

@@ -323,6 +323,8 @@ wineTest(
       const [executable] = await build(parseTargets(["windows-x64"]), ["peer"], join(folder, "build"));
       await addRandomLibrary(join(folder, "build"));
       await mkdir(join(folder, "files"));
+      await writeFile(join(folder, "files", "secret"), "own", { mode: 0o600 });
+      await writeFile(join(folder, "files", "open secret"), "own", { mode: 0o644 });
       const wine = await openWine(join(folder, "prefix"), []);
       // The executable runs the script as Bun does, and Wine traces calls of files.
       const env = { ...wine.environment, BUN_BE_BUN: "1", WINEDEBUG: "-all,trace+file" };
@@ -340,7 +342,8 @@ wineTest(
       const programs = { listsItself: true, ignoresCase: true };
       // Wine has the calls about sessions, but no sessions.
       const users = { userIdleMs: null, sessions: 0 };
-      const found = { ...files, ...command, ...programs, ...users };
+      const access = { wasOpen: true, wasClosed: true, secrets: ["own", true], user: true };
+      const found = { ...files, ...access, ...command, ...programs, ...users };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {

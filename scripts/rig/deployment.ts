@@ -3,6 +3,7 @@
  * are started with the command lines of a real deployment and queried through the real API. A
  * `prefix` runs a process inside a network namespace.
  */
+import { writeFileSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createAdminClient, type AdminClient } from "../../shared/api/agent-client.ts";
@@ -140,6 +141,13 @@ export async function metricsOf({ url, data }: Pick<Source, "url" | "data">): Pr
 export const enrollTokenOf = async (source: Source): Promise<string> =>
   (await readFile(join(source.data, "enroll.token"), "utf8")).trim();
 
+/** Writes the token next to the data folder; the words of a process are public. */
+function tokenFileOf(data: string, token: string): string {
+  const file = `${data}.enroll`;
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return file;
+}
+
 /** Starts an agent and does not wait: the source's device list shows when it has enrolled. */
 export function startDevice(spec: DeviceSpec): Device {
   const command = [
@@ -148,7 +156,7 @@ export function startDevice(spec: DeviceSpec): Device {
     "run",
     "--source",
     spec.sourceUrl,
-    ...(spec.enrollToken === null ? [] : ["--enroll", spec.enrollToken]),
+    ...(spec.enrollToken === null ? [] : ["--enroll-file", tokenFileOf(spec.data, spec.enrollToken)]),
     "--data",
     spec.data,
     // Devices on loopback share their address, and all but one would log that the port is taken.

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { isTakeover } from "../../shared/platform/runtime-variables.ts";
 
 export type RunningProgram = {
   readonly name: string;
@@ -25,7 +26,8 @@ let isEnding = false;
 /** Environment of this process without the variables that affect the programs under test. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = Object.entries(process.env).filter(
-    ([key, value]) => value !== undefined && !/^(FLOCKCAST_|BUN_BE_BUN$|https?_proxy$|all_proxy$)/i.test(key),
+    ([key, value]) =>
+      value !== undefined && !/^(FLOCKCAST_|https?_proxy$|all_proxy$)/i.test(key) && !isTakeover(key),
   );
   return { ...(Object.fromEntries(kept) as Record<string, string>), ...extra };
 }

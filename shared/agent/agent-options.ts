@@ -5,6 +5,7 @@ import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import type { Conditions } from "./conditions.ts";
+import type { MetricsAddress } from "./status/metrics-server.ts";
 
 export type AgentOptions = {
   dataFolder: string;
@@ -21,6 +22,8 @@ export type AgentOptions = {
   groupIsNamed: boolean;
   /** TCP port of the LAN exchange; 0 takes any free one. */
   lanPort: number;
+  /** `--metrics`: where the metrics are served to every user of the machine; null: nowhere. */
+  metrics: MetricsAddress | null;
   /** Size of the receive buffer to request from the system. */
   receiveBufferBytes: number;
   /** Groups that the device wishes to be in. */

@@ -4,7 +4,6 @@
  * reports progress, and answers `status`.
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import type { CheckInAnswer } from "../api/agent-client.ts";
@@ -22,6 +21,7 @@ import { formatGroup } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { platform } from "../platform/index.ts";
+import { ensurePrivateFolder, narrowFiles } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -30,13 +30,14 @@ import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
 import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
-import { endStates } from "../api/schema/common.ts";
+import { endStates, type Progress } from "../api/schema/common.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
 import { AgentMetrics } from "./status/metrics.ts";
+import { serveMetrics } from "./status/metrics-server.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
@@ -65,7 +66,8 @@ export class Agent {
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
   readonly #trust: TrustedAnswers;
-  #statusServer: StatusServer | null = null;
+  /** Servers for this machine. */
+  readonly #local: { status?: StatusServer; metrics?: Bun.Server<undefined> } = {};
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -196,15 +198,15 @@ export class Agent {
 
   /** Joins the LAN, resumes the tasks and starts to check in. */
   async start(): Promise<void> {
-    const { log, group, dataFolder } = this.#options;
-    mkdirSync(join(dataFolder, "tasks"), { recursive: true });
+    const { log, group, dataFolder, metrics } = this.#options;
+    const logs = join(dataFolder, "tasks");
+    await ensurePrivateFolder(logs, "folder of the commands' output");
+    narrowFiles(logs);
     await this.#roaming.start();
     const { current, why } = this.#roaming;
-    this.#statusServer = new StatusServer({
-      dataFolder,
-      status: () => this.status(),
-      metrics: this.#metrics,
-    });
+    const parts = { dataFolder, status: () => this.status(), metrics: this.#metrics };
+    this.#local.status = await StatusServer.start(parts);
+    if (metrics !== null) this.#local.metrics = serveMetrics(metrics, this.#metrics, log);
     log.info(
       {
         deviceId: this.#home.identity.deviceId,
@@ -214,11 +216,12 @@ export class Agent {
         why,
         group: formatGroup(group),
         receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes,
-        status: `${this.#statusServer.url}/status`,
         version,
       },
       "agent runs",
     );
+    if (this.#trust.keeper.file !== null)
+      await this.#options.cache.adoptFound(this.#trust.keeper.allPublisherKeys);
     await this.#device.resume();
     this.#checkIns.start();
   }
@@ -236,7 +239,8 @@ export class Agent {
     this.#reports.close();
     this.#device.close();
     await this.#net.exchange.close();
-    await this.#statusServer?.close();
+    await this.#local.status?.close();
+    await this.#local.metrics?.stop(true);
     this.#net.lanGroup.close();
     await this.#options.cache.close();
   }
@@ -275,7 +279,7 @@ export class Agent {
         bytesSent: exchange.counters.bytesSent,
       },
       tasks: [...this.#device.tasks.values()].map((task) =>
-        Object.assign(task.progress(), {
+        Object.assign(withoutOutput(task.progress()), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
           setting: task.row.task.overrides ? versionOf(task.row.task.setting) : null,
         }),
@@ -337,6 +341,13 @@ export class Agent {
       .catch((error: unknown) => log.warn({ error: String(error) }, "the source did not take a probe"));
   }
 
+  #adoptPackages(): void {
+    const { cache, log } = this.#options;
+    void cache.adoptFound(this.#trust.keeper.allPublisherKeys).catch((error: unknown) => {
+      log.error({ error: String(error) }, "the packages on the disk were not taken over");
+    });
+  }
+
   #onAnswer(answer: CheckInAnswer, serving: readonly number[]): void {
     const { cache, log } = this.#options;
     this.#reports.onSourceAnswers();
@@ -347,11 +358,14 @@ export class Agent {
       nowMs: systemClock.nowMs(),
     };
     const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
+    const isFirst = this.#trust.keeper.file === null;
     const trusted = this.#trust.take(answer, this.#home.client, touch);
     if (trusted.ownSetting !== null) this.#own.replace(trusted.ownSetting);
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
+    // Tasks of the answer wait for it: their packages may be on the disk.
+    if (isFirst) this.#adoptPackages();
     this.#home.onAnswer(answer.announcedUrl);
     if (answer.unreadable.length > 0)
       log.error({ taskIds: answer.unreadable }, "the source sent tasks that this version cannot read");
@@ -362,3 +376,9 @@ export class Agent {
     this.#options.onCheckIn();
   }
 }
+
+/** The output of a command is in `tasks/ID.log`, and at the source. */
+const withoutOutput = ({ command, ...progress }: Progress): Progress => ({
+  ...progress,
+  command: command && { ...command, outputTail: "" },
+});

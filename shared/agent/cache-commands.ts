@@ -5,12 +5,14 @@
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
 import { formatSize } from "../model/quantity.ts";
+import { assertReadable } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { saveBar, SetupError } from "./enrolment.ts";
 import { formatTable } from "./status/text-table.ts";
 
 /** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
 export function listCache(dataFolder: string, asJson: boolean): void {
+  assertReadable(dataFolder);
   const ledger = openLedgerReadOnly(dataFolder);
   const packages = ledger
     .packages()
@@ -75,6 +77,7 @@ async function withCache(
 ): Promise<void> {
   if (!existsSync(dataFolder))
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
+  assertReadable(dataFolder);
   // Opening the cache would create a ledger.
   if (!existsSync(ledgerPath(dataFolder)))
     throw new SetupError(`No agent ever ran on "${dataFolder}": give the folder that the agent runs with`);

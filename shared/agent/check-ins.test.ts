@@ -104,6 +104,6 @@ test("states that the source does not know the device, until a check-in is answe
     checkIns.hurry();
   }
   checkIns.stop();
-  const text = expect.stringMatching(/does not know this device.*--enroll TOKEN/);
+  const text = expect.stringMatching(/does not know this device.*--enroll-file FILE/);
   expect(texts).toEqual(["no answer", text, ""]);
 });

@@ -5,7 +5,8 @@
  * keeps writing after the command has ended, and that a closed pipe would kill. While the command
  * runs, the file is looked at often and its middle is cut out.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { openPrivateFile } from "../platform/private-files.ts";
 
 const headBytes = 65_536;
 /** End of the output that is kept in the file after a cut. */
@@ -24,8 +25,8 @@ export class CommandOutput {
 
   /** @param mode `new` empties the file; `resumed` continues one of a running command */
   constructor(path: string, mode: "new" | "resumed") {
-    if (mode === "new") closeSync(openSync(path, "w", 0o600));
-    this.#file = openSync(path, "a+", 0o600);
+    const { O_RDWR, O_APPEND, O_TRUNC } = constants;
+    this.#file = openPrivateFile(path, O_RDWR | O_APPEND | (mode === "new" ? O_TRUNC : 0));
     this.#timer = setInterval(() => this.#check(), checkMs);
   }
 

@@ -3,7 +3,7 @@ import { contactProblemOf, SourceError, type ContactProblem } from "../api/agent
 import type { Logger } from "../log.ts";
 
 const unknownDeviceText =
-  "the source does not know this device: it was restored from a backup that is older than the enrolment, or the device was removed; start the agent once with --enroll TOKEN (the line in enroll.token in the source's data folder)";
+  "the source does not know this device: it was restored from a backup that is older than the enrolment, or the device was removed; start the agent once with --enroll-file FILE (enroll.token of the source's data folder)";
 
 /** Whether the source refused the credential of the device. */
 export const isUnknownDevice = (error: unknown): boolean =>

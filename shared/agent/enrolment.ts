@@ -45,7 +45,9 @@ type IdentifyOptions = {
   dataFolder: string;
   cache: DistributionCache;
   sourceUrl: string;
-  token: string | undefined;
+  token: string | null;
+  /** Why the named token is missing; null: none was named. */
+  tokenProblem: string | null;
   log: Logger;
   signal: AbortSignal;
   random: () => number;
@@ -62,7 +64,7 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const stored = options.cache.ledger.identity();
   const known = stored?.barred?.code === "forgotten" ? null : stored;
-  const token = options.token === undefined ? null : parseToken(options.token);
+  const token = options.token === null ? null : parseToken(options.token);
   const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
   if (isOfSource) {
     const identity = await knownIdentity(options, known, sourceUrl);
@@ -75,7 +77,7 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
   }
   if (!options.token) {
     throw new SetupError(
-      "This device is not enrolled yet: give --enroll TOKEN (the line in enroll.token in the source's data folder)",
+      `This device is not enrolled yet: ${options.tokenProblem ?? "give --enroll-file FILE (enroll.token of the source's data folder)"}`,
     );
   }
   const enrolled = await enroll(options, sourceUrl, options.token);
@@ -124,7 +126,7 @@ function adopt(
 /** Returns what a refusal means, and what a person can do. */
 export function barText(code: BarCode, dataFolder: string | null): string {
   const folder = dataFolder === null ? "DIR" : `"${dataFolder}"`;
-  const again = `forget --data ${folder}, then run --enroll TOKEN`;
+  const again = `forget --data ${folder}, then run --enroll-file FILE`;
   if (code === "device-removed")
     return `this device was removed from its source; to enrol it again: ${again}`;
   if (code === "device-replaced")
@@ -183,7 +185,7 @@ async function atAddress(
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof SourceError && error.kind === "unauthorized") {
       throw new SetupError(
-        `This data folder belongs to a device of ${known.sourceUrl}, and ${sourceUrl} is not an address of that source: give that --source, another --data, or --enroll TOKEN to enrol at ${sourceUrl}. ${message}`,
+        `This data folder belongs to a device of ${known.sourceUrl}, and ${sourceUrl} is not an address of that source: give that --source, another --data, or --enroll-file FILE to enrol at ${sourceUrl}. ${message}`,
         { cause: error },
       );
     }

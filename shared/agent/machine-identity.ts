@@ -7,9 +7,9 @@
  * The salt only makes the digests of two deployments different.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { readFile, realpath, rename, writeFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { retryLocked } from "../platform/locked-files.ts";
+import { writePrivateFile } from "../platform/private-files.ts";
 import type { MachineId } from "../platform/machine-uuid.ts";
 import { platform } from "../platform/index.ts";
 
@@ -35,7 +35,6 @@ async function storedId(dataFolder: string): Promise<string> {
   const found = (await readFile(path, "utf8").catch(() => "")).trim();
   if (/^[\da-f]{32}$/.test(found)) return found;
   const id = randomBytes(16).toString("hex");
-  await writeFile(`${path}.new`, `${id}\n`, { mode: 0o600 });
-  await retryLocked(() => rename(`${path}.new`, path));
+  await writePrivateFile(path, `${id}\n`);
   return id;
 }

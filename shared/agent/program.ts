@@ -5,10 +5,9 @@
  * Data is written to standard output and the log to standard error. Exit status 1 means a failure,
  * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
-import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
+import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
@@ -17,14 +16,18 @@ import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
+import { AccessError } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { endIfTakenOver } from "../platform/runtime-variables.ts";
 import { endWhenNobodyReads } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
 import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
+import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
+import { parseMetricsAddress } from "./status/metrics-server.ts";
 import { printStatus } from "./status/status-text.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
@@ -61,12 +64,17 @@ function exitOnBug(log: Logger, error: unknown): never {
 
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
+  endIfTakenOver(program.name);
   const command = new Command(program.name).description(program.about).version(version).exitOverride();
   command
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
     .requiredOption("--source <url>", "the source, for example https://source.example:7443")
-    .option("--enroll <token>", "enrolment token, needed at the first start")
+    .option(
+      "--enroll-file <file>",
+      "file with the enrolment token, needed at the first start; - is the standard input (default: FLOCKCAST_ENROLL_FILE)",
+    )
+    .option("--enroll <token>", "the token itself, which every user of this machine can then read")
     .requiredOption("--data <dir>", "folder for the cache and the ledger")
     .option(
       "--interface <name or address>",
@@ -83,6 +91,10 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .option(
       "--receive-buffer <size>",
       "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
+    )
+    .option(
+      "--metrics <host:port>",
+      "serve metrics for Prometheus to every user of this machine, for example on 127.0.0.1:9767 (default: off)",
     )
     .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
@@ -102,17 +114,17 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
   try {
     await command.parseAsync();
   } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
-    const isExpected =
-      error instanceof SetupError ||
-      error instanceof CacheError ||
-      error instanceof LanBusError ||
-      error instanceof SourceError;
-    process.stderr.write(
-      `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
-    process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
+    endWith(program.name, error);
   }
+}
+
+/** Prints the error and exits with the status that fits it. */
+function endWith(name: string, error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+  const isExpected = expectedErrors.some((kind) => error instanceof kind);
+  const text = isExpected ? (error as Error).message : String(error instanceof Error ? error.stack : error);
+  process.stderr.write(`${name}: ${text}\n`);
+  process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
 }
 
 function addCacheCommands(command: Command): void {
@@ -141,14 +153,19 @@ function addCacheCommands(command: Command): void {
 
 class UsageError extends Error {}
 
+/** Errors whose message is for a person. */
+const expectedErrors = [SetupError, CacheError, AccessError, LanBusError, SourceError, UsageError] as const;
+
 type RunOptions = {
   source: string;
   enroll?: string | undefined;
+  enrollFile?: string | undefined;
   data: string;
   interface?: string | undefined;
   group?: string | undefined;
   lanPort?: string | undefined;
   receiveBuffer?: string | undefined;
+  metrics?: string | undefined;
   deviceGroup?: string[] | undefined;
 };
 
@@ -157,7 +174,9 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
-  const dataFolder = createFolder(options.data);
+  const token = await readEnrolmentToken(options, log);
+  const dataFolder = resolve(options.data);
+  await prepareDataFolder(dataFolder);
   const as = supervision();
   if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log);
   const stopping = new StopRequest(log);
@@ -182,7 +201,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     onBug: (error: Error) => exitOnBug(log, error),
   };
   // Each turn is a life under one identity. It ends when the source bars the credential.
-  while (await runUntilBarred(runOptions, options.enroll, stopping));
+  while (await runUntilBarred(runOptions, token, stopping));
   log.info("agent stopped");
   stopping.close();
   if (!isUpgrading || stopping.isBySignal) process.exit(0);
@@ -197,7 +216,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
  */
 async function runUntilBarred(
   runOptions: Omit<AgentOptions, "cache" | "identity" | "conditions" | "onBarred">,
-  token: string | undefined,
+  token: EnrolmentToken,
   stopping: StopRequest,
 ): Promise<boolean> {
   const { dataFolder, log, sourceUrl } = runOptions;
@@ -206,7 +225,8 @@ async function runUntilBarred(
     dataFolder,
     cache,
     sourceUrl,
-    token,
+    token: token.text,
+    tokenProblem: token.text === null ? token.problem : null,
     log,
     signal: stopping.signal,
     random: Math.random,
@@ -281,6 +301,8 @@ function isConfirmed(dataFolder: string, log: Logger): boolean {
 /** @throws UsageError */
 function parseRunOptions(options: RunOptions) {
   parseOption(() => parseSourceUrl(options.source));
+  if (options.enroll !== undefined && options.enrollFile !== undefined)
+    throw new UsageError("--enroll and --enroll-file are two ways to give one token: give --enroll-file");
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
     if (!/^[\w.-]{1,64}$/.test(name))
@@ -290,6 +312,7 @@ function parseRunOptions(options: RunOptions) {
     groupIsNamed: options.group !== undefined,
     lanPort: parseOption(() => parseLanPort(options.lanPort)),
     receiveBufferBytes: parseOption(() => parseReceiveBuffer(options.receiveBuffer)),
+    metrics: options.metrics === undefined ? null : parseOption(() => parseMetricsAddress(options.metrics!)),
     groups,
   };
 }
@@ -309,19 +332,6 @@ function parseLanPort(text: string | undefined): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new UsageError(`"${text}" is not a TCP port: write a number from 0 (any free port) to 65535`);
   return Number(text);
-}
-
-function createFolder(folder: string): string {
-  const path = resolve(folder);
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw new SetupError(
-      `Cannot use the data folder "${path}": ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-  return path;
 }
 
 /**

@@ -7,11 +7,12 @@
  * agent about it: ID.run names the process, ID.status has its exit status. What an exit code means
  * is decided in `device/command-outcome.ts`.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { CommandEnd, CommandRequest, CommandRun, Commands } from "../device/ports.ts";
 import { platform, type ProcessTree } from "../platform/index.ts";
+import { writePrivateFileNow } from "../platform/private-files.ts";
 import { CommandOutput } from "./command-output.ts";
 import { startableLine } from "./noexec.ts";
 import { removeOldLogs } from "./task-logs.ts";
@@ -53,7 +54,7 @@ export const commandsIn = (folder: string): Commands => ({
  * @throws Error when the command cannot be started
  */
 export async function runCommand(request: CommandRequest, folder: string): Promise<CommandEnd> {
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   removeOldLogs(folder, Date.now());
   const { log, run, status } = filesOf(request.taskId, folder);
   for (const path of [run, status]) rmSync(path, { force: true });
@@ -151,7 +152,7 @@ const isOf = (identity: string, started: Started | null): boolean =>
 
 function noteStarted(path: string, started: Started): void {
   try {
-    writeFileSync(path, JSON.stringify(started), { mode: 0o600 });
+    writePrivateFileNow(path, JSON.stringify(started));
   } catch {
     // A full disk: only a later process of the agent would need the file.
   }

@@ -1,4 +1,6 @@
 /** Errors and events of the distribution cache: codes for programs, advice for people. */
+import { AccessError } from "../platform/private-files.ts";
+
 export type CacheErrorCode =
   | "disk-full"
   | "cache-cap"
@@ -9,6 +11,7 @@ export type CacheErrorCode =
   | "not-verified"
   | "corrupt" // a verified chunk has changed on the disk
   | "locked" // another agent uses the folder
+  | "unsafe" // other users can change the folder
   | "newer-version"
   | "no-ledger"
   | "damaged"
@@ -37,6 +40,7 @@ export const isMissing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].incl
  */
 export function asCacheError(error: unknown, doing: string, what: string): CacheError {
   if (error instanceof CacheError) return error;
+  if (error instanceof AccessError) return new CacheError("unsafe", error.message, { cause: error });
   const code = errorCode(error);
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     return new CacheError(

@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type Manifest } from "../model/manifest.ts";
 import { decodeManifestInTurns, packageId } from "../model/manifest-codec.ts";
-import { verifySigned, type SignedManifest } from "../model/signing.ts";
+import type { SignedManifest } from "../model/signing.ts";
 import { asCacheError, isMissing } from "./cache-error.ts";
 import type { Files } from "./files.ts";
 import { fileSizes } from "./package-files.ts";
@@ -151,15 +151,5 @@ export class CacheFolder {
     } catch (error) {
       if (!isMissing(error)) throw asCacheError(error, "remove", path);
     }
-  }
-}
-
-/** Whether the key in the envelope made the signature. Does not check whose key it is. */
-export async function isSelfConsistent(signed: SignedManifest): Promise<boolean> {
-  try {
-    await verifySigned(signed, [signed.publisherKey]);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -276,6 +276,8 @@ describe("after a restart", () => {
     );
     const events: CacheEvent[] = [];
     const again = await open(dir, { log: (event) => events.push(event) });
+    expect(again.ledger.packages()).toEqual([]);
+    await again.adoptFound(pins);
     expect(readdirSync(dir)).toContain("ledger.db.damaged-1");
     expect(events.find((event) => event.event === "ledger-damaged")?.message).toContain(
       "ledger.db.damaged-1",
@@ -321,6 +323,7 @@ describe("after a restart", () => {
     expect(readdirSync(dir)).toContain("ledger.db.damaged-1");
     expect(again.ledger.identity()).toEqual(identity);
     expect(again.ledger.tasks().map((task) => task.taskId)).toEqual([4]);
+    await again.adoptFound(pins);
     expect(again.ledger.packages()[0]!.state).toBe("complete");
   });
 

@@ -15,7 +15,7 @@ import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacit
 import { storeLocalChunks } from "./local-chunks.ts";
 import type { Ledger, PackageHead, PackageUse } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
-import { isSamePackageName, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
+import { adoptUnlisted, isSamePackageName, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
 export type CacheOptions = {
   /** The agent's data folder. */
@@ -69,12 +69,19 @@ export class DistributionCache {
 
   /** Makes ledger and disk agree; call before any other method. */
   async reconcile(): Promise<void> {
-    this.#checked = await reconcile({
-      ledger: this.ledger,
-      folder: this.#folder,
-      log: this.#options.log,
-      openStore: (id) => this.#openStore(id),
-    });
+    this.#checked = await reconcile({ ledger: this.ledger, folder: this.#folder, log: this.#options.log });
+  }
+
+  /**
+   * Lists the packages on the disk that the ledger lacks, and that one of these publishers signed:
+   * the ledger was lost, or an image was made with a filled cache. Later calls of `begin` wait.
+   */
+  adoptFound(publisherKeys: readonly Uint8Array[]): Promise<void> {
+    const { log } = this.#options;
+    const context = { ledger: this.ledger, folder: this.#folder, log };
+    return this.#serially(() =>
+      adoptUnlisted({ ...context, openStore: (id) => this.#openStore(id) }, publisherKeys),
+    );
   }
 
   /** Folder that holds the complete packages. */

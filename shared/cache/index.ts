@@ -4,7 +4,7 @@ export { copyLedger, removeLedgerCopy, restoreLedger } from "./disk/ledger-copy.
 export { ledgerPath } from "./disk/ledger-file.ts";
 export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
-export { openCache } from "./disk/open-cache.ts";
+export { openCache, prepareDataFolder } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";
 export type { ChunkOrigin, ChunkRow, Identity, Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 export { PackageStore } from "./package-store.ts";

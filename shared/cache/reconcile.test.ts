@@ -8,7 +8,7 @@ import type { CacheEvent } from "./cache-error.ts";
 import type { PackageState } from "./ledger.ts";
 import { PackageFiles } from "./package-files.ts";
 import { PackageStore } from "./package-store.ts";
-import { packageRow, reconcile, reconcileListed } from "./reconcile.ts";
+import { adoptUnlisted, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
 const key = testKey();
 /** Chunks 0 and 1 are in a.bin, chunk 2 is in b.bin. */
@@ -63,7 +63,8 @@ function newCache() {
     exists: async (path: string) => (await files.entryAt(path)) !== null,
     /** Starts the cache, opens its complete packages, and returns the events of that. */
     start: async (): Promise<CacheEvent["event"][]> => {
-      await reconcile({ folder, ledger, log, openStore });
+      await reconcile({ folder, ledger, log });
+      await adoptUnlisted({ folder, ledger, log, openStore }, [key.publicKey]);
       for (const row of ledger.uses())
         if (row.state === "complete") await reconcileListed({ folder, ledger, log }, row);
       return events.splice(0);
@@ -74,7 +75,7 @@ function newCache() {
       const { readFile, entryAt } = files;
       files.readFile = (path) => (paths.push(path), readFile(path));
       files.entryAt = (path) => (paths.push(path), entryAt(path));
-      await reconcile({ folder, ledger, log, openStore });
+      await reconcile({ folder, ledger, log });
       return paths;
     },
     /** State of a package in the ledger, its listed chunks and the place of its files. */
@@ -276,6 +277,25 @@ describe("a package that the ledger does not list", () => {
     await cache.start();
     expect(await cache.found(tool)).toMatchObject({ state: null });
     expect(await cache.folder.manifestIds()).toEqual([]);
+  });
+
+  test("is not listed when a key signed it that is not one of the publishers'", async () => {
+    const cache = newCache();
+    const foreign = testPackage(testKey(), { name: "tool", files: { "install.sh": 500 }, seed: 3 });
+    await cache.folder.saveManifest(foreign.id, foreign.signed);
+    await cache.writeFiles(foreign, "partial");
+    await cache.start();
+    expect(await cache.found(foreign)).toEqual({ state: null, listed: [], at: "nowhere" });
+    expect(await cache.folder.manifestIds()).toEqual([]);
+  });
+
+  test("stays unlisted and untouched until the device knows its publishers", async () => {
+    const cache = await cacheWith({ row: null, at: "partial" });
+    const { folder, ledger, openStore } = cache;
+    await reconcile({ folder, ledger, log: () => {} });
+    expect(await cache.found(tool)).toEqual({ state: null, listed: [], at: "partial" });
+    await adoptUnlisted({ folder, ledger, openStore, log: () => {} }, [key.publicKey]);
+    expect((await cache.found(tool)).state).toBe("complete");
   });
 
   test("is not listed when the ledger lists another package of its name, in other letters", async () => {

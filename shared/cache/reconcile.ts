@@ -5,11 +5,12 @@
  * A crash may leave a package that is moved but not marked complete, listed but missing, or on the
  * disk but not listed. People delete files. Afterwards the ledger lists no chunk whose file is
  * missing or too short. Bytes of listed chunks are not read here (`cache verify` reads them);
- * packages without a row are.
+ * packages without a row are, once the keys of their publishers are known.
  */
 import { chunkCount, chunkLength, chunkOffset, fileSpans, type Manifest } from "../model/manifest.ts";
 import { asCacheError, type CacheLog } from "./cache-error.ts";
-import { isSelfConsistent, type CacheFolder } from "./cache-folder.ts";
+import { verifySigned, type SignedManifest } from "../model/signing.ts";
+import type { CacheFolder } from "./cache-folder.ts";
 import { isValidPackageRow, type Ledger, type PackageHead } from "./ledger.ts";
 import type { PackageStore } from "./package-store.ts";
 
@@ -27,29 +28,45 @@ type Reconciliation = {
  * @returns the ids of the partial packages that agree
  * @throws CacheError when the ledger or the cache's own folders fail
  */
-export async function reconcile(context: Reconciliation): Promise<Set<string>> {
+export async function reconcile(context: Omit<Reconciliation, "openStore">): Promise<Set<string>> {
   const { folder, ledger } = context;
   await folder.prepare();
   dropInvalidRows(context);
   const checked = new Set<string>();
-  const listed = new Set<string>();
   for (const row of ledger.uses()) {
-    listed.add(row.id);
     if (row.state === "complete") continue;
     await tryPackage(context, row.id, async () => {
       await reconcileListed(context, row);
       checked.add(row.id);
     });
   }
-  for (const id of await folder.manifestIds())
-    if (!listed.has(id)) await tryPackage(context, id, () => adoptUnlisted(context, id));
-  for (const id of await folder.partialIds())
-    if (ledger.package(id) === null)
-      await tryPackage(context, id, () => folder.discard(folder.partialPath(id)));
   return checked;
 }
 
-async function tryPackage({ log }: Reconciliation, id: string, work: () => Promise<void>): Promise<void> {
+/**
+ * Restores the packages that one of the publishers signed and the ledger does not list, because it
+ * was lost. Removes what is left of other unlisted ones. Before the device knows its publishers,
+ * nothing can be judged, and nothing may be removed.
+ * @throws CacheError when the cache's own folders fail
+ */
+export async function adoptUnlisted(
+  context: Reconciliation,
+  publisherKeys: readonly Uint8Array[],
+): Promise<void> {
+  const { folder, ledger } = context;
+  for (const id of await folder.manifestIds())
+    if (ledger.package(id) === null)
+      await tryPackage(context, id, () => adoptOne(context, id, publisherKeys));
+  for (const id of await folder.partialIds())
+    if (ledger.package(id) === null)
+      await tryPackage(context, id, () => folder.discard(folder.partialPath(id)));
+}
+
+async function tryPackage(
+  { log }: Pick<Reconciliation, "log">,
+  id: string,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -59,7 +76,7 @@ async function tryPackage({ log }: Reconciliation, id: string, work: () => Promi
 }
 
 /** Removes rows that cannot belong to a cache. Files are not touched: the row may name any path. */
-function dropInvalidRows({ ledger, log }: Reconciliation): void {
+function dropInvalidRows({ ledger, log }: Pick<Reconciliation, "ledger" | "log">): void {
   for (const row of ledger.uses()) {
     if (isValidPackageRow(row)) continue;
     log({
@@ -142,7 +159,11 @@ function isMissing(chunk: number, manifest: Manifest, sizes: Float64Array): bool
 /**
  * Restores a package after the ledger was lost: reads its files and lists the chunks that verify.
  */
-async function adoptUnlisted(context: Reconciliation, id: string): Promise<void> {
+async function adoptOne(
+  context: Reconciliation,
+  id: string,
+  publisherKeys: readonly Uint8Array[],
+): Promise<void> {
   const { folder, ledger, log } = context;
   const loaded = await folder.loadManifest(id);
   const partialPath = folder.partialPath(id);
@@ -154,7 +175,7 @@ async function adoptUnlisted(context: Reconciliation, id: string): Promise<void>
   if (
     !loaded ||
     taken ||
-    !(await isSelfConsistent(loaded.signed)) ||
+    !(await isSignedBy(publisherKeys, loaded.signed)) ||
     !(isFinal || (await folder.exists(partialPath)))
   ) {
     await folder.forgetManifest(id);
@@ -175,6 +196,15 @@ async function adoptUnlisted(context: Reconciliation, id: string): Promise<void>
     });
   } finally {
     await store.close();
+  }
+}
+
+async function isSignedBy(publisherKeys: readonly Uint8Array[], signed: SignedManifest): Promise<boolean> {
+  try {
+    await verifySigned(signed, publisherKeys);
+    return true;
+  } catch {
+    return false;
   }
 }
 

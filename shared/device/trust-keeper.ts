@@ -123,6 +123,12 @@ export class TrustKeeper {
     return this.file === null ? [] : publisherKeysFor(this.file, packageName);
   }
 
+  /** Raw keys of all publishers, for packages whose names are not known yet. */
+  get allPublisherKeys(): Uint8Array[] {
+    const { publishers } = this.file ?? { publishers: [] };
+    return publishers.map(({ key }) => new Uint8Array(Buffer.from(key, "hex")));
+  }
+
   get status(): TrustStatus {
     const { file } = this;
     const freshness = this.#freshness();

@@ -107,6 +107,10 @@ export function deviceClass(): Promise<DeviceClass> {
   return ownClass;
 }
 
+/** Size of `sun_path` less the NUL. */
+export const unixSocketPathBytes = 103;
+export { accessProblem, isAdministrator, isPrivate, makePrivate } from "./posix-access.ts";
+
 export const os = "macos";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(await outputOf(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]));

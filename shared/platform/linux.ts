@@ -158,6 +158,10 @@ export async function deviceClass(): Promise<DeviceClass> {
   return chassis > 2 ? "desktop" : "unknown";
 }
 
+/** Size of `sun_path` less the NUL. */
+export const unixSocketPathBytes = 107;
+export { accessProblem, isAdministrator, isPrivate, makePrivate } from "./posix-access.ts";
+
 export const os = "linux";
 export const bootId = async (): Promise<string | null> =>
   bootUuidIn(textOf("/proc/sys/kernel/random/boot_id"));

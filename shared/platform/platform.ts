@@ -4,6 +4,7 @@
  * `linux.ts`, `darwin.ts` and `windows.ts` each export all of them; a test compares their exports.
  * Only this folder reads `process.platform`.
  */
+import type { Stats } from "node:fs";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { MachineId } from "./machine-uuid.ts";
 
@@ -75,6 +76,12 @@ export type StartedCommand = {
   readonly exited: Promise<number | null>;
 };
 
+/**
+ * How a path is judged: "own" is a file or folder of this program, "parent" a folder that leads to
+ * it, "link" a symbolic link on the way. A "group-secret" may be read by a group that root chose.
+ */
+export type AccessRole = "own" | "parent" | "link" | "secret" | "group-secret";
+
 /** No function blocks on a process or a device: those that may have to wait return a promise. */
 export type Platform = {
   kernelNetwork(): Promise<KernelNetwork>;
@@ -129,6 +136,25 @@ export type Platform = {
   /** Returns "unknown" if the system cannot be asked. */
   deviceClass(): Promise<DeviceClass>;
 
+  /** Longest path of a Unix socket; 0: the runtime has none here. */
+  readonly unixSocketPathBytes: number;
+  /**
+   * Returns what lets other users use a path in a way that its role forbids, and what to do; null
+   * if nothing does. System and administrators do not count as other users. Follows no link.
+   * @param found state of the file at the path; default: the present one
+   * @throws Error of the file system
+   */
+  accessProblem(path: string, role: AccessRole, found?: Stats): string | null;
+  /**
+   * Takes the rights of all other users to a path, and to what is created in it later.
+   * @throws Error of the file system
+   */
+  makePrivate(path: string, kind: "file" | "folder"): void;
+  /** Whether no other user may use the folder. */
+  isPrivate(folder: string): boolean;
+
+  /** Whether this process may do everything on the machine. */
+  isAdministrator(): boolean;
   readonly os: OperatingSystem;
   /**
    * Returns a text that differs after each restart of the operating system and never otherwise,

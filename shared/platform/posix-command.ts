@@ -14,7 +14,7 @@ const recorder = `trap : HUP INT TERM
 exec 3>&2 2>/dev/null
 /bin/sh -c "$1" 2>&3 3>&-
 code=$?
-printf '%s %s\\n' "$3" "$code" > "$2.new" && mv -f "$2.new" "$2"
+(umask 077; printf '%s %s\\n' "$3" "$code" > "$2.new") && mv -f "$2.new" "$2"
 exit "$code"`;
 
 export const systemEnvironment = (): Record<string, string> => ({

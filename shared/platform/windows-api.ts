@@ -33,9 +33,12 @@ const loadNative = () =>
     NtQuerySystemInformation: { args: [i32, pointer, u32, pointer], returns: i32 },
   }).symbols;
 
+const loadShell = () => dlopen("shell32.dll", { IsUserAnAdmin: { args: [], returns: i32 } }).symbols;
+
 const ipHelper = once(loadIpHelper);
 const kernel = once(loadKernel);
 const power = once(loadPower);
+const shell = once(loadShell);
 const native = once(loadNative);
 
 const interfaceRowBytes = 1_352;
@@ -80,6 +83,9 @@ export function powerStatus(): DataView | null {
   const status = fixedBytes(12);
   return kernel().GetSystemPowerStatus(ptr(status)) === 0 ? null : new DataView(status.buffer);
 }
+
+/** Whether the process has the rights of administrators. */
+export const isUserAdministrator = (): boolean => shell().IsUserAnAdmin() !== 0;
 
 /** Returns the POWER_PLATFORM_ROLE, version 2. */
 export const platformRole = (): number => power().PowerDeterminePlatformRoleEx(2);

@@ -2,12 +2,16 @@
  * The Windows implementation of platform.ts: calls in windows-api.ts, their results in
  * windows-tables.ts, processes in windows-process.ts, commands in windows-command.ts.
  */
+import type { Stats } from "node:fs";
+import { win32 } from "node:path";
 import { firmwareUuidIn, machineUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
-import type { DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
+import type { AccessRole, DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
+import * as access from "./windows-api-access.ts";
 import * as api from "./windows-api.ts";
+import { isPrivateSecurity, parseSecurity, privateSecurity, securityProblem } from "./windows-access.ts";
 import * as processes from "./windows-process.ts";
 import { firmwareTable, machineGuid } from "./windows-api-machine.ts";
 import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
@@ -96,6 +100,24 @@ export async function clearSparse(path: string, hasGaps: boolean): Promise<void>
 export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(api.powerStatus, null));
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
+
+export const unixSocketPathBytes = 0;
+export function accessProblem(path: string, role: AccessRole, _found?: Stats): string | null {
+  const found = parseSecurity(access.securityOf(win32.resolve(path)));
+  return securityProblem(path, found, role, access.ownSid());
+}
+
+/** A change reaches the contents of a folder. So nothing is changed that is right. */
+export function makePrivate(path: string, kind: "file" | "folder"): void {
+  const full = win32.resolve(path);
+  if (isPrivate(full)) return;
+  access.setSecurity(full, privateSecurity(kind, access.ownSid()));
+}
+
+export const isPrivate = (path: string): boolean =>
+  isPrivateSecurity(parseSecurity(access.securityOf(win32.resolve(path))), access.ownSid());
+
+export const isAdministrator = (): boolean => tryCall(api.isUserAdministrator, false);
 
 export const os = "windows";
 /** A shutdown with Fast Startup hibernates the system, so the next start is not a restart. */

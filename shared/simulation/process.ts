@@ -152,6 +152,7 @@ export class Process implements RunningProcess {
   async #boot(): Promise<void> {
     try {
       await this.#parts.cache.reconcile();
+      await this.#parts.cache.adoptFound([this.#context.package.publisherKey]);
       await this.device.resume();
     } catch (error) {
       if (!(error instanceof CacheError)) return this.#context.observer.crashed(this.#machine, error);

@@ -196,18 +196,14 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
   return { json: await publishBody(envelope), manifest, envelope };
 }
 
-/**
- * @param given differences from the default: all versions stay, takeovers need an approval, and
- *   groups that devices state themselves do not count as tags
- */
-export async function openFixture(given: Partial<Switches> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
-  const clock = { nowMs: 1_800_000_000_000 };
-  const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
-  const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders } = parts;
-  const { keepVersions, acceptsWishes } = switches;
-  const { raw, call } = callerOf(app);
+type Call = ReturnType<typeof callerOf>["call"];
+
+/** Check-ins of devices that check what the source sends. */
+function devicesOf(
+  { catalog, trust }: Pick<SourceContext, "catalog" | "trust">,
+  call: Call,
+  clock: { readonly nowMs: number },
+) {
   /** Returns what a new device obeys of an answer. */
   const obeyedBy = (hostname: string, answer: CheckInResponse): ObeyedAnswer =>
     obeyed(answer, { deployment: catalog.deployment, root: trust.root, hostname }, clock.nowMs);
@@ -221,6 +217,22 @@ export async function openFixture(given: Partial<Switches> = {}) {
     if (answer.status !== 200) return answer as never;
     return { ...answer, body: obeyedBy(inventory.hostname, answer.body) };
   };
+  return { checkIn, obeyedBy };
+}
+
+/**
+ * @param given differences from the default: all versions stay, takeovers need an approval, and
+ *   groups that devices state themselves do not count as tags
+ */
+export async function openFixture(given: Partial<Switches> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
+  const clock = { nowMs: 1_800_000_000_000 };
+  const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
+  const parts = await openParts(folder, clock, switches);
+  const { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders } = parts;
+  const { keepVersions, acceptsWishes } = switches;
+  const { raw, call } = callerOf(app);
+  const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
   return {
     folder,
     app,

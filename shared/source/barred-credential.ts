@@ -12,11 +12,11 @@ const cloneGrantMs = 30 * 86_400_000;
 const refusals: Readonly<Record<BarCode, readonly [message: string, hint: string]>> = {
   "device-removed": [
     "This device was removed from the source",
-    "an administrator may enrol it again: forget, then run --enroll TOKEN",
+    "an administrator may enrol it again: forget, then run --enroll-file FILE",
   ],
   "device-replaced": [
     "The machine of this device was enrolled again, and the new installation has taken its place",
-    "if this is another machine: forget, then run --enroll TOKEN",
+    "if this is another machine: forget, then run --enroll-file FILE",
   ],
   "device-cloned": [
     "Several agents use the credential of this device",

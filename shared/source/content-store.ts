@@ -40,7 +40,7 @@ export type ContentStore = {
 
 /** Opens the store and removes interrupted uploads. */
 export async function openContentStore(folder: string): Promise<ContentStore> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && entry.name.startsWith(unfinishedPrefix)) {
       // A file in use is left to the next start.
@@ -57,7 +57,7 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
       return found !== null && found.size === sizeBytes;
     },
     async receive(packageId, manifest, body) {
-      await mkdir(join(folder, packageId), { recursive: true });
+      await mkdir(join(folder, packageId), { recursive: true, mode: 0o700 });
       const unfinished = join(folder, packageId, unfinishedPrefix + crypto.randomUUID());
       receiving.push(packageId);
       try {
@@ -77,7 +77,7 @@ async function writeVerified(
   manifest: Manifest,
   body: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const handle = await open(path, "wx", 0o640);
+  const handle = await open(path, "wx", 0o600);
   const check = chunkChecker(manifest);
   try {
     for await (const bytes of body) {

@@ -7,7 +7,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IdentityKey } from "../model/source-statement.ts";
-import { hasTokens, writePrivately } from "./token-files.ts";
+import { writePrivateFile } from "../platform/private-files.ts";
+import { hasTokens } from "./token-files.ts";
 
 /** @throws Error that names the file, and what to do */
 export async function loadOrCreateIdentityKey(folder: string): Promise<IdentityKey> {
@@ -24,7 +25,7 @@ export async function loadOrCreateIdentityKey(folder: string): Promise<IdentityK
     );
   }
   const made = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  await writePrivately(file, made);
+  await writePrivateFile(file, made);
   return readIdentityKey(made, file);
 }
 

@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import ipaddr from "ipaddr.js";
+import { AccessError, readPrivateFile } from "../platform/private-files.ts";
 import { spkiSha256 } from "../net/web/tls-peer.ts";
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -35,10 +36,11 @@ export function localUrl(host: string, port: number, secure: boolean): string {
   return `${secure ? "https" : "http"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
-async function readPem(path: string, what: string): Promise<string> {
+async function readPem(path: string, what: "certificate" | "key"): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return await (what === "key" ? readPrivateFile(path, "TLS key", "group") : readFile(path, "utf8"));
   } catch (error) {
+    if (error instanceof AccessError) throw error;
     throw new Error(`Cannot read the TLS ${what} "${path}": ${(error as Error).message}`, { cause: error });
   }
 }

@@ -3,13 +3,19 @@
  * app.ts.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { removeSnapshots } from "./backup/backup.ts";
 import { dataFiles } from "./data-files.ts";
 import type { Logger } from "../log.ts";
 import { identityFingerprint } from "../model/source-statement.ts";
+import {
+  AccessError,
+  ensurePrivateFolder,
+  narrowFiles,
+  writePrivateFile,
+} from "../platform/private-files.ts";
 import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
 import type { TrustedProxies } from "./client-address.ts";
@@ -73,9 +79,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const { tlsFiles, trustedProxies = [], listen, log } = options;
   const tls = tlsFiles && (await loadTls(tlsFiles.certFile, tlsFiles.keyFile));
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
-    throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
-  });
+  await prepareDataFolder(dataDir);
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
   let context: SourceContext;
   let listener: Listener;
@@ -88,7 +92,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   }
   const url = localUrl(listen.host, listener.port, tls !== undefined);
   const urlFile = join(dataDir, dataFiles.url.name);
-  await writeFile(urlFile, `${url}\n`);
+  await writePrivateFile(urlFile, `${url}\n`);
   const identity = identityFingerprint(context.identityKey.publicKey);
   log.info(
     { url, dataDir, version, deployment: catalog.deployment, identity, tls: tls !== undefined },
@@ -119,6 +123,20 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       return stop(context, listener, urlFile);
     },
   };
+}
+
+/** Files by which a data folder is known. */
+const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
+
+/** Files that were restored with a wider mode are narrowed too. */
+async function prepareDataFolder(dataDir: string): Promise<void> {
+  try {
+    await ensurePrivateFolder(dataDir, "data folder", ownNames);
+    narrowFiles(dataDir);
+  } catch (error) {
+    if (error instanceof AccessError) throw error;
+    throw new Error(`Cannot use the data folder "${dataDir}": ${(error as Error).message}`, { cause: error });
+  }
 }
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));

@@ -6,14 +6,14 @@
  * start. A token that was revoked stays so while its file is there.
  * New roots of the trust file change the file, and the secret stays.
  */
-import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken, type SourceToken, type TokenKind } from "../api/token.ts";
 import type { Logger } from "../log.ts";
 import { sha256Hex } from "./auth.ts";
 import type { TokenStore } from "./catalog/index.ts";
 import { dataFiles } from "./data-files.ts";
-import { retryLocked } from "../platform/locked-files.ts";
+import { writePrivateFile } from "../platform/private-files.ts";
 
 const secretBytes = 32;
 
@@ -55,7 +55,7 @@ export async function openTokenFiles(options: TokenFileOptions): Promise<void> {
     const found = await readTokenFile(path, kind);
     const secret = found?.secret ?? newSecret(randomBytes);
     if (found?.identity !== identity || found.root !== root)
-      await writePrivately(path, `${formatToken({ kind, secret, identity, root })}\n`);
+      await writePrivateFile(path, `${formatToken({ kind, secret, identity, root })}\n`);
     else await chmod(path, 0o600);
     const sha256 = sha256Hex(secret);
     const approvesTakeovers = kind === "enrolment" && options.approvesTakeovers;
@@ -96,18 +96,4 @@ export async function hasTokens(folder: string): Promise<boolean> {
   for (const { name } of fileTokens)
     if ((await stat(join(folder, name)).catch(() => null)) !== null) return true;
   return false;
-}
-
-/** Writes to a temporary file first: a crash leaves the old file or the new one. Mode 0600. */
-export async function writePrivately(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  await rm(draft, { force: true });
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await retryLocked(() => rename(draft, path));
 }

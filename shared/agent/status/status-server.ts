@@ -1,15 +1,20 @@
 /**
- * The agent's status server, on loopback only: `/status` for the command `status`, `/metrics` for
- * Prometheus. The file DIR/agent.json holds its port while the agent runs.
+ * The agent's private channel for users who may read its data folder: `/status` for the command
+ * `status`, and `/metrics`. A Unix socket in the folder; where there are none, or its path is too
+ * long, a port of loopback with a secret. DIR/agent.json tells which, while the agent runs.
  */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { chmodSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
 import { progressSchema } from "../../api/schema/common.ts";
 import { trustErrorCodes } from "../../model/trust/index.ts";
+import { platform } from "../../platform/index.ts";
+import { AccessError, assertReadable, writePrivateFile } from "../../platform/private-files.ts";
 import type { AgentMetrics } from "./metrics.ts";
+import { metricsPage, refusal } from "./metrics-server.ts";
 
 /** A setting that counts on the device, and those that it inherits from. */
 const settingSchema = v.object({
@@ -87,62 +92,120 @@ export const agentStatusSchema = v.object({
 });
 export type AgentStatus = v.InferOutput<typeof agentStatusSchema>;
 
-const portFile = (dataFolder: string): string => join(dataFolder, "agent.json");
-const portSchema = v.object({ pid: v.number(), port: v.number() });
+/** Paths of a Unix socket, and of the file that tells how the agent is reached. */
+const socketPath = (dataFolder: string): string => join(dataFolder, "agent.sock");
+const doorFile = (dataFolder: string): string => join(dataFolder, "agent.json");
+
+const secretBytes = 32;
+const doorSchema = v.variant("by", [
+  v.object({ pid: v.number(), by: v.literal("socket") }),
+  v.object({ pid: v.number(), by: v.literal("port"), port: v.number(), secret: v.string() }),
+]);
+type Door = v.InferOutput<typeof doorSchema>;
+
+type StatusOptions = { dataFolder: string; status: () => AgentStatus; metrics: AgentMetrics };
 
 export class StatusServer {
   readonly #server: Bun.Server<undefined>;
-  readonly #file: string;
+  readonly #dataFolder: string;
 
-  constructor(options: { dataFolder: string; status: () => AgentStatus; metrics: AgentMetrics }) {
-    this.#server = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      fetch: async (request) => {
-        switch (URL.parse(request.url, "http://agent")?.pathname) {
-          case "/status":
-            return Response.json(options.status());
-          case "/metrics":
-            return new Response(await options.metrics.registry.metrics(), {
-              headers: { "content-type": options.metrics.registry.contentType },
-            });
-          default:
-            return new Response("No such page: ask for /status or /metrics\n", { status: 404 });
-        }
-      },
-    });
-    this.#file = portFile(options.dataFolder);
-    writeFileSync(this.#file, JSON.stringify({ pid: process.pid, port: this.#server.port }), { mode: 0o600 });
+  private constructor(server: Bun.Server<undefined>, dataFolder: string) {
+    this.#server = server;
+    this.#dataFolder = dataFolder;
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.port}`;
+  /** @param socketPathBytes longest path of a Unix socket; 0: the system has none */
+  static async start(
+    options: StatusOptions,
+    socketPathBytes = platform.unixSocketPathBytes,
+  ): Promise<StatusServer> {
+    const { dataFolder } = options;
+    const path = socketPath(dataFolder);
+    const { pid } = process;
+    let server: Bun.Server<undefined>;
+    let door: Door;
+    rmSync(path, { force: true });
+    if (Buffer.byteLength(path) <= socketPathBytes) {
+      server = Bun.serve({ unix: path, fetch: (request) => answer(request, options) });
+      // The folder is closed to others already.
+      chmodSync(path, 0o600);
+      door = { pid, by: "socket" };
+    } else {
+      const secret = randomBytes(secretBytes).toString("base64url");
+      server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: (request) => refusal(request) ?? refusalWithout(secret, request) ?? answer(request, options),
+      });
+      door = { pid, by: "port", port: server.port!, secret };
+    }
+    await writePrivateFile(doorFile(dataFolder), JSON.stringify(door));
+    return new StatusServer(server, dataFolder);
   }
 
   async close(): Promise<void> {
-    try {
-      rmSync(this.#file, { force: true });
-    } catch {
-      // A scanner has the file open. The file then names a port at which nobody answers.
-    }
     await this.#server.stop(true);
+    try {
+      for (const path of [doorFile(this.#dataFolder), socketPath(this.#dataFolder)])
+        rmSync(path, { force: true });
+    } catch {
+      // A scanner has a file open. It then names a place at which nobody answers.
+    }
   }
 }
 
-/** Returns the status of the agent that runs on this data folder; null if none answers. */
+async function answer(request: Request, { status, metrics }: StatusOptions): Promise<Response> {
+  switch (URL.parse(request.url, "http://agent")?.pathname) {
+    case "/status":
+      return Response.json(status());
+    case "/metrics":
+      return metricsPage(metrics);
+    default:
+      return new Response("No such page: ask for /status or /metrics\n", { status: 404 });
+  }
+}
+
+function refusalWithout(secret: string, request: Request): Response | null {
+  const given = Buffer.from(request.headers.get("authorization") ?? "");
+  const expected = Buffer.from(`Bearer ${secret}`);
+  if (given.length === expected.length && timingSafeEqual(given, expected)) return null;
+  return new Response("The secret of agent.json is missing\n", { status: 401 });
+}
+
+/**
+ * Returns the status of the agent that runs on this data folder; null if none answers.
+ * @throws AccessError when only another user may read the folder
+ */
 export async function askStatus(dataFolder: string): Promise<AgentStatus | null> {
   try {
-    const { port } = v.parse(portSchema, JSON.parse(readFileSync(portFile(dataFolder), "utf8")));
-    return v.parse(agentStatusSchema, JSON.parse(await getLoopback(port, "/status")));
-  } catch {
+    return v.parse(agentStatusSchema, JSON.parse(await askPage(dataFolder, "/status")));
+  } catch (error) {
+    if (error instanceof AccessError) throw error;
     return null;
   }
 }
 
+/**
+ * Returns a page of the agent that runs on this data folder.
+ * @throws AccessError when only another user may read the folder; Error when nobody answers
+ */
+export function askPage(dataFolder: string, page: "/status" | "/metrics"): Promise<string> {
+  assertReadable(dataFolder);
+  const door = v.parse(doorSchema, JSON.parse(readFileSync(doorFile(dataFolder), "utf8")));
+  return door.by === "socket"
+    ? get({ socketPath: socketPath(dataFolder), path: page })
+    : get({
+        host: "127.0.0.1",
+        port: door.port,
+        path: page,
+        headers: { authorization: `Bearer ${door.secret}` },
+      });
+}
+
 /** Uses node:http, which ignores HTTP_PROXY. */
-function getLoopback(port: number, path: string): Promise<string> {
+function get(options: http.RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: "127.0.0.1", port, path, timeout: 3_000 }, (response) => {
+    const request = http.get({ ...options, timeout: 3_000 }, (response) => {
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part));
       response.on("end", () => resolve(Buffer.concat(parts).toString("utf8")));

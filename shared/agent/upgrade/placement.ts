@@ -10,8 +10,8 @@ import { copyFile, link, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { platform } from "../../platform/index.ts";
 import { retryLocked } from "../../platform/locked-files.ts";
+import { syncFolder } from "../../platform/private-files.ts";
 import { namedBeside, pathsBeside } from "./executable.ts";
-import { syncFolder } from "./upgrade-state.ts";
 
 const executableBits = 0o111;
 /** Old executables that are kept because a process still runs them, as Windows requires. */
@@ -26,7 +26,7 @@ export async function copyNext(from: string, executable: string): Promise<string
   const { mode } = await stat(executable);
   // A file that runs cannot be written: a new one takes its name.
   await retryLocked(() => rm(next, { force: true }));
-  await copyFile(from, next, constants.COPYFILE_FICLONE);
+  await copyFile(from, next, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
   const file = await open(next, "r+");
   try {
     if (!platform.locksOpenFiles) await file.chmod((mode & 0o7777) | executableBits);

@@ -5,10 +5,10 @@
  *     prepared → trial → confirmed → placed
  *         └────────┴─────────┴─────→ failed
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { platform } from "../../platform/index.ts";
+import { writePrivateFileNow } from "../../platform/private-files.ts";
 
 const fileName = "upgrade.json";
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -66,25 +66,5 @@ export function readUpgrade(dataFolder: string): UpgradeState | null {
  * @throws Error of the file system
  */
 export function writeUpgrade(dataFolder: string, state: UpgradeState): void {
-  const path = join(dataFolder, fileName);
-  const file = openSync(`${path}.new`, "w", 0o600);
-  try {
-    writeSync(file, `${JSON.stringify(state)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
-  syncFolder(dataFolder);
-}
-
-/** Makes renames in the folder durable. */
-export function syncFolder(folder: string): void {
-  if (!platform.syncsFolders) return;
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  writePrivateFileNow(join(dataFolder, fileName), `${JSON.stringify(state)}\n`);
 }

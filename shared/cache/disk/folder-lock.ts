@@ -5,8 +5,9 @@
  * also after a kill, so no stale lock remains. `lock.pid` only lets an error name the holder.
  */
 import { Database } from "bun:sqlite";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { preparePrivateDatabase, writePrivateFileNow } from "../../platform/private-files.ts";
 import { asCacheError, CacheError } from "../cache-error.ts";
 
 type FolderLock = { release(): void };
@@ -20,11 +21,13 @@ export function lockFolder(dir: string, name = "lock"): FolderLock {
   const pidFile = join(dir, `${name}.pid`);
   let database: Database | null = null;
   try {
-    database = new Database(file, { create: true });
+    // Another user who could read the file could lock it.
+    preparePrivateDatabase(file);
+    database = new Database(file);
     database.run("PRAGMA busy_timeout = 0");
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("BEGIN EXCLUSIVE");
-    tryNote(() => writeFileSync(pidFile, `${process.pid}\n`));
+    tryNote(() => writePrivateFileNow(pidFile, `${process.pid}\n`));
   } catch (error) {
     database?.close();
     if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")) {

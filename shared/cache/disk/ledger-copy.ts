@@ -3,7 +3,8 @@
  * the ledger to a schema that this one cannot open: the copy then takes its place again.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { preparePrivateDatabase } from "../../platform/private-files.ts";
 import { CacheError } from "../cache-error.ts";
 import { ledgerPath, openLedgerFileReadOnly } from "./ledger-file.ts";
 
@@ -19,8 +20,7 @@ export function copyLedger(dir: string): void {
   const draft = `${copyPath(dir)}.new`;
   for (const path of [draft, copyPath(dir)]) rmSync(path, { force: true });
   // The ledger contains the device's credential.
-  closeSync(openSync(draft, "w", 0o600));
-  chmodSync(draft, 0o600);
+  preparePrivateDatabase(draft);
   const database = new Database(ledgerPath(dir));
   try {
     database.run("VACUUM INTO ?", [draft]);

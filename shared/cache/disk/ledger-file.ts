@@ -7,8 +7,9 @@
  * are written with synchronous=FULL (ledger-sqlite.ts).
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { preparePrivateDatabase } from "../../platform/private-files.ts";
 import { asCacheError, CacheError, type CacheLog } from "../cache-error.ts";
 
 /** SQL of each schema version, in order. A released step is never edited. */
@@ -66,8 +67,7 @@ export function openLedgerFile(dir: string, log: CacheLog): Database {
   const file = ledgerPath(dir);
   try {
     // The ledger contains the device's credential. SQLite gives the WAL the same mode.
-    closeSync(openSync(file, "a", 0o600));
-    chmodSync(file, 0o600);
+    preparePrivateDatabase(file);
     return openChecked(file);
   } catch (error) {
     const failure = asCacheError(error, "open", file);
@@ -206,6 +206,6 @@ function renameDamaged(file: string): string {
   // SQLite would apply the old WAL to the new file.
   if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${renamed}-wal`);
   rmSync(`${file}-shm`, { force: true });
-  closeSync(openSync(file, "a", 0o600));
+  preparePrivateDatabase(file);
   return renamed;
 }

@@ -8,6 +8,7 @@ import {
   readFile,
   readlink,
   rename,
+  rm,
   rmdir,
   statfs,
   symlink,
@@ -32,7 +33,9 @@ export function systemFiles(locksOpenFiles = platform.locksOpenFiles): Files {
     readFile: (path) => retry(() => readFile(path)),
     async replaceFile(path, bytes) {
       const draft = `${path}.new`;
-      const handle = await retry(() => open(draft, "w", 0o644));
+      // No link at the draft's place is followed.
+      await retry(() => rm(draft, { force: true }));
+      const handle = await retry(() => open(draft, "wx", 0o600));
       try {
         await handle.writeFile(bytes);
         await handle.sync();

@@ -10,8 +10,9 @@ import { createReadStream } from "node:fs";
 import { chmod, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openSqliteCatalog } from "../catalog/index.ts";
-import { dataFiles, isContentName } from "../data-files.ts";
+import { dataFiles } from "../data-files.ts";
 import { retryLocked } from "../../platform/locked-files.ts";
+import { ensurePrivateFolder } from "../../platform/private-files.ts";
 import { ArchiveError, readArchive, type ArchiveContents, type EntrySink } from "./archive.ts";
 
 type RestoreOptions = {
@@ -48,7 +49,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   // Below an empty folder, which may be the root of a file system of its own.
   const staging = place === "empty" ? join(dataFolder, ".restoring") : `${dataFolder}.restoring`;
   await rm(staging, { recursive: true, force: true });
-  await mkdir(staging, { recursive: true, mode: 0o750 });
+  await ensurePrivateFolder(staging, "folder of the restored files");
   try {
     const contents = await checkedArchive(file, (name) => sinkIn(staging, name));
     const openTasks = await settle(staging, contents, options);
@@ -98,8 +99,8 @@ function assertUnused(folder: string): void {
 
 async function sinkIn(folder: string, name: string): Promise<EntrySink> {
   const path = join(folder, ...name.split("/"));
-  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
-  const handle = await open(path, "wx", isContentName(name) ? 0o640 : 0o600);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const handle = await open(path, "wx", 0o600);
   return {
     write: async (bytes) => {
       for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
@@ -146,7 +147,7 @@ async function moveIntoPlace(
     for (const name of names.toSorted((a, b) => catalogRank(a) - catalogRank(b)))
       await retryLocked(() => rename(join(staging, name), join(dataFolder, name)));
     await rm(staging, { recursive: true, force: true });
-    await chmod(dataFolder, 0o750);
+    await chmod(dataFolder, 0o700);
     return null;
   }
   if (place === "missing") {

@@ -8,6 +8,7 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, statSync } from "node:fs";
+import { preparePrivateDatabase } from "../../platform/private-files.ts";
 import { rootSetting } from "../../model/setting-inheritance.ts";
 import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
@@ -44,9 +45,8 @@ function explain(error: unknown): string {
 const checkedBytesMax = 256 * 1_048_576;
 
 function open(path: string, checkedBytes: number): Database {
-  // The file holds the keys of the tasks: only its owner may read it. SQLite gives its side files
-  // the same mode.
-  closeSync(openSync(path, "a", 0o600));
+  // The file holds the keys of the tasks. SQLite gives new side files the same mode.
+  preparePrivateDatabase(path);
   const database = new Database(path, { create: true, strict: true });
   try {
     database.run("PRAGMA busy_timeout = 500");

@@ -118,7 +118,9 @@ export async function restoreBackup(file: string, options: RestoreOptions): Prom
   const { facts, keptFolder, openTasks } = restored;
   print(`restored the backup of ${formatTime(facts.createdAtMs)} to ${options.data}`);
   if (keptFolder !== null) print(`the old folder is ${keptFolder}`);
-  print(`- ${facts.devices} devices; one that was enrolled later says so: start it once with --enroll TOKEN`);
+  print(
+    `- ${facts.devices} devices; one that was enrolled later says so: start it once with --enroll-file FILE`,
+  );
   print(`- ${facts.tasks} tasks; later ones are lost${tasksText(openTasks, options.pauseTasks === true)}`);
   for (const { name, version } of facts.packagesLeftOut)
     print(`- the bytes of ${name} ${version} are missing: publish them again`);

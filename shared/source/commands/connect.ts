@@ -2,9 +2,9 @@
  * Connection of an administrator's command to the source: URL and token come from the options, then
  * from the environment.
  */
-import { readFile } from "node:fs/promises";
 import { createAdminClient, parseSourceUrl, type AdminClient } from "../../api/agent-client.ts";
 import { readToken, tokenProblem } from "../../api/token.ts";
+import { readPrivateFile } from "../../platform/private-files.ts";
 import { CommandError, usage } from "./command-error.ts";
 
 export type ConnectOptions = {
@@ -17,7 +17,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 async function tokenText(options: ConnectOptions, environment: Environment): Promise<string> {
   if (options.tokenFile !== undefined) {
     try {
-      return await readFile(options.tokenFile, "utf8");
+      return await readPrivateFile(options.tokenFile, "administrator's token");
     } catch (error) {
       throw new CommandError(
         `Cannot read the token file "${options.tokenFile}": ${(error as Error).message}`,

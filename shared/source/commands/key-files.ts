@@ -1,13 +1,18 @@
 /** Signing keys of the command line: PEM files of their owner. */
 import { createPublicKey } from "node:crypto";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseSigningKey, type SigningKey } from "../../model/trust/index.ts";
+import { createPrivateFile, readPrivateFile } from "../../platform/private-files.ts";
 import { CommandError } from "./command-error.ts";
 
-async function textOf(file: string, what: string): Promise<string> {
+async function textOf(
+  file: string,
+  what: string,
+  read: (file: string, what: string) => Promise<string>,
+): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    return await read(file, what);
   } catch (error) {
     throw new CommandError(`Cannot read the ${what} "${file}": ${(error as Error).message}`, 1, {
       cause: error,
@@ -17,7 +22,7 @@ async function textOf(file: string, what: string): Promise<string> {
 
 /** @throws CommandError that names the file */
 export async function readKeyFile(file: string, what: string): Promise<SigningKey> {
-  const text = await textOf(file, what);
+  const text = await textOf(file, what, readPrivateFile);
   try {
     return parseSigningKey(text);
   } catch (error) {
@@ -38,7 +43,7 @@ export const readKeyFiles = (files: readonly string[], what: string): Promise<Si
  */
 export async function publicKeyOf(words: string): Promise<string> {
   if (/^[0-9a-f]{64}$/i.test(words)) return words.toLowerCase();
-  const text = await textOf(words, "public key");
+  const text = await textOf(words, "public key", (file) => readFile(file, "utf8"));
   try {
     const key = createPublicKey(text);
     if (key.asymmetricKeyType !== "ed25519") throw new Error(`it is ${key.asymmetricKeyType ?? "unknown"}`);
@@ -60,15 +65,9 @@ export async function writeKeyFiles(folder: string, texts: Readonly<Record<strin
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(texts)) {
     const file = join(folder, name);
-    try {
-      const handle = await open(file, "wx", 0o600);
-      await handle.writeFile(text);
-      await handle.sync();
-      await handle.close();
-    } catch (error) {
-      const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
-      const why = exists ? "it exists: give another --out" : (error as Error).message;
-      throw new CommandError(`Cannot write the key "${file}": ${why}`, 1, { cause: error });
-    }
+    const isNew = await createPrivateFile(file, text).catch((error: Error) => {
+      throw new CommandError(`Cannot write the key "${file}": ${error.message}`, 1, { cause: error });
+    });
+    if (!isNew) throw new CommandError(`The key file "${file}" exists: give another --out`);
   }
 }

@@ -3,39 +3,23 @@
  * file and this process.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PublisherKey } from "../../model/signing.ts";
-import { retryLocked } from "../../platform/locked-files.ts";
+import { AccessError, createPrivateFile, readPrivateFile } from "../../platform/private-files.ts";
 
 /**
  * Reads the publisher's key from `file`, or creates it there (mode 0600) at first use.
  *
+ * @throws AccessError when other users can read it, as ssh refuses such a key
  * @throws Error when the file cannot be read or holds something else
  */
 export async function loadOrCreatePublisherKey(file: string): Promise<PublisherKey> {
   const found = await readKeyFile(file);
   if (found) return found;
-  await mkdir(dirname(file), { recursive: true });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
-  const draft = `${file}.${process.pid}.${crypto.randomUUID()}`;
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(pem);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
-    // A link never replaces a file: of two programs that start together one succeeds, and both use
-    // its key.
-    await link(draft, file);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== "EEXIST") await retryLocked(() => rename(draft, file));
-  } finally {
-    await rm(draft, { force: true });
-  }
+  await createPrivateFile(file, pem.toString());
   const made = await readKeyFile(file);
   if (!made) throw new Error(`Cannot create the publisher's key: "${file}" was removed while it was created`);
   return made;
@@ -44,9 +28,10 @@ export async function loadOrCreatePublisherKey(file: string): Promise<PublisherK
 async function readKeyFile(file: string): Promise<PublisherKey | null> {
   let pem: string;
   try {
-    pem = await readFile(file, "utf8");
+    pem = await readPrivateFile(file, "publisher's key");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (error instanceof AccessError) throw error;
     throw new Error(`Cannot read the publisher's key "${file}": ${(error as Error).message}`, {
       cause: error,
     });

@@ -4,12 +4,11 @@
  * that an export counts at once.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { parseSigningKey, type SigningKey } from "../../model/trust/index.ts";
 import { dataFiles } from "../data-files.ts";
-import { writePrivately } from "../token-files.ts";
+import { readPrivateFile, writePrivateFile } from "../../platform/private-files.ts";
 
 export const keyRoles = ["root", "publisher", "operator"] as const;
 export type KeyRole = (typeof keyRoles)[number];
@@ -34,12 +33,11 @@ export async function keyTextsIn(folder: string): Promise<KeyTexts | null> {
   const file = fileIn(folder);
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await readPrivateFile(file, "file of signing keys");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new Error(`Cannot read the signing keys "${file}": ${(error as Error).message}`, { cause: error });
   }
-  await chmod(file, 0o600);
   try {
     return v.parse(fileSchema, JSON.parse(text)).keys;
   } catch {
@@ -57,7 +55,7 @@ export async function signingKeysIn(folder: string): Promise<SigningKeys | null>
 
 /** Writes the keys, or that they live elsewhere. */
 export async function writeSigningKeys(folder: string, keys: KeyTexts | null): Promise<void> {
-  await writePrivately(fileIn(folder), `${JSON.stringify({ keys }, null, 1)}\n`);
+  await writePrivateFile(fileIn(folder), `${JSON.stringify({ keys }, null, 1)}\n`);
 }
 
 /** Creates the keys of a new source. */
