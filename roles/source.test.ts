@@ -411,7 +411,14 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
   expect(nobody).toMatchObject({ status: 0, error: expect.stringContaining("warning: no device matches") });
   const { taskId: id } = JSON.parse(nobody.out) as { taskId: number };
   const warnings = ['no device has the tag "nobody": group list shows all'];
-  expect(JSON.parse(nobody.out)).toEqual({ taskId: id, version: 1, state: "running", devices: 0, warnings });
+  expect(JSON.parse(nobody.out)).toEqual({
+    taskId: id,
+    version: 1,
+    state: "running",
+    devices: 0,
+    isSigned: true,
+    warnings,
+  });
   const change = (...words: string[]): Promise<Ended> =>
     run("task", words[0]!, String(id), ...words.slice(1));
   expect(await change("edit", "--target", "group:life", "--start", "+1d")).toEqual({

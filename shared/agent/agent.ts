@@ -67,7 +67,7 @@ export class Agent {
   readonly #own: OwnSetting;
   readonly #trust: TrustedAnswers;
   /** Servers for this machine. */
-  readonly #local: { status?: StatusServer; metrics?: Bun.Server<undefined> } = {};
+  readonly #local: { status?: StatusServer; metrics?: Bun.Server<undefined> | null } = {};
 
   constructor(options: AgentOptions) {
     this.#options = options;

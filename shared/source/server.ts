@@ -95,7 +95,16 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await writePrivateFile(urlFile, `${url}\n`);
   const identity = identityFingerprint(context.identityKey.publicKey);
   log.info(
-    { url, dataDir, version, deployment: catalog.deployment, identity, tls: tls !== undefined },
+    {
+      url,
+      dataDir,
+      version,
+      deployment: catalog.deployment,
+      identity,
+      roots: context.trust.root,
+      holdsKeys: context.trust.file.embedded,
+      tls: tls !== undefined,
+    },
     "listening",
   );
   if (tls === undefined && !isLoopback(listen.host)) {

@@ -53,7 +53,7 @@ export class SourceTrust {
    * @throws Error when the stored chain is broken
    */
   static async open(options: Options): Promise<SourceTrust> {
-    const { catalog, dataFolder, nowMs, log } = options;
+    const { catalog, dataFolder, nowMs } = options;
     const { trust, deployment } = catalog;
     const stored = await trust.files();
     const [first] = stored;
@@ -67,7 +67,6 @@ export class SourceTrust {
     const file = firstFile(deployment, keys, nowMs());
     const signed = signStatementOf("trust", file, [keys.root]);
     await trust.addFile(file.version, signed);
-    log.info({ root: rootFingerprint(file.root) }, "trust file created: its keys are in the data folder");
     return new SourceTrust(options, { files: [signed], current: file });
   }
 
