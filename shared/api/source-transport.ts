@@ -17,6 +17,7 @@ import { IdentityError } from "../net/web/identity-error.ts";
 import type { SiteFetch } from "../net/web/site-fetch.ts";
 import { SocketFetch } from "../net/web/socket-fetch.ts";
 import { connectPeer, type TlsPeer } from "../net/web/tls-peer.ts";
+import { textOfAnswer } from "./answer-body.ts";
 import { statementSchema } from "./schema/identity.ts";
 
 const statementMsMax = 15_000;
@@ -98,7 +99,7 @@ export class SourceTransport {
     const response = await plainFetch(url + statementPath(nonce), {
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
-    const statement = this.#verify(url, nonce, response.status, await response.text());
+    const statement = this.#verify(url, nonce, response.status, await textOfAnswer(response, statementBytesMax));
     if (statement.tlsSpki !== null)
       throw new IdentityError("identity", `The source at ${url} uses TLS: write https:// in its URL`);
     this.#plain.add(url);
