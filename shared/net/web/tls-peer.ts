@@ -95,7 +95,10 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
   const address = { host: proxy.hostname.replace(/^\[(.*)\]$/, "$1") };
   const socket: Socket =
     proxy.protocol === "https:"
-      ? connectTls({ ...address, port: Number(proxy.port || 443), servername: address.host }, ask)
+      ? connectTls(
+          { ...address, port: Number(proxy.port || 443), servername: address.host, rejectUnauthorized: true },
+          ask,
+        )
       : connectTcp({ ...address, port: Number(proxy.port || 80) }, ask);
   let head = "";
   function ask(): void {
