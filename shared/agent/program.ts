@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
+import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
@@ -66,6 +67,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
     .requiredOption("--source <url>", "the source, for example https://source.example:7443")
+    .option(plainHttpFlag, "also use an http:// source on another machine: keys cross the network in clear")
     .option("--enroll <token>", "enrolment token, needed at the first start")
     .requiredOption("--data <dir>", "folder for the cache and the ledger")
     .option(
@@ -143,6 +145,7 @@ class UsageError extends Error {}
 
 type RunOptions = {
   source: string;
+  allowPlainHttp?: true | undefined;
   enroll?: string | undefined;
   data: string;
   interface?: string | undefined;
@@ -171,7 +174,6 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const runOptions = {
     dataFolder,
     log,
-    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer,
@@ -200,12 +202,13 @@ async function runUntilBarred(
   token: string | undefined,
   stopping: StopRequest,
 ): Promise<boolean> {
-  const { dataFolder, log, sourceUrl } = runOptions;
+  const { dataFolder, log, sourceUrl, allowsPlainHttp } = runOptions;
   const cache = await openFreeCache(dataFolder, log);
   const identity = await identify({
     dataFolder,
     cache,
     sourceUrl,
+    allowsPlainHttp,
     token,
     log,
     signal: stopping.signal,
@@ -280,12 +283,17 @@ function isConfirmed(dataFolder: string, log: Logger): boolean {
 
 /** @throws UsageError */
 function parseRunOptions(options: RunOptions) {
-  parseOption(() => parseSourceUrl(options.source));
+  const allowsPlainHttp = options.allowPlainHttp === true;
+  const sourceUrl = parseOption(() => parseSourceUrl(options.source));
+  const problem = allowsPlainHttp ? null : plainHttpProblem(sourceUrl);
+  if (problem !== null) throw new UsageError(problem);
   const groups = options.deviceGroup ?? [];
   for (const name of groups)
     if (!/^[\w.-]{1,64}$/.test(name))
       throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
   return {
+    sourceUrl,
+    allowsPlainHttp,
     group: options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!)),
     groupIsNamed: options.group !== undefined,
     lanPort: parseOption(() => parseLanPort(options.lanPort)),

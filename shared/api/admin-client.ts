@@ -54,6 +54,8 @@ type AdminClientOptions = {
   readonly sourceUrl: string;
   /** Text of the file `admin.token`; surrounding white space is ignored. */
   readonly token: string;
+  /** Whether a source without TLS may be on another machine. Default: false. */
+  readonly allowsPlainHttp?: boolean | undefined;
   /** Time limit of one request except `putContent`, which has none; default 30 s. */
   readonly timeoutMs?: number | undefined;
 };
@@ -179,7 +181,12 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   const identity = readToken(token)?.identity;
   if (identity === undefined)
     throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
-  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
+  const { allowsPlainHttp } = options;
+  const transport = new SourceTransport({
+    url: parseSourceUrl(options.sourceUrl),
+    identity,
+    allowsPlainHttp,
+  });
   const connection: Connection = {
     transport,
     authorization: () => `Bearer ${token}`,

@@ -24,10 +24,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(tlsFiles?: CertificateFiles, name = "data", port = 0) {
+async function start(files?: CertificateFiles, name = "data", port = 0) {
   const dataDir = join(folder, name);
   const listen = { host: "127.0.0.1", port };
-  const source = await startSource({ dataDir, listen, tlsFiles, log: createLogger("test", "silent") });
+  const tls = files ? ({ kind: "files", ...files } as const) : ({ kind: "none" } as const);
+  const source = await startSource({ dataDir, listen, tls, log: createLogger("test", "silent") });
   sources.push(source);
   const token = await readFile(join(dataDir, "admin.token"), "utf8");
   return {

@@ -1,8 +1,17 @@
 /** Options that most of the administrator's commands have. */
-import { Option } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
+import { plainHttpFlag } from "../../api/plain-http.ts";
 
 export const sourceOption = () =>
   new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
 export const tokenOption = () =>
   new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
+
+/** Adds `--allow-plain-http` to every command that has a token. */
+export function allowPlainHttp(command: Command): void {
+  if (command.options.some(({ long }) => long === "--token-file"))
+    command.option(plainHttpFlag, "send the token also to an http:// source on another machine: for labs");
+  for (const each of command.commands) allowPlainHttp(each as Command);
+}
+
 export const jsonOption = () => new Option("--json", "as JSON");
