@@ -241,6 +241,25 @@ describe("a wrong command line", () => {
   });
 });
 
+test.each([
+  { words: [], protocol: "https:", isWarned: false },
+  { words: ["--no-tls"], protocol: "http:", isWarned: true },
+])("a source on all addresses with the words %j has the protocol and the warning", async (shape) => {
+  const { words, protocol, isWarned } = shape;
+  const dataDir = join(folder, `all-${protocol.slice(0, -1)}`);
+  const child = spawn(["serve", "--data", dataDir, "--listen", "0.0.0.0:0", ...words]);
+  const url = new URL(await urlIn(dataDir));
+  expect([url.protocol, url.hostname]).toEqual([protocol, "127.0.0.1"]);
+  const own = {
+    FLOCKCAST_SOURCE: url.origin,
+    FLOCKCAST_TOKEN: await readFile(join(dataDir, "admin.token"), "utf8"),
+  };
+  expect((await ended(spawn(["device", "list"], own))).status).toBe(0);
+  child.kill("SIGTERM");
+  const { error } = await ended(child);
+  expect(error.includes("no TLS on a non-loopback address")).toBe(isWarned);
+});
+
 test("prints the version of the project for --version", async () => {
   expect(await run("--version")).toEqual({ status: 0, out: version, error: "" });
 });
